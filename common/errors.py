@@ -1,0 +1,87 @@
+"""Every error the product raises, sorted by what the caller does about it.
+
+EnrichmentError                 the command fails: exit code 1
+├── UsageError                  what was typed, given or configured is wrong: exit code 2
+│   ├── InvalidRecordIdError
+│   └── VocabularyError
+├── StoreError                  Postgres is unreachable, not migrated, or refuses
+├── ApiError                    a Europeana API is unreachable or answers what it should not
+│   ├── KeyRefusedError
+│   └── RateLimitedError
+├── BrokerError                 the message broker is unreachable
+├── DatasetError                training data cannot be trained on
+├── ModelError                  a checkpoint or a model is missing, damaged or not trusted
+└── RecordError                 one record cannot go on; its neighbours do
+    └── TransientRecordError    ... now, but perhaps later
+"""
+
+
+class EnrichmentError(Exception):
+    """The command cannot be carried out; the message is written for its user."""
+
+    exit_code = 1
+
+
+class UsageError(EnrichmentError):
+    """An argument, an input file or a setting is wrong; trying again does not help."""
+
+    exit_code = 2
+
+
+class InvalidRecordIdError(UsageError):
+    """A text that is neither a record ID, an item URI nor a portal URL."""
+
+
+class VocabularyError(UsageError):
+    """A vocabulary file that does not map labels to concept URIs."""
+
+
+class StoreError(EnrichmentError):
+    """Postgres is unreachable, not migrated, or refuses what was asked."""
+
+
+class ApiError(EnrichmentError):
+    """A Europeana API is unreachable or answers what it should not."""
+
+
+class KeyRefusedError(ApiError):
+    """The API key is missing, unknown or disabled."""
+
+
+class RateLimitedError(ApiError):
+    """The key's quota is used up for longer than we are willing to wait."""
+
+
+class BrokerError(EnrichmentError):
+    """The message broker is unreachable."""
+
+
+class DatasetError(EnrichmentError):
+    """The training data has too little, or nothing, to train on."""
+
+
+class ModelError(EnrichmentError):
+    """A checkpoint or a model is missing, damaged or not trusted."""
+
+
+class RecordError(EnrichmentError):
+    """One record cannot go on, for good: `reason` is a stable code, `detail` is for people.
+
+    `stage` is where it happened: resolve, fetch, decode or classify.
+    """
+
+    def __init__(self, stage: str, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.stage = stage
+        self.reason = reason
+        self.detail = detail
+
+
+class TransientRecordError(RecordError):
+    """One record cannot go on now; `retry_after` is what the other side asked for, in seconds."""
+
+    def __init__(
+        self, stage: str, reason: str, detail: str = "", *, retry_after: float | None = None
+    ) -> None:
+        super().__init__(stage, reason, detail)
+        self.retry_after = retry_after

@@ -1,0 +1,75 @@
+"""The vocabulary: the labels that a classifier learns and the concept each stands for.
+
+A vocabulary file is one JSON object that maps labels to concept URIs. Europeana dropped the
+`/base/` of its concept URIs in 2022; files of before are accepted and brought to today's form.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from common.errors import VocabularyError
+
+_LABEL = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
+_EUROPEANA_URI = re.compile(
+    r"https?://data\.europeana\.eu/(?P<kind>concept|agent|place|timespan)/(?:base/)?(?P<number>\d+)"
+)
+_OTHER_URI = re.compile(r"https?://[^\s\"<>\\^`{|}]+\.[^\s\"<>\\^`{|}]+")
+
+
+def current_concept_uri(uri: str) -> str:
+    """Today's form of a concept URI: http, and no `/base/` where Europeana coined it."""
+    match = _EUROPEANA_URI.fullmatch(uri.strip())
+    if match is None:
+        return uri.strip()
+    return f"http://data.europeana.eu/{match['kind']}/{match['number']}"
+
+
+def load_vocabulary(path: Path) -> dict[str, str]:
+    """Read a vocabulary file: label to concept URI in today's form, in the order of the labels.
+
+    Raises:
+        VocabularyError: names the file, the label and what is wrong with it.
+    """
+    try:
+        pairs = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=list)
+    except FileNotFoundError:
+        raise VocabularyError(f"There is no vocabulary file {path}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise VocabularyError(f"{path} cannot be read: {error}.") from None
+    except json.JSONDecodeError as error:
+        raise VocabularyError(
+            f"{path}, line {error.lineno}: not JSON ({error.msg}); "
+            'expected one object such as {"map": "http://data.europeana.eu/concept/43"}.'
+        ) from None
+    return _checked(path, pairs)
+
+
+def _checked(path: Path, pairs: Any) -> dict[str, str]:
+    is_object = isinstance(pairs, list) and all(isinstance(pair, tuple) for pair in pairs)
+    if not is_object or not pairs:
+        raise VocabularyError(f"{path} must hold one JSON object with at least one label.")
+    label_of: dict[str, str] = {}
+    for label, uri in pairs:
+        current = _checked_uri(path, label, uri)
+        if current in label_of:
+            raise VocabularyError(
+                f"{path}: labels {label_of[current]!r} and {label!r} stand for the same "
+                f"concept {current}; keep one."
+            )
+        if label in label_of.values():
+            raise VocabularyError(f"{path}: label {label!r} stands there twice; keep one.")
+        label_of[current] = label
+    return dict(sorted((label, uri) for uri, label in label_of.items()))
+
+
+def _checked_uri(path: Path, label: str, uri: Any) -> str:
+    if not _LABEL.fullmatch(label):
+        raise VocabularyError(
+            f"{path}: label {label!r} must be lower-case letters, digits and single underscores, "
+            "since it names folders."
+        )
+    if not isinstance(uri, str) or not _OTHER_URI.fullmatch(uri.strip()):
+        raise VocabularyError(f"{path}: label {label!r} needs a concept URI, not {uri!r}.")
+    return current_concept_uri(uri)

@@ -1,0 +1,114 @@
+"""Progress of long work: a bar with rate and time left on a terminal, a plain line now and then
+otherwise, both on standard error so that standard output stays the result."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class ProgressReport:
+    """How far one piece of work has come; `note` is a short text shown behind the numbers."""
+
+    def __init__(self, title: str, total: int | None) -> None:
+        self.title = title
+        self.total = total
+        self.done = 0
+        self.note = ""
+        self._started = time.monotonic()
+
+    def advance(self, count: int = 1, *, note: str | None = None) -> None:
+        """Count finished units; `note` replaces the text behind the numbers."""
+        self.done += count
+        if note is not None:
+            self.note = note
+        self._show()
+
+    @property
+    def rate(self) -> float:
+        """Units a second since the start."""
+        return self.done / max(time.monotonic() - self._started, 1e-9)
+
+    def line(self) -> str:
+        """The progress in words."""
+        of_total = f"/{self.total:,} ({self.done / self.total:.0%})" if self.total else ""
+        left = ""
+        if self.total and 0 < self.done < self.total:
+            left = f", {_duration((self.total - self.done) / self.rate)} left"
+        note = f", {self.note}" if self.note else ""
+        return f"{self.title}: {self.done:,}{of_total}, {self.rate:,.1f}/s{left}{note}"
+
+    def _show(self) -> None:
+        raise NotImplementedError
+
+
+class _Lines(ProgressReport):
+    def __init__(self, title: str, total: int | None, console: Console) -> None:
+        super().__init__(title, total)
+        self._console = console
+        self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def _show(self) -> None:
+        if time.monotonic() >= self._next_line:
+            self.print()
+
+    def print(self) -> None:
+        self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+        self._console.print(self.line(), highlight=False, soft_wrap=True, markup=False)
+
+
+class _Bar(ProgressReport):
+    def __init__(self, title: str, total: int | None, bar: Progress) -> None:
+        super().__init__(title, total)
+        self._bar = bar
+        self._task = bar.add_task(title, total=total, rate="", note="")
+
+    def _show(self) -> None:
+        self._bar.update(
+            self._task, completed=self.done, rate=f"{self.rate:,.1f}/s", note=self.note
+        )
+
+
+@contextmanager
+def progress(title: str, total: int | None = None) -> Iterator[ProgressReport]:
+    """Report on work of `total` units (None: unknown) until the block ends."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        lines = _Lines(title, total, console)
+        try:
+            yield lines
+        finally:
+            lines.print()
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as bar:
+        yield _Bar(title, total, bar)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

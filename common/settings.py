@@ -1,0 +1,66 @@
+"""Deployment settings that at least two services share, from environment variables."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from common.errors import UsageError
+
+
+class EnvironmentSettings(BaseSettings):
+    """Base of the settings class of each package: one field is one environment variable."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+
+    @classmethod
+    def read(cls) -> Self:
+        """The settings as the environment has them now.
+
+        Raises:
+            UsageError: a variable is missing or malformed; names it, never shows its value.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{str(part['loc'][0]).upper()}: {part['msg'].lower()}"
+                for part in error.errors(include_input=False)
+            )
+            raise UsageError(f"Check the environment variables: {wrong}.") from None
+
+
+class StoreSettings(EnvironmentSettings):
+    """Where the store is."""
+
+    database_url: SecretStr = Field(description="postgresql://user:password@host/database")
+
+
+class ApiSettings(EnvironmentSettings):
+    """How the Europeana APIs are reached."""
+
+    europeana_api_key: SecretStr = Field(description="sent as X-Api-Key, never stored or logged")
+    europeana_api_url: str = "https://api.europeana.eu"
+
+
+class ImageSettings(EnvironmentSettings):
+    """How pictures are fetched and where they are kept."""
+
+    image_dir: Path = Path("image_store")
+    europeana_api_url: str = "https://api.europeana.eu"
+    fetch_contact: str = Field(
+        default="https://github.com/europeana",
+        description="page or address in the User-Agent, for hosts that want to reach us",
+    )
+    fetch_allow_addresses: str = Field(
+        default="",
+        description="comma-separated networks that may be fetched from although they are not "
+        "public, for tests and the demo: 127.0.0.0/8",
+    )
+
+
+class ModelSettings(EnvironmentSettings):
+    """Where promoted models are kept."""
+
+    model_dir: Path = Path("models")

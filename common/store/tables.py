@@ -1,0 +1,325 @@
+"""The tables of the store: Postgres is where the three services meet, and the truth.
+
+concept, record          what was harvested
+dataset, dataset_item    which records a classifier learns from, and as what
+image                    the picture of a record, or the reason why there is none
+training_run, checkpoint, model    what was learned, and what of it is in service
+job, job_chunk, job_failure        what is to be enriched, and how far that has come (worker/chunks)
+enrichment               what came out
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    SmallInteger,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+RECORD_ID_PATTERN = "^/[A-Za-z0-9_]+/[A-Za-z0-9_]+$"
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    allowed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_known")
+
+
+class Base(DeclarativeBase):
+    """Timestamps are aware, strings are text, constraints have predictable names."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads a plain dict
+        datetime: DateTime(timezone=True),
+        str: Text,
+        list[str]: ARRAY(Text),
+        dict[str, Any]: JSONB,
+    }
+
+
+class Concept(Base):
+    """A skos:Concept that a label stands for; `uri` in today's form."""
+
+    __tablename__ = "concept"
+    __table_args__ = (
+        CheckConstraint("uri ~ '^https?://'", name="uri_is_http"),
+        CheckConstraint(
+            r"uri !~ '^https?://data\.europeana\.eu/[a-z]+/base/'", name="uri_is_current"
+        ),
+    )
+
+    uri: Mapped[str] = mapped_column(primary_key=True)
+    label: Mapped[str]
+
+
+class Record(Base):
+    """What Europeana says of an object; `media_url` is edmIsShownBy, `preview_url` edmPreview."""
+
+    __tablename__ = "record"
+    __table_args__ = (CheckConstraint(f"id ~ '{RECORD_ID_PATTERN}'", name="id_form"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    media_url: Mapped[str | None]
+    preview_url: Mapped[str | None]
+    rights: Mapped[str | None]
+    data_provider: Mapped[str | None]
+    type: Mapped[str | None]
+    title: Mapped[str | None]
+    harvested_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class RecordAlias(Base):
+    """An ID that a record had before Europeana moved it."""
+
+    __tablename__ = "record_alias"
+    __table_args__ = (
+        CheckConstraint(f"old_id ~ '{RECORD_ID_PATTERN}'", name="old_id_form"),
+        CheckConstraint("old_id <> record_id", name="moved"),
+    )
+
+    old_id: Mapped[str] = mapped_column(primary_key=True)
+    record_id: Mapped[str] = mapped_column(ForeignKey("record.id"), index=True)
+
+
+class Dataset(Base):
+    """A named selection of labelled records."""
+
+    __tablename__ = "dataset"
+    __table_args__ = (CheckConstraint("name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]*$'", name="name_form"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class DatasetItem(Base):
+    """A label of a record in a dataset; several concepts for one record make it multi-label."""
+
+    __tablename__ = "dataset_item"
+    __table_args__ = (_one_of("source", "search", "csv"),)
+
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True
+    )
+    record_id: Mapped[str] = mapped_column(ForeignKey("record.id"), primary_key=True, index=True)
+    concept_uri: Mapped[str] = mapped_column(ForeignKey("concept.uri"), primary_key=True)
+    source: Mapped[str]
+
+
+class Image(Base):
+    """The picture of a record, or why there is none; the file lies at `path` below IMAGE_DIR."""
+
+    __tablename__ = "image"
+    __table_args__ = (
+        _one_of("state", "stored", "failed", "deferred"),
+        _one_of("source", "media", "thumbnail"),
+        CheckConstraint(
+            "(state = 'stored') = (sha256 IS NOT NULL AND path IS NOT NULL AND source IS NOT NULL"
+            " AND width IS NOT NULL AND height IS NOT NULL)",
+            name="stored_is_whole",
+        ),
+        CheckConstraint("(state = 'stored') = (reason IS NULL)", name="reason_when_not_stored"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
+        CheckConstraint("width > 0 AND height > 0", name="size_positive"),
+        CheckConstraint("attempts > 0", name="attempts_positive"),
+    )
+
+    record_id: Mapped[str] = mapped_column(ForeignKey("record.id"), primary_key=True)
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    detail: Mapped[str | None]
+    sha256: Mapped[str | None] = mapped_column(index=True)
+    path: Mapped[str | None]
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    source: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    fetched_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TrainingRun(Base):
+    """One cross-validation: its settings, what it was trained on, and how well it did."""
+
+    __tablename__ = "training_run"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    config: Mapped[dict[str, Any]]
+    dataset_fingerprint: Mapped[str]
+    metrics: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Checkpoint(Base):
+    """The weights of one fold of a training run."""
+
+    __tablename__ = "checkpoint"
+    __table_args__ = (
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
+        CheckConstraint("fold >= 0", name="fold_not_negative"),
+    )
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("training_run.id", ondelete="CASCADE"), primary_key=True
+    )
+    fold: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    path: Mapped[str]
+    sha256: Mapped[str]
+    metrics: Mapped[dict[str, Any]]
+
+
+class Model(Base):
+    """A promoted bundle, at `path` below MODEL_DIR; workers use the active one.
+
+    `labels` are the concept URIs in the order of the classifier's outputs, `thresholds` map a
+    concept URI to the confidence from which it is written; a concept without one is switched off.
+    """
+
+    __tablename__ = "model"
+    __table_args__ = (
+        _one_of("stage", "candidate", "active", "retired"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
+        CheckConstraint("version > 0", name="version_positive"),
+        Index("uq_model_name_version", "name", "version", unique=True),
+        Index("uq_model_active", "stage", unique=True, postgresql_where=text("stage = 'active'")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int]
+    path: Mapped[str]
+    sha256: Mapped[str] = mapped_column(unique=True)
+    labels: Mapped[list[str]]
+    thresholds: Mapped[dict[str, Any]]
+    stage: Mapped[str] = mapped_column(server_default="candidate")
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("training_run.id"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Job(Base):
+    """A batch of records to enrich with one model.
+
+    `chunks` counts the chunk numbers given out; a job with state loading is not yet accepted.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        _one_of("state", "loading", "running", "paused", "done", "cancelled"),
+        _one_of("priority", "urgent", "bulk"),
+        _one_of("picture", "thumbnail", "media", "auto"),
+        CheckConstraint("total >= 0", name="total_not_negative"),
+        CheckConstraint("chunks >= 0", name="chunks_not_negative"),
+        CheckConstraint(
+            "(finished_at IS NOT NULL) = (state IN ('done', 'cancelled'))", name="finished_has_time"
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    state: Mapped[str] = mapped_column(server_default="loading")
+    priority: Mapped[str] = mapped_column(server_default="bulk")
+    picture: Mapped[str] = mapped_column(server_default="auto")
+    total: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    chunks: Mapped[int] = mapped_column(server_default="0")
+    submitter: Mapped[str | None]
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+
+
+class JobChunk(Base):
+    """Up to 256 records of a job that one worker takes at a time.
+
+    Every record of a job is in exactly one chunk. `attempt` counts claims that did not finish,
+    `retries` how often the records were put off for a transient failure. `token` rises with each
+    claim: whoever finishes with an older one is fenced off. `hinted_at` is when the broker was
+    last told of the chunk. The three counts are the outcomes of a done or dead chunk and add up
+    to its records.
+    """
+
+    __tablename__ = "job_chunk"
+    __table_args__ = (
+        _one_of("state", "ready", "leased", "done", "dead"),
+        CheckConstraint("cardinality(record_ids) BETWEEN 0 AND 256", name="record_ids_bounded"),
+        CheckConstraint(
+            "attempt >= 0 AND retries >= 0 AND token >= attempt", name="token_covers_attempts"
+        ),
+        CheckConstraint(
+            "enriched >= 0 AND below_threshold >= 0 AND failed >= 0 AND "
+            "(state NOT IN ('done', 'dead') OR"
+            " enriched + below_threshold + failed = cardinality(record_ids))",
+            name="outcomes_add_up",
+        ),
+        Index(
+            "ix_job_chunk_ready", "job_id", "not_before", postgresql_where=text("state = 'ready'")
+        ),
+        Index("ix_job_chunk_leased", "lease_until", postgresql_where=text("state = 'leased'")),
+    )
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    record_ids: Mapped[list[str]]
+    state: Mapped[str] = mapped_column(server_default="ready")
+    attempt: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    retries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    token: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    lease_until: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    not_before: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    hinted_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    worker: Mapped[str | None]
+    enriched: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    below_threshold: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    failed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+
+
+class JobFailure(Base):
+    """A record that a job could not enrich, and why: the outcome of that record."""
+
+    __tablename__ = "job_failure"
+    __table_args__ = (_one_of("stage", "resolve", "fetch", "decode", "classify", "worker"),)
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    record_id: Mapped[str] = mapped_column(primary_key=True)
+    stage: Mapped[str]
+    reason: Mapped[str]
+    detail: Mapped[str] = mapped_column(server_default="")
+    failed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Enrichment(Base):
+    """A predicted concept of a record: once per record, concept and model."""
+
+    __tablename__ = "enrichment"
+    __table_args__ = (
+        CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence_is_probability"),
+        _one_of("source", "media", "thumbnail"),
+    )
+
+    record_id: Mapped[str] = mapped_column(ForeignKey("record.id"), primary_key=True)
+    concept_uri: Mapped[str] = mapped_column(ForeignKey("concept.uri"), primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), primary_key=True, index=True)
+    confidence: Mapped[float]
+    source: Mapped[str]
+    image_url: Mapped[str]
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
