@@ -7,8 +7,7 @@ the rows stream: memory does not grow with their number.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from io import TextIOBase
-from itertools import chain
+from io import BufferedReader, RawIOBase
 from typing import Any, cast
 
 import psycopg2.extensions
@@ -16,6 +15,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
 
 _STAGING = "staging"
+_BUFFER = 1 << 16  # bytes
 _PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
 
 
@@ -57,7 +57,8 @@ def copy_rows(
     driver = cast("psycopg2.extensions.connection", connection.connection.driver_connection)
     with driver.cursor() as cursor:
         cursor.copy_expert(
-            f"COPY {_PREPARER.quote(table)} ({_names(columns)}) FROM STDIN", _RowReader(rows)
+            f"COPY {_PREPARER.quote(table)} ({_names(columns)}) FROM STDIN",
+            BufferedReader(_RowReader(rows), _BUFFER),
         )
 
 
@@ -75,30 +76,28 @@ def _on_conflict(table: str, update: Sequence[str]) -> str:
     return f"DO UPDATE SET {assignments} WHERE ({old}) IS DISTINCT FROM ({new})"
 
 
-class _RowReader(TextIOBase):
+class _RowReader(RawIOBase):
     """Rows as the text that COPY reads, made as it is asked for."""
 
     def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
-        self._lines: Iterator[str] = map(_copy_line, rows)
-        self._rest = ""
+        self._lines: Iterator[bytes] = map(_copy_line, rows)
+        self._rest = bytearray()
 
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int | None = -1) -> str:
-        if size is None or size < 0:
-            return "".join(chain((self._rest,), self._lines))
-        parts, length = [self._rest], len(self._rest)
-        while length < size and (line := next(self._lines, None)) is not None:
-            parts.append(line)
-            length += len(line)
-        text = "".join(parts)
-        self._rest = text[size:]
-        return text[:size]
+    def readinto(self, buffer: Any) -> int:
+        size = len(buffer)
+        while len(self._rest) < size and (line := next(self._lines, None)) is not None:
+            self._rest += line
+        part = self._rest[:size]
+        del self._rest[:size]
+        buffer[: len(part)] = part
+        return len(part)
 
 
-def _copy_line(row: Sequence[Any]) -> str:
-    return "\t".join(map(_copy_value, row)) + "\n"
+def _copy_line(row: Sequence[Any]) -> bytes:
+    return ("\t".join(map(_copy_value, row)) + "\n").encode()
 
 
 def _copy_value(value: Any) -> str:
