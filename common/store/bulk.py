@@ -10,6 +10,7 @@ from datetime import datetime
 from io import BufferedReader, RawIOBase
 from typing import Any, cast
 
+import psycopg2
 import psycopg2.extensions
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
@@ -53,13 +54,17 @@ def upsert(
 def copy_rows(
     connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    """COPY rows into a table or temporary table, streaming."""
+    """COPY rows into a table or temporary table, streaming; raises what the rows raise."""
+    reader = _RowReader(rows)
     driver = cast("psycopg2.extensions.connection", connection.connection.driver_connection)
-    with driver.cursor() as cursor:
-        cursor.copy_expert(
-            f"COPY {_PREPARER.quote(table)} ({_names(columns)}) FROM STDIN",
-            BufferedReader(_RowReader(rows), _BUFFER),
-        )
+    statement = f"COPY {_PREPARER.quote(table)} ({_names(columns)}) FROM STDIN"
+    try:
+        with driver.cursor() as cursor:
+            cursor.copy_expert(statement, BufferedReader(reader, _BUFFER))
+    except psycopg2.Error:
+        if reader.error is not None:
+            raise reader.error from None  # the driver would hide what the rows raised
+        raise
 
 
 def _names(columns: Iterable[str]) -> str:
@@ -82,18 +87,26 @@ class _RowReader(RawIOBase):
     def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
         self._lines: Iterator[bytes] = map(_copy_line, rows)
         self._rest = bytearray()
+        self.error: Exception | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         size = len(buffer)
-        while len(self._rest) < size and (line := next(self._lines, None)) is not None:
+        while len(self._rest) < size and (line := self._next_line()):
             self._rest += line
         part = self._rest[:size]
         del self._rest[:size]
         buffer[: len(part)] = part
         return len(part)
+
+    def _next_line(self) -> bytes:
+        try:
+            return next(self._lines, b"")
+        except Exception as error:
+            self.error = error
+            raise
 
 
 def _copy_line(row: Sequence[Any]) -> bytes:

@@ -71,7 +71,7 @@ def store_errors(url: URL) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        where = url.render_as_string(hide_password=True)
+        where = url.set(drivername="postgresql").render_as_string(hide_password=True)
         raise StoreError(f"Postgres at {where} cannot be reached: {cause(error)}") from None
 
 

@@ -2,6 +2,7 @@
 
 concept, record          what was harvested
 dataset, dataset_item    which records a classifier learns from, and as what
+harvest_cursor           how far the search for a category has come
 image                    the picture of a record, or the reason why there is none
 training_run, checkpoint, model    what was learned, and what of it is in service
 job, job_chunk, job_failure        what is to be enriched, and how far that has come (worker/chunks)
@@ -9,7 +10,7 @@ enrichment               what came out
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Index,
     MetaData,
     SmallInteger,
+    Table,
     Text,
     func,
     text,
@@ -40,6 +42,7 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
 class Base(DeclarativeBase):
     """Timestamps are aware, strings are text, constraints have predictable names."""
 
+    __table__: ClassVar[Table]
     metadata = MetaData(
         naming_convention={
             "pk": "pk_%(table_name)s",
@@ -126,8 +129,30 @@ class DatasetItem(Base):
     source: Mapped[str]
 
 
+class HarvestCursor(Base):
+    """How far the search for a concept has come.
+
+    `cursor` is the page to go on with, null at the end; `taken` counts the records of the pages
+    before it. Both hold only for this very `search`.
+    """
+
+    __tablename__ = "harvest_cursor"
+    __table_args__ = (CheckConstraint("taken >= 0", name="taken_not_negative"),)
+
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True
+    )
+    concept_uri: Mapped[str] = mapped_column(ForeignKey("concept.uri"), primary_key=True)
+    search: Mapped[dict[str, Any]]
+    cursor: Mapped[str | None]
+    taken: Mapped[int]
+
+
 class Image(Base):
-    """The picture of a record, or why there is none; the file lies at `path` below IMAGE_DIR."""
+    """The picture of a record, or why there is none; the file lies at `path` below IMAGE_DIR.
+
+    A deferred one is tried again from `not_before` on.
+    """
 
     __tablename__ = "image"
     __table_args__ = (
@@ -154,6 +179,7 @@ class Image(Base):
     height: Mapped[int | None]
     source: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    not_before: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
     fetched_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -219,12 +245,12 @@ class Model(Base):
 class Job(Base):
     """A batch of records to enrich with one model.
 
-    `chunks` counts the chunk numbers given out; a job with state loading is not yet accepted.
+    `chunks` counts the chunk numbers given out; `total` is how many records it has.
     """
 
     __tablename__ = "job"
     __table_args__ = (
-        _one_of("state", "loading", "running", "paused", "done", "cancelled"),
+        _one_of("state", "running", "paused", "done", "cancelled"),
         _one_of("priority", "urgent", "bulk"),
         _one_of("picture", "thumbnail", "media", "auto"),
         CheckConstraint("total >= 0", name="total_not_negative"),
@@ -236,7 +262,7 @@ class Job(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
-    state: Mapped[str] = mapped_column(server_default="loading")
+    state: Mapped[str] = mapped_column(server_default="running")
     priority: Mapped[str] = mapped_column(server_default="bulk")
     picture: Mapped[str] = mapped_column(server_default="auto")
     total: Mapped[int] = mapped_column(BigInteger, server_default="0")

@@ -117,6 +117,25 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_dataset_item_record_id"), "dataset_item", ["record_id"], unique=False)
     op.create_table(
+        "harvest_cursor",
+        sa.Column("dataset_id", sa.Integer(), nullable=False),
+        sa.Column("concept_uri", sa.Text(), nullable=False),
+        sa.Column("search", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("cursor", sa.Text(), nullable=True),
+        sa.Column("taken", sa.Integer(), nullable=False),
+        sa.CheckConstraint("taken >= 0", name=op.f("ck_harvest_cursor_taken_not_negative")),
+        sa.ForeignKeyConstraint(
+            ["concept_uri"], ["concept.uri"], name=op.f("fk_harvest_cursor_concept_uri")
+        ),
+        sa.ForeignKeyConstraint(
+            ["dataset_id"],
+            ["dataset.id"],
+            name=op.f("fk_harvest_cursor_dataset_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("dataset_id", "concept_uri", name=op.f("pk_harvest_cursor")),
+    )
+    op.create_table(
         "image",
         sa.Column("record_id", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -128,6 +147,12 @@ def upgrade() -> None:
         sa.Column("height", sa.Integer(), nullable=True),
         sa.Column("source", sa.Text(), nullable=True),
         sa.Column("attempts", sa.SmallInteger(), server_default="1", nullable=False),
+        sa.Column(
+            "not_before",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("'-infinity'"),
+            nullable=False,
+        ),
         sa.Column(
             "fetched_at",
             sa.DateTime(timezone=True),
@@ -204,7 +229,7 @@ def upgrade() -> None:
         "job",
         sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
         sa.Column("model_id", sa.Integer(), nullable=False),
-        sa.Column("state", sa.Text(), server_default="loading", nullable=False),
+        sa.Column("state", sa.Text(), server_default="running", nullable=False),
         sa.Column("priority", sa.Text(), server_default="bulk", nullable=False),
         sa.Column("picture", sa.Text(), server_default="auto", nullable=False),
         sa.Column("total", sa.BigInteger(), server_default="0", nullable=False),
@@ -227,7 +252,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("priority IN ('urgent', 'bulk')", name=op.f("ck_job_priority_known")),
         sa.CheckConstraint(
-            "state IN ('loading', 'running', 'paused', 'done', 'cancelled')",
+            "state IN ('running', 'paused', 'done', 'cancelled')",
             name=op.f("ck_job_state_known"),
         ),
         sa.CheckConstraint("chunks >= 0", name=op.f("ck_job_chunks_not_negative")),
@@ -376,6 +401,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_image_sha256"), table_name="image")
     op.drop_table("image")
     op.drop_index(op.f("ix_dataset_item_record_id"), table_name="dataset_item")
+    op.drop_table("harvest_cursor")
     op.drop_table("dataset_item")
     op.drop_table("checkpoint")
     op.drop_table("training_run")

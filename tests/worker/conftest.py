@@ -1,0 +1,53 @@
+"""A migrated store with an active model in it, and jobs on that."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+
+from common.store.session import open_store
+
+CONCEPTS = {
+    "http://data.europeana.eu/concept/43": "map",
+    "http://data.europeana.eu/concept/47": "painting",
+}
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """The store of one test."""
+    engine = open_store()
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def model_id(engine: Engine) -> int:
+    """An active model that exists in the store only."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO concept (uri, label) VALUES (:uri, :label)"),
+            [{"uri": uri, "label": label} for uri, label in CONCEPTS.items()],
+        )
+        return connection.execute(
+            text("""
+                INSERT INTO model (name, version, path, sha256, labels, thresholds, stage)
+                VALUES ('test', 1, 'test-1', repeat('0', 64), :labels, '{}', 'active')
+                RETURNING id
+            """),
+            {"labels": list(CONCEPTS)},
+        ).scalar_one()
+
+
+@pytest.fixture
+def records(engine: Engine) -> list[str]:
+    """Six hundred records in the store: three chunks, the last one not full."""
+    with engine.begin() as connection:
+        rows = connection.execute(
+            text("""
+                INSERT INTO record (id, media_url)
+                SELECT '/1/r' || n, 'http://museum.example/' || n FROM generate_series(1, 600) AS n
+                RETURNING id
+            """)
+        )
+        return list(rows.scalars())

@@ -1,0 +1,257 @@
+"""The ledger: what becomes of a chunk of records, and who may say so.
+
+    ready --claim--> leased --finish--> done
+      ^                |
+      +---give_back----+      a worker that stops, or stumbled over something that passes
+      +---sweep--------+      a worker that fell silent: the lease ran out
+      +---sweep, split-+      ... MAX_ATTEMPTS times: smaller chunks, so that the culprit is found
+    leased --sweep--> dead    ... a chunk of one record: that record kills workers
+
+Every transition is one statement or one short transaction, by the clock of the database. `token`
+rises with each claim, and finishing takes the token of the claim: whoever lost a lease to another
+writes nothing (fencing, https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html).
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+
+CHUNK_SIZE = 256  # records
+SPLIT_INTO = 16  # chunks: 256 -> 16 -> 1
+MAX_ATTEMPTS = 3  # claims of one chunk that end in silence
+KILLED_WORKER = "killed_worker"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """One worker's right to one chunk, as long as it renews it."""
+
+    job_id: UUID
+    number: int
+    token: int
+    retries: int
+    model_id: int
+    picture: str
+    record_ids: tuple[str, ...]
+
+
+class LeaseLostError(Exception):
+    """Another worker has the chunk, or nobody: what was found out is void."""
+
+
+_CLAIM = text("""
+    UPDATE job_chunk AS chunk
+    SET state = 'leased', attempt = attempt + 1, token = token + 1, worker = :worker,
+        lease_until = now() + make_interval(secs => :lease_seconds)
+    FROM job
+    WHERE job.id = chunk.job_id AND job.state = 'running'
+      AND chunk.job_id = :job_id AND chunk.number = :number
+      AND chunk.state = 'ready' AND chunk.not_before <= now()
+    RETURNING chunk.job_id, chunk.number, chunk.token, chunk.retries, chunk.record_ids,
+              job.model_id, job.picture
+""")
+
+
+def claim(
+    engine: Engine, *, job_id: UUID, number: int, worker: str, lease_seconds: float
+) -> Lease | None:
+    """Take a ready chunk of a running job; None where somebody was faster or it is over."""
+    asked = {
+        "job_id": job_id,
+        "number": number,
+        "worker": worker,
+        "lease_seconds": lease_seconds,
+    }
+    with engine.begin() as connection:
+        row = connection.execute(_CLAIM, asked).mappings().one_or_none()
+    if row is None:
+        return None
+    return Lease(**{**row, "record_ids": tuple(row["record_ids"])})
+
+
+_RENEW = text("""
+    UPDATE job_chunk SET lease_until = now() + make_interval(secs => :lease_seconds)
+    WHERE job_id = :job_id AND number = :number AND token = :token AND state = 'leased'
+""")
+
+
+def renew(engine: Engine, lease: Lease, *, lease_seconds: float) -> bool:
+    """Keep a lease for another while; False where it is lost."""
+    with engine.begin() as connection:
+        renewed = connection.execute(_RENEW, {**_key(lease), "lease_seconds": lease_seconds})
+    return renewed.rowcount == 1
+
+
+_GIVE_BACK = text("""
+    UPDATE job_chunk
+    SET state = 'ready', lease_until = '-infinity', hinted_at = '-infinity', worker = NULL,
+        attempt = attempt - CASE WHEN :blameless THEN 1 ELSE 0 END,
+        not_before = now() + make_interval(secs => :delay_seconds)
+    WHERE job_id = :job_id AND number = :number AND token = :token AND state = 'leased'
+""")
+
+
+def give_back(engine: Engine, lease: Lease, *, blameless: bool, delay_seconds: float = 0.0) -> None:
+    """Return a chunk unfinished; `blameless` where its records cannot be the cause."""
+    what = {**_key(lease), "blameless": blameless, "delay_seconds": delay_seconds}
+    with engine.begin() as connection:
+        connection.execute(_GIVE_BACK, what)
+
+
+_LOCK = text("""
+    SELECT 1 FROM job_chunk
+    WHERE job_id = :job_id AND number = :number AND token = :token AND state = 'leased'
+    FOR UPDATE
+""")
+
+
+def lock(connection: Connection, lease: Lease) -> None:
+    """Make sure, until the end of the transaction, that the lease still holds.
+
+    Raises:
+        LeaseLostError: the chunk has been given to another, or is finished.
+    """
+    if connection.execute(_LOCK, _key(lease)).one_or_none() is None:
+        raise LeaseLostError
+
+
+_SETTLE = text("""
+    UPDATE job_chunk
+    SET state = 'done', lease_until = '-infinity', record_ids = :record_ids,
+        enriched = :enriched, below_threshold = :below_threshold, failed = :failed
+    WHERE job_id = :job_id AND number = :number
+""")
+
+
+def settle(
+    connection: Connection,
+    lease: Lease,
+    *,
+    record_ids: list[str],
+    enriched: int,
+    below_threshold: int,
+    failed: int,
+) -> None:
+    """Close a locked chunk over the records that have their outcome."""
+    outcome = {
+        "record_ids": record_ids,
+        "enriched": enriched,
+        "below_threshold": below_threshold,
+        "failed": failed,
+    }
+    connection.execute(_SETTLE, {**_key(lease), **outcome})
+
+
+_PUT_OFF = text("""
+    WITH numbered AS (
+        UPDATE job SET chunks = chunks + 1 WHERE id = :job_id RETURNING chunks AS number
+    )
+    INSERT INTO job_chunk (job_id, number, record_ids, retries, not_before)
+    SELECT :job_id, number, :record_ids, :retries, now() + make_interval(secs => :delay_seconds)
+    FROM numbered
+""")
+
+
+def put_off(
+    connection: Connection, lease: Lease, record_ids: list[str], *, delay_seconds: float
+) -> None:
+    """Move records of a locked chunk to a new chunk that is due later."""
+    later = {
+        "job_id": lease.job_id,
+        "record_ids": record_ids,
+        "retries": lease.retries + 1,
+        "delay_seconds": delay_seconds,
+    }
+    connection.execute(_PUT_OFF, later)
+
+
+_LOCK_JOB = text("SELECT 1 FROM job WHERE id = :job_id FOR UPDATE")
+_COMPLETE = text("""
+    UPDATE job SET state = 'done', finished_at = now()
+    WHERE id = :job_id AND state = 'running' AND NOT EXISTS (
+        SELECT 1 FROM job_chunk WHERE job_id = :job_id AND state IN ('ready', 'leased'))
+""")
+
+
+def complete_job(connection: Connection, job_id: UUID) -> bool:
+    """Close a job whose chunks are all closed; True for the one transaction that does.
+
+    The lock comes first, in a statement of its own, so that of two workers that finish the last
+    two chunks at the same time the second sees what the first has done.
+    """
+    connection.execute(_LOCK_JOB, {"job_id": job_id})
+    return connection.execute(_COMPLETE, {"job_id": job_id}).rowcount == 1
+
+
+_EXPIRED = text("""
+    SELECT job_id, number, attempt, record_ids FROM job_chunk
+    WHERE state = 'leased' AND lease_until < now()
+    ORDER BY lease_until LIMIT 100 FOR UPDATE SKIP LOCKED
+""")
+_RETURN = text("""
+    UPDATE job_chunk
+    SET state = 'ready', lease_until = '-infinity', hinted_at = '-infinity', worker = NULL
+    WHERE job_id = :job_id AND number = :number
+""")
+_SPLIT = text("""
+    WITH numbered AS (
+        UPDATE job SET chunks = chunks + :parts WHERE id = :job_id RETURNING chunks - :parts AS last
+    ), parent AS (
+        DELETE FROM job_chunk WHERE job_id = :job_id AND number = :number
+        RETURNING record_ids, retries, token
+    )
+    INSERT INTO job_chunk (job_id, number, record_ids, retries)
+    SELECT :job_id, last + part + 1,
+           record_ids[part * :size + 1 : (part + 1) * :size], retries
+    FROM numbered, parent, generate_series(0, :parts - 1) AS part
+""")
+_BURY = text("""
+    UPDATE job_chunk
+    SET state = 'dead', lease_until = '-infinity', failed = cardinality(record_ids)
+    WHERE job_id = :job_id AND number = :number
+""")
+_BLAME = text("""
+    INSERT INTO job_failure (job_id, record_id, stage, reason, detail)
+    SELECT job_id, unnest(record_ids), 'worker', :reason,
+           'the worker was lost ' || attempt || ' times with this record alone'
+    FROM job_chunk WHERE job_id = :job_id AND number = :number
+    ON CONFLICT DO NOTHING
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What a sweep found: chunks returned, split and dead."""
+
+    returned: int
+    split: int
+    dead: int
+
+
+def sweep(connection: Connection) -> Sweep:
+    """Deal with leases that ran out: return, split or bury their chunks."""
+    returned = split = dead = 0
+    for row in connection.execute(_EXPIRED).mappings().all():
+        chunk = {"job_id": row["job_id"], "number": row["number"]}
+        if row["attempt"] < MAX_ATTEMPTS:
+            connection.execute(_RETURN, chunk)
+            returned += 1
+        elif len(row["record_ids"]) > 1:
+            connection.execute(_SPLIT, {**chunk, **_parts(len(row["record_ids"]))})
+            split += 1
+        else:
+            connection.execute(_BLAME, {**chunk, "reason": KILLED_WORKER})
+            connection.execute(_BURY, chunk)
+            complete_job(connection, row["job_id"])
+            dead += 1
+    return Sweep(returned=returned, split=split, dead=dead)
+
+
+def _parts(records: int) -> dict[str, int]:
+    size = -(-records // SPLIT_INTO)
+    return {"size": size, "parts": -(-records // size)}
+
+
+def _key(lease: Lease) -> dict[str, object]:
+    return {"job_id": lease.job_id, "number": lease.number, "token": lease.token}

@@ -1,0 +1,104 @@
+"""The leases that this process holds: kept alive while its chunks make progress."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from worker import chunks
+from worker.chunks import Lease
+
+RENEWALS = 6  # in the time that a lease lasts
+HUNG_AFTER = 300.0  # seconds without one record finished; a download takes 60 at most
+EXIT_HUNG = 70  # EX_SOFTWARE: whoever supervises the process starts it again
+
+log = structlog.get_logger()
+
+
+class HeldLease:
+    """A lease in work; `lost` once another may have the chunk."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.lost = False
+        self._progress_at = time.monotonic()
+
+    def progress(self) -> None:
+        """Say that a record is finished: the chunk does not hang."""
+        self._progress_at = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        """Time since the last finished record."""
+        return time.monotonic() - self._progress_at
+
+
+def leave_process() -> None:
+    """End this process at once: a thread that hangs cannot be stopped any other way."""
+    os._exit(EXIT_HUNG)
+
+
+class LeaseKeeper(threading.Thread):
+    """Renews every held lease on a connection of its own.
+
+    A chunk that makes no progress keeps its lease no longer, and `on_hung` is called: its records
+    are then tried in smaller chunks, until the one that hangs is alone.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        lease_seconds: float,
+        hung_after: float = HUNG_AFTER,
+        on_hung: Callable[[], None] = leave_process,
+    ) -> None:
+        super().__init__(name="leases", daemon=True)
+        self._engine = engine
+        self._lease_seconds = lease_seconds
+        self._hung_after = hung_after
+        self._on_hung = on_hung
+        self._held: set[HeldLease] = set()
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+
+    @contextmanager
+    def hold(self, lease: Lease) -> Iterator[HeldLease]:
+        """Keep a lease alive until the block ends."""
+        held = HeldLease(lease)
+        with self._lock:
+            self._held.add(held)
+        try:
+            yield held
+        finally:
+            with self._lock:
+                self._held.discard(held)
+
+    def run(self) -> None:
+        while not self._stopping.wait(self._lease_seconds / RENEWALS):
+            with self._lock:
+                held_now = list(self._held)
+            for held in held_now:
+                self._keep(held)
+
+    def stop(self) -> None:
+        """Ask the thread to end, and wait for it."""
+        self._stopping.set()
+        self.join()
+
+    def _keep(self, held: HeldLease) -> None:
+        if held.idle_seconds > self._hung_after:
+            log.error("chunk hangs", job=str(held.lease.job_id), chunk=held.lease.number)
+            self._on_hung()
+            return
+        try:
+            held.lost = not chunks.renew(
+                self._engine, held.lease, lease_seconds=self._lease_seconds
+            )
+        except OperationalError:
+            log.warning("the database is away; leases are renewed when it is back")

@@ -1,0 +1,154 @@
+"""What a chunk's records came to, and the one transaction that writes it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine, text
+
+from common.errors import RecordError, TransientRecordError
+from common.store.bulk import upsert
+from common.store.tables import Enrichment, JobFailure
+from worker import chunks
+from worker.chunks import Lease
+
+MAX_RETRY_AFTER = 86_400.0  # seconds; a host that asks for more is asked again after a day
+MAX_DETAIL = 500  # characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A concept seen in a picture of a record, above the model's threshold for it."""
+
+    record_id: str
+    concept_uri: str
+    confidence: float
+    source: str
+    image_url: str
+
+
+@dataclass
+class ChunkOutcome:
+    """What each record of a chunk came to, under the ID that it was enqueued with.
+
+    `classified` maps that ID to the record's present one; `predictions` speak of the latter.
+    """
+
+    classified: dict[str, str] = field(default_factory=dict)
+    predictions: list[Prediction] = field(default_factory=list)
+    errors: dict[str, RecordError] = field(default_factory=dict)
+
+    def split_errors(
+        self, retries_left: bool
+    ) -> tuple[dict[str, RecordError], dict[str, TransientRecordError]]:
+        """Errors that are final, and those worth another try."""
+        transient = {
+            record_id: error
+            for record_id, error in self.errors.items()
+            if retries_left and isinstance(error, TransientRecordError)
+        }
+        final = {key: error for key, error in self.errors.items() if key not in transient}
+        return final, transient
+
+
+_FORGET = text("""
+    DELETE FROM enrichment
+    WHERE model_id = :model_id AND record_id = ANY(CAST(:record_ids AS text[]))
+      AND (record_id, concept_uri) NOT IN (
+          SELECT * FROM unnest(CAST(:kept_ids AS text[]), CAST(:kept_concepts AS text[])))
+""")
+_ENRICHMENT_COLUMNS = (
+    "record_id",
+    "concept_uri",
+    "model_id",
+    "confidence",
+    "source",
+    "image_url",
+    "job_id",
+)
+
+
+def finish(
+    engine: Engine, lease: Lease, outcome: ChunkOutcome, *, retry_delays: Sequence[float]
+) -> bool:
+    """Write everything that a chunk came to, or nothing, in one transaction.
+
+    Returns:
+        Whether this finished the job.
+
+    Raises:
+        LeaseLostError: the chunk was given to another; nothing is written.
+    """
+    final, transient = outcome.split_errors(lease.retries < len(retry_delays))
+    enriched = {each.record_id for each in outcome.predictions}
+    enriched_count = sum(current in enriched for current in outcome.classified.values())
+    with engine.begin() as connection:
+        chunks.lock(connection, lease)
+        _write_enrichments(connection, lease, outcome)
+        _write_failures(connection, lease, final)
+        _put_off(connection, lease, transient, retry_delays)
+        chunks.settle(
+            connection,
+            lease,
+            record_ids=[key for key in lease.record_ids if key not in transient],
+            enriched=enriched_count,
+            below_threshold=len(outcome.classified) - enriched_count,
+            failed=len(final),
+        )
+        return chunks.complete_job(connection, lease.job_id)
+
+
+def _write_enrichments(connection: Connection, lease: Lease, outcome: ChunkOutcome) -> None:
+    """What the model says of these records now replaces what it said before."""
+    kept = outcome.predictions
+    what = {
+        "model_id": lease.model_id,
+        "record_ids": list(outcome.classified.values()),
+        "kept_ids": [each.record_id for each in kept],
+        "kept_concepts": [each.concept_uri for each in kept],
+    }
+    connection.execute(_FORGET, what)
+    rows = (
+        (
+            each.record_id,
+            each.concept_uri,
+            lease.model_id,
+            each.confidence,
+            each.source,
+            each.image_url,
+            str(lease.job_id),
+        )
+        for each in kept
+    )
+    changing = ("confidence", "source", "image_url", "job_id")
+    upsert(connection, Enrichment.__table__, _ENRICHMENT_COLUMNS, rows, update=changing)
+
+
+def _write_failures(connection: Connection, lease: Lease, errors: dict[str, RecordError]) -> None:
+    rows = (
+        (str(lease.job_id), record_id, error.stage, error.reason, error.detail[:MAX_DETAIL])
+        for record_id, error in errors.items()
+    )
+    columns = ("job_id", "record_id", "stage", "reason", "detail")
+    upsert(connection, JobFailure.__table__, columns, rows, update=columns[2:])
+
+
+def _put_off(
+    connection: Connection,
+    lease: Lease,
+    errors: dict[str, TransientRecordError],
+    retry_delays: Sequence[float],
+) -> None:
+    for delay, record_ids in _by_delay(errors.items(), lease.retries, retry_delays).items():
+        chunks.put_off(connection, lease, record_ids, delay_seconds=delay)
+
+
+def _by_delay(
+    errors: Iterable[tuple[str, TransientRecordError]], retries: int, retry_delays: Sequence[float]
+) -> dict[float, list[str]]:
+    """Records by the seconds until they are tried again: ours, or what the host asked for."""
+    groups: dict[float, list[str]] = defaultdict(list)
+    for record_id, error in errors:
+        asked = min(error.retry_after or 0.0, MAX_RETRY_AFTER)
+        groups[max(retry_delays[retries], asked)].append(record_id)
+    return groups

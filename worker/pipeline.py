@@ -1,0 +1,142 @@
+"""What happens to the records of one chunk: resolve, fetch, decode, batch, classify, threshold.
+
+Each chunk in work runs in a thread of its own, which decodes while its downloads and the batcher
+go on beside it. Memory is bounded by the pictures being decoded, which share a budget of pixels,
+and by the small pixels of the chunks in work.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from common.errors import RecordError, TransientRecordError
+from common.images.decode import PixelBudget, decode
+from common.images.download import Outcome, fetch_all
+from common.images.fetch import ImageFetcher
+from common.images.hosts import HostLimiter
+from common.images.thumbnails import PictureUrl
+from worker.batcher import Probabilities
+from worker.chunks import Lease
+from worker.model_pool import LoadedModel
+from worker.outcomes import ChunkOutcome, Prediction
+from worker.resolve import Resolver, Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """A record, and which of its pictures is looked at."""
+
+    asked_id: str
+    target: Target
+    number: int = 0
+
+    @property
+    def picture(self) -> PictureUrl:
+        return self.target.pictures[self.number]
+
+    @property
+    def fallback(self) -> "_Look | None":
+        has_more = self.number + 1 < len(self.target.pictures)
+        return replace(self, number=self.number + 1) if has_more else None
+
+
+class Pipeline:
+    """Turns the record IDs of a chunk into outcomes; threads share one."""
+
+    def __init__(
+        self, resolver: Resolver, fetcher: ImageFetcher, limiter: HostLimiter, *, connections: int
+    ) -> None:
+        self._resolver = resolver
+        self._fetcher = fetcher
+        self._limiter = limiter
+        self._connections = connections
+        self._budget = PixelBudget()
+
+    def run(
+        self, lease: Lease, loaded: LoadedModel, *, on_record: Callable[[], None]
+    ) -> ChunkOutcome:
+        """What each record of the chunk comes to.
+
+        `on_record` is called after each picture; what it raises ends the run.
+        """
+        targets, errors = self._resolver.resolve(lease.record_ids, picture=lease.picture)
+        looks = [_Look(asked_id=key, target=target) for key, target in targets.items()]
+        classifying: list[tuple[_Look, Future[Probabilities]]] = []
+        while looks:
+            fallbacks: list[_Look] = []
+            for look, result in self._look(looks, loaded):
+                on_record()
+                if isinstance(result, Future):
+                    classifying.append((look, result))
+                    continue
+                errors[look.asked_id] = _more_hopeful(errors.get(look.asked_id), result)
+                if look.fallback:
+                    fallbacks.append(look.fallback)
+            looks = fallbacks
+        return _outcome(classifying, errors, loaded, on_record)
+
+    def _look(
+        self, looks: list[_Look], loaded: LoadedModel
+    ) -> Iterator[tuple[_Look, "Future[Probabilities] | RecordError"]]:
+        """Fetch and decode, in no order; each picture is on its way to the model, or an error."""
+        outcomes = fetch_all(
+            ((look, look.picture.url) for look in looks),
+            fetcher=self._fetcher,
+            limiter=self._limiter,
+            threads=self._connections,
+        )
+        with closing(outcomes):  # type: ignore[type-var]
+            for outcome in outcomes:
+                yield outcome.key, self._classify(outcome, loaded)
+
+    def _classify(
+        self, outcome: Outcome[_Look], loaded: LoadedModel
+    ) -> "Future[Probabilities] | RecordError":
+        if outcome.fetched is None:
+            return outcome.error or RecordError("fetch", "unknown")
+        preprocessing = loaded.model.description.preprocessing
+        try:
+            decoded = decode(
+                outcome.fetched.content, shorter_side=preprocessing.size, budget=self._budget
+            )
+        except RecordError as error:
+            return error
+        return loaded.batcher.submit(preprocessing.to_uint8(decoded.image))
+
+
+def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError:
+    """Of a file's and its thumbnail's error the one that may pass; else the file's."""
+    if first is None or isinstance(second, TransientRecordError):
+        return first if isinstance(first, TransientRecordError) else second
+    return first
+
+
+def _outcome(
+    classifying: "list[tuple[_Look, Future[Probabilities]]]",
+    errors: dict[str, RecordError],
+    loaded: LoadedModel,
+    on_record: Callable[[], None],
+) -> ChunkOutcome:
+    outcome = ChunkOutcome()
+    for look, probabilities in classifying:
+        outcome.classified[look.asked_id] = look.target.record_id
+        outcome.predictions += _predictions(look, loaded, probabilities.result())
+        on_record()
+    outcome.errors = {key: error for key, error in errors.items() if key not in outcome.classified}
+    return outcome
+
+
+def _predictions(
+    look: _Look, loaded: LoadedModel, probabilities: Probabilities
+) -> list[Prediction]:
+    return [
+        Prediction(
+            record_id=look.target.record_id,
+            concept_uri=found.concept_uri,
+            confidence=found.confidence,
+            source=look.picture.source,
+            image_url=look.picture.url,
+        )
+        for found in loaded.model.predictions(probabilities)
+    ]

@@ -1,0 +1,45 @@
+"""Settings of the worker, from environment variables."""
+
+import os
+
+from pydantic import Field, SecretStr, field_validator
+
+from common.settings import EnvironmentSettings
+
+
+class BrokerSettings(EnvironmentSettings):
+    """Where the message broker is."""
+
+    broker_url: SecretStr = Field(description="redis://host:6379/0 or redis+socket:///path")
+
+
+class WorkerSettings(BrokerSettings):
+    """How a worker process works."""
+
+    worker_chunks_in_flight: int = Field(
+        default_factory=lambda: max(2, os.cpu_count() or 1),
+        ge=1,
+        description="chunks in work at a time; each decodes pictures in a thread of its own",
+    )
+    worker_connections: int = Field(default=16, ge=1, description="downloads at a time, a chunk")
+    worker_batch_size: int = Field(default=32, ge=1, description="pictures classified together")
+    worker_lease_seconds: float = Field(
+        default=120, gt=0, description="a worker silent for this long has lost its chunk"
+    )
+    worker_dispatch_seconds: float = Field(default=2, gt=0, description="between two dispatches")
+    worker_retry_delays: str = Field(
+        default="60,600,3600,21600,57600",
+        description="seconds before each new try of a record that failed for a passing reason",
+    )
+
+    @field_validator("worker_retry_delays")
+    @classmethod
+    def _are_seconds(cls, text: str) -> str:
+        if not all(part.strip().isdigit() for part in text.split(",")):
+            raise ValueError("expected whole seconds with commas between them")
+        return text
+
+    @property
+    def retry_delays(self) -> tuple[float, ...]:
+        """Seconds before the first, second, ... new try."""
+        return tuple(float(part) for part in self.worker_retry_delays.split(","))
