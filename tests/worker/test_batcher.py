@@ -1,0 +1,69 @@
+"""Batches: full where pictures wait, small where none come, and every picture gets its own row."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from worker.batcher import Batcher
+
+
+class Recording:
+    """A runtime whose "probability" is the mean of the picture; remembers the batch sizes."""
+
+    name = "recording"
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
+        self.sizes.append(len(batch))
+        if bool((batch == 255).all(dim=(1, 2, 3)).any()):
+            raise RuntimeError("a picture that the device cannot bear")
+        means: NDArray[np.float32] = batch.float().mean(dim=(2, 3)).numpy()
+        return means
+
+
+def picture(value: int) -> torch.Tensor:
+    return torch.full((3, 4, 4), value, dtype=torch.uint8)
+
+
+def test_every_picture_gets_its_own_row() -> None:
+    batcher = Batcher(Recording(), batch_size=8)
+    batcher.start()
+    with ThreadPoolExecutor(4) as pool:
+        futures = list(pool.map(lambda value: batcher.submit(picture(value)), range(100)))
+    assert [future.result()[0] for future in futures] == list(range(100))
+    batcher.stop()
+
+
+def test_waiting_pictures_fill_a_batch() -> None:
+    runtime = Recording()
+    batcher = Batcher(runtime, batch_size=8)
+    futures = [batcher.submit(picture(value)) for value in range(20)]
+    batcher.start()
+    for future in futures:
+        future.result()
+    batcher.stop()
+    assert runtime.sizes == [8, 8, 4]
+
+
+def test_a_failed_batch_fails_those_in_it_alone() -> None:
+    batcher = Batcher(Recording(), batch_size=2)
+    futures = [batcher.submit(picture(value)) for value in (255, 1, 2, 3)]
+    batcher.start()
+    for future in futures[:2]:
+        with pytest.raises(RuntimeError, match="cannot bear"):
+            future.result()
+    assert [future.result()[0] for future in futures[2:]] == [2, 3]
+    batcher.stop()
+
+
+def test_stopping_classifies_what_is_queued() -> None:
+    batcher = Batcher(Recording(), batch_size=4)
+    futures = [batcher.submit(picture(value)) for value in range(6)]
+    batcher.start()
+    batcher.stop()
+    assert all(future.done() for future in futures)
