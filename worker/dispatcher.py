@@ -2,7 +2,7 @@
 
 Only a small window of hints is under way at a time. What is chosen next is decided here and not
 by the order of a queue: urgent jobs first, jobs of one priority in turn. So a small job overtakes
-a backfill of millions within one chunk, and losing every message costs HINT_LIFETIME seconds.
+a backfill of millions within one chunk, and losing every message costs the lifetime of a hint.
 
 Every worker runs a dispatcher in a thread; an advisory lock lets one at a time choose.
 """
@@ -19,7 +19,6 @@ from sqlalchemy.exc import OperationalError
 
 from worker import chunks
 
-HINT_LIFETIME = 60  # seconds after which a hint that nobody followed counts as lost
 SPARE_HINTS = 8  # hints beyond two for each chunk in work
 LOCK = 7_224_109_664  # any number that no other advisory lock of this database uses
 
@@ -65,27 +64,38 @@ _CHOOSE = text("""
 """)
 
 
-def choose(connection: Connection) -> list[Hint]:
-    """The chunks to hint at now, marked as hinted; none where another dispatcher is choosing."""
+def choose(connection: Connection, *, hint_seconds: float) -> list[Hint]:
+    """The chunks to hint at now, marked as hinted; none where another dispatcher is choosing.
+
+    A hint that nobody has followed after `hint_seconds` counts as lost.
+    """
     if not connection.execute(_TRY_LOCK, {"lock": LOCK}).scalar_one():
         return []
     swept = chunks.sweep(connection)
     if swept != chunks.Sweep(returned=0, split=0, dead=0):
         log.warning("leases ran out", returned=swept.returned, split=swept.split, dead=swept.dead)
-    room = connection.execute(_ROOM, {"spare": SPARE_HINTS, "lifetime": HINT_LIFETIME})
+    room = connection.execute(_ROOM, {"spare": SPARE_HINTS, "lifetime": hint_seconds})
     wanted = max(0, room.scalar_one())
-    rows = connection.execute(_CHOOSE, {"room": wanted, "lifetime": HINT_LIFETIME})
+    rows = connection.execute(_CHOOSE, {"room": wanted, "lifetime": hint_seconds})
     return [Hint(**row) for row in rows.mappings()]
 
 
 class Dispatcher(threading.Thread):
     """Chooses and sends every `interval` seconds until stopped; outlives database and broker."""
 
-    def __init__(self, engine: Engine, send: Callable[[Hint], None], *, interval: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        send: Callable[[Hint], None],
+        *,
+        interval: float,
+        hint_seconds: float,
+    ) -> None:
         super().__init__(name="dispatcher", daemon=True)
         self._engine = engine
         self._send = send
         self._interval = interval
+        self._hint_seconds = hint_seconds
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -100,7 +110,7 @@ class Dispatcher(threading.Thread):
     def dispatch(self) -> None:
         """Choose once, and send the hints after the transaction that chose them."""
         with self._engine.begin() as connection:
-            hints = choose(connection)
+            hints = choose(connection, hint_seconds=self._hint_seconds)
         for hint in hints:
             self._send(hint)
 

@@ -42,7 +42,10 @@ def run_worker() -> int:
         exits.callback(service.close)
         register_tasks(app, service, engine)
         dispatcher = Dispatcher(
-            engine, partial(send_hint, app), interval=settings.worker_dispatch_seconds
+            engine,
+            partial(send_hint, app, hint_seconds=settings.worker_hint_seconds),
+            interval=settings.worker_dispatch_seconds,
+            hint_seconds=settings.worker_hint_seconds,
         )
         dispatcher.start()
         exits.callback(dispatcher.stop)

@@ -27,6 +27,9 @@ class WorkerSettings(BrokerSettings):
         default=120, gt=0, description="a worker silent for this long has lost its chunk"
     )
     worker_dispatch_seconds: float = Field(default=2, gt=0, description="between two dispatches")
+    worker_hint_seconds: float = Field(
+        default=30, gt=0, description="a hint that nobody followed for so long is sent again"
+    )
     worker_retry_delays: str = Field(
         default="60,600,3600,21600,57600",
         description="seconds before each new try of a record that failed for a passing reason",

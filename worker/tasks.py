@@ -12,7 +12,7 @@ from common.errors import EnrichmentError
 from common.europeana.record_id import parse_record_id
 from worker import jobs
 from worker.app import RUN_CHUNK, SUBMIT, queue_of
-from worker.dispatcher import HINT_LIFETIME, Hint
+from worker.dispatcher import Hint
 from worker.service import EnrichmentService
 
 MAX_SUBMITTED = 100_000  # record IDs in one message
@@ -52,11 +52,11 @@ def accept_submitted(engine: Engine, record_ids: object, idempotency_key: str) -
     log.info("job accepted", job=str(accepted.job_id), records=accepted.total)
 
 
-def send_hint(app: Celery, hint: Hint) -> None:
+def send_hint(app: Celery, hint: Hint, *, hint_seconds: float) -> None:
     """Put a hint on the queue of its priority; it expires when it would be sent again."""
     app.send_task(
         RUN_CHUNK,
         args=[str(hint.job_id), hint.number],
         queue=queue_of(hint.priority),
-        expires=HINT_LIFETIME,
+        expires=hint_seconds,
     )

@@ -8,10 +8,12 @@ from sqlalchemy import Engine, text
 from worker import chunks, dispatcher, jobs
 from worker.dispatcher import Hint
 
+HINT_SECONDS = 60
+
 
 def choose(engine: Engine) -> list[Hint]:
     with engine.begin() as connection:
-        return dispatcher.choose(connection)
+        return dispatcher.choose(connection, hint_seconds=HINT_SECONDS)
 
 
 def many(prefix: str, count: int) -> list[str]:
@@ -79,5 +81,5 @@ def test_a_chunk_that_is_not_due_is_left_alone(engine: Engine, model_id: int) ->
 def test_one_dispatcher_chooses_at_a_time(engine: Engine, model_id: int) -> None:
     jobs.enqueue(engine, many("a", 100))
     with engine.begin() as connection:
-        assert dispatcher.choose(connection)
+        assert dispatcher.choose(connection, hint_seconds=HINT_SECONDS)
         assert choose(engine) == []

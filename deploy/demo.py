@@ -1,0 +1,228 @@
+"""`make demo`: the whole path on a small scale, by the commands that everybody uses.
+
+Needs DATABASE_URL and BROKER_URL: `python -m deploy.local -- python -m deploy.demo` gives both.
+Without SOURCE=europeana the APIs and image hosts are the sandbox; CATALOG names a folder with a
+catalogue to serve instead of the drawn one. The last line of standard output is one JSON object.
+"""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from sqlalchemy import text
+
+from common.errors import EnrichmentError, UsageError
+from common.europeana.api import EuropeanaApi, SearchQuery, concept_refinement
+from common.europeana.vocabulary import load_vocabulary
+from common.settings import ApiSettings
+from common.store.session import open_store
+from deploy.sandbox.catalogue import read_catalogue
+from deploy.sandbox.server import Sandbox
+
+FOLDER = Path(".demo")
+NAME = "demo"
+BIN = Path(sys.executable).parent
+LOOPBACK = "127.0.0.0/8"
+
+console = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How much the demo does: records a category to train on, unseen records to enrich."""
+
+    per_category: int
+    unseen: int
+    training: tuple[str, ...]
+    precision: float
+
+
+FROM_SCRATCH = ("--arch", "resnet18", "--input-size", "64", "--folds", "3", "--epochs", "8")
+DRAWN = Scale(per_category=60, unseen=300, training=FROM_SCRATCH, precision=0.8)
+PHOTOGRAPHS = Scale(per_category=200, unseen=1000, training=FROM_SCRATCH, precision=0.7)
+LIVE = Scale(per_category=60, unseen=200, training=FROM_SCRATCH, precision=0.7)
+FINE_TUNED = ("--arch", "mobilenet_v2", "--input-size", "96", "--folds", "3", "--epochs", "4")
+
+
+def main() -> int:
+    """Run the demo; returns the exit code."""
+    try:
+        with _source() as scale:
+            summary = _walk(scale)
+    except EnrichmentError as error:
+        console.print(f"error: {error}", markup=False)
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.print("Interrupted.")
+        return 130
+    sys.stdout.write(json.dumps(summary) + "\n")
+    return 0
+
+
+@contextmanager
+def _source() -> Iterator[Scale]:
+    """The APIs that the demo talks to, in the environment of the commands."""
+    source, catalogue = os.environ.get("SOURCE", "sandbox"), os.environ.get("CATALOG")
+    if source == "europeana":
+        ApiSettings.read()
+        yield LIVE
+    elif source == "sandbox":
+        with Sandbox(read_catalogue(Path(catalogue)) if catalogue else None) as sandbox:
+            os.environ |= {
+                "EUROPEANA_API_URL": sandbox.url,
+                "EUROPEANA_API_KEY": sandbox.key,
+                "FETCH_ALLOW_ADDRESSES": LOOPBACK,
+                "FETCH_REQUESTS_PER_SECOND": "100",
+                "FETCH_REQUESTS_AT_A_TIME": "8",
+                "WORKER_RETRY_DELAYS": "1,2",
+                "WORKER_DISPATCH_SECONDS": "0.5",
+            }
+            yield PHOTOGRAPHS if catalogue else DRAWN
+    else:
+        raise UsageError(f"SOURCE is {source!r}; expected sandbox or europeana.")
+
+
+def _walk(scale: Scale) -> dict[str, Any]:
+    os.environ |= {"IMAGE_DIR": str(FOLDER / "images"), "MODEL_DIR": str(FOLDER / "models")}
+    _run("alembic", "upgrade", "head")
+    _refuse_used_store()
+    _harvest(scale)
+    _train(scale)
+    job = _enrich(scale)
+    exports = [str(FOLDER / "enrichments.csv"), str(FOLDER / "annotations.jsonld")]
+    _run("worker", "export", job, exports[0])
+    _run("worker", "export", job, exports[1], "--format", "jsonld")
+    summary = _summary(job, exports)
+    _tell(summary, job)
+    return summary
+
+
+def _refuse_used_store() -> None:
+    with open_store().connect() as connection:
+        if connection.execute(text("SELECT count(*) FROM dataset")).scalar_one():
+            raise UsageError("DATABASE_URL holds datasets; the demo wants an empty store.")
+
+
+def _harvest(scale: Scale) -> None:
+    number = str(scale.per_category)
+    _run("harvester", "records", "--n", number, "--name", NAME)
+    _run("harvester", "images", "--name", NAME, "--saving-dir", str(FOLDER / "training_data"))
+    _run("harvester", "export", "--name", NAME, str(FOLDER / "dataset.csv"))
+
+
+def _train(scale: Scale) -> None:
+    weights = os.environ.get("WEIGHTS")
+    training = (*FINE_TUNED, "--weights", weights) if weights else scale.training
+    experiments = ("--saving-dir", str(FOLDER / "experiments"))
+    _run("trainer", "train", "--name", NAME, "--experiment-name", NAME, *experiments, *training)
+    _run("trainer", "promote", NAME, *experiments, "--precision", str(scale.precision))
+
+
+def _enrich(scale: Scale) -> str:
+    """Enqueue records that the trainer has not seen, and have a worker enrich them."""
+    unseen = FOLDER / "unseen.txt"
+    unseen.write_text("".join(f"{record_id}\n" for record_id in _unseen(scale.unseen)))
+    job = _run("worker", "enqueue", str(unseen), "--picture", "auto")
+    with _worker():
+        _run("worker", "status", job, "--watch")
+    return job
+
+
+def _unseen(number: int) -> list[str]:
+    """Records of the vocabulary's concepts that are not in the dataset."""
+    with open_store().connect() as connection:
+        seen = set(connection.execute(text("SELECT id FROM record")).scalars())
+    refinements = (concept_refinement(load_vocabulary(Path("vocabulary.json")).values()),)
+    query = SearchQuery(refinements=(*refinements, "TYPE:IMAGE"), sort="random_1,europeana_id")
+    found: list[str] = []
+    with EuropeanaApi(ApiSettings.read()) as api:
+        for page in api.search(query):
+            found += [record.id for record in page.records if record.id not in seen]
+            if len(found) >= number:
+                break
+    return found[:number]
+
+
+@contextmanager
+def _worker() -> Iterator[None]:
+    command = [str(BIN / "worker"), "run"]
+    _show(command)
+    with (FOLDER / "worker.log").open("w") as log, subprocess.Popen(command, stderr=log) as worker:
+        try:
+            yield
+        finally:
+            worker.send_signal(signal.SIGTERM)
+
+
+def _run(*command: str) -> str:
+    """Run one command; its standard output, stripped.
+
+    Raises:
+        EnrichmentError: the command failed; it has said why.
+    """
+    _show(command)
+    started = time.monotonic()
+    path = str(BIN / command[0])
+    done = subprocess.run([path, *command[1:]], stdout=subprocess.PIPE, text=True, check=False)
+    sys.stderr.write(done.stdout)
+    if done.returncode:
+        raise EnrichmentError(f"{command[0]} ended with exit code {done.returncode}.")
+    console.print(f"{time.monotonic() - started:.0f} s", style="dim")
+    return done.stdout.strip()
+
+
+def _show(command: tuple[str, ...] | list[str]) -> None:
+    console.print(f"\n$ {shlex.join([Path(command[0]).name, *command[1:]])}", style="bold cyan")
+
+
+def _summary(job: str, exports: list[str]) -> dict[str, Any]:
+    status = json.loads(_run("worker", "status", job, "--json"))
+    results = json.loads((FOLDER / "experiments" / NAME / "summary.json").read_text())
+    with open_store().connect() as connection:
+        counted = connection.execute(text("SELECT state, count(*) FROM image GROUP BY state"))
+        states = {row.state: row.count for row in counted}
+        records = connection.execute(
+            text("SELECT count(DISTINCT record_id) FROM dataset_item")
+        ).scalar_one()
+    stored = states.pop("stored", 0)
+    return {
+        "records": records,
+        "images": stored,
+        "image_failures": sum(states.values()),
+        "folds": results["folds"],
+        "accuracy": results["accuracy"]["mean"],
+        **{name: status[name] for name in ("enriched", "below_threshold", "failed")},
+        "exports": exports,
+    }
+
+
+def _tell(summary: dict[str, Any], job: str) -> None:
+    console.rule("what the demo did")
+    console.print(
+        f"Harvested {summary['records']} records and {summary['images']} pictures; "
+        f"{summary['image_failures']} pictures could not be had.\n"
+        f"Trained {summary['folds']} folds: mean test accuracy {summary['accuracy']:.3f}.\n"
+        f"Of {summary['enriched'] + summary['below_threshold'] + summary['failed']} records that "
+        f"the trainer had not seen, {summary['enriched']} were enriched, "
+        f"{summary['below_threshold']} had no concept above its threshold, "
+        f"{summary['failed']} failed.\n\n"
+        f"Enrichments:   {' and '.join(summary['exports'])}\n"
+        f"Training:      {FOLDER / 'experiments' / NAME}, with heatmaps in each split\n"
+        f"Pictures:      {FOLDER / 'training_data'}\n"
+        f"Ask the store: python -m deploy.local --data {FOLDER / 'services'} -- "
+        f"worker status {job}",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
