@@ -58,6 +58,10 @@ class ImageSettings(EnvironmentSettings):
         description="comma-separated networks that may be fetched from although they are not "
         "public, for tests and the demo: 127.0.0.0/8",
     )
+    fetch_requests_per_second: float = Field(
+        default=4.0, gt=0, description="to one host; a host that complains gets fewer"
+    )
+    fetch_requests_at_a_time: int = Field(default=2, gt=0, description="to one host")
 
 
 class ModelSettings(EnvironmentSettings):

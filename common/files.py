@@ -1,0 +1,60 @@
+"""Files that are whole or absent: written under another name, flushed to disk, then renamed."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from common.errors import EnrichmentError
+
+STANDARD_OUTPUT = "-"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; when the block ends well, it becomes `path`.
+
+    Raises:
+        EnrichmentError: the disk is full or refuses; the former file, if any, is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise EnrichmentError(f"{path} cannot be written: {error.strerror}.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
+    """Write a whole file or none.
+
+    Raises:
+        EnrichmentError: the disk is full or refuses.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def output_stream(target: str) -> Iterator[TextIO]:
+    """A text stream into a file, whole or absent, or into standard output where `target` is `-`.
+
+    Raises:
+        EnrichmentError: the disk is full or refuses.
+    """
+    if target == STANDARD_OUTPUT:
+        yield sys.stdout
+        return
+    with (
+        replacing(Path(target)) as unfinished,
+        unfinished.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        yield stream

@@ -1,0 +1,170 @@
+"""Many pictures at once: hundreds of connections, bounded memory, every host treated politely."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+from common.errors import RecordError
+from common.images.fetch import Fetched, FetchRequest, ImageFetcher
+from common.images.hosts import HostLimiter, HostSignal, retry_after_of, signal_of
+from common.images.politeness import PoliteQueue, Turn
+
+Key = TypeVar("Key")
+
+WINDOW = 10_000  # pictures known at a time, among which hosts are interleaved
+UNREAD_BYTES = 256_000_000  # of finished pictures, at which no new one is begun
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Key]):
+    """What became of one picture: fetched or an error, never both."""
+
+    key: Key
+    fetched: Fetched | None
+    error: RecordError | None
+
+
+def fetch_all(
+    items: Iterable[tuple[Key, str]],
+    *,
+    fetcher: ImageFetcher,
+    limiter: HostLimiter,
+    threads: int = 64,
+    window: int = WINDOW,
+) -> Iterator[Outcome[Key]]:
+    """Fetch the picture of every (key, URL), as fast as their hosts allow, in no order.
+
+    `items` may be endless; it is read in the caller's thread, up to `window` ahead. Mix the hosts
+    in it: a window full of one host's pictures goes at that host's pace. Closing the generator
+    stops what is under way and leaves no thread.
+    """
+    download: _Download[Key] = _Download(fetcher, limiter, threads=threads, window=window)
+    with closing(download):
+        yield from download.outcomes(items)
+
+
+@dataclass(frozen=True)
+class _Task(Generic[Key]):
+    key: Key
+    request: FetchRequest
+
+
+class _Download(Generic[Key]):
+    """Three parties that talk by queues alone: the caller, a scheduler thread, and fetch threads.
+
+    The scheduler owns the polite queue and all counts; others send it messages, which are functions
+    that it calls.
+    """
+
+    def __init__(
+        self, fetcher: ImageFetcher, limiter: HostLimiter, *, threads: int, window: int
+    ) -> None:
+        self._fetcher = fetcher
+        self._window = window
+        self._queue: PoliteQueue[_Task[Key]] = PoliteQueue(limiter)
+        self._idle_threads = threads
+        self._unread_bytes = 0
+        self._messages: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._results: SimpleQueue[Outcome[Key] | Future[None]] = SimpleQueue()
+        self._stopped = threading.Event()
+        self._pool = ThreadPoolExecutor(threads + 1, thread_name_prefix="fetch")
+        self._pool.submit(self._schedule).add_done_callback(self._results.put)
+
+    def close(self) -> None:
+        """Stop what is under way, and wait until it has stopped."""
+        self._stopped.set()
+        self._messages.put(lambda: None)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    # In the caller's thread.
+
+    def outcomes(self, items: Iterable[tuple[Key, str]]) -> Iterator[Outcome[Key]]:
+        """Read items and hand out outcomes in turn, so that neither waits for the other."""
+        source = iter(items)
+        known = 0
+        exhausted = False
+        while not exhausted or known:
+            if not exhausted and known < self._window:
+                item = next(source, None)
+                exhausted = item is None
+                if item is not None:
+                    self._messages.put(partial(self._add, *item))
+                    known += 1
+            outcome = self._next_outcome(wait=known > 0 and (exhausted or known >= self._window))
+            if outcome is not None:
+                known -= 1
+                yield outcome
+                self._messages.put(partial(self._count_unread, -_size(outcome)))
+
+    def _next_outcome(self, *, wait: bool) -> Outcome[Key] | None:
+        try:
+            result = self._results.get(block=wait)
+        except Empty:
+            return None
+        if isinstance(result, Outcome):
+            return result
+        result.result()  # the scheduler ended, which it does with an error alone
+        return None
+
+    # In the scheduler's thread.
+
+    def _schedule(self) -> None:
+        while not self._stopped.is_set():
+            self._start_requests()
+            timeout = self._queue.seconds_until_due() if self._has_room() else None
+            try:
+                self._messages.get(timeout=timeout)()
+            except Empty:
+                continue
+
+    def _has_room(self) -> bool:
+        return self._idle_threads > 0 and self._unread_bytes < UNREAD_BYTES
+
+    def _start_requests(self) -> None:
+        while self._has_room() and (turn := self._queue.take()) is not None:
+            if turn.refused is not None:
+                self._results.put(Outcome(turn.item.key, None, turn.refused))
+                continue
+            self._idle_threads -= 1
+            step = self._pool.submit(self._fetcher.step, turn.item.request, self._stopped)
+            step.add_done_callback(partial(self._announce, turn))
+
+    def _add(self, key: Key, url: str) -> None:
+        try:
+            request = self._fetcher.request(url)
+        except RecordError as error:
+            self._results.put(Outcome(key, None, error))
+        else:
+            self._queue.put(request.url.host_key, _Task(key, request))
+
+    def _announce(self, turn: Turn[_Task[Key]], step: "Future[Fetched | FetchRequest]") -> None:
+        self._messages.put(partial(self._finished, turn, step))
+
+    def _finished(self, turn: Turn[_Task[Key]], step: "Future[Fetched | FetchRequest]") -> None:
+        self._idle_threads += 1
+        key = turn.item.key
+        try:
+            answer = step.result()
+        except RecordError as error:
+            self._queue.give_back(turn.host, signal_of(error), retry_after_of(error))
+            self._results.put(Outcome(key, None, error))
+            return
+        self._queue.give_back(turn.host, HostSignal.WELL)
+        if isinstance(answer, FetchRequest):
+            self._queue.put(answer.url.host_key, _Task(key, answer), first=True)
+        else:
+            outcome = Outcome(key, answer, None)
+            self._count_unread(_size(outcome))
+            self._results.put(outcome)
+
+    def _count_unread(self, size: int) -> None:
+        self._unread_bytes += size
+
+
+def _size(outcome: Outcome[Key]) -> int:
+    return len(outcome.fetched.content) if outcome.fetched else 0

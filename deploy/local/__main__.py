@@ -1,0 +1,104 @@
+"""Run a command with a Postgres and a Valkey of its own: `python -m deploy.local -- COMMAND`."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from common.errors import EnrichmentError, UsageError
+from deploy.local import Broker, Postgres, service_folders
+from deploy.local.bound import bound_command
+
+SERVERS = {"DATABASE_URL": Postgres, "BROKER_URL": Broker}
+KEYBOARD = {signal.SIGINT, signal.SIGQUIT}
+PASSED_ON = KEYBOARD | {signal.SIGTERM, signal.SIGHUP}
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(no_args_is_help=True, context_settings={"allow_interspersed_args": False})
+def run(
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND", help="What to run, with its arguments.")
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            file_okay=False,
+            help="Keep the data in this folder from run to run; without it nothing is kept.",
+        ),
+    ] = None,
+) -> None:
+    """Run COMMAND with a Postgres and a Valkey that live as long as it does.
+
+    COMMAND finds them in DATABASE_URL and BROKER_URL. Where one of these is set
+    already, it stays as it is and its server is not started.
+
+    The exit code is that of COMMAND.
+
+    Example: python -m deploy.local --data .local -- worker run
+    """
+    for number in PASSED_ON:
+        signal.signal(number, _give_up)
+    try:
+        if not shutil.which(command[0]):
+            raise UsageError(f"There is no command {command[0]!r}.")
+        with _environment(data) as environment:
+            code = _run(command, environment)
+    except EnrichmentError as error:
+        typer.echo(f"Error: {error}", err=True)
+        code = error.exit_code
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _environment(data: Path | None) -> Iterator[dict[str, str]]:
+    """Our environment variables, with a running server behind each of SERVERS."""
+    environment = dict(os.environ)
+    with ExitStack() as stack:
+        folders = stack.enter_context(service_folders(data))
+        for variable, server in SERVERS.items():
+            if not environment.get(variable):
+                environment[variable] = stack.enter_context(server(folders)).url
+        yield environment
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    """Run `command` to its end, passing on the signals we get; its exit code as a shell has it."""
+    bound = bound_command(command, death_signal=signal.SIGTERM)
+    with subprocess.Popen(bound, env=environment) as process:
+
+        def pass_on(number: int, _frame: FrameType | None) -> None:
+            if number not in KEYBOARD or not _typed_at_a_terminal():
+                process.send_signal(number)
+
+        for number in PASSED_ON:
+            signal.signal(number, pass_on)
+        code = process.wait()
+    return 128 - code if code < 0 else code
+
+
+def _typed_at_a_terminal() -> bool:
+    """Whether the command got this signal from the terminal as well, as all in front of it do."""
+    try:
+        with Path("/dev/tty").open("rb") as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def _give_up(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m deploy.local")

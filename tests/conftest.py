@@ -1,0 +1,86 @@
+"""Real services for the tests, and an environment that knows nothing of ours."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg2
+import pytest
+import redis
+from alembic import command
+from alembic.config import Config
+
+import worker.settings as _worker_settings  # noqa: F401  its classes count below
+from common.settings import EnvironmentSettings
+from deploy.local import Postgres, Services, local_services
+
+ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"
+TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hermetic_environment() -> Iterator[None]:
+    """No variable of the one who runs the tests reaches a test or a process it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name in _our_variables(EnvironmentSettings) or name.startswith("PG"):
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Services]:
+    """A Postgres and a Valkey for the whole session; a test may stop, kill and start them."""
+    with local_services() as running:
+        yield running
+
+
+@pytest.fixture
+def database_url(
+    services: Services, migrated_template: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """A migrated, empty database for one test, in DATABASE_URL as well."""
+    services.postgres.start()
+    name = f"test_{uuid4().hex}"
+    _administer(
+        services.postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template} STRATEGY FILE_COPY"
+    )
+    url = services.postgres.database_url(name)
+    monkeypatch.setenv("DATABASE_URL", url)
+    yield url
+    services.postgres.start()
+    _administer(services.postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def broker_url(services: Services, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The broker with nothing in it, in BROKER_URL as well."""
+    services.broker.start()
+    with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
+        client.flushall()
+    monkeypatch.setenv("BROKER_URL", services.broker_url)
+    return services.broker_url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(services: Services) -> str:
+    """The database that every test's own is a copy of."""
+    services.postgres.start()
+    _administer(services.postgres, f"CREATE DATABASE {TEMPLATE}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", services.postgres.database_url(TEMPLATE))
+        command.upgrade(Config(ALEMBIC_INI), "head")
+    return TEMPLATE
+
+
+def _administer(postgres: Postgres, statement: str) -> None:
+    with closing(psycopg2.connect(postgres.url.replace("+psycopg2", ""))) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(statement)
+
+
+def _our_variables(settings: type[EnvironmentSettings]) -> set[str]:
+    names = {name.upper() for name in settings.model_fields}
+    return names.union(*map(_our_variables, settings.__subclasses__()))
