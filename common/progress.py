@@ -48,7 +48,7 @@ class ProgressReport:
         if self.total and 0 < self.done < self.total:
             left = f", {_duration((self.total - self.done) / self.rate)} left"
         note = f", {self.note}" if self.note else ""
-        return f"{self.title}: {self.done:,}{of_total}, {self.rate:,.1f}/s{left}{note}"
+        return f"{self.title}: {self.done:,}{of_total}, {_rate(self.rate)}{left}{note}"
 
     def _show(self) -> None:
         raise NotImplementedError
@@ -59,12 +59,16 @@ class _Lines(ProgressReport):
         super().__init__(title, total)
         self._console = console
         self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+        self._printed = -1
 
     def _show(self) -> None:
         if time.monotonic() >= self._next_line:
             self.print()
 
     def print(self) -> None:
+        if self._printed == self.done:
+            return
+        self._printed = self.done
         self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
         self._console.print(self.line(), highlight=False, soft_wrap=True, markup=False)
 
@@ -77,7 +81,7 @@ class _Bar(ProgressReport):
 
     def _show(self) -> None:
         self._bar.update(
-            self._task, completed=self.done, rate=f"{self.rate:,.1f}/s", note=self.note
+            self._task, completed=self.done, rate=_rate(self.rate), note=self.note
         )
 
 
@@ -104,6 +108,12 @@ def progress(title: str, total: int | None = None) -> Iterator[ProgressReport]:
     )
     with Progress(*columns, console=console) as bar:
         yield _Bar(title, total, bar)
+
+
+def _rate(per_second: float) -> str:
+    if 0 < per_second < 1:
+        return f"{per_second * 60:,.1f}/min"
+    return f"{per_second:,.1f}/s"
 
 
 def _duration(seconds: float) -> str:

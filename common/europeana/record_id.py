@@ -25,15 +25,15 @@ def parse_record_id(text: str) -> str:
     Raises:
         InvalidRecordIdError: the text is none of the three.
     """
-    stripped = text.strip()
-    if len(stripped) > MAX_LENGTH:
-        raise InvalidRecordIdError(f"{stripped[:40]!r}... is too long to be a record ID.")
-    candidate, from_web = _WEB_PREFIX.subn("", stripped, count=1)
-    if from_web:
-        candidate = re.split(r"[?#]", candidate, maxsplit=1)[0].removesuffix(".html")
+    candidate = text.strip()
+    if prefix := _WEB_PREFIX.match(candidate):
+        path = re.split(r"[?#]", candidate[prefix.end() :], maxsplit=1)[0]
+        candidate = path.removesuffix(".html")
+    if len(candidate) > MAX_LENGTH:
+        raise InvalidRecordIdError(f"{candidate[:40]!r}... is too long to be a record ID.")
     if not _RECORD_ID.fullmatch(candidate):
         raise InvalidRecordIdError(
-            f"{stripped!r} is no record ID; expected /dataset/local, an item URI or a portal URL."
+            f"{candidate!r} is no record ID; expected /dataset/local, an item URI or a portal URL."
         )
     return candidate
 

@@ -12,18 +12,21 @@ from typing import Any
 from common.errors import VocabularyError
 
 _LABEL = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
-_EUROPEANA_URI = re.compile(
-    r"https?://data\.europeana\.eu/(?P<kind>concept|agent|place|timespan)/(?:base/)?(?P<number>\d+)"
-)
-_OTHER_URI = re.compile(r"https?://[^\s\"<>\\^`{|}]+\.[^\s\"<>\\^`{|}]+")
+_EUROPEANA_URI = re.compile(r"^https?://data\.europeana\.eu/(?P<kind>[a-z]+)/(?:base/)*")
+_IN_URI = r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff\"<>\\^`{|}]"
+_URI = re.compile(rf"https?://{_IN_URI}+\.{_IN_URI}+")
 
 
 def current_concept_uri(uri: str) -> str:
     """Today's form of a concept URI: http, and no `/base/` where Europeana coined it."""
-    match = _EUROPEANA_URI.fullmatch(uri.strip())
-    if match is None:
-        return uri.strip()
-    return f"http://data.europeana.eu/{match['kind']}/{match['number']}"
+    return _EUROPEANA_URI.sub(r"http://data.europeana.eu/\g<kind>/", uri.strip(), count=1)
+
+
+def concept_uri_forms(uri: str) -> tuple[str, ...]:
+    """The forms of a concept URI that records may hold: today's first, then that of before 2022."""
+    current = current_concept_uri(uri)
+    former = _EUROPEANA_URI.sub(r"http://data.europeana.eu/\g<kind>/base/", current, count=1)
+    return tuple(dict.fromkeys((current, former)))
 
 
 def load_vocabulary(path: Path) -> dict[str, str]:
@@ -36,6 +39,8 @@ def load_vocabulary(path: Path) -> dict[str, str]:
         pairs = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=list)
     except FileNotFoundError:
         raise VocabularyError(f"There is no vocabulary file {path}.") from None
+    except RecursionError:
+        raise VocabularyError(f"{path} is nested too deeply to be a vocabulary.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise VocabularyError(f"{path} cannot be read: {error}.") from None
     except json.JSONDecodeError as error:
@@ -70,6 +75,6 @@ def _checked_uri(path: Path, label: str, uri: Any) -> str:
             f"{path}: label {label!r} must be lower-case letters, digits and single underscores, "
             "since it names folders."
         )
-    if not isinstance(uri, str) or not _OTHER_URI.fullmatch(uri.strip()):
+    if not isinstance(uri, str) or not _URI.fullmatch(uri.strip()):
         raise VocabularyError(f"{path}: label {label!r} needs a concept URI, not {uri!r}.")
     return current_concept_uri(uri)

@@ -1,7 +1,7 @@
 """Many pictures at once: hundreds of connections, bounded memory, every host treated politely."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def fetch_all(
     limiter: HostLimiter,
     threads: int = 64,
     window: int = WINDOW,
-) -> Iterator[Outcome[Key]]:
+) -> Generator[Outcome[Key], None, None]:
     """Fetch the picture of every (key, URL), as fast as their hosts allow, in no order.
 
     `items` may be endless; it is read in the caller's thread, up to `window` ahead. Mix the hosts

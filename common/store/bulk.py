@@ -14,6 +14,7 @@ import psycopg2
 import psycopg2.extensions
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
 
 _STAGING = "staging"
 _BUFFER = 1 << 16  # bytes
@@ -54,17 +55,21 @@ def upsert(
 def copy_rows(
     connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    """COPY rows into a table or temporary table, streaming; raises what the rows raise."""
+    """COPY rows into a table or temporary table, streaming; raises what the rows raise.
+
+    Raises:
+        DBAPIError: Postgres refuses a row or goes away, as with any other statement.
+    """
     reader = _RowReader(rows)
     driver = cast("psycopg2.extensions.connection", connection.connection.driver_connection)
     statement = f"COPY {_PREPARER.quote(table)} ({_names(columns)}) FROM STDIN"
     try:
         with driver.cursor() as cursor:
             cursor.copy_expert(statement, BufferedReader(reader, _BUFFER))
-    except psycopg2.Error:
+    except psycopg2.Error as error:
         if reader.error is not None:
             raise reader.error from None  # the driver would hide what the rows raised
-        raise
+        raise DBAPIError.instance(statement, None, error, psycopg2.Error) from error
 
 
 def _names(columns: Iterable[str]) -> str:

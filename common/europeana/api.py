@@ -1,0 +1,135 @@
+"""Europeana's Search and Record APIs.
+
+Search is asked with the standard profile: the minimal one lacks `edmConcept`, without which only
+the concept that was searched for would be known of a record.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from common.errors import RecordError
+from common.europeana.metadata import (
+    RecordAnswer,
+    RecordMetadata,
+    SearchAnswer,
+    parse_answer,
+)
+from common.europeana.transport import ApiTransport
+
+__all__ = ["EuropeanaApi", "RecordMetadata", "SearchPage", "SearchQuery", "concept_refinement"]
+
+SEARCH = "/record/v2/search.json"
+FIRST_PAGE = "*"
+MAX_ROWS = 100  # the API silently cuts a page to this
+MAX_QUERY = 6000  # characters once encoded; gateways commonly refuse URLs longer than 8 KiB
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchQuery:
+    """What is searched, in which order; a cursor is worth something only with the same query.
+
+    `europeana_id` is the cheapest stable order. A random one is `random_SEED,europeana_id`: without
+    a seed the server shuffles anew for each page, without the ID equal positions are lost.
+    """
+
+    query: str = "*"
+    refinements: tuple[str, ...] = ()
+    reusability: tuple[str, ...] = ()
+    sort: str = "europeana_id"
+    profile: str = "standard"
+
+    def parameters(self) -> list[tuple[str, str]]:
+        """The URL parameters, decoded."""
+        return [
+            ("query", self.query),
+            *(("qf", refinement) for refinement in self.refinements),
+            *([("reusability", ",".join(self.reusability))] if self.reusability else []),
+            ("sort", self.sort),
+            ("profile", self.profile),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPage:
+    """Some records of a search; `next_cursor` is None on the last page."""
+
+    records: tuple[RecordMetadata, ...]
+    next_cursor: str | None
+    total: int
+
+
+class EuropeanaApi(ApiTransport):
+    """The Search and Record APIs; every call raises what `ApiTransport.get` raises."""
+
+    def search_page(
+        self, query: SearchQuery, cursor: str = FIRST_PAGE, *, rows: int = MAX_ROWS
+    ) -> SearchPage:
+        """The page of a search that a cursor points to; `rows` may change between pages.
+
+        Raises:
+            ApiError: the answer has another form than we know.
+        """
+        parameters = [*query.parameters(), ("rows", str(rows)), ("cursor", cursor)]
+        page = parse_answer(SearchAnswer, self.get(SEARCH, parameters).body, "Search API")
+        is_last = page.next_cursor == cursor or not page.items
+        return SearchPage(
+            records=tuple(item.metadata() for item in page.items),
+            next_cursor=None if is_last else page.next_cursor,
+            total=page.total_results,
+        )
+
+    def search(self, query: SearchQuery, cursor: str = FIRST_PAGE) -> Iterator[SearchPage]:
+        """All pages of a search, from the one that a cursor points to."""
+        following: str | None = cursor
+        while following is not None:
+            page = self.search_page(query, following)
+            following = page.next_cursor
+            yield page
+
+    def search_ids(self, record_ids: Iterable[str]) -> Iterator[RecordMetadata]:
+        """Those of some records that Search knows under these very IDs, up to 100 a request.
+
+        Moved records are not among them: ask `record`.
+        """
+        for batch in _batches(record_ids):
+            query = SearchQuery(query=_any_of("europeana_id", batch))
+            yield from self.search_page(query).records
+
+    def record(self, record_id: str) -> RecordMetadata:
+        """One record; the result has another ID where Europeana has moved it.
+
+        Raises:
+            RecordError: the record is deleted or unknown.
+            ApiError: the answer has another form than we know.
+        """
+        answer = self.get(f"/record/v2{record_id}.json", also=(404, 410))
+        if answer.status == 404:
+            raise RecordError("resolve", "unknown_record", f"Europeana has no record {record_id}")
+        if answer.status == 410:
+            raise RecordError("resolve", "deleted", f"Europeana has deleted record {record_id}")
+        return parse_answer(RecordAnswer, answer.body, "Record API").object.metadata()
+
+
+def concept_refinement(uris: Iterable[str]) -> str:
+    """The refinement to records that have one of some concepts."""
+    return _any_of("skos_concept", uris)
+
+
+def _any_of(field: str, values: Iterable[str]) -> str:
+    quoted = [f'"{value}"' for value in values]
+    return f"{field}:{quoted[0]}" if len(quoted) == 1 else f"{field}:({' OR '.join(quoted)})"
+
+
+def _batches(record_ids: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    length = 0
+    for record_id in record_ids:
+        added = len(quote(f'"{record_id}" OR ', safe=""))
+        if batch and (len(batch) == MAX_ROWS or length + added > MAX_QUERY):
+            yield batch
+            batch, length = [], 0
+        batch.append(record_id)
+        length += added
+    if batch:
+        yield batch

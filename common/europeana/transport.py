@@ -1,0 +1,228 @@
+"""One question to a Europeana API: the key, the deadline, the retries, the quota, and what an
+error means. Sources: https://europeana.atlassian.net/wiki/spaces/EF/pages/2462351393 (keys),
+the RateLimit headers of the IETF draft, and error codes of Europeana's server code.
+"""
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import requests
+import stamina
+import structlog
+import urllib3
+
+from common.errors import ApiError, KeyRefusedError, RateLimitedError, UsageError
+from common.settings import ApiSettings
+
+CONNECT_TIMEOUT = 5.0  # seconds
+READ_TIMEOUT = 15.0  # seconds without a single byte
+DEADLINE = 60.0  # seconds for one question, retries included, waiting for the quota not
+ATTEMPTS = 5
+MAX_ANSWER = 32 << 20  # bytes; a page of 100 rich items has about one million
+QUOTA_WINDOW = 3600  # seconds; windows are aligned to the clock hour
+PATIENCE = QUOTA_WINDOW + 120.0  # seconds
+
+_KEY_FORM = re.compile(r"[!-~]+")
+_QUOTA = re.compile(r"\br=(\d{1,9})\s*;\s*t=(\d{1,9})")
+_KNOWN_MEMBERS = ("success", "object")  # another server's 404 has neither
+_GET_A_KEY = "get a key at https://apis.europeana.eu and set EUROPEANA_API_KEY"
+
+log = structlog.get_logger()
+
+
+class UnreachableError(ApiError):
+    """The API's host does not answer, or only with server errors."""
+
+
+class CursorRefusedError(ApiError):
+    """A cursor to go on from is not, or no longer, accepted (code 400-SC)."""
+
+
+class _TransientFailure(Exception):  # noqa: N818 - never leaves this module
+    """A failure that is worth another attempt."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an API said: the HTTP status and the JSON object of the body."""
+
+    status: int
+    body: Mapping[str, Any]
+    quota: str
+    retry_after: str
+
+    @property
+    def code(self) -> str:
+        """Europeana's own error code, empty where there is none."""
+        return str(self.body.get("code") or "")
+
+
+class ApiTransport:
+    """Questions to the APIs below one address, with one key; may be shared by threads.
+
+    Args:
+        patience: how many seconds to wait, in one call, for a used-up quota to be renewed.
+    """
+
+    def __init__(self, settings: ApiSettings, *, patience: float = PATIENCE) -> None:
+        self._url = settings.europeana_api_url.rstrip("/")
+        self.host = _host(self._url)
+        self._key = settings.europeana_api_key.get_secret_value().strip()
+        if not _KEY_FORM.fullmatch(self._key):
+            raise UsageError("EUROPEANA_API_KEY holds characters that no key has.")
+        self._patience = patience
+        self._session = requests.Session()
+        self._session.headers["X-Api-Key"] = self._key
+        self._session.headers["User-Agent"] = "europeana-image-enrichment"
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def get(
+        self,
+        path: str,
+        parameters: Sequence[tuple[str, str]] = (),
+        *,
+        also: Sequence[int] = (),
+    ) -> Answer:
+        """The successful answer to one question, or one with a status in `also`.
+
+        Raises:
+            KeyRefusedError: the key is unknown or disabled.
+            RateLimitedError: the quota is used up for longer than our patience.
+            UnreachableError: no answer, though asked several times.
+            CursorRefusedError: the cursor among the parameters is not accepted.
+            ApiError: any other answer.
+        """
+        caller = stamina.RetryingCaller(
+            attempts=ATTEMPTS, timeout=DEADLINE, wait_initial=0.5, wait_max=10.0
+        ).on(_TransientFailure)
+        waited = 0.0
+        while True:
+            deadline = time.monotonic() + DEADLINE
+            try:
+                answer = caller(self._ask, path, tuple(parameters), deadline)
+            except _TransientFailure as failure:
+                raise UnreachableError(f"{self.host} cannot be reached: {failure}.") from None
+            if not _quota_used_up(answer):
+                return self._checked(answer, also)
+            waited += self._wait_for_quota(answer, waited)
+
+    def _ask(self, path: str, parameters: Sequence[tuple[str, str]], deadline: float) -> Answer:
+        try:
+            with self._session.get(
+                self._url + path,
+                params=list(parameters),
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                allow_redirects=False,  # they would carry the key to another host
+                stream=True,
+            ) as response:
+                if response.status_code >= 500:
+                    raise _TransientFailure(f"it answers {response.status_code}")
+                return self._answer(response, _read(response, deadline))
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
+            raise _TransientFailure("it does not answer in time") from None
+        except (requests.ConnectionError, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _TransientFailure(_plain(error)) from None
+
+    def _answer(self, response: requests.Response, content: bytes) -> Answer:
+        try:
+            body = json.loads(content)
+        except (ValueError, RecursionError):
+            body = None
+        if not isinstance(body, dict):
+            raise ApiError(
+                f"{self.host} answers {response.status_code} without a JSON object; "
+                "is EUROPEANA_API_URL the address of the Europeana APIs?"
+            )
+        headers = response.headers
+        return Answer(
+            response.status_code, body, headers.get("RateLimit", ""), headers.get("Retry-After", "")
+        )
+
+    def _checked(self, answer: Answer, also: Sequence[int]) -> Answer:
+        if answer.status == 401 or answer.code.startswith("401") or answer.code == "invalid_apikey":
+            raise KeyRefusedError(
+                f"{self.host} refuses the API key ({self._said(answer)}); {_GET_A_KEY}."
+            )
+        if answer.code == "400-SC":
+            raise CursorRefusedError(f"{self.host} does not accept the cursor to go on from.")
+        succeeded = answer.status == 200 and answer.body.get("success") is not False
+        in_known_form = answer.status in also and not answer.body.keys().isdisjoint(_KNOWN_MEMBERS)
+        if not succeeded and not in_known_form:
+            raise ApiError(f"{self.host} answers {answer.status}: {self._said(answer)}.")
+        return answer
+
+    def _said(self, answer: Answer) -> str:
+        """The API's own words, short, on one line, and without the key it may repeat."""
+        words = [answer.code, *(str(answer.body.get(name) or "") for name in ("error", "message"))]
+        text = " ".join(" ".join(words).split()).rstrip(".") or "no reason given"
+        return text.replace(self._key, "***")[:300]
+
+    def _wait_for_quota(self, answer: Answer, waited: float) -> float:
+        wait = _seconds_to_renewal(answer)
+        opens = datetime.now().astimezone() + timedelta(seconds=wait)
+        if waited + wait > self._patience:
+            raise RateLimitedError(
+                f"The quota of the API key is used up ({self._said(answer)}); "
+                f"it is renewed at {opens:%Y-%m-%d %H:%M:%S %Z}."
+            )
+        log.warning("quota used up, waiting", seconds=wait, until=f"{opens:%H:%M:%S}")
+        time.sleep(wait)
+        return wait
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError("EUROPEANA_API_URL is no address such as https://api.europeana.eu.")
+    return parts.netloc.rpartition("@")[2]
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    content = bytearray()
+    while part := response.raw.read1(1 << 16, decode_content=True):
+        content += part
+        if len(content) > MAX_ANSWER:
+            raise ApiError(f"{_host(response.url)} answers with more than {MAX_ANSWER >> 20} MiB.")
+        if time.monotonic() > deadline:
+            raise _TransientFailure("it does not answer in time")
+    return bytes(content)
+
+
+def _plain(error: Exception) -> str:
+    """The innermost cause in a few words: the libraries wrap it several times."""
+    reason = error.args[0] if error.args else error
+    inner = getattr(reason, "reason", None) or reason
+    text = str(inner).rsplit(": ", maxsplit=1)[-1].strip("()'\" ")
+    return text or type(error).__name__
+
+
+def _quota_used_up(answer: Answer) -> bool:
+    return answer.status == 429 or answer.code.startswith("429")
+
+
+def _seconds_to_renewal(answer: Answer) -> float:
+    """By the RateLimit header, else Retry-After, else the next full hour of the clock."""
+    quotas = [(int(left), int(seconds)) for left, seconds in _QUOTA.findall(answer.quota)]
+    used_up = [seconds for left, seconds in quotas if left == 0]
+    if waits := used_up or [seconds for _, seconds in quotas]:
+        return max(1.0, max(waits))
+    if re.fullmatch(r"[0-9]{1,9}", answer.retry_after):
+        return max(1.0, float(answer.retry_after))
+    return QUOTA_WINDOW - time.time() % QUOTA_WINDOW

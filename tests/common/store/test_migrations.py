@@ -1,0 +1,50 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from common.store.session import open_store
+from common.store.tables import Base
+
+ALEMBIC_INI = Path(__file__).resolve().parents[3] / "alembic.ini"
+
+_CHECKS = text("""
+    SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE contype = 'c' AND connamespace = 'public'::regnamespace ORDER BY conname
+""")
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[Connection]:
+    """On a database of the test's own: these change the schema."""
+    engine = open_store()
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def test_the_migrations_give_the_schema_of_the_tables(connection):
+    context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+    assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_migrations_give_the_checks_of_the_tables(connection):
+    """Alembic does not compare these: the tables are made a second time, beside the migrated."""
+    migrated = connection.execute(_CHECKS).all()
+    connection.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
+    Base.metadata.create_all(connection)
+    assert migrated == connection.execute(_CHECKS).all()
+
+
+def test_the_way_down_leaves_nothing_and_leads_up_again(connection):
+    config = Config(ALEMBIC_INI)
+    command.downgrade(config, "base")
+    assert inspect(connection).get_table_names() == ["alembic_version"]
+    connection.rollback()
+    command.upgrade(config, "head")
+    assert set(Base.metadata.tables) < set(inspect(connection).get_table_names())

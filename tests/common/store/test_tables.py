@@ -1,0 +1,167 @@
+"""Each CHECK refuses a row that only it stands against."""
+
+import pytest
+from sqlalchemy import CheckConstraint, insert
+from sqlalchemy.exc import IntegrityError
+
+from common.store.tables import Base
+
+JOB = "00000000-0000-0000-0000-000000000001"
+HASH = "a" * 64
+STORED = {
+    "state": "stored",
+    "sha256": HASH,
+    "path": f"aa/{HASH}.jpg",
+    "source": "media",
+    "width": 1,
+    "height": 1,
+}
+
+# One good row of each table, in an order that foreign keys allow.
+GOOD = {
+    "concept": {"uri": "http://data.europeana.eu/concept/43", "label": "map"},
+    "record": {"id": "/1/a"},
+    "record_alias": {"old_id": "/1/b", "record_id": "/1/a"},
+    "dataset": {"id": 1, "name": "maps"},
+    "dataset_item": {
+        "dataset_id": 1,
+        "record_id": "/1/a",
+        "concept_uri": "http://data.europeana.eu/concept/43",
+        "source": "csv",
+    },
+    "harvest_cursor": {
+        "dataset_id": 1,
+        "concept_uri": "http://data.europeana.eu/concept/43",
+        "search": {},
+        "taken": 0,
+    },
+    "image": {"record_id": "/1/a", **STORED},
+    "training_run": {
+        "id": 1,
+        "name": "run",
+        "config": {},
+        "dataset_fingerprint": HASH,
+        "metrics": {},
+    },
+    "checkpoint": {"run_id": 1, "fold": 0, "path": "split_0", "sha256": HASH, "metrics": {}},
+    "model": {
+        "id": 1,
+        "name": "model",
+        "version": 1,
+        "path": "model",
+        "sha256": HASH,
+        "labels": [],
+        "thresholds": {},
+    },
+    "job": {"id": JOB, "model_id": 1},
+    "job_chunk": {"job_id": JOB, "number": 0, "record_ids": ["/1/a"]},
+    "job_failure": {"job_id": JOB, "record_id": "/1/a", "stage": "fetch", "reason": "dns"},
+    "enrichment": {
+        "record_id": "/1/a",
+        "concept_uri": "http://data.europeana.eu/concept/43",
+        "model_id": 1,
+        "confidence": 0.5,
+        "source": "media",
+        "image_url": "http://x.org/a.jpg",
+        "job_id": JOB,
+    },
+}
+
+BAD = [
+    ("concept", "uri_is_http", {"uri": "concept/43"}),
+    ("concept", "uri_is_http", {"uri": "ftp://x.org/43"}),
+    ("concept", "uri_is_current", {"uri": "http://data.europeana.eu/concept/base/43"}),
+    ("concept", "uri_is_current", {"uri": "https://data.europeana.eu/agent/base/43"}),
+    ("record", "id_form", {"id": "1/a"}),
+    ("record", "id_form", {"id": "/1/a-b"}),
+    ("record", "id_form", {"id": "/1/a\n"}),
+    ("record", "id_form", {"id": "http://data.europeana.eu/item/1/a"}),
+    ("record_alias", "old_id_form", {"old_id": "/1/b/c"}),
+    ("record_alias", "moved", {"old_id": "/1/a"}),
+    ("dataset", "name_form", {"name": ""}),
+    ("dataset", "name_form", {"name": "../maps"}),
+    ("dataset", "name_form", {"name": ".maps"}),
+    ("dataset_item", "source_known", {"source": "guess"}),
+    ("harvest_cursor", "taken_not_negative", {"taken": -1}),
+    ("image", "state_known", dict.fromkeys(STORED) | {"state": "lost", "reason": "x"}),
+    ("image", "source_known", {"source": "guess"}),
+    ("image", "stored_is_whole", {"sha256": None}),
+    ("image", "stored_is_whole", {"path": None}),
+    ("image", "stored_is_whole", {"source": None}),
+    ("image", "stored_is_whole", {"width": None}),
+    ("image", "stored_is_whole", {"height": None}),
+    ("image", "stored_is_whole", {"state": "failed", "reason": "dns"}),
+    ("image", "reason_when_not_stored", {"reason": "dns"}),
+    ("image", "reason_when_not_stored", dict.fromkeys(STORED) | {"state": "failed"}),
+    ("image", "sha256_form", {"sha256": "A" * 64}),
+    ("image", "sha256_form", {"sha256": "a" * 63}),
+    ("image", "size_positive", {"width": 0}),
+    ("image", "size_positive", {"height": 0}),
+    ("image", "attempts_positive", {"attempts": 0}),
+    ("checkpoint", "sha256_form", {"sha256": ""}),
+    ("checkpoint", "fold_not_negative", {"fold": -1}),
+    ("model", "stage_known", {"stage": "best"}),
+    ("model", "sha256_form", {"sha256": "x" * 64}),
+    ("model", "version_positive", {"version": 0}),
+    ("job", "state_known", {"state": "lost"}),
+    ("job", "priority_known", {"priority": "high"}),
+    ("job", "picture_known", {"picture": "best"}),
+    ("job", "total_not_negative", {"total": -1}),
+    ("job", "chunks_not_negative", {"chunks": -1}),
+    ("job", "finished_has_time", {"state": "done"}),
+    ("job", "finished_has_time", {"state": "cancelled"}),
+    ("job", "finished_has_time", {"state": "running", "finished_at": "2026-01-01T00:00:00Z"}),
+    ("job_chunk", "state_known", {"state": "lost"}),
+    ("job_chunk", "record_ids_bounded", {"record_ids": ["/1/a"] * 257}),
+    ("job_chunk", "token_covers_attempts", {"attempt": -1}),
+    ("job_chunk", "token_covers_attempts", {"retries": -1}),
+    ("job_chunk", "token_covers_attempts", {"attempt": 2, "token": 1}),
+    ("job_chunk", "outcomes_add_up", {"state": "done"}),
+    ("job_chunk", "outcomes_add_up", {"state": "dead"}),
+    ("job_chunk", "outcomes_add_up", {"state": "done", "enriched": 1, "failed": 1}),
+    ("job_chunk", "outcomes_add_up", {"state": "done", "enriched": 2, "failed": -1}),
+    ("job_failure", "stage_known", {"stage": "dream"}),
+    ("enrichment", "confidence_is_probability", {"confidence": 1.01}),
+    ("enrichment", "confidence_is_probability", {"confidence": -0.01}),
+    ("enrichment", "confidence_is_probability", {"confidence": float("nan")}),
+    ("enrichment", "source_known", {"source": "guess"}),
+]
+
+
+def insert_rows(connection, last, row):
+    for table, good in GOOD.items():
+        if table == last:
+            break
+        connection.execute(insert(Base.metadata.tables[table]).values(good))
+    connection.execute(insert(Base.metadata.tables[last]).values(row))
+
+
+def test_the_good_rows_are_good(connection):
+    insert_rows(connection, "enrichment", GOOD["enrichment"])
+
+
+@pytest.mark.parametrize(
+    ("table", "check", "change"), BAD, ids=lambda part: part if isinstance(part, str) else ""
+)
+def test_a_bad_row_is_refused_by_its_check(connection, table, check, change):
+    with pytest.raises(IntegrityError) as refusal:
+        insert_rows(connection, table, GOOD[table] | change)
+    assert refusal.value.orig.diag.constraint_name == f"ck_{table}_{check}"
+
+
+def test_every_check_has_a_bad_row():
+    checks = {
+        constraint.name
+        for table in Base.metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, CheckConstraint)
+    }
+    assert checks == {f"ck_{table}_{check}" for table, check, _ in BAD}
+
+
+def test_one_model_is_active_at_a_time(connection):
+    models = Base.metadata.tables["model"]
+    connection.execute(insert(models).values(GOOD["model"] | {"stage": "active"}))
+    second = {"id": 2, "version": 2, "sha256": "b" * 64, "stage": "active"}
+    with pytest.raises(IntegrityError, match="uq_model_active"):
+        connection.execute(insert(models).values(GOOD["model"] | second))
