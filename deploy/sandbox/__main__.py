@@ -1,0 +1,99 @@
+"""`python -m deploy.sandbox`: the sandbox as a server to work with."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from common.errors import UsageError
+from deploy.sandbox.catalogue import read_catalogue
+from deploy.sandbox.collection import draw_collection
+from deploy.sandbox.faults import Faults, read_faults, with_latency
+from deploy.sandbox.keys import Quota
+from deploy.sandbox.server import Sandbox
+
+STOPPING = {signal.SIGINT, signal.SIGTERM}
+
+
+def serve(
+    port: Annotated[int, typer.Option(help="Port on every address; 0 takes a free one.")] = 8700,
+    catalog: Annotated[
+        Path | None,
+        typer.Option(help="Folder with catalog.jsonl and pictures, instead of drawn ones."),
+    ] = None,
+    items: Annotated[int, typer.Option(min=1, help="Size of the drawn catalogue.")] = 900,
+    seed: Annotated[int, typer.Option(help="Of the drawn catalogue and of chance faults.")] = 1,
+    key: Annotated[list[str] | None, typer.Option(help="A valid key; may be repeated.")] = None,
+    quota: Annotated[int, typer.Option(min=1, help="Requests a key has in an hour.")] = 10_000,
+    hosts: Annotated[int, typer.Option(min=1, max=250, help="Number of image hosts.")] = 8,
+    faults: Annotated[
+        Path | None,
+        typer.Option(help="JSON file; see python -m pydoc deploy.sandbox.faults."),
+    ] = None,
+    latency: Annotated[
+        str | None, typer.Option(help="Seconds on every answer, as 0.1 or as 0.05-0.2.")
+    ] = None,
+) -> None:
+    """Serve a stand-in for the Europeana Search, Record and Thumbnail APIs and for image hosts.
+
+    The APIs are on 127.0.0.1, the image hosts on 127.0.1.1 and following. Nothing leaves this
+    machine. Requests are counted at /sandbox/requests. Ctrl-C ends it.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # before threads start
+    chosen = read_faults(faults) if faults else Faults()
+    if latency is not None:
+        chosen = with_latency(chosen, _read_latency(latency))
+    catalogue = read_catalogue(catalog) if catalog else draw_collection(items=items, seed=seed)
+    sandbox = Sandbox(
+        catalogue,
+        faults=chosen,
+        keys=key or ["sandbox"],
+        quota=Quota(quota),
+        image_hosts=hosts,
+        port=port,
+        seed=seed,
+    )
+    with sandbox:
+        typer.echo(_greeting(sandbox))
+        signal.sigwait(STOPPING)
+
+
+def _read_latency(text: str) -> float | tuple[float, float]:
+    try:
+        seconds = [float(part) for part in text.split("-")]
+    except ValueError:
+        seconds = []
+    if len(seconds) not in (1, 2) or min(seconds) < 0 or seconds != sorted(seconds):
+        raise UsageError(f"--latency {text!r}: expected seconds, as 0.1 or as 0.05-0.2.")
+    return seconds[0] if len(seconds) == 1 else (seconds[0], seconds[1])
+
+
+def _greeting(sandbox: Sandbox) -> str:
+    catalogue = sandbox.catalogue
+    lines = [
+        f"{len(catalogue.items)} records at {sandbox.url}; to use it:",
+        f"  export EUROPEANA_API_URL={sandbox.url} EUROPEANA_API_KEY={sandbox.key}"
+        " FETCH_ALLOW_ADDRESSES=127.0.0.0/8",
+    ]
+    lines += [
+        f"{address}:{sandbox.addresses.port} stands for {host}"
+        for host, address in sandbox.addresses.of_host.items()
+    ]
+    lines += [f"moved: {old} is now {new}" for old, new in list(catalogue.moved.items())[:1]]
+    lines += [f"deleted: {record_id}" for record_id in sorted(catalogue.deleted)[:1]]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Runs the command; wrong usage ends with one line and exit code 2."""
+    try:
+        typer.run(serve)
+    except UsageError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""The catalogue: what the sandbox's Europeana holds, and where its pictures come from.
+
+`read_catalogue` reads a folder with `catalog.jsonl` (one Search item a line, plus `image`, the
+path of its picture in the folder, and optionally `category`, the label of its concept) and the
+pictures. Without a folder, `collection.draw_collection` makes one up.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, ValidationError
+
+from common.errors import UsageError
+from deploy.sandbox.faults import Fault
+
+LangMap = Mapping[str, Sequence[str]]  # language, or "def" for none, to texts
+EdmType = Literal["IMAGE", "TEXT", "VIDEO", "SOUND", "3D"]
+
+FIRST_UPDATE = 1_672_531_200  # 2023-01-01, in seconds: items were last updated in the 2 years after
+UPDATE_SPAN = 2 * 365 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record. Texts that many items share are shared objects, so that 100,000 items are cheap.
+
+    `host` is the provider's own host name, `picture` says where the bytes are (`Catalogue.read`).
+    """
+
+    id: str
+    type: EdmType
+    title: LangMap
+    description: LangMap
+    data_provider: str
+    provider: str
+    country: str
+    rights: str
+    concepts: Sequence[str]
+    host: str
+    picture: str
+    updated: int  # seconds since 1970
+    shown_by: bool = True  # otherwise the picture is only in edmObject and hasView
+    thumbnail: bool = True
+
+    @property
+    def timestamp(self) -> str:
+        """When the item was last updated, as the index writes it."""
+        return datetime.fromtimestamp(self.updated, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All items, the way to their pictures, and what became of records that are no longer there.
+
+    `broken` has, by item ID, what is wrong with files that are broken for good.
+    """
+
+    items: Sequence[Item]
+    read: Callable[[str], bytes]
+    concept_labels: Mapping[str, LangMap] = field(default_factory=dict)
+    moved: Mapping[str, str] = field(default_factory=dict)
+    deleted: frozenset[str] = frozenset()
+    broken: Mapping[str, Fault] = field(default_factory=dict)
+
+    def find(self, record_id: str) -> Item | None:
+        """The item with this ID; moved and deleted records are not found."""
+        return self._by_id.get(record_id)
+
+    @property
+    def hosts(self) -> list[str]:
+        """The providers' host names, sorted."""
+        return sorted({item.host for item in self.items})
+
+    @cached_property
+    def _by_id(self) -> dict[str, Item]:
+        return {item.id: item for item in self.items}
+
+
+_Texts = Annotated[list[str], Field(min_length=1)]
+
+
+class _Line(BaseModel):
+    """One line of `catalog.jsonl`; members that are not named here are not served."""
+
+    id: str = Field(pattern=r"^/[A-Za-z0-9_]+/[A-Za-z0-9_]+$")
+    type: EdmType
+    title: _Texts
+    description: list[str] = Field(default=[], alias="dcDescription")
+    data_provider: _Texts = Field(alias="dataProvider")
+    provider: _Texts
+    country: _Texts
+    rights: _Texts
+    shown_by: list[str] = Field(default=[], alias="edmIsShownBy")
+    concepts: list[str] = Field(default=[], alias="edmConcept")
+    image: str
+    category: str | None = None
+
+
+def read_catalogue(folder: Path) -> Catalogue:
+    """The catalogue in a folder.
+
+    Raises:
+        UsageError: no folder, no `catalog.jsonl`, or a line that is not an item; names the line.
+    """
+    items: list[Item] = []
+    labels: dict[str, LangMap] = {}
+    numbers: dict[str, int] = {}
+    for number, line in _read_lines(folder / "catalog.jsonl"):
+        try:
+            entry = _check_line(line, folder)
+        except ValueError as error:
+            raise UsageError(f"{folder / 'catalog.jsonl'}, line {number}: {error}") from None
+        if entry.id in numbers:
+            raise UsageError(
+                f"{folder / 'catalog.jsonl'}, line {number}: {entry.id} is already in line"
+                f" {numbers[entry.id]}."
+            )
+        numbers[entry.id] = number
+        items.append(_item(entry))
+        if entry.category and entry.concepts:
+            labels.setdefault(entry.concepts[0], {"en": [entry.category]})
+    if not items:
+        raise UsageError(f"{folder / 'catalog.jsonl'} is empty.")
+    return Catalogue(items, lambda picture: (folder / picture).read_bytes(), labels)
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with path.open("rb") as lines:
+            yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}.") from None
+
+
+def _check_line(line: bytes, folder: Path) -> _Line:
+    try:
+        entry = _Line.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+    picture = folder / entry.image
+    if not picture.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"image {entry.image!r} is outside the catalogue's folder.")
+    if not picture.is_file():
+        raise ValueError(f"image {entry.image!r} does not exist.")
+    if entry.shown_by and not urlsplit(entry.shown_by[0]).hostname:
+        raise ValueError(f"edmIsShownBy {entry.shown_by[0]!r} is not a URL.")
+    return entry
+
+
+def _item(entry: _Line) -> Item:
+    digest = hashlib.sha256(entry.id.encode()).digest()
+    host = urlsplit(entry.shown_by[0]).hostname if entry.shown_by else None
+    return Item(
+        id=entry.id,
+        type=entry.type,
+        title={"def": entry.title},
+        description={"def": entry.description} if entry.description else {},
+        data_provider=entry.data_provider[0],
+        provider=entry.provider[0],
+        country=entry.country[0],
+        rights=entry.rights[0],
+        concepts=entry.concepts,
+        host=host or "unknown.invalid",
+        picture=entry.image,
+        updated=FIRST_UPDATE + int.from_bytes(digest[:8]) % UPDATE_SPAN,
+        shown_by=host is not None,
+    )

@@ -1,0 +1,111 @@
+"""What goes wrong on purpose, and where: the text of a faults file and its Python form.
+
+    {"hosts": {"*": [{"kind": "latency", "seconds": [0.05, 0.2]}],
+               "media.lakeside.example": [{"kind": "status", "status": 503, "probability": 0.2}],
+               "127.0.1.2": [{"kind": "status", "status": 429, "retry_after": 2, "first": 3}]},
+     "items": {"/91001/map_000003": [{"kind": "truncated"}]},
+     "api": [{"kind": "status", "status": 500, "first": 2}],
+     "thumbnails": [{"kind": "drip", "bytes_per_second": 500}]}
+
+Hosts are named as in the catalogue, by address, or `*` for all. Several faults can apply to one
+request: all latencies add up, a drip slows down whatever is sent, and of the others the first that
+is due decides what is sent.
+
+kind            parameters            what happens
+latency         seconds               waits before it answers: a number, or from and to
+drip            bytes_per_second      sends this slowly
+status          status, retry_after   answers with an error
+truncated                             sends the first half as if it were the whole
+html                                  sends a web page, with status 200
+wrong_type                            sends the right bytes as text/plain
+endless                               sends a picture that never ends
+redirect        location              redirects there
+redirect_loop                         redirects to itself for ever
+gzip_bomb                             sends 256 MiB of zeros, packed by Content-Encoding: gzip
+pixel_bomb                            sends a PNG of 30,000 x 30,000 pixels in 110 kB
+reset                                 resets the connection after half the body
+
+With `probability`, a fault strikes this share of the URLs, always the same ones. With `first`, it
+strikes the first so many requests for a path and is over then.
+"""
+
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from common.errors import UsageError
+
+Kind = Literal[
+    "latency", "drip", "status", "truncated", "html", "wrong_type", "endless", "redirect",
+    "redirect_loop", "gzip_bomb", "pixel_bomb", "reset",
+]  # fmt: skip
+NEEDED = {
+    "latency": {"seconds"},
+    "drip": {"bytes_per_second"},
+    "status": {"status"},
+    "redirect": {"location"},
+}
+POSSIBLE = NEEDED | {"status": {"status", "retry_after"}}
+Seconds = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Fault:
+    """One thing that goes wrong; the module's text has the kinds and their parameters."""
+
+    kind: Kind
+    probability: Annotated[float, Field(ge=0, le=1)] = 1.0
+    first: Annotated[int, Field(ge=1)] | None = None
+    seconds: Seconds | tuple[Seconds, Seconds] | None = None
+    bytes_per_second: Annotated[int, Field(ge=1)] | None = None
+    status: Annotated[int, Field(ge=400, le=599)] | None = None
+    retry_after: Annotated[int, Field(ge=0)] | None = None
+    location: str | None = None
+
+    def __post_init__(self) -> None:
+        names = ("seconds", "bytes_per_second", "status", "retry_after", "location")
+        given = {name for name in names if getattr(self, name) is not None}
+        if missing := NEEDED.get(self.kind, set()) - given:
+            raise ValueError(f"a fault of kind {self.kind} needs {', '.join(missing)}")
+        if surplus := given - POSSIBLE.get(self.kind, set()):
+            raise ValueError(f"a fault of kind {self.kind} has no {', '.join(surplus)}")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Faults:
+    """All faults of a sandbox: of image hosts, of single items' files, of the APIs."""
+
+    hosts: dict[str, list[Fault]] = field(default_factory=dict)
+    items: dict[str, list[Fault]] = field(default_factory=dict)
+    api: list[Fault] = field(default_factory=list)
+    thumbnails: list[Fault] = field(default_factory=list)
+
+
+def read_faults(path: Path) -> Faults:
+    """The faults in a JSON file.
+
+    Raises:
+        UsageError: the file cannot be read, or is not what the module's text describes.
+    """
+    try:
+        return TypeAdapter(Faults).validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}.") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path}: {place}: {first['msg']}") from None
+
+
+def with_latency(faults: Faults, seconds: float | tuple[float, float]) -> Faults:
+    """The same faults, and a latency on everything."""
+    latency = Fault("latency", seconds=seconds)
+    return Faults(
+        hosts=faults.hosts | {"*": [latency, *faults.hosts.get("*", [])]},
+        items=faults.items,
+        api=[latency, *faults.api],
+        thumbnails=[latency, *faults.thumbnails],
+    )

@@ -1,0 +1,58 @@
+"""The items' pictures: their bytes, what they measure, their thumbnails."""
+
+import asyncio
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+
+from PIL import Image
+
+from deploy.sandbox.catalogue import Catalogue, Item
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What the Record API says about a file."""
+
+    mime_type: str
+    width: int
+    height: int
+    size: int  # bytes
+
+
+class Pictures:
+    """Reads or draws pictures in threads, and keeps what it computed."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._read = catalogue.read
+        self._measure_cached = lru_cache(maxsize=10_000)(self._measure)
+        self._shrink_cached = lru_cache(maxsize=2_000)(self._shrink)
+
+    async def read(self, item: Item) -> bytes:
+        """The bytes of the provider's file."""
+        return await asyncio.to_thread(self._read, item.picture)
+
+    async def measure(self, item: Item) -> PictureFacts:
+        """Type and size of the provider's file."""
+        return await asyncio.to_thread(self._measure_cached, item.picture)
+
+    async def thumbnail(self, item: Item, width: int) -> bytes:
+        """A JPEG of at most this width."""
+        return await asyncio.to_thread(self._shrink_cached, item.picture, width)
+
+    def _measure(self, picture: str) -> PictureFacts:
+        content = self._read(picture)
+        with Image.open(io.BytesIO(content)) as image:
+            mime_type = image.get_format_mimetype() or "application/octet-stream"
+            return PictureFacts(mime_type, *image.size, len(content))
+
+    def _shrink(self, picture: str, width: int) -> bytes:
+        jpeg = io.BytesIO()
+        with Image.open(io.BytesIO(self._read(picture))) as image:
+            image.draft("RGB", (width, width))
+            height = max(1, round(image.height * width / image.width))
+            small = image.convert("RGB")
+            if image.width > width:
+                small = small.resize((width, height), Image.Resampling.BICUBIC)
+        small.save(jpeg, "JPEG", quality=85)
+        return jpeg.getvalue()

@@ -1,0 +1,28 @@
+"""Errors as the APIs send them: a status and `{"success": false, "error": ..., "code": ...}`."""
+
+from aiohttp import web
+
+
+class RequestRefusedError(Exception):
+    """A request that the API refuses."""
+
+    def __init__(
+        self, status: int, error: str, *, code: str | None = None, message: str | None = None
+    ) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.code = code
+        self.message = message
+
+    def response(self, key: str | None = None) -> web.Response:
+        """The answer to the caller; a known key is echoed."""
+        body = {
+            "apikey": key,
+            "success": False,
+            "error": self.error,
+            "message": self.message,
+            "code": self.code,
+        }
+        present = {name: value for name, value in body.items() if value is not None}
+        return web.json_response(present, status=self.status)

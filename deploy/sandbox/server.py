@@ -1,0 +1,195 @@
+"""The sandbox itself: sockets, routes, and a thread that serves them."""
+
+import asyncio
+import errno
+import socket
+import threading
+from collections.abc import Sequence
+from typing import Self
+
+from aiohttp import web
+
+from common.errors import UsageError
+from deploy.sandbox.addresses import API_ADDRESS, Addresses, image_addresses
+from deploy.sandbox.catalogue import Catalogue
+from deploy.sandbox.collection import draw_collection
+from deploy.sandbox.faults import Faults
+from deploy.sandbox.image_hosts import ImageHosts, check_faults
+from deploy.sandbox.keys import Handler, KeyedHandler, Keys, Quota
+from deploy.sandbox.misbehaviour import Misbehaviour
+from deploy.sandbox.pictures import Pictures
+from deploy.sandbox.record import RecordApi
+from deploy.sandbox.request_log import RequestLog
+from deploy.sandbox.search import SearchApi
+from deploy.sandbox.thumbnails import ThumbnailApi
+
+SEARCH_PATHS = ("/record/v2/search.json", "/record/search.json", "/api/v2/search.json")
+RECORD_PATHS = ("/record/v2", "/record", "/api/v2/record")
+THUMBNAIL_PATHS = ("/thumbnail/v2/url.json", "/api/v2/thumbnail-by-url.json")
+SHUTDOWN_SECONDS = 0.5  # for answers that are under way
+PORT_ATTEMPTS = 20
+RECORD_ID = "{dataset}/{local}"
+
+
+class Sandbox:
+    """Listens from the start; serves from `start` to `stop`, or within a `with` block, in a thread.
+
+    `catalogue` is a drawn collection unless one is given; port 0 takes a free one. A sandbox can
+    be started once.
+
+    Raises:
+        UsageError: the port is taken, or `faults` names a host or an item that does not exist.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue | None = None,
+        *,
+        faults: Faults | None = None,
+        keys: Sequence[str] = ("sandbox",),
+        quota: Quota | None = None,
+        image_hosts: int = 8,
+        port: int = 0,
+        seed: int = 1,
+    ) -> None:
+        self.catalogue = catalogue or draw_collection(seed=seed)
+        self.key = keys[0]
+        self._faults = faults or Faults()
+        self._keys = Keys(keys, quota or Quota())
+        self._misbehaviour = Misbehaviour(seed)
+        self._pictures = Pictures(self.catalogue)
+        addresses = image_addresses(image_hosts)
+        check_faults(self._faults, self.catalogue, addresses)
+        self._sockets = _listen([API_ADDRESS, *addresses], port)
+        port = self._sockets[0].getsockname()[1]
+        self.addresses = Addresses(self.catalogue.hosts, addresses, port)
+        self.log = RequestLog([API_ADDRESS, *addresses])
+        self._loop = asyncio.new_event_loop()
+        self._stopping = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The base of the APIs, for EUROPEANA_API_URL."""
+        return self.addresses.api_url
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begins to answer; connections made before that have waited."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Breaks off what is under way after half a second, and closes every socket."""
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        self._loop.run_until_complete(self._serve())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        runners = [_runner(self._api()), _runner(self._image_host())]
+        sockets = [self._sockets[:1], self._sockets[1:]]
+        for runner, listening in zip(runners, sockets, strict=True):
+            await runner.setup()
+            for one in listening:
+                await web.SockSite(runner, one).start()
+        await self._stopping.wait()
+        for runner in runners:
+            await runner.cleanup()
+        await asyncio.sleep(0)  # lets closed connections go
+
+    def _api(self) -> web.Application:
+        search = SearchApi(self.catalogue, self.addresses)
+        record = RecordApi(self.catalogue, self.addresses, self._pictures)
+        thumbnails = ThumbnailApi(
+            self.catalogue,
+            self.addresses,
+            self._pictures,
+            misbehaviour=self._misbehaviour,
+            faults=self._faults.thumbnails,
+        )
+        app = web.Application(middlewares=[self.log.record])
+        for path in SEARCH_PATHS:
+            app.router.add_get(path, self._guarded(search.answer))
+        for path in RECORD_PATHS:
+            app.router.add_get(f"{path}/{RECORD_ID}.json", self._guarded(record.answer))
+        app.router.add_get("/thumbnail/v3/{width}/{name}", thumbnails.answer_v3)
+        for path in THUMBNAIL_PATHS:
+            app.router.add_get(path, thumbnails.answer_v2)
+        app.router.add_get("/sandbox/requests", self.log.answer)
+        return app
+
+    def _guarded(self, handler: KeyedHandler) -> Handler:
+        """The handler behind the check of the key, and that behind the faults of the API."""
+        keyed = self._keys.guard(handler)
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return await self._misbehaviour.answer(
+                request, lambda: keyed(request), faults=self._faults.api, name=request.path_qs
+            )
+
+        return answer
+
+    def _image_host(self) -> web.Application:
+        hosts = ImageHosts(
+            self.catalogue,
+            self.addresses,
+            self._pictures,
+            misbehaviour=self._misbehaviour,
+            faults=self._faults,
+        )
+        app = web.Application(middlewares=[self.log.record])
+        app.router.add_get(f"/media/{RECORD_ID}.jpg", hosts.answer)
+        return app
+
+
+def _runner(app: web.Application) -> web.AppRunner:
+    return web.AppRunner(
+        app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
+    )
+
+
+def _listen(addresses: Sequence[str], port: int) -> list[socket.socket]:
+    """A listening socket on every address, all on one port."""
+    for attempt in range(PORT_ATTEMPTS):
+        sockets: list[socket.socket] = []
+        try:
+            for address in addresses:
+                chosen = sockets[0].getsockname()[1] if sockets else port
+                sockets.append(_listen_on(address, chosen))
+        except OSError as error:
+            for listening in sockets:
+                listening.close()
+            if port == 0 and error.errno == errno.EADDRINUSE and attempt < PORT_ATTEMPTS - 1:
+                continue  # free on one address, taken on another
+            raise UsageError(_why_not(error, address, chosen)) from None
+        return sockets
+    raise AssertionError("unreachable")
+
+
+def _listen_on(address: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address, port))
+        listening.listen(1024)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _why_not(error: OSError, address: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is in use on {address}; choose another with --port."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"This machine has no address {address}; the sandbox needs Linux's 127.0.0.0/8."
+    return f"Cannot listen on {address}, port {port}: {error.strerror}."
