@@ -1,0 +1,165 @@
+"""The network: any classification architecture of torchvision, and weights for it from a file.
+
+A classifier takes normalised float pictures and returns logits; probabilities are the business of
+those who report them.
+"""
+
+import difflib
+import pickle
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from torchvision import models
+
+from common.errors import ModelError, UsageError
+
+StateDict = dict[str, torch.Tensor]
+
+MATCH_REQUIRED = 0.9  # of the tensors in front of the head, of the file and of the classifier
+
+_NO_AUXILIARY_HEADS = {"aux_logits": False, "init_weights": True}
+_OPTIONS = {"googlenet": _NO_AUXILIARY_HEADS, "inception_v3": _NO_AUXILIARY_HEADS}
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+_COUNTERS = "num_batches_tracked"  # of batch norm; no weights, and often not saved
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedWeights:
+    """What a partial state dict gave to a classifier, by the names of the tensors.
+
+    `missing` keep their random start; `unexpected` of the file were of no use.
+    """
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    def __str__(self) -> str:
+        total = len(self.loaded) + len(self.missing)
+        new = ", ".join(self.missing) or "nothing"
+        return f"{len(self.loaded)} of {total} tensors loaded; starts new: {new}"
+
+
+def architectures() -> list[str]:
+    """The names of the architectures that `build_classifier` knows."""
+    return cast("list[str]", models.list_models(module=models))
+
+
+def build_classifier(architecture: str, *, classes: int, size: int = 224) -> nn.Module:
+    """A classifier with random weights that returns logits (n, classes).
+
+    Args:
+        size: the side of the pictures; only transformers with fixed positions need it.
+
+    Raises:
+        UsageError: no such architecture.
+    """
+    if architecture not in architectures():
+        similar = difflib.get_close_matches(architecture, architectures(), n=3)
+        hint = f"did you mean {' or '.join(similar)}?" if similar else "resnet18 is one."
+        raise UsageError(f"torchvision has no classifier {architecture!r}; {hint}")
+    options: dict[str, object] = dict(_OPTIONS.get(architecture, {}))
+    if architecture.startswith("vit_"):
+        options["image_size"] = size
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        network = models.get_model(architecture, weights=None, num_classes=classes, **options)
+    return cast("nn.Module", network)
+
+
+def imagenet_weights(architecture: str) -> StateDict:
+    """The weights that torchvision recommends for an architecture, downloaded once.
+
+    Raises:
+        ModelError: they cannot be downloaded.
+    """
+    try:
+        weights = models.get_model_weights(architecture).DEFAULT
+        return cast("StateDict", weights.get_state_dict(progress=False, check_hash=True))
+    except (OSError, RuntimeError) as error:
+        raise ModelError(
+            f"The ImageNet weights of {architecture} cannot be downloaded ({error}); "
+            "give a file instead: --weights FILE."
+        ) from None
+
+
+def read_state_dict(path: Path) -> StateDict:
+    """The tensors of a .safetensors file or a PyTorch checkpoint; code in it is never executed.
+
+    Raises:
+        ModelError: the file is missing, damaged, or holds anything but tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            state = safetensors.torch.load_file(path)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # unusual pickles; an error follows
+                state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ModelError(f"There is no weight file {path}.") from None
+    except pickle.UnpicklingError:
+        raise ModelError(
+            f"{path} is not a plain state dict: it holds pickled objects, which may run code and "
+            "were not loaded. Save it with torch.save(classifier.state_dict(), path)."
+        ) from None
+    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{path} cannot be read as weights: {reason}.") from None
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise ModelError(f"{path} is not a plain state dict, names to tensors.")
+    return state
+
+
+def load_weights(classifier: nn.Module, path: Path) -> LoadedWeights:
+    """Load what fits of a state dict into a classifier; its head may have other classes.
+
+    Raises:
+        ModelError: the file is unusable, or holds weights for another architecture.
+    """
+    return load_state(classifier, read_state_dict(path), source=str(path))
+
+
+def load_state(classifier: nn.Module, state: StateDict, *, source: str) -> LoadedWeights:
+    """As `load_weights`, from tensors whose origin is `source`."""
+    own = classifier.state_dict()
+    given = _without_prefix(state, own)
+    fitting = {n: t for n, t in given.items() if n in own and own[n].shape == t.shape}
+    counted = [name for name in own if not name.endswith(_COUNTERS)]
+    result = LoadedWeights(
+        loaded=tuple(name for name in counted if name in fitting),
+        missing=tuple(name for name in counted if name not in fitting),
+        unexpected=tuple(name for name in given if name not in fitting),
+    )
+    _check_same_architecture(classifier, result, source)
+    classifier.load_state_dict(fitting, strict=False)
+    return result
+
+
+def _without_prefix(state: StateDict, own: StateDict) -> StateDict:
+    """The tensors under the names of the classifier: some trainers wrap it, as in `net.conv1`."""
+    prefixes = {"", *(name.split(".", 1)[0] + "." for name in state)}
+    best = max(sorted(prefixes), key=lambda prefix: sum(prefix + name in state for name in own))
+    return {name.removeprefix(best): tensor for name, tensor in state.items()}
+
+
+def _check_same_architecture(classifier: nn.Module, weights: LoadedWeights, source: str) -> None:
+    head = [name for name, _ in classifier.named_children()][-1] + "."
+    ignored = (head, *_AUXILIARY)
+
+    def body(names: tuple[str, ...]) -> int:
+        return sum(not name.startswith(ignored) and not name.endswith(_COUNTERS) for name in names)
+
+    loaded = body(weights.loaded)
+    expected = loaded + max(body(weights.missing), body(weights.unexpected))
+    if loaded < MATCH_REQUIRED * expected:
+        raise ModelError(
+            f"{source} holds weights for another architecture than "
+            f"{type(classifier).__name__}: {loaded} of {expected} tensors match."
+        )

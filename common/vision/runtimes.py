@@ -1,0 +1,71 @@
+"""Runtimes: what computes a model's probabilities, behind one small interface."""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from common.errors import ModelError
+from common.vision.model import Model
+
+
+class Runtime(Protocol):
+    """Computes probabilities of one model on one device; may be called from one thread."""
+
+    name: str
+
+    def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
+        """uint8 pictures (n, 3, size, size) on the CPU to float32 (n, classes)."""
+
+
+def pick_device() -> torch.device:
+    """A CUDA device where there is one, the CPU otherwise."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class TorchRuntime:
+    """PyTorch, eager: bfloat16 and pinned copies on CUDA, float32 on a CPU.
+
+    Batches that do not fit into the memory of the device are halved, now and from then on.
+    Takes over the weights of the model.
+    """
+
+    def __init__(self, model: Model, device: torch.device | None = None) -> None:
+        self._device = device or pick_device()
+        self._on_cuda = self._device.type == "cuda"
+        predictor = model.predictor.to(self._device)
+        self._predictor = predictor.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._largest: int | None = None  # pictures that fit; None: all so far
+        self.name = f"torch-{self._device}"
+
+    def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
+        """uint8 pictures (n, 3, size, size) on the CPU to float32 (n, classes).
+
+        Raises:
+            ModelError: not even one picture fits into the memory of the device.
+        """
+        while True:
+            parts = torch.split(batch, self._largest or max(1, len(batch)))
+            try:
+                return np.concatenate([self._compute(part) for part in parts])
+            except torch.OutOfMemoryError:
+                self._halve(len(parts[0]))
+
+    def _compute(self, batch: torch.Tensor) -> NDArray[np.float32]:
+        if self._on_cuda:
+            batch = batch.pin_memory()
+        with (
+            torch.inference_mode(),
+            torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._on_cuda),
+        ):
+            on_device = batch.to(self._device, non_blocking=True)
+            probabilities = self._predictor(on_device.to(memory_format=torch.channels_last))
+        return probabilities.cpu().numpy()  # type: ignore[no-any-return]
+
+    def _halve(self, size: int) -> None:
+        if size == 1:
+            raise ModelError(f"One picture does not fit into the memory of {self._device}.")
+        self._largest = size // 2
+        if self._on_cuda:
+            torch.cuda.empty_cache()

@@ -1,0 +1,129 @@
+"""The promoted bundle: whole, or refused."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from common.errors import ModelError
+from common.vision.classifier import build_classifier
+from common.vision.model import Description, load_bundle, save_bundle
+from common.vision.preprocessing import Preprocessing
+
+MAP, TOY, TEXTILE = (f"http://data.europeana.eu/concept/{number}" for number in (43, 56, 55))
+DESCRIPTION = Description(
+    architecture="squeezenet1_1",
+    labels=("map", "toy", "textile"),
+    concept_uris=(MAP, TOY, TEXTILE),
+    preprocessing=Preprocessing(size=32),
+    kind="single",
+    temperature=1.0,
+    thresholds={MAP: 0.25, TOY: 0.6, TEXTILE: None},
+    picture_source="thumbnail",
+    created_from={"experiment": "test"},
+)
+
+
+def _members(count: int) -> list[torch.nn.Module]:
+    torch.manual_seed(0)
+    return [build_classifier("squeezenet1_1", classes=3).eval() for _ in range(count)]
+
+
+def _save(folder: Path, description: Description = DESCRIPTION, members: int = 2) -> str:
+    return save_bundle(folder, description, [each.state_dict() for each in _members(members)])
+
+
+@pytest.fixture
+def batch() -> torch.Tensor:
+    """Five random pictures."""
+    return torch.randint(0, 256, (5, 3, 32, 32), dtype=torch.uint8)
+
+
+def test_a_bundle_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    model = load_bundle(tmp_path / "m", _save(tmp_path / "m"))
+    assert replace(model.description, members=()) == DESCRIPTION
+    assert len(model.description.members) == 2
+
+
+def test_the_same_bundle_has_the_same_sha256(tmp_path: Path) -> None:
+    assert _save(tmp_path / "one") == _save(tmp_path / "two")
+
+
+def test_probabilities_are_the_mean_over_the_members(tmp_path: Path, batch: torch.Tensor) -> None:
+    model = load_bundle(tmp_path / "m", _save(tmp_path / "m"))
+    pictures = DESCRIPTION.preprocessing.normalise(batch)
+    with torch.inference_mode():
+        first, second = (member(pictures).softmax(1) for member in _members(2))
+    probabilities = model.probabilities(batch)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities, (first + second) / 2, rtol=1e-5)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_temperature_and_kind_are_applied(tmp_path: Path, batch: torch.Tensor) -> None:
+    description = replace(DESCRIPTION, kind="multi", temperature=2.0)
+    model = load_bundle(tmp_path / "m", _save(tmp_path / "m", description, members=1))
+    with torch.inference_mode():
+        logits = _members(1)[0](description.preprocessing.normalise(batch))
+    np.testing.assert_allclose(model.probabilities(batch), (logits / 2).sigmoid(), rtol=1e-5)
+
+
+def test_what_reaches_its_threshold_is_predicted_most_probable_first(tmp_path: Path) -> None:
+    model = load_bundle(tmp_path / "m", _save(tmp_path / "m", members=1))
+    row = np.array([0.3, 0.6000001, 0.99], dtype=np.float32)
+    assert [each.concept_uri for each in model.predictions(row)] == [TOY, MAP]
+    assert model.predictions(np.array([0.2, 0.59, 1.0], dtype=np.float32)) == []
+
+
+@pytest.mark.parametrize("file", ["model.json", "member_0.safetensors", "member_1.safetensors"])
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_one_changed_byte_or_missing_file_is_refused(
+    tmp_path: Path, file: str, damage: str
+) -> None:
+    sha256 = _save(tmp_path / "m")
+    path = tmp_path / "m" / file
+    data = bytearray(path.read_bytes())
+    data[-2] ^= 1
+    path.unlink()
+    if damage == "changed":
+        path.write_bytes(data)
+    with pytest.raises(ModelError, match=file):
+        load_bundle(tmp_path / "m", sha256)
+
+
+def test_another_sha256_is_refused(tmp_path: Path) -> None:
+    _save(tmp_path / "m")
+    with pytest.raises(ModelError, match="not the file that was promoted"):
+        load_bundle(tmp_path / "m", "0" * 64)
+
+
+def test_weights_with_other_classes_are_refused(tmp_path: Path) -> None:
+    two_classes = build_classifier("squeezenet1_1", classes=2)
+    sha256 = save_bundle(tmp_path / "m", DESCRIPTION, [two_classes.state_dict()])
+    with pytest.raises(ModelError, match="does not fit squeezenet1_1 with 3 classes"):
+        load_bundle(tmp_path / "m", sha256)
+
+
+def test_a_bundle_cannot_name_files_outside_its_folder(tmp_path: Path) -> None:
+    _save(tmp_path / "m")
+    description = json.loads((tmp_path / "m" / "model.json").read_text())
+    description["members"][0]["file"] = "../secret"
+    (tmp_path / "m" / "model.json").write_text(json.dumps(description))
+    sha256 = _sha256_of(tmp_path / "m" / "model.json")
+    with pytest.raises(ModelError, match="outside its folder"):
+        load_bundle(tmp_path / "m", sha256)
+
+
+def test_labels_concepts_and_thresholds_must_fit_together() -> None:
+    with pytest.raises(ModelError, match="do not fit together"):
+        replace(DESCRIPTION, labels=("map", "toy"))
+    with pytest.raises(ModelError, match="do not fit together"):
+        replace(DESCRIPTION, thresholds={MAP: 0.5})
+
+
+def _sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

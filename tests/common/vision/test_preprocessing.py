@@ -1,0 +1,58 @@
+"""From pictures to tensors."""
+
+import pytest
+import torch
+from PIL import Image
+
+from common.errors import ModelError
+from common.vision.preprocessing import Preprocessing
+
+
+@pytest.fixture
+def wide() -> Image.Image:
+    """80 x 40: red on the left half, blue on the right."""
+    image = Image.new("RGB", (80, 40), "red")
+    image.paste("blue", (40, 0, 80, 40))
+    return image
+
+
+def test_squash_keeps_both_ends_of_a_wide_picture(wide: Image.Image) -> None:
+    pixels = Preprocessing(size=32, resize="squash").to_uint8(wide)
+    assert pixels.shape == (3, 32, 32)
+    assert pixels.dtype == torch.uint8
+    assert pixels[:, 16, 0].tolist() == [255, 0, 0]
+    assert pixels[:, 16, 31].tolist() == [0, 0, 255]
+
+
+def test_letterbox_adds_black_above_and_below(wide: Image.Image) -> None:
+    pixels = Preprocessing(size=32, resize="letterbox").to_uint8(wide)
+    assert pixels[:, 0, 16].tolist() == [0, 0, 0]
+    assert pixels[:, 16, 0].tolist() == [255, 0, 0]
+
+
+def test_crop_keeps_the_middle(wide: Image.Image) -> None:
+    wide.paste("green", (0, 0, 10, 40))  # 20 of 80 columns are cut on each side
+    pixels = Preprocessing(size=32, resize="crop").to_uint8(wide)
+    assert pixels[:, 16, 0].tolist() == [255, 0, 0]
+
+
+def test_normalise_subtracts_the_mean_and_divides_by_the_deviation() -> None:
+    preprocessing = Preprocessing(size=32, mean=(0.5, 0.0, 1.0), std=(0.5, 1.0, 2.0))
+    batch = torch.full((2, 3, 32, 32), 255, dtype=torch.uint8)
+    normalised = preprocessing.normalise(batch)
+    assert normalised.dtype == torch.float32
+    assert normalised[1, :, 5, 5].tolist() == [1.0, 1.0, 0.0]
+
+
+def test_it_survives_json() -> None:
+    preprocessing = Preprocessing(size=96, resize="crop", mean=(0.1, 0.2, 0.3))
+    assert Preprocessing.from_json(preprocessing.to_json()) == preprocessing
+
+
+@pytest.mark.parametrize(
+    "damage", [{"resize": "stretch"}, {"colour": "blue"}, {"mean": None}], ids=str
+)
+def test_damaged_json_is_a_model_error(damage: dict[str, object]) -> None:
+    members = Preprocessing(size=96).to_json() | damage
+    with pytest.raises(ModelError, match="damaged|unknown"):
+        Preprocessing.from_json(members)

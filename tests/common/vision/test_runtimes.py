@@ -1,0 +1,83 @@
+"""Runtimes agree with the model, and live with little memory."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from common.errors import ModelError
+from common.vision.model import Model, load_bundle
+from common.vision.runtimes import TorchRuntime
+from tests.common.vision.test_model import _save
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    """A model of two members, 32 pixels, three classes."""
+    return load_bundle(tmp_path / "m", _save(tmp_path / "m"))
+
+
+@pytest.fixture
+def batch() -> torch.Tensor:
+    """Eleven random pictures."""
+    return torch.randint(0, 256, (11, 3, 32, 32), dtype=torch.uint8)
+
+
+def test_the_cpu_runtime_agrees_with_the_model(model: Model, batch: torch.Tensor) -> None:
+    expected = model.probabilities(batch)
+    runtime = TorchRuntime(model, CPU)
+    np.testing.assert_allclose(runtime.probabilities(batch), expected, atol=1e-5)
+    assert runtime.name == "torch-cpu"
+
+
+def test_the_cuda_runtime_agrees_with_the_model(model: Model, batch: torch.Tensor) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    expected = model.probabilities(batch)
+    runtime = TorchRuntime(model, torch.device("cuda"))
+    np.testing.assert_allclose(runtime.probabilities(batch), expected, atol=0.02)  # bfloat16
+
+
+class _SmallMemory(torch.nn.Module):
+    """A predictor on a device that holds `capacity` pictures."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__()
+        self.capacity = capacity
+        self.sizes: list[int] = []
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        self.sizes.append(len(batch))
+        if len(batch) > self.capacity:
+            raise torch.OutOfMemoryError
+        return batch[:, :, 0, 0].float()
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does(
+    model: Model, batch: torch.Tensor
+) -> None:
+    predictor = _SmallMemory(capacity=3)
+    runtime = TorchRuntime(replace(model, predictor=predictor), CPU)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(runtime.probabilities(batch), batch[:, :, 0, 0])
+    assert predictor.sizes[:3] == [11, 5, 2]
+    predictor.sizes.clear()
+    runtime.probabilities(batch)
+    assert predictor.sizes == [2, 2, 2, 2, 2, 1]  # learned, not tried again
+
+
+def test_a_device_too_small_for_one_picture_is_a_model_error(
+    model: Model, batch: torch.Tensor
+) -> None:
+    predictor = _SmallMemory(capacity=0)
+    runtime = TorchRuntime(replace(model, predictor=predictor), CPU)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="does not fit into the memory"):
+        runtime.probabilities(batch)
+
+
+def test_no_picture_gives_no_row(model: Model) -> None:
+    empty = torch.zeros((0, 3, 32, 32), dtype=torch.uint8)
+    assert TorchRuntime(model, CPU).probabilities(empty).shape == (0, 3)
