@@ -6,6 +6,8 @@ EnrichmentError                 the command fails: exit code 1
 │   └── VocabularyError
 ├── StoreError                  Postgres is unreachable, not migrated, or refuses
 ├── ApiError                    a Europeana API is unreachable or answers what it should not
+│   ├── UnreachableError
+│   ├── CursorRefusedError
 │   ├── KeyRefusedError
 │   └── RateLimitedError
 ├── BrokerError                 the message broker is unreachable
@@ -44,12 +46,24 @@ class ApiError(EnrichmentError):
     """A Europeana API is unreachable or answers what it should not."""
 
 
+class UnreachableError(ApiError):
+    """The API's host does not answer, or only with server errors."""
+
+
+class CursorRefusedError(ApiError):
+    """A cursor to go on from is not, or no longer, accepted (code 400-SC)."""
+
+
 class KeyRefusedError(ApiError):
     """The API key is missing, unknown or disabled."""
 
 
 class RateLimitedError(ApiError):
-    """The key's quota is used up for longer than we are willing to wait."""
+    """The key's quota is used up, for longer than we are willing to wait: `seconds`."""
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class BrokerError(EnrichmentError):

@@ -80,9 +80,7 @@ class _Bar(ProgressReport):
         self._task = bar.add_task(title, total=total, rate="", note="")
 
     def _show(self) -> None:
-        self._bar.update(
-            self._task, completed=self.done, rate=_rate(self.rate), note=self.note
-        )
+        self._bar.update(self._task, completed=self.done, rate=_rate(self.rate), note=self.note)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from deploy.sandbox.server import Sandbox
 
 FOLDER = Path(".demo")
 NAME = "demo"
+VOCABULARY = Path("vocabulary.json")
 BIN = Path(sys.executable).parent
 LOOPBACK = "127.0.0.0/8"
 
@@ -115,7 +116,7 @@ def _refuse_used_store() -> None:
 
 def _harvest(scale: Scale) -> None:
     number = str(scale.per_category)
-    _run("harvester", "records", "--n", number, "--name", NAME)
+    _run("harvester", "records", "--vocab-json", str(VOCABULARY), "--n", number, "--name", NAME)
     _run("harvester", "images", "--name", NAME, "--saving-dir", str(FOLDER / "training_data"))
     _run("harvester", "export", "--name", NAME, str(FOLDER / "dataset.csv"))
 
@@ -142,7 +143,7 @@ def _unseen(number: int) -> list[str]:
     """Records of the vocabulary's concepts that are not in the dataset."""
     with open_store().connect() as connection:
         seen = set(connection.execute(text("SELECT id FROM record")).scalars())
-    refinements = (concept_refinement(load_vocabulary(Path("vocabulary.json")).values()),)
+    refinements = (concept_refinement(load_vocabulary(VOCABULARY).values()),)
     query = SearchQuery(refinements=(*refinements, "TYPE:IMAGE"), sort="random_1,europeana_id")
     found: list[str] = []
     with EuropeanaApi(ApiSettings.read()) as api:

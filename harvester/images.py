@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from sqlalchemy import Engine, func, select, text
 
@@ -21,7 +20,7 @@ from common.errors import RecordError, TransientRecordError
 from common.europeana.metadata import storable
 from common.images.download import fetch_all
 from common.images.fetch import ImageFetcher
-from common.images.hosts import HostLimits, LocalHostLimiter
+from common.images.hosts import LocalHostLimiter
 from common.images.reasons import FetchReason
 from common.images.thumbnails import Picture, PictureUrl, picture_urls
 from common.progress import ProgressReport, progress
@@ -31,7 +30,6 @@ from common.store.tables import Image
 from harvester.datasets import find_dataset
 from harvester.picture_files import PictureFile, PictureFolder
 
-THUMBNAIL_HOST = HostLimits(max_concurrent=16, requests_per_second=50.0)  # Europeana's own
 MAX_ATTEMPTS = 6
 FIRST_DELAY = 60.0  # seconds until a deferred picture is tried again; four times that after each
 LONGEST_DELAY = 86_400.0  # seconds
@@ -143,14 +141,7 @@ def harvest_images(
         closing(_ImageRows(engine, report)) as rows,
         closing(_Harvest(fetcher, folder, rows, candidates)) as harvest,
     ):
-        harvest.run(_limiter(settings), threads=options.connections)
-
-
-def _limiter(settings: ImageSettings) -> LocalHostLimiter:
-    thumbnail_host = urlsplit(settings.europeana_api_url).netloc
-    return LocalHostLimiter(
-        HostLimits.from_settings(settings), exceptions={thumbnail_host: THUMBNAIL_HOST}
-    )
+        harvest.run(LocalHostLimiter.from_settings(settings), threads=options.connections)
 
 
 def _pending(engine: Engine, dataset: int, picture: Picture, api_url: str) -> Iterator[_Candidate]:

@@ -14,7 +14,13 @@ from dataclasses import asdict, astuple, dataclass
 import structlog
 from sqlalchemy import Connection, Engine, func, select
 
-from common.errors import ApiError, KeyRefusedError, RateLimitedError
+from common.errors import (
+    ApiError,
+    CursorRefusedError,
+    KeyRefusedError,
+    RateLimitedError,
+    UnreachableError,
+)
 from common.europeana.api import (
     FIRST_PAGE,
     MAX_ROWS,
@@ -23,7 +29,6 @@ from common.europeana.api import (
     concept_refinement,
 )
 from common.europeana.metadata import RecordMetadata
-from common.europeana.transport import CursorRefusedError, UnreachableError
 from common.europeana.vocabulary import concept_uri_forms
 from common.progress import progress
 from common.store.bulk import upsert

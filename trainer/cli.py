@@ -132,7 +132,11 @@ def promote(
     console.print(threshold_table(promotion))
     model = promotion.model
     how = "Promoted" if model.is_new else "Promoted before, active now"
-    console.print(f"{how}: {model.name} version {model.version}, in {promotion.folder}")
+    console.print(
+        f"{how}: {model.name} version {model.version}, in {promotion.folder}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _train_from_store(name: str, config: TrainingConfig, experiment: Experiment) -> Summary:
@@ -170,6 +174,7 @@ def _print_end(summary: Summary, experiment: Experiment) -> None:
         f"{experiment.folder}/split_*/heatmaps\n"
         f"Next: trainer promote {experiment.name}",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
 

@@ -2,6 +2,7 @@
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 
 from common.progress import progress
 from common.vision.runtimes import pick_device
@@ -99,12 +100,16 @@ def _train_fold(
 def _print_start(data: TrainingData, config: TrainingConfig, *, weights: str, to: Console) -> None:
     counts = zip(data.categories, data.counts, strict=True)
     listed = ", ".join(f"{category} {count:,}" for category, count in counts)
-    to.print(f"[bold]{data.source}[/]: {len(data.examples):,} pictures ({listed})")
+    source = escape(data.source)
+    to.print(f"[bold]{source}[/]: {len(data.examples):,} pictures ({listed})", soft_wrap=True)
     for left_out in data.left_out:
         more = ", ..." if len(left_out.keys) > SHOWN_KEYS else ""
         keys = ", ".join(left_out.keys[:SHOWN_KEYS])
-        to.print(f"  left out: {len(left_out.keys):,} x {left_out.reason}: {keys}{more}")
-    to.print(f"[bold]{config.architecture}[/] at {config.input_size} px; weights: {weights}")
+        to.print(
+            f"  left out: {len(left_out.keys):,} x {left_out.reason}: {keys}{more}", markup=False
+        )
+    network = f"{config.architecture}[/] at {config.input_size} px"
+    to.print(f"[bold]{network}; weights: {escape(weights)}", soft_wrap=True)
 
 
 def _line(result: FoldResult) -> str:

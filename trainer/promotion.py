@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich import box
 from rich.table import Table
 from sqlalchemy import Engine
 
@@ -69,7 +70,7 @@ def promote(
 
 def threshold_table(promotion: Promotion) -> Table:
     """What each concept's threshold does on the out-of-fold predictions."""
-    table = Table(title="Thresholds, by out-of-fold predictions")
+    table = Table(title="Thresholds, by out-of-fold predictions", box=box.SIMPLE)
     table.add_column("category")
     for column in ("written from", "precision", "found", "of examples"):
         table.add_column(column, justify="right")

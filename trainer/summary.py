@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from common.files import write_atomically
@@ -95,7 +96,9 @@ def write_summary(experiment: Experiment, summary: Summary) -> None:
 
 def overall_table(summary: Summary) -> Table:
     """Mean and deviation of the averaged metrics."""
-    table = Table(title=f"{summary.folds} folds, {summary.examples:,} test predictions")
+    table = Table(
+        title=f"{summary.folds} folds, {summary.examples:,} test predictions", box=box.SIMPLE
+    )
     table.add_column("metric")
     table.add_column("mean ± deviation", justify="right")
     for name in AVERAGED:
@@ -107,11 +110,11 @@ def overall_table(summary: Summary) -> Table:
 
 def category_table(summary: Summary) -> Table:
     """How well each category is recognised, and what it is most often mistaken for."""
-    table = Table(title="Categories")
+    table = Table(title="Categories", box=box.SIMPLE)
     table.add_column("category")
     for column in ("examples", "precision", "recall", "f1"):
         table.add_column(column, justify="right")
-    table.add_column("mistaken for")
+    table.add_column("mistaken for", no_wrap=True)
     names = list(summary.categories)
     for row, name in enumerate(names):
         each = summary.categories[name]

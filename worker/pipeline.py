@@ -86,7 +86,7 @@ class Pipeline:
             limiter=self._limiter,
             threads=self._connections,
         )
-        with closing(outcomes):  # type: ignore[type-var]
+        with closing(outcomes):
             for outcome in outcomes:
                 yield outcome.key, self._classify(outcome, loaded)
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from sqlalchemy import Engine, text
 
-from common.errors import ApiError, RecordError, TransientRecordError
+from common.errors import ApiError, RateLimitedError, RecordError, TransientRecordError
 from common.europeana.api import EuropeanaApi
 from common.europeana.metadata import RecordMetadata
 from common.images.thumbnails import Picture, PictureUrl, picture_urls
@@ -108,4 +108,5 @@ class Resolver:
 
 
 def _unavailable(error: ApiError) -> TransientRecordError:
-    return TransientRecordError("resolve", "api_unavailable", str(error))
+    wait = error.seconds if isinstance(error, RateLimitedError) else None
+    return TransientRecordError("resolve", "api_unavailable", str(error), retry_after=wait)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from common.errors import EnrichmentError
 from common.europeana.api import EuropeanaApi
 from common.images.fetch import ImageFetcher
-from common.images.hosts import HostLimits, LocalHostLimiter
+from common.images.hosts import LocalHostLimiter
 from common.settings import ApiSettings, ImageSettings, ModelSettings
 from worker import chunks, outcomes
 from worker.chunks import Lease, LeaseLostError
@@ -50,7 +50,7 @@ class EnrichmentService:
         self._pipeline = Pipeline(
             Resolver(engine, api, api_url=image_settings.europeana_api_url),
             fetcher,
-            LocalHostLimiter(HostLimits.from_settings(image_settings)),
+            LocalHostLimiter.from_settings(image_settings),
             connections=settings.worker_connections,
         )
         self._models = ModelPool(

@@ -18,7 +18,14 @@ import stamina
 import structlog
 import urllib3
 
-from common.errors import ApiError, KeyRefusedError, RateLimitedError, UsageError
+from common.errors import (
+    ApiError,
+    CursorRefusedError,
+    KeyRefusedError,
+    RateLimitedError,
+    UnreachableError,
+    UsageError,
+)
 from common.settings import ApiSettings
 
 CONNECT_TIMEOUT = 5.0  # seconds
@@ -35,14 +42,6 @@ _KNOWN_MEMBERS = ("success", "object")  # another server's 404 has neither
 _GET_A_KEY = "get a key at https://apis.europeana.eu and set EUROPEANA_API_KEY"
 
 log = structlog.get_logger()
-
-
-class UnreachableError(ApiError):
-    """The API's host does not answer, or only with server errors."""
-
-
-class CursorRefusedError(ApiError):
-    """A cursor to go on from is not, or no longer, accepted (code 400-SC)."""
 
 
 class _TransientFailure(Exception):  # noqa: N818 - never leaves this module
@@ -180,7 +179,8 @@ class ApiTransport:
         if waited + wait > self._patience:
             raise RateLimitedError(
                 f"The quota of the API key is used up ({self._said(answer)}); "
-                f"it is renewed at {opens:%Y-%m-%d %H:%M:%S %Z}."
+                f"it is renewed at {opens:%Y-%m-%d %H:%M:%S %Z}.",
+                seconds=wait,
             )
         log.warning("quota used up, waiting", seconds=wait, until=f"{opens:%H:%M:%S}")
         time.sleep(wait)

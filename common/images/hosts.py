@@ -9,6 +9,7 @@ from typing import Protocol, Self
 
 from common.errors import RecordError, TransientRecordError
 from common.images.reasons import FetchReason, fetch_error
+from common.images.urls import ImageUrl
 from common.settings import ImageSettings
 
 BUSY_SECONDS = 0.1  # until a host without a free turn is worth asking about again
@@ -34,6 +35,9 @@ class HostLimits:
             max_concurrent=settings.fetch_requests_at_a_time,
             requests_per_second=settings.fetch_requests_per_second,
         )
+
+
+THUMBNAIL_HOST = HostLimits(max_concurrent=16, requests_per_second=50.0)
 
 
 class HostSignal(Enum):
@@ -140,6 +144,12 @@ class LocalHostLimiter:
         self._hosts_kept = hosts_kept
         self._hosts: dict[str, _Host] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def from_settings(cls, settings: ImageSettings) -> Self:
+        """The limits that the environment asks for; Europeana's own host bears more."""
+        thumbnail_host = ImageUrl.parse(settings.europeana_api_url).host_key
+        return cls(HostLimits.from_settings(settings), exceptions={thumbnail_host: THUMBNAIL_HOST})
 
     def try_start(self, host: str) -> float:
         """See `HostLimiter`."""

@@ -2,9 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from common.errors import ApiError, KeyRefusedError, RecordError
+from common.errors import ApiError, CursorRefusedError, KeyRefusedError, RecordError
 from common.europeana.api import EuropeanaApi, SearchQuery, concept_refinement
-from common.europeana.transport import CursorRefusedError
 from common.settings import ApiSettings
 from deploy.sandbox.catalogue import Catalogue
 from deploy.sandbox.collection import CATEGORIES, draw_collection

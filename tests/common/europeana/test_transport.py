@@ -9,14 +9,16 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from common.errors import ApiError, KeyRefusedError, RateLimitedError, UsageError
-from common.europeana import transport
-from common.europeana.transport import (
-    ApiTransport,
+from common.errors import (
+    ApiError,
     CursorRefusedError,
+    KeyRefusedError,
+    RateLimitedError,
     UnreachableError,
-    _seconds_to_renewal,
+    UsageError,
 )
+from common.europeana import transport
+from common.europeana.transport import ApiTransport, _seconds_to_renewal
 from common.settings import ApiSettings
 from tests.common.europeana.conftest import answering
 
