@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# A catalogue of photographs may come with features to start the training from.
+WEIGHTS ?= $(if $(CATALOG),$(wildcard $(CATALOG)/../../weights/mobilenet_v2_features.safetensors))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format clean
@@ -11,7 +13,8 @@ help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(INSTALLED) ## Walk the whole path, harvest to enrichments; CATALOG=folder or SOURCE=europeana for other input
-	@$(BIN)/python -m deploy.demo
+	@rm -rf .demo
+	@WEIGHTS="$(WEIGHTS)" $(BIN)/python -m deploy.local --data .demo/services -- $(BIN)/python -m deploy.demo
 
 test: $(INSTALLED) ## Run all tests, on a Postgres and a Valkey of their own
 	$(BIN)/pytest

@@ -2,7 +2,8 @@
 
 Needs DATABASE_URL and BROKER_URL: `python -m deploy.local -- python -m deploy.demo` gives both.
 Without SOURCE=europeana the APIs and image hosts are the sandbox; CATALOG names a folder with a
-catalogue to serve instead of the drawn one. The last line of standard output is one JSON object.
+catalogue to serve instead of the drawn one, WEIGHTS a file of mobilenet_v2 features to start from.
+The last line of standard output is one JSON object.
 """
 
 import json
@@ -14,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,29 @@ console = Console(stderr=True, highlight=False)
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How much the demo does: records a category to train on, unseen records to enrich."""
+    """How much the demo does.
+
+    `per_category` records to train on, `unseen` records to enrich, and the precision that each
+    concept is to reach; `former_ids` are IDs that the records of a list may have had long ago.
+    """
 
     per_category: int
     unseen: int
-    training: tuple[str, ...]
     precision: float
+    former_ids: tuple[str, ...] = ()
 
 
-FROM_SCRATCH = ("--arch", "resnet18", "--input-size", "64", "--folds", "3", "--epochs", "8")
-DRAWN = Scale(per_category=60, unseen=300, training=FROM_SCRATCH, precision=0.8)
-PHOTOGRAPHS = Scale(per_category=200, unseen=1000, training=FROM_SCRATCH, precision=0.7)
-LIVE = Scale(per_category=60, unseen=200, training=FROM_SCRATCH, precision=0.7)
-FINE_TUNED = ("--arch", "mobilenet_v2", "--input-size", "96", "--folds", "3", "--epochs", "4")
+FROM_SCRATCH = (
+    *("--arch", "resnet18", "--input-size", "64", "--batch-size", "16"),
+    *("--folds", "3", "--epochs", "6", "--img-aug", "0.2"),
+)
+FINE_TUNED = (
+    *("--arch", "mobilenet_v2", "--input-size", "96", "--learning-rate", "0.0005"),
+    *("--folds", "3", "--epochs", "4"),
+)
+DRAWN = Scale(per_category=60, unseen=300, precision=0.8)
+PHOTOGRAPHS = Scale(per_category=200, unseen=1000, precision=0.7)
+LIVE = Scale(per_category=60, unseen=200, precision=0.7)
 
 
 def main() -> int:
@@ -88,7 +99,8 @@ def _source() -> Iterator[Scale]:
                 "WORKER_RETRY_DELAYS": "1,2",
                 "WORKER_DISPATCH_SECONDS": "0.5",
             }
-            yield PHOTOGRAPHS if catalogue else DRAWN
+            former_ids = (*sandbox.catalogue.moved, *sorted(sandbox.catalogue.deleted))
+            yield replace(PHOTOGRAPHS if catalogue else DRAWN, former_ids=former_ids)
     else:
         raise UsageError(f"SOURCE is {source!r}; expected sandbox or europeana.")
 
@@ -123,7 +135,7 @@ def _harvest(scale: Scale) -> None:
 
 def _train(scale: Scale) -> None:
     weights = os.environ.get("WEIGHTS")
-    training = (*FINE_TUNED, "--weights", weights) if weights else scale.training
+    training = (*FINE_TUNED, "--weights", weights) if weights else FROM_SCRATCH
     experiments = ("--saving-dir", str(FOLDER / "experiments"))
     _run("trainer", "train", "--name", NAME, "--experiment-name", NAME, *experiments, *training)
     _run("trainer", "promote", NAME, *experiments, "--precision", str(scale.precision))
@@ -132,7 +144,8 @@ def _train(scale: Scale) -> None:
 def _enrich(scale: Scale) -> str:
     """Enqueue records that the trainer has not seen, and have a worker enrich them."""
     unseen = FOLDER / "unseen.txt"
-    unseen.write_text("".join(f"{record_id}\n" for record_id in _unseen(scale.unseen)))
+    record_ids = (*_unseen(scale.unseen), *scale.former_ids)
+    unseen.write_text("".join(f"{record_id}\n" for record_id in record_ids))
     job = _run("worker", "enqueue", str(unseen), "--picture", "auto")
     with _worker():
         _run("worker", "status", job, "--watch")
@@ -201,7 +214,7 @@ def _summary(job: str, exports: list[str]) -> dict[str, Any]:
         "images": stored,
         "image_failures": sum(states.values()),
         "folds": results["folds"],
-        "accuracy": results["accuracy"]["mean"],
+        "accuracy": round(results["accuracy"]["mean"], 4),
         **{name: status[name] for name in ("enriched", "below_threshold", "failed")},
         "exports": exports,
     }
