@@ -23,9 +23,10 @@ _MODEL = text("SELECT path, sha256 FROM model WHERE id = :model_id")
 class LoadedModel:
     """A model and the batcher that classifies with it."""
 
-    def __init__(self, model: Model, *, batch_size: int) -> None:
+    def __init__(self, model: Model, *, batch_size: int | None) -> None:
         self.model = model
-        self.batcher = Batcher(TorchRuntime(model), batch_size=batch_size)
+        runtime = TorchRuntime(model)
+        self.batcher = Batcher(runtime, batch_size=batch_size or runtime.batch_size)
         self.users = 0
         self.batcher.start()
 
@@ -33,7 +34,7 @@ class LoadedModel:
 class ModelPool:
     """Loads models when a chunk first needs them; drops the longest unused beyond MAX_LOADED."""
 
-    def __init__(self, engine: Engine, model_dir: Path, *, batch_size: int) -> None:
+    def __init__(self, engine: Engine, model_dir: Path, *, batch_size: int | None) -> None:
         self._engine = engine
         self._model_dir = model_dir
         self._batch_size = batch_size

@@ -22,7 +22,9 @@ class WorkerSettings(BrokerSettings):
         description="chunks in work at a time; each decodes pictures in a thread of its own",
     )
     worker_connections: int = Field(default=16, ge=1, description="downloads at a time, a chunk")
-    worker_batch_size: int = Field(default=32, ge=1, description="pictures classified together")
+    worker_batch_size: int | None = Field(
+        default=None, ge=1, description="pictures classified together; else what suits the device"
+    )
     worker_lease_seconds: float = Field(
         default=120, gt=0, description="a worker silent for this long has lost its chunk"
     )

@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 from common.errors import ModelError
 from common.vision.model import Model
 
+# An H100 classifies 6,500 pictures a second in batches of 32, waiting for its kernels to be sent,
+# and 51,000 in batches of 256 (resnet18, 128 px). A CPU gains nothing beyond its caches.
+CUDA_BATCH = 256
+CPU_BATCH = 32
+
 
 class Runtime(Protocol):
     """Computes probabilities of one model on one device; may be called from one thread."""
 
     name: str
+    batch_size: int  # pictures at a time, with which the device works best
 
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
         """uint8 pictures (n, 3, size, size) on the CPU to float32 (n, classes)."""
@@ -38,6 +44,7 @@ class TorchRuntime:
         self._predictor = predictor.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._largest: int | None = None  # pictures that fit; None: all so far
         self.name = f"torch-{self._device}"
+        self.batch_size = CUDA_BATCH if self._on_cuda else CPU_BATCH
 
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
         """uint8 pictures (n, 3, size, size) on the CPU to float32 (n, classes).

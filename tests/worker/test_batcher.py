@@ -14,6 +14,7 @@ class Recording:
     """A runtime whose "probability" is the mean of the picture; remembers the batch sizes."""
 
     name = "recording"
+    batch_size = 8
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
