@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # A catalogue of photographs may come with features to start the training from.
 WEIGHTS ?= $(if $(CATALOG),$(wildcard $(CATALOG)/../../weights/mobilenet_v2_features.safetensors))
+# Threads that wait for each other should sleep: spinning trebles the time on a machine that is busy.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format clean

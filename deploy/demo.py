@@ -54,7 +54,7 @@ class Scale:
 
 
 FROM_SCRATCH = (
-    *("--arch", "resnet18", "--input-size", "64", "--batch-size", "16"),
+    *("--arch", "resnet18", "--input-size", "48", "--batch-size", "16"),
     *("--folds", "3", "--epochs", "6", "--img-aug", "0.2"),
 )
 FINE_TUNED = (

@@ -31,7 +31,7 @@ def test_the_dockerfile_has_a_target_for_each_service() -> None:
 def test_the_images_install_extras_that_exist() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     installed = set(re.findall(r'pip install "?\.\[(\w+)\]', DOCKERFILE))
-    assert installed == {"trainer", "worker"} <= set(project["optional-dependencies"])
+    assert installed == {"plot", "trainer", "worker"} <= set(project["optional-dependencies"])
     assert set(project["scripts"]) == SERVICES
 
 
