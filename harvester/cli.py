@@ -1,9 +1,11 @@
 """The command `harvester`: which commands there are; their arguments are in `commands`."""
 
 from common.command import command_group
+from harvester.commands.datasets import datasets
 from harvester.commands.images import images
 from harvester.commands.records import records
-from harvester.commands.tables import export
+from harvester.commands.tables import export, import_table
+from harvester.commands.vocabulary import vocabulary
 
 app = command_group(
     "Collects records, labels and images from Europeana as datasets to learn from.\n\n"
@@ -11,6 +13,9 @@ app = command_group(
 )
 for command in (records, images, export):
     app.command()(command)
+app.command("import")(import_table)
+app.add_typer(datasets, name="datasets")
+app.add_typer(vocabulary, name="vocabulary")
 
 
 def main() -> None:

@@ -1,21 +1,17 @@
 """Datasets as the tables of the 2021 pilot: one line a record, its labels joined by spaces."""
 
 import csv
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TextIO
 
 from sqlalchemy import Connection, Engine, text
 
 from common.europeana.record_id import item_uri
-from common.files import replacing
+from common.files import output_stream
 from common.progress import progress
-from harvester.datasets import count_records, find_dataset
+from common.store.datasets import find_dataset
+from harvester.datasets import count_records
 
 COLUMNS = ("category", "skos_concept", "URI", "URL", "ID")
-STANDARD_OUTPUT = "-"
 _ROWS_AT_ONCE = 2000
 
 # COLLATE "C": the same order whatever the locale of the database.
@@ -46,7 +42,7 @@ def export_dataset(engine: Engine, name: str, target: str) -> int:
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)
         total = count_records(connection, dataset)
-        with _opened(target) as stream, progress("export", total) as report:
+        with output_stream(target) as stream, progress("export", total) as report:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(COLUMNS)
             for line in _lines(connection, dataset):
@@ -62,15 +58,3 @@ def _lines(connection: Connection, dataset: int) -> Iterator[tuple[str, ...]]:
     for row in rows:
         uri = item_uri(row.record_id)
         yield (row.labels, row.concepts, uri, row.media_url, row.record_id)
-
-
-@contextmanager
-def _opened(target: str) -> Iterator[TextIO]:
-    if target == STANDARD_OUTPUT:
-        yield sys.stdout
-        return
-    with (
-        replacing(Path(target)) as unfinished,
-        unfinished.open("w", encoding="utf-8", newline="") as stream,
-    ):
-        yield stream

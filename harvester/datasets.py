@@ -1,19 +1,88 @@
-"""Datasets by name."""
+"""Datasets: made, combined, divided and removed, each by one statement within Postgres."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import accumulate
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Engine, TextClause, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from common.errors import UsageError
+from common.store.datasets import find_dataset
 from common.store.tables import Dataset, DatasetItem
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_NAMES_SHOWN = 10
+
+_LIST = text("""
+    SELECT dataset.name, dataset.created_at,
+           count(DISTINCT item.record_id) AS records,
+           count(DISTINCT item.concept_uri) AS categories,
+           count(DISTINCT image.record_id) AS pictures
+    FROM dataset
+    LEFT JOIN dataset_item AS item ON item.dataset_id = dataset.id
+    LEFT JOIN image ON image.record_id = item.record_id AND image.state = 'stored'
+    GROUP BY dataset.id ORDER BY dataset.name COLLATE "C"
+""")
+_MERGE = text("""
+    INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source)
+    SELECT :target, record_id, concept_uri, max(source)
+    FROM dataset_item WHERE dataset_id IN (:first, :second)
+    GROUP BY record_id, concept_uri
+""")
+_SUBTRACT = text("""
+    INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source)
+    SELECT :target, record_id, concept_uri, source
+    FROM dataset_item AS item
+    WHERE dataset_id = :first AND NOT EXISTS (
+        SELECT FROM dataset_item AS other
+        WHERE other.dataset_id = :second AND other.record_id = item.record_id)
+""")
+# Each stratum, a set of labels, is spread evenly over 0..1 in an order drawn by the seed; the
+# union in that order is cut at the bounds. So the parts have exactly their sizes, each stratum is
+# divided in the same proportion, and strata of one record fall to the parts by chance.
+_SPLIT = text("""
+    WITH labelled AS (
+        SELECT record_id, string_agg(concept_uri, ' ' ORDER BY concept_uri COLLATE "C") AS stratum
+        FROM dataset_item WHERE dataset_id = :dataset GROUP BY record_id
+    ), drawn AS (
+        SELECT record_id, stratum,
+               row_number() OVER within_stratum - 1 AS rank,
+               count(*) OVER (PARTITION BY stratum) AS size,
+               ('x' || left(md5(:seed || stratum), 8))::bit(32)::bigint / 4294967296.0 AS start
+        FROM labelled
+        WINDOW within_stratum AS (
+            PARTITION BY stratum ORDER BY md5(:seed || record_id), record_id COLLATE "C")
+    ), placed AS (
+        SELECT record_id, count(*) OVER () AS total,
+               row_number() OVER (
+                   ORDER BY (rank + start) / size, stratum COLLATE "C") - 0.5 AS place
+        FROM drawn
+    ), part AS (
+        SELECT record_id, width_bucket(place / total, CAST(:bounds AS numeric[])) + 1 AS number
+        FROM placed
+    )
+    INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source)
+    SELECT (CAST(:parts AS integer[]))[part.number], item.record_id, item.concept_uri, item.source
+    FROM dataset_item AS item JOIN part USING (record_id) WHERE item.dataset_id = :dataset
+""")
 
 
-def ensure_dataset(connection: Connection, name: str) -> int:
-    """The number of a dataset, which is made if there is none of that name.
+@dataclass(frozen=True, kw_only=True)
+class DatasetSummary:
+    """A dataset in a list: how many records, categories and stored pictures it has."""
+
+    name: str
+    records: int
+    categories: int
+    pictures: int
+    created_at: datetime
+
+
+def check_dataset_name(name: str) -> None:
+    """Refuse what cannot name a dataset.
 
     Raises:
         UsageError: the name has characters that a dataset's name cannot have.
@@ -22,20 +91,17 @@ def ensure_dataset(connection: Connection, name: str) -> int:
         raise UsageError(
             f"{name!r} cannot name a dataset; use letters, digits, dots, dashes and underscores."
         )
-    connection.execute(insert(Dataset).values(name=name).on_conflict_do_nothing())
-    return connection.execute(select(Dataset.id).where(Dataset.name == name)).scalar_one()
 
 
-def find_dataset(connection: Connection, name: str) -> int:
-    """The number of a dataset.
+def ensure_dataset(connection: Connection, name: str) -> int:
+    """The number of a dataset, which is made if there is none of that name.
 
     Raises:
-        UsageError: there is none of that name; names those that are there.
+        UsageError: the name has characters that a dataset's name cannot have.
     """
-    number = connection.scalar(select(Dataset.id).where(Dataset.name == name))
-    if number is None:
-        raise UsageError(f"There is no dataset {name!r}; {_existing(connection)}.")
-    return number
+    check_dataset_name(name)
+    connection.execute(insert(Dataset).values(name=name).on_conflict_do_nothing())
+    return connection.execute(select(Dataset.id).where(Dataset.name == name)).scalar_one()
 
 
 def count_records(connection: Connection, dataset: int) -> int:
@@ -44,9 +110,96 @@ def count_records(connection: Connection, dataset: int) -> int:
     return connection.execute(select(records).where(DatasetItem.dataset_id == dataset)).scalar_one()
 
 
-def _existing(connection: Connection) -> str:
-    names = connection.scalars(select(Dataset.name).order_by(Dataset.name)).all()
-    if not names:
-        return "there is none at all yet, make one with: harvester records"
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return f"there are: {', '.join(names[:_NAMES_SHOWN])}{more}"
+def list_datasets(engine: Engine) -> list[DatasetSummary]:
+    """All datasets in the order of their names."""
+    with engine.connect() as connection:
+        return [DatasetSummary(**row) for row in connection.execute(_LIST).mappings()]
+
+
+def merge_datasets(engine: Engine, first: str, second: str, *, name: str) -> int:
+    """Make a dataset of the records of either; one in both gets the labels of both.
+
+    Returns:
+        The number of records.
+
+    Raises:
+        UsageError: one of the two is missing, or there is a dataset `name` already.
+    """
+    return _combine(engine, _MERGE, first, second, name=name)
+
+
+def subtract_datasets(engine: Engine, first: str, second: str, *, name: str) -> int:
+    """Make a dataset of the records of `first` that `second` does not have, whatever their labels.
+
+    Returns:
+        The number of records.
+
+    Raises:
+        UsageError: one of the two is missing, or there is a dataset `name` already.
+    """
+    return _combine(engine, _SUBTRACT, first, second, name=name)
+
+
+def split_dataset(
+    engine: Engine, name: str, *, fractions: Mapping[str, Decimal], seed: int
+) -> dict[str, int]:
+    """Divide a dataset into new ones (name to fraction); every set of labels in proportion.
+
+    The same seed gives the same parts of the same records, in whatever order they were stored.
+
+    Returns:
+        The number of records of each part.
+
+    Raises:
+        UsageError: the fractions do not make a whole, there is no dataset `name`, or there are
+            datasets of the new names already.
+    """
+    if sum(fractions.values()) != 1 or min(fractions.values()) <= 0:
+        given = ", ".join(map(str, fractions.values()))
+        raise UsageError(f"Fractions must be above 0 and add up to 1, not {given}.")
+    bounds = list(accumulate(fractions.values()))[:-1]
+    with engine.begin() as connection:
+        dataset = find_dataset(connection, name)
+        parts = {part: _new_dataset(connection, part) for part in fractions}
+        values = {"dataset": dataset, "parts": [*parts.values()], "bounds": bounds}
+        connection.execute(_SPLIT, {**values, "seed": str(seed)})
+        return {part: count_records(connection, number) for part, number in parts.items()}
+
+
+def remove_dataset(engine: Engine, name: str) -> int:
+    """Forget a dataset and how far its harvest had come; its records and pictures stay.
+
+    Returns:
+        The number of records that it had.
+
+    Raises:
+        UsageError: there is no such dataset.
+    """
+    with engine.begin() as connection:
+        dataset = find_dataset(connection, name)
+        records = count_records(connection, dataset)
+        connection.execute(delete(Dataset).where(Dataset.id == dataset))
+    return records
+
+
+def _combine(engine: Engine, statement: TextClause, first: str, second: str, *, name: str) -> int:
+    with engine.begin() as connection:
+        numbers = {
+            "first": find_dataset(connection, first),
+            "second": find_dataset(connection, second),
+            "target": _new_dataset(connection, name),
+        }
+        connection.execute(statement, numbers)
+        return count_records(connection, numbers["target"])
+
+
+def _new_dataset(connection: Connection, name: str) -> int:
+    check_dataset_name(name)
+    made = insert(Dataset).values(name=name).on_conflict_do_nothing().returning(Dataset.id)
+    number = connection.execute(made).scalar_one_or_none()
+    if number is None:
+        raise UsageError(
+            f"There is a dataset {name!r} already; choose another name, or remove it with: "
+            f"harvester datasets remove {name}"
+        )
+    return number

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from common.errors import DatasetError, UsageError
+from common.errors import DatasetError
+from common.store.datasets import find_dataset
 from common.store.tables import (
     Checkpoint,
     Concept,
-    Dataset,
     DatasetItem,
     Image,
     Model,
@@ -32,7 +32,7 @@ def dataset_data(engine: Engine, name: str, image_dir: Path) -> TrainingData:
         DatasetError: it has no pictures yet.
     """
     with engine.connect() as connection:
-        rows = connection.execute(_items(_dataset_id(connection, name))).all()
+        rows = connection.execute(_items(find_dataset(connection, name))).all()
         concepts = connection.execute(select(Concept.uri, Concept.label)).all()
     label_of = {row.uri: row.label for row in concepts}
     single = [row for row in rows if len(row.concepts) == 1]
@@ -53,15 +53,6 @@ def dataset_data(engine: Engine, name: str, image_dir: Path) -> TrainingData:
     data = data.without("record with several concepts", _ids(rows, lambda r: len(r.concepts) > 1))
     data = data.without("record without a stored picture", _ids(single, lambda r: r.path is None))
     return data.without_contradictions()
-
-
-def _dataset_id(connection: Connection, name: str) -> int:
-    datasets = connection.execute(select(Dataset.name, Dataset.id)).all()
-    id_of = {row.name: row.id for row in datasets}
-    if name not in id_of:
-        exist = f"there are: {', '.join(sorted(id_of))}" if id_of else "there is none yet"
-        raise UsageError(f"There is no dataset {name!r}; {exist}.")
-    return int(id_of[name])
 
 
 def _items(dataset_id: int) -> Any:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, text
 
-from common.errors import InvalidRecordIdError, UsageError
-from common.europeana.record_id import parse_record_id
+from common.errors import UsageError
+from common.europeana.record_list import read_list
+from common.store.datasets import find_dataset
 
 SHOWN = 10  # bad lines that a message names
 
@@ -31,13 +32,11 @@ class RejectedLines:
 
 def read_record_ids(lines: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
     """The record IDs in a text, one a line, in any accepted form; empty lines do not count."""
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield parse_record_id(line)
-        except InvalidRecordIdError as error:
-            rejected.add(number, str(error))
+    for line in read_list(lines):
+        if line.record_id is not None:
+            yield line.record_id
+        elif line.problem:
+            rejected.add(line.number, line.problem)
 
 
 def refuse_rejected(record_ids: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
@@ -61,14 +60,9 @@ def dataset_record_ids(engine: Engine, name: str) -> Iterator[str]:
         UsageError: there is no such dataset; names those that exist.
     """
     with engine.connect() as connection:
-        known = connection.execute(text("SELECT name, id FROM dataset ORDER BY name")).all()
-        ids = {row.name: row.id for row in known}
-        if name not in ids:
-            raise UsageError(
-                f"There is no dataset {name!r}; known: {', '.join(ids) or 'none yet'}."
-            )
+        dataset = find_dataset(connection, name)
         rows = connection.execution_options(yield_per=10_000).execute(
             text("SELECT DISTINCT record_id FROM dataset_item WHERE dataset_id = :dataset_id"),
-            {"dataset_id": ids[name]},
+            {"dataset_id": dataset},
         )
         yield from rows.scalars()

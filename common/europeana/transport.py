@@ -1,6 +1,6 @@
 """One question to a Europeana API: the key, the deadline, the retries, the quota, and what an
-error means. Sources: https://europeana.atlassian.net/wiki/spaces/EF/pages/2462351393 (keys),
-the RateLimit headers of the IETF draft, and error codes of Europeana's server code.
+error means. Sources: https://europeana.atlassian.net/wiki/spaces/EF/pages/2462351393 (keys) and
+error codes of Europeana's server code.
 """
 
 import json
@@ -8,24 +8,22 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
 import stamina
-import structlog
 import urllib3
 
 from common.errors import (
     ApiError,
     CursorRefusedError,
     KeyRefusedError,
-    RateLimitedError,
     UnreachableError,
     UsageError,
 )
+from common.europeana.quota import QUOTA_WINDOW, QuotaGate, seconds_to_renewal
 from common.settings import ApiSettings
 
 CONNECT_TIMEOUT = 5.0  # seconds
@@ -33,15 +31,11 @@ READ_TIMEOUT = 15.0  # seconds without a single byte
 DEADLINE = 60.0  # seconds for one question, retries included, waiting for the quota not
 ATTEMPTS = 5
 MAX_ANSWER = 32 << 20  # bytes; a page of 100 rich items has about one million
-QUOTA_WINDOW = 3600  # seconds; windows are aligned to the clock hour
 PATIENCE = QUOTA_WINDOW + 120.0  # seconds
 
 _KEY_FORM = re.compile(r"[!-~]+")
-_QUOTA = re.compile(r"\br=(\d{1,9})\s*;\s*t=(\d{1,9})")
 _KNOWN_MEMBERS = ("success", "object")  # another server's 404 has neither
 _GET_A_KEY = "get a key at https://apis.europeana.eu and set EUROPEANA_API_KEY"
-
-log = structlog.get_logger()
 
 
 class _TransientFailure(Exception):  # noqa: N818 - never leaves this module
@@ -56,11 +50,17 @@ class Answer:
     body: Mapping[str, Any]
     quota: str
     retry_after: str
+    location: str  # of a redirect, else empty
 
     @property
     def code(self) -> str:
         """Europeana's own error code, empty where there is none."""
         return str(self.body.get("code") or "")
+
+    @property
+    def quota_used_up(self) -> bool:
+        """Whether the key may ask no more for now."""
+        return self.status == 429 or self.code.startswith("429")
 
 
 class ApiTransport:
@@ -77,6 +77,7 @@ class ApiTransport:
         if not _KEY_FORM.fullmatch(self._key):
             raise UsageError("EUROPEANA_API_KEY holds characters that no key has.")
         self._patience = patience
+        self._gate = QuotaGate()
         self._session = requests.Session()
         self._session.headers["X-Api-Key"] = self._key
         self._session.headers["User-Agent"] = "europeana-image-enrichment"
@@ -89,7 +90,8 @@ class ApiTransport:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; threads that wait for the quota give up."""
+        self._gate.abandon()
         self._session.close()
 
     def get(
@@ -111,16 +113,18 @@ class ApiTransport:
         caller = stamina.RetryingCaller(
             attempts=ATTEMPTS, timeout=DEADLINE, wait_initial=0.5, wait_max=10.0
         ).on(_TransientFailure)
-        waited = 0.0
+        waited, why = 0.0, ""
         while True:
+            waited += self._gate.wait(patience=self._patience - waited, why=why)
             deadline = time.monotonic() + DEADLINE
             try:
                 answer = caller(self._ask, path, tuple(parameters), deadline)
             except _TransientFailure as failure:
                 raise UnreachableError(f"{self.host} cannot be reached: {failure}.") from None
-            if not _quota_used_up(answer):
+            if not answer.quota_used_up:
                 return self._checked(answer, also)
-            waited += self._wait_for_quota(answer, waited)
+            self._gate.close(seconds_to_renewal(answer.quota, answer.retry_after))
+            why = f" ({self._said(answer)})"
 
     def _ask(self, path: str, parameters: Sequence[tuple[str, str]], deadline: float) -> Answer:
         try:
@@ -141,7 +145,7 @@ class ApiTransport:
 
     def _answer(self, response: requests.Response, content: bytes) -> Answer:
         try:
-            body = json.loads(content)
+            body = {} if response.is_redirect and not content else json.loads(content)
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
@@ -151,7 +155,11 @@ class ApiTransport:
             )
         headers = response.headers
         return Answer(
-            response.status_code, body, headers.get("RateLimit", ""), headers.get("Retry-After", "")
+            response.status_code,
+            body,
+            quota=headers.get("RateLimit", ""),
+            retry_after=headers.get("Retry-After", ""),
+            location=headers.get("Location", ""),
         )
 
     def _checked(self, answer: Answer, also: Sequence[int]) -> Answer:
@@ -162,8 +170,8 @@ class ApiTransport:
         if answer.code == "400-SC":
             raise CursorRefusedError(f"{self.host} does not accept the cursor to go on from.")
         succeeded = answer.status == 200 and answer.body.get("success") is not False
-        in_known_form = answer.status in also and not answer.body.keys().isdisjoint(_KNOWN_MEMBERS)
-        if not succeeded and not in_known_form:
+        in_known_form = answer.location or not answer.body.keys().isdisjoint(_KNOWN_MEMBERS)
+        if not succeeded and not (answer.status in also and in_known_form):
             raise ApiError(f"{self.host} answers {answer.status}: {self._said(answer)}.")
         return answer
 
@@ -172,19 +180,6 @@ class ApiTransport:
         words = [answer.code, *(str(answer.body.get(name) or "") for name in ("error", "message"))]
         text = " ".join(" ".join(words).split()).rstrip(".") or "no reason given"
         return text.replace(self._key, "***")[:300]
-
-    def _wait_for_quota(self, answer: Answer, waited: float) -> float:
-        wait = _seconds_to_renewal(answer)
-        opens = datetime.now().astimezone() + timedelta(seconds=wait)
-        if waited + wait > self._patience:
-            raise RateLimitedError(
-                f"The quota of the API key is used up ({self._said(answer)}); "
-                f"it is renewed at {opens:%Y-%m-%d %H:%M:%S %Z}.",
-                seconds=wait,
-            )
-        log.warning("quota used up, waiting", seconds=wait, until=f"{opens:%H:%M:%S}")
-        time.sleep(wait)
-        return wait
 
 
 def _host(url: str) -> str:
@@ -211,18 +206,3 @@ def _plain(error: Exception) -> str:
     inner = getattr(reason, "reason", None) or reason
     text = str(inner).rsplit(": ", maxsplit=1)[-1].strip("()'\" ")
     return text or type(error).__name__
-
-
-def _quota_used_up(answer: Answer) -> bool:
-    return answer.status == 429 or answer.code.startswith("429")
-
-
-def _seconds_to_renewal(answer: Answer) -> float:
-    """By the RateLimit header, else Retry-After, else the next full hour of the clock."""
-    quotas = [(int(left), int(seconds)) for left, seconds in _QUOTA.findall(answer.quota)]
-    used_up = [seconds for left, seconds in quotas if left == 0]
-    if waits := used_up or [seconds for _, seconds in quotas]:
-        return max(1.0, max(waits))
-    if re.fullmatch(r"[0-9]{1,9}", answer.retry_after):
-        return max(1.0, float(answer.retry_after))
-    return QUOTA_WINDOW - time.time() % QUOTA_WINDOW

@@ -35,6 +35,28 @@ def load_vocabulary(path: Path) -> dict[str, str]:
     Raises:
         VocabularyError: names the file, the label and what is wrong with it.
     """
+    label_of: dict[str, str] = {}
+    for label, uri in read_pairs(path):
+        if problem := label_problem(label) or uri_problem(uri):
+            raise VocabularyError(f"{path}: label {label!r} {problem}.")
+        current = current_concept_uri(uri)
+        if current in label_of:
+            raise VocabularyError(
+                f"{path}: labels {label_of[current]!r} and {label!r} stand for the same "
+                f"concept {current}; keep one."
+            )
+        if label in label_of.values():
+            raise VocabularyError(f"{path}: label {label!r} stands there twice; keep one.")
+        label_of[current] = label
+    return dict(sorted((label, uri) for uri, label in label_of.items()))
+
+
+def read_pairs(path: Path) -> list[tuple[str, Any]]:
+    """Labels and what stands behind them, unchecked, in the order of the file.
+
+    Raises:
+        VocabularyError: the file cannot be read, or is not one JSON object with a label.
+    """
     try:
         pairs = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=list)
     except FileNotFoundError:
@@ -48,33 +70,21 @@ def load_vocabulary(path: Path) -> dict[str, str]:
             f"{path}, line {error.lineno}: not JSON ({error.msg}); "
             'expected one object such as {"map": "http://data.europeana.eu/concept/43"}.'
         ) from None
-    return _checked(path, pairs)
-
-
-def _checked(path: Path, pairs: Any) -> dict[str, str]:
     is_object = isinstance(pairs, list) and all(isinstance(pair, tuple) for pair in pairs)
     if not is_object or not pairs:
         raise VocabularyError(f"{path} must hold one JSON object with at least one label.")
-    label_of: dict[str, str] = {}
-    for label, uri in pairs:
-        current = _checked_uri(path, label, uri)
-        if current in label_of:
-            raise VocabularyError(
-                f"{path}: labels {label_of[current]!r} and {label!r} stand for the same "
-                f"concept {current}; keep one."
-            )
-        if label in label_of.values():
-            raise VocabularyError(f"{path}: label {label!r} stands there twice; keep one.")
-        label_of[current] = label
-    return dict(sorted((label, uri) for uri, label in label_of.items()))
+    return list(pairs)
 
 
-def _checked_uri(path: Path, label: str, uri: Any) -> str:
-    if not _LABEL.fullmatch(label):
-        raise VocabularyError(
-            f"{path}: label {label!r} must be lower-case letters, digits and single underscores, "
-            "since it names folders."
-        )
-    if not isinstance(uri, str) or not _URI.fullmatch(uri.strip()):
-        raise VocabularyError(f"{path}: label {label!r} needs a concept URI, not {uri!r}.")
-    return current_concept_uri(uri)
+def label_problem(label: str) -> str:
+    """What is wrong with a label, empty if nothing."""
+    if _LABEL.fullmatch(label):
+        return ""
+    return "must be lower-case letters, digits and single underscores, since it names folders"
+
+
+def uri_problem(uri: Any) -> str:
+    """What is wrong with what stands for a concept URI, empty if nothing."""
+    if isinstance(uri, str) and _URI.fullmatch(uri.strip()):
+        return ""
+    return f"needs a concept URI, not {uri!r}"

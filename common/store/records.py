@@ -1,6 +1,7 @@
 """Records as the Europeana APIs describe them, into the store."""
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
 from sqlalchemy import Connection
 
@@ -13,7 +14,7 @@ _COLUMNS = ("id", "media_url", "preview_url", "rights", "data_provider", "type",
 
 def save_records(connection: Connection, records: Iterable[RecordMetadata]) -> int:
     """Insert records, bring known ones up to date; returns how many were new or had changed."""
-    rows = (tuple(getattr(record, column) for column in _COLUMNS) for record in records)
+    rows = map(attrgetter(*_COLUMNS), records)
     return upsert(connection, Record.__table__, _COLUMNS, rows, update=_COLUMNS[1:])
 
 

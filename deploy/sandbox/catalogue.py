@@ -58,7 +58,8 @@ class Item:
 class Catalogue:
     """All items, the way to their pictures, and what became of records that are no longer there.
 
-    `broken` has, by item ID, what is wrong with files that are broken for good.
+    `broken` has, by item ID, what is wrong with files that are broken for good. `merged_concepts`
+    are concept URIs that are now another, `exact_matches` are those of other vocabularies.
     """
 
     items: Sequence[Item]
@@ -67,6 +68,8 @@ class Catalogue:
     moved: Mapping[str, str] = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
     broken: Mapping[str, Fault] = field(default_factory=dict)
+    merged_concepts: Mapping[str, str] = field(default_factory=dict)
+    exact_matches: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, record_id: str) -> Item | None:
         """The item with this ID; moved and deleted records are not found."""

@@ -31,6 +31,11 @@ NOT_SHOWN = {40, 197}  # no edmIsShownBy
 NO_THUMBNAIL = {77, 13}
 SECOND_CONCEPT = {22: 54, 81: 47, 140: 31, 259: 43}
 MOVED, DELETED = 5, 9
+MERGED_CONCEPTS = {f"{CONCEPT}30": f"{CONCEPT}31", f"{CONCEPT}28": f"{CONCEPT}30"}
+EXACT_MATCHES = {
+    "http://vocab.getty.edu/aat/300028094": f"{CONCEPT}43",
+    "http://vocab.getty.edu/aat/300033618": f"{CONCEPT}47",
+}
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,8 @@ def draw_collection(*, items: int = 900, seed: int = 1) -> Catalogue:
         broken={
             item.id: fault for position, fault in BROKEN.items() for item in drawn[position::CYCLE]
         },
+        merged_concepts=MERGED_CONCEPTS,
+        exact_matches=EXACT_MATCHES,
     )
 
 

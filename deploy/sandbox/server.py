@@ -13,6 +13,7 @@ from common.errors import UsageError
 from deploy.sandbox.addresses import API_ADDRESS, Addresses, image_addresses
 from deploy.sandbox.catalogue import Catalogue
 from deploy.sandbox.collection import draw_collection
+from deploy.sandbox.entities import EntityApi
 from deploy.sandbox.faults import Faults
 from deploy.sandbox.image_hosts import ImageHosts, check_faults
 from deploy.sandbox.keys import Handler, KeyedHandler, Keys, Quota
@@ -25,10 +26,12 @@ from deploy.sandbox.thumbnails import ThumbnailApi
 
 SEARCH_PATHS = ("/record/v2/search.json", "/record/search.json", "/api/v2/search.json")
 RECORD_PATHS = ("/record/v2", "/record", "/api/v2/record")
+CONCEPT_PATHS = ("/entity/concept", "/entity/concept/base")
 THUMBNAIL_PATHS = ("/thumbnail/v2/url.json", "/api/v2/thumbnail-by-url.json")
 SHUTDOWN_SECONDS = 0.5  # for answers that are under way
 PORT_ATTEMPTS = 20
 RECORD_ID = "{dataset}/{local}"
+CONCEPT_NUMBER = r"{number:\d+}{form:(\.jsonld|\.json)?}"
 
 
 class Sandbox:
@@ -121,6 +124,10 @@ class Sandbox:
             app.router.add_get(path, self._guarded(search.answer))
         for path in RECORD_PATHS:
             app.router.add_get(f"{path}/{RECORD_ID}.json", self._guarded(record.answer))
+        entities = EntityApi(self.catalogue, self.url)
+        for path in CONCEPT_PATHS:
+            app.router.add_get(f"{path}/{CONCEPT_NUMBER}", self._guarded(entities.answer))
+        app.router.add_get("/entity/resolve", self._guarded(entities.resolve))
         app.router.add_get("/thumbnail/v3/{width}/{name}", thumbnails.answer_v3)
         for path in THUMBNAIL_PATHS:
             app.router.add_get(path, thumbnails.answer_v2)

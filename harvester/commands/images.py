@@ -1,6 +1,7 @@
 """`harvester images`: arguments only."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +15,8 @@ from common.settings import ImageSettings
 from common.store.session import open_store
 from harvester.commands.options import DatasetName
 from harvester.folders import place_pictures
-from harvester.image_report import ImageCount, count_images
-from harvester.images import ImageOptions, harvest_images
+from harvester.image_report import HostReport, ImageCount, count_images, report_hosts
+from harvester.images import DEFAULT_MAX_SIDE, ImageOptions, harvest_images
 
 
 def images(
@@ -28,35 +29,73 @@ def images(
         Picture,
         typer.Option(
             help="Europeana's 400-pixel thumbnail, the provider's file, or the file and where that "
-            "fails the thumbnail."
+            "fails the thumbnail. Records that failed by another choice are tried again."
         ),
     ] = "auto",
     connections: Annotated[int, typer.Option(min=1, max=1024, help="Downloads at a time.")] = 64,
     max_side: Annotated[
-        int, typer.Option(min=32, help="Longer side of a stored picture, in pixels, at most.")
-    ] = 512,
+        int,
+        typer.Option(
+            min=32,
+            help="Longer side of a stored picture, in pixels, at most. The default is twice what "
+            "usual classifiers see.",
+        ),
+    ] = DEFAULT_MAX_SIDE,
+    original: Annotated[
+        bool,
+        typer.Option("--original", help="Keep each file as it came, whatever its size and format."),
+    ] = False,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Fetch nothing; show by host what is missing, and why."),
+    ] = False,
 ) -> None:
     """Fetch the pictures of a dataset into IMAGE_DIR.
 
     Every record ends with a picture or a reason. What may pass (a host that is down, a limit) is
     put off: the same command tries it again when it is due. Pictures larger than --max-side are
-    stored smaller, as JPEG.
+    stored smaller, as JPEG. Pictures that stand in for missing ones are set aside.
 
     Example: harvester images --name dataset_3000 --saving-dir training_data
     """
     engine, settings = open_store(), ImageSettings.read()
-    options = ImageOptions(picture=picture, connections=connections, max_side=max_side)
+    if report:
+        _show_hosts(report_hosts(engine, name))
+        return
+    options = ImageOptions(
+        picture=picture, connections=connections, max_side=None if original else max_side
+    )
     harvest_images(engine, settings, name, options)
     if saving_dir:
         place_pictures(engine, name, image_dir=settings.image_dir, saving_dir=saving_dir)
-    _report_images(count_images(engine, name))
+    _show_counts(count_images(engine, name))
 
 
-def _report_images(counts: Sequence[ImageCount]) -> None:
+def _show_hosts(reports: Sequence[HostReport]) -> None:
+    table = Table("host", "pictures", "stored", "reasons", "again from", "what to do")
+    for report in reports:
+        reasons = "\n".join(f"{reason} {count:,}" for reason, count in report.reasons.items())
+        table.add_row(
+            report.host,
+            f"{report.pictures:,}",
+            f"{report.stored:,}",
+            reasons,
+            _moment(report.again_from),
+            report.advice,
+        )
+    Console().print(table)
+
+
+def _show_counts(counts: Sequence[ImageCount]) -> None:
     table = Table("state", "source or reason", "records", "again from")
     for count in counts:
-        again = f"{count.again_from.astimezone():%Y-%m-%d %H:%M}" if count.again_from else ""
-        table.add_row(count.state, count.why, f"{count.records:,}", again)
+        table.add_row(count.state, count.why, f"{count.records:,}", _moment(count.again_from))
     Console().print(table)
     if not any(count.state == "stored" for count in counts):
-        raise EnrichmentError("No picture was obtained; the reasons are in the table.")
+        raise EnrichmentError(
+            "No picture was obtained; the reasons are in the table, and by host with --report."
+        )
+
+
+def _moment(moment: datetime | None) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}" if moment else ""

@@ -8,15 +8,34 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from common.errors import ApiError, UsageError
+from common.errors import ApiError, EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi
+from common.europeana.record_list import open_list, read_list
 from common.europeana.vocabulary import load_vocabulary
 from common.settings import ApiSettings
 from common.store.session import open_store
+from harvester.category import CategoryOutcome, HarvestPlan
 from harvester.commands.options import DatasetName, VocabJson
-from harvester.records import CategoryOutcome, HarvestPlan, harvest_records
+from harvester.given_records import GivenOutcome, harvest_given
+from harvester.labelling import Labelling, Mode
+from harvester.list_report import ListReport
+from harvester.record_update import UpdateOutcome, update_records
+from harvester.records import harvest_records, open_dataset
 
 REUSABILITIES = ("open", "restricted", "permission")
+SHOWN = 10  # records that are gone from Europeana
+
+OUTCOMES = {  # of the lines of a list, as the report has them
+    "labelled": "in the dataset, with the vocabulary concepts that the record has",
+    "unlabelled": "stored, but the record has no concept of the vocabulary",
+    "several": "stored, but the record has several concepts, and --mode is single",
+    "no_picture": "stored, but the record has neither a file nor a thumbnail",
+    "duplicate": "the record is on an earlier line",
+    "deleted": "Europeana has deleted the record",
+    "unknown": "Europeana has no such record",
+    "rejected": "no record ID; the report says why",
+    "blank": "nothing on the line",
+}
 
 
 def records(
@@ -30,6 +49,37 @@ def records(
         int | None,
         typer.Option(min=0, help="Take a random sample, the same for the same seed."),
     ] = None,
+    mode: Annotated[
+        Mode,
+        typer.Option(
+            help="multi: records enter with all their vocabulary concepts. single: only records "
+            "with exactly one enter; a record of two categories enters for neither and does not "
+            "count towards --n."
+        ),
+    ] = "multi",
+    ids: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Take the records listed here instead of searching: one record ID, item URI or "
+            "portal URL a line; - for standard input.",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --ids: CSV file that tells what became of each line. "
+            "[default: NAME.report.csv]"
+        ),
+    ] = None,
+    update: Annotated[
+        bool,
+        typer.Option(
+            "--update",
+            help="Read the records of the dataset again if that was 12 hours ago or longer, then "
+            "repeat searches that had found all there was, for what is new.",
+        ),
+    ] = False,
 ) -> None:
     """Search Europeana for images of each category and store them as a dataset.
 
@@ -37,18 +87,53 @@ def records(
     a larger --n adds to it. Without --seed neighbours in the order of the IDs are taken, which
     are from few data providers: to train, give a seed.
 
-    Example: harvester records --vocab-json vocabulary.json --n 3000 --name dataset_3000 --seed 1
+    With --ids the records of a list are taken. Moved records enter under their present ID.
+    Records without a concept of the vocabulary are stored and reported, but do not enter the
+    dataset. The report is also the memory of the run: the same command goes on behind its last
+    line, and removing the report makes it begin anew.
+
+    Examples: harvester records --n 3000 --name dataset_3000 --seed 1 ·
+    harvester records --ids ids.txt --name mine · harvester records --name dataset_3000 --update
     """
+    if ids is not None and (update or seed is not None):
+        raise UsageError("--ids takes the records of a list: leave out --update and --seed.")
+    if ids is None and report is not None:
+        raise UsageError("--report is of the lines of a list: it needs --ids.")
+    labelling = Labelling(load_vocabulary(vocab_json), mode)
     plan = HarvestPlan(
         name=name,
-        vocabulary=load_vocabulary(vocab_json),
+        labelling=labelling,
         target=n,
         reusability=_reusabilities(reusability),
         seed=seed,
+        update=update,
     )
     with EuropeanaApi(ApiSettings.read()) as api:
-        outcomes = harvest_records(open_store(), api, plan)
-    _report_categories(outcomes)
+        if ids is not None:
+            _take_list(api, ids, name, labelling=labelling, path=report)
+        else:
+            _search(api, plan)
+
+
+def _take_list(
+    api: EuropeanaApi, source: str, name: str, *, labelling: Labelling, path: Path | None
+) -> None:
+    with open_list(source) as lines:
+        engine = open_store()
+        report = ListReport(path or Path(f"{name}.report.csv"))
+        outcome = harvest_given(
+            engine, api, read_list(lines), name=name, labelling=labelling, report=report
+        )
+    _report_lines(outcome, report.path)
+
+
+def _search(api: EuropeanaApi, plan: HarvestPlan) -> None:
+    engine = open_store()
+    dataset = open_dataset(engine, plan)
+    if plan.update:
+        updated = update_records(engine, api, dataset=dataset, labelling=plan.labelling)
+        _report_update(updated)
+    _report_categories(harvest_records(engine, api, plan, dataset=dataset))
 
 
 def _reusabilities(given: str) -> tuple[str, ...]:
@@ -70,3 +155,31 @@ def _report_categories(outcomes: Sequence[CategoryOutcome]) -> None:
         )
     if not any(outcome.labelled for outcome in outcomes):
         raise ApiError("No record was harvested: Europeana has none for these categories.")
+
+
+def _report_lines(outcome: GivenOutcome, report: Path) -> None:
+    table = Table("lines", "outcome", "meaning")
+    for name, meaning in OUTCOMES.items():
+        if count := outcome.lines[name]:
+            table.add_row(f"{count:,}", name, meaning)
+    table.add_section()
+    table.add_row(f"{outcome.lines.total():,}", "in all", f"each is told of in {report}")
+    console = Console()
+    console.print(table)
+    if outcome.moved:
+        console.print(f"Lines with an ID from before Europeana moved the record: {outcome.moved:,}")
+    if not outcome.lines["labelled"]:
+        raise EnrichmentError("No record of the list entered the dataset; the table says why.")
+
+
+def _report_update(outcome: UpdateOutcome) -> None:
+    console = Console(highlight=False)
+    console.print(
+        f"{outcome.read:,} records read again: {outcome.changed:,} changed, "
+        f"{len(outcome.moved):,} moved, {len(outcome.gone):,} gone; "
+        f"{outcome.lost_labels:,} labels lost."
+    )
+    for record_id in outcome.gone[:SHOWN]:
+        console.print(f"  gone: {record_id}", markup=False)
+    if more := outcome.gone[SHOWN:]:
+        console.print(f"  and {len(more):,} more")

@@ -1,12 +1,19 @@
-"""`harvester export`: arguments only."""
+"""`harvester export` and `harvester import`: arguments only."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
+from common.errors import EnrichmentError
+from common.europeana.vocabulary import load_vocabulary
 from common.store.session import open_store
-from harvester.commands.options import DatasetName
+from harvester.commands.options import DatasetName, VocabJson
 from harvester.csv_exchange import export_dataset
+from harvester.csv_import import ImportOutcome, TableImport, import_dataset
+from harvester.row_fates import FATES, Fate
 
 
 def export(
@@ -20,3 +27,63 @@ def export(
     Example: harvester export --name dataset_3000 dataset_3000.csv
     """
     export_dataset(open_store(), name, target)
+
+
+def import_table(
+    file: Annotated[Path, typer.Argument(help="CSV file with a header, in UTF-8.")],
+    name: DatasetName,
+    vocab_json: VocabJson = Path("vocabulary.json"),
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the fate of each line goes, as CSV. Default: FILE's name in the "
+            "current folder, ending in .report.csv."
+        ),
+    ] = None,
+) -> None:
+    """Read records and labels from a CSV file into a dataset, and account for every line.
+
+    Columns are found by name: ID or URI, category or skos_concept, and URL. A line is taken,
+    repaired where it is beyond doubt what was meant, or rejected. A record on several lines gets
+    the labels of all of them. A line broken into several by a quoted cell counts as one, by the
+    number of its first.
+
+    What was harvested is not overwritten. Importing again changes nothing; into a dataset that
+    exists, the lines are added.
+
+    Example: harvester import eval_dataset.csv --name eval
+    """
+    plan = TableImport(
+        source=file,
+        name=name,
+        vocabulary=load_vocabulary(vocab_json),
+        report=report or Path(f"{file.stem}.report.csv"),
+    )
+    outcome = import_dataset(open_store(), plan)
+    _report_fates(outcome, plan)
+    if not outcome.usable:
+        raise EnrichmentError(f"No line of {file} could be taken; see {plan.report}.")
+
+
+def _report_fates(outcome: ImportOutcome, plan: TableImport) -> None:
+    console = Console()
+    fates = Table("fate", "lines")
+    for fate in FATES:
+        fates.add_row(fate, f"{outcome.fates[fate]:,}")
+    fates.add_row("all", f"{outcome.fates.total():,}", style="bold")
+    console.print(fates)
+    if outcome.findings:
+        findings = Table("fate", "column", "what", "lines")
+        for (fate, column, what), lines in sorted(outcome.findings.items(), key=_frequent_first):
+            findings.add_row(fate, column, what, f"{lines:,}")
+        console.print(findings)
+    if outcome.moved:
+        console.print(f"{outcome.moved:,} lines name a record by an ID that it no longer has.")
+    if outcome.usable:
+        console.print(f"Dataset {plan.name} has {outcome.records:,} records now.")
+    console.print(f"The fate of each line is in {plan.report}", soft_wrap=True, markup=False)
+
+
+def _frequent_first(finding: tuple[tuple[Fate, str, str], int]) -> tuple[int, int, str, str]:
+    (fate, column, what), lines = finding
+    return FATES.index(fate), -lines, column, what

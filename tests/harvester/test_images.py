@@ -1,6 +1,7 @@
 import os
 import signal
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from harvester.cli import app
+from tests.common.images.servers import encoded
 from tests.harvester.conftest import VOCABULARY, write_vocabulary
 from tests.harvester.test_records import HARVEST, _wait_until
 
@@ -62,8 +64,9 @@ def test_stored_files_are_what_their_rows_say(harvested):
         assert max(width, height) <= 100
 
 
-def test_small_pictures_are_kept_byte_for_byte(harvested, catalogue):
-    harvested(*IMAGES, "--picture", "media", "--max-side", "5000")
+@pytest.mark.parametrize("option", [("--max-side", "5000"), ("--original", "--max-side", "32")])
+def test_small_pictures_and_originals_are_kept_byte_for_byte(harvested, catalogue, option):
+    harvested(*IMAGES, "--picture", "media", *option)
     for record_id, state, _, _, path, *_ in harvested.rows(ROWS):
         if state == "stored":
             original = catalogue.read(catalogue.find(record_id).picture)
@@ -84,6 +87,121 @@ def test_a_thumbnail_stands_in_for_a_file_that_fails(harvester, catalogue, use_s
         harvester(*IMAGES)
     assert set(states(harvester)) <= {("stored", "thumbnail"), ("failed", "not_found")}
     assert states(harvester)["stored", "thumbnail"] >= 50
+
+
+def test_another_choice_of_picture_tries_again_what_failed_by_the_former(
+    harvester, catalogue, use_sandbox
+):
+    dead = Faults(hosts={"*": [Fault("status", status=404)]})
+    with Sandbox(catalogue, faults=dead) as sandbox:
+        use_sandbox(sandbox)
+        harvester(*HARVEST, "--n", "5")
+        harvester(*IMAGES, "--picture", "media", exit_code=1)
+        asked = [sandbox.log[address].requests for address in sandbox.addresses.image_hosts]
+        harvester(*IMAGES, "--picture", "auto")
+        assert states(harvester)["stored", "thumbnail"] >= 20
+        assert [sandbox.log[host].requests for host in sandbox.addresses.image_hosts] == asked
+        rows, requests = harvester.rows(ROWS), sandbox.log["127.0.0.1"].requests
+        harvester(*IMAGES, "--picture", "media")  # what failed in both is not asked again
+        assert (harvester.rows(ROWS), sandbox.log["127.0.0.1"].requests) == (rows, requests)
+
+
+def test_what_our_settings_forbid_is_judged_anew(harvester, sandbox, monkeypatch):
+    harvester(*HARVEST, "--n", "3")
+    monkeypatch.setenv("FETCH_ALLOW_ADDRESSES", "")
+    harvester(*IMAGES, "--picture", "media", exit_code=1)
+    assert ("failed", "address_refused") in states(harvester)
+    monkeypatch.setenv("FETCH_ALLOW_ADDRESSES", "127.0.0.0/8")
+    harvester(*IMAGES, "--picture", "media")
+    assert ("failed", "address_refused") not in states(harvester)
+
+
+def test_a_stored_picture_that_has_vanished_is_fetched_again(harvested, sandbox):
+    harvested(*IMAGES, "--picture", "media")
+    rows = sorted(harvested.rows(ROWS))
+    paths = sorted({row[4] for row in rows if row[4]})
+    for path in paths[::9]:
+        (harvested.folder / "images" / path).unlink()
+    asked = sum(log.requests for log in sandbox.log.values())
+    harvested(*IMAGES, "--picture", "media")
+    assert sorted(harvested.rows(ROWS)) == rows
+    assert all((harvested.folder / "images" / path).is_file() for path in paths)
+    lost = sum(row[4] in paths[::9] for row in rows)
+    assert sum(log.requests for log in sandbox.log.values()) == asked + lost
+
+
+def test_the_report_shows_hosts_with_reasons_and_what_to_do_and_fetches_nothing(
+    harvester, catalogue, use_sandbox
+):
+    dead = Faults(hosts={"127.0.1.4": [Fault("status", status=404)]})
+    with Sandbox(catalogue, faults=dead) as sandbox:
+        use_sandbox(sandbox)
+        harvester(*HARVEST, "--n", "10")
+        untried = harvester(*IMAGES, "--report").stdout
+        assert not any(sandbox.log[host].requests for host in sandbox.addresses.image_hosts)
+        assert "not yet tried" in untried
+        harvester(*IMAGES, "--picture", "media")
+        report = harvester(*IMAGES, "--report").stdout
+    counts = "SELECT count(*) FROM record WHERE media_url LIKE 'http://127.0.1.4:%'"
+    [[pictures]] = harvester.rows(counts)
+    [line] = [line for line in report.splitlines() if "127.0.1.4:" in line]
+    host, all_of_them, stored, reasons, _, advice = (cell.strip() for cell in line.split("│")[1:7])
+    assert host == f"127.0.1.4:{sandbox.addresses.port}"
+    assert (all_of_them, stored, reasons) == (str(pictures), "0", f"not_found {pictures}")
+    assert advice.startswith("The link is dead")
+
+
+@pytest.fixture
+def placeholders(harvester, catalogue, use_sandbox):
+    """A dataset whose maps are all one grey picture, also as thumbnails."""
+    grey = encoded(Image.new("RGB", (300, 200), "grey"))
+    read = catalogue.read
+    hollow = replace(catalogue, read=lambda name: grey if "map/" in name else read(name))
+    with Sandbox(hollow) as sandbox:
+        use_sandbox(sandbox)
+        harvester(*HARVEST, "--n", "8")
+        yield harvester
+
+
+MAPS = f"""
+    SELECT DISTINCT image.record_id FROM image JOIN dataset_item USING (record_id)
+    WHERE concept_uri = '{VOCABULARY["map"]}' AND
+"""
+
+
+def test_placeholders_are_set_aside_until_a_person_overrules_it(placeholders):
+    placeholders(*IMAGES, "--saving-dir", "training")
+    assert len(placeholders.rows(MAPS + "reason = 'placeholder'")) >= 6
+    assert placeholders.rows(MAPS + "state = 'stored'") == []
+    assert states(placeholders)["stored", "media"] > 20
+    assert not (placeholders.folder / "training" / "map").exists()
+    verdicts = placeholders.folder / "images" / "placeholders.txt"
+    verdicts.write_text(verdicts.read_text().replace(" placeholder\n", " picture\n"))
+    placeholders(*IMAGES, "--saving-dir", "training")
+    assert len(placeholders.rows(MAPS + "state = 'stored'")) >= 6
+    assert list((placeholders.folder / "training" / "map").iterdir())
+    assert ("failed", "placeholder") not in states(placeholders)
+
+
+def test_a_known_placeholder_is_not_taken_again_and_a_malformed_verdict_is_refused(placeholders):
+    placeholders(*IMAGES, "--picture", "media")
+    kept = placeholders.rows(MAPS + "reason = 'placeholder' ORDER BY 1")
+    with placeholders.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM image WHERE record_id = %s", kept[0])
+    placeholders(*IMAGES, "--picture", "media")
+    assert placeholders.rows(MAPS + "reason = 'placeholder' ORDER BY 1") == kept
+    with (placeholders.folder / "images" / "placeholders.txt").open("a") as verdicts:
+        verdicts.write("abc maybe\n")
+    assert "line 4" in placeholders(*IMAGES, exit_code=2).stderr
+
+
+def test_one_picture_that_many_records_share_is_no_placeholder(placeholders):
+    with placeholders.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE record SET media_url = (SELECT min(media_url) FROM record)"
+        )
+    placeholders(*IMAGES, "--picture", "media")
+    assert set(states(placeholders)) == {("stored", "media")}
 
 
 def test_a_dataset_without_any_picture_fails(harvester, catalogue, use_sandbox):
@@ -156,6 +274,26 @@ def test_single_label_records_are_placed_by_category(harvested):
     name = record_id.strip("/").replace("/", "_")
     [placed] = harvested.folder.glob(f"training/*/{name}.*")
     assert placed.samefile(harvested.folder / "images" / path)
+
+
+def test_folders_follow_when_a_record_changes_its_label_or_loses_its_picture(harvested):
+    harvested(*IMAGES, "--saving-dir", "training")
+    own = harvested.folder / "training" / "map" / "notes.txt"
+    own.write_text("ours")
+    placed = sorted(harvested.folder.glob("training/map/9*"))
+    names = [path.stem.replace("_", "/", 1) for path in placed]
+    with harvested.engine.begin() as connection:
+        relabel = "UPDATE dataset_item SET concept_uri = %s WHERE record_id = %s"
+        connection.exec_driver_sql(relabel, (VOCABULARY["building"], f"/{names[0]}"))
+        connection.exec_driver_sql(
+            "UPDATE image SET state = 'failed', reason = 'x', path = NULL, source = NULL"
+            " WHERE record_id = %s",
+            (f"/{names[1]}",),
+        )
+    harvested(*IMAGES, "--saving-dir", "training")
+    assert sorted(harvested.folder.glob("training/map/9*")) == placed[2:]
+    assert (harvested.folder / "training" / "building" / placed[0].name).is_file()
+    assert own.read_text() == "ours"
 
 
 def test_a_second_run_fetches_nothing(harvested, sandbox):

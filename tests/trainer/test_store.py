@@ -68,7 +68,7 @@ def test_an_unknown_dataset_is_answered_with_those_that_exist(store: Engine) -> 
 
 
 def test_an_empty_store_has_no_dataset(engine: Engine) -> None:
-    with pytest.raises(UsageError, match="there is none yet"):
+    with pytest.raises(UsageError, match="there is none at all yet"):
         dataset_data(engine, "new_maps", Path("images"))
 
 

@@ -17,8 +17,8 @@ from common.errors import (
     UnreachableError,
     UsageError,
 )
-from common.europeana import transport
-from common.europeana.transport import ApiTransport, _seconds_to_renewal
+from common.europeana import quota, transport
+from common.europeana.transport import ApiTransport
 from common.settings import ApiSettings
 from tests.common.europeana.conftest import answering
 
@@ -204,7 +204,7 @@ LIMITED = {"success": False, "code": "429_limit_personal", "error": "limit of 10
 
 @pytest.mark.parametrize("status", [429, 401, 400])
 def test_a_used_up_quota_is_waited_for_visibly(server, api, status, monkeypatch):
-    monkeypatch.setattr(transport, "log", structlog.get_logger())  # the other may be configured
+    monkeypatch.setattr(quota, "log", structlog.get_logger())  # the other may be configured
     limited = answering(LIMITED, status, RateLimit='"personal";r=0;t=1')
     server.scripts = [limited, answering(OK)]
     started = time.monotonic()
@@ -228,30 +228,6 @@ def test_a_wait_beyond_our_patience_says_when_the_window_opens(server, api):
     opens = datetime.now().astimezone() + timedelta(seconds=1800)
     with pytest.raises(RateLimitedError, match=f"renewed at {opens:%Y-%m-%d %H:}"):
         api.get("/x")
-
-
-@pytest.mark.parametrize(
-    ("quota", "retry_after", "seconds"),
-    [
-        ('"personal";r=0;t=123', "", 123),
-        ('"personal";r=5;t=10, "custom";r=0;t=77', "", 77),
-        ('"personal";r=3;t=40', "", 40),
-        ('"personal"; r=0; t=0', "", 1),
-        ('"personal";r=0;t=999999999', "", 999_999_999),
-        ("", "30", 30),
-        ("nonsense", "0", 1),
-    ],
-)
-def test_the_headers_say_how_long_to_wait(quota, retry_after, seconds):
-    answer = transport.Answer(429, {}, quota, retry_after)
-    assert _seconds_to_renewal(answer) == seconds
-
-
-@pytest.mark.parametrize("retry_after", ["", "soon", "-1", "Wed, 21 Oct 2026 07:28:00 GMT"])
-def test_without_usable_headers_the_next_full_hour_counts(retry_after):
-    answer = transport.Answer(429, {}, "", retry_after)
-    hours = (time.time() + _seconds_to_renewal(answer)) / 3600
-    assert hours == pytest.approx(round(hours), abs=1 / 3600)
 
 
 @pytest.mark.parametrize("key", ["a b", "a\nb", "ключ", "a\x00"])

@@ -1,0 +1,70 @@
+"""How every benchmark ends: one JSON object on the last line of standard output, and exit code 1
+where a bar is missed.
+
+    finish(
+        figures={"rows_per_second": 41_000, "times_add_all": 9.3, "memory_ratio": 1.1},
+        bars={"times_add_all": at_least(8), "memory_ratio": at_most(1.2)},
+    )
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a figure must reach, or must not exceed."""
+
+    lowest: float = float("-inf")
+    highest: float = float("inf")
+
+    def holds(self, figure: float) -> bool:
+        return self.lowest <= figure <= self.highest
+
+    def __str__(self) -> str:
+        return f">= {self.lowest:g}" if self.highest == float("inf") else f"<= {self.highest:g}"
+
+
+def at_least(figure: float) -> Bar:
+    """A bar for what should be high."""
+    return Bar(lowest=figure)
+
+
+def at_most(figure: float) -> Bar:
+    """A bar for what should be low."""
+    return Bar(highest=figure)
+
+
+def finish(*, figures: Mapping[str, Any], bars: Mapping[str, Bar]) -> NoReturn:
+    """Print figures, bars and machine, and end the process: 0 if every bar holds, else 1.
+
+    `bars` are keyed by the name of the figure that they bind.
+    """
+    missed = [name for name, bar in bars.items() if not bar.holds(figures[name])]
+    result = {
+        "benchmark": Path(sys.argv[0]).stem,
+        "passed": not missed,
+        "missed": missed,
+        "figures": dict(figures),
+        "bars": {name: str(bar) for name, bar in bars.items()},
+        "machine": machine(),
+    }
+    sys.stdout.write(json.dumps(result) + "\n")
+    sys.exit(1 if missed else 0)
+
+
+def machine() -> dict[str, Any]:
+    """The processor, the cores that this process may use, and the memory."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return {
+        "cpu": next(names, "unknown"),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(pages * size / (1 << 30), 1),
+    }

@@ -1,0 +1,55 @@
+"""Europeana's Entity API: whether a concept is still there, or what it has become.
+
+https://europeana.atlassian.net/wiki/spaces/EF/pages/2324561923 (Entity API)
+"""
+
+import re
+
+from common.errors import ApiError
+from common.europeana.transport import Answer, ApiTransport
+from common.europeana.vocabulary import current_concept_uri
+
+_OWN = re.compile(r"http://data\.europeana\.eu(/concept/\d+)")
+_LOCATION = re.compile(r"/concept/(?:base/)?(\d+)(?:\.[a-z]+)*(?:$|[?#])")
+_REDIRECTS = (301, 302, 303, 307, 308)
+_GONE = (404, 410)
+_MERGERS = 5  # in a row, at most
+
+
+class EntityApi(ApiTransport):
+    """The Entity API; every call raises what `ApiTransport.get` raises."""
+
+    def present_concept(self, uri: str) -> str | None:
+        """Europeana's URI of a concept today; None: Europeana has no such concept.
+
+        A concept of Europeana's own that was merged becomes the one that survived; that of
+        another vocabulary becomes the concept that Europeana holds for the same.
+
+        Raises:
+            ApiError: the answer has another form than we know.
+        """
+        current = current_concept_uri(uri)
+        for _ in range(_MERGERS):
+            following = self._redirected(current)
+            if following in (None, current):
+                return following
+            current = str(following)
+        raise ApiError(f"The Entity API redirects {uri} more than {_MERGERS} times.")
+
+    def _redirected(self, uri: str) -> str | None:
+        """What the API says a concept is: the URI itself where it is current."""
+        also = (*_REDIRECTS, *_GONE)
+        if own := _OWN.fullmatch(uri):
+            answer = self.get(f"/entity{own[1]}.json", also=also)
+        else:
+            answer = self.get("/entity/resolve", [("uri", uri)], also=also)
+        return None if answer.status in _GONE else _named(answer)
+
+
+def _named(answer: Answer) -> str:
+    if answer.status in _REDIRECTS:
+        if found := _LOCATION.search(answer.location):
+            return f"http://data.europeana.eu/concept/{found[1]}"
+    elif isinstance(identity := answer.body.get("id"), str):
+        return current_concept_uri(identity)
+    raise ApiError("The Entity API answers in a form we do not know: no concept is named.")

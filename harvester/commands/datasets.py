@@ -1,0 +1,135 @@
+"""`harvester datasets`: arguments only."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from common.command import command_group
+from common.errors import UsageError
+from common.store.session import open_store
+from harvester.dataset_counts import count_dataset
+from harvester.dataset_plot import plot_dataset
+from harvester.datasets import (
+    list_datasets,
+    merge_datasets,
+    remove_dataset,
+    split_dataset,
+    subtract_datasets,
+)
+
+_ROWS = 20  # of a table of counts
+
+datasets = command_group("Look at datasets, combine, divide and remove them.")
+
+Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
+First = Annotated[str, typer.Argument(help="Name of a dataset.")]
+Second = Annotated[str, typer.Argument(help="Name of another.")]
+NewName = Annotated[str, typer.Option("--name", help="Name of the dataset to make.")]
+
+
+@datasets.command("list")
+def list_() -> None:
+    """List the datasets with their records, categories and stored pictures."""
+    table = Table("dataset", "records", "categories", "pictures", "made")
+    for dataset in list_datasets(open_store()):
+        counts = (dataset.records, dataset.categories, dataset.pictures)
+        made = f"{dataset.created_at.astimezone():%Y-%m-%d %H:%M}"
+        table.add_row(dataset.name, *(f"{count:,}" for count in counts), made)
+    Console().print(table)
+
+
+@datasets.command()
+def show(
+    name: Name,
+    plot: Annotated[Path | None, typer.Option(help="Draw the counts into this PNG file.")] = None,
+) -> None:
+    """Count the records of a dataset by category, data provider, rights and picture.
+
+    A record with several categories counts under each.
+
+    Example: harvester datasets show dataset_3000 --plot dataset_3000.png
+    """
+    counts = count_dataset(open_store(), name)
+    Console().print(f"{name}: {counts.records:,} records", markup=False)
+    _print_counts("category", counts.categories, counts.records)
+    _print_counts("data provider", counts.providers, counts.records)
+    _print_counts("rights", counts.rights, counts.records)
+    _print_counts("picture", counts.images, counts.records)
+    if plot:
+        plot_dataset(counts, plot)
+
+
+@datasets.command()
+def merge(first: First, second: Second, name: NewName) -> None:
+    """Make a dataset of the records of either; one in both gets the labels of both.
+
+    Example: harvester datasets merge harvested given --name all
+    """
+    _tell(name, merge_datasets(open_store(), first, second, name=name))
+
+
+@datasets.command()
+def subtract(first: First, second: Second, name: NewName) -> None:
+    """Make a dataset of the records of the first that the second does not have.
+
+    Example: harvester datasets subtract dataset_3000 eval --name training
+    """
+    _tell(name, subtract_datasets(open_store(), first, second, name=name))
+
+
+@datasets.command()
+def split(
+    name: Name,
+    fractions: Annotated[str, typer.Option(help="Of each part, comma-separated: 0.8,0.2")],
+    names: Annotated[str, typer.Option(help="Of each part, comma-separated: training,eval")],
+    seed: Annotated[int, typer.Option(help="Another seed, another draw.")] = 0,
+) -> None:
+    """Divide a dataset at random into new ones, every combination of labels in proportion.
+
+    Example: harvester datasets split all --fractions 0.8,0.2 --names training,eval --seed 1
+    """
+    parts = _parts(names, fractions)
+    sizes = split_dataset(open_store(), name, fractions=parts, seed=seed)
+    for part, records in sizes.items():
+        _tell(part, records)
+
+
+@datasets.command()
+def remove(name: Name) -> None:
+    """Remove a dataset, and how far its harvest had come; its records and pictures stay."""
+    records = remove_dataset(open_store(), name)
+    Console().print(f"Removed dataset {name} of {records:,} records; they stay.", markup=False)
+
+
+def _parts(names: str, fractions: str) -> dict[str, Decimal]:
+    try:
+        shares = [Decimal(share.strip()) for share in fractions.split(",")]
+    except InvalidOperation:
+        shares = []
+    if not shares or not all(share.is_finite() for share in shares):
+        raise UsageError(f"--fractions are numbers such as 0.8,0.2, not {fractions!r}.")
+    parts = [name.strip() for name in names.split(",")]
+    if len(set(parts)) != len(parts) or len(parts) != len(shares):
+        raise UsageError("Give as many --fractions as --names, and no name twice.")
+    return dict(zip(parts, shares, strict=True))
+
+
+def _tell(name: str, records: int) -> None:
+    Console().print(f"Dataset {name} has {records:,} records.", markup=False)
+
+
+def _print_counts(title: str, counts: Mapping[str, int], records: int) -> None:
+    table = Table(title, "records", "share")
+    for name, count in islice(counts.items(), _ROWS):
+        table.add_row(escape(name), f"{count:,}", f"{count / records:.1%}")
+    if (hidden := len(counts) - _ROWS) > 0:
+        others = sum(counts.values()) - sum(islice(counts.values(), _ROWS))
+        table.add_row(f"{hidden:,} others", f"{others:,}", "")
+    Console().print(table)

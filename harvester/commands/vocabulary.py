@@ -1,0 +1,60 @@
+"""`harvester vocabulary`: arguments only."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from common.errors import EnrichmentError
+from common.europeana.entities import EntityApi
+from common.settings import ApiSettings
+from harvester.commands.options import VocabJson
+from harvester.vocabulary_check import Finding, check_vocabulary
+
+vocabulary = typer.Typer(help="Look after the vocabulary file.", no_args_is_help=True)
+
+
+@vocabulary.command()
+def check(
+    vocab_json: VocabJson = Path("vocabulary.json"),
+    online: Annotated[
+        bool,
+        typer.Option(
+            "--online", help="Also ask Europeana's Entity API for merged and vanished concepts."
+        ),
+    ] = False,
+) -> None:
+    """Say what is wrong with a vocabulary file, and what to do about each label.
+
+    Ends with 1 where something must change. Concept URIs in the form of before 2022 (`/base/`)
+    are read as today's, so they are told, but need no change. With --online a concept that was
+    merged into another, or that vanished, must change; those of other vocabularies (AAT) are
+    searched for as they are, whether or not Europeana has a concept of its own for them.
+
+    Example: harvester vocabulary check --vocab-json vocabulary.json --online
+    """
+    if online:
+        with EntityApi(ApiSettings.read()) as api:
+            findings = check_vocabulary(vocab_json, api)
+    else:
+        findings = check_vocabulary(vocab_json)
+    _report(vocab_json, findings)
+
+
+def _report(path: Path, findings: Sequence[Finding]) -> None:
+    console = Console()
+    if not findings:
+        console.print(f"{path}: nothing to change.", markup=False)
+        return
+    table = Table()
+    for column in ("label", "concept", "finding", "what to do", "must change"):
+        table.add_column(column, overflow="fold")  # URIs are there to be copied
+    for finding in findings:
+        urgent = "yes" if finding.must_change else "no"
+        table.add_row(finding.label, finding.uri, finding.finding, finding.advice, urgent)
+    console.print(table)
+    if changes := sum(finding.must_change for finding in findings):
+        raise EnrichmentError(f"{path}: {changes} of {len(findings)} findings must be changed.")

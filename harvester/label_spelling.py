@@ -1,0 +1,105 @@
+"""Labels as people write them, read as labels of the vocabulary where that is unambiguous."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+_SEPARATORS = re.compile(r"[\s,;|/]+")
+_MAX_CELL = 2000  # characters; twenty labels fill a tenth of it
+
+
+@dataclass(frozen=True, slots=True)
+class LabelReading:
+    """The labels in a cell, each once; or the `problem` that keeps them from being known."""
+
+    labels: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class LabelReader:
+    """Reads cells with one label or several.
+
+    A label is recognised as it stands; else in lower case with underscores for hyphens and
+    spaces; else by its singular; else as the one label with the fewest letters changed, added or
+    left out: one in a label of 5 letters, two in one of 8 or more. Shorter labels have too many
+    real words beside them (map, cap).
+    """
+
+    def __init__(self, labels: Iterable[str]) -> None:
+        self._labels = frozenset(labels)
+        self._most_words = max((label.count("_") + 1 for label in self._labels), default=1)
+        self._by_singular: defaultdict[str, list[str]] = defaultdict(list)
+        for label in sorted(self._labels):
+            self._by_singular[_singular(label)].append(label)
+        self.read = lru_cache(maxsize=4096)(self._read)
+
+    def _read(self, cell: str) -> LabelReading:
+        if len(cell) > _MAX_CELL:
+            return LabelReading(problem=f"has {len(cell):,} characters")
+        words = [word for word in _SEPARATORS.split(cell) if word]
+        labels: list[str] = []
+        position = 0
+        while position < len(words):
+            label, width = self._label_at(words[position : position + self._most_words])
+            if not label:
+                return LabelReading(problem=self._problem(words[position]))
+            labels.append(label)
+            position += width
+        return LabelReading(tuple(dict.fromkeys(labels)))
+
+    def _label_at(self, words: Sequence[str]) -> tuple[str, int]:
+        """The label that the words begin with, and how many of them it takes; or none."""
+        if words[0] in self._labels:
+            return words[0], 1
+        for width in range(len(words), 0, -1):
+            if label := self._spelled("_".join(words[:width])):
+                return label, width
+        return "", 0
+
+    def _spelled(self, written: str) -> str:
+        word = _normalised(written)
+        if word in self._labels:
+            return word
+        same = self._by_singular.get(_singular(word)) or self._nearest(word)
+        return same[0] if len(same) == 1 else ""
+
+    def _nearest(self, word: str) -> list[str]:
+        """The labels at the smallest distance that may be a slip of the pen."""
+        distances = {label: _distance(word, label) for label in sorted(self._labels)}
+        near = {label: far for label, far in distances.items() if far <= _tolerance(label)}
+        return [label for label, far in near.items() if far == min(near.values())]
+
+    def _problem(self, word: str) -> str:
+        nearest = self._nearest(_normalised(word))
+        doubt = f" and could be any of {', '.join(nearest)}" if nearest else ""
+        return f"{word[:40]!r} is no label of the vocabulary{doubt}"
+
+
+def _normalised(word: str) -> str:
+    return re.sub("[-_]+", "_", word.lower()).strip("_")
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+
+
+def _tolerance(label: str) -> int:
+    return 0 if len(label) < 5 else 1 if len(label) < 8 else 2
+
+
+def _distance(word: str, label: str) -> int:
+    """Levenshtein distance; where the lengths differ by more than two, that difference."""
+    if abs(len(word) - len(label)) > 2:
+        return abs(len(word) - len(label))
+    row = list(range(len(label) + 1))
+    for number, letter in enumerate(word, start=1):
+        diagonal, row[0] = row[0], number
+        for column, other in enumerate(label, start=1):
+            changed = diagonal + (letter != other)
+            diagonal = row[column]
+            row[column] = min(changed, row[column] + 1, row[column - 1] + 1)
+    return row[-1]

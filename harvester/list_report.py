@@ -1,0 +1,91 @@
+"""What became of every line of a list of records: a CSV file that is also the memory of the run.
+
+Rows are added behind each batch that is safe in the store. A run that was killed finds the last
+whole row and goes on behind its line; where all lines have a row there is nothing left to do.
+"""
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Literal
+
+from common.errors import EnrichmentError, UsageError
+
+Outcome = Literal[
+    "labelled", "unlabelled", "several", "no_picture", "duplicate", "deleted", "unknown",
+    "rejected", "blank",
+]  # fmt: skip
+COLUMNS = ("line", "given", "record_id", "outcome", "detail")
+
+_TAIL = 1 << 16  # bytes; longer than any row
+
+
+@dataclass(frozen=True)
+class LineFate:
+    """What became of one line; `record_id` is the present ID of the record."""
+
+    line: int
+    given: str
+    record_id: str
+    outcome: str
+    detail: str = ""
+
+
+class ListReport:
+    """The report file at `path`, which is made where there is none."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.touch()
+            self._cut_unfinished_row()
+            if path.stat().st_size == 0:
+                self._write([COLUMNS])
+        except OSError as error:
+            raise UsageError(f"The report {path} cannot be written: {error.strerror}.") from None
+
+    def fates(self) -> Iterator[LineFate]:
+        """The rows of former runs, in order; streams.
+
+        Raises:
+            UsageError: the file is something else.
+        """
+        with self.path.open(encoding="utf-8", newline="") as stream:
+            rows = csv.reader(stream)
+            if tuple(next(rows, ())) != COLUMNS:
+                raise self._not_ours(1)
+            for number, row in enumerate(rows, start=1):
+                if len(row) != len(COLUMNS) or row[0] != str(number):
+                    raise self._not_ours(number + 1)
+                yield LineFate(number, *row[1:])
+
+    def _not_ours(self, line: int) -> UsageError:
+        return UsageError(
+            f"{self.path}, line {line}, is not of a report on a list of records; "
+            "name another file with --report."
+        )
+
+    def append(self, fates: Iterable[LineFate]) -> None:
+        """Add rows; they are on disk when this returns.
+
+        Raises:
+            EnrichmentError: the disk is full or refuses.
+        """
+        try:
+            self._write(map(astuple, fates))
+        except OSError as error:
+            raise EnrichmentError(f"{self.path} cannot be written: {error.strerror}.") from None
+
+    def _write(self, rows: Iterable[tuple[object, ...]]) -> None:
+        with self.path.open("a", encoding="utf-8", newline="") as stream:
+            csv.writer(stream, lineterminator="\n").writerows(rows)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def _cut_unfinished_row(self) -> None:
+        with self.path.open("rb+") as stream:
+            end = stream.seek(0, os.SEEK_END)
+            start = stream.seek(max(0, end - _TAIL))
+            stream.truncate(start + stream.read().rfind(b"\n") + 1)

@@ -1,0 +1,97 @@
+"""The rows of a CSV file that somebody made by hand, one at a time and in bounded memory."""
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from common.errors import UsageError
+
+MAX_ROW = 100_000  # characters; below the 131,072 a cell at which the csv module gives up
+
+_NUL_OR_UNDECODED = re.compile("[\x00\udc80-\udcff]")
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A row and the line on which it begins, from 1; a row may be broken over several lines.
+
+    `problem` says why there are no cells: the quotes are such that they cannot be told apart.
+    """
+
+    line: int
+    cells: tuple[str, ...]
+    problem: str = ""
+
+
+def read_rows(path: Path) -> Iterator[TableRow]:
+    """The rows of a file, the header among them, with or without BOM and CRLF.
+
+    Raises:
+        UsageError: the file cannot be read, is not UTF-8, has NUL characters, a row without end
+            or a quote that is never closed; names the line.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+            lines = _Lines(path, stream)
+            reader = csv.reader(lines, strict=True)
+            while (row := _next_row(reader, lines)) is not None:
+                yield row
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _next_row(reader: Iterator[list[str]], lines: "_Lines") -> TableRow | None:
+    first = lines.begin_row()
+    try:
+        cells = next(reader, None)
+    except csv.Error as error:
+        if lines.ended:
+            raise lines.error("a quote is opened here that is never closed", first) from None
+        return TableRow(first, (), f"{error}; expected every quote within a quoted cell doubled")
+    return None if cells is None else TableRow(first, tuple(cells))
+
+
+class _Lines:
+    """The lines of a stream, none of them and no row longer than MAX_ROW."""
+
+    def __init__(self, path: Path, stream: TextIO) -> None:
+        self._path = path
+        self._stream = stream
+        self._number = 0
+        self._first = 1
+        self._room = MAX_ROW
+        self.ended = False
+
+    def begin_row(self) -> int:
+        """Expect a new row; the number of its first line."""
+        self._room = MAX_ROW
+        self._first = self._number + 1
+        return self._first
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._stream.readline(self._room + 1)
+        if not line:
+            self.ended = True
+            raise StopIteration
+        self._number += 1
+        self._room -= len(line)
+        if self._room < 0:
+            raise self.error(
+                f"the row that begins here has more than {MAX_ROW:,} characters; "
+                "is a quote not closed, or is this no table?",
+                self._first,
+            )
+        if bad := _NUL_OR_UNDECODED.search(line):
+            what = "a NUL character" if bad[0] == "\0" else "bytes that are not UTF-8"
+            raise self.error(f"{what}; save the table as CSV in UTF-8", self._number)
+        return line
+
+    def error(self, what: str, line: int) -> UsageError:
+        """An error that says where."""
+        return UsageError(f"{self._path}, line {line:,}: {what}.")
