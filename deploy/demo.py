@@ -61,7 +61,7 @@ FINE_TUNED = (
     *("--arch", "mobilenet_v2", "--input-size", "96", "--learning-rate", "0.0005"),
     *("--folds", "3", "--epochs", "4"),
 )
-DRAWN = Scale(per_category=60, unseen=300, precision=0.8)
+DRAWN = Scale(per_category=50, unseen=300, precision=0.8)
 PHOTOGRAPHS = Scale(per_category=200, unseen=1000, precision=0.7)
 LIVE = Scale(per_category=60, unseen=200, precision=0.7)
 

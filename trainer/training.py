@@ -6,6 +6,7 @@ So a run that was killed goes on from its last epoch, on a CPU to the very same 
 
 import io
 import math
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ from trainer.folds import Fold, Indices
 LABEL_SMOOTHING = 0.1
 WARM_UP = 0.05  # of all steps
 WEIGHT_DECAY = 0.02
+SAVING_SHARE = 0.05  # of the time, at most, goes into saving the state to resume from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +128,8 @@ def train_fold(
 ) -> TrainingState:
     """Train until the validation loss stops improving, or the epochs run out.
 
-    After each epoch the state is saved to `resume`; where that exists, training goes on from it.
+    The state is saved to `resume` after the first epoch, and then as often as that is cheap; where
+    the file exists, training goes on from it, to the same numbers from whichever epoch it holds.
 
     Returns:
         The last state, its classifier with the best weights.
@@ -139,15 +142,18 @@ def train_fold(
     classifier = classifier.to(device)
     if device.type == "cuda":
         classifier = classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=WEIGHT_DECAY, fused=True)
     state = TrainingState(classifier=classifier, optimizer=optimizer)
     if resume.exists():
         state.restore(resume, device)
         for epoch in state.history:
             on_epoch(epoch)
+    save_at = time.monotonic()
     while not _is_finished(state.history, config):
         state.add(_epoch(state, data, config, device))
-        state.save(resume)
+        if (began := time.monotonic()) >= save_at:
+            state.save(resume)
+            save_at = began + (time.monotonic() - began) / SAVING_SHARE
         on_epoch(state.history[-1])
     classifier.load_state_dict(state.best)
     return state

@@ -67,6 +67,7 @@ def test_a_resumed_training_ends_with_the_same_numbers(data: FoldData, tmp_path:
 
     with pytest.raises(KilledError):
         train_fold(data, CONFIG, device=CPU, resume=tmp_path / "k" / "resume.pth", on_epoch=kill)
+    assert (tmp_path / "k" / "resume.pth").exists()
     resumed = _train(data, tmp_path / "k")
     assert resumed.history == undisturbed.history
     for name, tensor in undisturbed.best.items():
