@@ -7,6 +7,7 @@ EnrichmentError                 the command fails: exit code 1
 ├── StoreError                  Postgres is unreachable, not migrated, or refuses
 ├── ApiError                    a Europeana API is unreachable or answers what it should not
 │   ├── UnreachableError
+│   ├── UnknownFormError
 │   ├── CursorRefusedError
 │   ├── KeyRefusedError
 │   └── RateLimitedError
@@ -48,6 +49,10 @@ class ApiError(EnrichmentError):
 
 class UnreachableError(ApiError):
     """The API's host does not answer, or only with server errors."""
+
+
+class UnknownFormError(ApiError):
+    """An answer of another form than we know; the message names what is missing or different."""
 
 
 class CursorRefusedError(ApiError):

@@ -1,9 +1,8 @@
 """The command `worker`: arguments only."""
 
 import json
-import sys
 from pathlib import Path
-from typing import Annotated, Literal, TextIO
+from typing import Annotated, Literal
 from uuid import UUID
 
 import typer
@@ -11,10 +10,12 @@ from rich.console import Console
 
 from common.command import command_group
 from common.errors import UsageError
+from common.europeana.record_list import open_list
 from common.files import output_stream
 from common.store.session import open_store
 from worker import export as exporting
 from worker import jobs
+from worker.jobs import JobOptions
 from worker.record_lists import (
     RejectedLines,
     dataset_record_ids,
@@ -29,15 +30,6 @@ app = command_group(
 console = Console(stderr=True, highlight=False)
 
 JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="the ID that enqueue printed")]
-
-
-def _lines(source: Path) -> TextIO:
-    if str(source) == "-":
-        return sys.stdin
-    try:
-        return source.open(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise UsageError(f"{source} cannot be read: {error.strerror}.") from None
 
 
 @app.command()
@@ -68,19 +60,17 @@ def enqueue(
     """
     if (file is None) == (name is None):
         raise UsageError("Give either a file (- for standard input) or --name DATASET.")
+    options = JobOptions(priority=priority, picture=picture, idempotency_key=idempotency_key)
+    if name is not None:
+        engine = open_store()
+        _report(jobs.enqueue(engine, dataset_record_ids(engine, name), options), RejectedLines())
+        return
     rejected = RejectedLines()
-    lines = _lines(file) if file else None
-    engine = open_store()
-    if lines is None:
-        record_ids = dataset_record_ids(engine, str(name))
-    else:
+    with open_list(str(file)) as lines:
         record_ids = read_record_ids(lines, rejected)
         if not skip_invalid:
             record_ids = refuse_rejected(record_ids, rejected)
-    accepted = jobs.enqueue(
-        engine, record_ids, priority=priority, picture=picture, idempotency_key=idempotency_key
-    )
-    _report(accepted, rejected)
+        _report(jobs.enqueue(open_store(), record_ids, options), rejected)
 
 
 def _report(accepted: jobs.Accepted, rejected: RejectedLines) -> None:

@@ -1,19 +1,17 @@
 """Jobs: accepting lists of record IDs, and telling how far they have come."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import ModelError, UsageError
+from common.images.thumbnails import Picture
 from common.store.bulk import copy_rows
 from worker.chunks import CHUNK_SIZE
-
-PRIORITIES = ("urgent", "bulk")
-PICTURES = ("thumbnail", "media", "auto")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +25,10 @@ class Accepted:
 
 
 _ACTIVE_MODEL = text("SELECT id FROM model WHERE stage = 'active'")
-_KNOWN = text("SELECT id, total FROM job WHERE idempotency_key = :key")
+_KNOWN = text("SELECT id, total FROM job WHERE idempotency_key = :idempotency_key")
 _CREATE = text("""
     INSERT INTO job (model_id, priority, picture, submitter, idempotency_key)
-    VALUES (:model_id, :priority, :picture, :submitter, :key)
+    VALUES (:model_id, :priority, :picture, :submitter, :idempotency_key)
     ON CONFLICT (idempotency_key) DO NOTHING RETURNING id
 """)
 _SUBMITTED = text("CREATE TEMPORARY TABLE submitted (record_id text) ON COMMIT DROP")
@@ -53,14 +51,18 @@ _TOTAL = text("""
 """)
 
 
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """How a job is to be worked on; see `worker enqueue --help`."""
+
+    priority: Literal["urgent", "bulk"] = "bulk"
+    picture: Picture = "auto"
+    submitter: str | None = None
+    idempotency_key: str | None = None
+
+
 def enqueue(
-    engine: Engine,
-    record_ids: Iterable[str],
-    *,
-    priority: str = "bulk",
-    picture: str = "auto",
-    submitter: str | None = None,
-    idempotency_key: str | None = None,
+    engine: Engine, record_ids: Iterable[str], options: JobOptions | None = None
 ) -> Accepted:
     """Make a job for the active model of any number of record IDs; streams, all or nothing.
 
@@ -71,17 +73,12 @@ def enqueue(
         ModelError: no model is active.
         UsageError: there is not a single record ID.
     """
-    asked: dict[str, object] = {
-        "priority": priority,
-        "picture": picture,
-        "submitter": submitter,
-        "key": idempotency_key,
-    }
+    asked = asdict(options or JobOptions())
     with engine.begin() as connection:
         asked["model_id"] = _active_model(connection)
         job_id = connection.execute(_CREATE, asked).scalar_one_or_none()
         if job_id is None:
-            return _known(connection, idempotency_key)
+            return _known(connection, asked)
         connection.execute(_SUBMITTED)
         copy_rows(connection, "submitted", ["record_id"], ((each,) for each in record_ids))
         return _filled(connection, job_id)
@@ -94,8 +91,8 @@ def _active_model(connection: Connection) -> int:
     return model_id
 
 
-def _known(connection: Connection, idempotency_key: str | None) -> Accepted:
-    row = connection.execute(_KNOWN, {"key": idempotency_key}).one()
+def _known(connection: Connection, asked: dict[str, Any]) -> Accepted:
+    row = connection.execute(_KNOWN, asked).one()
     return Accepted(job_id=row.id, total=row.total, duplicates=0, already_known=True)
 
 

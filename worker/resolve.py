@@ -1,6 +1,6 @@
 """From a record ID to the pictures that show the record: the store first, the APIs for the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 
 from common.errors import ApiError, RateLimitedError, RecordError, TransientRecordError
 from common.europeana.api import EuropeanaApi
+from common.europeana.lookup import look_up
 from common.europeana.metadata import RecordMetadata
 from common.images.thumbnails import Picture, PictureUrl, picture_urls
 from common.store.records import save_aliases, save_records
@@ -49,9 +50,7 @@ class Resolver:
     ) -> tuple[dict[str, Target], dict[str, RecordError]]:
         """Targets and errors by the ID that was asked for; together they cover all of them."""
         known = self._stored(record_ids)
-        missing = [record_id for record_id in record_ids if record_id not in known]
-        found, errors = self._ask(missing)
-        self._remember(found)
+        found, errors = self._ask([each for each in record_ids if each not in known])
         for asked_id, told in found.items():
             known[asked_id] = _Known(told.id, told.media_url, told.preview_url)
         targets: dict[str, Target] = {}
@@ -71,32 +70,18 @@ class Resolver:
 
     def _ask(
         self, record_ids: Sequence[str]
-    ) -> tuple[dict[str, RecordMetadata], dict[str, RecordError]]:
-        """A search finds a hundred records a request; the Record API those that have moved."""
-        errors: dict[str, RecordError] = {}
+    ) -> tuple[Mapping[str, RecordMetadata], dict[str, RecordError]]:
+        """What the APIs say of records that the store does not know, which then knows it."""
+        if not record_ids:
+            return {}, {}
         try:
-            found = {record.id: record for record in self._api.search_ids(record_ids)}
+            told = look_up(self._api, record_ids)
         except ApiError as error:
             return {}, dict.fromkeys(record_ids, _unavailable(error))
-        for record_id in record_ids:
-            if record_id in found:
-                continue
-            try:
-                found[record_id] = self._api.record(record_id)
-            except RecordError as error:
-                errors[record_id] = error
-            except ApiError as error:
-                rest = [each for each in record_ids if each not in found and each not in errors]
-                return found, errors | dict.fromkeys(rest, _unavailable(error))
-        return found, errors
-
-    def _remember(self, found: dict[str, RecordMetadata]) -> None:
-        if not found:
-            return
-        moved = {asked: record.id for asked, record in found.items() if asked != record.id}
         with self._engine.begin() as connection:
-            save_records(connection, found.values())
-            save_aliases(connection, moved)
+            save_records(connection, told.found.values())
+            save_aliases(connection, told.moved)
+        return told.found, dict(told.gone)
 
     def _pictures(self, record: _Known, picture: str) -> tuple[PictureUrl, ...]:
         return picture_urls(

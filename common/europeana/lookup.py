@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from common.errors import RecordError
+from common.errors import RecordError, UnknownFormError
 from common.europeana.api import EuropeanaApi
 from common.europeana.metadata import RecordMetadata
 
@@ -24,6 +24,8 @@ class LookUp:
 def look_up(api: EuropeanaApi, record_ids: Sequence[str]) -> LookUp:
     """Ask for records; those that moved are found under their present ID.
 
+    A record that the Record API describes in a form we do not know is gone, its neighbours are not.
+
     Raises:
         ApiError: an API cannot be asked; nothing is known of any of the records then.
     """
@@ -36,4 +38,6 @@ def look_up(api: EuropeanaApi, record_ids: Sequence[str]) -> LookUp:
             found[record_id] = api.record(record_id)
         except RecordError as error:
             gone[record_id] = error
+        except UnknownFormError as error:
+            gone[record_id] = RecordError("resolve", "unreadable_answer", str(error))
     return LookUp({asked: found[asked] for asked in record_ids if asked in found}, gone)

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from common.errors import ApiError
+from common.errors import UnknownFormError
 from common.europeana.vocabulary import current_concept_uri
 
 _OF_THE_KEY = re.compile(r"(?<=[?&])(?:wskey|utm_campaign)=[^&#]*&?", re.IGNORECASE)
@@ -195,7 +195,7 @@ def parse_answer(form: type[AnswerForm], body: Mapping[str, Any], api: str) -> A
     """The answer of an API in the form that we know.
 
     Raises:
-        ApiError: the answer has another form; names what is missing or different.
+        UnknownFormError: the answer has another form; names what is missing or different.
     """
     try:
         return form.model_validate(body)
@@ -205,7 +205,7 @@ def parse_answer(form: type[AnswerForm], body: Mapping[str, Any], api: str) -> A
             f"{'.'.join(map(str, part['loc'])) or 'the answer'}: {part['msg']}"
             for part in wrong[:_SHOWN_ERRORS]
         )
-        raise ApiError(f"The {api} answers in a form we do not know: {listed}.") from None
+        raise UnknownFormError(f"The {api} answers in a form we do not know: {listed}.") from None
 
 
 def _first(texts: tuple[str, ...]) -> str | None:

@@ -7,6 +7,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -120,11 +121,13 @@ async def _never_end(request: web.Request, response: web.Response, _: Fault) -> 
     noise = random.Random(1).randbytes(2**16)
     transport = request.transport  # aiohttp forgets it when the sandbox stops
     try:
-        while True:  # until the client has enough
-            await stream.write(noise)
+        with suppress(ConnectionResetError):
+            while True:  # until the client has enough
+                await stream.write(noise)
     finally:
         if transport is not None:
             transport.abort()  # closing would wait until all is sent
+    return stream
 
 
 async def _reset(request: web.Request, response: web.Response, _: Fault) -> web.StreamResponse:
@@ -148,10 +151,11 @@ async def _send_slowly(
     stream.content_length = len(body)
     await stream.prepare(request)
     drip = max(1, rate // DRIPS_PER_SECOND)
-    for start in range(0, len(body), drip):
-        await stream.write(body[start : start + drip])
-        await asyncio.sleep(drip / rate)
-    await stream.write_eof()
+    with suppress(ConnectionResetError):  # the client has had enough
+        for start in range(0, len(body), drip):
+            await stream.write(body[start : start + drip])
+            await asyncio.sleep(drip / rate)
+        await stream.write_eof()
     return stream
 
 

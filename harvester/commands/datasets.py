@@ -14,15 +14,15 @@ from rich.table import Table
 from common.command import command_group
 from common.errors import UsageError
 from common.store.session import open_store
-from harvester.dataset_counts import count_dataset
-from harvester.dataset_plot import plot_dataset
-from harvester.datasets import (
+from harvester.datasets.counts import count_dataset
+from harvester.datasets.operations import (
     list_datasets,
     merge_datasets,
     remove_dataset,
     split_dataset,
     subtract_datasets,
 )
+from harvester.datasets.plot import plot_dataset
 
 _ROWS = 20  # of a table of counts
 

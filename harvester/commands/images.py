@@ -14,9 +14,9 @@ from common.images.thumbnails import Picture
 from common.settings import ImageSettings
 from common.store.session import open_store
 from harvester.commands.options import DatasetName
-from harvester.folders import place_pictures
-from harvester.image_report import HostReport, ImageCount, count_images, report_hosts
-from harvester.images import DEFAULT_MAX_SIDE, ImageOptions, harvest_images
+from harvester.images.folders import place_pictures
+from harvester.images.harvest import DEFAULT_MAX_SIDE, ImageOptions, harvest_images
+from harvester.images.report import HostReport, ImageCount, count_images, report_hosts
 
 
 def images(

@@ -14,13 +14,13 @@ from common.europeana.record_list import open_list, read_list
 from common.europeana.vocabulary import load_vocabulary
 from common.settings import ApiSettings
 from common.store.session import open_store
-from harvester.category import CategoryOutcome, HarvestPlan
 from harvester.commands.options import DatasetName, VocabJson
-from harvester.given_records import GivenOutcome, harvest_given
-from harvester.labelling import Labelling, Mode
-from harvester.list_report import ListReport
-from harvester.record_update import UpdateOutcome, update_records
-from harvester.records import harvest_records, open_dataset
+from harvester.records.category import CategoryOutcome, HarvestPlan
+from harvester.records.given import GivenOutcome, harvest_given
+from harvester.records.labelling import Labelling, Mode
+from harvester.records.list_report import ListReport
+from harvester.records.search import harvest_records, open_dataset
+from harvester.records.update import UpdateOutcome, update_records
 
 REUSABILITIES = ("open", "restricted", "permission")
 SHOWN = 10  # records that are gone from Europeana

@@ -11,9 +11,9 @@ from common.errors import EnrichmentError
 from common.europeana.vocabulary import load_vocabulary
 from common.store.session import open_store
 from harvester.commands.options import DatasetName, VocabJson
-from harvester.csv_exchange import export_dataset
-from harvester.csv_import import ImportOutcome, TableImport, import_dataset
-from harvester.row_fates import FATES, Fate
+from harvester.tables.csv_export import export_dataset
+from harvester.tables.csv_import import ImportOutcome, TableImport, import_dataset
+from harvester.tables.fates import FATES, Fate
 
 
 def export(

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, text
 
 from worker import chunks, dispatcher, jobs
 from worker.dispatcher import Hint
+from worker.jobs import JobOptions
 
 HINT_SECONDS = 60
 
@@ -49,7 +50,7 @@ def test_two_jobs_of_one_priority_take_turns(engine: Engine, model_id: int) -> N
 def test_an_urgent_job_comes_first(engine: Engine, model_id: int) -> None:
     jobs.enqueue(engine, many("a", 256 * 20))
     choose(engine)
-    urgent = jobs.enqueue(engine, many("b", 300), priority="urgent").job_id
+    urgent = jobs.enqueue(engine, many("b", 300), JobOptions(priority="urgent")).job_id
     forget_hints(engine, except_for=urgent)
     assert {hint.number for hint in choose(engine) if hint.job_id == urgent} == {1, 2}
 

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, text
 
 from common.errors import ModelError, UsageError
 from worker import jobs
+from worker.jobs import JobOptions
 
 
 def test_records_are_dealt_into_chunks(engine: Engine, model_id: int) -> None:
@@ -38,8 +39,8 @@ def test_duplicates_are_left_out_and_counted(engine: Engine, model_id: int) -> N
 
 
 def test_the_same_idempotency_key_makes_one_job(engine: Engine, model_id: int) -> None:
-    first = jobs.enqueue(engine, ["/1/a", "/1/b"], idempotency_key="monday")
-    again = jobs.enqueue(engine, ["/1/a", "/1/b"], idempotency_key="monday")
+    first = jobs.enqueue(engine, ["/1/a", "/1/b"], JobOptions(idempotency_key="monday"))
+    again = jobs.enqueue(engine, ["/1/a", "/1/b"], JobOptions(idempotency_key="monday"))
     assert again.already_known
     assert (again.job_id, again.total) == (first.job_id, 2)
 

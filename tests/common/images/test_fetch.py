@@ -370,7 +370,7 @@ def test_a_connection_that_its_host_closed_in_the_meantime_costs_nothing(serve, 
     server = serve(closing(response(JPEG)))
     for _ in range(3):
         assert fetcher.fetch(server.url()).content == JPEG
-    assert len(server.requests) == 3
+    assert server.connections == 3
 
 
 def test_a_connection_that_breaks_when_used_again_is_replaced(serve, fetcher):

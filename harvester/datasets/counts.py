@@ -1,0 +1,83 @@
+"""A dataset in numbers: its records by category, data provider, rights and picture."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, TextClause, text
+
+from common.europeana.rights import reusability
+from common.store.datasets import find_dataset
+from harvester.datasets.operations import count_records
+
+_NOT_HARVESTED = "not harvested yet"
+
+_BY_CATEGORY = text("""
+    SELECT concept.label, count(*)
+    FROM dataset_item AS item JOIN concept ON concept.uri = item.concept_uri
+    WHERE item.dataset_id = :dataset
+    GROUP BY concept.uri ORDER BY 2 DESC, 1
+""")
+_RECORDS = "SELECT DISTINCT record_id AS id FROM dataset_item WHERE dataset_id = :dataset"
+_BY_PROVIDER = text(f"""
+    SELECT record.data_provider, count(*)
+    FROM ({_RECORDS}) AS item JOIN record USING (id)
+    GROUP BY 1 ORDER BY 2 DESC, 1
+""")
+_BY_RIGHTS = text(f"""
+    SELECT record.rights, count(*) FROM ({_RECORDS}) AS item JOIN record USING (id) GROUP BY 1
+""")
+_BY_IMAGE = text(f"""
+    SELECT CASE image.state WHEN 'stored' THEN 'stored, ' || image.source
+                            WHEN 'failed' THEN 'failed, ' || image.reason
+                            WHEN 'deferred' THEN 'deferred, ' || image.reason
+                            ELSE 'not yet tried' END, count(*)
+    FROM ({_RECORDS}) AS item LEFT JOIN image ON image.record_id = item.id
+    GROUP BY 1 ORDER BY 2 DESC, 1
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetCounts:
+    """How many of a dataset's records have what, the most frequent first.
+
+    A record counts once under each of its categories, and once in each of the other counts.
+    """
+
+    name: str
+    records: int
+    categories: Mapping[str, int]
+    providers: Mapping[str, int]
+    rights: Mapping[str, int]
+    images: Mapping[str, int]
+
+
+def count_dataset(engine: Engine, name: str) -> DatasetCounts:
+    """Count the records of a dataset.
+
+    Raises:
+        UsageError: there is no such dataset.
+    """
+    with engine.connect() as connection:
+        dataset = find_dataset(connection, name)
+        return DatasetCounts(
+            name=name,
+            records=count_records(connection, dataset),
+            categories=_counts(connection, _BY_CATEGORY, dataset),
+            providers=_counts(connection, _BY_PROVIDER, dataset),
+            rights=_by_class(_counts(connection, _BY_RIGHTS, dataset)),
+            images=_counts(connection, _BY_IMAGE, dataset),
+        )
+
+
+def _counts(connection: Connection, statement: TextClause, dataset: int) -> dict[str, int]:
+    rows = connection.execute(statement, {"dataset": dataset})
+    return {name or _NOT_HARVESTED: records for name, records in rows}
+
+
+def _by_class(statements: Mapping[str, int]) -> dict[str, int]:
+    classes: Counter[str] = Counter()
+    for statement, records in statements.items():
+        known = statement != _NOT_HARVESTED
+        classes[reusability(statement) if known else _NOT_HARVESTED] += records
+    return dict(classes.most_common())

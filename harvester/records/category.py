@@ -1,0 +1,197 @@
+"""One category of a harvest: the search for a concept, page by page, into the store.
+
+Each page is one transaction with the cursor that follows it, so a search goes on after its last
+page however it ended, and repeating a finished one changes nothing.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, astuple, dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Engine, func, select
+
+from common.errors import (
+    ApiError,
+    CursorRefusedError,
+    KeyRefusedError,
+    RateLimitedError,
+    UnreachableError,
+)
+from common.europeana.api import (
+    FIRST_PAGE,
+    MAX_ROWS,
+    EuropeanaApi,
+    SearchQuery,
+    concept_refinement,
+)
+from common.europeana.metadata import RecordMetadata
+from common.europeana.vocabulary import concept_uri_forms
+from common.store.bulk import upsert
+from common.store.tables import DatasetItem, HarvestCursor
+from harvester.records.labelling import Labelling, has_picture, save_labelled
+
+# What no other category would fare better with: the harvest ends, to go on another time.
+ENDING = (KeyRefusedError, RateLimitedError, UnreachableError)
+
+Advance = Callable[[int, str], None]  # told how many records were taken, and a note
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HarvestPlan:
+    """What to harvest: `target` records for each concept of the vocabulary.
+
+    With a seed the records are a random sample, the same for the same seed; without one they are
+    neighbours in the order of their IDs, and thus from few data providers. With `update` a search
+    that had come to its end is repeated, for what Europeana has got since.
+    """
+
+    name: str
+    labelling: Labelling
+    target: int
+    reusability: tuple[str, ...] = ()
+    seed: int | None = None
+    update: bool = False
+
+    def query(self, concept: str) -> SearchQuery:
+        """The search for the images of one concept."""
+        return SearchQuery(
+            refinements=(concept_refinement(concept_uri_forms(concept)), "TYPE:IMAGE"),
+            reusability=self.reusability,
+            sort="europeana_id" if self.seed is None else f"random_{self.seed},europeana_id",
+        )
+
+    def search(self, concept: str) -> dict[str, Any]:
+        """All that a cursor and a count of taken records hold for, as JSON."""
+        members = {**asdict(self.query(concept)), "mode": self.labelling.mode}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in members.items()
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryOutcome:
+    """How a category ended: records taken from its search, records that have its label now."""
+
+    label: str
+    taken: int
+    labelled: int
+    remark: str = ""
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class SharedWork:
+    """What the categories of one harvest share; when `stopping` is set, all end after a page."""
+
+    engine: Engine
+    api: EuropeanaApi
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Position:
+    """How far a category has come; `cursor` is None behind the last page."""
+
+    cursor: str | None = FIRST_PAGE
+    taken: int = 0
+
+
+class CategoryHarvest:
+    """The harvest of one category."""
+
+    def __init__(self, work: SharedWork, plan: HarvestPlan, *, dataset: int, label: str) -> None:
+        self._work = work
+        self._dataset = dataset
+        self._label = label
+        self._target = plan.target
+        self._update = plan.update
+        self._labelling = plan.labelling
+        self._concept = plan.labelling.vocabulary[label]
+        self._query = plan.query(self._concept)
+        self._search = plan.search(self._concept)
+
+    def missing(self) -> int:
+        """How many records are still to be taken, if Europeana has as many."""
+        position = self._first_position()
+        return 0 if position.cursor is None else max(0, self._target - position.taken)
+
+    def run(self, advance: Advance) -> CategoryOutcome:
+        """Take records until there are enough, or no more."""
+        problem = ""
+        try:
+            self._take_records(advance)
+        except ENDING:
+            raise
+        except ApiError as error:
+            problem = str(error)
+        return self._outcome(problem)
+
+    def _take_records(self, advance: Advance) -> None:
+        try:
+            self._go_on_from(self._first_position(), advance)
+        except CursorRefusedError:  # it can age when Europeana rebuilds its index
+            log.warning("cursor no longer accepted, searching anew", category=self._label)
+            self._go_on_from(_Position(), advance)
+
+    def _first_position(self) -> _Position:
+        stored = self._stored_position()
+        return _Position() if self._update and stored.cursor is None else stored
+
+    def _go_on_from(self, position: _Position, advance: Advance) -> None:
+        while position.cursor is not None and position.taken < self._target:
+            if self._work.stopping.is_set():
+                return
+            rows = min(MAX_ROWS, self._target - position.taken)
+            page = self._work.api.search_page(self._query, position.cursor, rows=rows)
+            labels = self._admitted(page.records)
+            position = _Position(cursor=page.next_cursor, taken=position.taken + len(labels))
+            with self._work.engine.begin() as connection:
+                save_labelled(connection, self._dataset, labels)
+                self._store_position(connection, position)
+            advance(len(labels), f"{self._label}: {page.total:,} at Europeana")
+
+    def _admitted(
+        self, records: Sequence[RecordMetadata]
+    ) -> list[tuple[RecordMetadata, frozenset[str]]]:
+        labels = (
+            (record, self._labelling.of_record(record, known=(self._concept,)))
+            for record in records
+            if has_picture(record)
+        )
+        return [(record, concepts) for record, concepts in labels if concepts]
+
+    def _stored_position(self) -> _Position:
+        stored = select(HarvestCursor.cursor, HarvestCursor.taken).where(
+            HarvestCursor.dataset_id == self._dataset,
+            HarvestCursor.concept_uri == self._concept,
+            HarvestCursor.search == self._search,
+        )
+        with self._work.engine.connect() as connection:
+            row = connection.execute(stored).one_or_none()
+        return _Position(cursor=row.cursor, taken=row.taken) if row else _Position()
+
+    def _store_position(self, connection: Connection, position: _Position) -> None:
+        columns = ("dataset_id", "concept_uri", "search", "cursor", "taken")
+        row = (self._dataset, self._concept, self._search, *astuple(position))
+        upsert(connection, HarvestCursor.__table__, columns, [row], update=columns[2:])
+
+    def _outcome(self, problem: str) -> CategoryOutcome:
+        labelled = select(func.count()).where(
+            DatasetItem.dataset_id == self._dataset, DatasetItem.concept_uri == self._concept
+        )
+        with self._work.engine.connect() as connection:
+            count = connection.execute(labelled).scalar_one()
+        taken = self._stored_position().taken
+        few = "Europeana has no more" if taken else "Europeana has none"
+        return CategoryOutcome(
+            label=self._label,
+            taken=taken,
+            labelled=count,
+            remark=problem or (few if taken < self._target else ""),
+            failed=bool(problem),
+        )

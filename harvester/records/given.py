@@ -1,0 +1,178 @@
+"""Records that someone lists by their IDs: looked up, stored, and put into a dataset as labelled.
+
+A batch is one transaction; then its lines enter the report, which is where the next run goes on.
+Memory does not grow with the list: IDs that occurred are remembered in a temporary table.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from sqlalchemy import Connection, Engine, text
+
+from common.errors import UsageError
+from common.europeana.api import MAX_ROWS, EuropeanaApi
+from common.europeana.lookup import LookUp, look_up
+from common.europeana.metadata import RecordMetadata, storable
+from common.europeana.record_list import ListedLine
+from common.progress import progress
+from harvester.datasets.operations import count_records
+from harvester.records.labelling import (
+    Labelling,
+    has_picture,
+    prepare_dataset,
+    rekey,
+    save_labelled,
+)
+from harvester.records.list_report import LineFate, ListReport, Outcome
+
+_FORMER_BATCH = 10_000  # lines of which a former run had told
+
+_SEEN = text("CREATE TEMPORARY TABLE seen (record_id text PRIMARY KEY)")
+_SEE = text("""
+    INSERT INTO seen SELECT unnest(CAST(:record_ids AS text[]))
+    ON CONFLICT DO NOTHING RETURNING record_id
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenOutcome:
+    """How many lines ended how, and how many of the records had moved."""
+
+    lines: Counter[str]
+    moved: int
+
+
+def harvest_given(
+    engine: Engine,
+    api: EuropeanaApi,
+    lines: Iterator[ListedLine],
+    *,
+    name: str,
+    labelling: Labelling,
+    report: ListReport,
+) -> GivenOutcome:
+    """Take the records of a list into a dataset; every line gets a row in the report.
+
+    Raises:
+        UsageError: the report is of another list, or of another store.
+        ApiError: the APIs cannot be asked; the same call goes on.
+    """
+    with engine.begin() as connection:
+        dataset = prepare_dataset(connection, name, labelling)
+        is_empty = count_records(connection, dataset) == 0
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as memory:
+        taking = _Taking(engine, api, memory, dataset=dataset, labelling=labelling)
+        with progress("lines") as shown:
+            for fates in taking.skip_former(lines, report, is_empty=is_empty):
+                shown.advance(len(fates), note="taken before")
+            while batch := list(islice(lines, MAX_ROWS)):
+                report.append(taking.take(batch))
+                shown.advance(len(batch), note="")
+    return GivenOutcome(lines=taking.counts, moved=taking.moved)
+
+
+class _Taking:
+    """One run over a list; `memory` is a connection that keeps the temporary table."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        api: EuropeanaApi,
+        memory: Connection,
+        *,
+        dataset: int,
+        labelling: Labelling,
+    ) -> None:
+        self._engine = engine
+        self._api = api
+        self._memory = memory
+        self._dataset = dataset
+        self._labelling = labelling
+        self.counts: Counter[str] = Counter()
+        self.moved = 0
+        memory.execute(_SEEN)
+
+    def skip_former(
+        self, lines: Iterator[ListedLine], report: ListReport, *, is_empty: bool
+    ) -> Iterator[list[LineFate]]:
+        """Pass over the lines that are in the report already, batch by batch."""
+        former = report.fates()
+        while batch := list(islice(former, _FORMER_BATCH)):
+            told = [line for _, line in zip(batch, lines, strict=False)]
+            if [storable(line.text) for line in told] != [fate.given for fate in batch]:
+                raise UsageError(
+                    f"{report.path} is the report of another list; name another file with --report."
+                )
+            self._count(batch)
+            if is_empty and self.counts["labelled"]:
+                raise UsageError(
+                    f"{report.path} tells of records in this dataset, but the dataset is empty; "
+                    "name another file with --report, or remove that one to begin anew."
+                )
+            ids = [line.record_id for line in told if line.record_id]
+            self._see([*ids, *(fate.record_id for fate in batch if fate.record_id)])
+            yield batch
+
+    def take(self, batch: Sequence[ListedLine]) -> list[LineFate]:
+        """Look up the records of some lines, store them, and say what became of each line."""
+        asked = self._see([line.record_id for line in batch if line.record_id])
+        told = look_up(self._api, list(asked))
+        present = set(told.moved.values())
+        taken = present - self._see(list(present)) - asked  # under their present ID, before
+        self._store(told)
+        fates = [self._fate(line, told, waiting=asked, taken=taken) for line in batch]
+        self._count(fates)
+        return fates
+
+    def _see(self, record_ids: Sequence[str]) -> set[str]:
+        """Remember IDs; returns those that had not occurred."""
+        return set(self._memory.execute(_SEE, {"record_ids": record_ids}).scalars())
+
+    def _store(self, told: LookUp) -> None:
+        labels = [
+            (record, self._labelling.of_record(record) if has_picture(record) else ())
+            for record in told.found.values()
+        ]
+        with self._engine.begin() as connection:
+            save_labelled(connection, self._dataset, labels)
+            rekey(connection, self._dataset, told.moved)
+
+    def _fate(
+        self, line: ListedLine, told: LookUp, *, waiting: set[str], taken: set[str]
+    ) -> LineFate:
+        """The fate of a line; takes its ID from those waiting, and adds its record to the taken."""
+        asked = line.record_id
+        if asked is None:
+            return _fate(line, "rejected" if line.problem else "blank", line.problem)
+        if asked not in waiting:
+            return _fate(line, "duplicate", record_id=asked)
+        waiting.remove(asked)
+        if error := told.gone.get(asked):
+            return _fate(line, "deleted" if error.reason == "deleted" else "unknown", error.detail)
+        record = told.found[asked]
+        move = f"moved from {asked}" if record.id != asked else ""
+        if record.id in taken:
+            return _fate(line, "duplicate", move, record_id=record.id)
+        taken.add(record.id)
+        outcome, concepts = self._entrance(record)
+        detail = "; ".join(part for part in (move, concepts) if part)
+        return _fate(line, outcome, detail, record_id=record.id)
+
+    def _entrance(self, record: RecordMetadata) -> tuple[Outcome, str]:
+        """Whether a record enters the dataset or why it does not, and its concepts in words."""
+        concepts = " ".join(sorted(self._labelling.concepts_on(record)))
+        if not has_picture(record):
+            return "no_picture", concepts
+        if not concepts:
+            return "unlabelled", ""
+        return ("labelled" if self._labelling.of_record(record) else "several"), concepts
+
+    def _count(self, fates: Sequence[LineFate]) -> None:
+        self.counts.update(fate.outcome for fate in fates)
+        self.moved += sum(fate.detail.startswith("moved from") for fate in fates)
+
+
+def _fate(line: ListedLine, outcome: Outcome, detail: str = "", *, record_id: str = "") -> LineFate:
+    return LineFate(line.number, storable(line.text), record_id, outcome, storable(detail))

@@ -1,0 +1,131 @@
+"""What of a record enters a dataset: the vocabulary concepts that Europeana has on it.
+
+In `multi` mode every record with at least one of them enters, with all. In `single` mode a record
+enters only if it has exactly one: a record of two categories belongs to neither, since a
+classifier that must choose could only be told half of the truth.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, text
+
+from common.europeana.metadata import RecordMetadata
+from common.store.bulk import upsert
+from common.store.records import save_aliases, save_records
+from common.store.tables import Concept, DatasetItem
+from harvester.datasets.operations import ensure_dataset
+
+Mode = Literal["single", "multi"]
+
+_LOSE_LABELS = text("""
+    DELETE FROM dataset_item
+    WHERE dataset_id = :dataset AND source = 'search' AND record_id = ANY(:record_ids)
+        AND concept_uri = ANY(:vocabulary)
+        AND (record_id, concept_uri) NOT IN (
+            SELECT * FROM unnest(CAST(:kept_ids AS text[]), CAST(:kept_concepts AS text[]))
+        )
+""")
+_MOVE_LABELS = text("""
+    WITH moved AS (
+        SELECT * FROM unnest(CAST(:old AS text[]), CAST(:new AS text[])) AS moved(old_id, new_id)
+    ), left_behind AS (
+        DELETE FROM dataset_item USING moved
+        WHERE dataset_id = :dataset AND record_id = moved.old_id
+        RETURNING moved.new_id, concept_uri, source
+    )
+    INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source)
+    SELECT :dataset, new_id, concept_uri, min(source) FROM left_behind GROUP BY 2, 3
+    ON CONFLICT DO NOTHING
+""")
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """The labels of a dataset (label to concept URI), and how a record comes by them."""
+
+    vocabulary: Mapping[str, str]
+    mode: Mode = "multi"
+
+    def of_record(self, record: RecordMetadata, *, known: Collection[str] = ()) -> frozenset[str]:
+        """The concepts with which a record enters a dataset; none: it does not.
+
+        `known` are concepts that the record is known to have although it may not show them.
+        """
+        concepts = self.concepts_on(record) | frozenset(known)
+        return frozenset() if self.mode == "single" and len(concepts) > 1 else concepts
+
+    def concepts_on(self, record: RecordMetadata) -> frozenset[str]:
+        """The concepts of the vocabulary that a record has."""
+        return frozenset(self.vocabulary.values()).intersection(record.concepts)
+
+
+def prepare_dataset(connection: Connection, name: str, labelling: Labelling) -> int:
+    """The number of a dataset, made where there is none, with its concepts in the store.
+
+    Raises:
+        UsageError: the name has characters that a dataset's name cannot have.
+    """
+    concepts = [(uri, label) for label, uri in labelling.vocabulary.items()]
+    upsert(connection, Concept.__table__, ("uri", "label"), concepts, update=("label",))
+    return ensure_dataset(connection, name)
+
+
+def has_picture(record: RecordMetadata) -> bool:
+    """Whether anything of a record can be seen; nothing is learned from others."""
+    return record.media_url is not None or record.preview_url is not None
+
+
+def save_labelled(
+    connection: Connection,
+    dataset: int,
+    labels: Sequence[tuple[RecordMetadata, Collection[str]]],
+) -> int:
+    """Store records, and put them into a dataset with their labels, if they have any.
+
+    Returns:
+        How many records were new or had changed.
+    """
+    changed = save_records(connection, [record for record, _ in labels])
+    items = (
+        (dataset, record.id, concept, "search")
+        for record, concepts in labels
+        for concept in concepts
+    )
+    columns = ("dataset_id", "record_id", "concept_uri", "source")
+    upsert(connection, DatasetItem.__table__, columns, items)
+    return changed
+
+
+def rekey(connection: Connection, dataset: int, moved: Mapping[str, str]) -> None:
+    """Remember former IDs (`moved`: former to present), and move what a dataset has under them.
+
+    The records must be in the store under their present IDs.
+    """
+    if not moved:
+        return
+    save_aliases(connection, moved)
+    ids = {"old": list(moved), "new": list(moved.values())}
+    connection.execute(_MOVE_LABELS, {"dataset": dataset, **ids})
+
+
+def remove_lost_labels(
+    connection: Connection,
+    dataset: int,
+    labels: Mapping[str, Collection[str]],
+    *,
+    vocabulary: Collection[str],
+) -> int:
+    """Take from records (ID to the labels they have) the harvested labels they no longer have."""
+    kept = [(record_id, concept) for record_id, has in labels.items() for concept in has]
+    return connection.execute(
+        _LOSE_LABELS,
+        {
+            "dataset": dataset,
+            "record_ids": list(labels),
+            "vocabulary": list(vocabulary),
+            "kept_ids": [record_id for record_id, _ in kept],
+            "kept_concepts": [concept for _, concept in kept],
+        },
+    ).rowcount

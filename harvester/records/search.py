@@ -1,0 +1,93 @@
+"""From the Search API into the store: records of each category, as a named dataset.
+
+Every vocabulary concept found on a record becomes a label of it, whichever category it was found
+under. A dataset may thus hold more records of a category than were asked for.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import Connection, Engine, select
+
+from common.errors import UsageError
+from common.europeana.api import EuropeanaApi
+from common.progress import ProgressReport, progress
+from common.store.datasets import find_dataset
+from common.store.tables import HarvestCursor
+from harvester.records.category import (
+    Advance,
+    CategoryHarvest,
+    CategoryOutcome,
+    HarvestPlan,
+    SharedWork,
+)
+from harvester.records.labelling import prepare_dataset
+
+AT_A_TIME = 4  # categories, and thus requests under way
+
+
+def open_dataset(engine: Engine, plan: HarvestPlan) -> int:
+    """The number of the dataset of a plan, which is made unless the plan is an update.
+
+    Raises:
+        UsageError: there is no dataset to update, the name cannot be one, or the dataset was
+            harvested in another way, which this one would blur.
+    """
+    with engine.begin() as connection:
+        if plan.update:
+            find_dataset(connection, plan.name)
+        dataset = prepare_dataset(connection, plan.name, plan.labelling)
+        _check_former_searches(connection, dataset, plan)
+    return dataset
+
+
+def harvest_records(
+    engine: Engine, api: EuropeanaApi, plan: HarvestPlan, *, dataset: int
+) -> list[CategoryOutcome]:
+    """Harvest the categories of a plan, some at a time; one that fails does not keep the others.
+
+    Where no category could go on, the connections of `api` are closed, to wake those who wait.
+
+    Raises:
+        KeyRefusedError, RateLimitedError, UnreachableError: no category could go on.
+    """
+    labels = list(plan.labelling.vocabulary)
+    work = SharedWork(engine, api)
+    harvests = [CategoryHarvest(work, plan, dataset=dataset, label=label) for label in labels]
+    total = sum(harvest.missing() for harvest in harvests)
+    with progress("records", total=total) as report, ThreadPoolExecutor(AT_A_TIME) as pool:
+        advance = _for_threads(report)
+        try:
+            return list(pool.map(lambda harvest: harvest.run(advance), harvests))
+        except BaseException:
+            work.stopping.set()
+            api.close()
+            raise
+
+
+def _for_threads(report: ProgressReport) -> Advance:
+    lock = threading.Lock()
+
+    def advance(count: int, note: str) -> None:
+        with lock:
+            report.advance(count, note=note)
+
+    return advance
+
+
+def _check_former_searches(connection: Connection, dataset: int, plan: HarvestPlan) -> None:
+    columns = (HarvestCursor.concept_uri, HarvestCursor.search)
+    former = select(*columns).where(HarvestCursor.dataset_id == dataset)
+    for concept, search in connection.execute(former):
+        mode = search.get("mode", plan.labelling.mode)
+        if mode != plan.labelling.mode:
+            raise UsageError(
+                f"Dataset {plan.name!r} was harvested with --mode {mode}; go on with that, "
+                "or choose another --name."
+            )
+        if plan.update and search != plan.search(concept):
+            raise UsageError(
+                f"Dataset {plan.name!r} was harvested with another --seed or --reusability "
+                f"(sort {search['sort']}, {', '.join(search['reusability'])}); "
+                "an update repeats that very search: give the same options."
+            )

@@ -1,0 +1,109 @@
+"""Bringing a dataset up to date: its records are read again, by their IDs.
+
+A request reads a hundred records, whether they changed or not. That costs no more requests than to
+ask for the changed ones only (`timestamp_update`), and it also shows the records that lost a
+concept, moved or were deleted, of which a search for what changed would say nothing.
+
+`harvested_at` is when a record was last read. What was read within `FRESH` is left out, and so an
+update that was interrupted goes on where it was.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import Connection, Engine, text
+
+from common.europeana.api import MAX_ROWS, EuropeanaApi
+from common.europeana.lookup import LookUp, look_up
+from common.progress import progress
+from harvester.records.labelling import (
+    Labelling,
+    has_picture,
+    rekey,
+    remove_lost_labels,
+    save_labelled,
+)
+
+FRESH = timedelta(hours=12)
+
+_DUE = """
+    FROM record WHERE harvested_at < now() - :fresh AND EXISTS (
+        SELECT FROM dataset_item AS item
+        WHERE item.record_id = record.id AND item.dataset_id = :dataset)
+"""
+_COUNT_DUE = text(f"SELECT count(*) {_DUE}")
+_NEXT_DUE = text(f"SELECT id {_DUE} AND id > :behind ORDER BY id LIMIT {MAX_ROWS}")
+_MARK_READ = text("UPDATE record SET harvested_at = now() WHERE id = ANY(:record_ids)")
+
+
+@dataclass
+class UpdateOutcome:
+    """What the update of a dataset found; `gone` are IDs of deleted and unknown records."""
+
+    read: int = 0
+    changed: int = 0
+    lost_labels: int = 0
+    moved: dict[str, str] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+
+
+def update_records(
+    engine: Engine, api: EuropeanaApi, *, dataset: int, labelling: Labelling
+) -> UpdateOutcome:
+    """Read the records of a dataset again, and let metadata and labels follow Europeana.
+
+    Labels that a table gave are kept; records that are gone lose the others, and stay stored.
+
+    Raises:
+        ApiError: the APIs cannot be asked; the same call goes on.
+    """
+    with engine.connect() as connection:
+        due = {"dataset": dataset, "fresh": FRESH}
+        total = connection.execute(_COUNT_DUE, due).scalar_one()
+    outcome = UpdateOutcome()
+    with progress("known records", total=total) as shown:
+        for record_ids in _batches(engine, dataset):
+            told = look_up(api, record_ids)
+            with engine.begin() as connection:
+                _store(connection, told, dataset, labelling=labelling, outcome=outcome)
+                connection.execute(_MARK_READ, {"record_ids": record_ids})
+            outcome.read += len(record_ids)
+            shown.advance(len(record_ids))
+    return outcome
+
+
+def _batches(engine: Engine, dataset: int) -> Iterator[list[str]]:
+    behind = ""
+    while True:
+        with engine.connect() as connection:
+            due = {"dataset": dataset, "fresh": FRESH, "behind": behind}
+            record_ids = list(connection.execute(_NEXT_DUE, due).scalars())
+        if not record_ids:
+            return
+        yield record_ids
+        behind = record_ids[-1]
+
+
+def _store(
+    connection: Connection,
+    told: LookUp,
+    dataset: int,
+    *,
+    labelling: Labelling,
+    outcome: UpdateOutcome,
+) -> None:
+    labels = [
+        (record, labelling.of_record(record) if has_picture(record) else frozenset())
+        for record in told.found.values()
+    ]
+    outcome.changed += save_labelled(connection, dataset, labels)
+    rekey(connection, dataset, told.moved)
+    has = {record.id: concepts for record, concepts in labels} | dict.fromkeys(
+        told.gone, frozenset()
+    )
+    outcome.lost_labels += remove_lost_labels(
+        connection, dataset, has, vocabulary=list(labelling.vocabulary.values())
+    )
+    outcome.moved |= told.moved
+    outcome.gone += told.gone

@@ -1,0 +1,60 @@
+"""Datasets as the tables of the 2021 pilot: one line a record, its labels joined by spaces."""
+
+import csv
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, Engine, text
+
+from common.europeana.record_id import item_uri
+from common.files import output_stream
+from common.progress import progress
+from common.store.datasets import find_dataset
+from harvester.datasets.operations import count_records
+
+COLUMNS = ("category", "skos_concept", "URI", "URL", "ID")
+_ROWS_AT_ONCE = 2000
+
+# COLLATE "C": the same order whatever the locale of the database.
+_ITEMS = text("""
+    SELECT string_agg(concept.label, ' ' ORDER BY concept.label COLLATE "C") AS labels,
+           string_agg(concept.uri, ' ' ORDER BY concept.label COLLATE "C") AS concepts,
+           record.id AS record_id,
+           coalesce(record.media_url, '') AS media_url
+    FROM dataset_item AS item
+    JOIN concept ON concept.uri = item.concept_uri
+    JOIN record ON record.id = item.record_id
+    WHERE item.dataset_id = :dataset
+    GROUP BY record.id
+    ORDER BY record.id COLLATE "C"
+""")
+
+
+def export_dataset(engine: Engine, name: str, target: str) -> int:
+    """Write a dataset as CSV to a file, whole or not at all, or to standard output (`-`).
+
+    Returns:
+        The number of records written.
+
+    Raises:
+        UsageError: there is no such dataset.
+        EnrichmentError: the file cannot be written.
+    """
+    with engine.connect() as connection:
+        dataset = find_dataset(connection, name)
+        total = count_records(connection, dataset)
+        with output_stream(target) as stream, progress("export", total) as report:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for line in _lines(connection, dataset):
+                writer.writerow(line)
+                report.advance()
+    return total
+
+
+def _lines(connection: Connection, dataset: int) -> Iterator[tuple[str, ...]]:
+    rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(
+        _ITEMS, {"dataset": dataset}
+    )
+    for row in rows:
+        uri = item_uri(row.record_id)
+        yield (row.labels, row.concepts, uri, row.media_url, row.record_id)

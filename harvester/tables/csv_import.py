@@ -1,0 +1,137 @@
+"""From a table into the store: streamed, in one transaction, every row accounted for.
+
+A record on several rows gets the labels of all of them. What was harvested counts for more than
+what a table says: a picture's URL is only filled in where the store has none.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from sqlalchemy import Connection, Engine, text
+
+from common.errors import UsageError
+from common.files import output_stream
+from common.progress import progress
+from common.store.bulk import copy_rows, upsert
+from common.store.tables import Concept
+from harvester.datasets.operations import check_dataset_name, count_records, ensure_dataset
+from harvester.tables.fates import Fate, RowFate, judge_rows
+
+REPORT_COLUMNS = ("line", "fate", "column", "detail")
+
+_STAGING = "csv_row"
+_STAGED = ("record_id", "media_url", "concept_uris")
+_CREATE = text(f"""
+    CREATE TEMPORARY TABLE {_STAGING} (
+        position bigserial, record_id text, media_url text, concept_uris text[]
+    ) ON COMMIT DROP
+""")
+_FOLLOW_MOVED = text(f"""
+    UPDATE {_STAGING} SET record_id = record_alias.record_id
+    FROM record_alias WHERE record_alias.old_id = {_STAGING}.record_id
+""")
+_INSERT_RECORDS = text(f"""
+    INSERT INTO record (id, media_url)
+    SELECT DISTINCT ON (record_id) record_id, media_url FROM {_STAGING}
+    ORDER BY record_id, media_url IS NULL, position
+    ON CONFLICT (id) DO UPDATE SET media_url = excluded.media_url
+    WHERE record.media_url IS NULL AND excluded.media_url IS NOT NULL
+""")
+_INSERT_ITEMS = text(f"""
+    INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source)
+    SELECT DISTINCT CAST(:dataset AS integer), record_id, unnest(concept_uris), 'csv'
+    FROM {_STAGING} ORDER BY 2, 3
+    ON CONFLICT DO NOTHING
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableImport:
+    """Which table becomes part of which dataset, and where the fate of each row is written."""
+
+    source: Path
+    name: str
+    vocabulary: Mapping[str, str]
+    report: Path
+
+
+@dataclass
+class ImportOutcome:
+    """How many rows had which fate, and how often what was found (fate, column, what).
+
+    `records` is how many the dataset has now, `moved` the rows whose record goes by another ID
+    in the store, since Europeana moved it.
+    """
+
+    fates: Counter[Fate] = field(default_factory=Counter)
+    findings: Counter[tuple[Fate, str, str]] = field(default_factory=Counter)
+    records: int = 0
+    moved: int = 0
+
+    @property
+    def usable(self) -> int:
+        """Rows that entered the dataset."""
+        return self.fates["taken"] + self.fates["repaired"]
+
+
+def import_dataset(engine: Engine, plan: TableImport) -> ImportOutcome:
+    """Read a table into a dataset, which may exist, and write the report; all or nothing.
+
+    Raises:
+        UsageError: the file is no such table, or harmful; names the line. Nothing was stored.
+    """
+    check_dataset_name(plan.name)
+    if plan.report.resolve() == plan.source.resolve():
+        raise UsageError(f"The report would replace {plan.source}; give another --report.")
+    outcome = ImportOutcome()
+    fates = judge_rows(plan.source, plan.vocabulary)
+    with (
+        output_stream(str(plan.report)) as report,
+        engine.begin() as connection,
+        progress("import") as shown,
+    ):
+        connection.execute(_CREATE)
+        counted = _accounted(fates, outcome, report)
+        copy_rows(connection, _STAGING, _STAGED, _usable_rows(counted, shown.advance))
+        if outcome.usable:
+            _store(connection, plan, outcome)
+    return outcome
+
+
+def _accounted(
+    fates: Iterable[RowFate], outcome: ImportOutcome, report: TextIO
+) -> Iterator[RowFate]:
+    """Pass fates on, counted and written down: a line a finding, and one a row without any."""
+    writer = csv.writer(report, lineterminator="\n")
+    writer.writerow(REPORT_COLUMNS)
+    for row in fates:
+        outcome.fates[row.fate] += 1
+        outcome.findings.update({(row.fate, each.column, each.what) for each in row.findings})
+        for each in row.findings:
+            writer.writerow((row.line, row.fate, each.column, str(each)))
+        if not row.findings:
+            writer.writerow((row.line, row.fate, "", ""))
+        yield row
+
+
+def _usable_rows(
+    fates: Iterable[RowFate], advance: Callable[[], None]
+) -> Iterator[tuple[str, str | None, list[str]]]:
+    for row in fates:
+        advance()
+        if row.record:
+            yield row.record.record_id, row.record.media_url, list(row.record.concepts)
+
+
+def _store(connection: Connection, plan: TableImport, outcome: ImportOutcome) -> None:
+    concepts = [(uri, label) for label, uri in plan.vocabulary.items()]
+    upsert(connection, Concept.__table__, ("uri", "label"), concepts, update=("label",))
+    dataset = ensure_dataset(connection, plan.name)
+    outcome.moved = connection.execute(_FOLLOW_MOVED).rowcount
+    connection.execute(_INSERT_RECORDS)
+    connection.execute(_INSERT_ITEMS, {"dataset": dataset})
+    outcome.records = count_records(connection, dataset)

@@ -1,0 +1,261 @@
+"""What becomes of each row of a table: taken, repaired or rejected.
+
+Taken: the row is in the form of the pilot's tables; concept URIs may be of before 2022.
+Repaired: something was wrong, and it is beyond doubt what was meant; each repair is recorded.
+Rejected: something is missing, or the row says two things that cannot both be true.
+
+A concept URI identifies a concept, a label only names it: where a label is unknown and the
+concept is not, the concept counts. Where both are known and differ, nobody can say which is meant.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from common.errors import InvalidRecordIdError, UsageError
+from common.europeana.record_id import item_uri, parse_record_id
+from common.europeana.vocabulary import current_concept_uri
+from harvester.tables.csv_export import COLUMNS
+from harvester.tables.label_spelling import LabelReader
+from harvester.tables.rows import TableRow, read_rows
+
+_SLASHLESS = re.compile(r"\d+/")  # by its number: "n/a" is no record
+_CUT_ID = 100  # characters from which an ID that the URI's begins with counts as cut short
+
+Fate = Literal["taken", "repaired", "rejected"]
+FATES: tuple[Fate, ...] = ("taken", "repaired", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was wrong: `what` is one of a few phrases, `detail` tells of this very row."""
+
+    column: str
+    what: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.detail}" if self.detail else self.what
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRecord:
+    """What a row says: a record, its picture if any, and its concepts."""
+
+    record_id: str
+    media_url: str | None
+    concepts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowFate:
+    """The fate of the row that begins on `line`; a rejected one has no record."""
+
+    line: int
+    fate: Fate
+    findings: tuple[Finding, ...]
+    record: LabelledRecord | None = None
+
+
+class _RejectedError(Exception):
+    """The row cannot be taken."""
+
+    def __init__(self, column: str, what: str, detail: str = "") -> None:
+        super().__init__(what)
+        self.finding = Finding(column, what, detail)
+
+
+def judge_rows(table: Path, vocabulary: Mapping[str, str]) -> Iterator[RowFate]:
+    """The fate of every row behind the header, which says where the columns are.
+
+    Raises:
+        UsageError: the header lacks a column that is needed, or the file is harmful.
+    """
+    rows = read_rows(table)
+    header = next(rows, TableRow(1, ()))
+    places = _column_places(table, header)
+    return _RowJudge(places, len(header.cells), vocabulary).judge(rows)
+
+
+def _column_places(table: Path, header: TableRow) -> dict[str, int]:
+    names = ["_".join(cell.lower().split()).replace("-", "_") for cell in header.cells]
+    wanted = {column: column.lower() for column in COLUMNS}
+    if twice := [column for column, name in wanted.items() if names.count(name) > 1]:
+        raise UsageError(f"{table}, line 1: the column {twice[0]} stands there twice; keep one.")
+    places = {column: names.index(name) for column, name in wanted.items() if name in names}
+    for either, other in (("ID", "URI"), ("category", "skos_concept")):
+        if either not in places and other not in places:
+            given = header.problem or ", ".join(_shown(cell) for cell in header.cells[:10])
+            raise UsageError(
+                f"{table}, line 1: must name the columns, among them {either} or {other}; "
+                f"expected {','.join(COLUMNS)} in any order, found {given or 'nothing'}."
+            )
+    return places
+
+
+class _RowJudge:
+    def __init__(
+        self, places: Mapping[str, int], width: int, vocabulary: Mapping[str, str]
+    ) -> None:
+        self._places = places
+        self._width = width
+        self._vocabulary = vocabulary
+        self._concepts = frozenset(vocabulary.values())
+        self._labels = LabelReader(vocabulary)
+
+    def judge(self, rows: Iterator[TableRow]) -> Iterator[RowFate]:
+        for row in rows:
+            try:
+                row_reading = _RowReading(self._cells(row))
+                record = self._record(row_reading)
+            except _RejectedError as rejected:
+                yield RowFate(row.line, "rejected", (rejected.finding,))
+            else:
+                repairs = tuple(row_reading.repairs)
+                yield RowFate(row.line, "repaired" if repairs else "taken", repairs, record)
+
+    def _cells(self, row: TableRow) -> dict[str, str]:
+        if row.problem:
+            raise _RejectedError("", "broken quotes", row.problem)
+        if not any(cell.strip() for cell in row.cells):
+            raise _RejectedError("", "empty row")
+        if any(cell.strip() for cell in row.cells[self._width :]):
+            raise _RejectedError(
+                "",
+                "too many cells",
+                f"{len(row.cells)}, the header has {self._width}; is a cell with a comma in it "
+                "not quoted?",
+            )
+        filled = len(row.cells)
+        return {
+            column: row.cells[place] if place < filled else ""
+            for column, place in self._places.items()
+        }
+
+    def _record(self, row: "_RowReading") -> LabelledRecord:
+        return LabelledRecord(row.record_id(), row.media_url(), self._row_concepts(row))
+
+    def _row_concepts(self, row: "_RowReading") -> tuple[str, ...]:
+        written, listed = row.cell("category"), row.concepts(self._concepts)
+        reading = self._labels.read(written)
+        labelled = frozenset(self._vocabulary[label] for label in reading.labels)
+        if not listed and reading.problem:
+            raise _RejectedError("category", "unknown label", reading.problem)
+        if not listed and not labelled:
+            raise _RejectedError("category", "no label", "expected labels of the vocabulary")
+        if listed and labelled and listed != labelled:
+            raise _RejectedError(
+                "skos_concept",
+                "contradicts category",
+                f"category is {_shown(written)}, the concepts are {self._names(listed)}",
+            )
+        known = listed or labelled
+        row.note("category", self._label_repair(written, reading.labels), self._names(known))
+        if not listed:
+            row.note("skos_concept", "empty", " ".join(sorted(known)))
+        return tuple(sorted(known))
+
+    def _label_repair(self, written: str, labels: Sequence[str]) -> str:
+        if not written:
+            return "empty"
+        if not labels:
+            return "unknown label"
+        return "" if written == " ".join(labels) else "spelling"
+
+    def _names(self, concepts: frozenset[str]) -> str:
+        return " ".join(label for label, uri in self._vocabulary.items() if uri in concepts)
+
+
+@dataclass
+class _RowReading:
+    """The cells of the known columns, and what had to be repaired to read them."""
+
+    cells: Mapping[str, str]
+    repairs: list[Finding] = field(default_factory=list)
+
+    def note(self, column: str, what: str, after: str) -> None:
+        """Record a repair of a column that the table has; no `what`, no repair."""
+        if what and column in self.cells:
+            detail = f"{_shown(self.cells[column])} -> {_shown(after)}"
+            self.repairs.append(Finding(column, what, detail))
+
+    def cell(self, column: str) -> str:
+        """What stands in a cell, without spaces around it."""
+        written = self.cells.get(column, "")
+        text = written.strip()
+        if text and text != written:
+            self.note(column, "stray spaces", text)
+        return text
+
+    def record_id(self) -> str:
+        """The record that ID and URI agree on, or the only one of them that can be read."""
+        id_text, uri_text = self.cell("ID"), self.cell("URI")
+        given, named = _record_id(id_text), _record_id(uri_text)
+        if not given and not named:
+            raise _RejectedError(
+                "ID" if id_text or "URI" not in self.cells else "URI",
+                "names no record",
+                f"{_shown(id_text or uri_text)}; expected /dataset/local, an item URI or a "
+                "portal URL",
+            )
+        if given and named and given != named and not _is_cut(given, named):
+            raise _RejectedError(
+                "ID", "contradicts URI", f"ID is {_shown(id_text)}, URI is {_shown(uri_text)}"
+            )
+        record_id = named or given
+        self.note("ID", _id_repair(id_text, given, record_id), record_id)
+        self.note("URI", _uri_repair(uri_text, named), item_uri(record_id))
+        return record_id
+
+    def media_url(self) -> str | None:
+        """Where the picture is; None where the cell holds no address."""
+        text = self.cell("URL")
+        scheme, found, _ = text.partition("://")
+        if found and scheme.isalnum():
+            return text
+        if text:
+            self.note("URL", "no address", "")
+        return None
+
+    def concepts(self, known: frozenset[str]) -> frozenset[str]:
+        """The concepts that the row lists, in today's form."""
+        listed = frozenset(map(current_concept_uri, self.cell("skos_concept").split()))
+        if unknown := sorted(listed - known):
+            raise _RejectedError(
+                "skos_concept", "unknown concept", f"{_shown(unknown[0])} is not in the vocabulary"
+            )
+        return listed
+
+
+def _record_id(text: str) -> str:
+    """The record ID in a text, also where its first slash was lost; empty if there is none."""
+    try:
+        return parse_record_id(f"/{text}" if _SLASHLESS.match(text) else text)
+    except InvalidRecordIdError:
+        return ""
+
+
+def _is_cut(given: str, named: str) -> bool:
+    return len(given) >= _CUT_ID and named.startswith(given)
+
+
+def _id_repair(text: str, given: str, record_id: str) -> str:
+    if not given:
+        return "unreadable" if text else "empty"
+    if given != record_id:
+        return "cut short"
+    return "" if text == given else "not in the form /dataset/local"
+
+
+def _uri_repair(text: str, named: str) -> str:
+    if not named:
+        return "unreadable" if text else "empty"
+    if text == item_uri(named):
+        return ""
+    return "portal URL" if "europeana.eu/" in text and "//data." not in text else "no item URI"
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 200 else text[:200] + "...")

@@ -1,0 +1,217 @@
+import hashlib
+import sys
+from collections import Counter
+
+import pytest
+from PIL import Image as Picture
+
+from common.store.bulk import upsert
+from common.store.tables import Concept, DatasetItem, Image, Record
+from harvester.datasets.operations import ensure_dataset
+
+LABELS = ("map", "toy", "painting")
+CONCEPTS = {label: f"http://data.europeana.eu/concept/{n}" for n, label in enumerate(LABELS, 1)}
+CC_BY = "http://creativecommons.org/licenses/by/4.0/"
+IN_COPYRIGHT = "http://rightsstatements.org/vocab/InC/1.0/"
+
+
+def store(
+    harvester, name: str, labels: dict[str, str], *, source: str = "csv", concepts=CONCEPTS
+) -> None:
+    """A dataset of records (ID to labels, joined by spaces)."""
+    items = [(id_, label) for id_, joined in labels.items() for label in joined.split()]
+    with harvester.engine.begin() as connection:
+        upsert(connection, Concept.__table__, ("label", "uri"), concepts.items())
+        upsert(connection, Record.__table__, ("id",), [(record_id,) for record_id in labels])
+        number = ensure_dataset(connection, name)
+        rows = [(number, record_id, concepts[label], source) for record_id, label in items]
+        columns = ("dataset_id", "record_id", "concept_uri", "source")
+        upsert(connection, DatasetItem.__table__, columns, rows)
+
+
+def labels_of(harvester, name: str) -> dict[object, object]:
+    """The records of a dataset and their labels, joined by spaces."""
+    return dict(
+        harvester.rows(
+            "SELECT record_id, string_agg(label, ' ' ORDER BY label) FROM dataset_item"
+            " JOIN concept ON uri = concept_uri JOIN dataset ON dataset.id = dataset_id"
+            f" WHERE name = '{name}' GROUP BY 1"
+        )
+    )
+
+
+def names(harvester) -> list[object]:
+    return [name for (name,) in harvester.rows("SELECT name FROM dataset ORDER BY name")]
+
+
+@pytest.fixture
+def pair(harvester):
+    """Two datasets that have a record in common, under different labels."""
+    store(harvester, "a", {"/1/a": "map", "/1/b": "map toy", "/1/c": "toy"}, source="search")
+    store(harvester, "b", {"/1/b": "map painting", "/1/d": "painting"})
+    return harvester
+
+
+def test_merging_unites_the_labels_of_a_record_in_both(pair):
+    shown = pair("datasets", "merge", "a", "b", "--name", "c").stdout
+    assert shown == "Dataset c has 4 records.\n"
+    assert labels_of(pair, "c") == {
+        "/1/a": "map",
+        "/1/b": "map painting toy",
+        "/1/c": "toy",
+        "/1/d": "painting",
+    }
+    sources = dict(
+        pair.rows(
+            "SELECT concept_uri, source FROM dataset_item"
+            " WHERE dataset_id = 3 AND record_id = '/1/b'"
+        )
+    )
+    assert sources == {
+        CONCEPTS["map"]: "search",
+        CONCEPTS["toy"]: "search",
+        CONCEPTS["painting"]: "csv",
+    }
+
+
+def test_subtracting_leaves_out_records_whatever_their_labels(pair):
+    assert "has 2 records" in pair("datasets", "subtract", "a", "b", "--name", "c").stdout
+    assert labels_of(pair, "c") == {"/1/a": "map", "/1/c": "toy"}
+    assert labels_of(pair, "a")["/1/b"] == "map toy"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("merge", "a", "b", "--name", "b"), "There is a dataset 'b' already; choose another"),
+        (("subtract", "a", "b", "--name", "a"), "There is a dataset 'a' already"),
+        (("merge", "a", "x", "--name", "c"), "There is no dataset 'x'; there are: a, b."),
+        (("remove", "x"), "There is no dataset 'x'; there are: a, b."),
+        (("show", "x"), "There is no dataset 'x'; there are: a, b."),
+        (("merge", "a", "b", "--name", "c d"), "'c d' cannot name a dataset"),
+        (("show", "a", "--plot", "a.svg"), "a.svg must end in .png"),
+        (("split", "a", "--fractions", "0.5,0.5", "--names", "c,b"), "There is a dataset 'b'"),
+        (("split", "a", "--fractions", "0.5,0.4", "--names", "c,d"), "add up to 1, not 0.5, 0.4"),
+        (("split", "a", "--fractions", "1.5,-0.5", "--names", "c,d"), "must be above 0"),
+        (("split", "a", "--fractions", "NaN,0.5", "--names", "c,d"), "numbers such as 0.8,0.2"),
+        (("split", "a", "--fractions", "sNaN,1", "--names", "c,d"), "numbers such as 0.8,0.2"),
+        (("split", "a", "--fractions", "most,few", "--names", "c,d"), "numbers such as 0.8,0.2"),
+        (("split", "a", "--fractions", "0.5,0.5", "--names", "c,c"), "no name twice"),
+        (("split", "a", "--fractions", "1", "--names", "c,d"), "as many --fractions as --names"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_changes_nothing(pair, arguments, message):
+    before = pair.rows("SELECT * FROM dataset_item")
+    ended = pair("datasets", *arguments, exit_code=2)
+    assert message in ended.stderr
+    assert (names(pair), pair.rows("SELECT * FROM dataset_item")) == (["a", "b"], before)
+
+
+@pytest.fixture
+def many(harvester):
+    """A dataset of 1,000 records: sets of labels of 700, 207 and 90 records, and three of one."""
+    sizes = {"map": 700, "toy": 207, "map toy": 90}
+    strata = [labels for labels, size in sizes.items() for _ in range(size)]
+    strata += ["painting", "painting toy", "map painting"]
+    store(harvester, "all", {f"/{n % 7}/{n}": labels for n, labels in enumerate(strata)})
+    return harvester
+
+
+def test_a_split_has_exact_sizes_and_keeps_the_proportions_of_label_sets(many):
+    arguments = ("split", "all", "--fractions", "0.7,0.2,0.1", "--names", "x,y,z", "--seed", "1")
+    many("datasets", *arguments)
+    parts = [labels_of(many, name) for name in "xyz"]
+    assert [len(part) for part in parts] == [700, 200, 100]
+    assert {record: each for part in parts for record, each in part.items()} == labels_of(
+        many, "all"
+    )
+    for part, fraction in zip(parts, (0.7, 0.2, 0.1), strict=True):
+        counts = Counter(part.values())
+        for labels, size in (("map", 700), ("toy", 207), ("map toy", 90)):
+            assert abs(counts[labels] - size * fraction) <= 2
+
+
+def test_a_split_is_the_same_for_the_same_seed_and_another_for_another(many):
+    for name, seed in (("x1", "1"), ("y1", "1"), ("x2", "2")):
+        options = ("--fractions", "0.5,0.5", "--names", f"{name},{name}_rest", "--seed", seed)
+        many("datasets", "split", "all", *options)
+    assert labels_of(many, "x1") == labels_of(many, "y1")
+    common = labels_of(many, "x1").keys() & labels_of(many, "x2").keys()
+    assert 200 < len(common) < 300
+
+
+def test_label_sets_of_one_record_fall_to_the_parts_by_chance(harvester):
+    labels = [f"label_{number}" for number in range(200)]
+    concepts = {label: f"http://x.org/{label}" for label in labels}
+    store(harvester, "all", {f"/1/{label}": label for label in labels}, concepts=concepts)
+    harvester("datasets", "split", "all", "--fractions", "0.8,0.2", "--names", "x,y")
+    assert [len(labels_of(harvester, name)) for name in "xy"] == [160, 40]
+    order = sorted(labels_of(harvester, "all"))
+    chosen = [order.index(record_id) for record_id in labels_of(harvester, "y")]
+    assert sum(place < 100 for place in chosen) in range(8, 33)
+
+
+def test_removing_a_dataset_keeps_its_records(pair):
+    assert "Removed dataset a of 3 records" in pair("datasets", "remove", "a").stdout
+    assert names(pair) == ["b"]
+    assert pair.rows("SELECT count(*) FROM record") == [(4,)]
+
+
+def test_the_list_has_each_dataset_with_its_numbers(pair):
+    store(pair, "empty", {})
+    lines = pair("datasets", "list").stdout.replace("│", " ").splitlines()
+    cells = [line.split()[:4] for line in lines]
+    for expected in (["a", "3", "2", "0"], ["b", "2", "2", "0"], ["empty", "0", "0", "0"]):
+        assert expected in cells
+
+
+@pytest.fixture
+def described(pair):
+    """Providers, rights and pictures for some of the records."""
+    sha256 = hashlib.sha256(b"").hexdigest()
+    with pair.engine.begin() as connection:
+        records = [("/1/a", "[b]useum 北", CC_BY), ("/1/b", "Museum $x$", IN_COPYRIGHT)]
+        columns = ("id", "data_provider", "rights")
+        upsert(connection, Record.__table__, columns, records, update=columns[1:])
+        columns = ("record_id", "state", "reason", "sha256", "path", "width", "height", "source")
+        images = [
+            ("/1/a", "stored", None, sha256, "a.jpg", 1, 1, "thumbnail"),
+            ("/1/b", "failed", "http_404", None, None, None, None, None),
+        ]
+        upsert(connection, Image.__table__, columns, images)
+    return pair
+
+
+def test_a_dataset_is_shown_by_category_provider_rights_and_picture(described):
+    lines = described("datasets", "show", "a").stdout.replace("│", " ").splitlines()
+    assert lines[0] == "a: 3 records"
+    for expected in (
+        "map 2 66.7%",
+        "toy 2 66.7%",
+        "[b]useum 北 1 33.3%",
+        "Museum $x$ 1 33.3%",
+        "not harvested yet 1 33.3%",
+        "open 1 33.3%",
+        "permission 1 33.3%",
+        "stored, thumbnail 1 33.3%",
+        "failed, http_404 1 33.3%",
+        "not yet tried 1 33.3%",
+    ):
+        assert expected.split() in [line.split() for line in lines]
+
+
+def test_a_dataset_is_drawn_as_a_picture_even_an_empty_one(described):
+    store(described, "empty", {})
+    for name in ("a", "empty"):
+        described("datasets", "show", name, "--plot", f"{name}.png")
+        with Picture.open(described.folder / f"{name}.png") as picture:
+            assert picture.format == "PNG"
+            assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
+
+
+def test_without_matplotlib_the_extra_to_install_is_named(described, monkeypatch):
+    for module in [name for name in sys.modules if name.startswith("matplotlib")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    ended = described("datasets", "show", "a", "--plot", "a.png", exit_code=2)
+    assert "pip install 'europeana-image-enrichment[plot]'" in ended.stderr
