@@ -107,9 +107,10 @@ class Pipeline:
 
 def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError:
     """Of a file's and its thumbnail's error the one that may pass; else the file's."""
-    if first is None or isinstance(second, TransientRecordError):
-        return first if isinstance(first, TransientRecordError) else second
-    return first
+    if first is None:
+        return second
+    passes = isinstance(second, TransientRecordError)
+    return second if passes and not isinstance(first, TransientRecordError) else first
 
 
 def _outcome(
