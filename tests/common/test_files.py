@@ -1,13 +1,11 @@
 """Files are whole or absent."""
 
-import resource
-import signal
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from common.errors import EnrichmentError
 from common.files import replacing, write_atomically
 
 
@@ -33,19 +31,24 @@ def _fail_half_way(path: Path) -> None:
         raise ValueError("half way")
 
 
-@pytest.fixture
-def _full_disk() -> Iterator[None]:
-    """No file may grow beyond 1,000 bytes: writing fails as it does on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
+WITHOUT_ROOM = """
+import resource, signal, sys
+from pathlib import Path
+from common.errors import EnrichmentError
+from common.files import write_atomically
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_atomically(Path(sys.argv[1]), bytes(5000))
+except EnrichmentError as error:
+    print(error)
+"""
 
 
-@pytest.mark.usefixtures("_full_disk")
 def test_a_full_disk_is_a_message_and_leaves_no_part(tmp_path: Path) -> None:
-    with pytest.raises(EnrichmentError, match=r"large\.bin cannot be written"):
-        write_atomically(tmp_path / "large.bin", bytes(5000))
+    """In a process of its own: the limit on files would hold for the report of the tests too."""
+    command = [sys.executable, "-c", WITHOUT_ROOM, str(tmp_path / "large.bin")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "large.bin cannot be written" in ended.stdout
     assert list(tmp_path.iterdir()) == []
