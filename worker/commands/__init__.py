@@ -1,0 +1,1 @@
+"""The commands of `worker`, one module each: arguments only."""

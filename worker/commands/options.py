@@ -1,0 +1,11 @@
+"""What several commands have."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+
+console = Console(stderr=True, highlight=False)
+
+JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="the ID that enqueue printed")]

@@ -1,0 +1,13 @@
+"""`worker run`."""
+
+import typer
+
+
+def run() -> None:
+    """Work on jobs until stopped; SIGTERM or Ctrl-C gives unfinished chunks back.
+
+    Needs DATABASE_URL, BROKER_URL, EUROPEANA_API_KEY and MODEL_DIR.
+    """
+    from worker.process import run_worker  # noqa: PLC0415 - the other commands need no torch
+
+    raise typer.Exit(run_worker())
