@@ -212,8 +212,8 @@ def _draw_pictures(mean_bytes: int) -> list[bytes]:
 
 
 def _noise(rng: random.Random, size: int) -> bytes:
-    """A JPEG of about this size: noise costs about 1.3 bytes a pixel at this quality."""
-    side = max(16, round((size / 1.33) ** 0.5))
+    """A JPEG of about this size: noise costs 0.6 bytes a pixel at this quality, the head 600."""
+    side = max(16, round((max(0, size - 600) / 0.6) ** 0.5))
     jpeg = io.BytesIO()
     image = Image.frombytes("RGB", (side, side), rng.randbytes(3 * side * side))
     image.save(jpeg, "JPEG", quality=75)

@@ -3,6 +3,7 @@
 from common.command import command_group
 from harvester.commands.datasets import datasets
 from harvester.commands.images import images
+from harvester.commands.placeholders import placeholders
 from harvester.commands.records import records
 from harvester.commands.tables import export, import_table
 from harvester.commands.vocabulary import vocabulary
@@ -11,7 +12,7 @@ app = command_group(
     "Collects records, labels and images from Europeana as datasets to learn from.\n\n"
     "Reads DATABASE_URL, EUROPEANA_API_KEY, EUROPEANA_API_URL and IMAGE_DIR."
 )
-for command in (records, images, export):
+for command in (records, images, placeholders, export):
     app.command()(command)
 app.command("import")(import_table)
 app.add_typer(datasets, name="datasets")

@@ -1,16 +1,13 @@
 """One picture from its URL, whatever the server at the other end is up to."""
 
-import http.client
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
 from importlib.metadata import version
 from typing import Self
-
-from urllib3.exceptions import HTTPError
-from urllib3.response import BaseHTTPResponse
 
 from common.errors import RecordError, TransientRecordError, UsageError
 from common.images.addresses import AddressPolicy, IPAddress
@@ -27,6 +24,8 @@ from common.images.responses import (
     break_error,
     redirect_location,
     refuse_encodings,
+    refuse_shortness,
+    refuse_two_lengths,
     status_error,
 )
 from common.images.sniffing import PREFIX_BYTES, sniff
@@ -41,7 +40,7 @@ LARGE_BYTES = 4_000_000  # bodies beyond this are read by a few threads at a tim
 DRAINED_BYTES = 16_384  # a body that nobody wants but that is cheaper to read than a new connection
 CHUNK_BYTES = 1 << 20
 
-BROKEN = (OSError, http.client.HTTPException)  # the other end is gone or no HTTP server
+BROKEN = (OSError, HTTPException)  # the other end is gone or no HTTP server
 _NEVER = threading.Event()
 
 
@@ -157,7 +156,7 @@ class ImageFetcher:
 
     def _ask(
         self, url: ImageUrl, addresses: list[IPAddress], transfer: Transfer
-    ) -> tuple[PinnedConnection, BaseHTTPResponse]:
+    ) -> tuple[PinnedConnection, HTTPResponse]:
         """The head of the answer; an idle connection that turns out dead costs one more try."""
         idle = self._idle.take(url, addresses)
         if idle is not None:
@@ -184,9 +183,10 @@ class ImageFetcher:
                 return connection
         raise fetch_error(FetchReason.CONNECT, "the host accepts no connection") from failure
 
-    def _picture(self, url: ImageUrl, response: BaseHTTPResponse, transfer: Transfer) -> Fetched:
+    def _picture(self, url: ImageUrl, response: HTTPResponse, transfer: Transfer) -> Fetched:
         refuse_encodings(response.headers)
-        announced = response.length_remaining or 0
+        refuse_two_lengths(response.headers)
+        announced = response.length or 0
         self._refuse_size(announced)
         first = response.read(announced if 0 < announced < LARGE_BYTES else PREFIX_BYTES)
         image_format = sniff(first)
@@ -199,20 +199,18 @@ class ImageFetcher:
                     transfer.wait_for(self._large_bodies)
                     stack.callback(self._large_bodies.release)
                 size += len(chunk)
+            refuse_shortness(response)
             return Fetched(b"".join(parts), image_format, str(url))
 
     def _refuse_size(self, size: int) -> None:
         if size > self.limits.max_bytes:
             raise fetch_error(FetchReason.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
 
-    def _finish(
-        self, url: ImageUrl, connection: PinnedConnection, response: BaseHTTPResponse
-    ) -> None:
+    def _finish(self, url: ImageUrl, connection: PinnedConnection, response: HTTPResponse) -> None:
         """Keep the connection for the next picture when nothing of this one is left in it."""
-        unread = response.length_remaining
-        if unread is not None and unread <= DRAINED_BYTES:
+        if response.length is not None and response.length <= DRAINED_BYTES:
             response.read(DRAINED_BYTES)
-        complete = response.closed
+        complete = response.isclosed()
         response.close()
         if complete:
             self._idle.put(url, connection)
@@ -231,14 +229,12 @@ def user_agent(contact: str) -> str:
     return f"{PRODUCT}/{version('europeana-image-enrichment')} (+{contact})"
 
 
-def _head(connection: PinnedConnection, url: ImageUrl, headers: dict[str, str]) -> BaseHTTPResponse:
+def _head(connection: PinnedConnection, url: ImageUrl, headers: dict[str, str]) -> HTTPResponse:
     with closed_on_error(connection):
         return connection.ask(url, headers)
 
 
-def _redirected(
-    request: FetchRequest, response: BaseHTTPResponse, transfer: Transfer
-) -> FetchRequest:
+def _redirected(request: FetchRequest, response: HTTPResponse, transfer: Transfer) -> FetchRequest:
     """The request that follows; raises what the status means when it is no redirect."""
     location = redirect_location(response.status, response.headers)
     if location is None:
@@ -259,7 +255,7 @@ def _told_of(url: ImageUrl) -> Iterator[None]:
         yield
     except RecordError as error:
         raise _at(url, error) from error.__cause__
-    except (HTTPError, *BROKEN, ValueError, OverflowError) as error:
+    except (*BROKEN, ValueError, OverflowError) as error:
         raise _at(url, break_error(error)) from error
 
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol, Self
 
@@ -27,6 +27,7 @@ class HostLimits:
     open_seconds: float = 60.0  # until a dead host is tried again; doubles with every failed trial
     max_open_seconds: float = 900.0
     max_pause_seconds: float = 30.0  # a longer pause is not waited for
+    fastest: float = 1.0  # of the above, where others have met with complaints
 
     @classmethod
     def from_settings(cls, settings: ImageSettings) -> Self:
@@ -35,6 +36,11 @@ class HostLimits:
             max_concurrent=settings.fetch_requests_at_a_time,
             requests_per_second=settings.fetch_requests_per_second,
         )
+
+    def shared(self, slots: int, *, fastest: float) -> "HostLimits":
+        """The part of one who has so many of the requests at a time, which may be none."""
+        rate = self.requests_per_second * slots / self.max_concurrent
+        return replace(self, max_concurrent=slots, requests_per_second=rate, fastest=fastest)
 
 
 THUMBNAIL_HOST = HostLimits(max_concurrent=16, requests_per_second=50.0)
@@ -96,6 +102,15 @@ def retry_after_of(error: RecordError | None) -> float | None:
     return error.retry_after if isinstance(error, TransientRecordError) else None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How one stands with a host now: requests under way, the pace it bears, its pause."""
+
+    running: int = 0
+    pace: float = 1.0
+    pause_seconds: float = 0.0
+
+
 @dataclass
 class _Host:
     running: int = 0
@@ -151,9 +166,9 @@ class LocalHostLimiter:
         thumbnail_host = ImageUrl.parse(settings.europeana_api_url).host_key
         return cls(HostLimits.from_settings(settings), exceptions={thumbnail_host: THUMBNAIL_HOST})
 
-    def try_start(self, host: str) -> float:
-        """See `HostLimiter`."""
-        limits = self._limits_of(host)
+    def try_start(self, host: str, *, share: HostLimits | None = None) -> float:
+        """See `HostLimiter`; `share` is the part of the host's limits that is ours."""
+        limits = share or self.limits_of(host)
         now = time.monotonic()
         with self._lock:
             state = self._state(host, now)
@@ -164,12 +179,13 @@ class LocalHostLimiter:
             if may_start > now:
                 return may_start - now
             state.running += 1
-            state.next_start = now + 1 / (limits.requests_per_second * state.pace)
+            pace = min(state.pace, limits.fastest)
+            state.next_start = now + 1 / (limits.requests_per_second * pace)
             return 0.0
 
     def finish(self, host: str, signal: HostSignal, retry_after: float | None = None) -> None:
         """See `HostLimiter`."""
-        limits = self._limits_of(host)
+        limits = self.limits_of(host)
         now = time.monotonic()
         with self._lock:
             state = self._state(host, now)
@@ -185,7 +201,22 @@ class LocalHostLimiter:
                 state.slow_down(limits)
                 state.count_failure(limits, now)
 
-    def _limits_of(self, host: str) -> HostLimits:
+    def pause(self, host: str, seconds: float) -> None:
+        """Leave the host alone for so long, as it asked another process to."""
+        now = time.monotonic()
+        with self._lock:
+            state = self._state(host, now)
+            state.paused_until = max(state.paused_until, now + seconds)
+
+    def standing(self, host: str) -> Standing:
+        """How we stand with the host."""
+        now = time.monotonic()
+        with self._lock:
+            state = self._hosts.get(host) or _Host()
+            return Standing(state.running, state.pace, max(0.0, state.paused_until - now))
+
+    def limits_of(self, host: str) -> HostLimits:
+        """The limits for all who ask this host together."""
         return self._exceptions.get(host, self._limits)
 
     def _state(self, host: str, now: float) -> _Host:
@@ -200,9 +231,9 @@ class LocalHostLimiter:
 
 
 def _concurrency(state: _Host, limits: HostLimits) -> int:
-    if state.failures >= limits.failures_to_open:
-        return 1  # the trial of a dead host
-    return max(1, round(limits.max_concurrent * state.pace))
+    trying = state.failures >= limits.failures_to_open  # whether a dead host is alive again
+    wanted = 1 if trying else round(limits.max_concurrent * min(state.pace, limits.fastest))
+    return min(limits.max_concurrent, max(1, wanted))
 
 
 def _refuse_if_unavailable(state: _Host, limits: HostLimits, now: float) -> None:

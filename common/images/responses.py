@@ -3,7 +3,6 @@
 import email.utils
 import http.client
 import ssl
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from common.errors import RecordError
@@ -29,7 +28,7 @@ _BREAKS = {
 }
 
 
-def redirect_location(status: int, headers: Mapping[str, str]) -> str | None:
+def redirect_location(status: int, headers: http.client.HTTPMessage) -> str | None:
     """Where a redirect leads; None when the answer is no redirect."""
     location = headers.get("Location")
     if status not in REDIRECTS or not location:
@@ -40,7 +39,7 @@ def redirect_location(status: int, headers: Mapping[str, str]) -> str | None:
         return location
 
 
-def status_error(status: int, headers: Mapping[str, str]) -> RecordError:
+def status_error(status: int, headers: http.client.HTTPMessage) -> RecordError:
     """The error that a status other than 200 and the redirects stands for."""
     reason = _STATUS_REASONS.get(status, FetchReason.UNEXPECTED_STATUS)
     if reason is FetchReason.UNEXPECTED_STATUS and 400 <= status < 600:
@@ -63,7 +62,7 @@ def retry_after_seconds(text: str) -> float | None:
     return min(max(0.0, seconds), RETRY_AFTER_CAP)
 
 
-def refuse_encodings(headers: Mapping[str, str]) -> None:
+def refuse_encodings(headers: http.client.HTTPMessage) -> None:
     """We asked for plain bytes; a compressed body is as likely a bomb as a mistake."""
     content = headers.get("Content-Encoding", "").strip().lower()
     transfer = headers.get("Transfer-Encoding", "").strip().lower()
@@ -71,9 +70,21 @@ def refuse_encodings(headers: Mapping[str, str]) -> None:
         raise fetch_error(FetchReason.ENCODING_REFUSED, "the body is compressed")
 
 
+def refuse_two_lengths(headers: http.client.HTTPMessage) -> None:
+    """Nobody knows where a body ends that announces two different lengths."""
+    if len(set(headers.get_all("Content-Length", []))) > 1:
+        raise fetch_error(FetchReason.BAD_RESPONSE, "two lengths are announced")
+
+
+def refuse_shortness(response: http.client.HTTPResponse) -> None:
+    """A body may end before its announced length without an error of the HTTP client."""
+    if response.length:
+        raise fetch_error(FetchReason.TRUNCATED, _BREAKS[FetchReason.TRUNCATED])
+
+
 def break_error(error: Exception) -> RecordError:
     """The error that a conversation broken by `error` of the HTTP client stands for."""
-    reason = _break_reason(error.__cause__ or error)
+    reason = _break_reason(error)
     return fetch_error(reason, _BREAKS[reason])
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 _STAGING = "staging"
+_SORT_MEMORY = "64MB"  # for the rows of one call; more are sorted on disk
 _BUFFER = 1 << 16  # bytes
 _BLOCK = 100  # rows that are encoded together
 _PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
@@ -43,6 +44,7 @@ def upsert(
     name = _PREPARER.format_table(table)
     listed, keyed = _names(columns), _names(key)
     connection.exec_driver_sql(
+        f"SET LOCAL work_mem = '{_SORT_MEMORY}'; "
         f"CREATE TEMPORARY TABLE {_STAGING} ON COMMIT DROP AS SELECT {listed} FROM {name} LIMIT 0"
     )
     copy_rows(connection, _STAGING, columns, rows)

@@ -4,6 +4,8 @@ concept, record          what was harvested
 dataset, dataset_item    which records a classifier learns from, and as what
 harvest_cursor           how far the search for a category has come
 image                    the picture of a record, or the reason why there is none
+picture_verdict          which pictures stand in for missing ones
+host_lease               how much of an image host each process may ask for
 training_run, checkpoint, model    what was learned, and what of it is in service
 job, job_chunk, job_failure        what is to be enriched, and how far that has come (worker/chunks)
 enrichment               what came out
@@ -183,6 +185,41 @@ class Image(Base):
     fetched_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class PictureVerdict(Base):
+    """Whether pictures of these bytes stand in for missing ones, by count or by a person's word."""
+
+    __tablename__ = "picture_verdict"
+    __table_args__ = (
+        _one_of("verdict", "placeholder", "picture"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
+    )
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    verdict: Mapped[str]
+    judged_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class HostLease(Base):
+    """What a process may ask of an image host until `lease_until`; see common/images/leases.
+
+    `slots` are its requests at a time; `pace` is the share of the full rate that the host bears
+    after its complaints to this process.
+    """
+
+    __tablename__ = "host_lease"
+    __table_args__ = (
+        CheckConstraint("slots >= 0", name="slots_not_negative"),
+        CheckConstraint("pace > 0 AND pace <= 1", name="pace_is_share"),
+    )
+
+    host: Mapped[str] = mapped_column(primary_key=True)
+    process: Mapped[str] = mapped_column(primary_key=True)
+    slots: Mapped[int] = mapped_column(SmallInteger)
+    pace: Mapped[float]
+    paused_until: Mapped[datetime]
+    lease_until: Mapped[datetime]
+
+
 class TrainingRun(Base):
     """One cross-validation: its settings, what it was trained on, and how well it did."""
 
@@ -279,8 +316,9 @@ class JobChunk(Base):
     Every record of a job is in exactly one chunk. `attempt` counts claims that did not finish,
     `retries` how often the records were put off for a transient failure. `token` rises with each
     claim: whoever finishes with an older one is fenced off. `hinted_at` is when the broker was
-    last told of the chunk. The three counts are the outcomes of a done or dead chunk and add up
-    to its records.
+    last told of the chunk, `waiting_since` when its records were first put off without a try,
+    because their host was unavailable. The three counts are the outcomes of a chunk that was
+    settled, done or dead, and add up to its records.
     """
 
     __tablename__ = "job_chunk"
@@ -296,9 +334,11 @@ class JobChunk(Base):
             " enriched + below_threshold + failed = cardinality(record_ids))",
             name="outcomes_add_up",
         ),
-        Index(
-            "ix_job_chunk_ready", "job_id", "not_before", postgresql_where=text("state = 'ready'")
+        CheckConstraint(
+            "(settled_at IS NOT NULL) = (state IN ('done', 'dead'))", name="settled_has_time"
         ),
+        Index("ix_job_chunk_ready", "job_id", "number", postgresql_where=text("state = 'ready'")),
+        Index("ix_job_chunk_hinted", "hinted_at", postgresql_where=text("state = 'ready'")),
         Index("ix_job_chunk_leased", "lease_until", postgresql_where=text("state = 'leased'")),
     )
 
@@ -312,6 +352,8 @@ class JobChunk(Base):
     lease_until: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
     not_before: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
     hinted_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    waiting_since: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
     worker: Mapped[str | None]
     enriched: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     below_threshold: Mapped[int] = mapped_column(SmallInteger, server_default="0")

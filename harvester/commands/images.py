@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.errors import EnrichmentError
+from common.images.download import CONNECTIONS
 from common.images.thumbnails import Picture
 from common.settings import ImageSettings
 from common.store.session import open_store
@@ -32,7 +33,9 @@ def images(
             "fails the thumbnail. Records that failed by another choice are tried again."
         ),
     ] = "auto",
-    connections: Annotated[int, typer.Option(min=1, max=1024, help="Downloads at a time.")] = 64,
+    connections: Annotated[
+        int, typer.Option(min=1, max=1024, help="Downloads at a time.")
+    ] = CONNECTIONS,
     max_side: Annotated[
         int,
         typer.Option(

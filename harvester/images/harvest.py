@@ -16,9 +16,10 @@ import structlog
 from sqlalchemy import Engine, text
 
 from common.errors import RecordError
-from common.images.download import fetch_all
+from common.images.download import CONNECTIONS, fetch_all
 from common.images.fetch import ImageFetcher
-from common.images.hosts import LocalHostLimiter
+from common.images.hosts import HostLimiter
+from common.images.leases import SharedHostLimiter
 from common.images.thumbnails import Picture
 from common.progress import progress
 from common.settings import ImageSettings
@@ -54,7 +55,7 @@ class ImageOptions:
     """How the pictures of a dataset are fetched and stored; `max_side` None keeps originals."""
 
     picture: Picture = "auto"
-    connections: int = 64
+    connections: int = CONNECTIONS
     max_side: int | None = DEFAULT_MAX_SIDE
 
 
@@ -72,10 +73,12 @@ def harvest_images(
     folder = PictureFolder(settings.image_dir, max_side=options.max_side)
     remove_stale_files(settings.image_dir)
     _forget_vanished(engine, dataset, folder)
-    placeholders = Placeholders(engine, settings.image_dir)
+    placeholders = Placeholders(engine)
     placeholders.free_pictures()
-    with ImageFetcher.from_settings(settings) as fetcher:
-        limiter = LocalHostLimiter.from_settings(settings)
+    with (
+        ImageFetcher.from_settings(settings) as fetcher,
+        SharedHostLimiter.from_settings(settings, engine) as limiter,
+    ):
         while True:
             with (
                 progress("images", count_due(engine, dataset, options.picture)) as report,
@@ -129,9 +132,7 @@ class _Harvest:
             if not job.cancelled() and job.exception() is None:
                 self._settle(candidate, job.result())
 
-    def run(
-        self, candidates: Iterator[Candidate], limiter: LocalHostLimiter, *, threads: int
-    ) -> None:
+    def run(self, candidates: Iterator[Candidate], limiter: HostLimiter, *, threads: int) -> None:
         """Bring every candidate to its outcome."""
         while True:
             outcomes = fetch_all(

@@ -5,35 +5,31 @@ them away is that the same bytes come from many different URLs: a picture that s
 share, as the pages of one album do, has one URL in all of them. Setting aside a true picture that
 was uploaded five times over loses little: byte-identical copies teach nothing.
 
-Verdicts are kept in IMAGE_DIR/placeholders.txt, one SHA-256 of a stored file and one word a line.
-A person may overrule them: `picture` instead of `placeholder` frees the records at the next run,
-and `placeholder` for any other picture sets its records aside.
+Verdicts are rows of `picture_verdict`, by the SHA-256 of the stored file. What a person says goes
+before what the count says, and takes effect at the next run.
 """
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Literal, cast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
-from common.files import write_atomically
+from common.store.bulk import upsert
+from common.store.tables import PictureVerdict
 from harvester.images.outcomes import HarvestReason
 
-FILE_NAME = "placeholders.txt"
 MIN_URLS = 5  # from which on the same bytes count as a placeholder
 
 Verdict = Literal["placeholder", "picture"]
 
-_LINE = re.compile(r"([0-9a-f]{64})\s+(placeholder|picture)")
-_HEADER = """\
-# Pictures by the SHA-256 of the stored file: `placeholder` sets the records aside that have it.
-# Write `picture` instead where that is wrong, and run `harvester images` again.
-"""
+_SHA256 = re.compile("[0-9a-f]{64}")
 
-_SUSPECTS = text("""
-    SELECT image.sha256
+_JUDGE = text("""
+    INSERT INTO picture_verdict (sha256, verdict)
+    SELECT image.sha256, 'placeholder'
     FROM image JOIN record ON record.id = image.record_id
     WHERE image.state = 'stored' AND image.sha256 IN (
         SELECT shown.sha256
@@ -42,83 +38,97 @@ _SUSPECTS = text("""
         WHERE item.dataset_id = :dataset)
     GROUP BY image.sha256
     HAVING count(DISTINCT coalesce(record.media_url, record.preview_url)) >= :urls
+    ORDER BY image.sha256
+    ON CONFLICT DO NOTHING
 """)
 
-_SET_ASIDE = text("""
+_KNOWN = text("SELECT sha256 FROM picture_verdict WHERE verdict = 'placeholder'")
+
+_SET_ASIDE = text(f"""
     UPDATE image
-    SET state = 'failed', reason = :reason, detail = sha256, not_before = now(),
-        sha256 = NULL, path = NULL, width = NULL, height = NULL
-    WHERE state = 'stored' AND sha256 = ANY(:hashes)
+    SET state = 'failed', reason = '{HarvestReason.PLACEHOLDER}', detail = sha256,
+        not_before = now(), sha256 = NULL, path = NULL, width = NULL, height = NULL
+    WHERE state = 'stored'
+    AND sha256 IN (SELECT sha256 FROM picture_verdict WHERE verdict = 'placeholder')
 """)
 
-_FREE = text("""
+_FREE = text(f"""
     UPDATE image SET state = 'deferred', not_before = '-infinity', attempts = 1
-    WHERE reason = :reason AND state = 'failed' AND detail = ANY(:hashes)
+    WHERE reason = '{HarvestReason.PLACEHOLDER}' AND state = 'failed'
+    AND detail IN (SELECT sha256 FROM picture_verdict WHERE verdict = 'picture')
+""")
+
+_LIST = text(f"""
+    SELECT verdict.sha256, verdict.verdict, count(image.record_id) AS records,
+           min(coalesce(record.media_url, record.preview_url)) AS example
+    FROM picture_verdict AS verdict
+    LEFT JOIN image ON image.sha256 = verdict.sha256
+        OR image.reason = '{HarvestReason.PLACEHOLDER}' AND image.detail = verdict.sha256
+    LEFT JOIN record ON record.id = image.record_id
+    GROUP BY verdict.sha256
+    ORDER BY records DESC, verdict.sha256
 """)
 
 
 class Placeholders:
-    """What is known of them, in the store and in the file beside the pictures."""
+    """Those that are known, for one run."""
 
-    def __init__(self, engine: Engine, image_dir: Path) -> None:
-        """Read the verdicts.
-
-        Raises:
-            UsageError: a line of the file is not what it should be.
-        """
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._path = image_dir / FILE_NAME
-        self._verdicts = _read(self._path)
+        self._known: frozenset[str] = frozenset()
+        self._read()
 
     def __contains__(self, digest: str) -> bool:
-        return self._verdicts.get(digest) == "placeholder"
+        return digest in self._known
 
     def free_pictures(self) -> None:
         """Have the records looked for again whose pictures a person says are true ones."""
-        chosen = {"reason": HarvestReason.PLACEHOLDER.value, "hashes": self._judged("picture")}
         with self._engine.begin() as connection:
-            connection.execute(_FREE, chosen)
+            connection.execute(_FREE)
 
     def set_aside(self, dataset: int) -> int:
         """Look for them among the pictures of a dataset.
 
         Returns:
             How many records, of any dataset, have lost their picture by that.
-
-        Raises:
-            EnrichmentError: the verdicts cannot be written.
         """
-        with self._engine.connect() as connection:
-            suspects = connection.scalars(_SUSPECTS, {"dataset": dataset, "urls": MIN_URLS}).all()
-        found = [digest for digest in suspects if digest not in self._verdicts]
-        if found:
-            self._verdicts |= dict.fromkeys(found, "placeholder")
-            write_atomically(self._path, _written(self._verdicts))
-        chosen = {"reason": HarvestReason.PLACEHOLDER.value, "hashes": self._judged("placeholder")}
         with self._engine.begin() as connection:
-            return connection.execute(_SET_ASIDE, chosen).rowcount
+            connection.execute(_JUDGE, {"dataset": dataset, "urls": MIN_URLS})
+            records = connection.execute(_SET_ASIDE).rowcount
+        self._read()
+        return records
 
-    def _judged(self, verdict: Verdict) -> list[str]:
-        return [digest for digest, word in self._verdicts.items() if word == verdict]
-
-
-def _read(path: Path) -> dict[str, Verdict]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    verdicts: dict[str, Verdict] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        match = _LINE.fullmatch(line.strip())
-        if match is None:
-            raise UsageError(
-                f"{path}, line {number}: write a SHA-256 and `placeholder` or `picture`."
-            )
-        verdicts[match[1]] = cast(Verdict, match[2])
-    return verdicts
+    def _read(self) -> None:
+        with self._engine.connect() as connection:
+            self._known = frozenset(connection.scalars(_KNOWN))
 
 
-def _written(verdicts: Mapping[str, Verdict]) -> str:
-    return _HEADER + "".join(f"{digest} {verdict}\n" for digest, verdict in verdicts.items())
+@dataclass(frozen=True)
+class Judged:
+    """A picture with its verdict, how many records it is about, and one of its URLs."""
+
+    sha256: str
+    verdict: Verdict
+    records: int
+    example: str | None
+
+
+def judged_pictures(engine: Engine) -> list[Judged]:
+    """All verdicts, those about the most records first."""
+    with engine.connect() as connection:
+        return [Judged(*row) for row in connection.execute(_LIST)]
+
+
+def judge(engine: Engine, digests: Sequence[str], verdict: Verdict) -> None:
+    """Write down what a person says of pictures; the next run acts on it.
+
+    Raises:
+        UsageError: one of them is no SHA-256.
+    """
+    for digest in digests:
+        if not _SHA256.fullmatch(digest):
+            raise UsageError(f"'{digest}' is no SHA-256 of a stored picture: 64 hex digits.")
+    columns = ("sha256", "verdict")
+    rows = [(digest, verdict) for digest in digests]
+    with engine.begin() as connection:
+        upsert(connection, PictureVerdict.__table__, columns, rows, update=("verdict",))

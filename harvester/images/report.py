@@ -87,7 +87,7 @@ ADVICE: dict[str, str] = {
     DecodeReason.OUT_OF_MEMORY: "Give the process more memory. " + _WAIT,
     HarvestReason.NO_PICTURE: "Nothing to fetch: use --picture auto, or leave these records out.",
     HarvestReason.PLACEHOLDER: "It has no pictures of its own for these: tell the provider, or "
-    "overrule it in placeholders.txt.",
+    "overrule it by `harvester placeholders`.",
     HarvestReason.VANISHED: "Files were removed from IMAGE_DIR. " + _WAIT,
     NOT_TRIED: "Run the command without --report.",
 }

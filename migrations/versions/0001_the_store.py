@@ -178,6 +178,36 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_image_sha256"), "image", ["sha256"], unique=False)
     op.create_table(
+        "picture_verdict",
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column(
+            "judged_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "sha256 ~ '^[0-9a-f]{64}$'", name=op.f("ck_picture_verdict_sha256_form")
+        ),
+        sa.CheckConstraint(
+            "verdict IN ('placeholder', 'picture')", name=op.f("ck_picture_verdict_verdict_known")
+        ),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_picture_verdict")),
+    )
+    op.create_table(
+        "host_lease",
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("process", sa.Text(), nullable=False),
+        sa.Column("slots", sa.SmallInteger(), nullable=False),
+        sa.Column("pace", sa.Float(), nullable=False),
+        sa.Column("paused_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("pace > 0 AND pace <= 1", name=op.f("ck_host_lease_pace_is_share")),
+        sa.CheckConstraint("slots >= 0", name=op.f("ck_host_lease_slots_not_negative")),
+        sa.PrimaryKeyConstraint("host", "process", name=op.f("pk_host_lease")),
+    )
+    op.create_table(
         "model",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -319,6 +349,8 @@ def upgrade() -> None:
             server_default=sa.text("'-infinity'"),
             nullable=False,
         ),
+        sa.Column("waiting_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("worker", sa.Text(), nullable=True),
         sa.Column("enriched", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("below_threshold", sa.SmallInteger(), server_default="0", nullable=False),
@@ -326,6 +358,10 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "enriched >= 0 AND below_threshold >= 0 AND failed >= 0 AND (state NOT IN ('done', 'dead') OR enriched + below_threshold + failed = cardinality(record_ids))",
             name=op.f("ck_job_chunk_outcomes_add_up"),
+        ),
+        sa.CheckConstraint(
+            "(settled_at IS NOT NULL) = (state IN ('done', 'dead'))",
+            name=op.f("ck_job_chunk_settled_has_time"),
         ),
         sa.CheckConstraint(
             "state IN ('ready', 'leased', 'done', 'dead')", name=op.f("ck_job_chunk_state_known")
@@ -353,7 +389,14 @@ def upgrade() -> None:
     op.create_index(
         "ix_job_chunk_ready",
         "job_chunk",
-        ["job_id", "not_before"],
+        ["job_id", "number"],
+        unique=False,
+        postgresql_where=sa.text("state = 'ready'"),
+    )
+    op.create_index(
+        "ix_job_chunk_hinted",
+        "job_chunk",
+        ["hinted_at"],
         unique=False,
         postgresql_where=sa.text("state = 'ready'"),
     )
@@ -381,6 +424,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("job_failure")
     op.drop_index(
+        "ix_job_chunk_hinted", table_name="job_chunk", postgresql_where=sa.text("state = 'ready'")
+    )
+    op.drop_index(
         "ix_job_chunk_ready", table_name="job_chunk", postgresql_where=sa.text("state = 'ready'")
     )
     op.drop_index(
@@ -400,6 +446,8 @@ def downgrade() -> None:
     op.drop_table("model")
     op.drop_index(op.f("ix_image_sha256"), table_name="image")
     op.drop_table("image")
+    op.drop_table("host_lease")
+    op.drop_table("picture_verdict")
     op.drop_index(op.f("ix_dataset_item_record_id"), table_name="dataset_item")
     op.drop_table("harvest_cursor")
     op.drop_table("dataset_item")

@@ -1,5 +1,4 @@
 import json
-import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -7,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import structlog
 from click.testing import Result
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
@@ -48,17 +46,6 @@ class Harvester:
         """What the store answers."""
         with self.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(text(query))]
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """A command sends the log to its own standard error, which is gone after the test."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

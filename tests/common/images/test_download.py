@@ -58,6 +58,7 @@ def test_items_are_read_no_further_ahead_than_the_window(serve, fetcher):
 
 
 def test_pictures_that_nobody_takes_hold_up_new_requests(serve, fetcher, monkeypatch):
+    monkeypatch.setattr(download, "LEAST_BYTES", 1)
     monkeypatch.setattr(download, "UNREAD_BYTES", 3 * len(JPEG))
     server = serve(answering(response(JPEG)))
     items = [(number, server.url()) for number in range(60)]

@@ -175,24 +175,33 @@ def test_placeholders_are_set_aside_until_a_person_overrules_it(placeholders):
     assert placeholders.rows(MAPS + "state = 'stored'") == []
     assert states(placeholders)["stored", "media"] > 20
     assert not (placeholders.folder / "training" / "map").exists()
-    verdicts = placeholders.folder / "images" / "placeholders.txt"
-    verdicts.write_text(verdicts.read_text().replace(" placeholder\n", " picture\n"))
+    listed = placeholders("placeholders").stdout
+    for [digest] in placeholders.rows("SELECT sha256 FROM picture_verdict"):
+        assert digest in listed
+        placeholders("placeholders", "--picture", digest)
     placeholders(*IMAGES, "--saving-dir", "training")
     assert len(placeholders.rows(MAPS + "state = 'stored'")) >= 6
     assert list((placeholders.folder / "training" / "map").iterdir())
     assert ("failed", "placeholder") not in states(placeholders)
 
 
-def test_a_known_placeholder_is_not_taken_again_and_a_malformed_verdict_is_refused(placeholders):
+def test_a_known_placeholder_is_not_taken_again(placeholders):
     placeholders(*IMAGES, "--picture", "media")
     kept = placeholders.rows(MAPS + "reason = 'placeholder' ORDER BY 1")
     with placeholders.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM image WHERE record_id = %s", kept[0])
     placeholders(*IMAGES, "--picture", "media")
     assert placeholders.rows(MAPS + "reason = 'placeholder' ORDER BY 1") == kept
-    with (placeholders.folder / "images" / "placeholders.txt").open("a") as verdicts:
-        verdicts.write("abc maybe\n")
-    assert "line 4" in placeholders(*IMAGES, exit_code=2).stderr
+
+
+def test_a_person_may_call_any_picture_a_placeholder(harvested):
+    harvested(*IMAGES, "--picture", "media")
+    [[digest]] = harvested.rows("SELECT min(sha256) FROM image WHERE state = 'stored'")
+    harvested("placeholders", "--placeholder", digest)
+    harvested(*IMAGES, "--picture", "media")
+    assert harvested.rows(f"SELECT count(*) FROM image WHERE sha256 = '{digest}'") == [(0,)]
+    assert ("failed", "placeholder") in states(harvested)
+    assert "64 hex digits" in harvested("placeholders", "--picture", "abc", exit_code=2).stderr
 
 
 def test_one_picture_that_many_records_share_is_no_placeholder(placeholders):

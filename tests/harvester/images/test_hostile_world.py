@@ -84,6 +84,7 @@ HOSTILITIES = (
     Hostility("nat64", ("failed", "address_refused"), url="http://[64:ff9b::a9fe:a9fe]/"),
     Hostility("mapped", ("failed", "address_refused"), url="http://[::ffff:127.0.0.1]/"),
     Hostility("localhost", ("failed", "address_refused"), url="http://localhost/"),
+    Hostility("nameless", ("deferred", "dns"), url="http://nowhere.invalid/picture.jpg"),
     Hostility("closed", ("deferred", "connect"), url="http://127.0.1.250:9/"),
     Hostility("blanks", (400, 300), url="  {url}?title=Schöne Aussicht&share=100%\n"),
     # pictures
