@@ -1,0 +1,108 @@
+"""`worker export` as its user types it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.worker.exports.conftest import MAP, PAINTING, THUMBNAIL, Shelf
+from worker.cli import app
+
+WORKER = str(Path(sys.executable).with_name("worker"))
+
+
+def export(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["export", *map(str, arguments)])
+
+
+@pytest.fixture
+def filled(shelf: Shelf) -> Shelf:
+    shelf.add("/1/a", MAP, 0.9)
+    shelf.add("/1/a", PAINTING, 0.6)
+    shelf.add("/1/B", PAINTING, 0.8, source="thumbnail", image_url=THUMBNAIL)
+    return shelf
+
+
+@pytest.mark.parametrize("file_format", ["csv", "jsonld", "edm", "parquet"])
+def test_the_same_enrichments_give_the_same_bytes_however_they_were_written(
+    filled: Shelf, tmp_path: Path, file_format: str
+) -> None:
+    job, files = filled.jobs["vases 1"], [tmp_path / "first", tmp_path / "second"]
+    assert export(job, files[0], "--format", file_format).exit_code == 0
+    filled.execute("UPDATE enrichment SET confidence = 0.1 WHERE record_id = '/1/a'")
+    filled.execute("UPDATE enrichment SET confidence = 0.9 WHERE concept_uri = :uri", uri=MAP)
+    filled.execute("UPDATE enrichment SET confidence = 0.6 WHERE confidence = 0.1")
+    assert export(job, files[1], "--format", file_format).exit_code == 0
+    assert files[0].read_bytes() == files[1].read_bytes() != b""
+
+
+def test_a_model_and_a_time_are_exported_alike(filled: Shelf, tmp_path: Path) -> None:
+    by_job, by_model, by_time = (tmp_path / name for name in ("job", "model", "time"))
+    export(filled.jobs["vases 1"], by_job)
+    export("--model", "vases@1", by_model)
+    done = export("--since", "2026-11-23T22:00Z", "--model", "vases", by_time)
+    assert "3 enrichments written" in done.output
+    assert by_job.read_bytes() == by_model.read_bytes() == by_time.read_bytes()
+
+
+def test_annotations_of_images_on_standard_output(filled: Shelf) -> None:
+    job = str(filled.jobs["vases 1"])
+    done = export(job, "--format", "jsonld", "--target", "image")
+    (page,) = map(json.loads, done.stdout.splitlines())
+    targets = [item["target"] for item in page["items"]]
+    assert [isinstance(target, dict) for target in targets] == [False, True, True]
+
+
+def test_an_unfinished_job_is_exported_with_a_remark(filled: Shelf) -> None:
+    filled.execute("UPDATE job SET state = 'running', finished_at = NULL")
+    done = export(filled.jobs["vases 1"])
+    assert done.exit_code == 0
+    assert "not finished" in done.stderr
+    assert done.stdout.count("\n") == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["out.csv"],
+        ["--model", "urns", "out.csv"],
+        ["--since", "soon", "out.csv"],
+        ["--model", "vases", "--target", "image", "out.csv"],
+        ["--model", "vases", "--format", "xml", "out.csv"],
+    ],
+)
+def test_wrong_usage_is_one_message_and_no_file(
+    filled: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = export(*arguments)
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_stops_reading_ends_the_export_with_one_line(filled: Shelf) -> None:
+    filled.execute(
+        "INSERT INTO record (id) SELECT '/2/r' || number FROM generate_series(1, 20000) AS number"
+    )
+    filled.execute(
+        "INSERT INTO enrichment (record_id, concept_uri, model_id, confidence, source, image_url,"
+        " job_id) SELECT record.id, :uri, model_id, 0.5, 'media', 'http://m.example/', job.id"
+        " FROM record, job WHERE record.id LIKE '/2/%' AND job.id = :job",
+        uri=MAP,
+        job=filled.jobs["vases 1"],
+    )
+    command = [WORKER, "export", "--model", "vases"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline().startswith(b"record_id,")
+        process.stdout.close()
+        complaint = process.stderr.read().decode()
+        assert process.wait(timeout=60) == 1
+    lines = [line for line in complaint.splitlines() if not line.startswith("export:")]
+    assert lines == ["error: Nobody reads the output any more."]

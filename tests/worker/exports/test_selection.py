@@ -1,0 +1,127 @@
+"""Which enrichments are exported, and in which order."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from common.errors import UsageError
+from tests.worker.exports.conftest import FULL, MAP, PAINTING, Shelf
+from worker.exports import selection as selecting
+from worker.exports.selection import Selection, is_unfinished
+
+
+def records(shelf: Shelf, selection: Selection) -> list[str]:
+    return [row.record_id for row in shelf.found(selection)]
+
+
+def test_a_job_has_what_its_model_says_of_its_records(shelf: Shelf) -> None:
+    shelf.add("/1/a", MAP, 0.9)
+    shelf.add("/1/a", MAP, 0.8, model="vases 2")
+    shelf.add("/1/elsewhere", MAP, 0.9)
+    (row,) = shelf.found(Selection(job=shelf.jobs["vases 1"]))
+    assert row[:6] == ("/1/a", MAP, "map", 0.9, "vases v1", "media")
+    assert (row.image_url, row.job) == (FULL, str(shelf.jobs["vases 1"]))
+    assert row.created == datetime(2026, 11, 23, 22, tzinfo=UTC)
+
+
+def test_a_job_has_what_an_earlier_job_of_its_model_found_out(shelf: Shelf) -> None:
+    shelf.add("/1/a", MAP, 0.9)
+    later = uuid4()
+    shelf.execute(
+        "INSERT INTO job (id, model_id, state, finished_at)"
+        " SELECT :later, model_id, 'done', now() FROM job WHERE id = :job_id",
+        later=later,
+        job_id=shelf.jobs["vases 1"],
+    )
+    assert records(shelf, Selection(job=later)) == []
+    shelf.execute(
+        "INSERT INTO job_chunk (job_id, number, record_ids, state, settled_at, enriched)"
+        " VALUES (:later, 1, '{/1/a}', 'done', now(), 1)",
+        later=later,
+    )
+    assert records(shelf, Selection(job=later)) == ["/1/a"]
+
+
+def test_records_asked_for_by_an_old_id_come_under_their_present_one(shelf: Shelf) -> None:
+    shelf.add("/1/present", MAP, 0.9)
+    shelf.execute("INSERT INTO record_alias (old_id, record_id) VALUES ('/1/old', '/1/present')")
+    assert records(shelf, Selection(job=shelf.jobs["vases 1"])) == ["/1/present"]
+
+
+def test_a_model_is_all_its_versions_or_one(shelf: Shelf) -> None:
+    for model in ("vases 1", "vases 2", "coins 1"):
+        shelf.add("/1/a", MAP, 0.9, model=model)
+    shelf.add("/1/elsewhere", MAP, 0.9, model="vases 2")
+    assert [row.model for row in shelf.found(Selection(model="vases"))] == [
+        *("vases v1", "vases v2", "vases v2")
+    ]
+    assert records(shelf, Selection(model="vases", version=2)) == ["/1/a", "/1/elsewhere"]
+
+
+def test_a_time_is_included_and_combines_with_a_model(shelf: Shelf) -> None:
+    since = datetime(2026, 11, 23, 22, tzinfo=UTC)
+    shelf.add("/1/before", MAP, 0.9, created="2026-11-23T21:59:59.999999Z")
+    shelf.add("/1/then", MAP, 0.9, created="2026-11-23T23:00:00+01:00")
+    shelf.add("/1/after", MAP, 0.9, created="2026-11-24", model="coins 1")
+    assert records(shelf, Selection(since=since)) == ["/1/after", "/1/then"]
+    assert records(shelf, Selection(since=since, model="vases")) == ["/1/then"]
+
+
+def test_the_order_is_by_bytes_and_confidence_whatever_the_order_of_writing(shelf: Shelf) -> None:
+    shelf.add("/1/a", MAP, 0.7, model="vases 2")
+    shelf.add("/1/a", MAP, 0.7)
+    shelf.add("/1/a", PAINTING, 0.7)
+    shelf.add("/1/a", PAINTING, 0.8, model="vases 2")
+    shelf.add("/1/B", MAP, 0.1)
+    rows = shelf.found(Selection(model="vases"))
+    assert [(row.record_id, row.confidence, row.concept[-2:], row.model) for row in rows] == [
+        ("/1/B", 0.1, "43", "vases v1"),
+        ("/1/a", 0.8, "47", "vases v2"),
+        ("/1/a", 0.7, "43", "vases v1"),
+        ("/1/a", 0.7, "43", "vases v2"),
+        ("/1/a", 0.7, "47", "vases v1"),
+    ]
+
+
+def test_no_address_carries_a_password_or_a_key(shelf: Shelf) -> None:
+    shelf.add("/1/a", MAP, 0.9, image_url="https://me:secret@m.example/a?wskey=secret&page=2")
+    (row,) = shelf.found(Selection(model="vases"))
+    assert row.image_url == "https://m.example/a?page=2"
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (Selection(job=uuid4()), "no job"),
+        (Selection(model="urns"), "no model urns"),
+        (Selection(model="vases", version=7), "no version 7; it has 1, 2"),
+    ],
+)
+def test_what_does_not_exist_is_named(shelf: Shelf, selection: Selection, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        shelf.found(selection)
+
+
+def test_rows_stream_from_a_cursor_of_the_server(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selecting, "ROWS_AT_ONCE", 2)
+    for number in range(5):
+        shelf.add(f"/1/r{number}", MAP, 0.9)
+    with selecting.selected(shelf.engine, Selection(model="vases")) as rows:
+        next(rows)
+        with shelf.engine.connect() as other:
+            declared = other.execute(
+                text("SELECT query FROM pg_stat_activity WHERE state = 'idle in transaction'")
+            )
+            assert any("FETCH" in query for query in declared.scalars())
+        assert len(list(rows)) == 4
+
+
+def test_a_job_is_unfinished_until_it_is_done_or_cancelled(shelf: Shelf) -> None:
+    job = shelf.jobs["coins 1"]
+    assert not is_unfinished(shelf.engine, job)
+    shelf.execute("UPDATE job SET state = 'paused', finished_at = NULL WHERE id = :id", id=job)
+    assert is_unfinished(shelf.engine, job)

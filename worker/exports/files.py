@@ -1,0 +1,54 @@
+"""The file that an export becomes, whole or absent, or standard output."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy import Engine
+
+from common.files import STANDARD_OUTPUT, replacing
+from common.progress import ProgressReport, progress
+from worker.exports.selection import EnrichmentRow, Selection, selected
+
+ROWS_A_REPORT = 1_000
+
+Write = Callable[[Iterable[EnrichmentRow], BinaryIO], int]
+
+
+def export(engine: Engine, selection: Selection, file: str, write: Write) -> int:
+    """Write what is selected to a file, or to standard output where `file` is `-`.
+
+    Returns:
+        How many enrichments were written.
+
+    Raises:
+        UsageError: there is no such job or model.
+        EnrichmentError: the disk is full or refuses; the former file, if any, is untouched.
+    """
+    with (
+        selected(engine, selection) as rows,
+        _output(file) as stream,
+        progress("export") as report,
+    ):
+        return write(_reported(rows, report), stream)
+
+
+@contextmanager
+def _output(file: str) -> Iterator[BinaryIO]:
+    if file == STANDARD_OUTPUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with replacing(Path(file)) as unfinished, unfinished.open("wb") as stream:
+        yield stream
+
+
+def _reported(rows: Iterable[EnrichmentRow], report: ProgressReport) -> Iterator[EnrichmentRow]:
+    count = 0
+    for count, row in enumerate(rows, start=1):
+        yield row
+        if count % ROWS_A_REPORT == 0:
+            report.advance(ROWS_A_REPORT)
+    report.advance(count % ROWS_A_REPORT)

@@ -1,0 +1,122 @@
+"""Which enrichments leave the store, and in which order.
+
+The order is the same whatever the locale and the age of the database: by record ID, byte by byte,
+then the surest concept first, then by concept URI, name and version of the model.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+
+from common.errors import UsageError
+from worker.exports.addresses import published
+
+ROWS_AT_ONCE = 5_000  # from the cursor of the server
+
+
+class EnrichmentRow(NamedTuple):
+    """A concept that a model saw in a picture of a record; `image_url` is fit to be published."""
+
+    record_id: str
+    concept: str
+    label: str
+    confidence: float
+    model: str
+    picture: str
+    image_url: str
+    job: str
+    created: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What is asked for: a job, or a model (without version: all its versions), a time, or both.
+
+    A job's enrichments are what its model says of its records, whichever job found it out.
+    `since` is compared with the database's time at the start of the transaction that first wrote
+    an enrichment.
+    """
+
+    job: UUID | None = None
+    model: str | None = None
+    version: int | None = None
+    since: datetime | None = None
+
+    def asked(self) -> dict[str, Any]:
+        """What was asked for, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+_ENRICHMENTS = """
+    SELECT enrichment.record_id, enrichment.concept_uri, concept.label, enrichment.confidence,
+           model.name || ' v' || model.version, enrichment.source, enrichment.image_url,
+           CAST(enrichment.job_id AS text), enrichment.created_at
+    FROM enrichment
+    JOIN model ON model.id = enrichment.model_id
+    JOIN concept ON concept.uri = enrichment.concept_uri
+    WHERE {}
+    ORDER BY enrichment.record_id COLLATE "C", enrichment.confidence DESC,
+             enrichment.concept_uri COLLATE "C", model.name COLLATE "C", model.version
+"""
+_CONDITIONS = {
+    "job": """
+        enrichment.model_id = (SELECT model_id FROM job WHERE id = :job)
+        AND enrichment.record_id IN (
+            SELECT coalesce(alias.record_id, asked.id)
+            FROM job_chunk CROSS JOIN LATERAL unnest(job_chunk.record_ids) AS asked(id)
+            LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
+            WHERE job_chunk.job_id = :job AND job_chunk.state = 'done')
+    """,
+    "model": "model.name = :model",
+    "version": "model.version = :version",
+    "since": "enrichment.created_at >= :since",
+}
+_JOB_STATE = text("SELECT state FROM job WHERE id = :job")
+_VERSIONS = text("SELECT version FROM model WHERE name = :model ORDER BY version")
+
+
+@contextmanager
+def selected(engine: Engine, selection: Selection) -> Iterator[Iterator[EnrichmentRow]]:
+    """The enrichments asked for, all as they were at one moment, for as long as the block lasts.
+
+    Raises:
+        UsageError: there is no such job or model.
+    """
+    asked = selection.asked()
+    statement = text(_ENRICHMENTS.format(" AND ".join(_CONDITIONS[name] for name in asked)))
+    with engine.connect() as connection:
+        _check(connection, selection)
+        streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
+        with streaming.execute(statement, asked) as rows:
+            yield map(_fit_to_publish, rows)
+
+
+def is_unfinished(engine: Engine, job: UUID) -> bool:
+    """Whether records of a job may still get enrichments."""
+    with engine.connect() as connection:
+        state = connection.execute(_JOB_STATE, {"job": job}).scalar_one_or_none()
+    return state not in ("done", "cancelled")
+
+
+def _check(connection: Connection, selection: Selection) -> None:
+    if selection.job and not connection.execute(_JOB_STATE, {"job": selection.job}).first():
+        raise UsageError(f"There is no job {selection.job}.")
+    if selection.model:
+        known = connection.execute(_VERSIONS, {"model": selection.model}).scalars().all()
+        if not known:
+            raise UsageError(f"There is no model {selection.model}; see: trainer models")
+        if selection.version not in (None, *known):
+            raise UsageError(
+                f"Model {selection.model} has no version {selection.version}; "
+                f"it has {', '.join(map(str, known))}."
+            )
+
+
+def _fit_to_publish(row: Any) -> EnrichmentRow:
+    found = EnrichmentRow._make(row)
+    return found._replace(image_url=published(found.image_url))
