@@ -1,10 +1,13 @@
 """Logging: for people on a terminal, one JSON object a line otherwise; always to standard error."""
 
 import logging
+import re
 import sys
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_URL = re.compile(r"\b([a-z][a-z0-9+.-]*://)([^\s\"'<>]+)", re.IGNORECASE)
 
 
 def configure_logging(*, json: bool | None = None) -> None:
@@ -19,6 +22,7 @@ def configure_logging(*, json: bool | None = None) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        _hide_secrets,
     ]
     renderer: Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
@@ -39,3 +43,18 @@ def configure_logging(*, json: bool | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def without_secrets(text: str) -> str:
+    """The text, its URLs without user, password, query and fragment: some hold keys."""
+    return _URL.sub(lambda url: url[1] + re.split(r"[?#]", url[2])[0].split("@")[-1], text)
+
+
+def _hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Nobody means to log a secret; errors of libraries quote URLs all the same."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = without_secrets(value)
+        elif isinstance(value, BaseException):
+            event[name] = without_secrets(repr(value))
+    return event

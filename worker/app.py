@@ -23,6 +23,7 @@ _REDIS_OPTIONS = {
     "socket_connect_timeout": 5,
     "health_check_interval": 25,
 }
+_AMQP_OPTIONS = {"confirm_publish": True}
 
 
 def queue_of(priority: str) -> str:
@@ -33,12 +34,16 @@ def queue_of(priority: str) -> str:
 def create_app(settings: BrokerSettings) -> Celery:
     """A Celery application on the broker of the settings, without tasks."""
     url = settings.broker_url.get_secret_value()
+    on_redis = url.startswith("redis")
     app = Celery("worker", broker=url, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
-        task_queues=[Queue(URGENT_QUEUE), Queue(BULK_QUEUE), Queue(SUBMIT_QUEUE)],
+        task_queues=[
+            Queue(name, queue_arguments={} if on_redis else {"x-queue-type": "quorum"})
+            for name in (URGENT_QUEUE, BULK_QUEUE, SUBMIT_QUEUE)
+        ],
         task_routes={SUBMIT: {"queue": SUBMIT_QUEUE}},
         task_acks_late=True,
         worker_prefetch_multiplier=1,
@@ -46,6 +51,6 @@ def create_app(settings: BrokerSettings) -> Celery:
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=_REDIS_OPTIONS if url.startswith("redis") else {},
+        broker_transport_options=_REDIS_OPTIONS if on_redis else _AMQP_OPTIONS,
     )
     return app

@@ -5,66 +5,95 @@ import queue
 import threading
 import time
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from common.vision.runtimes import Runtime
+from worker import metrics
 
 MAX_WAIT = 0.05  # seconds that a picture waits for others to share its batch
 QUEUED_BATCHES = 4  # beyond these, submitting blocks: decoding must not outrun the device
 
 Probabilities = NDArray[np.float32]
-_Waiting = tuple[torch.Tensor, "Future[Probabilities]"]
 
 
-class Batcher(threading.Thread):
-    """Classifies pictures that threads submit, a full batch at a time where there are enough."""
+@dataclass(frozen=True)
+class _Waiting:
+    pixels: torch.Tensor
+    future: "Future[Probabilities]"
+    since: float = field(default_factory=time.perf_counter)
+
+
+class Batcher:
+    """Classifies pictures that threads submit, a full batch at a time where there are enough.
+
+    One thread for each stream of the runtime: on a CPU, a batch on each core beats a batch on all.
+    """
 
     def __init__(self, runtime: Runtime, *, batch_size: int) -> None:
-        super().__init__(name="batcher", daemon=True)
         self._runtime = runtime
         self._batch_size = batch_size
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(QUEUED_BATCHES * batch_size)
+        self._filling = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"batcher-{number}", daemon=True)
+            for number in range(runtime.streams)
+        ]
+
+    def start(self) -> None:
+        """Begin to classify."""
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, pixels: torch.Tensor) -> "Future[Probabilities]":
         """Queue one picture, uint8 (3, height, width); the future holds float32 (classes,)."""
         future: Future[Probabilities] = Future()
-        self._queue.put((pixels, future))
+        self._queue.put(_Waiting(pixels, future))
         return future
 
     def stop(self) -> None:
-        """Classify what is queued, then end the thread."""
+        """Classify what is queued, then end the threads."""
         self._queue.put(None)
-        self.join()
+        for thread in self._threads:
+            thread.join()
 
-    def run(self) -> None:
+    def _run(self) -> None:
         while batch := self._next_batch():
             self._classify(batch)
 
     def _next_batch(self) -> list[_Waiting]:
         """One to batch_size pictures; none once the batcher is stopped and the queue empty."""
-        first = self._queue.get()
-        batch = [] if first is None else [first]
-        deadline = time.monotonic() + MAX_WAIT
-        while batch and len(batch) < self._batch_size:
-            try:
-                waiting = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                break
-            if waiting is None:
-                self._queue.put(None)
-                break
-            batch.append(waiting)
+        batch: list[_Waiting] = []
+        deadline = None
+        with self._filling:  # one thread at a time, lest two half-empty batches wait for more
+            while len(batch) < self._batch_size:
+                try:
+                    timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+                    waiting = self._queue.get(timeout=timeout)
+                except queue.Empty:
+                    break
+                if waiting is None:
+                    self._queue.put(None)  # for the other threads
+                    break
+                batch.append(waiting)
+                deadline = deadline or time.monotonic() + MAX_WAIT
         return batch
 
     def _classify(self, batch: list[_Waiting]) -> None:
+        metrics.BATCH.observe(len(batch))
+        waited = metrics.STAGE_SECONDS.labels("wait")
+        for each in batch:
+            waited.observe(time.perf_counter() - each.since)
         try:
-            probabilities = self._runtime.probabilities(torch.stack([each for each, _ in batch]))
+            with metrics.timed("infer"):
+                pixels = torch.stack([each.pixels for each in batch])
+                probabilities = self._runtime.probabilities(pixels)
         except Exception as error:  # noqa: BLE001 - belongs to those who wait for it
-            for _, future in batch:
-                future.set_exception(error)
+            for each in batch:
+                each.future.set_exception(error)
             return
-        for (_, future), row in zip(batch, probabilities, strict=True):
-            future.set_result(row)
+        for each, row in zip(batch, probabilities, strict=True):
+            each.future.set_result(row)

@@ -2,20 +2,25 @@
 
     ready --claim--> leased --finish--> done
       ^                |
-      +---give_back----+      a worker that stops, or stumbled over something that passes
-      +---sweep--------+      a worker that fell silent: the lease ran out
+      +---give_back----+      a worker that stops, or cannot work for a reason that passes
+      +---sweep--------+      a worker that fell silent or stumbled: the lease ran out
       +---sweep, split-+      ... MAX_ATTEMPTS times: smaller chunks, so that the culprit is found
     leased --sweep--> dead    ... a chunk of one record: that record kills workers
+
+Finishing may put records off to a new chunk that is due later (`retries`), and a retry takes the
+failed ones out of done chunks into new ones (`job_control`). Chunks of a job that is paused are not
+claimed; those of a cancelled job are neither claimed, renewed nor finished.
 
 Every transition is one statement or one short transaction, by the clock of the database. `token`
 rises with each claim, and finishing takes the token of the claim: whoever lost a lease to another
 writes nothing (fencing, https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html).
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, RowMapping, text
 
 CHUNK_SIZE = 256  # records
 SPLIT_INTO = 16  # chunks: 256 -> 16 -> 1
@@ -25,7 +30,11 @@ KILLED_WORKER = "killed_worker"
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """One worker's right to one chunk, as long as it renews it."""
+    """One worker's right to one chunk, as long as it renews it.
+
+    Its records have been tried in vain `retries` times, and were not tried for `waited_seconds`
+    because their hosts were unavailable.
+    """
 
     job_id: UUID
     number: int
@@ -34,6 +43,7 @@ class Lease:
     model_id: int
     picture: str
     record_ids: tuple[str, ...]
+    waited_seconds: float = 0.0
 
 
 class LeaseLostError(Exception):
@@ -49,7 +59,9 @@ _CLAIM = text("""
       AND chunk.job_id = :job_id AND chunk.number = :number
       AND chunk.state = 'ready' AND chunk.not_before <= now()
     RETURNING chunk.job_id, chunk.number, chunk.token, chunk.retries, chunk.record_ids,
-              job.model_id, job.picture
+              job.model_id, job.picture,
+              CAST(coalesce(extract(epoch FROM now() - chunk.waiting_since), 0) AS float8)
+                  AS waited_seconds
 """)
 
 
@@ -73,11 +85,12 @@ def claim(
 _RENEW = text("""
     UPDATE job_chunk SET lease_until = now() + make_interval(secs => :lease_seconds)
     WHERE job_id = :job_id AND number = :number AND token = :token AND state = 'leased'
+      AND (SELECT state FROM job WHERE id = :job_id) <> 'cancelled'
 """)
 
 
 def renew(engine: Engine, lease: Lease, *, lease_seconds: float) -> bool:
-    """Keep a lease for another while; False where it is lost."""
+    """Keep a lease for another while; False where it is lost or the job cancelled."""
     with engine.begin() as connection:
         renewed = connection.execute(_RENEW, {**_key(lease), "lease_seconds": lease_seconds})
     return renewed.rowcount == 1
@@ -86,23 +99,32 @@ def renew(engine: Engine, lease: Lease, *, lease_seconds: float) -> bool:
 _GIVE_BACK = text("""
     UPDATE job_chunk
     SET state = 'ready', lease_until = '-infinity', hinted_at = '-infinity', worker = NULL,
-        attempt = attempt - CASE WHEN :blameless THEN 1 ELSE 0 END,
-        not_before = now() + make_interval(secs => :delay_seconds)
+        attempt = attempt - 1, not_before = now() + make_interval(secs => :delay_seconds)
+    WHERE job_id = :job_id AND number = :number AND token = :token AND state = 'leased'
+""")
+_LET_EXPIRE = text("""
+    UPDATE job_chunk
+    SET token = token + 1, lease_until = now() + make_interval(secs => :delay_seconds)
     WHERE job_id = :job_id AND number = :number AND token = :token AND state = 'leased'
 """)
 
 
 def give_back(engine: Engine, lease: Lease, *, blameless: bool, delay_seconds: float = 0.0) -> None:
-    """Return a chunk unfinished; `blameless` where its records cannot be the cause."""
-    what = {**_key(lease), "blameless": blameless, "delay_seconds": delay_seconds}
+    """Return a chunk unfinished; `blameless` where its records cannot be the cause.
+
+    Where they may be, the lease runs out after the delay: the sweep then counts the attempt, as
+    after a worker's death.
+    """
+    statement = _GIVE_BACK if blameless else _LET_EXPIRE
     with engine.begin() as connection:
-        connection.execute(_GIVE_BACK, what)
+        connection.execute(statement, {**_key(lease), "delay_seconds": delay_seconds})
 
 
 _LOCK = text("""
-    SELECT 1 FROM job_chunk
-    WHERE job_id = :job_id AND number = :number AND token = :token AND state = 'leased'
-    FOR UPDATE
+    SELECT 1 FROM job_chunk AS chunk JOIN job ON job.id = chunk.job_id
+    WHERE chunk.job_id = :job_id AND chunk.number = :number AND chunk.token = :token
+      AND chunk.state = 'leased' AND job.state <> 'cancelled'
+    FOR UPDATE OF chunk
 """)
 
 
@@ -110,7 +132,7 @@ def lock(connection: Connection, lease: Lease) -> None:
     """Make sure, until the end of the transaction, that the lease still holds.
 
     Raises:
-        LeaseLostError: the chunk has been given to another, or is finished.
+        LeaseLostError: the chunk has been given to another, is finished, or its job cancelled.
     """
     if connection.execute(_LOCK, _key(lease)).one_or_none() is None:
         raise LeaseLostError
@@ -118,7 +140,7 @@ def lock(connection: Connection, lease: Lease) -> None:
 
 _SETTLE = text("""
     UPDATE job_chunk
-    SET state = 'done', lease_until = '-infinity', record_ids = :record_ids,
+    SET state = 'done', lease_until = '-infinity', settled_at = now(), record_ids = :record_ids,
         enriched = :enriched, below_threshold = :below_threshold, failed = :failed
     WHERE job_id = :job_id AND number = :number
 """)
@@ -147,30 +169,42 @@ _PUT_OFF = text("""
     WITH numbered AS (
         UPDATE job SET chunks = chunks + 1 WHERE id = :job_id RETURNING chunks AS number
     )
-    INSERT INTO job_chunk (job_id, number, record_ids, retries, not_before)
-    SELECT :job_id, number, :record_ids, :retries, now() + make_interval(secs => :delay_seconds)
-    FROM numbered
+    INSERT INTO job_chunk (job_id, number, record_ids, retries, waiting_since, not_before)
+    SELECT :job_id, numbered.number, :record_ids,
+           retries + CASE WHEN :counted THEN 1 ELSE 0 END,
+           CASE WHEN :counted THEN waiting_since ELSE coalesce(waiting_since, now()) END,
+           now() + make_interval(secs => :delay_seconds)
+    FROM numbered, job_chunk AS parent
+    WHERE parent.job_id = :job_id AND parent.number = :parent
 """)
 
 
 def put_off(
-    connection: Connection, lease: Lease, record_ids: list[str], *, delay_seconds: float
+    connection: Connection,
+    lease: Lease,
+    record_ids: list[str],
+    *,
+    delay_seconds: float,
+    counted: bool,
 ) -> None:
-    """Move records of a locked chunk to a new chunk that is due later."""
+    """Move records of a locked chunk to a new one that is due later; `counted`: after a try."""
     later = {
         "job_id": lease.job_id,
+        "parent": lease.number,
         "record_ids": record_ids,
-        "retries": lease.retries + 1,
+        "counted": counted,
         "delay_seconds": delay_seconds,
     }
     connection.execute(_PUT_OFF, later)
 
 
-_LOCK_JOB = text("SELECT 1 FROM job WHERE id = :job_id FOR UPDATE")
+# Not FOR UPDATE: two finishes that have both written rows that refer to the job would deadlock.
+_LOCK_JOB = text("SELECT 1 FROM job WHERE id = :job_id FOR NO KEY UPDATE")
 _COMPLETE = text("""
     UPDATE job SET state = 'done', finished_at = now()
-    WHERE id = :job_id AND state = 'running' AND NOT EXISTS (
-        SELECT 1 FROM job_chunk WHERE job_id = :job_id AND state IN ('ready', 'leased'))
+    WHERE id = :job_id AND state = 'running'
+      AND NOT EXISTS (SELECT 1 FROM job_chunk WHERE job_id = :job_id AND state = 'ready')
+      AND NOT EXISTS (SELECT 1 FROM job_chunk WHERE job_id = :job_id AND state = 'leased')
 """)
 
 
@@ -185,9 +219,11 @@ def complete_job(connection: Connection, job_id: UUID) -> bool:
 
 
 _EXPIRED = text("""
-    SELECT job_id, number, attempt, record_ids FROM job_chunk
-    WHERE state = 'leased' AND lease_until < now()
-    ORDER BY lease_until LIMIT 100 FOR UPDATE SKIP LOCKED
+    SELECT chunk.job_id, chunk.number, cardinality(chunk.record_ids) AS records,
+           chunk.attempt < :max_attempts OR job.state = 'cancelled' AS may_return
+    FROM job_chunk AS chunk JOIN job ON job.id = chunk.job_id
+    WHERE chunk.state = 'leased' AND chunk.lease_until < now()
+    ORDER BY chunk.lease_until LIMIT 100 FOR UPDATE OF chunk SKIP LOCKED
 """)
 _RETURN = text("""
     UPDATE job_chunk
@@ -199,24 +235,24 @@ _SPLIT = text("""
         UPDATE job SET chunks = chunks + :parts WHERE id = :job_id RETURNING chunks - :parts AS last
     ), parent AS (
         DELETE FROM job_chunk WHERE job_id = :job_id AND number = :number
-        RETURNING record_ids, retries, token
+        RETURNING record_ids, retries, waiting_since
     )
-    INSERT INTO job_chunk (job_id, number, record_ids, retries)
+    INSERT INTO job_chunk (job_id, number, record_ids, retries, waiting_since)
     SELECT :job_id, last + part + 1,
-           record_ids[part * :size + 1 : (part + 1) * :size], retries
+           record_ids[part * :size + 1 : (part + 1) * :size], retries, waiting_since
     FROM numbered, parent, generate_series(0, :parts - 1) AS part
 """)
 _BURY = text("""
-    UPDATE job_chunk
-    SET state = 'dead', lease_until = '-infinity', failed = cardinality(record_ids)
-    WHERE job_id = :job_id AND number = :number
-""")
-_BLAME = text("""
+    WITH buried AS (
+        UPDATE job_chunk
+        SET state = 'dead', lease_until = '-infinity', settled_at = now(), failed = 1
+        WHERE job_id = :job_id AND number = :number
+        RETURNING job_id, record_ids[1] AS record_id, attempt
+    )
     INSERT INTO job_failure (job_id, record_id, stage, reason, detail)
-    SELECT job_id, unnest(record_ids), 'worker', :reason,
-           'the worker was lost ' || attempt || ' times with this record alone'
-    FROM job_chunk WHERE job_id = :job_id AND number = :number
-    ON CONFLICT DO NOTHING
+    SELECT job_id, record_id, 'worker', :reason,
+           'the worker failed or was lost ' || attempt || ' times with this record alone'
+    FROM buried
 """)
 
 
@@ -231,21 +267,22 @@ class Sweep:
 
 def sweep(connection: Connection) -> Sweep:
     """Deal with leases that ran out: return, split or bury their chunks."""
-    returned = split = dead = 0
-    for row in connection.execute(_EXPIRED).mappings().all():
-        chunk = {"job_id": row["job_id"], "number": row["number"]}
-        if row["attempt"] < MAX_ATTEMPTS:
-            connection.execute(_RETURN, chunk)
-            returned += 1
-        elif len(row["record_ids"]) > 1:
-            connection.execute(_SPLIT, {**chunk, **_parts(len(row["record_ids"]))})
-            split += 1
-        else:
-            connection.execute(_BLAME, {**chunk, "reason": KILLED_WORKER})
-            connection.execute(_BURY, chunk)
-            complete_job(connection, row["job_id"])
-            dead += 1
-    return Sweep(returned=returned, split=split, dead=dead)
+    expired = connection.execute(_EXPIRED, {"max_attempts": MAX_ATTEMPTS}).mappings()
+    fates = Counter(_decide(connection, row) for row in expired.all())
+    return Sweep(returned=fates["returned"], split=fates["split"], dead=fates["dead"])
+
+
+def _decide(connection: Connection, expired: RowMapping) -> str:
+    chunk = {"job_id": expired["job_id"], "number": expired["number"]}
+    if expired["may_return"]:
+        connection.execute(_RETURN, chunk)
+        return "returned"
+    if expired["records"] > 1:
+        connection.execute(_SPLIT, {**chunk, **_parts(expired["records"])})
+        return "split"
+    connection.execute(_BURY, {**chunk, "reason": KILLED_WORKER})
+    complete_job(connection, expired["job_id"])
+    return "dead"
 
 
 def _parts(records: int) -> dict[str, int]:

@@ -1,15 +1,18 @@
 """The command `worker`: which commands there are; their arguments are in `commands`."""
 
 from common.command import command_group
+from worker.commands.control import cancel, pause, resume, retry
 from worker.commands.enqueue import enqueue
 from worker.commands.export import export
+from worker.commands.health import health
+from worker.commands.jobs import jobs
 from worker.commands.run import run
 from worker.commands.status import status
 
 app = command_group(
-    "Predicts concepts for records: enqueue record IDs, run workers, watch, export."
+    "Predicts concepts for records: enqueue record IDs, run workers, watch and steer jobs, export."
 )
-for command in (enqueue, run, status, export):
+for command in (enqueue, run, jobs, status, pause, resume, cancel, retry, export, health):
     app.command()(command)
 
 

@@ -1,6 +1,7 @@
 """The leases that this process holds: kept alive while its chunks make progress."""
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,8 @@ from sqlalchemy.exc import OperationalError
 from worker import chunks
 from worker.chunks import Lease
 
-RENEWALS = 6  # in the time that a lease lasts
+RENEWALS = 6  # at least, in the time that a lease lasts
+NOTICED_WITHIN = 3.0  # seconds, at most, until a chunk of a cancelled job is dropped
 HUNG_AFTER = 300.0  # seconds without one record finished; a download takes 60 at most
 EXIT_HUNG = 70  # EX_SOFTWARE: whoever supervises the process starts it again
 
@@ -26,21 +28,22 @@ class HeldLease:
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self.lost = False
-        self._progress_at = time.monotonic()
+        self._progress_at: float | None = None  # a model may take minutes to load
 
     def progress(self) -> None:
-        """Say that a record is finished: the chunk does not hang."""
+        """Say that work on the records begins, or that one is finished: the chunk does not hang."""
         self._progress_at = time.monotonic()
 
     @property
     def idle_seconds(self) -> float:
         """Time since the last finished record."""
-        return time.monotonic() - self._progress_at
+        return time.monotonic() - self._progress_at if self._progress_at else 0.0
 
 
-def leave_process() -> None:
+def leave_process(exit_code: int = EXIT_HUNG) -> None:
     """End this process at once: a thread that hangs cannot be stopped any other way."""
-    os._exit(EXIT_HUNG)
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 class LeaseKeeper(threading.Thread):
@@ -79,11 +82,21 @@ class LeaseKeeper(threading.Thread):
             with self._lock:
                 self._held.discard(held)
 
+    @property
+    def held(self) -> list[HeldLease]:
+        """The leases held now."""
+        with self._lock:
+            return list(self._held)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether leases are being renewed, and no chunk hangs."""
+        hangs = any(each.idle_seconds > self._hung_after for each in self.held)
+        return self.is_alive() and not hangs
+
     def run(self) -> None:
-        while not self._stopping.wait(self._lease_seconds / RENEWALS):
-            with self._lock:
-                held_now = list(self._held)
-            for held in held_now:
+        while not self._stopping.wait(min(self._lease_seconds / RENEWALS, NOTICED_WITHIN)):
+            for held in self.held:
                 self._keep(held)
 
     def stop(self) -> None:

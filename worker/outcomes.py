@@ -1,18 +1,16 @@
 """What a chunk's records came to, and the one transaction that writes it."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, text
 
-from common.errors import RecordError, TransientRecordError
+from common.errors import RecordError
 from common.store.bulk import upsert
 from common.store.tables import Enrichment, JobFailure
-from worker import chunks
+from worker import chunks, metrics, retries
 from worker.chunks import Lease
 
-MAX_RETRY_AFTER = 86_400.0  # seconds; a host that asks for more is asked again after a day
 MAX_DETAIL = 500  # characters
 
 
@@ -37,18 +35,6 @@ class ChunkOutcome:
     classified: dict[str, str] = field(default_factory=dict)
     predictions: list[Prediction] = field(default_factory=list)
     errors: dict[str, RecordError] = field(default_factory=dict)
-
-    def split_errors(
-        self, retries_left: bool
-    ) -> tuple[dict[str, RecordError], dict[str, TransientRecordError]]:
-        """Errors that are final, and those worth another try."""
-        transient = {
-            record_id: error
-            for record_id, error in self.errors.items()
-            if retries_left and isinstance(error, TransientRecordError)
-        }
-        final = {key: error for key, error in self.errors.items() if key not in transient}
-        return final, transient
 
 
 _FORGET = text("""
@@ -79,23 +65,35 @@ def finish(
     Raises:
         LeaseLostError: the chunk was given to another; nothing is written.
     """
-    final, transient = outcome.split_errors(lease.retries < len(retry_delays))
+    later = retries.put_off(outcome.errors, lease, retry_delays)
+    put_off = {record_id for record_ids in later.values() for record_id in record_ids}
+    final = {key: error for key, error in outcome.errors.items() if key not in put_off}
     enriched = {each.record_id for each in outcome.predictions}
     enriched_count = sum(current in enriched for current in outcome.classified.values())
     with engine.begin() as connection:
         chunks.lock(connection, lease)
         _write_enrichments(connection, lease, outcome)
         _write_failures(connection, lease, final)
-        _put_off(connection, lease, transient, retry_delays)
+        for delay, record_ids in later.items():
+            chunks.put_off(
+                connection, lease, record_ids, delay_seconds=delay.seconds, counted=delay.counted
+            )
         chunks.settle(
             connection,
             lease,
-            record_ids=[key for key in lease.record_ids if key not in transient],
+            record_ids=[key for key in lease.record_ids if key not in put_off],
             enriched=enriched_count,
             below_threshold=len(outcome.classified) - enriched_count,
             failed=len(final),
         )
-        return chunks.complete_job(connection, lease.job_id)
+        job_finished = chunks.complete_job(connection, lease.job_id)
+    metrics.count_records(
+        enriched=enriched_count,
+        below_threshold=len(outcome.classified) - enriched_count,
+        put_off=len(put_off),
+        errors=outcome.errors,
+    )
+    return job_finished
 
 
 def _write_enrichments(connection: Connection, lease: Lease, outcome: ChunkOutcome) -> None:
@@ -131,24 +129,3 @@ def _write_failures(connection: Connection, lease: Lease, errors: dict[str, Reco
     )
     columns = ("job_id", "record_id", "stage", "reason", "detail")
     upsert(connection, JobFailure.__table__, columns, rows, update=columns[2:])
-
-
-def _put_off(
-    connection: Connection,
-    lease: Lease,
-    errors: dict[str, TransientRecordError],
-    retry_delays: Sequence[float],
-) -> None:
-    for delay, record_ids in _by_delay(errors.items(), lease.retries, retry_delays).items():
-        chunks.put_off(connection, lease, record_ids, delay_seconds=delay)
-
-
-def _by_delay(
-    errors: Iterable[tuple[str, TransientRecordError]], retries: int, retry_delays: Sequence[float]
-) -> dict[float, list[str]]:
-    """Records by the seconds until they are tried again: ours, or what the host asked for."""
-    groups: dict[float, list[str]] = defaultdict(list)
-    for record_id, error in errors:
-        asked = min(error.retry_after or 0.0, MAX_RETRY_AFTER)
-        groups[max(retry_delays[retries], asked)].append(record_id)
-    return groups

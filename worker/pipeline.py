@@ -11,13 +11,16 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from common.errors import RecordError, TransientRecordError
-from common.images.decode import PixelBudget, decode
+from common.images.decode import decode
 from common.images.download import Outcome, fetch_all
 from common.images.fetch import ImageFetcher
 from common.images.hosts import HostLimiter
 from common.images.thumbnails import PictureUrl
+from common.vision.model import PictureSource
+from worker import metrics
 from worker.batcher import Probabilities
 from worker.chunks import Lease
+from worker.metering import MeteredBudget
 from worker.model_pool import LoadedModel
 from worker.outcomes import ChunkOutcome, Prediction
 from worker.resolve import Resolver, Target
@@ -51,7 +54,7 @@ class Pipeline:
         self._fetcher = fetcher
         self._limiter = limiter
         self._connections = connections
-        self._budget = PixelBudget()
+        self._budget = MeteredBudget()
 
     def run(
         self, lease: Lease, loaded: LoadedModel, *, on_record: Callable[[], None]
@@ -60,7 +63,8 @@ class Pipeline:
 
         `on_record` is called after each picture; what it raises ends the run.
         """
-        targets, errors = self._resolver.resolve(lease.record_ids, picture=lease.picture)
+        with metrics.timed("resolve"):
+            targets, errors = self._resolver.resolve(lease.record_ids, picture=lease.picture)
         looks = [_Look(asked_id=key, target=target) for key, target in targets.items()]
         classifying: list[tuple[_Look, Future[Probabilities]]] = []
         while looks:
@@ -97,12 +101,20 @@ class Pipeline:
             return outcome.error or RecordError("fetch", "unknown")
         preprocessing = loaded.model.description.preprocessing
         try:
-            decoded = decode(
-                outcome.fetched.content, shorter_side=preprocessing.size, budget=self._budget
-            )
+            with metrics.timed("decode"):
+                decoded = decode(
+                    outcome.fetched.content, shorter_side=preprocessing.size, budget=self._budget
+                )
+                pixels = preprocessing.to_uint8(decoded.image)
         except RecordError as error:
             return error
-        return loaded.batcher.submit(preprocessing.to_uint8(decoded.image))
+        return loaded.batcher.submit(pixels)
+
+
+def sees_other_pictures(trained_on: PictureSource, picture: str) -> bool:
+    """Whether a job looks at pictures of another kind than the model was trained on."""
+    other = {"thumbnail": ("media", "auto"), "media": ("thumbnail",)}
+    return picture in other.get(trained_on, ())
 
 
 def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError:

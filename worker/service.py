@@ -2,9 +2,8 @@
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from uuid import UUID
 
 import structlog
@@ -13,14 +12,15 @@ from sqlalchemy.exc import OperationalError
 
 from common.errors import EnrichmentError
 from common.europeana.api import EuropeanaApi
-from common.images.fetch import ImageFetcher
-from common.images.hosts import LocalHostLimiter
+from common.images.leases import SharedHostLimiter
 from common.settings import ApiSettings, ImageSettings, ModelSettings
-from worker import chunks, outcomes
+from worker import chunks, metrics, outcomes
 from worker.chunks import Lease, LeaseLostError
-from worker.leases import HeldLease, LeaseKeeper
-from worker.model_pool import ModelPool
-from worker.pipeline import Pipeline
+from worker.draining import Drain
+from worker.leases import HeldLease, LeaseKeeper, leave_process
+from worker.metering import MeteredFetcher
+from worker.model_pool import LoadedModel, ModelPool
+from worker.pipeline import Pipeline, sees_other_pictures
 from worker.resolve import Resolver
 from worker.settings import WorkerSettings
 
@@ -41,20 +41,27 @@ class EnrichmentService:
         self._engine = engine
         self._settings = settings
         self._name = f"{socket.gethostname()}:{os.getpid()}"
-        self._draining = threading.Event()
+        self._warned_jobs: set[UUID] = set()
         self._exits = ExitStack()
+        self._drain = Drain(settings.worker_grace_seconds, on_overdue=self._leave)
+        self._exits.callback(self._drain.end)
         image_settings = ImageSettings.read()
         api = EuropeanaApi(ApiSettings.read(), patience=API_PATIENCE)
         self._exits.enter_context(api)
-        fetcher = self._exits.enter_context(ImageFetcher.from_settings(image_settings))
+        fetcher = self._exits.enter_context(MeteredFetcher.from_settings(image_settings))
+        limiter = self._exits.enter_context(SharedHostLimiter.from_settings(image_settings, engine))
         self._pipeline = Pipeline(
             Resolver(engine, api, api_url=image_settings.europeana_api_url),
             fetcher,
-            LocalHostLimiter.from_settings(image_settings),
+            limiter,
             connections=settings.worker_connections,
         )
         self._models = ModelPool(
-            engine, ModelSettings.read().model_dir, batch_size=settings.worker_batch_size
+            engine,
+            ModelSettings.read().model_dir,
+            runtime=settings.worker_runtime,
+            cache_dir=settings.worker_cache_dir,
+            batch_size=settings.worker_batch_size,
         )
         self._exits.callback(self._models.close)
         self._leases = LeaseKeeper(engine, lease_seconds=settings.worker_lease_seconds)
@@ -65,13 +72,30 @@ class EnrichmentService:
         """End all threads and connections; no chunk may be in work."""
         self._exits.close()
 
+    def load_active_model(self) -> None:
+        """Load the active model before a chunk needs it; a model that is no good is logged."""
+        try:
+            self._models.load_active()
+        except EnrichmentError as error:
+            log.error("the active model cannot be used", error=str(error))
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is loaded."""
+        return self._models.has_model
+
+    @property
+    def is_well(self) -> bool:
+        """Whether leases are kept, and no chunk in work hangs."""
+        return self._leases.is_well
+
     def drain(self) -> None:
-        """Take no more chunks, and give back those in work at the next record."""
-        self._draining.set()
+        """Take no more chunks; give back those in work that are not finished in time."""
+        self._drain.begin()
 
     def run_chunk(self, job_id: UUID, number: int) -> None:
         """Do what a hint asks for; returns at once where the chunk is done or another's."""
-        if self._draining.is_set():
+        if self._drain.begun.is_set():
             return
         lease = chunks.claim(
             self._engine,
@@ -86,37 +110,74 @@ class EnrichmentService:
             structlog.contextvars.bound_contextvars(job=str(job_id), chunk=number),
             self._given_back_on_failure(lease),
             self._leases.hold(lease) as held,
+            metrics.CHUNKS_IN_WORK.track_inprogress(),
         ):
             self._enrich(lease, held)
 
     def _enrich(self, lease: Lease, held: HeldLease) -> None:
         def on_record() -> None:
             held.progress()
-            if held.lost or self._draining.is_set():
+            if held.lost or self._drain.dropping.is_set():
                 raise DrainingError
 
         with self._models.use(lease.model_id) as loaded:
+            on_record()
+            self._warn_of_other_pictures(lease, loaded)
             outcome = self._pipeline.run(lease, loaded, on_record=on_record)
-        job_finished = outcomes.finish(
-            self._engine, lease, outcome, retry_delays=self._settings.retry_delays
-        )
+        with metrics.timed("write"):
+            job_finished = outcomes.finish(
+                self._engine, lease, outcome, retry_delays=self._settings.retry_delays
+            )
+        metrics.CHUNKS.labels("done").inc()
         log.info(
             "chunk done", classified=len(outcome.classified), not_classified=len(outcome.errors)
         )
         if job_finished:
             log.info("job done")
 
+    def _warn_of_other_pictures(self, lease: Lease, loaded: LoadedModel) -> None:
+        """Say once a job that the model may be less right than it was measured to be."""
+        trained_on = loaded.model.description.picture_source
+        if lease.job_id in self._warned_jobs or not sees_other_pictures(trained_on, lease.picture):
+            return
+        self._warned_jobs.add(lease.job_id)
+        log.warning(
+            "the model was trained on other pictures than the job looks at",
+            trained_on=trained_on,
+            looks_at=lease.picture,
+        )
+
+    def _leave(self) -> None:
+        """The grace time is over and a chunk still waits for something: give back, and end."""
+        for held in self._leases.held:
+            try:
+                chunks.give_back(self._engine, held.lease, blameless=True)
+            except OperationalError:
+                log.warning("the database is away; the lease runs out")
+        log.warning("the grace time is over; unfinished chunks are given back")
+        leave_process(0)
+
     @contextmanager
     def _given_back_on_failure(self, lease: Lease) -> Iterator[None]:
         try:
             yield
         except LeaseLostError:
+            metrics.CHUNKS.labels("lease_lost").inc()
             log.warning("lease lost; another worker has the chunk")
         except DrainingError:
             chunks.give_back(self._engine, lease, blameless=True)
+            metrics.CHUNKS.labels("given_back").inc()
             log.info("chunk given back")
         except OperationalError:
-            log.warning("the database went away; the lease runs out and the chunk is tried again")
+            metrics.CHUNKS.labels("database_away").inc()
+            log.warning("the database went away; the chunk is tried again")
+            with suppress(OperationalError):  # still away: then the lease runs out
+                chunks.give_back(self._engine, lease, blameless=True, delay_seconds=STUMBLE_DELAY)
         except EnrichmentError as error:
             chunks.give_back(self._engine, lease, blameless=True, delay_seconds=STUMBLE_DELAY)
+            metrics.CHUNKS.labels("given_back").inc()
             log.error("chunk given back", error=str(error))
+        except Exception:  # noqa: BLE001 - the chunk may be the cause, and its attempts are bounded
+            chunks.give_back(self._engine, lease, blameless=False, delay_seconds=STUMBLE_DELAY)
+            metrics.CHUNKS.labels("failed").inc()
+            log.exception("chunk failed; it is tried again a bounded number of times")

@@ -1,6 +1,8 @@
 """Settings of the worker, from environment variables."""
 
 import os
+from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -10,10 +12,20 @@ from common.settings import EnvironmentSettings
 class BrokerSettings(EnvironmentSettings):
     """Where the message broker is."""
 
-    broker_url: SecretStr = Field(description="redis://host:6379/0 or redis+socket:///path")
+    broker_url: SecretStr = Field(
+        description="redis://host:6379/0, redis+socket:///path or amqp://"
+    )
 
 
-class WorkerSettings(BrokerSettings):
+class HealthSettings(EnvironmentSettings):
+    """Where a worker process says that it is alive."""
+
+    worker_heartbeat_file: Path | None = Field(
+        default=None, description="touched every few seconds, read by `worker health`; else none"
+    )
+
+
+class WorkerSettings(BrokerSettings, HealthSettings):
     """How a worker process works."""
 
     worker_chunks_in_flight: int = Field(
@@ -24,6 +36,21 @@ class WorkerSettings(BrokerSettings):
     worker_connections: int = Field(default=16, ge=1, description="downloads at a time, a chunk")
     worker_batch_size: int | None = Field(
         default=None, ge=1, description="pictures classified together; else what suits the device"
+    )
+    worker_runtime: Literal["auto", "torch", "onnx", "openvino"] = Field(
+        default="auto", description="what computes; auto measures those that are installed"
+    )
+    worker_cache_dir: Path | None = Field(
+        default=None,
+        description="keeps models in the form of other runtimes; else a folder in MODEL_DIR",
+    )
+    worker_metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="serves metrics to Prometheus; else none"
+    )
+    worker_grace_seconds: float = Field(
+        default=25,
+        gt=0,
+        description="from SIGTERM to the end: chunks are finished, or given back in time",
     )
     worker_lease_seconds: float = Field(
         default=120, gt=0, description="a worker silent for this long has lost its chunk"

@@ -1,74 +1,125 @@
-"""What the messages mean: a hint at a chunk, and a list of record IDs from another system."""
+"""What the messages mean: a hint at a chunk, and a list of record IDs from another system.
 
-from collections.abc import Mapping
-from typing import Any
+Whoever reaches the broker can send anything. A message that is not as it should be is told in the
+log and forgotten; it neither ends the worker nor comes back.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import structlog
 from celery import Celery, Task
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
-from common.errors import EnrichmentError
+from common.errors import EnrichmentError, InvalidRecordIdError
 from common.europeana.record_id import parse_record_id
 from worker import jobs
 from worker.app import RUN_CHUNK, SUBMIT, queue_of
 from worker.dispatcher import Hint
 from worker.jobs import JobOptions
+from worker.record_lists import RejectedLines
 from worker.service import EnrichmentService
 
 MAX_SUBMITTED = 100_000  # record IDs in one message
+MAX_CHUNK_NUMBER = 2**31 - 1  # what its column holds
+LONGEST_WAIT = 60  # seconds between two tries to accept a list while the database is away
 
 log = structlog.get_logger()
 
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
 
 class Submission(BaseModel):
-    """What another system sends: record IDs in any accepted form, and optionally who it is."""
+    """What another system sends: record IDs in any accepted form, and how the job is to be done."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     record_ids: list[str] = Field(min_length=1, max_length=MAX_SUBMITTED)
-    idempotency_key: str = Field(max_length=200)
-    submitter: str | None = Field(max_length=200)
+    idempotency_key: Name
+    submitter: Name | None = None
+    priority: Literal["urgent", "bulk"] = "bulk"
+    picture: Literal["thumbnail", "media", "auto"] = "auto"
+
+
+class _ChunkName(BaseModel):
+    job_id: UUID
+    number: Annotated[int, Field(ge=1, le=MAX_CHUNK_NUMBER)]
 
 
 def register_tasks(app: Celery, service: EnrichmentService, engine: Engine) -> None:
     """Give the application its two tasks."""
 
     @app.task(name=RUN_CHUNK)
-    def run_chunk(job_id: str, number: int) -> None:
-        service.run_chunk(UUID(job_id), number)
+    def run_chunk(*args: object, **kwargs: object) -> None:
+        try:
+            chunk = _ChunkName.model_validate(_by_name(args, kwargs, _ChunkName))
+        except ValidationError as error:
+            log.error("hint refused", error=_first_problem(error))
+            return
+        service.run_chunk(chunk.job_id, chunk.number)
 
-    @app.task(name=SUBMIT, bind=True)
-    def submit(
-        self: Task[Any, Any],
-        record_ids: list[str],
-        idempotency_key: str | None = None,
-        submitter: str | None = None,
-    ) -> None:
-        message = {
-            "record_ids": record_ids,
-            "idempotency_key": idempotency_key or f"message {self.request.id}",
-            "submitter": submitter,
-        }
+    @app.task(
+        name=SUBMIT,
+        bind=True,
+        autoretry_for=(OperationalError,),
+        retry_backoff=True,
+        retry_backoff_max=LONGEST_WAIT,
+        max_retries=None,
+    )
+    def submit(self: Task[Any, Any], /, *args: object, **kwargs: object) -> None:
+        message = _by_name(args, kwargs, Submission)
+        if message.get("idempotency_key") is None:
+            message["idempotency_key"] = f"message {self.request.id}"
         accept_submitted(engine, message)
 
 
 def accept_submitted(engine: Engine, message: Mapping[str, object]) -> None:
-    """Make a job of the record IDs in a message, or say in the log why not.
+    """Make a job of the record IDs in a message; what is wrong with it is told in the log.
 
-    A message that comes twice makes one job: its ID is the idempotency key, unless it has one.
+    A text that is no record ID is left out, any other mistake refuses the message. A message that
+    comes twice makes one job: its ID is the idempotency key, unless it has one.
+
+    Raises:
+        OperationalError: the database is away; the message is worth another try.
     """
+    rejected = RejectedLines()
     try:
         submission = Submission.model_validate(message)
-        options = JobOptions(
-            idempotency_key=submission.idempotency_key, submitter=submission.submitter
-        )
-        accepted = jobs.enqueue(engine, map(parse_record_id, submission.record_ids), options)
-    except (EnrichmentError, ValidationError) as error:
-        log.error("submission refused", key=message["idempotency_key"], error=str(error))
-        return
-    log.info("job accepted", job=str(accepted.job_id), records=accepted.total)
+        options = JobOptions(**submission.model_dump(exclude={"record_ids"}))
+        accepted = jobs.enqueue(engine, _valid(submission.record_ids, rejected), options)
+    except ValidationError as error:
+        log.error("submission refused", error=_first_problem(error))
+    except EnrichmentError as error:
+        log.error("submission refused", error=str(error), rejected=str(rejected))
+    else:
+        log.info("job accepted", job=str(accepted.job_id), records=accepted.total)
+        if rejected.count:
+            log.warning("record IDs rejected", count=rejected.count, first=rejected.first)
+
+
+def _valid(texts: Sequence[str], rejected: RejectedLines) -> Iterator[str]:
+    for number, text in enumerate(texts, start=1):
+        try:
+            yield parse_record_id(text)
+        except InvalidRecordIdError as error:
+            rejected.add(f"ID {number}", str(error))
+
+
+def _by_name(
+    args: tuple[object, ...], kwargs: dict[str, object], model: type[BaseModel]
+) -> dict[str, object]:
+    """Arguments by the names of the model's fields; surplus ones by names that it refuses."""
+    names = [*model.model_fields, *(f"argument {place}" for place in range(len(args)))]
+    return dict(zip(names, args, strict=False)) | kwargs
+
+
+def _first_problem(error: ValidationError) -> str:
+    """What is wrong, without the input: it may be long, and is a stranger's."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
 
 
 def send_hint(app: Celery, hint: Hint, *, hint_seconds: float) -> None:

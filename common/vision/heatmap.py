@@ -1,10 +1,18 @@
 """Heatmaps: where a classifier looked, by Grad-CAM (Selvaraju et al., https://arxiv.org/abs/1610.02391).
 
-At the size the classifier was trained with, for every architecture that ends in a feature map.
+At the size the classifier was trained with, for every classification architecture of torchvision:
+
+- Of a convolutional network, and of MaxViT, the last stage with more than one place is looked at. A
+  stage is a direct part of the classifier, or of a sequence or list of modules among these parts.
+- Swin's stages are its `features`, whose channels come last.
+- A vision transformer has a token for each patch. In its last block the class token still looks at
+  the others, behind it they have no influence any more; so the input of that block is looked at.
 """
 
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -14,15 +22,17 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.image import show_cam_on_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
-from torchvision.models import VisionTransformer
+from torchvision.models import SwinTransformer, VisionTransformer
 
 from common.errors import ModelError
 from common.vision.preprocessing import Preprocessing
 
 
-def has_heatmaps(classifier: nn.Module) -> bool:
-    """Whether the architecture ends in a feature map, which Grad-CAM needs."""
-    return not isinstance(classifier, VisionTransformer)
+class _Layer(NamedTuple):
+    """Where to look, and how its output becomes (n, channels, height, width)."""
+
+    module: nn.Module
+    to_map: Callable[[torch.Tensor], torch.Tensor] | None = None
 
 
 def heatmap(
@@ -34,13 +44,15 @@ def heatmap(
         (size, size) in [0, 1].
 
     Raises:
-        ModelError: the architecture has no feature map.
+        ModelError: the pictures are so small that no stage has more than one place.
     """
     device = next(classifier.parameters()).device
     pixels = preprocessing.normalise(picture[None].to(device))
     classifier.eval()
-    layer = _last_feature_map(classifier, pixels)
-    with GradCAM(model=classifier, target_layers=[layer]) as grad_cam:
+    layer = _layer(classifier, pixels)
+    with GradCAM(
+        model=classifier, target_layers=[layer.module], reshape_transform=layer.to_map
+    ) as grad_cam:
         maps = grad_cam(input_tensor=pixels, targets=[ClassifierOutputTarget(label)])
     return cast("NDArray[np.float32]", maps[0])
 
@@ -52,20 +64,45 @@ def save_heatmap(path: Path, picture: torch.Tensor, heat: NDArray[np.float32]) -
     Image.fromarray(np.concatenate([pixels, overlay], axis=1)).save(path, format="PNG")
 
 
-def _last_feature_map(classifier: nn.Module, pixels: torch.Tensor) -> nn.Module:
-    """The last module whose output still has places: (1, channels, height, width)."""
-    if not has_heatmaps(classifier):
-        raise ModelError("Grad-CAM needs a feature map, and a vision transformer has none.")
+def _layer(classifier: nn.Module, pixels: torch.Tensor) -> _Layer:
+    if isinstance(classifier, VisionTransformer):
+        last_block: Any = classifier.encoder.layers[-1]
+        return _Layer(last_block.ln_1, _patches_to_map)
+    if isinstance(classifier, SwinTransformer):
+        return _Layer(
+            _last_with_places(classifier, classifier.features.children(), pixels, _channels_first),
+            _channels_first,
+        )
+    stages = _stages(classifier)
+    return _Layer(_last_with_places(classifier, stages, pixels, lambda output: output))
+
+
+def _stages(classifier: nn.Module) -> Iterator[nn.Module]:
+    for part in classifier.children():
+        if isinstance(part, nn.Sequential | nn.ModuleList):
+            yield from part.children()
+        else:
+            yield part
+
+
+def _last_with_places(
+    classifier: nn.Module,
+    stages: Iterator[nn.Module],
+    pixels: torch.Tensor,
+    to_map: Callable[[torch.Tensor], torch.Tensor],
+) -> nn.Module:
     seen: list[nn.Module] = []
 
     def remember(module: nn.Module, _inputs: Any, output: Any) -> None:
-        if isinstance(output, torch.Tensor) and output.ndim == 4 and output[0, 0].numel() > 1:
-            seen.append(module)
+        if isinstance(output, torch.Tensor) and output.ndim == 4:
+            height, width = to_map(output).shape[2:]
+            if height * width > 1:
+                seen.append(module)
 
     hooks = [
-        module.register_forward_hook(remember)
-        for module in classifier.modules()
-        if module is not classifier
+        stage.register_forward_hook(remember)
+        for stage in stages
+        if not isinstance(stage, nn.AdaptiveAvgPool2d)  # repeats places where there are too few
     ]
     try:
         with torch.inference_mode():
@@ -73,4 +110,17 @@ def _last_feature_map(classifier: nn.Module, pixels: torch.Tensor) -> nn.Module:
     finally:
         for hook in hooks:
             hook.remove()
+    if not seen:
+        raise ModelError(f"Pictures of {pixels.shape[-1]} pixels leave nothing for a heatmap.")
     return seen[-1]
+
+
+def _channels_first(output: torch.Tensor) -> torch.Tensor:
+    return output.permute(0, 3, 1, 2)
+
+
+def _patches_to_map(tokens: torch.Tensor) -> torch.Tensor:
+    """(n, 1 + patches, channels), the class token first; the patches form a square."""
+    pictures, count, channels = tokens.shape
+    side = math.isqrt(count - 1)
+    return tokens[:, 1:].reshape(pictures, side, side, channels).permute(0, 3, 1, 2)

@@ -1,16 +1,16 @@
 """The model: a promoted bundle, whole or not at all.
 
 A bundle is a folder with `model.json` and, for each member of the ensemble, the weights of one
-classifier as safetensors. `model.json` holds all that a worker needs to know, and the sha256 of
-each weight file. The sha256 of a bundle is that of the bytes of its `model.json`; so it covers
-every byte of the bundle, and is checked before anything is loaded.
+classifier as safetensors; beside them some pictures and what the model said of them when it was
+promoted. `model.json` holds all that a worker needs to know, and the sha256 of each file. The
+sha256 of a bundle is that of the bytes of its `model.json`; so it covers every byte of the bundle,
+and is checked before anything is loaded.
 """
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import safetensors.torch
@@ -22,73 +22,32 @@ from torch import nn
 
 from common.errors import ModelError, UsageError
 from common.vision.classifier import StateDict, build_classifier
-from common.vision.preprocessing import Preprocessing
+from common.vision.description import (
+    DESCRIPTION,
+    BundleFile,
+    Description,
+    Kind,
+    PictureSource,
+)
 
-Kind = Literal["single", "multi"]
-PictureSource = Literal["thumbnail", "media", "mixed", "folder"]
+__all__ = [
+    "DESCRIPTION",
+    "Description",
+    "Kind",
+    "Model",
+    "PictureSource",
+    "Prediction",
+    "Predictor",
+    "bundle_sha256",
+    "load_bundle",
+    "read_description",
+    "save_bundle",
+]
 
-DESCRIPTION = "model.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """One classifier of the ensemble: its weight file in the bundle."""
-
-    file: str
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Description:
-    """What `model.json` says.
-
-    `labels` and `concept_uris` stand in the order of the classifier's outputs. `kind` is single
-    where a picture has one concept (softmax), multi where it may have several (sigmoid). The
-    logits are divided by `temperature`. `thresholds` map a concept URI to the probability from
-    which it is written, or to None where the concept is switched off. `picture_source` is what
-    the pictures of the training were. `created_from` tells the origin, for people.
-    """
-
-    architecture: str
-    labels: tuple[str, ...]
-    concept_uris: tuple[str, ...]
-    preprocessing: Preprocessing
-    kind: Kind
-    temperature: float
-    thresholds: dict[str, float | None]
-    picture_source: PictureSource
-    created_from: dict[str, Any]
-    members: tuple[Member, ...] = ()
-    torchvision: str = torchvision.__version__
-
-    def __post_init__(self) -> None:
-        same_concepts = set(self.concept_uris) == set(self.thresholds)
-        if len(self.labels) != len(self.concept_uris) or not same_concepts:
-            raise ModelError("Labels, concepts and thresholds of the model do not fit together.")
-        if self.kind not in get_args(Kind) or not self.temperature > 0:
-            raise ModelError(f"No model has kind {self.kind!r} and temperature {self.temperature}.")
-
-    def to_json(self) -> str:
-        """The text of `model.json`; the same description gives the same bytes."""
-        members = asdict(self) | {"preprocessing": self.preprocessing.to_json()}
-        return json.dumps(members, indent=2, ensure_ascii=False) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The description that `to_json` wrote.
-
-        Raises:
-            ModelError: it is damaged, or of another version of this program.
-        """
-        try:
-            raw = json.loads(text)
-            raw["preprocessing"] = Preprocessing.from_json(raw["preprocessing"])
-            raw["members"] = tuple(Member(**member) for member in raw["members"])
-            for name in ("labels", "concept_uris"):
-                raw[name] = tuple(raw[name])
-            return cls(**raw)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"{DESCRIPTION} is damaged: {error}.") from None
+SELF_TEST = "self_test.safetensors"
+SELF_TEST_PICTURES = 64  # at most
+SELF_TEST_BYTES = 4 << 20  # of pictures, at most: 64 of 128 pixels, 27 of 224
+SELF_TEST_TOLERANCE = 1e-3  # of a probability; float32 on other machines differs by some 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,11 +81,17 @@ class Predictor(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A bundle in memory: what it says, and what it does."""
+    """A bundle in memory: what it says, and what it does.
+
+    `self_test_pictures` are uint8 (n, 3, size, size), `self_test_expected` the probabilities
+    (n, classes) that they gave when the model was promoted.
+    """
 
     description: Description
     predictor: Predictor
     sha256: str
+    self_test_pictures: torch.Tensor
+    self_test_expected: NDArray[np.float32]
 
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
         """The reference: uint8 pictures (n, 3, size, size) to float32 (n, classes), on the CPU.
@@ -135,6 +100,32 @@ class Model:
         """
         with torch.inference_mode():
             return self.predictor(batch).numpy()  # type: ignore[no-any-return]
+
+    def self_test(
+        self,
+        compute: Callable[[torch.Tensor], NDArray[np.float32]],
+        *,
+        tolerance: float = SELF_TEST_TOLERANCE,
+    ) -> None:
+        """Have the pictures of the self-test classified as they will be in service.
+
+        Args:
+            compute: `probabilities` of this model, or of the runtime that it will be served by.
+            tolerance: by how much a probability may differ; a runtime of less precision has more.
+
+        Raises:
+            ModelError: here the model does not say what it said when it was promoted.
+        """
+        found = compute(self.self_test_pictures)
+        differences = np.abs(found - self.self_test_expected).max(axis=1, initial=0.0)
+        wrong = int((~(differences <= tolerance)).sum())  # so that NaN is wrong
+        if wrong:
+            raise ModelError(
+                f"The model fails its self-test here: of {wrong} of {len(found)} pictures it gives "
+                f"other probabilities than when it was promoted, by up to {differences.max():.2g} "
+                f"where {tolerance:g} is allowed. It was promoted with torchvision "
+                f"{self.description.torchvision}, here is {torchvision.__version__}."
+            )
 
     def predictions(self, probabilities: NDArray[np.float32]) -> list[Prediction]:
         """The concepts of one picture, from its row of probabilities, most probable first.
@@ -151,21 +142,44 @@ class Model:
         return sorted(found, key=lambda prediction: -prediction.confidence)
 
 
-def save_bundle(folder: Path, description: Description, members: list[StateDict]) -> str:
+def save_bundle(
+    folder: Path,
+    description: Description,
+    members: list[StateDict],
+    pictures: torch.Tensor | None = None,
+) -> str:
     """Write a bundle into a new folder and return its sha256.
 
-    Members are named and hashed here; those of `description` are replaced.
+    Members and self-test are named and hashed here; those of `description` are replaced.
+
+    Args:
+        pictures: uint8 (n, 3, size, size) for the self-test.
+
+    Raises:
+        ModelError: the weights do not fit the description.
     """
     folder.mkdir(parents=True)
-    listed = []
-    for number, state in enumerate(members):
-        data = safetensors.torch.save({name: t.contiguous() for name, t in state.items()})
-        member = Member(file=f"member_{number}.safetensors", sha256=_sha256(data))
-        (folder / member.file).write_bytes(data)
-        listed.append(member)
-    text = replace(description, members=tuple(listed)).to_json().encode()
+    listed = tuple(
+        _write(folder / f"member_{number}.safetensors", state)
+        for number, state in enumerate(members)
+    )
+    complete = replace(description, members=listed, self_test=None)
+    if pictures is not None:
+        expected = torch.from_numpy(_load(folder, complete, sha256="").probabilities(pictures))
+        self_test = _write(folder / SELF_TEST, {"pictures": pictures, "expected": expected})
+        complete = replace(complete, self_test=self_test)
+    text = complete.to_json().encode()
     (folder / DESCRIPTION).write_bytes(text)
     return _sha256(text)
+
+
+def bundle_sha256(folder: Path) -> str:
+    """The sha256 that a bundle has now, for one that no store knows.
+
+    Raises:
+        ModelError: there is no bundle.
+    """
+    return _sha256(_read(folder / DESCRIPTION))
 
 
 def load_bundle(folder: Path, expected_sha256: str) -> Model:
@@ -174,45 +188,84 @@ def load_bundle(folder: Path, expected_sha256: str) -> Model:
     Raises:
         ModelError: something is missing, was changed, or does not fit together.
     """
+    return _load(folder, read_description(folder, expected_sha256), sha256=expected_sha256)
+
+
+def read_description(folder: Path, expected_sha256: str) -> Description:
+    """What a bundle says, without its weights.
+
+    Raises:
+        ModelError: `model.json` is missing, was changed, or is damaged.
+    """
     text = _read(folder / DESCRIPTION, expected_sha256)
-    description = Description.from_json(text.decode())
+    return Description.from_json(text.decode(errors="replace"))
+
+
+def _load(folder: Path, description: Description, *, sha256: str) -> Model:
     if not description.members:
         raise ModelError(f"{folder} holds a model without weights.")
     members = [_load_member(folder, member, description) for member in description.members]
+    pictures, expected = _load_self_test(folder, description)
     return Model(
         description=description,
         predictor=Predictor(members, description),
-        sha256=expected_sha256,
+        sha256=sha256,
+        self_test_pictures=pictures,
+        self_test_expected=expected.numpy(),
     )
 
 
-def _load_member(folder: Path, member: Member, description: Description) -> nn.Module:
-    path = folder / member.file
-    if path.parent != folder:
-        raise ModelError(f"{folder / DESCRIPTION} names a file outside its folder.")
-    data = _read(path, member.sha256)
+def _load_member(folder: Path, member: BundleFile, description: Description) -> nn.Module:
+    tensors = _read_tensors(folder, member)
     try:
         classifier = build_classifier(
             description.architecture,
             classes=len(description.labels),
             size=description.preprocessing.size,
         )
-        classifier.load_state_dict(safetensors.torch.load(data))
-    except (SafetensorError, RuntimeError, UsageError) as error:
+        classifier.load_state_dict(tensors)
+    except (RuntimeError, UsageError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"{path} does not fit {description.architecture} with {len(description.labels)} "
-            f"classes: {reason}"
+            f"{folder / member.file} does not fit {description.architecture} with "
+            f"{len(description.labels)} classes: {reason}"
         ) from None
     return classifier
 
 
-def _read(path: Path, expected_sha256: str) -> bytes:
+def _load_self_test(folder: Path, description: Description) -> tuple[torch.Tensor, torch.Tensor]:
+    size, classes = description.preprocessing.size, len(description.labels)
+    if description.self_test is None:
+        return torch.zeros((0, 3, size, size), dtype=torch.uint8), torch.zeros((0, classes))
+    tensors = _read_tensors(folder, description.self_test)
+    pictures, expected = tensors.get("pictures"), tensors.get("expected")
+    if pictures is None or expected is None or expected.shape != (len(pictures), classes):
+        raise ModelError(f"{folder / description.self_test.file} is no self-test of this model.")
+    return pictures, expected
+
+
+def _write(path: Path, tensors: StateDict) -> BundleFile:
+    data = safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})
+    path.write_bytes(data)
+    return BundleFile(file=path.name, sha256=_sha256(data))
+
+
+def _read_tensors(folder: Path, file: BundleFile) -> StateDict:
+    path = folder / file.file
+    if path.parent != folder:
+        raise ModelError(f"{folder / DESCRIPTION} names a file outside its folder.")
+    try:
+        return safetensors.torch.load(_read(path, file.sha256))
+    except SafetensorError as error:
+        raise ModelError(f"{path} holds no tensors: {error}.") from None
+
+
+def _read(path: Path, expected_sha256: str | None = None) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from None
-    if _sha256(data) != expected_sha256:
+    if expected_sha256 is not None and _sha256(data) != expected_sha256:
         raise ModelError(
             f"{path} is not the file that was promoted: its sha256 is {_sha256(data)[:12]}..., "
             f"expected {expected_sha256[:12]}.... Promote the model again."

@@ -1,5 +1,6 @@
 """Batches: full where pictures wait, small where none come, and every picture gets its own row."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,8 +16,10 @@ class Recording:
 
     name = "recording"
     batch_size = 8
+    tolerance = 0.0
 
-    def __init__(self) -> None:
+    def __init__(self, streams: int = 1) -> None:
+        self.streams = streams
         self.sizes: list[int] = []
 
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
@@ -32,7 +35,7 @@ def picture(value: int) -> torch.Tensor:
 
 
 def test_every_picture_gets_its_own_row() -> None:
-    batcher = Batcher(Recording(), batch_size=8)
+    batcher = Batcher(Recording(streams=3), batch_size=8)
     batcher.start()
     with ThreadPoolExecutor(4) as pool:
         futures = list(pool.map(lambda value: batcher.submit(picture(value)), range(100)))
@@ -68,3 +71,14 @@ def test_stopping_classifies_what_is_queued() -> None:
     batcher.start()
     batcher.stop()
     assert all(future.done() for future in futures)
+
+
+def test_all_streams_end_when_the_batcher_is_stopped() -> None:
+    before = threading.active_count()
+    batcher = Batcher(Recording(streams=3), batch_size=2)
+    batcher.start()
+    assert threading.active_count() == before + 3
+    futures = [batcher.submit(picture(value)) for value in range(7)]
+    batcher.stop()
+    assert [future.result()[0] for future in futures] == list(range(7))
+    assert threading.active_count() == before

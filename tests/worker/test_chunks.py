@@ -1,12 +1,13 @@
 """The ledger: every transition, and what must not happen between two workers."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import RecordError, TransientRecordError
-from worker import chunks, jobs, outcomes
+from worker import chunks, jobs, outcomes, retries
 from worker.chunks import Lease, LeaseLostError
 from worker.outcomes import ChunkOutcome, Prediction
 
@@ -67,6 +68,19 @@ def test_a_job_is_done_when_its_last_chunk_is(engine: Engine, job_id: UUID) -> N
     assert finished == [False, False, True]
     status = jobs.status(engine, job_id)
     assert (status.state, status.below_threshold, status.waiting) == ("done", 600, 0)
+
+
+def test_chunks_of_one_job_finish_at_the_same_time(engine: Engine, job_id: UUID) -> None:
+    """Each has written a failure, which refers to the job, before either looks at the job."""
+    leases = [claim(engine, job_id, number) for number in (1, 2)]
+    failure = text("INSERT INTO job_failure VALUES (:job_id, :record_id, 'fetch', 'not_found')")
+    with engine.begin() as first, engine.begin() as second:
+        for connection, lease in zip((first, second), leases, strict=True):
+            assert lease is not None
+            chunks.lock(connection, lease)
+            connection.execute(failure, {"job_id": job_id, "record_id": lease.record_ids[0]})
+        first.execute(text("SET LOCAL lock_timeout = '2s'"))
+        assert not chunks.complete_job(first, job_id)
 
 
 def test_finishing_twice_writes_once(engine: Engine, job_id: UUID) -> None:
@@ -149,10 +163,74 @@ def test_a_passing_failure_moves_the_record_to_a_later_chunk(engine: Engine, job
 def test_a_failure_that_does_not_pass_ends_as_a_failure(engine: Engine, job_id: UUID) -> None:
     lease = claim(engine, job_id, 1)
     assert lease is not None
-    last_try = Lease(**{**vars(lease), "retries": len(DELAYS)})
+    last_try = replace(lease, retries=len(DELAYS))
     error = TransientRecordError("fetch", "timeout")
     finish(engine, last_try, ChunkOutcome(errors=dict.fromkeys(lease.record_ids, error)))
     assert jobs.status(engine, job_id).failures == {"timeout": 256}
+
+
+def test_a_host_that_is_unavailable_costs_its_records_no_try(engine: Engine, job_id: UUID) -> None:
+    error = TransientRecordError("fetch", "host_unavailable", retry_after=30)
+    waits = []
+    number = 1
+    for waited in (0, 60, 120):
+        age_wait(engine, number, waited)
+        lease = claim(engine, job_id, number)
+        assert lease is not None
+        finish(engine, lease, ChunkOutcome(errors=dict.fromkeys(lease.record_ids, error)))
+        ((number, retries, wait),) = rows(
+            engine,
+            "SELECT number, retries, round(extract(epoch FROM not_before - now()))"
+            " FROM job_chunk WHERE waiting_since IS NOT NULL AND state = 'ready'",
+        )
+        waits.append(wait)
+        assert retries == 0
+    assert waits == pytest.approx([60, 60, 120], abs=5)
+
+
+def age_wait(engine: Engine, number: int, seconds: float) -> None:
+    """Have a chunk's records wait since so many seconds, and be due now."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+                UPDATE job_chunk
+                SET not_before = now(), waiting_since = CASE WHEN waiting_since IS NOT NULL
+                    THEN now() - make_interval(secs => :seconds) END
+                WHERE number = :number
+            """),
+            {"number": number, "seconds": seconds},
+        )
+
+
+def test_a_host_that_stays_away_is_given_up(engine: Engine, job_id: UUID) -> None:
+    error = TransientRecordError("fetch", "host_unavailable")
+    lease = claim(engine, job_id, 1)
+    assert lease is not None
+    patient = replace(lease, waited_seconds=retries.MAX_WAIT)
+    finish(engine, patient, ChunkOutcome(errors=dict.fromkeys(lease.record_ids, error)))
+    assert jobs.status(engine, job_id).failures == {"host_unavailable": 256}
+
+
+def test_records_of_one_host_share_a_later_chunk(engine: Engine, job_id: UUID) -> None:
+    lease = claim(engine, job_id, 1)
+    assert lease is not None
+    errors = {
+        record_id: TransientRecordError("fetch", "host_unavailable", retry_after=700 + place / 100)
+        for place, record_id in enumerate(lease.record_ids)
+    }
+    finish(engine, lease, ChunkOutcome(errors=dict(errors)))
+    assert rows(engine, "SELECT count(*) FROM job_chunk WHERE number > 3") == [(2,)]
+
+
+def test_a_chunk_given_back_with_blame_is_an_attempt(engine: Engine, job_id: UUID) -> None:
+    for _ in range(chunks.MAX_ATTEMPTS):
+        lease = claim(engine, job_id, 1)
+        assert lease is not None
+        chunks.give_back(engine, lease, blameless=False)
+        assert not chunks.renew(engine, lease, lease_seconds=60)
+        with engine.begin() as connection:
+            swept = chunks.sweep(connection)
+    assert swept == chunks.Sweep(returned=0, split=1, dead=0)
 
 
 def test_a_chunk_given_back_is_no_attempt(engine: Engine, job_id: UUID) -> None:

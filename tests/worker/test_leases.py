@@ -55,7 +55,8 @@ def test_a_chunk_that_hangs_is_left_alone(
     hung = threading.Event()
     keeper = LeaseKeeper(engine, lease_seconds=0.6, hung_after=0.3, on_hung=hung.set)
     keeper.start()
-    with keeper.hold(lease):
+    with keeper.hold(lease) as held:
+        held.progress()
         assert hung.wait(5)
         time.sleep(0.8)
         assert lease_left(engine, lease.job_id) < 0

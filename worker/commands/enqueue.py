@@ -1,30 +1,45 @@
 """`worker enqueue`: arguments only."""
 
-from pathlib import Path
+from getpass import getuser
 from typing import Annotated, Literal
 
 import typer
 
 from common.errors import UsageError
-from common.europeana.record_list import open_list
 from common.store.session import open_store
 from worker import jobs
 from worker.commands.options import console
-from worker.jobs import JobOptions
-from worker.record_lists import (
-    RejectedLines,
-    dataset_record_ids,
-    read_record_ids,
-    refuse_rejected,
-)
+from worker.jobs import JobOptions, Records, RecordSelection
+from worker.record_lists import RejectedLines, read_files, refuse_rejected
 
 
 def enqueue(
-    file: Annotated[
-        Path | None, typer.Argument(help="one record ID a line; - for standard input")
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE]...", help="one record ID a line; - for standard input"),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="enqueue the records of this dataset")] = None,
-    priority: Annotated[Literal["urgent", "bulk"], typer.Option()] = "bulk",
+    name: Annotated[str | None, typer.Option(help="the records of this dataset")] = None,
+    data_provider: Annotated[
+        str | None, typer.Option(help="the store's records of this data provider")
+    ] = None,
+    concept: Annotated[
+        str | None, typer.Option(help="records that a dataset labels so: a concept's URI or label")
+    ] = None,
+    unseen: Annotated[
+        bool,
+        typer.Option(
+            "--unseen",
+            help="leave out what the model has looked at already; without a list or another "
+            "condition, all the store's other records",
+        ),
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[@VERSION]", help="another model than the active one"),
+    ] = None,
+    priority: Annotated[
+        Literal["urgent", "bulk"], typer.Option(help="urgent jobs overtake bulk jobs")
+    ] = "bulk",
     picture: Annotated[
         Literal["thumbnail", "media", "auto"],
         typer.Option(
@@ -38,33 +53,90 @@ def enqueue(
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="leave out lines that hold no record ID")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only say what would be done; writes nothing")
+    ] = False,
 ) -> None:
     """Make a job of record IDs, item URIs or portal URLs; prints its ID.
 
-    Examples: worker enqueue ids.txt · cat ids.txt | worker enqueue - · worker enqueue --name
-    dataset_3000
+    Without a file the records come from the store, and --name, --data-provider, --concept and
+    --unseen together say which.
+
+    Examples: worker enqueue ids.txt more.txt · cat ids.txt | worker enqueue - · worker enqueue
+    --name dataset_3000 · worker enqueue --data-provider "Rijksmuseum" --unseen --dry-run
     """
-    if (file is None) == (name is None):
-        raise UsageError("Give either a file (- for standard input) or --name DATASET.")
-    options = JobOptions(priority=priority, picture=picture, idempotency_key=idempotency_key)
-    if name is not None:
-        engine = open_store()
-        _report(jobs.enqueue(engine, dataset_record_ids(engine, name), options), RejectedLines())
-        return
+    selection = RecordSelection(dataset=name, data_provider=data_provider, concept=concept)
+    options = JobOptions(
+        priority=priority,
+        picture=picture,
+        model=model,
+        unseen=unseen,
+        submitter=_user(),
+        idempotency_key=idempotency_key,
+    )
     rejected = RejectedLines()
-    with open_list(str(file)) as lines:
-        record_ids = read_record_ids(lines, rejected)
-        if not skip_invalid:
-            record_ids = refuse_rejected(record_ids, rejected)
-        _report(jobs.enqueue(open_store(), record_ids, options), rejected)
-
-
-def _report(accepted: jobs.Accepted, rejected: RejectedLines) -> None:
+    records = _records(files or [], selection, rejected, unseen=unseen, skip_invalid=skip_invalid)
+    engine = open_store()
+    if dry_run:
+        _show_preview(jobs.preview(engine, records, options), rejected)
+    else:
+        _show_accepted(jobs.enqueue(engine, records, options), rejected)
     if rejected.count:
-        console.print(f"{rejected.count} lines left out:\n  {rejected}", markup=False)
+        console.print(f"  {rejected}", markup=False)
+
+
+def _records(
+    files: list[str],
+    selection: RecordSelection,
+    rejected: RejectedLines,
+    *,
+    unseen: bool,
+    skip_invalid: bool,
+) -> Records:
+    if files and selection != RecordSelection():
+        raise UsageError(
+            "Give either files or a selection of the store (--name, --data-provider, --concept); "
+            "--unseen goes with both."
+        )
+    if not files:
+        if selection == RecordSelection() and not unseen:
+            raise UsageError(
+                "Say which records: a file (- for standard input), --name, --data-provider, "
+                "--concept or --unseen."
+            )
+        return selection
+    record_ids = read_files(files, rejected)
+    return record_ids if skip_invalid else refuse_rejected(record_ids, rejected)
+
+
+def _user() -> str | None:
+    try:
+        return getuser()
+    except (OSError, KeyError):  # an account without a name, as in a container
+        return None
+
+
+def _show_accepted(accepted: jobs.Accepted, rejected: RejectedLines) -> None:
     if accepted.already_known:
         console.print("A job with this idempotency key exists; nothing was added.")
     else:
-        duplicates = f", {accepted.duplicates:,} duplicates left out" * bool(accepted.duplicates)
-        console.print(f"{accepted.total:,} records enqueued{duplicates}.")
+        left_out = _left_out(accepted.duplicates, accepted.seen, rejected)
+        console.print(f"{accepted.total:,} records enqueued{left_out}.", markup=False)
     typer.echo(accepted.job_id)
+
+
+def _show_preview(preview: jobs.Preview, rejected: RejectedLines) -> None:
+    left_out = _left_out(preview.duplicates, preview.seen, rejected)
+    console.print(
+        f"{preview.total:,} records in {preview.chunks:,} chunks would be enqueued for "
+        f"{preview.model}{left_out}. {preview.unknown:,} of them are not in the store: Europeana's "
+        "API would be asked about them. Nothing was written.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _left_out(duplicates: int, seen: int, rejected: RejectedLines) -> str:
+    counts = {"duplicates": duplicates, "seen before": seen, "without a record ID": rejected.count}
+    parts = [f"{count:,} {what}" for what, count in counts.items() if count]
+    return f"; left out: {', '.join(parts)}" if parts else ""

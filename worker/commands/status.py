@@ -16,10 +16,12 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="stay until the job is done")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
-    """Show how far a job has come, its outcomes and the reasons of failures."""
+    """Show how far a job has come, its outcomes, reasons of failures, and hosts that hold it up."""
     engine = open_store()
     current = watch_job(engine, job) if watch else jobs.status(engine, job)
+    hosts = jobs.failing_hosts(engine, job)
     if as_json:
-        typer.echo(json.dumps(current.as_json()))
+        told = current.as_json() | {"failing_hosts": [host.as_json() for host in hosts]}
+        typer.echo(json.dumps(told))
     else:
-        show_status(current)
+        show_status(current, hosts)

@@ -8,10 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from common.errors import ModelError
 from common.vision.classifier import build_classifier
-from common.vision.model import Description, load_bundle, save_bundle
+from common.vision.model import (
+    Description,
+    Model,
+    bundle_sha256,
+    load_bundle,
+    read_description,
+    save_bundle,
+)
 from common.vision.preprocessing import Preprocessing
 
 MAP, TOY, TEXTILE = (f"http://data.europeana.eu/concept/{number}" for number in (43, 56, 55))
@@ -47,6 +55,8 @@ def test_a_bundle_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     model = load_bundle(tmp_path / "m", _save(tmp_path / "m"))
     assert replace(model.description, members=()) == DESCRIPTION
     assert len(model.description.members) == 2
+    assert model.self_test_pictures.shape == (0, 3, 32, 32)
+    model.self_test(model.probabilities)  # of nothing: passes
 
 
 def test_the_same_bundle_has_the_same_sha256(tmp_path: Path) -> None:
@@ -99,6 +109,46 @@ def test_another_sha256_is_refused(tmp_path: Path) -> None:
     _save(tmp_path / "m")
     with pytest.raises(ModelError, match="not the file that was promoted"):
         load_bundle(tmp_path / "m", "0" * 64)
+
+
+@pytest.fixture
+def tried(tmp_path: Path, batch: torch.Tensor) -> Model:
+    """A model with a self-test of five pictures, in tmp_path / m."""
+    states = [member.state_dict() for member in _members(2)]
+    return load_bundle(tmp_path / "m", save_bundle(tmp_path / "m", DESCRIPTION, states, batch))
+
+
+def test_the_self_test_comes_back_and_passes(tried: Model, batch: torch.Tensor) -> None:
+    assert torch.equal(tried.self_test_pictures, batch)
+    np.testing.assert_allclose(tried.self_test_expected, tried.probabilities(batch), atol=1e-6)
+    tried.self_test(tried.probabilities)
+
+
+def test_other_probabilities_than_when_promoted_are_refused(tried: Model) -> None:
+    def slightly_off(pictures: torch.Tensor) -> NDArray[np.float32]:
+        found = tried.probabilities(pictures)
+        found[3, 1] += 0.01
+        return found
+
+    with pytest.raises(ModelError, match=r"of 1 of 5 pictures .* by up to 0.01 where 0.001"):
+        tried.self_test(slightly_off)
+    tried.self_test(slightly_off, tolerance=0.02)  # a runtime of less precision
+    with pytest.raises(ModelError, match="of 5 of 5 pictures"):
+        tried.self_test(lambda pictures: np.full((len(pictures), 3), np.nan, dtype=np.float32))
+
+
+def test_a_changed_self_test_is_refused(tried: Model, tmp_path: Path) -> None:
+    path = tmp_path / "m" / "self_test.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(ModelError, match=r"self_test\.safetensors is not the file"):
+        load_bundle(tmp_path / "m", tried.sha256)
+
+
+def test_what_a_bundle_says_is_read_without_its_weights(tmp_path: Path) -> None:
+    sha256 = _save(tmp_path / "m")
+    (tmp_path / "m" / "member_0.safetensors").unlink()
+    assert read_description(tmp_path / "m", sha256).labels == DESCRIPTION.labels
+    assert bundle_sha256(tmp_path / "m") == sha256
 
 
 def test_weights_with_other_classes_are_refused(tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
 """Runtimes agree with the model, and live with little memory."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from common.errors import ModelError
 from common.vision.model import Model, load_bundle
 from common.vision.runtimes import TorchRuntime
+from common.vision.runtimes.fusion import fused
+from tests.common.vision.models import model_of
 from tests.common.vision.test_model import _save
 
 CPU = torch.device("cpu")
@@ -32,6 +34,14 @@ def test_the_cpu_runtime_agrees_with_the_model(model: Model, batch: torch.Tensor
     runtime = TorchRuntime(model, CPU)
     np.testing.assert_allclose(runtime.probabilities(batch), expected, atol=1e-5)
     assert runtime.name == "torch-cpu"
+
+
+def test_fusing_changes_the_speed_and_not_the_model(tmp_path: Path, batch: torch.Tensor) -> None:
+    model = model_of("resnet18", tmp_path / "m")
+    expected = model.probabilities(batch)
+    np.testing.assert_allclose(TorchRuntime(model, CPU).probabilities(batch), expected, atol=1e-5)
+    assert not any(isinstance(each, nn.BatchNorm2d) for each in fused(model).modules())
+    np.testing.assert_array_equal(model.probabilities(batch), expected)  # it fused a copy
 
 
 def test_the_cuda_runtime_agrees_with_the_model(model: Model, batch: torch.Tensor) -> None:
@@ -61,7 +71,8 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(
     model: Model, batch: torch.Tensor
 ) -> None:
     predictor = _SmallMemory(capacity=3)
-    runtime = TorchRuntime(replace(model, predictor=predictor), CPU)  # type: ignore[arg-type]
+    runtime = TorchRuntime(model, CPU)
+    runtime._predictor = predictor
     np.testing.assert_array_equal(runtime.probabilities(batch), batch[:, :, 0, 0])
     assert predictor.sizes[:3] == [11, 5, 2]
     predictor.sizes.clear()
@@ -73,7 +84,8 @@ def test_a_device_too_small_for_one_picture_is_a_model_error(
     model: Model, batch: torch.Tensor
 ) -> None:
     predictor = _SmallMemory(capacity=0)
-    runtime = TorchRuntime(replace(model, predictor=predictor), CPU)  # type: ignore[arg-type]
+    runtime = TorchRuntime(model, CPU)
+    runtime._predictor = predictor
     with pytest.raises(ModelError, match="does not fit into the memory"):
         runtime.probabilities(batch)
 

@@ -1,6 +1,4 @@
-"""Runtimes: what computes a model's probabilities, behind one small interface."""
-
-from typing import Protocol
+"""PyTorch: the runtime that is always there, on a CPU and on CUDA."""
 
 import numpy as np
 import torch
@@ -8,21 +6,13 @@ from numpy.typing import NDArray
 
 from common.errors import ModelError
 from common.vision.model import Model
+from common.vision.runtimes.fusion import fused
+from common.vision.runtimes.interface import CPU_BATCH, FLOAT32_TOLERANCE, cpu_streams
 
 # An H100 classifies 6,500 pictures a second in batches of 32, waiting for its kernels to be sent,
-# and 51,000 in batches of 256 (resnet18, 128 px). A CPU gains nothing beyond its caches.
+# and 51,000 in batches of 256 (resnet18, 128 px).
 CUDA_BATCH = 256
-CPU_BATCH = 32
-
-
-class Runtime(Protocol):
-    """Computes probabilities of one model on one device; may be called from one thread."""
-
-    name: str
-    batch_size: int  # pictures at a time, with which the device works best
-
-    def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
-        """uint8 pictures (n, 3, size, size) on the CPU to float32 (n, classes)."""
+BFLOAT16_TOLERANCE = 0.02  # of a probability; bfloat16 keeps 8 bits
 
 
 def pick_device() -> torch.device:
@@ -31,20 +21,24 @@ def pick_device() -> torch.device:
 
 
 class TorchRuntime:
-    """PyTorch, eager: bfloat16 and pinned copies on CUDA, float32 on a CPU.
+    """PyTorch: bfloat16 and pinned copies on CUDA, float32 and fused convolutions on a CPU.
 
     Batches that do not fit into the memory of the device are halved, now and from then on.
-    Takes over the weights of the model.
+    On CUDA it takes over the weights of the model. On a CPU, a thread that asks computes with as
+    many threads as `torch.set_num_threads` allows.
     """
 
     def __init__(self, model: Model, device: torch.device | None = None) -> None:
         self._device = device or pick_device()
         self._on_cuda = self._device.type == "cuda"
-        predictor = model.predictor.to(self._device)
+        whole = model.predictor if self._on_cuda else fused(model)
+        predictor = whole.to(self._device)
         self._predictor = predictor.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._largest: int | None = None  # pictures that fit; None: all so far
         self.name = f"torch-{self._device}"
         self.batch_size = CUDA_BATCH if self._on_cuda else CPU_BATCH
+        self.streams = 1 if self._on_cuda else cpu_streams()
+        self.tolerance = BFLOAT16_TOLERANCE if self._on_cuda else FLOAT32_TOLERANCE
 
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
         """uint8 pictures (n, 3, size, size) on the CPU to float32 (n, classes).

@@ -1,0 +1,176 @@
+"""Everything goes wrong at once, and in the end every record has come to the outcome it should.
+
+The short form is a part of the tests; `make chaos` runs the long one, with CHAOS_RECORDS records.
+What happens is drawn from CHAOS_SEED; when it hits a worker differs from run to run.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from random import Random
+from uuid import UUID
+
+import pytest
+import redis
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from deploy.local import Services
+from deploy.local.bound import bound_command
+from deploy.sandbox.server import Sandbox
+from tests.chaos.conftest import POISON, RECORDS
+from tests.chaos.workers import MAX_ATTEMPTS
+from tests.worker.processes.running import outcomes
+from worker import chunks, jobs
+
+SEED = int(os.environ.get("CHAOS_SEED", "1"))
+WORKERS = 3
+LEASE_SECONDS = 2
+PATIENCE = 120 + RECORDS / 10  # seconds
+STRIKES = max(7, RECORDS // 100)  # seven are one of each kind, and two kills
+PAUSE = 0.7  # seconds between them
+
+pytestmark = pytest.mark.timeout(PATIENCE + 120)
+
+
+class Chaos:
+    """What can go wrong, each by its own method; in a random order, all before one comes again."""
+
+    kinds = ("kill", "kill", "freeze", "flush", "cut", "restart_broker", "restart_postgres")
+
+    def __init__(self, supervisor: int, services: Services, engine: Engine) -> None:
+        self._supervisor = supervisor
+        self._services = services
+        self._engine = engine
+        self._random = Random(SEED)
+        self._next: list[str] = []
+        self.happened: list[str] = []
+
+    def strike(self) -> None:
+        """The next thing, until there have been STRIKES; then quiet."""
+        time.sleep(PAUSE)
+        if len(self.happened) == STRIKES:
+            return
+        if not self._next:
+            self._next = self._random.sample(self.kinds, len(self.kinds))
+        self.happened.append(self._next.pop())
+        getattr(self, self.happened[-1])()
+
+    def kill(self) -> None:
+        self._signal(self._worker(), signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stop a worker past its lease; it wakes up and believes that it still has it."""
+        victim = self._worker()
+        self._signal(victim, signal.SIGSTOP)
+        time.sleep(1.5 * LEASE_SECONDS)
+        self._signal(victim, signal.SIGCONT)
+
+    def flush(self) -> None:
+        with redis.Redis(unix_socket_path=str(self._services.broker.socket_path)) as client:
+            client.flushall()
+
+    def cut(self) -> None:
+        """End connections in the middle of whatever they do, before or after their COMMIT."""
+        with suppress(DBAPIError), self._engine.connect() as connection:
+            connection.execute(
+                text("""
+                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid()
+                      AND random() < 0.5
+                """)
+            )
+
+    def restart_broker(self) -> None:
+        self._services.broker.kill()
+        self._services.broker.start()
+
+    def restart_postgres(self) -> None:
+        self._services.postgres.stop()
+        self._services.postgres.start()
+
+    def _worker(self) -> int:
+        children = Path(f"/proc/{self._supervisor}/task/{self._supervisor}/children").read_text()
+        return self._random.choice([int(pid) for pid in children.split()] or [0])
+
+    def _signal(self, pid: int, number: signal.Signals) -> None:
+        if pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+@contextmanager
+def workers(environment: dict[str, str], log: Path) -> Iterator[int]:
+    """Three workers and who starts them again; yields that one's process ID."""
+    command = [sys.executable, "-m", "tests.chaos.workers", str(WORKERS)]
+    bound = bound_command(command, death_signal=signal.SIGTERM)
+    settings = {"WORKER_LEASE_SECONDS": str(LEASE_SECONDS), "PYTHONPATH": str(Path.cwd())}
+    with (
+        log.open("ab") as stderr,
+        subprocess.Popen(bound, env=environment | settings, stderr=stderr) as process,
+    ):
+        try:
+            yield process.pid
+        finally:
+            process.terminate()
+
+
+def is_done(engine: Engine, job_id: UUID) -> bool:
+    try:
+        return jobs.status(engine, job_id).state == "done"
+    except DBAPIError:  # cut, or restarted, just now
+        return False
+
+
+def wait_until_done(engine: Engine, job_id: UUID, between: Callable[[], None]) -> jobs.Status:
+    deadline = time.monotonic() + PATIENCE
+    while not is_done(engine, job_id):
+        assert time.monotonic() < deadline, f"waited too long: {jobs.status(engine, job_id)}"
+        between()
+    return jobs.status(engine, job_id)
+
+
+def test_in_the_end_every_outcome_is_as_if_nothing_had_happened(
+    engine: Engine,
+    services: Services,
+    sandbox: Sandbox,
+    environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    ids = [item.id for item in sandbox.catalogue.items]
+    harmless = [record_id for record_id in ids if record_id not in POISON]
+    calm = jobs.enqueue(engine, harmless).job_id
+    with workers(environment, tmp_path / "log") as supervisor:
+        wait_until_done(engine, calm, lambda: time.sleep(0.1))
+        enriched, failed = outcomes(engine, calm)
+        chaos = Chaos(supervisor, services, engine)
+        rough = jobs.enqueue(engine, ids).job_id
+        status = wait_until_done(engine, rough, chaos.strike)
+    assert set(chaos.happened) == set(chaos.kinds)
+    expected = failed | dict.fromkeys(POISON, chunks.KILLED_WORKER)
+    enriched_at_last, failed_at_last = outcomes(engine, rough)
+    assert failed_at_last == expected
+    assert enriched_at_last == enriched
+    assert (status.total, status.waiting) == (len(ids), 0)
+    assert (status.enriched, status.failed) == (len(enriched), len(expected))
+    check_rows(engine, rough, set(ids))
+
+
+def check_rows(engine: Engine, job_id: UUID, ids: set[str]) -> None:
+    """Each record is in one chunk, and no chunk was tried more often than is allowed."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("""
+                SELECT id, attempt, token FROM job_chunk, unnest(record_ids) AS id
+                WHERE job_id = :job_id
+            """),
+            {"job_id": job_id},
+        ).all()
+    assert len(rows) == len(ids)
+    assert {row.id for row in rows} == ids
+    assert max(row.attempt for row in rows) <= MAX_ATTEMPTS

@@ -1,0 +1,121 @@
+"""The exported runtimes say what the model says; `auto` takes the fastest that does."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from structlog.testing import capture_logs
+
+from common.errors import EnrichmentError, ModelError, UsageError
+from common.vision.model import Model
+from common.vision.runtimes import RuntimeChoice, choice, choose_runtime
+from tests.common.vision.models import SIZE, model_of
+
+
+def require(name: RuntimeChoice) -> None:
+    for package in choice._PACKAGES[name]:
+        pytest.importorskip(package, reason=f"the extra {name} is not installed")
+
+
+@pytest.fixture(scope="module")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shared, so that the model is exported once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """An ensemble of two."""
+    pictures = random_pictures(5, seed=1)
+    return model_of(
+        "resnet18", tmp_path_factory.mktemp("models") / "m", members=2, pictures=pictures
+    )
+
+
+@pytest.fixture
+def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without a card, also on one that has it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+def random_pictures(count: int, *, seed: int = 0) -> torch.Tensor:
+    drawn = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, 3, SIZE, SIZE), generator=drawn).byte()
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+@pytest.mark.parametrize("count", [1, 7])
+def test_an_exported_runtime_agrees_with_the_model(
+    model: Model, cache_dir: Path, name: RuntimeChoice, count: int
+) -> None:
+    require(name)
+    runtime = choose_runtime(model, name, cache_dir=cache_dir)
+    assert runtime.name == f"{name}-cpu"
+    pictures = random_pictures(count)
+    found = runtime.probabilities(pictures)
+    assert found.dtype == np.float32
+    assert found.std() > 1e-3 or count == 1
+    np.testing.assert_allclose(found, model.probabilities(pictures), atol=1e-4)
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_auto_measures_what_is_installed_and_says_what_it_chose(
+    model: Model, cache_dir: Path
+) -> None:
+    require("onnx")
+    require("openvino")
+    with capture_logs() as logs:
+        runtime = choose_runtime(model, "auto", cache_dir=cache_dir)
+    rates = logs[-1]["pictures_a_second_and_core"]
+    assert rates.keys() == {"torch-cpu", "onnx-cpu", "openvino-cpu"}
+    assert runtime.name == logs[-1]["runtime"] == max(rates, key=rates.get)
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_a_runtime_that_differs_is_refused(model: Model, cache_dir: Path, tmp_path: Path) -> None:
+    require("onnx")
+    choose_runtime(model, "onnx", cache_dir=cache_dir)
+    (export,) = cache_dir.iterdir()
+    other = replace(
+        model_of("squeezenet1_1", tmp_path / "other"), sha256="another model than was exported"
+    )
+    export_of_other = tmp_path / "cache" / export.name.replace(model.sha256, other.sha256)
+    export_of_other.parent.mkdir()
+    export_of_other.symlink_to(export)
+    with pytest.raises(ModelError, match="onnx-cpu does not agree with the model"):
+        choose_runtime(other, "onnx", cache_dir=tmp_path / "cache")
+    with capture_logs() as logs:
+        assert choose_runtime(other, "auto", cache_dir=tmp_path / "cache").name == "torch-cpu"
+    assert logs[0]["event"] == "runtime refused"
+    assert "does not agree" in logs[0]["reason"]
+
+
+def test_a_model_is_exported_once(
+    model: Model, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require("onnx")
+    choose_runtime(model, "onnx", cache_dir=cache_dir)
+
+    def export_again(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(torch.onnx, "export", export_again)
+    choose_runtime(model, "onnx", cache_dir=cache_dir)
+    assert [each.name.startswith(model.sha256) for each in cache_dir.iterdir()] == [True]
+
+
+def test_an_extra_that_is_missing_is_named(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(choice._PACKAGES, "openvino", ("a_package_that_is_not_there",))
+    with pytest.raises(UsageError, match=r"pip install '\.\[worker,openvino\]'"):
+        choose_runtime(model, "openvino", cache_dir=tmp_path)
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_in_words(model: Model, tmp_path: Path) -> None:
+    require("onnx")
+    (tmp_path / "file").touch()
+    with pytest.raises(EnrichmentError, match="file/cache cannot be written"):
+        choose_runtime(model, "onnx", cache_dir=tmp_path / "file" / "cache")

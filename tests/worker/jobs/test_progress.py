@@ -1,0 +1,97 @@
+"""How far a job has come, how fast, and what holds it up."""
+
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, text
+
+from common.errors import RecordError, TransientRecordError
+from tests.worker.ledger import DELAYS, claim, finish
+from worker import jobs, outcomes
+from worker.chunks import Lease
+from worker.jobs import FailingHost, JobOptions
+from worker.outcomes import ChunkOutcome
+
+
+@pytest.fixture
+def job_id(engine: Engine, model_id: int, records: list[str]) -> UUID:
+    return jobs.enqueue(engine, records, JobOptions(submitter="ann")).job_id
+
+
+def settled_ago(engine: Engine, number: int, seconds: float) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+                UPDATE job_chunk SET settled_at = now() - make_interval(secs => :seconds)
+                WHERE number = :number
+            """),
+            {"number": number, "seconds": seconds},
+        )
+
+
+def finish_two(engine: Engine, job_id: UUID, *, seconds_between: float) -> None:
+    for number in (1, 2):
+        finish(engine, claim(engine, job_id, number))
+    settled_ago(engine, 1, seconds_between)
+    settled_ago(engine, 2, 0)
+
+
+def test_the_rate_is_that_of_the_chunks_since_the_first(engine: Engine, job_id: UUID) -> None:
+    finish_two(engine, job_id, seconds_between=64)
+    status = jobs.status(engine, job_id)
+    assert status.rate == pytest.approx(4, rel=0.02)
+    assert status.seconds_left == pytest.approx(88 / 4, rel=0.02)
+    assert status.as_json()["records_per_second"] == status.rate
+
+
+def test_of_one_chunk_there_is_no_rate(engine: Engine, job_id: UUID) -> None:
+    finish(engine, claim(engine, job_id, 1))
+    assert jobs.status(engine, job_id).rate is None
+    assert jobs.status(engine, job_id).seconds_left is None
+
+
+def test_what_was_long_ago_does_not_count(engine: Engine, job_id: UUID) -> None:
+    finish_two(engine, job_id, seconds_between=4000)
+    assert jobs.status(engine, job_id).rate is None
+
+
+def fail(engine: Engine, lease: Lease, *, not_found: int, timed_out: int) -> None:
+    errors: dict[str, RecordError] = {}
+    for record_id in lease.record_ids[:not_found]:
+        errors[record_id] = RecordError("fetch", "not_found")
+    for record_id in lease.record_ids[not_found : not_found + timed_out]:
+        errors[record_id] = TransientRecordError("fetch", "timeout")
+    classified = {each: each for each in lease.record_ids if each not in errors}
+    outcome = ChunkOutcome(classified=classified, errors=errors)
+    outcomes.finish(engine, lease, outcome, retry_delays=DELAYS)
+
+
+def test_records_to_be_tried_again_are_counted_and_their_hosts_named(
+    engine: Engine, job_id: UUID
+) -> None:
+    fail(engine, claim(engine, job_id, 1), not_found=10, timed_out=5)
+    status = jobs.status(engine, job_id)
+    assert (status.failed, status.put_off, status.waiting) == (10, 5, 349)
+    assert jobs.failing_hosts(engine, job_id) == [
+        FailingHost(host="museum.example", failed=10, put_off=5)
+    ]
+
+
+def test_a_job_of_thumbnails_blames_no_museum(
+    engine: Engine, model_id: int, records: list[str]
+) -> None:
+    job_id = jobs.enqueue(engine, records, JobOptions(picture="thumbnail")).job_id
+    fail(engine, claim(engine, job_id, 1), not_found=10, timed_out=5)
+    assert jobs.failing_hosts(engine, job_id) == []
+
+
+def test_jobs_are_listed_with_the_unfinished_first(engine: Engine, job_id: UUID) -> None:
+    finish_two(engine, job_id, seconds_between=64)
+    cancelled = jobs.enqueue(engine, ["/1/a"]).job_id
+    jobs.cancel(engine, cancelled)
+    first, second = jobs.list_jobs(engine)
+    assert (first.job_id, first.state, first.submitter) == (job_id, "running", "ann")
+    assert (first.settled, first.total, first.model) == (512, 600, "test v1")
+    assert first.rate == pytest.approx(4, rel=0.02)
+    assert (second.job_id, second.rate) == (cancelled, None)
+    assert [row.job_id for row in jobs.list_jobs(engine, ["cancelled"])] == [cancelled]

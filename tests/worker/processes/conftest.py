@@ -1,0 +1,69 @@
+"""A store, a broker, a sandbox and a model for real worker processes."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from sqlalchemy import Engine, text
+
+from common.vision.classifier import build_classifier
+from common.vision.model import Description, save_bundle
+from common.vision.preprocessing import Preprocessing
+from deploy.sandbox.collection import draw_collection
+from deploy.sandbox.faults import Fault, Faults
+from deploy.sandbox.server import Sandbox
+from tests.worker.conftest import CONCEPTS
+
+MAP, PAINTING = CONCEPTS
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    slow = Faults(hosts={"*": [Fault(kind="latency", seconds=0.02)]})
+    with Sandbox(draw_collection(items=700), faults=slow) as running:
+        yield running
+
+
+@pytest.fixture
+def active_model(engine: Engine, model_id: int, tmp_path: Path) -> int:
+    """A classifier of drawn weights that calls everything a map and nothing a painting."""
+    torch.manual_seed(0)
+    description = Description(
+        architecture="squeezenet1_1",
+        labels=("map", "painting"),
+        concept_uris=(MAP, PAINTING),
+        preprocessing=Preprocessing(size=32),
+        kind="single",
+        temperature=1.0,
+        thresholds={MAP: 0.0, PAINTING: None},
+        picture_source="media",
+        created_from={},
+    )
+    classifier = build_classifier("squeezenet1_1", classes=2, size=32)
+    sha256 = save_bundle(tmp_path / "models" / "test-1", description, [classifier.state_dict()])
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE model SET sha256 = :sha256"), {"sha256": sha256})
+    return model_id
+
+
+@pytest.fixture
+def environment(
+    sandbox: Sandbox, active_model: int, broker_url: str, tmp_path: Path
+) -> dict[str, str]:
+    return os.environ | {
+        "EUROPEANA_API_URL": sandbox.url,
+        "EUROPEANA_API_KEY": sandbox.key,
+        "FETCH_ALLOW_ADDRESSES": "127.0.0.0/8",
+        "FETCH_REQUESTS_PER_SECOND": "500",
+        "FETCH_REQUESTS_AT_A_TIME": "8",
+        "MODEL_DIR": str(tmp_path / "models"),
+        "WORKER_CHUNKS_IN_FLIGHT": "1",
+        "WORKER_DISPATCH_SECONDS": "0.2",
+        "WORKER_HINT_SECONDS": "2",
+        "WORKER_LEASE_SECONDS": "2",
+        "WORKER_RETRY_DELAYS": "1",
+        "WORKER_RUNTIME": "torch",
+        "OMP_NUM_THREADS": "1",
+    }

@@ -1,0 +1,65 @@
+"""Worker processes, and what became of their jobs."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+
+from worker import jobs
+
+WORKER = str(Path(sys.executable).with_name("worker"))
+PATIENCE = 90.0  # seconds; on a busy machine torch alone takes several to import
+
+
+@contextmanager
+def worker(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process, which ends with the block, by SIGTERM if nothing ended it before."""
+    with subprocess.Popen([WORKER, "run"], env=environment, stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+def wait_until_done(engine: Engine, job_id: UUID) -> jobs.Status:
+    wait_for(lambda: jobs.status(engine, job_id).state == "done")
+    return jobs.status(engine, job_id)
+
+
+def outcomes(engine: Engine, job_id: UUID) -> tuple[set[str], dict[str, str]]:
+    """The enriched records and the reasons of the failed ones, as the job's rows have them."""
+    with engine.connect() as connection:
+        asked = {"job_id": job_id}
+        enriched = connection.execute(
+            text("SELECT record_id FROM enrichment WHERE job_id = :job_id"), asked
+        )
+        failed = connection.execute(
+            text("SELECT record_id, reason FROM job_failure WHERE job_id = :job_id"), asked
+        )
+        return set(enriched.scalars()), {row.record_id: row.reason for row in failed}
+
+
+def chunk_states(engine: Engine, job_id: UUID) -> dict[str, int]:
+    with engine.connect() as connection:
+        counted = text(
+            "SELECT state, count(*) FROM job_chunk WHERE job_id = :job_id GROUP BY state"
+        )
+        return {row.state: row.count for row in connection.execute(counted, {"job_id": job_id})}
+
+
+def job_ids(engine: Engine) -> list[UUID]:
+    with engine.connect() as connection:
+        return list(connection.execute(text("SELECT id FROM job")).scalars())

@@ -1,0 +1,119 @@
+"""Worker processes under supervision: how they end, whether they are well, what they say."""
+
+import json
+import socket
+import subprocess
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from sqlalchemy import Engine, text
+
+from deploy.sandbox.collection import draw_collection
+from deploy.sandbox.faults import Fault, Faults
+from deploy.sandbox.server import Sandbox
+from tests.worker.processes.running import (
+    WORKER,
+    chunk_states,
+    wait_for,
+    wait_until_done,
+    worker,
+)
+from worker import jobs
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def attempts_of_ready_chunks(engine: Engine) -> int:
+    with engine.connect() as connection:
+        attempts = text("SELECT coalesce(max(attempt), 0) FROM job_chunk WHERE state = 'ready'")
+        return int(connection.execute(attempts).scalar_one())
+
+
+def test_a_worker_that_is_told_to_stop_finishes_the_chunk_in_work(
+    engine: Engine, sandbox: Sandbox, environment: dict[str, str]
+) -> None:
+    job_id = jobs.enqueue(engine, [item.id for item in sandbox.catalogue.items]).job_id
+    with worker(environment | {"WORKER_GRACE_SECONDS": "60"}) as stopped:
+        wait_for(lambda: chunk_states(engine, job_id).get("leased", 0) == 1)
+        done = chunk_states(engine, job_id).get("done", 0)
+        stopped.terminate()
+        assert stopped.wait(timeout=60) == 0
+    states = chunk_states(engine, job_id)
+    assert "leased" not in states
+    assert states["done"] == done + 1
+
+
+def test_a_chunk_that_is_not_finished_in_time_is_given_back(
+    engine: Engine, sandbox: Sandbox, environment: dict[str, str]
+) -> None:
+    job_id = jobs.enqueue(engine, [item.id for item in sandbox.catalogue.items]).job_id
+    slow = {"FETCH_REQUESTS_PER_SECOND": "10", "WORKER_GRACE_SECONDS": "2"}
+    with worker(environment | slow) as stopped:
+        wait_for(lambda: chunk_states(engine, job_id).get("leased", 0) == 1)
+        stopped.terminate()
+        assert stopped.wait(timeout=30) == 0
+    assert chunk_states(engine, job_id) == {"ready": 3}
+    assert attempts_of_ready_chunks(engine) == 0
+
+
+def test_a_chunk_that_waits_for_a_silent_host_is_given_back_too(
+    engine: Engine, environment: dict[str, str]
+) -> None:
+    silent = Faults(hosts={"*": [Fault(kind="latency", seconds=50)]})
+    with Sandbox(draw_collection(items=5), faults=silent) as sandbox:
+        here = {"EUROPEANA_API_URL": sandbox.url, "EUROPEANA_API_KEY": sandbox.key}
+        with worker(environment | here | {"WORKER_GRACE_SECONDS": "2"}) as stopped:
+            job_id = jobs.enqueue(engine, [item.id for item in sandbox.catalogue.items]).job_id
+            wait_for(lambda: chunk_states(engine, job_id) == {"leased": 1})
+            stopped.terminate()
+            assert stopped.wait(timeout=20) == 0
+    assert chunk_states(engine, job_id) == {"ready": 1}
+    assert attempts_of_ready_chunks(engine) == 0
+
+
+def test_health_metrics_and_log_of_a_worker(
+    engine: Engine, sandbox: Sandbox, environment: dict[str, str], tmp_path: Path
+) -> None:
+    port = free_port()
+    watched = environment | {
+        "WORKER_HEARTBEAT_FILE": str(tmp_path / "heartbeat"),
+        "WORKER_METRICS_PORT": str(port),
+    }
+    ids = [item.id for item in sandbox.catalogue.items[:20]]
+    job_id = jobs.enqueue(engine, ids, jobs.JobOptions(picture="thumbnail")).job_id
+    assert health(watched) == 1
+    with worker(watched) as process:
+        done = wait_until_done(engine, job_id)
+        wait_for(lambda: health(watched) == 0)
+        metrics = scrape(port)
+        process.terminate()
+        _, log = process.communicate(timeout=30)
+    assert health(watched) == 1
+    assert metrics['worker_records_total{outcome="enriched"}'] == done.enriched > 0
+    for stage in ("resolve", "fetch", "decode", "wait", "infer", "write"):
+        assert metrics[f'worker_stage_seconds_count{{stage="{stage}"}}'] > 0
+    lines = [json.loads(line) for line in log.decode().splitlines() if line.startswith("{")]
+    (warning,) = [line for line in lines if "other pictures" in line["event"]]
+    assert (warning["trained_on"], warning["looks_at"]) == ("media", "thumbnail")
+    finished = [line for line in lines if line["event"] == "chunk done"]
+    assert [(line["job"], line["chunk"]) for line in finished] == [(str(job_id), 1)]
+    assert sandbox.key not in log.decode()
+
+
+def health(environment: dict[str, str]) -> int:
+    command = [WORKER, "health", "--ready"]
+    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
+
+
+def scrape(port: int) -> dict[str, float]:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in pairs}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

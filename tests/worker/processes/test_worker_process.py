@@ -1,0 +1,95 @@
+"""Real worker processes against a real store, broker and HTTP: nothing lost, nothing twice."""
+
+import signal
+
+import pytest
+import redis
+from celery import Celery
+from sqlalchemy import Engine
+
+from deploy.local import Services
+from deploy.sandbox.server import Sandbox
+from tests.worker.processes.running import (
+    chunk_states,
+    job_ids,
+    outcomes,
+    wait_for,
+    wait_until_done,
+    worker,
+)
+from worker import jobs
+from worker.app import SUBMIT, SUBMIT_QUEUE
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def test_every_record_comes_to_one_outcome(
+    engine: Engine, sandbox: Sandbox, environment: dict[str, str]
+) -> None:
+    catalogue = sandbox.catalogue
+    old_id, present_id = next(iter(catalogue.moved.items()))
+    withdrawn = min(catalogue.deleted)
+    ids = [item.id for item in catalogue.items[:60]]
+    accepted = jobs.enqueue(engine, [*ids, old_id, withdrawn, "/91001/nobody_knows"])
+    with worker(environment):
+        status = wait_until_done(engine, accepted.job_id)
+    enriched, failed = outcomes(engine, accepted.job_id)
+    assert status.enriched + status.below_threshold + status.failed == 63
+    assert status.failed == len(failed)
+    assert status.enriched == len(enriched | {old_id}) - (present_id not in enriched)
+    assert failed[withdrawn] == "deleted"
+    assert failed["/91001/nobody_knows"] == "unknown_record"
+    assert present_id in enriched
+    assert old_id not in enriched
+
+
+def test_a_killed_worker_loses_nothing_and_doubles_nothing(
+    engine: Engine, sandbox: Sandbox, environment: dict[str, str]
+) -> None:
+    ids = [item.id for item in sandbox.catalogue.items]
+    undisturbed = jobs.enqueue(engine, ids).job_id
+    with worker(environment):
+        calm = wait_until_done(engine, undisturbed)
+    expected = outcomes(engine, undisturbed)
+    disturbed = jobs.enqueue(engine, ids).job_id
+    with worker(environment) as victim:
+        wait_for(lambda: 0 < jobs.status(engine, disturbed).settled < len(ids))
+        victim.send_signal(signal.SIGKILL)
+    interrupted = jobs.status(engine, disturbed)
+    assert interrupted.state == "running"
+    with worker(environment):
+        status = wait_until_done(engine, disturbed)
+    assert outcomes(engine, disturbed) == expected
+    assert (status.enriched, status.failed) == (calm.enriched, calm.failed)
+    assert status.waiting == 0
+
+
+def test_losing_every_message_delays_and_loses_nothing(
+    engine: Engine, services: Services, sandbox: Sandbox, environment: dict[str, str]
+) -> None:
+    job_id = jobs.enqueue(engine, [item.id for item in sandbox.catalogue.items[:300]]).job_id
+    with worker(environment):
+        wait_for(lambda: chunk_states(engine, job_id).get("leased", 0) == 1)
+        with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
+            client.flushall()
+        services.broker.kill()
+        services.broker.start()
+        assert wait_until_done(engine, job_id).waiting == 0
+
+
+def test_another_system_submits_by_message(
+    engine: Engine, sandbox: Sandbox, environment: dict[str, str], broker_url: str
+) -> None:
+    with Celery(broker=broker_url, set_as_current=False) as client:
+        for _ in range(2):
+            client.send_task(
+                SUBMIT,
+                args=[[item.id for item in sandbox.catalogue.items[:5]]],
+                kwargs={"idempotency_key": "nightly"},
+                queue=SUBMIT_QUEUE,
+            )
+        client.send_task(SUBMIT, args=[["nonsense"]], queue=SUBMIT_QUEUE)
+    with worker(environment):
+        wait_for(lambda: len(job_ids(engine)) == 1)
+        assert wait_until_done(engine, job_ids(engine)[0]).total == 5
+    assert len(job_ids(engine)) == 1

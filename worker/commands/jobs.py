@@ -1,0 +1,35 @@
+"""`worker jobs`: arguments only."""
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from common.store.session import open_store
+from worker.jobs import list_jobs
+from worker.watch import show_jobs
+
+
+class State(StrEnum):
+    """The states of a job, for Typer, which takes lists of members only."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+def jobs(
+    state: Annotated[
+        list[State] | None, typer.Option(help="only jobs in this state; may be repeated")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON array")] = False,
+) -> None:
+    """List the jobs: those that are not over, then the newest."""
+    engine = open_store()
+    rows = list_jobs(engine, state) if state else list_jobs(engine)
+    if as_json:
+        typer.echo(json.dumps([row.as_json() for row in rows]))
+    else:
+        show_jobs(rows)

@@ -1,0 +1,35 @@
+"""Jobs, for the commands and for those who import us:
+
+from common.store.session import open_store
+from worker import jobs
+
+engine = open_store()  # reads DATABASE_URL
+accepted = jobs.enqueue(engine, ["/2021618/internetserver_Details_kunst_10561"])
+print(jobs.status(engine, accepted.job_id).waiting, "records wait")
+"""
+
+from worker.jobs.acceptance import Accepted, JobOptions, Preview, Records, enqueue, preview
+from worker.jobs.control import cancel, pause, resume, retry
+from worker.jobs.listing import JobRow, list_jobs
+from worker.jobs.progress import FailingHost, Status, failing_hosts, status
+from worker.jobs.selection import RecordSelection
+
+__all__ = [
+    "Accepted",
+    "FailingHost",
+    "JobOptions",
+    "JobRow",
+    "Preview",
+    "RecordSelection",
+    "Records",
+    "Status",
+    "cancel",
+    "enqueue",
+    "failing_hosts",
+    "list_jobs",
+    "pause",
+    "preview",
+    "resume",
+    "retry",
+    "status",
+]

@@ -1,0 +1,155 @@
+"""How far a job has come: its outcomes, how fast, and what holds it up."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+
+from common.errors import UsageError
+
+RATE_SECONDS = 300  # the rate is that of the last so many seconds
+HOSTS_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """How far a job has come; the three outcomes and `waiting` add up to `total` records.
+
+    Of those that wait, `put_off` failed for a reason that may pass. `rate` is records a second of
+    late, null where too little has happened to tell.
+    """
+
+    job_id: UUID
+    state: str
+    model: str
+    priority: str
+    total: int
+    enriched: int
+    below_threshold: int
+    failed: int
+    put_off: int
+    rate: float | None
+    failures: dict[str, int]
+    created_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def settled(self) -> int:
+        """Records that have their outcome."""
+        return self.enriched + self.below_threshold + self.failed
+
+    @property
+    def waiting(self) -> int:
+        """Records that have no outcome yet."""
+        return self.total - self.settled
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at this rate; records that are put off may take longer."""
+        return self.waiting / self.rate if self.rate and self.state == "running" else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The status as a JSON object."""
+        return {
+            "job": str(self.job_id),
+            "state": self.state,
+            "priority": self.priority,
+            "model": self.model,
+            "total": self.total,
+            "enriched": self.enriched,
+            "below_threshold": self.below_threshold,
+            "failed": self.failed,
+            "waiting": self.waiting,
+            "put_off": self.put_off,
+            "records_per_second": self.rate,
+            "seconds_left": self.seconds_left,
+            "failures": self.failures,
+            "created_at": self.created_at.isoformat(),
+            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
+        }
+
+
+# The rate leaves out the chunk that was settled first: it was begun before the time that counts.
+RATE_SQL = """
+    SELECT sum(records) FILTER (WHERE settled_at > first)
+           / nullif(CAST(extract(epoch FROM max(settled_at) - min(first)) AS float8), 0)
+    FROM (SELECT settled_at, cardinality(record_ids) AS records, min(settled_at) OVER () AS first
+          FROM job_chunk
+          WHERE job_id = job.id AND settled_at > now() - make_interval(secs => :rate_seconds)
+         ) AS lately
+"""
+_STATUS = text(f"""
+    SELECT job.id AS job_id, job.state, job.priority, job.total, job.created_at, job.finished_at,
+           model.name || ' v' || model.version AS model, ({RATE_SQL}) AS rate,
+           coalesce(sum(chunk.enriched), 0) AS enriched,
+           coalesce(sum(chunk.below_threshold), 0) AS below_threshold,
+           coalesce(sum(chunk.failed), 0) AS failed,
+           coalesce(sum(cardinality(chunk.record_ids)) FILTER (
+               WHERE chunk.settled_at IS NULL
+                 AND (chunk.retries > 0 OR chunk.waiting_since IS NOT NULL)), 0) AS put_off
+    FROM job JOIN model ON model.id = job.model_id LEFT JOIN job_chunk AS chunk ON job_id = job.id
+    WHERE job.id = :job_id GROUP BY job.id, model.id
+""")
+_FAILURES = text("""
+    SELECT reason, count(*) AS records FROM job_failure WHERE job_id = :job_id
+    GROUP BY reason ORDER BY records DESC, reason
+""")
+
+
+def status(engine: Engine, job_id: UUID) -> Status:
+    """How far a job has come, at one moment.
+
+    Raises:
+        UsageError: there is no such job.
+    """
+    asked = {"job_id": job_id, "rate_seconds": RATE_SECONDS}
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        row = connection.execute(_STATUS, asked).mappings().one_or_none()
+        if row is None:
+            raise UsageError(f"There is no job {job_id}.")
+        failures = connection.execute(_FAILURES, asked)
+        return Status(**row, failures={each.reason: each.records for each in failures})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailingHost:
+    """A host of providers' files, and how many records failed or were put off on its account."""
+
+    host: str
+    failed: int
+    put_off: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The host as a JSON object."""
+        return asdict(self)
+
+
+_HOSTS = text(r"""
+    WITH held_up AS (
+        SELECT record_id, 1 AS failed, 0 AS put_off FROM job_failure
+        WHERE job_id = :job_id AND stage = 'fetch'
+        UNION ALL
+        SELECT unnest(record_ids), 0, 1 FROM job_chunk
+        WHERE job_id = :job_id AND settled_at IS NULL
+          AND (retries > 0 OR waiting_since IS NOT NULL)
+    )
+    SELECT substring(record.media_url FROM '^[a-z]+://([^/?#]+)') AS host,
+           sum(failed) AS failed, sum(put_off) AS put_off
+    FROM held_up LEFT JOIN record_alias AS alias ON alias.old_id = held_up.record_id
+    JOIN record ON record.id = coalesce(alias.record_id, held_up.record_id)
+    JOIN job ON job.id = :job_id AND job.picture <> 'thumbnail'
+    WHERE record.media_url IS NOT NULL
+    GROUP BY host ORDER BY count(*) DESC, host LIMIT :shown
+""")
+
+
+def failing_hosts(engine: Engine, job_id: UUID) -> list[FailingHost]:
+    """The providers' hosts that hold a job up most; none for a job that looks at thumbnails.
+
+    The ledger knows failures and waits, not how long a download took.
+    """
+    with engine.connect() as connection:
+        rows = connection.execute(_HOSTS, {"job_id": job_id, "shown": HOSTS_SHOWN}).mappings()
+        return [FailingHost(**row) for row in rows]

@@ -1,0 +1,88 @@
+"""A selection of the store's records: what it means, and how it becomes a list without a detour.
+
+The IDs never leave Postgres: the selection is copied on the server into the table that the job's
+chunks are made of.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from common.errors import UsageError
+from common.europeana.vocabulary import current_concept_uri
+from common.store.datasets import find_dataset
+
+SHOWN = 10  # names that a message lists
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSelection:
+    """Records that meet every condition that is given; without any, all the store's records.
+
+    `dataset` and `data_provider` are names; `concept` is the URI or the label of a concept that
+    any dataset gives the records.
+    """
+
+    dataset: str | None = None
+    data_provider: str | None = None
+    concept: str | None = None
+
+
+_INSERT = "INSERT INTO submitted (record_id) SELECT id FROM record"
+_CONDITIONS = {
+    "dataset": "id IN (SELECT record_id FROM dataset_item WHERE dataset_id = :dataset)",
+    "data_provider": "data_provider = :data_provider",
+    "concept": "id IN (SELECT record_id FROM dataset_item WHERE concept_uri = ANY(:concept))",
+}
+
+
+def submit_selection(connection: Connection, selection: RecordSelection) -> None:
+    """Fill the table `submitted` with the IDs of the selected records.
+
+    Raises:
+        UsageError: there is no such dataset, data provider or concept; names some that exist.
+    """
+    asked = {name: value for name, value in asdict(selection).items() if value is not None}
+    conditions = [_CONDITIONS[name] for name in asked]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    connection.execute(text(_INSERT + where), _resolved(connection, asked))
+
+
+def _resolved(connection: Connection, asked: dict[str, str]) -> dict[str, Any]:
+    """Names as the statement has them: the dataset's number, the concept's URIs."""
+    resolved: dict[str, Any] = dict(asked)
+    if "dataset" in asked:
+        resolved["dataset"] = find_dataset(connection, asked["dataset"])
+    if "concept" in asked:
+        resolved["concept"] = _concept_uris(connection, asked["concept"])
+    if "data_provider" in asked:
+        _check_data_provider(connection, asked["data_provider"])
+    return resolved
+
+
+_CONCEPT = text("SELECT uri FROM concept WHERE uri = :uri OR label = :label")
+_LABELS = text("SELECT DISTINCT label FROM concept ORDER BY label LIMIT :shown")
+_PROVIDER = text("SELECT 1 FROM record WHERE data_provider = :name LIMIT 1")
+_PROVIDERS = text("""
+    SELECT DISTINCT data_provider FROM record WHERE data_provider IS NOT NULL
+    ORDER BY data_provider LIMIT :shown
+""")
+
+
+def _concept_uris(connection: Connection, concept: str) -> list[str]:
+    asked = {"uri": current_concept_uri(concept), "label": concept}
+    uris = list(connection.execute(_CONCEPT, asked).scalars())
+    if not uris:
+        labels = connection.execute(_LABELS, {"shown": SHOWN}).scalars().all()
+        raise UsageError(f"There is no concept {concept!r}; there are: {', '.join(labels)}.")
+    return uris
+
+
+def _check_data_provider(connection: Connection, name: str) -> None:
+    if connection.execute(_PROVIDER, {"name": name}).first() is None:
+        names = connection.execute(_PROVIDERS, {"shown": SHOWN}).scalars().all()
+        raise UsageError(
+            f"The store has no record of data provider {name!r}; it has, for instance: "
+            f"{', '.join(names) or 'none'}."
+        )

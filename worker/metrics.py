@@ -1,0 +1,76 @@
+"""What a worker process counts, for Prometheus: records by outcome, seconds by stage, and what is
+in flight. The queue's depth is in the store: `worker jobs` tells it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Literal
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+from common.errors import EnrichmentError, RecordError
+
+Stage = Literal["resolve", "fetch", "decode", "wait", "infer", "write"]
+
+_SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0)
+
+RECORDS = Counter(
+    "worker_records", "Records by what they came to", ["outcome"]
+)  # enriched, below_threshold, failed, put_off
+FAILURES = Counter("worker_failures", "Errors of records, final or not", ["stage", "reason"])
+CHUNKS = Counter("worker_chunks", "Chunks by how the work on them ended", ["end"])
+CHUNKS_IN_WORK = Gauge("worker_chunks_in_work", "Chunks that this process has a lease on")
+PIXELS = Gauge("worker_pixels_in_flight", "Pixels of the pictures being decoded")
+BATCH = Histogram(
+    "worker_batch_pictures",
+    "Pictures classified together",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+)
+STAGE_SECONDS = Histogram(
+    "worker_stage_seconds",
+    "Resolve and write: a chunk. Fetch: a request. Decode, wait for a batch: a picture. "
+    "Infer: a batch",
+    ["stage"],
+    buckets=_SECONDS,
+)
+
+log = structlog.get_logger()
+
+
+def timed(stage: Stage) -> AbstractContextManager[object]:
+    """Observe how long the block takes."""
+    return STAGE_SECONDS.labels(stage).time()
+
+
+def count_records(
+    *, enriched: int, below_threshold: int, put_off: int, errors: Mapping[str, RecordError]
+) -> None:
+    """Count what the records of a chunk came to; `errors` are those of failed and put-off ones."""
+    RECORDS.labels("enriched").inc(enriched)
+    RECORDS.labels("below_threshold").inc(below_threshold)
+    RECORDS.labels("put_off").inc(put_off)
+    RECORDS.labels("failed").inc(len(errors) - put_off)
+    for error in errors.values():
+        FAILURES.labels(error.stage, error.reason).inc()
+
+
+@contextmanager
+def served(port: int) -> Iterator[int]:
+    """Serve the metrics over HTTP at /metrics until the block ends; gives the port.
+
+    Raises:
+        EnrichmentError: the port is taken.
+    """
+    try:
+        server, thread = start_http_server(port)
+    except OSError as error:
+        raise EnrichmentError(
+            f"Port {port} of WORKER_METRICS_PORT cannot be opened: {error.strerror}."
+        ) from None
+    log.info("metrics served", port=server.server_port)
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
