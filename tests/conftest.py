@@ -1,5 +1,6 @@
 """Real services for the tests, and an environment that knows nothing of ours."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,6 +10,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 import redis
+import structlog
 from alembic import command
 from alembic.config import Config
 
@@ -28,6 +30,17 @@ def _hermetic_environment() -> Iterator[None]:
             if name in _our_variables(EnvironmentSettings) or name.startswith("PG"):
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command sends the log to its own standard error, which is gone after the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """Augmentation: random changes to whole batches of training pictures, on the device.
 
-One affine map a picture (turn, zoom, shift, mirror), applied to the batch in one call, then
-brightness and contrast. Random numbers come from a generator on the CPU, so that they are the
-same whatever the device.
+One affine map of its places a picture (turn, zoom, shift, mirror), then one of its colours
+(brightness, contrast, saturation, cast), each applied to the whole batch in one call. Random
+numbers come from a generator on the CPU, so that they are the same whatever the device.
 """
 
 import torch
@@ -13,30 +13,60 @@ MAX_ZOOM = 0.3
 MAX_SHIFT = 0.2  # of the side
 MAX_BRIGHTNESS = 0.4
 MAX_CONTRAST = 0.4
+MAX_SATURATION = 0.8
+MAX_CAST = 0.15  # of a colour channel
 
 
-def augment(batch: torch.Tensor, *, strength: float, generator: torch.Generator) -> torch.Tensor:
-    """Change uint8 pictures (n, 3, size, size) at random; `strength` 0 leaves them as they are."""
-    if strength == 0:
+def augment(
+    batch: torch.Tensor, *, strength: float, generator: torch.Generator, size: int | None = None
+) -> torch.Tensor:
+    """Change uint8 pictures (n, 3, side, side) at random; `strength` 0 leaves them as they are.
+
+    Where a `size` is given, they come back with that side.
+    """
+    size = size or batch.shape[-1]
+    if strength == 0 and size == batch.shape[-1]:
         return batch
+    moved = _moved(batch.float(), strength, generator, size)
+    if strength > 0:
+        moved = _recoloured(moved, strength, generator)
+    return moved.round().clamp(0, 255).to(torch.uint8)
+
+
+def _moved(
+    batch: torch.Tensor, strength: float, generator: torch.Generator, size: int
+) -> torch.Tensor:
     count = len(batch)
-    draws = torch.rand(6, count, generator=generator) * 2 - 1
-    mirror = torch.rand(count, generator=generator) < 0.5
-    turn, zoom, right, down, brightness, contrast = (draws * strength).unbind()
+    mirror = (torch.rand(count, generator=generator) < 0.5) & (strength > 0)
+    turn, zoom, right, down = _draws((4, count), strength, generator)
     maps = _affine_maps(turn * MAX_TURN, 1 + zoom * MAX_ZOOM, mirror)
     maps[:, 0, 2] = right * 2 * MAX_SHIFT  # the coordinates run from -1 to 1
     maps[:, 1, 2] = down * 2 * MAX_SHIFT
-    maps = maps.to(batch.device)
-    moved = functional.grid_sample(
-        batch.float(),
-        functional.affine_grid(maps, list(batch.shape), align_corners=False),
+    moved: torch.Tensor = functional.grid_sample(
+        batch,
+        functional.affine_grid(maps.to(batch.device), [count, 3, size, size], align_corners=False),
         padding_mode="reflection",
         align_corners=False,
     )
-    factor = (1 + contrast * MAX_CONTRAST).to(batch.device).view(-1, 1, 1, 1)
-    offset = (brightness * MAX_BRIGHTNESS * 128).to(batch.device).view(-1, 1, 1, 1)
-    mean = moved.mean(dim=(1, 2, 3), keepdim=True)
-    return ((moved - mean) * factor + mean + offset).round().clamp(0, 255).to(torch.uint8)
+    return moved
+
+
+def _recoloured(batch: torch.Tensor, strength: float, generator: torch.Generator) -> torch.Tensor:
+    count = len(batch)
+    brightness, contrast, saturation = _draws((3, count, 1, 1), strength, generator)
+    cast = 1 + _draws((count, 3, 1), strength, generator) * MAX_CAST
+    factor, colour = 1 + contrast * MAX_CONTRAST, 1 + saturation * MAX_SATURATION
+    grey = torch.full((3, 3), 1 / 3)
+    maps = (torch.lerp(grey, torch.eye(3), colour) * cast * factor).to(batch.device)
+    flat = batch.reshape(count, 3, -1)
+    mean = flat.mean(dim=(1, 2), keepdim=True)
+    brighter = (brightness * MAX_BRIGHTNESS * 128).to(batch.device)
+    offset = mean * (1 - factor).to(batch.device) + brighter
+    return torch.baddbmm(offset.expand(count, 3, 1), maps, flat).view(batch.shape)
+
+
+def _draws(shape: tuple[int, ...], strength: float, generator: torch.Generator) -> torch.Tensor:
+    return (torch.rand(shape, generator=generator) * 2 - 1) * strength
 
 
 def _affine_maps(turn: torch.Tensor, zoom: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:

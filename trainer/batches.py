@@ -1,7 +1,8 @@
-"""What a training step is given: which pictures, how they weigh, and the seeds of chance."""
+"""What a training step is given: which pictures, mixed or not, and the seeds of chance."""
 
 import hashlib
 import math
+import random
 
 import torch
 
@@ -14,12 +15,6 @@ def seed_of(*parts: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
 
 
-def class_weights(labels: torch.Tensor, classes: int) -> torch.Tensor:
-    """A weight for each label, by its index: rare categories count as much as common ones."""
-    counts = torch.bincount(labels, minlength=classes).clamp(min=1)
-    return len(labels) / (classes * counts.float())
-
-
 def training_batches(
     indices: Indices, batch_size: int, generator: torch.Generator
 ) -> tuple[torch.Tensor, ...]:
@@ -29,10 +24,18 @@ def training_batches(
     return torch.tensor_split(torch.from_numpy(indices)[order], parts)
 
 
-def learning_rate(step: int, steps: int, *, highest: float, warm_up: float) -> float:
-    """The rate of one of `steps` steps: linear warm-up over a share of them, then a half cosine."""
-    rising = max(1, round(warm_up * steps))
-    if step < rising:
-        return highest * (step + 1) / rising
-    done = (step - rising) / max(1, steps - rising)
-    return highest * (1 + math.cos(math.pi * done)) / 2
+def mixup(
+    pictures: torch.Tensor, targets: torch.Tensor, *, strength: float, chance: random.Random
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each picture blended with another of the batch, the targets likewise; 0 leaves them alone.
+
+    The share of the other is drawn once a batch from Beta(strength, strength). After Zhang et al.,
+    "mixup: Beyond Empirical Risk Minimization", 2018.
+    """
+    if strength == 0:
+        return pictures, targets
+    share = chance.betavariate(strength, strength)
+    return (
+        torch.lerp(pictures, pictures.roll(1, 0), share),
+        torch.lerp(targets, targets.roll(1, 0), share),
+    )

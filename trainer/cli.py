@@ -1,14 +1,18 @@
 """The command `trainer`: which commands there are; their arguments are in `commands`."""
 
 from common.command import command_group
+from trainer.commands.evaluate import evaluate
+from trainer.commands.models import models
+from trainer.commands.predict import predict
 from trainer.commands.promote import promote
 from trainer.commands.train import train
 
 app = command_group(
     "Train classifiers on labelled pictures, and promote one to be used by workers."
 )
-for command in (train, promote):
+for command in (train, promote, evaluate, predict):
     app.command()(command)
+app.add_typer(models, name="models")
 
 
 def main() -> None:

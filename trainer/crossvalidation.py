@@ -1,42 +1,51 @@
 """The cross-validation: prepare the data, train every fold that is not finished, sum up."""
 
+from collections.abc import Iterator, Sequence
+
 import torch
 from rich.console import Console
 from rich.markup import escape
 
-from common.progress import progress
+from common.progress import ProgressReport, progress
 from common.vision.runtimes import pick_device
-from trainer.cache import CachedData, cached
 from trainer.config import TrainingConfig
-from trainer.dataset import TrainingData, check_trainable
+from trainer.dataset import TrainingData
 from trainer.experiment import Experiment, FoldResult
-from trainer.fold_files import finish_fold
-from trainer.folds import Fold, make_folds
-from trainer.summary import Summary, summarise, write_summary
-from trainer.training import Epoch, FoldData, start_classifier, train_fold
-
-CACHE = ".cache"  # beside the experiments, which share it
-SHOWN_KEYS = 3  # of what is left out
+from trainer.fold_run import cache_folder, run_fold
+from trainer.preparation import Prepared, prepare
+from trainer.results import Summary
+from trainer.side_by_side import Assignment, run_side_by_side
+from trainer.state import Epoch
+from trainer.summary import summarise, write_summary
+from trainer.training import start_classifier
 
 
 def cross_validate(
-    data: TrainingData, config: TrainingConfig, experiment: Experiment, console: Console
+    data: TrainingData,
+    config: TrainingConfig,
+    experiment: Experiment,
+    console: Console,
+    devices: Sequence[torch.device] = (),
 ) -> Summary:
     """Train and test every fold, or those that are left of an earlier run.
+
+    Several `devices` train folds side by side; without any, the best one there is trains them all.
 
     Raises:
         UsageError: the experiment was begun with other settings or data, or is being trained.
         DatasetError: the data cannot be trained on.
         ModelError: the weights to start from are unusable.
+        EnrichmentError: a fold failed; the message says why.
     """
+    config = config.pinned()
     with experiment.claimed():
         experiment.check_unchanged(config, data)
         left = [number for number in range(config.folds) if not experiment.is_finished(number)]
         if left:
-            _train(left, data, config, experiment, console)
+            _train(left, data, config, experiment, console, devices or [pick_device()])
         else:
             console.print(f"Experiment {experiment.name} is complete; nothing left to train.")
-        summary = summarise([experiment.result(number) for number in range(config.folds)])
+        summary = summarise(experiment)
         write_summary(experiment, summary)
     return summary
 
@@ -47,54 +56,56 @@ def _train(
     config: TrainingConfig,
     experiment: Experiment,
     console: Console,
+    devices: Sequence[torch.device],
 ) -> None:
-    check_trainable(data, config.folds)
     _, weights = start_classifier(config, classes=len(data.categories), fold=0)
-    ready = cached(data, config.preprocessing, experiment.folder.parent / CACHE)
-    check_trainable(ready.data, config.folds)
-    folds = make_folds(
-        [example.label for example in ready.data.examples],
-        [example.sha256 for example in ready.data.examples],
-        folds=config.folds,
-        seed=config.seed,
-    )
+    prepared = prepare(data, config, cache_folder(experiment), console)
     experiment.begin(config, data)
-    experiment.write_splits(ready.data, folds)
-    device = pick_device()
-    _print_start(ready.data, config, weights=str(weights or "at random"), to=console)
-    for number in left:
-        result = _train_fold(folds[number], ready, config, experiment, device)
+    experiment.write_splits(prepared.cached.data, prepared.folds)
+    _print_start(prepared.cached.data, config, weights=str(weights or "at random"), to=console)
+    if len(devices) == 1:
+        results = _in_sequence(left, prepared, config, experiment, devices[0])
+    else:
+        threads = max(1, torch.get_num_threads() // len(devices))
+        task = Assignment(data=data, config=config, experiment=experiment, threads=threads)
+        results = _side_by_side(left, task, devices)
+    for result in results:
         console.print(_line(result), highlight=False)
 
 
-def _train_fold(
-    fold: Fold,
-    ready: CachedData,
+def _in_sequence(
+    left: Sequence[int],
+    prepared: Prepared,
     config: TrainingConfig,
     experiment: Experiment,
     device: torch.device,
-) -> FoldResult:
-    folder = experiment.split(fold.number)
-    labels = torch.tensor([example.label for example in ready.data.examples])
-    classes = len(ready.data.categories)
-    with progress(f"Fold {fold.number + 1} of {config.folds}, epochs", config.epochs) as report:
+) -> Iterator[FoldResult]:
+    for number in left:
+        with progress(f"Fold {number + 1} of {config.folds}, epochs", config.all_epochs) as report:
 
-        def show(epoch: Epoch) -> None:
-            report.advance(
-                note=f"validation loss {epoch.validation_loss:.3f}, "
-                f"accuracy {epoch.validation_accuracy:.3f}"
+            def show(epoch: Epoch, report: ProgressReport = report) -> None:
+                report.advance(note=_note(epoch))
+
+            fold = prepared.folds[number]
+            result = run_fold(
+                fold, prepared.cached, config, experiment, device=device, on_epoch=show
             )
+        yield result
 
-        state = train_fold(
-            FoldData(pictures=ready.pictures, labels=labels, classes=classes, fold=fold),
-            config,
-            device=device,
-            resume=folder / "resume.pth",
-            on_epoch=show,
-        )
-    result = finish_fold(experiment, state, ready, fold, config)
-    (folder / "resume.pth").unlink(missing_ok=True)
-    return result
+
+def _side_by_side(
+    left: Sequence[int], assignment: Assignment, devices: Sequence[torch.device]
+) -> Iterator[FoldResult]:
+    with progress("Epochs", len(left) * assignment.config.all_epochs) as report:
+
+        def show(fold: int, epoch: Epoch) -> None:
+            report.advance(note=f"fold {fold + 1}: {_note(epoch)}")
+
+        yield from run_side_by_side(left, assignment, devices, show)
+
+
+def _note(epoch: Epoch) -> str:
+    return f"validation loss {epoch.validation_loss:.3f}, accuracy {epoch.validation_accuracy:.3f}"
 
 
 def _print_start(data: TrainingData, config: TrainingConfig, *, weights: str, to: Console) -> None:
@@ -102,12 +113,6 @@ def _print_start(data: TrainingData, config: TrainingConfig, *, weights: str, to
     listed = ", ".join(f"{category} {count:,}" for category, count in counts)
     source = escape(data.source)
     to.print(f"[bold]{source}[/]: {len(data.examples):,} pictures ({listed})", soft_wrap=True)
-    for left_out in data.left_out:
-        more = ", ..." if len(left_out.keys) > SHOWN_KEYS else ""
-        keys = ", ".join(left_out.keys[:SHOWN_KEYS])
-        to.print(
-            f"  left out: {len(left_out.keys):,} x {left_out.reason}: {keys}{more}", markup=False
-        )
     network = f"{config.architecture}[/] at {config.input_size} px"
     to.print(f"[bold]{network}; weights: {escape(weights)}", soft_wrap=True)
 

@@ -2,49 +2,58 @@
 
 import hashlib
 import json
-import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from common.errors import DatasetError, UsageError
 from common.progress import progress
-from common.vision.model import PictureSource
+from common.vision.model import Kind, PictureSource
 
 READERS = 8  # threads
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A picture with its label, the position of its category.
+    """A picture with its labels: ascending positions of categories, one where the kind is single.
 
     `key` is the record ID, or the path below the data folder; `sha256` that of the file.
+    `provider` is the institution that the record comes from, `url` where to look at the record;
+    pictures of a folder have neither.
     """
 
     key: str
     path: Path
-    label: int
+    labels: tuple[int, ...]
     sha256: str
+    provider: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """Why some examples are not trained on, and which."""
+    """Why some examples are not trained on, and which; `details` say more of each, or are empty."""
 
     reason: str
     keys: tuple[str, ...]
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
     """All that is known of the training data before a picture is decoded.
 
-    `categories` are labels in alphabetical order, `concept_uris` the concept of each.
+    `categories` are labels in alphabetical order, `concept_uris` the concept of each. `kind` is
+    single where every example has one of them, multi where it may have several.
     """
 
     source: str
+    kind: Kind
     categories: tuple[str, ...]
     concept_uris: tuple[str, ...]
     picture_source: PictureSource
@@ -53,75 +62,63 @@ class TrainingData:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over categories, concepts and examples: the same for the same data only."""
-        digest = hashlib.sha256(json.dumps([self.categories, self.concept_uris]).encode())
+        """sha256 over kind, categories, concepts and examples: the same for the same data only."""
+        head = [self.kind, self.categories, self.concept_uris]
+        digest = hashlib.sha256(json.dumps(head).encode())
         for example in self.examples:
-            digest.update(f"{example.key}\0{example.label}\0{example.sha256}\n".encode())
+            known = [example.key, example.labels, example.sha256, example.provider]
+            digest.update(json.dumps(known).encode())
         return digest.hexdigest()
+
+    @property
+    def targets(self) -> NDArray[np.bool_]:
+        """Which example (row) has which category (column)."""
+        targets = np.zeros((len(self.examples), len(self.categories)), dtype=np.bool_)
+        for row, example in enumerate(self.examples):
+            targets[row, example.labels] = True
+        return targets
 
     @property
     def counts(self) -> list[int]:
         """Examples of each category."""
-        found = Counter(example.label for example in self.examples)
+        found = Counter(label for example in self.examples for label in example.labels)
         return [found[label] for label in range(len(self.categories))]
 
-    def without(self, reason: str, keys: Iterable[str]) -> "TrainingData":
+    def without(
+        self, reason: str, keys: Iterable[str], details: Mapping[str, str] | None = None
+    ) -> "TrainingData":
         """The data less some examples, which are remembered as left out."""
-        dropped = frozenset(keys)
+        dropped = sorted(set(keys))
         if not dropped:
             return self
-        left_out = LeftOut(reason=reason, keys=tuple(sorted(dropped)))
+        left_out = LeftOut(
+            reason=reason,
+            keys=tuple(dropped),
+            details=tuple(details[key] for key in dropped) if details else (),
+        )
+        gone = frozenset(dropped)
         return replace(
             self,
-            examples=tuple(example for example in self.examples if example.key not in dropped),
+            examples=tuple(example for example in self.examples if example.key not in gone),
             left_out=(*self.left_out, left_out),
         )
 
     def without_contradictions(self) -> "TrainingData":
-        """The data less pictures that stand in several categories: byte for byte the same."""
-        labels: dict[str, set[int]] = {}
+        """The data less pictures that are labelled in several ways: byte for byte the same."""
+        first: dict[str, dict[tuple[int, ...], Example]] = {}
         for example in self.examples:
-            labels.setdefault(example.sha256, set()).add(example.label)
-        keys = [example.key for example in self.examples if len(labels[example.sha256]) > 1]
-        return self.without("the same picture stands in several categories", keys)
+            first.setdefault(example.sha256, {}).setdefault(example.labels, example)
+        details = {
+            example.key: f"like {other.key} ({self.named(other)})"
+            for example in self.examples
+            for other in first[example.sha256].values()
+            if other.labels != example.labels
+        }
+        return self.without("the same picture stands in several categories", details, details)
 
-
-def examples_needed(folds: int) -> int:
-    """How many different pictures a category needs to be in every part of every fold."""
-    needed = folds
-    while needed - math.ceil(needed / folds) < validation_parts(folds):
-        needed += 1
-    return needed
-
-
-def validation_parts(folds: int) -> int:
-    """One of so many parts of what is not tested is for validation."""
-    return max(folds - 1, 5)
-
-
-def check_trainable(data: TrainingData, folds: int) -> None:
-    """Refuse data that a cross-validation cannot be run on.
-
-    Raises:
-        DatasetError: fewer than two categories, or one with too few different pictures.
-    """
-    if len(data.categories) < 2:
-        raise DatasetError(
-            f"{data.source} has {len(data.categories)} category; a classifier needs at least two."
-        )
-    different = Counter({(example.label, example.sha256) for example in data.examples})
-    found = Counter(label for label, _ in different)
-    needed = examples_needed(folds)
-    short = [
-        f"{category} ({found[label]})"
-        for label, category in enumerate(data.categories)
-        if found[label] < needed
-    ]
-    if short:
-        raise DatasetError(
-            f"{folds} folds need {needed} different pictures a category; too few in "
-            f"{data.source}: {', '.join(short)}. Take fewer folds, or add pictures."
-        )
+    def named(self, example: Example) -> str:
+        """The categories of an example, in words."""
+        return ", ".join(self.categories[label] for label in example.labels)
 
 
 def folder_data(folder: Path, vocabulary: dict[str, str]) -> TrainingData:
@@ -145,6 +142,7 @@ def folder_data(folder: Path, vocabulary: dict[str, str]) -> TrainingData:
     ]
     return TrainingData(
         source=f"folder {folder}",
+        kind="single",
         categories=tuple(categories),
         concept_uris=tuple(vocabulary[category] for category in categories),
         picture_source="folder",
@@ -173,7 +171,7 @@ def _examples(folder: Path, paths: list[tuple[Path, int]]) -> Iterable[Example]:
         ):
             report.advance()
             key = path.relative_to(folder).as_posix()
-            yield Example(key=key, path=path, label=label, sha256=sha256)
+            yield Example(key=key, path=path, labels=(label,), sha256=sha256)
 
 
 def _sha256(path: Path) -> str:

@@ -1,19 +1,22 @@
 """An experiment on disk: what a cross-validation leaves behind, and how it is read again.
 
 EXPERIMENT/
-    conf.json, dataset.json, splits.csv      what was asked for, of what, and how it was divided
+    conf.json, dataset.json                  what was asked for, of what
+    splits.csv, left_out.csv                 how the examples were divided; those without use
     split_K/checkpoint.pth                   the weights: a plain state dict
             class_index.json, conf.json      index to label; the settings
-            history.csv, predictions.csv     every epoch; every test example
+            history.csv, tensorboard/        every epoch
+            predictions.csv                  every test example
+            validation_predictions.csv       every validation example
             heatmaps/, *.png                 to look at
             metrics.json                     written last: a split that has it is finished
-    summary.json, *.png                      all splits together
+    summary.json, *.png, doubtful_labels.csv all splits together
+    report.html                              all of it, to read
 """
 
 import csv
 import fcntl
 import hashlib
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -22,18 +25,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from common.errors import EnrichmentError, ModelError, UsageError
 from common.files import write_atomically
-from common.vision.model import PictureSource
+from common.vision.model import Kind, PictureSource
 from trainer.config import TrainingConfig
-from trainer.dataset import TrainingData
+from trainer.dataset import LeftOut, TrainingData
 from trainer.folds import Fold
-from trainer.metrics import Labels, Metrics, Probabilities
+from trainer.history import read_history
+from trainer.metrics import Metrics
+from trainer.predictions import (
+    Predictions,
+    cell_of,
+    read_predictions,
+    write_predictions,
+    write_table,
+)
+from trainer.state import Epoch
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_PREDICTION_COLUMNS = ("example", "category", "predicted")
+_TEST = "predictions.csv"
+_VALIDATION = "validation_predictions.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +52,7 @@ class DatasetSummary:
     """What `dataset.json` keeps of the training data."""
 
     source: str
+    kind: Kind
     fingerprint: str
     categories: tuple[str, ...]
     concept_uris: tuple[str, ...]
@@ -57,24 +69,6 @@ class FoldResult:
     epochs: int
     validation_loss: float
     test: Metrics
-
-
-@dataclass(frozen=True, kw_only=True)
-class Predictions:
-    """Of test examples: keys (n,), labels (n,) and probabilities (n, classes)."""
-
-    keys: tuple[str, ...]
-    labels: Labels
-    probabilities: Probabilities
-
-    @staticmethod
-    def joined(parts: "list[Predictions]") -> "Predictions":
-        """Those of several folds as one."""
-        return Predictions(
-            keys=tuple(key for part in parts for key in part.keys),
-            labels=np.concatenate([part.labels for part in parts]),
-            probabilities=np.concatenate([part.probabilities for part in parts]),
-        )
 
 
 class Experiment:
@@ -128,6 +122,7 @@ class Experiment:
         """Write down settings and data."""
         dataset = DatasetSummary(
             source=data.source,
+            kind=data.kind,
             fingerprint=data.fingerprint,
             categories=data.categories,
             concept_uris=data.concept_uris,
@@ -137,14 +132,41 @@ class Experiment:
         write_atomically(self.folder / "dataset.json", json.dumps(asdict(dataset), indent=2))
 
     def write_splits(self, data: TrainingData, folds: list[Fold]) -> None:
-        """Write which part of which fold each example is in."""
+        """Write which part of which fold each example is in, and what was left out and why."""
         parts = [fold.part_of(len(data.examples)) for fold in folds]
-        header = ["example", "category", *(f"split_{fold.number}" for fold in folds)]
+        header = ["example", "category", "picture", *(f"split_{fold.number}" for fold in folds)]
         rows = (
-            [example.key, data.categories[example.label], *of_folds]
-            for example, *of_folds in zip(data.examples, *parts, strict=True)
+            [example.key, cell_of(target, data.categories), example.path.resolve(), *of_folds]
+            for example, target, *of_folds in zip(data.examples, data.targets, *parts, strict=True)
         )
         write_table(self.folder / "splits.csv", [header, *rows])
+        left_out = [[each.reason, key] for each in data.left_out for key in each.keys]
+        write_table(self.folder / "left_out.csv", [["reason", "example"], *left_out])
+
+    def pictures(self) -> dict[str, Path]:
+        """Where the picture of each example was.
+
+        Raises:
+            ModelError: the table is missing or damaged.
+        """
+        rows = self._rows("splits.csv", "example", "picture")
+        return {key: Path(picture) for key, picture in rows}
+
+    def left_out(self) -> list[LeftOut]:
+        """What was not trained on.
+
+        Raises:
+            ModelError: the table is missing or damaged.
+        """
+        keys: dict[str, list[str]] = {}
+        for reason, key in self._rows("left_out.csv", "reason", "example"):
+            keys.setdefault(reason, []).append(key)
+        return [LeftOut(reason=reason, keys=tuple(found)) for reason, found in keys.items()]
+
+    def _rows(self, file: str, first: str, second: str) -> list[tuple[str, str]]:
+        """Two columns of a table."""
+        with _damage(self.folder / file) as path, path.open(newline="", encoding="utf-8") as table:
+            return [(row[first], row[second]) for row in csv.DictReader(table)]
 
     def config(self) -> TrainingConfig:
         """The settings it was begun with."""
@@ -163,7 +185,7 @@ class Experiment:
 
     def write_result(self, result: FoldResult) -> None:
         """Write `metrics.json`, which makes the split finished."""
-        text = json.dumps(asdict(result), indent=2)
+        text = json.dumps(asdict(result) | {"test": result.test.to_json()}, indent=2)
         write_atomically(self.split(result.fold) / "metrics.json", text)
 
     def result(self, number: int) -> FoldResult:
@@ -176,6 +198,23 @@ class Experiment:
             raw: dict[str, Any] = json.loads(path.read_text())
             return FoldResult(**raw | {"test": Metrics.from_json(raw["test"])})
 
+    def results(self) -> list[FoldResult]:
+        """The results of all folds.
+
+        Raises:
+            ModelError: one is not finished, or damaged.
+        """
+        return [self.result(number) for number in range(self.config().folds)]
+
+    def history(self, number: int) -> list[Epoch]:
+        """The epochs of a finished fold.
+
+        Raises:
+            ModelError: they are missing or damaged.
+        """
+        with _damage(self.split(number) / "history.csv") as path:
+            return read_history(path)
+
     def checkpoint(self, result: FoldResult) -> Path:
         """The checkpoint of a finished fold, after comparing its sha256.
 
@@ -187,16 +226,12 @@ class Experiment:
                 raise ValueError("its sha256 is not the one in metrics.json")
         return path
 
-    def write_predictions(self, number: int, predictions: Predictions, data: TrainingData) -> None:
-        """Write `predictions.csv` of a fold."""
-        rows = (
-            [key, data.categories[label], data.categories[row.argmax()], *map(repr, row.tolist())]
-            for key, label, row in zip(
-                predictions.keys, predictions.labels, predictions.probabilities, strict=True
-            )
-        )
-        header = [*_PREDICTION_COLUMNS, *data.categories]
-        write_table(self.split(number) / "predictions.csv", [header, *rows])
+    def write_predictions(
+        self, number: int, *, test: Predictions, validation: Predictions, data: TrainingData
+    ) -> None:
+        """Write what a fold predicts for its test part and its validation part."""
+        for name, part in ((_TEST, test), (_VALIDATION, validation)):
+            write_predictions(self.split(number) / name, part, data.categories, data.kind)
 
     def predictions(self, number: int) -> Predictions:
         """The test predictions of a finished fold.
@@ -204,18 +239,17 @@ class Experiment:
         Raises:
             ModelError: they are missing or damaged.
         """
-        skipped = len(_PREDICTION_COLUMNS)
-        with (
-            _damage(self.split(number) / "predictions.csv") as path,
-            path.open(newline="") as file,
-        ):
-            header, *rows = csv.reader(file)
-            index = {category: i for i, category in enumerate(header[skipped:])}
-            return Predictions(
-                keys=tuple(row[0] for row in rows),
-                labels=np.array([index[row[1]] for row in rows], dtype=np.int64),
-                probabilities=np.array([row[skipped:] for row in rows], dtype=np.float32),
-            )
+        with _damage(self.split(number) / _TEST) as path:
+            return read_predictions(path)
+
+    def validation_predictions(self, number: int) -> Predictions:
+        """The predictions of a finished fold for the pictures that chose its best epoch.
+
+        Raises:
+            ModelError: they are missing or damaged.
+        """
+        with _damage(self.split(number) / _VALIDATION) as path:
+            return read_predictions(path)
 
 
 def checked_name(name: str, *, of: str) -> str:
@@ -227,13 +261,6 @@ def checked_name(name: str, *, of: str) -> str:
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name of {of}; use letters, digits, '_', '-' and '.'.")
     return name
-
-
-def write_table(path: Path, rows: list[list[Any]]) -> None:
-    """Write rows as CSV."""
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    write_atomically(path, buffer.getvalue())
 
 
 @contextmanager

@@ -3,22 +3,22 @@
 import hashlib
 import io
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from common.files import write_atomically
-from common.vision.heatmap import has_heatmaps
 from trainer.cache import CachedData
 from trainer.config import TrainingConfig
-from trainer.experiment import Experiment, FoldResult, Predictions, write_table
-from trainer.folds import Fold
+from trainer.experiment import Experiment, FoldResult
+from trainer.folds import Fold, Indices
 from trainer.gallery import choose_exhibits, write_gallery
+from trainer.history import write_history
 from trainer.metrics import measure
-from trainer.plots import plot_history
-from trainer.training import Epoch, TrainingState, predict_logits
+from trainer.predictions import Predictions
+from trainer.state import TrainingState
+from trainer.training import predict_logits
 
 
 def finish_fold(
@@ -32,26 +32,27 @@ def finish_fold(
     folder = experiment.split(fold.number)
     data = cached.data
     sha256 = _write_checkpoint(folder / "checkpoint.pth", state.classifier)
-    write_atomically(folder / "class_index.json", _class_index(data.categories))
+    class_index = json.dumps(dict(enumerate(data.categories)), indent=2)
+    write_atomically(folder / "class_index.json", class_index)
     write_atomically(folder / "conf.json", config.to_json())
-    _write_history(folder, state.history)
-    predictions = _test(state.classifier, cached, fold, config)
-    experiment.write_predictions(fold.number, predictions, data)
-    if has_heatmaps(state.classifier):
-        write_gallery(
-            folder / "heatmaps",
-            choose_exhibits(predictions, data.categories),
-            state.classifier,
-            cached.pictures[torch.from_numpy(fold.test)],
-            config.preprocessing,
-        )
+    write_history(folder, state.history)
+    test = _predict(state.classifier, cached, fold.test, config)
+    validation = _predict(state.classifier, cached, fold.validation, config)
+    experiment.write_predictions(fold.number, test=test, validation=validation, data=data)
+    write_gallery(
+        folder / "heatmaps",
+        choose_exhibits(test, data.categories, data.kind),
+        state.classifier,
+        cached.pictures[torch.from_numpy(fold.test)],
+        config.preprocessing,
+    )
     result = FoldResult(
         fold=fold.number,
         checkpoint_sha256=sha256,
         best_epoch=state.best_epoch.number,
         epochs=len(state.history),
         validation_loss=state.best_epoch.validation_loss,
-        test=measure(predictions.labels, predictions.probabilities, data.categories),
+        test=measure(test.targets, test.probabilities, data.categories, data.kind),
     )
     experiment.write_result(result)
     return result
@@ -64,23 +65,14 @@ def _write_checkpoint(path: Path, classifier: nn.Module) -> str:
     return hashlib.sha256(buffer.getbuffer()).hexdigest()
 
 
-def _class_index(categories: tuple[str, ...]) -> str:
-    return json.dumps(dict(enumerate(categories)), indent=2)
-
-
-def _write_history(folder: Path, history: list[Epoch]) -> None:
-    lines = [asdict(epoch) for epoch in history]
-    write_table(folder / "history.csv", [list(lines[0]), *(list(x.values()) for x in lines)])
-    plot_history(folder / "history.png", history)
-
-
-def _test(
-    classifier: nn.Module, cached: CachedData, fold: Fold, config: TrainingConfig
+def _predict(
+    classifier: nn.Module, cached: CachedData, part: Indices, config: TrainingConfig
 ) -> Predictions:
-    logits = predict_logits(classifier, cached.pictures, fold.test, config)
-    examples = [cached.data.examples[i] for i in fold.test]
+    logits = predict_logits(classifier, cached.pictures, part, config)
+    data = cached.data
+    probabilities = logits.softmax(1) if data.kind == "single" else logits.sigmoid()
     return Predictions(
-        keys=tuple(example.key for example in examples),
-        labels=torch.tensor([example.label for example in examples]).numpy(),
-        probabilities=logits.softmax(1).numpy(),
+        keys=tuple(data.examples[i].key for i in part),
+        targets=data.targets[part],
+        probabilities=probabilities.numpy(),
     )

@@ -1,13 +1,11 @@
 """Folds: every example is tested once, by a classifier that saw neither it nor its twin."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
-from trainer.dataset import validation_parts
+from trainer.stratification import divide
 
 Indices = NDArray[np.int64]
 
@@ -22,28 +20,45 @@ class Fold:
     test: Indices
 
     def part_of(self, count: int) -> list[str]:
-        """train, validation or test for each of `count` examples."""
-        parts = np.full(count, "train", dtype=object)
+        """train, validation, test or unused for each of `count` examples."""
+        parts = np.full(count, "unused", dtype=object)
+        parts[self.training] = "train"
         parts[self.validation] = "validation"
         parts[self.test] = "test"
         return list(parts)
 
 
 def make_folds(
-    labels: Sequence[int], groups: Sequence[str], *, folds: int, seed: int
+    targets: NDArray[np.bool_],
+    groups: Indices,
+    *,
+    folds: int,
+    seed: int,
+    tested_together: Indices | None = None,
 ) -> list[Fold]:
-    """Stratified folds in which no group, such as the copies of one picture, is divided.
+    """Stratified folds of targets (n, classes) in which no group of twins is divided.
 
     The test parts of all folds are the data; the validation part is drawn from the rest.
+
+    Args:
+        groups: the group of each example, (n,), counted from 0.
+        tested_together: where the test parts must keep together other groups, such as all that one
+            provider gave, those. A twin of a tested example is then unused in that fold.
     """
-    label_of, group_of = np.asarray(labels), np.asarray(groups)
-    everything = np.arange(len(label_of))
-    outer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    together = groups if tested_together is None else tested_together
+    test_fold = divide(targets, together, [1 / folds] * folds, seed=[seed])
     made = []
-    for number, (rest, test) in enumerate(outer.split(everything, label_of, group_of)):
-        inner = StratifiedGroupKFold(validation_parts(folds), shuffle=True, random_state=seed)
-        training, validation = next(inner.split(rest, label_of[rest], group_of[rest]))
+    for number in range(folds):
+        test = np.flatnonzero(test_fold == number)
+        rest = np.flatnonzero((test_fold != number) & ~np.isin(groups, groups[test]))
+        share = 1 / validation_parts(folds)
+        part = divide(targets[rest], groups[rest], [1 - share, share], seed=[seed, number])
         made.append(
-            Fold(number=number, training=rest[training], validation=rest[validation], test=test)
+            Fold(number=number, training=rest[part == 0], validation=rest[part == 1], test=test)
         )
     return made
+
+
+def validation_parts(folds: int) -> int:
+    """One of so many parts of what is not tested is for validation."""
+    return max(folds - 1, 5)

@@ -1,41 +1,55 @@
-"""The gallery: heatmaps of test pictures, of each category the surest right and wrong one."""
+"""The gallery: heatmaps of test pictures, of each category the surest right and wrong assertion."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from common.files import replacing
 from common.vision.heatmap import heatmap, save_heatmap
+from common.vision.model import Kind
 from common.vision.preprocessing import Preprocessing
-from trainer.experiment import Predictions
+from trainer.metrics import asserted
+from trainer.predictions import Predictions
+
+LONGEST_KEY = 80  # characters of it in a file name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exhibit:
-    """A test picture to show: its position in the predictions, and its file name."""
+    """A test picture under the heatmap of a category that was asserted of it.
+
+    `position` is that in the predictions.
+    """
 
     position: int
-    predicted: int
+    category: int
+    is_right: bool
     file: str
 
 
-def choose_exhibits(predictions: Predictions, categories: tuple[str, ...]) -> list[Exhibit]:
-    """Of each category, the right and the wrong prediction that the classifier was surest of."""
-    predicted = predictions.probabilities.argmax(axis=1)
-    surest_first = (-predictions.probabilities.max(axis=1)).argsort(kind="stable")
-    chosen: dict[tuple[int, bool], Exhibit] = {}
-    for position in surest_first.tolist():
-        label, guess = int(predictions.labels[position]), int(predicted[position])
-        key = re.sub(r"[^A-Za-z0-9]+", "_", predictions.keys[position]).strip("_")
-        name = f"right_{categories[label]}_{key}.png"
-        if label != guess:
-            name = f"wrong_{categories[label]}_as_{categories[guess]}_{key}.png"
-        exhibit = Exhibit(position=position, predicted=guess, file=name)
-        chosen.setdefault((label, label == guess), exhibit)
-    return list(chosen.values())
+def choose_exhibits(
+    predictions: Predictions, categories: tuple[str, ...], kind: Kind
+) -> list[Exhibit]:
+    """Of each category the right and the wrong assertion that the classifier was surest of.
+
+    Where a picture has several categories, all that is asserted of the chosen pictures is shown.
+    """
+    said = asserted(predictions.probabilities, kind)
+    chosen: dict[tuple[int, bool], int] = {}
+    surest_first = np.argsort(-predictions.probabilities, axis=None, kind="stable")
+    for cell in surest_first[said.ravel()[surest_first]].tolist():
+        position, category = divmod(cell, len(categories))
+        is_right = bool(predictions.targets[position, category])
+        chosen.setdefault((category, is_right), position)
+    return [
+        _exhibit(predictions, categories, position, category)
+        for position in sorted(set(chosen.values()))
+        for category in np.flatnonzero(said[position]).tolist()
+    ]
 
 
 def write_gallery(
@@ -45,13 +59,35 @@ def write_gallery(
     pictures: torch.Tensor,
     preprocessing: Preprocessing,
 ) -> None:
-    """Save each exhibit beside itself under the heatmap of what was predicted.
+    """Save each exhibit beside itself under the heatmap of what was asserted.
 
     Args:
         pictures: uint8 (n, 3, size, size), in the order of the predictions.
     """
     for exhibit in exhibits:
         picture = pictures[exhibit.position]
-        heat = heatmap(classifier, picture, preprocessing, label=exhibit.predicted)
+        heat = heatmap(classifier, picture, preprocessing, label=exhibit.category)
         with replacing(folder / exhibit.file) as temporary:
             save_heatmap(temporary, picture, heat)
+
+
+def _exhibit(
+    predictions: Predictions, categories: tuple[str, ...], position: int, category: int
+) -> Exhibit:
+    targets = predictions.targets[position]
+    is_right = bool(targets[category])
+    name = f"right_{_plain(categories[category])}"
+    if not is_right:
+        true = "+".join(_plain(categories[i]) for i in np.flatnonzero(targets))
+        name = f"wrong_{_plain(categories[category])}_is_{true}"
+    key = _plain(predictions.keys[position])
+    return Exhibit(
+        position=position,
+        category=category,
+        is_right=is_right,
+        file=f"{name[:LONGEST_KEY]}_{position}_{key[-LONGEST_KEY:]}.png",
+    )
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")

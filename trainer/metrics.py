@@ -1,75 +1,197 @@
-"""How good predictions are: computed from the probabilities of all test examples at once."""
+"""How good predictions are: computed from the probabilities of all test examples at once.
 
-from dataclasses import asdict, dataclass
-from typing import Any
+What a picture is said to show, its asserted categories: the most probable one where pictures have
+one category each, all of probability 0.5 or more where they may have several.
+
+Undefined values are NaN here and null in JSON. Macro averages are means over the categories that
+the test part has examples of, each weighing the same. A category that is never asserted has no
+precision; in the macro average it counts as 0, so that giving up on a category is no gain.
+"""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import average_precision_score, coverage_error, label_ranking_loss
 
-Labels = NDArray[np.int64]
+from common.vision.model import Kind
+
+Targets = NDArray[np.bool_]
 Probabilities = NDArray[np.float32]
+Numbers = NDArray[np.float64]
+Value = TypeVar("Value")
 
-AVERAGED = ("accuracy", "precision", "recall", "f1")
+ASSERTED_FROM = 0.5  # of several possible categories
 
 
 @dataclass(frozen=True, kw_only=True)
-class CategoryMetrics:
+class Averages(Generic[Value]):
+    """Over all categories: a number each for one fold, a spread each for a cross-validation."""
+
+    accuracy: Value
+    """Share of pictures of which all is right: what is asserted is what is true."""
+    precision: Value
+    """Macro: share of assertions that are right."""
+    recall: Value
+    """Macro: share of a category's pictures that it is asserted of."""
+    specificity: Value
+    """Macro: share of the other pictures that it is not asserted of."""
+    f1: Value
+    """Macro: harmonic mean of precision and recall."""
+    micro_f1: Value
+    """The same over all assertions at once, so that common categories weigh more."""
+    top3: Value
+    """Share of pictures with a true category among the three most probable of more than three."""
+    average_precision: Value
+    """Macro: area under the curve of precision over recall (mAP)."""
+    ranking_loss: Value
+    """Share of pairs of a true and another category that are in the wrong order; 0 is best."""
+    coverage: Value
+    """How far down the list of probabilities the last true category is, on average."""
+
+
+AVERAGED = tuple(field.name for field in fields(Averages))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryScores(Generic[Value]):
     """Of one category; `support` counts its examples."""
 
-    precision: float
-    recall: float
-    f1: float
+    precision: Value
+    recall: Value
+    specificity: Value
+    f1: Value
+    average_precision: Value
     support: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metrics:
-    """Of all categories; precision, recall and f1 are means over them, each weighing the same.
+SCORED = tuple(field.name for field in fields(CategoryScores) if field.name != "support")
 
-    `confusion` counts examples: a row for each true category, a column for each predicted one.
-    """
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics(Averages[float]):
+    """Of one test part. `confusion` has a row for each true category, a column for each asserted
+    one; outside the diagonal it counts wrong assertions only."""
 
     examples: int
-    accuracy: float
-    precision: float
-    recall: float
-    f1: float
-    categories: dict[str, CategoryMetrics]
+    categories: dict[str, CategoryScores[float]]
     confusion: list[list[int]]
 
     def to_json(self) -> dict[str, Any]:
         """The members as JSON has them."""
-        return asdict(self)
+        members: dict[str, Any] = without_nan(asdict(self))
+        return members
 
     @classmethod
     def from_json(cls, members: dict[str, Any]) -> "Metrics":
         """The metrics that `to_json` wrote."""
-        categories = {name: CategoryMetrics(**m) for name, m in members["categories"].items()}
-        return cls(**members | {"categories": categories})
+        categories = {
+            name: CategoryScores[float](**_with_nan(scores))
+            for name, scores in members["categories"].items()
+        }
+        return cls(**_with_nan(members) | {"categories": categories})
 
 
-def measure(labels: Labels, probabilities: Probabilities, categories: tuple[str, ...]) -> Metrics:
-    """Compare labels (n,) with the most probable category of each row of (n, classes)."""
-    predicted = probabilities.argmax(axis=1)
-    positions = np.arange(len(categories))
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, predicted, labels=positions, zero_division=0.0
-    )
+def measure(
+    targets: Targets, probabilities: Probabilities, categories: tuple[str, ...], kind: Kind
+) -> Metrics:
+    """Compare what is true with what is asserted; both are (n, classes)."""
+    said = asserted(probabilities, kind)
+    scores = _by_category(targets, said, probabilities)
     return Metrics(
-        examples=len(labels),
-        accuracy=float((predicted == labels).mean()),
-        precision=float(precision.mean()),
-        recall=float(recall.mean()),
-        f1=float(f1.mean()),
+        examples=len(targets),
+        **_averages(targets, said, probabilities, scores),
         categories={
-            category: CategoryMetrics(
-                precision=float(precision[i]),
-                recall=float(recall[i]),
-                f1=float(f1[i]),
-                support=int(support[i]),
+            category: CategoryScores(
+                **{name: float(scores[name][i]) for name in SCORED},
+                support=int(targets[:, i].sum()),
             )
             for i, category in enumerate(categories)
         },
-        confusion=confusion_matrix(labels, predicted, labels=positions).tolist(),
+        confusion=_confusion(targets, said),
     )
+
+
+def asserted(probabilities: Probabilities, kind: Kind) -> Targets:
+    """What is said to be true (n, classes), before any threshold."""
+    if kind == "multi":
+        return probabilities >= ASSERTED_FROM
+    said = np.zeros(probabilities.shape, dtype=np.bool_)
+    said[np.arange(len(said)), probabilities.argmax(axis=1)] = True
+    return said
+
+
+def without_nan(members: Any) -> Any:
+    """The members of a JSON document with null for NaN, which JSON lacks."""
+    if isinstance(members, dict):
+        return {name: without_nan(member) for name, member in members.items()}
+    if isinstance(members, list | tuple):
+        return [without_nan(member) for member in members]
+    return None if isinstance(members, float) and math.isnan(members) else members
+
+
+def _with_nan(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: math.nan if member is None else member for name, member in members.items()}
+
+
+def _by_category(
+    targets: Targets, said: Targets, probabilities: Probabilities
+) -> dict[str, Numbers]:
+    """Each (classes,), NaN where a category has no examples, or where all examples are of it."""
+    right, support, said_count = (targets & said).sum(0), targets.sum(0), said.sum(0)
+    others = len(targets) - support
+    present = np.where(support > 0, 1.0, np.nan)
+    ranked = [
+        average_precision_score(targets[:, i], probabilities[:, i]) if support[i] else np.nan
+        for i in range(targets.shape[1])
+    ]
+    return {
+        "precision": _share(right, said_count),
+        "recall": _share(right, support),
+        "specificity": _share(others - said_count + right, others),
+        "f1": _share(2 * right, support + said_count) * present,
+        "average_precision": np.array(ranked),
+    }
+
+
+def _averages(
+    targets: Targets, said: Targets, probabilities: Probabilities, scores: dict[str, Numbers]
+) -> dict[str, float]:
+    present = targets.any(axis=0)
+    macro = {name: _mean(values[present]) for name, values in scores.items()}
+    hits = 2 * (targets & said).sum()
+    return macro | {
+        "accuracy": float((targets == said).all(axis=1).mean()),
+        "precision": _mean(np.nan_to_num(scores["precision"][present])),
+        "micro_f1": float(hits / max(targets.sum() + said.sum(), 1)),
+        "top3": _top3(targets, probabilities),
+        "ranking_loss": float(label_ranking_loss(targets, probabilities)),
+        "coverage": float(coverage_error(targets, probabilities)),
+    }
+
+
+def _top3(targets: Targets, probabilities: Probabilities) -> float:
+    if targets.shape[1] <= 3:
+        return math.nan
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :3]
+    return float(np.take_along_axis(targets, best, axis=1).any(axis=1).mean())
+
+
+def _confusion(targets: Targets, said: Targets) -> list[list[int]]:
+    wrong = targets.T.astype(np.int64) @ (said & ~targets)
+    counts: list[list[int]] = (wrong + np.diag((targets & said).sum(0))).tolist()
+    return counts
+
+
+def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> Numbers:
+    shares = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return shares
+
+
+def _mean(values: Numbers) -> float:
+    """Of the values that are defined, if any are."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else math.nan

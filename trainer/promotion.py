@@ -1,33 +1,40 @@
-"""Promotion: from an experiment to the model that workers use."""
+"""Promotion: from an experiment to the model that workers use.
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+Temperature and thresholds come from predictions for pictures that the predicting fold had not seen.
+An ensemble answers with the mean of all folds, for which no picture of the training is unseen: its
+thresholds are those of single folds. Score it on new data with `trainer evaluate`.
+"""
+
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich import box
-from rich.table import Table
+import torch
 from sqlalchemy import Engine
 
-from common.errors import EnrichmentError, ModelError, UsageError
-from common.vision.classifier import StateDict, read_state_dict
-from common.vision.model import Description, load_bundle, save_bundle
-from trainer.experiment import Experiment, FoldResult, Predictions, checked_name
-from trainer.store import ModelRow, Promoted, activate
-from trainer.thresholds import choose_threshold
+from common.errors import UsageError
+from common.vision.classifier import read_state_dict
+from common.vision.model import Description
+from common.vision.preprocessing import Preprocessing
+from trainer.bundles import put_in_service, self_test_examples
+from trainer.calibration import at_temperature
+from trainer.classification import read_pictures
+from trainer.experiment import Experiment, FoldResult, checked_name
+from trainer.predictions import Predictions
+from trainer.store import Promoted
+from trainer.summary import summarise
+from trainer.thresholds import Effect, choose_thresholds, effects
 
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """What was promoted, and what its thresholds do on the out-of-fold predictions."""
+    """What was promoted; `effects` are those of its thresholds on the out-of-fold predictions."""
 
     model: Promoted
     folder: Path
-    folds: tuple[int, ...]
     description: Description
-    predictions: Predictions
+    effects: dict[str, Effect]
+    self_test: int
+    """How many pictures it is tried on wherever it is loaded."""
 
 
 def promote(
@@ -47,47 +54,36 @@ def promote(
         UsageError: no such experiment or fold, or a precision that is none.
         ModelError: the experiment is unfinished or damaged; nothing is written then.
     """
-    if not 0 < precision < 1:
-        raise UsageError(f"The precision is {precision}, not between 0 and 1.")
+    check_precision(precision)
     checked_name(name, of="a model")
     results = _results(experiment)
     chosen = results if ensemble else [_choose(results, fold)]
     members = [read_state_dict(experiment.checkpoint(result)) for result in chosen]
     predictions = Predictions.joined([experiment.predictions(each.fold) for each in results])
-    folds = tuple(result.fold for result in chosen)
-    description = _describe(experiment, predictions, folds, precision)
-    with _bundle(model_dir, description, members) as (bundle, sha256):
-        row = _row(name, sha256, description, experiment)
-        model = activate(engine, row, lambda path: _put(bundle, model_dir / path, sha256))
+    folds = [result.fold for result in chosen]
+    temperature = summarise(experiment).temperature
+    description, measured = _describe(experiment, predictions, folds, temperature, precision)
+    pictures = _self_test_pictures(experiment, predictions, description.preprocessing)
+    model = put_in_service(
+        engine, model_dir, description, members, pictures=pictures, name=name, active=True
+    )
     return Promotion(
         model=model,
         folder=model_dir / model.path,
-        folds=folds,
         description=description,
-        predictions=predictions,
+        effects=measured,
+        self_test=len(pictures),
     )
 
 
-def threshold_table(promotion: Promotion) -> Table:
-    """What each concept's threshold does on the out-of-fold predictions."""
-    table = Table(title="Thresholds, by out-of-fold predictions", box=box.SIMPLE)
-    table.add_column("category")
-    for column in ("written from", "precision", "found", "of examples"):
-        table.add_column(column, justify="right")
-    predictions, description = promotion.predictions, promotion.description
-    for index, (label, uri) in enumerate(
-        zip(description.labels, description.concept_uris, strict=True)
-    ):
-        threshold = description.thresholds[uri]
-        is_right = predictions.labels == index
-        if threshold is None:
-            table.add_row(label, "off", "", "", f"{is_right.sum():,}", style="yellow")
-            continue
-        written = predictions.probabilities[:, index] >= threshold
-        precision, found = is_right[written].mean(), written[is_right].mean()
-        numbers = (f"{threshold:.3f}", f"{precision:.3f}", f"{found:.0%}", f"{is_right.sum():,}")
-        table.add_row(label, *numbers)
-    return table
+def check_precision(precision: float) -> None:
+    """Refuse what cannot be promised.
+
+    Raises:
+        UsageError: it is no precision, or one that is never reached.
+    """
+    if not 0 < precision < 1:
+        raise UsageError(f"The precision is {precision}, not between 0 and 1.")
 
 
 def _results(experiment: Experiment) -> list[FoldResult]:
@@ -95,7 +91,7 @@ def _results(experiment: Experiment) -> list[FoldResult]:
         siblings = sorted(path.parent.name for path in experiment.folder.parent.glob("*/conf.json"))
         there_are = f"there are: {', '.join(siblings)}" if siblings else "there is none"
         raise UsageError(f"There is no experiment {experiment.folder}; {there_are}.")
-    return [experiment.result(number) for number in range(experiment.config().folds)]
+    return experiment.results()
 
 
 def _choose(results: list[FoldResult], fold: int | None) -> FoldResult:
@@ -107,65 +103,40 @@ def _choose(results: list[FoldResult], fold: int | None) -> FoldResult:
 
 
 def _describe(
-    experiment: Experiment, predictions: Predictions, folds: tuple[int, ...], precision: float
-) -> Description:
+    experiment: Experiment,
+    predictions: Predictions,
+    folds: list[int],
+    temperature: float,
+    precision: float,
+) -> tuple[Description, dict[str, Effect]]:
     config, dataset = experiment.config(), experiment.dataset()
-    thresholds = {
-        uri: choose_threshold(
-            predictions.probabilities[:, index], predictions.labels == index, precision=precision
-        )
-        for index, uri in enumerate(dataset.concept_uris)
-    }
-    return Description(
+    probabilities = at_temperature(predictions.probabilities, temperature, dataset.kind)
+    uris, targets = dataset.concept_uris, predictions.targets
+    thresholds = choose_thresholds(probabilities, targets, uris, precision=precision)
+    description = Description(
         architecture=config.architecture,
         labels=dataset.categories,
-        concept_uris=dataset.concept_uris,
+        concept_uris=uris,
         preprocessing=config.preprocessing,
-        kind="single",
-        temperature=1.0,
+        kind=dataset.kind,
+        temperature=temperature,
         thresholds=thresholds,
         picture_source=dataset.picture_source,
         created_from={
             "experiment": experiment.name,
-            "folds": list(folds),
+            "folds": folds,
             "data": dataset.source,
             "dataset_fingerprint": dataset.fingerprint,
             "precision": precision,
         },
     )
+    return description, effects(description, probabilities, targets)
 
 
-def _row(name: str, sha256: str, description: Description, experiment: Experiment) -> ModelRow:
-    return ModelRow(
-        name=name,
-        sha256=sha256,
-        concepts=dict(zip(description.concept_uris, description.labels, strict=True)),
-        thresholds={uri: t for uri, t in description.thresholds.items() if t is not None},
-        fingerprint=experiment.dataset().fingerprint,
-        run=experiment.name,
-    )
-
-
-@contextmanager
-def _bundle(
-    model_dir: Path, description: Description, members: list[StateDict]
-) -> Iterator[tuple[Path, str]]:
-    """The bundle in a scratch folder, known to load, and its sha256."""
-    try:
-        model_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".promoting-", dir=model_dir) as scratch:
-            folder = Path(scratch) / "bundle"
-            sha256 = save_bundle(folder, description, members)
-            load_bundle(folder, sha256)
-            yield folder, sha256
-    except OSError as error:
-        raise EnrichmentError(f"{model_dir} cannot be written to: {error.strerror}.") from None
-
-
-def _put(bundle: Path, target: Path, sha256: str) -> None:
-    """Move the bundle to its place, unless it is there; what lies there else was never promoted."""
-    try:
-        load_bundle(target, sha256)
-    except ModelError:
-        shutil.rmtree(target, ignore_errors=True)
-        bundle.rename(target)
+def _self_test_pictures(
+    experiment: Experiment, predictions: Predictions, preprocessing: Preprocessing
+) -> torch.Tensor:
+    """Pictures of the training, as far as their files are still there."""
+    where = experiment.pictures()
+    chosen = self_test_examples(predictions.targets, preprocessing)
+    return read_pictures([where[predictions.keys[index]] for index in chosen], preprocessing)

@@ -1,89 +1,22 @@
-"""What the trainer reads from the store and writes to it; all its SQL is here."""
+"""Runs and models in the store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from common.errors import DatasetError
-from common.store.datasets import find_dataset
 from common.store.tables import (
     Checkpoint,
     Concept,
-    DatasetItem,
-    Image,
     Model,
     TrainingRun,
 )
-from common.vision.model import PictureSource
-from trainer.dataset import Example, TrainingData
 
 _PROMOTION_LOCK = 7_300_001  # of Postgres' advisory locks: one promotion at a time
-
-
-def dataset_data(engine: Engine, name: str, image_dir: Path) -> TrainingData:
-    """The labelled records of a dataset that have a stored picture and one concept.
-
-    Raises:
-        UsageError: no such dataset; names those that exist.
-        DatasetError: it has no pictures yet.
-    """
-    with engine.connect() as connection:
-        rows = connection.execute(_items(find_dataset(connection, name))).all()
-        concepts = connection.execute(select(Concept.uri, Concept.label)).all()
-    label_of = {row.uri: row.label for row in concepts}
-    single = [row for row in rows if len(row.concepts) == 1]
-    pictured = [row for row in single if row.path is not None]
-    if not pictured:
-        raise DatasetError(
-            f"Dataset {name} has {len(rows):,} records but no picture to train on; "
-            f"run: harvester images --name {name}"
-        )
-    uris = sorted({row.concepts[0] for row in pictured}, key=lambda uri: (label_of[uri], uri))
-    data = TrainingData(
-        source=f"dataset {name}",
-        categories=tuple(label_of[uri] for uri in uris),
-        concept_uris=tuple(uris),
-        picture_source=_picture_source(pictured),
-        examples=tuple(_example(row, uris, image_dir) for row in pictured),
-    )
-    data = data.without("record with several concepts", _ids(rows, lambda r: len(r.concepts) > 1))
-    data = data.without("record without a stored picture", _ids(single, lambda r: r.path is None))
-    return data.without_contradictions()
-
-
-def _items(dataset_id: int) -> Any:
-    concepts = func.array_agg(DatasetItem.concept_uri).label("concepts")
-    picture = (Image.path, Image.sha256, Image.source)
-    is_stored = (Image.record_id == DatasetItem.record_id) & (Image.state == "stored")
-    return (
-        select(DatasetItem.record_id, concepts, *picture)
-        .outerjoin(Image, is_stored)
-        .where(DatasetItem.dataset_id == dataset_id)
-        .group_by(DatasetItem.record_id, *picture)
-        .order_by(DatasetItem.record_id)
-    )
-
-
-def _example(row: Row[Any], uris: list[str], image_dir: Path) -> Example:
-    return Example(
-        key=row.record_id,
-        path=image_dir / row.path,
-        label=uris.index(row.concepts[0]),
-        sha256=row.sha256,
-    )
-
-
-def _ids(rows: Any, condition: Callable[[Row[Any]], bool]) -> list[str]:
-    return [row.record_id for row in rows if condition(row)]
-
-
-def _picture_source(rows: list[Row[Any]]) -> PictureSource:
-    sources: set[PictureSource] = {row.source for row in rows}
-    return sources.pop() if len(sources) == 1 else "mixed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +61,8 @@ class ModelRow:
     sha256: str
     concepts: dict[str, str]  # URI to label, in the order of the classifier's outputs
     thresholds: dict[str, float]  # of the concepts that are not switched off
-    fingerprint: str  # of the data that it was trained on
-    run: str  # the experiment
+    fingerprint: str = ""  # of the data that it was trained on
+    run: str = ""  # the experiment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,27 +74,90 @@ class Promoted:
     path: str
     is_new: bool
 
+    @property
+    def title(self) -> str:
+        """As workers and exports call it."""
+        return f"{self.name} v{self.version}"
 
-def activate(engine: Engine, model: ModelRow, place: Callable[[str], None]) -> Promoted:
-    """Make a model the active one and retire the former, in one transaction.
+
+def add_model(
+    engine: Engine, model: ModelRow, place: Callable[[str], None], *, active: bool
+) -> Promoted:
+    """Add a model, unless it is there, and make it the active one if asked to; one transaction.
 
     Args:
         place: puts the bundle at a path below MODEL_DIR; called before the commit, so that no
-            active model is without its bundle.
+            model is without its bundle.
     """
-    with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PROMOTION_LOCK})
+    with _changing(engine) as connection:
         promoted = _known(connection, model.sha256) or _next(connection, model.name)
         place(promoted.path)
-        connection.execute(
-            update(Model)
-            .where(Model.stage == "active", Model.sha256 != model.sha256)
-            .values(stage="retired")
-        )
         if promoted.is_new:
             _insert(connection, model, promoted)
-        connection.execute(update(Model).where(Model.sha256 == model.sha256).values(stage="active"))
+        if active:
+            _activate(connection, Model.sha256 == model.sha256)
     return promoted
+
+
+def activate_model(engine: Engine, model_id: int) -> None:
+    """Make a model the active one and retire the former."""
+    with _changing(engine) as connection:
+        _activate(connection, Model.id == model_id)
+
+
+def retire_model(engine: Engine, model_id: int) -> bool:
+    """Take a model out of service; whether another is active."""
+    with _changing(engine) as connection:
+        connection.execute(update(Model).where(Model.id == model_id).values(stage="retired"))
+        return bool(connection.scalar(select(func.count()).where(Model.stage == "active")))
+
+
+@contextmanager
+def _changing(engine: Engine) -> Iterator[Connection]:
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PROMOTION_LOCK})
+        yield connection
+
+
+def _activate(connection: Connection, chosen: ColumnElement[bool]) -> None:
+    former = (Model.stage == "active", ~chosen)
+    connection.execute(update(Model).where(*former).values(stage="retired"))
+    connection.execute(update(Model).where(chosen).values(stage="active"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredModel:
+    """A model as the store knows it; `run` is the experiment, if that was recorded."""
+
+    id: int
+    name: str
+    version: int
+    stage: str
+    path: str
+    sha256: str
+    labels: list[str]
+    thresholds: dict[str, float]
+    run: str | None
+    created_at: datetime
+
+    @property
+    def title(self) -> str:
+        """As workers and exports call it."""
+        return f"{self.name} v{self.version}"
+
+
+def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
+    """All models, or all versions of one, by name and version."""
+    columns = (
+        *(Model.id, Model.name, Model.version, Model.stage, Model.path, Model.sha256),
+        *(Model.labels, Model.thresholds, TrainingRun.name.label("run"), Model.created_at),
+    )
+    query = select(*columns).outerjoin(TrainingRun, TrainingRun.id == Model.run_id)
+    if name is not None:
+        query = query.where(Model.name == name)
+    with engine.connect() as connection:
+        rows = connection.execute(query.order_by(Model.name, Model.version))
+        return [StoredModel(**row) for row in rows.mappings()]
 
 
 def _known(connection: Connection, sha256: str) -> Promoted | None:

@@ -1,97 +1,78 @@
 """The summary: all folds of a cross-validation together, for files, the store and the eye."""
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from rich import box
 from rich.table import Table
 
 from common.files import write_atomically
+from trainer.calibration import at_temperature, calibration, fit_temperature
+from trainer.doubtful_labels import doubtful_labels, write_doubts
 from trainer.experiment import Experiment, FoldResult
-from trainer.metrics import AVERAGED
-from trainer.plots import plot_confusion
+from trainer.metrics import AVERAGED, SCORED, CategoryScores, Targets
+from trainer.plots import plot_confusion, plot_reliability, save_png
+from trainer.predictions import Predictions
+from trainer.report import write_report
+from trainer.results import Spread
+from trainer.results import Summary as Summary
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spread:
-    """Mean and standard deviation (of the sample) over the folds."""
+def summarise(experiment: Experiment) -> Summary:
+    """Bring the results of all folds together.
 
-    mean: float
-    deviation: float
-
-    @classmethod
-    def of(cls, values: list[float]) -> "Spread":
-        """The spread of one value a fold."""
-        return cls(mean=float(np.mean(values)), deviation=float(np.std(values, ddof=1)))
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} ± {self.deviation:.3f}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CategorySummary:
-    """Of one category over the folds; `support` counts its examples in all of them."""
-
-    precision: Spread
-    recall: Spread
-    f1: Spread
-    support: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """Of a cross-validation; `confusion` adds up the folds: each example once."""
-
-    folds: int
-    examples: int
-    accuracy: Spread
-    precision: Spread
-    recall: Spread
-    f1: Spread
-    majority: float
-    """The accuracy of always guessing the most common category."""
-    categories: dict[str, CategorySummary]
-    confusion: list[list[int]]
-
-    def to_json(self) -> dict[str, Any]:
-        """The members as JSON has them."""
-        return asdict(self)
-
-
-def summarise(results: list[FoldResult]) -> Summary:
-    """Bring the test results of all folds together."""
-    tests = [result.test for result in results]
-    confusion = np.sum([test.confusion for test in tests], axis=0)
-    averaged = {name: Spread.of([getattr(test, name) for test in tests]) for name in AVERAGED}
+    Raises:
+        ModelError: a fold is not finished, or damaged.
+    """
+    kind, results = experiment.dataset().kind, experiment.results()
+    numbers = [result.fold for result in results]
+    validation = Predictions.joined([experiment.validation_predictions(n) for n in numbers])
+    test = Predictions.joined([experiment.predictions(n) for n in numbers])
+    temperature = fit_temperature(validation.probabilities, validation.targets, kind)
+    calibrated = at_temperature(test.probabilities, temperature, kind)
     return Summary(
-        folds=len(tests),
-        examples=int(confusion.sum()),
-        **averaged,
-        majority=float(confusion.sum(axis=1).max() / confusion.sum()),
-        categories={name: _category(name, results) for name in tests[0].categories},
-        confusion=confusion.tolist(),
+        **{name: Spread.of([getattr(each.test, name) for each in results]) for name in AVERAGED},
+        kind=kind,
+        folds=len(results),
+        examples=len(test.keys),
+        majority=_majority(test.targets),
+        categories={name: _category(name, results) for name in results[0].test.categories},
+        confusion=np.sum([result.test.confusion for result in results], axis=0).tolist(),
+        temperature=temperature,
+        uncalibrated=calibration(test.probabilities, test.targets, kind),
+        calibrated=calibration(calibrated, test.targets, kind),
     )
 
 
-def _category(name: str, results: list[FoldResult]) -> CategorySummary:
+def _majority(targets: Targets) -> float:
+    _, counts = np.unique(targets, axis=0, return_counts=True)
+    return float(counts.max() / len(targets))
+
+
+def _category(name: str, results: list[FoldResult]) -> CategoryScores[Spread]:
     parts = [result.test.categories[name] for result in results]
-    return CategorySummary(
-        precision=Spread.of([part.precision for part in parts]),
-        recall=Spread.of([part.recall for part in parts]),
-        f1=Spread.of([part.f1 for part in parts]),
+    return CategoryScores(
+        **{score: Spread.of([getattr(part, score) for part in parts]) for score in SCORED},
         support=sum(part.support for part in parts),
     )
 
 
 def write_summary(experiment: Experiment, summary: Summary) -> None:
-    """Write `summary.json` and the plot of the confusion matrix."""
-    plot_confusion(
-        experiment.folder / "confusion_matrix.png", summary.confusion, tuple(summary.categories)
-    )
-    text = json.dumps(summary.to_json(), indent=2)
-    write_atomically(experiment.folder / "summary.json", text)
+    """Write `summary.json`, the plots, the doubtful labels and `report.html`."""
+    folder, dataset = experiment.folder, experiment.dataset()
+    parts = [experiment.predictions(number) for number in range(summary.folds)]
+    test = Predictions.joined(parts)
+    probabilities = at_temperature(test.probabilities, summary.temperature, dataset.kind)
+    test = replace(test, probabilities=probabilities)
+    doubts = doubtful_labels(test, dataset.kind)
+    confusion = plot_confusion(summary.confusion, dataset.categories)
+    save_png(folder / "confusion_matrix.png", confusion)
+    reliability = plot_reliability(summary.uncalibrated, summary.calibrated)
+    save_png(folder / "reliability.png", reliability)
+    write_doubts(folder / "doubtful_labels.csv", doubts, test, dataset.categories)
+    write_report(experiment, summary, test, doubts)
+    write_atomically(folder / "summary.json", json.dumps(summary.to_json(), indent=2))
 
 
 def overall_table(summary: Summary) -> Table:
@@ -101,9 +82,11 @@ def overall_table(summary: Summary) -> Table:
     )
     table.add_column("metric")
     table.add_column("mean ± deviation", justify="right")
-    for name in AVERAGED:
-        title = name if name == "accuracy" else f"macro {name}"
-        table.add_row(title, str(getattr(summary, name)))
+    for title, spread in summary.averages().items():
+        table.add_row(title, str(spread))
+    before, after = summary.uncalibrated.error, summary.calibrated.error
+    fitted = f"{before:.3f}, {after:.3f} at temperature {summary.temperature:.2f}"
+    table.add_row("calibration error", fitted)
     table.add_row("accuracy of the majority category", f"{summary.majority:.3f}", style="dim")
     return table
 
@@ -115,15 +98,8 @@ def category_table(summary: Summary) -> Table:
     for column in ("examples", "precision", "recall", "f1"):
         table.add_column(column, justify="right")
     table.add_column("mistaken for", no_wrap=True)
-    names = list(summary.categories)
-    for row, name in enumerate(names):
-        each = summary.categories[name]
+    for name, each in summary.categories.items():
         means = (f"{each.precision.mean:.3f}", f"{each.recall.mean:.3f}")
-        numbers = (f"{each.support:,}", *means, str(each.f1))
-        table.add_row(name, *numbers, _most_mistaken(names, summary.confusion[row], row))
+        mistake = summary.most_mistaken(name)
+        table.add_row(name, f"{each.support:,}", *means, str(each.f1), mistake)
     return table
-
-
-def _most_mistaken(names: list[str], counts: list[int], row: int) -> str:
-    count, other = max((count, i) for i, count in enumerate(counts) if i != row)
-    return f"{names[other]} ({count / sum(counts):.0%})" if count else ""

@@ -16,14 +16,94 @@ The promise is for each concept by itself, and for records like those that were 
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rich import box
+from rich.table import Table
 from scipy.stats import beta
+
+from common.vision.model import Description
 
 CONFIDENCE = 0.95
 STARTS = 2  # more would find more in thousands of examples, and less in hundreds
 STRIDE = 1.1  # from one rank to the next
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What a threshold does to some labelled pictures; NaN where nothing is written or to find.
+
+    `precision` is the share of what is written that is right, `found` the share of the concept's
+    pictures that it is written of.
+    """
+
+    threshold: float | None
+    examples: int
+    written: int
+    precision: float
+    found: float
+
+
+def effect(
+    probabilities: NDArray[np.floating], correct: NDArray[np.bool_], threshold: float | None
+) -> Effect:
+    """What the threshold of one concept does to examples (n,); None writes nothing."""
+    passes = probabilities >= (math.inf if threshold is None else threshold)
+    right, written, examples = (int(each.sum()) for each in (correct & passes, passes, correct))
+    return Effect(
+        threshold=threshold,
+        examples=examples,
+        written=written,
+        precision=right / written if written else math.nan,
+        found=right / examples if examples else math.nan,
+    )
+
+
+def effects(
+    description: Description, probabilities: NDArray[np.floating], targets: NDArray[np.bool_]
+) -> dict[str, Effect]:
+    """By label, from all probabilities (n, concepts) and what is true."""
+    thresholds = [description.thresholds[uri] for uri in description.concept_uris]
+    return {
+        label: effect(probabilities[:, index], targets[:, index], thresholds[index])
+        for index, label in enumerate(description.labels)
+    }
+
+
+def effect_table(measured: dict[str, Effect], *, title: str) -> Table:
+    """What the threshold of each concept does."""
+    table = Table(title=title, box=box.SIMPLE)
+    table.add_column("category")
+    for column in ("examples", "written from", "written", "precision", "found"):
+        table.add_column(column, justify="right")
+    for label, each in measured.items():
+        if each.threshold is None:
+            table.add_row(label, f"{each.examples:,}", "off", style="yellow")
+            continue
+        precision, found = _share(each.precision), _share(each.found)
+        numbers = (f"{each.examples:,}", f"{each.threshold:.3f}", f"{each.written:,}")
+        table.add_row(label, *numbers, precision, found)
+    return table
+
+
+def _share(share: float) -> str:
+    return "–" if math.isnan(share) else f"{share:.3f}"
+
+
+def choose_thresholds(
+    probabilities: NDArray[np.floating],
+    targets: NDArray[np.bool_],
+    concept_uris: tuple[str, ...],
+    *,
+    precision: float,
+) -> dict[str, float | None]:
+    """The threshold of each concept, from all probabilities (n, concepts) and what is true."""
+    return {
+        uri: choose_threshold(probabilities[:, index], targets[:, index], precision=precision)
+        for index, uri in enumerate(concept_uris)
+    }
 
 
 def choose_threshold(

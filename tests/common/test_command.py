@@ -1,23 +1,10 @@
-import logging
-
 import pytest
-import structlog
 import typer
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
 from common.command import INTERRUPTED, command_group
 from common.errors import EnrichmentError, RecordError, UsageError
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was():
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def outcome_of(action, *arguments):

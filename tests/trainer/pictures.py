@@ -14,10 +14,11 @@ VOCABULARY = {
 
 
 def draw(category: str, seed: int, size: int = 32) -> Image.Image:
-    """A map has lines, a textile is chequered, a toy is a disc; colours are random."""
+    """A map has lines, a textile is chequered, a toy is a disc; colours and paper are random."""
     chance = random.Random(f"{category}-{seed}")
     dark, light = (tuple(chance.randint(a, b) for _ in range(3)) for a, b in ((0, 90), (160, 255)))
-    image = Image.new("RGB", (size, size), light)
+    stains = Image.frombytes("L", (16, 16), chance.randbytes(256)).resize((size, size))
+    image = Image.blend(Image.new("RGB", (size, size), light), stains.convert("RGB"), 0.35)
     pen = ImageDraw.Draw(image)
     shift = chance.randint(0, 4)
     if category == "map":

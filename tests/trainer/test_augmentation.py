@@ -35,6 +35,23 @@ def test_each_picture_is_changed_differently(batch: torch.Tensor) -> None:
     assert len({picture.numpy().tobytes() for picture in changed}) == len(batch)
 
 
+def test_pictures_come_back_at_the_size_asked_for(batch: torch.Tensor) -> None:
+    for strength in (0, 0.5):
+        assert augment(batch, strength=strength, generator=_generator(), size=24).shape[2:] == (
+            24,
+            24,
+        )
+    # Unchanged but for the size: still bright on the left, dark on the right.
+    smaller = augment(batch, strength=0, generator=_generator(), size=16)
+    assert (smaller[..., :7] == 200).all()
+    assert (smaller[..., 9:] == 40).all()
+
+
+def test_colours_change_as_well(batch: torch.Tensor) -> None:
+    changed = augment(batch, strength=0.5, generator=_generator()).float()
+    assert (changed.amax(1) - changed.amin(1)).amax((1, 2)).min() > 0  # grey before
+
+
 def test_about_half_of_the_pictures_are_mirrored(batch: torch.Tensor) -> None:
     many = batch[:1].repeat(400, 1, 1, 1)
     changed = augment(many, strength=0.1, generator=_generator()).float().mean(1)

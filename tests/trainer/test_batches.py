@@ -1,16 +1,12 @@
 """What a training step is given."""
 
+import random
+
 import numpy as np
 import pytest
 import torch
 
-from trainer.batches import class_weights, learning_rate, seed_of, training_batches
-
-
-def test_class_weights_go_to_the_classes_by_index_whatever_comes_first() -> None:
-    labels = torch.tensor([2, 2, 2, 2, 0, 0, 1, 2])  # first seen: 2
-    # n / (classes x count): 8 / (3 x 2), 8 / (3 x 1), 8 / (3 x 5)
-    assert class_weights(labels, 3).tolist() == pytest.approx([8 / 6, 8 / 3, 8 / 15])
+from trainer.batches import mixup, seed_of, training_batches
 
 
 @pytest.mark.parametrize("count", [4, 5, 31, 32, 33, 65, 1000])
@@ -21,11 +17,20 @@ def test_batches_hold_every_index_once_and_none_is_tiny(count: int) -> None:
     assert all(2 <= len(batch) <= 32 for batch in batches)
 
 
-def test_the_learning_rate_rises_then_falls_to_nothing() -> None:
-    rates = [learning_rate(step, 100, highest=0.1, warm_up=0.05) for step in range(100)]
-    assert rates[:5] == pytest.approx([0.02, 0.04, 0.06, 0.08, 0.1])
-    assert rates[5:] == sorted(rates[5:], reverse=True)
-    assert rates[-1] < 0.001
+def test_mixup_blends_pictures_and_targets_by_the_same_share() -> None:
+    pictures = torch.arange(4.0).view(4, 1, 1, 1)
+    targets = torch.eye(4)
+    mixed, soft = mixup(pictures, targets, strength=0.4, chance=random.Random(1))
+    share = random.Random(1).betavariate(0.4, 0.4)
+    assert mixed.flatten().tolist() == pytest.approx([3 * share, 1 - share, 2 - share, 3 - share])
+    assert soft[1].tolist() == pytest.approx([share, 1 - share, 0, 0])
+    torch.testing.assert_close(soft.sum(1), torch.ones(4))
+
+
+def test_mixup_of_strength_0_leaves_the_batch_alone() -> None:
+    pictures, targets = torch.rand(2, 3, 4, 4), torch.eye(2)
+    same = mixup(pictures, targets, strength=0, chance=random.Random(1))
+    assert same == (pictures, targets)
 
 
 def test_seeds_of_different_purposes_differ() -> None:

@@ -14,9 +14,11 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
+from common.vision.classifier import build_classifier
 from tests.trainer.pictures import draw_folder, write_vocabulary
 from trainer.cli import app
 from trainer.experiment import Experiment
+from trainer.recipes import FINE_TUNING
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = (
@@ -62,14 +64,16 @@ def test_a_cross_validation_leaves_all_its_files(trainer: Trainer) -> None:
         files = {path.name for path in (run / fold).iterdir()}
         assert files == {
             *("checkpoint.pth", "class_index.json", "conf.json", "heatmaps", "history.csv"),
-            *("history.png", "metrics.json", "predictions.csv"),
+            *("history.png", "metrics.json", "predictions.csv", "tensorboard"),
+            "validation_predictions.csv",
         }
         assert torch.load(run / fold / "checkpoint.pth", weights_only=True).keys()
         assert json.loads((run / fold / "class_index.json").read_text()) == {"0": "map", "1": "toy"}
         assert list((run / fold / "heatmaps").glob("*.png"))
     assert {path.name for path in run.iterdir()} == {
-        *("conf.json", "dataset.json", "splits.csv", "split_0", "split_1"),
-        *("summary.json", "confusion_matrix.png"),
+        *("conf.json", "dataset.json", "splits.csv", "left_out.csv", "split_0", "split_1"),
+        *("summary.json", "confusion_matrix.png", "reliability.png", "doubtful_labels.csv"),
+        "report.html",
     }
 
 
@@ -130,6 +134,20 @@ def test_other_settings_under_the_same_name_are_refused(
     assert message in result.stderr
 
 
+def test_weights_bring_their_recipe_and_are_known_again_by_their_content(trainer: Trainer) -> None:
+    file = trainer.data.parent / "weights.pth"
+    more = ("--weights", str(file), "--epochs", "1", "--img-aug", "0.25")
+    for exit_code in (0, 2):
+        torch.save(build_classifier("shufflenet_v2_x0_5", classes=2).state_dict(), file)
+        result = trainer.train(*more)
+        assert result.exit_code == exit_code, result.output
+    assert "weights_sha256" in result.stderr
+    config = Experiment(trainer.experiments, "run").config()
+    assert config.head_epochs == FINE_TUNING.head_epochs > 0
+    assert config.lowest_rate == FINE_TUNING.lowest_rate < 1
+    assert (config.epochs, config.image_augmentation) == (1, 0.25)
+
+
 def test_other_data_under_the_same_name_is_refused(trainer: Trainer) -> None:
     assert trainer.train("--epochs", "1").exit_code == 0
     (trainer.data / "map" / "000.png").unlink()
@@ -146,6 +164,8 @@ def test_other_data_under_the_same_name_is_refused(trainer: Trainer) -> None:
         (["--arch", "resnet_18"], 2, "did you mean"),
         (["--weights", "/nowhere.pth"], 1, "no weight file"),
         (["--folds", "13"], 1, "too few"),
+        (["--mode", "multi"], 2, "--mode multi"),
+        (["--ema", "1"], 2, "ema is 1.0"),
         (["--vocab-json", "/nowhere.json"], 2, "no vocabulary file"),
         (["--experiment-name", "../x"], 2, "no name of an experiment"),
     ],
@@ -169,7 +189,7 @@ def test_two_processes_do_not_train_the_same_experiment(trainer: Trainer) -> Non
 
 
 def test_killed_and_started_again_it_ends_with_the_same_numbers(trainer: Trainer) -> None:
-    more = ["--epochs", "4", "--patience", "4"]
+    more = ["--epochs", "3", "--head-epochs", "1", "--ema", "0.8", "--mixup", "0.2"]
     assert trainer.train(*more, name="undisturbed").exit_code == 0
     killed = trainer.experiments / "killed"
     with _running(trainer.arguments(*more, name="killed")) as process:

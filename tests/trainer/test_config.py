@@ -25,6 +25,12 @@ def test_it_survives_its_file(tmp_path: Path) -> None:
         {"input_size": 16},
         {"image_augmentation": 1.5},
         {"learning_rate": 0.0},
+        {"lowest_rate": 0.0},
+        {"start_scale": 1.5},
+        {"head_epochs": -1},
+        {"mixup": 2.0},
+        {"label_smoothing": 1.0},
+        {"ema": 1.0},
         {"seed": -1},
     ],
     ids=str,
@@ -32,6 +38,25 @@ def test_it_survives_its_file(tmp_path: Path) -> None:
 def test_a_setting_out_of_range_is_a_usage_error(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong)).split("_")[-1]):
         TrainingConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_another_file_under_the_same_name_is_a_difference(tmp_path: Path) -> None:
+    file = tmp_path / "weights.pth"
+    file.write_bytes(b"one")
+    config = TrainingConfig(weights=str(file))
+    pinned = config.pinned()
+    assert pinned.pinned() == pinned
+    file.write_bytes(b"another")
+    (difference,) = pinned.differences(config.pinned())
+    assert "weights_sha256" in difference
+    assert TrainingConfig().pinned() == TrainingConfig()
+
+
+def test_a_weight_file_that_cannot_be_read_is_a_model_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no weight file .*gone\.pth"):
+        TrainingConfig(weights=str(tmp_path / "gone.pth")).pinned()
+    with pytest.raises(ModelError, match="cannot be read"):
+        TrainingConfig(weights=str(tmp_path)).pinned()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"folds": 1}', '{"unknown": 1}'])

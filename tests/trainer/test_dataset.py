@@ -1,13 +1,14 @@
 """Training data from a folder, and what is refused."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from common.errors import DatasetError, UsageError
 from tests.trainer.pictures import VOCABULARY, draw_folder
-from trainer.dataset import check_trainable, examples_needed, folder_data
+from trainer.dataset import Example, TrainingData, folder_data
 
 
 @pytest.fixture
@@ -38,7 +39,9 @@ def test_a_picture_in_two_categories_is_left_out_of_both(folder: Path) -> None:
     shutil.copy(folder / "map" / "003.png", folder / "toy" / "copy.png")
     data = folder_data(folder, VOCABULARY)
     assert data.counts == [9, 10]
-    assert data.left_out[0].keys == ("map/003.png", "toy/copy.png")
+    (left_out,) = data.left_out
+    assert left_out.keys == ("map/003.png", "toy/copy.png")
+    assert left_out.details == ("like toy/copy.png (toy)", "like map/003.png (map)")
 
 
 def test_a_missing_folder_is_a_usage_error(tmp_path: Path) -> None:
@@ -58,26 +61,39 @@ def test_an_empty_category_is_named(folder: Path) -> None:
         folder_data(folder, VOCABULARY)
 
 
-def test_one_category_is_not_enough(tmp_path: Path) -> None:
-    data = folder_data(draw_folder(tmp_path, 10, ("map",)), VOCABULARY)
-    with pytest.raises(DatasetError, match="at least two"):
-        check_trainable(data, folds=2)
+def _multi(*labels: tuple[int, ...]) -> TrainingData:
+    examples = (
+        Example(key=f"/1/{number}", path=Path("none.jpg"), labels=each, sha256=str(number))
+        for number, each in enumerate(labels)
+    )
+    return TrainingData(
+        source="here",
+        kind="multi",
+        categories=("map", "toy", "textile"),
+        concept_uris=("http://c/1", "http://c/2", "http://c/3"),
+        picture_source="thumbnail",
+        examples=tuple(examples),
+    )
 
 
-def test_copies_do_not_make_a_category_large_enough(folder: Path) -> None:
-    for number in range(1, 10):
-        shutil.copy(folder / "toy" / "000.png", folder / "toy" / f"{number:03}.png")
-    with pytest.raises(DatasetError, match=r"toy \(1\)"):
-        check_trainable(folder_data(folder, VOCABULARY), folds=2)
+def test_targets_have_a_row_for_each_example_and_a_column_for_each_category() -> None:
+    data = _multi((0, 2), (1,), (2,))
+    assert data.targets.tolist() == [
+        [True, False, True],
+        [False, True, False],
+        [False, False, True],
+    ]
+    assert data.counts == [1, 1, 2]
 
 
-@pytest.mark.parametrize(
-    ("folds", "needed"),
-    [
-        (2, 10),  # 10 - 5 tested leave 5, one for each of 5 validation parts
-        (3, 8),  # 8 - 3 leave 5
-        (10, 10),  # 10 - 1 leave 9, one for each of 9
-    ],
-)
-def test_a_category_needs_a_picture_for_every_part(folds: int, needed: int) -> None:
-    assert examples_needed(folds) == needed
+@pytest.mark.parametrize("labels", [((0, 1), (1,)), ((0,), (0, 1))])
+def test_the_fingerprint_changes_with_the_labels(labels: tuple[tuple[int, ...], ...]) -> None:
+    assert _multi(*labels).fingerprint != _multi((0,), (1,)).fingerprint
+
+
+def test_copies_with_the_same_labels_are_no_contradiction() -> None:
+    data = _multi((0, 2), (0, 2), (0,))
+    same = replace(data, examples=tuple(replace(e, sha256="a") for e in data.examples[:2]))
+    assert same.without_contradictions() == same
+    other = replace(data, examples=tuple(replace(e, sha256="a") for e in data.examples))
+    assert other.without_contradictions().examples == ()

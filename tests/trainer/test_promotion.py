@@ -14,13 +14,15 @@ from sqlalchemy import Engine, Row, select
 from typer.testing import CliRunner, Result
 
 from common.store.session import open_store
-from common.store.tables import Checkpoint, Concept, Model, TrainingRun
+from common.store.tables import Checkpoint, Concept, Dataset, Model, TrainingRun
 from common.vision.model import Model as LoadedModel
 from common.vision.model import load_bundle
 from tests.trainer.pictures import VOCABULARY
-from tests.trainer.store_rows import add_dataset
+from tests.trainer.store_rows import add_dataset, add_label
+from trainer.calibration import at_temperature
 from trainer.cli import app
 from trainer.experiment import Experiment
+from trainer.summary import summarise
 
 Promote = Callable[..., Result]
 
@@ -117,9 +119,12 @@ def test_the_best_fold_is_promoted_and_gives_the_probabilities_of_its_test(
     (row,) = _models(engine)
     model = load_bundle(tmp_path / "models" / row.path, row.sha256)
     assert model.description.created_from["folds"] == [best.fold]
-    expected = experiment.predictions(best.fold)
-    found = model.probabilities(_pictures(expected.keys, tmp_path / "images", model))
-    np.testing.assert_allclose(found, expected.probabilities, atol=1e-4)
+    tested = experiment.predictions(best.fold)
+    found = model.probabilities(_pictures(tested.keys, tmp_path / "images", model))
+    temperature = summarise(experiment).temperature
+    assert model.description.temperature == temperature != 1
+    expected = at_temperature(tested.probabilities, temperature, "single")
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def _pictures(keys: tuple[str, ...], image_dir: Path, model: LoadedModel) -> torch.Tensor:
@@ -128,11 +133,62 @@ def _pictures(keys: tuple[str, ...], image_dir: Path, model: LoadedModel) -> tor
     return torch.stack([prepare(Image.open(file)) for file in files])
 
 
+def test_the_self_test_has_pictures_of_all_categories(
+    engine: Engine, promote: Promote, tmp_path: Path
+) -> None:
+    assert promote().exit_code == 0
+    (row,) = _models(engine)
+    model = load_bundle(tmp_path / "models" / row.path, row.sha256)
+    model.self_test(model.probabilities)
+    known = {
+        label: _pictures(tuple(f"/1/{label}_{i}" for i in range(40)), tmp_path / "images", model)
+        for label in ("map", "toy")
+    }
+    found = {
+        label: sum((picture == all_of_it).flatten(1).all(1).any() for picture in chosen)
+        for chosen in [model.self_test_pictures]
+        for label, all_of_it in known.items()
+    }
+    assert found == {"map": 32, "toy": 32}
+
+
+def test_without_the_pictures_of_the_training_the_self_test_is_missed(
+    engine: Engine, promote: Promote, trained: Path
+) -> None:
+    splits = trained / "run" / "splits.csv"
+    splits.write_text(splits.read_text().replace("/images/", "/gone/"))
+    result = promote()
+    assert result.exit_code == 0
+    assert "the model has no self-test" in result.output
+
+
 def test_the_ensemble_has_all_folds(engine: Engine, promote: Promote, tmp_path: Path) -> None:
     assert promote("--ensemble", "--name", "all").exit_code == 0
     (row,) = _models(engine)
     model = load_bundle(tmp_path / "models" / "all-1", row.sha256)
     assert len(model.description.members) == 2
+
+
+def test_a_model_of_several_labels_a_picture_is_promoted(engine: Engine, tmp_path: Path) -> None:
+    with engine.begin() as connection:
+        dataset_id = connection.scalar(select(Dataset.id))
+        for number in range(0, 40, 2):
+            add_label(connection, dataset_id, f"/1/map_{number}", "toy")
+    folder = tmp_path / "experiments"
+    trained = CliRunner().invoke(app, [*_training(folder), "--mode", "multi"])
+    assert trained.exit_code == 0, trained.output
+    result = CliRunner().invoke(app, ["promote", "run", "--saving-dir", str(folder)])
+    assert result.exit_code == 0, result.output
+    (row,) = _models(engine)
+    model = load_bundle(tmp_path / "models" / row.path, row.sha256)
+    assert model.description.kind == "multi"
+    experiment = Experiment(folder, "run")
+    (best,) = model.description.created_from["folds"]
+    tested = experiment.predictions(best)
+    assert tested.targets.sum() > len(tested.keys)
+    expected = at_temperature(tested.probabilities, model.description.temperature, "multi")
+    found = model.probabilities(_pictures(tested.keys, tmp_path / "images", model))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_the_next_model_retires_the_former(engine: Engine, promote: Promote) -> None:
@@ -150,7 +206,7 @@ def test_the_same_promotion_again_makes_no_second_model(
     shutil.rmtree(tmp_path / "models" / "run-1")  # lost: it is put back
     again = promote("--fold", "0")
     assert again.exit_code == 0
-    assert "Promoted before, active now: run version 1" in " ".join(again.output.split())
+    assert "Promoted before, active now: run v1" in " ".join(again.output.split())
     rows = _models(engine)
     assert [(row.version, row.stage) for row in rows] == [(1, "active"), (2, "retired")]
     load_bundle(tmp_path / "models" / "run-1", rows[0].sha256)
@@ -162,7 +218,7 @@ def test_a_concept_that_cannot_keep_the_promise_is_switched_off_and_said_so(
 ) -> None:
     result = promote("--precision", "0.999")  # cannot be proved by 80 examples
     assert result.exit_code == 0
-    assert result.output.count("off") == 2
+    assert "a precision of 0.999 is not proved: map, toy" in " ".join(result.output.split())
     with engine.connect() as connection:
         assert connection.scalar(select(Model.thresholds)) == {}
     (row,) = _models(engine)

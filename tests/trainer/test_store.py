@@ -1,17 +1,21 @@
-"""Training data from the store."""
+"""Runs and models in the store."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, select
 
-from common.errors import DatasetError, UsageError
 from common.store.session import open_store
-from common.store.tables import Checkpoint, Dataset, Image, TrainingRun
-from tests.trainer.pictures import VOCABULARY
-from tests.trainer.store_rows import add_dataset, add_label
-from trainer.store import CheckpointRow, dataset_data, record_run
+from common.store.tables import Checkpoint, TrainingRun
+from tests.trainer.bundles import promoted
+from trainer.store import (
+    CheckpointRow,
+    activate_model,
+    record_run,
+    retire_model,
+    stored_models,
+)
 
 
 @pytest.fixture
@@ -20,65 +24,6 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = open_store()
     yield engine
     engine.dispose()
-
-
-@pytest.fixture
-def store(engine: Engine, tmp_path: Path) -> Engine:
-    """With a dataset `old_maps` of six maps and six toys, pictures in tmp_path / images."""
-    with engine.begin() as connection:
-        add_dataset(connection, "old_maps", tmp_path / "images", each=6)
-    return engine
-
-
-def test_the_records_of_a_dataset_are_the_examples(store: Engine, tmp_path: Path) -> None:
-    data = dataset_data(store, "old_maps", tmp_path / "images")
-    assert data.categories == ("map", "toy")
-    assert data.concept_uris == (VOCABULARY["map"], VOCABULARY["toy"])
-    assert data.counts == [6, 6]
-    assert data.picture_source == "thumbnail"
-    assert data.examples[0].key == "/1/map_0"
-    assert data.examples[0].path.exists()
-
-
-def test_records_with_several_concepts_or_no_picture_are_left_out(
-    store: Engine, tmp_path: Path
-) -> None:
-    with store.begin() as connection:
-        add_label(connection, connection.scalar(select(Dataset.id)), "/1/map_0", "toy")
-        connection.execute(delete(Image).where(Image.record_id == "/1/toy_3"))
-    data = dataset_data(store, "old_maps", tmp_path / "images")
-    assert data.counts == [5, 5]
-    left_out = {part.reason: part.keys for part in data.left_out}
-    assert left_out == {
-        "record with several concepts": ("/1/map_0",),
-        "record without a stored picture": ("/1/toy_3",),
-    }
-
-
-def test_pictures_of_both_sources_are_called_mixed(store: Engine, tmp_path: Path) -> None:
-    with store.begin() as connection:
-        is_first = Image.record_id == "/1/map_0"
-        connection.execute(update(Image).where(is_first).values(source="media"))
-    assert dataset_data(store, "old_maps", tmp_path / "images").picture_source == "mixed"
-
-
-def test_an_unknown_dataset_is_answered_with_those_that_exist(store: Engine) -> None:
-    with pytest.raises(UsageError, match="there are: old_maps"):
-        dataset_data(store, "new_maps", Path("images"))
-
-
-def test_an_empty_store_has_no_dataset(engine: Engine) -> None:
-    with pytest.raises(UsageError, match="there is none at all yet"):
-        dataset_data(engine, "new_maps", Path("images"))
-
-
-def test_a_dataset_without_pictures_names_the_command_to_run(
-    engine: Engine, tmp_path: Path
-) -> None:
-    with engine.begin() as connection:
-        add_dataset(connection, "bare", tmp_path, each=2, pictures=False)
-    with pytest.raises(DatasetError, match="harvester images --name bare"):
-        dataset_data(engine, "bare", tmp_path)
 
 
 def test_a_run_recorded_twice_stands_there_once(engine: Engine) -> None:
@@ -94,3 +39,35 @@ def test_a_run_recorded_twice_stands_there_once(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.scalars(select(TrainingRun.metrics)).all() == [{"accuracy": 0.2}]
         assert connection.scalars(select(Checkpoint.fold)).all() == [0]
+
+
+def _stages(engine: Engine) -> dict[str, str]:
+    return {model.title: model.stage for model in stored_models(engine)}
+
+
+def test_one_model_at_a_time_is_active(engine: Engine, tmp_path: Path) -> None:
+    promoted(engine, tmp_path, seed=1)
+    promoted(engine, tmp_path, seed=2)
+    promoted(engine, tmp_path, name="other", seed=3, active=False)
+    assert _stages(engine) == {
+        "other v1": "candidate",
+        "small v1": "retired",
+        "small v2": "active",
+    }
+    activate_model(engine, stored_models(engine, "other")[0].id)
+    assert _stages(engine) == {"other v1": "active", "small v1": "retired", "small v2": "retired"}
+
+
+def test_retiring_tells_whether_another_model_is_active(engine: Engine, tmp_path: Path) -> None:
+    promoted(engine, tmp_path, seed=1)
+    promoted(engine, tmp_path, seed=2)
+    first, second = stored_models(engine, "small")
+    assert retire_model(engine, first.id)
+    assert not retire_model(engine, second.id)
+    assert set(_stages(engine).values()) == {"retired"}
+
+
+def test_a_candidate_that_is_added_again_stays_what_it_is(engine: Engine, tmp_path: Path) -> None:
+    assert promoted(engine, tmp_path).is_new
+    assert not promoted(engine, tmp_path, name="again", active=False).is_new
+    assert _stages(engine) == {"small v1": "active"}

@@ -9,10 +9,11 @@ from rich.console import Console
 from common.errors import UsageError
 from common.settings import ModelSettings
 from common.store.session import open_store
-from trainer.commands.options import SavingDir
+from trainer.commands.options import Precision, SavingDir
 from trainer.experiment import Experiment
+from trainer.promotion import Promotion
 from trainer.promotion import promote as promote_experiment
-from trainer.promotion import threshold_table
+from trainer.thresholds import effect_table
 
 
 def promote(
@@ -27,10 +28,7 @@ def promote(
     name: Annotated[
         str | None, typer.Option(help="Name of the model; by default that of the experiment.")
     ] = None,
-    precision: Annotated[
-        float,
-        typer.Option(help="What each concept's precision is to be, with 95 % confidence."),
-    ] = 0.9,
+    precision: Precision = 0.9,
 ) -> None:
     """Make a finished experiment the model that workers use."""
     if ensemble and fold is not None:
@@ -44,12 +42,25 @@ def promote(
         model_dir=ModelSettings.read().model_dir,
         engine=open_store(),
     )
+    print_promotion(promotion, by="out-of-fold predictions")
+    how = "Promoted" if promotion.model.is_new else "Promoted before, active now"
+    print_end(f"{how}: {promotion.model.title}, in {promotion.folder}")
+
+
+def print_promotion(promotion: Promotion, *, by: str) -> None:
+    """What the thresholds do, and what they were chosen at."""
     console = Console()
-    console.print(threshold_table(promotion))
-    model = promotion.model
-    how = "Promoted" if model.is_new else "Promoted before, active now"
-    console.print(
-        f"{how}: {model.name} version {model.version}, in {promotion.folder}",
-        markup=False,
-        soft_wrap=True,
-    )
+    console.print(effect_table(promotion.effects, title=f"Thresholds, by {by}"))
+    off = [label for label, each in promotion.effects.items() if each.threshold is None]
+    if off:
+        promised = promotion.description.created_from["precision"]
+        print_end(
+            f"Switched off, since a precision of {promised:g} is not proved: {', '.join(off)}"
+        )
+    if not promotion.self_test:
+        print_end("No picture of the training can be read any more: the model has no self-test.")
+
+
+def print_end(line: str) -> None:
+    """A line that is not wrapped."""
+    Console().print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,9 +1,10 @@
 """`trainer train`: arguments only."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import torch
 import typer
 from rich.console import Console
 
@@ -11,16 +12,26 @@ from common.errors import UsageError
 from common.europeana.vocabulary import load_vocabulary
 from common.settings import ImageSettings
 from common.store.session import open_store
+from common.vision.model import Kind
 from common.vision.preprocessing import ResizeMode
 from trainer.commands.options import SavingDir
-from trainer.config import TrainingConfig
+from trainer.config import ClassWeights, GroupBy, TrainingConfig
 from trainer.crossvalidation import cross_validate
 from trainer.dataset import folder_data
 from trainer.experiment import Experiment
-from trainer.store import CheckpointRow, dataset_data, record_run
+from trainer.recipes import FINE_TUNING, FROM_SCRATCH, recipe
+from trainer.side_by_side import parse_devices
+from trainer.store import CheckpointRow, record_run
+from trainer.stored_data import dataset_data
 from trainer.summary import Summary, category_table, overall_table
 
 DEFAULT = TrainingConfig()
+
+
+def _said(what: str, name: str) -> str:
+    """Help on a setting whose default hangs on what the training starts from."""
+    scratch, tuned = (getattr(each, name) for each in (FROM_SCRATCH, FINE_TUNING))
+    return f"{what} [default: {scratch}; {tuned} with --weights]"
 
 
 def train(
@@ -33,14 +44,14 @@ def train(
         str, typer.Option(help="Name of the run; the same command goes on where it was.")
     ] = "model_training",
     saving_dir: SavingDir = Path("experiments"),
-    epochs: Annotated[int, typer.Option(help="Epochs at most.")] = DEFAULT.epochs,
-    patience: Annotated[
-        int, typer.Option(help="Epochs without improvement before a fold stops.")
-    ] = DEFAULT.patience,
+    mode: Annotated[
+        Kind, typer.Option(help="single: a picture has one category; multi: any number.")
+    ] = DEFAULT.kind,
+    group_by: Annotated[
+        GroupBy,
+        typer.Option(help="What no fold divides: copies of a picture, or data providers too."),
+    ] = DEFAULT.group_by,
     folds: Annotated[int, typer.Option(help="Parts of the cross-validation.")] = DEFAULT.folds,
-    img_aug: Annotated[
-        float, typer.Option(help="Strength of the image augmentation, 0 to 1.")
-    ] = DEFAULT.image_augmentation,
     arch: Annotated[
         str, typer.Option(help="Any classification architecture of torchvision.")
     ] = DEFAULT.architecture,
@@ -54,43 +65,106 @@ def train(
         ResizeMode, typer.Option(help="How pictures become square.")
     ] = DEFAULT.resize,
     batch_size: Annotated[int, typer.Option(help="Pictures a step.")] = DEFAULT.batch_size,
+    head_epochs: Annotated[
+        int | None, typer.Option(help=_said("Epochs first for the new head alone.", "head_epochs"))
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help=_said("Epochs of everything, at most.", "epochs"))
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(help=_said("Epochs without improvement before a fold stops.", "patience")),
+    ] = None,
     learning_rate: Annotated[
-        float, typer.Option(help="The highest, after the warm-up.")
-    ] = DEFAULT.learning_rate,
+        float | None, typer.Option(help=_said("The highest, after the warm-up.", "learning_rate"))
+    ] = None,
+    lowest_rate: Annotated[
+        float | None,
+        typer.Option(help=_said("Rate of the first layers, times the head's.", "lowest_rate")),
+    ] = None,
+    start_scale: Annotated[
+        float | None,
+        typer.Option(help=_said("Scale of pictures in the first half.", "start_scale")),
+    ] = None,
+    img_aug: Annotated[
+        float | None,
+        typer.Option(
+            help=_said("Strength of the image augmentation, 0 to 1.", "image_augmentation")
+        ),
+    ] = None,
+    mixup: Annotated[
+        float | None,
+        typer.Option(help=_said("Strength of blending pictures; 0: none.", "mixup")),
+    ] = None,
+    label_smoothing: Annotated[
+        float | None,
+        typer.Option(help=_said("How far targets move towards not knowing.", "label_smoothing")),
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(help=_said("Decay of the moving average of weights; 0: none.", "ema")),
+    ] = None,
+    class_weights: Annotated[
+        ClassWeights,
+        typer.Option(
+            help="What rare categories count more, by (the root of) their inverse frequency. It "
+            "finds more of them, at the cost of overall accuracy and calibration."
+        ),
+    ] = DEFAULT.class_weights,
     seed: Annotated[int, typer.Option(help="Decides every random choice.")] = DEFAULT.seed,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="Train folds side by side, one a device: cuda:0,cuda:1 or cpu,cpu."),
+    ] = None,
     vocab_json: Annotated[
         Path, typer.Option(help="Labels and their concepts, for --data-dir.")
     ] = Path("vocabulary.json"),
 ) -> None:
     """Cross-validate a classifier: every picture is tested by one that has not seen it."""
-    config = TrainingConfig(
+    of_recipe = {
+        "head_epochs": head_epochs,
+        "epochs": epochs,
+        "patience": patience,
+        "learning_rate": learning_rate,
+        "lowest_rate": lowest_rate,
+        "start_scale": start_scale,
+        "image_augmentation": img_aug,
+        "mixup": mixup,
+        "label_smoothing": label_smoothing,
+        "ema": ema,
+    }
+    given: dict[str, Any] = {key: value for key, value in of_recipe.items() if value is not None}
+    config = replace(
+        recipe(weights),
+        kind=mode,
+        group_by=group_by,
+        folds=folds,
         architecture=arch,
-        weights=weights,
         input_size=input_size,
         resize=resize,
-        image_augmentation=img_aug,
-        folds=folds,
-        epochs=epochs,
-        patience=patience,
         batch_size=batch_size,
-        learning_rate=learning_rate,
+        class_weights=class_weights,
         seed=seed,
+        **given,
     )
     experiment = Experiment(saving_dir, experiment_name)
+    used = parse_devices(devices) if devices else []
     if (name is None) == (data_dir is None):
         raise UsageError("Give either --name DATASET or --data-dir FOLDER.")
     if name is not None:
-        summary = _train_from_store(name, config, experiment)
+        summary = _train_from_store(name, config, experiment, used)
     elif data_dir is not None:
         data = folder_data(data_dir, load_vocabulary(vocab_json))
-        summary = cross_validate(data, config, experiment, Console())
+        summary = cross_validate(data, config, experiment, Console(), used)
     _print_end(summary, experiment)
 
 
-def _train_from_store(name: str, config: TrainingConfig, experiment: Experiment) -> Summary:
+def _train_from_store(
+    name: str, config: TrainingConfig, experiment: Experiment, devices: list[torch.device]
+) -> Summary:
     engine = open_store()
-    data = dataset_data(engine, name, ImageSettings.read().image_dir)
-    summary = cross_validate(data, config, experiment, Console())
+    data = dataset_data(engine, name, ImageSettings.read().image_dir, config.kind)
+    summary = cross_validate(data, config, experiment, Console(), devices)
     results = [experiment.result(number) for number in range(config.folds)]
     checkpoints = [
         CheckpointRow(
@@ -104,7 +178,7 @@ def _train_from_store(name: str, config: TrainingConfig, experiment: Experiment)
     record_run(
         engine,
         name=experiment.name,
-        config=asdict(config),
+        config=asdict(experiment.config()),
         fingerprint=data.fingerprint,
         metrics=summary.to_json(),
         checkpoints=checkpoints,

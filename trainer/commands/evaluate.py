@@ -1,0 +1,53 @@
+"""`trainer evaluate`: arguments only."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from common.europeana.vocabulary import load_vocabulary
+from common.vision.runtimes import TorchRuntime
+from trainer.commands.options import (
+    DataDir,
+    DatasetName,
+    ModelReference,
+    labelled_pictures,
+    open_model,
+)
+from trainer.evaluation import evaluate as evaluate_model
+from trainer.evaluation import evaluation_tables
+from trainer.thresholds import effect_table
+
+
+def evaluate(
+    model: ModelReference,
+    name: DatasetName = None,
+    data_dir: DataDir = None,
+    vocab_json: Annotated[
+        Path | None,
+        typer.Option(help="Concepts of the folders, where their names are not the model's labels."),
+    ] = None,
+) -> None:
+    """Score a model on labelled pictures that it was not trained on.
+
+    Tables go to standard error, one JSON object to standard output.
+
+    Example: trainer evaluate pilot@2 --data-dir held_back > scores.json
+    """
+    opened = open_model(model)
+    description = opened.model.description
+    own = dict(zip(description.labels, description.concept_uris, strict=True))
+    vocabulary = load_vocabulary(vocab_json) if vocab_json else own
+    data = labelled_pictures(name, data_dir, vocabulary=vocabulary, kind=description.kind)
+    runtime = TorchRuntime(opened.model)
+    scores = evaluate_model(description, data, runtime.probabilities, batch_size=runtime.batch_size)
+    console = Console(stderr=True)
+    for table in evaluation_tables(scores):
+        console.print(table)
+    console.print(effect_table(scores.effects, title="What is written, by the thresholds"))
+    for part in scores.left_out:
+        line = f"left out: {len(part.keys):,} x {part.reason}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    typer.echo(json.dumps({"model": opened.title, **scores.to_json()}))

@@ -1,0 +1,146 @@
+"""`trainer models`: arguments only."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from common.command import command_group
+from common.europeana.vocabulary import load_vocabulary
+from common.settings import ModelSettings
+from common.store.session import open_store
+from common.vision.preprocessing import Preprocessing
+from trainer import models as stored
+from trainer.commands.options import (
+    DataDir,
+    Precision,
+    StoredReference,
+    labelled_pictures,
+)
+from trainer.commands.promote import print_end, print_promotion
+from trainer.importing import import_checkpoint, read_checkpoint
+
+models = command_group("Look at the models, put one in service, or take it out.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@models.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List all models; workers use the active one for new jobs."""
+    listed = stored.list_models(open_store(), ModelSettings.read().model_dir)
+    if as_json:
+        typer.echo(json.dumps([each.to_json() for each in listed]))
+        return
+    table = Table(box=box.SIMPLE)
+    for column in ("name", "version", "stage", "architecture", "on/off", "trained on", "promoted"):
+        table.add_column(column, overflow="fold")
+    for each in listed:
+        model = each.stored
+        on = len(model.thresholds)
+        table.add_row(
+            *(model.name, str(model.version), model.stage, each.architecture),
+            *(f"{on}/{len(model.labels) - on}", each.trained_on, each.promoted),
+            style="bold" if model.stage == "active" else "",
+        )
+    Console().print(table)
+
+
+@models.command()
+def show(model: StoredReference, as_json: AsJson = False) -> None:
+    """Show what a model is: concepts with their thresholds, files, origin.
+
+    Example: trainer models show pilot@2
+    """
+    found = stored.find_model(open_store(), model)
+    each = stored.describe(found, ModelSettings.read().model_dir)
+    if as_json:
+        typer.echo(json.dumps(each.to_json()))
+        return
+    print_end(f"{found.title}, {found.stage}, promoted {each.promoted}, sha256 {found.sha256}")
+    if each.description is None:
+        print_end(each.problem)
+        return
+    for line in each.origin():
+        print_end(line)
+    table = Table("category", "written from", "concept", box=box.SIMPLE)
+    for label, uri in zip(each.description.labels, each.description.concept_uris, strict=True):
+        threshold = each.description.thresholds[uri]
+        table.add_row(label, "off" if threshold is None else f"{threshold:.3f}", uri)
+    Console().print(table)
+
+
+@models.command()
+def activate(model: StoredReference) -> None:
+    """Put a model in service, after its files were checked; jobs that run keep theirs.
+
+    Example: trainer models activate pilot@1
+    """
+    found = stored.activate(open_store(), ModelSettings.read().model_dir, model)
+    print_end(f"Active now: {found.title}")
+
+
+@models.command()
+def retire(model: StoredReference) -> None:
+    """Take a model out of service; jobs that run with it go on."""
+    found, another_active = stored.retire(open_store(), model)
+    print_end(f"Retired: {found.title}")
+    if not another_active:
+        print_end("No model is active now, and no job is accepted: trainer models activate MODEL")
+
+
+@models.command("import")
+def import_(
+    checkpoint: Annotated[Path, typer.Argument(help="State dict: .pth or .safetensors.")],
+    architecture: Annotated[str, typer.Option(help="Of torchvision, such as resnet18.")],
+    input_size: Annotated[int, typer.Option(help="Side of the pictures in training, in pixels.")],
+    name: Annotated[str, typer.Option(help="Name of the model to make.")],
+    class_index: Annotated[
+        Path | None,
+        typer.Option(help="Output to label; by default class_index.json beside the checkpoint."),
+    ] = None,
+    vocab_json: Annotated[Path, typer.Option(help="Labels and their concepts.")] = Path(
+        "vocabulary.json"
+    ),
+    dataset: Annotated[
+        str | None, typer.Option(help="Labelled pictures: a dataset of the store.")
+    ] = None,
+    data_dir: DataDir = None,
+    precision: Precision = 0.9,
+) -> None:
+    """Make a model of a checkpoint from elsewhere, such as the pilot's.
+
+    Thresholds are chosen on labelled pictures (--dataset or --data-dir) that the checkpoint was not
+    trained on. Without them no precision can be promised: all concepts stay switched off.
+
+    Example: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
+    --name pilot --data-dir labelled
+    """
+    index = class_index or checkpoint.with_name("class_index.json")
+    preprocessing = Preprocessing(size=input_size)
+    weights = read_checkpoint(
+        checkpoint, index, architecture=architecture, preprocessing=preprocessing
+    )
+    vocabulary = load_vocabulary(vocab_json)
+    data = None
+    if dataset is not None or data_dir is not None:
+        data = labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind="single")
+    made = import_checkpoint(
+        weights,
+        vocabulary,
+        data,
+        name=name,
+        precision=precision,
+        model_dir=ModelSettings.read().model_dir,
+        engine=open_store(),
+    )
+    if data is None:
+        print_end("All concepts are switched off: no labelled pictures, no promise.")
+    else:
+        print_promotion(made, by=data.source)
+    print_end(f"Imported: {made.model.title}, in {made.folder}")
+    print_end(f"Next: trainer models activate {made.model.name}@{made.model.version}")

@@ -1,0 +1,88 @@
+"""`trainer predict`: arguments only."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from common.vision.model import Description
+from common.vision.runtimes import TorchRuntime
+from trainer.classification import Classified, Unreadable, classify
+from trainer.commands.options import ModelReference, open_model
+from trainer.heatmaps import save_model_heatmap
+
+SHOWN = 5  # categories of a picture, and all that pass
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+def predict(
+    model: ModelReference,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files.")],
+    heatmap: Annotated[
+        Path | None,
+        typer.Option(help="Save into this folder where the model looked for its best guess."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a picture.")] = False,
+) -> None:
+    """Say what pictures show: the categories, their probabilities, and which would be written.
+
+    Example: trainer predict pilot photo.jpg scan.tif --heatmap looked_at
+    """
+    opened = open_model(model).model
+    runtime = TorchRuntime(opened)
+    found = classify(
+        images,
+        opened.description.preprocessing,
+        runtime.probabilities,
+        batch_size=runtime.batch_size,
+    )
+    failed = 0
+    for number, each in enumerate(found):
+        if as_json:
+            typer.echo(json.dumps(_members(each, opened.description)))
+        else:
+            _print(each, opened.description)
+        if isinstance(each, Unreadable):
+            failed += 1
+        elif heatmap is not None:
+            path = heatmap / f"{number:04}_{each.path.stem}.png"
+            save_model_heatmap(path, opened, each.picture, label=int(each.probabilities.argmax()))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _members(each: Classified | Unreadable, description: Description) -> dict[str, object]:
+    if isinstance(each, Unreadable):
+        return {"image": str(each.path), "error": each.reason}
+    return {"image": str(each.path), "categories": _categories(each, description)}
+
+
+def _categories(each: Classified, description: Description) -> list[dict[str, object]]:
+    rows = zip(description.labels, description.concept_uris, each.probabilities, strict=True)
+    return [
+        {
+            "label": label,
+            "concept": uri,
+            "probability": round(float(probability), 6),
+            "threshold": (threshold := description.thresholds[uri]),
+            "passes": threshold is not None and bool(probability >= threshold),
+        }
+        for label, uri, probability in sorted(rows, key=lambda row: -row[2])
+    ]
+
+
+def _print(each: Classified | Unreadable, description: Description) -> None:
+    if isinstance(each, Unreadable):
+        out.print(f"[red]{escape(str(each.path))}: {escape(each.reason)}[/]")
+        return
+    out.print(f"[bold]{escape(str(each.path))}[/]")
+    for rank, row in enumerate(_categories(each, description)):
+        if rank < SHOWN or row["passes"]:
+            threshold = row["threshold"]
+            needed = "switched off" if threshold is None else f"written from {threshold:.3f}"
+            mark = "[green]✓[/]" if row["passes"] else " "
+            out.print(f"  {mark} {row['probability']:.3f} {row['label']} [dim]({needed})[/]")
