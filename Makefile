@@ -9,7 +9,7 @@ WEIGHTS ?= $(if $(CATALOG),$(wildcard $(CATALOG)/../../weights/mobilenet_v2_feat
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test chaos check format clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ demo: $(INSTALLED) ## Walk the whole path, harvest to enrichments; CATALOG=folde
 
 test: $(INSTALLED) ## Run all tests, on a Postgres and a Valkey of their own
 	$(BIN)/pytest
+
+chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random, over 10,000 records
+	CHAOS_RECORDS=10000 $(BIN)/pytest tests/chaos
 
 check: $(INSTALLED) ## Lint, check types and import contracts
 	$(BIN)/ruff check .

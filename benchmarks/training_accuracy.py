@@ -8,7 +8,9 @@ MobileNetV2. They need ../shared, which is not part of the repository.
 elements: 10,130 photographs of architectural elements, ten categories, five folds at 96 pixels;
 accuracy of the out-of-fold predictions, all of it within 90 minutes on two cores.
 museum: 1,928 photographs of objects from three museums, harvested from the sandbox into a store;
-three folds, each tested on the museum that it has not seen; macro F1, mean over the museums.
+three folds at 192 pixels, each tested on the museum that it has not seen; macro F1, mean over the
+museums. Macro F1 counts every category alike, so class weights do as well; the size and the weights
+were chosen by validation pictures of the museums trained on.
 """
 
 import json
@@ -112,8 +114,8 @@ def museum(saving_dir: Path) -> dict[str, Any]:
         vocabulary.write_text(json.dumps(_categories()))
         _run("harvester", "records", "--name", "museum", "--vocab-json", str(vocabulary))
         _run("harvester", "images", "--name", "museum")
-        data = ("--name", "museum", "--group-by", "provider")
-        _train(saving_dir, "museum", *data, "--folds", "3", "--input-size", "224")
+        data = ("--name", "museum", "--group-by", "provider", "--folds", "3")
+        _train(saving_dir, "museum", *data, "--input-size", "192", "--class-weights", "inverse")
     results = Experiment(saving_dir, "museum").results()
     by_museum = [result.test.f1 for result in results]
     return {

@@ -138,6 +138,7 @@ def test_weights_bring_their_recipe_and_are_known_again_by_their_content(trainer
     file = trainer.data.parent / "weights.pth"
     more = ("--weights", str(file), "--epochs", "1", "--img-aug", "0.25")
     for exit_code in (0, 2):
+        torch.manual_seed(exit_code)
         torch.save(build_classifier("shufflenet_v2_x0_5", classes=2).state_dict(), file)
         result = trainer.train(*more)
         assert result.exit_code == exit_code, result.output

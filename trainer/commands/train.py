@@ -31,7 +31,9 @@ DEFAULT = TrainingConfig()
 def _said(what: str, name: str) -> str:
     """Help on a setting whose default hangs on what the training starts from."""
     scratch, tuned = (getattr(each, name) for each in (FROM_SCRATCH, FINE_TUNING))
-    return f"{what} [default: {scratch}; {tuned} with --weights]"
+    return f"{what} Default: {scratch}" + (
+        f"; with --weights {tuned}." if tuned != scratch else "."
+    )
 
 
 def train(
