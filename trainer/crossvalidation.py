@@ -9,6 +9,7 @@ from rich.markup import escape
 from common.progress import ProgressReport, progress
 from common.vision.runtimes import pick_device
 from trainer.config import TrainingConfig
+from trainer.data_report import write_twins
 from trainer.dataset import TrainingData
 from trainer.experiment import Experiment, FoldResult
 from trainer.fold_run import cache_folder, run_fold
@@ -62,6 +63,7 @@ def _train(
     prepared = prepare(data, config, cache_folder(experiment), console)
     experiment.begin(config, data)
     experiment.write_splits(prepared.cached.data, prepared.folds)
+    write_twins(prepared.twins, experiment.folder / "twins.csv")
     _print_start(prepared.cached.data, config, weights=str(weights or "at random"), to=console)
     if len(devices) == 1:
         results = _in_sequence(left, prepared, config, experiment, devices[0])

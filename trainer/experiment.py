@@ -2,7 +2,7 @@
 
 EXPERIMENT/
     conf.json, dataset.json                  what was asked for, of what
-    splits.csv, left_out.csv                 how the examples were divided; those without use
+    splits.csv, left_out.csv, twins.csv      how the examples were divided; without use; much alike
     split_K/checkpoint.pth                   the weights: a plain state dict
             class_index.json, conf.json      index to label; the settings
             history.csv, tensorboard/        every epoch

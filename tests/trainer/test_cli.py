@@ -71,7 +71,15 @@ def test_a_cross_validation_leaves_all_its_files(trainer: Trainer) -> None:
         assert json.loads((run / fold / "class_index.json").read_text()) == {"0": "map", "1": "toy"}
         assert list((run / fold / "heatmaps").glob("*.png"))
     assert {path.name for path in run.iterdir()} == {
-        *("conf.json", "dataset.json", "splits.csv", "left_out.csv", "split_0", "split_1"),
+        *(
+            "conf.json",
+            "dataset.json",
+            "splits.csv",
+            "left_out.csv",
+            "twins.csv",
+            "split_0",
+            "split_1",
+        ),
         *("summary.json", "confusion_matrix.png", "reliability.png", "doubtful_labels.csv"),
         "report.html",
     }
