@@ -45,7 +45,7 @@ _BOUNDS = {
     "mixup": _Bounds(0, 1),
     "folds": _Bounds(2),
     "head_epochs": _Bounds(0),
-    "epochs": _Bounds(1),
+    "epochs": _Bounds(0),
     "patience": _Bounds(1),
     "batch_size": _Bounds(MIN_BATCH),
     "learning_rate": _Bounds(0, 1, without=(0,)),
@@ -85,7 +85,10 @@ class TrainingConfig:
     head_epochs: int = 0
     """Epochs before all others that train the new head alone."""
     epochs: int = 100
-    """Epochs of the whole classifier at most; also the length of the rate's schedule."""
+    """Epochs of the whole classifier at most; also the length of the rate's schedule.
+
+    Without any, the head alone is trained, and `patience` counts its epochs.
+    """
     patience: int = 10
     """Epochs without a better validation loss before the training stops."""
     batch_size: int = 32
@@ -107,6 +110,8 @@ class TrainingConfig:
         for name, bounds in _BOUNDS.items():
             if not bounds.hold(value := getattr(self, name)):
                 raise UsageError(f"{name} is {value}; {bounds} is possible.")
+        if not self.all_epochs:
+            raise UsageError("epochs is 0, and so is head_epochs: nothing would be trained.")
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -2,6 +2,10 @@
 
 Targets are float32 (n, classes). A single-label classifier learns by cross-entropy, a multi-label
 one by binary cross-entropy of every category; both are given logits.
+
+Class weights say how much an example counts, not how much a mistake towards a category does. With
+PyTorch's own weights of cross-entropy, smoothing, which gives every category a share, would give
+the rare ones more than their share: on three museums' photographs that cost 0.03 of macro F1.
 """
 
 from dataclasses import dataclass
@@ -52,7 +56,8 @@ class Objective:
         """
         soft = torch.lerp(targets, self.prior.expand_as(targets), smoothing)
         if self.kind == "single":
-            return functional.cross_entropy(logits, soft, self.weights)
+            each = functional.cross_entropy(logits, soft, reduction="none")
+            return (targets @ self.weights * each).mean()
         return functional.binary_cross_entropy_with_logits(logits, soft, pos_weight=self.weights)
 
 

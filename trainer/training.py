@@ -141,10 +141,11 @@ def _start(data: FoldData, config: TrainingConfig, device: torch.device) -> Trai
 
 
 def _is_finished(history: list[Epoch], config: TrainingConfig) -> bool:
-    if len(history) <= config.head_epochs:
+    unjudged = config.head_epochs if config.epochs else 0
+    if len(history) <= unjudged:
         return False
     best = min(history, key=lambda epoch: epoch.validation_loss)
-    since = len(history) - max(best.number, config.head_epochs)
+    since = len(history) - max(best.number, unjudged)
     return len(history) >= config.all_epochs or since >= config.patience
 
 

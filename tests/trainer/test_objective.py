@@ -41,12 +41,23 @@ def test_positive_weights_are_the_odds_against_and_bounded() -> None:
 
 def test_the_single_label_loss_is_cross_entropy_with_uniform_smoothing() -> None:
     logits, targets = torch.randn(6, 3), _one_hot(0, 1, 2, 1, 1, 0)
-    for class_weights in ("none", "inverse"):
-        objective = Objective.of(targets, "single", class_weights)  # type: ignore[arg-type]
-        expected = torch.nn.functional.cross_entropy(
-            logits, targets, objective.weights, label_smoothing=0.1
+    objective = Objective.of(targets, "single", "none")
+    expected = torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.1)
+    torch.testing.assert_close(objective.loss(logits, targets, smoothing=0.1), expected)
+
+
+def test_class_weights_make_examples_count_more_whether_smoothed_or_not() -> None:
+    logits, targets = torch.randn(4, 2), _one_hot(0, 0, 0, 1)
+    weighted = Objective.of(targets, "single", "inverse")
+    even = Objective.of(targets, "single", "none")
+    for smoothing in (0.0, 0.1):
+        common, rare = (
+            even.loss(logits[part], targets[part], smoothing=smoothing)
+            for part in (slice(0, 3), slice(3, 4))
         )
-        torch.testing.assert_close(objective.loss(logits, targets, smoothing=0.1), expected)
+        # As much as if there were as many of the rare category as of the common one.
+        loss = weighted.loss(logits, targets, smoothing=smoothing)
+        torch.testing.assert_close(loss, (common + rare) / 2)
 
 
 def test_the_multi_label_loss_is_smoothed_towards_the_frequencies() -> None:

@@ -164,6 +164,21 @@ def test_the_head_learns_first_on_the_features_of_the_given_weights(
     assert all(torch.equal(after_one[name], given[name]) for name in features)
 
 
+def test_the_head_alone_learns_as_long_as_it_gets_better(data: FoldData, tmp_path: Path) -> None:
+    given = build_classifier("shufflenet_v2_x0_5", classes=2).state_dict()
+    torch.save(given, tmp_path / "given.pth")
+    config = replace(
+        CONFIG, weights=str(tmp_path / "given.pth"), head_epochs=5, epochs=0, patience=2
+    )
+    state = _train(data, tmp_path / "whole", config)
+    assert len(state.history) == 5
+    learned = state.classifier.state_dict()
+    features = {name for name in given if not name.startswith("fc.")}
+    assert all(torch.equal(learned[name], given[name]) for name in features)
+    hasty = _train(data, tmp_path / "hasty", replace(config, patience=1, learning_rate=1.0))
+    assert len(hasty.history) == hasty.best_epoch.number + 1 < 5
+
+
 def test_a_loss_that_is_no_number_is_an_error_and_leaves_no_checkpoint(
     data: FoldData, tmp_path: Path
 ) -> None:

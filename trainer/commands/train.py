@@ -19,7 +19,7 @@ from trainer.config import ClassWeights, GroupBy, TrainingConfig
 from trainer.crossvalidation import cross_validate
 from trainer.dataset import folder_data
 from trainer.experiment import Experiment
-from trainer.recipes import FINE_TUNING, FROM_SCRATCH, recipe
+from trainer.recipes import RECIPES, RecipeName, recipe
 from trainer.side_by_side import parse_devices
 from trainer.store import CheckpointRow, record_run
 from trainer.stored_data import dataset_data
@@ -29,11 +29,11 @@ DEFAULT = TrainingConfig()
 
 
 def _said(what: str, name: str) -> str:
-    """Help on a setting whose default hangs on what the training starts from."""
-    scratch, tuned = (getattr(each, name) for each in (FROM_SCRATCH, FINE_TUNING))
-    return f"{what} Default: {scratch}" + (
-        f"; with --weights {tuned}." if tuned != scratch else "."
-    )
+    """Help on a setting whose default hangs on the recipe."""
+    values = {each: getattr(config, name) for each, config in RECIPES.items()}
+    usual = values["scratch"]
+    others = [f"{each} {value}" for each, value in values.items() if value != usual]
+    return f"{what} Default: {'; '.join([str(usual), *others])}."
 
 
 def train(
@@ -60,6 +60,14 @@ def train(
     weights: Annotated[
         str, typer.Option(help="Start from: none, imagenet, or a .safetensors or .pth file.")
     ] = DEFAULT.weights,
+    recipe_name: Annotated[
+        RecipeName | None,
+        typer.Option(
+            "--recipe",
+            help="Settings that go together; head leaves given weights as they are. Default: "
+            "scratch, with --weights fine-tune.",
+        ),
+    ] = None,
     input_size: Annotated[
         int, typer.Option(help="Side of the pictures in pixels.")
     ] = DEFAULT.input_size,
@@ -137,7 +145,7 @@ def train(
     }
     given: dict[str, Any] = {key: value for key, value in of_recipe.items() if value is not None}
     config = replace(
-        recipe(weights),
+        recipe(weights, recipe_name),
         kind=mode,
         group_by=group_by,
         folds=folds,
