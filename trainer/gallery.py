@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from common.files import replacing
-from common.vision.heatmap import heatmap, save_heatmap
+from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.model import Kind
 from common.vision.preprocessing import Preprocessing
 from trainer.metrics import asserted
@@ -64,11 +64,12 @@ def write_gallery(
     Args:
         pictures: uint8 (n, 3, size, size), in the order of the predictions.
     """
+    maker = HeatmapMaker([classifier], preprocessing)
     for exhibit in exhibits:
         picture = pictures[exhibit.position]
-        heat = heatmap(classifier, picture, preprocessing, label=exhibit.category)
+        (heat,) = maker.heatmaps(picture[None], [exhibit.category])
         with replacing(folder / exhibit.file) as temporary:
-            save_heatmap(temporary, picture, heat)
+            side_by_side(picture, heat).save(temporary, format="PNG")
 
 
 def _exhibit(

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from common.files import replacing
-from common.vision.heatmap import heatmap, save_heatmap
+from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.model import Model
 
 
@@ -17,9 +16,7 @@ def save_model_heatmap(path: Path, model: Model, picture: torch.Tensor, *, label
         ModelError: the pictures of the model leave nothing for a heatmap.
         EnrichmentError: the disk is full or refuses.
     """
-    preprocessing = model.description.preprocessing
-    heats = [
-        heatmap(member, picture, preprocessing, label=label) for member in model.predictor.members
-    ]
+    maker = HeatmapMaker(model.predictor.members, model.description.preprocessing)
+    (heat,) = maker.heatmaps(picture[None], [label])
     with replacing(path) as temporary:
-        save_heatmap(temporary, picture, np.mean(heats, axis=0))
+        side_by_side(picture, heat).save(temporary, format="PNG")

@@ -7,12 +7,15 @@ At the size the classifier was trained with, for every classification architectu
 - Swin's stages are its `features`, whose channels come last.
 - A vision transformer has a token for each patch. In its last block the class token still looks at
   the others, behind it they have no influence any more; so the input of that block is looked at.
+
+Hooks and gradients are those of a copy that shares the weights: a classifier may be in service, or
+be looked at, in other threads meanwhile.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,33 +38,60 @@ class _Layer(NamedTuple):
     to_map: Callable[[torch.Tensor], torch.Tensor] | None = None
 
 
-def heatmap(
-    classifier: nn.Module, picture: torch.Tensor, preprocessing: Preprocessing, *, label: int
-) -> NDArray[np.float32]:
-    """How much each place of a uint8 picture (3, size, size) speaks for `label`.
+class HeatmapMaker:
+    """Makes heatmaps of a classifier, or of an ensemble: the mean over its members.
 
-    Returns:
-        (size, size) in [0, 1].
-
-    Raises:
-        ModelError: the pictures are so small that no stage has more than one place.
+    Threads do not share one.
     """
-    device = next(classifier.parameters()).device
-    pixels = preprocessing.normalise(picture[None].to(device))
-    classifier.eval()
-    layer = _layer(classifier, pixels)
-    with GradCAM(
-        model=classifier, target_layers=[layer.module], reshape_transform=layer.to_map
-    ) as grad_cam:
-        maps = grad_cam(input_tensor=pixels, targets=[ClassifierOutputTarget(label)])
-    return cast("NDArray[np.float32]", maps[0])
+
+    def __init__(self, classifiers: Iterable[nn.Module], preprocessing: Preprocessing) -> None:
+        """
+        Raises:
+            ModelError: the pictures are so small that no stage has more than one place.
+        """
+        self._preprocessing = preprocessing
+        self._members = [_grad_cam(classifier, preprocessing.size) for classifier in classifiers]
+
+    def heatmaps(self, pictures: torch.Tensor, labels: Sequence[int]) -> NDArray[np.float32]:
+        """How much each place of uint8 pictures (n, 3, size, size) speaks for its label.
+
+        Returns:
+            (n, size, size) in [0, 1].
+        """
+        targets = [ClassifierOutputTarget(label) for label in labels]
+        pixels = self._preprocessing.normalise(pictures.to(self._members[0].device))
+        maps = [member(input_tensor=pixels, targets=targets) for member in self._members]
+        mean: NDArray[np.float32] = np.mean(maps, axis=0, dtype=np.float32)
+        return mean
 
 
-def save_heatmap(path: Path, picture: torch.Tensor, heat: NDArray[np.float32]) -> None:
-    """Save the picture, and beside it the picture under its heatmap, as a PNG."""
+def side_by_side(picture: torch.Tensor, heat: NDArray[np.float32]) -> Image.Image:
+    """The picture (3, height, width), and beside it the picture under its heatmap."""
     pixels = picture.permute(1, 2, 0).numpy()
     overlay = show_cam_on_image(pixels.astype(np.float32) / 255, heat, use_rgb=True)
-    Image.fromarray(np.concatenate([pixels, overlay], axis=1)).save(path, format="PNG")
+    return Image.fromarray(np.concatenate([pixels, overlay], axis=1))
+
+
+def _grad_cam(classifier: nn.Module, size: int) -> GradCAM:
+    own = _copy_sharing_weights(classifier).eval()
+    blank = torch.zeros((1, 3, size, size), device=next(own.parameters()).device)
+    layer = _layer(own, blank)
+    layer.module.register_forward_hook(_begin_gradients)
+    return GradCAM(model=own, target_layers=[layer.module], reshape_transform=layer.to_map)
+
+
+def _copy_sharing_weights(classifier: nn.Module) -> nn.Module:
+    """Other modules, the same numbers, which get no gradients."""
+    weights = {id(each): nn.Parameter(each.detach(), False) for each in classifier.parameters()}
+    return deepcopy(classifier, {**weights, **{id(each): each for each in classifier.buffers()}})
+
+
+def _begin_gradients(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+    """Only what comes after the layer is gone through backwards.
+
+    The copy is for those layers that overwrite what they are given.
+    """
+    return output.detach().requires_grad_().clone()
 
 
 def _layer(classifier: nn.Module, pixels: torch.Tensor) -> _Layer:

@@ -1,17 +1,16 @@
 """Heatmaps, for every family of architectures that torchvision has."""
 
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import get_type_hints
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torchvision.models import VisionTransformer, get_model_builder
 
 from common.errors import ModelError
 from common.vision.classifier import architectures, build_classifier
-from common.vision.heatmap import heatmap, save_heatmap
+from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.preprocessing import Preprocessing
 
 CLASSES = 3
@@ -55,13 +54,11 @@ def test_the_heatmap_has_the_size_of_the_training(architecture: str, size: int) 
         torch.nn.init.normal_(classifier.heads[-1].weight)  # they start as zero
     picture = torch.randint(0, 256, (3, size, size), dtype=torch.uint8)
     preprocessing = Preprocessing(size=size)
-    for label in range(CLASSES):
-        heat = heatmap(classifier, picture, preprocessing, label=label)
-        assert heat.shape == (size, size)
-        assert 0 <= heat.min() <= heat.max() <= 1
-        if np.ptp(heat) > 0.5:
-            return
-    pytest.fail("for no label is one place hotter than another")
+    maker = HeatmapMaker([classifier], preprocessing)
+    heats = maker.heatmaps(picture.expand(CLASSES, -1, -1, -1), list(range(CLASSES)))
+    assert heats.shape == (CLASSES, size, size)
+    assert 0 <= heats.min() <= heats.max() <= 1
+    assert np.ptp(heats, axis=(1, 2)).max() > 0.5, "for no label is one place hotter than another"
 
 
 class _BrightLeft(torch.nn.Sequential):
@@ -78,7 +75,7 @@ class _BrightLeft(torch.nn.Sequential):
 def test_the_heat_is_where_the_evidence_is() -> None:
     picture = torch.zeros((3, 32, 32), dtype=torch.uint8)
     picture[:, :, :10] = 255
-    heat = heatmap(_BrightLeft(), picture, Preprocessing(size=32), label=0)
+    (heat,) = HeatmapMaker([_BrightLeft()], Preprocessing(size=32)).heatmaps(picture[None], [0])
     assert heat[:, :10].min() > 0.9
     assert heat[:, 10:].max() < 0.1
 
@@ -92,23 +89,57 @@ def test_a_patch_of_a_vision_transformer_is_where_it_is_in_the_picture() -> None
     torch.nn.init.normal_(classifier.heads[-1].weight)
     picture = torch.zeros((3, 64, 64), dtype=torch.uint8)
     picture[:, 16:32, 48:64] = 255
-    heats = [heatmap(classifier, picture, Preprocessing(size=64), label=i) for i in range(2)]
+    maker = HeatmapMaker([classifier], Preprocessing(size=64))
+    heats = maker.heatmaps(torch.stack([picture, picture]), [0, 1])
     far_from_the_mean = np.abs(heats - np.mean(heats, axis=(1, 2), keepdims=True)).max(axis=0)
     row, column = np.unravel_index(far_from_the_mean.argmax(), (64, 64))
     assert (row // 16, column // 16) == (1, 3)
 
 
 def test_pictures_too_small_for_a_heatmap_are_said() -> None:
-    picture = torch.zeros((3, 1, 1), dtype=torch.uint8)
     with pytest.raises(ModelError, match="1 pixels leave nothing"):
-        heatmap(_BrightLeft(), picture, Preprocessing(size=1), label=0)
+        HeatmapMaker([_BrightLeft()], Preprocessing(size=1))
 
 
-def test_the_saved_picture_shows_original_and_overlay(tmp_path: Path) -> None:
+def test_the_picture_stands_beside_its_overlay() -> None:
     picture = torch.full((3, 32, 32), 200, dtype=torch.uint8)
     heat = torch.linspace(0, 1, 32).repeat(32, 1).numpy()
-    save_heatmap(tmp_path / "h.png", picture, heat)
-    with Image.open(tmp_path / "h.png") as saved:
-        assert saved.size == (64, 32)
-        assert saved.getpixel((5, 5)) == (200, 200, 200)
-        assert saved.getpixel((63, 5)) != saved.getpixel((33, 5))
+    image = side_by_side(picture, heat)
+    assert image.size == (64, 32)
+    assert image.getpixel((5, 5)) == (200, 200, 200)
+    assert image.getpixel((63, 5)) != image.getpixel((33, 5))
+
+
+def drawn_pictures(count: int, size: int) -> torch.Tensor:
+    drawn = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (count, 3, size, size), generator=drawn).byte()
+
+
+def test_an_ensemble_looks_where_its_members_look_on_average() -> None:
+    torch.manual_seed(0)
+    preprocessing, labels, pictures = Preprocessing(size=48), [0, 1, 0], drawn_pictures(3, 48)
+    members = [build_classifier("squeezenet1_1", classes=2, size=48) for _ in range(2)]
+    alone = [HeatmapMaker([each], preprocessing).heatmaps(pictures, labels) for each in members]
+    together = HeatmapMaker(members, preprocessing).heatmaps(pictures, labels)
+    assert np.abs(alone[0] - alone[1]).max() > 0.1
+    assert together == pytest.approx(np.mean(alone, axis=0), abs=1e-5)
+
+
+def test_a_classifier_in_service_is_not_touched_and_not_held_in_memory_twice() -> None:
+    """Heatmaps are made in other threads than probabilities, of the same weights."""
+    torch.manual_seed(0)
+    classifier = build_classifier("resnet18", classes=2, size=64).eval()
+    preprocessing, pictures = Preprocessing(size=64), drawn_pictures(4, 64)
+    pixels = preprocessing.normalise(pictures)
+    expected = HeatmapMaker([classifier], preprocessing).heatmaps(pictures, [0, 1, 0, 1])
+    maker = HeatmapMaker([classifier], preprocessing)
+    with ThreadPoolExecutor() as threads:
+        others = [threads.submit(classifier, pixels[:2]) for _ in range(8)]
+        heats = maker.heatmaps(pictures, [0, 1, 0, 1])
+        outputs = [each.result() for each in others]
+    assert heats == pytest.approx(expected, abs=1e-5)
+    assert all(torch.equal(outputs[0], output) for output in outputs)
+    assert all(each.grad is None and each.requires_grad for each in classifier.parameters())
+    weights = {each.data_ptr() for each in classifier.parameters()}
+    (copy,) = [each.model for each in maker._members]
+    assert {each.data_ptr() for each in copy.parameters()} == weights
