@@ -14,6 +14,7 @@ EnrichmentError                 the command fails: exit code 1
 ├── BrokerError                 the message broker is unreachable
 ├── DatasetError                training data cannot be trained on
 ├── ModelError                  a checkpoint or a model is missing, damaged or not trusted
+├── DeviceError                 what computes probabilities is broken; only a new process may go on
 └── RecordError                 one record cannot go on; its neighbours do
     └── TransientRecordError    ... now, but perhaps later
 """
@@ -81,6 +82,11 @@ class DatasetError(EnrichmentError):
 
 class ModelError(EnrichmentError):
     """A checkpoint or a model is missing, damaged or not trusted."""
+
+
+class DeviceError(EnrichmentError):
+    """The device, or the runtime on it, failed. No picture is to blame, and the process is at its
+    end: an error of CUDA, for one, fails all that the process asks of the device from then on."""
 
 
 class RecordError(EnrichmentError):

@@ -8,9 +8,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
+import structlog
 import torch
 from numpy.typing import NDArray
 
+from common.errors import DeviceError
 from common.vision.runtimes import Runtime
 from worker import metrics
 
@@ -18,6 +20,8 @@ MAX_WAIT = 0.05  # seconds that a picture waits for others to share its batch
 QUEUED_BATCHES = 4  # beyond these, submitting blocks: decoding must not outrun the device
 
 Probabilities = NDArray[np.float32]
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,16 @@ class Batcher:
             thread.start()
 
     def submit(self, pixels: torch.Tensor) -> "Future[Probabilities]":
-        """Queue one picture, uint8 (3, height, width); the future holds float32 (classes,)."""
+        """Queue one picture, uint8 (3, height, width).
+
+        The future holds float32 (classes,), or a DeviceError if the runtime failed.
+        """
         future: Future[Probabilities] = Future()
         self._queue.put(_Waiting(pixels, future))
         return future
 
     def stop(self) -> None:
-        """Classify what is queued, then end the threads."""
+        """Classify what is queued, then end the threads; nobody may submit any more."""
         self._queue.put(None)
         for thread in self._threads:
             thread.join()
@@ -89,11 +96,19 @@ class Batcher:
             waited.observe(time.perf_counter() - each.since)
         try:
             with metrics.timed("infer"):
-                pixels = torch.stack([each.pixels for each in batch])
-                probabilities = self._runtime.probabilities(pixels)
-        except Exception as error:  # noqa: BLE001 - belongs to those who wait for it
+                rows = self._probabilities(torch.stack([each.pixels for each in batch]))
+        except Exception as error:  # noqa: BLE001 - runtimes raise what their makers like
+            log.exception("the runtime failed", runtime=self._runtime.name, pictures=len(batch))
+            failure = DeviceError(f"{self._runtime.name} failed: {type(error).__name__}: {error}")
             for each in batch:
-                each.future.set_exception(error)
+                each.future.set_exception(failure)
             return
-        for each, row in zip(batch, probabilities, strict=True):
+        for each, row in zip(batch, rows, strict=True):
             each.future.set_result(row)
+
+    def _probabilities(self, pixels: torch.Tensor) -> Probabilities:
+        """A row for each picture, of numbers: a device that is broken may say so or not."""
+        rows = self._runtime.probabilities(pixels)
+        if len(rows) != len(pixels) or not np.isfinite(rows).all():
+            raise ValueError(f"{len(pixels)} pictures gave {rows.shape}, not all of it numbers")
+        return rows

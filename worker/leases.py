@@ -17,7 +17,7 @@ from worker.chunks import Lease
 RENEWALS = 6  # at least, in the time that a lease lasts
 NOTICED_WITHIN = 3.0  # seconds, at most, until a chunk of a cancelled job is dropped
 HUNG_AFTER = 300.0  # seconds without one record finished; a download takes 60 at most
-EXIT_HUNG = 70  # EX_SOFTWARE: whoever supervises the process starts it again
+EXIT_BROKEN = 70  # EX_SOFTWARE: whoever supervises the process starts it again
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ class HeldLease:
         return time.monotonic() - self._progress_at if self._progress_at else 0.0
 
 
-def leave_process(exit_code: int = EXIT_HUNG) -> None:
+def leave_process(exit_code: int = EXIT_BROKEN) -> None:
     """End this process at once: a thread that hangs cannot be stopped any other way."""
     sys.stderr.flush()
     os._exit(exit_code)

@@ -10,14 +10,14 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from common.errors import EnrichmentError
+from common.errors import DeviceError, EnrichmentError
 from common.europeana.api import EuropeanaApi
 from common.images.leases import SharedHostLimiter
 from common.settings import ApiSettings, ImageSettings, ModelSettings
 from worker import chunks, metrics, outcomes
 from worker.chunks import Lease, LeaseLostError
 from worker.draining import Drain
-from worker.leases import HeldLease, LeaseKeeper, leave_process
+from worker.leases import EXIT_BROKEN, HeldLease, LeaseKeeper, leave_process
 from worker.metering import MeteredFetcher
 from worker.model_pool import LoadedModel, ModelPool
 from worker.pipeline import Pipeline, sees_other_pictures
@@ -73,9 +73,15 @@ class EnrichmentService:
         self._exits.close()
 
     def load_active_model(self) -> None:
-        """Load the active model before a chunk needs it; a model that is no good is logged."""
+        """Load the active model before a chunk needs it; a model that is no good is logged.
+
+        Raises:
+            DeviceError: no model can be used by this process.
+        """
         try:
             self._models.load_active()
+        except DeviceError:
+            raise
         except EnrichmentError as error:
             log.error("the active model cannot be used", error=str(error))
 
@@ -149,13 +155,16 @@ class EnrichmentService:
 
     def _leave(self) -> None:
         """The grace time is over and a chunk still waits for something: give back, and end."""
-        for held in self._leases.held:
+        log.warning("the grace time is over; unfinished chunks are given back")
+        self._give_back([held.lease for held in self._leases.held])
+        leave_process(0)
+
+    def _give_back(self, leases: list[Lease]) -> None:
+        for lease in leases:
             try:
-                chunks.give_back(self._engine, held.lease, blameless=True)
+                chunks.give_back(self._engine, lease, blameless=True)
             except OperationalError:
                 log.warning("the database is away; the lease runs out")
-        log.warning("the grace time is over; unfinished chunks are given back")
-        leave_process(0)
 
     @contextmanager
     def _given_back_on_failure(self, lease: Lease) -> Iterator[None]:
@@ -173,6 +182,11 @@ class EnrichmentService:
             log.warning("the database went away; the chunk is tried again")
             with suppress(OperationalError):  # still away: then the lease runs out
                 chunks.give_back(self._engine, lease, blameless=True, delay_seconds=STUMBLE_DELAY)
+        except DeviceError as error:
+            log.error("the device failed; chunks are given back, the worker ends", error=str(error))
+            self.drain()
+            self._give_back([lease, *(held.lease for held in self._leases.held)])
+            leave_process(EXIT_BROKEN)
         except EnrichmentError as error:
             chunks.give_back(self._engine, lease, blameless=True, delay_seconds=STUMBLE_DELAY)
             metrics.CHUNKS.labels("given_back").inc()

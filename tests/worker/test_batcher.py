@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from common.errors import DeviceError
 from worker.batcher import Batcher
 
 
@@ -24,10 +25,23 @@ class Recording:
 
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
         self.sizes.append(len(batch))
-        if bool((batch == 255).all(dim=(1, 2, 3)).any()):
-            raise RuntimeError("a picture that the device cannot bear")
         means: NDArray[np.float32] = batch.float().mean(dim=(2, 3)).numpy()
         return means
+
+
+class Breaking(Recording):
+    """A runtime that raises, or gives what `breaking` says, where it sees white."""
+
+    def __init__(self, breaking: NDArray[np.float32] | None = None) -> None:
+        super().__init__()
+        self.breaking = breaking
+
+    def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
+        if not bool((batch == 255).any()):
+            return super().probabilities(batch)
+        if self.breaking is None:
+            raise RuntimeError("CUDA error: unspecified launch failure")
+        return self.breaking
 
 
 def picture(value: int) -> torch.Tensor:
@@ -54,12 +68,22 @@ def test_waiting_pictures_fill_a_batch() -> None:
     assert runtime.sizes == [8, 8, 4]
 
 
-def test_a_failed_batch_fails_those_in_it_alone() -> None:
-    batcher = Batcher(Recording(), batch_size=2)
+@pytest.mark.parametrize(
+    ("runtime", "reason"),
+    [
+        (Breaking(), "recording failed: RuntimeError: CUDA error: unspecified launch failure"),
+        (Breaking(np.full((2, 3), np.nan, dtype=np.float32)), r"2 pictures gave \(2, 3\), not all"),
+        (Breaking(np.zeros((1, 3), dtype=np.float32)), r"2 pictures gave \(1, 3\)"),
+    ],
+)
+def test_a_failure_of_the_runtime_reaches_all_who_wait_for_it(
+    runtime: Breaking, reason: str
+) -> None:
+    batcher = Batcher(runtime, batch_size=2)
     futures = [batcher.submit(picture(value)) for value in (255, 1, 2, 3)]
     batcher.start()
     for future in futures[:2]:
-        with pytest.raises(RuntimeError, match="cannot bear"):
+        with pytest.raises(DeviceError, match=reason):
             future.result()
     assert [future.result()[0] for future in futures[2:]] == [2, 3]
     batcher.stop()

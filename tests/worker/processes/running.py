@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -12,14 +12,19 @@ from sqlalchemy import Engine, text
 
 from worker import jobs
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 WORKER = str(Path(sys.executable).with_name("worker"))
 PATIENCE = 90.0  # seconds; on a busy machine torch alone takes several to import
 
 
 @contextmanager
-def worker(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def worker(
+    environment: dict[str, str], command: Sequence[str] = (WORKER, "run")
+) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process, which ends with the block, by SIGTERM if nothing ended it before."""
-    with subprocess.Popen([WORKER, "run"], env=environment, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE
+    ) as process:
         try:
             yield process
         finally:

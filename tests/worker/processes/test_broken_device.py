@@ -1,0 +1,33 @@
+"""A device that breaks ends its worker, and is not held against the records."""
+
+import sys
+
+import pytest
+from sqlalchemy import Engine, text
+
+from deploy.sandbox.server import Sandbox
+from tests.worker.processes.running import chunk_states, worker
+from worker import jobs
+from worker.leases import EXIT_BROKEN
+
+pytestmark = pytest.mark.timeout(240)
+
+BREAKING = (sys.executable, "-m", "tests.worker.processes.breaking", "20")
+
+
+def test_the_worker_ends_and_its_records_are_blameless(
+    engine: Engine, sandbox: Sandbox, environment: dict[str, str]
+) -> None:
+    ids = [item.id for item in sandbox.catalogue.items[:300]]
+    job_id = jobs.enqueue(engine, ids).job_id
+    several = {"WORKER_CHUNKS_IN_FLIGHT": "2", "WORKER_LEASE_SECONDS": "120"}
+    with worker(environment | several, BREAKING) as broken:
+        assert broken.wait(timeout=120) == EXIT_BROKEN
+        assert broken.stderr is not None
+        log = broken.stderr.read().decode()
+    assert "the device failed; chunks are given back, the worker ends" in log
+    assert "torch-cpu failed: RuntimeError: CUDA error: an illegal memory access" in log
+    assert chunk_states(engine, job_id) == {"ready": 2}
+    with engine.connect() as connection:
+        attempts = connection.execute(text("SELECT DISTINCT attempt FROM job_chunk"))
+        assert attempts.scalars().all() == [0]
