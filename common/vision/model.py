@@ -29,6 +29,7 @@ from common.vision.description import (
     Kind,
     PictureSource,
 )
+from common.vision.preprocessing import Normalisation
 
 __all__ = [
     "DESCRIPTION",
@@ -67,13 +68,13 @@ class Predictor(nn.Module):
     def __init__(self, members: list[nn.Module], description: Description) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self._preprocessing = description.preprocessing
+        self._normalise = Normalisation(description.preprocessing)
         self._single = description.kind == "single"
         self._temperature = description.temperature
         self.eval()
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        pictures = self._preprocessing.normalise(batch)
+        pictures = self._normalise(batch)
         logits = torch.stack([member(pictures) for member in self.members]).float()
         scaled = logits / self._temperature
         return (scaled.softmax(-1) if self._single else scaled.sigmoid()).mean(0)

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from torch import nn
 
 from common.errors import ModelError
 
@@ -49,9 +50,7 @@ class Preprocessing:
 
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:
         """A uint8 batch (n, 3, size, size) as float32, on the device where it lies."""
-        mean = torch.tensor(self.mean, device=batch.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=batch.device).view(1, 3, 1, 1)
-        return (batch.float() / 255 - mean) / std
+        return Normalisation(self).to(batch.device).forward(batch)
 
     def to_json(self) -> dict[str, Any]:
         """The members as JSON has them."""
@@ -72,3 +71,23 @@ class Preprocessing:
         if preprocessing.resize not in get_args(ResizeMode):
             raise ModelError(f"The model wants to resize by {preprocessing.resize!r}: unknown.")
         return preprocessing
+
+
+class Normalisation(nn.Module):
+    """From uint8 pictures (n, 3, size, size) to float32, on the device that both are on.
+
+    It takes its statistics along: made anew for each batch, they would have to wait on CUDA for
+    what the device is doing.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        for name in ("mean", "std"):
+            statistic = torch.tensor(getattr(preprocessing, name)).view(1, 3, 1, 1)
+            self.register_buffer(name, statistic, persistent=False)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return (batch.float() / 255 - self.mean) / self.std

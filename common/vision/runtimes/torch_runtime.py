@@ -1,5 +1,8 @@
 """PyTorch: the runtime that is always there, on a CPU and on CUDA."""
 
+import queue
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -8,10 +11,12 @@ from common.errors import ModelError
 from common.vision.model import Model
 from common.vision.runtimes.fusion import fused
 from common.vision.runtimes.interface import CPU_BATCH, FLOAT32_TOLERANCE, cpu_streams
+from common.vision.runtimes.lanes import Lane
 
 # An H100 classifies 6,500 pictures a second in batches of 32, waiting for its kernels to be sent,
 # and 51,000 in batches of 256 (resnet18, 128 px).
 CUDA_BATCH = 256
+CUDA_STREAMS = 2  # one copies, the other computes
 BFLOAT16_TOLERANCE = 0.02  # of a probability; bfloat16 keeps 8 bits
 
 
@@ -21,7 +26,7 @@ def pick_device() -> torch.device:
 
 
 class TorchRuntime:
-    """PyTorch: bfloat16 and pinned copies on CUDA, float32 and fused convolutions on a CPU.
+    """PyTorch: bfloat16 on CUDA, float32 and fused convolutions on a CPU.
 
     Batches that do not fit into the memory of the device are halved, now and from then on.
     On CUDA it takes over the weights of the model. On a CPU, a thread that asks computes with as
@@ -34,39 +39,49 @@ class TorchRuntime:
         whole = model.predictor if self._on_cuda else fused(model)
         predictor = whole.to(self._device)
         self._predictor = predictor.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self._on_cuda:
+            torch.cuda.synchronize(self._device)  # lanes do not wait for the stream of the weights
         self._largest: int | None = None  # pictures that fit; None: all so far
         self.name = f"torch-{self._device}"
         self.batch_size = CUDA_BATCH if self._on_cuda else CPU_BATCH
-        self.streams = 1 if self._on_cuda else cpu_streams()
+        self.streams = CUDA_STREAMS if self._on_cuda else cpu_streams()
         self.tolerance = BFLOAT16_TOLERANCE if self._on_cuda else FLOAT32_TOLERANCE
+        self._lanes: queue.LifoQueue[Lane] = queue.LifoQueue()
+        for _ in range(self.streams):
+            self._lanes.put(Lane(self._device))
 
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
         """uint8 pictures (n, 3, size, size) on the CPU to float32 (n, classes).
+
+        More than `streams` threads at a time wait for one another.
 
         Raises:
             ModelError: not even one picture fits into the memory of the device.
         """
         while True:
             parts = torch.split(batch, self._largest or max(1, len(batch)))
-            try:
-                return np.concatenate([self._compute(part) for part in parts])
-            except torch.OutOfMemoryError:
-                self._halve(len(parts[0]))
+            found = self._carried(parts)
+            if found is not None:
+                return found
+            self._halve(len(parts[0]))  # after the error, whose traceback held on to the memory
 
-    def _compute(self, batch: torch.Tensor) -> NDArray[np.float32]:
-        if self._on_cuda:
-            batch = batch.pin_memory()
-        with (
-            torch.inference_mode(),
-            torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._on_cuda),
-        ):
-            on_device = batch.to(self._device, non_blocking=True)
-            probabilities = self._predictor(on_device.to(memory_format=torch.channels_last))
-        return probabilities.cpu().numpy()  # type: ignore[no-any-return]
+    def _carried(self, parts: Sequence[torch.Tensor]) -> NDArray[np.float32] | None:
+        """The probabilities; None where a part does not fit into the memory."""
+        lane = self._lanes.get()
+        try:
+            return np.concatenate([lane.carry(part, self._compute) for part in parts])
+        except torch.OutOfMemoryError:
+            return None
+        finally:
+            self._lanes.put(lane)
+
+    def _compute(self, pictures: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._on_cuda):
+            return self._predictor(pictures)  # type: ignore[no-any-return]
 
     def _halve(self, size: int) -> None:
         if size == 1:
             raise ModelError(f"One picture does not fit into the memory of {self._device}.")
-        self._largest = size // 2
+        self._largest = min(self._largest or size, size // 2)  # another thread may know of less
         if self._on_cuda:
             torch.cuda.empty_cache()
