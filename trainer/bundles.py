@@ -6,22 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from common.errors import EnrichmentError, ModelError
 from common.vision.classifier import StateDict
 from common.vision.model import (
-    SELF_TEST_BYTES,
-    SELF_TEST_PICTURES,
     Description,
     Model,
     load_bundle,
     save_bundle,
 )
-from common.vision.preprocessing import Preprocessing
+from trainer.examples import ExamplePictures
 from trainer.store import ModelRow, Promoted, add_model
 
 
@@ -31,7 +26,7 @@ def put_in_service(
     description: Description,
     members: list[StateDict],
     *,
-    pictures: torch.Tensor,
+    pictures: ExamplePictures,
     name: str,
     active: bool,
 ) -> Promoted:
@@ -43,7 +38,13 @@ def put_in_service(
     """
     with _scratch_folder(model_dir) as scratch:
         bundle = scratch / "bundle"
-        sha256 = save_bundle(bundle, description, members, pictures)
+        sha256 = save_bundle(
+            bundle,
+            description,
+            members,
+            self_test=pictures.self_test,
+            calibration=pictures.calibration,
+        )
         check_bundle(bundle, sha256)
         row = ModelRow(
             name=name,
@@ -56,16 +57,6 @@ def put_in_service(
         return add_model(
             engine, row, lambda path: _put(bundle, model_dir / path, sha256), active=active
         )
-
-
-def self_test_examples(targets: NDArray[np.bool_], preprocessing: Preprocessing) -> list[int]:
-    """Which of the examples (n, classes) make a self-test: some of all categories."""
-    by_category = np.argsort(targets.argmax(axis=1), kind="stable")
-    fitting = SELF_TEST_BYTES // (3 * preprocessing.size**2)
-    count = min(SELF_TEST_PICTURES, fitting, len(by_category))
-    evenly = np.linspace(0, len(by_category) - 1, count).round().astype(np.int64)
-    chosen: list[int] = by_category[evenly].tolist()
-    return chosen
 
 
 def check_bundle(folder: Path, sha256: str) -> Model:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from sqlalchemy import Engine
 
 from common.errors import ModelError, UsageError
@@ -21,11 +20,11 @@ from common.vision.classifier import StateDict, build_classifier, load_state, re
 from common.vision.model import Description, Model, Predictor
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import TorchRuntime
-from trainer.bundles import put_in_service, self_test_examples
+from trainer.bundles import put_in_service
 from trainer.calibration import at_temperature, fit_temperature
-from trainer.classification import read_pictures
 from trainer.dataset import TrainingData
 from trainer.evaluation import ask
+from trainer.examples import ExamplePictures, example_pictures, no_pictures
 from trainer.experiment import checked_name
 from trainer.promotion import Promotion, check_precision
 from trainer.thresholds import Effect, choose_thresholds, effects
@@ -107,7 +106,7 @@ def import_checkpoint(
         folder=model_dir / model.path,
         description=tuned.description,
         effects=tuned.effects,
-        self_test=len(tuned.pictures),
+        self_test=len(tuned.pictures.self_test),
     )
 
 
@@ -115,7 +114,7 @@ def import_checkpoint(
 class _Tuned:
     description: Description
     effects: dict[str, Effect]
-    pictures: torch.Tensor
+    pictures: ExamplePictures
 
 
 def _blank(checkpoint: Checkpoint, vocabulary: dict[str, str]) -> Description:
@@ -137,8 +136,7 @@ def _blank(checkpoint: Checkpoint, vocabulary: dict[str, str]) -> Description:
 
 
 def _untuned(blank: Description) -> _Tuned:
-    none = torch.zeros((0, 3, blank.preprocessing.size, blank.preprocessing.size)).byte()
-    return _Tuned(description=blank, effects={}, pictures=none)
+    return _Tuned(description=blank, effects={}, pictures=no_pictures(blank.preprocessing))
 
 
 def _tune(
@@ -158,12 +156,15 @@ def _tune(
         picture_source=data.picture_source,
         created_from=blank.created_from | origin,
     )
-    examples = self_test_examples(targets, blank.preprocessing)
-    paths = [answers.data.examples[index].path for index in examples]
     return _Tuned(
         description=description,
         effects=effects(description, probabilities, targets),
-        pictures=read_pictures(paths, blank.preprocessing),
+        pictures=example_pictures(
+            [example.path for example in answers.data.examples],
+            targets,
+            blank.preprocessing,
+            unseen=np.ones(len(targets), dtype=np.bool_),
+        ),
     )
 
 
@@ -171,12 +172,14 @@ def _in_memory(checkpoint: Checkpoint, description: Description) -> Model:
     size, classes = description.preprocessing.size, len(description.labels)
     classifier = build_classifier(description.architecture, classes=classes, size=size)
     classifier.load_state_dict(checkpoint.weights)
+    none = no_pictures(description.preprocessing)
     return Model(
         description=description,
         predictor=Predictor([classifier], description),
         sha256="",
-        self_test_pictures=_untuned(description).pictures,
+        self_test_pictures=none.self_test,
         self_test_expected=np.zeros((0, classes), dtype=np.float32),
+        calibration_pictures=none.calibration,
     )
 
 

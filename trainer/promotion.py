@@ -8,16 +8,16 @@ thresholds are those of single folds. Score it on new data with `trainer evaluat
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+import numpy as np
 from sqlalchemy import Engine
 
 from common.errors import UsageError
 from common.vision.classifier import read_state_dict
 from common.vision.model import Description
 from common.vision.preprocessing import Preprocessing
-from trainer.bundles import put_in_service, self_test_examples
+from trainer.bundles import put_in_service
 from trainer.calibration import at_temperature
-from trainer.classification import read_pictures
+from trainer.examples import ExamplePictures, example_pictures
 from trainer.experiment import Experiment, FoldResult, checked_name
 from trainer.predictions import Predictions
 from trainer.store import Promoted
@@ -63,7 +63,7 @@ def promote(
     folds = [result.fold for result in chosen]
     temperature = summarise(experiment).temperature
     description, measured = _describe(experiment, predictions, folds, temperature, precision)
-    pictures = _self_test_pictures(experiment, predictions, description.preprocessing)
+    pictures = _examples(experiment, predictions, folds, description.preprocessing)
     model = put_in_service(
         engine, model_dir, description, members, pictures=pictures, name=name, active=True
     )
@@ -72,7 +72,7 @@ def promote(
         folder=model_dir / model.path,
         description=description,
         effects=measured,
-        self_test=len(pictures),
+        self_test=len(pictures.self_test),
     )
 
 
@@ -133,10 +133,18 @@ def _describe(
     return description, effects(description, probabilities, targets)
 
 
-def _self_test_pictures(
-    experiment: Experiment, predictions: Predictions, preprocessing: Preprocessing
-) -> torch.Tensor:
-    """Pictures of the training, as far as their files are still there."""
+def _examples(
+    experiment: Experiment,
+    predictions: Predictions,
+    folds: list[int],
+    preprocessing: Preprocessing,
+) -> ExamplePictures:
+    """Pictures of the training; for the self-test of a single fold those that it has not seen."""
     where = experiment.pictures()
-    chosen = self_test_examples(predictions.targets, preprocessing)
-    return read_pictures([where[predictions.keys[index]] for index in chosen], preprocessing)
+    tested = Predictions.joined([experiment.predictions(fold) for fold in folds])
+    return example_pictures(
+        [where[key] for key in predictions.keys],
+        predictions.targets,
+        preprocessing,
+        unseen=np.isin(predictions.keys, tested.keys),
+    )

@@ -17,7 +17,7 @@ DESCRIPTION = "model.json"
 
 @dataclass(frozen=True, kw_only=True)
 class BundleFile:
-    """A file of the bundle: the weights of one classifier of the ensemble, or the self-test."""
+    """A file of the bundle: the weights of one classifier of the ensemble, or pictures."""
 
     file: str
     sha256: str
@@ -32,7 +32,8 @@ class Description:
     logits are divided by `temperature`. `thresholds` map a concept URI to the probability from
     which it is written, or to None where the concept is switched off. `picture_source` is what
     the pictures of the training were. `created_from` tells the origin, for people. A model that was
-    imported without a picture has no `self_test`.
+    imported without a picture has neither `self_test` nor `calibration`, an older one has no
+    `calibration`.
     """
 
     architecture: str
@@ -46,6 +47,7 @@ class Description:
     created_from: dict[str, Any]
     members: tuple[BundleFile, ...] = ()
     self_test: BundleFile | None = None
+    calibration: BundleFile | None = None
     torchvision: str = torchvision.__version__
 
     def __post_init__(self) -> None:
@@ -58,7 +60,8 @@ class Description:
     @property
     def files(self) -> tuple[BundleFile, ...]:
         """All files of the bundle beside `model.json`."""
-        return (*self.members, *([self.self_test] if self.self_test else []))
+        pictures = (self.self_test, self.calibration)
+        return (*self.members, *(file for file in pictures if file is not None))
 
     def to_json(self) -> str:
         """The text of `model.json`; the same description gives the same bytes."""
@@ -76,7 +79,8 @@ class Description:
             raw = json.loads(text)
             raw["preprocessing"] = Preprocessing.from_json(raw["preprocessing"])
             raw["members"] = tuple(BundleFile(**member) for member in raw["members"])
-            raw["self_test"] = BundleFile(**raw["self_test"]) if raw["self_test"] else None
+            for name in ("self_test", "calibration"):
+                raw[name] = BundleFile(**raw[name]) if raw.get(name) else None
             for name in ("labels", "concept_uris"):
                 raw[name] = tuple(raw[name])
             return cls(**raw)

@@ -2,25 +2,23 @@
 
 A bundle is a folder with `model.json` and, for each member of the ensemble, the weights of one
 classifier as safetensors; beside them some pictures and what the model said of them when it was
-promoted. `model.json` holds all that a worker needs to know, and the sha256 of each file. The
-sha256 of a bundle is that of the bytes of its `model.json`; so it covers every byte of the bundle,
-and is checked before anything is loaded.
+promoted, and others to calibrate runtimes of less precision by. `model.json` holds all that a
+worker needs to know, and the sha256 of each file. The sha256 of a bundle is that of the bytes of
+its `model.json`; so it covers every byte of the bundle, and is checked before anything is loaded.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch
 import torch
 import torchvision
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from torch import nn
 
 from common.errors import ModelError, UsageError
+from common.vision.bundle_files import read_checked, read_tensors, sha256_of, write_tensors
 from common.vision.classifier import StateDict, build_classifier
 from common.vision.description import (
     DESCRIPTION,
@@ -46,8 +44,9 @@ __all__ = [
 ]
 
 SELF_TEST = "self_test.safetensors"
-SELF_TEST_PICTURES = 64  # at most
-SELF_TEST_BYTES = 4 << 20  # of pictures, at most: 64 of 128 pixels, 27 of 224
+SELF_TEST_FEW = 64  # pictures of it, at most, that are tried wherever the model is loaded
+CALIBRATION = "calibration.safetensors"
+REFERENCE_BATCH = 32  # pictures that the reference computes at a time, lest memory decide
 SELF_TEST_TOLERANCE = 1e-3  # of a probability; float32 on other machines differs by some 1e-6
 
 
@@ -84,8 +83,9 @@ class Predictor(nn.Module):
 class Model:
     """A bundle in memory: what it says, and what it does.
 
-    `self_test_pictures` are uint8 (n, 3, size, size), `self_test_expected` the probabilities
-    (n, classes) that they gave when the model was promoted.
+    `self_test_pictures` are uint8 (n, 3, size, size) in no order, so that the first ones are of all
+    categories; `self_test_expected` the probabilities (n, classes) that they gave when the model
+    was promoted. `calibration_pictures` are others of the same data; an older bundle has none.
     """
 
     description: Description
@@ -93,6 +93,7 @@ class Model:
     sha256: str
     self_test_pictures: torch.Tensor
     self_test_expected: NDArray[np.float32]
+    calibration_pictures: torch.Tensor
 
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
         """The reference: uint8 pictures (n, 3, size, size) to float32 (n, classes), on the CPU.
@@ -100,7 +101,8 @@ class Model:
         A worker asks a runtime instead, which must agree with this.
         """
         with torch.inference_mode():
-            return self.predictor(batch).numpy()  # type: ignore[no-any-return]
+            found = [self.predictor(part) for part in torch.split(batch, REFERENCE_BATCH)]
+        return np.concatenate(found)
 
     def self_test(
         self,
@@ -108,7 +110,7 @@ class Model:
         *,
         tolerance: float = SELF_TEST_TOLERANCE,
     ) -> None:
-        """Have the pictures of the self-test classified as they will be in service.
+        """Have the first pictures of the self-test classified as they will be in service.
 
         Args:
             compute: `probabilities` of this model, or of the runtime that it will be served by.
@@ -117,8 +119,9 @@ class Model:
         Raises:
             ModelError: here the model does not say what it said when it was promoted.
         """
-        found = compute(self.self_test_pictures)
-        differences = np.abs(found - self.self_test_expected).max(axis=1, initial=0.0)
+        found = compute(self.self_test_pictures[:SELF_TEST_FEW])
+        differences = np.abs(found - self.self_test_expected[:SELF_TEST_FEW])
+        differences = differences.max(axis=1, initial=0.0)
         wrong = int((~(differences <= tolerance)).sum())  # so that NaN is wrong
         if wrong:
             raise ModelError(
@@ -147,31 +150,37 @@ def save_bundle(
     folder: Path,
     description: Description,
     members: list[StateDict],
-    pictures: torch.Tensor | None = None,
+    *,
+    self_test: torch.Tensor | None = None,
+    calibration: torch.Tensor | None = None,
 ) -> str:
     """Write a bundle into a new folder and return its sha256.
 
-    Members and self-test are named and hashed here; those of `description` are replaced.
+    The files are named and hashed here; those of `description` are replaced.
 
     Args:
-        pictures: uint8 (n, 3, size, size) for the self-test.
+        self_test: uint8 pictures (n, 3, size, size).
+        calibration: others of the same form, none of them in the self-test.
 
     Raises:
         ModelError: the weights do not fit the description.
     """
     folder.mkdir(parents=True)
     listed = tuple(
-        _write(folder / f"member_{number}.safetensors", state)
+        write_tensors(folder / f"member_{number}.safetensors", state)
         for number, state in enumerate(members)
     )
-    complete = replace(description, members=listed, self_test=None)
-    if pictures is not None:
-        expected = torch.from_numpy(_load(folder, complete, sha256="").probabilities(pictures))
-        self_test = _write(folder / SELF_TEST, {"pictures": pictures, "expected": expected})
-        complete = replace(complete, self_test=self_test)
+    complete = replace(description, members=listed, self_test=None, calibration=None)
+    if self_test is not None:
+        expected = torch.from_numpy(_load(folder, complete, sha256="").probabilities(self_test))
+        file = write_tensors(folder / SELF_TEST, {"pictures": self_test, "expected": expected})
+        complete = replace(complete, self_test=file)
+    if calibration is not None:
+        file = write_tensors(folder / CALIBRATION, {"pictures": calibration})
+        complete = replace(complete, calibration=file)
     text = complete.to_json().encode()
     (folder / DESCRIPTION).write_bytes(text)
-    return _sha256(text)
+    return sha256_of(text)
 
 
 def bundle_sha256(folder: Path) -> str:
@@ -180,7 +189,7 @@ def bundle_sha256(folder: Path) -> str:
     Raises:
         ModelError: there is no bundle.
     """
-    return _sha256(_read(folder / DESCRIPTION))
+    return sha256_of(read_checked(folder / DESCRIPTION))
 
 
 def load_bundle(folder: Path, expected_sha256: str) -> Model:
@@ -198,7 +207,7 @@ def read_description(folder: Path, expected_sha256: str) -> Description:
     Raises:
         ModelError: `model.json` is missing, was changed, or is damaged.
     """
-    text = _read(folder / DESCRIPTION, expected_sha256)
+    text = read_checked(folder / DESCRIPTION, expected_sha256)
     return Description.from_json(text.decode(errors="replace"))
 
 
@@ -213,11 +222,12 @@ def _load(folder: Path, description: Description, *, sha256: str) -> Model:
         sha256=sha256,
         self_test_pictures=pictures,
         self_test_expected=expected.numpy(),
+        calibration_pictures=_load_calibration(folder, description),
     )
 
 
 def _load_member(folder: Path, member: BundleFile, description: Description) -> nn.Module:
-    tensors = _read_tensors(folder, member)
+    tensors = read_tensors(folder, member)
     try:
         classifier = build_classifier(
             description.architecture,
@@ -238,41 +248,18 @@ def _load_self_test(folder: Path, description: Description) -> tuple[torch.Tenso
     size, classes = description.preprocessing.size, len(description.labels)
     if description.self_test is None:
         return torch.zeros((0, 3, size, size), dtype=torch.uint8), torch.zeros((0, classes))
-    tensors = _read_tensors(folder, description.self_test)
+    tensors = read_tensors(folder, description.self_test)
     pictures, expected = tensors.get("pictures"), tensors.get("expected")
     if pictures is None or expected is None or expected.shape != (len(pictures), classes):
         raise ModelError(f"{folder / description.self_test.file} is no self-test of this model.")
     return pictures, expected
 
 
-def _write(path: Path, tensors: StateDict) -> BundleFile:
-    data = safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})
-    path.write_bytes(data)
-    return BundleFile(file=path.name, sha256=_sha256(data))
-
-
-def _read_tensors(folder: Path, file: BundleFile) -> StateDict:
-    path = folder / file.file
-    if path.parent != folder:
-        raise ModelError(f"{folder / DESCRIPTION} names a file outside its folder.")
-    try:
-        return safetensors.torch.load(_read(path, file.sha256))
-    except SafetensorError as error:
-        raise ModelError(f"{path} holds no tensors: {error}.") from None
-
-
-def _read(path: Path, expected_sha256: str | None = None) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.") from None
-    if expected_sha256 is not None and _sha256(data) != expected_sha256:
-        raise ModelError(
-            f"{path} is not the file that was promoted: its sha256 is {_sha256(data)[:12]}..., "
-            f"expected {expected_sha256[:12]}.... Promote the model again."
-        )
-    return data
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _load_calibration(folder: Path, description: Description) -> torch.Tensor:
+    size = description.preprocessing.size
+    if description.calibration is None:
+        return torch.zeros((0, 3, size, size), dtype=torch.uint8)
+    pictures = read_tensors(folder, description.calibration).get("pictures")
+    if pictures is None or pictures.shape[1:] != (3, size, size):
+        raise ModelError(f"{folder / description.calibration.file} does not fit this model.")
+    return pictures

@@ -10,6 +10,7 @@ from common.vision.model import Description, Kind, save_bundle
 from common.vision.preprocessing import Preprocessing
 from tests.trainer.pictures import VOCABULARY, draw
 from trainer.bundles import put_in_service
+from trainer.examples import ExamplePictures
 from trainer.store import Promoted
 
 ARCHITECTURE = "squeezenet1_1"
@@ -47,7 +48,7 @@ def pictures(count: int = 4) -> torch.Tensor:
 
 def bundle(folder: Path, description: Description | None = None) -> Path:
     """A bundle that no store knows."""
-    save_bundle(folder, description or describe(), [weights()], pictures())
+    save_bundle(folder, description or describe(), [weights()], self_test=pictures())
     return folder
 
 
@@ -60,7 +61,7 @@ def promoted(
         model_dir,
         describe(),
         [weights(seed)],
-        pictures=pictures(),
+        pictures=ExamplePictures(self_test=pictures(), calibration=pictures(1)),
         name=name,
         active=active,
     )

@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -133,23 +134,50 @@ def _pictures(keys: tuple[str, ...], image_dir: Path, model: LoadedModel) -> tor
     return torch.stack([prepare(Image.open(file)) for file in files])
 
 
-def test_the_self_test_has_pictures_of_all_categories(
-    engine: Engine, promote: Promote, tmp_path: Path
+def test_the_self_test_has_unseen_pictures_and_the_calibration_others(
+    engine: Engine, promote: Promote, trained: Path, tmp_path: Path
 ) -> None:
-    assert promote().exit_code == 0
+    assert promote("--fold", "1").exit_code == 0
     (row,) = _models(engine)
     model = load_bundle(tmp_path / "models" / row.path, row.sha256)
     model.self_test(model.probabilities)
-    known = {
-        label: _pictures(tuple(f"/1/{label}_{i}" for i in range(40)), tmp_path / "images", model)
-        for label in ("map", "toy")
+    unseen = Experiment(trained, "run").predictions(1).keys
+    self_test = _found_among(unseen, model.self_test_pictures, tmp_path / "images", model)
+    assert len(self_test) == len(unseen) == len(model.self_test_pictures)
+    seen = Experiment(trained, "run").predictions(0).keys
+    calibration = _found_among(seen, model.calibration_pictures, tmp_path / "images", model)
+    assert len(calibration) == len(model.calibration_pictures) == 16  # a fifth
+    for chosen in (self_test, calibration):
+        labels = Counter(key.split("_")[0] for key in chosen)
+        assert labels["/1/map"] == labels["/1/toy"]
+
+
+def _found_among(
+    keys: tuple[str, ...], pictures: torch.Tensor, image_dir: Path, model: LoadedModel
+) -> set[str]:
+    """Which of the keys has one of the pictures."""
+    known = _pictures(keys, image_dir, model)
+    return {
+        key
+        for key, picture in zip(keys, known, strict=True)
+        if (pictures == picture).flatten(1).all(1).any()
     }
-    found = {
-        label: sum((picture == all_of_it).flatten(1).all(1).any() for picture in chosen)
-        for chosen in [model.self_test_pictures]
-        for label, all_of_it in known.items()
-    }
-    assert found == {"map": 32, "toy": 32}
+
+
+def test_the_ensemble_is_tested_and_calibrated_by_different_pictures(
+    engine: Engine, promote: Promote, tmp_path: Path
+) -> None:
+    assert promote("--ensemble", "--name", "all").exit_code == 0
+    (row,) = _models(engine)
+    model = load_bundle(tmp_path / "models" / "all-1", row.sha256)
+    assert len(model.description.members) == 2
+    keys = tuple(f"/1/{label}_{i}" for label in ("map", "toy") for i in range(40))
+    parts = [
+        _found_among(keys, pictures, tmp_path / "images", model)
+        for pictures in (model.self_test_pictures, model.calibration_pictures)
+    ]
+    assert [len(part) for part in parts] == [64, 16]
+    assert not parts[0] & parts[1]
 
 
 def test_without_the_pictures_of_the_training_the_self_test_is_missed(
@@ -160,13 +188,6 @@ def test_without_the_pictures_of_the_training_the_self_test_is_missed(
     result = promote()
     assert result.exit_code == 0
     assert "the model has no self-test" in result.output
-
-
-def test_the_ensemble_has_all_folds(engine: Engine, promote: Promote, tmp_path: Path) -> None:
-    assert promote("--ensemble", "--name", "all").exit_code == 0
-    (row,) = _models(engine)
-    model = load_bundle(tmp_path / "models" / "all-1", row.sha256)
-    assert len(model.description.members) == 2
 
 
 def test_a_model_of_several_labels_a_picture_is_promoted(engine: Engine, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Small models of drawn weights, whose outputs nevertheless differ from picture to picture."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,6 +13,17 @@ from common.vision.preprocessing import Preprocessing
 SIZE = 32
 MAP = "http://data.europeana.eu/concept/43"
 PAINTING = "http://data.europeana.eu/concept/47"
+DESCRIPTION = Description(
+    architecture="squeezenet1_1",
+    labels=("map", "painting"),
+    concept_uris=(MAP, PAINTING),
+    preprocessing=Preprocessing(size=SIZE),
+    kind="single",
+    temperature=1.5,
+    thresholds={MAP: 0.0, PAINTING: None},
+    picture_source="media",
+    created_from={},
+)
 
 
 def model_of(
@@ -22,19 +34,10 @@ def model_of(
     pictures: torch.Tensor | None = None,
 ) -> Model:
     """A model of two concepts, saved in a new folder and loaded from it."""
-    description = Description(
-        architecture=architecture,
-        labels=("map", "painting"),
-        concept_uris=(MAP, PAINTING),
-        preprocessing=Preprocessing(size=SIZE),
-        kind="single",
-        temperature=1.5,
-        thresholds={MAP: 0.0, PAINTING: None},
-        picture_source="media",
-        created_from={},
-    )
+    description = replace(DESCRIPTION, architecture=architecture)
     states = [_classifier(architecture, seed).state_dict() for seed in range(members)]
-    return load_bundle(folder, save_bundle(folder, description, states, pictures))
+    sha256 = save_bundle(folder, description, states, self_test=pictures)
+    return load_bundle(folder, sha256)
 
 
 def _classifier(architecture: str, seed: int) -> nn.Module:

@@ -115,11 +115,15 @@ def test_another_sha256_is_refused(tmp_path: Path) -> None:
 def tried(tmp_path: Path, batch: torch.Tensor) -> Model:
     """A model with a self-test of five pictures, in tmp_path / m."""
     states = [member.state_dict() for member in _members(2)]
-    return load_bundle(tmp_path / "m", save_bundle(tmp_path / "m", DESCRIPTION, states, batch))
+    sha256 = save_bundle(
+        tmp_path / "m", DESCRIPTION, states, self_test=batch, calibration=batch[:2]
+    )
+    return load_bundle(tmp_path / "m", sha256)
 
 
 def test_the_self_test_comes_back_and_passes(tried: Model, batch: torch.Tensor) -> None:
     assert torch.equal(tried.self_test_pictures, batch)
+    assert torch.equal(tried.calibration_pictures, batch[:2])
     np.testing.assert_allclose(tried.self_test_expected, tried.probabilities(batch), atol=1e-6)
     tried.self_test(tried.probabilities)
 
