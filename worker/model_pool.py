@@ -27,6 +27,7 @@ class LoadedModel:
 
     def __init__(self, model: Model, runtime: Runtime, *, batch_size: int | None) -> None:
         self.model = model
+        self.runtime = runtime.name
         self.batcher = Batcher(runtime, batch_size=batch_size or runtime.batch_size)
         self.batcher.start()
 

@@ -136,7 +136,10 @@ class EnrichmentService:
             )
         metrics.CHUNKS.labels("done").inc()
         log.info(
-            "chunk done", classified=len(outcome.classified), not_classified=len(outcome.errors)
+            "chunk done",
+            classified=len(outcome.classified),
+            not_classified=len(outcome.errors),
+            runtime=loaded.runtime,
         )
         if job_finished:
             log.info("job done")

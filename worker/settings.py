@@ -37,8 +37,11 @@ class WorkerSettings(BrokerSettings, HealthSettings):
     worker_batch_size: int | None = Field(
         default=None, ge=1, description="pictures classified together; else what suits the device"
     )
-    worker_runtime: Literal["auto", "torch", "onnx", "openvino"] = Field(
-        default="auto", description="what computes; auto measures those that are installed"
+    worker_runtime: Literal["auto", "torch", "onnx", "openvino", "onnx-int8", "openvino-int8"] = (
+        Field(
+            default="auto",
+            description="what computes; auto measures those that are installed, int8 aside",
+        )
     )
     worker_cache_dir: Path | None = Field(
         default=None,

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -9,8 +10,10 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import ModelError
 from common.vision.model import Model, load_bundle
+from common.vision.runtimes.opening import RuntimeName
 from tests.common.vision.models import SIZE, model_of
 from worker.model_pool import MAX_LOADED, ModelPool
+from worker.settings import WorkerSettings
 
 PICTURES = torch.arange(2 * 3 * SIZE * SIZE, dtype=torch.int64).reshape(2, 3, SIZE, SIZE).byte()
 
@@ -95,3 +98,8 @@ def test_a_model_that_does_not_say_what_it_said_is_refused(
         pass
     assert not pool.has_model
     pool.close()
+
+
+def test_the_settings_know_all_runtimes() -> None:
+    known = WorkerSettings.model_fields["worker_runtime"].annotation
+    assert set(get_args(known)) == {"auto", *get_args(RuntimeName)}

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -11,21 +10,25 @@ import structlog
 import torch
 from numpy.typing import NDArray
 
-from common.errors import EnrichmentError, ModelError, UsageError
-from common.vision.model import Model
+from common.errors import DeviceError, EnrichmentError, ModelError
+from common.vision.model import SELF_TEST_FEW, Model
+from common.vision.runtimes.agreement import check_agreement
 from common.vision.runtimes.interface import Runtime
-from common.vision.runtimes.torch_runtime import TorchRuntime, pick_device
+from common.vision.runtimes.opening import (
+    FLOAT32,
+    INT8,
+    RuntimeName,
+    failures,
+    is_installed,
+    open_runtime,
+)
+from common.vision.runtimes.torch_runtime import pick_device
 
-RuntimeChoice = Literal["auto", "torch", "onnx", "openvino"]
+RuntimeChoice = Literal["auto"] | RuntimeName
 
 MEASURED_SECONDS = 1.5  # for all candidates together
 MEASURED_PICTURES = 8  # in a batch
 RANDOM_PICTURES = 8  # to compare by, where a model has no self-test
-
-_PACKAGES: dict[RuntimeChoice, tuple[str, ...]] = {
-    "onnx": ("onnxruntime", "onnxscript"),
-    "openvino": ("openvino", "onnxscript"),
-}
 
 log = structlog.get_logger()
 
@@ -35,15 +38,21 @@ def choose_runtime(model: Model, choice: RuntimeChoice, *, cache_dir: Path) -> R
 
     Raises:
         UsageError: the runtime asked for is not installed.
-        ModelError: it does not agree with the model, or nothing here does.
+        ModelError: it cannot compute the model, or does not agree with it.
+        DeviceError: PyTorch cannot compute here.
     """
+    if choice in INT8:
+        runtime = open_runtime(choice, model, cache_dir)
+        with failures(choice, DeviceError):
+            check_agreement(model, runtime)
+        return runtime
     pictures = _pictures(model)
     expected = model.probabilities(pictures)
-    names: list[RuntimeChoice] = [choice] if choice != "auto" else _candidates()
+    names = [choice] if choice != "auto" else _candidates()
     candidates = []
     for name in names:
         try:
-            runtime = _open(name, model, cache_dir)
+            runtime = open_runtime(name, model, cache_dir)
             _check(runtime, pictures, expected)
         except EnrichmentError as error:
             if name in (choice, "torch"):
@@ -54,34 +63,16 @@ def choose_runtime(model: Model, choice: RuntimeChoice, *, cache_dir: Path) -> R
     return _fastest(candidates, pictures)
 
 
-def _candidates() -> list[RuntimeChoice]:
+def _candidates() -> list[RuntimeName]:
     if pick_device().type == "cuda":
         return ["torch"]
-    return ["torch", *(name for name in _PACKAGES if _is_there(name))]
-
-
-def _is_there(name: RuntimeChoice) -> bool:
-    return all(find_spec(package) is not None for package in _PACKAGES.get(name, ()))
-
-
-def _open(name: RuntimeChoice, model: Model, cache_dir: Path) -> Runtime:
-    if not _is_there(name):
-        raise UsageError(f"The runtime {name} is not installed: pip install '.[worker,{name}]'.")
-    if name == "onnx":
-        from common.vision.runtimes.onnx_runtime import OnnxRuntime  # noqa: PLC0415 - an extra
-
-        return OnnxRuntime(model, cache_dir)
-    if name == "openvino":
-        from common.vision.runtimes.openvino_runtime import OpenVinoRuntime  # noqa: PLC0415
-
-        return OpenVinoRuntime(model, cache_dir)
-    return TorchRuntime(model)
+    return [name for name in FLOAT32 if is_installed(name)]
 
 
 def _pictures(model: Model) -> torch.Tensor:
     """Those of the self-test; noise, always the same, where the model has none."""
     if len(model.self_test_pictures):
-        return model.self_test_pictures
+        return model.self_test_pictures[:SELF_TEST_FEW]
     size = model.description.preprocessing.size
     drawn = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (RANDOM_PICTURES, 3, size, size), generator=drawn).byte()
@@ -89,7 +80,9 @@ def _pictures(model: Model) -> torch.Tensor:
 
 def _check(runtime: Runtime, pictures: torch.Tensor, expected: NDArray[np.float32]) -> None:
     """Raises ModelError where the runtime does not say what the model says."""
-    difference = float(np.abs(runtime.probabilities(pictures) - expected).max())
+    with failures(runtime.name, DeviceError):
+        found = runtime.probabilities(pictures)
+    difference = float(np.abs(found - expected).max())
     if not difference <= runtime.tolerance:
         raise ModelError(
             f"{runtime.name} does not agree with the model: its probabilities differ by up to "

@@ -8,6 +8,7 @@ not agree with the model is refused.
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -19,7 +20,7 @@ from common.vision.model import Model
 from common.vision.runtimes.fusion import fused
 
 PICTURES = "pictures"  # the name of the input
-_GRAPH = "model.onnx"  # the weights lie beside it: a protobuf holds no more than 2 GB
+GRAPH = "model.onnx"  # the weights lie beside it: a protobuf holds no more than 2 GB
 
 log = structlog.get_logger()
 
@@ -31,24 +32,37 @@ def exported(model: Model, cache_dir: Path) -> Path:
         ModelError: PyTorch cannot export this architecture.
         EnrichmentError: `cache_dir` cannot be written.
     """
-    folder = cache_dir / f"{model.sha256}-torch-{torch.__version__}"
-    if not folder.exists():
-        log.info("exporting the model to ONNX, once", folder=str(folder))
+
+    def export(graph: Path) -> None:
+        log.info("exporting the model to ONNX, once")
+        _export(model, graph)
+
+    return kept(cache_dir / f"{model.sha256}-torch-{torch.__version__}", export) / GRAPH
+
+
+def kept(folder: Path, make: Callable[[Path], None]) -> Path:
+    """The folder, whose `GRAPH` is made now unless it was made before.
+
+    Raises:
+        EnrichmentError: it cannot be written.
+    """
+    if folder.exists():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unfinished-"))
         try:
-            cache_dir.mkdir(parents=True, exist_ok=True)
-            unfinished = Path(tempfile.mkdtemp(dir=cache_dir, prefix=".export-"))
-            try:
-                _export(model, unfinished / _GRAPH)
-                _publish(unfinished, folder)
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
-        except OSError as error:
-            raise EnrichmentError(f"{cache_dir} cannot be written: {error.strerror}.") from None
-    return folder / _GRAPH
+            make(unfinished / GRAPH)
+            _publish(unfinished, folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    except OSError as error:
+        raise EnrichmentError(f"{folder.parent} cannot be written: {error.strerror}.") from None
+    return folder
 
 
 def _publish(finished: Path, folder: Path) -> None:
-    """Whole or absent; where another process was faster, its export stands."""
+    """Whole or absent; where another process was faster, what it made stands."""
     try:
         finished.rename(folder)
     except OSError:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 CPU_BATCH = 32  # pictures; a CPU gains nothing beyond its caches
 FLOAT32_TOLERANCE = 1e-4  # of a probability; measured differences are below 1e-6
+INT8_TOLERANCE = 1.0  # of a probability: what it decides counts, see agreement
 
 
 class Runtime(Protocol):

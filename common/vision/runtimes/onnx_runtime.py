@@ -7,24 +7,23 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from common.vision.model import Model
-from common.vision.runtimes.export import PICTURES, exported
-from common.vision.runtimes.interface import CPU_BATCH, FLOAT32_TOLERANCE, cpu_streams
+from common.vision.runtimes.export import PICTURES
+from common.vision.runtimes.interface import CPU_BATCH, cpu_streams
 
 
 class OnnxRuntime:
-    """ONNX Runtime, float32; each thread that asks computes on its own core."""
+    """ONNX Runtime on an ONNX file; each thread that asks computes on its own core."""
 
-    name = "onnx-cpu"
     batch_size = CPU_BATCH
-    tolerance = FLOAT32_TOLERANCE
 
-    def __init__(self, model: Model, cache_dir: Path) -> None:
+    def __init__(self, graph: Path, *, name: str, tolerance: float) -> None:
+        self.name = name
+        self.tolerance = tolerance
         self.streams = cpu_streams()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
-            exported(model, cache_dir), options, providers=["CPUExecutionProvider"]
+            graph, options, providers=["CPUExecutionProvider"]
         )
 
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:

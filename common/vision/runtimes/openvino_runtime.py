@@ -8,29 +8,27 @@ import openvino
 import torch
 from numpy.typing import NDArray
 
-from common.vision.model import Model
-from common.vision.runtimes.export import exported
-from common.vision.runtimes.interface import CPU_BATCH, FLOAT32_TOLERANCE, cpu_streams
+from common.vision.runtimes.interface import CPU_BATCH, cpu_streams
 
 
 class OpenVinoRuntime:
-    """OpenVINO, float32; as many streams as cores, and a request for each thread that asks.
+    """OpenVINO on an ONNX file; as many streams as cores, and a request for each thread that asks.
 
-    It reads the ONNX file: OpenVINO's own conversion from PyTorch reports to its maker.
+    OpenVINO's own conversion from PyTorch is no choice: it reports to its maker.
     """
 
-    name = "openvino-cpu"
     batch_size = CPU_BATCH
-    tolerance = FLOAT32_TOLERANCE
 
-    def __init__(self, model: Model, cache_dir: Path) -> None:
+    def __init__(self, graph: Path, *, name: str, tolerance: float) -> None:
+        self.name = name
+        self.tolerance = tolerance
         self.streams = cpu_streams()
         core = openvino.Core()
         self._compiled = core.compile_model(
-            core.read_model(exported(model, cache_dir)),
+            core.read_model(graph),
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": "f32",
+                "INFERENCE_PRECISION_HINT": "f32",  # of what the file does not quantise
                 "INFERENCE_NUM_THREADS": self.streams,
                 "NUM_STREAMS": self.streams,
             },

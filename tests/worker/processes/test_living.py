@@ -98,6 +98,7 @@ def test_health_metrics_and_log_of_a_worker(
     assert (warning["trained_on"], warning["looks_at"]) == ("media", "thumbnail")
     finished = [line for line in lines if line["event"] == "chunk done"]
     assert [(line["job"], line["chunk"]) for line in finished] == [(str(job_id), 1)]
+    assert finished[0]["runtime"] == "torch-cpu"
     assert sandbox.key not in log.decode()
 
 
