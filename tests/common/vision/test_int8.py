@@ -15,7 +15,7 @@ from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import RuntimeChoice, choose_runtime
 from common.vision.runtimes.agreement import Agreement, measure_agreement
 from common.vision.runtimes.opening import INT8
-from tests.common.vision.models import DESCRIPTION, SIZE
+from tests.common.vision.models import DESCRIPTION, SIZE, model_of
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 quantisation = pytest.importorskip(
@@ -75,7 +75,22 @@ def test_int8_decides_what_the_model_decides_and_says_that_it_is_int8(
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
     assert 0 < np.abs(found - expected).max() < 0.1
     choose_runtime(model, name, cache_dir=cache_dir)
-    assert len(list(cache_dir.iterdir())) == 2  # in float32 and in int8, for both runtimes
+    (int8,) = cache_dir.glob(f"{model.sha256}-*-int*")  # one for both runtimes
+    assert (int8 / "model.onnx").exists()
+
+
+def test_the_first_layers_of_each_member_stay_in_float32(cache_dir: Path, tmp_path: Path) -> None:
+    ensemble = model_of("squeezenet1_1", tmp_path / "m", members=2)
+    ensemble = replace(ensemble, calibration_pictures=shades(20, seed=3))
+    nodes = onnx.load(quantisation.quantised(ensemble, cache_dir)).graph.node
+    weights = [node.input[1] for node in nodes if node.op_type == "Conv"]
+    in_float = [name for name in weights if name.endswith(".weight")]
+    assert len(weights) == 2 * 26
+    layers = ["0", "3.squeeze", "3.expand1x1", "3.expand3x3", "4.squeeze", "4.expand1x1"]
+    layers += ["4.expand3x3"]  # beside the one before: both are fifth
+    assert sorted(in_float) == sorted(
+        f"members.{member}.features.{layer}.weight" for member in (0, 1) for layer in layers
+    )
 
 
 def flipped(model: Model, pictures: int) -> Model:
