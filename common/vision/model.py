@@ -101,7 +101,8 @@ class Model:
         A worker asks a runtime instead, which must agree with this.
         """
         with torch.inference_mode():
-            found = [self.predictor(part) for part in torch.split(batch, REFERENCE_BATCH)]
+            parts = torch.split(batch, REFERENCE_BATCH)
+            found = [self.predictor(part).numpy() for part in parts]
         return np.concatenate(found)
 
     def self_test(
