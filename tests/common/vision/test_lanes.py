@@ -30,6 +30,12 @@ def test_a_buffer_is_kept_for_whatever_is_not_larger() -> None:
     assert buffer.filled(torch.zeros(2, 4, dtype=torch.uint8)).dtype == torch.uint8
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_pinned_buffer_stays_pinned_when_it_grows() -> None:
+    buffer = HostBuffer(pinned=True)
+    assert all(buffer.filled(torch.zeros(count, 3)).is_pinned() for count in (2, 7, 3))
+
+
 @pytest.mark.parametrize("name", DEVICES)
 def test_what_a_lane_gave_stays_when_it_carries_the_next_batch(name: str) -> None:
     lane = Lane(torch.device(name))

@@ -8,9 +8,9 @@ import pytest
 import torch
 from structlog.testing import capture_logs
 
-from common.errors import EnrichmentError, ModelError, UsageError
+from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.vision.model import Model
-from common.vision.runtimes import RuntimeChoice, choose_runtime, opening
+from common.vision.runtimes import RuntimeChoice, TorchRuntime, choose_runtime, opening
 from tests.common.vision.models import SIZE, model_of
 
 
@@ -90,6 +90,34 @@ def test_a_runtime_that_differs_is_refused(model: Model, cache_dir: Path, tmp_pa
         assert choose_runtime(other, "auto", cache_dir=tmp_path / "cache").name == "torch-cpu"
     assert logs[0]["event"] == "runtime refused"
     assert "does not agree" in logs[0]["reason"]
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_a_runtime_that_cannot_be_opened_is_an_error_in_words(
+    model: Model, cache_dir: Path, tmp_path: Path
+) -> None:
+    require("onnx")
+    choose_runtime(model, "onnx", cache_dir=cache_dir)
+    (export,) = cache_dir.iterdir()
+    damaged = tmp_path / export.name / "model.onnx"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"no protobuf")
+    with pytest.raises(ModelError, match="The runtime onnx failed: "):
+        choose_runtime(model, "onnx", cache_dir=tmp_path)
+    with capture_logs() as logs:
+        assert choose_runtime(model, "auto", cache_dir=tmp_path).name == "torch-cpu"
+    assert "The runtime onnx failed" in logs[0]["reason"]
+
+
+def test_a_device_that_fails_at_once_is_told_from_a_model_that_is_no_good(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available")
+
+    monkeypatch.setattr(TorchRuntime, "_compute", fail)
+    with pytest.raises(DeviceError, match="torch-.* failed: RuntimeError: CUDA error: no kernel"):
+        choose_runtime(model, "torch", cache_dir=tmp_path)
 
 
 def test_a_model_is_exported_once(
