@@ -141,11 +141,24 @@ def test_other_probabilities_than_when_promoted_are_refused(tried: Model) -> Non
         tried.self_test(lambda pictures: np.full((len(pictures), 3), np.nan, dtype=np.float32))
 
 
-def test_a_changed_self_test_is_refused(tried: Model, tmp_path: Path) -> None:
-    path = tmp_path / "m" / "self_test.safetensors"
+@pytest.mark.parametrize("file", ["self_test.safetensors", "calibration.safetensors"])
+def test_changed_pictures_are_refused(tried: Model, tmp_path: Path, file: str) -> None:
+    path = tmp_path / "m" / file
     path.write_bytes(path.read_bytes()[:-1] + b"?")
-    with pytest.raises(ModelError, match=r"self_test\.safetensors is not the file"):
+    with pytest.raises(ModelError, match=f"{file} is not the file"):
         load_bundle(tmp_path / "m", tried.sha256)
+
+
+def test_a_bundle_from_before_there_was_calibration_still_loads(
+    tried: Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "m" / "model.json"
+    older = json.loads(path.read_text())
+    del older["calibration"]
+    path.write_text(json.dumps(older))
+    model = load_bundle(tmp_path / "m", _sha256_of(path))
+    assert torch.equal(model.self_test_pictures, tried.self_test_pictures)
+    assert model.calibration_pictures.shape == (0, 3, 32, 32)
 
 
 def test_what_a_bundle_says_is_read_without_its_weights(tmp_path: Path) -> None:
