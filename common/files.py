@@ -1,6 +1,7 @@
 """Files that are whole or absent: written under another name, flushed to disk, then renamed."""
 
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         EnrichmentError: the disk is full or refuses; the former file, if any, is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
