@@ -33,7 +33,7 @@ class Lease:
     """One worker's right to one chunk, as long as it renews it.
 
     Its records have been tried in vain `retries` times, and were not tried for `waited_seconds`
-    because their hosts were unavailable.
+    because their hosts were unavailable. What is found is explained where the job says so.
     """
 
     job_id: UUID
@@ -43,6 +43,7 @@ class Lease:
     model_id: int
     picture: str
     record_ids: tuple[str, ...]
+    explain: bool = False
     waited_seconds: float = 0.0
 
 
@@ -59,7 +60,7 @@ _CLAIM = text("""
       AND chunk.job_id = :job_id AND chunk.number = :number
       AND chunk.state = 'ready' AND chunk.not_before <= now()
     RETURNING chunk.job_id, chunk.number, chunk.token, chunk.retries, chunk.record_ids,
-              job.model_id, job.picture,
+              job.model_id, job.picture, job.explain,
               CAST(coalesce(extract(epoch FROM now() - chunk.waiting_since), 0) AS float8)
                   AS waited_seconds
 """)

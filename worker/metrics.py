@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from common.errors import EnrichmentError, RecordError
 
-Stage = Literal["resolve", "fetch", "decode", "wait", "infer", "write"]
+Stage = Literal["resolve", "fetch", "decode", "wait", "infer", "explain", "write"]
 
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0)
 
@@ -29,7 +29,7 @@ BATCH = Histogram(
 STAGE_SECONDS = Histogram(
     "worker_stage_seconds",
     "Resolve and write: a chunk. Fetch: a request. Decode, wait for a batch: a picture. "
-    "Infer: a batch",
+    "Infer: a batch. Explain: up to eight pictures",
     ["stage"],
     buckets=_SECONDS,
 )

@@ -2,27 +2,35 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import RecordError
 from common.store.bulk import upsert
-from common.store.tables import Enrichment, JobFailure
+from common.store.tables import Enrichment, Heatmap, JobFailure
 from worker import chunks, metrics, retries
 from worker.chunks import Lease
+
+if TYPE_CHECKING:
+    import torch
 
 MAX_DETAIL = 500  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """A concept seen in a picture of a record, above the model's threshold for it."""
+    """A concept seen in a picture of a record, above the model's threshold for it.
+
+    `heatmap` is the SHA-256 of a file that shows where (`worker/heatmaps`).
+    """
 
     record_id: str
     concept_uri: str
     confidence: float
     source: str
     image_url: str
+    heatmap: str | None = None
 
 
 @dataclass
@@ -30,11 +38,13 @@ class ChunkOutcome:
     """What each record of a chunk came to, under the ID that it was enqueued with.
 
     `classified` maps that ID to the record's present one; `predictions` speak of the latter.
+    `pictures` has, where the predictions are to be explained, what was classified by its address.
     """
 
     classified: dict[str, str] = field(default_factory=dict)
     predictions: list[Prediction] = field(default_factory=list)
     errors: dict[str, RecordError] = field(default_factory=dict)
+    pictures: "dict[str, torch.Tensor]" = field(default_factory=dict)
 
 
 _FORGET = text("""
@@ -73,6 +83,7 @@ def finish(
     with engine.begin() as connection:
         chunks.lock(connection, lease)
         _write_enrichments(connection, lease, outcome)
+        _write_heatmaps(connection, lease, outcome)
         _write_failures(connection, lease, final)
         for delay, record_ids in later.items():
             chunks.put_off(
@@ -120,6 +131,17 @@ def _write_enrichments(connection: Connection, lease: Lease, outcome: ChunkOutco
     )
     changing = ("confidence", "source", "image_url", "job_id")
     upsert(connection, Enrichment.__table__, _ENRICHMENT_COLUMNS, rows, update=changing)
+
+
+def _write_heatmaps(connection: Connection, lease: Lease, outcome: ChunkOutcome) -> None:
+    rows = [
+        (each.record_id, each.concept_uri, lease.model_id, each.image_url, each.heatmap)
+        for each in outcome.predictions
+        if each.heatmap
+    ]
+    if rows:
+        columns = ("record_id", "concept_uri", "model_id", "image_url", "sha256")
+        upsert(connection, Heatmap.__table__, columns, rows, update=columns[3:])
 
 
 def _write_failures(connection: Connection, lease: Lease, errors: dict[str, RecordError]) -> None:

@@ -10,6 +10,8 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+import torch
+
 from common.errors import RecordError, TransientRecordError
 from common.images.decode import decode
 from common.images.download import Outcome, fetch_all
@@ -44,6 +46,15 @@ class _Look:
         return replace(self, number=self.number + 1) if has_more else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """A picture on its way through the model; `pixels` only where they are needed once more."""
+
+    look: _Look
+    probabilities: "Future[Probabilities]"
+    pixels: torch.Tensor | None
+
+
 class Pipeline:
     """Turns the record IDs of a chunk into outcomes; threads share one."""
 
@@ -66,23 +77,23 @@ class Pipeline:
         with metrics.timed("resolve"):
             targets, errors = self._resolver.resolve(lease.record_ids, picture=lease.picture)
         looks = [_Look(asked_id=key, target=target) for key, target in targets.items()]
-        classifying: list[tuple[_Look, Future[Probabilities]]] = []
+        seen: list[_Seen] = []
         while looks:
             fallbacks: list[_Look] = []
-            for look, result in self._look(looks, loaded):
+            for look, result in self._look(looks, loaded, keep_pixels=lease.explain):
                 on_record()
-                if isinstance(result, Future):
-                    classifying.append((look, result))
+                if isinstance(result, _Seen):
+                    seen.append(result)
                     continue
                 errors[look.asked_id] = _more_hopeful(errors.get(look.asked_id), result)
                 if look.fallback:
                     fallbacks.append(look.fallback)
             looks = fallbacks
-        return _outcome(classifying, errors, loaded, on_record)
+        return _outcome(seen, errors, loaded, on_record)
 
     def _look(
-        self, looks: list[_Look], loaded: LoadedModel
-    ) -> Iterator[tuple[_Look, "Future[Probabilities] | RecordError"]]:
+        self, looks: list[_Look], loaded: LoadedModel, *, keep_pixels: bool
+    ) -> Iterator[tuple[_Look, _Seen | RecordError]]:
         """Fetch and decode, in no order; each picture is on its way to the model, or an error."""
         outcomes = fetch_all(
             ((look, look.picture.url) for look in looks),
@@ -92,11 +103,11 @@ class Pipeline:
         )
         with closing(outcomes):
             for outcome in outcomes:
-                yield outcome.key, self._classify(outcome, loaded)
+                yield outcome.key, self._classify(outcome, loaded, keep_pixels=keep_pixels)
 
     def _classify(
-        self, outcome: Outcome[_Look], loaded: LoadedModel
-    ) -> "Future[Probabilities] | RecordError":
+        self, outcome: Outcome[_Look], loaded: LoadedModel, *, keep_pixels: bool
+    ) -> _Seen | RecordError:
         if outcome.fetched is None:
             return outcome.error or RecordError("fetch", "unknown")
         preprocessing = loaded.model.description.preprocessing
@@ -108,7 +119,9 @@ class Pipeline:
                 pixels = preprocessing.to_uint8(decoded.image)
         except RecordError as error:
             return error
-        return loaded.batcher.submit(pixels)
+        probabilities = loaded.batcher.submit(pixels)
+        kept = pixels if keep_pixels else None
+        return _Seen(look=outcome.key, probabilities=probabilities, pixels=kept)
 
 
 def sees_other_pictures(trained_on: PictureSource, picture: str) -> bool:
@@ -126,15 +139,18 @@ def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError
 
 
 def _outcome(
-    classifying: "list[tuple[_Look, Future[Probabilities]]]",
+    seen: list[_Seen],
     errors: dict[str, RecordError],
     loaded: LoadedModel,
     on_record: Callable[[], None],
 ) -> ChunkOutcome:
     outcome = ChunkOutcome()
-    for look, probabilities in classifying:
-        outcome.classified[look.asked_id] = look.target.record_id
-        outcome.predictions += _predictions(look, loaded, probabilities.result())
+    for each in seen:
+        outcome.classified[each.look.asked_id] = each.look.target.record_id
+        found = _predictions(each.look, loaded, each.probabilities.result())
+        outcome.predictions += found
+        if found and each.pixels is not None:
+            outcome.pictures[each.look.picture.url] = each.pixels
         on_record()
     outcome.errors = {key: error for key, error in errors.items() if key not in outcome.classified}
     return outcome

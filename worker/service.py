@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from common.errors import DeviceError, EnrichmentError
+from common.errors import DeviceError, EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi
 from common.images.leases import SharedHostLimiter
 from common.settings import ApiSettings, ImageSettings, ModelSettings
@@ -20,6 +20,7 @@ from worker.draining import Drain
 from worker.leases import EXIT_BROKEN, HeldLease, LeaseKeeper, leave_process
 from worker.metering import MeteredFetcher
 from worker.model_pool import LoadedModel, ModelPool
+from worker.outcomes import ChunkOutcome
 from worker.pipeline import Pipeline, sees_other_pictures
 from worker.resolve import Resolver
 from worker.settings import WorkerSettings
@@ -130,6 +131,8 @@ class EnrichmentService:
             on_record()
             self._warn_of_other_pictures(lease, loaded)
             outcome = self._pipeline.run(lease, loaded, on_record=on_record)
+            if lease.explain:
+                self._explain(outcome, loaded, on_record)
         with metrics.timed("write"):
             job_finished = outcomes.finish(
                 self._engine, lease, outcome, retry_delays=self._settings.retry_delays
@@ -143,6 +146,17 @@ class EnrichmentService:
         )
         if job_finished:
             log.info("job done")
+
+    def _explain(
+        self, outcome: ChunkOutcome, loaded: LoadedModel, on_record: Callable[[], None]
+    ) -> None:
+        try:
+            from worker.explanation import explain  # noqa: PLC0415 - an extra, and slow to load
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"Heatmaps need {error.name}: pip install '.[worker,explain]'."
+            ) from None
+        explain(outcome, loaded.model, self._settings.heatmap_dir, on_record=on_record)
 
     def _warn_of_other_pictures(self, lease: Lease, loaded: LoadedModel) -> None:
         """Say once a job that the model may be less right than it was measured to be."""

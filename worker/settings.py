@@ -25,7 +25,13 @@ class HealthSettings(EnvironmentSettings):
     )
 
 
-class WorkerSettings(BrokerSettings, HealthSettings):
+class HeatmapSettings(EnvironmentSettings):
+    """Where heatmaps are kept."""
+
+    heatmap_dir: Path = Path("heatmaps")
+
+
+class WorkerSettings(BrokerSettings, HealthSettings, HeatmapSettings):
     """How a worker process works."""
 
     worker_chunks_in_flight: int = Field(

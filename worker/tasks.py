@@ -42,6 +42,7 @@ class Submission(BaseModel):
     submitter: Name | None = None
     priority: Literal["urgent", "bulk"] = "bulk"
     picture: Literal["thumbnail", "media", "auto"] = "auto"
+    explain: bool = False
 
 
 class _ChunkName(BaseModel):

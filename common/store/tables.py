@@ -8,7 +8,7 @@ picture_verdict          which pictures stand in for missing ones
 host_lease               how much of an image host each process may ask for
 training_run, checkpoint, model    what was learned, and what of it is in service
 job, job_chunk, job_failure        what is to be enriched, and how far that has come (worker/chunks)
-enrichment               what came out
+enrichment, heatmap      what came out, and where the model looked for it
 """
 
 from datetime import datetime
@@ -21,12 +21,14 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     MetaData,
     SmallInteger,
     Table,
     Text,
+    false,
     func,
     text,
 )
@@ -280,7 +282,7 @@ class Model(Base):
 
 
 class Job(Base):
-    """A batch of records to enrich with one model.
+    """A batch of records to enrich with one model, with heatmaps where it is to `explain`.
 
     `chunks` counts the chunk numbers given out; `total` is how many records it has.
     """
@@ -302,6 +304,7 @@ class Job(Base):
     state: Mapped[str] = mapped_column(server_default="running")
     priority: Mapped[str] = mapped_column(server_default="bulk")
     picture: Mapped[str] = mapped_column(server_default="auto")
+    explain: Mapped[bool] = mapped_column(server_default=false())
     total: Mapped[int] = mapped_column(BigInteger, server_default="0")
     chunks: Mapped[int] = mapped_column(server_default="0")
     submitter: Mapped[str | None]
@@ -391,3 +394,27 @@ class Enrichment(Base):
     image_url: Mapped[str]
     job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Heatmap(Base):
+    """Where the model looked for an enrichment: the SHA-256 of a file below HEATMAP_DIR.
+
+    It shows the picture that was at `image_url`. An enrichment that was since made of another
+    picture, by a job that explains nothing, has a row that is no longer about it.
+    """
+
+    __tablename__ = "heatmap"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["record_id", "concept_uri", "model_id"],
+            ["enrichment.record_id", "enrichment.concept_uri", "enrichment.model_id"],
+            ondelete="CASCADE",
+        ),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
+    )
+
+    record_id: Mapped[str] = mapped_column(primary_key=True)
+    concept_uri: Mapped[str] = mapped_column(primary_key=True)
+    model_id: Mapped[int] = mapped_column(primary_key=True)
+    image_url: Mapped[str]
+    sha256: Mapped[str] = mapped_column(index=True)

@@ -27,6 +27,7 @@ HOSTILE: list[dict[str, object]] = [
     {"submitter": ["ann"]},
     {"priority": "highest"},
     {"picture": 3},
+    {"explain": "yes"},
     {"argument 1": "surplus"},
     {"model_id": 7},
 ]
@@ -74,7 +75,7 @@ def test_without_a_model_a_list_is_refused(engine: Engine) -> None:
     [
         ((["/1/a"], "key"), {}, {"record_ids": ["/1/a"], "idempotency_key": "key"}),
         ((), {"record_ids": []}, {"record_ids": []}),
-        ((1, 2, 3, 4, 5, 6), {}, {"argument 0": 6}),
+        ((1, 2, 3, 4, 5, 6, 7), {}, {"explain": 6, "argument 0": 7}),
     ],
 )
 def test_arguments_are_known_by_their_names(

@@ -47,6 +47,14 @@ def enqueue(
             "the thumbnail as fallback"
         ),
     ] = "auto",
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="also store for each enrichment a heatmap of where the model looked, for "
+            "`worker explain`",
+        ),
+    ] = False,
     idempotency_key: Annotated[
         str | None, typer.Option(help="the same key again makes no second job")
     ] = None,
@@ -71,6 +79,7 @@ def enqueue(
         picture=picture,
         model=model,
         unseen=unseen,
+        explain=explain,
         submitter=_user(),
         idempotency_key=idempotency_key,
     )

@@ -23,12 +23,14 @@ class JobOptions:
 
     `model` is NAME, which means its newest version, or NAME@VERSION; without one the active model
     is meant. `unseen` leaves out what the model has looked at, or is about to for another job.
+    `explain` stores for each enrichment a heatmap of where the model looked.
     """
 
     priority: Literal["urgent", "bulk"] = "bulk"
     picture: Picture = "auto"
     model: str | None = None
     unseen: bool = False
+    explain: bool = False
     submitter: str | None = None
     idempotency_key: str | None = None
 
@@ -64,8 +66,8 @@ _MODEL = text("""
 """)
 _KNOWN = text("SELECT id, total FROM job WHERE idempotency_key = :idempotency_key")
 _CREATE = text("""
-    INSERT INTO job (model_id, priority, picture, submitter, idempotency_key)
-    VALUES (:model_id, :priority, :picture, :submitter, :idempotency_key)
+    INSERT INTO job (model_id, priority, picture, explain, submitter, idempotency_key)
+    VALUES (:model_id, :priority, :picture, :explain, :submitter, :idempotency_key)
     ON CONFLICT (idempotency_key) DO NOTHING RETURNING id
 """)
 _SUBMITTED = text("CREATE TEMPORARY TABLE submitted (record_id text) ON COMMIT DROP")

@@ -74,6 +74,13 @@ GOOD = {
         "image_url": "http://x.org/a.jpg",
         "job_id": JOB,
     },
+    "heatmap": {
+        "record_id": "/1/a",
+        "concept_uri": "http://data.europeana.eu/concept/43",
+        "model_id": 1,
+        "image_url": "http://x.org/a.jpg",
+        "sha256": HASH,
+    },
 }
 
 BAD = [
@@ -141,6 +148,7 @@ BAD = [
     ("enrichment", "confidence_is_probability", {"confidence": -0.01}),
     ("enrichment", "confidence_is_probability", {"confidence": float("nan")}),
     ("enrichment", "source_known", {"source": "guess"}),
+    ("heatmap", "sha256_form", {"sha256": "../a"}),
 ]
 
 
@@ -153,7 +161,7 @@ def insert_rows(connection, last, row):
 
 
 def test_the_good_rows_are_good(connection):
-    insert_rows(connection, "enrichment", GOOD["enrichment"])
+    insert_rows(connection, "heatmap", GOOD["heatmap"])
 
 
 @pytest.mark.parametrize(
