@@ -3,6 +3,7 @@
 from common.command import command_group
 from worker.commands.control import cancel, pause, resume, retry
 from worker.commands.enqueue import enqueue
+from worker.commands.explain import explain, tidy
 from worker.commands.export import export
 from worker.commands.health import health
 from worker.commands.jobs import jobs
@@ -12,7 +13,20 @@ from worker.commands.status import status
 app = command_group(
     "Predicts concepts for records: enqueue record IDs, run workers, watch and steer jobs, export."
 )
-for command in (enqueue, run, jobs, status, pause, resume, cancel, retry, export, health):
+for command in (
+    enqueue,
+    run,
+    jobs,
+    status,
+    pause,
+    resume,
+    cancel,
+    retry,
+    export,
+    explain,
+    tidy,
+    health,
+):
     app.command()(command)
 
 

@@ -52,7 +52,11 @@ def _schema(pyarrow: Any, asked: Mapping[str, Any]) -> Any:
         "image_url": pyarrow.string(),
         "job": repeated,
         "created": pyarrow.timestamp("us", tz="UTC"),
+        "heatmap": pyarrow.string(),
     }
-    fields = [pyarrow.field(name, types[name], nullable=False) for name in EnrichmentRow._fields]
+    fields = [
+        pyarrow.field(name, types[name], nullable=name == "heatmap")
+        for name in EnrichmentRow._fields
+    ]
     described = json.dumps({name: str(value) for name, value in asked.items()})
     return pyarrow.schema(fields, metadata={METADATA_KEY: described})

@@ -15,12 +15,16 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
 from worker.exports.addresses import published
+from worker.heatmaps import relative_path
 
 ROWS_AT_ONCE = 5_000  # from the cursor of the server
 
 
 class EnrichmentRow(NamedTuple):
-    """A concept that a model saw in a picture of a record; `image_url` is fit to be published."""
+    """A concept that a model saw in a picture of a record; `image_url` is fit to be published.
+
+    `heatmap` is the path below HEATMAP_DIR of what shows where it looked, if it was asked to.
+    """
 
     record_id: str
     concept: str
@@ -31,6 +35,7 @@ class EnrichmentRow(NamedTuple):
     image_url: str
     job: str
     created: datetime
+    heatmap: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +57,18 @@ class Selection:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-_ENRICHMENTS = """
+_COLUMNS = """
     SELECT enrichment.record_id, enrichment.concept_uri, concept.label, enrichment.confidence,
            model.name || ' v' || model.version, enrichment.source, enrichment.image_url,
-           CAST(enrichment.job_id AS text), enrichment.created_at
+           CAST(enrichment.job_id AS text), enrichment.created_at, heatmap.sha256
+"""
+_FROM = """
     FROM enrichment
     JOIN model ON model.id = enrichment.model_id
     JOIN concept ON concept.uri = enrichment.concept_uri
-    WHERE {}
+    LEFT JOIN heatmap USING (record_id, concept_uri, model_id, image_url)
+"""
+_IN_ORDER = """
     ORDER BY enrichment.record_id COLLATE "C", enrichment.confidence DESC,
              enrichment.concept_uri COLLATE "C", model.name COLLATE "C", model.version
 """
@@ -76,6 +85,13 @@ _CONDITIONS = {
     "version": "model.version = :version",
     "since": "enrichment.created_at >= :since",
 }
+# Of each concept alike, as far as there are: first one of each, then another.
+_DRAWN = """
+    ORDER BY row_number() OVER (PARTITION BY enrichment.concept_uri ORDER BY
+                                hashtext(enrichment.record_id), enrichment.record_id COLLATE "C"),
+             enrichment.concept_uri COLLATE "C"
+    LIMIT :limit
+"""
 _JOB_STATE = text("SELECT state FROM job WHERE id = :job")
 _VERSIONS = text("SELECT version FROM model WHERE name = :model ORDER BY version")
 
@@ -88,12 +104,41 @@ def selected(engine: Engine, selection: Selection) -> Iterator[Iterator[Enrichme
         UsageError: there is no such job or model.
     """
     asked = selection.asked()
-    statement = text(_ENRICHMENTS.format(" AND ".join(_CONDITIONS[name] for name in asked)))
+    conditions = " AND ".join(_CONDITIONS[name] for name in asked)
+    statement = text(f"{_COLUMNS} {_FROM} WHERE {conditions} {_IN_ORDER}")
     with engine.connect() as connection:
         _check(connection, selection)
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
         with streaming.execute(statement, asked) as rows:
             yield map(_fit_to_publish, rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Some of a job's `total` enrichments that have a heatmap."""
+
+    rows: list[EnrichmentRow]
+    total: int
+
+
+def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
+    """Enrichments of a job that have a heatmap, of all concepts alike; always the same ones.
+
+    Raises:
+        UsageError: there is no such job, or none of its enrichments has a heatmap.
+    """
+    explained = f"{_FROM} WHERE {_CONDITIONS['job']} AND heatmap.sha256 IS NOT NULL"
+    with engine.connect() as connection:
+        _check(connection, Selection(job=job))
+        count = text(f"SELECT count(*) {explained}")
+        total: int = connection.execute(count, {"job": job}).scalar_one()
+        if total == 0:
+            raise UsageError(
+                f"No enrichment of job {job} has a heatmap; enqueue its records with --explain."
+            )
+        drawn = text(f"{_COLUMNS} {explained} {_DRAWN}")
+        rows = connection.execute(drawn, {"job": job, "limit": limit})
+        return Sample(rows=[_fit_to_publish(row) for row in rows], total=total)
 
 
 def is_unfinished(engine: Engine, job: UUID) -> bool:
@@ -119,4 +164,5 @@ def _check(connection: Connection, selection: Selection) -> None:
 
 def _fit_to_publish(row: Any) -> EnrichmentRow:
     found = EnrichmentRow._make(row)
-    return found._replace(image_url=published(found.image_url))
+    heatmap = relative_path(found.heatmap) if found.heatmap else None
+    return found._replace(image_url=published(found.image_url), heatmap=heatmap)

@@ -19,7 +19,10 @@ from worker.exports.selection import EnrichmentRow
 
 Target = Literal["record", "image"]
 
-COLUMNS = ("record_id", "concept", "label", "confidence", "model", "picture", "image_url")
+COLUMNS = (
+    *("record_id", "concept", "label", "confidence"),
+    *("model", "picture", "image_url", "heatmap"),
+)
 ANNOTATIONS_A_PAGE = 100  # one that the API dislikes voids its page, and it does not say which
 _STARTS_A_FORMULA = (
     "=",
@@ -90,7 +93,7 @@ def once_a_concept(rows: Iterable[EnrichmentRow]) -> Iterator[EnrichmentRow]:
 def _cells(row: EnrichmentRow) -> tuple[str, ...]:
     confidence = f"{row.confidence:.4f}"
     what = (row.record_id, row.concept, row.label)
-    return (*what, confidence, row.model, row.picture, row.image_url)
+    return (*what, confidence, row.model, row.picture, row.image_url, row.heatmap or "")
 
 
 def _annotation(row: EnrichmentRow, target: Target) -> dict[str, object]:
