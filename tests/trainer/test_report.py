@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.vision.model import Kind
-from tests.trainer.browser import see
+from tests.browser import see
 from tests.trainer.experiments import copied, finished_experiment
 from trainer.experiment import Experiment
 from trainer.summary import summarise, write_summary

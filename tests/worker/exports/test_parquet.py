@@ -24,7 +24,8 @@ def written(given: list[EnrichmentRow], **asked: Any) -> bytes:
 
 
 def test_rows_come_back_as_they_were() -> None:
-    given = [row(label="gemälde"), row(concept=PAINTING, confidence=1.0)]
+    heatmap = "ab/abcd.heatmap.jpg"
+    given = [row(label="gemälde"), row(concept=PAINTING, confidence=1.0, heatmap=heatmap)]
     table = parquet.read_table(io.BytesIO(written(given)))
     assert table.to_pylist() == [each._asdict() for each in given]
 
@@ -34,7 +35,7 @@ def test_columns_have_types_and_the_file_says_what_was_asked_for() -> None:
     schema = parquet.read_schema(io.BytesIO(written([ROW], job=job)))
     types = {name: str(schema.field(name).type) for name in schema.names}
     assert (types["confidence"], types["created"]) == ("double", "timestamp[us, tz=UTC]")
-    assert not any(field.nullable for field in schema)
+    assert [field.name for field in schema if field.nullable] == ["heatmap"]
     assert json.loads(schema.metadata[METADATA_KEY.encode()]) == {"job": str(job)}
 
 

@@ -30,11 +30,14 @@ def pages(given: list[Any], **options: Any) -> list[dict[str, Any]]:
 
 def test_a_table_has_a_line_a_row_in_utf8() -> None:
     stream = io.BytesIO()
-    assert write_csv([row(label="gemälde, öl"), row(model="vases v2")], stream) == 2
+    assert (
+        write_csv([row(label="gemälde, öl"), row(model="vases v2", heatmap="ab/cd.jpg")], stream)
+        == 2
+    )
     assert stream.getvalue().decode("utf-8") == (
-        "record_id,concept,label,confidence,model,picture,image_url\n"
-        f'/1/a,{MAP},"gemälde, öl",0.9123,vases v1,media,{FULL}\n'
-        f"/1/a,{MAP},map,0.9123,vases v2,media,{FULL}\n"
+        "record_id,concept,label,confidence,model,picture,image_url,heatmap\n"
+        f'/1/a,{MAP},"gemälde, öl",0.9123,vases v1,media,{FULL},\n'
+        f"/1/a,{MAP},map,0.9123,vases v2,media,{FULL},ab/cd.jpg\n"
     )
 
 
