@@ -125,6 +125,17 @@ def test_an_ensemble_looks_where_its_members_look_on_average() -> None:
     assert together == pytest.approx(np.mean(alone, axis=0), abs=1e-5)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_classifier_on_a_gpu_is_looked_at_there() -> None:
+    torch.manual_seed(0)
+    classifier = build_classifier("resnet18", classes=2, size=64)
+    preprocessing, pictures = Preprocessing(size=64), drawn_pictures(4, 64)
+    here = HeatmapMaker([classifier], preprocessing).heatmaps(pictures, [0, 1, 0, 1])
+    maker = HeatmapMaker([classifier.to("cuda", memory_format=torch.channels_last)], preprocessing)
+    assert maker._members[0].device.type == "cuda"
+    assert maker.heatmaps(pictures, [0, 1, 0, 1]) == pytest.approx(here, abs=0.02)
+
+
 def test_a_classifier_in_service_is_not_touched_and_not_held_in_memory_twice() -> None:
     """Heatmaps are made in other threads than probabilities, of the same weights."""
     torch.manual_seed(0)

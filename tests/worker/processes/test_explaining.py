@@ -1,26 +1,37 @@
 """Jobs that are to be explained, from the list to the page of heatmaps."""
 
 import signal
-import subprocess
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine
+from typer.testing import CliRunner
 
 from deploy.sandbox.server import Sandbox
-from tests.worker.processes.running import WORKER, wait_for, wait_until_done, worker
+from tests.worker.processes.running import wait_for, wait_until_done, worker
 from worker import jobs
+from worker.cli import app
 from worker.exports.selection import Selection, selected
 
 pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
-def folder(environment: dict[str, str], tmp_path: Path) -> Path:
-    environment["HEATMAP_DIR"] = str(tmp_path / "heatmaps")
-    return tmp_path / "heatmaps"
+def folder(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """HEATMAP_DIR, of the workers and of the commands."""
+    kept = tmp_path / "heatmaps"
+    environment["HEATMAP_DIR"] = str(kept)
+    monkeypatch.setenv("HEATMAP_DIR", str(kept))
+    return kept
+
+
+def run(*arguments: object) -> str:
+    """What a command prints on standard output."""
+    done = CliRunner().invoke(app, list(map(str, arguments)))
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def heatmaps(engine: Engine, job: UUID) -> list[str | None]:
@@ -40,8 +51,7 @@ def test_every_enrichment_is_explained_where_it_was_asked_for(
 ) -> None:
     ids = [item.id for item in sandbox.catalogue.items[:40]]
     (tmp_path / "ids.txt").write_text("\n".join(ids[:30]))
-    command = [WORKER, "enqueue", tmp_path / "ids.txt", "--explain"]
-    explained = UUID(subprocess.check_output(command, env=environment, text=True).strip())
+    explained = UUID(run("enqueue", tmp_path / "ids.txt", "--explain").strip())
     plain = jobs.enqueue(engine, ids[30:]).job_id
     with worker(environment):
         enriched = wait_until_done(engine, explained).enriched
@@ -50,9 +60,8 @@ def test_every_enrichment_is_explained_where_it_was_asked_for(
     assert len(heatmaps(engine, explained)) == enriched
     assert set(heatmaps(engine, explained)) == files(folder)
     assert set(heatmaps(engine, plain)) == {None}
-    page = tmp_path / "page.html"
-    subprocess.run([WORKER, "explain", str(explained), page], env=environment, check=True)
-    assert page.read_text().count('<img src="data:image/jpeg') == enriched
+    page = run("explain", explained, "-")
+    assert page.count('<img src="data:image/jpeg') == enriched
 
 
 def test_a_killed_worker_leaves_whole_files_and_no_enrichment_without_one(
