@@ -52,7 +52,7 @@ def enqueue(
         typer.Option(
             "--explain",
             help="also store for each enrichment a heatmap of where the model looked, for "
-            "`worker explain`",
+            "`worker explain`; twice the computing, and more",
         ),
     ] = False,
     idempotency_key: Annotated[
