@@ -9,7 +9,7 @@ import structlog
 import torch
 from PIL import Image
 
-from common.errors import ModelError
+from common.errors import DeviceError, ModelError
 from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.model import Model
 from worker import heatmaps, metrics
@@ -30,6 +30,7 @@ def explain(
     is called after every few pictures; what it raises ends the work.
 
     Raises:
+        DeviceError: PyTorch cannot compute any more.
         EnrichmentError: the folder cannot be written to.
     """
     try:
@@ -60,7 +61,11 @@ def _heatmaps(
 ) -> Iterator[bytes]:
     seen = torch.stack([pictures[each.image_url] for each in predictions])
     outputs = model.description.concept_uris
-    heats = maker.heatmaps(seen, [outputs.index(each.concept_uri) for each in predictions])
+    labels = [outputs.index(each.concept_uri) for each in predictions]
+    try:
+        heats = maker.heatmaps(seen, labels)
+    except RuntimeError as error:  # PyTorch's: a device that is broken, or full
+        raise DeviceError(f"PyTorch failed at heatmaps: {error}") from None
     for picture, heat in zip(seen, heats, strict=True):
         yield _jpeg(side_by_side(picture, heat))
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageChops, ImageStat
 from structlog.testing import capture_logs
 from torch import nn
 
+from common.errors import DeviceError
 from common.vision.heatmap import HeatmapMaker
 from common.vision.model import Model, Predictor
 from common.vision.preprocessing import Preprocessing
@@ -95,6 +96,25 @@ def test_a_lost_lease_ends_the_work_between_batches(model: Model, tmp_path: Path
         explain(outcome, model, tmp_path / "kept", on_record=lose)
     assert len(list((tmp_path / "kept").rglob("*.*"))) == explanation.AT_A_TIME
     assert not any(each.heatmap for each in outcome.predictions)
+
+
+class _Breaking(nn.Sequential):
+    """Looked at once, to find its layers, it works; then its device is broken."""
+
+    looks = 0
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        self.looks += 1
+        if self.looks > 1:
+            raise RuntimeError("CUDA error: an illegal memory access")
+        return super().forward(pictures)
+
+
+def test_a_device_that_breaks_blames_no_record(model: Model, tmp_path: Path) -> None:
+    layers = nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    broken = replace(model, predictor=Predictor([_Breaking(*layers)], model.description))
+    with pytest.raises(DeviceError, match="illegal memory"):
+        explain(seen(2), broken, tmp_path / "kept", on_record=ignore)
 
 
 def test_a_model_without_places_explains_nothing_and_says_so(model: Model, tmp_path: Path) -> None:
