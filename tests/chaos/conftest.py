@@ -1,7 +1,7 @@
 """The store, model and settings of the tests with worker processes, and a sandbox with poison."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,12 +11,11 @@ from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from tests.chaos.workers import HANG, KILL, poisonous_picture
 from tests.worker.conftest import engine, model_id
-from tests.worker.processes.conftest import active_model, environment
+from tests.worker.processes.conftest import active_model, environment, read_few
 
 __all__ = ["active_model", "engine", "environment", "model_id"]
 
 RECORDS = int(os.environ.get("CHAOS_RECORDS", "400"))
-DISTINCT_PICTURES = 10
 POISON = {"/99/kills": KILL, "/99/hangs": HANG}
 
 
@@ -26,20 +25,13 @@ def sandbox() -> Iterator[Sandbox]:
     drawn = draw_collection(items=RECORDS)
     like = drawn.items[0]
     poisonous = [replace(like, id=key, picture=key, thumbnail=False) for key in POISON]
-    read = _reader(drawn.read, [item.picture for item in drawn.items[:DISTINCT_PICTURES]])
+    harmless = read_few(drawn)
+
+    def read(picture: str) -> bytes:
+        poison = POISON.get(picture)
+        return poisonous_picture(poison) if poison else harmless(picture)
+
     catalogue = replace(drawn, items=[*drawn.items, *poisonous], read=read)
     slow = Faults(hosts={"*": [Fault(kind="latency", seconds=0.02)]})
     with Sandbox(catalogue, faults=slow) as running:
         yield running
-
-
-def _reader(read: Callable[[str], bytes], names: Sequence[str]) -> Callable[[str], bytes]:
-    """Poison for the poisonous, for all others one of a few pictures: drawing takes time."""
-    pictures = [read(name) for name in names]
-
-    def read_or_poison(picture: str) -> bytes:
-        poison = POISON.get(picture)
-        chosen = pictures[sum(picture.encode()) % len(pictures)]
-        return poisonous_picture(poison) if poison else chosen
-
-    return read_or_poison

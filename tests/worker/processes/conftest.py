@@ -1,7 +1,8 @@
 """A store, a broker, a sandbox and a model for real worker processes."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,19 +12,28 @@ from sqlalchemy import Engine, text
 from common.vision.classifier import build_classifier
 from common.vision.model import Description, save_bundle
 from common.vision.preprocessing import Preprocessing
+from deploy.sandbox.catalogue import Catalogue
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from tests.worker.conftest import CONCEPTS
 
 MAP, PAINTING = CONCEPTS
+DISTINCT_PICTURES = 10
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     slow = Faults(hosts={"*": [Fault(kind="latency", seconds=0.02)]})
-    with Sandbox(draw_collection(items=700), faults=slow) as running:
+    drawn = draw_collection(items=700)
+    with Sandbox(replace(drawn, read=read_few(drawn)), faults=slow) as running:
         yield running
+
+
+def read_few(drawn: Catalogue) -> Callable[[str], bytes]:
+    """One of a few pictures for each that is asked for: drawing takes time."""
+    few = [drawn.read(item.picture) for item in drawn.items[:DISTINCT_PICTURES]]
+    return lambda picture: few[sum(picture.encode()) % len(few)]
 
 
 @pytest.fixture
