@@ -4,8 +4,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -96,8 +94,8 @@ def test_each_status_has_its_reason(serve, fetcher, status, reason):
     [
         ("7", 7),
         ("99999999999999999999", 3600),
-        (format_datetime(datetime.now(UTC) + timedelta(days=900)), 3600),
-        (format_datetime(datetime.now(UTC) - timedelta(days=1)), 0),
+        ("Fri, 01 Jan 2100 00:00:00 +0000", 3600),
+        ("Sat, 01 Jan 2000 00:00:00 +0000", 0),
         ("Fri, 31 Dec 9999 23:59:59 -0000", 3600),
         ("Fri, 31 Dec 99999 23:59:59 GMT", None),
         ("soon", None),
@@ -226,7 +224,7 @@ def test_slow_drip_ends_at_the_deadline_wherever_it_drips(serve, make_fetcher, s
     server = serve(dripping(start))
     began = time.monotonic()
     assert reason_of(fetcher, server.url()) == "timeout"
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5  # it would drip for ever
 
 
 def test_silence_ends_at_the_read_limit(serve, make_fetcher):
@@ -241,7 +239,7 @@ def test_a_transfer_below_the_minimum_rate_ends_early(serve, make_fetcher):
     server = serve(dripping(OK + b"Content-Length: 99999\r\n\r\n" + JPEG[:9]))
     began = time.monotonic()
     assert reason_of(make_fetcher(limits=limits), server.url()) == "too_slow"
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 2.5  # before the deadline
 
 
 def test_cancelling_ends_a_waiting_request_within_a_moment(serve, fetcher):
@@ -251,7 +249,7 @@ def test_cancelling_ends_a_waiting_request_within_a_moment(serve, fetcher):
     began = time.monotonic()
     with pytest.raises(TransientRecordError, match="cancelled"):
         fetcher.step(fetcher.request(server.url()), cancelled)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 2.5  # before the deadline
 
 
 def redirecting(*locations: str):
@@ -348,7 +346,7 @@ def test_a_look_up_that_hangs_is_given_up(make_fetcher):
     fetcher = make_fetcher(lookup=lambda host: released.wait(5) and [])
     began = time.monotonic()
     assert reason_of(fetcher, "http://slow.example/x.jpg") == "dns"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
     released.set()
 
 
