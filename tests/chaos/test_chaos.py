@@ -34,7 +34,7 @@ from worker.resolve import Resolver
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 WORKERS = 3
 LEASE_SECONDS = 2
-PATIENCE = 120 + RECORDS / 10  # seconds
+PATIENCE = 300 + RECORDS / 10  # seconds
 STRIKES = max(7, RECORDS // 100)  # seven are one of each kind, and two kills
 PAUSE = 0.7  # seconds between them
 

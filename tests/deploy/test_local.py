@@ -26,7 +26,7 @@ from deploy.local import Services, local_services
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOCAL = [sys.executable, "-m", "deploy.local"]
-SECONDS = 60  # how long a test waits for what should take one or two
+SECONDS = 180  # how long a test waits for what should take one or two
 NO_POSTGRES = {"DATABASE_URL": "not started"}  # where a test is quicker without
 OURS: Mapping[str, str] = {}  # the environment of the tests, unchanged
 NO_SERVERS = NO_POSTGRES | {"BROKER_URL": "not started"}

@@ -15,6 +15,7 @@ from tests.trainer.experiments import finished_experiment
 from tests.trainer.pictures import draw_folder, write_vocabulary
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+SECONDS = 240  # for a cell on a busy machine; a few are usual
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,12 @@ def execute(name: str, folder: Path, parameters: str) -> str:
     notebook: Any = nbformat.read(NOTEBOOKS / name, as_version=4)
     (cell,) = [each for each in notebook.cells if "parameters" in each.metadata.get("tags", [])]
     cell.source = parameters
-    client = NotebookClient(notebook, timeout=90, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        notebook,
+        timeout=SECONDS,
+        startup_timeout=SECONDS,
+        resources={"metadata": {"path": str(folder)}},
+    )
     client.execute(env=os.environ.copy())
     outputs = [output for each in notebook.cells for output in each.get("outputs", [])]
     texts = [each.get("text") or each.get("data", {}).get("text/plain", "") for each in outputs]

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,23 @@ QUICK = (
     *("--arch", "shufflenet_v2_x0_5", "--input-size", "32", "--folds", "2"),
     *("--epochs", "2", "--batch-size", "8", "--learning-rate", "0.003"),
 )
+
+# The command, which is killed in its second fold as soon as there is something to resume from.
+MORTAL = """
+import os, signal
+from trainer.cli import main
+from trainer.state import TrainingState
+
+save = TrainingState.save
+
+def save_and_die(state, path):
+    save(state, path)
+    if path.parent.name == "split_1":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+TrainingState.save = save_and_die
+main()
+"""
 
 
 class Trainer:
@@ -210,30 +226,15 @@ def test_killed_and_started_again_it_ends_with_the_same_numbers(trainer: Trainer
     more = ["--epochs", "3", "--head-epochs", "1", "--ema", "0.8", "--mixup", "0.2"]
     assert trainer.train(*more, name="undisturbed").exit_code == 0
     killed = trainer.experiments / "killed"
-    with _running(trainer.arguments(*more, name="killed")) as process:
-        _wait_for(killed / "split_1" / "resume.pth")
-        process.send_signal(signal.SIGKILL)
+    command = [sys.executable, "-c", MORTAL, *trainer.arguments(*more, name="killed")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}  # as here: more would round otherwise
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert (killed / "split_0" / "metrics.json").exists()
+    assert (killed / "split_1" / "resume.pth").exists()
     assert not (killed / "split_1" / "metrics.json").exists()
     assert trainer.train(*more, name="killed").exit_code == 0
     for file in ("summary.json", "split_0/history.csv", "split_1/predictions.csv"):
         undisturbed = trainer.experiments / "undisturbed" / file
         assert (killed / file).read_text() == undisturbed.read_text()
     assert not list(killed.rglob("resume.pth"))
-
-
-def _running(arguments: list[str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "trainer.cli", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},  # as here: more would round otherwise
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def _wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 120
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.005)

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,9 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from common.errors import EnrichmentError, UsageError
 from tests.trainer.pictures import VOCABULARY, draw_folder, write_vocabulary
+from trainer.cli import app
 from trainer.config import TrainingConfig
 from trainer.dataset import folder_data
 from trainer.experiment import Experiment
@@ -22,6 +23,9 @@ from trainer.side_by_side import Assignment, parse_devices, run_side_by_side
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
+PATIENCE = 240.0  # seconds; on a busy machine torch alone takes many to import
+
+pytestmark = pytest.mark.timeout(3 * PATIENCE)
 
 
 @pytest.fixture
@@ -33,18 +37,18 @@ def data(tmp_path: Path) -> Path:
 
 def test_killed_and_resumed_they_give_the_numbers_of_a_sequence(data: Path) -> None:
     experiments = data.parent / "experiments"
-    with _training(data, "sequence") as process:
-        assert process.wait(120) == 0
+    undisturbed = CliRunner().invoke(app, _arguments(data, "sequence"))
+    assert undisturbed.exit_code == 0, undisturbed.output
     side_by_side = experiments / "side_by_side"
-    with _training(data, "side_by_side", "--devices", "cpu,cpu") as process:
-        _wait_until(lambda: all((side_by_side / f"split_{n}/resume.pth").exists() for n in (0, 1)))
+    with _training(data) as process:
+        _wait_until(lambda: all(_is_under_way(side_by_side / f"split_{n}") for n in (0, 1)))
         children = _children(process.pid)
         process.kill()
-        process.wait(20)
+        process.wait()
         _wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
     assert len(children) >= 2
-    with _training(data, "side_by_side", "--devices", "cpu,cpu") as process:
-        assert process.wait(120) == 0
+    with _training(data) as process:
+        assert process.wait(PATIENCE) == 0
     for file in ("summary.json", "split_0/history.csv", "split_1/predictions.csv"):
         expected = (experiments / "sequence" / file).read_text()
         assert (side_by_side / file).read_text() == expected, file
@@ -73,22 +77,33 @@ def test_a_device_that_does_not_exist_is_a_usage_error(name: str) -> None:
         parse_devices(f"cpu,{name}")
 
 
-@contextmanager
-def _training(data: Path, name: str, *more: str) -> Iterator["subprocess.Popen[bytes]"]:
-    command = [
-        *(sys.executable, "-m", "trainer.cli", "train", "--data-dir", str(data), "--folds", "2"),
-        *("--vocab-json", str(data.parent / "vocabulary.json"), "--experiment-name", name),
-        *("--saving-dir", str(data.parent / "experiments"), "--arch", "shufflenet_v2_x0_5"),
-        *("--input-size", "32", "--epochs", "8", "--patience", "8", "--batch-size", "8", *more),
+def _arguments(data: Path, name: str) -> list[str]:
+    return [
+        *("train", "--data-dir", str(data), "--vocab-json", str(data.parent / "vocabulary.json")),
+        *("--saving-dir", str(data.parent / "experiments"), "--experiment-name", name),
+        *("--arch", "shufflenet_v2_x0_5", "--input-size", "32", "--folds", "2"),
+        *("--epochs", "8", "--patience", "8", "--batch-size", "8"),
     ]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}  # as many as each process will have
+
+
+@contextmanager
+def _training(data: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Two folds side by side, with one thread each, as the sequence in this process has."""
+    arguments = [*_arguments(data, "side_by_side"), "--devices", "cpu,cpu"]
+    command = [sys.executable, "-m", "trainer.cli", *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGKILL)
+            process.kill()
+
+
+def _is_under_way(split: Path) -> bool:
+    """Whether a fold has something to resume from, or is even done."""
+    return any((split / name).exists() for name in ("resume.pth", "metrics.json"))
 
 
 def _children(pid: int) -> list[int]:
@@ -97,7 +112,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -88,4 +88,4 @@ def test_the_deadline_holds_within_tls(server_context, trusting, make_fetcher):
     began = time.monotonic()
     with serving(drip, server_context) as server, pytest.raises(RecordError, match="^timeout: "):
         fetcher.fetch(https(server))
-    assert time.monotonic() - began < 1.6
+    assert time.monotonic() - began < 5  # it would drip for ever

@@ -52,7 +52,7 @@ def test_it_says_where_it_listens_and_ends_cleanly(ending: signal.Signals) -> No
 )
 def test_wrong_usage_ends_with_a_message(arguments: tuple[str, ...], complaint: str) -> None:
     with start(*arguments) as process:
-        _, complaints = process.communicate(timeout=20)
+        _, complaints = process.communicate(timeout=120)
     assert process.returncode == 2
     assert complaint in complaints
     assert "Traceback" not in complaints

@@ -323,7 +323,7 @@ def test_a_run_that_is_ended_goes_on(harvester, catalogue, use_sandbox, sign, mo
         running = harvester.start(*IMAGES, "--picture", "media")
         _wait_until(lambda: any(harvester.folder.glob("images/*/*")))
         os.kill(running.pid, sign)
-        assert running.wait(20) == (-sign if sign == signal.SIGKILL else 130)
+        assert running.wait(120) == (-sign if sign == signal.SIGKILL else 130)
         kept = harvester.rows(ROWS)
         assert len(kept) < 100
         assert kept or sign == signal.SIGKILL

@@ -160,7 +160,7 @@ def test_killed_harvests_go_on_and_end_like_an_undisturbed_one(harvester, catalo
         harvester(*HARVEST[:-1], "undisturbed", *options)
         undisturbed = requests_to(sandbox)
         kills = 0
-        for records in (100, 300, 500):
+        for records in (100, 200, 300):
             running = harvester.start(*HARVEST, *options)
             _wait_until(lambda records=records: len(harvester.rows(ITEMS)) >= records)
             kills += running.poll() is None
@@ -173,7 +173,7 @@ def test_killed_harvests_go_on_and_end_like_an_undisturbed_one(harvester, catalo
     assert disturbed <= undisturbed + kills * AT_A_TIME
 
 
-def _wait_until(condition, patience=20.0):
+def _wait_until(condition, patience=120.0):
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline

@@ -103,6 +103,6 @@ def test_a_reader_that_stops_reading_ends_the_export_with_one_line(filled: Shelf
         assert process.stdout.readline().startswith(b"record_id,")
         process.stdout.close()
         complaint = process.stderr.read().decode()
-        assert process.wait(timeout=60) == 1
+        assert process.wait(timeout=180) == 1
     lines = [line for line in complaint.splitlines() if not line.startswith("export:")]
     assert lines == ["error: Nobody reads the output any more."]

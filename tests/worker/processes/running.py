@@ -14,7 +14,7 @@ from worker import jobs
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 WORKER = str(Path(sys.executable).with_name("worker"))
-PATIENCE = 90.0  # seconds; on a busy machine torch alone takes several to import
+PATIENCE = 300.0  # seconds; on a busy machine torch alone takes many to import
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def worker(
             yield process
         finally:
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

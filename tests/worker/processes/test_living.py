@@ -13,6 +13,7 @@ from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
+    PATIENCE,
     WORKER,
     chunk_states,
     wait_for,
@@ -21,7 +22,7 @@ from tests.worker.processes.running import (
 )
 from worker import jobs
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(4 * PATIENCE)
 
 
 def attempts_of_ready_chunks(engine: Engine) -> int:
@@ -38,7 +39,7 @@ def test_a_worker_that_is_told_to_stop_finishes_the_chunk_in_work(
         wait_for(lambda: chunk_states(engine, job_id).get("leased", 0) == 1)
         done = chunk_states(engine, job_id).get("done", 0)
         stopped.terminate()
-        assert stopped.wait(timeout=60) == 0
+        assert stopped.wait(PATIENCE) == 0
     states = chunk_states(engine, job_id)
     assert "leased" not in states
     assert states["done"] == done + 1
@@ -52,7 +53,7 @@ def test_a_chunk_that_is_not_finished_in_time_is_given_back(
     with worker(environment | slow) as stopped:
         wait_for(lambda: chunk_states(engine, job_id).get("leased", 0) == 1)
         stopped.terminate()
-        assert stopped.wait(timeout=30) == 0
+        assert stopped.wait(PATIENCE) == 0
     assert chunk_states(engine, job_id) == {"ready": 3}
     assert attempts_of_ready_chunks(engine) == 0
 
@@ -60,14 +61,14 @@ def test_a_chunk_that_is_not_finished_in_time_is_given_back(
 def test_a_chunk_that_waits_for_a_silent_host_is_given_back_too(
     engine: Engine, environment: dict[str, str]
 ) -> None:
-    silent = Faults(hosts={"*": [Fault(kind="latency", seconds=50)]})
+    silent = Faults(hosts={"*": [Fault(kind="latency", seconds=600)]})
     with Sandbox(draw_collection(items=5), faults=silent) as sandbox:
         here = {"EUROPEANA_API_URL": sandbox.url, "EUROPEANA_API_KEY": sandbox.key}
         with worker(environment | here | {"WORKER_GRACE_SECONDS": "2"}) as stopped:
             job_id = jobs.enqueue(engine, [item.id for item in sandbox.catalogue.items]).job_id
             wait_for(lambda: chunk_states(engine, job_id) == {"leased": 1})
             stopped.terminate()
-            assert stopped.wait(timeout=20) == 0
+            assert stopped.wait(PATIENCE) == 0
     assert chunk_states(engine, job_id) == {"ready": 1}
     assert attempts_of_ready_chunks(engine) == 0
 
@@ -88,7 +89,7 @@ def test_health_metrics_and_log_of_a_worker(
         wait_for(lambda: health(watched) == 0)
         metrics = scrape(port)
         process.terminate()
-        _, log = process.communicate(timeout=30)
+        _, log = process.communicate(timeout=PATIENCE)
     assert health(watched) == 1
     assert metrics['worker_records_total{outcome="enriched"}'] == done.enriched > 0
     for stage in ("resolve", "fetch", "decode", "wait", "infer", "write"):

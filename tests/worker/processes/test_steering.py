@@ -7,12 +7,14 @@ import pytest
 from sqlalchemy import Engine
 
 from deploy.sandbox.server import Sandbox
-from tests.worker.processes.running import chunk_states, wait_for, wait_until_done, worker
+from tests.worker.processes.running import PATIENCE, chunk_states, wait_for, wait_until_done, worker
 from worker import jobs
 from worker.jobs import acceptance
 
 # Sixteen seconds a chunk, and leases as they are outside of tests.
 SLOW = {"FETCH_REQUESTS_PER_SECOND": "2", "WORKER_LEASE_SECONDS": "120"}
+
+pytestmark = pytest.mark.timeout(4 * PATIENCE)
 
 
 def in_work(engine: Engine, job_id: UUID) -> bool:

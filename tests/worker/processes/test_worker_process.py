@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
+    PATIENCE,
     chunk_states,
     job_ids,
     outcomes,
@@ -20,7 +21,7 @@ from tests.worker.processes.running import (
 from worker import jobs
 from worker.app import SUBMIT, SUBMIT_QUEUE
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(4 * PATIENCE)
 
 
 def test_every_record_comes_to_one_outcome(
