@@ -18,8 +18,9 @@ demo: $(INSTALLED) ## Walk the whole path, harvest to enrichments; CATALOG=folde
 	@rm -rf .demo
 	@WEIGHTS="$(WEIGHTS)" $(BIN)/python -m deploy.local --data .demo/services -- $(BIN)/python -m deploy.demo
 
+# Three processes keep two cores busy, since tests wait more than they compute; a file stays whole.
 test: $(INSTALLED) ## Run all tests, on a Postgres and a Valkey of their own
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random, over 10,000 records
 	CHAOS_RECORDS=10000 $(BIN)/pytest tests/chaos

@@ -22,6 +22,11 @@ ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"
 TEMPLATE = "migrated"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks for more time than others begins first, so that nobody waits for it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _hermetic_environment() -> Iterator[None]:
     """No variable of the one who runs the tests reaches a test or a process it starts."""
