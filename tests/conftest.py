@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +21,17 @@ from deploy.local import Postgres, Services, local_services
 
 ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"
 TEMPLATE = "migrated"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A home folder for this run: libraries write into it as soon as they are imported."""
+    if hasattr(config, "workerinput"):  # the one who started this process made it
+        return
+    home = tempfile.TemporaryDirectory(prefix="home-", ignore_cleanup_errors=True)
+    config.add_cleanup(home.cleanup)
+    os.environ["HOME"] = home.name
+    for name in [name for name in os.environ if name.startswith("XDG_")]:
+        del os.environ[name]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,8 +1,10 @@
 """The fixtures that every other test stands on."""
 
 import os
+import pwd
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,8 @@ def test_no_variable_of_the_one_who_runs_the_tests_reaches_a_test(tmp_path: Path
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_what_libraries_write_into_the_home_folder_is_temporary() -> None:
+    assert Path.home().is_relative_to(tempfile.gettempdir())
+    assert Path.home() != Path(pwd.getpwuid(os.geteuid()).pw_dir)
