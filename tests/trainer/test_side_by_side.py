@@ -23,7 +23,7 @@ from trainer.side_by_side import Assignment, parse_devices, run_side_by_side
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
-PATIENCE = 240.0  # seconds; on a busy machine torch alone takes many to import
+PATIENCE = 600.0  # seconds; on a busy machine torch alone takes many to import
 
 pytestmark = pytest.mark.timeout(3 * PATIENCE)
 
