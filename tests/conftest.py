@@ -3,7 +3,7 @@
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
@@ -23,15 +23,24 @@ ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"
 TEMPLATE = "migrated"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """A home folder for this run: libraries write into it as soon as they are imported."""
-    if hasattr(config, "workerinput"):  # the one who started this process made it
-        return
+def _move_home() -> Callable[[], None]:
+    """Make a temporary folder the home of this run; returns what removes it."""
     home = tempfile.TemporaryDirectory(prefix="home-", ignore_cleanup_errors=True)
-    config.add_cleanup(home.cleanup)
     os.environ["HOME"] = home.name
     for name in [name for name in os.environ if name.startswith("XDG_")]:
         del os.environ[name]
+    return home.cleanup
+
+
+# Libraries write there as soon as they are imported, as the next conftest.py may do.
+# A process that tests are shared out to has the home of the one that started it.
+remove_home = None if "PYTEST_XDIST_WORKER" in os.environ else _move_home()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave nothing of what libraries wrote."""
+    if remove_home is not None:
+        config.add_cleanup(remove_home)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
