@@ -1,5 +1,7 @@
 """The runtimes by name: which are installed, and how each is opened."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -51,6 +53,12 @@ def open_runtime(name: RuntimeName, model: Model, cache_dir: Path) -> Runtime:
         return _open_on_cpu(name, model, cache_dir)
 
 
+def silence_telemetry() -> None:
+    """Keep ONNX Runtime and OpenVINO, imported after this, from reporting to their makers."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # OpenVINO has a stub
+
+
 @contextmanager
 def failures(name: str, kind: type[EnrichmentError]) -> Iterator[None]:
     """Whatever goes wrong in a runtime is an error of this kind, if it is none of ours."""
@@ -64,6 +72,7 @@ def failures(name: str, kind: type[EnrichmentError]) -> Iterator[None]:
 
 def _open_on_cpu(name: RuntimeName, model: Model, cache_dir: Path) -> Runtime:
     """ONNX Runtime or OpenVINO; either reads the same file, which is in float32 or in int8."""
+    silence_telemetry()
     if name in INT8:
         from common.vision.runtimes.quantisation import quantised  # noqa: PLC0415 - an extra
 

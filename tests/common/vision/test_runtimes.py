@@ -1,5 +1,8 @@
 """Runtimes agree with the model, and live with little memory."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +96,20 @@ def test_a_device_too_small_for_one_picture_is_a_model_error(
 def test_no_picture_gives_no_row(model: Model) -> None:
     empty = torch.zeros((0, 3, 32, 32), dtype=torch.uint8)
     assert TorchRuntime(model, CPU).probabilities(empty).shape == (0, 3)
+
+
+def test_runtimes_report_nothing_to_their_makers(tmp_path: Path) -> None:
+    code = (
+        "from common.vision.runtimes.opening import silence_telemetry; silence_telemetry();"
+        "import onnxruntime, openvino; from openvino.tools.ovc import telemetry_utils;"
+        "print(telemetry_utils.tm.__name__)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
+    assert not list(tmp_path.iterdir())  # where both would keep the ID of the device
