@@ -13,7 +13,8 @@ from common.errors import DeviceError, ModelError
 from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.model import Model
 from worker import heatmaps, metrics
-from worker.outcomes import ChunkOutcome, Prediction
+from worker.enrichments import Prediction
+from worker.outcomes import ChunkOutcome
 
 AT_A_TIME = 8  # pictures whose activations are in memory; a lost lease is noticed in between
 JPEG_QUALITY = 85

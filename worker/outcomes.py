@@ -1,36 +1,25 @@
 """What a chunk's records came to, and the one transaction that writes it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError
 
 from common.errors import RecordError
 from common.store.bulk import upsert
-from common.store.tables import Enrichment, Heatmap, JobFailure
-from worker import chunks, metrics, retries
+from common.store.tables import Heatmap, JobFailure
+from worker import chunks, enrichments, metrics, retries
 from worker.chunks import Lease
+from worker.enrichments import Prediction
+from worker.retries import Delay
 
 if TYPE_CHECKING:
     import torch
 
 MAX_DETAIL = 500  # characters
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """A concept seen in a picture of a record, above the model's threshold for it.
-
-    `heatmap` is the SHA-256 of a file that shows where (`worker/heatmaps`).
-    """
-
-    record_id: str
-    concept_uri: str
-    confidence: float
-    source: str
-    image_url: str
-    heatmap: str | None = None
+COLLISIONS = 3  # with other jobs' chunks, in a row, after which the chunk is to be tried again
 
 
 @dataclass
@@ -47,21 +36,15 @@ class ChunkOutcome:
     pictures: "dict[str, torch.Tensor]" = field(default_factory=dict)
 
 
-_FORGET = text("""
-    DELETE FROM enrichment
-    WHERE model_id = :model_id AND record_id = ANY(CAST(:record_ids AS text[]))
-      AND (record_id, concept_uri) NOT IN (
-          SELECT * FROM unnest(CAST(:kept_ids AS text[]), CAST(:kept_concepts AS text[])))
-""")
-_ENRICHMENT_COLUMNS = (
-    "record_id",
-    "concept_uri",
-    "model_id",
-    "confidence",
-    "source",
-    "image_url",
-    "job_id",
-)
+@dataclass(frozen=True, kw_only=True)
+class _Verdict:
+    """What a chunk's records came to, counted: `later` are tried again, `final` have failed."""
+
+    later: Mapping[Delay, list[str]]
+    final: Mapping[str, RecordError]
+    settled: list[str]
+    enriched: int
+    below_threshold: int
 
 
 def finish(
@@ -75,62 +58,69 @@ def finish(
     Raises:
         LeaseLostError: the chunk was given to another; nothing is written.
     """
+    verdict = _judge(lease, outcome, retry_delays)
+    job_finished = _write_in_the_end(engine, lease, outcome, verdict)
+    metrics.count_records(
+        enriched=verdict.enriched,
+        below_threshold=verdict.below_threshold,
+        put_off=len(outcome.errors) - len(verdict.final),
+        errors=outcome.errors,
+    )
+    return job_finished
+
+
+def _judge(lease: Lease, outcome: ChunkOutcome, retry_delays: Sequence[float]) -> _Verdict:
     later = retries.put_off(outcome.errors, lease, retry_delays)
     put_off = {record_id for record_ids in later.values() for record_id in record_ids}
-    final = {key: error for key, error in outcome.errors.items() if key not in put_off}
-    enriched = {each.record_id for each in outcome.predictions}
-    enriched_count = sum(current in enriched for current in outcome.classified.values())
+    predicted = {each.record_id for each in outcome.predictions}
+    enriched = sum(current in predicted for current in outcome.classified.values())
+    return _Verdict(
+        later=later,
+        final={key: error for key, error in outcome.errors.items() if key not in put_off},
+        settled=[key for key in lease.record_ids if key not in put_off],
+        enriched=enriched,
+        below_threshold=len(outcome.classified) - enriched,
+    )
+
+
+def _write_in_the_end(
+    engine: Engine, lease: Lease, outcome: ChunkOutcome, verdict: _Verdict
+) -> bool:
+    """Write, and again where another job's chunk wrote the same new enrichments meanwhile."""
+    for _ in range(COLLISIONS):
+        try:
+            return _write(engine, lease, outcome, verdict)
+        except IntegrityError as error:
+            if not enrichments.is_collision(error):
+                raise
+    return _write(engine, lease, outcome, verdict)
+
+
+def _write(engine: Engine, lease: Lease, outcome: ChunkOutcome, verdict: _Verdict) -> bool:
     with engine.begin() as connection:
         chunks.lock(connection, lease)
-        _write_enrichments(connection, lease, outcome)
+        enrichments.replace(
+            connection,
+            model_id=lease.model_id,
+            job_id=lease.job_id,
+            record_ids=list(outcome.classified.values()),
+            predictions=outcome.predictions,
+        )
         _write_heatmaps(connection, lease, outcome)
-        _write_failures(connection, lease, final)
-        for delay, record_ids in later.items():
+        _write_failures(connection, lease, verdict.final)
+        for delay, record_ids in verdict.later.items():
             chunks.put_off(
                 connection, lease, record_ids, delay_seconds=delay.seconds, counted=delay.counted
             )
         chunks.settle(
             connection,
             lease,
-            record_ids=[key for key in lease.record_ids if key not in put_off],
-            enriched=enriched_count,
-            below_threshold=len(outcome.classified) - enriched_count,
-            failed=len(final),
+            record_ids=verdict.settled,
+            enriched=verdict.enriched,
+            below_threshold=verdict.below_threshold,
+            failed=len(verdict.final),
         )
-        job_finished = chunks.complete_job(connection, lease.job_id)
-    metrics.count_records(
-        enriched=enriched_count,
-        below_threshold=len(outcome.classified) - enriched_count,
-        put_off=len(put_off),
-        errors=outcome.errors,
-    )
-    return job_finished
-
-
-def _write_enrichments(connection: Connection, lease: Lease, outcome: ChunkOutcome) -> None:
-    """What the model says of these records now replaces what it said before."""
-    kept = outcome.predictions
-    what = {
-        "model_id": lease.model_id,
-        "record_ids": list(outcome.classified.values()),
-        "kept_ids": [each.record_id for each in kept],
-        "kept_concepts": [each.concept_uri for each in kept],
-    }
-    connection.execute(_FORGET, what)
-    rows = (
-        (
-            each.record_id,
-            each.concept_uri,
-            lease.model_id,
-            each.confidence,
-            each.source,
-            each.image_url,
-            str(lease.job_id),
-        )
-        for each in kept
-    )
-    changing = ("confidence", "source", "image_url", "job_id")
-    upsert(connection, Enrichment.__table__, _ENRICHMENT_COLUMNS, rows, update=changing)
+        return chunks.complete_job(connection, lease.job_id)
 
 
 def _write_heatmaps(connection: Connection, lease: Lease, outcome: ChunkOutcome) -> None:
@@ -144,7 +134,11 @@ def _write_heatmaps(connection: Connection, lease: Lease, outcome: ChunkOutcome)
         upsert(connection, Heatmap.__table__, columns, rows, update=columns[3:])
 
 
-def _write_failures(connection: Connection, lease: Lease, errors: dict[str, RecordError]) -> None:
+def _write_failures(
+    connection: Connection, lease: Lease, errors: Mapping[str, RecordError]
+) -> None:
+    if not errors:
+        return
     rows = (
         (str(lease.job_id), record_id, error.stage, error.reason, error.detail[:MAX_DETAIL])
         for record_id, error in errors.items()

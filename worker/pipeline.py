@@ -22,9 +22,10 @@ from common.vision.model import PictureSource
 from worker import metrics
 from worker.batcher import Probabilities
 from worker.chunks import Lease
+from worker.enrichments import Prediction
 from worker.metering import MeteredBudget
 from worker.model_pool import LoadedModel
-from worker.outcomes import ChunkOutcome, Prediction
+from worker.outcomes import ChunkOutcome
 from worker.resolve import Resolver, Target
 
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    DDL,
     BigInteger,
     CheckConstraint,
     DateTime,
@@ -28,12 +29,15 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    event,
     false,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from common.store.references import REFERENCES
 
 RECORD_ID_PATTERN = "^/[A-Za-z0-9_]+/[A-Za-z0-9_]+$"
 
@@ -378,7 +382,13 @@ class JobFailure(Base):
 
 
 class Enrichment(Base):
-    """A predicted concept of a record: once per record, concept and model."""
+    """A predicted concept of a record: once per record, concept and model.
+
+    `job_id` is the job that found it out, `updated_at` when it last changed. What the four
+    references point to is there: `references` sees to that, at less cost than foreign keys. The
+    key begins with the model and is the only index: Postgres, which learns late of the rows of a
+    new model, would take an index on the model alone for the quicker way to a few records.
+    """
 
     __tablename__ = "enrichment"
     __table_args__ = (
@@ -386,14 +396,14 @@ class Enrichment(Base):
         _one_of("source", "media", "thumbnail"),
     )
 
-    record_id: Mapped[str] = mapped_column(ForeignKey("record.id"), primary_key=True)
-    concept_uri: Mapped[str] = mapped_column(ForeignKey("concept.uri"), primary_key=True)
-    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), primary_key=True, index=True)
+    model_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    record_id: Mapped[str] = mapped_column(primary_key=True)
+    concept_uri: Mapped[str] = mapped_column(primary_key=True)
     confidence: Mapped[float]
     source: Mapped[str]
     image_url: Mapped[str]
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id"), index=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    job_id: Mapped[UUID]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Heatmap(Base):
@@ -418,3 +428,7 @@ class Heatmap(Base):
     model_id: Mapped[int] = mapped_column(primary_key=True)
     image_url: Mapped[str]
     sha256: Mapped[str] = mapped_column(index=True)
+
+
+for _statement in REFERENCES:
+    event.listen(Base.metadata, "after_create", DDL(_statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, text
 from common.errors import RecordError, TransientRecordError
 from worker import chunks, jobs, outcomes, retries
 from worker.chunks import Lease, LeaseLostError
-from worker.outcomes import ChunkOutcome, Prediction
+from worker.enrichments import Prediction
+from worker.outcomes import ChunkOutcome
 
 MAP = "http://data.europeana.eu/concept/43"
 PAINTING = "http://data.europeana.eu/concept/47"

@@ -15,9 +15,10 @@ from common.vision.model import Model, Predictor
 from common.vision.preprocessing import Preprocessing
 from tests.common.vision.models import MAP, PAINTING, SIZE, model_of
 from worker import explanation
+from worker.enrichments import Prediction
 from worker.explanation import explain
 from worker.heatmaps import relative_path
-from worker.outcomes import ChunkOutcome, Prediction
+from worker.outcomes import ChunkOutcome
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ from tests.worker.conftest import CONCEPTS
 from tests.worker.ledger import DELAYS, claim
 from worker import heatmaps, jobs, outcomes
 from worker.chunks import Lease, LeaseLostError
+from worker.enrichments import Prediction
 from worker.exports.selection import Selection, selected
 from worker.heatmaps import KEPT_SECONDS, keep, relative_path, remove_unknown
 from worker.jobs import JobOptions
-from worker.outcomes import ChunkOutcome, Prediction
+from worker.outcomes import ChunkOutcome
 
 MAP, PAINTING = CONCEPTS
 RECORD = "/1/r1"

@@ -27,8 +27,9 @@ from common.errors import RecordError, TransientRecordError, UsageError
 from tests.worker.conftest import CONCEPTS
 from worker import chunks, dispatcher, jobs, outcomes
 from worker.chunks import Lease, LeaseLostError
+from worker.enrichments import Prediction
 from worker.jobs import acceptance
-from worker.outcomes import ChunkOutcome, Prediction
+from worker.outcomes import ChunkOutcome
 
 RECORDS_IN_A_CHUNK = 3
 MAX_ATTEMPTS = 2  # of a chunk, so that some are split, and some records buried, in a short story

@@ -36,9 +36,9 @@ def export(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="all enrichments written at or after a time of the database, ISO 8601, UTC where "
-            "it names no zone; with --model those of the model. Go back a few minutes more than "
-            "needed: a transaction counts from its start",
+            help="all enrichments written or changed at or after a time of the database, ISO 8601, "
+            "UTC where it names no zone; with --model those of the model. Go back a few minutes "
+            "more than needed: a transaction counts from its start",
         ),
     ] = None,
     file_format: Annotated[

@@ -51,7 +51,7 @@ def _schema(pyarrow: Any, asked: Mapping[str, Any]) -> Any:
         "picture": repeated,
         "image_url": pyarrow.string(),
         "job": repeated,
-        "created": pyarrow.timestamp("us", tz="UTC"),
+        "updated": pyarrow.timestamp("us", tz="UTC"),
         "heatmap": pyarrow.string(),
     }
     fields = [

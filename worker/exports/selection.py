@@ -34,7 +34,7 @@ class EnrichmentRow(NamedTuple):
     picture: str
     image_url: str
     job: str
-    created: datetime
+    updated: datetime
     heatmap: str | None
 
 
@@ -43,8 +43,8 @@ class Selection:
     """What is asked for: a job, or a model (without version: all its versions), a time, or both.
 
     A job's enrichments are what its model says of its records, whichever job found it out.
-    `since` is compared with the database's time at the start of the transaction that first wrote
-    an enrichment.
+    `since` is compared with the database's time at the start of the transaction that wrote an
+    enrichment, or changed it last.
     """
 
     job: UUID | None = None
@@ -60,7 +60,7 @@ class Selection:
 _COLUMNS = """
     SELECT enrichment.record_id, enrichment.concept_uri, concept.label, enrichment.confidence,
            model.name || ' v' || model.version, enrichment.source, enrichment.image_url,
-           CAST(enrichment.job_id AS text), enrichment.created_at, heatmap.sha256
+           CAST(enrichment.job_id AS text), enrichment.updated_at, heatmap.sha256
 """
 _FROM = """
     FROM enrichment
@@ -83,7 +83,7 @@ _CONDITIONS = {
     """,
     "model": "model.name = :model",
     "version": "model.version = :version",
-    "since": "enrichment.created_at >= :since",
+    "since": "enrichment.updated_at >= :since",
 }
 # Of each concept alike, as far as there are: first one of each, then another.
 _DRAWN = """

@@ -104,7 +104,7 @@ def _annotation(row: EnrichmentRow, target: Target) -> dict[str, object]:
         confidence=row.confidence,
         model=row.model,
         image_url=row.image_url if of_image else None,
-        created=row.created,
+        created=row.updated,
     )
 
 

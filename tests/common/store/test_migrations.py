@@ -18,6 +18,12 @@ _CHECKS = text("""
     WHERE contype = 'c' AND connamespace = 'public'::regnamespace ORDER BY conname
 """)
 
+_TRIGGERS = text("""
+    SELECT tgname, pg_get_triggerdef(pg_trigger.oid), prosrc
+    FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal ORDER BY tgname
+""")
+_INDEXES = text("SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname")
+
 
 @pytest.fixture
 def connection(database_url: str) -> Iterator[Connection]:
@@ -33,12 +39,14 @@ def test_the_migrations_give_the_schema_of_the_tables(connection):
     assert compare_metadata(context, Base.metadata) == []
 
 
-def test_the_migrations_give_the_checks_of_the_tables(connection):
-    """Alembic does not compare these: the tables are made a second time, beside the migrated."""
-    migrated = connection.execute(_CHECKS).all()
+def test_the_migrations_give_the_checks_triggers_and_indexes_of_the_tables(connection):
+    """Alembic does not compare all of these: the tables are made again, beside the migrated."""
+    connection.execute(text("DROP TABLE alembic_version"))
+    migrated = [connection.execute(each).all() for each in (_CHECKS, _TRIGGERS, _INDEXES)]
     connection.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
     Base.metadata.create_all(connection)
-    assert migrated == connection.execute(_CHECKS).all()
+    assert migrated == [connection.execute(each).all() for each in (_CHECKS, _TRIGGERS, _INDEXES)]
+    assert all(migrated)
 
 
 def test_the_way_down_leaves_nothing_and_leads_up_again(connection):

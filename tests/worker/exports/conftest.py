@@ -28,8 +28,8 @@ _CHUNK = """
 _RECORD = "INSERT INTO record (id) VALUES (:record_id) ON CONFLICT DO NOTHING"
 _ENRICHMENT = """
     INSERT INTO enrichment (record_id, concept_uri, model_id, confidence, source, image_url,
-                            job_id, created_at)
-    SELECT :record_id, :concept, model_id, :confidence, :source, :image_url, id, :created
+                            job_id, updated_at)
+    SELECT :record_id, :concept, model_id, :confidence, :source, :image_url, id, :updated
     FROM job WHERE id = :job_id
 """
 
@@ -59,11 +59,11 @@ class Shelf:
         model: str = "vases 1",
         source: str = "media",
         image_url: str = FULL,
-        created: str = "2026-11-23T22:00:00Z",
+        updated: str = "2026-11-23T22:00:00Z",
     ) -> None:
         """Write an enrichment."""
         what = {"record_id": record_id, "concept": concept, "confidence": confidence}
-        seen = {"source": source, "image_url": image_url, "created": created}
+        seen = {"source": source, "image_url": image_url, "updated": updated}
         self.execute(_RECORD, record_id=record_id)
         self.execute(_ENRICHMENT, **what, **seen, job_id=self.jobs[model])
 

@@ -16,7 +16,7 @@ ROW = EnrichmentRow(
     picture="media",
     image_url=FULL,
     job="8f14e45f-ceea-467f-a9f4-6c1d6d1fd2f0",
-    created=datetime(2026, 11, 23, 22, 0, 5, 250, tzinfo=UTC),
+    updated=datetime(2026, 11, 23, 22, 0, 5, 250, tzinfo=UTC),
     heatmap=None,
 )
 

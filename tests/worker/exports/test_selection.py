@@ -23,7 +23,7 @@ def test_a_job_has_what_its_model_says_of_its_records(shelf: Shelf) -> None:
     (row,) = shelf.found(Selection(job=shelf.jobs["vases 1"]))
     assert row[:6] == ("/1/a", MAP, "map", 0.9, "vases v1", "media")
     assert (row.image_url, row.job) == (FULL, str(shelf.jobs["vases 1"]))
-    assert row.created == datetime(2026, 11, 23, 22, tzinfo=UTC)
+    assert row.updated == datetime(2026, 11, 23, 22, tzinfo=UTC)
 
 
 def test_a_job_has_what_an_earlier_job_of_its_model_found_out(shelf: Shelf) -> None:
@@ -62,9 +62,9 @@ def test_a_model_is_all_its_versions_or_one(shelf: Shelf) -> None:
 
 def test_a_time_is_included_and_combines_with_a_model(shelf: Shelf) -> None:
     since = datetime(2026, 11, 23, 22, tzinfo=UTC)
-    shelf.add("/1/before", MAP, 0.9, created="2026-11-23T21:59:59.999999Z")
-    shelf.add("/1/then", MAP, 0.9, created="2026-11-23T23:00:00+01:00")
-    shelf.add("/1/after", MAP, 0.9, created="2026-11-24", model="coins 1")
+    shelf.add("/1/before", MAP, 0.9, updated="2026-11-23T21:59:59.999999Z")
+    shelf.add("/1/then", MAP, 0.9, updated="2026-11-23T23:00:00+01:00")
+    shelf.add("/1/after", MAP, 0.9, updated="2026-11-24", model="coins 1")
     assert records(shelf, Selection(since=since)) == ["/1/after", "/1/then"]
     assert records(shelf, Selection(since=since, model="vases")) == ["/1/then"]
 

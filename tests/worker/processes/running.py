@@ -45,7 +45,10 @@ def wait_until_done(engine: Engine, job_id: UUID) -> jobs.Status:
 
 
 def outcomes(engine: Engine, job_id: UUID) -> tuple[set[str], dict[str, str]]:
-    """The enriched records and the reasons of the failed ones, as the job's rows have them."""
+    """The enriched records and the reasons of the failed ones, as the job's rows have them.
+
+    What an earlier job found out the same stays that one's: see `forget_enrichments`.
+    """
     with engine.connect() as connection:
         asked = {"job_id": job_id}
         enriched = connection.execute(
@@ -55,6 +58,12 @@ def outcomes(engine: Engine, job_id: UUID) -> tuple[set[str], dict[str, str]]:
             text("SELECT record_id, reason FROM job_failure WHERE job_id = :job_id"), asked
         )
         return set(enriched.scalars()), {row.record_id: row.reason for row in failed}
+
+
+def forget_enrichments(engine: Engine) -> None:
+    """Have the next job find out everything for itself."""
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM enrichment"))
 
 
 def chunk_states(engine: Engine, job_id: UUID) -> dict[str, int]:

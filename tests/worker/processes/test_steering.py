@@ -37,6 +37,30 @@ def test_a_cancelled_job_is_dropped_within_five_seconds(
     assert jobs.status(engine, job_id).settled == 0
 
 
+def test_an_urgent_job_overtakes_a_bulk_job_in_work(
+    engine: Engine,
+    sandbox: Sandbox,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The chunk in work is finished first, and another one may have been taken just before."""
+    monkeypatch.setattr(acceptance, "CHUNK_SIZE", 10)
+    ids = [item.id for item in sandbox.catalogue.items]
+    bulk = jobs.enqueue(engine, ids).job_id
+    with worker(environment | {"FETCH_REQUESTS_PER_SECOND": "5"}):
+        wait_for(lambda: jobs.status(engine, bulk).settled > 0)
+        begun = chunks_begun(engine, bulk)
+        options = jobs.JobOptions(priority="urgent")
+        wait_until_done(engine, jobs.enqueue(engine, ids[:5], options).job_id)
+        assert chunks_begun(engine, bulk) - begun <= 2
+        jobs.cancel(engine, bulk)
+
+
+def chunks_begun(engine: Engine, job_id: UUID) -> int:
+    states = chunk_states(engine, job_id)
+    return sum(states.values()) - states["ready"]
+
+
 def test_a_paused_job_goes_on_where_it_was(
     engine: Engine,
     sandbox: Sandbox,

@@ -12,6 +12,7 @@ from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
     PATIENCE,
     chunk_states,
+    forget_enrichments,
     job_ids,
     outcomes,
     wait_for,
@@ -52,6 +53,7 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
     with worker(environment):
         calm = wait_until_done(engine, undisturbed)
     expected = outcomes(engine, undisturbed)
+    forget_enrichments(engine)
     disturbed = jobs.enqueue(engine, ids).job_id
     with worker(environment) as victim:
         wait_for(lambda: 0 < jobs.status(engine, disturbed).settled < len(ids))
