@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from uuid import UUID
 
 import structlog
@@ -173,15 +173,18 @@ class EnrichmentService:
     def _leave(self) -> None:
         """The grace time is over and a chunk still waits for something: give back, and end."""
         log.warning("the grace time is over; unfinished chunks are given back")
-        self._give_back([held.lease for held in self._leases.held])
+        self._give_back_all()
         leave_process(0)
 
-    def _give_back(self, leases: list[Lease]) -> None:
-        for lease in leases:
-            try:
-                chunks.give_back(self._engine, lease, blameless=True)
-            except OperationalError:
-                log.warning("the database is away; the lease runs out")
+    def _give_back_all(self) -> None:
+        for held in self._leases.held:
+            self._give_back(held.lease, blameless=True)
+
+    def _give_back(self, lease: Lease, *, blameless: bool, delay_seconds: float = 0.0) -> None:
+        try:
+            chunks.give_back(self._engine, lease, blameless=blameless, delay_seconds=delay_seconds)
+        except OperationalError:
+            log.warning("the database is away; the lease runs out")
 
     @contextmanager
     def _given_back_on_failure(self, lease: Lease) -> Iterator[None]:
@@ -191,24 +194,24 @@ class EnrichmentService:
             metrics.CHUNKS.labels("lease_lost").inc()
             log.warning("lease lost; another worker has the chunk")
         except DrainingError:
-            chunks.give_back(self._engine, lease, blameless=True)
+            self._give_back(lease, blameless=True)
             metrics.CHUNKS.labels("given_back").inc()
             log.info("chunk given back")
         except OperationalError:
             metrics.CHUNKS.labels("database_away").inc()
             log.warning("the database went away; the chunk is tried again")
-            with suppress(OperationalError):  # still away: then the lease runs out
-                chunks.give_back(self._engine, lease, blameless=True, delay_seconds=STUMBLE_DELAY)
+            self._give_back(lease, blameless=True, delay_seconds=STUMBLE_DELAY)
         except DeviceError as error:
             log.error("the device failed; chunks are given back, the worker ends", error=str(error))
             self.drain()
-            self._give_back([lease, *(held.lease for held in self._leases.held)])
+            self._give_back(lease, blameless=True)  # it is held no more
+            self._give_back_all()
             leave_process(EXIT_BROKEN)
         except EnrichmentError as error:
-            chunks.give_back(self._engine, lease, blameless=True, delay_seconds=STUMBLE_DELAY)
+            self._give_back(lease, blameless=True, delay_seconds=STUMBLE_DELAY)
             metrics.CHUNKS.labels("given_back").inc()
             log.error("chunk given back", error=str(error))
         except Exception:  # noqa: BLE001 - the chunk may be the cause, and its attempts are bounded
-            chunks.give_back(self._engine, lease, blameless=False, delay_seconds=STUMBLE_DELAY)
+            self._give_back(lease, blameless=False, delay_seconds=STUMBLE_DELAY)
             metrics.CHUNKS.labels("failed").inc()
             log.exception("chunk failed; it is tried again a bounded number of times")

@@ -1,46 +1,93 @@
 """How far jobs have come, for people."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy import Engine
 
-from common.progress import progress
-from worker.jobs import FailingHost, JobRow, Status, status
+from worker.jobs import FailingHost, JobRow, Status, failing_hosts, status
 
 SECONDS_BETWEEN_LOOKS = 1.0
+LOOKS_BETWEEN_LINES = 10  # where the output is no terminal
 NARROWEST = 132  # columns, where the output is no terminal
 _OVER = ("done", "cancelled")
 
+_Show = Callable[[Status, Sequence[FailingHost]], None]
+
 
 def watch_job(engine: Engine, job_id: UUID) -> Status:
-    """Report progress until the job is done or cancelled; returns the last status."""
+    """Show how far a job is until it is done or cancelled; returns the last status.
+
+    On standard error: on a terminal everything that `show_status` shows, renewed in place, else a
+    line now and then.
+    """
     current = status(engine, job_id)
-    with progress("settled", current.total) as report:
-        settled = 0
-        while True:
-            report.advance(current.settled - settled, note=_note(current))
-            settled = current.settled
-            if current.state in _OVER:
-                return current
+    with _screen(Console(stderr=True, highlight=False)) as show:
+        while current.state not in _OVER:
+            show(current, failing_hosts(engine, job_id))
             time.sleep(SECONDS_BETWEEN_LOOKS)
             current = status(engine, job_id)
+    return current
 
 
-def _note(current: Status) -> str:
-    parts = [current.state] * (current.state == "paused")
-    parts += [f"{current.failed:,} failed"]
-    parts += [f"{current.put_off:,} put off"] * bool(current.put_off)
+@contextmanager
+def _screen(console: Console) -> Iterator[_Show]:
+    if not console.is_terminal:
+        yield _line_printer(console)
+        return
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        yield lambda current, hosts: live.update(_view(current, hosts), refresh=True)
+
+
+def _line_printer(console: Console) -> _Show:
+    looks = 0
+
+    def show(current: Status, _: Sequence[FailingHost]) -> None:
+        nonlocal looks
+        if looks % LOOKS_BETWEEN_LINES == 0:
+            console.print(_line(current), markup=False, soft_wrap=True)
+        looks += 1
+
+    return show
+
+
+def _line(current: Status) -> str:
+    parts = [f"{current.state}: {current.settled:,} of {current.total:,} records", *_pace(current)]
+    parts += [f"{records:,} {reason}" for reason, records in current.failures.items()]
+    parts += [f"{current.put_off:,} to be tried again"] * bool(current.put_off)
     return ", ".join(parts)
 
 
 def show_status(current: Status, hosts: Sequence[FailingHost]) -> None:
     """Print a status as a table, and below it what is worth knowing besides."""
-    table = Table(title=f"Job {current.job_id}: {current.state}", title_justify="left")
+    console = Console(highlight=False)
+    console.print(_heading(current), soft_wrap=True)
+    console.print(_table(current))
+    for line in _remarks(current, hosts):
+        console.print(line, style="dim", markup=False, soft_wrap=True)
+
+
+def _view(current: Status, hosts: Sequence[FailingHost]) -> Group:
+    remarks = (Text(line, style="dim") for line in _remarks(current, hosts))
+    bar = ProgressBar(total=current.total, completed=current.settled, width=40)
+    return Group(_heading(current), Padding(bar, expand=False), _table(current), *remarks)
+
+
+def _heading(current: Status) -> Text:
+    return Text(f"Job {current.job_id}: {current.state}")
+
+
+def _table(current: Status) -> Table:
+    table = Table()
     table.add_column("outcome")
     table.add_column("records", justify="right")
     table.add_row("enriched", f"{current.enriched:,}")
@@ -53,18 +100,22 @@ def show_status(current: Status, hosts: Sequence[FailingHost]) -> None:
         table.add_row("  to be tried again", f"{current.put_off:,}", style="dim")
     table.add_section()
     table.add_row("total", f"{current.total:,}")
-    console = Console(highlight=False)
-    console.print(table)
-    for line in _remarks(current, hosts):
-        console.print(line, style="dim", markup=False, soft_wrap=True)
+    return table
 
 
 def _remarks(current: Status, hosts: Sequence[FailingHost]) -> Iterator[str]:
     yield f"model {current.model}, priority {current.priority}"
-    if current.rate and current.seconds_left is not None:
-        yield f"{current.rate:,.1f} records/s, {_age(current.seconds_left)} left"
+    if pace := _pace(current):
+        yield ", ".join(pace)
     for host in hosts:
-        yield f"{host.host}: {host.failed:,} failed, {host.put_off:,} to be tried again"
+        slowed = f", asked at {host.pace:.0%} of the pace" if host.pace < 1 else ""
+        yield f"{host.host}: {host.failed:,} failed, {host.put_off:,} to be tried again{slowed}"
+
+
+def _pace(current: Status) -> list[str]:
+    if current.rate is None or current.seconds_left is None:
+        return []
+    return [f"{current.rate:,.1f} records/s", f"{_age(current.seconds_left)} left"]
 
 
 def show_jobs(rows: Sequence[JobRow]) -> None:

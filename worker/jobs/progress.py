@@ -115,11 +115,15 @@ def status(engine: Engine, job_id: UUID) -> Status:
 
 @dataclass(frozen=True, kw_only=True)
 class FailingHost:
-    """A host of providers' files, and how many records failed or were put off on its account."""
+    """A host of providers' files, and how many records failed or were put off on its account.
+
+    `pace` is the share of the usual rate at which it is asked now: less where it complains.
+    """
 
     host: str
     failed: int
     put_off: int
+    pace: float
 
     def as_json(self) -> dict[str, Any]:
         """The host as a JSON object."""
@@ -127,28 +131,34 @@ class FailingHost:
 
 
 _HOSTS = text(r"""
-    WITH held_up AS (
+    WITH blamed AS (
         SELECT record_id, 1 AS failed, 0 AS put_off FROM job_failure
         WHERE job_id = :job_id AND stage = 'fetch'
         UNION ALL
         SELECT unnest(record_ids), 0, 1 FROM job_chunk
         WHERE job_id = :job_id AND settled_at IS NULL
           AND (retries > 0 OR waiting_since IS NOT NULL)
+    ), counted AS (
+        SELECT lower(substring(record.media_url
+                               FROM '^[A-Za-z]+://(?:[^/?#]*@)?([^/?#]+?)(?:\:80|\:443)?(?:[/?#]|$)'))
+                   AS host, sum(failed) AS failed, sum(put_off) AS put_off
+        FROM blamed LEFT JOIN record_alias AS alias ON alias.old_id = blamed.record_id
+        JOIN record ON record.id = coalesce(alias.record_id, blamed.record_id)
+        JOIN job ON job.id = :job_id AND job.picture <> 'thumbnail'
+        WHERE record.media_url IS NOT NULL
+        GROUP BY host ORDER BY count(*) DESC, host LIMIT :shown
     )
-    SELECT substring(record.media_url FROM '^[a-z]+://([^/?#]+)') AS host,
-           sum(failed) AS failed, sum(put_off) AS put_off
-    FROM held_up LEFT JOIN record_alias AS alias ON alias.old_id = held_up.record_id
-    JOIN record ON record.id = coalesce(alias.record_id, held_up.record_id)
-    JOIN job ON job.id = :job_id AND job.picture <> 'thumbnail'
-    WHERE record.media_url IS NOT NULL
-    GROUP BY host ORDER BY count(*) DESC, host LIMIT :shown
+    SELECT host, failed, put_off,
+           (SELECT coalesce(min(pace), 1) FROM host_lease
+            WHERE host_lease.host = counted.host AND lease_until > now()) AS pace
+    FROM counted ORDER BY failed + put_off DESC, host
 """)
 
 
 def failing_hosts(engine: Engine, job_id: UUID) -> list[FailingHost]:
     """The providers' hosts that hold a job up most; none for a job that looks at thumbnails.
 
-    The ledger knows failures and waits, not how long a download took.
+    The ledger knows failures, waits and complaints, not how long a download took.
     """
     with engine.connect() as connection:
         rows = connection.execute(_HOSTS, {"job_id": job_id, "shown": HOSTS_SHOWN}).mappings()

@@ -1,7 +1,11 @@
 """The commands about jobs, as they are typed."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -10,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from tests.worker.ledger import claim, finish
 from worker.cli import main
+from worker.jobs import cancel
 
 pytestmark = pytest.mark.usefixtures("model_id")
 
@@ -110,3 +115,30 @@ def test_failures_are_shown_and_tried_again(
     worker("status", job, "--json")
     told = json.loads(worker.out)
     assert (told["failed"], told["waiting"], told["failing_hosts"]) == (0, 347, [])
+
+
+def test_a_job_is_watched_on_a_terminal_until_it_is_over(
+    engine: Engine, worker: Terminal, records: list[str]
+) -> None:
+    worker("enqueue", "--unseen")
+    job = UUID(worker.out.strip())
+    lease = claim(engine, job, 1)
+    finish(engine, lease, failed=dict.fromkeys(lease.record_ids[:3], "not_found"))
+    finish(engine, claim(engine, job, 2))
+    controller, terminal = os.openpty()
+    command = [str(Path(sys.executable).with_name("worker")), "status", str(job), "--watch"]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    with (
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=terminal) as run,
+        os.fdopen(controller, "rb", buffering=0) as screen,
+    ):
+        os.close(terminal)
+        shown = screen.read(1)  # then it watches
+        cancel(engine, job)
+        with suppress(OSError):  # EIO is the end of a terminal
+            while part := screen.read(4096):
+                shown += part
+        result, _ = run.communicate(timeout=30)
+    for part in ("running", "not_found", "509", "records/s", "left", "museum.example: 3 failed"):
+        assert part in shown.decode()
+    assert f"{job}: cancelled" in result.decode()

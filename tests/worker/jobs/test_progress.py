@@ -73,7 +73,26 @@ def test_records_to_be_tried_again_are_counted_and_their_hosts_named(
     status = jobs.status(engine, job_id)
     assert (status.failed, status.put_off, status.waiting) == (10, 5, 349)
     assert jobs.failing_hosts(engine, job_id) == [
-        FailingHost(host="museum.example", failed=10, put_off=5)
+        FailingHost(host="museum.example", failed=10, put_off=5, pace=1)
+    ]
+
+
+def test_a_host_is_named_without_credentials_and_with_the_pace_that_it_bears(
+    engine: Engine, job_id: UUID
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE record SET media_url = 'HTTPS://me:secret@Museum.example:443/' || id")
+        )
+        connection.execute(
+            text(
+                "INSERT INTO host_lease VALUES ('museum.example', 'p', 1, 0.25, now(),"
+                " now() + interval '1 min'), ('museum.example', 'q', 1, 0.01, now(), now())"
+            )
+        )
+    fail(engine, claim(engine, job_id, 1), not_found=1, timed_out=2)
+    assert jobs.failing_hosts(engine, job_id) == [
+        FailingHost(host="museum.example", failed=1, put_off=2, pace=0.25)
     ]
 
 
