@@ -22,6 +22,7 @@ from common.vision.model import Description
 from common.vision.preprocessing import Preprocessing
 from deploy.local import local_services
 from trainer.bundles import put_in_service
+from trainer.examples import ExamplePictures
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORKER = (sys.executable, "-c", "from worker.cli import main; main()", "run")
@@ -75,6 +76,7 @@ def tiny_service(folder: Path, *, records: int, latency: float) -> Iterator[Tiny
 def put_classifier_in_service(engine: Engine, model_dir: Path) -> None:
     """Drawn weights, which see a map in every picture and a painting in none."""
     torch.manual_seed(0)
+    drawn = torch.randint(0, 256, (8, 3, SIZE, SIZE), dtype=torch.uint8)
     description = Description(
         architecture=ARCHITECTURE,
         labels=("map", "painting"),
@@ -91,7 +93,7 @@ def put_classifier_in_service(engine: Engine, model_dir: Path) -> None:
         model_dir,
         description,
         [build_classifier(ARCHITECTURE, classes=2, size=SIZE).state_dict()],
-        pictures=torch.randint(0, 256, (8, 3, SIZE, SIZE), dtype=torch.uint8),
+        pictures=ExamplePictures(self_test=drawn, calibration=drawn[:1]),
         name="tiny",
         active=True,
     )
