@@ -2,7 +2,8 @@
 
 A failure of the record itself uses up one of its tries. That its host was not asked, because the
 host failed others before, says nothing about the record: it waits, each time as long as it has
-waited so far, and is given up after MAX_WAIT in all.
+waited so far, and is given up after MAX_WAIT in all. So does one whose host was slower than those
+of its neighbours, but for the first time: then it only moves to a chunk of its like.
 """
 
 import math
@@ -31,8 +32,9 @@ def next_try(error: RecordError, lease: Lease, retry_delays: Sequence[float]) ->
     if not isinstance(error, TransientRecordError):
         return None
     asked = _rounded_up(min(error.retry_after or 0.0, MAX_RETRY_AFTER))
-    if error.reason == FetchReason.HOST_UNAVAILABLE:
-        shortest = retry_delays[0] if retry_delays else 0.0
+    if error.reason in (FetchReason.HOST_UNAVAILABLE, FetchReason.HOST_SLOW):
+        is_slow = error.reason == FetchReason.HOST_SLOW
+        shortest = 0.0 if is_slow or not retry_delays else retry_delays[0]
         seconds = max(asked, shortest, lease.waited_seconds)
         return Delay(seconds, counted=False) if lease.waited_seconds < MAX_WAIT else None
     if lease.retries >= len(retry_delays):

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -15,11 +15,34 @@ from common.images.hosts import HostLimiter, HostSignal, retry_after_of, signal_
 from common.images.politeness import PoliteQueue, Turn
 
 Key = TypeVar("Key")
+Patience = Callable[[int], float]
+"""From how many pictures are still to come to the seconds that the next one is waited for."""
 
 CONNECTIONS = 128  # with a tenth of a second to each answer, about 1,000 pictures a second
 WINDOW = 10_000  # pictures known at a time, among which hosts are interleaved
-UNREAD_BYTES = 64_000_000  # of finished pictures, at which no new one is begun
 LEAST_BYTES = 64_000  # that a picture counts for: many small ones are much memory, too
+
+
+class UnreadBytes:
+    """Bounds the finished pictures that nobody has taken yet, of all downloads that share this.
+
+    At the limit a download begins a picture only when it has none unread: so all of them go on.
+    """
+
+    def __init__(self, limit: int = 64_000_000) -> None:
+        self._limit = limit
+        self._count = 0
+        self._lock = threading.Lock()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit is reached."""
+        return self._count >= self._limit
+
+    def add(self, size: int) -> None:
+        """Count so many bytes in, or out."""
+        with self._lock:
+            self._count += size
 
 
 @dataclass(frozen=True)
@@ -38,16 +61,23 @@ def fetch_all(
     limiter: HostLimiter,
     threads: int = CONNECTIONS,
     window: int = WINDOW,
+    unread: UnreadBytes | None = None,
+    patience: Patience | None = None,
 ) -> Generator[Outcome[Key], None, None]:
     """Fetch the picture of every (key, URL), as fast as their hosts allow, in no order.
 
     `items` may be endless; it is read in the caller's thread, up to `window` ahead. Mix the hosts
     in it: a window full of one host's pictures goes at that host's pace. Closing the generator
     stops what is under way and leaves no thread.
+
+    Args:
+        threads: connections at a time.
+        unread: to be shared with other downloads of this process.
+        patience: when it ends, so does the generator, and pictures are left without an outcome.
     """
-    download: _Download[Key] = _Download(fetcher, limiter, threads=threads, window=window)
+    download: _Download[Key] = _Download(fetcher, limiter, threads=threads, unread=unread)
     with closing(download):
-        yield from download.outcomes(items)
+        yield from download.outcomes(items, window=window, patience=patience)
 
 
 @dataclass(frozen=True)
@@ -64,13 +94,18 @@ class _Download(Generic[Key]):
     """
 
     def __init__(
-        self, fetcher: ImageFetcher, limiter: HostLimiter, *, threads: int, window: int
+        self,
+        fetcher: ImageFetcher,
+        limiter: HostLimiter,
+        *,
+        threads: int,
+        unread: UnreadBytes | None,
     ) -> None:
         self._fetcher = fetcher
-        self._window = window
         self._queue: PoliteQueue[_Task[Key]] = PoliteQueue(limiter)
         self._idle_threads = threads
-        self._unread_bytes = 0
+        self._unread = unread or UnreadBytes()
+        self._own_unread = 0
         self._messages: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._results: SimpleQueue[Outcome[Key] | Future[None]] = SimpleQueue()
         self._stopped = threading.Event()
@@ -78,34 +113,43 @@ class _Download(Generic[Key]):
         self._pool.submit(self._schedule).add_done_callback(self._results.put)
 
     def close(self) -> None:
-        """Stop what is under way, and wait until it has stopped."""
+        """Stop what is under way, wait until it has stopped, and return what was taken."""
         self._stopped.set()
         self._messages.put(lambda: None)
         self._pool.shutdown(wait=True, cancel_futures=True)
+        with suppress(Empty):
+            while True:  # the scheduler has ended; turns of hosts are given back here
+                self._messages.get_nowait()()
+        self._count_unread(-self._own_unread)
 
     # In the caller's thread.
 
-    def outcomes(self, items: Iterable[tuple[Key, str]]) -> Iterator[Outcome[Key]]:
+    def outcomes(
+        self, items: Iterable[tuple[Key, str]], *, window: int, patience: Patience | None
+    ) -> Iterator[Outcome[Key]]:
         """Read items and hand out outcomes in turn, so that neither waits for the other."""
         source = iter(items)
         known = 0
         exhausted = False
         while not exhausted or known:
-            if not exhausted and known < self._window:
+            if not exhausted and known < window:
                 item = next(source, None)
                 exhausted = item is None
                 if item is not None:
                     self._messages.put(partial(self._add, *item))
                     known += 1
-            outcome = self._next_outcome(wait=known > 0 and (exhausted or known >= self._window))
+            wait = known > 0 and (exhausted or known >= window)
+            outcome = self._next_outcome(wait=wait, seconds=patience(known) if patience else None)
             if outcome is not None:
                 known -= 1
                 yield outcome
                 self._messages.put(partial(self._count_unread, -_size(outcome)))
+            elif wait:
+                return  # out of patience
 
-    def _next_outcome(self, *, wait: bool) -> Outcome[Key] | None:
+    def _next_outcome(self, *, wait: bool, seconds: float | None) -> Outcome[Key] | None:
         try:
-            result = self._results.get(block=wait)
+            result = self._results.get(block=wait, timeout=seconds)
         except Empty:
             return None
         if isinstance(result, Outcome):
@@ -125,7 +169,8 @@ class _Download(Generic[Key]):
                 continue
 
     def _has_room(self) -> bool:
-        return self._idle_threads > 0 and self._unread_bytes < UNREAD_BYTES
+        may_begin = self._own_unread == 0 or not self._unread.is_full
+        return self._idle_threads > 0 and may_begin
 
     def _start_requests(self) -> None:
         while self._has_room() and (turn := self._queue.take()) is not None:
@@ -149,6 +194,9 @@ class _Download(Generic[Key]):
 
     def _finished(self, turn: Turn[_Task[Key]], step: "Future[Fetched | FetchRequest]") -> None:
         self._idle_threads += 1
+        if step.cancelled():
+            self._queue.give_back(turn.host, HostSignal.NOTHING)
+            return
         key = turn.item.key
         try:
             answer = step.result()
@@ -165,7 +213,8 @@ class _Download(Generic[Key]):
             self._results.put(outcome)
 
     def _count_unread(self, size: int) -> None:
-        self._unread_bytes += size
+        self._own_unread += size
+        self._unread.add(size)
 
 
 def _size(outcome: Outcome[Key]) -> int:

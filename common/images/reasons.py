@@ -21,6 +21,7 @@ class FetchReason(StrEnum):
     BAD_RESPONSE = "bad_response"  # what came back is not HTTP
     TOO_MANY_REDIRECTS = "too_many_redirects"  # a loop, or a chain longer than the limit
     HOST_UNAVAILABLE = "host_unavailable"  # not asked: the host failed or paused us just now
+    HOST_SLOW = "host_slow"  # not waited for: other hosts had long delivered
     CANCELLED = "cancelled"  # the caller stopped; says nothing about the picture
     # the status
     NOT_FOUND = "not_found"  # 404, 410
@@ -61,6 +62,7 @@ TRANSIENT = frozenset(
         FetchReason.CONNECT,
         FetchReason.CONNECTION_LOST,
         FetchReason.HOST_UNAVAILABLE,
+        FetchReason.HOST_SLOW,
         FetchReason.CANCELLED,
         FetchReason.RATE_LIMITED,
         FetchReason.SERVER_ERROR,

@@ -44,6 +44,7 @@ RETRIES: dict[str, Retry] = {
     FetchReason.RATE_LIMITED: Retry(300, 8),
     FetchReason.HOST_UNAVAILABLE: Retry(300, 8),  # the picture was not asked for: never counts
     # it is overloaded, or far away
+    FetchReason.HOST_SLOW: Retry(300, 8),
     FetchReason.TIMEOUT: Retry(300, 5),
     FetchReason.TOO_SLOW: Retry(300, 4),
     # names come back within days or not at all

@@ -59,6 +59,7 @@ ADVICE: dict[str, str] = {
     FetchReason.TOO_MANY_REDIRECTS: _LINK,
     FetchReason.HOST_UNAVAILABLE: "It failed or asked us to wait, so these were not asked for. "
     + _WAIT,
+    FetchReason.HOST_SLOW: _WAIT,
     FetchReason.CANCELLED: _WAIT,
     FetchReason.NOT_FOUND: _LINK,
     FetchReason.FORBIDDEN: "It refuses us: ask the provider to allow our User-Agent, or use "

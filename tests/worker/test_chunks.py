@@ -170,8 +170,13 @@ def test_a_failure_that_does_not_pass_ends_as_a_failure(engine: Engine, job_id: 
     assert jobs.status(engine, job_id).failures == {"timeout": 256}
 
 
-def test_a_host_that_is_unavailable_costs_its_records_no_try(engine: Engine, job_id: UUID) -> None:
-    error = TransientRecordError("fetch", "host_unavailable", retry_after=30)
+@pytest.mark.parametrize(
+    ("reason", "expected"), [("host_unavailable", [60, 60, 120]), ("host_slow", [30, 60, 120])]
+)
+def test_a_host_that_is_not_asked_costs_its_records_no_try(
+    engine: Engine, job_id: UUID, reason: str, expected: list[int]
+) -> None:
+    error = TransientRecordError("fetch", reason, retry_after=30)
     waits = []
     number = 1
     for waited in (0, 60, 120):
@@ -186,7 +191,7 @@ def test_a_host_that_is_unavailable_costs_its_records_no_try(engine: Engine, job
         )
         waits.append(wait)
         assert retries == 0
-    assert waits == pytest.approx([60, 60, 120], abs=5)
+    assert waits == pytest.approx(expected, abs=5)
 
 
 def age_wait(engine: Engine, number: int, seconds: float) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from common.images import download
-from common.images.download import fetch_all
+from common.images.download import UnreadBytes, fetch_all
 from common.images.hosts import HostLimits, LocalHostLimiter
 from tests.common.images.servers import JPEG, answering, response
 
@@ -59,14 +59,61 @@ def test_items_are_read_no_further_ahead_than_the_window(serve, fetcher):
 
 def test_pictures_that_nobody_takes_hold_up_new_requests(serve, fetcher, monkeypatch):
     monkeypatch.setattr(download, "LEAST_BYTES", 1)
-    monkeypatch.setattr(download, "UNREAD_BYTES", 3 * len(JPEG))
     server = serve(answering(response(JPEG)))
     items = [(number, server.url()) for number in range(60)]
-    outcomes = fetch_all(items, fetcher=fetcher, limiter=LocalHostLimiter(FAST), threads=4)
+    outcomes = fetch_all(
+        items,
+        fetcher=fetcher,
+        limiter=LocalHostLimiter(FAST),
+        threads=4,
+        unread=UnreadBytes(3 * len(JPEG)),
+    )
     next(outcomes)
     time.sleep(0.3)
     assert len(server.requests) <= 8  # three waiting, four under way when the third came
     assert len(list(outcomes)) == 59
+
+
+def test_downloads_share_the_bytes_that_may_lie_unread_and_all_go_on(serve, fetcher, monkeypatch):
+    monkeypatch.setattr(download, "LEAST_BYTES", 1)
+    greedy, modest = serve(answering(response(JPEG))), serve(answering(response(JPEG)))
+    unread = UnreadBytes(len(JPEG))
+    options = {"fetcher": fetcher, "limiter": LocalHostLimiter(FAST), "threads": 1}
+    first = fetch_all([(n, greedy.url()) for n in range(9)], unread=unread, **options)
+    next(first)
+    time.sleep(0.2)
+    second = fetch_all([(n, modest.url()) for n in range(9)], unread=unread, **options)
+    assert next(second)
+    time.sleep(0.2)
+    assert len(modest.requests) == 1  # what the caller looks at still counts
+    assert len(list(second)) == 8
+    first.close()
+    assert not unread.is_full
+
+
+def test_out_of_patience_it_ends_without_the_slow_ones(serve, fetcher):
+    server = serve(answering(response(JPEG)))
+    silent = serve(lambda request, connection: time.sleep(60))
+    items = [("silent", silent.url()), *((number, server.url()) for number in range(30))]
+    began = time.monotonic()
+    outcomes = run(items, fetcher, patience=lambda missing: 0.5 if missing < 2 else 30.0)
+    assert {outcome.key for outcome in outcomes} == set(range(30))
+    assert time.monotonic() - began < 5
+
+
+def test_closing_gives_the_turns_of_hosts_back(serve, fetcher):
+    server = serve(answering(response(JPEG)))
+    silent = serve(lambda request, connection: time.sleep(60))
+    items = [(number, silent.url(host="silent.example")) for number in range(8)]
+    limiter = LocalHostLimiter(FAST)
+    outcomes = fetch_all(
+        [*items, ("quick", server.url())], fetcher=fetcher, limiter=limiter, threads=16
+    )
+    assert next(outcomes).key == "quick"
+    host = f"silent.example:{silent.port}"
+    assert limiter.standing(host).running == 8
+    outcomes.close()
+    assert limiter.standing(host).running == 0
 
 
 def test_a_slow_and_a_dead_host_hold_up_nobody(serve, fetcher):
