@@ -16,7 +16,7 @@ from common.errors import DeviceError
 from common.vision.runtimes import Runtime
 from worker import metrics
 
-MAX_WAIT = 0.05  # seconds that a picture waits for others to share its batch
+MAX_WAIT = 0.2  # seconds that a picture waits for others to share its batch
 QUEUED_BATCHES = 4  # beyond these, submitting blocks: decoding must not outrun the device
 
 Probabilities = NDArray[np.float32]

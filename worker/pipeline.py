@@ -1,10 +1,14 @@
 """What happens to the records of one chunk: resolve, fetch, decode, batch, classify, threshold.
 
 Each chunk in work runs in a thread of its own, which decodes while its downloads and the batcher
-go on beside it. Memory is bounded by the pictures being decoded, which share a budget of pixels,
-and by the small pixels of the chunks in work.
+go on beside it. Where cores are scarce batches precede decoding and older chunks younger ones: so
+chunks end one after the other, and while one begins or waits for its last pictures others go on.
+
+Memory is bounded by the pictures being decoded, which share a budget of pixels, by those not yet
+decoded, which share one of bytes, and by the small pixels of the chunks in work.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
@@ -12,11 +16,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from common.cores import cores
 from common.errors import RecordError, TransientRecordError
 from common.images.decode import decode
-from common.images.download import Outcome, fetch_all
+from common.images.download import Outcome, Patience, UnreadBytes, fetch_all
 from common.images.fetch import ImageFetcher
 from common.images.hosts import HostLimiter
+from common.images.reasons import FetchReason, fetch_error
 from common.images.thumbnails import PictureUrl
 from common.vision.model import PictureSource
 from worker import metrics
@@ -27,6 +33,10 @@ from worker.metering import MeteredBudget
 from worker.model_pool import LoadedModel
 from worker.outcomes import ChunkOutcome
 from worker.resolve import Resolver, Target
+
+STRAGGLERS = 1 / 4  # of a chunk: when no more are missing, the worker soon goes on without them
+STRAGGLER_SECONDS = 1.0  # that the next of these is waited for
+PATIENCE = 90.0  # seconds that any other picture is waited for: the politest download is over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +77,7 @@ class Pipeline:
         self._limiter = limiter
         self._connections = connections
         self._budget = MeteredBudget()
+        self._unread = UnreadBytes()
 
     def run(
         self, lease: Lease, loaded: LoadedModel, *, on_record: Callable[[], None]
@@ -81,7 +92,7 @@ class Pipeline:
         seen: list[_Seen] = []
         while looks:
             fallbacks: list[_Look] = []
-            for look, result in self._look(looks, loaded, keep_pixels=lease.explain):
+            for look, result in self._look(looks, loaded, lease):
                 on_record()
                 if isinstance(result, _Seen):
                     seen.append(result)
@@ -93,7 +104,7 @@ class Pipeline:
         return _outcome(seen, errors, loaded, on_record)
 
     def _look(
-        self, looks: list[_Look], loaded: LoadedModel, *, keep_pixels: bool
+        self, looks: list[_Look], loaded: LoadedModel, lease: Lease
     ) -> Iterator[tuple[_Look, _Seen | RecordError]]:
         """Fetch and decode, in no order; each picture is on its way to the model, or an error."""
         outcomes = fetch_all(
@@ -101,19 +112,27 @@ class Pipeline:
             fetcher=self._fetcher,
             limiter=self._limiter,
             threads=self._connections,
+            unread=self._unread,
+            patience=_patience(lease),
         )
+        awaited = set(looks)
+        began = time.monotonic()
         with closing(outcomes):
             for outcome in outcomes:
-                yield outcome.key, self._classify(outcome, loaded, keep_pixels=keep_pixels)
+                awaited.remove(outcome.key)
+                seen = self._classify(outcome, loaded, keep_pixels=lease.explain, rank=began)
+                yield outcome.key, seen
+        for look in awaited:
+            yield look, fetch_error(FetchReason.HOST_SLOW, "other hosts had long delivered")
 
     def _classify(
-        self, outcome: Outcome[_Look], loaded: LoadedModel, *, keep_pixels: bool
+        self, outcome: Outcome[_Look], loaded: LoadedModel, *, keep_pixels: bool, rank: float
     ) -> _Seen | RecordError:
         if outcome.fetched is None:
             return outcome.error or RecordError("fetch", "unknown")
         preprocessing = loaded.model.description.preprocessing
         try:
-            with metrics.timed("decode"):
+            with cores.turn(rank), metrics.timed("decode"):
                 decoded = decode(
                     outcome.fetched.content, shorter_side=preprocessing.size, budget=self._budget
                 )
@@ -129,6 +148,14 @@ def sees_other_pictures(trained_on: PictureSource, picture: str) -> bool:
     """Whether a job looks at pictures of another kind than the model was trained on."""
     other = {"thumbnail": ("media", "auto"), "media": ("thumbnail",)}
     return picture in other.get(trained_on, ())
+
+
+def _patience(lease: Lease) -> Patience:
+    """A chunk that is tried for the first time leaves its last pictures to a later one, if their
+    hosts are so slow that the cores would wait; that one waits as long as it takes."""
+    is_first = not lease.retries and not lease.waited_seconds
+    few = STRAGGLERS * len(lease.record_ids) if is_first else 0
+    return lambda missing: STRAGGLER_SECONDS if missing <= few else PATIENCE
 
 
 def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError:

@@ -1,11 +1,11 @@
 """Settings of the worker, from environment variables."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from common.cores import available_cores
 from common.settings import EnvironmentSettings
 
 
@@ -35,9 +35,9 @@ class WorkerSettings(BrokerSettings, HealthSettings, HeatmapSettings):
     """How a worker process works."""
 
     worker_chunks_in_flight: int = Field(
-        default_factory=lambda: max(2, os.cpu_count() or 1),
+        default_factory=lambda: available_cores() + max(1, available_cores() // 2),
         ge=1,
-        description="chunks in work at a time; each decodes pictures in a thread of its own",
+        description="chunks in work at a time: while some wait for hosts, others keep cores busy",
     )
     worker_connections: int = Field(default=16, ge=1, description="downloads at a time, a chunk")
     worker_batch_size: int | None = Field(

@@ -1,13 +1,14 @@
 """The interface of all runtimes, and what is common to them on a CPU."""
 
-import os
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-CPU_BATCH = 32  # pictures; a CPU gains nothing beyond its caches
+from common.cores import available_cores
+
+CPU_BATCH = 16  # pictures; more take as long each
 FLOAT32_TOLERANCE = 1e-4  # of a probability; measured differences are below 1e-6
 INT8_TOLERANCE = 1.0  # of a probability: what it decides counts, see agreement
 
@@ -26,4 +27,4 @@ class Runtime(Protocol):
 
 def cpu_streams() -> int:
     """Cores that this process may use: batches side by side, one core each, keep them busiest."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return available_cores()

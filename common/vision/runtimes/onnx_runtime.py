@@ -7,6 +7,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from common.cores import cores
 from common.vision.runtimes.export import PICTURES
 from common.vision.runtimes.interface import CPU_BATCH, cpu_streams
 
@@ -28,5 +29,6 @@ class OnnxRuntime:
 
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
         """uint8 pictures (n, 3, size, size) to float32 (n, classes)."""
-        (probabilities,) = self._session.run(None, {PICTURES: batch.numpy()})
+        with cores.turn():
+            (probabilities,) = self._session.run(None, {PICTURES: batch.numpy()})
         return probabilities  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ import openvino
 import torch
 from numpy.typing import NDArray
 
+from common.cores import cores
 from common.vision.runtimes.interface import CPU_BATCH, cpu_streams
 
 
@@ -31,6 +32,7 @@ class OpenVinoRuntime:
                 "INFERENCE_PRECISION_HINT": "f32",  # of what the file does not quantise
                 "INFERENCE_NUM_THREADS": self.streams,
                 "NUM_STREAMS": self.streams,
+                "ENABLE_CPU_PINNING": False,  # another worker would pin to the same cores
             },
         )
         self._thread = threading.local()
@@ -39,5 +41,6 @@ class OpenVinoRuntime:
         """uint8 pictures (n, 3, size, size) to float32 (n, classes)."""
         if not hasattr(self._thread, "request"):
             self._thread.request = self._compiled.create_infer_request()
-        (probabilities,) = self._thread.request.infer([batch.numpy()]).values()
+        with cores.turn():
+            (probabilities,) = self._thread.request.infer([batch.numpy()]).values()
         return np.array(probabilities)  # the request will write over its own

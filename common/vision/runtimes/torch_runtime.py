@@ -2,11 +2,13 @@
 
 import queue
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from common.cores import cores
 from common.errors import ModelError
 from common.vision.model import Model
 from common.vision.runtimes.fusion import fused
@@ -76,7 +78,10 @@ class TorchRuntime:
             self._lanes.put(lane)
 
     def _compute(self, pictures: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._on_cuda):
+        with (
+            nullcontext() if self._on_cuda else cores.turn(),
+            torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._on_cuda),
+        ):
             return self._predictor(pictures)  # type: ignore[no-any-return]
 
     def _halve(self, size: int) -> None:
