@@ -1,0 +1,255 @@
+"""Enrichment from end to end, against what the machine can do at best and against others.
+
+    python -m benchmarks.enrich_end_to_end [--rounds 3] [--records 3072] [--only service]
+
+Pictures of 0.3 to 12 megapixels are drawn here; the classifier is a resnet18. In each round, in
+turn and one at a time:
+
+- service: a job on a real worker against the sandbox, 100 ms latency on every answer, from its
+  acceptance to its last enrichment in Postgres, at 128 and at 224 pixels; around it the rates of
+  the worker's decoder and of its runtime alone, on all cores. If nothing else had a cost and no
+  core ever waited, the worker would reach 1 / (1 / decoder + 1 / model), the bound. The sandbox,
+  Postgres and Valkey run on the same cores; their CPU seconds are said.
+- local: the same files from the local disk, at 128 pixels, through the worker's own pipeline and
+  through the peers of `enrich_peers`; what each needs to start is excluded.
+- slow_host: a job on the records of nineteen hosts, and one that has those of a twentieth as well
+  which answers after 8 s: when are the records of the nineteen enriched?
+
+Ratios are those of one round; their medians count. pip install '.[benchmarks]' for Ray.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any, cast
+
+import typer
+
+from benchmarks.enrich_local import Assignment
+from benchmarks.enrich_service import (
+    LIMITS,
+    SLOW_HOST,
+    Service,
+    put_resnet18_in_service,
+    sandbox_process,
+    store_and_broker,
+    worker_process,
+)
+from benchmarks.picture_files import Series, draw_pictures, write_catalogue
+from benchmarks.report import Bar, at_least, finish
+from common.vision.runtimes import RuntimeChoice
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+HOSTS = tuple(f"museum{number:02}.example" for number in range(1, 21))
+SIZES = (128, 224)
+PEER_SIZE = 128
+WARM_UP = 64  # records with which the worker loads its models
+PARTS = ("service", "local", "slow_host")
+# Of the local pictures; who is slow gets fewer, so that all take about as long.
+LOCAL = {
+    "ours": 1.0,
+    "ray_with_ours": 1.0,
+    "data_loader": 0.5,
+    "ray_documented": 0.5,
+    "pilot": 0.125,
+}
+BARS: Mapping[str, Bar] = {
+    "share_of_bound_128": at_least(0.85),
+    "share_of_bound_224": at_least(0.85),
+    "times_ray_documented": at_least(3),
+    "times_pilot": at_least(3.5),
+    "times_data_loader": at_least(1.4),
+    "times_ray_with_ours": at_least(1),
+    "share_beside_slow_host": at_least(0.9),
+}
+
+
+@dataclass
+class Rounds:
+    """What the rounds gave, by the name of the figure."""
+
+    values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, name: str, value: float) -> float:
+        """Keep a value of this round, and say it on standard error."""
+        self.values[name].append(value)
+        sys.stderr.write(f"  {name} {value:.3g}\n")
+        return value
+
+    def medians(self) -> dict[str, Any]:
+        """The figures."""
+        return {name: float(f"{median(each):.3g}") for name, each in self.values.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What the rounds work on; `assignments` are by the size of the model's pictures."""
+
+    assignments: Mapping[int, Assignment]
+    rounds: Rounds
+
+    def measure_service(self, service: Service, series: Mapping[int, Series]) -> None:
+        """The worker against its bound, at each size."""
+        for size, each in series.items():
+            decoder = self._client("decoder", size)
+            ended = service.run(each.ids(), model=f"resnet18_{size}")
+            model = self._client("model", size)
+            rate = self.rounds.add(f"service_{size}", ended.rate)
+            self.rounds.add(f"share_of_bound_{size}", rate * (1 / decoder + 1 / model))
+            for process, seconds in ended.cpu_seconds.items():
+                self.rounds.add(f"{process}_cpu_ms_{size}", 1000 * seconds / ended.pictures)
+
+    def measure_local(self) -> None:
+        """The worker's pipeline against the peers."""
+        rates = {
+            name: self._client(name, PEER_SIZE, share=share)
+            for name, share in LOCAL.items()
+            if find_spec("ray") or not name.startswith("ray")
+        }
+        for name in rates.keys() - {"ours"}:
+            self.rounds.add(f"times_{name}", rates["ours"] / rates[name])
+
+    def measure_beside_slow_host(self, service: Service, alone: Series, mixed: Series) -> None:
+        """The worker with and without a slow host's records among the others."""
+        model = f"resnet18_{PEER_SIZE}"
+        rest = mixed.ids(but_host=SLOW_HOST)
+        undisturbed = service.run(alone.ids(but_host=SLOW_HOST), model=model)
+        disturbed = service.run_until(mixed.ids(), rest, model=model)
+        self.rounds.add("without_slow_host", undisturbed.rate)
+        self.rounds.add("beside_slow_host", disturbed.rate)
+        self.rounds.add("share_beside_slow_host", disturbed.rate / undisturbed.rate)
+
+    def _client(self, name: str, size: int, *, share: float = 1.0) -> float:
+        """Pictures a second of a client, over this share of the pictures."""
+        whole = self.assignments[size]
+        pictures = whole.pictures[: round(share * len(whole.pictures))]
+        ended = subprocess.run(
+            [sys.executable, "-m", "benchmarks.enrich_clients", name],
+            cwd=REPOSITORY,
+            input=json.dumps(asdict(replace(whole, pictures=pictures))),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ended.returncode:
+            raise SystemExit(f"{name} failed:\n{ended.stderr[-3000:]}")
+        measured = json.loads(ended.stdout.splitlines()[-1])
+        return self.rounds.add(f"{name}_{size}", measured["pictures"] / measured["seconds"])
+
+
+def main(
+    rounds: Annotated[int, typer.Option(min=1)] = 3,
+    records: Annotated[int, typer.Option(min=64, help="Of a job at 128 pixels.")] = 3072,
+    pictures: Annotated[int, typer.Option(min=16, help="Local ones; files are drawn once.")] = 960,
+    files: Annotated[int, typer.Option(min=16, help="That are drawn.")] = 240,
+    only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(PARTS)}.")] = None,
+) -> None:
+    """Measure and report."""
+    parts = only or PARTS
+    with tempfile.TemporaryDirectory() as name, ExitStack() as exits:
+        folder = Path(name)
+        sys.stderr.write("drawing pictures\n")
+        paths = draw_pictures(folder / "images", files)
+        warm_up, *plan = [_Plan.of_round(0, WARM_UP)] + [
+            _Plan.of_round(number, records) for number in range(1, rounds + 1)
+        ]
+        everything = [series for each in (warm_up, *plan) for series in each.all_series]
+        write_catalogue(folder, paths, everything)
+        service, assignments = _start(exits, folder, [paths[n % files] for n in range(pictures)])
+        bench = Bench(assignments=assignments, rounds=Rounds())
+        for size, series in warm_up.of_size.items():
+            service.run(series.ids(), model=f"resnet18_{size}")
+        for number, each in enumerate(plan, start=1):
+            sys.stderr.write(f"round {number} of {rounds}\n")
+            if "service" in parts:
+                bench.measure_service(service, each.of_size)
+            if "local" in parts:
+                bench.measure_local()
+            if "slow_host" in parts:
+                bench.measure_beside_slow_host(service, each.alone, each.mixed)
+    _report(bench, records=records, pictures=pictures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """The records of one round: no round asks for those of another."""
+
+    of_size: Mapping[int, Series]
+    alone: Series
+    mixed: Series
+
+    @property
+    def all_series(self) -> list[Series]:
+        return [*self.of_size.values(), self.alone, self.mixed]
+
+    @classmethod
+    def of_round(cls, number: int, records: int) -> "_Plan":
+        def series(kind: str, count: int, hosts: Sequence[str] = HOSTS) -> Series:
+            return Series(dataset=f"{number}_{kind}", records=count, hosts=hosts)
+
+        with_slow = (SLOW_HOST, *HOSTS[1:])
+        return cls(
+            of_size={size: series(str(size), records * 128 // size) for size in SIZES},
+            alone=series("alone", records, with_slow),
+            mixed=series("mixed", records, with_slow),
+        )
+
+
+def _start(
+    exits: ExitStack, folder: Path, pictures: Sequence[Path]
+) -> tuple[Service, Mapping[int, Assignment]]:
+    """Everything that runs while the rounds do, warm."""
+    engine = exits.enter_context(store_and_broker())
+    sandbox, variables = exits.enter_context(sandbox_process(folder))
+    model_dir, cache_dir = folder / "models", folder / "exports"
+    assignments = {}
+    for size in SIZES:
+        bundle, sha256 = put_resnet18_in_service(engine, model_dir, size)
+        assignment = Assignment(
+            pictures=tuple(map(str, pictures)),
+            size=size,
+            bundle=str(bundle),
+            sha256=sha256,
+            runtime="auto",
+            cache_dir=str(cache_dir),
+        )
+        assignments[size] = assignment
+    runtime = _fastest(assignments[PEER_SIZE])
+    environment = {
+        "MODEL_DIR": str(model_dir),
+        "WORKER_CACHE_DIR": str(cache_dir),
+        "WORKER_RUNTIME": runtime,
+        "WORKER_DISPATCH_SECONDS": "0.5",
+    }
+    worker = exits.enter_context(worker_process(variables | LIMITS | environment))
+    service = Service(engine=engine, worker=worker, sandbox=sandbox)
+    chosen = {size: replace(each, runtime=runtime) for size, each in assignments.items()}
+    return service, chosen
+
+
+def _fastest(assignment: Assignment) -> RuntimeChoice:
+    runtime = assignment.open_runtime(assignment.model())
+    return cast(RuntimeChoice, runtime.name.partition("-")[0])
+
+
+def _report(bench: Bench, **parameters: object) -> None:
+    figures = bench.rounds.medians()
+    runtime = bench.assignments[PEER_SIZE].runtime
+    if not find_spec("ray"):
+        parameters["ray_absent"] = "pip install '.[benchmarks]'"
+    finish(
+        figures={**parameters, "runtime": runtime, **figures},
+        bars={name: bar for name, bar in BARS.items() if name in figures},
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
