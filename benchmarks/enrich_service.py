@@ -117,7 +117,7 @@ class Service:
 
 _ENRICHED = text("""
     SELECT count(DISTINCT record_id) AS records,
-           coalesce(extract(epoch FROM max(enrichment.created_at) - min(job.created_at)), 0)::float
+           coalesce(extract(epoch FROM max(enrichment.updated_at) - min(job.created_at)), 0)::float
                AS seconds
     FROM enrichment JOIN job ON job.id = enrichment.job_id
     WHERE job_id = :job_id AND record_id = ANY(:record_ids)
