@@ -27,10 +27,10 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
 
 from benchmarks.report import at_least, at_most, finish
+from common.settings import BrokerSettings
 from deploy.local import Services, local_services
 from worker.app import BULK_QUEUE, RUN_CHUNK, create_app, queue_of
 from worker.dispatcher import Dispatcher, Hint
-from worker.settings import BrokerSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENQUEUE = (sys.executable, "-c", "from worker.cli import main; main()", "enqueue")

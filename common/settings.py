@@ -37,6 +37,14 @@ class StoreSettings(EnvironmentSettings):
     database_url: SecretStr = Field(description="postgresql://user:password@host/database")
 
 
+class BrokerSettings(EnvironmentSettings):
+    """Where the message broker is."""
+
+    broker_url: SecretStr = Field(
+        description="redis://host:6379/0, redis+socket:///path or amqp://"
+    )
+
+
 class ApiSettings(EnvironmentSettings):
     """How the Europeana APIs are reached."""
 

@@ -5,19 +5,14 @@ museum holds up its own chunk only. What a pool of processes would give, an end 
 hangs or crashes, comes from the ledger: the lease runs out and the chunk is split.
 """
 
-import logging
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 import torch
-from celery import Celery
-from celery.signals import setup_logging, worker_shutting_down
-from kombu.exceptions import OperationalError as BrokerUnreachableError
 
-from common.errors import BrokerError
+from common.broker import check_broker, work
 from common.store.session import open_store
 from worker import metrics
 from worker.app import create_app
@@ -42,7 +37,7 @@ def run_worker() -> int:
     settings = WorkerSettings.read()
     engine = open_store()
     app = create_app(settings)
-    _check_broker(app)
+    check_broker(app)
     with ExitStack() as exits:
         if settings.worker_metrics_port is not None:
             exits.enter_context(metrics.served(settings.worker_metrics_port))
@@ -64,28 +59,12 @@ def run_worker() -> int:
             exits.callback(heartbeat.stop)
         service.load_active_model()
 
-        def drain(**_: Any) -> None:
+        def drain() -> None:
             log.info("stopping: chunks in work are finished or given back")
             service.drain()
 
-        worker_shutting_down.connect(drain)
-        setup_logging.connect(_keep_logging)
-        worker = app.Worker(
-            pool="threads",
-            concurrency=settings.worker_chunks_in_flight,
-            loglevel="WARNING",
-            quiet=True,
-            without_gossip=True,
-            without_mingle=True,
-        )
         log.info("worker ready", chunks_in_flight=settings.worker_chunks_in_flight)
-        worker.start()
-        return worker.exitcode or 0
-
-
-def _keep_logging(**_: Any) -> None:
-    """Celery, once asked, leaves the logging as it is; else it would drop what is no warning."""
-    logging.getLogger("celery").setLevel(logging.WARNING)
+        return work(app, threads=settings.worker_chunks_in_flight, on_stop=drain)
 
 
 def _heartbeat(path: Path, service: EnrichmentService, dispatcher: Dispatcher) -> Heartbeat:
@@ -94,11 +73,3 @@ def _heartbeat(path: Path, service: EnrichmentService, dispatcher: Dispatcher) -
         alive=lambda: service.is_well and dispatcher.is_alive(),
         model_loaded=lambda: service.has_model,
     )
-
-
-def _check_broker(app: Celery) -> None:
-    try:
-        with app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, timeout=5)
-    except BrokerUnreachableError as error:
-        raise BrokerError(f"The broker at BROKER_URL cannot be reached: {error}") from None

@@ -3,18 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from common.cores import available_cores
-from common.settings import EnvironmentSettings
-
-
-class BrokerSettings(EnvironmentSettings):
-    """Where the message broker is."""
-
-    broker_url: SecretStr = Field(
-        description="redis://host:6379/0, redis+socket:///path or amqp://"
-    )
+from common.settings import BrokerSettings, EnvironmentSettings
 
 
 class HealthSettings(EnvironmentSettings):

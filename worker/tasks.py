@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from common.errors import EnrichmentError, InvalidRecordIdError
 from common.europeana.record_id import parse_record_id
+from common.messages import by_name, first_problem
 from worker import jobs
 from worker.app import RUN_CHUNK, SUBMIT, queue_of
 from worker.dispatcher import Hint
@@ -56,9 +57,9 @@ def register_tasks(app: Celery, service: EnrichmentService, engine: Engine) -> N
     @app.task(name=RUN_CHUNK)
     def run_chunk(*args: object, **kwargs: object) -> None:
         try:
-            chunk = _ChunkName.model_validate(_by_name(args, kwargs, _ChunkName))
+            chunk = _ChunkName.model_validate(by_name(args, kwargs, _ChunkName))
         except ValidationError as error:
-            log.error("hint refused", error=_first_problem(error))
+            log.error("hint refused", error=first_problem(error))
             return
         service.run_chunk(chunk.job_id, chunk.number)
 
@@ -71,7 +72,7 @@ def register_tasks(app: Celery, service: EnrichmentService, engine: Engine) -> N
         max_retries=None,
     )
     def submit(self: Task[Any, Any], /, *args: object, **kwargs: object) -> None:
-        message = _by_name(args, kwargs, Submission)
+        message = by_name(args, kwargs, Submission)
         if message.get("idempotency_key") is None:
             message["idempotency_key"] = f"message {self.request.id}"
         accept_submitted(engine, message)
@@ -92,7 +93,7 @@ def accept_submitted(engine: Engine, message: Mapping[str, object]) -> None:
         options = JobOptions(**submission.model_dump(exclude={"record_ids"}))
         accepted = jobs.enqueue(engine, _valid(submission.record_ids, rejected), options)
     except ValidationError as error:
-        log.error("submission refused", error=_first_problem(error))
+        log.error("submission refused", error=first_problem(error))
     except EnrichmentError as error:
         log.error("submission refused", error=str(error), rejected=str(rejected))
     else:
@@ -107,20 +108,6 @@ def _valid(texts: Sequence[str], rejected: RejectedLines) -> Iterator[str]:
             yield parse_record_id(text)
         except InvalidRecordIdError as error:
             rejected.add(f"ID {number}", str(error))
-
-
-def _by_name(
-    args: tuple[object, ...], kwargs: dict[str, object], model: type[BaseModel]
-) -> dict[str, object]:
-    """Arguments by the names of the model's fields; surplus ones by names that it refuses."""
-    names = [*model.model_fields, *(f"argument {place}" for place in range(len(args)))]
-    return dict(zip(names, args, strict=False)) | kwargs
-
-
-def _first_problem(error: ValidationError) -> str:
-    """What is wrong, without the input: it may be long, and is a stranger's."""
-    problem = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
 
 
 def send_hint(app: Celery, hint: Hint, *, hint_seconds: float) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import pytest
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
@@ -68,18 +67,3 @@ def test_what_is_no_record_id_is_left_out_and_told(engine: Engine, model_id: int
 
 def test_without_a_model_a_list_is_refused(engine: Engine) -> None:
     assert accept(engine, GOOD) == ["error"]
-
-
-@pytest.mark.parametrize(
-    ("args", "kwargs", "named"),
-    [
-        ((["/1/a"], "key"), {}, {"record_ids": ["/1/a"], "idempotency_key": "key"}),
-        ((), {"record_ids": []}, {"record_ids": []}),
-        ((1, 2, 3, 4, 5, 6, 7), {}, {"explain": 6, "argument 0": 7}),
-    ],
-)
-def test_arguments_are_known_by_their_names(
-    args: tuple[object, ...], kwargs: dict[str, object], named: dict[str, object]
-) -> None:
-    found = tasks._by_name(args, kwargs, tasks.Submission)
-    assert named.items() <= found.items()

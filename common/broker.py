@@ -1,0 +1,120 @@
+"""The message broker, for those who send messages and those who work on them.
+
+Messages are JSON and only hints: what is to be done is known elsewhere, so there is no result
+backend, no retries by the broker, and a lost or doubled message does no harm.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_shutting_down
+from kombu import Connection, Queue
+from kombu.exceptions import OperationalError
+
+from common.errors import BrokerError
+from common.settings import BrokerSettings
+
+VISIBILITY_TIMEOUT = 600  # seconds; what is delivered twice is claimed once
+_REDIS_OPTIONS = {
+    "visibility_timeout": VISIBILITY_TIMEOUT,
+    "queue_order_strategy": "round_robin",  # so that no queue waits for another to be empty
+    "socket_timeout": 30,
+    "socket_connect_timeout": 5,
+    "health_check_interval": 25,
+}
+_AMQP_OPTIONS = {"confirm_publish": True}
+
+
+def create_app(name: str, settings: BrokerSettings, queues: Iterable[str]) -> Celery:
+    """A Celery application on the broker of the settings, without tasks."""
+    url = settings.broker_url.get_secret_value()
+    on_redis = url.startswith("redis")
+    app = Celery(name, broker=url, set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_queues=[
+            Queue(queue, queue_arguments={} if on_redis else {"x-queue-type": "quorum"})
+            for queue in queues
+        ],
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options=_REDIS_OPTIONS if on_redis else _AMQP_OPTIONS,
+    )
+    return app
+
+
+def check_broker(app: Celery) -> None:
+    """Make sure that the broker answers.
+
+    Raises:
+        BrokerError: it does not.
+    """
+    with _connection(app):
+        pass
+
+
+def count_waiting(app: Celery, queue: str) -> int:
+    """How many messages of a queue nobody has taken yet.
+
+    Raises:
+        BrokerError: the broker does not answer.
+    """
+    with _connection(app) as connection:
+        try:
+            channel: Any = connection.default_channel  # each transport has a class of its own
+            return int(channel.queue_declare(queue, passive=True).message_count)
+        except connection.channel_errors:  # there is none; in Redis, an empty one is no more
+            return 0
+
+
+@contextmanager
+def _connection(app: Celery) -> Iterator[Connection]:
+    connection = app.connection_for_write()
+    away: tuple[type[BaseException], ...] = (OperationalError, *connection.connection_errors)
+    try:
+        with connection:
+            connection.ensure_connection(max_retries=1, timeout=5)
+            yield connection
+    except away as error:
+        raise BrokerError(f"The broker at BROKER_URL cannot be reached: {error}") from None
+
+
+def work(app: Celery, *, threads: int, on_stop: Callable[[], None]) -> int:
+    """Run the tasks of an application as messages come, until SIGTERM or Ctrl-C.
+
+    Args:
+        threads: tasks in work at a time.
+        on_stop: called when the process is to end; tasks in work are then waited for.
+
+    Returns:
+        The exit code.
+    """
+
+    def stop(**_: Any) -> None:
+        on_stop()
+
+    worker_shutting_down.connect(stop)
+    setup_logging.connect(_keep_logging)
+    worker = app.Worker(
+        pool="threads",
+        concurrency=threads,
+        loglevel="WARNING",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+    )
+    worker.start()
+    return worker.exitcode or 0
+
+
+def _keep_logging(**_: Any) -> None:
+    """Celery, once asked, leaves the logging as it is; else it would drop what is no warning."""
+    logging.getLogger("celery").setLevel(logging.WARNING)
