@@ -15,12 +15,11 @@ EXPERIMENT/
 """
 
 import csv
-import fcntl
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,9 @@ from typing import Any
 from common.errors import EnrichmentError, ModelError, UsageError
 from common.files import write_atomically
 from common.vision.model import Kind, PictureSource
+from trainer.claims import claim, is_claimed
 from trainer.config import TrainingConfig
-from trainer.dataset import LeftOut, TrainingData
+from trainer.dataset import Example, LeftOut, TrainingData
 from trainer.folds import Fold
 from trainer.history import read_history
 from trainer.metrics import Metrics
@@ -42,7 +42,7 @@ from trainer.predictions import (
 )
 from trainer.state import Epoch
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _TEST = "predictions.csv"
 _VALIDATION = "validation_predictions.csv"
 
@@ -86,20 +86,17 @@ class Experiment:
         """Whether a fold is trained and all its files are written."""
         return (self.split(number) / "metrics.json").exists()
 
-    @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Keep other processes from training the same experiment.
+    def claimed(self, fold: int | None = None) -> AbstractContextManager[None]:
+        """Keep other processes from training the same experiment, or one fold of it.
 
         Raises:
-            UsageError: one does already.
+            ClaimedError: one does already.
         """
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with (self.folder.parent / f".{self.name}.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(f"{self.folder} is being trained by another process.") from None
-            yield
+        return claim(self.folder if fold is None else self.split(fold))
+
+    def is_claimed(self, fold: int) -> bool:
+        """Whether a process trains this fold now."""
+        return is_claimed(self.split(fold))
 
     def check_unchanged(self, config: TrainingConfig, data: TrainingData) -> None:
         """Compare settings and data with those it was begun with, if it was.
@@ -109,14 +106,18 @@ class Experiment:
         """
         if not (self.folder / "dataset.json").exists():
             return
-        differences = self.config().differences(config)
-        if self.dataset().fingerprint != data.fingerprint:
-            differences.append(f"other data than {self.dataset().source} was then")
-        if differences:
+        if differences := self.differences(config, data):
             raise UsageError(
                 f"Experiment {self.name} was begun with other settings; now: "
                 f"{'; '.join(differences)}. Choose another --experiment-name."
             )
+
+    def differences(self, config: TrainingConfig, data: TrainingData) -> list[str]:
+        """In what settings and data differ from those it was begun with, in words."""
+        differences = self.config().differences(config)
+        if self.dataset().fingerprint != data.fingerprint:
+            differences.append(f"other data than {self.dataset().source} was then")
+        return differences
 
     def begin(self, config: TrainingConfig, data: TrainingData) -> None:
         """Write down settings and data."""
@@ -142,6 +143,19 @@ class Experiment:
         write_table(self.folder / "splits.csv", [header, *rows])
         left_out = [[each.reason, key] for each in data.left_out for key in each.keys]
         write_table(self.folder / "left_out.csv", [["reason", "example"], *left_out])
+
+    def fold(self, number: int, examples: Sequence[Example]) -> Fold:
+        """A fold as it was divided when the experiment was begun.
+
+        Raises:
+            ModelError: the table is missing, damaged, or divides other examples than these.
+        """
+        rows = self._rows("splits.csv", "example", f"split_{number}")
+        if [key for key, _ in rows] != [example.key for example in examples]:
+            raise ModelError(
+                f"{self.folder / 'splits.csv'} divides other pictures than can be read here."
+            )
+        return Fold.of_parts(number, [part for _, part in rows])
 
     def pictures(self) -> dict[str, Path]:
         """Where the picture of each example was.
@@ -258,7 +272,7 @@ def checked_name(name: str, *, of: str) -> str:
     Raises:
         UsageError: it cannot.
     """
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise UsageError(f"{name!r} is no name of {of}; use letters, digits, '_', '-' and '.'.")
     return name
 

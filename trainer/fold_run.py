@@ -1,20 +1,36 @@
-"""One fold from its pictures to its finished files; whoever runs it knows only where and which."""
+"""One fold from its pictures to its finished files; whoever runs it knows only where and which.
+
+What must be known is on disk once a cross-validation is begun, so that any process can run a fold.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from trainer.cache import CachedData
 from trainer.config import TrainingConfig
+from trainer.dataset import TrainingData
 from trainer.experiment import Experiment, FoldResult
 from trainer.fold_files import finish_fold
 from trainer.folds import Fold
-from trainer.state import Epoch
+from trainer.memory import explaining_memory
+from trainer.preparation import decoded
+from trainer.state import Epoch, TrainingState
 from trainer.training import FoldData, train_fold
 
 RESUME = "resume.pth"  # beside the files of the fold, while it is trained
 CACHE = ".cache"  # beside the experiments, which share it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """What the folds of a begun cross-validation have in common; `data` as before `prepare`."""
+
+    data: TrainingData
+    config: TrainingConfig
+    experiment: Experiment
 
 
 def cache_folder(experiment: Experiment) -> Path:
@@ -23,10 +39,8 @@ def cache_folder(experiment: Experiment) -> Path:
 
 
 def run_fold(
-    fold: Fold,
-    ready: CachedData,
-    config: TrainingConfig,
-    experiment: Experiment,
+    number: int,
+    assignment: Assignment,
     *,
     device: torch.device,
     on_epoch: Callable[[Epoch], None],
@@ -34,16 +48,54 @@ def run_fold(
     """Train and test one fold, or go on where an earlier run was stopped.
 
     Raises:
-        EnrichmentError: as `train_fold`.
+        ClaimedError: another process trains it.
+        ModelError: other pictures can be read here than were when the data was divided.
+        EnrichmentError: as `train_fold`, or the memory is too small.
     """
-    resume = experiment.split(fold.number) / RESUME
+    experiment, config = assignment.experiment, assignment.config
+    fold, ready = _open(number, assignment)
+    with experiment.claimed(number), explaining_memory(config, device):
+        state = _train(fold, ready, assignment, device=device, on_epoch=on_epoch)
+        result = finish_fold(experiment, state, ready, fold, config)
+        _resume(experiment, number).unlink(missing_ok=True)
+    return result
+
+
+def help_with_fold(number: int, assignment: Assignment, *, device: torch.device) -> None:
+    """Train a fold together with the process that leads, which writes its files.
+
+    Raises:
+        EnrichmentError: as `run_fold`.
+    """
+    fold, ready = _open(number, assignment)
+    with explaining_memory(assignment.config, device):
+        _train(fold, ready, assignment, device=device, on_epoch=lambda epoch: None)
+
+
+def _open(number: int, assignment: Assignment) -> tuple[Fold, CachedData]:
+    experiment = assignment.experiment
+    ready = decoded(assignment.data, assignment.config, cache_folder(experiment))
+    return experiment.fold(number, ready.data.examples), ready
+
+
+def _train(
+    fold: Fold,
+    ready: CachedData,
+    assignment: Assignment,
+    *,
+    device: torch.device,
+    on_epoch: Callable[[Epoch], None],
+) -> TrainingState:
+    config = assignment.config
     data = FoldData(
         pictures=ready.pictures,
         targets=torch.from_numpy(ready.data.targets).float(),
         kind=config.kind,
         fold=fold,
     )
-    state = train_fold(data, config, device=device, resume=resume, on_epoch=on_epoch)
-    result = finish_fold(experiment, state, ready, fold, config)
-    resume.unlink(missing_ok=True)
-    return result
+    resume = _resume(assignment.experiment, fold.number)
+    return train_fold(data, config, device=device, resume=resume, on_epoch=on_epoch)
+
+
+def _resume(experiment: Experiment, number: int) -> Path:
+    return experiment.split(number) / RESUME

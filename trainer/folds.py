@@ -1,6 +1,8 @@
 """Folds: every example is tested once, by a classifier that saw neither it nor its twin."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,17 @@ class Fold:
         parts[self.validation] = "validation"
         parts[self.test] = "test"
         return list(parts)
+
+    @classmethod
+    def of_parts(cls, number: int, parts: Sequence[str]) -> Self:
+        """The fold that `part_of` described."""
+        named = np.array(parts)
+        return cls(
+            number=number,
+            training=np.flatnonzero(named == "train"),
+            validation=np.flatnonzero(named == "validation"),
+            test=np.flatnonzero(named == "test"),
+        )
 
 
 def make_folds(

@@ -35,12 +35,8 @@ def prepare(
         UsageError, DatasetError: the data cannot be trained on as asked.
         EnrichmentError: the disk has too little space for the pictures.
     """
-    if config.group_by == "provider":
-        nameless = [example.key for example in data.examples if not example.provider]
-        if len(nameless) < len(data.examples):
-            data = data.without("record without a data provider", nameless)
-    check_trainable(data, config)
-    ready = cached(data, config.preprocessing, cache_folder)
+    check_trainable(_usable(data, config), config)
+    ready = decoded(data, config, cache_folder)
     check_trainable(ready.data, config)
     groups = group_twins(ready.pictures)
     twins = list_twins(ready.data, groups)
@@ -54,6 +50,23 @@ def prepare(
     )
     check_folds(ready.data, folds, config)
     return Prepared(cached=ready, folds=folds, twins=twins)
+
+
+def decoded(data: TrainingData, config: TrainingConfig, cache_folder: Path) -> CachedData:
+    """The part of the data that can be used and read, with its pictures.
+
+    Raises:
+        DatasetError: no picture can be read, or all of them are too many for a cache.
+        EnrichmentError: the disk has too little space for the pictures.
+    """
+    return cached(_usable(data, config), config.preprocessing, cache_folder)
+
+
+def _usable(data: TrainingData, config: TrainingConfig) -> TrainingData:
+    nameless = [example.key for example in data.examples if not example.provider]
+    if config.group_by == "picture" or len(nameless) == len(data.examples):
+        return data
+    return data.without("record without a data provider", nameless)
 
 
 def _providers(data: TrainingData) -> Indices:

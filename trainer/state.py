@@ -25,6 +25,10 @@ class Epoch:
     validation_loss: float
     validation_accuracy: float
 
+    def __str__(self) -> str:
+        loss, accuracy = self.validation_loss, self.validation_accuracy
+        return f"validation loss {loss:.3f}, accuracy {accuracy:.3f}"
+
 
 @dataclass(kw_only=True)
 class TrainingState:

@@ -7,9 +7,9 @@ So a run that was killed goes on from its last epoch, on a CPU to the very same 
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from common.vision.classifier import (
     load_weights,
 )
 from common.vision.model import Kind
+from trainer import distributed
 from trainer.augmentation import augment
 from trainer.batches import mixup, seed_of, training_batches
 from trainer.config import IMAGENET, NO_WEIGHTS, TrainingConfig
@@ -94,18 +95,20 @@ def train_fold(
 
     Raises:
         UsageError, ModelError: as `start_classifier`.
-        EnrichmentError: the loss is not a number any more, or the memory is too small.
+        EnrichmentError: the loss is not a number any more.
     """
+    pictures = len(data.fold.training)
+    distributed.check_batch(pictures // math.ceil(pictures / config.batch_size))
     state = _start(data, config, device)
     if resume.exists():
         state.restore(resume, device)
         for epoch in state.history:
             on_epoch(epoch)
+    distributed.check_agreed(len(state.history), what="state to resume from")
     save_at = time.monotonic()
     while not _is_finished(state.history, config):
-        with explaining_memory(config, device):
-            state.add(_epoch(state, data, config, device))
-        if (began := time.monotonic()) >= save_at:
+        state.add(_epoch(state, data, config, device))
+        if distributed.is_leader() and (began := time.monotonic()) >= save_at:
             state.save(resume)
             save_at = began + (time.monotonic() - began) / SAVING_SHARE
         on_epoch(state.history[-1])
@@ -135,6 +138,7 @@ def _start(data: FoldData, config: TrainingConfig, device: torch.device) -> Trai
     classifier, weights = start_classifier(config, classes=classes, fold=data.fold.number)
     # A CPU gains as well: MobileNetV2 learns half as many pictures again a second.
     classifier = classifier.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    classifier = distributed.of_team(classifier)
     optimizer = build_optimizer(classifier, head_of(classifier, weights), config)
     average = average_of(classifier, config.ema)
     return TrainingState(classifier=classifier, optimizer=optimizer, average=average)
@@ -157,7 +161,8 @@ def _epoch(
     objective = Objective.of(learned, data.kind, config.class_weights)
     training_loss = _train_one_epoch(state, data, config, number, objective.to(device))
     targets = data.targets[torch.from_numpy(data.fold.validation)]
-    logits = predict_logits(state.result, data.pictures, data.fold.validation, config)
+    predict = partial(predict_logits, state.result, data.pictures, config=config)
+    logits = distributed.divided(predict, data.fold.validation)
     epoch = Epoch(
         number=number,
         training_loss=training_loss,
@@ -178,9 +183,10 @@ def _train_one_epoch(
     """One pass over the training part, in training mode; the mean loss of its pictures."""
     seed = seed_of(config.seed, data.fold.number, number)
     generator, chance = torch.Generator().manual_seed(seed), random.Random(seed)
-    torch.manual_seed(seed)  # for dropout
+    torch.manual_seed(seed + distributed.rank())  # for dropout
     phase = Phase.of(number, config)
     train_mode(state.classifier, state.optimizer, head_only=phase.head_only)
+    classifier = distributed.averaging(state.classifier)
     batches = training_batches(data.fold.training, config.batch_size, generator)
     total = torch.zeros((), device=objective.weights.device)
     for step, indices in enumerate(batches):
@@ -197,30 +203,13 @@ def _train_one_epoch(
             strength=config.mixup,
             chance=chance,
         )
+        own = distributed.own_share(targets)
         with _mixed_precision(total.device):
-            logits = state.classifier(pictures)
-        loss = objective.loss(logits.float(), targets, smoothing=config.label_smoothing)
-        state.step(loss)
-        total += loss.detach() * len(indices)
-    return total.item() / len(data.fold.training)
-
-
-@contextmanager
-def explaining_memory(config: TrainingConfig, device: torch.device) -> Iterator[None]:
-    """Say in words of our own that the memory is too small for a batch.
-
-    Raises:
-        EnrichmentError: it is.
-    """
-    try:
-        yield
-    except RuntimeError as error:  # of a CPU, PyTorch says it only in words
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
-            raise
-        raise EnrichmentError(
-            f"The memory of {device} is too small for batches of {config.batch_size} pictures of "
-            f"{config.input_size} px; try a lower --batch-size under another --experiment-name."
-        ) from None
+            logits = classifier(distributed.own_share(pictures))
+        loss = objective.loss(logits.float(), own, smoothing=config.label_smoothing)
+        state.step(loss * (distributed.size() * len(own) / len(targets)))
+        total += loss.detach() * len(own)
+    return distributed.added_up(total).item() / len(data.fold.training)
 
 
 def _to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:

@@ -98,6 +98,7 @@ def test_a_cross_validation_leaves_all_its_files(trainer: Trainer) -> None:
         ),
         *("summary.json", "confusion_matrix.png", "reliability.png", "doubtful_labels.csv"),
         "report.html",
+        *(".split_0.lock", ".split_1.lock"),  # by which processes kept off each other
     }
 
 
@@ -212,6 +213,36 @@ def test_wrong_input_is_a_message_and_leaves_nothing(
     assert message in result.stderr
     assert "Traceback" not in result.output
     assert not (trainer.experiments / "run").exists()
+
+
+def test_weights_for_another_architecture_leave_nothing(trainer: Trainer) -> None:
+    file = trainer.data.parent / "other.pth"
+    torch.save(build_classifier("mobilenet_v2", classes=2).state_dict(), file)
+    result = trainer.train("--weights", str(file))
+    assert result.exit_code == 1
+    assert "other.pth holds weights for another architecture" in result.stderr
+    assert not (trainer.experiments / "run").exists()
+
+
+WITH_LITTLE_ROOM = """
+import resource
+from trainer.cli import main
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+main()
+"""
+
+
+def test_a_disk_that_fills_up_leaves_no_checkpoint_and_the_same_command_goes_on(
+    trainer: Trainer,
+) -> None:
+    command = [sys.executable, "-c", WITH_LITTLE_ROOM, *trainer.arguments()]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "split_0/resume.pth cannot be written: File too large." in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not [*trainer.experiments.rglob("*.pth"), *trainer.experiments.rglob("*.partial")]
+    assert trainer.train().exit_code == 0
 
 
 def test_two_processes_do_not_train_the_same_experiment(trainer: Trainer) -> None:

@@ -14,8 +14,9 @@ from common.vision.classifier import build_classifier
 from tests.trainer.pictures import draw
 from trainer.config import TrainingConfig
 from trainer.folds import Fold
+from trainer.memory import explaining_memory
 from trainer.state import Epoch, TrainingState
-from trainer.training import FoldData, explaining_memory, predict_logits, train_fold
+from trainer.training import FoldData, predict_logits, train_fold
 
 CONFIG = TrainingConfig(
     architecture="shufflenet_v2_x0_5", input_size=32, epochs=3, batch_size=8, folds=2
@@ -207,7 +208,10 @@ def test_too_large_batches_are_a_message_that_names_the_option(
         fold=replace(data.fold, training=np.arange(20_000)),
     )
     config = replace(CONFIG, input_size=side, batch_size=20_000)
-    with pytest.raises(EnrichmentError, match=r"memory of cpu .*--batch-size"):
+    with (
+        pytest.raises(EnrichmentError, match=r"memory of cpu .*--batch-size"),
+        explaining_memory(config, CPU),
+    ):
         _train(many, tmp_path, config)
 
 

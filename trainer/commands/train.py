@@ -1,10 +1,10 @@
 """`trainer train`: arguments only."""
 
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 from rich.console import Console
 
@@ -14,13 +14,15 @@ from common.settings import ImageSettings
 from common.store.session import open_store
 from common.vision.model import Kind
 from common.vision.preprocessing import ResizeMode
+from trainer import distributed
 from trainer.commands.options import SavingDir
 from trainer.config import ClassWeights, GroupBy, TrainingConfig
-from trainer.crossvalidation import cross_validate
+from trainer.crossvalidation import Way, cross_validate
 from trainer.dataset import folder_data
 from trainer.experiment import Experiment
+from trainer.in_sequence import follow, run_in_sequence
 from trainer.recipes import RECIPES, RecipeName, recipe
-from trainer.side_by_side import parse_devices
+from trainer.side_by_side import parse_devices, run_side_by_side
 from trainer.store import CheckpointRow, record_run
 from trainer.stored_data import dataset_data
 from trainer.summary import Summary, category_table, overall_table
@@ -157,24 +159,41 @@ def train(
         seed=seed,
         **given,
     )
-    experiment = Experiment(saving_dir, experiment_name)
-    used = parse_devices(devices) if devices else []
     if (name is None) == (data_dir is None):
         raise UsageError("Give either --name DATASET or --data-dir FOLDER.")
-    if name is not None:
-        summary = _train_from_store(name, config, experiment, used)
-    elif data_dir is not None:
-        data = folder_data(data_dir, load_vocabulary(vocab_json))
-        summary = cross_validate(data, config, experiment, Console(), used)
+    experiment, way = Experiment(saving_dir, experiment_name), _way(devices)
+    with distributed.joined():
+        if not distributed.is_leader():
+            follow()
+            return
+        if name is not None:
+            summary = _train_from_store(name, config, experiment, way)
+        elif data_dir is not None:
+            data = folder_data(data_dir, load_vocabulary(vocab_json))
+            summary = cross_validate(data, config, experiment, Console(), way)
+        distributed.told(None)
     _print_end(summary, experiment)
 
 
+def _way(devices: str | None) -> Way:
+    """How the folds are trained.
+
+    Raises:
+        UsageError: in more than one way at a time, or on devices that are not there.
+    """
+    if devices is not None and distributed.is_team():
+        raise UsageError("Take one of --devices and torchrun.")
+    if devices is not None:
+        return partial(run_side_by_side, devices=parse_devices(devices))
+    return run_in_sequence
+
+
 def _train_from_store(
-    name: str, config: TrainingConfig, experiment: Experiment, devices: list[torch.device]
+    name: str, config: TrainingConfig, experiment: Experiment, way: Way
 ) -> Summary:
     engine = open_store()
     data = dataset_data(engine, name, ImageSettings.read().image_dir, config.kind)
-    summary = cross_validate(data, config, experiment, Console(), devices)
+    summary = cross_validate(data, config, experiment, Console(), way)
     results = [experiment.result(number) for number in range(config.folds)]
     checkpoints = [
         CheckpointRow(

@@ -1,0 +1,27 @@
+"""An experiment that is begun: any process can train its folds."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.trainer.pictures import VOCABULARY
+from trainer.config import TrainingConfig
+from trainer.dataset import folder_data
+from trainer.experiment import Experiment
+from trainer.fold_run import Assignment, cache_folder
+from trainer.preparation import prepare
+
+QUICK = TrainingConfig(
+    architecture="shufflenet_v2_x0_5", input_size=32, folds=2, epochs=2, batch_size=8
+)
+
+
+def begun(folder: Path, config: TrainingConfig = QUICK) -> Assignment:
+    """An experiment on a folder of labelled pictures, none of whose folds is trained."""
+    data = folder_data(folder, VOCABULARY)
+    experiment = Experiment(folder.parent / "experiments", "run")
+    pinned = config.pinned()
+    prepared = prepare(data, pinned, cache_folder(experiment), Console(quiet=True))
+    experiment.begin(pinned, data)
+    experiment.write_splits(prepared.cached.data, prepared.folds)
+    return Assignment(data=data, config=pinned, experiment=experiment)
