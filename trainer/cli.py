@@ -6,11 +6,12 @@ from trainer.commands.models import models
 from trainer.commands.predict import predict
 from trainer.commands.promote import promote
 from trainer.commands.train import train
+from trainer.commands.worker import worker
 
 app = command_group(
     "Train classifiers on labelled pictures, and promote one to be used by workers."
 )
-for command in (train, promote, evaluate, predict):
+for command in (train, worker, promote, evaluate, predict):
     app.command()(command)
 app.add_typer(models, name="models")
 

@@ -141,7 +141,7 @@ def folder_data(folder: Path, vocabulary: dict[str, str]) -> TrainingData:
         (path, label) for label, name in enumerate(categories) for path in _files(folder / name)
     ]
     return TrainingData(
-        source=f"folder {folder}",
+        source=f"folder {folder.resolve()}",
         kind="single",
         categories=tuple(categories),
         concept_uris=tuple(vocabulary[category] for category in categories),

@@ -245,6 +245,16 @@ def test_a_disk_that_fills_up_leaves_no_checkpoint_and_the_same_command_goes_on(
     assert trainer.train().exit_code == 0
 
 
+def test_one_way_at_a_time(trainer: Trainer) -> None:
+    result = trainer.train("--queue", "--devices", "cpu,cpu")
+    assert result.exit_code == 2
+    assert "one of --devices, --queue and torchrun" in result.stderr
+    without_broker = trainer.train("--queue")
+    assert without_broker.exit_code == 2
+    assert "BROKER_URL" in without_broker.stderr
+    assert not trainer.experiments.exists()
+
+
 def test_two_processes_do_not_train_the_same_experiment(trainer: Trainer) -> None:
     with Experiment(trainer.experiments, "run").claimed():
         result = trainer.train()

@@ -20,7 +20,9 @@ from trainer.config import ClassWeights, GroupBy, TrainingConfig
 from trainer.crossvalidation import Way, cross_validate
 from trainer.dataset import folder_data
 from trainer.experiment import Experiment
+from trainer.fold_queue import FoldQueue, create_app
 from trainer.in_sequence import follow, run_in_sequence
+from trainer.queued_folds import run_by_queue
 from trainer.recipes import RECIPES, RecipeName, recipe
 from trainer.side_by_side import parse_devices, run_side_by_side
 from trainer.store import CheckpointRow, record_run
@@ -128,6 +130,10 @@ def train(
         str | None,
         typer.Option(help="Train folds side by side, one a device: cuda:0,cuda:1 or cpu,cpu."),
     ] = None,
+    queue: Annotated[
+        bool,
+        typer.Option("--queue", help="Let machines that run `trainer worker` train the folds."),
+    ] = False,
     vocab_json: Annotated[
         Path, typer.Option(help="Labels and their concepts, for --data-dir.")
     ] = Path("vocabulary.json"),
@@ -161,7 +167,7 @@ def train(
     )
     if (name is None) == (data_dir is None):
         raise UsageError("Give either --name DATASET or --data-dir FOLDER.")
-    experiment, way = Experiment(saving_dir, experiment_name), _way(devices)
+    experiment, way = Experiment(saving_dir, experiment_name), _way(devices, queue=queue)
     with distributed.joined():
         if not distributed.is_leader():
             follow()
@@ -175,16 +181,18 @@ def train(
     _print_end(summary, experiment)
 
 
-def _way(devices: str | None) -> Way:
+def _way(devices: str | None, *, queue: bool) -> Way:
     """How the folds are trained.
 
     Raises:
         UsageError: in more than one way at a time, or on devices that are not there.
     """
-    if devices is not None and distributed.is_team():
-        raise UsageError("Take one of --devices and torchrun.")
+    if (devices is not None) + queue + distributed.is_team() > 1:
+        raise UsageError("Take one of --devices, --queue and torchrun.")
     if devices is not None:
         return partial(run_side_by_side, devices=parse_devices(devices))
+    if queue:
+        return partial(run_by_queue, queue=FoldQueue(create_app()))
     return run_in_sequence
 
 

@@ -1,0 +1,29 @@
+"""`trainer worker`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainer import distributed
+from trainer.commands.options import SavingDir
+from trainer.fold_worker import run_worker
+from trainer.side_by_side import parse_devices
+
+
+def worker(
+    saving_dir: SavingDir = Path("experiments"),
+    devices: Annotated[
+        str | None,
+        typer.Option(
+            help="Train a fold on each at a time: cuda:0,cuda:1 or cpu. Default: the best one."
+        ),
+    ] = None,
+) -> None:
+    """Train folds of `trainer train --queue` until stopped; SIGTERM or Ctrl-C gives them back.
+
+    Needs BROKER_URL and the folder of the experiments, shared with the machine that sends; for
+    datasets of the store DATABASE_URL and IMAGE_DIR as well, else the folder of the pictures.
+    """
+    chosen = parse_devices(devices) if devices else [distributed.own_device()]
+    raise typer.Exit(run_worker(saving_dir, chosen))
