@@ -27,6 +27,9 @@ from trainer.side_by_side import threads_each
 from trainer.sources import read_again
 from trainer.state import Epoch
 
+# Who stops a service may end all its processes at once, a fold's before this one knows of it.
+NOTICED_WITHIN = 2.0  # seconds
+
 log = structlog.get_logger()
 
 
@@ -55,7 +58,7 @@ class FoldWorker:
             self._free.put(device)
         self._running: set[FoldProcess] = set()
         self._lock = threading.Lock()
-        self._stopping = False
+        self._stopping = threading.Event()
 
     def train(self, name: str, number: int) -> None:
         """Do what a hint asks for; returns at once where the fold is finished or another's."""
@@ -72,7 +75,7 @@ class FoldWorker:
     def stop(self) -> None:
         """Take no more folds, and end those in work: they go on from what they saved."""
         with self._lock:
-            self._stopping = True
+            self._stopping.set()
             for process in self._running:
                 process.kill()
 
@@ -88,7 +91,7 @@ class FoldWorker:
         except ClaimedError:
             log.info("another process trains the fold")
         except EnrichmentError as error:
-            if self._stopping:
+            if self._stopping.wait(NOTICED_WITHIN):
                 log.info("fold given back")
                 return
             log.error("fold failed", error=str(error))
@@ -101,7 +104,7 @@ class FoldWorker:
         with self._lock:
             process = FoldProcess(number, work, threads=self._threads)
             self._running.add(process)
-            if self._stopping:
+            if self._stopping.is_set():
                 process.kill()
         try:
             yield process
