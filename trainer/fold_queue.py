@@ -40,7 +40,8 @@ def create_app() -> Celery:
         BrokerError: the broker cannot be reached.
     """
     app = broker.create_app("trainer", BrokerSettings.read(), [QUEUE])
-    app.conf.update(task_acks_late=False, worker_disable_prefetch=True)
+    on_redis = app.conf.broker_url.startswith("redis")  # elsewhere a worker holds one hint more
+    app.conf.update(task_acks_late=False, worker_disable_prefetch=on_redis)
     broker.check_broker(app)
     return app
 

@@ -18,8 +18,8 @@ from trainer.fold_run import Assignment
 from trainer.fold_status import FoldStatus, forget_status, read_status
 
 LOOK_EVERY = 1.0  # seconds
-SEND_EVERY = 10.0  # seconds between two looks whether folds must be sent again
-LOOKS_IN_VAIN = 3  # of these, until it is said that no machine trains
+SEND_EVERY = 5.0  # seconds between two looks whether folds must be sent again
+LOOKS_IN_VAIN = 6  # of these, until it is said that no machine trains
 
 log = structlog.get_logger()
 
