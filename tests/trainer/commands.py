@@ -9,8 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from trainer.config import TrainingConfig
+
 ROOT = Path(__file__).resolve().parents[2]
 TRAINER = (sys.executable, "-m", "trainer.cli")
+TRAINED = TrainingConfig(  # by the arguments that `training` gives
+    architecture="shufflenet_v2_x0_5",
+    input_size=32,
+    folds=2,
+    epochs=8,
+    patience=8,
+    batch_size=8,
+)
 PATIENCE = 600.0  # seconds; on a busy machine torch alone takes many to import
 
 
@@ -39,7 +49,7 @@ def training(data: Path, name: str, *more: str) -> list[str]:
     return [
         *("train", "--data-dir", str(data), "--folds", "2", "--experiment-name", name),
         *("--vocab-json", str(data.parent / "vocabulary.json")),
-        *("--saving-dir", str(data.parent / "experiments"), "--arch", "shufflenet_v2_x0_5"),
+        *("--saving-dir", str(data.parent / "experiments"), "--arch", TRAINED.architecture),
         *("--input-size", "32", "--epochs", "8", "--patience", "8", "--batch-size", "8", *more),
     ]
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from typer.testing import CliRunner
+from rich.console import Console
 
 from common.vision.model import Kind
-from tests.trainer.commands import training
+from tests.trainer.commands import TRAINED
 from tests.trainer.experiments import finished_experiment
-from tests.trainer.pictures import draw_folder, write_vocabulary
-from trainer.cli import app
+from tests.trainer.pictures import VOCABULARY, draw_folder, write_vocabulary
+from trainer.crossvalidation import cross_validate
+from trainer.dataset import folder_data
 from trainer.experiment import Experiment
 
 
@@ -51,9 +52,8 @@ def labelled(tmp_path: Path) -> Path:
 def sequence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the quick training leaves on such a folder, trained in sequence by one thread."""
     folder = tmp_path_factory.mktemp("sequence")
-    write_vocabulary(folder / "vocabulary.json")
+    data = folder_data(draw_folder(folder / "data", 12), VOCABULARY)
+    experiment = Experiment(folder, "sequence")
     with one_thread():
-        arguments = training(draw_folder(folder / "data", 12), "sequence")
-        trained = CliRunner().invoke(app, arguments)
-    assert trained.exit_code == 0, trained.output
-    return folder / "experiments" / "sequence"
+        cross_validate(data, TRAINED, experiment, Console(quiet=True))
+    return experiment.folder

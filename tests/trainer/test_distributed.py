@@ -26,6 +26,8 @@ LOW_RATE = ("--learning-rate", "0.00001", "--mixup", "0.2", "--ema", "0.5", "--e
 LARGER = ("--input-size", "64")  # batch norm over a handful of numbers enlarges roundings too
 SAME = 1e-4  # of validation losses and probabilities; one thread or two differ by as much as 1e-6
 
+pytestmark = pytest.mark.timeout(3 * PATIENCE)
+
 
 def test_a_step_of_two_is_the_step_of_one_to_the_last_bits() -> None:
     done = subprocess.run(

@@ -18,6 +18,8 @@ from trainer.fold_queue import QUEUE, FoldQueue, create_app
 from trainer.fold_status import FoldStatus, read_status, write_status
 from trainer.queued_folds import run_by_queue
 
+pytestmark = pytest.mark.timeout(3 * PATIENCE)
+
 FAILURE = FoldStatus(machine="gpu7", error="its disk is full")
 
 
@@ -38,7 +40,7 @@ def test_two_machines_give_the_numbers_of_a_sequence_though_one_is_killed(
         killed.kill()
         assert command.wait(PATIENCE) == 0
         other.send_signal(signal.SIGTERM)
-        assert other.wait(30) == 0
+        assert other.wait(PATIENCE) == 0
     assert differences(sequence, experiment.folder) == []
     assert not list(experiment.folder.rglob("resume.pth"))
     assert not list(experiment.folder.rglob("status.json"))
