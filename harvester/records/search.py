@@ -57,8 +57,16 @@ def harvest_records(
     total = sum(harvest.missing() for harvest in harvests)
     with progress("records", total=total) as report, ThreadPoolExecutor(AT_A_TIME) as pool:
         advance = _for_threads(report)
+
+        def run(harvest: CategoryHarvest) -> CategoryOutcome:
+            try:
+                return harvest.run(advance)
+            except BaseException:
+                work.stopping.set()  # here, before this thread takes up the next category
+                raise
+
         try:
-            return list(pool.map(lambda harvest: harvest.run(advance), harvests))
+            return list(pool.map(run, harvests))
         except BaseException:
             work.stopping.set()
             api.close()

@@ -31,14 +31,24 @@ def test_a_taken_port_is_refused() -> None:
 
 
 def test_a_port_taken_on_an_image_host_is_refused_and_released_elsewhere() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.1.2", 0))
-        taken.listen()
+    with _taken_on_an_image_host() as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"Port {port} is in use on 127.0.1.2"):
             Sandbox(CATALOGUE, port=port)
         with socket.socket() as free:
             free.bind(("127.0.0.1", port))
+
+
+def _taken_on_an_image_host() -> socket.socket:
+    """A socket whose port nobody else has on the address of the APIs."""
+    while True:
+        taken = socket.create_server(("127.0.1.2", 0))
+        try:
+            socket.create_server(("127.0.0.1", taken.getsockname()[1])).close()
+        except OSError:
+            taken.close()
+        else:
+            return taken
 
 
 def test_after_the_end_nobody_answers_and_no_thread_is_left() -> None:

@@ -241,6 +241,7 @@ OUTSIDE_THE_SCHEDULE = {
     FetchReason.ADDRESS_REFUSED: "in each run",
     FetchReason.PORT_REFUSED: "in each run",
     HarvestReason.VANISHED: "at once",
+    FetchReason.HOST_SLOW: "when those have their outcomes",  # of workers alone
 }
 
 
