@@ -12,10 +12,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, cast
@@ -27,6 +26,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
 
 from benchmarks.report import at_least, at_most, finish
+from benchmarks.watching import watching
 from common.settings import BrokerSettings
 from deploy.local import Services, local_services
 from worker.app import BULK_QUEUE, RUN_CHUNK, create_app, queue_of
@@ -64,22 +64,9 @@ class BrokerMemory:
         """Look once."""
         self.peak = max(self.peak, self._used() - self._empty)
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self) -> AbstractContextManager[None]:
         """Look again and again until the block ends."""
-        ended = threading.Event()
-
-        def watch() -> None:
-            while not ended.wait(1 / SAMPLES_PER_SECOND):
-                self.sample()
-
-        thread = threading.Thread(target=watch)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+        return watching(self.sample, per_second=SAMPLES_PER_SECOND)
 
     def _used(self) -> float:
         memory = cast("dict[str, int]", self._client.info("memory"))

@@ -11,10 +11,8 @@ cancelled (when is the last one dropped?).
 
 import random
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -25,6 +23,7 @@ from sqlalchemy import Engine, TextClause, text
 
 from benchmarks.report import at_least, at_most, finish
 from benchmarks.tiny_service import TinyService, record_ids, tiny_service, wait_for
+from benchmarks.watching import watching
 from worker import jobs
 
 URGENT = 200  # records
@@ -50,22 +49,9 @@ class ChunkTimes:
         self._begun: dict[int, float] = {}
         self.seconds: list[float] = []
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self) -> AbstractContextManager[None]:
         """Look again and again until the block ends."""
-        ended = threading.Event()
-
-        def watch() -> None:
-            while not ended.wait(1 / LOOKS_PER_SECOND):
-                self._look()
-
-        thread = threading.Thread(target=watch)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+        return watching(self._look, per_second=LOOKS_PER_SECOND)
 
     def _look(self) -> None:
         with self._engine.connect() as connection:
