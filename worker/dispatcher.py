@@ -68,11 +68,13 @@ _CHOOSE = text(f"""
         ) AS due
         WHERE job.state = 'running' AND job.priority = :priority
     ), chosen AS (
-        SELECT job_id, number FROM candidate ORDER BY turn, created_at LIMIT :room
+        SELECT * FROM candidate ORDER BY turn, created_at LIMIT :room
+    ), hinted AS (
+        UPDATE job_chunk AS chunk SET hinted_at = now() FROM chosen
+        WHERE chunk.job_id = chosen.job_id AND chunk.number = chosen.number
+        RETURNING chosen.*
     )
-    UPDATE job_chunk AS chunk SET hinted_at = now() FROM chosen
-    WHERE chunk.job_id = chosen.job_id AND chunk.number = chosen.number
-    RETURNING chunk.job_id, chunk.number, :priority AS priority
+    SELECT job_id, number, :priority AS priority FROM hinted ORDER BY turn, created_at
 """)
 
 

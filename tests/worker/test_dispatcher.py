@@ -44,8 +44,10 @@ def test_the_window_follows_the_work(engine: Engine, model_id: int) -> None:
 def test_two_jobs_of_one_priority_take_turns(engine: Engine, model_id: int) -> None:
     for prefix in ("a", "b"):
         jobs.enqueue(engine, many(prefix, 256 * 20))
-    by_job = Counter(hint.job_id for hint in choose(engine))
+    hints = choose(engine)
+    by_job = Counter(hint.job_id for hint in hints)
     assert set(by_job.values()) == {dispatcher.SPARE_HINTS // 2}
+    assert [hint.number for hint in hints] == [1, 1, 2, 2, 3, 3, 4, 4]
 
 
 def test_an_urgent_job_comes_first(engine: Engine, model_id: int) -> None:
