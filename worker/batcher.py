@@ -12,12 +12,13 @@ import structlog
 import torch
 from numpy.typing import NDArray
 
-from common.errors import DeviceError
+from common.errors import DeviceError, RecordError
 from common.vision.runtimes import Runtime
 from worker import metrics
 
 MAX_WAIT = 0.2  # seconds that a picture waits for others to share its batch
 QUEUED_BATCHES = 4  # beyond these, submitting blocks: decoding must not outrun the device
+RUNTIME_FAILED = "runtime_failed"  # the reason of a picture that no runtime should fail at, but did
 
 Probabilities = NDArray[np.float32]
 
@@ -55,7 +56,8 @@ class Batcher:
     def submit(self, pixels: torch.Tensor) -> "Future[Probabilities]":
         """Queue one picture, uint8 (3, height, width).
 
-        The future holds float32 (classes,), or a DeviceError if the runtime failed.
+        The future holds float32 (classes,); a RecordError if the runtime fails at this picture, or
+        a DeviceError if it fails at all.
         """
         future: Future[Probabilities] = Future()
         self._queue.put(_Waiting(pixels, future))
@@ -97,14 +99,30 @@ class Batcher:
         try:
             with metrics.timed("infer"):
                 rows = self._probabilities(torch.stack([each.pixels for each in batch]))
-        except Exception as error:  # noqa: BLE001 - runtimes raise what their makers like
+        except Exception:  # noqa: BLE001 - runtimes raise what their makers like
             log.exception("the runtime failed", runtime=self._runtime.name, pictures=len(batch))
-            failure = DeviceError(f"{self._runtime.name} failed: {type(error).__name__}: {error}")
-            for each in batch:
-                each.future.set_exception(failure)
+            self._classify_singly(batch)
             return
         for each, row in zip(batch, rows, strict=True):
             each.future.set_result(row)
+
+    def _classify_singly(self, batch: list[_Waiting]) -> None:
+        """Find out what a batch failed at: its neighbours are not to pay for one picture."""
+        for each in batch:
+            pixels = each.pixels.unsqueeze(0)
+            try:
+                each.future.set_result(self._probabilities(pixels)[0])
+            except Exception as error:  # noqa: BLE001 - as above
+                each.future.set_exception(self._blamed(error, pixels))
+
+    def _blamed(self, error: Exception, pixels: torch.Tensor) -> DeviceError | RecordError:
+        """The picture is to blame where a black one of its size goes through, else the device."""
+        told = f"{self._runtime.name} failed: {type(error).__name__}: {error}"
+        try:
+            self._probabilities(torch.zeros_like(pixels))
+        except Exception:  # noqa: BLE001 - as above
+            return DeviceError(told)
+        return RecordError("classify", RUNTIME_FAILED, told)
 
     def _probabilities(self, pixels: torch.Tensor) -> Probabilities:
         """A row for each picture, of numbers: a device that is broken may say so or not."""

@@ -8,8 +8,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from common.errors import DeviceError
-from worker.batcher import Batcher
+from common.errors import DeviceError, RecordError
+from worker.batcher import RUNTIME_FAILED, Batcher
 
 
 class Recording:
@@ -30,18 +30,22 @@ class Recording:
 
 
 class Breaking(Recording):
-    """A runtime that raises, or gives what `breaking` says, where it sees white."""
+    """A runtime that raises, or gives the `wrong` rows, where it sees white; `dies` for good."""
 
-    def __init__(self, breaking: NDArray[np.float32] | None = None) -> None:
+    def __init__(self, wrong: NDArray[np.float32] | None = None, *, dies: bool = False) -> None:
         super().__init__()
-        self.breaking = breaking
+        self.wrong = wrong
+        self.dies = dies
+        self.is_dead = False
 
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
-        if not bool((batch == 255).any()):
+        sees_white = bool((batch == 255).any())
+        self.is_dead = self.is_dead or (self.dies and sees_white)
+        if not sees_white and not self.is_dead:
             return super().probabilities(batch)
-        if self.breaking is None:
+        if self.wrong is None:
             raise RuntimeError("CUDA error: unspecified launch failure")
-        return self.breaking
+        return self.wrong
 
 
 def picture(value: int) -> torch.Tensor:
@@ -68,24 +72,41 @@ def test_waiting_pictures_fill_a_batch() -> None:
     assert runtime.sizes == [8, 8, 4]
 
 
+NO_NUMBERS = np.full((2, 3), np.nan, dtype=np.float32)
+TOO_FEW = np.zeros((0, 3), dtype=np.float32)
+
+
 @pytest.mark.parametrize(
-    ("runtime", "reason"),
+    ("wrong", "reason"),
     [
-        (Breaking(), "recording failed: RuntimeError: CUDA error: unspecified launch failure"),
-        (Breaking(np.full((2, 3), np.nan, dtype=np.float32)), r"2 pictures gave \(2, 3\), not all"),
-        (Breaking(np.zeros((1, 3), dtype=np.float32)), r"2 pictures gave \(1, 3\)"),
+        (None, "recording failed: RuntimeError: CUDA error: unspecified launch failure"),
+        (NO_NUMBERS, r"1 pictures gave \(2, 3\), not all of it numbers"),
+        (TOO_FEW, r"1 pictures gave \(0, 3\)"),
     ],
 )
-def test_a_failure_of_the_runtime_reaches_all_who_wait_for_it(
-    runtime: Breaking, reason: str
+def test_a_picture_that_the_runtime_fails_at_fails_alone(
+    wrong: NDArray[np.float32] | None, reason: str
 ) -> None:
-    batcher = Batcher(runtime, batch_size=2)
-    futures = [batcher.submit(picture(value)) for value in (255, 1, 2, 3)]
+    batcher = Batcher(Breaking(wrong), batch_size=4)
+    futures = [batcher.submit(picture(value)) for value in (1, 255, 2, 3)]
     batcher.start()
-    for future in futures[:2]:
-        with pytest.raises(DeviceError, match=reason):
+    with pytest.raises(RecordError, match=reason) as failure:
+        futures[1].result()
+    assert (failure.value.stage, failure.value.reason) == ("classify", RUNTIME_FAILED)
+    assert [futures[place].result()[0] for place in (0, 2, 3)] == [1, 2, 3]
+    batcher.stop()
+
+
+@pytest.mark.parametrize("wrong", [None, NO_NUMBERS])
+def test_a_device_that_fails_for_good_is_told_to_all_who_wait(
+    wrong: NDArray[np.float32] | None,
+) -> None:
+    batcher = Batcher(Breaking(wrong, dies=True), batch_size=2)
+    futures = [batcher.submit(picture(value)) for value in (1, 255, 2, 3)]
+    batcher.start()
+    for future in futures:
+        with pytest.raises(DeviceError, match="recording failed"):
             future.result()
-    assert [future.result()[0] for future in futures[2:]] == [2, 3]
     batcher.stop()
 
 
