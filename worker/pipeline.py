@@ -32,11 +32,8 @@ from worker.enrichments import Prediction
 from worker.metering import MeteredBudget
 from worker.model_pool import LoadedModel
 from worker.outcomes import ChunkOutcome
+from worker.patience import Hurried, patient
 from worker.resolve import Resolver, Target
-
-STRAGGLERS = 1 / 4  # of a chunk: when no more are missing, the worker soon goes on without them
-STRAGGLER_SECONDS = 1.0  # that the next of these is waited for
-PATIENCE = 90.0  # seconds that any other picture is waited for: the politest download is over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +110,7 @@ class Pipeline:
             limiter=self._limiter,
             threads=self._connections,
             unread=self._unread,
-            patience=_patience(lease),
+            patience=_patience(lease, pictures=len(looks)),
         )
         awaited = set(looks)
         began = time.monotonic()
@@ -150,12 +147,9 @@ def sees_other_pictures(trained_on: PictureSource, picture: str) -> bool:
     return picture in other.get(trained_on, ())
 
 
-def _patience(lease: Lease) -> Patience:
-    """A chunk that is tried for the first time leaves its last pictures to a later one, if their
-    hosts are so slow that the cores would wait; that one waits as long as it takes."""
-    is_first = not lease.retries and not lease.waited_seconds
-    few = STRAGGLERS * len(lease.record_ids) if is_first else 0
-    return lambda missing: STRAGGLER_SECONDS if missing <= few else PATIENCE
+def _patience(lease: Lease, *, pictures: int) -> Patience:
+    is_first_try = not lease.retries and not lease.waited_seconds
+    return Hurried(pictures) if is_first_try else patient
 
 
 def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError:
@@ -174,14 +168,21 @@ def _outcome(
 ) -> ChunkOutcome:
     outcome = ChunkOutcome()
     for each in seen:
-        outcome.classified[each.look.asked_id] = each.look.target.record_id
-        found = _predictions(each.look, loaded, each.probabilities.result())
-        outcome.predictions += found
-        if found and each.pixels is not None:
-            outcome.pictures[each.look.picture.url] = each.pixels
+        try:
+            _add(outcome, each, loaded)
+        except RecordError as error:
+            errors[each.look.asked_id] = error
         on_record()
     outcome.errors = {key: error for key, error in errors.items() if key not in outcome.classified}
     return outcome
+
+
+def _add(outcome: ChunkOutcome, seen: _Seen, loaded: LoadedModel) -> None:
+    found = _predictions(seen.look, loaded, seen.probabilities.result())
+    outcome.classified[seen.look.asked_id] = seen.look.target.record_id
+    outcome.predictions += found
+    if found and seen.pixels is not None:
+        outcome.pictures[seen.look.picture.url] = seen.pixels
 
 
 def _predictions(

@@ -16,7 +16,10 @@ from common.images.politeness import PoliteQueue, Turn
 
 Key = TypeVar("Key")
 Patience = Callable[[int], float]
-"""From how many pictures are still to come to the seconds that the next one is waited for."""
+"""From how many pictures are still to come to the seconds that the next one is waited for.
+
+It is asked once all are known; what has come is handed out even where no time is left.
+"""
 
 CONNECTIONS = 128  # with a tenth of a second to each answer, about 1,000 pictures a second
 WINDOW = 10_000  # pictures known at a time, among which hosts are interleaved
@@ -139,7 +142,8 @@ class _Download(Generic[Key]):
                     self._messages.put(partial(self._add, *item))
                     known += 1
             wait = known > 0 and (exhausted or known >= window)
-            outcome = self._next_outcome(wait=wait, seconds=patience(known) if patience else None)
+            seconds = patience(known) if wait and patience else None
+            outcome = self._next_outcome(wait=wait, seconds=seconds)
             if outcome is not None:
                 known -= 1
                 yield outcome
