@@ -70,6 +70,9 @@ class ImageSettings(EnvironmentSettings):
         default=4.0, gt=0, description="to one host; a host that complains gets fewer"
     )
     fetch_requests_at_a_time: int = Field(default=2, gt=0, description="to one host")
+    fetch_thumbnails_per_second: float = Field(
+        default=50.0, gt=0, description="from Europeana, whose own host bears more than a museum's"
+    )
 
 
 class ModelSettings(EnvironmentSettings):

@@ -51,6 +51,7 @@ def put_in_service(
             sha256=sha256,
             concepts=dict(zip(description.concept_uris, description.labels, strict=True)),
             thresholds={uri: t for uri, t in description.thresholds.items() if t is not None},
+            picture_source=description.picture_source,
             fingerprint=description.created_from.get("dataset_fingerprint", ""),
             run=description.created_from.get("experiment", ""),
         )

@@ -61,6 +61,7 @@ class ModelRow:
     sha256: str
     concepts: dict[str, str]  # URI to label, in the order of the classifier's outputs
     thresholds: dict[str, float]  # of the concepts that are not switched off
+    picture_source: str  # what the pictures of its training were
     fingerprint: str = ""  # of the data that it was trained on
     run: str = ""  # the experiment
 
@@ -195,6 +196,7 @@ def _insert(connection: Connection, model: ModelRow, promoted: Promoted) -> None
             sha256=model.sha256,
             labels=list(model.concepts),
             thresholds=model.thresholds,
+            picture_source=model.picture_source,
             run_id=run_id,
         )
     )

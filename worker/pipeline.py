@@ -24,7 +24,6 @@ from common.images.fetch import ImageFetcher
 from common.images.hosts import HostLimiter
 from common.images.reasons import FetchReason, fetch_error
 from common.images.thumbnails import PictureUrl
-from common.vision.model import PictureSource
 from worker import metrics
 from worker.batcher import Probabilities
 from worker.chunks import Lease
@@ -139,12 +138,6 @@ class Pipeline:
         probabilities = loaded.batcher.submit(pixels)
         kept = pixels if keep_pixels else None
         return _Seen(look=outcome.key, probabilities=probabilities, pixels=kept)
-
-
-def sees_other_pictures(trained_on: PictureSource, picture: str) -> bool:
-    """Whether a job looks at pictures of another kind than the model was trained on."""
-    other = {"thumbnail": ("media", "auto"), "media": ("thumbnail",)}
-    return picture in other.get(trained_on, ())
 
 
 def _patience(lease: Lease, *, pictures: int) -> Patience:

@@ -21,7 +21,8 @@ from worker.leases import EXIT_BROKEN, HeldLease, LeaseKeeper, leave_process
 from worker.metering import MeteredFetcher
 from worker.model_pool import LoadedModel, ModelPool
 from worker.outcomes import ChunkOutcome
-from worker.pipeline import Pipeline, sees_other_pictures
+from worker.pictures import Pictures
+from worker.pipeline import Pipeline
 from worker.resolve import Resolver
 from worker.settings import WorkerSettings
 
@@ -161,7 +162,8 @@ class EnrichmentService:
     def _warn_of_other_pictures(self, lease: Lease, loaded: LoadedModel) -> None:
         """Say once a job that the model may be less right than it was measured to be."""
         trained_on = loaded.model.description.picture_source
-        if lease.job_id in self._warned_jobs or not sees_other_pictures(trained_on, lease.picture):
+        pictures = Pictures(looks_at=lease.picture, trained_on=trained_on)
+        if lease.job_id in self._warned_jobs or not pictures.differ:
             return
         self._warned_jobs.add(lease.job_id)
         log.warning(

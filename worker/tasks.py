@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from common.errors import EnrichmentError, InvalidRecordIdError
 from common.europeana.record_id import parse_record_id
+from common.images.thumbnails import Picture
 from common.messages import by_name, first_problem
 from worker import jobs
 from worker.app import RUN_CHUNK, SUBMIT, queue_of
@@ -42,7 +43,7 @@ class Submission(BaseModel):
     idempotency_key: Name
     submitter: Name | None = None
     priority: Literal["urgent", "bulk"] = "bulk"
-    picture: Literal["thumbnail", "media", "auto"] = "auto"
+    picture: Picture | None = None
     explain: bool = False
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from math import ceil
 from typing import Protocol, Self
 
 from common.errors import RecordError, TransientRecordError
@@ -12,6 +13,7 @@ from common.images.reasons import FetchReason, fetch_error
 from common.images.urls import ImageUrl
 from common.settings import ImageSettings
 
+THUMBNAIL_SECONDS = 0.32  # that an answer of Europeana's may take before it bounds the rate
 BUSY_SECONDS = 0.1  # until a host without a free turn is worth asking about again
 
 
@@ -37,13 +39,16 @@ class HostLimits:
             requests_per_second=settings.fetch_requests_per_second,
         )
 
+    @classmethod
+    def of_thumbnails(cls, settings: ImageSettings) -> Self:
+        """The limits of Europeana's own host."""
+        rate = settings.fetch_thumbnails_per_second
+        return cls(max_concurrent=ceil(rate * THUMBNAIL_SECONDS), requests_per_second=rate)
+
     def shared(self, slots: int, *, fastest: float) -> "HostLimits":
         """The part of one who has so many of the requests at a time, which may be none."""
         rate = self.requests_per_second * slots / self.max_concurrent
         return replace(self, max_concurrent=slots, requests_per_second=rate, fastest=fastest)
-
-
-THUMBNAIL_HOST = HostLimits(max_concurrent=16, requests_per_second=50.0)
 
 
 class HostSignal(Enum):
@@ -164,7 +169,8 @@ class LocalHostLimiter:
     def from_settings(cls, settings: ImageSettings) -> Self:
         """The limits that the environment asks for; Europeana's own host bears more."""
         thumbnail_host = ImageUrl.parse(settings.europeana_api_url).host_key
-        return cls(HostLimits.from_settings(settings), exceptions={thumbnail_host: THUMBNAIL_HOST})
+        exceptions = {thumbnail_host: HostLimits.of_thumbnails(settings)}
+        return cls(HostLimits.from_settings(settings), exceptions=exceptions)
 
     def try_start(self, host: str, *, share: HostLimits | None = None) -> float:
         """See `HostLimiter`; `share` is the part of the host's limits that is ours."""

@@ -262,6 +262,7 @@ class Model(Base):
 
     `labels` are the concept URIs in the order of the classifier's outputs, `thresholds` map a
     concept URI to the confidence from which it is written; a concept without one is switched off.
+    `picture_source` is what the pictures of the training were, unknown of models before 0004.
     """
 
     __tablename__ = "model"
@@ -280,6 +281,7 @@ class Model(Base):
     sha256: Mapped[str] = mapped_column(unique=True)
     labels: Mapped[list[str]]
     thresholds: Mapped[dict[str, Any]]
+    picture_source: Mapped[str | None]
     stage: Mapped[str] = mapped_column(server_default="candidate")
     run_id: Mapped[int | None] = mapped_column(ForeignKey("training_run.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -27,7 +27,7 @@ from deploy.local.bound import bound_command
 from deploy.sandbox.server import Sandbox
 from tests.chaos.conftest import POISON, RECORDS
 from tests.chaos.workers import MAX_ATTEMPTS
-from tests.worker.processes.running import forget_enrichments, outcomes
+from tests.worker.processes.running import FILES_FIRST, forget_enrichments, outcomes
 from worker import chunks, jobs
 from worker.resolve import Resolver
 
@@ -162,13 +162,13 @@ def test_in_the_end_every_outcome_is_as_if_nothing_had_happened(
     tmp_path: Path,
 ) -> None:
     harmless = [record_id for record_id in ids if record_id not in POISON]
-    calm = jobs.enqueue(engine, harmless).job_id
+    calm = jobs.enqueue(engine, harmless, FILES_FIRST).job_id
     with workers(environment, tmp_path / "log") as supervisor:
         wait_until_done(engine, calm, lambda: time.sleep(0.1))
         enriched, failed = outcomes(engine, calm)
         forget_enrichments(engine)
         chaos = Chaos(supervisor, services, engine)
-        rough = jobs.enqueue(engine, ids).job_id
+        rough = jobs.enqueue(engine, ids, FILES_FIRST).job_id
         status = wait_until_done(engine, rough, chaos.strike)
     assert set(chaos.happened) == set(chaos.kinds)
     expected = failed | dict.fromkeys(POISON, chunks.KILLED_WORKER)

@@ -6,11 +6,19 @@ from typing import Annotated, Literal
 import typer
 
 from common.errors import UsageError
+from common.images.thumbnails import Picture
 from common.store.session import open_store
 from worker import jobs
 from worker.commands.options import console
 from worker.jobs import JobOptions, Records, RecordSelection
+from worker.pictures import Pictures
 from worker.record_lists import RejectedLines, read_files, refuse_rejected
+
+_TITLES = {
+    "thumbnail": "Europeana's thumbnails",
+    "media": "the providers' files",
+    "auto": "the providers' files",
+}
 
 
 def enqueue(
@@ -41,12 +49,13 @@ def enqueue(
         Literal["urgent", "bulk"], typer.Option(help="urgent jobs overtake bulk jobs")
     ] = "bulk",
     picture: Annotated[
-        Literal["thumbnail", "media", "auto"],
+        Picture | None,
         typer.Option(
-            help="what to look at: Europeana's thumbnail, the provider's file, or the file with "
-            "the thumbnail as fallback"
+            help="what to look at: Europeana's thumbnail, the provider's file, or (auto) the file "
+            "with the thumbnail as fallback",
+            show_default="thumbnail; auto if urgent",
         ),
-    ] = "auto",
+    ] = None,
     explain: Annotated[
         bool,
         typer.Option(
@@ -87,9 +96,13 @@ def enqueue(
     records = _records(files or [], selection, rejected, unseen=unseen, skip_invalid=skip_invalid)
     engine = open_store()
     if dry_run:
-        _show_preview(jobs.preview(engine, records, options), rejected)
+        preview = jobs.preview(engine, records, options)
+        _show_preview(preview, rejected)
+        _warn_of_other_pictures(preview.pictures)
     else:
-        _show_accepted(jobs.enqueue(engine, records, options), rejected)
+        accepted = jobs.enqueue(engine, records, options)
+        _show_accepted(accepted, rejected)
+        _warn_of_other_pictures(accepted.pictures)
     if rejected.count:
         console.print(f"  {rejected}", markup=False)
 
@@ -141,6 +154,17 @@ def _show_preview(preview: jobs.Preview, rejected: RejectedLines) -> None:
         f"{preview.model}{left_out}. {preview.unknown:,} of them are not in the store: Europeana's "
         "API would be asked about them. Nothing was written.",
         markup=False,
+        soft_wrap=True,
+    )
+
+
+def _warn_of_other_pictures(pictures: Pictures) -> None:
+    if not pictures.differ:
+        return
+    console.print(
+        f"The model was trained on {_TITLES[pictures.trained_on or '']}, the job looks at "
+        f"{_TITLES[pictures.looks_at]}: it may be less right than it was measured to be. "
+        "--picture says what to look at.",
         soft_wrap=True,
     )
 

@@ -13,6 +13,7 @@ from common.images.thumbnails import Picture
 from common.store.bulk import copy_rows
 from worker.chunks import CHUNK_SIZE
 from worker.jobs.selection import RecordSelection, submit_selection
+from worker.pictures import Pictures, usual_picture
 
 Records = Iterable[str] | RecordSelection
 
@@ -22,17 +23,23 @@ class JobOptions:
     """How a job is to be worked on; see `worker enqueue --help`.
 
     `model` is NAME, which means its newest version, or NAME@VERSION; without one the active model
-    is meant. `unseen` leaves out what the model has looked at, or is about to for another job.
-    `explain` stores for each enrichment a heatmap of where the model looked.
+    is meant. Without a `picture` the priority decides (`worker.pictures`). `unseen` leaves out what
+    the model has looked at, or is about to for another job. `explain` stores for each enrichment a
+    heatmap of where the model looked.
     """
 
     priority: Literal["urgent", "bulk"] = "bulk"
-    picture: Picture = "auto"
+    picture: Picture | None = None
     model: str | None = None
     unseen: bool = False
     explain: bool = False
     submitter: str | None = None
     idempotency_key: str | None = None
+
+    @property
+    def looks_at(self) -> Picture:
+        """Which pictures the job looks at."""
+        return self.picture or usual_picture(self.priority)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +48,7 @@ class Accepted:
 
     job_id: UUID
     total: int
+    pictures: Pictures
     duplicates: int = 0
     seen: int = 0
     already_known: bool = False
@@ -51,6 +59,7 @@ class Preview:
     """What would become of a list; the APIs would be asked about `unknown` of its records."""
 
     model: str
+    pictures: Pictures
     total: int
     chunks: int
     duplicates: int
@@ -59,12 +68,15 @@ class Preview:
 
 
 _MODEL = text("""
-    SELECT id, name || ' v' || version AS title FROM model
+    SELECT id, name || ' v' || version AS title, picture_source FROM model
     WHERE CASE WHEN CAST(:model AS text) IS NULL THEN stage = 'active'
                ELSE :model IN (name, name || '@' || version) END
     ORDER BY version DESC LIMIT 1
 """)
-_KNOWN = text("SELECT id, total FROM job WHERE idempotency_key = :idempotency_key")
+_KNOWN = text("""
+    SELECT job.id, job.total, job.picture, model.picture_source
+    FROM job JOIN model ON model.id = job.model_id WHERE idempotency_key = :idempotency_key
+""")
 _CREATE = text("""
     INSERT INTO job (model_id, priority, picture, explain, submitter, idempotency_key)
     VALUES (:model_id, :priority, :picture, :explain, :submitter, :idempotency_key)
@@ -127,19 +139,23 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
     options = options or JobOptions()
     with engine.begin() as connection:
         model = _find_model(connection, options.model)
-        asked = {**asdict(options), "model_id": model.id}
+        asked = {**asdict(options), "picture": options.looks_at, "model_id": model.id}
         job_id = connection.execute(_CREATE, asked).scalar_one_or_none()
         if job_id is None:
-            row = connection.execute(_KNOWN, asked).one()
-            return Accepted(job_id=row.id, total=row.total, already_known=True)
+            return _known(connection, asked)
         submitted, seen = _submit(
             connection, records, unseen_by=model.id if options.unseen else None
         )
         connection.execute(_CHUNKS, {"job_id": job_id, "chunk_size": CHUNK_SIZE})
         total: int = connection.execute(_TOTAL, {"job_id": job_id}).scalar_one()
         _refuse_nothing(total, seen)
-        duplicates = submitted - seen - total
-        return Accepted(job_id=job_id, total=total, duplicates=duplicates, seen=seen)
+        return Accepted(
+            job_id=job_id,
+            total=total,
+            pictures=Pictures(looks_at=options.looks_at, trained_on=model.picture_source),
+            duplicates=submitted - seen - total,
+            seen=seen,
+        )
 
 
 def preview(engine: Engine, records: Records, options: JobOptions | None = None) -> Preview:
@@ -154,12 +170,19 @@ def preview(engine: Engine, records: Records, options: JobOptions | None = None)
         _refuse_nothing(row.total, seen)
         return Preview(
             model=model.title,
+            pictures=Pictures(looks_at=options.looks_at, trained_on=model.picture_source),
             total=row.total,
             chunks=-(-row.total // CHUNK_SIZE),
             duplicates=submitted - seen - row.total,
             seen=seen,
             unknown=row.unknown,
         )
+
+
+def _known(connection: Connection, asked: dict[str, Any]) -> Accepted:
+    row = connection.execute(_KNOWN, asked).one()
+    pictures = Pictures(looks_at=row.picture, trained_on=row.picture_source)
+    return Accepted(job_id=row.id, total=row.total, pictures=pictures, already_known=True)
 
 
 def _find_model(connection: Connection, name: str | None) -> Row[Any]:

@@ -6,6 +6,7 @@ import pytest
 from common.errors import TransientRecordError
 from common.images.hosts import HostLimits, HostSignal, LocalHostLimiter, signal_of
 from common.images.reasons import FetchReason, fetch_error
+from common.settings import ImageSettings
 
 FAST = HostLimits(max_concurrent=4, requests_per_second=1000.0)
 
@@ -38,6 +39,15 @@ def test_no_more_than_the_limit_run_at_a_time_and_hosts_do_not_count_together():
     assert limiter.try_start("b.org") == 0
     limiter.finish("a.org", HostSignal.WELL)
     assert limiter.try_start("a.org") == 0
+
+
+def test_europeanas_own_host_is_asked_as_the_environment_says(monkeypatch):
+    monkeypatch.setenv("EUROPEANA_API_URL", "https://api.example")
+    monkeypatch.setenv("FETCH_THUMBNAILS_PER_SECOND", "200")
+    limiter = LocalHostLimiter.from_settings(ImageSettings.read())
+    thumbnails = limiter.limits_of("api.example")
+    assert (thumbnails.requests_per_second, thumbnails.max_concurrent) == (200, 64)
+    assert limiter.limits_of("museum.example").requests_per_second == 4
 
 
 def test_a_host_may_have_limits_of_its_own():

@@ -81,6 +81,19 @@ def test_a_dry_run_writes_nothing(engine: Engine, worker: Terminal, records: lis
         assert connection.execute(text("SELECT count(*) FROM job")).scalar_one() == 0
 
 
+def test_pictures_of_another_kind_than_the_models_are_warned_about(
+    engine: Engine, worker: Terminal, records: list[str]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE model SET picture_source = 'media'"))
+    warning = "The model was trained on the providers' files, the job looks at Europeana's thumb"
+    for arguments, warned in (((), True), (("--dry-run",), True), (("--picture", "auto"), False)):
+        assert worker("enqueue", "--unseen", *arguments) == 0
+        assert (warning in worker.err) == warned, arguments
+        with engine.begin() as connection:
+            connection.execute(text("TRUNCATE job CASCADE"))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -103,7 +116,7 @@ def test_what_makes_no_sense_is_wrong_usage(
 def test_failures_are_shown_and_tried_again(
     engine: Engine, worker: Terminal, records: list[str]
 ) -> None:
-    worker("enqueue", "--unseen")
+    worker("enqueue", "--unseen", "--picture", "auto")
     job = worker.out.strip()
     lease = claim(engine, UUID(job), 1)
     finish(engine, lease, failed=dict.fromkeys(lease.record_ids[:3], "not_found"))
@@ -120,7 +133,7 @@ def test_failures_are_shown_and_tried_again(
 def test_a_job_is_watched_on_a_terminal_until_it_is_over(
     engine: Engine, worker: Terminal, records: list[str]
 ) -> None:
-    worker("enqueue", "--unseen")
+    worker("enqueue", "--unseen", "--picture", "auto")
     job = UUID(worker.out.strip())
     lease = claim(engine, job, 1)
     finish(engine, lease, failed=dict.fromkeys(lease.record_ids[:3], "not_found"))

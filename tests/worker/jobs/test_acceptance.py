@@ -9,6 +9,7 @@ from common.errors import ModelError, UsageError
 from tests.worker.ledger import claim, finish
 from worker import jobs
 from worker.jobs import JobOptions, RecordSelection
+from worker.pictures import Pictures
 
 
 def test_records_are_dealt_into_chunks(engine: Engine, model_id: int) -> None:
@@ -44,6 +45,38 @@ def test_the_same_idempotency_key_makes_one_job(engine: Engine, model_id: int) -
     again = jobs.enqueue(engine, ["/1/a", "/1/b"], JobOptions(idempotency_key="monday"))
     assert again.already_known
     assert (again.job_id, again.total) == (first.job_id, 2)
+
+
+def test_bulk_jobs_look_at_thumbnails_and_urgent_ones_at_files(
+    engine: Engine, model_id: int
+) -> None:
+    asked = {
+        "thumbnail": JobOptions(),
+        "auto": JobOptions(priority="urgent"),
+        "media": JobOptions(priority="urgent", picture="media"),
+    }
+    for looks_at, options in asked.items():
+        accepted = jobs.enqueue(engine, ["/1/a"], options)
+        assert accepted.pictures.looks_at == looks_at
+        assert jobs.preview(engine, ["/1/a"], options).pictures == accepted.pictures
+        with engine.connect() as connection:
+            stored = text("SELECT picture FROM job WHERE id = :job_id")
+            found = connection.execute(stored, {"job_id": accepted.job_id}).scalar_one()
+        assert found == looks_at
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "differs"),
+    [("media", True), ("thumbnail", False), ("mixed", False), ("folder", False), (None, False)],
+)
+def test_a_job_tells_whether_its_model_was_trained_on_other_pictures(
+    engine: Engine, model_id: int, trained_on: str | None, differs: bool
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE model SET picture_source = :s"), {"s": trained_on})
+    options = JobOptions(idempotency_key="monday")
+    for accepted in (jobs.enqueue(engine, ["/1/a"], options) for _ in range(2)):
+        assert (accepted.pictures.trained_on, accepted.pictures.differ) == (trained_on, differs)
 
 
 def test_a_list_that_breaks_off_leaves_no_job(engine: Engine, model_id: int) -> None:
@@ -137,7 +170,13 @@ def test_a_preview_counts_and_writes_nothing(
     asked = [*records[:300], *records[:7], "/1/unknown"]
     preview = jobs.preview(engine, asked, JobOptions(unseen=True, idempotency_key="monday"))
     assert preview == jobs.Preview(
-        model="test v1", total=296, chunks=2, duplicates=2, seen=10, unknown=1
+        model="test v1",
+        pictures=Pictures(looks_at="thumbnail", trained_on=None),
+        total=296,
+        chunks=2,
+        duplicates=2,
+        seen=10,
+        unknown=1,
     )
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM job")).scalar_one() == 1

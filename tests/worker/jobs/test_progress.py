@@ -15,7 +15,7 @@ from worker.outcomes import ChunkOutcome
 
 @pytest.fixture
 def job_id(engine: Engine, model_id: int, records: list[str]) -> UUID:
-    return jobs.enqueue(engine, records, JobOptions(submitter="ann")).job_id
+    return jobs.enqueue(engine, records, JobOptions(submitter="ann", picture="auto")).job_id
 
 
 def settled_ago(engine: Engine, number: int, seconds: float) -> None:

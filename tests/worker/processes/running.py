@@ -14,6 +14,7 @@ from worker import jobs
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 WORKER = str(Path(sys.executable).with_name("worker"))
+FILES_FIRST = jobs.JobOptions(picture="auto")  # from many hosts, some of which are dead
 PATIENCE = 300.0  # seconds; on a busy machine torch alone takes many to import
 
 

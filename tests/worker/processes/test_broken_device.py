@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from deploy.sandbox.server import Sandbox
-from tests.worker.processes.running import chunk_states, worker
+from tests.worker.processes.running import FILES_FIRST, chunk_states, worker
 from worker import jobs
 from worker.leases import EXIT_BROKEN
 
@@ -19,7 +19,7 @@ def test_the_worker_ends_and_its_records_are_blameless(
     engine: Engine, sandbox: Sandbox, environment: dict[str, str]
 ) -> None:
     ids = [item.id for item in sandbox.catalogue.items[:300]]
-    job_id = jobs.enqueue(engine, ids).job_id
+    job_id = jobs.enqueue(engine, ids, FILES_FIRST).job_id
     several = {"WORKER_CHUNKS_IN_FLIGHT": "2", "WORKER_LEASE_SECONDS": "120"}
     with worker(environment | several, BREAKING) as broken:
         assert broken.wait(timeout=120) == EXIT_BROKEN

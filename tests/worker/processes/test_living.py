@@ -5,6 +5,7 @@ import socket
 import subprocess
 from pathlib import Path
 from urllib.request import urlopen
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
@@ -13,6 +14,7 @@ from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
+    FILES_FIRST,
     PATIENCE,
     WORKER,
     chunk_states,
@@ -31,10 +33,15 @@ def attempts_of_ready_chunks(engine: Engine) -> int:
         return int(connection.execute(attempts).scalar_one())
 
 
+def files_first(engine: Engine, sandbox: Sandbox) -> UUID:
+    """A job of all that the sandbox has."""
+    return jobs.enqueue(engine, [item.id for item in sandbox.catalogue.items], FILES_FIRST).job_id
+
+
 def test_a_worker_that_is_told_to_stop_finishes_the_chunk_in_work(
     engine: Engine, sandbox: Sandbox, environment: dict[str, str]
 ) -> None:
-    job_id = jobs.enqueue(engine, [item.id for item in sandbox.catalogue.items]).job_id
+    job_id = files_first(engine, sandbox)
     with worker(environment | {"WORKER_GRACE_SECONDS": "60"}) as stopped:
         wait_for(lambda: chunk_states(engine, job_id).get("leased", 0) == 1)
         done = chunk_states(engine, job_id).get("done", 0)
@@ -48,7 +55,7 @@ def test_a_worker_that_is_told_to_stop_finishes_the_chunk_in_work(
 def test_a_chunk_that_is_not_finished_in_time_is_given_back(
     engine: Engine, sandbox: Sandbox, environment: dict[str, str]
 ) -> None:
-    job_id = jobs.enqueue(engine, [item.id for item in sandbox.catalogue.items]).job_id
+    job_id = files_first(engine, sandbox)
     slow = {"FETCH_REQUESTS_PER_SECOND": "10", "WORKER_GRACE_SECONDS": "2"}
     with worker(environment | slow) as stopped:
         wait_for(lambda: chunk_states(engine, job_id).get("leased", 0) == 1)
@@ -65,7 +72,7 @@ def test_a_chunk_that_waits_for_a_silent_host_is_given_back_too(
     with Sandbox(draw_collection(items=5), faults=silent) as sandbox:
         here = {"EUROPEANA_API_URL": sandbox.url, "EUROPEANA_API_KEY": sandbox.key}
         with worker(environment | here | {"WORKER_GRACE_SECONDS": "2"}) as stopped:
-            job_id = jobs.enqueue(engine, [item.id for item in sandbox.catalogue.items]).job_id
+            job_id = files_first(engine, sandbox)
             wait_for(lambda: chunk_states(engine, job_id) == {"leased": 1})
             stopped.terminate()
             assert stopped.wait(PATIENCE) == 0

@@ -7,7 +7,14 @@ import pytest
 from sqlalchemy import Engine
 
 from deploy.sandbox.server import Sandbox
-from tests.worker.processes.running import PATIENCE, chunk_states, wait_for, wait_until_done, worker
+from tests.worker.processes.running import (
+    FILES_FIRST,
+    PATIENCE,
+    chunk_states,
+    wait_for,
+    wait_until_done,
+    worker,
+)
 from worker import jobs
 from worker.jobs import acceptance
 
@@ -25,12 +32,12 @@ def test_a_cancelled_job_is_dropped_within_five_seconds(
     engine: Engine, sandbox: Sandbox, environment: dict[str, str]
 ) -> None:
     ids = [item.id for item in sandbox.catalogue.items]
-    job_id = jobs.enqueue(engine, ids).job_id
+    job_id = jobs.enqueue(engine, ids, FILES_FIRST).job_id
     with worker(environment | SLOW):
         wait_for(lambda: in_work(engine, job_id))
         jobs.cancel(engine, job_id)
         cancelled_at = time.monotonic()
-        next_job = jobs.enqueue(engine, ids[:3]).job_id
+        next_job = jobs.enqueue(engine, ids[:3], FILES_FIRST).job_id
         wait_for(lambda: not in_work(engine, job_id))
         assert time.monotonic() - cancelled_at < 5
         wait_until_done(engine, next_job)
@@ -46,7 +53,7 @@ def test_an_urgent_job_overtakes_a_bulk_job_in_work(
     """The chunk in work is finished first, and another one may have been taken just before."""
     monkeypatch.setattr(acceptance, "CHUNK_SIZE", 10)
     ids = [item.id for item in sandbox.catalogue.items]
-    bulk = jobs.enqueue(engine, ids).job_id
+    bulk = jobs.enqueue(engine, ids, FILES_FIRST).job_id
     with worker(environment | {"FETCH_REQUESTS_PER_SECOND": "5"}):
         wait_for(lambda: jobs.status(engine, bulk).settled > 0)
         begun = chunks_begun(engine, bulk)

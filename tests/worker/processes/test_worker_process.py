@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
+    FILES_FIRST,
     PATIENCE,
     chunk_states,
     forget_enrichments,
@@ -49,12 +50,12 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
     engine: Engine, sandbox: Sandbox, environment: dict[str, str]
 ) -> None:
     ids = [item.id for item in sandbox.catalogue.items]
-    undisturbed = jobs.enqueue(engine, ids).job_id
+    undisturbed = jobs.enqueue(engine, ids, FILES_FIRST).job_id
     with worker(environment):
         calm = wait_until_done(engine, undisturbed)
     expected = outcomes(engine, undisturbed)
     forget_enrichments(engine)
-    disturbed = jobs.enqueue(engine, ids).job_id
+    disturbed = jobs.enqueue(engine, ids, FILES_FIRST).job_id
     with worker(environment) as victim:
         wait_for(lambda: 0 < jobs.status(engine, disturbed).settled < len(ids))
         victim.send_signal(signal.SIGKILL)
