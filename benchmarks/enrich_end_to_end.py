@@ -1,6 +1,6 @@
 """Enrichment from end to end, against what the machine can do at best and against others.
 
-    python -m benchmarks.enrich_end_to_end [--rounds 3] [--records 3072] [--only service]
+    python -m benchmarks.enrich_end_to_end [--rounds 3] [--records 6144] [--only service]
 
 Pictures of 0.3 to 12 megapixels are drawn here; the classifier is a resnet18. In each round, in
 turn and one at a time:
@@ -11,7 +11,8 @@ turn and one at a time:
   core ever waited, the worker would reach 1 / (1 / decoder + 1 / model), the bound. The sandbox,
   Postgres and Valkey run on the same cores; their CPU seconds are said.
 - local: the same files from the local disk, at 128 pixels, through the worker's own pipeline and
-  through the peers of `enrich_peers`; what each needs to start is excluded.
+  through the peers of `enrich_peers`; what each needs to start is excluded. How many times a
+  DataLoader's rate could be reached at best on this machine is said beside it.
 - slow_host: a job on the records of nineteen hosts, and one that has those of a twentieth as well
   which answers after 8 s: when are the records of the nineteen enriched?
 
@@ -102,8 +103,9 @@ class Bench:
             decoder = self._client("decoder", size)
             ended = service.run(each.ids(), model=f"resnet18_{size}")
             model = self._client("model", size)
+            bound = self.rounds.add(f"bound_{size}", 1 / (1 / decoder + 1 / model))
             rate = self.rounds.add(f"service_{size}", ended.rate)
-            self.rounds.add(f"share_of_bound_{size}", rate * (1 / decoder + 1 / model))
+            self.rounds.add(f"share_of_bound_{size}", rate / bound)
             for process, seconds in ended.cpu_seconds.items():
                 self.rounds.add(f"{process}_cpu_ms_{size}", 1000 * seconds / ended.pictures)
 
@@ -116,6 +118,8 @@ class Bench:
         }
         for name in rates.keys() - {"ours"}:
             self.rounds.add(f"times_{name}", rates["ours"] / rates[name])
+        for bound in self.rounds.values.get(f"bound_{PEER_SIZE}", [])[-1:]:
+            self.rounds.add("bound_times_data_loader", bound / rates["data_loader"])
 
     def measure_beside_slow_host(self, service: Service, alone: Series, mixed: Series) -> None:
         """The worker with and without a slow host's records among the others."""
@@ -147,7 +151,7 @@ class Bench:
 
 def main(
     rounds: Annotated[int, typer.Option(min=1)] = 3,
-    records: Annotated[int, typer.Option(min=64, help="Of a job at 128 pixels.")] = 3072,
+    records: Annotated[int, typer.Option(min=64, help="Of a job at 128 pixels.")] = 6144,
     pictures: Annotated[int, typer.Option(min=16, help="Local ones; files are drawn once.")] = 960,
     files: Annotated[int, typer.Option(min=16, help="That are drawn.")] = 240,
     only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(PARTS)}.")] = None,

@@ -9,11 +9,15 @@ where a bar is missed.
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+
+VECTORS = ("amx_tile", "avx512f", "avx2", "sse4_2")  # the widest first
+_CPU_LINE = re.compile(r"^(model name|flags)\s*: (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,13 @@ def finish(*, figures: Mapping[str, Any], bars: Mapping[str, Bar]) -> NoReturn:
 
 
 def machine() -> dict[str, Any]:
-    """The processor, the cores that this process may use, and the memory."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    """The processor with its widest vectors, the cores that are ours, and the memory."""
+    told = dict(_CPU_LINE.findall(Path("/proc/cpuinfo").read_text(encoding="utf-8")))
+    flags = told.get("flags", "").split()
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return {
-        "cpu": next(names, "unknown"),
+        "cpu": told.get("model name", "unknown"),
+        "vectors": next((each for each in VECTORS if each in flags), "unknown"),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(pages * size / (1 << 30), 1),
     }
