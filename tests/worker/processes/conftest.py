@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from sqlalchemy import Engine, text
+from torch import nn
 
 from common.vision.classifier import build_classifier
 from common.vision.model import Description, save_bundle
@@ -20,6 +21,7 @@ from tests.worker.conftest import CONCEPTS
 
 MAP, PAINTING = CONCEPTS
 DISTINCT_PICTURES = 10
+SIZE = 32  # pixels
 
 
 @pytest.fixture(scope="module")
@@ -40,22 +42,35 @@ def read_few(drawn: Catalogue) -> Callable[[str], bytes]:
 def active_model(engine: Engine, model_id: int, tmp_path: Path) -> int:
     """A classifier of drawn weights that calls everything a map and nothing a painting."""
     torch.manual_seed(0)
+    classifier = build_classifier("squeezenet1_1", classes=2, size=SIZE)
+    save_active_model(engine, tmp_path / "models" / "test-1", classifier)
+    return model_id
+
+
+def save_active_model(
+    engine: Engine,
+    folder: Path,
+    classifier: nn.Module,
+    *,
+    self_test: torch.Tensor | None = None,
+    calibration: torch.Tensor | None = None,
+) -> None:
+    """Give the store's active model a bundle with this classifier of maps and paintings."""
     description = Description(
         architecture="squeezenet1_1",
         labels=("map", "painting"),
         concept_uris=(MAP, PAINTING),
-        preprocessing=Preprocessing(size=32),
+        preprocessing=Preprocessing(size=SIZE),
         kind="single",
         temperature=1.0,
         thresholds={MAP: 0.0, PAINTING: None},
         picture_source="media",
         created_from={},
     )
-    classifier = build_classifier("squeezenet1_1", classes=2, size=32)
-    sha256 = save_bundle(tmp_path / "models" / "test-1", description, [classifier.state_dict()])
+    weights = [classifier.state_dict()]
+    sha256 = save_bundle(folder, description, weights, self_test=self_test, calibration=calibration)
     with engine.begin() as connection:
         connection.execute(text("UPDATE model SET sha256 = :sha256"), {"sha256": sha256})
-    return model_id
 
 
 @pytest.fixture
