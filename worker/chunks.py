@@ -7,25 +7,23 @@
       +---sweep, split-+      ... MAX_ATTEMPTS times: smaller chunks, so that the culprit is found
     leased --sweep--> dead    ... a chunk of one record: that record kills workers
 
-Finishing may put records off to a new chunk that is due later (`retries`), and a retry takes the
-failed ones out of done chunks into new ones (`job_control`). Chunks of a job that is paused are not
-claimed; those of a cancelled job are neither claimed, renewed nor finished.
+Sweeping is in `sweeper`. Finishing may put records off to a new chunk that is due later, and a
+retry takes the failed ones out of done chunks into new ones (`jobs.control`). Chunks of a job that
+is paused are not claimed; those of a cancelled job are neither claimed, renewed nor finished.
 
 Every transition is one statement or one short transaction, by the clock of the database. `token`
 rises with each claim, and finishing takes the token of the claim: whoever lost a lease to another
 writes nothing (fencing, https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html).
 """
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, RowMapping, text
+from sqlalchemy import Connection, Engine, TextClause, text
 
 CHUNK_SIZE = 256  # records
-SPLIT_INTO = 16  # chunks: 256 -> 16 -> 1
-MAX_ATTEMPTS = 3  # claims of one chunk that end in silence
-KILLED_WORKER = "killed_worker"
+IS_PUT_OFF = "(retries > 0 OR waiting_since IS NOT NULL)"  # as its index has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,23 +44,47 @@ class Lease:
     explain: bool = False
     waited_seconds: float = 0.0
 
+    @property
+    def is_put_off(self) -> bool:
+        """Whether its records failed before, for a reason that may pass."""
+        return self.retries > 0 or self.waited_seconds > 0
+
 
 class LeaseLostError(Exception):
     """Another worker has the chunk, or nobody: what was found out is void."""
 
 
-_CLAIM = text("""
+_TAKE = """
     UPDATE job_chunk AS chunk
     SET state = 'leased', attempt = attempt + 1, token = token + 1, worker = :worker,
         lease_until = now() + make_interval(secs => :lease_seconds)
-    FROM job
-    WHERE job.id = chunk.job_id AND job.state = 'running'
-      AND chunk.job_id = :job_id AND chunk.number = :number
-      AND chunk.state = 'ready' AND chunk.not_before <= now()
+"""
+_TAKEN = """
     RETURNING chunk.job_id, chunk.number, chunk.token, chunk.retries, chunk.record_ids,
               job.model_id, job.picture, job.explain,
               CAST(coalesce(extract(epoch FROM now() - chunk.waiting_since), 0) AS float8)
                   AS waited_seconds
+"""
+_CLAIM = text(f"""
+    {_TAKE} FROM job
+    WHERE job.id = chunk.job_id AND job.state = 'running'
+      AND chunk.job_id = :job_id AND chunk.number = :number
+      AND chunk.state = 'ready' AND chunk.not_before <= now()
+    {_TAKEN}
+""")
+_CLAIM_PUT_OFF = text(f"""
+    WITH due AS (
+        SELECT job.id AS job_id, earliest.number FROM job CROSS JOIN LATERAL (
+            SELECT number, not_before FROM job_chunk
+            WHERE job_id = job.id AND state = 'ready' AND {IS_PUT_OFF} AND not_before <= now()
+            ORDER BY not_before LIMIT 1 FOR UPDATE SKIP LOCKED
+        ) AS earliest
+        WHERE job.state = 'running'
+        ORDER BY job.priority = 'urgent' DESC, earliest.not_before LIMIT 1
+    )
+    {_TAKE} FROM job, due
+    WHERE job.id = chunk.job_id AND chunk.job_id = due.job_id AND chunk.number = due.number
+    {_TAKEN}
 """)
 
 
@@ -76,8 +98,17 @@ def claim(
         "worker": worker,
         "lease_seconds": lease_seconds,
     }
+    return _claim(engine, _CLAIM, asked)
+
+
+def claim_put_off(engine: Engine, *, worker: str, lease_seconds: float) -> Lease | None:
+    """Take a chunk of records that were put off and are due, an urgent job's first."""
+    return _claim(engine, _CLAIM_PUT_OFF, {"worker": worker, "lease_seconds": lease_seconds})
+
+
+def _claim(engine: Engine, statement: TextClause, asked: Mapping[str, object]) -> Lease | None:
     with engine.begin() as connection:
-        row = connection.execute(_CLAIM, asked).mappings().one_or_none()
+        row = connection.execute(statement, asked).mappings().one_or_none()
     if row is None:
         return None
     return Lease(**{**row, "record_ids": tuple(row["record_ids"])})
@@ -217,78 +248,6 @@ def complete_job(connection: Connection, job_id: UUID) -> bool:
     """
     connection.execute(_LOCK_JOB, {"job_id": job_id})
     return connection.execute(_COMPLETE, {"job_id": job_id}).rowcount == 1
-
-
-_EXPIRED = text("""
-    SELECT chunk.job_id, chunk.number, cardinality(chunk.record_ids) AS records,
-           chunk.attempt < :max_attempts OR job.state = 'cancelled' AS may_return
-    FROM job_chunk AS chunk JOIN job ON job.id = chunk.job_id
-    WHERE chunk.state = 'leased' AND chunk.lease_until < now()
-    ORDER BY chunk.lease_until LIMIT 100 FOR UPDATE OF chunk SKIP LOCKED
-""")
-_RETURN = text("""
-    UPDATE job_chunk
-    SET state = 'ready', lease_until = '-infinity', hinted_at = '-infinity', worker = NULL
-    WHERE job_id = :job_id AND number = :number
-""")
-_SPLIT = text("""
-    WITH numbered AS (
-        UPDATE job SET chunks = chunks + :parts WHERE id = :job_id RETURNING chunks - :parts AS last
-    ), parent AS (
-        DELETE FROM job_chunk WHERE job_id = :job_id AND number = :number
-        RETURNING record_ids, retries, waiting_since
-    )
-    INSERT INTO job_chunk (job_id, number, record_ids, retries, waiting_since)
-    SELECT :job_id, last + part + 1,
-           record_ids[part * :size + 1 : (part + 1) * :size], retries, waiting_since
-    FROM numbered, parent, generate_series(0, :parts - 1) AS part
-""")
-_BURY = text("""
-    WITH buried AS (
-        UPDATE job_chunk
-        SET state = 'dead', lease_until = '-infinity', settled_at = now(), failed = 1
-        WHERE job_id = :job_id AND number = :number
-        RETURNING job_id, record_ids[1] AS record_id, attempt
-    )
-    INSERT INTO job_failure (job_id, record_id, stage, reason, detail)
-    SELECT job_id, record_id, 'worker', :reason,
-           'the worker failed or was lost ' || attempt || ' times with this record alone'
-    FROM buried
-""")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sweep:
-    """What a sweep found: chunks returned, split and dead."""
-
-    returned: int
-    split: int
-    dead: int
-
-
-def sweep(connection: Connection) -> Sweep:
-    """Deal with leases that ran out: return, split or bury their chunks."""
-    expired = connection.execute(_EXPIRED, {"max_attempts": MAX_ATTEMPTS}).mappings()
-    fates = Counter(_decide(connection, row) for row in expired.all())
-    return Sweep(returned=fates["returned"], split=fates["split"], dead=fates["dead"])
-
-
-def _decide(connection: Connection, expired: RowMapping) -> str:
-    chunk = {"job_id": expired["job_id"], "number": expired["number"]}
-    if expired["may_return"]:
-        connection.execute(_RETURN, chunk)
-        return "returned"
-    if expired["records"] > 1:
-        connection.execute(_SPLIT, {**chunk, **_parts(expired["records"])})
-        return "split"
-    connection.execute(_BURY, {**chunk, "reason": KILLED_WORKER})
-    complete_job(connection, expired["job_id"])
-    return "dead"
-
-
-def _parts(records: int) -> dict[str, int]:
-    size = -(-records // SPLIT_INTO)
-    return {"size": size, "parts": -(-records // size)}
 
 
 def _key(lease: Lease) -> dict[str, object]:

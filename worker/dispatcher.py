@@ -5,7 +5,8 @@ decided here and not by the order of a queue: within a priority the job with the
 under way. Urgent and bulk hints travel in queues of their own, which workers empty in turn; while
 urgent chunks wait, one in BULK_SHARE chunks in work may be a bulk one. So a small job overtakes a
 backfill of millions within one chunk, a flood of urgent jobs does not stop the backfill, and
-losing every message costs the lifetime of a hint.
+losing every message costs the lifetime of a hint. Chunks that were put off get no hints: see
+`waiting_room`.
 
 Every worker runs a dispatcher in a thread; an advisory lock lets one at a time choose.
 """
@@ -21,7 +22,8 @@ from kombu.exceptions import OperationalError as BrokerUnreachableError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
-from worker import chunks
+from worker.chunks import IS_PUT_OFF
+from worker.sweeper import Sweep, sweep
 
 SPARE_HINTS = 8  # hints of one priority, beyond two for each chunk in work
 BULK_SHARE = 4  # while urgent chunks wait, one in so many chunks in work may be a bulk one
@@ -40,8 +42,8 @@ class Hint:
 
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
-_UNDER_WAY = """
-    SELECT job_id, state FROM job_chunk WHERE state = 'leased'
+_UNDER_WAY = f"""
+    SELECT job_id, state FROM job_chunk WHERE state = 'leased' AND NOT {IS_PUT_OFF}
     UNION ALL
     SELECT job_id, state FROM job_chunk
     WHERE state = 'ready' AND hinted_at > now() - make_interval(secs => :lifetime)
@@ -62,7 +64,7 @@ _CHOOSE = text(f"""
                    + row_number() OVER (PARTITION BY job.id ORDER BY due.number) AS turn
         FROM job LEFT JOIN busy ON busy.job_id = job.id CROSS JOIN LATERAL (
             SELECT number FROM job_chunk
-            WHERE job_id = job.id AND state = 'ready' AND not_before <= now()
+            WHERE job_id = job.id AND state = 'ready' AND not_before <= now() AND NOT {IS_PUT_OFF}
               AND hinted_at <= now() - make_interval(secs => :lifetime)
             ORDER BY number LIMIT :room
         ) AS due
@@ -85,8 +87,8 @@ def choose(connection: Connection, *, hint_seconds: float) -> list[Hint]:
     """
     if not connection.execute(_TRY_LOCK, {"lock": LOCK}).scalar_one():
         return []
-    swept = chunks.sweep(connection)
-    if swept != chunks.Sweep(returned=0, split=0, dead=0):
+    swept = sweep(connection)
+    if swept != Sweep(returned=0, split=0, dead=0):
         log.warning("leases ran out", returned=swept.returned, split=swept.split, dead=swept.dead)
     window = _look(connection, hint_seconds)
     urgent = _choose(connection, "urgent", window.room("urgent"), hint_seconds)

@@ -141,8 +141,7 @@ class Pipeline:
 
 
 def _patience(lease: Lease, *, pictures: int) -> Patience:
-    is_first_try = not lease.retries and not lease.waited_seconds
-    return Hurried(pictures) if is_first_try else patient
+    return patient if lease.is_put_off else Hurried(pictures)
 
 
 def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError:

@@ -1,13 +1,15 @@
-"""`worker run`: one process with a Celery worker, a dispatcher and the enrichment service.
+"""`worker run`: a process of a Celery worker, a dispatcher, a waiting room and the service.
 
 Celery's pool of threads: the chunks in work share one copy of the model and one batcher, so a slow
 museum holds up its own chunk only. What a pool of processes would give, an end to a task that
 hangs or crashes, comes from the ledger: the lease runs out and the chunk is split.
 """
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import structlog
 import torch
@@ -21,6 +23,7 @@ from worker.health import Heartbeat
 from worker.service import EnrichmentService
 from worker.settings import WorkerSettings
 from worker.tasks import register_tasks, send_hint
+from worker.waiting_room import WaitingRoom
 
 log = structlog.get_logger()
 
@@ -52,9 +55,17 @@ def run_worker() -> int:
         )
         dispatcher.start()
         exits.callback(dispatcher.stop)
-
+        waiting_room = WaitingRoom(
+            service.claim_put_off,
+            service.work_on,
+            places=settings.worker_chunks_in_flight,
+            interval=settings.worker_dispatch_seconds,
+        )
+        waiting_room.start()
+        exits.callback(waiting_room.stop)
         if settings.worker_heartbeat_file:
-            heartbeat = _heartbeat(settings.worker_heartbeat_file, service, dispatcher)
+            threads = (dispatcher, waiting_room)
+            heartbeat = _heartbeat(settings.worker_heartbeat_file, service, threads)
             heartbeat.start()
             exits.callback(heartbeat.stop)
         service.load_active_model()
@@ -67,9 +78,9 @@ def run_worker() -> int:
         return work(app, threads=settings.worker_chunks_in_flight, on_stop=drain)
 
 
-def _heartbeat(path: Path, service: EnrichmentService, dispatcher: Dispatcher) -> Heartbeat:
+def _heartbeat(path: Path, service: EnrichmentService, threads: Iterable[Thread]) -> Heartbeat:
     return Heartbeat(
         path,
-        alive=lambda: service.is_well and dispatcher.is_alive(),
+        alive=lambda: service.is_well and all(each.is_alive() for each in threads),
         model_loaded=lambda: service.has_model,
     )

@@ -112,10 +112,23 @@ class EnrichmentService:
             worker=self._name,
             lease_seconds=self._settings.worker_lease_seconds,
         )
-        if lease is None:
-            return
+        if lease is not None:
+            self.work_on(lease)
+
+    def claim_put_off(self) -> Lease | None:
+        """A chunk that was put off and is due, to be worked on; None where there is none."""
+        if self._drain.begun.is_set():
+            return None
+        return chunks.claim_put_off(
+            self._engine,
+            worker=self._name,
+            lease_seconds=self._settings.worker_lease_seconds,
+        )
+
+    def work_on(self, lease: Lease) -> None:
+        """Bring a chunk to its outcomes, or give it back."""
         with (
-            structlog.contextvars.bound_contextvars(job=str(job_id), chunk=number),
+            structlog.contextvars.bound_contextvars(job=str(lease.job_id), chunk=lease.number),
             self._given_back_on_failure(lease),
             self._leases.hold(lease) as held,
             metrics.CHUNKS_IN_WORK.track_inprogress(),

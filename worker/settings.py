@@ -29,7 +29,8 @@ class WorkerSettings(BrokerSettings, HealthSettings, HeatmapSettings):
     worker_chunks_in_flight: int = Field(
         default_factory=lambda: available_cores() + max(1, available_cores() // 2),
         ge=1,
-        description="chunks in work at a time: while some wait for hosts, others keep cores busy",
+        description="chunks in work at a time: while some wait for hosts, others keep cores busy; "
+        "and as many again of records that were put off",
     )
     worker_connections: int = Field(default=16, ge=1, description="downloads at a time, a chunk")
     worker_batch_size: int | None = Field(

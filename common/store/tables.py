@@ -349,6 +349,11 @@ class JobChunk(Base):
         Index("ix_job_chunk_ready", "job_id", "number", postgresql_where=text("state = 'ready'")),
         Index("ix_job_chunk_hinted", "hinted_at", postgresql_where=text("state = 'ready'")),
         Index("ix_job_chunk_leased", "lease_until", postgresql_where=text("state = 'leased'")),
+        Index(
+            "ix_job_chunk_put_off",
+            *("job_id", "not_before"),
+            postgresql_where=text("state = 'ready' AND (retries > 0 OR waiting_since IS NOT NULL)"),
+        ),
     )
 
     job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)

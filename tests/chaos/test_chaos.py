@@ -28,7 +28,7 @@ from deploy.sandbox.server import Sandbox
 from tests.chaos.conftest import POISON, RECORDS
 from tests.chaos.workers import MAX_ATTEMPTS
 from tests.worker.processes.running import FILES_FIRST, forget_enrichments, outcomes
-from worker import chunks, jobs
+from worker import jobs, sweeper
 from worker.resolve import Resolver
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
@@ -171,7 +171,7 @@ def test_in_the_end_every_outcome_is_as_if_nothing_had_happened(
         rough = jobs.enqueue(engine, ids, FILES_FIRST).job_id
         status = wait_until_done(engine, rough, chaos.strike)
     assert set(chaos.happened) == set(chaos.kinds)
-    expected = failed | dict.fromkeys(POISON, chunks.KILLED_WORKER)
+    expected = failed | dict.fromkeys(POISON, sweeper.KILLED_WORKER)
     enriched_at_last, failed_at_last = outcomes(engine, rough)
     assert failed_at_last == expected
     assert enriched_at_last == enriched

@@ -22,7 +22,7 @@ import worker.service
 from common.errors import EnrichmentError
 from common.images import leases as host_leases
 from common.logs import configure_logging
-from worker import chunks
+from worker import sweeper
 from worker.leases import LeaseKeeper
 from worker.tasks import send_hint
 
@@ -73,7 +73,7 @@ def main(count: int) -> None:
     Image.register_open("BMP", _open, lambda prefix: prefix.startswith(b"BM"))
     worker.process.send_hint = _send_three_times  # type: ignore[assignment]
     worker.service.LeaseKeeper = partial(LeaseKeeper, hung_after=HUNG_AFTER)  # type: ignore
-    chunks.MAX_ATTEMPTS = MAX_ATTEMPTS
+    sweeper.MAX_ATTEMPTS = MAX_ATTEMPTS
     host_leases.LEASE_SECONDS, host_leases.RENEWAL_SECONDS = HOST_LEASE
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     running = 0

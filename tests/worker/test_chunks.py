@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import RecordError, TransientRecordError
-from worker import chunks, jobs, outcomes, retries
+from worker import chunks, jobs, outcomes, retries, sweeper
 from worker.chunks import Lease, LeaseLostError
 from worker.enrichments import Prediction
 from worker.outcomes import ChunkOutcome
@@ -28,12 +28,12 @@ def claim(engine: Engine, job_id: UUID, number: int, lease_seconds: float = 60) 
     )
 
 
-def expire_leases(engine: Engine) -> chunks.Sweep:
+def expire_leases(engine: Engine) -> sweeper.Sweep:
     with engine.begin() as connection:
         connection.execute(
             text("UPDATE job_chunk SET lease_until = now() - interval '1 s' WHERE state = 'leased'")
         )
-        return chunks.sweep(connection)
+        return sweeper.sweep(connection)
 
 
 def rows(engine: Engine, query: str) -> list[tuple[object, ...]]:
@@ -229,14 +229,14 @@ def test_records_of_one_host_share_a_later_chunk(engine: Engine, job_id: UUID) -
 
 
 def test_a_chunk_given_back_with_blame_is_an_attempt(engine: Engine, job_id: UUID) -> None:
-    for _ in range(chunks.MAX_ATTEMPTS):
+    for _ in range(sweeper.MAX_ATTEMPTS):
         lease = claim(engine, job_id, 1)
         assert lease is not None
         chunks.give_back(engine, lease, blameless=False)
         assert not chunks.renew(engine, lease, lease_seconds=60)
         with engine.begin() as connection:
-            swept = chunks.sweep(connection)
-    assert swept == chunks.Sweep(returned=0, split=1, dead=0)
+            swept = sweeper.sweep(connection)
+    assert swept == sweeper.Sweep(returned=0, split=1, dead=0)
 
 
 def test_a_chunk_given_back_is_no_attempt(engine: Engine, job_id: UUID) -> None:
@@ -250,10 +250,10 @@ def test_a_chunk_given_back_is_no_attempt(engine: Engine, job_id: UUID) -> None:
 
 
 def test_a_chunk_that_kills_workers_is_split(engine: Engine, job_id: UUID) -> None:
-    for _ in range(chunks.MAX_ATTEMPTS):
+    for _ in range(sweeper.MAX_ATTEMPTS):
         assert claim(engine, job_id, 1) is not None
         swept = expire_leases(engine)
-    assert swept == chunks.Sweep(returned=0, split=1, dead=0)
+    assert swept == sweeper.Sweep(returned=0, split=1, dead=0)
     parts = rows(engine, "SELECT cardinality(record_ids) FROM job_chunk WHERE number > 3")
     assert parts == [(16,)] * 16
     everything = rows(
@@ -276,8 +276,8 @@ def test_the_record_that_kills_workers_is_found_and_its_neighbours_finish(
                 finish(engine, lease)
         expire_leases(engine)
     status = jobs.status(engine, job_id)
-    assert (status.below_threshold, status.failures) == (599, {chunks.KILLED_WORKER: 1})
-    assert claims <= 3 + 3 * chunks.MAX_ATTEMPTS + 2 * chunks.SPLIT_INTO
+    assert (status.below_threshold, status.failures) == (599, {sweeper.KILLED_WORKER: 1})
+    assert claims <= 3 + 3 * sweeper.MAX_ATTEMPTS + 2 * sweeper.SPLIT_INTO
     assert rows(engine, "SELECT record_id FROM job_failure") == [(poison,)]
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import Engine, Row, text
 
 from common.errors import RecordError, TransientRecordError, UsageError
 from tests.worker.conftest import CONCEPTS
-from worker import chunks, dispatcher, jobs, outcomes
+from worker import chunks, dispatcher, jobs, outcomes, sweeper
 from worker.chunks import Lease, LeaseLostError
 from worker.enrichments import Prediction
 from worker.jobs import acceptance
@@ -96,10 +96,20 @@ class Ledger(RuleBasedStateMachine):
             self.engine, job_id=self.job_id, number=number, worker="w", lease_seconds=600
         )
         if lease:
-            assert self.state == "running"
-            assert number not in self.live
-            self.live[number] = lease
-            self.leases.append(lease)
+            self.begin(lease)
+
+    @rule()
+    def take_put_off(self) -> None:
+        lease = chunks.claim_put_off(self.engine, worker="w", lease_seconds=600)
+        if lease:
+            assert lease.is_put_off
+            self.begin(lease)
+
+    def begin(self, lease: Lease) -> None:
+        assert self.state == "running"
+        assert lease.number not in self.live
+        self.live[lease.number] = lease
+        self.leases.append(lease)
 
     @precondition(lambda self: self.leases)
     @rule(pick=PICK, fates=FATES)
@@ -171,14 +181,14 @@ class Ledger(RuleBasedStateMachine):
 
     def sweep(self, lost: list[Lease]) -> None:
         with self.engine.begin() as connection:
-            swept = chunks.sweep(connection)
+            swept = sweeper.sweep(connection)
         assert swept.returned + swept.split + swept.dead == len(lost)
         for lease in lost:
             del self.live[lease.number]
             self.blames.update(lease.record_ids)
         dead = {row.id for row in self.rows() if row.state == "dead"} - self.outcomes.keys()
         assert len(dead) == swept.dead
-        self.outcomes |= dict.fromkeys(dead, chunks.KILLED_WORKER)
+        self.outcomes |= dict.fromkeys(dead, sweeper.KILLED_WORKER)
         self.state = jobs.status(self.engine, self.job_id).state
 
     def time_passes(self) -> None:
@@ -207,7 +217,7 @@ class Ledger(RuleBasedStateMachine):
         self.state = "cancelled"
 
     @precondition(lambda self: self.failed())
-    @rule(reason=st.sampled_from([None, "not_found", "timeout", chunks.KILLED_WORKER]))
+    @rule(reason=st.sampled_from([None, "not_found", "timeout", sweeper.KILLED_WORKER]))
     def retry(self, reason: str | None) -> None:
         failed = self.failed(reason)
         reasons = [reason] if reason else []
@@ -265,6 +275,8 @@ class Ledger(RuleBasedStateMachine):
                 hints = dispatcher.choose(connection, hint_seconds=0)
             for hint in hints:
                 self.claim(hint.number)
+            self.take_put_off()
+            assert self.live
             for lease in list(self.live.values()):
                 self.leases = [lease]
                 self.finish(0, ["below"])
@@ -289,7 +301,7 @@ def test_the_ledger_holds_its_promises_under_any_interleaving(
     engine: Engine, model_id: int, records: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(acceptance, "CHUNK_SIZE", RECORDS_IN_A_CHUNK)
-    monkeypatch.setattr(chunks, "MAX_ATTEMPTS", MAX_ATTEMPTS)
+    monkeypatch.setattr(sweeper, "MAX_ATTEMPTS", MAX_ATTEMPTS)
     assert set(RECORDS) <= set(records)
     run_state_machine_as_test(
         lambda: Ledger(engine),

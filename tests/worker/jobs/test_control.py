@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from common.errors import UsageError
 from tests.worker.ledger import claim, finish, ready_chunks
-from worker import chunks, dispatcher, jobs
+from worker import chunks, dispatcher, jobs, sweeper
 from worker.chunks import LeaseLostError
 
 
@@ -74,7 +74,7 @@ def test_an_expired_chunk_of_a_cancelled_job_is_nobodys_fault(engine: Engine, jo
         connection.execute(text("UPDATE job_chunk SET attempt = 3, token = 3 WHERE number = 1"))
     jobs.cancel(engine, job_id)
     with engine.begin() as connection:
-        assert chunks.sweep(connection) == chunks.Sweep(returned=1, split=0, dead=0)
+        assert sweeper.sweep(connection) == sweeper.Sweep(returned=1, split=0, dead=0)
 
 
 def test_a_job_that_is_done_cannot_be_changed(engine: Engine, job_id: UUID) -> None:
