@@ -152,7 +152,7 @@ class Bench:
 def main(
     rounds: Annotated[int, typer.Option(min=1)] = 3,
     records: Annotated[int, typer.Option(min=64, help="Of a job at 128 pixels.")] = 6144,
-    pictures: Annotated[int, typer.Option(min=16, help="Local ones; files are drawn once.")] = 960,
+    pictures: Annotated[int, typer.Option(min=16, help="Local ones; files are drawn once.")] = 1920,
     files: Annotated[int, typer.Option(min=16, help="That are drawn.")] = 240,
     only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(PARTS)}.")] = None,
 ) -> None:
