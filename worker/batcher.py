@@ -1,9 +1,9 @@
 """The batcher: fills batches with pictures from all chunks in work, so that the device never
 waits for one chunk's slow museum."""
 
-import queue
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 @dataclass(frozen=True)
 class _Waiting:
     pixels: torch.Tensor
-    future: "Future[Probabilities]"
+    future: "Future[Probabilities]" = field(default_factory=Future)
     since: float = field(default_factory=time.perf_counter)
 
 
@@ -41,7 +41,9 @@ class Batcher:
     def __init__(self, runtime: Runtime, *, batch_size: int) -> None:
         self._runtime = runtime
         self._batch_size = batch_size
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(QUEUED_BATCHES * batch_size)
+        self._waiting: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._stopped = False
         self._filling = threading.Lock()
         self._threads = [
             threading.Thread(target=self._run, name=f"batcher-{number}", daemon=True)
@@ -59,13 +61,19 @@ class Batcher:
         The future holds float32 (classes,); a RecordError if the runtime fails at this picture, or
         a DeviceError if it fails at all.
         """
-        future: Future[Probabilities] = Future()
-        self._queue.put(_Waiting(pixels, future))
-        return future
+        waiting = _Waiting(pixels)
+        with self._changed:
+            self._changed.wait_for(self._has_room)
+            self._waiting.append(waiting)
+            if len(self._waiting) == 1 or len(self._waiting) % self._batch_size == 0:
+                self._changed.notify_all()  # not for each picture: waking costs more than adding
+        return waiting.future
 
     def stop(self) -> None:
         """Classify what is queued, then end the threads; nobody may submit any more."""
-        self._queue.put(None)
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
         for thread in self._threads:
             thread.join()
 
@@ -75,21 +83,21 @@ class Batcher:
 
     def _next_batch(self) -> list[_Waiting]:
         """One to batch_size pictures; none once the batcher is stopped and the queue empty."""
-        batch: list[_Waiting] = []
-        deadline = None
-        with self._filling:  # one thread at a time, lest two half-empty batches wait for more
-            while len(batch) < self._batch_size:
-                try:
-                    timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-                    waiting = self._queue.get(timeout=timeout)
-                except queue.Empty:
-                    break
-                if waiting is None:
-                    self._queue.put(None)  # for the other threads
-                    break
-                batch.append(waiting)
-                deadline = deadline or time.monotonic() + MAX_WAIT
-        return batch
+        with self._filling, self._changed:  # one thread at a time: no two half-empty batches
+            self._changed.wait_for(lambda: self._stopped or self._waiting)
+            if self._waiting:
+                spent = time.perf_counter() - self._waiting[0].since
+                self._changed.wait_for(self._is_full, timeout=max(0.0, MAX_WAIT - spent))
+            count = min(self._batch_size, len(self._waiting))
+            batch = [self._waiting.popleft() for _ in range(count)]
+            self._changed.notify_all()  # of room
+            return batch
+
+    def _is_full(self) -> bool:
+        return self._stopped or len(self._waiting) >= self._batch_size
+
+    def _has_room(self) -> bool:
+        return len(self._waiting) < QUEUED_BATCHES * self._batch_size
 
     def _classify(self, batch: list[_Waiting]) -> None:
         metrics.BATCH.observe(len(batch))
