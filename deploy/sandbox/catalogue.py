@@ -59,11 +59,13 @@ class Catalogue:
     """All items, the way to their pictures, and what became of records that are no longer there.
 
     `broken` has, by item ID, what is wrong with files that are broken for good. `merged_concepts`
-    are concept URIs that are now another, `exact_matches` are those of other vocabularies.
+    are concept URIs that are now another, `exact_matches` are those of other vocabularies. Pictures
+    are files in `folder`, if there is one.
     """
 
     items: Sequence[Item]
     read: Callable[[str], bytes]
+    folder: Path | None = None
     concept_labels: Mapping[str, LangMap] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
@@ -130,7 +132,12 @@ def read_catalogue(folder: Path) -> Catalogue:
             labels.setdefault(entry.concepts[0], {"en": [entry.category]})
     if not items:
         raise UsageError(f"{folder / 'catalog.jsonl'} is empty.")
-    return Catalogue(items, lambda picture: (folder / picture).read_bytes(), labels)
+    return Catalogue(
+        items,
+        read=lambda picture: (folder / picture).read_bytes(),
+        folder=folder,
+        concept_labels=labels,
+    )
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -45,7 +45,13 @@ class ImageHosts:
             facts = await self._pictures.measure(item)
             return web.Response(body=body, content_type=facts.mime_type)
 
-        return await self._misbehaviour.answer(request, respond, faults=faults, name=request.path)
+        return await self._misbehaviour.answer(
+            request,
+            respond,
+            file=self._pictures.file(item),
+            faults=faults,
+            name=request.path,
+        )
 
     def _faults_of(self, item: Item, address: str) -> Sequence[Fault]:
         broken = self._catalogue.broken.get(item.id)

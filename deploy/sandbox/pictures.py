@@ -4,6 +4,7 @@ import asyncio
 import io
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from PIL import Image
 
@@ -24,9 +25,14 @@ class Pictures:
     """Reads or draws pictures in threads, and keeps what it computed."""
 
     def __init__(self, catalogue: Catalogue) -> None:
+        self._folder = catalogue.folder
         self._read = catalogue.read
         self._measure_cached = lru_cache(maxsize=10_000)(self._measure)
         self._shrink_cached = lru_cache(maxsize=2_000)(self._shrink)
+
+    def file(self, item: Item) -> Path | None:
+        """Where the provider's file lies, if it is not drawn."""
+        return self._folder / item.picture if self._folder else None
 
     async def read(self, item: Item) -> bytes:
         """The bytes of the provider's file."""

@@ -10,6 +10,7 @@ from PIL import Image
 
 from common.errors import UsageError
 from deploy.sandbox.catalogue import read_catalogue
+from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 
 MUSEUM = Path(__file__).parents[4] / "shared" / "data" / "museum"
@@ -49,6 +50,16 @@ def test_a_folder_is_served_as_it_is(tmp_path: Path) -> None:
     assert picture.content == (folder / "images" / "vase.png").read_bytes()
     assert picture.headers["Content-Type"] == "image/png"
     assert "edmIsShownBy" not in second
+
+
+def test_faults_spoil_the_files_of_a_folder_as_well(tmp_path: Path) -> None:
+    folder = write(tmp_path, LINE)
+    content = (folder / "images" / "vase.png").read_bytes()
+    catalogue = read_catalogue(folder)
+    late, broken = Fault(kind="latency", seconds=0.1), Fault(kind="truncated")
+    with Sandbox(catalogue, faults=Faults(items={LINE["id"]: (late, broken)})) as sandbox:
+        url = sandbox.addresses.media_url(catalogue.items[0])
+        assert requests.get(url, timeout=10).content == content[: len(content) // 2]
 
 
 @pytest.mark.parametrize(
