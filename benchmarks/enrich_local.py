@@ -20,6 +20,7 @@ from uuid import UUID
 import torch
 from pydantic import SecretStr
 
+from common.cores import switch_threads_often
 from common.errors import RecordError
 from common.images.decode import decode
 from common.images.fetch import Fetched, FetchRequest
@@ -63,6 +64,7 @@ class Assignment:
     def open_runtime(self, model: Model) -> Runtime:
         """The runtime, which computes with a core for each thread that asks."""
         torch.set_num_threads(1)
+        switch_threads_often()
         return choose_runtime(model, self.runtime, cache_dir=Path(self.cache_dir))
 
     def preparer(self, model: Model) -> Callable[[bytes], torch.Tensor]:

@@ -5,7 +5,6 @@ museum holds up its own chunk only. What a pool of processes would give, an end 
 hangs or crashes, comes from the ledger: the lease runs out and the chunk is split.
 """
 
-import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
@@ -16,6 +15,7 @@ import structlog
 import torch
 
 from common.broker import check_broker, work
+from common.cores import switch_threads_often
 from common.store.session import open_store
 from worker import metrics
 from worker.app import create_app
@@ -25,10 +25,6 @@ from worker.service import EnrichmentService
 from worker.settings import WorkerSettings
 from worker.tasks import register_tasks, send_hint
 from worker.waiting_room import WaitingRoom
-
-# A thread that has decoded a picture waits so long for the interpreter while another runs Python,
-# its core idle meanwhile: a tenth of CPython's usual time gave 2 to 3 % more pictures on two cores.
-SWITCH_SECONDS = 0.0005
 
 log = structlog.get_logger()
 
@@ -41,7 +37,7 @@ def run_worker() -> int:
         StoreError: Postgres cannot be reached or is not migrated.
         UsageError: a setting is missing.
     """
-    sys.setswitchinterval(SWITCH_SECONDS)
+    switch_threads_often()
     torch.set_num_threads(1)  # of each thread that computes: there are as many as cores
     settings = WorkerSettings.read()
     engine = open_store()
