@@ -11,6 +11,7 @@ LAST = 1 / 4  # of a chunk's pictures: these alone are left
 LEAST = 1.0  # seconds that these are waited for at the least
 PAUSE = 4  # times the pace of the others, for the next one
 REST = 1 / 2  # of the time that the others took, for all of them
+SOON = 0.5  # seconds, when that is over: the next one may only now have been asked for
 PATIENCE = 90.0  # seconds that any other picture is waited for: the politest download is over
 
 
@@ -37,4 +38,4 @@ class Hurried:
             self._others_took = passed
         pause = max(LEAST, PAUSE * self._others_took / self._others)
         rest = self._others_took + max(LEAST, REST * self._others_took) - passed
-        return max(0.0, min(pause, rest))
+        return max(SOON, min(pause, rest))

@@ -18,7 +18,8 @@ Key = TypeVar("Key")
 Patience = Callable[[int], float]
 """From how many pictures are still to come to the seconds that the next one is waited for.
 
-It is asked once all are known; what has come is handed out even where no time is left.
+It is asked once all are known. One that is not yet asked for, since too much is unread, is waited
+for as well.
 """
 
 CONNECTIONS = 128  # with a tenth of a second to each answer, about 1,000 pictures a second
