@@ -43,11 +43,17 @@ class Lease:
     record_ids: tuple[str, ...]
     explain: bool = False
     waited_seconds: float = 0.0
+    attempt: int = 1
 
     @property
     def is_put_off(self) -> bool:
         """Whether its records failed before, for a reason that may pass."""
         return self.retries > 0 or self.waited_seconds > 0
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether a worker was lost over its only record, which may or may not be the cause."""
+        return self.attempt > 1 and len(self.record_ids) == 1
 
 
 class LeaseLostError(Exception):
@@ -60,7 +66,8 @@ _TAKE = """
         lease_until = now() + make_interval(secs => :lease_seconds)
 """
 _TAKEN = """
-    RETURNING chunk.job_id, chunk.number, chunk.token, chunk.retries, chunk.record_ids,
+    RETURNING chunk.job_id, chunk.number, chunk.token, chunk.attempt, chunk.retries,
+              chunk.record_ids,
               job.model_id, job.picture, job.explain,
               CAST(coalesce(extract(epoch FROM now() - chunk.waiting_since), 0) AS float8)
                   AS waited_seconds

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from uuid import UUID
@@ -27,6 +28,7 @@ from worker.resolve import Resolver
 from worker.settings import WorkerSettings
 
 API_PATIENCE = 20.0  # seconds to wait for a used-up quota; then the records wait instead
+SUSPECT_DELAY = 1.0  # seconds before a suspect is claimed again that had to wait for another
 STUMBLE_DELAY = 5.0  # seconds before a chunk that met an unexpected error is tried again
 
 log = structlog.get_logger()
@@ -44,6 +46,7 @@ class EnrichmentService:
         self._settings = settings
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._warned_jobs: set[UUID] = set()
+        self._suspect_in_work = threading.Lock()
         self._exits = ExitStack()
         self._drain = Drain(settings.worker_grace_seconds, on_overdue=self._leave)
         self._exits.callback(self._drain.end)
@@ -126,7 +129,22 @@ class EnrichmentService:
         )
 
     def work_on(self, lease: Lease) -> None:
-        """Bring a chunk to its outcomes, or give it back."""
+        """Bring a chunk to its outcomes, or give it back.
+
+        Of suspects one at a time: the others would be lost with a culprit each time that it kills,
+        and be taken for culprits in the end.
+        """
+        if not lease.is_suspect:
+            self._work_on(lease)
+        elif self._suspect_in_work.acquire(blocking=False):
+            try:
+                self._work_on(lease)
+            finally:
+                self._suspect_in_work.release()
+        else:
+            self._give_back(lease, blameless=True, delay_seconds=SUSPECT_DELAY)
+
+    def _work_on(self, lease: Lease) -> None:
         with (
             structlog.contextvars.bound_contextvars(job=str(lease.job_id), chunk=lease.number),
             self._given_back_on_failure(lease),

@@ -26,7 +26,6 @@ from deploy.local import Services
 from deploy.local.bound import bound_command
 from deploy.sandbox.server import Sandbox
 from tests.chaos.conftest import POISON, RECORDS
-from tests.chaos.workers import MAX_ATTEMPTS
 from tests.worker.processes.running import FILES_FIRST, forget_enrichments, outcomes
 from worker import jobs, sweeper
 from worker.resolve import Resolver
@@ -108,9 +107,9 @@ class Chaos:
 
 
 @contextmanager
-def workers(environment: dict[str, str], log: Path) -> Iterator[int]:
-    """Three workers and who starts them again; yields that one's process ID."""
-    command = [sys.executable, "-m", "tests.chaos.workers", str(WORKERS)]
+def workers(environment: dict[str, str], log: Path, count: int = WORKERS) -> Iterator[int]:
+    """Workers and who starts them again; yields that one's process ID."""
+    command = [sys.executable, "-m", "tests.chaos.workers", str(count)]
     bound = bound_command(command, death_signal=signal.SIGTERM)
     settings = {"WORKER_LEASE_SECONDS": str(LEASE_SECONDS), "PYTHONPATH": str(Path.cwd())}
     with (
@@ -180,6 +179,24 @@ def test_in_the_end_every_outcome_is_as_if_nothing_had_happened(
     check_rows(engine, rough, set(ids))
 
 
+def test_who_is_lost_with_a_culprit_is_not_taken_for_one(
+    engine: Engine,
+    environment: dict[str, str],
+    sandbox: Sandbox,
+    ids: list[str],
+    tmp_path: Path,
+) -> None:
+    harmless = [each for each in ids if each not in sandbox.catalogue.broken and each not in POISON]
+    alone = [
+        jobs.enqueue(engine, [record_id], FILES_FIRST).job_id
+        for record_id in (*harmless[:2], "/99/kills")  # the worker begins all of them at once
+    ]
+    several = environment | {"WORKER_CHUNKS_IN_FLIGHT": str(len(alone))}
+    with workers(several, tmp_path / "log", count=1):
+        failed = [wait_until_done(engine, each, lambda: time.sleep(0.1)).failed for each in alone]
+    assert failed == [0, 0, 1]
+
+
 def check_rows(engine: Engine, job_id: UUID, ids: set[str]) -> None:
     """Each record is in one chunk, and no chunk was tried more often than is allowed."""
     with engine.connect() as connection:
@@ -192,4 +209,4 @@ def check_rows(engine: Engine, job_id: UUID, ids: set[str]) -> None:
         ).all()
     assert len(rows) == len(ids)
     assert {row.id for row in rows} == ids
-    assert max(row.attempt for row in rows) <= MAX_ATTEMPTS
+    assert max(row.attempt for row in rows) <= sweeper.MAX_ATTEMPTS

@@ -3,7 +3,7 @@
 Keeps COUNT worker processes running, each the product's own `run_worker`, and starts another where
 one ended, as a cluster would; by forking, since importing torch anew takes seconds. Three things
 are unlike outside: pictures whose first pixels are poison kill or hang the process that decodes
-them, every message is sent three times, and what hangs, kills or is dead is noticed sooner.
+them, every message is sent three times, and what hangs or is dead is noticed sooner.
 """
 
 import ctypes
@@ -22,14 +22,12 @@ import worker.service
 from common.errors import EnrichmentError
 from common.images import leases as host_leases
 from common.logs import configure_logging
-from worker import sweeper
 from worker.leases import LeaseKeeper
 from worker.tasks import send_hint
 
 KILL, HANG = b"KILLKILLKILL", b"HANGHANGHANG"  # four pixels
 HEADERS = 54  # bytes of a BMP before its pixels
 HUNG_AFTER = 3.0  # seconds
-MAX_ATTEMPTS = 2
 HOST_LEASE = (1.5, 0.3)  # seconds that it lasts, and until it is renewed
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -73,7 +71,6 @@ def main(count: int) -> None:
     Image.register_open("BMP", _open, lambda prefix: prefix.startswith(b"BM"))
     worker.process.send_hint = _send_three_times  # type: ignore[assignment]
     worker.service.LeaseKeeper = partial(LeaseKeeper, hung_after=HUNG_AFTER)  # type: ignore
-    sweeper.MAX_ATTEMPTS = MAX_ATTEMPTS
     host_leases.LEASE_SECONDS, host_leases.RENEWAL_SECONDS = HOST_LEASE
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     running = 0

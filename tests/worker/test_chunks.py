@@ -249,6 +249,18 @@ def test_a_chunk_given_back_is_no_attempt(engine: Engine, job_id: UUID) -> None:
     ]
 
 
+def test_a_single_record_that_a_worker_was_lost_with_is_suspect(
+    engine: Engine, model_id: int
+) -> None:
+    job = jobs.enqueue(engine, ["/1/alone"]).job_id
+    first = claim(engine, job, 1)
+    expire_leases(engine)
+    again = claim(engine, job, 1)
+    assert first is not None
+    assert again is not None
+    assert (first.is_suspect, again.is_suspect) == (False, True)
+
+
 def test_a_chunk_that_kills_workers_is_split(engine: Engine, job_id: UUID) -> None:
     for _ in range(sweeper.MAX_ATTEMPTS):
         assert claim(engine, job_id, 1) is not None
