@@ -22,8 +22,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
+from common.store.tables import IS_PUT_OFF
+
 CHUNK_SIZE = 256  # records
-IS_PUT_OFF = "(retries > 0 OR waiting_since IS NOT NULL)"  # as its index has it
 
 
 @dataclass(frozen=True, kw_only=True)

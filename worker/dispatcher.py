@@ -22,7 +22,7 @@ from kombu.exceptions import OperationalError as BrokerUnreachableError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
-from worker.chunks import IS_PUT_OFF
+from common.store.tables import IS_PUT_OFF
 from worker.sweeper import Sweep, sweep
 
 SPARE_HINTS = 8  # hints of one priority, beyond two for each chunk in work

@@ -319,6 +319,9 @@ class Job(Base):
     finished_at: Mapped[datetime | None]
 
 
+IS_PUT_OFF = "(retries > 0 OR waiting_since IS NOT NULL)"  # of chunks
+
+
 class JobChunk(Base):
     """Up to 256 records of a job that one worker takes at a time.
 
@@ -352,7 +355,7 @@ class JobChunk(Base):
         Index(
             "ix_job_chunk_put_off",
             *("job_id", "not_before"),
-            postgresql_where=text("state = 'ready' AND (retries > 0 OR waiting_since IS NOT NULL)"),
+            postgresql_where=text(f"state = 'ready' AND {IS_PUT_OFF}"),
         ),
     )
 
