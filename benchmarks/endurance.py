@@ -17,9 +17,9 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.report import at_least, at_most, finish
-from benchmarks.tiny_service import TinyService, record_ids, tiny_service
-from common.progress import progress
+from benchmarks.parts.report import at_least, at_most, finish
+from benchmarks.parts.tiny_service import TinyService, record_ids, tiny_service
+from common.process.progress import progress
 from worker import jobs
 
 LOOKS_PER_SECOND = 2

@@ -25,12 +25,12 @@ from celery import Celery
 from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
 
-from benchmarks.report import at_least, at_most, finish
-from benchmarks.watching import watching
-from common.settings import BrokerSettings
+from benchmarks.parts.report import at_least, at_most, finish
+from benchmarks.parts.watching import watching
+from common.process.settings import BrokerSettings
 from deploy.local import Services, local_services
-from worker.app import BULK_QUEUE, RUN_CHUNK, create_app, queue_of
-from worker.dispatcher import Dispatcher, Hint
+from worker.ledger.dispatch import Dispatcher, Hint
+from worker.process.queues import BULK_QUEUE, RUN_CHUNK, create_app, queue_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENQUEUE = (sys.executable, "-c", "from worker.cli import main; main()", "enqueue")

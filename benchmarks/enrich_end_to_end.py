@@ -34,8 +34,8 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from benchmarks.enrich_local import Assignment
-from benchmarks.enrich_service import (
+from benchmarks.parts.enrich_local import Assignment
+from benchmarks.parts.enrich_service import (
     LIMITS,
     SLOW_HOST,
     Service,
@@ -44,8 +44,8 @@ from benchmarks.enrich_service import (
     store_and_broker,
     worker_process,
 )
-from benchmarks.picture_files import Series, draw_pictures, write_catalogue
-from benchmarks.report import Bar, at_least, finish
+from benchmarks.parts.picture_files import Series, draw_pictures, write_catalogue
+from benchmarks.parts.report import Bar, at_least, finish
 from common.vision.runtimes import RuntimeChoice
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -136,7 +136,7 @@ class Bench:
         whole = self.assignments[size]
         pictures = whole.pictures[: round(share * len(whole.pictures))]
         ended = subprocess.run(
-            [sys.executable, "-m", "benchmarks.enrich_clients", name],
+            [sys.executable, "-m", "benchmarks.parts.enrich_clients", name],
             cwd=REPOSITORY,
             input=json.dumps(asdict(replace(whole, pictures=pictures))),
             capture_output=True,

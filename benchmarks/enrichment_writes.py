@@ -31,13 +31,13 @@ from psycopg2.extras import execute_values
 from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.orm import Session
 
-from benchmarks.report import at_least, finish
+from benchmarks.parts.report import at_least, finish
 from common.store.bulk import upsert
 from common.store.tables import Base, Enrichment
 from deploy.local import local_services
-from worker import enrichments
-from worker.chunks import CHUNK_SIZE
-from worker.enrichments import Prediction
+from worker.ledger import enrichments
+from worker.ledger.chunks import CHUNK_SIZE
+from worker.ledger.enrichments import Prediction
 
 KEY = ("record_id", "concept_uri", "model_id")
 FOUND = ("confidence", "source", "image_url")

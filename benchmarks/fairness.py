@@ -21,9 +21,9 @@ from uuid import UUID
 import typer
 from sqlalchemy import Engine, TextClause, text
 
-from benchmarks.report import at_least, at_most, finish
-from benchmarks.tiny_service import TinyService, record_ids, tiny_service, wait_for
-from benchmarks.watching import watching
+from benchmarks.parts.report import at_least, at_most, finish
+from benchmarks.parts.tiny_service import TinyService, record_ids, tiny_service, wait_for
+from benchmarks.parts.watching import watching
 from worker import jobs
 
 URGENT = 200  # records

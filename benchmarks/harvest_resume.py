@@ -24,7 +24,7 @@ import psycopg2
 import typer
 from sqlalchemy import create_engine, text
 
-from benchmarks.report import at_least, at_most, finish
+from benchmarks.parts.report import at_least, at_most, finish
 from deploy.local import Postgres, local_services
 from deploy.sandbox.collection import CATEGORIES
 

@@ -22,13 +22,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.picture_server import (
+from benchmarks.parts.picture_server import (
     PictureServer,
     ServerOptions,
     expected_pictures,
     picture_server,
 )
-from benchmarks.report import Bar, at_least, at_most, finish
+from benchmarks.parts.report import Bar, at_least, at_most, finish
 
 IMG2DATASET = "img2dataset==1.47.0"
 HOSTS = 32
@@ -71,7 +71,7 @@ class Bench:
     def ours(self, urls: Path, *, client: str = "fetch_all") -> Run:
         """`fetch_all`, or another of our clients."""
         target = self._new_folder()
-        module = "benchmarks.download_clients"
+        module = "benchmarks.parts.download_clients"
         run = self._measure([sys.executable, "-m", module, client, str(urls), str(target)])
         return self._finished(run, frozenset(int(path.stem) for path in target.iterdir()))
 

@@ -18,7 +18,7 @@ from psycopg2.extras import execute_values
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
-from benchmarks.report import at_least, finish
+from benchmarks.parts.report import at_least, finish
 from common.europeana.metadata import RecordMetadata
 from common.store.records import save_records
 from common.store.tables import Base, Record

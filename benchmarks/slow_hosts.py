@@ -12,18 +12,18 @@ from collections.abc import Mapping
 from contextlib import closing
 from statistics import median
 
-from benchmarks.picture_server import (
+from benchmarks.parts.picture_server import (
     NEVER,
     PictureServer,
     ServerOptions,
     host_address,
     picture_server,
 )
-from benchmarks.report import at_most, finish
-from common.images.addresses import AddressPolicy
-from common.images.download import fetch_all
-from common.images.fetch import ImageFetcher
-from common.images.hosts import HostLimits, LocalHostLimiter
+from benchmarks.parts.report import at_most, finish
+from common.fetch.addresses import AddressPolicy
+from common.fetch.client import ImageFetcher
+from common.fetch.download import fetch_all
+from common.fetch.host_limits import HostLimits, LocalHostLimiter
 
 HOSTS = 20
 SLOW, SILENT = 0, 1  # numbers of hosts

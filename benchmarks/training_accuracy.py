@@ -29,12 +29,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from benchmarks.report import Bar, at_least, at_most, finish
+from benchmarks.parts.report import Bar, at_least, at_most, finish
 from common.europeana.vocabulary import load_vocabulary
 from deploy.local import local_services
 from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.server import Sandbox
-from trainer.experiment import Experiment
+from trainer.folds.experiment import Experiment
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"

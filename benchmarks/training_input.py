@@ -26,14 +26,14 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from benchmarks.report import at_least, at_most, finish
-from trainer.augmentation import augment
-from trainer.batches import training_batches
-from trainer.cache import CachedData, cached
-from trainer.config import TrainingConfig
-from trainer.dataset import folder_data
-from trainer.folds import Fold
-from trainer.training import FoldData, train_fold
+from benchmarks.parts.report import at_least, at_most, finish
+from trainer.data.cache import CachedData, cached
+from trainer.data.dataset import folder_data
+from trainer.folds.split import Fold
+from trainer.learning.augmentation import augment
+from trainer.learning.batches import training_batches
+from trainer.learning.fit import FoldData, train_fold
+from trainer.learning.settings import TrainingConfig
 
 CATEGORIES = ("ceramics", "jewellery", "sculpture", "textile")
 MEGAPIXELS = (0.3, 12.0)  # spread evenly on a logarithmic scale: 3.2 on average

@@ -15,7 +15,7 @@ from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 
 from common.errors import BrokerError
-from common.settings import BrokerSettings
+from common.process.settings import BrokerSettings
 
 VISIBILITY_TIMEOUT = 600  # seconds; what is delivered twice is claimed once
 _REDIS_OPTIONS = {

@@ -25,7 +25,7 @@ from sqlalchemy import text
 from common.errors import EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi, SearchQuery, concept_refinement
 from common.europeana.vocabulary import load_vocabulary
-from common.settings import ApiSettings
+from common.process.settings import ApiSettings
 from common.store.session import open_store
 from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.server import Sandbox

@@ -1,6 +1,6 @@
 """The command `harvester`: which commands there are; their arguments are in `commands`."""
 
-from common.command import command_group
+from common.process.command import command_group
 from harvester.commands.datasets import datasets
 from harvester.commands.images import images
 from harvester.commands.placeholders import placeholders

@@ -5,7 +5,7 @@ from alembic.util import CommandError
 from sqlalchemy import create_engine, text
 
 from common.errors import EnrichmentError
-from common.settings import StoreSettings
+from common.process.settings import StoreSettings
 from common.store.session import store_errors, store_url
 from common.store.tables import Base
 

@@ -15,8 +15,8 @@ import structlog
 from alembic import command
 from alembic.config import Config
 
-import worker.settings as _worker_settings  # noqa: F401  its classes count below
-from common.settings import EnvironmentSettings
+import worker.process.settings as _worker_settings  # noqa: F401  its classes count below
+from common.process.settings import EnvironmentSettings
 from deploy.local import Postgres, Services, local_services
 
 ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"

@@ -1,6 +1,6 @@
 """The command `trainer`: which commands there are; their arguments are in `commands`."""
 
-from common.command import command_group
+from common.process.command import command_group
 from trainer.commands.evaluate import evaluate
 from trainer.commands.models import models
 from trainer.commands.predict import predict

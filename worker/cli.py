@@ -1,6 +1,6 @@
 """The command `worker`: which commands there are; their arguments are in `commands`."""
 
-from common.command import command_group
+from common.process.command import command_group
 from worker.commands.control import cancel, pause, resume, retry
 from worker.commands.enqueue import enqueue
 from worker.commands.explain import explain, tidy

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from xml.sax.saxutils import quoteattr
 
 from common.europeana.iri import iri
-from common.europeana.record_id import item_uri
+from common.europeana.record_ids import item_uri
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from common.errors import InvalidRecordIdError, UsageError
-from common.europeana.record_id import MAX_LENGTH, parse_record_id
+from common.europeana.record_ids import MAX_LENGTH, parse_record_id
 
 STANDARD_INPUT = "-"
 

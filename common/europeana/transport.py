@@ -24,7 +24,7 @@ from common.errors import (
     UsageError,
 )
 from common.europeana.quota import QUOTA_WINDOW, QuotaGate, seconds_to_renewal
-from common.settings import ApiSettings
+from common.process.settings import ApiSettings
 
 CONNECT_TIMEOUT = 5.0  # seconds
 READ_TIMEOUT = 15.0  # seconds without a single byte

@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from common.errors import StoreError, UsageError
-from common.settings import StoreSettings
+from common.process.settings import StoreSettings
 
 CONNECT_TIMEOUT = 10  # seconds
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"

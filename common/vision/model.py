@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from common.errors import ModelError, UsageError
-from common.vision.bundle_files import read_checked, read_tensors, sha256_of, write_tensors
-from common.vision.classifier import StateDict, build_classifier
+from common.vision.bundle import read_checked, read_tensors, sha256_of, write_tensors
 from common.vision.description import (
     DESCRIPTION,
     BundleFile,
@@ -27,6 +26,7 @@ from common.vision.description import (
     Kind,
     PictureSource,
 )
+from common.vision.network import StateDict, build_classifier
 from common.vision.preprocessing import Normalisation
 
 __all__ = [

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from common.errors import UsageError
+from deploy.sandbox.api.keys import Quota
 from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Faults, read_faults, with_latency
-from deploy.sandbox.keys import Quota
 from deploy.sandbox.server import Sandbox
 
 STOPPING = {signal.SIGINT, signal.SIGTERM}

@@ -17,7 +17,7 @@ from deploy.sandbox.catalogue import (
     Item,
     LangMap,
 )
-from deploy.sandbox.drawings import draw_picture
+from deploy.sandbox.drawings.picture import draw_picture
 from deploy.sandbox.faults import Fault
 
 DISTINCT_PICTURES = 150  # a category

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from deploy.sandbox.keys import Handler
+from deploy.sandbox.api.keys import Handler
 
 KEPT_ENTRIES = 10_000  # a host
 

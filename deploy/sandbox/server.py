@@ -11,18 +11,18 @@ from aiohttp import web
 
 from common.errors import UsageError
 from deploy.sandbox.addresses import API_ADDRESS, Addresses, image_addresses
+from deploy.sandbox.api.entities import EntityApi
+from deploy.sandbox.api.keys import Handler, KeyedHandler, Keys, Quota
+from deploy.sandbox.api.record import RecordApi
+from deploy.sandbox.api.search import SearchApi
+from deploy.sandbox.api.thumbnails import ThumbnailApi
 from deploy.sandbox.catalogue import Catalogue
 from deploy.sandbox.collection import draw_collection
-from deploy.sandbox.entities import EntityApi
 from deploy.sandbox.faults import Faults
-from deploy.sandbox.image_hosts import ImageHosts, check_faults
-from deploy.sandbox.keys import Handler, KeyedHandler, Keys, Quota
-from deploy.sandbox.misbehaviour import Misbehaviour
-from deploy.sandbox.pictures import Pictures
-from deploy.sandbox.record import RecordApi
+from deploy.sandbox.hosts.image_hosts import ImageHosts, check_faults
+from deploy.sandbox.hosts.misbehaviour import Misbehaviour
+from deploy.sandbox.hosts.pictures import Pictures
 from deploy.sandbox.request_log import RequestLog
-from deploy.sandbox.search import SearchApi
-from deploy.sandbox.thumbnails import ThumbnailApi
 
 SEARCH_PATHS = ("/record/v2/search.json", "/record/search.json", "/api/v2/search.json")
 RECORD_PATHS = ("/record/v2", "/record", "/api/v2/record")

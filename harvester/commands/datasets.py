@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from common.command import command_group
 from common.errors import UsageError
+from common.process.command import command_group
 from common.store.session import open_store
 from harvester.datasets.counts import count_dataset
 from harvester.datasets.operations import (

@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from common.errors import EnrichmentError
-from common.images.download import CONNECTIONS
-from common.images.thumbnails import Picture
-from common.settings import ImageSettings
+from common.fetch.download import CONNECTIONS
+from common.pictures.sources import Picture
+from common.process.settings import ImageSettings
 from common.store.session import open_store
 from harvester.commands.options import DatasetName
-from harvester.images.folders import place_pictures
-from harvester.images.harvest import DEFAULT_MAX_SIDE, ImageOptions, harvest_images
-from harvester.images.report import HostReport, ImageCount, count_images, report_hosts
+from harvester.pictures.folders import place_pictures
+from harvester.pictures.harvest import DEFAULT_MAX_SIDE, ImageOptions, harvest_images
+from harvester.pictures.report import HostReport, ImageCount, count_images, report_hosts
 
 
 def images(

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.store.session import open_store
-from harvester.images.placeholders import judge, judged_pictures
+from harvester.pictures.placeholders import judge, judged_pictures
 
 
 def placeholders(

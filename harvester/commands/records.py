@@ -12,7 +12,7 @@ from common.errors import ApiError, EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi
 from common.europeana.record_list import open_list, read_list
 from common.europeana.vocabulary import load_vocabulary
-from common.settings import ApiSettings
+from common.process.settings import ApiSettings
 from common.store.session import open_store
 from harvester.commands.options import DatasetName, VocabJson
 from harvester.records.category import CategoryOutcome, HarvestPlan

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from common.errors import EnrichmentError
 from common.europeana.entities import EntityApi
-from common.settings import ApiSettings
+from common.process.settings import ApiSettings
 from harvester.commands.options import VocabJson
 from harvester.vocabulary_check import Finding, check_vocabulary
 

@@ -16,7 +16,7 @@ from common.europeana.api import MAX_ROWS, EuropeanaApi
 from common.europeana.lookup import LookUp, look_up
 from common.europeana.metadata import RecordMetadata, storable
 from common.europeana.record_list import ListedLine
-from common.progress import progress
+from common.process.progress import progress
 from harvester.datasets.operations import count_records
 from harvester.records.labelling import (
     Labelling,

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 
 from common.europeana.api import MAX_ROWS, EuropeanaApi
 from common.europeana.lookup import LookUp, look_up
-from common.progress import progress
+from common.process.progress import progress
 from harvester.records.labelling import (
     Labelling,
     has_picture,

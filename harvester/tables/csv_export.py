@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, Engine, text
 
-from common.europeana.record_id import item_uri
+from common.europeana.record_ids import item_uri
 from common.files import output_stream
-from common.progress import progress
+from common.process.progress import progress
 from common.store.datasets import find_dataset
 from harvester.datasets.operations import count_records
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from common.errors import InvalidRecordIdError, UsageError
-from common.europeana.record_id import item_uri, parse_record_id
+from common.europeana.record_ids import item_uri, parse_record_id
 from common.europeana.vocabulary import current_concept_uri
 from harvester.tables.csv_export import COLUMNS
 from harvester.tables.label_spelling import LabelReader

@@ -21,14 +21,15 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from common.europeana.api import EuropeanaApi
-from common.settings import ApiSettings
+from common.process.settings import ApiSettings
 from deploy.local import Services
 from deploy.local.bound import bound_command
 from deploy.sandbox.server import Sandbox
 from tests.chaos.conftest import POISON, RECORDS
 from tests.worker.processes.running import FILES_FIRST, forget_enrichments, outcomes
-from worker import jobs, sweeper
-from worker.resolve import Resolver
+from worker import jobs
+from worker.enrich.resolve import Resolver
+from worker.ledger import sweep
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 WORKERS = 3
@@ -170,7 +171,7 @@ def test_in_the_end_every_outcome_is_as_if_nothing_had_happened(
         rough = jobs.enqueue(engine, ids, FILES_FIRST).job_id
         status = wait_until_done(engine, rough, chaos.strike)
     assert set(chaos.happened) == set(chaos.kinds)
-    expected = failed | dict.fromkeys(POISON, sweeper.KILLED_WORKER)
+    expected = failed | dict.fromkeys(POISON, sweep.KILLED_WORKER)
     enriched_at_last, failed_at_last = outcomes(engine, rough)
     assert failed_at_last == expected
     assert enriched_at_last == enriched
@@ -209,4 +210,4 @@ def check_rows(engine: Engine, job_id: UUID, ids: set[str]) -> None:
         ).all()
     assert len(rows) == len(ids)
     assert {row.id for row in rows} == ids
-    assert max(row.attempt for row in rows) <= sweeper.MAX_ATTEMPTS
+    assert max(row.attempt for row in rows) <= sweep.MAX_ATTEMPTS

@@ -17,13 +17,13 @@ from typing import IO, NoReturn
 
 from PIL import BmpImagePlugin, Image
 
-import worker.process
-import worker.service
+import worker.process.run
+import worker.process.service
 from common.errors import EnrichmentError
-from common.images import leases as host_leases
-from common.logs import configure_logging
-from worker.leases import LeaseKeeper
-from worker.tasks import send_hint
+from common.fetch import shared_limits
+from common.process.logs import configure_logging
+from worker.process.lease_keeper import LeaseKeeper
+from worker.process.tasks import send_hint
 
 KILL, HANG = b"KILLKILLKILL", b"HANGHANGHANG"  # four pixels
 HEADERS = 54  # bytes of a BMP before its pixels
@@ -60,7 +60,7 @@ def _work() -> NoReturn:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     configure_logging()
     try:
-        os._exit(worker.process.run_worker())
+        os._exit(worker.process.run.run_worker())
     except EnrichmentError:  # the database or the broker is away: another one tries
         time.sleep(0.2)
         os._exit(1)
@@ -69,9 +69,9 @@ def _work() -> NoReturn:
 def main(count: int) -> None:
     """Keep `count` workers running until SIGTERM."""
     Image.register_open("BMP", _open, lambda prefix: prefix.startswith(b"BM"))
-    worker.process.send_hint = _send_three_times  # type: ignore[assignment]
-    worker.service.LeaseKeeper = partial(LeaseKeeper, hung_after=HUNG_AFTER)  # type: ignore
-    host_leases.LEASE_SECONDS, host_leases.RENEWAL_SECONDS = HOST_LEASE
+    worker.process.run.send_hint = _send_three_times  # type: ignore[assignment]
+    worker.process.service.LeaseKeeper = partial(LeaseKeeper, hung_after=HUNG_AFTER)  # type: ignore
+    shared_limits.LEASE_SECONDS, shared_limits.RENEWAL_SECONDS = HOST_LEASE
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     running = 0
     while True:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from common.settings import EnvironmentSettings
-from worker.settings import WorkerSettings
+from common.process.settings import EnvironmentSettings
+from worker.process.settings import WorkerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()

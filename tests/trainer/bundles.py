@@ -5,13 +5,13 @@ from pathlib import Path
 import torch
 from sqlalchemy import Engine
 
-from common.vision.classifier import build_classifier
 from common.vision.model import Description, Kind, save_bundle
+from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from tests.trainer.pictures import VOCABULARY, draw
-from trainer.bundles import put_in_service
-from trainer.examples import ExamplePictures
-from trainer.store import Promoted
+from trainer.models.bundles import put_in_service
+from trainer.models.examples import ExamplePictures
+from trainer.models.store import Promoted
 
 ARCHITECTURE = "squeezenet1_1"
 LABELS = ("map", "toy", "textile")

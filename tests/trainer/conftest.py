@@ -9,12 +9,12 @@ import torch
 from rich.console import Console
 
 from common.vision.model import Kind
-from tests.trainer.commands import TRAINED
 from tests.trainer.experiments import finished_experiment
 from tests.trainer.pictures import VOCABULARY, draw_folder, write_vocabulary
-from trainer.crossvalidation import cross_validate
-from trainer.dataset import folder_data
-from trainer.experiment import Experiment
+from tests.trainer.running_commands import TRAINED
+from trainer.data.dataset import folder_data
+from trainer.folds.experiment import Experiment
+from trainer.running.cross_validation import cross_validate
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from trainer.commands.options import (
     labelled_pictures,
     open_model,
 )
-from trainer.evaluation import evaluate as evaluate_model
-from trainer.evaluation import evaluation_tables
-from trainer.thresholds import effect_table
+from trainer.scoring.evaluate import evaluate as evaluate_model
+from trainer.scoring.evaluate import evaluation_tables
+from trainer.scoring.thresholds import effect_table
 
 
 def evaluate(

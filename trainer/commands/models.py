@@ -9,12 +9,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from common.command import command_group
 from common.europeana.vocabulary import load_vocabulary
-from common.settings import ModelSettings
+from common.process.command import command_group
+from common.process.settings import ModelSettings
 from common.store.session import open_store
 from common.vision.preprocessing import Preprocessing
-from trainer import models as stored
 from trainer.commands.options import (
     DataDir,
     Precision,
@@ -22,7 +21,8 @@ from trainer.commands.options import (
     labelled_pictures,
 )
 from trainer.commands.promote import print_end, print_promotion
-from trainer.importing import import_checkpoint, read_checkpoint
+from trainer.models import registry
+from trainer.models.importing import import_checkpoint, read_checkpoint
 
 models = command_group("Look at the models, put one in service, or take it out.")
 
@@ -32,7 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @models.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List all models; workers use the active one for new jobs."""
-    listed = stored.list_models(open_store(), ModelSettings.read().model_dir)
+    listed = registry.list_models(open_store(), ModelSettings.read().model_dir)
     if as_json:
         typer.echo(json.dumps([each.to_json() for each in listed]))
         return
@@ -56,8 +56,8 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
 
     Example: trainer models show pilot@2
     """
-    found = stored.find_model(open_store(), model)
-    each = stored.describe(found, ModelSettings.read().model_dir)
+    found = registry.find_model(open_store(), model)
+    each = registry.describe(found, ModelSettings.read().model_dir)
     if as_json:
         typer.echo(json.dumps(each.to_json()))
         return
@@ -80,14 +80,14 @@ def activate(model: StoredReference) -> None:
 
     Example: trainer models activate pilot@1
     """
-    found = stored.activate(open_store(), ModelSettings.read().model_dir, model)
+    found = registry.activate(open_store(), ModelSettings.read().model_dir, model)
     print_end(f"Active now: {found.title}")
 
 
 @models.command()
 def retire(model: StoredReference) -> None:
     """Take a model out of service; jobs that run with it go on."""
-    found, another_active = stored.retire(open_store(), model)
+    found, another_active = registry.retire(open_store(), model)
     print_end(f"Retired: {found.title}")
     if not another_active:
         print_end("No model is active now, and no job is accepted: trainer models activate MODEL")

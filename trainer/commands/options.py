@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from common.errors import UsageError
-from common.settings import ImageSettings, ModelSettings
+from common.process.settings import ImageSettings, ModelSettings
 from common.store.session import open_store
 from common.vision.model import DESCRIPTION, Kind
-from trainer.dataset import TrainingData, folder_data
-from trainer.models import OpenModel, open_bundle, open_stored
-from trainer.stored_data import dataset_data
+from trainer.data.dataset import TrainingData, folder_data
+from trainer.data.stored_data import dataset_data
+from trainer.models.registry import OpenModel, open_bundle, open_stored
 
 SavingDir = Annotated[
     Path, typer.Option(envvar="EXPERIMENT_DIR", help="Folder of the experiments.")

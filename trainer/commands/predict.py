@@ -10,9 +10,9 @@ from rich.markup import escape
 
 from common.vision.model import Description
 from common.vision.runtimes import TorchRuntime
-from trainer.classification import Classified, Unreadable, classify
 from trainer.commands.options import ModelReference, open_model
-from trainer.heatmaps import save_model_heatmap
+from trainer.report.heatmaps import save_model_heatmap
+from trainer.scoring.classify import Classified, Unreadable, classify
 
 SHOWN = 5  # categories of a picture, and all that pass
 

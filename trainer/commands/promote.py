@@ -7,13 +7,13 @@ import typer
 from rich.console import Console
 
 from common.errors import UsageError
-from common.settings import ModelSettings
+from common.process.settings import ModelSettings
 from common.store.session import open_store
 from trainer.commands.options import Precision, SavingDir
-from trainer.experiment import Experiment
-from trainer.promotion import Promotion
-from trainer.promotion import promote as promote_experiment
-from trainer.thresholds import effect_table
+from trainer.folds.experiment import Experiment
+from trainer.models.promote import Promotion
+from trainer.models.promote import promote as promote_experiment
+from trainer.scoring.thresholds import effect_table
 
 
 def promote(

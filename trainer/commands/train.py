@@ -10,24 +10,24 @@ from rich.console import Console
 
 from common.errors import UsageError
 from common.europeana.vocabulary import load_vocabulary
-from common.settings import ImageSettings
+from common.process.settings import ImageSettings
 from common.store.session import open_store
 from common.vision.model import Kind
 from common.vision.preprocessing import ResizeMode
-from trainer import distributed
 from trainer.commands.options import SavingDir
-from trainer.config import ClassWeights, GroupBy, TrainingConfig
-from trainer.crossvalidation import Way, cross_validate
-from trainer.dataset import folder_data
-from trainer.experiment import Experiment
-from trainer.fold_queue import FoldQueue, create_app
-from trainer.in_sequence import follow, run_in_sequence
-from trainer.queued_folds import run_by_queue
-from trainer.recipes import RECIPES, RecipeName, recipe
-from trainer.side_by_side import parse_devices, run_side_by_side
-from trainer.store import CheckpointRow, record_run
-from trainer.stored_data import dataset_data
-from trainer.summary import Summary, category_table, overall_table
+from trainer.data.dataset import folder_data
+from trainer.data.stored_data import dataset_data
+from trainer.folds.experiment import Experiment
+from trainer.learning import distributed
+from trainer.learning.recipes import RECIPES, RecipeName, recipe
+from trainer.learning.settings import ClassWeights, GroupBy, TrainingConfig
+from trainer.models.store import CheckpointRow, record_run
+from trainer.report.summary import Summary, category_table, overall_table
+from trainer.running.cross_validation import Way, cross_validate
+from trainer.running.fold_queue import FoldQueue, create_app
+from trainer.running.in_sequence import follow, run_in_sequence
+from trainer.running.on_devices import parse_devices, run_side_by_side
+from trainer.running.on_machines import run_by_queue
 
 DEFAULT = TrainingConfig()
 

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from trainer import distributed
 from trainer.commands.options import SavingDir
-from trainer.fold_worker import run_worker
-from trainer.side_by_side import parse_devices
+from trainer.learning import distributed
+from trainer.running.fold_worker import run_worker
+from trainer.running.on_devices import parse_devices
 
 
 def worker(

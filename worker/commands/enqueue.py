@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 import typer
 
 from common.errors import UsageError
-from common.images.thumbnails import Picture
+from common.pictures.sources import Picture
 from common.store.session import open_store
 from worker import jobs
 from worker.commands.options import console
 from worker.jobs import JobOptions, Records, RecordSelection
-from worker.pictures import Pictures
-from worker.record_lists import RejectedLines, read_files, refuse_rejected
+from worker.jobs.pictures import Pictures
+from worker.jobs.record_lists import RejectedLines, read_files, refuse_rejected
 
 _TITLES = {
     "thumbnail": "Europeana's thumbnails",

@@ -7,10 +7,10 @@ import typer
 from common.files import output_stream
 from common.store.session import open_store
 from worker.commands.options import JobId, console
+from worker.enrich.heatmap_files import remove_unknown
 from worker.exports.page import missing, write_page
 from worker.exports.selection import draw_sample, is_unfinished
-from worker.heatmaps import remove_unknown
-from worker.settings import HeatmapSettings
+from worker.process.settings import HeatmapSettings
 
 SHOWN = 200
 MOST_SHOWN = 5_000  # some 100 MB, about what a browser bears

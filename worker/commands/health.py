@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from common.store.session import open_store
-from worker.health import check_alive
-from worker.settings import HealthSettings
+from worker.process.health import check_alive
+from worker.process.settings import HealthSettings
 
 
 def health(

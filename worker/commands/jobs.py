@@ -8,7 +8,7 @@ import typer
 
 from common.store.session import open_store
 from worker.jobs import list_jobs
-from worker.watch import show_jobs
+from worker.jobs.watch import show_jobs
 
 
 class State(StrEnum):

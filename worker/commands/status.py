@@ -8,7 +8,7 @@ import typer
 from common.store.session import open_store
 from worker import jobs
 from worker.commands.options import JobId
-from worker.watch import show_status, watch_job
+from worker.jobs.watch import show_status, watch_job
 
 
 def status(

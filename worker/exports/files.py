@@ -9,7 +9,7 @@ from typing import BinaryIO
 from sqlalchemy import Engine
 
 from common.files import STANDARD_OUTPUT, replacing
-from common.progress import ProgressReport, progress
+from common.process.progress import ProgressReport, progress
 from worker.exports.selection import EnrichmentRow, Selection, selected
 
 ROWS_A_REPORT = 1_000

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from uuid import UUID
 
 from common.errors import UsageError
-from common.progress import ProgressReport, progress
+from common.process.progress import ProgressReport, progress
 from worker.exports.selection import EnrichmentRow, Sample
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import BinaryIO, Literal, TextIO
 
 from common.europeana import edm
-from common.europeana.annotations import annotation_page, concept_annotation
+from common.europeana.linked_data import annotation_page, concept_annotation
 from worker.exports.selection import EnrichmentRow
 
 Target = Literal["record", "image"]

@@ -8,11 +8,11 @@ accepted = jobs.enqueue(engine, ["/2021618/internetserver_Details_kunst_10561"])
 print(jobs.status(engine, accepted.job_id).waiting, "records wait")
 """
 
-from worker.jobs.acceptance import Accepted, JobOptions, Preview, Records, enqueue, preview
-from worker.jobs.control import cancel, pause, resume, retry
+from worker.jobs.accept import Accepted, JobOptions, Preview, Records, enqueue, preview
 from worker.jobs.listing import JobRow, list_jobs
 from worker.jobs.progress import FailingHost, Status, failing_hosts, status
-from worker.jobs.selection import RecordSelection
+from worker.jobs.records import RecordSelection
+from worker.jobs.steer import cancel, pause, resume, retry
 
 __all__ = [
     "Accepted",

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from common.cores import available_cores
+from common.process.cores import available_cores
 
 CPU_BATCH = 16  # pictures; more take as long each
 FLOAT32_TOLERANCE = 1e-4  # of a probability; measured differences are below 1e-6

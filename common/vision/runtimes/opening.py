@@ -10,8 +10,8 @@ from typing import Literal
 
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.vision.model import Model
-from common.vision.runtimes.export import exported
 from common.vision.runtimes.interface import FLOAT32_TOLERANCE, INT8_TOLERANCE, Runtime
+from common.vision.runtimes.onnx_export import exported
 from common.vision.runtimes.torch_runtime import TorchRuntime
 
 RuntimeName = Literal["torch", "onnx", "openvino", "onnx-int8", "openvino-int8"]
@@ -74,13 +74,13 @@ def _open_on_cpu(name: RuntimeName, model: Model, cache_dir: Path) -> Runtime:
     """ONNX Runtime or OpenVINO; either reads the same file, which is in float32 or in int8."""
     silence_telemetry()
     if name in INT8:
-        from common.vision.runtimes.quantisation import quantised  # noqa: PLC0415 - an extra
+        from common.vision.runtimes.int8 import quantised  # noqa: PLC0415 - an extra
 
         graph, tolerance = quantised(model, cache_dir), INT8_TOLERANCE
     else:
         graph, tolerance = exported(model, cache_dir), FLOAT32_TOLERANCE
     if name.startswith("onnx"):
-        from common.vision.runtimes.onnx_runtime import OnnxRuntime  # noqa: PLC0415 - an extra
+        from common.vision.runtimes.cpu_runtimes import OnnxRuntime  # noqa: PLC0415 - an extra
 
         return OnnxRuntime(graph, name=f"{name}-cpu", tolerance=tolerance)
     from common.vision.runtimes.openvino_runtime import OpenVinoRuntime  # noqa: PLC0415 - an extra

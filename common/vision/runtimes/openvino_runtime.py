@@ -8,7 +8,7 @@ import openvino
 import torch
 from numpy.typing import NDArray
 
-from common.cores import cores
+from common.process.cores import cores
 from common.vision.runtimes.interface import CPU_BATCH, cpu_streams
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from common.cores import cores
 from common.errors import ModelError
+from common.process.cores import cores
 from common.vision.model import Model
 from common.vision.runtimes.fusion import fused
 from common.vision.runtimes.interface import CPU_BATCH, FLOAT32_TOLERANCE, cpu_streams

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import stamina
 
-from common.settings import ApiSettings
+from common.process.settings import ApiSettings
 
 Script = Callable[[BaseHTTPRequestHandler], None]
 

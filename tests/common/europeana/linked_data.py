@@ -4,7 +4,7 @@ from typing import Any
 
 from pyld import jsonld
 
-from common.europeana.annotations import CONTEXT
+from common.europeana.linked_data import CONTEXT
 
 OA = "http://www.w3.org/ns/oa#"
 AS = "http://www.w3.org/ns/activitystreams#"

@@ -4,7 +4,7 @@ import pytest
 
 from common.errors import ApiError, CursorRefusedError, KeyRefusedError, RecordError
 from common.europeana.api import EuropeanaApi, SearchQuery, concept_refinement
-from common.settings import ApiSettings
+from common.process.settings import ApiSettings
 from deploy.sandbox.catalogue import Catalogue
 from deploy.sandbox.collection import CATEGORIES, draw_collection
 from deploy.sandbox.server import Sandbox

@@ -19,7 +19,7 @@ from common.errors import (
 )
 from common.europeana import quota, transport
 from common.europeana.transport import ApiTransport
-from common.settings import ApiSettings
+from common.process.settings import ApiSettings
 from tests.common.europeana.conftest import answering
 
 OK = {"success": True}

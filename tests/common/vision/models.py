@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from common.vision.classifier import build_classifier
 from common.vision.model import Description, Model, load_bundle, save_bundle
+from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 
 SIZE = 32

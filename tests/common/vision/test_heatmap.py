@@ -9,8 +9,8 @@ import torch
 from torchvision.models import VisionTransformer, get_model_builder
 
 from common.errors import ModelError
-from common.vision.classifier import architectures, build_classifier
 from common.vision.heatmap import HeatmapMaker, side_by_side
+from common.vision.network import architectures, build_classifier
 from common.vision.preprocessing import Preprocessing
 
 CLASSES = 3

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from common.errors import ModelError
-from common.vision.classifier import build_classifier
 from common.vision.model import (
     Description,
     Model,
@@ -20,6 +19,7 @@ from common.vision.model import (
     read_description,
     save_bundle,
 )
+from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 
 MAP, TOY, TEXTILE = (f"http://data.europeana.eu/concept/{number}" for number in (43, 56, 55))

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from deploy.sandbox.collection import CATEGORIES, draw_collection
-from deploy.sandbox.drawings import draw_picture
+from deploy.sandbox.drawings.picture import draw_picture
 
 COLLECTION = draw_collection()
 

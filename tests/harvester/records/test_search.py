@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 import stamina
 
+from deploy.sandbox.api.keys import Quota
 from deploy.sandbox.faults import Fault, Faults
-from deploy.sandbox.keys import Quota
 from deploy.sandbox.server import Sandbox
 from harvester.records.search import AT_A_TIME
 from tests.harvester.conftest import VOCABULARY, write_vocabulary

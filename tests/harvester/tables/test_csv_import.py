@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.errors import UsageError
-from common.europeana.record_id import item_uri
+from common.europeana.record_ids import item_uri
 from common.europeana.vocabulary import load_vocabulary
 from common.store.bulk import upsert
 from common.store.records import save_aliases

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.worker.ledger import claim, finish
+from tests.worker.ledger_rows import claim, finish
 from worker.cli import main
 from worker.jobs import cancel
 

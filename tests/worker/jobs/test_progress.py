@@ -6,11 +6,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import RecordError, TransientRecordError
-from tests.worker.ledger import DELAYS, claim, finish
-from worker import jobs, outcomes
-from worker.chunks import Lease
+from tests.worker.ledger_rows import DELAYS, claim, finish
+from worker import jobs
 from worker.jobs import FailingHost, JobOptions
-from worker.outcomes import ChunkOutcome
+from worker.ledger import finish as finishing
+from worker.ledger.chunks import Lease
+from worker.ledger.finish import ChunkOutcome
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def fail(engine: Engine, lease: Lease, *, not_found: int, timed_out: int) -> Non
         errors[record_id] = TransientRecordError("fetch", "timeout")
     classified = {each: each for each in lease.record_ids if each not in errors}
     outcome = ChunkOutcome(classified=classified, errors=errors)
-    outcomes.finish(engine, lease, outcome, retry_delays=DELAYS)
+    finishing.finish(engine, lease, outcome, retry_delays=DELAYS)
 
 
 def test_records_to_be_tried_again_are_counted_and_their_hosts_named(

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import worker.model_pool
-import worker.process
-from common.logs import configure_logging
+import worker.enrich.models
+import worker.process.run
+from common.process.logs import configure_logging
 from common.vision.model import Model
 from common.vision.runtimes import RuntimeChoice, TorchRuntime
 
@@ -38,9 +38,9 @@ def main(pictures: int) -> None:
         runtime.pictures_left = pictures
         return runtime
 
-    worker.model_pool.choose_runtime = choose_runtime
+    worker.enrich.models.choose_runtime = choose_runtime
     configure_logging()
-    sys.exit(worker.process.run_worker())
+    sys.exit(worker.process.run.run_worker())
 
 
 if __name__ == "__main__":

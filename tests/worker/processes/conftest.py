@@ -10,8 +10,8 @@ import torch
 from sqlalchemy import Engine, text
 from torch import nn
 
-from common.vision.classifier import build_classifier
 from common.vision.model import Description, save_bundle
+from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from deploy.sandbox.catalogue import Catalogue
 from deploy.sandbox.collection import draw_collection

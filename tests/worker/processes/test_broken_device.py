@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import FILES_FIRST, chunk_states, worker
 from worker import jobs
-from worker.leases import EXIT_BROKEN
+from worker.process.lease_keeper import EXIT_BROKEN
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from sqlalchemy import Engine
 
-from common.vision.classifier import build_classifier
+from common.vision.network import build_classifier
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.conftest import SIZE, save_active_model
 from tests.worker.processes.running import (

@@ -1,0 +1,196 @@
+"""Our pipeline over files on the local disk, and its two parts alone.
+
+What a worker does is done by the worker's own classes, `Pipeline`, `Batcher` and the runtime, with
+as many chunks in work. HTTP, the APIs and the store alone are left out.
+"""
+
+import itertools
+import json
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from uuid import UUID
+
+import torch
+from pydantic import SecretStr
+
+from common.errors import RecordError
+from common.fetch.client import Fetched, FetchRequest
+from common.fetch.host_limits import HostLimits, LocalHostLimiter
+from common.fetch.sniffing import sniff
+from common.pictures.decode import decode
+from common.pictures.sources import PictureUrl
+from common.process.cores import switch_threads_often
+from common.vision.model import Model, load_bundle
+from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
+from worker.enrich.metering import MeteredFetcher
+from worker.enrich.models import LoadedModel
+from worker.enrich.pipeline import Pipeline
+from worker.enrich.resolve import Resolver, Target
+from worker.ledger.chunks import CHUNK_SIZE, Lease
+from worker.process.settings import WorkerSettings
+
+ALONE_SECONDS = 6.0  # that the decoder and the model are each measured for
+NO_LIMITS = HostLimits(max_concurrent=1000, requests_per_second=1e6)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """What every client is given: picture files, in order, and the model to classify them with."""
+
+    pictures: tuple[str, ...]
+    size: int  # that the model wants, pixels a side
+    bundle: str
+    sha256: str
+    runtime: RuntimeChoice
+    cache_dir: str
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The assignment that `json.dumps(asdict(...))` wrote."""
+        members = json.loads(text)
+        return cls(**members | {"pictures": tuple(members["pictures"])})
+
+    def model(self) -> Model:
+        """The model of the bundle."""
+        return load_bundle(Path(self.bundle), self.sha256)
+
+    def open_runtime(self, model: Model) -> Runtime:
+        """The runtime, which computes with a core for each thread that asks."""
+        torch.set_num_threads(1)
+        switch_threads_often()
+        return choose_runtime(model, self.runtime, cache_dir=Path(self.cache_dir))
+
+    def preparer(self, model: Model) -> Callable[[bytes], torch.Tensor]:
+        """From the bytes of a file to uint8 (3, size, size), as a worker does it."""
+        preprocessing = model.description.preprocessing
+
+        def prepare(content: bytes) -> torch.Tensor:
+            image = decode(content, shorter_side=preprocessing.size).image
+            return preprocessing.to_uint8(image)
+
+        return prepare
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """So many pictures in so many seconds, start-up excluded."""
+
+    pictures: int
+    seconds: float
+
+
+def decoded(assignment: Assignment) -> Measured:
+    """The decoder alone, on all cores."""
+    prepare = assignment.preparer(assignment.model())
+    contents = [Path(path).read_bytes() for path in dict.fromkeys(assignment.pictures)]
+    count = 0
+    with ThreadPoolExecutor(_cores()) as pool:
+        began = time.monotonic()
+        while time.monotonic() < began + ALONE_SECONDS:
+            deque(pool.map(prepare, contents), maxlen=0)
+            count += len(contents)
+        return Measured(pictures=count, seconds=time.monotonic() - began)
+
+
+def classified(assignment: Assignment) -> Measured:
+    """The model alone, on all cores, in the batches that the worker makes."""
+    model = assignment.model()
+    runtime = assignment.open_runtime(model)
+    shape = (runtime.batch_size, 3, assignment.size, assignment.size)
+    batch = torch.randint(0, 256, shape, dtype=torch.uint8)
+    counts = [0] * runtime.streams
+    began = time.monotonic()
+
+    def compute(stream: int) -> None:
+        while time.monotonic() < began + ALONE_SECONDS:
+            runtime.probabilities(batch)
+            counts[stream] += runtime.batch_size
+
+    threads = [threading.Thread(target=compute, args=(each,)) for each in range(runtime.streams)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return Measured(pictures=sum(counts), seconds=time.monotonic() - began)
+
+
+def enriched(assignment: Assignment) -> Measured:
+    """The whole pipeline, from files to what would be written."""
+    settings = WorkerSettings(broker_url=SecretStr("memory://"))
+    model = assignment.model()
+    loaded = LoadedModel(model, assignment.open_runtime(model), batch_size=None)
+    paths = {f"/disk/{number}": path for number, path in enumerate(assignment.pictures)}
+    pipeline = Pipeline(
+        _Shelf(paths),
+        _FileReader(user_agent="benchmark"),
+        LocalHostLimiter(NO_LIMITS),
+        connections=settings.worker_connections,
+    )
+
+    def run(lease: Lease) -> int:
+        return len(pipeline.run(lease, loaded, on_record=lambda: None).classified)
+
+    with ThreadPoolExecutor(settings.worker_chunks_in_flight) as chunks:
+        began = time.monotonic()
+        count = sum(chunks.map(run, _leases(list(paths))))
+        seconds = time.monotonic() - began
+    loaded.batcher.stop()
+    return Measured(pictures=count, seconds=seconds)
+
+
+class _Shelf(Resolver):
+    """Knows where the pictures lie instead of asking the store or an API."""
+
+    def __init__(self, paths: Mapping[str, str]) -> None:
+        self._paths = paths
+
+    def resolve(
+        self, record_ids: Sequence[str], *, picture: str
+    ) -> tuple[dict[str, Target], dict[str, RecordError]]:
+        places = {each: f"http://disk{self._paths[each]}" for each in record_ids}
+        return {
+            each: Target(record_id=each, pictures=(PictureUrl(url, "media"),))
+            for each, url in places.items()
+        }, {}
+
+
+class _FileReader(MeteredFetcher):
+    """Reads a file where the worker's fetcher asks a host."""
+
+    def step(self, request: FetchRequest, cancelled: object = None) -> Fetched | FetchRequest:
+        content = Path(request.url.target).read_bytes()
+        return Fetched(content, sniff(content), str(request.url))
+
+
+def _leases(record_ids: Sequence[str]) -> list[Lease]:
+    starts = range(0, len(record_ids), CHUNK_SIZE)
+    return [
+        Lease(
+            job_id=UUID(int=0),
+            number=number,
+            token=1,
+            retries=0,
+            model_id=1,
+            picture="media",
+            record_ids=tuple(record_ids[start : start + CHUNK_SIZE]),
+        )
+        for number, start in zip(itertools.count(1), starts, strict=False)
+    ]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+OURS: Mapping[str, Callable[[Assignment], Measured]] = {
+    "decoder": decoded,
+    "model": classified,
+    "ours": enriched,
+}

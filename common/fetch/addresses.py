@@ -1,0 +1,125 @@
+"""Which addresses may be fetched from: URLs are strangers' input, our network is not theirs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Self
+
+from common.errors import UsageError
+from common.reasons import FetchReason, fetch_error
+
+IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
+
+PUBLIC_PORTS = frozenset({80, 443, 8080, 8443})
+
+# From the IANA special-purpose registries. Python's `is_global` is not enough: it lets multicast,
+# 6to4 and NAT64 pass, and it changes with the Python release.
+REFUSED_IPV4 = tuple(
+    IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",  # this network, unspecified
+        "10.0.0.0/8",  # private
+        "100.64.0.0/10",  # carrier-grade NAT; some clouds' metadata
+        "127.0.0.0/8",  # loopback
+        "168.63.129.16/32",  # Azure's host, from inside a public range
+        "169.254.0.0/16",  # link-local; most clouds' metadata
+        "172.16.0.0/12",  # private
+        "192.0.0.0/24",  # protocol assignments
+        "192.0.2.0/24",  # documentation
+        "192.31.196.0/24",  # AS112
+        "192.52.193.0/24",  # AMT
+        "192.88.99.0/24",  # 6to4 relay
+        "192.168.0.0/16",  # private
+        "192.175.48.0/24",  # AS112
+        "198.18.0.0/15",  # benchmarking
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, broadcast
+    )
+)
+# Everything outside is loopback, link-local, site-local, unique local, multicast, NAT64
+# (64:ff9b::/96, 64:ff9b:1::/48), IPv4-compatible, or not assigned.
+GLOBAL_IPV6 = IPv6Network("2000::/3")
+REFUSED_IPV6 = tuple(
+    IPv6Network(network)
+    for network in (
+        "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarking, AMT
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, which embeds any IPv4 address
+        "2620:4f:8000::/48",  # AS112
+        "3fff::/20",  # documentation
+    )
+)
+
+
+@dataclass(frozen=True)
+class AddressPolicy:
+    """Public addresses on the usual ports, and every port of the networks allowed by name."""
+
+    allowed_networks: tuple[IPNetwork, ...] = ()
+
+    @classmethod
+    def parse(cls, networks: str) -> Self:
+        """The policy for a comma-separated list of networks, as in FETCH_ALLOW_ADDRESSES.
+
+        Raises:
+            UsageError: a part of the list is no network.
+        """
+        parts = [part.strip() for part in networks.split(",")]
+        return cls(tuple(_network(part) for part in parts if part))
+
+    def choose(self, addresses: Iterable[IPAddress], *, port: int) -> list[IPAddress]:
+        """Those of a host's addresses that may be connected to, in their order.
+
+        Raises:
+            RecordError: `address_refused` or `port_refused`, when there are none.
+        """
+        addresses = list(addresses)
+        allowed = [address for address in addresses if self.allows(address)]
+        if allowed:
+            return allowed
+        public = [address for address in addresses if is_public(address)]
+        if not public:
+            refused = ", ".join(map(str, addresses)) or "no address"
+            raise fetch_error(FetchReason.ADDRESS_REFUSED, f"the host has {refused}, not public")
+        if port not in PUBLIC_PORTS:
+            raise fetch_error(FetchReason.PORT_REFUSED, f"port {port} is not used by web servers")
+        return public
+
+    def allows(self, address: IPAddress) -> bool:
+        """True for an address of the networks that are allowed by name."""
+        return _in_any(embedded(address), self.allowed_networks)
+
+
+@lru_cache(maxsize=4096)
+def is_public(address: IPAddress) -> bool:
+    """True for the unicast addresses of the public internet."""
+    address = embedded(address)
+    if isinstance(address, IPv4Address):
+        return not _in_any(address, REFUSED_IPV4)
+    return (
+        address.scope_id is None and address in GLOBAL_IPV6 and not _in_any(address, REFUSED_IPV6)
+    )
+
+
+def embedded(address: IPAddress) -> IPAddress:
+    """The IPv4 address that an IPv4-mapped one stands for: the kernel connects to that."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _in_any(address: IPAddress, networks: Sequence[IPNetwork]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _network(text: str) -> IPNetwork:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise UsageError(
+            f"FETCH_ALLOW_ADDRESSES: '{text}' is not a network; write 127.0.0.0/8 or fd00::/8."
+        ) from None

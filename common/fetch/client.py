@@ -1,0 +1,265 @@
+"""One picture from its URL, whatever the server at the other end is up to."""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from importlib.metadata import version
+from typing import Self
+
+from common.errors import RecordError, TransientRecordError, UsageError
+from common.fetch.addresses import AddressPolicy, IPAddress
+from common.fetch.answers import (
+    break_error,
+    redirect_location,
+    refuse_encodings,
+    refuse_shortness,
+    refuse_two_lengths,
+    status_error,
+)
+from common.fetch.connections import (
+    IdleConnections,
+    PinnedConnection,
+    closed_on_error,
+    guarded,
+    new_connection,
+)
+from common.fetch.resolver import Resolver
+from common.fetch.sniffing import PREFIX_BYTES, sniff
+from common.fetch.transfer import FetchLimits, Transfer
+from common.fetch.urls import ImageUrl
+from common.process.settings import ImageSettings
+from common.reasons import FetchReason, fetch_error
+
+PRODUCT = "EuropeanaImageEnrichment"
+ACCEPT = "image/jpeg, image/png, image/tiff, image/webp, image/*;q=0.8, */*;q=0.5"
+ADDRESSES_TRIED = 4  # of one host
+LARGE_BYTES = 4_000_000  # bodies beyond this are read by a few threads at a time
+DRAINED_BYTES = 16_384  # a body that nobody wants but that is cheaper to read than a new connection
+CHUNK_BYTES = 1 << 20
+
+BROKEN = (OSError, HTTPException)  # the other end is gone or no HTTP server
+_NEVER = threading.Event()
+
+
+@dataclass(frozen=True)
+class FetchRequest:
+    """A picture on its way: the next URL to ask, and what is left of the limits."""
+
+    url: ImageUrl
+    redirects_left: int
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The bytes of a picture."""
+
+    content: bytes
+    format: str  # as `sniff` names it
+    url: str  # where it was in the end, without the query
+
+
+class ImageFetcher:
+    """Fetches pictures over pinned, guarded connections; threads share one.
+
+    Every failure is a `RecordError` of stage `fetch` with a reason of `FetchReason`, a
+    `TransientRecordError` if it may pass.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_agent: str,
+        policy: AddressPolicy | None = None,
+        limits: FetchLimits | None = None,
+        resolver: Resolver | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        large_bodies: int = 16,
+    ) -> None:
+        self.limits = limits or FetchLimits()
+        self._policy = policy or AddressPolicy()
+        self._resolver = resolver or Resolver()
+        self._ssl_context = guarded(ssl_context or ssl.create_default_context())
+        self._idle = IdleConnections()
+        self._large_bodies = threading.BoundedSemaphore(large_bodies)
+        self._headers = {
+            "User-Agent": user_agent,
+            "Accept": ACCEPT,
+            "Accept-Encoding": "identity",
+        }
+
+    @classmethod
+    def from_settings(cls, settings: ImageSettings) -> Self:
+        """The fetcher that the environment asks for.
+
+        Raises:
+            UsageError: FETCH_ALLOW_ADDRESSES or FETCH_CONTACT is malformed.
+        """
+        return cls(
+            user_agent=user_agent(settings.fetch_contact),
+            policy=AddressPolicy.parse(settings.fetch_allow_addresses),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._idle.close()
+
+    def fetch(self, url: str) -> Fetched:
+        """The picture at the URL, redirects followed."""
+        answer: FetchRequest | Fetched = self.request(url)
+        while isinstance(answer, FetchRequest):
+            answer = self.step(answer)
+        return answer
+
+    def request(self, url: str) -> FetchRequest:
+        """The first request for a picture.
+
+        Raises:
+            RecordError: the URL is not one that can be asked.
+        """
+        return FetchRequest(
+            url=ImageUrl.parse(url),
+            redirects_left=self.limits.max_redirects,
+            seconds_left=self.limits.total_seconds,
+        )
+
+    def step(
+        self, request: FetchRequest, cancelled: threading.Event = _NEVER
+    ) -> Fetched | FetchRequest:
+        """Ask one host once: the picture, or the request that its redirect leads to."""
+        url = request.url
+        transfer = Transfer(self.limits, seconds_left=request.seconds_left, cancelled=cancelled)
+        with _told_of(url):
+            connection, response = self._ask(url, self._addresses(url, transfer), transfer)
+            picture: Fetched | None = None
+            with closed_on_error(connection, response):
+                if response.status == 200:
+                    picture = self._picture(url, response, transfer)
+                self._finish(url, connection, response)
+            return picture or _redirected(request, response, transfer)
+
+    def _addresses(self, url: ImageUrl, transfer: Transfer) -> list[IPAddress]:
+        try:
+            addresses = self._resolver.resolve(url.host, timeout=transfer.patience())
+        except OSError as error:
+            raise fetch_error(FetchReason.DNS, "the name does not resolve") from error
+        return self._policy.choose(addresses, port=url.port)
+
+    def _ask(
+        self, url: ImageUrl, addresses: list[IPAddress], transfer: Transfer
+    ) -> tuple[PinnedConnection, HTTPResponse]:
+        """The head of the answer; an idle connection that turns out dead costs one more try."""
+        idle = self._idle.take(url, addresses)
+        if idle is not None:
+            idle.serve(transfer)
+            with suppress(*BROKEN):  # its host may have closed it, which shows only now
+                return idle, _head(idle, url, self._headers)
+        connection = self._connect(url, addresses, transfer)
+        return connection, _head(connection, url, self._headers)
+
+    def _connect(
+        self, url: ImageUrl, addresses: list[IPAddress], transfer: Transfer
+    ) -> PinnedConnection:
+        failure: OSError | None = None
+        for address in addresses[:ADDRESSES_TRIED]:
+            connection = new_connection(url, address, transfer, self._ssl_context)
+            try:
+                with closed_on_error(connection):
+                    connection.connect()
+            except ssl.SSLError:
+                raise
+            except OSError as error:
+                failure = error
+            else:
+                return connection
+        raise fetch_error(FetchReason.CONNECT, "the host accepts no connection") from failure
+
+    def _picture(self, url: ImageUrl, response: HTTPResponse, transfer: Transfer) -> Fetched:
+        refuse_encodings(response.headers)
+        refuse_two_lengths(response.headers)
+        announced = response.length or 0
+        self._refuse_size(announced)
+        first = response.read(announced if 0 < announced < LARGE_BYTES else PREFIX_BYTES)
+        image_format = sniff(first)
+        parts, size = [first], len(first)
+        with ExitStack() as stack:
+            while chunk := response.read(CHUNK_BYTES):
+                parts.append(chunk)
+                self._refuse_size(size + len(chunk))
+                if size < LARGE_BYTES <= size + len(chunk):
+                    transfer.wait_for(self._large_bodies)
+                    stack.callback(self._large_bodies.release)
+                size += len(chunk)
+            refuse_shortness(response)
+            return Fetched(b"".join(parts), image_format, str(url))
+
+    def _refuse_size(self, size: int) -> None:
+        if size > self.limits.max_bytes:
+            raise fetch_error(FetchReason.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
+
+    def _finish(self, url: ImageUrl, connection: PinnedConnection, response: HTTPResponse) -> None:
+        """Keep the connection for the next picture when nothing of this one is left in it."""
+        if response.length is not None and response.length <= DRAINED_BYTES:
+            response.read(DRAINED_BYTES)
+        complete = response.isclosed()
+        response.close()
+        if complete:
+            self._idle.put(url, connection)
+        else:
+            connection.close()
+
+
+def user_agent(contact: str) -> str:
+    """Who we are, so that a host's keeper can reach us.
+
+    Raises:
+        UsageError: the contact cannot stand in a header.
+    """
+    if not contact.isascii() or not contact.isprintable():
+        raise UsageError("FETCH_CONTACT: write a page or an address in plain ASCII.")
+    return f"{PRODUCT}/{version('europeana-image-enrichment')} (+{contact})"
+
+
+def _head(connection: PinnedConnection, url: ImageUrl, headers: dict[str, str]) -> HTTPResponse:
+    with closed_on_error(connection):
+        return connection.ask(url, headers)
+
+
+def _redirected(request: FetchRequest, response: HTTPResponse, transfer: Transfer) -> FetchRequest:
+    """The request that follows; raises what the status means when it is no redirect."""
+    location = redirect_location(response.status, response.headers)
+    if location is None:
+        raise status_error(response.status, response.headers)
+    if request.redirects_left == 0:
+        raise fetch_error(FetchReason.TOO_MANY_REDIRECTS, "the redirects do not end")
+    return FetchRequest(
+        url=request.url.join(location),
+        redirects_left=request.redirects_left - 1,
+        seconds_left=transfer.seconds_left(),
+    )
+
+
+@contextmanager
+def _told_of(url: ImageUrl) -> Iterator[None]:
+    """Let out our errors alone, each naming the URL where it happened."""
+    try:
+        yield
+    except RecordError as error:
+        raise _at(url, error) from error.__cause__
+    except (*BROKEN, ValueError, OverflowError) as error:
+        raise _at(url, break_error(error)) from error
+
+
+def _at(url: ImageUrl, error: RecordError) -> RecordError:
+    retry_after = error.retry_after if isinstance(error, TransientRecordError) else None
+    detail = f"{url}: {error.detail}"
+    return fetch_error(FetchReason(error.reason), detail, retry_after=retry_after)

@@ -1,0 +1,226 @@
+"""Many pictures at once: hundreds of connections, bounded memory, every host treated politely."""
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+from common.errors import RecordError
+from common.fetch.client import Fetched, FetchRequest, ImageFetcher
+from common.fetch.host_limits import HostLimiter, HostSignal, retry_after_of, signal_of
+from common.fetch.turns import PoliteQueue, Turn
+
+Key = TypeVar("Key")
+Patience = Callable[[int], float]
+"""From how many pictures are still to come to the seconds that the next one is waited for.
+
+It is asked once all are known. One that is not yet asked for, since too much is unread, is waited
+for as well.
+"""
+
+CONNECTIONS = 128  # with a tenth of a second to each answer, about 1,000 pictures a second
+WINDOW = 10_000  # pictures known at a time, among which hosts are interleaved
+LEAST_BYTES = 64_000  # that a picture counts for: many small ones are much memory, too
+
+
+class UnreadBytes:
+    """Bounds the finished pictures that nobody has taken yet, of all downloads that share this.
+
+    At the limit a download begins a picture only when it has none unread: so all of them go on.
+    """
+
+    def __init__(self, limit: int = 64_000_000) -> None:
+        self._limit = limit
+        self._count = 0
+        self._lock = threading.Lock()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit is reached."""
+        return self._count >= self._limit
+
+    def add(self, size: int) -> None:
+        """Count so many bytes in, or out."""
+        with self._lock:
+            self._count += size
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Key]):
+    """What became of one picture: fetched or an error, never both."""
+
+    key: Key
+    fetched: Fetched | None
+    error: RecordError | None
+
+
+def fetch_all(
+    items: Iterable[tuple[Key, str]],
+    *,
+    fetcher: ImageFetcher,
+    limiter: HostLimiter,
+    threads: int = CONNECTIONS,
+    window: int = WINDOW,
+    unread: UnreadBytes | None = None,
+    patience: Patience | None = None,
+) -> Generator[Outcome[Key], None, None]:
+    """Fetch the picture of every (key, URL), as fast as their hosts allow, in no order.
+
+    `items` may be endless; it is read in the caller's thread, up to `window` ahead. Mix the hosts
+    in it: a window full of one host's pictures goes at that host's pace. Closing the generator
+    stops what is under way and leaves no thread.
+
+    Args:
+        threads: connections at a time.
+        unread: to be shared with other downloads of this process.
+        patience: when it ends, so does the generator, and pictures are left without an outcome.
+    """
+    download: _Download[Key] = _Download(fetcher, limiter, threads=threads, unread=unread)
+    with closing(download):
+        yield from download.outcomes(items, window=window, patience=patience)
+
+
+@dataclass(frozen=True)
+class _Task(Generic[Key]):
+    key: Key
+    request: FetchRequest
+
+
+class _Download(Generic[Key]):
+    """Three parties that talk by queues alone: the caller, a scheduler thread, and fetch threads.
+
+    The scheduler owns the polite queue and all counts; others send it messages, which are functions
+    that it calls.
+    """
+
+    def __init__(
+        self,
+        fetcher: ImageFetcher,
+        limiter: HostLimiter,
+        *,
+        threads: int,
+        unread: UnreadBytes | None,
+    ) -> None:
+        self._fetcher = fetcher
+        self._queue: PoliteQueue[_Task[Key]] = PoliteQueue(limiter)
+        self._idle_threads = threads
+        self._unread = unread or UnreadBytes()
+        self._own_unread = 0
+        self._messages: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._results: SimpleQueue[Outcome[Key] | Future[None]] = SimpleQueue()
+        self._stopped = threading.Event()
+        self._pool = ThreadPoolExecutor(threads + 1, thread_name_prefix="fetch")
+        self._pool.submit(self._schedule).add_done_callback(self._results.put)
+
+    def close(self) -> None:
+        """Stop what is under way, wait until it has stopped, and return what was taken."""
+        self._stopped.set()
+        self._messages.put(lambda: None)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        with suppress(Empty):
+            while True:  # the scheduler has ended; turns of hosts are given back here
+                self._messages.get_nowait()()
+        self._count_unread(-self._own_unread)
+
+    # In the caller's thread.
+
+    def outcomes(
+        self, items: Iterable[tuple[Key, str]], *, window: int, patience: Patience | None
+    ) -> Iterator[Outcome[Key]]:
+        """Read items and hand out outcomes in turn, so that neither waits for the other."""
+        source = iter(items)
+        known = 0
+        exhausted = False
+        while not exhausted or known:
+            if not exhausted and known < window:
+                item = next(source, None)
+                exhausted = item is None
+                if item is not None:
+                    self._messages.put(partial(self._add, *item))
+                    known += 1
+            wait = known > 0 and (exhausted or known >= window)
+            seconds = patience(known) if wait and patience else None
+            outcome = self._next_outcome(wait=wait, seconds=seconds)
+            if outcome is not None:
+                known -= 1
+                yield outcome
+                self._messages.put(partial(self._count_unread, -_size(outcome)))
+            elif wait:
+                return  # out of patience
+
+    def _next_outcome(self, *, wait: bool, seconds: float | None) -> Outcome[Key] | None:
+        try:
+            result = self._results.get(block=wait, timeout=seconds)
+        except Empty:
+            return None
+        if isinstance(result, Outcome):
+            return result
+        result.result()  # the scheduler ended, which it does with an error alone
+        return None
+
+    # In the scheduler's thread.
+
+    def _schedule(self) -> None:
+        while not self._stopped.is_set():
+            self._start_requests()
+            timeout = self._queue.seconds_until_due() if self._has_room() else None
+            try:
+                self._messages.get(timeout=timeout)()
+            except Empty:
+                continue
+
+    def _has_room(self) -> bool:
+        may_begin = self._own_unread == 0 or not self._unread.is_full
+        return self._idle_threads > 0 and may_begin
+
+    def _start_requests(self) -> None:
+        while self._has_room() and (turn := self._queue.take()) is not None:
+            if turn.refused is not None:
+                self._results.put(Outcome(turn.item.key, None, turn.refused))
+                continue
+            self._idle_threads -= 1
+            step = self._pool.submit(self._fetcher.step, turn.item.request, self._stopped)
+            step.add_done_callback(partial(self._announce, turn))
+
+    def _add(self, key: Key, url: str) -> None:
+        try:
+            request = self._fetcher.request(url)
+        except RecordError as error:
+            self._results.put(Outcome(key, None, error))
+        else:
+            self._queue.put(request.url.host_key, _Task(key, request))
+
+    def _announce(self, turn: Turn[_Task[Key]], step: "Future[Fetched | FetchRequest]") -> None:
+        self._messages.put(partial(self._finished, turn, step))
+
+    def _finished(self, turn: Turn[_Task[Key]], step: "Future[Fetched | FetchRequest]") -> None:
+        self._idle_threads += 1
+        if step.cancelled():
+            self._queue.give_back(turn.host, HostSignal.NOTHING)
+            return
+        key = turn.item.key
+        try:
+            answer = step.result()
+        except RecordError as error:
+            self._queue.give_back(turn.host, signal_of(error), retry_after_of(error))
+            self._results.put(Outcome(key, None, error))
+            return
+        self._queue.give_back(turn.host, HostSignal.WELL)
+        if isinstance(answer, FetchRequest):
+            self._queue.put(answer.url.host_key, _Task(key, answer), first=True)
+        else:
+            outcome = Outcome(key, answer, None)
+            self._count_unread(_size(outcome))
+            self._results.put(outcome)
+
+    def _count_unread(self, size: int) -> None:
+        self._own_unread += size
+        self._unread.add(size)
+
+
+def _size(outcome: Outcome[Key]) -> int:
+    return max(LEAST_BYTES, len(outcome.fetched.content)) if outcome.fetched else 0

@@ -1,0 +1,253 @@
+"""How fast a host may be asked: politely, slower when it complains, not at all while it is dead."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from math import ceil
+from typing import Protocol, Self
+
+from common.errors import RecordError, TransientRecordError
+from common.fetch.urls import ImageUrl
+from common.process.settings import ImageSettings
+from common.reasons import FetchReason, fetch_error
+
+THUMBNAIL_SECONDS = 0.32  # that an answer of Europeana's may take before it bounds the rate
+BUSY_SECONDS = 0.1  # until a host without a free turn is worth asking about again
+
+
+@dataclass(frozen=True)
+class HostLimits:
+    """What one host may be asked for, and when we leave it alone."""
+
+    max_concurrent: int = 2
+    requests_per_second: float = 4.0
+    slowest: float = 1 / 64  # of the above, after many complaints
+    recovery: float = 1 / 20  # of the above, regained with each good answer
+    failures_to_open: int = 5  # in a row, until the host counts as dead
+    open_seconds: float = 60.0  # until a dead host is tried again; doubles with every failed trial
+    max_open_seconds: float = 900.0
+    max_pause_seconds: float = 30.0  # a longer pause is not waited for
+    fastest: float = 1.0  # of the above, where others have met with complaints
+
+    @classmethod
+    def from_settings(cls, settings: ImageSettings) -> Self:
+        """The limits that the environment asks for."""
+        return cls(
+            max_concurrent=settings.fetch_requests_at_a_time,
+            requests_per_second=settings.fetch_requests_per_second,
+        )
+
+    @classmethod
+    def of_thumbnails(cls, settings: ImageSettings) -> Self:
+        """The limits of Europeana's own host."""
+        rate = settings.fetch_thumbnails_per_second
+        return cls(max_concurrent=ceil(rate * THUMBNAIL_SECONDS), requests_per_second=rate)
+
+    def shared(self, slots: int, *, fastest: float) -> "HostLimits":
+        """The part of one who has so many of the requests at a time, which may be none."""
+        rate = self.requests_per_second * slots / self.max_concurrent
+        return replace(self, max_concurrent=slots, requests_per_second=rate, fastest=fastest)
+
+
+class HostSignal(Enum):
+    """What an answer says about its host."""
+
+    WELL = "well"  # it answered; a 404 is an answer
+    COMPLAINT = "complaint"  # too fast: 429, 503
+    FAILURE = "failure"  # it did not answer, or is broken
+    NOTHING = "nothing"  # it was not asked in the end
+
+
+class HostLimiter(Protocol):
+    """Hands out turns; one object for all that share a limit: threads, or processes by a store."""
+
+    def try_start(self, host: str) -> float:
+        """0 when a request may start now, which takes a turn; else seconds until worth asking.
+
+        Raises:
+            TransientRecordError: `host_unavailable`, with the seconds until it may be back.
+        """
+
+    def finish(self, host: str, signal: HostSignal, retry_after: float | None = None) -> None:
+        """Give the turn back, and say what the host answered."""
+
+
+_FAILURES = frozenset(
+    {
+        FetchReason.DNS,
+        FetchReason.CONNECT,
+        FetchReason.TLS,
+        FetchReason.CONNECTION_LOST,
+        FetchReason.BAD_RESPONSE,
+        FetchReason.TIMEOUT,
+        FetchReason.TOO_SLOW,
+        FetchReason.SERVER_ERROR,
+    }
+)
+_NOT_ASKED = frozenset(
+    {FetchReason.CANCELLED, FetchReason.ADDRESS_REFUSED, FetchReason.PORT_REFUSED}
+)
+
+
+def signal_of(error: RecordError | None) -> HostSignal:
+    """What the outcome of a request says about its host."""
+    if error is None:
+        return HostSignal.WELL
+    if error.reason == FetchReason.RATE_LIMITED or retry_after_of(error) is not None:
+        return HostSignal.COMPLAINT
+    if error.reason in _FAILURES:
+        return HostSignal.FAILURE
+    return HostSignal.NOTHING if error.reason in _NOT_ASKED else HostSignal.WELL
+
+
+def retry_after_of(error: RecordError | None) -> float | None:
+    """The seconds that a host asked us to wait, if it did."""
+    return error.retry_after if isinstance(error, TransientRecordError) else None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one stands with a host now: requests under way, the pace it bears, its pause."""
+
+    running: int = 0
+    pace: float = 1.0
+    pause_seconds: float = 0.0
+
+
+@dataclass
+class _Host:
+    running: int = 0
+    pace: float = 1.0  # of the full rate and concurrency
+    next_start: float = 0.0
+    paused_until: float = 0.0  # it asked for that
+    failures: int = 0  # in a row
+    open_until: float = 0.0
+
+    def is_at_rest(self, now: float) -> bool:
+        """True when little is lost by forgetting it."""
+        quiet_since = max(self.next_start, self.paused_until, self.open_until)
+        return not self.running and self.pace == 1.0 and now > quiet_since
+
+    def slow_down(self, limits: HostLimits) -> None:
+        self.pace = max(limits.slowest, self.pace / 2)
+
+    def count_failure(self, limits: HostLimits, now: float) -> None:
+        """Open the circuit after enough failures, for longer after each failed trial."""
+        if self.open_until > now:
+            return  # this one was under way when it opened
+        self.failures += 1
+        trials = self.failures - limits.failures_to_open
+        if trials >= 0:
+            seconds = min(limits.open_seconds * 2.0 ** min(trials, 10), limits.max_open_seconds)
+            self.open_until = now + seconds
+
+
+class LocalHostLimiter:
+    """Limits shared by the threads of one process.
+
+    The rate spaces the starts of requests. A complaint or a failure halves the pace, a good answer
+    wins a little back; the pace scales rate and concurrency alike. Failures in a row open the
+    circuit: the host is unavailable for a while, then one request tries it.
+    """
+
+    def __init__(
+        self,
+        limits: HostLimits | None = None,
+        *,
+        exceptions: Mapping[str, HostLimits] | None = None,
+        hosts_kept: int = 10_000,
+    ) -> None:
+        self._limits = limits or HostLimits()
+        self._exceptions = dict(exceptions or {})
+        self._hosts_kept = hosts_kept
+        self._hosts: dict[str, _Host] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_settings(cls, settings: ImageSettings) -> Self:
+        """The limits that the environment asks for; Europeana's own host bears more."""
+        thumbnail_host = ImageUrl.parse(settings.europeana_api_url).host_key
+        exceptions = {thumbnail_host: HostLimits.of_thumbnails(settings)}
+        return cls(HostLimits.from_settings(settings), exceptions=exceptions)
+
+    def try_start(self, host: str, *, share: HostLimits | None = None) -> float:
+        """See `HostLimiter`; `share` is the part of the host's limits that is ours."""
+        limits = share or self.limits_of(host)
+        now = time.monotonic()
+        with self._lock:
+            state = self._state(host, now)
+            _refuse_if_unavailable(state, limits, now)
+            if state.running >= _concurrency(state, limits):
+                return BUSY_SECONDS
+            may_start = max(state.next_start, state.paused_until)
+            if may_start > now:
+                return may_start - now
+            state.running += 1
+            pace = min(state.pace, limits.fastest)
+            state.next_start = now + 1 / (limits.requests_per_second * pace)
+            return 0.0
+
+    def finish(self, host: str, signal: HostSignal, retry_after: float | None = None) -> None:
+        """See `HostLimiter`."""
+        limits = self.limits_of(host)
+        now = time.monotonic()
+        with self._lock:
+            state = self._state(host, now)
+            state.running -= 1
+            if signal is HostSignal.WELL:
+                state.failures = 0
+                state.pace = min(1.0, state.pace + limits.recovery)
+            elif signal is HostSignal.COMPLAINT:
+                state.failures = 0
+                state.slow_down(limits)
+                state.paused_until = max(state.paused_until, now + (retry_after or 0.0))
+            elif signal is HostSignal.FAILURE:
+                state.slow_down(limits)
+                state.count_failure(limits, now)
+
+    def pause(self, host: str, seconds: float) -> None:
+        """Leave the host alone for so long, as it asked another process to."""
+        now = time.monotonic()
+        with self._lock:
+            state = self._state(host, now)
+            state.paused_until = max(state.paused_until, now + seconds)
+
+    def standing(self, host: str) -> Standing:
+        """How we stand with the host."""
+        now = time.monotonic()
+        with self._lock:
+            state = self._hosts.get(host) or _Host()
+            return Standing(state.running, state.pace, max(0.0, state.paused_until - now))
+
+    def limits_of(self, host: str) -> HostLimits:
+        """The limits for all who ask this host together."""
+        return self._exceptions.get(host, self._limits)
+
+    def _state(self, host: str, now: float) -> _Host:
+        state = self._hosts.get(host)
+        if state is None:
+            if len(self._hosts) >= self._hosts_kept:
+                self._hosts = {
+                    name: kept for name, kept in self._hosts.items() if not kept.is_at_rest(now)
+                }
+            state = self._hosts[host] = _Host()
+        return state
+
+
+def _concurrency(state: _Host, limits: HostLimits) -> int:
+    trying = state.failures >= limits.failures_to_open  # whether a dead host is alive again
+    wanted = 1 if trying else round(limits.max_concurrent * min(state.pace, limits.fastest))
+    return min(limits.max_concurrent, max(1, wanted))
+
+
+def _refuse_if_unavailable(state: _Host, limits: HostLimits, now: float) -> None:
+    if state.open_until > now:
+        raise _unavailable("the host failed repeatedly", state.open_until - now)
+    if state.paused_until - now > limits.max_pause_seconds:
+        raise _unavailable("the host asked us to wait", state.paused_until - now)
+
+
+def _unavailable(why: str, seconds: float) -> RecordError:
+    return fetch_error(FetchReason.HOST_UNAVAILABLE, why, retry_after=seconds)

@@ -1,0 +1,198 @@
+"""Limits of image hosts that all processes share: each one leases a part of them in the store.
+
+A host that several processes ask is divided among them: of its requests at a time each leases some
+as slots, and its rate goes with the slots. Where there are fewer slots than processes they go
+round. All leases of a process are renewed every few seconds by one statement. Two rules keep the
+sum of a host's slots within its limit whatever the moment: a process is given what others do not
+hold, and gives up a slot only when the request in it has ended.
+
+A complaint to one process slows all that ask the same host. A process that cannot reach the store
+keeps the shares that it has; leases of one that was killed run out.
+"""
+
+import os
+import socket
+import threading
+import time
+from typing import Any, Self
+from uuid import uuid4
+
+import structlog
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from common.fetch.host_limits import BUSY_SECONDS, HostLimits, HostSignal, LocalHostLimiter
+from common.process.settings import ImageSettings
+
+RENEWAL_SECONDS = 2.0
+LEASE_SECONDS = 15.0  # how long the slots of a killed process are missing
+TURN_SECONDS = 10.0  # that a process has a slot where there are fewer than processes
+INTEREST_SECONDS = 10.0  # without a request, until a host's slots are given back
+GATHERING_SECONDS = 0.05  # new hosts come in flocks
+
+AWAY = (OperationalError, InterfaceError)  # what a store raises that is down or unreachable
+
+_LOCK = text("SELECT pg_advisory_xact_lock(7310426)")  # renewals one after the other
+
+_LEAVE = text("""
+    DELETE FROM host_lease
+    WHERE lease_until < now() OR process = :process AND host <> ALL(:hosts)
+""")
+
+# `held` are the slots that the process still uses or may use; `before` numbers the processes.
+_RENEW = text("""
+    WITH turn AS (
+        SELECT floor(extract(epoch FROM now()) / :turn_seconds)::bigint AS number
+    ), asked AS (
+        SELECT * FROM unnest(CAST(:hosts AS text[]), CAST(:limits AS int[]), CAST(:held AS int[]),
+                             CAST(:paces AS float[]), CAST(:pauses AS float[]))
+            AS asked (host, most, held, pace, pause)
+    ), others AS (
+        SELECT asked.host, count(lease.process) + 1 AS processes,
+               coalesce(sum(lease.slots), 0) AS slots,
+               count(*) FILTER (WHERE lease.process < :process) AS before,
+               coalesce(min(lease.pace), 1) AS pace,
+               coalesce(max(lease.paused_until), now()) AS paused_until
+        FROM asked LEFT JOIN host_lease AS lease
+            ON lease.host = asked.host AND lease.process <> :process
+        GROUP BY asked.host
+    ), given AS (
+        SELECT host, greatest(0, least(most - slots, most / processes + CASE
+                   WHEN (before + turn.number) % processes < most % processes THEN 1 ELSE 0 END
+               ))::int AS slots
+        FROM asked JOIN others USING (host) CROSS JOIN turn
+    ), leased AS (
+        INSERT INTO host_lease (host, process, slots, pace, paused_until, lease_until)
+        SELECT host, :process, greatest(given.slots, held), asked.pace,
+               now() + make_interval(secs => pause), now() + make_interval(secs => :seconds)
+        FROM asked JOIN given USING (host)
+        ON CONFLICT (host, process) DO UPDATE
+        SET slots = excluded.slots, pace = excluded.pace, paused_until = excluded.paused_until,
+            lease_until = excluded.lease_until
+    )
+    SELECT host, given.slots, others.pace,
+           greatest(0, extract(epoch FROM paused_until - now()))::float AS pause
+    FROM given JOIN others USING (host)
+""")
+
+_log = structlog.get_logger()
+
+
+class SharedHostLimiter:
+    """A `HostLimiter` for the threads of this process that leaves other processes their share."""
+
+    def __init__(self, engine: Engine, local: LocalHostLimiter) -> None:
+        self._engine = engine
+        self._local = local
+        self._process = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._asked_at: dict[str, float] = {}
+        self._shares: dict[str, HostLimits] = {}
+        self._lock = threading.Lock()  # nothing starts in a slot that is being given back
+        self._is_new = threading.Event()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._renew_on, name="host-leases", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def from_settings(cls, settings: ImageSettings, engine: Engine) -> Self:
+        """The limits that the environment asks for, for all processes of this store together."""
+        return cls(engine, LocalHostLimiter.from_settings(settings))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give all slots back."""
+        self._closed.set()
+        self._is_new.set()
+        self._thread.join()
+
+    def try_start(self, host: str) -> float:
+        """See `HostLimiter`."""
+        with self._lock:
+            self._asked_at[host] = time.monotonic()
+            share = self._shares.get(host)
+            if share is not None:
+                return self._local.try_start(host, share=share)
+        self._is_new.set()
+        return BUSY_SECONDS
+
+    def finish(self, host: str, signal: HostSignal, retry_after: float | None = None) -> None:
+        """See `HostLimiter`."""
+        self._local.finish(host, signal, retry_after)
+
+    def _renew_on(self) -> None:
+        is_reached = True
+        while not self._closed.is_set():
+            try:
+                self._renew()
+                is_reached = True
+            except AWAY:
+                if is_reached:
+                    _log.warning("the store is away; limits of image hosts stay as they are")
+                is_reached = False
+                self._take_one_slot_of_new_hosts()
+            self._is_new.wait(RENEWAL_SECONDS)
+            self._is_new.clear()
+            self._closed.wait(GATHERING_SECONDS)
+        self._leave()
+
+    def _renew(self) -> None:
+        hosts = self._hosts_in_use()
+        parameters = self._asked(hosts)
+        with self._engine.begin() as connection:
+            connection.execute(_LOCK)
+            connection.execute(_LEAVE, {"process": self._process, "hosts": hosts})
+            rows = connection.execute(_RENEW, parameters).all() if hosts else []
+        shares = {}
+        for host, slots, pace, pause in rows:
+            shares[host] = self._local.limits_of(host).shared(slots, fastest=pace)
+            if pause > 0:
+                self._local.pause(host, pause)
+        with self._lock:
+            self._shares = shares
+
+    def _hosts_in_use(self) -> list[str]:
+        """Hosts that were asked for lately or have not answered; forgets the others."""
+        since = time.monotonic() - INTEREST_SECONDS
+        with self._lock:
+            for host, asked_at in list(self._asked_at.items()):
+                if asked_at < since and not self._local.standing(host).running:
+                    del self._asked_at[host]
+                    self._shares.pop(host, None)
+            return list(self._asked_at)
+
+    def _asked(self, hosts: list[str]) -> dict[str, Any]:
+        """The parameters of a renewal."""
+        standings = [self._local.standing(host) for host in hosts]
+        held = [
+            max(standing.running, self._shares[host].max_concurrent if host in self._shares else 0)
+            for host, standing in zip(hosts, standings, strict=True)
+        ]
+        return {
+            "process": self._process,
+            "seconds": LEASE_SECONDS,
+            "turn_seconds": TURN_SECONDS,
+            "hosts": hosts,
+            "limits": [self._local.limits_of(host).max_concurrent for host in hosts],
+            "held": held,
+            "paces": [standing.pace for standing in standings],
+            "pauses": [standing.pause_seconds for standing in standings],
+        }
+
+    def _take_one_slot_of_new_hosts(self) -> None:
+        """Nobody can say who else asks them."""
+        with self._lock:
+            for host in self._asked_at.keys() - self._shares.keys():
+                self._shares[host] = self._local.limits_of(host).shared(1, fastest=1.0)
+
+    def _leave(self) -> None:
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(_LOCK)
+                connection.execute(_LEAVE, {"process": self._process, "hosts": []})
+        except AWAY:
+            _log.warning("the store is away; the leases of image hosts run out by themselves")

@@ -1,0 +1,141 @@
+"""The URL of a picture, taken apart, repaired and checked before anything is asked of its host."""
+
+import re
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Self
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+import idna
+
+from common.errors import RecordError
+from common.reasons import FetchReason, fetch_error
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+MAX_LENGTH = 8192  # characters; servers refuse longer request lines
+
+_KEPT = "!$%&'()*+,/:;=?@[]~"  # reserved characters that quoting would change the meaning of
+_LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+_HOST = re.compile(r"(?!.{254})([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
+_NUMBER = re.compile("(.*\\.)?(0x[0-9a-f]*|[0-9]+)")
+
+
+@dataclass(frozen=True)
+class ImageUrl:
+    """A sound http(s) URL; its text form leaves the query out, which may hold somebody's key."""
+
+    scheme: str
+    host: str  # ASCII, lower case, an IPv6 address without brackets
+    port: int
+    target: str = field(repr=False)  # percent-encoded path and query
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Repair what browsers repair: spaces, non-ASCII characters, stray percent signs.
+
+        Raises:
+            RecordError: `unsupported_scheme` or `invalid_url`.
+        """
+        parts = _split(text)
+        if parts.scheme not in DEFAULT_PORTS:
+            raise fetch_error(FetchReason.UNSUPPORTED_SCHEME, _scheme_problem(parts.scheme))
+        if "@" in parts.netloc:
+            raise _invalid("carries a user name")
+        path = _percent_encoded(parts.path) or "/"
+        query = _percent_encoded(parts.query)
+        return cls(
+            scheme=parts.scheme,
+            host=_host(parts),
+            port=_port(parts),
+            target=f"{path}?{query}" if query else path,
+        )
+
+    def join(self, location: str) -> "ImageUrl":
+        """The URL that a redirect from here to `location` leads to."""
+        try:
+            return ImageUrl.parse(urljoin(self.full, location))
+        except ValueError:
+            raise _invalid("redirects to a malformed URL") from None
+
+    @property
+    def full(self) -> str:
+        """The whole URL, for requests and never for logs."""
+        return f"{self.scheme}://{self.authority}{self.target}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port as URLs write them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def host_key(self) -> str:
+        """What per-host limits count by: http and https of a name are one machine."""
+        return self.host if self.port in DEFAULT_PORTS.values() else f"{self.host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.target.partition('?')[0]}"
+
+
+def _split(text: str) -> SplitResult:
+    if len(text) > MAX_LENGTH:
+        raise _invalid(f"has {len(text)} characters, {MAX_LENGTH} are allowed")
+    try:
+        return urlsplit(text.strip())
+    except ValueError:
+        raise _invalid("is malformed") from None
+
+
+def _scheme_problem(scheme: str) -> str:
+    return f"'{scheme}' is neither http nor https" if scheme else "the URL has no scheme"
+
+
+def _percent_encoded(text: str) -> str:
+    try:
+        return quote(_LONE_PERCENT.sub("%25", text), safe=_KEPT)
+    except UnicodeEncodeError:
+        raise _invalid("holds half of a surrogate pair") from None
+
+
+def _host(parts: SplitResult) -> str:
+    """The host in the one form that names are compared, resolved and verified in."""
+    try:
+        host = (parts.hostname or "").removesuffix(".")
+        if parts.netloc.startswith("["):
+            return str(_ipv6(host))
+        if not host.isascii():
+            host = idna.encode(host[:254], uts46=True).decode().lower()
+    except ValueError:
+        raise _invalid("has a malformed host name") from None
+    if not _HOST.fullmatch(host):
+        raise _invalid("has no host name" if not host else "has a malformed host name")
+    return _ipv4(host) if _NUMBER.fullmatch(host) else host
+
+
+def _ipv6(host: str) -> IPv6Address:
+    address = IPv6Address(host)
+    if address.scope_id is not None:
+        raise ValueError("a scope has no meaning on another machine")
+    return address
+
+
+def _ipv4(host: str) -> str:
+    """A host that ends in a number must be four plain decimals: 0x7f.1 and 2130706433 are traps."""
+    try:
+        return str(IPv4Address(host))
+    except AddressValueError:
+        raise _invalid("has a number as its host that is no plain IPv4 address") from None
+
+
+def _port(parts: SplitResult) -> int:
+    try:
+        port = parts.port
+    except ValueError:
+        raise _invalid("has a malformed port") from None
+    if port == 0:
+        raise _invalid("has port 0")
+    return port or DEFAULT_PORTS[parts.scheme]
+
+
+def _invalid(what: str) -> RecordError:
+    return fetch_error(FetchReason.INVALID_URL, f"the URL {what}")

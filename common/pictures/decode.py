@@ -1,0 +1,216 @@
+"""From the bytes of a picture to RGB pixels, about as many as are needed, in bounded memory.
+
+Colour profiles are ignored: pixels are taken as sRGB. Of animations and multi-page files the first
+picture counts. Transparency is laid on white.
+"""
+
+import io
+import math
+import struct
+import threading
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+
+from common.errors import RecordError
+from common.reasons import DecodeReason, decode_error
+
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "JPEG2000", "BMP")  # MPO opens as JPEG
+MAX_PIXELS = 130_000_000
+MAX_JPEG_PIXELS = 250_000_000  # JPEG alone is decoded at a fraction of its size
+MAX_SIDE = 65_500
+MAX_JPEG_SCANS = 100  # of a progressive file: each one costs a pass over the whole picture
+OVERSAMPLING = 2  # decoded pixels a side for each wanted one, so that resizing decides the result
+
+# A backstop, for the whole process, behind our own check of the header.
+Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS
+warnings.filterwarnings("ignore", module=r"PIL\.")  # on damaged metadata; the pixels decide
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+_JPEG2000_START = b"\xff\x4f\xff\x51"
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture ready for preprocessing."""
+
+    image: Image.Image  # RGB, upright, its shorter side at least twice what was asked for if it can
+    width: int  # of the original, upright
+    height: int
+    format: str
+
+
+class PixelBudget:
+    """Bounds the pixels that threads decode at the same time; first come, first served.
+
+    A pixel takes about 4 bytes while decoded, and as many again while it is converted.
+    """
+
+    def __init__(self, pixels: int = MAX_PIXELS) -> None:
+        self._total = pixels
+        self._free = pixels
+        self._line: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def reserve(self, pixels: int) -> Iterator[None]:
+        """Hold so many pixels; a picture beyond the whole budget waits until it is alone."""
+        pixels = min(pixels, self._total)
+        ticket = object()
+        with self._changed:
+            self._line.append(ticket)
+            try:
+                self._changed.wait_for(lambda: self._line[0] is ticket and self._free >= pixels)
+                self._free -= pixels
+            finally:
+                self._line.remove(ticket)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += pixels
+                self._changed.notify_all()
+
+
+def decode(content: bytes, *, shorter_side: int, budget: PixelBudget | None = None) -> Decoded:
+    """The picture, scaled down cheaply but not below twice `shorter_side` pixels.
+
+    The same bytes give the same pixels. Sizes are halved or more by whole factors only, so the
+    caller's resizing decides what the picture looks like.
+
+    Raises:
+        RecordError: stage `decode`, with a reason of `DecodeReason`.
+    """
+    try:
+        return _decode(content, shorter_side * OVERSAMPLING, budget)
+    except RecordError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise decode_error(DecodeReason.TOO_MANY_PIXELS, str(error)) from error
+    except UnidentifiedImageError as error:
+        raise decode_error(DecodeReason.DAMAGED, "no header of a known format") from error
+    except MemoryError as error:
+        raise decode_error(DecodeReason.OUT_OF_MEMORY, "out of memory") from error
+    except Exception as error:  # noqa: BLE001 - parsers fed by strangers raise anything
+        raise _damaged(error) from error
+
+
+def _decode(content: bytes, side: int, budget: PixelBudget | None) -> Decoded:
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        width, height = image.size
+        _check_header(image, content)
+        pixels = _decode_less(image, content, side)
+        with budget.reserve(pixels) if budget else nullcontext():
+            image.load()
+            orientation = _orientation(image)
+            rgb = _shrunk(_to_rgb(image), side)
+    if orientation in _TURNS:
+        rgb = rgb.transpose(_TURNS[orientation])
+    if orientation in _SIDEWAYS:
+        width, height = height, width
+    return Decoded(rgb, width, height, "JPEG" if _is_jpeg(image) else str(image.format))
+
+
+def _is_jpeg(image: Image.Image) -> bool:
+    return image.format in ("JPEG", "MPO")
+
+
+def _is_progressive(image: Image.Image) -> bool:
+    return _is_jpeg(image) and "progressive" in image.info
+
+
+def _check_header(image: Image.Image, content: bytes) -> None:
+    """Refuse what would cost too much, before the first pixel is decoded."""
+    width, height = image.size
+    cap = MAX_JPEG_PIXELS if _is_jpeg(image) else MAX_PIXELS
+    if width * height > cap or max(width, height) > MAX_SIDE:
+        raise decode_error(DecodeReason.TOO_MANY_PIXELS, f"{width} x {height} pixels")
+    if _is_progressive(image) and (scans := content.count(b"\xff\xda")) > MAX_JPEG_SCANS:
+        raise decode_error(DecodeReason.DAMAGED, f"a progressive JPEG of {scans} scans")
+
+
+def _decode_less(image: Image.Image, content: bytes, side: int) -> int:
+    """Have the decoder skip detail where it can; the pixels that it will hold at a time."""
+    width, height = image.size
+    if isinstance(image, JpegImageFile):
+        image.draft(None, (side, side))
+        whole = width * height if _is_progressive(image) else 0  # it buffers all coefficients
+        return whole + image.width * image.height
+    if isinstance(image, Jpeg2KImageFile):
+        halvings = min((min(width, height) // side).bit_length() - 1, _levels(content))
+        image.reduce = max(0, halvings)
+        return (width >> max(0, halvings)) * (height >> max(0, halvings))
+    return width * height
+
+
+def _levels(content: bytes) -> int:
+    """How many times a JPEG 2000 picture can be halved, as its first COD marker says."""
+    position = content.find(_JPEG2000_START) + 2
+    while position + 10 <= len(content) and content[position : position + 2] != b"\xff\x52":
+        position += 2 + int.from_bytes(content[position + 2 : position + 4])
+    return content[position + 9] if position + 10 <= len(content) else 0
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the camera was held; a damaged tag says nothing."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except (SyntaxError, ValueError, TypeError, LookupError, struct.error, OSError):
+        return 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _to_8_bits(image).convert("RGB")
+    try:
+        if not image.has_transparency_data:
+            return image if image.mode == "RGB" else image.convert("RGB")
+        layer = image.convert("RGBA")
+    except ValueError as error:
+        raise decode_error(DecodeReason.UNSUPPORTED_IMAGE, f"{image.mode} pixels") from error
+    paper = Image.new("RGBA", layer.size, "white")
+    paper.alpha_composite(layer)
+    return paper.convert("RGB")
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """16 bits are scaled, not clipped; wider numbers are stretched from the least to the most."""
+    low, high = 0.0, 65535.0
+    if not image.mode.startswith("I;16"):
+        least, most = (float(str(value)) for value in image.getextrema())
+        if image.mode == "F" or least < low or most > high:
+            low, high = least, most
+    if not math.isfinite(high - low):
+        raise decode_error(DecodeReason.UNSUPPORTED_IMAGE, "pixels that are no numbers")
+    scale = 255 / ((high - low) or 1.0)
+    return image.convert("F").point(lambda value: value * scale + (0.5 - low * scale)).convert("L")
+
+
+def _shrunk(image: Image.Image, side: int) -> Image.Image:
+    """A copy on its own, made smaller by the largest whole factor that leaves `side`."""
+    factor = min(image.size) // side
+    shrunk = Image.Image.reduce(image, factor) if factor > 1 else image.copy()
+    shrunk.info = {}
+    return shrunk
+
+
+def _damaged(error: Exception) -> RecordError:
+    truncated = isinstance(error, EOFError) or "truncated" in str(error).lower()
+    reason = DecodeReason.TRUNCATED if truncated else DecodeReason.DAMAGED
+    return decode_error(reason, f"{type(error).__name__}: {error}")

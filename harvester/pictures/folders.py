@@ -1,0 +1,115 @@
+"""Pictures in one folder a category, for eyes and for tools that read such folders.
+
+Only records with a single label are placed: a picture in two folders would teach both. Files are
+hard links to those in IMAGE_DIR, copies where the file system has no links. A record that has
+changed its label moves, one that has lost its picture leaves; other files are left alone, also
+those of records that the dataset does not have any more.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from common.errors import EnrichmentError
+from common.store.datasets import find_dataset
+from harvester.pictures.files import remove_stale_files
+
+LONGEST_NAME = 200  # characters; file systems end at 255
+_ROWS_AT_ONCE = 2000
+
+_PLACES = text("""
+    SELECT item.record_id, image.path,
+           CASE WHEN count(*) = 1 AND image.path IS NOT NULL THEN min(concept.label) END AS label
+    FROM dataset_item AS item
+    JOIN concept ON concept.uri = item.concept_uri
+    LEFT JOIN image ON image.record_id = item.record_id AND image.state = 'stored'
+    WHERE item.dataset_id = :dataset
+    GROUP BY item.record_id, image.path
+""")
+
+
+def place_pictures(engine: Engine, name: str, *, image_dir: Path, saving_dir: Path) -> int:
+    """Give every picture of a single-label record its place under `saving_dir/<label>/`.
+
+    Returns:
+        The number of pictures that have a place there.
+
+    Raises:
+        UsageError: there is no such dataset.
+        EnrichmentError: a picture is missing, or the folder cannot be written to.
+    """
+    remove_stale_files(saving_dir)
+    present = _present(saving_dir)
+    placed = 0
+    with engine.connect() as connection:
+        dataset = find_dataset(connection, name)
+        rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(
+            _PLACES, {"dataset": dataset}
+        )
+        for row in rows:
+            stem = file_name(row.record_id)
+            target = None
+            if row.label is not None:
+                source = image_dir / row.path
+                target = saving_dir / row.label / (stem + source.suffix)
+                _place(source, target)
+                placed += 1
+            _remove(path for path in present.get(stem, ()) if path != target)
+    return placed
+
+
+def _present(saving_dir: Path) -> dict[str, list[Path]]:
+    """The files in the folders of categories, by their names without suffix."""
+    present: dict[str, list[Path]] = {}
+    for path in saving_dir.glob("*/*"):
+        present.setdefault(path.stem, []).append(path)
+    return present
+
+
+def _remove(outdated: Iterable[Path]) -> None:
+    """Remove files, and folders that are empty then: an empty category is none."""
+    for path in outdated:
+        try:
+            path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
+        except OSError as error:
+            raise EnrichmentError(f"{path} cannot be removed: {error.strerror}.") from None
+
+
+def file_name(record_id: str) -> str:
+    """A file name for a record: `/dataset/local` as dataset_local.
+
+    Where that would be ambiguous or too long for a file system, a part of a hash makes it unique.
+    """
+    dataset, local = record_id.strip("/").split("/")
+    name = f"{dataset}_{local}"
+    if "_" not in dataset and len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[:LONGEST_NAME]}_{sha256(record_id.encode()).hexdigest()[:12]}"
+
+
+def _place(source: Path, target: Path) -> None:
+    try:
+        if _is_placed(source, target):
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.with_name(f".{os.getpid()}.partial")
+        unfinished.unlink(missing_ok=True)
+        try:
+            unfinished.hardlink_to(source)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(source, unfinished)
+        unfinished.replace(target)
+    except OSError as error:
+        raise EnrichmentError(f"{source} cannot be placed as {target}: {error.strerror}.") from None
+
+
+def _is_placed(source: Path, target: Path) -> bool:
+    if not target.exists():
+        return False
+    return target.samefile(source) or target.stat().st_size == source.stat().st_size

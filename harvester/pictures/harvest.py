@@ -1,0 +1,190 @@
+"""From the records of a dataset to their pictures: fetched, checked, stored, accounted for.
+
+Every record ends with an image row: stored, failed for good, or deferred until a time, the latter
+two with a reason. A picture once stored is not fetched again, also where another source is asked
+for, unless its file has vanished.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Engine, text
+
+from common.errors import RecordError
+from common.fetch.client import ImageFetcher
+from common.fetch.download import CONNECTIONS, fetch_all
+from common.fetch.host_limits import HostLimiter
+from common.fetch.shared_limits import SharedHostLimiter
+from common.pictures.sources import Picture
+from common.process.progress import progress
+from common.process.settings import ImageSettings
+from common.store.datasets import find_dataset
+from harvester.pictures.files import PictureFile, PictureFolder, remove_stale_files
+from harvester.pictures.outcomes import HarvestReason
+from harvester.pictures.placeholders import Placeholders
+from harvester.pictures.rows import Candidate, ImageRows, count_due, due_candidates
+
+DEFAULT_MAX_SIDE = 512  # pixels: twice what a classifier of 224 to 256 sees, a tenth of the bytes
+
+_STORED_PATHS = text("""
+    SELECT image.path
+    FROM dataset_item AS item
+    JOIN image ON image.record_id = item.record_id AND image.state = 'stored'
+    WHERE item.dataset_id = :dataset
+    GROUP BY image.path
+    ORDER BY image.path COLLATE "C"
+""")
+
+_FORGET = text("""
+    UPDATE image
+    SET state = 'deferred', reason = :reason, detail = path, not_before = '-infinity',
+        sha256 = NULL, path = NULL, width = NULL, height = NULL, source = NULL
+    WHERE path = ANY(:paths)
+""")
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions:
+    """How the pictures of a dataset are fetched and stored; `max_side` None keeps originals."""
+
+    picture: Picture = "auto"
+    connections: int = CONNECTIONS
+    max_side: int | None = DEFAULT_MAX_SIDE
+
+
+def harvest_images(
+    engine: Engine, settings: ImageSettings, name: str, options: ImageOptions
+) -> None:
+    """Fetch the pictures that a dataset lacks, and write what became of each.
+
+    Raises:
+        UsageError: there is no such dataset.
+        EnrichmentError: IMAGE_DIR cannot be written to.
+    """
+    with engine.connect() as connection:
+        dataset = find_dataset(connection, name)
+    folder = PictureFolder(settings.image_dir, max_side=options.max_side)
+    remove_stale_files(settings.image_dir)
+    _forget_vanished(engine, dataset, folder)
+    placeholders = Placeholders(engine)
+    placeholders.free_pictures()
+    with (
+        ImageFetcher.from_settings(settings) as fetcher,
+        SharedHostLimiter.from_settings(settings, engine) as limiter,
+    ):
+        while True:
+            with (
+                progress("images", count_due(engine, dataset, options.picture)) as report,
+                closing(ImageRows(engine, report)) as rows,
+                closing(_Harvest(fetcher, folder, rows, placeholders)) as harvest,
+            ):
+                candidates = due_candidates(
+                    engine, dataset, options.picture, api_url=settings.europeana_api_url
+                )
+                harvest.run(candidates, limiter, threads=options.connections)
+            if not placeholders.set_aside(dataset):
+                return  # else those records are looked for elsewhere
+
+
+def _forget_vanished(engine: Engine, dataset: int, folder: PictureFolder) -> None:
+    """Have pictures fetched again whose files are gone, wherever they went."""
+    with engine.connect() as connection:
+        stored = connection.execution_options(yield_per=5000)
+        paths = stored.scalars(_STORED_PATHS, {"dataset": dataset})
+        missing = list(folder.missing(paths))
+    if missing:
+        _log.warning("stored pictures are not in IMAGE_DIR; fetching again", count=len(missing))
+        with engine.begin() as connection:
+            reason = HarvestReason.VANISHED.value
+            connection.execute(_FORGET, {"paths": missing, "reason": reason})
+
+
+class _Harvest:
+    """Candidates in, outcomes out; fetching has its threads, decoding has its own."""
+
+    def __init__(
+        self,
+        fetcher: ImageFetcher,
+        folder: PictureFolder,
+        rows: ImageRows,
+        placeholders: Placeholders,
+    ) -> None:
+        self._fetcher = fetcher
+        self._folder = folder
+        self._rows = rows
+        self._placeholders = placeholders
+        self._elsewhere: deque[Candidate] = deque()  # to be looked for in their next place
+        self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+        self._decoding: deque[tuple[Candidate, Future[PictureFile]]] = deque()
+        self._most_decoding = 4 * (os.cpu_count() or 1)
+
+    def close(self) -> None:
+        """Keep what is decoded, drop what is not."""
+        self._decoders.shutdown(wait=True, cancel_futures=True)
+        for candidate, job in self._decoding:
+            if not job.cancelled() and job.exception() is None:
+                self._settle(candidate, job.result())
+
+    def run(self, candidates: Iterator[Candidate], limiter: HostLimiter, *, threads: int) -> None:
+        """Bring every candidate to its outcome."""
+        while True:
+            outcomes = fetch_all(
+                self._to_fetch(candidates), fetcher=self._fetcher, limiter=limiter, threads=threads
+            )
+            with closing(outcomes):
+                for outcome in outcomes:
+                    if outcome.fetched:
+                        job = self._decoders.submit(self._folder.store, outcome.fetched.content)
+                        self._decoding.append((outcome.key, job))
+                    elif outcome.error:
+                        self._look_elsewhere(outcome.key, outcome.error)
+                    self._take_decoded(at_most=self._most_decoding)
+            self._take_decoded(at_most=0)
+            if not self._elsewhere:
+                return
+
+    def _to_fetch(self, candidates: Iterator[Candidate]) -> Iterator[tuple[Candidate, str]]:
+        for candidate in candidates:
+            yield from self._second_places()
+            if candidate.places:
+                yield candidate, candidate.places[0].url
+            else:
+                self._rows.add(candidate.given_up())
+        yield from self._second_places()
+
+    def _second_places(self) -> Iterator[tuple[Candidate, str]]:
+        while self._elsewhere:
+            candidate = self._elsewhere.popleft()
+            yield candidate, candidate.places[0].url
+
+    def _look_elsewhere(self, candidate: Candidate, error: RecordError) -> None:
+        rest = candidate.after(error)
+        if rest.places:
+            self._elsewhere.append(rest)
+        else:
+            self._rows.add(rest.given_up())
+
+    def _take_decoded(self, *, at_most: int) -> None:
+        """Settle what is decoded, and wait until no more than `at_most` are being decoded."""
+        while self._decoding and (len(self._decoding) > at_most or self._decoding[0][1].done()):
+            candidate, job = self._decoding.popleft()
+            try:
+                picture = job.result()
+            except RecordError as error:
+                self._look_elsewhere(candidate, error)
+            else:
+                self._settle(candidate, picture)
+
+    def _settle(self, candidate: Candidate, picture: PictureFile) -> None:
+        if picture.sha256 in self._placeholders:
+            error = RecordError("decode", HarvestReason.PLACEHOLDER, picture.sha256)
+            self._look_elsewhere(candidate, error)
+        else:
+            self._rows.add(candidate.found(picture))

@@ -1,0 +1,134 @@
+"""Pictures that stand in for missing ones: "no image available", logos, grey squares.
+
+A provider serves them under the URL of every picture that it lacks, with status 200. What gives
+them away is that the same bytes come from many different URLs: a picture that several records
+share, as the pages of one album do, has one URL in all of them. Setting aside a true picture that
+was uploaded five times over loses little: byte-identical copies teach nothing.
+
+Verdicts are rows of `picture_verdict`, by the SHA-256 of the stored file. What a person says goes
+before what the count says, and takes effect at the next run.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Engine, text
+
+from common.errors import UsageError
+from common.store.bulk import upsert
+from common.store.tables import PictureVerdict
+from harvester.pictures.outcomes import HarvestReason
+
+MIN_URLS = 5  # from which on the same bytes count as a placeholder
+
+Verdict = Literal["placeholder", "picture"]
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+_JUDGE = text("""
+    INSERT INTO picture_verdict (sha256, verdict)
+    SELECT image.sha256, 'placeholder'
+    FROM image JOIN record ON record.id = image.record_id
+    WHERE image.state = 'stored' AND image.sha256 IN (
+        SELECT shown.sha256
+        FROM dataset_item AS item
+        JOIN image AS shown ON shown.record_id = item.record_id AND shown.state = 'stored'
+        WHERE item.dataset_id = :dataset)
+    GROUP BY image.sha256
+    HAVING count(DISTINCT coalesce(record.media_url, record.preview_url)) >= :urls
+    ORDER BY image.sha256
+    ON CONFLICT DO NOTHING
+""")
+
+_KNOWN = text("SELECT sha256 FROM picture_verdict WHERE verdict = 'placeholder'")
+
+_SET_ASIDE = text(f"""
+    UPDATE image
+    SET state = 'failed', reason = '{HarvestReason.PLACEHOLDER}', detail = sha256,
+        not_before = now(), sha256 = NULL, path = NULL, width = NULL, height = NULL
+    WHERE state = 'stored'
+    AND sha256 IN (SELECT sha256 FROM picture_verdict WHERE verdict = 'placeholder')
+""")
+
+_FREE = text(f"""
+    UPDATE image SET state = 'deferred', not_before = '-infinity', attempts = 1
+    WHERE reason = '{HarvestReason.PLACEHOLDER}' AND state = 'failed'
+    AND detail IN (SELECT sha256 FROM picture_verdict WHERE verdict = 'picture')
+""")
+
+_LIST = text(f"""
+    SELECT verdict.sha256, verdict.verdict, count(image.record_id) AS records,
+           min(coalesce(record.media_url, record.preview_url)) AS example
+    FROM picture_verdict AS verdict
+    LEFT JOIN image ON image.sha256 = verdict.sha256
+        OR image.reason = '{HarvestReason.PLACEHOLDER}' AND image.detail = verdict.sha256
+    LEFT JOIN record ON record.id = image.record_id
+    GROUP BY verdict.sha256
+    ORDER BY records DESC, verdict.sha256
+""")
+
+
+class Placeholders:
+    """Those that are known, for one run."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: frozenset[str] = frozenset()
+        self._read()
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._known
+
+    def free_pictures(self) -> None:
+        """Have the records looked for again whose pictures a person says are true ones."""
+        with self._engine.begin() as connection:
+            connection.execute(_FREE)
+
+    def set_aside(self, dataset: int) -> int:
+        """Look for them among the pictures of a dataset.
+
+        Returns:
+            How many records, of any dataset, have lost their picture by that.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(_JUDGE, {"dataset": dataset, "urls": MIN_URLS})
+            records = connection.execute(_SET_ASIDE).rowcount
+        self._read()
+        return records
+
+    def _read(self) -> None:
+        with self._engine.connect() as connection:
+            self._known = frozenset(connection.scalars(_KNOWN))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A picture with its verdict, how many records it is about, and one of its URLs."""
+
+    sha256: str
+    verdict: Verdict
+    records: int
+    example: str | None
+
+
+def judged_pictures(engine: Engine) -> list[Judged]:
+    """All verdicts, those about the most records first."""
+    with engine.connect() as connection:
+        return [Judged(*row) for row in connection.execute(_LIST)]
+
+
+def judge(engine: Engine, digests: Sequence[str], verdict: Verdict) -> None:
+    """Write down what a person says of pictures; the next run acts on it.
+
+    Raises:
+        UsageError: one of them is no SHA-256.
+    """
+    for digest in digests:
+        if not _SHA256.fullmatch(digest):
+            raise UsageError(f"'{digest}' is no SHA-256 of a stored picture: 64 hex digits.")
+    columns = ("sha256", "verdict")
+    rows = [(digest, verdict) for digest in digests]
+    with engine.begin() as connection:
+        upsert(connection, PictureVerdict.__table__, columns, rows, update=("verdict",))

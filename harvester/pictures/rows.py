@@ -1,0 +1,164 @@
+"""The records of a dataset that lack a picture, out of the store, and what became of them, into it.
+
+Rows are written a batch at a time, so a run goes on where it stopped, however it stopped.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+from sqlalchemy import Engine, Row, func, select, text
+
+from common.errors import RecordError
+from common.pictures.sources import Picture, PictureUrl, Source, picture_urls
+from common.process.progress import ProgressReport
+from common.reasons import FetchReason
+from common.store.bulk import upsert
+from common.store.tables import Image
+from harvester.pictures.files import PictureFile
+from harvester.pictures.outcomes import HarvestReason, Outcome
+
+ROWS_AT_ONCE = 200
+SECONDS_BETWEEN_ROWS = 5.0
+RECORDS_AT_ONCE = 5000
+
+# What our settings forbid is judged anew in each run, which asks nobody: they may have changed.
+_FORBIDDEN = (FetchReason.ADDRESS_REFUSED, FetchReason.PORT_REFUSED)
+
+# A record that failed where one source was asked alone gets another chance by a choice of another.
+_DUE = """
+    item.dataset_id = :dataset
+    AND (image.record_id IS NULL
+         OR image.state = 'deferred' AND image.not_before <= now()
+         OR image.state = 'failed' AND image.source <> :picture
+         OR image.reason = ANY(:forbidden))
+"""
+
+# By a hash, so that the records of one provider do not come in a row: hosts are asked in turn.
+_PENDING = text(f"""
+    SELECT DISTINCT md5(record.id) AS position, record.id AS record_id, record.media_url,
+           record.preview_url, image.state, image.reason, image.detail, image.source,
+           coalesce(image.attempts, 0) AS attempts
+    FROM dataset_item AS item
+    JOIN record ON record.id = item.record_id
+    LEFT JOIN image ON image.record_id = record.id
+    WHERE {_DUE} AND md5(record.id) > :after
+    ORDER BY position
+    LIMIT :limit
+""")
+
+_COUNT_PENDING = text(f"""
+    SELECT count(DISTINCT item.record_id)
+    FROM dataset_item AS item LEFT JOIN image ON image.record_id = item.record_id
+    WHERE {_DUE}
+""")
+
+_COLUMNS = (
+    *("record_id", "state", "reason", "detail", "sha256", "path", "width", "height", "source"),
+    *("attempts", "not_before", "fetched_at"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A record on its way to a picture: where to look now, what went wrong elsewhere."""
+
+    record_id: str
+    places: tuple[PictureUrl, ...]
+    only_source: Source | None  # that is asked, now and before; None: both
+    attempts: int = 0
+    errors: tuple[RecordError, ...] = ()
+
+    def after(self, error: RecordError) -> "Candidate":
+        """The same record, to be looked for in its next place."""
+        return replace(self, places=self.places[1:], errors=(*self.errors, error))
+
+    def found(self, picture: PictureFile) -> Outcome:
+        """The end of the search, at the place where it is now."""
+        source = self.places[0].source
+        return Outcome(
+            record_id=self.record_id, attempts=self.attempts, source=source, picture=picture
+        )
+
+    def given_up(self) -> Outcome:
+        """The end of a search in all places."""
+        no_place = RecordError("resolve", HarvestReason.NO_PICTURE, "neither file nor thumbnail")
+        return Outcome(
+            record_id=self.record_id,
+            attempts=self.attempts,
+            source=self.only_source,
+            errors=self.errors or (no_place,),
+        )
+
+
+def count_due(engine: Engine, dataset: int, picture: Picture) -> int:
+    """How many records of a dataset are to be looked for now."""
+    with engine.connect() as connection:
+        chosen = _chosen(dataset, picture)
+        return int(connection.execute(_COUNT_PENDING, chosen).scalar_one())
+
+
+def due_candidates(
+    engine: Engine, dataset: int, picture: Picture, *, api_url: str
+) -> Iterator[Candidate]:
+    """Those records, page by page: no transaction stays open for hours."""
+    chosen = _chosen(dataset, picture) | {"limit": RECORDS_AT_ONCE}
+    after = ""
+    while True:
+        with engine.connect() as connection:
+            rows = connection.execute(_PENDING, {**chosen, "after": after}).all()
+        for row in rows:
+            yield _candidate(row, picture, api_url)
+        if len(rows) < RECORDS_AT_ONCE:
+            return
+        after = rows[-1].position
+
+
+def _chosen(dataset: int, picture: Picture) -> dict[str, Any]:
+    return {"dataset": dataset, "picture": picture, "forbidden": [*map(str, _FORBIDDEN)]}
+
+
+def _candidate(row: Row[Any], picture: Picture, api_url: str) -> Candidate:
+    places = picture_urls(row.media_url, row.preview_url, picture=picture, api_url=api_url)
+    only_source = next((source for source in get_args(Source) if source == picture), None)
+    if row.state != "failed" or row.reason in _FORBIDDEN:
+        return Candidate(
+            record_id=row.record_id, places=places, only_source=only_source, attempts=row.attempts
+        )
+    return Candidate(  # what failed for good is not asked again
+        record_id=row.record_id,
+        places=tuple(place for place in places if place.source != row.source),
+        only_source=None,
+        errors=(RecordError("fetch", row.reason, row.detail or ""),),
+    )
+
+
+class ImageRows:
+    """Outcomes on their way into the store, a batch at a time."""
+
+    def __init__(self, engine: Engine, report: ProgressReport) -> None:
+        self._engine = engine
+        self._report = report
+        self._outcomes: list[Outcome] = []
+        self._written_at = time.monotonic()
+        self._stored = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Take an outcome; write those that have gathered when it is time."""
+        self._outcomes.append(outcome)
+        self._stored += outcome.picture is not None
+        self._report.advance(note=f"{self._stored:,} stored")
+        waited = time.monotonic() - self._written_at
+        if len(self._outcomes) >= ROWS_AT_ONCE or waited > SECONDS_BETWEEN_ROWS:
+            self.close()
+
+    def close(self) -> None:
+        """Write what has gathered."""
+        if self._outcomes:
+            with self._engine.begin() as connection:
+                now = connection.execute(select(func.now())).scalar_one()
+                rows = [outcome.row(now) for outcome in self._outcomes]
+                upsert(connection, Image.__table__, _COLUMNS, rows, update=_COLUMNS[1:])
+        self._outcomes.clear()
+        self._written_at = time.monotonic()

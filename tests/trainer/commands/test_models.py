@@ -1,0 +1,107 @@
+"""`trainer models`, as its user types it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from typer.testing import CliRunner, Result
+
+from common.store.session import open_store
+from tests.trainer.bundles import promoted
+from tests.trainer.pictures import VOCABULARY
+from trainer.cli import app
+from trainer.models.store import stored_models
+
+
+def models(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["models", *arguments], env={"COLUMNS": "200"})
+
+
+@pytest.fixture
+def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """On a store with `small` in two versions, the second active, and the candidate `other`."""
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    engine = open_store()
+    promoted(engine, tmp_path, seed=1)
+    promoted(engine, tmp_path, seed=2)
+    promoted(engine, tmp_path, name="other", seed=3, active=False)
+    yield engine
+    engine.dispose()
+
+
+def _active(engine: Engine) -> list[str]:
+    return [model.title for model in stored_models(engine) if model.stage == "active"]
+
+
+def test_the_list_shows_every_model(engine: Engine) -> None:
+    result = models("list")
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.stdout.splitlines() if "squeezenet" in line]
+    assert [row[:4] for row in rows] == [
+        ["other", "1", "candidate", "squeezenet1_1"],
+        ["small", "1", "retired", "squeezenet1_1"],
+        ["small", "2", "active", "squeezenet1_1"],
+    ]
+    assert rows[0][4:7] == ["2/1", "folder", "drawings"]
+
+
+def test_the_list_as_json_has_what_the_bundle_says(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "small-1" / "model.json").unlink()
+    other, first, second = json.loads(models("list", "--json").stdout)
+    assert (other["name"], second["stage"]) == ("other", "active")
+    assert second["description"]["labels"] == ["map", "toy", "textile"]
+    assert first["description"] is None
+    assert "model.json" in first["problem"]
+
+
+def test_a_model_is_shown_with_thresholds_files_and_origin(engine: Engine) -> None:
+    result = models("show", "small@1")
+    assert result.exit_code == 0, result.output
+    assert "small v1, retired" in result.stdout
+    assert "member_0.safetensors: sha256" in result.stdout
+    assert "self_test.safetensors: sha256" in result.stdout
+    assert "data: folder drawings" in result.stdout
+    (textile,) = [line.split() for line in result.stdout.splitlines() if " textile" in line]
+    assert textile == ["textile", "off", VOCABULARY["textile"]]
+
+
+def test_a_model_is_named_as_everything_prints_it(engine: Engine) -> None:
+    named = {"small": "small v2", "small@1": "small v1", "small v1": "small v1"}
+    for reference, title in named.items():
+        assert models("show", reference).stdout.startswith(f"{title}, ")
+
+
+@pytest.mark.parametrize("command", ["show", "activate", "retire"])
+def test_an_unknown_model_is_answered_with_those_that_exist(engine: Engine, command: str) -> None:
+    answers = {
+        "large": "There is no model large; there are: other, small.",
+        "small@9": "Model small has no version 9, but: 1, 2.",
+        "../small": "names no model",
+    }
+    for reference, message in answers.items():
+        result = models(command, reference)
+        assert result.exit_code == 2
+        assert message in result.stderr
+    assert _active(engine) == ["small v2"]
+
+
+def test_another_model_is_activated(engine: Engine) -> None:
+    assert "Active now: other v1" in models("activate", "other").stdout
+    assert _active(engine) == ["other v1"]
+
+
+def test_a_damaged_bundle_is_not_activated(engine: Engine, tmp_path: Path) -> None:
+    weights = tmp_path / "small-1" / "member_0.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    result = models("activate", "small@1")
+    assert result.exit_code == 1
+    assert "not the file that was promoted" in result.stderr
+    assert _active(engine) == ["small v2"]
+
+
+def test_retiring_the_active_model_warns(engine: Engine) -> None:
+    assert "No model is active" not in models("retire", "other").stdout
+    assert "No model is active now" in models("retire", "small").stdout
+    assert _active(engine) == []

@@ -1,0 +1,281 @@
+"""The command, as its user types it: from a folder of pictures to a summary."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from common.vision.network import build_classifier
+from tests.trainer.pictures import draw_folder, write_vocabulary
+from trainer.cli import app
+from trainer.folds.experiment import Experiment
+from trainer.learning.recipes import FINE_TUNING
+
+ROOT = Path(__file__).resolve().parents[3]
+QUICK = (
+    *("--arch", "shufflenet_v2_x0_5", "--input-size", "32", "--folds", "2"),
+    *("--epochs", "2", "--batch-size", "8", "--learning-rate", "0.003"),
+)
+
+# The command, which is killed in its second fold as soon as there is something to resume from.
+MORTAL = """
+import os, signal
+from trainer.cli import main
+from trainer.learning.state import TrainingState
+
+save = TrainingState.save
+
+def save_and_die(state, path):
+    save(state, path)
+    if path.parent.name == "split_1":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+TrainingState.save = save_and_die
+main()
+"""
+
+
+class Trainer:
+    """Types commands in a folder with a vocabulary and training data."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = draw_folder(folder / "data", 12)
+        self.vocabulary = write_vocabulary(folder / "vocabulary.json")
+        self.experiments = folder / "experiments"
+
+    def arguments(self, *more: str, name: str = "run") -> list[str]:
+        """Of a quick training."""
+        return [
+            *("train", "--data-dir", str(self.data), "--vocab-json", str(self.vocabulary)),
+            *("--saving-dir", str(self.experiments), "--experiment-name", name),
+            *QUICK,
+            *more,
+        ]
+
+    def train(self, *more: str, name: str = "run") -> Result:
+        """Run a quick training."""
+        return CliRunner().invoke(app, self.arguments(*more, name=name))
+
+
+@pytest.fixture
+def trainer(tmp_path: Path) -> Trainer:
+    """With twelve maps and twelve toys."""
+    return Trainer(tmp_path)
+
+
+def test_a_cross_validation_leaves_all_its_files(trainer: Trainer) -> None:
+    result = trainer.train()
+    assert result.exit_code == 0, result.output
+    assert "trainer promote run" in result.output
+    run = trainer.experiments / "run"
+    for fold in ("split_0", "split_1"):
+        files = {path.name for path in (run / fold).iterdir()}
+        assert files == {
+            *("checkpoint.pth", "class_index.json", "conf.json", "heatmaps", "history.csv"),
+            *("history.png", "metrics.json", "predictions.csv", "tensorboard"),
+            "validation_predictions.csv",
+        }
+        assert torch.load(run / fold / "checkpoint.pth", weights_only=True).keys()
+        assert json.loads((run / fold / "class_index.json").read_text()) == {"0": "map", "1": "toy"}
+        assert list((run / fold / "heatmaps").glob("*.png"))
+    assert {path.name for path in run.iterdir()} == {
+        *(
+            "conf.json",
+            "dataset.json",
+            "splits.csv",
+            "left_out.csv",
+            "twins.csv",
+            "split_0",
+            "split_1",
+        ),
+        *("summary.json", "confusion_matrix.png", "reliability.png", "doubtful_labels.csv"),
+        "report.html",
+        *(".split_0.lock", ".split_1.lock"),  # by which processes kept off each other
+    }
+
+
+def test_every_picture_is_predicted_once_by_a_fold_that_had_not_seen_it(trainer: Trainer) -> None:
+    assert trainer.train().exit_code == 0
+    run = trainer.experiments / "run"
+    with (run / "splits.csv").open() as file:
+        tested_by = {
+            row["example"]: fold
+            for row in csv.DictReader(file)
+            for fold in ("split_0", "split_1")
+            if row[fold] == "test"
+        }
+    predicted_by = {}
+    for fold in ("split_0", "split_1"):
+        with (run / fold / "predictions.csv").open() as file:
+            predicted_by |= {row["example"]: fold for row in csv.DictReader(file)}
+    assert len(predicted_by) == 24
+    assert predicted_by == tested_by
+    summary = json.loads((run / "summary.json").read_text())
+    assert sum(map(sum, summary["confusion"])) == summary["examples"] == 24
+
+
+def test_broken_and_doubtful_pictures_are_named_and_left_out(trainer: Trainer) -> None:
+    (trainer.data / "map" / "broken.jpg").write_bytes(b"no picture")
+    shutil.copy(trainer.data / "map" / "000.png", trainer.data / "toy" / "twin.png")
+    result = trainer.train("--epochs", "1")
+    assert result.exit_code == 0, result.output
+    flat = " ".join(result.output.split())
+    assert "map/broken.jpg" in flat
+    assert "the same picture stands in several categories: map/000.png, toy/twin.png" in flat
+    assert "23 pictures" in flat
+
+
+def test_a_complete_experiment_is_not_trained_again(trainer: Trainer) -> None:
+    assert trainer.train().exit_code == 0
+    checkpoint = trainer.experiments / "run" / "split_1" / "checkpoint.pth"
+    before = checkpoint.stat().st_mtime_ns
+    result = trainer.train()
+    assert result.exit_code == 0
+    assert "is complete" in result.output
+    assert checkpoint.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--folds", "3"], "folds 3 instead of 2"),
+        (["--seed", "9"], "seed 9 instead of 0"),
+    ],
+)
+def test_other_settings_under_the_same_name_are_refused(
+    trainer: Trainer, more: list[str], message: str
+) -> None:
+    assert trainer.train("--epochs", "1").exit_code == 0
+    result = trainer.train("--epochs", "1", *more)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_weights_bring_their_recipe_and_are_known_again_by_their_content(trainer: Trainer) -> None:
+    file = trainer.data.parent / "weights.pth"
+    more = ("--weights", str(file), "--epochs", "1", "--img-aug", "0.25")
+    for exit_code in (0, 2):
+        torch.manual_seed(exit_code)
+        torch.save(build_classifier("shufflenet_v2_x0_5", classes=2).state_dict(), file)
+        result = trainer.train(*more)
+        assert result.exit_code == exit_code, result.output
+    assert "weights_sha256" in result.stderr
+    config = Experiment(trainer.experiments, "run").config()
+    assert config.head_epochs == FINE_TUNING.head_epochs > 0
+    assert config.lowest_rate == FINE_TUNING.lowest_rate < 1
+    assert (config.epochs, config.image_augmentation) == (1, 0.25)
+
+
+def test_the_recipe_for_the_head_alone_goes_through_to_the_heatmaps(trainer: Trainer) -> None:
+    file = trainer.data.parent / "weights.pth"
+    torch.save(build_classifier("shufflenet_v2_x0_5", classes=2).state_dict(), file)
+    head = ("--recipe", "head", "--head-epochs", "1", "--epochs", "0")
+    result = trainer.train("--weights", str(file), *head)
+    assert result.exit_code == 0, result.output
+    assert list((trainer.experiments / "run" / "split_0" / "heatmaps").glob("*.png"))
+
+
+def test_other_data_under_the_same_name_is_refused(trainer: Trainer) -> None:
+    assert trainer.train("--epochs", "1").exit_code == 0
+    (trainer.data / "map" / "000.png").unlink()
+    result = trainer.train("--epochs", "1")
+    assert result.exit_code == 2
+    assert "other data" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "exit_code", "message"),
+    [
+        (["--data-dir", "/nowhere"], 2, "no folder /nowhere"),
+        (["--name", "dataset"], 2, "either --name DATASET or --data-dir FOLDER"),
+        (["--arch", "resnet_18"], 2, "did you mean"),
+        (["--weights", "/nowhere.pth"], 1, "no weight file"),
+        (["--folds", "13"], 1, "too few"),
+        (["--mode", "multi"], 2, "--mode multi"),
+        (["--ema", "1"], 2, "ema is 1.0"),
+        (["--vocab-json", "/nowhere.json"], 2, "no vocabulary file"),
+        (["--experiment-name", "../x"], 2, "no name of an experiment"),
+    ],
+)
+def test_wrong_input_is_a_message_and_leaves_nothing(
+    trainer: Trainer, more: list[str], exit_code: int, message: str
+) -> None:
+    result = trainer.train(*more)
+    assert result.exit_code == exit_code, result.output
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    assert not (trainer.experiments / "run").exists()
+
+
+def test_weights_for_another_architecture_leave_nothing(trainer: Trainer) -> None:
+    file = trainer.data.parent / "other.pth"
+    torch.save(build_classifier("mobilenet_v2", classes=2).state_dict(), file)
+    result = trainer.train("--weights", str(file))
+    assert result.exit_code == 1
+    assert "other.pth holds weights for another architecture" in result.stderr
+    assert not (trainer.experiments / "run").exists()
+
+
+WITH_LITTLE_ROOM = """
+import resource
+from trainer.cli import main
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+main()
+"""
+
+
+def test_a_disk_that_fills_up_leaves_no_checkpoint_and_the_same_command_goes_on(
+    trainer: Trainer,
+) -> None:
+    command = [sys.executable, "-c", WITH_LITTLE_ROOM, *trainer.arguments()]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "split_0/resume.pth cannot be written: File too large." in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not [*trainer.experiments.rglob("*.pth"), *trainer.experiments.rglob("*.partial")]
+    assert trainer.train().exit_code == 0
+
+
+def test_one_way_at_a_time(trainer: Trainer) -> None:
+    result = trainer.train("--queue", "--devices", "cpu,cpu")
+    assert result.exit_code == 2
+    assert "one of --devices, --queue and torchrun" in result.stderr
+    without_broker = trainer.train("--queue")
+    assert without_broker.exit_code == 2
+    assert "BROKER_URL" in without_broker.stderr
+    assert not trainer.experiments.exists()
+
+
+def test_two_processes_do_not_train_the_same_experiment(trainer: Trainer) -> None:
+    with Experiment(trainer.experiments, "run").claimed():
+        result = trainer.train()
+    assert result.exit_code == 2
+    assert "by another process" in result.stderr
+    assert trainer.train("--epochs", "1").exit_code == 0
+
+
+def test_killed_and_started_again_it_ends_with_the_same_numbers(trainer: Trainer) -> None:
+    more = ["--epochs", "3", "--head-epochs", "1", "--ema", "0.8", "--mixup", "0.2"]
+    assert trainer.train(*more, name="undisturbed").exit_code == 0
+    killed = trainer.experiments / "killed"
+    command = [sys.executable, "-c", MORTAL, *trainer.arguments(*more, name="killed")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}  # as here: more would round otherwise
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert (killed / "split_0" / "metrics.json").exists()
+    assert (killed / "split_1" / "resume.pth").exists()
+    assert not (killed / "split_1" / "metrics.json").exists()
+    assert trainer.train(*more, name="killed").exit_code == 0
+    for file in ("summary.json", "split_0/history.csv", "split_1/predictions.csv"):
+        undisturbed = trainer.experiments / "undisturbed" / file
+        assert (killed / file).read_text() == undisturbed.read_text()
+    assert not list(killed.rglob("resume.pth"))

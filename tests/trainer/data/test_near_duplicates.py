@@ -1,0 +1,83 @@
+"""Which pictures count as the same, and which do not."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageEnhance
+
+from common.vision.preprocessing import Preprocessing
+from tests.trainer.pictures import draw
+from trainer.data.near_duplicates import MAX_DISTANCE, group_twins, hash_pictures
+
+SIDE = 128
+
+
+def _photograph(seed: int) -> Image.Image:
+    """Blots of all sizes, softer than the drawings: as many frequencies as a photograph has."""
+    chance = np.random.default_rng(seed)
+    layers = [
+        np.asarray(Image.fromarray(noise).resize((SIDE, SIDE)), dtype=np.float64) * 8 / side
+        for side in (8, 16, 32)
+        for noise in [chance.integers(0, 255, (side, side, 3), dtype=np.uint8)]
+    ]
+    whole = sum(layers[1:], layers[0])
+    return Image.fromarray((whole / whole.max() * 255).astype(np.uint8))
+
+
+def _compressed(image: Image.Image) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=30)
+    return Image.open(buffer)
+
+
+def _stack(*images: Image.Image) -> torch.Tensor:
+    return torch.stack([Preprocessing(size=SIDE).to_uint8(image) for image in images])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        _compressed,
+        lambda image: image.resize((SIDE // 2, SIDE // 2)),
+        lambda image: ImageEnhance.Brightness(image).enhance(0.7),
+        lambda image: image.convert("L"),
+        lambda image: image.crop((1, 1, SIDE - 1, SIDE - 1)),
+    ],
+    ids=["compressed", "halved", "darker", "without colour", "cut"],
+)
+def test_a_changed_copy_is_a_twin(changed: Callable[[Image.Image], Image.Image]) -> None:
+    originals = [_photograph(seed) for seed in range(10)]
+    groups = group_twins(_stack(*originals, *map(changed, originals)))
+    assert groups[:10].tolist() == groups[10:].tolist()
+    assert len(set(groups.tolist())) == 10
+
+
+@pytest.mark.parametrize("category", ["map", "textile", "toy"])
+def test_drawings_of_the_same_thing_are_no_twins(category: str) -> None:
+    drawings = [draw(category, seed) for seed in range(30)]
+    assert len(set(group_twins(_stack(*drawings)).tolist())) == 30
+
+
+def test_twins_of_twins_are_in_one_group() -> None:
+    cuts = [_photograph(0).crop((cut, 0, SIDE, SIDE)) for cut in range(0, 9)]
+    pictures = _stack(*cuts, _photograph(1))
+    first, *_, last, _ = bits = np.unpackbits(hash_pictures(pictures).view(np.uint8), axis=1)
+    assert len(bits) == 10
+    assert (first != last).sum() > MAX_DISTANCE
+    assert group_twins(pictures).tolist() == [0] * 9 + [1]
+
+
+def test_blank_pictures_are_twins_of_each_other_alone() -> None:
+    blank = [Image.new("RGB", (SIDE, SIDE), colour) for colour in ("white", "white", "black")]
+    assert group_twins(_stack(_photograph(0), *blank)).tolist() == [0, 1, 1, 1]
+
+
+def test_every_pair_is_compared_however_the_work_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = [_photograph(seed % 7) for seed in range(30)]
+    whole = group_twins(_stack(*images)).tolist()
+    monkeypatch.setattr("trainer.data.near_duplicates._PAIRS", 64)
+    monkeypatch.setattr("trainer.data.near_duplicates._PICTURES", 4)
+    assert group_twins(_stack(*images)).tolist() == whole == [seed % 7 for seed in range(30)]

@@ -1,0 +1,261 @@
+"""Training of one fold."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from common.errors import EnrichmentError, ModelError
+from common.vision.network import build_classifier
+from tests.trainer.pictures import draw
+from trainer.folds.split import Fold
+from trainer.learning.fit import FoldData, predict_logits, train_fold
+from trainer.learning.memory import explaining_memory
+from trainer.learning.settings import TrainingConfig
+from trainer.learning.state import Epoch, TrainingState
+
+CONFIG = TrainingConfig(
+    architecture="shufflenet_v2_x0_5", input_size=32, epochs=3, batch_size=8, folds=2
+)
+WITH_EVERYTHING = replace(
+    CONFIG,
+    head_epochs=1,
+    lowest_rate=0.1,
+    start_scale=0.75,
+    mixup=0.2,
+    ema=0.8,
+    class_weights="sqrt",
+)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def data() -> FoldData:
+    """40 pictures of two categories: 20 for training, 10 for validation, 10 for the test."""
+    labels = torch.tensor([0, 1] * 20)
+    pictures = [
+        CONFIG.preprocessing.to_uint8(draw(("map", "toy")[label], seed))
+        for seed, label in enumerate(labels.tolist())
+    ]
+    fold = Fold(
+        number=0,
+        training=np.arange(20),
+        validation=np.arange(20, 30),
+        test=np.arange(30, 40),
+    )
+    targets = torch.nn.functional.one_hot(labels).float()
+    return FoldData(pictures=torch.stack(pictures), targets=targets, kind="single", fold=fold)
+
+
+def _train(data: FoldData, folder: Path, config: TrainingConfig = CONFIG) -> TrainingState:
+    epochs: list[Epoch] = []
+    state = train_fold(
+        data, config, device=CPU, resume=folder / "resume.pth", on_epoch=epochs.append
+    )
+    assert epochs == state.history
+    return state
+
+
+def test_the_same_seed_gives_the_same_numbers(data: FoldData, tmp_path: Path) -> None:
+    config = WITH_EVERYTHING
+    one, same = (_train(data, tmp_path / name, config).history for name in ("one", "same"))
+    other = _train(data, tmp_path / "other", replace(config, seed=1)).history
+    assert one == same
+    assert one != other
+
+
+class _KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("killed_after", [1, 3])
+def test_a_resumed_training_ends_with_the_same_numbers(
+    data: FoldData, tmp_path: Path, killed_after: int
+) -> None:
+    undisturbed = _train(data, tmp_path / "undisturbed", WITH_EVERYTHING)
+
+    def kill(epoch: Epoch) -> None:
+        if epoch.number == killed_after:
+            raise _KilledError
+
+    resume = tmp_path / "killed" / "resume.pth"
+    with pytest.raises(_KilledError):
+        train_fold(data, WITH_EVERYTHING, device=CPU, resume=resume, on_epoch=kill)
+    assert resume.exists()
+    resumed = _train(data, tmp_path / "killed", WITH_EVERYTHING)
+    assert resumed.history == undisturbed.history
+    assert len(resumed.history) == 4  # one of the head, three of everything
+    for name, tensor in undisturbed.best.items():
+        assert torch.equal(resumed.best[name], tensor), name
+
+
+def test_the_best_weights_are_kept_and_training_stops_by_patience(
+    data: FoldData, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, epochs=30, patience=2, learning_rate=0.02)
+    state = _train(data, tmp_path, config)
+    assert len(state.history) == state.best_epoch.number + 2 < 30
+    logits = predict_logits(state.classifier, data.pictures, data.fold.validation, config)
+    loss = torch.nn.functional.cross_entropy(logits, data.targets[20:30]).item()
+    assert loss == pytest.approx(state.best_epoch.validation_loss, rel=1e-4)
+
+
+def test_predictions_are_made_in_evaluation_mode_and_none_is_dropped(data: FoldData) -> None:
+    classifier = build_classifier("shufflenet_v2_x0_5", classes=2).train()
+    together = predict_logits(classifier, data.pictures, np.arange(33), CONFIG)
+    one_by_one = [
+        predict_logits(classifier, data.pictures, np.array([i]), CONFIG) for i in range(33)
+    ]
+    # In training mode batch norm would mix the pictures of a batch.
+    assert together.shape == (33, 2)
+    torch.testing.assert_close(together, torch.cat(one_by_one), rtol=1e-3, atol=1e-5)
+
+
+def test_the_training_part_is_seen_in_training_mode(data: FoldData, tmp_path: Path) -> None:
+    start = build_classifier("shufflenet_v2_x0_5", classes=2).state_dict()
+    state = _train(data, tmp_path, replace(CONFIG, epochs=1))
+    counted = state.best["conv1.1.num_batches_tracked"]
+    assert counted == start["conv1.1.num_batches_tracked"] + 3  # 20 pictures by 8
+
+
+def test_a_rare_category_gains_by_class_weights(data: FoldData, tmp_path: Path) -> None:
+    rare = np.array([1, *range(0, 20, 2)])  # one toy among ten maps
+    unbalanced = replace(data, fold=replace(data.fold, training=np.tile(rare, 4)))
+    config = replace(CONFIG, epochs=4, image_augmentation=0.0, patience=4)
+
+    def leaning_to_toys(config: TrainingConfig, folder: str) -> float:
+        state = _train(unbalanced, tmp_path / folder, config)
+        toys = predict_logits(state.classifier, data.pictures, np.arange(1, 40, 2), config)
+        return float((toys[:, 1] - toys[:, 0]).mean())
+
+    weighted = leaning_to_toys(replace(config, class_weights="inverse"), "weighted")
+    assert weighted > leaning_to_toys(config, "unweighted")
+
+
+def test_a_picture_may_have_several_categories_or_none(data: FoldData, tmp_path: Path) -> None:
+    several = torch.stack([data.targets[:, 0], torch.ones(40), torch.zeros(40)], dim=1)
+    config = replace(CONFIG, kind="multi", learning_rate=0.01)
+    state = _train(replace(data, targets=several, kind="multi"), tmp_path, config)
+    logits = predict_logits(state.classifier, data.pictures, data.fold.validation, config)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, several[20:30]).item()
+    assert loss == pytest.approx(state.best_epoch.validation_loss, rel=1e-4)
+    assert (logits[:, 1] > 0).all()
+    assert (logits[:, 2] < 0).all()
+
+
+def test_the_head_learns_first_on_the_features_of_the_given_weights(
+    data: FoldData, tmp_path: Path
+) -> None:
+    given = build_classifier("shufflenet_v2_x0_5", classes=5).state_dict()
+    torch.save(given, tmp_path / "given.pth")
+    config = replace(CONFIG, weights=str(tmp_path / "given.pth"), head_epochs=2, epochs=1)
+    states = []
+
+    def look(epoch: Epoch) -> None:
+        states.append(torch.load(tmp_path / "resume.pth", weights_only=True)["classifier"])
+
+    train_fold(data, config, device=CPU, resume=tmp_path / "resume.pth", on_epoch=look)
+    after_one = states[0]
+    assert not torch.equal(after_one["fc.weight"], given["fc.weight"][:2])
+    features = {name for name in given if not name.startswith("fc.")}
+    assert all(torch.equal(after_one[name], given[name]) for name in features)
+
+
+def test_the_head_alone_learns_as_long_as_it_gets_better(data: FoldData, tmp_path: Path) -> None:
+    given = build_classifier("shufflenet_v2_x0_5", classes=2).state_dict()
+    torch.save(given, tmp_path / "given.pth")
+    config = replace(
+        CONFIG, weights=str(tmp_path / "given.pth"), head_epochs=5, epochs=0, patience=2
+    )
+    state = _train(data, tmp_path / "whole", config)
+    assert len(state.history) == 5
+    learned = state.classifier.state_dict()
+    features = {name for name in given if not name.startswith("fc.")}
+    assert all(torch.equal(learned[name], given[name]) for name in features)
+    hasty = _train(data, tmp_path / "hasty", replace(config, patience=1, learning_rate=1.0))
+    assert len(hasty.history) == hasty.best_epoch.number + 1 < 5
+
+
+def test_a_loss_that_is_no_number_is_an_error_and_leaves_no_checkpoint(
+    data: FoldData, tmp_path: Path
+) -> None:
+    weights = build_classifier("shufflenet_v2_x0_5", classes=2).state_dict()
+    weights["conv1.0.weight"].fill_(float("nan"))
+    torch.save(weights, tmp_path / "nan.pth")
+    with pytest.raises(EnrichmentError, match=r"not a number.*--learning-rate"):
+        _train(data, tmp_path, replace(CONFIG, weights=str(tmp_path / "nan.pth")))
+    assert not (tmp_path / "resume.pth").exists()
+
+
+def test_weights_for_another_architecture_are_refused(data: FoldData, tmp_path: Path) -> None:
+    torch.save(build_classifier("mobilenet_v2", classes=2).state_dict(), tmp_path / "other.pth")
+    with pytest.raises(ModelError, match="another architecture"):
+        _train(data, tmp_path, replace(CONFIG, weights=str(tmp_path / "other.pth")))
+
+
+def test_too_large_batches_are_a_message_that_names_the_option(
+    data: FoldData, tmp_path: Path
+) -> None:
+    side = 1 << 16  # pixels: 20,000 such pictures are more than any address space holds
+    many = replace(
+        data,
+        pictures=torch.zeros(1, dtype=torch.uint8).expand(20_000, 3, side, side),
+        targets=data.targets[:1].expand(20_000, 2),
+        fold=replace(data.fold, training=np.arange(20_000)),
+    )
+    config = replace(CONFIG, input_size=side, batch_size=20_000)
+    with (
+        pytest.raises(EnrichmentError, match=r"memory of cpu .*--batch-size"),
+        explaining_memory(config, CPU),
+    ):
+        _train(many, tmp_path, config)
+
+
+def test_the_device_too_says_in_words_that_its_memory_is_full() -> None:
+    with (
+        pytest.raises(EnrichmentError, match=r"memory of cuda .* 8 pictures .*--batch-size"),
+        explaining_memory(CONFIG, torch.device("cuda")),
+    ):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+    with (
+        pytest.raises(RuntimeError, match="something else"),
+        explaining_memory(CONFIG, torch.device("cuda")),
+    ):
+        raise RuntimeError("something else")
+
+
+WITHOUT_ROOM = """
+import resource, signal, sys
+from pathlib import Path
+import torch
+from common.errors import EnrichmentError, ModelError
+from trainer.learning.state import Epoch, TrainingState
+
+layer = torch.nn.Linear(100, 100)
+state = TrainingState(classifier=layer, optimizer=torch.optim.AdamW(layer.parameters()))
+path = Path(sys.argv[1])
+for number in (1, 2):
+    state.add(Epoch(number=number, training_loss=1, validation_loss=1, validation_accuracy=1))
+    try:
+        state.save(path)
+    except EnrichmentError as error:
+        print(error)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+state.restore(path, torch.device("cpu"))
+print(len(state.history))
+"""
+
+
+def test_a_disk_that_fills_up_leaves_the_former_state_whole(tmp_path: Path) -> None:
+    """In a process of its own: the limit on files would hold for the report of the tests too."""
+    command = [sys.executable, "-c", WITHOUT_ROOM, str(tmp_path / "resume.pth")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    message, epochs = ended.stdout.splitlines()
+    assert "resume.pth cannot be written" in message
+    assert epochs == "1"
+    assert [path.name for path in tmp_path.iterdir()] == ["resume.pth"]

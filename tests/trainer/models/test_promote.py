@@ -1,0 +1,315 @@
+"""From an experiment to the active model."""
+
+import hashlib
+import pickle
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sqlalchemy import Engine, Row, select
+from typer.testing import CliRunner, Result
+
+from common.store.session import open_store
+from common.store.tables import Checkpoint, Concept, Dataset, Model, TrainingRun
+from common.vision.model import Model as LoadedModel
+from common.vision.model import load_bundle
+from tests.trainer.pictures import VOCABULARY
+from tests.trainer.store_rows import add_dataset, add_label
+from trainer.cli import app
+from trainer.folds.experiment import Experiment
+from trainer.report.summary import summarise
+from trainer.scoring.calibration import at_temperature
+
+Promote = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Where `trained` keeps the experiment that all tests of this module start from."""
+    return [tmp_path_factory.mktemp("trained") / "experiments"]
+
+
+@pytest.fixture
+def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """On a store with a dataset of 40 maps and 40 toys."""
+    monkeypatch.setenv("IMAGE_DIR", str(tmp_path / "images"))
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
+    engine = open_store()
+    with engine.begin() as connection:
+        add_dataset(connection, "plain", tmp_path / "images", each=40)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def trained(engine: Engine, trained_once: list[Path], tmp_path: Path) -> Path:
+    """The folder of the experiments, with `run`, a cross-validation of two folds, recorded."""
+    folder = tmp_path / "experiments"
+    if trained_once[0].exists():
+        shutil.copytree(trained_once[0], folder)
+    result = CliRunner().invoke(app, _training(folder))  # the second time there is nothing to do
+    assert result.exit_code == 0, result.output
+    if not trained_once[0].exists():
+        shutil.copytree(folder, trained_once[0])
+    return folder
+
+
+def _training(folder: Path) -> list[str]:
+    return [
+        *("train", "--name", "plain", "--saving-dir", str(folder), "--experiment-name", "run"),
+        *("--arch", "shufflenet_v2_x0_5", "--input-size", "32", "--folds", "2", "--epochs", "6"),
+        *("--batch-size", "8", "--learning-rate", "0.005", "--img-aug", "0.1"),
+    ]
+
+
+@pytest.fixture
+def promote(trained: Path) -> Promote:
+    """The command `trainer promote`."""
+
+    def run(*more: str, experiment: str = "run") -> Result:
+        arguments = ["promote", experiment, "--saving-dir", str(trained), *more]
+        return CliRunner().invoke(app, arguments)
+
+    return run
+
+
+def _models(engine: Engine) -> list[Row[tuple[str, int, str, str]]]:
+    columns = (Model.name, Model.version, Model.stage, Model.path, Model.sha256, Model.run_id)
+    with engine.connect() as connection:
+        return list(connection.execute(select(*columns).order_by(Model.id)))
+
+
+def test_a_run_on_a_dataset_is_recorded_in_the_store(engine: Engine, trained: Path) -> None:
+    with engine.connect() as connection:
+        run = connection.execute(select(TrainingRun.name, TrainingRun.metrics)).one()
+        checkpoints = connection.execute(select(Checkpoint.path, Checkpoint.fold)).all()
+    assert run.name == "run"
+    assert 0 <= run.metrics["accuracy"]["mean"] <= 1
+    assert [checkpoint.fold for checkpoint in checkpoints] == [0, 1]
+    assert all(Path(checkpoint.path).exists() for checkpoint in checkpoints)
+
+
+def test_a_promoted_model_is_active_and_its_bundle_loads(
+    engine: Engine, promote: Promote, tmp_path: Path
+) -> None:
+    result = promote()
+    assert result.exit_code == 0, result.output
+    (row,) = _models(engine)
+    assert (row.name, row.version, row.stage, row.path) == ("run", 1, "active", "run-1")
+    assert row.run_id is not None
+    model = load_bundle(tmp_path / "models" / row.path, row.sha256)
+    assert model.description.labels == ("map", "toy")
+    assert model.description.picture_source == "thumbnail"
+    with engine.connect() as connection:
+        labels = connection.scalar(select(Model.labels))
+        assert labels == [VOCABULARY["map"], VOCABULARY["toy"]]
+        assert set(connection.scalars(select(Concept.uri))) >= set(labels)
+
+
+def test_the_best_fold_is_promoted_and_gives_the_probabilities_of_its_test(
+    engine: Engine, promote: Promote, trained: Path, tmp_path: Path
+) -> None:
+    assert promote().exit_code == 0
+    experiment = Experiment(trained, "run")
+    best = min((experiment.result(k) for k in (0, 1)), key=lambda result: result.validation_loss)
+    (row,) = _models(engine)
+    model = load_bundle(tmp_path / "models" / row.path, row.sha256)
+    assert model.description.created_from["folds"] == [best.fold]
+    tested = experiment.predictions(best.fold)
+    found = model.probabilities(_pictures(tested.keys, tmp_path / "images", model))
+    temperature = summarise(experiment).temperature
+    assert model.description.temperature == temperature != 1
+    expected = at_temperature(tested.probabilities, temperature, "single")
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def _pictures(keys: tuple[str, ...], image_dir: Path, model: LoadedModel) -> torch.Tensor:
+    prepare = model.description.preprocessing.to_uint8
+    files = [image_dir / f"{key.removeprefix('/1/')}.png" for key in keys]
+    return torch.stack([prepare(Image.open(file)) for file in files])
+
+
+def test_the_self_test_has_unseen_pictures_and_the_calibration_others(
+    engine: Engine, promote: Promote, trained: Path, tmp_path: Path
+) -> None:
+    assert promote("--fold", "1").exit_code == 0
+    (row,) = _models(engine)
+    model = load_bundle(tmp_path / "models" / row.path, row.sha256)
+    model.self_test(model.probabilities)
+    unseen = Experiment(trained, "run").predictions(1).keys
+    self_test = _found_among(unseen, model.self_test_pictures, tmp_path / "images", model)
+    assert len(self_test) == len(unseen) == len(model.self_test_pictures)
+    seen = Experiment(trained, "run").predictions(0).keys
+    calibration = _found_among(seen, model.calibration_pictures, tmp_path / "images", model)
+    assert len(calibration) == len(model.calibration_pictures) == 16  # a fifth
+    for chosen in (self_test, calibration):
+        labels = Counter(key.split("_")[0] for key in chosen)
+        assert labels["/1/map"] == labels["/1/toy"]
+
+
+def _found_among(
+    keys: tuple[str, ...], pictures: torch.Tensor, image_dir: Path, model: LoadedModel
+) -> set[str]:
+    """Which of the keys has one of the pictures."""
+    known = _pictures(keys, image_dir, model)
+    return {
+        key
+        for key, picture in zip(keys, known, strict=True)
+        if (pictures == picture).flatten(1).all(1).any()
+    }
+
+
+def test_the_ensemble_is_tested_and_calibrated_by_different_pictures(
+    engine: Engine, promote: Promote, tmp_path: Path
+) -> None:
+    assert promote("--ensemble", "--name", "all").exit_code == 0
+    (row,) = _models(engine)
+    model = load_bundle(tmp_path / "models" / "all-1", row.sha256)
+    assert len(model.description.members) == 2
+    keys = tuple(f"/1/{label}_{i}" for label in ("map", "toy") for i in range(40))
+    parts = [
+        _found_among(keys, pictures, tmp_path / "images", model)
+        for pictures in (model.self_test_pictures, model.calibration_pictures)
+    ]
+    assert [len(part) for part in parts] == [64, 16]
+    assert not parts[0] & parts[1]
+
+
+def test_without_the_pictures_of_the_training_the_self_test_is_missed(
+    engine: Engine, promote: Promote, trained: Path
+) -> None:
+    splits = trained / "run" / "splits.csv"
+    splits.write_text(splits.read_text().replace("/images/", "/gone/"))
+    result = promote()
+    assert result.exit_code == 0
+    assert "the model has no self-test" in result.output
+
+
+def test_a_model_of_several_labels_a_picture_is_promoted(engine: Engine, tmp_path: Path) -> None:
+    with engine.begin() as connection:
+        dataset_id = connection.scalar(select(Dataset.id))
+        for number in range(0, 40, 2):
+            add_label(connection, dataset_id, f"/1/map_{number}", "toy")
+    folder = tmp_path / "experiments"
+    trained = CliRunner().invoke(app, [*_training(folder), "--mode", "multi"])
+    assert trained.exit_code == 0, trained.output
+    result = CliRunner().invoke(app, ["promote", "run", "--saving-dir", str(folder)])
+    assert result.exit_code == 0, result.output
+    (row,) = _models(engine)
+    model = load_bundle(tmp_path / "models" / row.path, row.sha256)
+    assert model.description.kind == "multi"
+    experiment = Experiment(folder, "run")
+    (best,) = model.description.created_from["folds"]
+    tested = experiment.predictions(best)
+    assert tested.targets.sum() > len(tested.keys)
+    expected = at_temperature(tested.probabilities, model.description.temperature, "multi")
+    found = model.probabilities(_pictures(tested.keys, tmp_path / "images", model))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_the_next_model_retires_the_former(engine: Engine, promote: Promote) -> None:
+    assert promote("--fold", "0").exit_code == 0
+    assert promote("--fold", "1").exit_code == 0
+    found = [(row.version, row.stage) for row in _models(engine)]
+    assert found == [(1, "retired"), (2, "active")]
+
+
+def test_the_same_promotion_again_makes_no_second_model(
+    engine: Engine, promote: Promote, tmp_path: Path
+) -> None:
+    for fold in ("0", "1"):
+        assert promote("--fold", fold).exit_code == 0
+    shutil.rmtree(tmp_path / "models" / "run-1")  # lost: it is put back
+    again = promote("--fold", "0")
+    assert again.exit_code == 0
+    assert "Promoted before, active now: run v1" in " ".join(again.output.split())
+    rows = _models(engine)
+    assert [(row.version, row.stage) for row in rows] == [(1, "active"), (2, "retired")]
+    load_bundle(tmp_path / "models" / "run-1", rows[0].sha256)
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"run-1", "run-2"}
+
+
+def test_a_concept_that_cannot_keep_the_promise_is_switched_off_and_said_so(
+    engine: Engine, promote: Promote, tmp_path: Path
+) -> None:
+    result = promote("--precision", "0.999")  # cannot be proved by 80 examples
+    assert result.exit_code == 0
+    assert "a precision of 0.999 is not proved: map, toy" in " ".join(result.output.split())
+    with engine.connect() as connection:
+        assert connection.scalar(select(Model.thresholds)) == {}
+    (row,) = _models(engine)
+    description = load_bundle(tmp_path / "models" / row.path, row.sha256).description
+    assert set(description.thresholds.values()) == {None}
+
+
+class _Bomb:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.marker,)
+
+
+def test_a_pickle_bomb_is_refused_even_with_a_matching_sha256(
+    engine: Engine, promote: Promote, trained: Path, tmp_path: Path
+) -> None:
+    split = trained / "run" / "split_0"
+    bomb = pickle.dumps(_Bomb(tmp_path / "executed"))
+    result = Experiment(trained, "run").result(0)
+    metrics = (split / "metrics.json").read_text()
+    digest = hashlib.sha256(bomb).hexdigest()
+    (split / "metrics.json").write_text(metrics.replace(result.checkpoint_sha256, digest))
+    (split / "checkpoint.pth").write_bytes(bomb)
+    refused = promote("--fold", "0")
+    assert refused.exit_code == 1
+    assert "not a plain state dict" in refused.stderr
+    assert not (tmp_path / "executed").exists()
+    _assert_nothing_promoted(engine, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["checkpoint", "unfinished", "predictions", "metrics"])
+def test_a_damaged_or_unfinished_experiment_is_refused(
+    engine: Engine, promote: Promote, trained: Path, tmp_path: Path, damage: str
+) -> None:
+    split = trained / "run" / "split_1"
+    if damage == "checkpoint":
+        (split / "checkpoint.pth").write_bytes((split / "checkpoint.pth").read_bytes()[:-9])
+    elif damage == "unfinished":
+        (split / "metrics.json").unlink()
+    elif damage == "predictions":
+        (split / "predictions.csv").write_text("example,category,predicted,map\n/1/x,toy,toy,z\n")
+    else:
+        (split / "metrics.json").write_text("{")
+    refused = promote("--ensemble")
+    assert refused.exit_code == 1
+    assert "split_1" in refused.stderr
+    _assert_nothing_promoted(engine, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("more", "experiment", "message"),
+    [
+        ([], "walk", "there are: run"),
+        (["--fold", "2"], "run", "no fold 2"),
+        (["--fold", "0", "--ensemble"], "run", "either --fold or --ensemble"),
+        (["--precision", "1.5"], "run", "not between 0 and 1"),
+        (["--name", "../run"], "run", "no name"),
+    ],
+)
+def test_wrong_arguments_are_a_message(
+    engine: Engine, promote: Promote, tmp_path: Path, more: list[str], experiment: str, message: str
+) -> None:
+    refused = promote(*more, experiment=experiment)
+    assert refused.exit_code == 2, refused.output
+    assert message in refused.stderr
+    _assert_nothing_promoted(engine, tmp_path)
+
+
+def _assert_nothing_promoted(engine: Engine, tmp_path: Path) -> None:
+    assert _models(engine) == []
+    assert not (tmp_path / "models").exists() or not list((tmp_path / "models").iterdir())

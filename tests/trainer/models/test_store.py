@@ -1,0 +1,73 @@
+"""Runs and models in the store."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from common.store.session import open_store
+from common.store.tables import Checkpoint, TrainingRun
+from tests.trainer.bundles import promoted
+from trainer.models.store import (
+    CheckpointRow,
+    activate_model,
+    record_run,
+    retire_model,
+    stored_models,
+)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """On an empty store."""
+    engine = open_store()
+    yield engine
+    engine.dispose()
+
+
+def test_a_run_recorded_twice_stands_there_once(engine: Engine) -> None:
+    for accuracy in (0.1, 0.2):
+        record_run(
+            engine,
+            name="run",
+            config={"folds": 1},
+            fingerprint="f",
+            metrics={"accuracy": accuracy},
+            checkpoints=[CheckpointRow(fold=0, path="c.pth", sha256="a" * 64, metrics={})],
+        )
+    with engine.connect() as connection:
+        assert connection.scalars(select(TrainingRun.metrics)).all() == [{"accuracy": 0.2}]
+        assert connection.scalars(select(Checkpoint.fold)).all() == [0]
+
+
+def _stages(engine: Engine) -> dict[str, str]:
+    return {model.title: model.stage for model in stored_models(engine)}
+
+
+def test_one_model_at_a_time_is_active(engine: Engine, tmp_path: Path) -> None:
+    promoted(engine, tmp_path, seed=1)
+    promoted(engine, tmp_path, seed=2)
+    promoted(engine, tmp_path, name="other", seed=3, active=False)
+    assert _stages(engine) == {
+        "other v1": "candidate",
+        "small v1": "retired",
+        "small v2": "active",
+    }
+    activate_model(engine, stored_models(engine, "other")[0].id)
+    assert _stages(engine) == {"other v1": "active", "small v1": "retired", "small v2": "retired"}
+
+
+def test_retiring_tells_whether_another_model_is_active(engine: Engine, tmp_path: Path) -> None:
+    promoted(engine, tmp_path, seed=1)
+    promoted(engine, tmp_path, seed=2)
+    first, second = stored_models(engine, "small")
+    assert retire_model(engine, first.id)
+    assert not retire_model(engine, second.id)
+    assert set(_stages(engine).values()) == {"retired"}
+
+
+def test_a_candidate_that_is_added_again_stays_what_it_is(engine: Engine, tmp_path: Path) -> None:
+    assert promoted(engine, tmp_path).is_new
+    assert not promoted(engine, tmp_path, name="again", active=False).is_new
+    assert _stages(engine) == {"small v1": "active"}

@@ -1,0 +1,112 @@
+"""The report: true, harmless, whole, and fit to look at."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from common.vision.model import Kind
+from tests.browser import see
+from tests.trainer.experiments import copied, finished_experiment
+from trainer.folds.experiment import Experiment
+from trainer.report.summary import summarise, write_summary
+
+HOSTILE = (
+    "<script>document.title='x'</script>",
+    '"><img src=x onerror="document.title=\'x\'">',
+    "</style></title>{{ 7 * 7 }}",
+    "a category whose name is longer than any telephone is wide_" + 60 * "w",
+)
+
+
+def _report(experiment: Experiment) -> Path:
+    write_summary(experiment, summarise(experiment))
+    return experiment.folder / "report.html"
+
+
+@pytest.fixture(scope="module", params=["single", "multi"])
+def report(
+    finished: dict[Kind, Experiment],
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Path:
+    """Of an experiment of either kind."""
+    return _report(copied(finished[request.param], tmp_path_factory.mktemp("report")))
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of an experiment whose labels were chosen to break the page."""
+    folder = tmp_path_factory.mktemp("hostile")
+    return _report(finished_experiment(folder, categories=HOSTILE))
+
+
+def test_it_needs_no_other_file_and_no_network(report: Path) -> None:
+    text = report.read_text()
+    sources = re.findall(r'(?:src|href|url)\s*[=(]\s*"?([^">)]*)', text)
+    assert sources
+    assert {source.split(":")[0] for source in sources if source[0] != "#"} == {"data", "https"}
+    assert not re.search(r'src="(?!data:)', text)
+    assert "default-src 'none'" in text
+    assert len(text) < 3_000_000
+
+
+def test_it_says_what_the_summary_says(finished: dict[Kind, Experiment], tmp_path: Path) -> None:
+    experiment = copied(finished["single"], tmp_path)
+    summary = summarise(experiment)
+    text = _report(experiment).read_text()
+    for spread in summary.averages().values():
+        assert str(spread) in text
+    assert "1 × picture unreadable (damaged): " in text
+    assert "/90101/object_35" in text
+    assert f"{summary.majority:.1%}" in text
+    assert f"the fitted temperature is {summary.temperature:.2f}" in text
+
+
+def test_mistakes_lead_to_the_records(report: Path) -> None:
+    links = re.findall(r'href="(https://www\.europeana\.eu/[^"]*)"', report.read_text())
+    assert links
+    assert all(re.fullmatch(r".*eu/item/90101/object_\d+", link) for link in links)
+
+
+def test_files_of_a_folder_have_no_page(finished: dict[Kind, Experiment], tmp_path: Path) -> None:
+    experiment = copied(finished["single"], tmp_path)
+    dataset = experiment.folder / "dataset.json"
+    dataset.write_text(dataset.read_text().replace('"thumbnail"', '"folder"'))
+    text = _report(experiment).read_text()
+    assert "www.europeana.eu" not in text
+    assert "/90101/object_" in text
+
+
+def test_pictures_that_are_gone_are_said_to_be(
+    finished: dict[Kind, Experiment], tmp_path: Path
+) -> None:
+    experiment = copied(finished["single"], tmp_path)
+    splits = experiment.folder / "splits.csv"
+    splits.write_text(splits.read_text().replace(".png", ".gone"))
+    shutil.rmtree(experiment.split(0) / "heatmaps")
+    assert "picture not at hand" in _report(experiment).read_text()
+
+
+def test_labels_are_text_and_nothing_else(hostile: Path) -> None:
+    text = hostile.read_text()
+    assert "<script" not in text
+    assert "<img src=x" not in text
+    assert "{{ 7 * 7 }}" in text
+    assert text.count("</style>") == text.count("</title>") == 1
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+def test_a_browser_shows_all_of_it(report: Path, tmp_path: Path, width: int) -> None:
+    seen = see(report, tmp_path, width=width)
+    assert seen.pictures > 10
+    assert (seen.missing, seen.unnamed, seen.scripts) == (0, 0, 0)
+    assert seen.overflow == 0
+    assert "The surest mistakes" in seen.headings
+
+
+def test_a_browser_is_not_harmed_by_labels(hostile: Path, tmp_path: Path) -> None:
+    seen = see(hostile, tmp_path, width=400)
+    assert (seen.missing, seen.scripts, seen.overflow) == (0, 0, 0)
+    assert all(label in seen.text for label in HOSTILE[:2])

@@ -1,0 +1,82 @@
+"""`trainer` in processes of its own: quick trainings that can be killed, and compared."""
+
+import csv
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from trainer.learning.settings import TrainingConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAINER = (sys.executable, "-m", "trainer.cli")
+TRAINED = TrainingConfig(  # by the arguments that `training` gives
+    architecture="shufflenet_v2_x0_5",
+    input_size=32,
+    folds=2,
+    epochs=8,
+    patience=8,
+    batch_size=8,
+)
+PATIENCE = 600.0  # seconds; on a busy machine torch alone takes many to import
+
+
+@contextmanager
+def running(
+    *arguments: str, by: Sequence[str] = TRAINER, stderr: int = subprocess.DEVNULL
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process in a group of its own, killed with the block; one thread, as the tests have."""
+    process = subprocess.Popen(
+        [*by, *arguments],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def training(data: Path, name: str, *more: str) -> list[str]:
+    """The arguments of a quick training on a folder with a vocabulary beside it."""
+    return [
+        *("train", "--data-dir", str(data), "--folds", "2", "--experiment-name", name),
+        *("--vocab-json", str(data.parent / "vocabulary.json")),
+        *("--saving-dir", str(data.parent / "experiments"), "--arch", TRAINED.architecture),
+        *("--input-size", "32", "--epochs", "8", "--patience", "8", "--batch-size", "8", *more),
+    ]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Look often, for not too long."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.005)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process started."""
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in threads for child in path.read_text().split()]
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """Which of the numbers of two experiments are not the same to the last bit."""
+    files = ["summary.json"]
+    files += [f"split_{k}/{file}" for k in (0, 1) for file in ("history.csv", "predictions.csv")]
+    different = [file for file in files if (one / file).read_text() != (other / file).read_text()]
+    return different + ["splits"] * (_splits(one) != _splits(other))
+
+
+def _splits(experiment: Path) -> list[list[str]]:
+    """The part of each example in each fold; the pictures may lie elsewhere."""
+    with (experiment / "splits.csv").open(newline="") as file:
+        return [[key, *parts] for key, _, _, *parts in csv.reader(file)]

@@ -1,0 +1,141 @@
+"""`trainer evaluate`: a model scored on labelled pictures."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+from typer.testing import CliRunner, Result
+
+from common.errors import DatasetError
+from common.store.session import open_store
+from tests.trainer.bundles import bundle, describe, promoted
+from tests.trainer.pictures import VOCABULARY, draw_folder
+from tests.trainer.store_rows import add_dataset
+from trainer.cli import app
+from trainer.data.dataset import folder_data
+from trainer.scoring.evaluate import evaluate
+
+
+def run(model: Path | str, *more: str) -> Result:
+    return CliRunner().invoke(app, ["evaluate", str(model), *more])
+
+
+class _Pretender:
+    """Answers with given probabilities, in the order of the pictures."""
+
+    def __init__(self, rows: list[list[float]]) -> None:
+        self.rows = np.array(rows, dtype=np.float32)
+        self.batches: list[int] = []
+
+    def __call__(self, batch: torch.Tensor) -> NDArray[np.float32]:
+        start = sum(self.batches)
+        self.batches.append(len(batch))
+        return self.rows[start : start + len(batch)]
+
+
+def test_the_numbers_are_those_of_the_answers(tmp_path: Path) -> None:
+    data = folder_data(draw_folder(tmp_path / "data", 3), VOCABULARY)
+    compute = _Pretender(
+        [
+            [0.9, 0.1, 0.0],  # maps: two right, both written
+            [0.6, 0.3, 0.1],
+            [0.2, 0.7, 0.1],  # called a toy, and written as one
+            [0.3, 0.4, 0.3],  # toys: two right, one of them written
+            [0.1, 0.8, 0.1],
+            [0.1, 0.0, 0.9],  # called a textile, which is switched off
+        ]
+    )
+    found = evaluate(describe(threshold=0.5), data, compute, batch_size=4)
+    assert compute.batches == [4, 2]
+    assert found.metrics.accuracy == pytest.approx(4 / 6)
+    maps, toys = found.effects["map"], found.effects["toy"]
+    assert (maps.written, maps.precision, maps.found) == (2, 1.0, pytest.approx(2 / 3))
+    assert (toys.written, toys.precision, toys.found) == (2, 0.5, pytest.approx(1 / 3))
+    assert found.effects["textile"].written == 0
+    assert found.written_precision == 0.75
+    assert found.pictures_written == 4
+    assert json.loads(json.dumps(found.to_json()))["metrics"]["categories"]["textile"]["f1"] is None
+
+
+def test_unreadable_pictures_are_left_out_and_named(tmp_path: Path) -> None:
+    folder = draw_folder(tmp_path / "data", 2)
+    (folder / "map" / "000.png").write_bytes(b"no picture")
+    data = folder_data(folder, VOCABULARY)
+    compute = _Pretender([[0.9, 0.1, 0.0]] * 3)
+    found = evaluate(describe(), data, compute, batch_size=8)
+    assert found.metrics.examples == 3
+    assert [part.keys for part in found.left_out] == [("map/000.png",)]
+    assert found.effects["map"].precision == pytest.approx(1 / 3)
+
+
+def test_the_same_concept_under_another_label_is_the_same_category(tmp_path: Path) -> None:
+    folder = draw_folder(tmp_path / "data", 2)
+    (folder / "map").rename(folder / "chart")
+    (tmp_path / "v.json").write_text(
+        json.dumps({"chart": VOCABULARY["map"], "toy": VOCABULARY["toy"]})
+    )
+    model = bundle(tmp_path / "m")
+    result = run(model, "--data-dir", str(folder), "--vocab-json", str(tmp_path / "v.json"))
+    assert result.exit_code == 0, result.output
+    scores = json.loads(result.stdout)
+    assert scores["metrics"]["categories"]["map"]["support"] == 2
+    assert scores["model"] == str(model)
+
+
+def test_tables_are_for_people_and_json_for_programs(tmp_path: Path) -> None:
+    folder = draw_folder(tmp_path / "data", 2, ("map", "textile", "toy"))
+    result = run(bundle(tmp_path / "m"), "--data-dir", str(folder))
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["examples"] == 6
+    for title in ("macro F1", "calibration error", "Most probable category", "What is written"):
+        assert title in result.stderr
+
+
+def test_categories_that_the_model_does_not_know_are_named(tmp_path: Path) -> None:
+    folder = draw_folder(tmp_path / "data", 2)
+    (folder / "toy").rename(folder / "ship")
+    ship = {"map": VOCABULARY["map"], "ship": "http://example.org/ship"}
+    with pytest.raises(DatasetError, match=r"ship \(http://example.org/ship\).*It knows map, toy"):
+        evaluate(describe(), folder_data(folder, ship), _Pretender([]), batch_size=1)
+    refused = run(bundle(tmp_path / "m"), "--data-dir", str(folder))
+    assert refused.exit_code == 2
+    assert "no concept for ship" in refused.stderr
+
+
+@pytest.fixture
+def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """On a store with a dataset of three maps and three toys."""
+    monkeypatch.setenv("IMAGE_DIR", str(tmp_path / "images"))
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
+    engine = open_store()
+    with engine.begin() as connection:
+        add_dataset(connection, "plain", tmp_path / "images", each=3)
+    yield engine
+    engine.dispose()
+
+
+def test_a_stored_model_is_scored_on_a_dataset_of_the_store(engine: Engine, tmp_path: Path) -> None:
+    promoted(engine, tmp_path / "models")
+    result = run("small@1", "--name", "plain")
+    assert result.exit_code == 0, result.output
+    scores = json.loads(result.stdout)
+    assert (scores["model"], scores["data"], scores["examples"]) == ("small v1", "dataset plain", 6)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "Give either --name DATASET or --data-dir FOLDER"),
+        (["--data-dir", "/nowhere"], "no folder /nowhere"),
+    ],
+)
+def test_wrong_arguments_are_a_message(tmp_path: Path, more: list[str], message: str) -> None:
+    result = run(bundle(tmp_path / "m"), *more)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""

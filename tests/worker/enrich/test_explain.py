@@ -1,0 +1,129 @@
+"""Heatmaps of a chunk's predictions."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image, ImageChops, ImageStat
+from structlog.testing import capture_logs
+from torch import nn
+
+from common.errors import DeviceError
+from common.vision.heatmap import HeatmapMaker
+from common.vision.model import Model, Predictor
+from common.vision.preprocessing import Preprocessing
+from tests.common.vision.models import MAP, PAINTING, SIZE, model_of
+from worker.enrich import explain as explaining
+from worker.enrich.explain import explain
+from worker.enrich.heatmap_files import relative_path
+from worker.ledger.enrichments import Prediction
+from worker.ledger.finish import ChunkOutcome
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    return model_of("squeezenet1_1", tmp_path / "model", members=2)
+
+
+def seen(count: int) -> ChunkOutcome:
+    """So many records; each picture shows a map, the first a painting as well."""
+    drawn = torch.rand((count, 3, 4, 4), generator=torch.Generator().manual_seed(0)) * 255
+    pictures = nn.functional.interpolate(drawn, size=SIZE, mode="bilinear").byte()
+    predictions = [predicted(number, MAP) for number in range(count)]
+    return ChunkOutcome(
+        predictions=[*predictions, predicted(0, PAINTING)],
+        pictures={url(number): picture for number, picture in enumerate(pictures)},
+    )
+
+
+def predicted(number: int, concept: str) -> Prediction:
+    return Prediction(
+        record_id=f"/1/r{number}",
+        concept_uri=concept,
+        confidence=0.9,
+        source="media",
+        image_url=url(number),
+    )
+
+
+def url(number: int) -> str:
+    return f"http://m.example/../../{number}.jpg"
+
+
+def ignore() -> None:
+    """Nobody wants to know."""
+
+
+def test_each_prediction_gets_the_heatmap_of_its_picture_and_concept(
+    model: Model, tmp_path: Path
+) -> None:
+    outcome = seen(20)
+    before = list(outcome.predictions)
+    explain(outcome, model, tmp_path / "kept", on_record=ignore)
+    assert [replace(each, heatmap=None) for each in outcome.predictions] == before
+    names = [each.heatmap for each in outcome.predictions]
+    assert len(set(names)) == 21
+    maker = HeatmapMaker(model.predictor.members, model.description.preprocessing)
+    for each in (outcome.predictions[0], outcome.predictions[-1]):
+        picture = outcome.pictures[each.image_url]
+        heats = maker.heatmaps(torch.stack([picture, picture]), [0, 1])
+        with Image.open(tmp_path / "kept" / relative_path(str(each.heatmap))) as kept:
+            off = [difference(kept, explaining.side_by_side(picture, heat)) for heat in heats]
+        output = model.description.concept_uris.index(each.concept_uri)
+        assert off[output] < 8 < off[1 - output]  # of 255; JPEG loses some
+
+
+def difference(first: Image.Image, second: Image.Image) -> float:
+    return max(ImageStat.Stat(ImageChops.difference(first, second)).mean)
+
+
+def test_the_same_chunk_again_leaves_no_other_files(model: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    for _ in range(2):
+        explain(seen(3), model, folder, on_record=ignore)
+    assert len(list(folder.rglob("*.*"))) == 4
+
+
+def test_a_lost_lease_ends_the_work_between_batches(model: Model, tmp_path: Path) -> None:
+    class LostError(Exception):
+        pass
+
+    def lose() -> None:
+        raise LostError
+
+    outcome = seen(20)
+    with pytest.raises(LostError):
+        explain(outcome, model, tmp_path / "kept", on_record=lose)
+    assert len(list((tmp_path / "kept").rglob("*.*"))) == explaining.AT_A_TIME
+    assert not any(each.heatmap for each in outcome.predictions)
+
+
+class _Breaking(nn.Sequential):
+    """Looked at once, to find its layers, it works; then its device is broken."""
+
+    looks = 0
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        self.looks += 1
+        if self.looks > 1:
+            raise RuntimeError("CUDA error: an illegal memory access")
+        return super().forward(pictures)
+
+
+def test_a_device_that_breaks_blames_no_record(model: Model, tmp_path: Path) -> None:
+    layers = nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    broken = replace(model, predictor=Predictor([_Breaking(*layers)], model.description))
+    with pytest.raises(DeviceError, match="illegal memory"):
+        explain(seen(2), broken, tmp_path / "kept", on_record=ignore)
+
+
+def test_a_model_without_places_explains_nothing_and_says_so(model: Model, tmp_path: Path) -> None:
+    tiny = replace(model.description, preprocessing=Preprocessing(size=1))
+    classifier = nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    without = replace(model, description=tiny, predictor=Predictor([classifier], tiny))
+    outcome = seen(2)
+    with capture_logs() as logs:
+        explain(outcome, without, tmp_path / "kept", on_record=ignore)
+    assert [entry["event"] for entry in logs] == ["no heatmaps"]
+    assert [each.heatmap for each in outcome.predictions] == [None] * 3

@@ -1,0 +1,84 @@
+"""`worker health`: what a container's probe is told."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+from typer.testing import CliRunner
+
+from common.errors import EnrichmentError, UsageError
+from worker.cli import app
+from worker.process.health import DEAD_AFTER, Heartbeat, check_alive
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "heartbeat"
+
+
+def heartbeat(path: Path, *, alive: bool = True, model_loaded: bool = True) -> Heartbeat:
+    return Heartbeat(path, alive=lambda: alive, model_loaded=lambda: model_loaded, interval=0.02)
+
+
+def test_a_beating_heart_is_alive_until_it_stops(path: Path) -> None:
+    beating = heartbeat(path)
+    beating.start()
+    while not path.exists():
+        time.sleep(0.01)
+    first = path.stat().st_mtime_ns
+    deadline = time.monotonic() + 10
+    while path.stat().st_mtime_ns == first:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    check_alive(path, model_loaded=True)
+    beating.stop()
+    with pytest.raises(EnrichmentError, match="is not there"):
+        check_alive(path)
+
+
+def test_a_worker_that_hangs_beats_no_more(path: Path) -> None:
+    heartbeat(path).beat()
+    before = path.stat().st_mtime_ns
+    heartbeat(path, alive=False).beat()
+    assert path.stat().st_mtime_ns == before
+    long_ago = time.time() - DEAD_AFTER - 1
+    os.utime(path, (long_ago, long_ago))
+    with pytest.raises(EnrichmentError, match="last heartbeat was 61 seconds ago"):
+        check_alive(path)
+
+
+def test_alive_is_not_ready(path: Path) -> None:
+    heartbeat(path, model_loaded=False).beat()
+    check_alive(path)
+    with pytest.raises(EnrichmentError, match="has not loaded a model"):
+        check_alive(path, model_loaded=True)
+
+
+def test_a_file_that_is_not_configured_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="WORKER_HEARTBEAT_FILE is not set"):
+        check_alive(None)
+
+
+def test_a_file_that_cannot_be_written_is_logged_and_does_not_end_the_heart() -> None:
+    with capture_logs() as logs:
+        heartbeat(Path("/proc/nowhere/heartbeat")).beat()
+    assert logs[0]["event"] == "no heartbeat"
+    assert "cannot be written" in logs[0]["error"]
+
+
+def test_the_exit_code_says_it(
+    path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKER_HEARTBEAT_FILE", str(path))
+    run = CliRunner().invoke
+    assert run(app, ["health"]).exit_code == 1
+    heartbeat(path).beat()
+    assert run(app, ["health"]).exit_code == 0
+    assert run(app, ["health", "--ready"]).exit_code == 0
+    monkeypatch.setenv("DATABASE_URL", database_url.replace("@", "@nowhere.invalid:1") + "x")
+    assert run(app, ["health"]).exit_code == 0
+    assert run(app, ["health", "--ready"]).exit_code == 1
+    monkeypatch.delenv("WORKER_HEARTBEAT_FILE")
+    assert run(app, ["health"]).exit_code == 2

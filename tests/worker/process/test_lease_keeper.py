@@ -1,0 +1,64 @@
+"""Leases are kept while there is progress, and only then."""
+
+import threading
+import time
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+
+from worker import jobs
+from worker.ledger import chunks
+from worker.process.lease_keeper import LeaseKeeper
+
+
+def claimed(engine: Engine, records: list[str]) -> chunks.Lease:
+    job_id = jobs.enqueue(engine, records).job_id
+    lease = chunks.claim(engine, job_id=job_id, number=1, worker="test", lease_seconds=0.6)
+    assert lease is not None
+    return lease
+
+
+def lease_left(engine: Engine, job_id: UUID) -> float:
+    with engine.connect() as connection:
+        left = text(
+            "SELECT extract(epoch FROM lease_until - now()) FROM job_chunk"
+            " WHERE job_id = :job_id AND number = 1"
+        )
+        return float(connection.execute(left, {"job_id": job_id}).scalar_one())
+
+
+def test_a_held_lease_does_not_run_out(engine: Engine, model_id: int, records: list[str]) -> None:
+    lease = claimed(engine, records)
+    keeper = LeaseKeeper(engine, lease_seconds=0.6)
+    keeper.start()
+    with keeper.hold(lease) as held:
+        time.sleep(1.2)
+        assert lease_left(engine, lease.job_id) > 0
+        assert not held.lost
+    keeper.stop()
+
+
+def test_a_lost_lease_is_noticed(engine: Engine, model_id: int, records: list[str]) -> None:
+    lease = claimed(engine, records)
+    keeper = LeaseKeeper(engine, lease_seconds=0.6)
+    chunks.give_back(engine, lease, blameless=True)
+    keeper.start()
+    with keeper.hold(lease) as held:
+        time.sleep(0.4)
+        assert held.lost
+    keeper.stop()
+
+
+def test_a_chunk_that_hangs_is_left_alone(
+    engine: Engine, model_id: int, records: list[str]
+) -> None:
+    lease = claimed(engine, records)
+    hung = threading.Event()
+    keeper = LeaseKeeper(engine, lease_seconds=0.6, hung_after=0.3, on_hung=hung.set)
+    keeper.start()
+    with keeper.hold(lease) as held:
+        held.progress()
+        assert hung.wait(5)
+        time.sleep(0.8)
+        assert lease_left(engine, lease.job_id) < 0
+    keeper.stop()

@@ -1,0 +1,163 @@
+"""The cache: every picture decoded once, at the size of the training, as one file of uint8.
+
+An epoch then reads a memory map, some hundred times faster than decoding. The name of a cache is
+the fingerprint of what is in it, so a stale one is never read, and experiments on the same data
+share one. All caches of a folder together take at most `MAX_BYTES`: the ones that were not used for
+longest make room for a new one.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from common.errors import DatasetError, EnrichmentError, RecordError
+from common.files import replacing, write_atomically
+from common.pictures.decode import PixelBudget, decode
+from common.process.progress import progress
+from common.vision.preprocessing import Preprocessing
+from trainer.data.dataset import READERS, Example, TrainingData
+
+VERSION = 1  # rises when the same picture would be decoded to other pixels
+MAX_BYTES = 50 * 10**9  # of all caches in one folder: a million pictures at 128 px
+ABANDONED = 24 * 3600  # seconds after which a half-written cache is nobody's
+WINDOW = 1024  # pictures decoded ahead of the writing, which bounds the memory
+
+Unreadable = dict[str, str]  # key of an example to the reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachedData:
+    """The readable part of the data, and its pictures: uint8 (n, 3, size, size), memory-mapped."""
+
+    data: TrainingData
+    pictures: torch.Tensor
+
+
+def cached(
+    data: TrainingData, preprocessing: Preprocessing, folder: Path, *, max_bytes: int = MAX_BYTES
+) -> CachedData:
+    """The data with its pictures, from the cache in `folder`, which is made where need be.
+
+    Raises:
+        DatasetError: no picture can be read, or all of them are more than the cache may take.
+        EnrichmentError: the disk has too little space.
+    """
+    name = fingerprint(data.examples, preprocessing)
+    pixels, notes = folder / f"{name}.uint8", folder / f"{name}.json"
+    pictures = (len(data.examples), 3, preprocessing.size, preprocessing.size)
+    unreadable = _whole(pixels, notes, pictures)
+    if unreadable is None:
+        _make_room(folder, math.prod(pictures), max_bytes=max_bytes, source=data.source)
+        unreadable = _build(data.examples, preprocessing, pixels=pixels, notes=notes)
+    if len(unreadable) == len(data.examples):
+        key, reason = next(iter(unreadable.items()))
+        raise DatasetError(f"No picture of {data.source} can be read; {key} for one: {reason}.")
+    pixels.touch()
+    readable = data
+    for reason in sorted(set(unreadable.values())):
+        keys = [key for key in unreadable if unreadable[key] == reason]
+        readable = readable.without(f"picture unreadable ({reason})", keys)
+    flat = torch.from_file(str(pixels), size=pixels.stat().st_size, dtype=torch.uint8)
+    return CachedData(data=readable, pictures=flat.view(-1, *pictures[1:]))
+
+
+def _whole(pixels: Path, notes: Path, pictures: Sequence[int]) -> Unreadable | None:
+    """What a cache of so many pictures, (n, 3, size, size), says is unreadable; None: it is not
+    there, or damaged."""
+    try:
+        unreadable: Unreadable = json.loads(notes.read_text())
+        count, *shape = pictures
+        is_whole = pixels.stat().st_size == (count - len(unreadable)) * math.prod(shape)
+    except (OSError, ValueError):
+        return None
+    return unreadable if is_whole else None
+
+
+def fingerprint(examples: Sequence[Example], preprocessing: Preprocessing) -> str:
+    """The name of the cache of these pictures, prepared in this way."""
+    how = [VERSION, preprocessing.size, preprocessing.resize]
+    digest = hashlib.sha256(json.dumps(how).encode())
+    for example in examples:
+        digest.update(f"{example.key}\0{example.sha256}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _build(
+    examples: Sequence[Example], preprocessing: Preprocessing, *, pixels: Path, notes: Path
+) -> Unreadable:
+    unreadable: Unreadable = {}
+    with replacing(pixels) as temporary, temporary.open("wb") as file:
+        for example, picture in _decoded(examples, preprocessing):
+            if isinstance(picture, str):
+                unreadable[example.key] = picture
+            else:
+                file.write(picture.numpy().tobytes())
+    write_atomically(notes, json.dumps(unreadable))
+    return unreadable
+
+
+def _decoded(
+    examples: Sequence[Example], preprocessing: Preprocessing
+) -> Iterator[tuple[Example, torch.Tensor | str]]:
+    prepare = partial(_prepare, preprocessing=preprocessing, budget=PixelBudget())
+    with (
+        progress("Decoding pictures", len(examples)) as report,
+        ThreadPoolExecutor(READERS) as pool,
+    ):
+        for start in range(0, len(examples), WINDOW):
+            window = examples[start : start + WINDOW]
+            for example, picture in zip(window, pool.map(prepare, window), strict=True):
+                report.advance()
+                yield example, picture
+
+
+def _prepare(
+    example: Example, preprocessing: Preprocessing, budget: PixelBudget
+) -> torch.Tensor | str:
+    """The pixels of an example, or the reason why there are none."""
+    try:
+        content = example.path.read_bytes()
+        decoded = decode(content, shorter_side=preprocessing.size, budget=budget)
+    except OSError as error:
+        return f"{error.strerror}".lower()
+    except RecordError as error:
+        return error.reason
+    return preprocessing.to_uint8(decoded.image)
+
+
+def _make_room(folder: Path, needed: int, *, max_bytes: int, source: str) -> None:
+    """Delete caches, the longest unused first, until another of `needed` bytes has its place."""
+    if needed > max_bytes:
+        raise DatasetError(
+            f"The decoded pictures of {source} take {_gigabytes(needed)}, more than the "
+            f"{_gigabytes(max_bytes)} of a cache. Take a smaller --input-size, or fewer pictures."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(".*.partial"):
+        if time.time() - path.stat().st_mtime > ABANDONED:
+            path.unlink(missing_ok=True)
+    caches = sorted(folder.glob("*.uint8"), key=lambda path: path.stat().st_mtime)
+    kept = sum(path.stat().st_size for path in caches)
+    if needed > shutil.disk_usage(folder).free + kept:
+        raise EnrichmentError(
+            f"The decoded pictures of {source} take {_gigabytes(needed)}, more than the disk of "
+            f"{folder} has free. Make room, or take a --saving-dir on another disk."
+        )
+    for path in caches:
+        if kept + needed > max_bytes or needed > shutil.disk_usage(folder).free:
+            kept -= path.stat().st_size
+            path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 10**9:,.2f} GB"

@@ -1,0 +1,179 @@
+"""Training data: labelled picture files, from a dataset of the store or from a folder."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.errors import DatasetError, UsageError
+from common.process.progress import progress
+from common.vision.model import Kind, PictureSource
+
+READERS = 8  # threads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """A picture with its labels: ascending positions of categories, one where the kind is single.
+
+    `key` is the record ID, or the path below the data folder; `sha256` that of the file.
+    `provider` is the institution that the record comes from, `url` where to look at the record;
+    pictures of a folder have neither.
+    """
+
+    key: str
+    path: Path
+    labels: tuple[int, ...]
+    sha256: str
+    provider: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Why some examples are not trained on, and which; `details` say more of each, or are empty."""
+
+    reason: str
+    keys: tuple[str, ...]
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """All that is known of the training data before a picture is decoded.
+
+    `categories` are labels in alphabetical order, `concept_uris` the concept of each. `kind` is
+    single where every example has one of them, multi where it may have several.
+    """
+
+    source: str
+    kind: Kind
+    categories: tuple[str, ...]
+    concept_uris: tuple[str, ...]
+    picture_source: PictureSource
+    examples: tuple[Example, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over kind, categories, concepts and examples: the same for the same data only."""
+        head = [self.kind, self.categories, self.concept_uris]
+        digest = hashlib.sha256(json.dumps(head).encode())
+        for example in self.examples:
+            known = [example.key, example.labels, example.sha256, example.provider]
+            digest.update(json.dumps(known).encode())
+        return digest.hexdigest()
+
+    @property
+    def targets(self) -> NDArray[np.bool_]:
+        """Which example (row) has which category (column)."""
+        targets = np.zeros((len(self.examples), len(self.categories)), dtype=np.bool_)
+        for row, example in enumerate(self.examples):
+            targets[row, example.labels] = True
+        return targets
+
+    @property
+    def counts(self) -> list[int]:
+        """Examples of each category."""
+        found = Counter(label for example in self.examples for label in example.labels)
+        return [found[label] for label in range(len(self.categories))]
+
+    def without(
+        self, reason: str, keys: Iterable[str], details: Mapping[str, str] | None = None
+    ) -> "TrainingData":
+        """The data less some examples, which are remembered as left out."""
+        dropped = sorted(set(keys))
+        if not dropped:
+            return self
+        left_out = LeftOut(
+            reason=reason,
+            keys=tuple(dropped),
+            details=tuple(details[key] for key in dropped) if details else (),
+        )
+        gone = frozenset(dropped)
+        return replace(
+            self,
+            examples=tuple(example for example in self.examples if example.key not in gone),
+            left_out=(*self.left_out, left_out),
+        )
+
+    def without_contradictions(self) -> "TrainingData":
+        """The data less pictures that are labelled in several ways: byte for byte the same."""
+        first: dict[str, dict[tuple[int, ...], Example]] = {}
+        for example in self.examples:
+            first.setdefault(example.sha256, {}).setdefault(example.labels, example)
+        details = {
+            example.key: f"like {other.key} ({self.named(other)})"
+            for example in self.examples
+            for other in first[example.sha256].values()
+            if other.labels != example.labels
+        }
+        return self.without("the same picture stands in several categories", details, details)
+
+    def named(self, example: Example) -> str:
+        """The categories of an example, in words."""
+        return ", ".join(self.categories[label] for label in example.labels)
+
+
+def folder_data(folder: Path, vocabulary: dict[str, str]) -> TrainingData:
+    """The data in a folder with one sub-folder of pictures a category, named by its label.
+
+    Raises:
+        UsageError: no such folder, or a sub-folder that the vocabulary does not know.
+        DatasetError: a category is empty.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}.")
+    categories = sorted(path.name for path in folder.iterdir() if _is_category(path))
+    unknown = [category for category in categories if category not in vocabulary]
+    if unknown:
+        raise UsageError(
+            f"{folder}: the vocabulary has no concept for {', '.join(unknown)}. Rename the "
+            "folders, or give a vocabulary that has them: --vocab-json FILE."
+        )
+    paths = [
+        (path, label) for label, name in enumerate(categories) for path in _files(folder / name)
+    ]
+    return TrainingData(
+        source=f"folder {folder.resolve()}",
+        kind="single",
+        categories=tuple(categories),
+        concept_uris=tuple(vocabulary[category] for category in categories),
+        picture_source="folder",
+        examples=tuple(_examples(folder, paths)),
+    ).without_contradictions()
+
+
+def _is_category(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")
+
+
+def _files(category: Path) -> list[Path]:
+    files = sorted(path for path in category.iterdir() if path.is_file() and path.name[0] != ".")
+    if not files:
+        raise DatasetError(f"The category {category} is empty; add pictures or remove the folder.")
+    return files
+
+
+def _examples(folder: Path, paths: list[tuple[Path, int]]) -> Iterable[Example]:
+    with (
+        progress("Listing pictures", len(paths)) as report,
+        ThreadPoolExecutor(READERS) as pool,
+    ):
+        for (path, label), sha256 in zip(
+            paths, pool.map(_sha256, (path for path, _ in paths)), strict=True
+        ):
+            report.advance()
+            key = path.relative_to(folder).as_posix()
+            yield Example(key=key, path=path, labels=(label,), sha256=sha256)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,199 @@
+"""Import: a checkpoint of somewhere else becomes a model, without trust.
+
+The checkpoints of the 2021 pilot are state dicts whose names begin with `net.`, beside them a
+`class_index.json` that maps each output to its label. Its networks ended in softmax, which has no
+weights: the logits in front of it are what the state dict gives.
+
+Precision is promised on evidence only. Without labelled pictures, which the checkpoint must not
+have been trained on, every concept stays switched off.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import Engine
+
+from common.errors import ModelError, UsageError
+from common.vision.model import Description, Model, Predictor
+from common.vision.network import StateDict, build_classifier, load_state, read_state_dict
+from common.vision.preprocessing import Preprocessing
+from common.vision.runtimes import TorchRuntime
+from trainer.data.dataset import TrainingData
+from trainer.folds.experiment import checked_name
+from trainer.models.bundles import put_in_service
+from trainer.models.examples import ExamplePictures, example_pictures, no_pictures
+from trainer.models.promote import Promotion, check_precision
+from trainer.scoring.calibration import at_temperature, fit_temperature
+from trainer.scoring.evaluate import ask
+from trainer.scoring.thresholds import Effect, choose_thresholds, effects
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Weights from elsewhere, and what must be known of them; they are checked to fit."""
+
+    architecture: str
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    weights: StateDict
+    source: str
+
+
+def read_checkpoint(
+    path: Path, class_index: Path, *, architecture: str, preprocessing: Preprocessing
+) -> Checkpoint:
+    """A state dict whose every tensor has its place in the architecture; code is never executed.
+
+    Raises:
+        UsageError: no such architecture, or a class index that is none.
+        ModelError: the file is no state dict, or of other classes or another architecture.
+    """
+    labels = _read_class_index(class_index)
+    classifier = build_classifier(architecture, classes=len(labels), size=preprocessing.size)
+    found = load_state(classifier, read_state_dict(path), source=str(path))
+    if found.missing or found.unexpected:
+        raise ModelError(
+            f"{path} does not fit {architecture} with the {len(labels)} classes of {class_index}; "
+            f"these tensors do not: {', '.join((*found.missing, *found.unexpected)[:4])}."
+        )
+    return Checkpoint(
+        architecture=architecture,
+        labels=labels,
+        preprocessing=preprocessing,
+        weights=classifier.state_dict(),
+        source=str(path),
+    )
+
+
+def import_checkpoint(
+    checkpoint: Checkpoint,
+    vocabulary: dict[str, str],
+    data: TrainingData | None,
+    *,
+    name: str,
+    precision: float,
+    model_dir: Path,
+    engine: Engine,
+) -> Promotion:
+    """Add a checkpoint to the models of the store, as a candidate.
+
+    Args:
+        vocabulary: label to concept URI, with all labels of the checkpoint.
+        data: labelled pictures to choose temperature and thresholds by; None leaves the
+            temperature at 1 and every concept switched off.
+
+    Raises:
+        UsageError: a label without concept, or a precision that is none.
+        DatasetError: the data has categories that the checkpoint does not know, or no picture.
+    """
+    check_precision(precision)
+    checked_name(name, of="a model")
+    blank = _blank(checkpoint, vocabulary)
+    tuned = _tune(checkpoint, blank, data, precision) if data else _untuned(blank)
+    model = put_in_service(
+        engine,
+        model_dir,
+        tuned.description,
+        [checkpoint.weights],
+        pictures=tuned.pictures,
+        name=name,
+        active=False,
+    )
+    return Promotion(
+        model=model,
+        folder=model_dir / model.path,
+        description=tuned.description,
+        effects=tuned.effects,
+        self_test=len(tuned.pictures.self_test),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tuned:
+    description: Description
+    effects: dict[str, Effect]
+    pictures: ExamplePictures
+
+
+def _blank(checkpoint: Checkpoint, vocabulary: dict[str, str]) -> Description:
+    unknown = [label for label in checkpoint.labels if label not in vocabulary]
+    if unknown:
+        raise UsageError(f"The vocabulary has no concept for {', '.join(unknown)}.")
+    uris = tuple(vocabulary[label] for label in checkpoint.labels)
+    return Description(
+        architecture=checkpoint.architecture,
+        labels=checkpoint.labels,
+        concept_uris=uris,
+        preprocessing=checkpoint.preprocessing,
+        kind="single",
+        temperature=1.0,
+        thresholds=dict.fromkeys(uris),
+        picture_source="mixed",
+        created_from={"checkpoint": checkpoint.source},
+    )
+
+
+def _untuned(blank: Description) -> _Tuned:
+    return _Tuned(description=blank, effects={}, pictures=no_pictures(blank.preprocessing))
+
+
+def _tune(
+    checkpoint: Checkpoint, blank: Description, data: TrainingData, precision: float
+) -> _Tuned:
+    """Temperature and thresholds by what the checkpoint says of the data."""
+    runtime = TorchRuntime(_in_memory(checkpoint, blank))
+    answers = ask(blank, data, runtime.probabilities, batch_size=runtime.batch_size)
+    temperature = fit_temperature(answers.probabilities, answers.targets, blank.kind)
+    probabilities = at_temperature(answers.probabilities, temperature, blank.kind)
+    uris, targets = blank.concept_uris, answers.targets
+    origin = {"chosen_on": data.source, "pictures": len(targets), "precision": precision}
+    description = replace(
+        blank,
+        temperature=temperature,
+        thresholds=choose_thresholds(probabilities, targets, uris, precision=precision),
+        picture_source=data.picture_source,
+        created_from=blank.created_from | origin,
+    )
+    return _Tuned(
+        description=description,
+        effects=effects(description, probabilities, targets),
+        pictures=example_pictures(
+            [example.path for example in answers.data.examples],
+            targets,
+            blank.preprocessing,
+            unseen=np.ones(len(targets), dtype=np.bool_),
+        ),
+    )
+
+
+def _in_memory(checkpoint: Checkpoint, description: Description) -> Model:
+    size, classes = description.preprocessing.size, len(description.labels)
+    classifier = build_classifier(description.architecture, classes=classes, size=size)
+    classifier.load_state_dict(checkpoint.weights)
+    none = no_pictures(description.preprocessing)
+    return Model(
+        description=description,
+        predictor=Predictor([classifier], description),
+        sha256="",
+        self_test_pictures=none.self_test,
+        self_test_expected=np.zeros((0, classes), dtype=np.float32),
+        calibration_pictures=none.calibration,
+    )
+
+
+def _read_class_index(path: Path) -> tuple[str, ...]:
+    """The labels in the order of the outputs."""
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        labels = tuple(index[str(output)] for output in range(len(index)))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(
+            f'{path} is no class index; expected {{"0": "label", "1": "label", ...}}.'
+        ) from None
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise UsageError(f"{path} needs at least two labels, and each one once.")
+    return labels

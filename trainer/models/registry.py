@@ -1,0 +1,154 @@
+"""Models by name: found, looked at, put in service and taken out of it."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from common.errors import ModelError, UsageError
+from common.vision.model import (
+    Description,
+    Model,
+    bundle_sha256,
+    load_bundle,
+    read_description,
+)
+from trainer.models.bundles import check_bundle
+from trainer.models.store import StoredModel, activate_model, retire_model, stored_models
+
+_REFERENCE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)(?:(?:@| v)(?P<version>[0-9]{1,9}))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedModel:
+    """A model of the store, and what its bundle says; `problem` is why that cannot be told."""
+
+    stored: StoredModel
+    description: Description | None
+    problem: str = ""
+
+    @property
+    def architecture(self) -> str:
+        """Of the classifier."""
+        return self.description.architecture if self.description else "bundle damaged or missing"
+
+    @property
+    def trained_on(self) -> str:
+        """The data it was made from, as far as is known."""
+        origin = self.description.created_from if self.description else {}
+        return str(origin.get("data") or origin.get("checkpoint") or self.stored.run or "unknown")
+
+    @property
+    def promoted(self) -> str:
+        """When, in local time."""
+        return f"{self.stored.created_at.astimezone():%Y-%m-%d %H:%M}"
+
+    def origin(self) -> list[str]:
+        """What the bundle says of itself beside its concepts, in lines."""
+        if self.description is None:
+            return []
+        says = self.description
+        prepared = f"{says.preprocessing.size} px, {says.preprocessing.resize}"
+        return [
+            f"{len(says.members)} x {says.architecture} at {prepared}; {says.kind}-label, "
+            f"temperature {says.temperature:.3f}, pictures: {says.picture_source}",
+            *(f"{key}: {value}" for key, value in says.created_from.items()),
+            *(f"{file.file}: sha256 {file.sha256}" for file in says.files),
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON has it."""
+        members = asdict(self.stored) | {"created_at": self.stored.created_at.isoformat()}
+        says = json.loads(self.description.to_json()) if self.description else None
+        return members | {"description": says, "problem": self.problem or None}
+
+
+def find_model(engine: Engine, reference: str) -> StoredModel:
+    """The model that is meant by NAME (its latest version), NAME@VERSION or `NAME vVERSION`.
+
+    Raises:
+        UsageError: there is none; names those that exist.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise UsageError(f"{reference!r} names no model; expected NAME or NAME@VERSION.")
+    versions = stored_models(engine, match["name"])
+    if not versions:
+        names = sorted({model.name for model in stored_models(engine)})
+        there_are = f"there are: {', '.join(names)}" if names else "there is none at all yet"
+        raise UsageError(f"There is no model {match['name']}; {there_are}.")
+    if match["version"] is None:
+        return versions[-1]
+    for model in versions:
+        if model.version == int(match["version"]):
+            return model
+    known = ", ".join(str(model.version) for model in versions)
+    raise UsageError(f"Model {match['name']} has no version {match['version']}, but: {known}.")
+
+
+def list_models(engine: Engine, model_dir: Path) -> list[ListedModel]:
+    """All models with what their bundles say, those too whose bundle is gone."""
+    return [describe(model, model_dir) for model in stored_models(engine)]
+
+
+def describe(model: StoredModel, model_dir: Path) -> ListedModel:
+    """A model with what its bundle says."""
+    try:
+        description = read_description(model_dir / model.path, model.sha256)
+    except ModelError as error:
+        return ListedModel(stored=model, description=None, problem=str(error))
+    return ListedModel(stored=model, description=description)
+
+
+def activate(engine: Engine, model_dir: Path, reference: str) -> StoredModel:
+    """Put a model in service, after its bundle was found whole and to work.
+
+    Raises:
+        UsageError: there is no such model.
+        ModelError: its bundle is missing, was changed, or fails its self-test; nothing changes.
+    """
+    model = find_model(engine, reference)
+    check_bundle(model_dir / model.path, model.sha256)
+    activate_model(engine, model.id)
+    return model
+
+
+def retire(engine: Engine, reference: str) -> tuple[StoredModel, bool]:
+    """Take a model out of service; the model, and whether another one is active.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    model = find_model(engine, reference)
+    return model, retire_model(engine, model.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenModel:
+    """A loaded model and what to call it."""
+
+    title: str
+    model: Model
+
+
+def open_bundle(folder: Path) -> OpenModel:
+    """The model of a bundle that lies somewhere; as whole as its own `model.json` can tell.
+
+    Raises:
+        ModelError: it is not.
+    """
+    return OpenModel(title=str(folder), model=load_bundle(folder, bundle_sha256(folder)))
+
+
+def open_stored(engine: Engine, model_dir: Path, reference: str) -> OpenModel:
+    """The model that a reference means, as it was promoted.
+
+    Raises:
+        UsageError: there is no such model.
+        ModelError: its bundle is missing or was changed.
+    """
+    stored = find_model(engine, reference)
+    return OpenModel(title=stored.title, model=load_bundle(model_dir / stored.path, stored.sha256))

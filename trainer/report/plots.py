@@ -1,0 +1,144 @@
+"""Plots of a fold and of a cross-validation: as PNG files, and as SVG within the report."""
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from common.files import replacing
+from trainer.learning.state import Epoch
+from trainer.scoring.calibration import Calibration
+
+DOTS_PER_INCH = 120
+LONGEST_LABEL = 28  # letters
+INK, MUTED, GRID = "#1c1b19", "#6b6762", "#dedad3"
+BLUE, ORANGE = "#1f5a8a", "#b4541a"
+
+_STYLE: Any = {
+    "font.size": 9,
+    "text.color": INK,
+    "text.parse_math": False,  # a label may hold dollar signs
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+}
+
+
+def plot_history(folds: Sequence[Sequence[Epoch]]) -> Figure:
+    """Losses and validation accuracy of folds by epoch; a dot marks the epoch that was kept."""
+    with _figure(width=7, height=2.9, columns=2) as (figure, (losses, accuracies)):
+        for history in folds:
+            numbers = [epoch.number for epoch in history]
+            best = min(history, key=lambda epoch: epoch.validation_loss)
+            training = [epoch.training_loss for epoch in history]
+            validation = [epoch.validation_loss for epoch in history]
+            accuracy = [epoch.validation_accuracy for epoch in history]
+            losses.plot(numbers, training, color=ORANGE, linestyle="--", linewidth=1)
+            losses.plot(numbers, validation, color=BLUE, linewidth=1.2)
+            losses.plot(best.number, best.validation_loss, "o", color=BLUE, markersize=4)
+            accuracies.plot(numbers, accuracy, color=BLUE, linewidth=1.2)
+            accuracies.plot(best.number, best.validation_accuracy, "o", color=BLUE, markersize=4)
+        losses.set_title("Loss")
+        losses.legend(losses.lines[:2], ["training", "validation"])
+        accuracies.set_title("Accuracy in validation")
+        accuracies.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        for axes in (losses, accuracies):
+            axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.grid(axis="y", color=GRID, linewidth=0.6)
+    return figure
+
+
+def plot_confusion(confusion: list[list[int]], categories: tuple[str, ...]) -> Figure:
+    """Counts, coloured by their share of the true category."""
+    counts = np.array(confusion)
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+    side = 3 + 0.45 * len(categories)
+    with _figure(width=side, height=side) as (figure, (axes,)):
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        positions = range(len(categories))
+        labels = [_shorten(category) for category in categories]
+        axes.set_xticks(positions, labels, rotation=45, ha="right")
+        axes.set_yticks(positions, labels)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
+        for row, column in np.argwhere(counts):
+            colour = "white" if shares[row, column] > 0.5 else INK
+            count = str(counts[row, column])
+            axes.text(column, row, count, ha="center", va="center", color=colour, fontsize=8)
+    return figure
+
+
+def plot_reliability(before: Calibration, after: Calibration) -> Figure:
+    """The share right over the probability stated; on the diagonal, probabilities mean it."""
+    with _figure(width=4.2, height=4) as (figure, (axes,)):
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
+        for calibration, colour, marker, label in (
+            (before, ORANGE, "s", "as trained"),
+            (after, BLUE, "o", "at the fitted temperature"),
+        ):
+            stated = [each.probability for each in calibration.bins]
+            right = [each.right for each in calibration.bins]
+            axes.plot(
+                stated, right, color=colour, marker=marker, markersize=4, linewidth=1, label=label
+            )
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.set_xlabel("probability stated")
+        axes.set_ylabel("share right")
+        axes.set_aspect("equal")
+        axes.legend(loc="upper left")
+        axes.grid(color=GRID, linewidth=0.6)
+    return figure
+
+
+def save_png(path: Path, figure: Figure) -> None:
+    """Write a plot to a file, whole or not at all."""
+    FigureCanvasAgg(figure)  # no windows, no global state
+    with replacing(path) as temporary, _any_script():
+        figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
+
+
+def svg(figure: Figure) -> str:
+    """A plot as an SVG document; the same plot gives the same text."""
+    buffer = io.StringIO()
+    with rc_context({"svg.hashsalt": "plot"}), _any_script():
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def _shorten(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """Draw boxes for letters that the font lacks, without a word about each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        yield
+
+
+@contextmanager
+def _figure(
+    *, width: float, height: float, columns: int = 1
+) -> Iterator[tuple[Figure, Sequence[Axes]]]:
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.subplots(1, columns, squeeze=False)[0]

@@ -1,0 +1,164 @@
+"""Evaluation: a model scored on labelled pictures that it was not made from."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich import box
+from rich.table import Table
+
+from common.errors import DatasetError
+from common.process.progress import progress
+from common.vision.model import Description
+from trainer.data.dataset import LeftOut, TrainingData
+from trainer.scoring.calibration import Calibration, calibration
+from trainer.scoring.classify import Classified, Compute, classify
+from trainer.scoring.metrics import Metrics, Probabilities, Targets, measure, without_nan
+from trainer.scoring.thresholds import Effect, effects
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What a model says of data: the readable part, and for it what is true and the probabilities,
+    both (n, classes) in the order of the model's outputs."""
+
+    data: TrainingData
+    targets: Targets
+    probabilities: Probabilities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How good a model is on some data.
+
+    `metrics` are of what is most probable, before any threshold; `effects` of what is written.
+    """
+
+    source: str
+    left_out: tuple[LeftOut, ...]
+    metrics: Metrics
+    calibration: Calibration
+    effects: dict[str, Effect]
+    written_precision: float
+    """Of all that is written, the share that is right."""
+    pictures_written: int
+    """Pictures of which at least one concept is written."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The members as JSON has them."""
+        members: dict[str, Any] = without_nan(
+            {
+                "data": self.source,
+                "examples": self.metrics.examples,
+                "left_out": {part.reason: list(part.keys) for part in self.left_out},
+                "metrics": self.metrics.to_json(),
+                "calibration": asdict(self.calibration),
+                "thresholds": {label: asdict(each) for label, each in self.effects.items()},
+                "written_precision": self.written_precision,
+                "pictures_written": self.pictures_written,
+            }
+        )
+        return members
+
+
+def evaluate(
+    description: Description, data: TrainingData, compute: Compute, *, batch_size: int
+) -> Evaluation:
+    """Score a model on all pictures of the data that can be read.
+
+    Args:
+        compute: from uint8 pictures to the model's probabilities.
+
+    Raises:
+        DatasetError: the data has categories that the model does not know, or no picture.
+    """
+    answers = ask(description, data, compute, batch_size=batch_size)
+    targets, probabilities = answers.targets, answers.probabilities
+    thresholds = [description.thresholds[uri] for uri in description.concept_uris]
+    written = probabilities >= np.array([np.inf if t is None else t for t in thresholds])
+    return Evaluation(
+        source=data.source,
+        left_out=answers.data.left_out,
+        metrics=measure(targets, probabilities, description.labels, description.kind),
+        calibration=calibration(probabilities, targets, description.kind),
+        effects=effects(description, probabilities, targets),
+        written_precision=float(targets[written].mean()) if written.any() else np.nan,
+        pictures_written=int(written.any(axis=1).sum()),
+    )
+
+
+def ask(
+    description: Description, data: TrainingData, compute: Compute, *, batch_size: int
+) -> Answers:
+    """Have all pictures of the data classified.
+
+    Raises:
+        DatasetError: the data has categories that the model does not know, or no picture.
+    """
+    columns = _columns(description, data)
+    paths = [example.path for example in data.examples]
+    rows: list[NDArray[np.float32]] = []
+    unreadable: dict[str, str] = {}
+    with progress("Classifying", len(paths)) as report:
+        found = classify(paths, description.preprocessing, compute, batch_size=batch_size)
+        for example, each in zip(data.examples, found, strict=True):
+            report.advance()
+            if isinstance(each, Classified):
+                rows.append(each.probabilities)
+            else:
+                unreadable[example.key] = each.reason
+    if not rows:
+        raise DatasetError(f"No picture of {data.source} can be read.")
+    readable = data
+    for reason in sorted(set(unreadable.values())):
+        keys = [key for key, value in unreadable.items() if value == reason]
+        readable = readable.without(f"picture unreadable ({reason})", keys)
+    targets = np.zeros((len(rows), len(description.labels)), dtype=np.bool_)
+    targets[:, columns] = readable.targets
+    return Answers(data=readable, targets=targets, probabilities=np.stack(rows))
+
+
+def evaluation_tables(evaluation: Evaluation) -> list[Table]:
+    """The averages, and each category before any threshold."""
+    metrics = evaluation.metrics
+    averages = Table(title=f"{metrics.examples:,} pictures of {evaluation.source}", box=box.SIMPLE)
+    averages.add_column("metric")
+    averages.add_column("value", justify="right")
+    numbers = {
+        "accuracy": metrics.accuracy,
+        "top-3 accuracy": metrics.top3,
+        "macro precision": metrics.precision,
+        "macro recall": metrics.recall,
+        "macro F1": metrics.f1,
+        "calibration error": evaluation.calibration.error,
+        "precision of what is written": evaluation.written_precision,
+        "pictures with a concept": evaluation.pictures_written / metrics.examples,
+    }
+    for name, value in numbers.items():
+        averages.add_row(name, _number(value))
+    categories = Table(title="Most probable category", box=box.SIMPLE)
+    categories.add_column("category")
+    for column in ("examples", "precision", "recall", "F1"):
+        categories.add_column(column, justify="right")
+    for label, each in metrics.categories.items():
+        scores = (_number(each.precision), _number(each.recall), _number(each.f1))
+        categories.add_row(label, f"{each.support:,}", *scores)
+    return [averages, categories]
+
+
+def _number(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.3f}"
+
+
+def _columns(description: Description, data: TrainingData) -> list[int]:
+    """Which output of the model each category of the data is: the same concept."""
+    position = {uri: index for index, uri in enumerate(description.concept_uris)}
+    pairs = list(zip(data.categories, data.concept_uris, strict=True))
+    unknown = [f"{label} ({uri})" for label, uri in pairs if uri not in position]
+    if unknown:
+        raise DatasetError(
+            f"{data.source} has categories that the model does not know: {', '.join(unknown)}. "
+            f"It knows {', '.join(description.labels)}. Leave the others out."
+        )
+    return [position[uri] for uri in data.concept_uris]

@@ -1,0 +1,78 @@
+"""Why the model says so: a heatmap for each prediction of a chunk. Needs the extra `explain`."""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+import torch
+from PIL import Image
+
+from common.errors import DeviceError, ModelError
+from common.vision.heatmap import HeatmapMaker, side_by_side
+from common.vision.model import Model
+from worker.enrich import heatmap_files
+from worker.ledger.enrichments import Prediction
+from worker.ledger.finish import ChunkOutcome
+from worker.process import metrics
+
+AT_A_TIME = 8  # pictures whose activations are in memory; a lost lease is noticed in between
+JPEG_QUALITY = 85
+
+log = structlog.get_logger()
+
+
+def explain(
+    outcome: ChunkOutcome, model: Model, folder: Path, *, on_record: Callable[[], None]
+) -> None:
+    """Keep a heatmap of each prediction in a folder, and name it in the prediction.
+
+    A model of so small pictures that they leave nothing for a heatmap explains nothing. `on_record`
+    is called after every few pictures; what it raises ends the work.
+
+    Raises:
+        DeviceError: PyTorch cannot compute any more.
+        EnrichmentError: the folder cannot be written to.
+    """
+    try:
+        maker = HeatmapMaker(model.predictor.members, model.description.preprocessing)
+    except ModelError as error:
+        log.warning("no heatmaps", reason=str(error))
+        return
+    explained: list[Prediction] = []
+    for some in _parts(outcome.predictions):
+        with metrics.timed("explain"):
+            contents = _heatmaps(some, outcome.pictures, model, maker)
+            names = [heatmap_files.keep(folder, content) for content in contents]
+        explained += [replace(each, heatmap=name) for each, name in zip(some, names, strict=True)]
+        on_record()
+    outcome.predictions = explained
+
+
+def _parts(predictions: list[Prediction]) -> Iterator[list[Prediction]]:
+    for start in range(0, len(predictions), AT_A_TIME):
+        yield predictions[start : start + AT_A_TIME]
+
+
+def _heatmaps(
+    predictions: list[Prediction],
+    pictures: dict[str, torch.Tensor],
+    model: Model,
+    maker: HeatmapMaker,
+) -> Iterator[bytes]:
+    seen = torch.stack([pictures[each.image_url] for each in predictions])
+    outputs = model.description.concept_uris
+    labels = [outputs.index(each.concept_uri) for each in predictions]
+    try:
+        heats = maker.heatmaps(seen, labels)
+    except RuntimeError as error:  # PyTorch's: a device that is broken, or full
+        raise DeviceError(f"PyTorch failed at heatmaps: {error}") from None
+    for picture, heat in zip(seen, heats, strict=True):
+        yield _jpeg(side_by_side(picture, heat))
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    target = io.BytesIO()
+    image.save(target, "JPEG", quality=JPEG_QUALITY)
+    return target.getvalue()

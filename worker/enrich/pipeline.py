@@ -1,0 +1,192 @@
+"""What happens to the records of one chunk: resolve, fetch, decode, batch, classify, threshold.
+
+Each chunk in work runs in a thread of its own, which decodes while its downloads and the batcher
+go on beside it. Where cores are scarce batches precede decoding and older chunks younger ones: so
+chunks end one after the other, and while one begins or waits for its last pictures others go on.
+
+Memory is bounded by the pictures being decoded, which share a budget of pixels, by those not yet
+decoded, which share one of bytes, and by the small pixels of the chunks in work.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import torch
+
+from common.errors import RecordError, TransientRecordError
+from common.fetch.client import ImageFetcher
+from common.fetch.download import Outcome, Patience, UnreadBytes, fetch_all
+from common.fetch.host_limits import HostLimiter
+from common.pictures.decode import decode
+from common.pictures.sources import PictureUrl
+from common.process.cores import cores
+from common.reasons import FetchReason, fetch_error
+from worker.enrich.batcher import Probabilities
+from worker.enrich.metering import MeteredBudget
+from worker.enrich.models import LoadedModel
+from worker.enrich.resolve import Resolver, Target
+from worker.enrich.stragglers import Hurried, patient
+from worker.ledger.chunks import Lease
+from worker.ledger.enrichments import Prediction
+from worker.ledger.finish import ChunkOutcome
+from worker.process import metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """A record, and which of its pictures is looked at."""
+
+    asked_id: str
+    target: Target
+    number: int = 0
+
+    @property
+    def picture(self) -> PictureUrl:
+        return self.target.pictures[self.number]
+
+    @property
+    def fallback(self) -> "_Look | None":
+        has_more = self.number + 1 < len(self.target.pictures)
+        return replace(self, number=self.number + 1) if has_more else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """A picture on its way through the model; `pixels` only where they are needed once more."""
+
+    look: _Look
+    probabilities: "Future[Probabilities]"
+    pixels: torch.Tensor | None
+
+
+class Pipeline:
+    """Turns the record IDs of a chunk into outcomes; threads share one."""
+
+    def __init__(
+        self, resolver: Resolver, fetcher: ImageFetcher, limiter: HostLimiter, *, connections: int
+    ) -> None:
+        self._resolver = resolver
+        self._fetcher = fetcher
+        self._limiter = limiter
+        self._connections = connections
+        self._budget = MeteredBudget()
+        self._unread = UnreadBytes()
+
+    def run(
+        self, lease: Lease, loaded: LoadedModel, *, on_record: Callable[[], None]
+    ) -> ChunkOutcome:
+        """What each record of the chunk comes to.
+
+        `on_record` is called after each picture; what it raises ends the run.
+        """
+        with metrics.timed("resolve"):
+            targets, errors = self._resolver.resolve(lease.record_ids, picture=lease.picture)
+        looks = [_Look(asked_id=key, target=target) for key, target in targets.items()]
+        seen: list[_Seen] = []
+        while looks:
+            fallbacks: list[_Look] = []
+            for look, result in self._look(looks, loaded, lease):
+                on_record()
+                if isinstance(result, _Seen):
+                    seen.append(result)
+                    continue
+                errors[look.asked_id] = _more_hopeful(errors.get(look.asked_id), result)
+                if look.fallback:
+                    fallbacks.append(look.fallback)
+            looks = fallbacks
+        return _outcome(seen, errors, loaded, on_record)
+
+    def _look(
+        self, looks: list[_Look], loaded: LoadedModel, lease: Lease
+    ) -> Iterator[tuple[_Look, _Seen | RecordError]]:
+        """Fetch and decode, in no order; each picture is on its way to the model, or an error."""
+        outcomes = fetch_all(
+            ((look, look.picture.url) for look in looks),
+            fetcher=self._fetcher,
+            limiter=self._limiter,
+            threads=self._connections,
+            unread=self._unread,
+            patience=_patience(lease, pictures=len(looks)),
+        )
+        awaited = set(looks)
+        began = time.monotonic()
+        with closing(outcomes):
+            for outcome in outcomes:
+                awaited.remove(outcome.key)
+                seen = self._classify(outcome, loaded, keep_pixels=lease.explain, rank=began)
+                yield outcome.key, seen
+        for look in awaited:
+            yield look, fetch_error(FetchReason.HOST_SLOW, "other hosts had long delivered")
+
+    def _classify(
+        self, outcome: Outcome[_Look], loaded: LoadedModel, *, keep_pixels: bool, rank: float
+    ) -> _Seen | RecordError:
+        if outcome.fetched is None:
+            return outcome.error or RecordError("fetch", "unknown")
+        preprocessing = loaded.model.description.preprocessing
+        try:
+            with cores.turn(rank), metrics.timed("decode"):
+                decoded = decode(
+                    outcome.fetched.content, shorter_side=preprocessing.size, budget=self._budget
+                )
+                pixels = preprocessing.to_uint8(decoded.image)
+        except RecordError as error:
+            return error
+        probabilities = loaded.batcher.submit(pixels)
+        kept = pixels if keep_pixels else None
+        return _Seen(look=outcome.key, probabilities=probabilities, pixels=kept)
+
+
+def _patience(lease: Lease, *, pictures: int) -> Patience:
+    return patient if lease.is_put_off else Hurried(pictures)
+
+
+def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError:
+    """Of a file's and its thumbnail's error the one that may pass; else the file's."""
+    if first is None:
+        return second
+    passes = isinstance(second, TransientRecordError)
+    return second if passes and not isinstance(first, TransientRecordError) else first
+
+
+def _outcome(
+    seen: list[_Seen],
+    errors: dict[str, RecordError],
+    loaded: LoadedModel,
+    on_record: Callable[[], None],
+) -> ChunkOutcome:
+    outcome = ChunkOutcome()
+    for each in seen:
+        try:
+            _add(outcome, each, loaded)
+        except RecordError as error:
+            errors[each.look.asked_id] = error
+        on_record()
+    outcome.errors = {key: error for key, error in errors.items() if key not in outcome.classified}
+    return outcome
+
+
+def _add(outcome: ChunkOutcome, seen: _Seen, loaded: LoadedModel) -> None:
+    found = _predictions(seen.look, loaded, seen.probabilities.result())
+    outcome.classified[seen.look.asked_id] = seen.look.target.record_id
+    outcome.predictions += found
+    if found and seen.pixels is not None:
+        outcome.pictures[seen.look.picture.url] = seen.pixels
+
+
+def _predictions(
+    look: _Look, loaded: LoadedModel, probabilities: Probabilities
+) -> list[Prediction]:
+    return [
+        Prediction(
+            record_id=look.target.record_id,
+            concept_uri=found.concept_uri,
+            confidence=found.confidence,
+            source=look.picture.source,
+            image_url=look.picture.url,
+        )
+        for found in loaded.model.predictions(probabilities)
+    ]

@@ -1,0 +1,97 @@
+"""From a record ID to the pictures that show the record: the store first, the APIs for the rest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import Engine, text
+
+from common.errors import ApiError, RateLimitedError, RecordError, TransientRecordError
+from common.europeana.api import EuropeanaApi
+from common.europeana.lookup import look_up
+from common.europeana.metadata import RecordMetadata
+from common.pictures.sources import Picture, PictureUrl, picture_urls
+from common.store.records import save_aliases, save_records
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A record under its present ID, and the addresses of its picture in order of preference."""
+
+    record_id: str
+    pictures: tuple[PictureUrl, ...]
+
+
+@dataclass(frozen=True)
+class _Known:
+    record_id: str
+    media_url: str | None
+    preview_url: str | None
+
+
+_STORED = text("""
+    SELECT asked.id AS asked_id, record.id AS record_id, record.media_url, record.preview_url
+    FROM unnest(CAST(:record_ids AS text[])) AS asked(id)
+    LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
+    JOIN record ON record.id = coalesce(alias.record_id, asked.id)
+""")
+
+
+class Resolver:
+    """Finds the pictures of records; remembers in the store what the APIs said."""
+
+    def __init__(self, engine: Engine, api: EuropeanaApi, *, api_url: str) -> None:
+        self._engine = engine
+        self._api = api
+        self._api_url = api_url
+
+    def resolve(
+        self, record_ids: Sequence[str], *, picture: str
+    ) -> tuple[dict[str, Target], dict[str, RecordError]]:
+        """Targets and errors by the ID that was asked for; together they cover all of them."""
+        known = self._stored(record_ids)
+        found, errors = self._ask([each for each in record_ids if each not in known])
+        for asked_id, told in found.items():
+            known[asked_id] = _Known(told.id, told.media_url, told.preview_url)
+        targets: dict[str, Target] = {}
+        for asked_id, record in known.items():
+            if pictures := self._pictures(record, picture):
+                targets[asked_id] = Target(record_id=record.record_id, pictures=pictures)
+            else:
+                errors[asked_id] = RecordError("resolve", "no_picture", "no file, no thumbnail")
+        return targets, errors
+
+    def _stored(self, record_ids: Sequence[str]) -> dict[str, _Known]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(_STORED, {"record_ids": list(record_ids)})
+            return {
+                row.asked_id: _Known(row.record_id, row.media_url, row.preview_url) for row in rows
+            }
+
+    def _ask(
+        self, record_ids: Sequence[str]
+    ) -> tuple[Mapping[str, RecordMetadata], dict[str, RecordError]]:
+        """What the APIs say of records that the store does not know, which then knows it."""
+        if not record_ids:
+            return {}, {}
+        try:
+            told = look_up(self._api, record_ids)
+        except ApiError as error:
+            return {}, dict.fromkeys(record_ids, _unavailable(error))
+        with self._engine.begin() as connection:
+            save_records(connection, told.found.values())
+            save_aliases(connection, told.moved)
+        return told.found, dict(told.gone)
+
+    def _pictures(self, record: _Known, picture: str) -> tuple[PictureUrl, ...]:
+        return picture_urls(
+            record.media_url,
+            record.preview_url,
+            picture=cast(Picture, picture),
+            api_url=self._api_url,
+        )
+
+
+def _unavailable(error: ApiError) -> TransientRecordError:
+    wait = error.seconds if isinstance(error, RateLimitedError) else None
+    return TransientRecordError("resolve", "api_unavailable", str(error), retry_after=wait)

@@ -1,0 +1,150 @@
+"""What an operator does to a job: pause, resume, cancel, retry what failed.
+
+Each is one short transaction that only changes rows: running workers notice by themselves, since
+they ask before each claim, at each renewal of a lease and before they write.
+
+    running <--pause, resume--> paused      chunks in work are finished, no more are begun
+    running, paused --cancel--> cancelled   chunks in work are dropped; outcomes that are there stay
+    running, paused, done --retry--> running (or still paused)
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+
+from common.errors import UsageError
+from worker.ledger import chunks
+
+_STATE = text("SELECT state FROM job WHERE id = :job_id FOR NO KEY UPDATE")
+_SET = text("""
+    UPDATE job SET state = :state, finished_at = CASE WHEN :state = 'cancelled' THEN now() END
+    WHERE id = :job_id
+""")
+_FORGET_HINTS = text("""
+    UPDATE job_chunk SET hinted_at = '-infinity'
+    WHERE job_id = :job_id AND state = 'ready' AND hinted_at > '-infinity'
+""")
+
+
+def pause(engine: Engine, job_id: UUID) -> None:
+    """Begin no more chunks of a job; those in work are finished.
+
+    Raises:
+        UsageError: there is no such job, or it is over.
+    """
+    with engine.begin() as connection:
+        _change(connection, job_id, "paused", "running", "paused")
+
+
+def resume(engine: Engine, job_id: UUID) -> None:
+    """Go on with a paused job.
+
+    Raises:
+        UsageError: there is no such job, or it is over.
+    """
+    with engine.begin() as connection:
+        _change(connection, job_id, "running", "running", "paused")
+        connection.execute(_FORGET_HINTS, {"job_id": job_id})
+        chunks.complete_job(connection, job_id)
+
+
+def cancel(engine: Engine, job_id: UUID) -> None:
+    """Give up what has no outcome yet; what has one keeps it, and its enrichments stay.
+
+    Raises:
+        UsageError: there is no such job, or it is done.
+    """
+    with engine.begin() as connection:
+        _change(connection, job_id, "cancelled", "running", "paused", "cancelled")
+
+
+def _change(connection: Connection, job_id: UUID, to: str, *allowed: str) -> None:
+    state = _lock(connection, job_id)
+    if state not in allowed:
+        raise UsageError(f"Job {job_id} is {state}; it cannot become {to} any more.")
+    if state != to:
+        connection.execute(_SET, {"job_id": job_id, "state": to})
+
+
+def _lock(connection: Connection, job_id: UUID) -> str:
+    state: str | None = connection.execute(_STATE, {"job_id": job_id}).scalar_one_or_none()
+    if state is None:
+        raise UsageError(f"There is no job {job_id}.")
+    return state
+
+
+# Each failed record leaves the chunk that counted it, so that every record stays in one chunk and
+# the counts of chunks, their records and the failures go on agreeing.
+_RETRY = text("""
+    WITH forgotten AS (
+        DELETE FROM job_failure
+        WHERE job_id = :job_id AND (:every OR reason = ANY(CAST(:reasons AS text[])))
+        RETURNING record_id
+    ), kept AS (
+        SELECT chunk.number, count(forgotten.record_id) AS leaving,
+               array_agg(asked.id) FILTER (WHERE forgotten.record_id IS NULL) AS record_ids
+        FROM job_chunk AS chunk CROSS JOIN LATERAL unnest(chunk.record_ids) AS asked(id)
+        LEFT JOIN forgotten ON forgotten.record_id = asked.id
+        WHERE chunk.job_id = :job_id AND chunk.failed > 0
+        GROUP BY chunk.number HAVING count(forgotten.record_id) > 0
+    ), left_behind AS (
+        UPDATE job_chunk AS chunk
+        SET record_ids = coalesce(kept.record_ids, '{}'), failed = chunk.failed - kept.leaving
+        FROM kept WHERE chunk.job_id = :job_id AND chunk.number = kept.number
+    ), placed AS (
+        SELECT record_id, (row_number() OVER (ORDER BY hashtext(record_id), record_id) - 1)
+               / :chunk_size AS place
+        FROM forgotten
+    ), numbered AS (
+        UPDATE job
+        SET chunks = chunks + (SELECT coalesce(max(place) + 1, 0) FROM placed), finished_at = NULL,
+            state = CASE state WHEN 'done' THEN 'running' ELSE state END
+        WHERE id = :job_id AND EXISTS (SELECT 1 FROM forgotten)
+        RETURNING chunks - (SELECT max(place) + 1 FROM placed) AS last
+    ), added AS (
+        INSERT INTO job_chunk (job_id, number, record_ids)
+        SELECT :job_id, last + place + 1, array_agg(record_id) FROM placed, numbered
+        GROUP BY place, last
+    )
+    SELECT count(*) FROM forgotten
+""")
+_REASONS = text("""
+    SELECT reason, count(*) AS records FROM job_failure WHERE job_id = :job_id
+    GROUP BY reason ORDER BY records DESC, reason
+""")
+
+
+def retry(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> int:
+    """Try failed records of a job again, all or those that failed for these reasons.
+
+    They become new chunks of the same job, with all their tries before them; a job that was done
+    runs again.
+
+    Returns:
+        How many records are tried again.
+
+    Raises:
+        UsageError: there is no such job, it was cancelled, or no record failed for such a reason.
+    """
+    asked = {
+        "job_id": job_id,
+        "every": not reasons,
+        "reasons": list(reasons),
+        "chunk_size": chunks.CHUNK_SIZE,
+    }
+    with engine.begin() as connection:
+        if _lock(connection, job_id) == "cancelled":
+            raise UsageError(f"Job {job_id} was cancelled; enqueue its records again.")
+        records: int = connection.execute(_RETRY, asked).scalar_one()
+        if records == 0:
+            raise UsageError(_nothing_to_retry(connection, job_id, reasons))
+        return records
+
+
+def _nothing_to_retry(connection: Connection, job_id: UUID, reasons: Sequence[str]) -> str:
+    rows = connection.execute(_REASONS, {"job_id": job_id}).all()
+    if not rows:
+        return f"No record of job {job_id} has failed."
+    there_are = ", ".join(f"{row.reason} ({row.records:,})" for row in rows)
+    return f"No record failed for the reason {' or '.join(reasons)}; there are: {there_are}."

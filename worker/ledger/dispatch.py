@@ -1,0 +1,170 @@
+"""The dispatcher: tells the broker which chunks are worth a worker's while.
+
+Only a small window of hints is under way at a time, one for each priority. What is chosen next is
+decided here and not by the order of a queue: within a priority the job with the fewest chunks
+under way. Urgent and bulk hints travel in queues of their own, which workers empty in turn; while
+urgent chunks wait, one in BULK_SHARE chunks in work may be a bulk one. So a small job overtakes a
+backfill of millions within one chunk, a flood of urgent jobs does not stop the backfill, and
+losing every message costs the lifetime of a hint. Chunks that were put off get no hints: see
+`waiting_room`.
+
+Every worker runs a dispatcher in a thread; an advisory lock lets one at a time choose.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from kombu.exceptions import OperationalError as BrokerUnreachableError
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
+
+from common.store.tables import IS_PUT_OFF
+from worker.ledger.sweep import Sweep, sweep
+
+SPARE_HINTS = 8  # hints of one priority, beyond two for each chunk in work
+BULK_SHARE = 4  # while urgent chunks wait, one in so many chunks in work may be a bulk one
+LOCK = 7_224_109_664  # any number that no other advisory lock of this database uses
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hint:
+    """A chunk that is ready; `priority` of its job decides on the queue."""
+
+    job_id: UUID
+    number: int
+    priority: str
+
+
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_UNDER_WAY = f"""
+    SELECT job_id, state FROM job_chunk WHERE state = 'leased' AND NOT {IS_PUT_OFF}
+    UNION ALL
+    SELECT job_id, state FROM job_chunk
+    WHERE state = 'ready' AND hinted_at > now() - make_interval(secs => :lifetime)
+"""
+_WINDOW = text(f"""
+    SELECT job.priority,
+           count(*) FILTER (WHERE chunk.state = 'leased') AS leased,
+           count(*) FILTER (WHERE chunk.state = 'ready' AND job.state = 'running') AS hinted
+    FROM ({_UNDER_WAY}) AS chunk JOIN job ON job.id = chunk.job_id
+    GROUP BY job.priority
+""")
+_CHOOSE = text(f"""
+    WITH busy AS (
+        SELECT job_id, count(*) AS chunks FROM ({_UNDER_WAY}) AS chunk GROUP BY job_id
+    ), candidate AS (
+        SELECT job.id AS job_id, job.created_at, due.number,
+               coalesce(busy.chunks, 0)
+                   + row_number() OVER (PARTITION BY job.id ORDER BY due.number) AS turn
+        FROM job LEFT JOIN busy ON busy.job_id = job.id CROSS JOIN LATERAL (
+            SELECT number FROM job_chunk
+            WHERE job_id = job.id AND state = 'ready' AND not_before <= now() AND NOT {IS_PUT_OFF}
+              AND hinted_at <= now() - make_interval(secs => :lifetime)
+            ORDER BY number LIMIT :room
+        ) AS due
+        WHERE job.state = 'running' AND job.priority = :priority
+    ), chosen AS (
+        SELECT * FROM candidate ORDER BY turn, created_at LIMIT :room
+    ), hinted AS (
+        UPDATE job_chunk AS chunk SET hinted_at = now() FROM chosen
+        WHERE chunk.job_id = chosen.job_id AND chunk.number = chosen.number
+        RETURNING chosen.*
+    )
+    SELECT job_id, number, :priority AS priority FROM hinted ORDER BY turn, created_at
+""")
+
+
+def choose(connection: Connection, *, hint_seconds: float) -> list[Hint]:
+    """The chunks to hint at now, marked as hinted; none where another dispatcher is choosing.
+
+    A hint that nobody has followed after `hint_seconds` counts as lost.
+    """
+    if not connection.execute(_TRY_LOCK, {"lock": LOCK}).scalar_one():
+        return []
+    swept = sweep(connection)
+    if swept != Sweep(returned=0, split=0, dead=0):
+        log.warning("leases ran out", returned=swept.returned, split=swept.split, dead=swept.dead)
+    window = _look(connection, hint_seconds)
+    urgent = _choose(connection, "urgent", window.room("urgent"), hint_seconds)
+    window.hinted["urgent"] += len(urgent)
+    return urgent + _choose(connection, "bulk", window.room("bulk"), hint_seconds)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Chunks by the priority of their jobs: in work, and hinted at but not begun."""
+
+    leased: Counter[str]
+    hinted: Counter[str]
+
+    def room(self, priority: str) -> int:
+        """How many more chunks of this priority may be hinted at."""
+        in_work = self.leased.total()
+        room = SPARE_HINTS + 2 * in_work - self.hinted[priority]
+        if priority == "bulk" and self.hinted["urgent"]:
+            share = max(1, in_work // BULK_SHARE)
+            room = min(room, share - self.leased["bulk"] - self.hinted["bulk"])
+        return max(0, room)
+
+
+def _look(connection: Connection, hint_seconds: float) -> _Window:
+    rows = connection.execute(_WINDOW, {"lifetime": hint_seconds}).all()
+    return _Window(
+        leased=Counter({row.priority: row.leased for row in rows}),
+        hinted=Counter({row.priority: row.hinted for row in rows}),
+    )
+
+
+def _choose(connection: Connection, priority: str, room: int, hint_seconds: float) -> list[Hint]:
+    if room == 0:
+        return []
+    asked = {"priority": priority, "room": room, "lifetime": hint_seconds}
+    return [Hint(**row) for row in connection.execute(_CHOOSE, asked).mappings()]
+
+
+class Dispatcher(threading.Thread):
+    """Chooses and sends every `interval` seconds until stopped; outlives database and broker."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        send: Callable[[Hint], None],
+        *,
+        interval: float,
+        hint_seconds: float,
+    ) -> None:
+        super().__init__(name="dispatcher", daemon=True)
+        self._engine = engine
+        self._send = send
+        self._interval = interval
+        self._hint_seconds = hint_seconds
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopping.wait(self._interval):
+            try:
+                self.dispatch()
+            except OperationalError:
+                log.warning("the database is away; dispatching goes on when it is back")
+            except BrokerUnreachableError:
+                log.warning("the broker is away; hints are sent again when it is back")
+            except Exception:  # noqa: BLE001 - a worker whose dispatcher has ended would look well
+                log.exception("dispatching failed; it is tried again")
+
+    def dispatch(self) -> None:
+        """Choose once, and send the hints after the transaction that chose them."""
+        with self._engine.begin() as connection:
+            hints = choose(connection, hint_seconds=self._hint_seconds)
+        for hint in hints:
+            self._send(hint)
+
+    def stop(self) -> None:
+        """Ask the thread to end, and wait for it."""
+        self._stopping.set()
+        self.join()

@@ -1,0 +1,251 @@
+"""One worker process: what its threads share, and what it does with a chunk."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from common.errors import DeviceError, EnrichmentError, UsageError
+from common.europeana.api import EuropeanaApi
+from common.fetch.shared_limits import SharedHostLimiter
+from common.process.settings import ApiSettings, ImageSettings, ModelSettings
+from worker.enrich.metering import MeteredFetcher
+from worker.enrich.models import LoadedModel, ModelPool
+from worker.enrich.pipeline import Pipeline
+from worker.enrich.resolve import Resolver
+from worker.jobs.pictures import Pictures
+from worker.ledger import chunks, finish
+from worker.ledger.chunks import Lease, LeaseLostError
+from worker.ledger.finish import ChunkOutcome
+from worker.process import metrics
+from worker.process.lease_keeper import EXIT_BROKEN, HeldLease, LeaseKeeper, leave_process
+from worker.process.settings import WorkerSettings
+from worker.process.shutdown import Drain
+
+API_PATIENCE = 20.0  # seconds to wait for a used-up quota; then the records wait instead
+SUSPECT_DELAY = 1.0  # seconds before a suspect is claimed again that had to wait for another
+STUMBLE_DELAY = 5.0  # seconds before a chunk that met an unexpected error is tried again
+
+log = structlog.get_logger()
+
+
+class DrainingError(Exception):
+    """The worker is to stop, or its lease is lost: the chunk in work is dropped."""
+
+
+class EnrichmentService:
+    """Enriches chunks; safe to call from as many threads as there are chunks in flight."""
+
+    def __init__(self, engine: Engine, settings: WorkerSettings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._warned_jobs: set[UUID] = set()
+        self._suspect_in_work = threading.Lock()
+        self._exits = ExitStack()
+        self._drain = Drain(settings.worker_grace_seconds, on_overdue=self._leave)
+        self._exits.callback(self._drain.end)
+        image_settings = ImageSettings.read()
+        api = EuropeanaApi(ApiSettings.read(), patience=API_PATIENCE)
+        self._exits.enter_context(api)
+        fetcher = self._exits.enter_context(MeteredFetcher.from_settings(image_settings))
+        limiter = self._exits.enter_context(SharedHostLimiter.from_settings(image_settings, engine))
+        self._pipeline = Pipeline(
+            Resolver(engine, api, api_url=image_settings.europeana_api_url),
+            fetcher,
+            limiter,
+            connections=settings.worker_connections,
+        )
+        self._models = ModelPool(
+            engine,
+            ModelSettings.read().model_dir,
+            runtime=settings.worker_runtime,
+            cache_dir=settings.worker_cache_dir,
+            batch_size=settings.worker_batch_size,
+        )
+        self._exits.callback(self._models.close)
+        self._leases = LeaseKeeper(engine, lease_seconds=settings.worker_lease_seconds)
+        self._leases.start()
+        self._exits.callback(self._leases.stop)
+
+    def close(self) -> None:
+        """End all threads and connections; no chunk may be in work."""
+        self._exits.close()
+
+    def load_active_model(self) -> None:
+        """Load the active model before a chunk needs it; a model that is no good is logged.
+
+        Raises:
+            DeviceError: no model can be used by this process.
+        """
+        try:
+            self._models.load_active()
+        except DeviceError:
+            raise
+        except EnrichmentError as error:
+            log.error("the active model cannot be used", error=str(error))
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is loaded."""
+        return self._models.has_model
+
+    @property
+    def is_well(self) -> bool:
+        """Whether leases are kept, and no chunk in work hangs."""
+        return self._leases.is_well
+
+    def drain(self) -> None:
+        """Take no more chunks; give back those in work that are not finished in time."""
+        self._drain.begin()
+
+    def run_chunk(self, job_id: UUID, number: int) -> None:
+        """Do what a hint asks for; returns at once where the chunk is done or another's."""
+        if self._drain.begun.is_set():
+            return
+        lease = chunks.claim(
+            self._engine,
+            job_id=job_id,
+            number=number,
+            worker=self._name,
+            lease_seconds=self._settings.worker_lease_seconds,
+        )
+        if lease is not None:
+            self.work_on(lease)
+
+    def claim_put_off(self) -> Lease | None:
+        """A chunk that was put off and is due, to be worked on; None where there is none."""
+        if self._drain.begun.is_set():
+            return None
+        return chunks.claim_put_off(
+            self._engine,
+            worker=self._name,
+            lease_seconds=self._settings.worker_lease_seconds,
+        )
+
+    def work_on(self, lease: Lease) -> None:
+        """Bring a chunk to its outcomes, or give it back.
+
+        Of suspects one at a time: the others would be lost with a culprit each time that it kills,
+        and be taken for culprits in the end.
+        """
+        if not lease.is_suspect:
+            self._work_on(lease)
+        elif self._suspect_in_work.acquire(blocking=False):
+            try:
+                self._work_on(lease)
+            finally:
+                self._suspect_in_work.release()
+        else:
+            self._give_back(lease, blameless=True, delay_seconds=SUSPECT_DELAY)
+
+    def _work_on(self, lease: Lease) -> None:
+        with (
+            structlog.contextvars.bound_contextvars(job=str(lease.job_id), chunk=lease.number),
+            self._given_back_on_failure(lease),
+            self._leases.hold(lease) as held,
+            metrics.CHUNKS_IN_WORK.track_inprogress(),
+        ):
+            self._enrich(lease, held)
+
+    def _enrich(self, lease: Lease, held: HeldLease) -> None:
+        def on_record() -> None:
+            held.progress()
+            if held.lost or self._drain.dropping.is_set():
+                raise DrainingError
+
+        with self._models.use(lease.model_id) as loaded:
+            on_record()
+            self._warn_of_other_pictures(lease, loaded)
+            outcome = self._pipeline.run(lease, loaded, on_record=on_record)
+            if lease.explain:
+                self._explain(outcome, loaded, on_record)
+        with metrics.timed("write"):
+            job_finished = finish.finish(
+                self._engine, lease, outcome, retry_delays=self._settings.retry_delays
+            )
+        metrics.CHUNKS.labels("done").inc()
+        log.info(
+            "chunk done",
+            classified=len(outcome.classified),
+            not_classified=len(outcome.errors),
+            runtime=loaded.runtime,
+        )
+        if job_finished:
+            log.info("job done")
+
+    def _explain(
+        self, outcome: ChunkOutcome, loaded: LoadedModel, on_record: Callable[[], None]
+    ) -> None:
+        try:
+            from worker.enrich.explain import explain  # noqa: PLC0415 - an extra, and slow to load
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"Heatmaps need {error.name}: pip install '.[worker,explain]'."
+            ) from None
+        explain(outcome, loaded.model, self._settings.heatmap_dir, on_record=on_record)
+
+    def _warn_of_other_pictures(self, lease: Lease, loaded: LoadedModel) -> None:
+        """Say once a job that the model may be less right than it was measured to be."""
+        trained_on = loaded.model.description.picture_source
+        pictures = Pictures(looks_at=lease.picture, trained_on=trained_on)
+        if lease.job_id in self._warned_jobs or not pictures.differ:
+            return
+        self._warned_jobs.add(lease.job_id)
+        log.warning(
+            "the model was trained on other pictures than the job looks at",
+            trained_on=trained_on,
+            looks_at=lease.picture,
+        )
+
+    def _leave(self) -> None:
+        """The grace time is over and a chunk still waits for something: give back, and end."""
+        log.warning("the grace time is over; unfinished chunks are given back")
+        self._give_back_all()
+        leave_process(0)
+
+    def _give_back_all(self) -> None:
+        for held in self._leases.held:
+            self._give_back(held.lease, blameless=True)
+
+    def _give_back(self, lease: Lease, *, blameless: bool, delay_seconds: float = 0.0) -> None:
+        try:
+            chunks.give_back(self._engine, lease, blameless=blameless, delay_seconds=delay_seconds)
+        except OperationalError:
+            log.warning("the database is away; the lease runs out")
+
+    @contextmanager
+    def _given_back_on_failure(self, lease: Lease) -> Iterator[None]:
+        try:
+            yield
+        except LeaseLostError:
+            metrics.CHUNKS.labels("lease_lost").inc()
+            log.warning("lease lost; another worker has the chunk")
+        except DrainingError:
+            self._give_back(lease, blameless=True)
+            metrics.CHUNKS.labels("given_back").inc()
+            log.info("chunk given back")
+        except OperationalError:
+            metrics.CHUNKS.labels("database_away").inc()
+            log.warning("the database went away; the chunk is tried again")
+            self._give_back(lease, blameless=True, delay_seconds=STUMBLE_DELAY)
+        except DeviceError as error:
+            log.error("the device failed; chunks are given back, the worker ends", error=str(error))
+            self.drain()
+            self._give_back(lease, blameless=True)  # it is held no more
+            self._give_back_all()
+            leave_process(EXIT_BROKEN)
+        except EnrichmentError as error:
+            self._give_back(lease, blameless=True, delay_seconds=STUMBLE_DELAY)
+            metrics.CHUNKS.labels("given_back").inc()
+            log.error("chunk given back", error=str(error))
+        except Exception:  # noqa: BLE001 - the chunk may be the cause, and its attempts are bounded
+            self._give_back(lease, blameless=False, delay_seconds=STUMBLE_DELAY)
+            metrics.CHUNKS.labels("failed").inc()
+            log.exception("chunk failed; it is tried again a bounded number of times")

@@ -1,0 +1,79 @@
+"""Settings of the worker, from environment variables."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from common.process.cores import available_cores
+from common.process.settings import BrokerSettings, EnvironmentSettings
+
+
+class HealthSettings(EnvironmentSettings):
+    """Where a worker process says that it is alive."""
+
+    worker_heartbeat_file: Path | None = Field(
+        default=None, description="touched every few seconds, read by `worker health`; else none"
+    )
+
+
+class HeatmapSettings(EnvironmentSettings):
+    """Where heatmaps are kept."""
+
+    heatmap_dir: Path = Path("heatmaps")
+
+
+class WorkerSettings(BrokerSettings, HealthSettings, HeatmapSettings):
+    """How a worker process works."""
+
+    worker_chunks_in_flight: int = Field(
+        default_factory=lambda: available_cores() + max(1, available_cores() // 2),
+        ge=1,
+        description="chunks in work at a time: while some wait for hosts, others keep cores busy; "
+        "and as many again of records that were put off",
+    )
+    worker_connections: int = Field(default=16, ge=1, description="downloads at a time, a chunk")
+    worker_batch_size: int | None = Field(
+        default=None, ge=1, description="pictures classified together; else what suits the device"
+    )
+    worker_runtime: Literal["auto", "torch", "onnx", "openvino", "onnx-int8", "openvino-int8"] = (
+        Field(
+            default="auto",
+            description="what computes; auto measures those that are installed, int8 aside",
+        )
+    )
+    worker_cache_dir: Path | None = Field(
+        default=None,
+        description="keeps models in the form of other runtimes; else a folder in MODEL_DIR",
+    )
+    worker_metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="serves metrics to Prometheus; else none"
+    )
+    worker_grace_seconds: float = Field(
+        default=25,
+        gt=0,
+        description="from SIGTERM to the end: chunks are finished, or given back in time",
+    )
+    worker_lease_seconds: float = Field(
+        default=120, gt=0, description="a worker silent for this long has lost its chunk"
+    )
+    worker_dispatch_seconds: float = Field(default=2, gt=0, description="between two dispatches")
+    worker_hint_seconds: float = Field(
+        default=30, gt=0, description="a hint that nobody followed for so long is sent again"
+    )
+    worker_retry_delays: str = Field(
+        default="60,600,3600,21600,57600",
+        description="seconds before each new try of a record that failed for a passing reason",
+    )
+
+    @field_validator("worker_retry_delays")
+    @classmethod
+    def _are_seconds(cls, text: str) -> str:
+        if not all(part.strip().isdigit() for part in text.split(",")):
+            raise ValueError("expected whole seconds with commas between them")
+        return text
+
+    @property
+    def retry_delays(self) -> tuple[float, ...]:
+        """Seconds before the first, second, ... new try."""
+        return tuple(float(part) for part in self.worker_retry_delays.split(","))

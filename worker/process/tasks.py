@@ -1,0 +1,121 @@
+"""What the messages mean: a hint at a chunk, and a list of record IDs from another system.
+
+Whoever reaches the broker can send anything. A message that is not as it should be is told in the
+log and forgotten; it neither ends the worker nor comes back.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import structlog
+from celery import Celery, Task
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from common.errors import EnrichmentError, InvalidRecordIdError
+from common.europeana.record_ids import parse_record_id
+from common.pictures.sources import Picture
+from common.process.messages import by_name, first_problem
+from worker import jobs
+from worker.jobs import JobOptions
+from worker.jobs.record_lists import RejectedLines
+from worker.ledger.dispatch import Hint
+from worker.process.queues import RUN_CHUNK, SUBMIT, queue_of
+from worker.process.service import EnrichmentService
+
+MAX_SUBMITTED = 100_000  # record IDs in one message
+MAX_CHUNK_NUMBER = 2**31 - 1  # what its column holds
+LONGEST_WAIT = 60  # seconds between two tries to accept a list while the database is away
+
+log = structlog.get_logger()
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class Submission(BaseModel):
+    """What another system sends: record IDs in any accepted form, and how the job is to be done."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    record_ids: list[str] = Field(min_length=1, max_length=MAX_SUBMITTED)
+    idempotency_key: Name
+    submitter: Name | None = None
+    priority: Literal["urgent", "bulk"] = "bulk"
+    picture: Picture | None = None
+    explain: bool = False
+
+
+class _ChunkName(BaseModel):
+    job_id: UUID
+    number: Annotated[int, Field(ge=1, le=MAX_CHUNK_NUMBER)]
+
+
+def register_tasks(app: Celery, service: EnrichmentService, engine: Engine) -> None:
+    """Give the application its two tasks."""
+
+    @app.task(name=RUN_CHUNK)
+    def run_chunk(*args: object, **kwargs: object) -> None:
+        try:
+            chunk = _ChunkName.model_validate(by_name(args, kwargs, _ChunkName))
+        except ValidationError as error:
+            log.error("hint refused", error=first_problem(error))
+            return
+        service.run_chunk(chunk.job_id, chunk.number)
+
+    @app.task(
+        name=SUBMIT,
+        bind=True,
+        autoretry_for=(OperationalError,),
+        retry_backoff=True,
+        retry_backoff_max=LONGEST_WAIT,
+        max_retries=None,
+    )
+    def submit(self: Task[Any, Any], /, *args: object, **kwargs: object) -> None:
+        message = by_name(args, kwargs, Submission)
+        if message.get("idempotency_key") is None:
+            message["idempotency_key"] = f"message {self.request.id}"
+        accept_submitted(engine, message)
+
+
+def accept_submitted(engine: Engine, message: Mapping[str, object]) -> None:
+    """Make a job of the record IDs in a message; what is wrong with it is told in the log.
+
+    A text that is no record ID is left out, any other mistake refuses the message. A message that
+    comes twice makes one job: its ID is the idempotency key, unless it has one.
+
+    Raises:
+        OperationalError: the database is away; the message is worth another try.
+    """
+    rejected = RejectedLines()
+    try:
+        submission = Submission.model_validate(message)
+        options = JobOptions(**submission.model_dump(exclude={"record_ids"}))
+        accepted = jobs.enqueue(engine, _valid(submission.record_ids, rejected), options)
+    except ValidationError as error:
+        log.error("submission refused", error=first_problem(error))
+    except EnrichmentError as error:
+        log.error("submission refused", error=str(error), rejected=str(rejected))
+    else:
+        log.info("job accepted", job=str(accepted.job_id), records=accepted.total)
+        if rejected.count:
+            log.warning("record IDs rejected", count=rejected.count, first=rejected.first)
+
+
+def _valid(texts: Sequence[str], rejected: RejectedLines) -> Iterator[str]:
+    for number, text in enumerate(texts, start=1):
+        try:
+            yield parse_record_id(text)
+        except InvalidRecordIdError as error:
+            rejected.add(f"ID {number}", str(error))
+
+
+def send_hint(app: Celery, hint: Hint, *, hint_seconds: float) -> None:
+    """Put a hint on the queue of its priority; it expires when it would be sent again."""
+    app.send_task(
+        RUN_CHUNK,
+        args=[str(hint.job_id), hint.number],
+        queue=queue_of(hint.priority),
+        expires=hint_seconds,
+    )
