@@ -30,7 +30,7 @@ from benchmarks.parts.watching import watching
 from common.process.settings import BrokerSettings
 from deploy.local import Services, local_services
 from worker.ledger.dispatch import Dispatcher, Hint
-from worker.process.queues import BULK_QUEUE, RUN_CHUNK, create_app, queue_of
+from worker.process.tasks import BULK_QUEUE, RUN_CHUNK, create_app, queue_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENQUEUE = (sys.executable, "-c", "from worker.cli import main; main()", "enqueue")
@@ -44,7 +44,7 @@ MOST_MEMORY = 300  # MiB of the enqueuing process
 
 
 @dataclass(frozen=True)
-class Ended:
+class EnqueueEnded:
     """A command that did what it should."""
 
     seconds: float
@@ -80,7 +80,7 @@ def write_ids(path: Path, count: int) -> None:
             file.write(f"/{number % 2000 + 1}/object_of_the_museum_{number:08d}\n")
 
 
-def enqueue(path: Path) -> Ended:
+def enqueue(path: Path) -> EnqueueEnded:
     """Run the command over a file of IDs."""
     started = time.monotonic()
     process = subprocess.Popen([*ENQUEUE, str(path)], stdout=subprocess.DEVNULL)
@@ -88,7 +88,7 @@ def enqueue(path: Path) -> Ended:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"worker enqueue ended with {process.returncode}")
-    return Ended(time.monotonic() - started, usage.ru_maxrss / 1024)
+    return EnqueueEnded(time.monotonic() - started, usage.ru_maxrss / 1024)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from benchmarks.parts.enrich_local import Assignment
+from benchmarks.parts.enrich_local import LocalAssignment
 from benchmarks.parts.enrich_service import (
     LIMITS,
     SLOW_HOST,
@@ -91,10 +91,10 @@ class Rounds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
+class EnrichBench:
     """What the rounds work on; `assignments` are by the size of the model's pictures."""
 
-    assignments: Mapping[int, Assignment]
+    assignments: Mapping[int, LocalAssignment]
     rounds: Rounds
 
     def measure_service(self, service: Service, series: Mapping[int, Series]) -> None:
@@ -168,7 +168,7 @@ def main(
         everything = [series for each in (warm_up, *plan) for series in each.all_series]
         write_catalogue(folder, paths, everything)
         service, assignments = _start(exits, folder, [paths[n % files] for n in range(pictures)])
-        bench = Bench(assignments=assignments, rounds=Rounds())
+        bench = EnrichBench(assignments=assignments, rounds=Rounds())
         for size, series in warm_up.of_size.items():
             service.run(series.ids(), model=f"resnet18_{size}")
         for number, each in enumerate(plan, start=1):
@@ -209,7 +209,7 @@ class _Plan:
 
 def _start(
     exits: ExitStack, folder: Path, pictures: Sequence[Path]
-) -> tuple[Service, Mapping[int, Assignment]]:
+) -> tuple[Service, Mapping[int, LocalAssignment]]:
     """Everything that runs while the rounds do, warm."""
     engine = exits.enter_context(store_and_broker())
     sandbox, variables = exits.enter_context(sandbox_process(folder))
@@ -217,7 +217,7 @@ def _start(
     assignments = {}
     for size in SIZES:
         bundle, sha256 = put_resnet18_in_service(engine, model_dir, size)
-        assignment = Assignment(
+        assignment = LocalAssignment(
             pictures=tuple(map(str, pictures)),
             size=size,
             bundle=str(bundle),
@@ -239,12 +239,12 @@ def _start(
     return service, chosen
 
 
-def _fastest(assignment: Assignment) -> RuntimeChoice:
+def _fastest(assignment: LocalAssignment) -> RuntimeChoice:
     runtime = assignment.open_runtime(assignment.model())
     return cast(RuntimeChoice, runtime.name.partition("-")[0])
 
 
-def _report(bench: Bench, **parameters: object) -> None:
+def _report(bench: EnrichBench, **parameters: object) -> None:
     figures = bench.rounds.medians()
     runtime = bench.assignments[PEER_SIZE].runtime
     if not find_spec("ray"):

@@ -37,7 +37,7 @@ from common.store.tables import Base, Enrichment
 from deploy.local import local_services
 from worker.ledger import enrichments
 from worker.ledger.chunks import CHUNK_SIZE
-from worker.ledger.enrichments import Prediction
+from worker.ledger.enrichments import RecordPrediction
 
 KEY = ("record_id", "concept_uri", "model_id")
 FOUND = ("confidence", "source", "image_url")
@@ -49,30 +49,30 @@ CONCEPTS = [f"http://data.europeana.eu/concept/{number}" for number in range(20)
 
 
 @dataclass(frozen=True)
-class Work:
+class WriteWork:
     """Predictions of a model for a job: new ones, and then the same, half of them changed."""
 
     model_id: int
     job_id: UUID
-    new: Sequence[Prediction]
-    again: Sequence[Prediction]
+    new: Sequence[RecordPrediction]
+    again: Sequence[RecordPrediction]
 
-    def parts(self, size: int) -> Iterator["Work"]:
+    def parts(self, size: int) -> Iterator["WriteWork"]:
         """The work in transactions of so many records."""
         for start in range(0, len(self.new), size):
             part = slice(start, start + size)
             yield replace(self, new=self.new[part], again=self.again[part])
 
-    def rows(self, said: Sequence[Prediction]) -> Iterator[tuple[object, ...]]:
+    def rows(self, said: Sequence[RecordPrediction]) -> Iterator[tuple[object, ...]]:
         """Predictions as rows of COLUMNS."""
         found_by = (self.model_id, str(self.job_id))
         return (PREDICTED(each) + found_by for each in said)
 
 
-Way = Callable[[Engine, Work, Sequence[Prediction]], None]
+Way = Callable[[Engine, WriteWork, Sequence[RecordPrediction]], None]
 
 
-def replace_ours(engine: Engine, work: Work, said: Sequence[Prediction]) -> None:
+def replace_ours(engine: Engine, work: WriteWork, said: Sequence[RecordPrediction]) -> None:
     """As the worker does when it finishes a chunk."""
     with engine.begin() as connection:
         enrichments.replace(
@@ -84,7 +84,7 @@ def replace_ours(engine: Engine, work: Work, said: Sequence[Prediction]) -> None
         )
 
 
-def upsert_ours(engine: Engine, work: Work, said: Sequence[Prediction]) -> None:
+def upsert_ours(engine: Engine, work: WriteWork, said: Sequence[RecordPrediction]) -> None:
     """The way of all bulk writes."""
     with engine.begin() as connection:
         upsert(connection, Enrichment.__table__, COLUMNS, work.rows(said), update=FOUND)
@@ -102,7 +102,9 @@ _UPSERT = (
 )
 
 
-def replace_with_execute_values(engine: Engine, work: Work, said: Sequence[Prediction]) -> None:
+def replace_with_execute_values(
+    engine: Engine, work: WriteWork, said: Sequence[RecordPrediction]
+) -> None:
     """Delete what is said no more, then the upsert."""
     record_ids, concepts = [each.record_id for each in said], [each.concept_uri for each in said]
     with engine.begin() as connection:
@@ -112,7 +114,9 @@ def replace_with_execute_values(engine: Engine, work: Work, said: Sequence[Predi
             execute_values(cursor, _UPSERT, work.rows(said), page_size=PAGE)
 
 
-def upsert_with_execute_values(engine: Engine, work: Work, said: Sequence[Prediction]) -> None:
+def upsert_with_execute_values(
+    engine: Engine, work: WriteWork, said: Sequence[RecordPrediction]
+) -> None:
     """The same upsert as ours in statements of many rows."""
     with engine.begin() as connection:
         driver = cast("psycopg2.extensions.connection", connection.connection.driver_connection)
@@ -120,7 +124,7 @@ def upsert_with_execute_values(engine: Engine, work: Work, said: Sequence[Predic
             execute_values(cursor, _UPSERT, work.rows(said), page_size=PAGE)
 
 
-def write_with_orm(engine: Engine, work: Work, said: Sequence[Prediction]) -> None:
+def write_with_orm(engine: Engine, work: WriteWork, said: Sequence[RecordPrediction]) -> None:
     """One object a row: those that are there changed or deleted, the others added, one flush."""
     with Session(engine) as session:
         ids = [each.record_id for each in said]
@@ -155,7 +159,7 @@ IN_BULK: dict[str, Way] = {
 }
 
 
-def prepared(engine: Engine, rows: int) -> Work:
+def prepared(engine: Engine, rows: int) -> WriteWork:
     """Records, concepts, two models and a job in the store, and enrichments of the other model."""
     ids = [f"/{number % 2000 + 1}/object_of_the_museum_{number:08d}" for number in range(rows)]
     given = {"uris": CONCEPTS, "ids": ids, "others": OTHERS}
@@ -165,7 +169,7 @@ def prepared(engine: Engine, rows: int) -> Work:
         job = connection.execute(text("SELECT id, model_id FROM job")).one()
     new = [_prediction(number, each) for number, each in enumerate(ids)]
     again = [replace(each, confidence=0.5) if place % 2 else each for place, each in enumerate(new)]
-    return Work(job.model_id, job.id, new, again)
+    return WriteWork(job.model_id, job.id, new, again)
 
 
 _PREPARE = (
@@ -182,8 +186,8 @@ _PREPARE = (
 )
 
 
-def _prediction(number: int, record_id: str) -> Prediction:
-    return Prediction(
+def _prediction(number: int, record_id: str) -> RecordPrediction:
+    return RecordPrediction(
         record_id=record_id,
         concept_uri=CONCEPTS[number % len(CONCEPTS)],
         confidence=0.6 + number % 4001 / 1e4,
@@ -194,7 +198,7 @@ def _prediction(number: int, record_id: str) -> Prediction:
 
 
 def measure(
-    engine: Engine, ways: dict[str, Way], transactions: Sequence[Work], rounds: int
+    engine: Engine, ways: dict[str, Way], transactions: Sequence[WriteWork], rounds: int
 ) -> dict[str, dict[str, float]]:
     """Median seconds of each way, for new rows and for the same again."""
     taken: dict[str, dict[str, list[float]]] = {"new": {}, "again": {}}
@@ -210,7 +214,7 @@ def measure(
 
 
 def _round(
-    engine: Engine, ways: dict[str, Way], transactions: Sequence[Work], kind: str
+    engine: Engine, ways: dict[str, Way], transactions: Sequence[WriteWork], kind: str
 ) -> dict[str, float]:
     """Seconds of each way; they take turns at each transaction, each for a model of its own."""
     seconds = dict.fromkeys(ways, 0.0)

@@ -41,7 +41,7 @@ CONTENTS = (
 
 
 @dataclass(frozen=True)
-class Ended:
+class HarvestEnded:
     """A process that ended or was killed."""
 
     seconds: float
@@ -60,7 +60,7 @@ class Harvest:
         alembic = [sys.executable, "-m", "alembic", "upgrade", "head"]
         subprocess.run(alembic, cwd=REPOSITORY, env=self._environment, check=True)
 
-    def run(self, *, kill_at: int | None = None) -> Ended:
+    def run(self, *, kill_at: int | None = None) -> HarvestEnded:
         """Run to the end, or until there are so many records."""
         started = time.monotonic()
         process = subprocess.Popen(
@@ -78,7 +78,9 @@ class Harvest:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode not in (0, -9):
             raise RuntimeError(f"the harvest ended with {process.returncode}")
-        return Ended(time.monotonic() - started, usage.ru_maxrss / 1024, process.returncode == -9)
+        return HarvestEnded(
+            time.monotonic() - started, usage.ru_maxrss / 1024, process.returncode == -9
+        )
 
     def count(self) -> int:
         """How many records there are."""

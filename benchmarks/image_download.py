@@ -54,7 +54,7 @@ class Run:
         return 1000 * self.cpu_seconds / max(1, len(self.obtained))
 
 
-class Bench:
+class DownloadBench:
     """A folder with lists of URLs and what clients make of them."""
 
     def __init__(self, folder: Path, python_of_peer: Path | None) -> None:
@@ -122,7 +122,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         python, why_not = _install_peer(Path(folder) / "peer")
-        bench = Bench(Path(folder), python)
+        bench = DownloadBench(Path(folder), python)
         figures, bars = _compare(bench, chosen)
         memory = _memory(bench, chosen.pictures * 5 // 8)
     if why_not:
@@ -130,7 +130,9 @@ def main() -> None:
     finish(figures=figures | memory, bars=bars | {"memory_ratio": at_most(1.2)})
 
 
-def _compare(bench: Bench, chosen: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Bar]]:
+def _compare(
+    bench: DownloadBench, chosen: argparse.Namespace
+) -> tuple[dict[str, Any], dict[str, Bar]]:
     options = ServerOptions(hosts=HOSTS)
     ours, peers, pilots = [], [], []
     with picture_server(options) as server:
@@ -179,7 +181,7 @@ def _against_peer(ours: Sequence[Run], peers: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def _memory(bench: Bench, few: int) -> dict[str, Any]:
+def _memory(bench: DownloadBench, few: int) -> dict[str, Any]:
     """Peak memory for a number of URLs and for ten times as many."""
     with picture_server(ServerOptions(hosts=HOSTS, mean_bytes=SMALL_BYTES)) as server:
         peaks = [

@@ -21,7 +21,7 @@ from benchmarks.parts.picture_server import (
 )
 from benchmarks.parts.report import at_most, finish
 from common.fetch.addresses import AddressPolicy
-from common.fetch.client import ImageFetcher
+from common.fetch.client import PictureFetcher
 from common.fetch.download import fetch_all
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
 
@@ -71,7 +71,7 @@ def _seconds(server: PictureServer, numbers: list[int] | range, *, until: int) -
     items = ((number, server.url(number)) for number in numbers)
     arrived = 0
     began = time.monotonic()
-    with ImageFetcher(user_agent="benchmark", policy=policy) as fetcher:
+    with PictureFetcher(user_agent="benchmark", policy=policy) as fetcher:
         limiter = LocalHostLimiter(LIMITS)
         with closing(fetch_all(items, fetcher=fetcher, limiter=limiter)) as outcomes:
             for outcome in outcomes:

@@ -30,8 +30,7 @@ from benchmarks.parts.report import at_least, at_most, finish
 from trainer.data.cache import CachedData, cached
 from trainer.data.dataset import folder_data
 from trainer.folds.split import Fold
-from trainer.learning.augmentation import augment
-from trainer.learning.batches import training_batches
+from trainer.learning.batches import augment, training_batches
 from trainer.learning.fit import FoldData, train_fold
 from trainer.learning.settings import TrainingConfig
 

@@ -1,7 +1,8 @@
 """The message broker, for those who send messages and those who work on them.
 
-Messages are JSON and only hints: what is to be done is known elsewhere, so there is no result
-backend, no retries by the broker, and a lost or doubled message does no harm.
+Messages are JSON and only hints: what is to be done is known elsewhere. So there is no result
+backend, the broker retries nothing, and a lost or doubled message does no harm. Whoever reaches the
+broker can send anything, so messages are checked before they are used.
 """
 
 import logging
@@ -13,6 +14,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
 from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
+from pydantic import BaseModel, ValidationError
 
 from common.errors import BrokerError
 from common.process.settings import BrokerSettings
@@ -118,3 +120,17 @@ def work(app: Celery, *, threads: int, on_stop: Callable[[], None]) -> int:
 def _keep_logging(**_: Any) -> None:
     """Celery, once asked, leaves the logging as it is; else it would drop what is no warning."""
     logging.getLogger("celery").setLevel(logging.WARNING)
+
+
+def by_name(
+    args: tuple[object, ...], kwargs: dict[str, object], model: type[BaseModel]
+) -> dict[str, object]:
+    """Arguments by the names of the model's fields; surplus ones by names that it refuses."""
+    names = [*model.model_fields, *(f"argument {place}" for place in range(len(args)))]
+    return dict(zip(names, args, strict=False)) | kwargs
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong, without the input: it may be long, and is a stranger's."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

@@ -15,7 +15,7 @@ from common.europeana.vocabulary import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class VocabularyFinding:
     """Something about a label; where `must_change` is false, the vocabulary works as it is."""
 
     label: str
@@ -25,7 +25,7 @@ class Finding:
     must_change: bool = True
 
 
-def check_vocabulary(path: Path, api: EntityApi | None = None) -> list[Finding]:
+def check_vocabulary(path: Path, api: EntityApi | None = None) -> list[VocabularyFinding]:
     """What there is to say of a vocabulary file, label by label; with `api` of Europeana as well.
 
     Raises:
@@ -40,15 +40,17 @@ def check_vocabulary(path: Path, api: EntityApi | None = None) -> list[Finding]:
     return sorted(findings, key=lambda finding: order[finding.label])
 
 
-def _check_shape(pairs: Sequence[tuple[str, Any]]) -> Iterator[Finding]:
+def _check_shape(pairs: Sequence[tuple[str, Any]]) -> Iterator[VocabularyFinding]:
     for label, uri in pairs:
         if problem := label_problem(label):
-            yield Finding(label=label, uri=str(uri), finding=problem, advice="rename the label")
+            yield VocabularyFinding(
+                label=label, uri=str(uri), finding=problem, advice="rename the label"
+            )
         if problem := uri_problem(uri):
             advice = "name the concept, or remove the label"
-            yield Finding(label=label, uri=str(uri), finding=problem, advice=advice)
+            yield VocabularyFinding(label=label, uri=str(uri), finding=problem, advice=advice)
         elif (current := current_concept_uri(uri)) != uri:
-            yield Finding(
+            yield VocabularyFinding(
                 label=label,
                 uri=uri,
                 finding="old form of the URI, read as today's",
@@ -57,12 +59,12 @@ def _check_shape(pairs: Sequence[tuple[str, Any]]) -> Iterator[Finding]:
             )
 
 
-def _check_duplicates(pairs: Sequence[tuple[str, Any]]) -> Iterator[Finding]:
+def _check_duplicates(pairs: Sequence[tuple[str, Any]]) -> Iterator[VocabularyFinding]:
     labels: set[str] = set()
     label_of: dict[str, str] = {}
     for label, uri in pairs:
         if label in labels:
-            yield Finding(
+            yield VocabularyFinding(
                 label=label, uri=str(uri), finding="the label stands there twice", advice="keep one"
             )
         labels.add(label)
@@ -71,10 +73,12 @@ def _check_duplicates(pairs: Sequence[tuple[str, Any]]) -> Iterator[Finding]:
         first = label_of.setdefault(current_concept_uri(uri), label)
         if first != label:
             finding = f"the same concept as {first}"
-            yield Finding(label=label, uri=uri, finding=finding, advice="keep one of the two")
+            yield VocabularyFinding(
+                label=label, uri=uri, finding=finding, advice="keep one of the two"
+            )
 
 
-def _check_online(pairs: Sequence[tuple[str, Any]], api: EntityApi) -> Iterator[Finding]:
+def _check_online(pairs: Sequence[tuple[str, Any]], api: EntityApi) -> Iterator[VocabularyFinding]:
     concepts = {label: current_concept_uri(uri) for label, uri in pairs if not uri_problem(uri)}
     label_of = {uri: label for label, uri in concepts.items()}
     for label, uri in concepts.items():
@@ -87,7 +91,7 @@ def _check_online(pairs: Sequence[tuple[str, Any]], api: EntityApi) -> Iterator[
             label_of.setdefault(present, label)
 
 
-def _changed(label: str, uri: str, present: str | None, *, other: str) -> Finding:
+def _changed(label: str, uri: str, present: str | None, *, other: str) -> VocabularyFinding:
     """What to say of a concept that is not `uri` at Europeana today."""
     is_own = uri.startswith("http://data.europeana.eu/")
     finding, advice = f"at Europeana today: {present}", f"write {present}"
@@ -100,4 +104,6 @@ def _changed(label: str, uri: str, present: str | None, *, other: str) -> Findin
     elif not is_own:
         advice = f"nothing; {present} may find more records"
     must_change = bool(other) or is_own
-    return Finding(label=label, uri=uri, finding=finding, advice=advice, must_change=must_change)
+    return VocabularyFinding(
+        label=label, uri=uri, finding=finding, advice=advice, must_change=must_change
+    )

@@ -21,7 +21,7 @@ from PIL import Image
 
 from common.errors import RecordError
 from common.fetch.addresses import AddressPolicy
-from common.fetch.client import ImageFetcher
+from common.fetch.client import PictureFetcher
 from common.fetch.download import fetch_all
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
 
@@ -36,7 +36,7 @@ def fetch_to_files(urls: Path, folder: Path) -> None:
     writing: deque[Future[int]] = deque()
     with (
         ThreadPoolExecutor(os.cpu_count()) as writers,
-        ImageFetcher(user_agent="benchmark", policy=policy) as fetcher,
+        PictureFetcher(user_agent="benchmark", policy=policy) as fetcher,
     ):
         for outcome in fetch_all(_lines(urls), fetcher=fetcher, limiter=LocalHostLimiter(LIMITS)):
             if outcome.fetched:

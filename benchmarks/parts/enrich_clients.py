@@ -9,10 +9,10 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks.parts.enrich_local import OURS, Assignment
+from benchmarks.parts.enrich_local import OURS, LocalAssignment
 from benchmarks.parts.enrich_peers import PEERS
 
 if __name__ == "__main__":
-    assignment = Assignment.from_json(sys.stdin.read())
+    assignment = LocalAssignment.from_json(sys.stdin.read())
     measured = {**OURS, **PEERS}[sys.argv[1]](assignment)
     sys.stdout.write(json.dumps(asdict(measured)) + "\n")

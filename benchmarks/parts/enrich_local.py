@@ -21,18 +21,17 @@ import torch
 from pydantic import SecretStr
 
 from common.errors import RecordError
+from common.fetch.answers import sniff
 from common.fetch.client import Fetched, FetchRequest
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
-from common.fetch.sniffing import sniff
 from common.pictures.decode import decode
 from common.pictures.sources import PictureUrl
 from common.process.cores import switch_threads_often
 from common.vision.model import Model, load_bundle
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
-from worker.enrich.metering import MeteredFetcher
 from worker.enrich.models import LoadedModel
-from worker.enrich.pipeline import Pipeline
-from worker.enrich.resolve import Resolver, Target
+from worker.enrich.pipeline import MeteredFetcher, Pipeline
+from worker.enrich.resolve import RecordResolver, Target
 from worker.ledger.chunks import CHUNK_SIZE, Lease
 from worker.process.settings import WorkerSettings
 
@@ -41,7 +40,7 @@ NO_LIMITS = HostLimits(max_concurrent=1000, requests_per_second=1e6)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assignment:
+class LocalAssignment:
     """What every client is given: picture files, in order, and the model to classify them with."""
 
     pictures: tuple[str, ...]
@@ -86,7 +85,7 @@ class Measured:
     seconds: float
 
 
-def decoded(assignment: Assignment) -> Measured:
+def decoded(assignment: LocalAssignment) -> Measured:
     """The decoder alone, on all cores."""
     prepare = assignment.preparer(assignment.model())
     contents = [Path(path).read_bytes() for path in dict.fromkeys(assignment.pictures)]
@@ -99,7 +98,7 @@ def decoded(assignment: Assignment) -> Measured:
         return Measured(pictures=count, seconds=time.monotonic() - began)
 
 
-def classified(assignment: Assignment) -> Measured:
+def classified(assignment: LocalAssignment) -> Measured:
     """The model alone, on all cores, in the batches that the worker makes."""
     model = assignment.model()
     runtime = assignment.open_runtime(model)
@@ -121,7 +120,7 @@ def classified(assignment: Assignment) -> Measured:
     return Measured(pictures=sum(counts), seconds=time.monotonic() - began)
 
 
-def enriched(assignment: Assignment) -> Measured:
+def enriched(assignment: LocalAssignment) -> Measured:
     """The whole pipeline, from files to what would be written."""
     settings = WorkerSettings(broker_url=SecretStr("memory://"))
     model = assignment.model()
@@ -145,7 +144,7 @@ def enriched(assignment: Assignment) -> Measured:
     return Measured(pictures=count, seconds=seconds)
 
 
-class _Shelf(Resolver):
+class _Shelf(RecordResolver):
     """Knows where the pictures lie instead of asking the store or an API."""
 
     def __init__(self, paths: Mapping[str, str]) -> None:
@@ -189,7 +188,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-OURS: Mapping[str, Callable[[Assignment], Measured]] = {
+OURS: Mapping[str, Callable[[LocalAssignment], Measured]] = {
     "decoder": decoded,
     "model": classified,
     "ours": enriched,

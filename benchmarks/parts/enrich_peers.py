@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import models, transforms
 
-from benchmarks.parts.enrich_local import Assignment, Measured
+from benchmarks.parts.enrich_local import LocalAssignment, Measured
 from common.vision.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 BATCH = 32
@@ -26,7 +26,7 @@ Rows = dict[str, Any]
 Predicted = Callable[[list[str]], Any]  # from paths to a Ray dataset
 
 
-def pilot(assignment: Assignment) -> Measured:
+def pilot(assignment: LocalAssignment) -> Measured:
     """The pilot's loop: a picture at a time, decoded whole, eager PyTorch with a thread a core."""
     classifier = _resnet18()
     transform = transforms.Compose([_resized(assignment), transforms.ToTensor(), _normalised()])
@@ -37,7 +37,7 @@ def pilot(assignment: Assignment) -> Measured:
     return Measured(pictures=len(assignment.pictures), seconds=time.monotonic() - began)
 
 
-def data_loader(assignment: Assignment) -> Measured:
+def data_loader(assignment: LocalAssignment) -> Measured:
     """PyTorch's DataLoader with a process a core, and JPEGs decoded at a fraction of their size."""
     classifier = _resnet18()
     transform = transforms.Compose([_resized(assignment), transforms.ToTensor(), _normalised()])
@@ -50,7 +50,7 @@ def data_loader(assignment: Assignment) -> Measured:
     return Measured(pictures=len(assignment.pictures), seconds=time.monotonic() - began)
 
 
-def ray_documented(assignment: Assignment) -> Measured:
+def ray_documented(assignment: LocalAssignment) -> Measured:
     """Ray Data as its guide to batch inference on images has it: read, transform, actors.
 
     https://docs.ray.io/en/latest/data/working-with-images.html
@@ -72,7 +72,7 @@ def ray_documented(assignment: Assignment) -> Measured:
     return _run_ray(assignment, predicted)
 
 
-def ray_with_ours(assignment: Assignment) -> Measured:
+def ray_with_ours(assignment: LocalAssignment) -> Measured:
     """Ray Data with our decoder and runtime: an actor a core decodes and classifies a batch."""
 
     def predicted(paths: list[str]) -> Any:
@@ -89,7 +89,7 @@ def ray_with_ours(assignment: Assignment) -> Measured:
     return _run_ray(assignment, predicted)
 
 
-def _run_ray(assignment: Assignment, predicted: Predicted) -> Measured:
+def _run_ray(assignment: LocalAssignment, predicted: Predicted) -> Measured:
     """The seconds that the pictures take beyond the few of a run before it, which start Ray."""
     import ray  # noqa: PLC0415
 
@@ -121,7 +121,7 @@ class _ResnetModel:
 class _OurModel:
     """An actor that keeps a model of ours and the fastest runtime for it."""
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: LocalAssignment) -> None:
         model = assignment.model()
         self._runtime = assignment.open_runtime(model)
         self._prepare = assignment.preparer(model)
@@ -154,7 +154,7 @@ def _resnet18() -> nn.Module:
     return models.resnet18(weights=None).eval()  # type: ignore[no-any-return]
 
 
-def _resized(assignment: Assignment) -> nn.Module:
+def _resized(assignment: LocalAssignment) -> nn.Module:
     return transforms.Resize((assignment.size, assignment.size))  # type: ignore[no-any-return]
 
 
@@ -166,7 +166,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-PEERS: Mapping[str, Callable[[Assignment], Measured]] = {
+PEERS: Mapping[str, Callable[[LocalAssignment], Measured]] = {
     "pilot": pilot,
     "data_loader": data_loader,
     "ray_documented": ray_documented,

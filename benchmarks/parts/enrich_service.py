@@ -19,8 +19,8 @@ from common.vision.model import Description, bundle_sha256
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from deploy.local import local_services
-from trainer.models.bundles import put_in_service
-from trainer.models.examples import ExamplePictures
+from trainer.models.promote import ExamplePictures
+from trainer.models.registry import put_in_service
 from worker import jobs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ LIMITS = {"FETCH_REQUESTS_PER_SECOND": "15", "FETCH_REQUESTS_AT_A_TIME": "2"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class ServiceEnded:
     """A job, or the part of it that was waited for: seconds from its acceptance on."""
 
     pictures: int
@@ -59,7 +59,7 @@ class Service:
     worker: psutil.Process
     sandbox: psutil.Process
 
-    def run(self, record_ids: Sequence[str], *, model: str) -> Ended:
+    def run(self, record_ids: Sequence[str], *, model: str) -> ServiceEnded:
         """Enqueue records and wait until all are enriched."""
         before = self._cpu_seconds()
         job_id = self._enqueue(record_ids, model)
@@ -73,7 +73,9 @@ class Service:
         seconds = (status.finished_at - status.created_at).total_seconds()
         return self._ended(len(record_ids), seconds, before)
 
-    def run_until(self, record_ids: Sequence[str], awaited: Sequence[str], *, model: str) -> Ended:
+    def run_until(
+        self, record_ids: Sequence[str], awaited: Sequence[str], *, model: str
+    ) -> ServiceEnded:
         """Enqueue records, wait until the awaited ones are enriched, and cancel the rest."""
         before = self._cpu_seconds()
         job_id = self._enqueue(record_ids, model)
@@ -99,10 +101,10 @@ class Service:
             row = connection.execute(_ENRICHED, asked).one()
         return row.records, row.seconds
 
-    def _ended(self, pictures: int, seconds: float, before: dict[str, float]) -> Ended:
+    def _ended(self, pictures: int, seconds: float, before: dict[str, float]) -> ServiceEnded:
         after = self._cpu_seconds()
         spent = {name: round(after[name] - before[name], 2) for name in after}
-        return Ended(pictures=pictures, seconds=seconds, cpu_seconds=spent)
+        return ServiceEnded(pictures=pictures, seconds=seconds, cpu_seconds=spent)
 
     def _cpu_seconds(self) -> dict[str, float]:
         """By process; `services` are Postgres and Valkey."""

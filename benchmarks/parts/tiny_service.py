@@ -26,8 +26,8 @@ from common.vision.model import Description
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from deploy.local import local_services
-from trainer.models.bundles import put_in_service
-from trainer.models.examples import ExamplePictures
+from trainer.models.promote import ExamplePictures
+from trainer.models.registry import put_in_service
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WORKER = (sys.executable, "-c", "from worker.cli import main; main()", "run")

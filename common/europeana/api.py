@@ -1,14 +1,15 @@
-"""Europeana's Search and Record APIs.
+"""Europeana's Search and Record APIs, and the look-up of many records by their IDs.
 
 Search is asked with the standard profile: the minimal one lacks `edmConcept`, without which only
-the concept that was searched for would be known of a record.
+the concept that was searched for would be known of a record. Search finds a hundred IDs a request;
+the Record API is asked for those that it misses.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from common.errors import RecordError
+from common.errors import RecordError, UnknownFormError
 from common.europeana.metadata import (
     RecordAnswer,
     RecordMetadata,
@@ -18,7 +19,6 @@ from common.europeana.metadata import (
 from common.europeana.transport import ApiTransport
 
 __all__ = ["EuropeanaApi", "RecordMetadata", "SearchPage", "SearchQuery", "concept_refinement"]
-
 SEARCH = "/record/v2/search.json"
 FIRST_PAGE = "*"
 MAX_ROWS = 100  # the API silently cuts a page to this
@@ -133,3 +133,38 @@ def _batches(record_ids: Iterable[str]) -> Iterator[list[str]]:
         length += added
     if batch:
         yield batch
+
+
+@dataclass(frozen=True)
+class LookUp:
+    """What became of each ID that was asked for: it is in `found` or in `gone`."""
+
+    found: Mapping[str, RecordMetadata]
+    gone: Mapping[str, RecordError]
+
+    @property
+    def moved(self) -> dict[str, str]:
+        """The present ID of every record that was asked for by a former one."""
+        return {asked: told.id for asked, told in self.found.items() if told.id != asked}
+
+
+def look_up(api: EuropeanaApi, record_ids: Sequence[str]) -> LookUp:
+    """Ask for records; those that moved are found under their present ID.
+
+    A record that the Record API describes in a form we do not know is gone, its neighbours are not.
+
+    Raises:
+        ApiError: an API cannot be asked; nothing is known of any of the records then.
+    """
+    found = {record.id: record for record in api.search_ids(record_ids)}
+    gone: dict[str, RecordError] = {}
+    for record_id in record_ids:
+        if record_id in found:
+            continue
+        try:
+            found[record_id] = api.record(record_id)
+        except RecordError as error:
+            gone[record_id] = error
+        except UnknownFormError as error:
+            gone[record_id] = RecordError("resolve", "unreadable_answer", str(error))
+    return LookUp({asked: found[asked] for asked in record_ids if asked in found}, gone)

@@ -1,22 +1,33 @@
-"""Record identifiers: one form inside, three forms accepted from outside.
+"""Record IDs: one form inside, three forms accepted from outside, and lists of them.
 
 Inside a record is `/dataset/local`. Item URIs (`http://data.europeana.eu/item/dataset/local`) and
 portal URLs (`https://www.europeana.eu/en/item/dataset/local?q=...`) are accepted on input.
 Syntax: https://europeana.atlassian.net/wiki/spaces/EF/pages/2385674279 (Record API).
+
+A list has one of them a line. Blank lines, a byte-order mark, Windows line ends, and quotes,
+brackets and commas around an ID are no harm; every other line that holds no record ID is told with
+its number and the reason.
 """
 
 import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
 
-from common.errors import InvalidRecordIdError
+from common.errors import InvalidRecordIdError, UsageError
 
 ITEM_URI = "http://data.europeana.eu/item"
 MAX_LENGTH = 512  # characters; the longest seen in 14,458 harvested records has 124
-
 _RECORD_ID = re.compile(r"/[A-Za-z0-9_]+/[A-Za-z0-9_]+")
 _WEB_PREFIX = re.compile(
     r"https?://(?:data\.europeana\.eu/item"
     r"|(?:www\.)?europeana\.eu/(?:[a-z]{2}/item|item|portal/(?:[a-z]{2}/)?record|resolve/record))(?=/)"
 )
+STANDARD_INPUT = "-"
+_AROUND = " \t\r\n\ufeff\"'<>,;"
 
 
 def parse_record_id(text: str) -> str:
@@ -41,3 +52,42 @@ def parse_record_id(text: str) -> str:
 def item_uri(record_id: str) -> str:
     """The linked-data URI of a record; always http, as Europeana coins it."""
     return ITEM_URI + record_id
+
+
+@dataclass(frozen=True)
+class ListedLine:
+    """A line of a list; without `record_id` it is blank, or `problem` says what is wrong."""
+
+    number: int
+    text: str
+    record_id: str | None = None
+    problem: str = ""
+
+
+def read_list(lines: Iterable[str]) -> Iterator[ListedLine]:
+    """Every line of a list, in order, counted from 1; streams."""
+    for number, line in enumerate(lines, start=1):
+        text = line.strip(_AROUND)
+        try:
+            record_id, problem = parse_record_id(text) if text else None, ""
+        except InvalidRecordIdError as error:
+            record_id, problem = None, str(error)
+        yield ListedLine(number, text[:MAX_LENGTH], record_id, problem)
+
+
+@contextmanager
+def open_list(source: str) -> Iterator[TextIO]:
+    """The lines of a file, or of standard input where `source` is `-`.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    if source == STANDARD_INPUT:
+        yield sys.stdin
+        return
+    try:
+        stream = Path(source).open(encoding="utf-8", errors="replace")  # noqa: SIM115 - see with
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror}.") from None
+    with stream:
+        yield stream

@@ -1,9 +1,18 @@
-"""Which addresses may be fetched from: URLs are strangers' input, our network is not theirs."""
+"""Which addresses may be fetched from, and which addresses a host name has.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+URLs are strangers' input, and our network is not theirs. Names are looked up within a time limit,
+and the answers are kept for a minute.
+"""
+
+import socket
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
 
 from common.errors import UsageError
@@ -11,7 +20,6 @@ from common.reasons import FetchReason, fetch_error
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
-
 PUBLIC_PORTS = frozenset({80, 443, 8080, 8443})
 
 # From the IANA special-purpose registries. Python's `is_global` is not enough: it lets multicast,
@@ -40,6 +48,7 @@ REFUSED_IPV4 = tuple(
         "240.0.0.0/4",  # reserved, broadcast
     )
 )
+
 # Everything outside is loopback, link-local, site-local, unique local, multicast, NAT64
 # (64:ff9b::/96, 64:ff9b:1::/48), IPv4-compatible, or not assigned.
 GLOBAL_IPV6 = IPv6Network("2000::/3")
@@ -53,6 +62,8 @@ REFUSED_IPV6 = tuple(
         "3fff::/20",  # documentation
     )
 )
+Lookup = Callable[[str], Sequence[str]]
+"""From a host name to its addresses; raises OSError when it has none."""
 
 
 @dataclass(frozen=True)
@@ -123,3 +134,75 @@ def _network(text: str) -> IPNetwork:
         raise UsageError(
             f"FETCH_ALLOW_ADDRESSES: '{text}' is not a network; write 127.0.0.0/8 or fd00::/8."
         ) from None
+
+
+def system_lookup(host: str) -> Sequence[str]:
+    """The addresses of a host by the system's resolver, the one to try first in front."""
+    answers = socket.getaddrinfo(host.encode("ascii"), None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+
+@dataclass(frozen=True)
+class _Answer:
+    addresses: Future[tuple[IPAddress, ...]] = field(default_factory=Future)
+    asked_at: float = field(default_factory=time.monotonic)
+
+    def is_usable(self, seconds_kept: float) -> bool:
+        failed = self.addresses.done() and self.addresses.exception() is not None
+        return not failed and time.monotonic() - self.asked_at < seconds_kept
+
+
+class NameResolver:
+    """Looks names up with a time limit, one look-up a name at a time, and remembers for a while.
+
+    The system's look-up cannot be interrupted, so each one runs in a daemon thread that a caller
+    gives up on when its time is over.
+    """
+
+    def __init__(
+        self,
+        lookup: Lookup = system_lookup,
+        *,
+        seconds_kept: float = 60.0,
+        names_kept: int = 10_000,
+    ) -> None:
+        self._lookup = lookup
+        self._seconds_kept = seconds_kept
+        self._names_kept = names_kept
+        self._answers: OrderedDict[str, _Answer] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def resolve(self, host: str, *, timeout: float) -> tuple[IPAddress, ...]:
+        """All addresses of the host, in the order to try them.
+
+        Raises:
+            OSError: the name does not resolve, or not in `timeout` seconds.
+        """
+        try:
+            return (ip_address(host),)
+        except ValueError:
+            return self._answer(host).addresses.result(timeout)
+
+    def _answer(self, host: str) -> _Answer:
+        with self._lock:
+            answer = self._answers.get(host)
+            if answer is not None and answer.is_usable(self._seconds_kept):
+                return answer
+            answer = self._answers[host] = _Answer()
+            self._answers.move_to_end(host)
+            if len(self._answers) > self._names_kept:
+                self._answers.popitem(last=False)
+        threading.Thread(
+            target=self._look_up, args=(host, answer), name=f"dns-{host}", daemon=True
+        ).start()
+        return answer
+
+    def _look_up(self, host: str, answer: _Answer) -> None:
+        try:
+            addresses = tuple(ip_address(text) for text in self._lookup(host))
+            if not addresses:
+                raise OSError("no address")
+        except (OSError, ValueError) as error:
+            answer.addresses.set_exception(OSError(str(error)))
+        else:
+            answer.addresses.set_result(addresses)

@@ -10,26 +10,27 @@ from importlib.metadata import version
 from typing import Self
 
 from common.errors import RecordError, TransientRecordError, UsageError
-from common.fetch.addresses import AddressPolicy, IPAddress
+from common.fetch.addresses import AddressPolicy, IPAddress, NameResolver
 from common.fetch.answers import (
+    PREFIX_BYTES,
     break_error,
     redirect_location,
     refuse_encodings,
     refuse_shortness,
     refuse_two_lengths,
+    sniff,
     status_error,
 )
 from common.fetch.connections import (
+    FetchLimits,
     IdleConnections,
     PinnedConnection,
+    Transfer,
     closed_on_error,
     guarded,
     new_connection,
 )
-from common.fetch.resolver import Resolver
-from common.fetch.sniffing import PREFIX_BYTES, sniff
-from common.fetch.transfer import FetchLimits, Transfer
-from common.fetch.urls import ImageUrl
+from common.fetch.urls import CheckedUrl
 from common.process.settings import ImageSettings
 from common.reasons import FetchReason, fetch_error
 
@@ -48,7 +49,7 @@ _NEVER = threading.Event()
 class FetchRequest:
     """A picture on its way: the next URL to ask, and what is left of the limits."""
 
-    url: ImageUrl
+    url: CheckedUrl
     redirects_left: int
     seconds_left: float
 
@@ -62,7 +63,7 @@ class Fetched:
     url: str  # where it was in the end, without the query
 
 
-class ImageFetcher:
+class PictureFetcher:
     """Fetches pictures over pinned, guarded connections; threads share one.
 
     Every failure is a `RecordError` of stage `fetch` with a reason of `FetchReason`, a
@@ -75,13 +76,13 @@ class ImageFetcher:
         user_agent: str,
         policy: AddressPolicy | None = None,
         limits: FetchLimits | None = None,
-        resolver: Resolver | None = None,
+        resolver: NameResolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
         large_bodies: int = 16,
     ) -> None:
         self.limits = limits or FetchLimits()
         self._policy = policy or AddressPolicy()
-        self._resolver = resolver or Resolver()
+        self._resolver = resolver or NameResolver()
         self._ssl_context = guarded(ssl_context or ssl.create_default_context())
         self._idle = IdleConnections()
         self._large_bodies = threading.BoundedSemaphore(large_bodies)
@@ -127,7 +128,7 @@ class ImageFetcher:
             RecordError: the URL is not one that can be asked.
         """
         return FetchRequest(
-            url=ImageUrl.parse(url),
+            url=CheckedUrl.parse(url),
             redirects_left=self.limits.max_redirects,
             seconds_left=self.limits.total_seconds,
         )
@@ -147,7 +148,7 @@ class ImageFetcher:
                 self._finish(url, connection, response)
             return picture or _redirected(request, response, transfer)
 
-    def _addresses(self, url: ImageUrl, transfer: Transfer) -> list[IPAddress]:
+    def _addresses(self, url: CheckedUrl, transfer: Transfer) -> list[IPAddress]:
         try:
             addresses = self._resolver.resolve(url.host, timeout=transfer.patience())
         except OSError as error:
@@ -155,7 +156,7 @@ class ImageFetcher:
         return self._policy.choose(addresses, port=url.port)
 
     def _ask(
-        self, url: ImageUrl, addresses: list[IPAddress], transfer: Transfer
+        self, url: CheckedUrl, addresses: list[IPAddress], transfer: Transfer
     ) -> tuple[PinnedConnection, HTTPResponse]:
         """The head of the answer; an idle connection that turns out dead costs one more try."""
         idle = self._idle.take(url, addresses)
@@ -167,7 +168,7 @@ class ImageFetcher:
         return connection, _head(connection, url, self._headers)
 
     def _connect(
-        self, url: ImageUrl, addresses: list[IPAddress], transfer: Transfer
+        self, url: CheckedUrl, addresses: list[IPAddress], transfer: Transfer
     ) -> PinnedConnection:
         failure: OSError | None = None
         for address in addresses[:ADDRESSES_TRIED]:
@@ -183,7 +184,7 @@ class ImageFetcher:
                 return connection
         raise fetch_error(FetchReason.CONNECT, "the host accepts no connection") from failure
 
-    def _picture(self, url: ImageUrl, response: HTTPResponse, transfer: Transfer) -> Fetched:
+    def _picture(self, url: CheckedUrl, response: HTTPResponse, transfer: Transfer) -> Fetched:
         refuse_encodings(response.headers)
         refuse_two_lengths(response.headers)
         announced = response.length or 0
@@ -206,7 +207,9 @@ class ImageFetcher:
         if size > self.limits.max_bytes:
             raise fetch_error(FetchReason.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
 
-    def _finish(self, url: ImageUrl, connection: PinnedConnection, response: HTTPResponse) -> None:
+    def _finish(
+        self, url: CheckedUrl, connection: PinnedConnection, response: HTTPResponse
+    ) -> None:
         """Keep the connection for the next picture when nothing of this one is left in it."""
         if response.length is not None and response.length <= DRAINED_BYTES:
             response.read(DRAINED_BYTES)
@@ -229,7 +232,7 @@ def user_agent(contact: str) -> str:
     return f"{PRODUCT}/{version('europeana-image-enrichment')} (+{contact})"
 
 
-def _head(connection: PinnedConnection, url: ImageUrl, headers: dict[str, str]) -> HTTPResponse:
+def _head(connection: PinnedConnection, url: CheckedUrl, headers: dict[str, str]) -> HTTPResponse:
     with closed_on_error(connection):
         return connection.ask(url, headers)
 
@@ -249,7 +252,7 @@ def _redirected(request: FetchRequest, response: HTTPResponse, transfer: Transfe
 
 
 @contextmanager
-def _told_of(url: ImageUrl) -> Iterator[None]:
+def _told_of(url: CheckedUrl) -> Iterator[None]:
     """Let out our errors alone, each naming the URL where it happened."""
     try:
         yield
@@ -259,7 +262,7 @@ def _told_of(url: ImageUrl) -> Iterator[None]:
         raise _at(url, break_error(error)) from error
 
 
-def _at(url: ImageUrl, error: RecordError) -> RecordError:
+def _at(url: CheckedUrl, error: RecordError) -> RecordError:
     retry_after = error.retry_after if isinstance(error, TransientRecordError) else None
     detail = f"{url}: {error.detail}"
     return fetch_error(FetchReason(error.reason), detail, retry_after=retry_after)

@@ -1,18 +1,158 @@
-"""Connections pinned to a checked address, and a bounded store of idle ones.
+"""Connections to a checked address, limits on every byte, and a bounded store of idle ones.
 
 They are http.client's own: urllib3 on top of it nearly doubles the processor time of a picture.
+
+Timeouts of HTTP libraries count from one read to the next. A server that sends a byte every few
+seconds could hold a thread for ever, in its headers as well as in its body. Here each receive waits
+for short slices and checks all limits in between. Nothing above it - status lines, headers,
+chunks, trailers, TLS records - can take longer or send more than the limits say.
 """
 
 import select
+import socket
 import ssl
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
+from typing import Any
 
+from common.errors import RecordError
 from common.fetch.addresses import IPAddress
-from common.fetch.transfer import GuardedSocket, GuardedSSLSocket, Transfer, connect
-from common.fetch.urls import DEFAULT_PORTS, ImageUrl
+from common.fetch.urls import DEFAULT_PORTS, CheckedUrl
+from common.reasons import FetchReason, fetch_error
+
+SLICE_SECONDS = 0.5  # how late a limit or a cancellation may be noticed
+FRAMING_BYTES = 1_000_000  # allowance for headers and chunk sizes beside the body
+
+
+@dataclass(frozen=True)
+class FetchLimits:
+    """What one picture may cost."""
+
+    connect_seconds: float = 5.0  # look-up, connection, TLS: each
+    read_seconds: float = 10.0  # of silence
+    total_seconds: float = 60.0  # redirects included, waiting for a host's turn not
+    max_bytes: int = 100_000_000
+    min_bytes_per_second: float = 5_000.0
+    min_rate_after_seconds: float = 15.0
+    max_redirects: int = 5
+
+
+class Transfer:
+    """One request and its answer, with what is left of its limits."""
+
+    def __init__(
+        self, limits: FetchLimits, *, seconds_left: float, cancelled: threading.Event
+    ) -> None:
+        self._limits = limits
+        self._cancelled = cancelled
+        self._deadline = time.monotonic() + seconds_left
+        self.restart()
+
+    def restart(self) -> None:
+        """Count bytes and rate from here: a request is about to be sent."""
+        self._started = time.monotonic()
+        self._received = 0
+
+    def seconds_left(self) -> float:
+        """Seconds until the deadline, never negative."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def patience(self) -> float:
+        """How long one step of the way there may take.
+
+        Raises:
+            RecordError: the deadline has passed or the caller stopped.
+        """
+        self._check_time()
+        return max(0.001, min(self._limits.connect_seconds, self.seconds_left()))
+
+    def wait_for(self, slot: threading.Semaphore) -> None:
+        """Wait for a slot of our own machine, which the host's rate is not to blame for."""
+        waiting_since = time.monotonic()
+        while not slot.acquire(timeout=SLICE_SECONDS):
+            self._check_time()
+        self._started += time.monotonic() - waiting_since
+
+    def receive(self, sock: socket.socket, receive_into: Callable[[], int]) -> int:
+        """Run one receive of the socket under all limits."""
+        waiting_since = time.monotonic()
+        while True:
+            self._check_time()
+            self._check_pace(silent_for=time.monotonic() - waiting_since)
+            if sock.gettimeout() != SLICE_SECONDS:
+                sock.settimeout(SLICE_SECONDS)
+            try:
+                count = receive_into()
+            except TimeoutError:
+                continue
+            self._count(count)
+            return count
+
+    def _check_time(self) -> None:
+        if self._cancelled.is_set():
+            raise fetch_error(FetchReason.CANCELLED, "the caller stopped")
+        if time.monotonic() >= self._deadline:
+            raise fetch_error(FetchReason.TIMEOUT, "not finished in the time for one picture")
+
+    def _check_pace(self, *, silent_for: float) -> None:
+        if silent_for >= self._limits.read_seconds:
+            raise fetch_error(FetchReason.TIMEOUT, f"nothing came for {silent_for:.0f} s")
+        elapsed = time.monotonic() - self._started
+        if elapsed >= self._limits.min_rate_after_seconds:
+            rate = self._received / elapsed
+            if rate < self._limits.min_bytes_per_second:
+                raise fetch_error(FetchReason.TOO_SLOW, f"{rate:.0f} bytes a second")
+
+    def _count(self, count: int) -> None:
+        self._received += count
+        if self._received > self._limits.max_bytes + FRAMING_BYTES:
+            raise fetch_error(FetchReason.TOO_LARGE, f"more than {self._limits.max_bytes} bytes")
+
+
+class GuardedSocket(socket.socket):
+    """A TCP socket that receives under the limits of the transfer it serves."""
+
+    transfer: Transfer
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        return self.transfer.receive(
+            self, lambda: socket.socket.recv_into(self, buffer, nbytes, flags)
+        )
+
+
+class GuardedSSLSocket(ssl.SSLSocket):
+    """The same over TLS."""
+
+    transfer: Transfer
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        return self.transfer.receive(
+            self, lambda: ssl.SSLSocket.recv_into(self, buffer, nbytes, flags)
+        )
+
+
+def connect(address: IPAddress, port: int, transfer: Transfer) -> GuardedSocket:
+    """A connection to exactly this address.
+
+    Raises:
+        OSError: it does not answer, or not in time.
+    """
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    connection = GuardedSocket(family, socket.SOCK_STREAM)
+    try:
+        connection.transfer = transfer
+        connection.settimeout(transfer.patience())
+        connection.connect((str(address), port))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(transfer.patience())  # for the TLS handshake
+    except (OSError, RecordError):
+        connection.close()
+        raise
+    return connection
 
 
 class PinnedConnection(HTTPConnection):
@@ -20,7 +160,7 @@ class PinnedConnection(HTTPConnection):
 
     sock: GuardedSocket | GuardedSSLSocket | None
 
-    def __init__(self, url: ImageUrl, address: IPAddress, transfer: Transfer) -> None:
+    def __init__(self, url: CheckedUrl, address: IPAddress, transfer: Transfer) -> None:
         super().__init__(url.host, url.port)
         self.address = address
         self.transfer = transfer
@@ -43,7 +183,7 @@ class PinnedConnection(HTTPConnection):
         if self.sock is not None:
             self.sock.transfer = transfer
 
-    def ask(self, url: ImageUrl, headers: dict[str, str]) -> HTTPResponse:
+    def ask(self, url: CheckedUrl, headers: dict[str, str]) -> HTTPResponse:
         """Send the request over the open connection and wait for the head of the answer."""
         self.serve(self.transfer)
         self.transfer.restart()
@@ -57,7 +197,7 @@ class PinnedTLSConnection(PinnedConnection):
     default_port = DEFAULT_PORTS["https"]
 
     def __init__(
-        self, url: ImageUrl, address: IPAddress, transfer: Transfer, context: ssl.SSLContext
+        self, url: CheckedUrl, address: IPAddress, transfer: Transfer, context: ssl.SSLContext
     ) -> None:
         super().__init__(url, address, transfer)
         self._context = context
@@ -70,7 +210,7 @@ class PinnedTLSConnection(PinnedConnection):
 
 
 def new_connection(
-    url: ImageUrl, address: IPAddress, transfer: Transfer, context: ssl.SSLContext
+    url: CheckedUrl, address: IPAddress, transfer: Transfer, context: ssl.SSLContext
 ) -> PinnedConnection:
     """A connection, not yet open, to one address of the URL's host."""
     if url.scheme == "http":
@@ -112,7 +252,7 @@ class IdleConnections:
         self._count = 0
         self._lock = threading.Lock()
 
-    def take(self, url: ImageUrl, addresses: Iterable[IPAddress]) -> PinnedConnection | None:
+    def take(self, url: CheckedUrl, addresses: Iterable[IPAddress]) -> PinnedConnection | None:
         """A connection to the URL's host that still stands, if there is one to these addresses."""
         for address in addresses:
             while (connection := self._pop((url.scheme, url.host, url.port, address))) is not None:
@@ -121,7 +261,7 @@ class IdleConnections:
                 connection.close()
         return None
 
-    def put(self, url: ImageUrl, connection: PinnedConnection) -> None:
+    def put(self, url: CheckedUrl, connection: PinnedConnection) -> None:
         """Keep the connection, unless its host has closed it; the oldest makes room."""
         if connection.sock is None:
             return

@@ -10,12 +10,12 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from common.errors import RecordError
-from common.fetch.client import Fetched, FetchRequest, ImageFetcher
+from common.fetch.client import Fetched, FetchRequest, PictureFetcher
 from common.fetch.host_limits import HostLimiter, HostSignal, retry_after_of, signal_of
 from common.fetch.turns import PoliteQueue, Turn
 
 Key = TypeVar("Key")
-Patience = Callable[[int], float]
+NextWait = Callable[[int], float]
 """From how many pictures are still to come to the seconds that the next one is waited for.
 
 It is asked once all are known. One that is not yet asked for, since too much is unread, is waited
@@ -50,7 +50,7 @@ class UnreadBytes:
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[Key]):
+class FetchOutcome(Generic[Key]):
     """What became of one picture: fetched or an error, never both."""
 
     key: Key
@@ -61,13 +61,13 @@ class Outcome(Generic[Key]):
 def fetch_all(
     items: Iterable[tuple[Key, str]],
     *,
-    fetcher: ImageFetcher,
+    fetcher: PictureFetcher,
     limiter: HostLimiter,
     threads: int = CONNECTIONS,
     window: int = WINDOW,
     unread: UnreadBytes | None = None,
-    patience: Patience | None = None,
-) -> Generator[Outcome[Key], None, None]:
+    patience: NextWait | None = None,
+) -> Generator[FetchOutcome[Key], None, None]:
     """Fetch the picture of every (key, URL), as fast as their hosts allow, in no order.
 
     `items` may be endless; it is read in the caller's thread, up to `window` ahead. Mix the hosts
@@ -99,7 +99,7 @@ class _Download(Generic[Key]):
 
     def __init__(
         self,
-        fetcher: ImageFetcher,
+        fetcher: PictureFetcher,
         limiter: HostLimiter,
         *,
         threads: int,
@@ -111,7 +111,7 @@ class _Download(Generic[Key]):
         self._unread = unread or UnreadBytes()
         self._own_unread = 0
         self._messages: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._results: SimpleQueue[Outcome[Key] | Future[None]] = SimpleQueue()
+        self._results: SimpleQueue[FetchOutcome[Key] | Future[None]] = SimpleQueue()
         self._stopped = threading.Event()
         self._pool = ThreadPoolExecutor(threads + 1, thread_name_prefix="fetch")
         self._pool.submit(self._schedule).add_done_callback(self._results.put)
@@ -129,8 +129,8 @@ class _Download(Generic[Key]):
     # In the caller's thread.
 
     def outcomes(
-        self, items: Iterable[tuple[Key, str]], *, window: int, patience: Patience | None
-    ) -> Iterator[Outcome[Key]]:
+        self, items: Iterable[tuple[Key, str]], *, window: int, patience: NextWait | None
+    ) -> Iterator[FetchOutcome[Key]]:
         """Read items and hand out outcomes in turn, so that neither waits for the other."""
         source = iter(items)
         known = 0
@@ -152,12 +152,12 @@ class _Download(Generic[Key]):
             elif wait:
                 return  # out of patience
 
-    def _next_outcome(self, *, wait: bool, seconds: float | None) -> Outcome[Key] | None:
+    def _next_outcome(self, *, wait: bool, seconds: float | None) -> FetchOutcome[Key] | None:
         try:
             result = self._results.get(block=wait, timeout=seconds)
         except Empty:
             return None
-        if isinstance(result, Outcome):
+        if isinstance(result, FetchOutcome):
             return result
         result.result()  # the scheduler ended, which it does with an error alone
         return None
@@ -180,7 +180,7 @@ class _Download(Generic[Key]):
     def _start_requests(self) -> None:
         while self._has_room() and (turn := self._queue.take()) is not None:
             if turn.refused is not None:
-                self._results.put(Outcome(turn.item.key, None, turn.refused))
+                self._results.put(FetchOutcome(turn.item.key, None, turn.refused))
                 continue
             self._idle_threads -= 1
             step = self._pool.submit(self._fetcher.step, turn.item.request, self._stopped)
@@ -190,7 +190,7 @@ class _Download(Generic[Key]):
         try:
             request = self._fetcher.request(url)
         except RecordError as error:
-            self._results.put(Outcome(key, None, error))
+            self._results.put(FetchOutcome(key, None, error))
         else:
             self._queue.put(request.url.host_key, _Task(key, request))
 
@@ -207,13 +207,13 @@ class _Download(Generic[Key]):
             answer = step.result()
         except RecordError as error:
             self._queue.give_back(turn.host, signal_of(error), retry_after_of(error))
-            self._results.put(Outcome(key, None, error))
+            self._results.put(FetchOutcome(key, None, error))
             return
         self._queue.give_back(turn.host, HostSignal.WELL)
         if isinstance(answer, FetchRequest):
             self._queue.put(answer.url.host_key, _Task(key, answer), first=True)
         else:
-            outcome = Outcome(key, answer, None)
+            outcome = FetchOutcome(key, answer, None)
             self._count_unread(_size(outcome))
             self._results.put(outcome)
 
@@ -222,5 +222,5 @@ class _Download(Generic[Key]):
         self._unread.add(size)
 
 
-def _size(outcome: Outcome[Key]) -> int:
+def _size(outcome: FetchOutcome[Key]) -> int:
     return max(LEAST_BYTES, len(outcome.fetched.content)) if outcome.fetched else 0

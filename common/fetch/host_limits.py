@@ -9,7 +9,7 @@ from math import ceil
 from typing import Protocol, Self
 
 from common.errors import RecordError, TransientRecordError
-from common.fetch.urls import ImageUrl
+from common.fetch.urls import CheckedUrl
 from common.process.settings import ImageSettings
 from common.reasons import FetchReason, fetch_error
 
@@ -168,7 +168,7 @@ class LocalHostLimiter:
     @classmethod
     def from_settings(cls, settings: ImageSettings) -> Self:
         """The limits that the environment asks for; Europeana's own host bears more."""
-        thumbnail_host = ImageUrl.parse(settings.europeana_api_url).host_key
+        thumbnail_host = CheckedUrl.parse(settings.europeana_api_url).host_key
         exceptions = {thumbnail_host: HostLimits.of_thumbnails(settings)}
         return cls(HostLimits.from_settings(settings), exceptions=exceptions)
 

@@ -21,7 +21,7 @@ _NUMBER = re.compile("(.*\\.)?(0x[0-9a-f]*|[0-9]+)")
 
 
 @dataclass(frozen=True)
-class ImageUrl:
+class CheckedUrl:
     """A sound http(s) URL; its text form leaves the query out, which may hold somebody's key."""
 
     scheme: str
@@ -50,10 +50,10 @@ class ImageUrl:
             target=f"{path}?{query}" if query else path,
         )
 
-    def join(self, location: str) -> "ImageUrl":
+    def join(self, location: str) -> "CheckedUrl":
         """The URL that a redirect from here to `location` leads to."""
         try:
-            return ImageUrl.parse(urljoin(self.full, location))
+            return CheckedUrl.parse(urljoin(self.full, location))
         except ValueError:
             raise _invalid("redirects to a malformed URL") from None
 

@@ -1,6 +1,8 @@
-"""Europeana's own thumbnails: 400 pixels wide, they outlive the provider's file.
+"""Where the picture of a record is: the provider's file, or Europeana's thumbnail of it.
 
-Only version 3 of the service: version 2 answers 200 with a grey placeholder where it has nothing.
+Thumbnails are 400 pixels wide and outlive the provider's file. Only version 3 of the thumbnail
+service is asked: version 2 answers 200 with a grey placeholder where it has nothing. A job says
+which of the two it looks at; a model says which it was trained on.
 """
 
 import re
@@ -11,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 
 Picture = Literal["thumbnail", "media", "auto"]
 Source = Literal["thumbnail", "media"]
-
 _V3_PATH = re.compile(r".*/thumbnail/v3/(?:200|400)/([0-9a-fA-F]{8,128})(?:\.\w+)?")
 _BY_URL_PATH = re.compile(r".*/(?:thumbnail/v2/url\.json|thumbnail-by-url\.json|api/image)")
+_OTHER = {"thumbnail": ("media", "auto"), "media": ("thumbnail",)}
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,25 @@ def picture_urls(
 
 def _v3(digest: str, api_url: str) -> str:
     return f"{api_url.rstrip('/')}/thumbnail/v3/400/{digest}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureKinds:
+    """What a job looks at, and what its model was trained on; None where the store is not told."""
+
+    looks_at: str
+    trained_on: str | None
+
+    @property
+    def differ(self) -> bool:
+        """Whether the model may be less right than it was measured to be."""
+        return self.looks_at in _OTHER.get(self.trained_on or "", ())
+
+
+def usual_picture(priority: str) -> Picture:
+    """What a job looks at unless it is told.
+
+    Thumbnails for bulk jobs: they are large enough for every classifier, spare the museums and
+    outlive dead links. The provider's file first for urgent ones.
+    """
+    return "thumbnail" if priority == "bulk" else "auto"

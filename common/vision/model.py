@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from common.errors import ModelError, UsageError
-from common.vision.bundle import read_checked, read_tensors, sha256_of, write_tensors
-from common.vision.description import (
+from common.vision.bundle import (
     DESCRIPTION,
     BundleFile,
     Description,
     Kind,
     PictureSource,
+    read_checked,
+    read_tensors,
+    sha256_of,
+    write_tensors,
 )
 from common.vision.network import StateDict, build_classifier
 from common.vision.preprocessing import Normalisation

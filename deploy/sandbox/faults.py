@@ -38,7 +38,7 @@ from pydantic.dataclasses import dataclass
 
 from common.errors import UsageError
 
-Kind = Literal[
+FaultKind = Literal[
     "latency", "drip", "status", "truncated", "html", "wrong_type", "endless", "redirect",
     "redirect_loop", "gzip_bomb", "pixel_bomb", "reset",
 ]  # fmt: skip
@@ -56,7 +56,7 @@ Seconds = Annotated[float, Field(ge=0)]
 class Fault:
     """One thing that goes wrong; the module's text has the kinds and their parameters."""
 
-    kind: Kind
+    kind: FaultKind
     probability: Annotated[float, Field(ge=0, le=1)] = 1.0
     first: Annotated[int, Field(ge=1)] | None = None
     seconds: Seconds | tuple[Seconds, Seconds] | None = None

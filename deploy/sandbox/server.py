@@ -11,7 +11,7 @@ from aiohttp import web
 
 from common.errors import UsageError
 from deploy.sandbox.addresses import API_ADDRESS, Addresses, image_addresses
-from deploy.sandbox.api.entities import EntityApi
+from deploy.sandbox.api.entities import SandboxEntityApi
 from deploy.sandbox.api.keys import Handler, KeyedHandler, Keys, Quota
 from deploy.sandbox.api.record import RecordApi
 from deploy.sandbox.api.search import SearchApi
@@ -124,7 +124,7 @@ class Sandbox:
             app.router.add_get(path, self._guarded(search.answer))
         for path in RECORD_PATHS:
             app.router.add_get(f"{path}/{RECORD_ID}.json", self._guarded(record.answer))
-        entities = EntityApi(self.catalogue, self.url)
+        entities = SandboxEntityApi(self.catalogue, self.url)
         for path in CONCEPT_PATHS:
             app.router.add_get(f"{path}/{CONCEPT_NUMBER}", self._guarded(entities.answer))
         app.router.add_get("/entity/resolve", self._guarded(entities.resolve))

@@ -17,7 +17,7 @@ from common.store.session import open_store
 from harvester.commands.options import DatasetName
 from harvester.pictures.folders import place_pictures
 from harvester.pictures.harvest import DEFAULT_MAX_SIDE, ImageOptions, harvest_images
-from harvester.pictures.report import HostReport, ImageCount, count_images, report_hosts
+from harvester.pictures.report import HostReport, PictureCount, count_images, report_hosts
 
 
 def images(
@@ -89,7 +89,7 @@ def _show_hosts(reports: Sequence[HostReport]) -> None:
     Console().print(table)
 
 
-def _show_counts(counts: Sequence[ImageCount]) -> None:
+def _show_counts(counts: Sequence[PictureCount]) -> None:
     table = Table("state", "source or reason", "records", "again from")
     for count in counts:
         table.add_row(count.state, count.why, f"{count.records:,}", _moment(count.again_from))

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from common.errors import ApiError, EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi
-from common.europeana.record_list import open_list, read_list
+from common.europeana.record_ids import open_list, read_list
 from common.europeana.vocabulary import load_vocabulary
 from common.process.settings import ApiSettings
 from common.store.session import open_store

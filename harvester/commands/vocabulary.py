@@ -12,7 +12,7 @@ from common.errors import EnrichmentError
 from common.europeana.entities import EntityApi
 from common.process.settings import ApiSettings
 from harvester.commands.options import VocabJson
-from harvester.vocabulary_check import Finding, check_vocabulary
+from harvester.vocabulary_check import VocabularyFinding, check_vocabulary
 
 vocabulary = typer.Typer(help="Look after the vocabulary file.", no_args_is_help=True)
 
@@ -44,7 +44,7 @@ def check(
     _report(vocab_json, findings)
 
 
-def _report(path: Path, findings: Sequence[Finding]) -> None:
+def _report(path: Path, findings: Sequence[VocabularyFinding]) -> None:
     console = Console()
     if not findings:
         console.print(f"{path}: nothing to change.", markup=False)

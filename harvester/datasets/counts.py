@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from common.europeana.rights import reusability
-from common.store.datasets import find_dataset
+from common.store.records import find_dataset
 from harvester.datasets.operations import count_records
 
 _NOT_HARVESTED = "not harvested yet"

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, TextClause, delete, func, select, tex
 from sqlalchemy.dialects.postgresql import insert
 
 from common.errors import UsageError
-from common.store.datasets import find_dataset
+from common.store.records import find_dataset
 from common.store.tables import Dataset, DatasetItem
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from common.errors import EnrichmentError
-from common.store.datasets import find_dataset
+from common.store.records import find_dataset
 from harvester.pictures.files import remove_stale_files
 
 LONGEST_NAME = 200  # characters; file systems end at 255

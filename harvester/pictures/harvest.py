@@ -16,14 +16,14 @@ import structlog
 from sqlalchemy import Engine, text
 
 from common.errors import RecordError
-from common.fetch.client import ImageFetcher
+from common.fetch.client import PictureFetcher
 from common.fetch.download import CONNECTIONS, fetch_all
 from common.fetch.host_limits import HostLimiter
 from common.fetch.shared_limits import SharedHostLimiter
 from common.pictures.sources import Picture
 from common.process.progress import progress
 from common.process.settings import ImageSettings
-from common.store.datasets import find_dataset
+from common.store.records import find_dataset
 from harvester.pictures.files import PictureFile, PictureFolder, remove_stale_files
 from harvester.pictures.outcomes import HarvestReason
 from harvester.pictures.placeholders import Placeholders
@@ -76,7 +76,7 @@ def harvest_images(
     placeholders = Placeholders(engine)
     placeholders.free_pictures()
     with (
-        ImageFetcher.from_settings(settings) as fetcher,
+        PictureFetcher.from_settings(settings) as fetcher,
         SharedHostLimiter.from_settings(settings, engine) as limiter,
     ):
         while True:
@@ -111,7 +111,7 @@ class _Harvest:
 
     def __init__(
         self,
-        fetcher: ImageFetcher,
+        fetcher: PictureFetcher,
         folder: PictureFolder,
         rows: ImageRows,
         placeholders: Placeholders,

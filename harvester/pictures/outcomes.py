@@ -58,7 +58,7 @@ RETRIES: dict[str, Retry] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class PictureOutcome:
     """What became of a record: a picture, or the errors of all places it was looked for in.
 
     `source` is where the picture is from; without a picture, the only source that was asked, None

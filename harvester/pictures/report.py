@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, text
 
 from common.reasons import DecodeReason, FetchReason
-from common.store.datasets import find_dataset
+from common.store.records import find_dataset
 from harvester.pictures.outcomes import HarvestReason
 
 NO_HOST = "(names no file)"
@@ -95,7 +95,7 @@ ADVICE: dict[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageCount:
+class PictureCount:
     """How many records have a picture from one source, or none for one reason (`why`)."""
 
     state: str
@@ -129,7 +129,7 @@ class HostReport:
         return ADVICE[next(iter(self.reasons))] if self.reasons else ""
 
 
-def count_images(engine: Engine, name: str) -> list[ImageCount]:
+def count_images(engine: Engine, name: str) -> list[PictureCount]:
     """The records of a dataset by what became of their pictures, the most frequent first.
 
     Raises:
@@ -138,7 +138,7 @@ def count_images(engine: Engine, name: str) -> list[ImageCount]:
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)
         rows = connection.execute(_COUNTS, {"dataset": dataset}).mappings()
-        return [ImageCount(**row) for row in rows]
+        return [PictureCount(**row) for row in rows]
 
 
 def report_hosts(engine: Engine, name: str) -> list[HostReport]:

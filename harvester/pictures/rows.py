@@ -17,7 +17,7 @@ from common.reasons import FetchReason
 from common.store.bulk import upsert
 from common.store.tables import Image
 from harvester.pictures.files import PictureFile
-from harvester.pictures.outcomes import HarvestReason, Outcome
+from harvester.pictures.outcomes import HarvestReason, PictureOutcome
 
 ROWS_AT_ONCE = 200
 SECONDS_BETWEEN_ROWS = 5.0
@@ -74,17 +74,17 @@ class Candidate:
         """The same record, to be looked for in its next place."""
         return replace(self, places=self.places[1:], errors=(*self.errors, error))
 
-    def found(self, picture: PictureFile) -> Outcome:
+    def found(self, picture: PictureFile) -> PictureOutcome:
         """The end of the search, at the place where it is now."""
         source = self.places[0].source
-        return Outcome(
+        return PictureOutcome(
             record_id=self.record_id, attempts=self.attempts, source=source, picture=picture
         )
 
-    def given_up(self) -> Outcome:
+    def given_up(self) -> PictureOutcome:
         """The end of a search in all places."""
         no_place = RecordError("resolve", HarvestReason.NO_PICTURE, "neither file nor thumbnail")
-        return Outcome(
+        return PictureOutcome(
             record_id=self.record_id,
             attempts=self.attempts,
             source=self.only_source,
@@ -140,11 +140,11 @@ class ImageRows:
     def __init__(self, engine: Engine, report: ProgressReport) -> None:
         self._engine = engine
         self._report = report
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[PictureOutcome] = []
         self._written_at = time.monotonic()
         self._stored = 0
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: PictureOutcome) -> None:
         """Take an outcome; write those that have gathered when it is time."""
         self._outcomes.append(outcome)
         self._stored += outcome.picture is not None

@@ -12,10 +12,9 @@ from itertools import islice
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
-from common.europeana.api import MAX_ROWS, EuropeanaApi
-from common.europeana.lookup import LookUp, look_up
+from common.europeana.api import MAX_ROWS, EuropeanaApi, LookUp, look_up
 from common.europeana.metadata import RecordMetadata, storable
-from common.europeana.record_list import ListedLine
+from common.europeana.record_ids import ListedLine
 from common.process.progress import progress
 from harvester.datasets.operations import count_records
 from harvester.records.labelling import (
@@ -25,7 +24,7 @@ from harvester.records.labelling import (
     rekey,
     save_labelled,
 )
-from harvester.records.list_report import LineFate, ListReport, Outcome
+from harvester.records.list_report import LineFate, LineOutcome, ListReport
 
 _FORMER_BATCH = 10_000  # lines of which a former run had told
 
@@ -160,7 +159,7 @@ class _Taking:
         detail = "; ".join(part for part in (move, concepts) if part)
         return _fate(line, outcome, detail, record_id=record.id)
 
-    def _entrance(self, record: RecordMetadata) -> tuple[Outcome, str]:
+    def _entrance(self, record: RecordMetadata) -> tuple[LineOutcome, str]:
         """Whether a record enters the dataset or why it does not, and its concepts in words."""
         concepts = " ".join(sorted(self._labelling.concepts_on(record)))
         if not has_picture(record):
@@ -174,5 +173,7 @@ class _Taking:
         self.moved += sum(fate.detail.startswith("moved from") for fate in fates)
 
 
-def _fate(line: ListedLine, outcome: Outcome, detail: str = "", *, record_id: str = "") -> LineFate:
+def _fate(
+    line: ListedLine, outcome: LineOutcome, detail: str = "", *, record_id: str = ""
+) -> LineFate:
     return LineFate(line.number, storable(line.text), record_id, outcome, storable(detail))

@@ -13,7 +13,7 @@ from typing import Literal
 
 from common.errors import EnrichmentError, UsageError
 
-Outcome = Literal[
+LineOutcome = Literal[
     "labelled", "unlabelled", "several", "no_picture", "duplicate", "deleted", "unknown",
     "rejected", "blank",
 ]  # fmt: skip

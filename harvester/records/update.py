@@ -14,8 +14,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, text
 
-from common.europeana.api import MAX_ROWS, EuropeanaApi
-from common.europeana.lookup import LookUp, look_up
+from common.europeana.api import MAX_ROWS, EuropeanaApi, LookUp, look_up
 from common.process.progress import progress
 from harvester.records.labelling import (
     Labelling,

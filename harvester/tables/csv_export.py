@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, text
 from common.europeana.record_ids import item_uri
 from common.files import output_stream
 from common.process.progress import progress
-from common.store.datasets import find_dataset
+from common.store.records import find_dataset
 from harvester.datasets.operations import count_records
 
 COLUMNS = ("category", "skos_concept", "URI", "URL", "ID")

@@ -29,7 +29,7 @@ FATES: tuple[Fate, ...] = ("taken", "repaired", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RowFinding:
     """What was wrong: `what` is one of a few phrases, `detail` tells of this very row."""
 
     column: str
@@ -55,7 +55,7 @@ class RowFate:
 
     line: int
     fate: Fate
-    findings: tuple[Finding, ...]
+    findings: tuple[RowFinding, ...]
     record: LabelledRecord | None = None
 
 
@@ -64,7 +64,7 @@ class _RejectedError(Exception):
 
     def __init__(self, column: str, what: str, detail: str = "") -> None:
         super().__init__(what)
-        self.finding = Finding(column, what, detail)
+        self.finding = RowFinding(column, what, detail)
 
 
 def judge_rows(table: Path, vocabulary: Mapping[str, str]) -> Iterator[RowFate]:
@@ -173,13 +173,13 @@ class _RowReading:
     """The cells of the known columns, and what had to be repaired to read them."""
 
     cells: Mapping[str, str]
-    repairs: list[Finding] = field(default_factory=list)
+    repairs: list[RowFinding] = field(default_factory=list)
 
     def note(self, column: str, what: str, after: str) -> None:
         """Record a repair of a column that the table has; no `what`, no repair."""
         if what and column in self.cells:
             detail = f"{_shown(self.cells[column])} -> {_shown(after)}"
-            self.repairs.append(Finding(column, what, detail))
+            self.repairs.append(RowFinding(column, what, detail))
 
     def cell(self, column: str) -> str:
         """What stands in a cell, without spaces around it."""

@@ -28,7 +28,7 @@ from deploy.sandbox.server import Sandbox
 from tests.chaos.conftest import POISON, RECORDS
 from tests.worker.processes.running import FILES_FIRST, forget_enrichments, outcomes
 from worker import jobs
-from worker.enrich.resolve import Resolver
+from worker.enrich.resolve import RecordResolver
 from worker.ledger import sweep
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
@@ -150,7 +150,7 @@ def ids(
         monkeypatch.setenv(name, environment[name])
     ids = [item.id for item in sandbox.catalogue.items]
     with EuropeanaApi(ApiSettings.read()) as api:
-        Resolver(engine, api, api_url=sandbox.url).resolve(ids, picture="auto")
+        RecordResolver(engine, api, api_url=sandbox.url).resolve(ids, picture="auto")
     return ids
 
 

@@ -9,8 +9,8 @@ from common.vision.model import Description, Kind, save_bundle
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from tests.trainer.pictures import VOCABULARY, draw
-from trainer.models.bundles import put_in_service
-from trainer.models.examples import ExamplePictures
+from trainer.models.promote import ExamplePictures
+from trainer.models.registry import put_in_service
 from trainer.models.store import Promoted
 
 ARCHITECTURE = "squeezenet1_1"

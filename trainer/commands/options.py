@@ -9,8 +9,7 @@ from common.errors import UsageError
 from common.process.settings import ImageSettings, ModelSettings
 from common.store.session import open_store
 from common.vision.model import DESCRIPTION, Kind
-from trainer.data.dataset import TrainingData, folder_data
-from trainer.data.stored_data import dataset_data
+from trainer.data.dataset import TrainingData, dataset_data, folder_data
 from trainer.models.registry import OpenModel, open_bundle, open_stored
 
 SavingDir = Annotated[

@@ -11,8 +11,8 @@ from rich.markup import escape
 from common.vision.model import Description
 from common.vision.runtimes import TorchRuntime
 from trainer.commands.options import ModelReference, open_model
-from trainer.report.heatmaps import save_model_heatmap
-from trainer.scoring.classify import Classified, Unreadable, classify
+from trainer.report.gallery import save_model_heatmap
+from trainer.scoring.evaluate import Classified, Unreadable, classify
 
 SHOWN = 5  # categories of a picture, and all that pass
 

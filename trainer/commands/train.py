@@ -15,19 +15,23 @@ from common.store.session import open_store
 from common.vision.model import Kind
 from common.vision.preprocessing import ResizeMode
 from trainer.commands.options import SavingDir
-from trainer.data.dataset import folder_data
-from trainer.data.stored_data import dataset_data
+from trainer.data.dataset import dataset_data, folder_data
 from trainer.folds.experiment import Experiment
 from trainer.learning import distributed
-from trainer.learning.recipes import RECIPES, RecipeName, recipe
-from trainer.learning.settings import ClassWeights, GroupBy, TrainingConfig
+from trainer.learning.settings import (
+    RECIPES,
+    ClassWeights,
+    GroupBy,
+    RecipeName,
+    TrainingConfig,
+    recipe,
+)
 from trainer.models.store import CheckpointRow, record_run
-from trainer.report.summary import Summary, category_table, overall_table
+from trainer.report.page import Summary, category_table, overall_table
 from trainer.running.cross_validation import Way, cross_validate
-from trainer.running.fold_queue import FoldQueue, create_app
 from trainer.running.in_sequence import follow, run_in_sequence
 from trainer.running.on_devices import parse_devices, run_side_by_side
-from trainer.running.on_machines import run_by_queue
+from trainer.running.on_machines import FoldQueue, create_app, run_by_queue
 
 DEFAULT = TrainingConfig()
 

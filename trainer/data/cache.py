@@ -31,7 +31,7 @@ MAX_BYTES = 50 * 10**9  # of all caches in one folder: a million pictures at 128
 ABANDONED = 24 * 3600  # seconds after which a half-written cache is nobody's
 WINDOW = 1024  # pictures decoded ahead of the writing, which bounds the memory
 
-Unreadable = dict[str, str]  # key of an example to the reason
+UnreadablePictures = dict[str, str]  # key of an example to the reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +70,11 @@ def cached(
     return CachedData(data=readable, pictures=flat.view(-1, *pictures[1:]))
 
 
-def _whole(pixels: Path, notes: Path, pictures: Sequence[int]) -> Unreadable | None:
+def _whole(pixels: Path, notes: Path, pictures: Sequence[int]) -> UnreadablePictures | None:
     """What a cache of so many pictures, (n, 3, size, size), says is unreadable; None: it is not
     there, or damaged."""
     try:
-        unreadable: Unreadable = json.loads(notes.read_text())
+        unreadable: UnreadablePictures = json.loads(notes.read_text())
         count, *shape = pictures
         is_whole = pixels.stat().st_size == (count - len(unreadable)) * math.prod(shape)
     except (OSError, ValueError):
@@ -93,8 +93,8 @@ def fingerprint(examples: Sequence[Example], preprocessing: Preprocessing) -> st
 
 def _build(
     examples: Sequence[Example], preprocessing: Preprocessing, *, pixels: Path, notes: Path
-) -> Unreadable:
-    unreadable: Unreadable = {}
+) -> UnreadablePictures:
+    unreadable: UnreadablePictures = {}
     with replacing(pixels) as temporary, temporary.open("wb") as file:
         for example, picture in _decoded(examples, preprocessing):
             if isinstance(picture, str):

@@ -32,7 +32,7 @@ from trainer.folds.claims import claim, is_claimed
 from trainer.folds.split import Fold
 from trainer.learning.settings import TrainingConfig
 from trainer.learning.state import Epoch
-from trainer.report.history import read_history
+from trainer.report.plots import read_history
 from trainer.scoring.metrics import Metrics
 from trainer.scoring.predictions import (
     Predictions,
@@ -48,7 +48,7 @@ _VALIDATION = "validation_predictions.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetSummary:
+class DatasetDescription:
     """What `dataset.json` keeps of the training data."""
 
     source: str
@@ -121,7 +121,7 @@ class Experiment:
 
     def begin(self, config: TrainingConfig, data: TrainingData) -> None:
         """Write down settings and data."""
-        dataset = DatasetSummary(
+        dataset = DatasetDescription(
             source=data.source,
             kind=data.kind,
             fingerprint=data.fingerprint,
@@ -186,7 +186,7 @@ class Experiment:
         """The settings it was begun with."""
         return TrainingConfig.read(self.folder / "conf.json")
 
-    def dataset(self) -> DatasetSummary:
+    def dataset(self) -> DatasetDescription:
         """The data it was begun with.
 
         Raises:
@@ -195,7 +195,7 @@ class Experiment:
         with _damage(self.folder / "dataset.json") as path:
             raw = json.loads(path.read_text())
             raw |= {name: tuple(raw[name]) for name in ("categories", "concept_uris")}
-            return DatasetSummary(**raw)
+            return DatasetDescription(**raw)
 
     def write_result(self, result: FoldResult) -> None:
         """Write `metrics.json`, which makes the split finished."""

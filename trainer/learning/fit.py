@@ -26,15 +26,15 @@ from common.vision.network import (
 )
 from trainer.folds.split import Fold, Indices
 from trainer.learning import distributed
-from trainer.learning.augmentation import augment
-from trainer.learning.batches import mixup, seed_of, training_batches
-from trainer.learning.objective import Objective, share_right
+from trainer.learning.batches import augment, mixup, seed_of, training_batches
 from trainer.learning.optimisation import (
+    Objective,
     Phase,
     average_of,
     build_optimizer,
     head_of,
     set_rate,
+    share_right,
     train_mode,
 )
 from trainer.learning.settings import IMAGENET, NO_WEIGHTS, TrainingConfig

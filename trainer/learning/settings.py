@@ -1,4 +1,18 @@
-"""What an experiment is told: one frozen object, checked, saved with every run."""
+"""The settings of an experiment, and recipes: settings that go together.
+
+`scratch` is for training from nothing.
+
+`fine-tune` goes on from given weights. It is short, since they know most of it already: the new
+head first, then everything, on small pictures before those of full size. Measured with a
+MobileNetV2 on 6,480 photographs of ten architectural elements at 96 pixels: accuracy 0.962 on the
+first fold's test part, after an epoch of the head and eight of everything, half of them small.
+
+`head` trains the head alone and leaves the given weights as they are. It is for few and noisy
+pictures, and for sources that the training has not seen: there fine-tuning learns what its
+museums look like. Measured with a MobileNetV2 on 1,928 photographs of objects in four categories
+from three museums, at 192 pixels with inverse class weights, each museum tested by a head that
+learned from the other two: macro F1 0.59, where fine-tuning reached 0.51 to 0.57.
+"""
 
 import hashlib
 import json
@@ -13,12 +27,11 @@ from common.vision.preprocessing import Preprocessing, ResizeMode
 
 GroupBy = Literal["picture", "provider"]
 ClassWeights = Literal["none", "sqrt", "inverse"]
-
 MIN_BATCH = 4  # so that no batch, split evenly, has a single picture: batch norm needs two
 MIN_SIZE = 32  # pixels; below, deep architectures have no feature map left
-
 NO_WEIGHTS: Literal["none"] = "none"
 IMAGENET: Literal["imagenet"] = "imagenet"
+RecipeName = Literal["scratch", "fine-tune", "head"]
 
 
 @dataclass(frozen=True)
@@ -163,3 +176,37 @@ class TrainingConfig:
             for name in names
             if getattr(self, name) != getattr(other, name)
         ]
+
+
+FROM_SCRATCH = TrainingConfig()
+FINE_TUNING = TrainingConfig(
+    weights=IMAGENET,
+    start_scale=0.67,
+    image_augmentation=0.4,
+    head_epochs=1,
+    epochs=8,
+    patience=8,
+    lowest_rate=0.2,
+)
+HEAD_ALONE = replace(FINE_TUNING, start_scale=1.0, image_augmentation=0.1, head_epochs=10, epochs=0)
+RECIPES: dict[RecipeName, TrainingConfig] = {
+    "scratch": FROM_SCRATCH,
+    "fine-tune": FINE_TUNING,
+    "head": HEAD_ALONE,
+}
+
+
+def recipe(weights: str, name: RecipeName | None = None) -> TrainingConfig:
+    """The settings of a recipe, or of the one for what a training starts from.
+
+    Args:
+        weights: none, imagenet, or a weight file.
+
+    Raises:
+        UsageError: the recipe needs weights to start from.
+    """
+    if name is None:
+        name = "scratch" if weights == NO_WEIGHTS else "fine-tune"
+    if name != "scratch" and weights == NO_WEIGHTS:
+        raise UsageError(f"The recipe {name} goes on from weights: give --weights.")
+    return replace(RECIPES[name], weights=weights)

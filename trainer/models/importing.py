@@ -22,16 +22,21 @@ from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import TorchRuntime
 from trainer.data.dataset import TrainingData
 from trainer.folds.experiment import checked_name
-from trainer.models.bundles import put_in_service
-from trainer.models.examples import ExamplePictures, example_pictures, no_pictures
-from trainer.models.promote import Promotion, check_precision
+from trainer.models.promote import (
+    ExamplePictures,
+    Promotion,
+    check_precision,
+    example_pictures,
+    no_pictures,
+)
+from trainer.models.registry import put_in_service
 from trainer.scoring.calibration import at_temperature, fit_temperature
 from trainer.scoring.evaluate import ask
 from trainer.scoring.thresholds import Effect, choose_thresholds, effects
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checkpoint:
+class ForeignCheckpoint:
     """Weights from elsewhere, and what must be known of them; they are checked to fit."""
 
     architecture: str
@@ -43,7 +48,7 @@ class Checkpoint:
 
 def read_checkpoint(
     path: Path, class_index: Path, *, architecture: str, preprocessing: Preprocessing
-) -> Checkpoint:
+) -> ForeignCheckpoint:
     """A state dict whose every tensor has its place in the architecture; code is never executed.
 
     Raises:
@@ -58,7 +63,7 @@ def read_checkpoint(
             f"{path} does not fit {architecture} with the {len(labels)} classes of {class_index}; "
             f"these tensors do not: {', '.join((*found.missing, *found.unexpected)[:4])}."
         )
-    return Checkpoint(
+    return ForeignCheckpoint(
         architecture=architecture,
         labels=labels,
         preprocessing=preprocessing,
@@ -68,7 +73,7 @@ def read_checkpoint(
 
 
 def import_checkpoint(
-    checkpoint: Checkpoint,
+    checkpoint: ForeignCheckpoint,
     vocabulary: dict[str, str],
     data: TrainingData | None,
     *,
@@ -117,7 +122,7 @@ class _Tuned:
     pictures: ExamplePictures
 
 
-def _blank(checkpoint: Checkpoint, vocabulary: dict[str, str]) -> Description:
+def _blank(checkpoint: ForeignCheckpoint, vocabulary: dict[str, str]) -> Description:
     unknown = [label for label in checkpoint.labels if label not in vocabulary]
     if unknown:
         raise UsageError(f"The vocabulary has no concept for {', '.join(unknown)}.")
@@ -140,7 +145,7 @@ def _untuned(blank: Description) -> _Tuned:
 
 
 def _tune(
-    checkpoint: Checkpoint, blank: Description, data: TrainingData, precision: float
+    checkpoint: ForeignCheckpoint, blank: Description, data: TrainingData, precision: float
 ) -> _Tuned:
     """Temperature and thresholds by what the checkpoint says of the data."""
     runtime = TorchRuntime(_in_memory(checkpoint, blank))
@@ -168,7 +173,7 @@ def _tune(
     )
 
 
-def _in_memory(checkpoint: Checkpoint, description: Description) -> Model:
+def _in_memory(checkpoint: ForeignCheckpoint, description: Description) -> Model:
     size, classes = description.preprocessing.size, len(description.labels)
     classifier = build_classifier(description.architecture, classes=classes, size=size)
     classifier.load_state_dict(checkpoint.weights)

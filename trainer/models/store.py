@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from common.store.tables import (
     Checkpoint,
     Concept,
-    Model,
+    PromotedModel,
     TrainingRun,
 )
 
@@ -96,21 +96,23 @@ def add_model(
         if promoted.is_new:
             _insert(connection, model, promoted)
         if active:
-            _activate(connection, Model.sha256 == model.sha256)
+            _activate(connection, PromotedModel.sha256 == model.sha256)
     return promoted
 
 
 def activate_model(engine: Engine, model_id: int) -> None:
     """Make a model the active one and retire the former."""
     with _changing(engine) as connection:
-        _activate(connection, Model.id == model_id)
+        _activate(connection, PromotedModel.id == model_id)
 
 
 def retire_model(engine: Engine, model_id: int) -> bool:
     """Take a model out of service; whether another is active."""
     with _changing(engine) as connection:
-        connection.execute(update(Model).where(Model.id == model_id).values(stage="retired"))
-        return bool(connection.scalar(select(func.count()).where(Model.stage == "active")))
+        connection.execute(
+            update(PromotedModel).where(PromotedModel.id == model_id).values(stage="retired")
+        )
+        return bool(connection.scalar(select(func.count()).where(PromotedModel.stage == "active")))
 
 
 @contextmanager
@@ -121,9 +123,9 @@ def _changing(engine: Engine) -> Iterator[Connection]:
 
 
 def _activate(connection: Connection, chosen: ColumnElement[bool]) -> None:
-    former = (Model.stage == "active", ~chosen)
-    connection.execute(update(Model).where(*former).values(stage="retired"))
-    connection.execute(update(Model).where(chosen).values(stage="active"))
+    former = (PromotedModel.stage == "active", ~chosen)
+    connection.execute(update(PromotedModel).where(*former).values(stage="retired"))
+    connection.execute(update(PromotedModel).where(chosen).values(stage="active"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,27 +152,42 @@ class StoredModel:
 def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
     """All models, or all versions of one, by name and version."""
     columns = (
-        *(Model.id, Model.name, Model.version, Model.stage, Model.path, Model.sha256),
-        *(Model.labels, Model.thresholds, TrainingRun.name.label("run"), Model.created_at),
+        *(
+            PromotedModel.id,
+            PromotedModel.name,
+            PromotedModel.version,
+            PromotedModel.stage,
+            PromotedModel.path,
+            PromotedModel.sha256,
+        ),
+        *(
+            PromotedModel.labels,
+            PromotedModel.thresholds,
+            TrainingRun.name.label("run"),
+            PromotedModel.created_at,
+        ),
     )
-    query = select(*columns).outerjoin(TrainingRun, TrainingRun.id == Model.run_id)
+    query = select(*columns).outerjoin(TrainingRun, TrainingRun.id == PromotedModel.run_id)
     if name is not None:
-        query = query.where(Model.name == name)
+        query = query.where(PromotedModel.name == name)
     with engine.connect() as connection:
-        rows = connection.execute(query.order_by(Model.name, Model.version))
+        rows = connection.execute(query.order_by(PromotedModel.name, PromotedModel.version))
         return [StoredModel(**row) for row in rows.mappings()]
 
 
 def _known(connection: Connection, sha256: str) -> Promoted | None:
-    columns = (Model.name, Model.version, Model.path)
-    row = connection.execute(select(*columns).where(Model.sha256 == sha256)).one_or_none()
+    columns = (PromotedModel.name, PromotedModel.version, PromotedModel.path)
+    row = connection.execute(select(*columns).where(PromotedModel.sha256 == sha256)).one_or_none()
     if row is None:
         return None
     return Promoted(name=row.name, version=row.version, path=row.path, is_new=False)
 
 
 def _next(connection: Connection, name: str) -> Promoted:
-    latest = connection.scalar(select(func.max(Model.version)).where(Model.name == name)) or 0
+    latest = (
+        connection.scalar(select(func.max(PromotedModel.version)).where(PromotedModel.name == name))
+        or 0
+    )
     path = f"{name}-{latest + 1}"
     return Promoted(name=name, version=latest + 1, path=path, is_new=True)
 
@@ -189,7 +206,7 @@ def _insert(connection: Connection, model: ModelRow, promoted: Promoted) -> None
         )
     )
     connection.execute(
-        insert(Model).values(
+        insert(PromotedModel).values(
             name=promoted.name,
             version=promoted.version,
             path=promoted.path,

@@ -1,25 +1,65 @@
-"""The pictures that the report shows, each with what is true and what was said of it."""
+"""The pictures that the report shows, each with its true categories and its predicted ones.
 
+Pictures are small JPEGs as data URIs, so that the report is one file.
+"""
+
+import base64
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from common.errors import RecordError
+from common.pictures.decode import decode
 from trainer.folds.experiment import Experiment
 from trainer.report.gallery import Exhibit, choose_exhibits
-from trainer.report.pictures import heatmap_pair, thumbnail
 from trainer.scoring.label_errors import Doubt
 from trainer.scoring.metrics import asserted
 from trainer.scoring.predictions import Predictions
 
+THUMBNAIL = (240, 200)  # pixels, width and height, at most
+HEATMAP = (400, 200)
+QUALITY = 80
 RECORD_PAGE = "https://www.europeana.eu/item"
 MOST_EXHIBITS = 40
 MOST_MISTAKES = 12
 MOST_DOUBTS = 24
 
 
+def thumbnail(path: Path) -> str:
+    """A picture of the training data as a data URI, empty where it is gone or unreadable."""
+    try:
+        decoded = decode(path.read_bytes(), shorter_side=min(THUMBNAIL))
+    except (OSError, RecordError):
+        return ""
+    return _jpeg(decoded.image, THUMBNAIL)
+
+
+def heatmap_pair(path: Path) -> str:
+    """A saved heatmap as a data URI, empty where it is gone."""
+    try:
+        with Image.open(path) as image:
+            return _jpeg(image.convert("RGB"), HEATMAP)
+    except OSError:
+        return ""
+
+
+def data_uri(content: bytes, media_type: str) -> str:
+    """A file as a URI that holds all of it."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def _jpeg(image: Image.Image, bounds: tuple[int, int]) -> str:
+    image.thumbnail(bounds)
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=QUALITY, optimize=True)
+    return data_uri(buffer.getvalue(), "image/jpeg")
+
+
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class ReportCard:
     """A picture to show.
 
     `image` is a data URI, empty where the picture is gone; `page` that of the record, empty for
@@ -35,7 +75,7 @@ class Card:
     is_right: bool
 
 
-class Cards:
+class ReportCards:
     """Makes cards of the test pictures of all folds, which `test` has in the order of the folds."""
 
     def __init__(self, experiment: Experiment, test: Predictions) -> None:
@@ -44,7 +84,7 @@ class Cards:
         self._dataset = experiment.dataset()
         self._pictures = experiment.pictures()
 
-    def exhibits(self) -> list[Card]:
+    def exhibits(self) -> list[ReportCard]:
         """Heatmaps: of each category the surest right and the surest wrong assertion."""
         surest: dict[tuple[int, bool], tuple[float, int, Path]] = {}
         for position, exhibit, file in self._exhibits():
@@ -57,14 +97,14 @@ class Cards:
             for _, position, file, category in chosen[:MOST_EXHIBITS]
         ]
 
-    def mistakes(self) -> list[Card]:
+    def mistakes(self) -> list[ReportCard]:
         """The wrong assertions that the classifiers were surest of."""
         return [
             self._card(position, category, image=self._thumbnail(position))
             for position, category in self._surest_mistakes()
         ]
 
-    def doubts(self, doubts: list[Doubt]) -> list[Card]:
+    def doubts(self, doubts: list[Doubt]) -> list[ReportCard]:
         """The most doubtful labels of pictures that are not among the mistakes."""
         shown = {position for position, _ in self._surest_mistakes()}
         others = [doubt for doubt in doubts if doubt.position not in shown]
@@ -88,8 +128,8 @@ class Cards:
             offset += len(test.keys)
         return found
 
-    def _doubt(self, doubt: Doubt) -> Card:
-        return Card(
+    def _doubt(self, doubt: Doubt) -> ReportCard:
+        return ReportCard(
             image=self._thumbnail(doubt.position),
             said=self._suggestion(doubt),
             probability=doubt.suggested_probability,
@@ -104,8 +144,8 @@ class Cards:
         also = "" if self._dataset.kind == "single" else "also "
         return also + categories[doubt.suggested]
 
-    def _card(self, position: int, category: int, *, image: str) -> Card:
-        return Card(
+    def _card(self, position: int, category: int, *, image: str) -> ReportCard:
+        return ReportCard(
             image=image,
             said=self._dataset.categories[category],
             probability=float(self._test.probabilities[position, category]),

@@ -1,4 +1,4 @@
-"""The gallery: heatmaps of test pictures, of each category the surest right and wrong assertion."""
+"""Heatmaps of test pictures: the surest right and the surest wrong prediction of each category."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import nn
 
 from common.files import replacing
 from common.vision.heatmap import HeatmapMaker, side_by_side
-from common.vision.model import Kind
+from common.vision.model import Kind, Model
 from common.vision.preprocessing import Preprocessing
 from trainer.scoring.metrics import asserted
 from trainer.scoring.predictions import Predictions
@@ -92,3 +92,16 @@ def _exhibit(
 
 def _plain(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+
+
+def save_model_heatmap(path: Path, model: Model, picture: torch.Tensor, *, label: int) -> None:
+    """Save a uint8 picture (3, size, size) beside what of it speaks for a label, as a PNG.
+
+    Raises:
+        ModelError: the pictures of the model leave nothing for a heatmap.
+        EnrichmentError: the disk is full or refuses.
+    """
+    maker = HeatmapMaker(model.predictor.members, model.description.preprocessing)
+    (heat,) = maker.heatmaps(picture[None], [label])
+    with replacing(path) as temporary:
+        side_by_side(picture, heat).save(temporary, format="PNG")

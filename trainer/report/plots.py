@@ -1,9 +1,16 @@
-"""Plots of a fold and of a cross-validation: as PNG files, and as SVG within the report."""
+"""Plots and history of a fold: as PNG, as SVG within the report, as CSV, and for TensorBoard.
 
+tensorboardX writes the event files and needs little more than protobuf. TensorBoard itself, a
+server with many dependencies, is installed where somebody looks at them.
+"""
+
+import csv
 import io
+import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +20,17 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from tensorboardX import SummaryWriter
 
 from common.files import replacing
 from trainer.learning.state import Epoch
 from trainer.scoring.calibration import Calibration
+from trainer.scoring.predictions import write_table
 
 DOTS_PER_INCH = 120
 LONGEST_LABEL = 28  # letters
 INK, MUTED, GRID = "#1c1b19", "#6b6762", "#dedad3"
 BLUE, ORANGE = "#1f5a8a", "#b4541a"
-
 _STYLE: Any = {
     "font.size": 9,
     "text.color": INK,
@@ -142,3 +150,39 @@ def _figure(
     with rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, figure.subplots(1, columns, squeeze=False)[0]
+
+
+def write_history(folder: Path, history: Sequence[Epoch]) -> None:
+    """Write `history.csv`, `history.png` and `tensorboard/` into the folder of a fold."""
+    lines = [asdict(epoch) for epoch in history]
+    write_table(folder / "history.csv", [list(lines[0]), *(list(x.values()) for x in lines)])
+    save_png(folder / "history.png", plot_history([history]))
+    _write_events(folder / "tensorboard", lines)
+
+
+def read_history(path: Path) -> list[Epoch]:
+    """The epochs in a `history.csv`, as far as the plots need them.
+
+    Raises:
+        OSError, ValueError, KeyError: the file is missing or damaged.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Epoch(
+                number=int(row["number"]),
+                training_loss=float(row["training_loss"]),
+                validation_loss=float(row["validation_loss"]),
+                validation_accuracy=float(row["validation_accuracy"]),
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+def _write_events(folder: Path, lines: list[dict[str, float]]) -> None:
+    """One scalar a column; `tensorboard --logdir EXPERIMENT` shows the folds side by side."""
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed here
+    with SummaryWriter(str(folder)) as events:
+        for line in lines:
+            for name, value in line.items():
+                if name != "number":
+                    events.add_scalar(name, value, global_step=int(line["number"]))

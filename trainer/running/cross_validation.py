@@ -5,16 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from trainer.data.data_report import write_twins
 from trainer.data.dataset import TrainingData
-from trainer.data.prepare import prepare
+from trainer.data.prepare import prepare, write_twins
 from trainer.folds.experiment import Experiment, FoldResult
 from trainer.learning.fit import start_classifier
 from trainer.learning.settings import TrainingConfig
-from trainer.report.summary import summarise, write_summary
+from trainer.report.page import summarise, write_summary
 from trainer.running.fold import Assignment, cache_folder
 from trainer.running.in_sequence import run_in_sequence
-from trainer.scoring.results import Summary
+from trainer.scoring.metrics import Summary
 
 Way = Callable[[Sequence[int], Assignment], Iterator[FoldResult]]
 """How folds are trained: in sequence, side by side, or by other machines."""

@@ -1,36 +1,85 @@
-"""`trainer worker`: trains the folds that other processes put into the queue, one a device.
+"""`trainer worker`: trains the folds that other processes put into the queue, one per device.
 
-Celery's threads wait for messages; each fold is then trained in a process of its own, so that its
-memory, on a card too, ends with it, and that it can be ended at once: it goes on elsewhere.
+Celery's threads wait for messages. Each fold is then trained in a process of its own. Its memory,
+on a card too, is freed when that process ends, and it can be stopped at once: another worker goes
+on with the fold. While a fold is trained, `status.json` in its folder says who trains it and the
+last epoch.
 """
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import structlog
 import torch
 
 from common import broker
-from common.errors import EnrichmentError
-from trainer.data.sources import read_again
+from common.errors import EnrichmentError, ModelError
+from common.files import write_atomically
+from trainer.data.dataset import read_again
 from trainer.folds.claims import ClaimedError
 from trainer.folds.experiment import Experiment, FoldResult
-from trainer.folds.fold_status import FoldStatus, forget_status, write_status
 from trainer.learning.state import Epoch
 from trainer.running.fold import Assignment, run_fold
-from trainer.running.fold_process import FoldProcess, Work
-from trainer.running.fold_queue import create_app, register_task
-from trainer.running.on_devices import threads_each
+from trainer.running.on_devices import FoldProcess, Work, threads_each
+from trainer.running.on_machines import create_app, register_task
+
+_FILE = "status.json"
 
 # Who stops a service may end all its processes at once, a fold's before this one knows of it.
 NOTICED_WITHIN = 2.0  # seconds
-
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldStatus:
+    """Who trains a fold and the last epoch; `error` says why they do so no longer."""
+
+    machine: str
+    epoch: Epoch | None = None
+    error: str = ""
+
+
+def write_status(experiment: Experiment, number: int, status: FoldStatus) -> None:
+    """Tell those who watch the experiment.
+
+    Raises:
+        EnrichmentError: the disk is full or refuses.
+    """
+    write_atomically(_path(experiment, number), json.dumps(asdict(status)))
+
+
+def read_status(experiment: Experiment, number: int) -> FoldStatus | None:
+    """What was told last, if anything was.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    path = _path(experiment, number)
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text())
+        epoch = raw.pop("epoch")
+        return FoldStatus(**raw, epoch=epoch and Epoch(**epoch))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is damaged: {error}") from None
+
+
+def forget_status(experiment: Experiment, number: int) -> None:
+    """Take back what was told."""
+    _path(experiment, number).unlink(missing_ok=True)
+
+
+def _path(experiment: Experiment, number: int) -> Path:
+    return experiment.split(number) / _FILE
 
 
 def run_worker(saving_dir: Path, devices: Sequence[torch.device]) -> int:

@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 import typer
 
 from common.errors import UsageError
-from common.pictures.sources import Picture
+from common.pictures.sources import Picture, PictureKinds
 from common.store.session import open_store
 from worker import jobs
 from worker.commands.options import console
 from worker.jobs import JobOptions, Records, RecordSelection
-from worker.jobs.pictures import Pictures
-from worker.jobs.record_lists import RejectedLines, read_files, refuse_rejected
+from worker.jobs.records import RejectedLines, read_files, refuse_rejected
 
 _TITLES = {
     "thumbnail": "Europeana's thumbnails",
@@ -158,7 +157,7 @@ def _show_preview(preview: jobs.Preview, rejected: RejectedLines) -> None:
     )
 
 
-def _warn_of_other_pictures(pictures: Pictures) -> None:
+def _warn_of_other_pictures(pictures: PictureKinds) -> None:
     if not pictures.differ:
         return
     console.print(

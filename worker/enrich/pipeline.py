@@ -1,38 +1,65 @@
 """What happens to the records of one chunk: resolve, fetch, decode, batch, classify, threshold.
 
-Each chunk in work runs in a thread of its own, which decodes while its downloads and the batcher
-go on beside it. Where cores are scarce batches precede decoding and older chunks younger ones: so
-chunks end one after the other, and while one begins or waits for its last pictures others go on.
+Each chunk in work runs in a thread of its own. The thread decodes while its downloads and the
+batcher go on beside it. Where cores are scarce, batches go before decoding and older chunks before
+younger ones: so chunks end one after the other, and while one begins or waits for its last
+pictures, others go on.
 
 Memory is bounded by the pictures being decoded, which share a budget of pixels, by those not yet
-decoded, which share one of bytes, and by the small pixels of the chunks in work.
+decoded, which share a budget of bytes, and by the small pixels of the chunks in work.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 
 from common.errors import RecordError, TransientRecordError
-from common.fetch.client import ImageFetcher
-from common.fetch.download import Outcome, Patience, UnreadBytes, fetch_all
+from common.fetch.client import Fetched, FetchRequest, PictureFetcher
+from common.fetch.download import FetchOutcome, NextWait, UnreadBytes, fetch_all
 from common.fetch.host_limits import HostLimiter
-from common.pictures.decode import decode
+from common.pictures.decode import PixelBudget, decode
 from common.pictures.sources import PictureUrl
 from common.process.cores import cores
 from common.reasons import FetchReason, fetch_error
-from worker.enrich.batcher import Probabilities
-from worker.enrich.metering import MeteredBudget
-from worker.enrich.models import LoadedModel
-from worker.enrich.resolve import Resolver, Target
+from worker.enrich.models import LoadedModel, Probabilities
+from worker.enrich.resolve import RecordResolver, Target
 from worker.enrich.stragglers import Hurried, patient
 from worker.ledger.chunks import Lease
-from worker.ledger.enrichments import Prediction
+from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkOutcome
 from worker.process import metrics
+
+_NEVER = threading.Event()
+
+
+class MeteredFetcher(PictureFetcher):
+    """Observes how long each request takes, redirects one by one, failed ones too."""
+
+    def step(
+        self, request: FetchRequest, cancelled: threading.Event = _NEVER
+    ) -> Fetched | FetchRequest:
+        """See `PictureFetcher`."""
+        with metrics.timed("fetch"):
+            return super().step(request, cancelled)
+
+
+class MeteredBudget(PixelBudget):
+    """Tells how many pixels are reserved."""
+
+    @contextmanager
+    def reserve(self, pixels: int) -> Iterator[None]:
+        """See `PixelBudget`."""
+        with super().reserve(pixels):
+            metrics.PIXELS.inc(pixels)
+            try:
+                yield
+            finally:
+                metrics.PIXELS.dec(pixels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +93,12 @@ class Pipeline:
     """Turns the record IDs of a chunk into outcomes; threads share one."""
 
     def __init__(
-        self, resolver: Resolver, fetcher: ImageFetcher, limiter: HostLimiter, *, connections: int
+        self,
+        resolver: RecordResolver,
+        fetcher: PictureFetcher,
+        limiter: HostLimiter,
+        *,
+        connections: int,
     ) -> None:
         self._resolver = resolver
         self._fetcher = fetcher
@@ -122,7 +154,7 @@ class Pipeline:
             yield look, fetch_error(FetchReason.HOST_SLOW, "other hosts had long delivered")
 
     def _classify(
-        self, outcome: Outcome[_Look], loaded: LoadedModel, *, keep_pixels: bool, rank: float
+        self, outcome: FetchOutcome[_Look], loaded: LoadedModel, *, keep_pixels: bool, rank: float
     ) -> _Seen | RecordError:
         if outcome.fetched is None:
             return outcome.error or RecordError("fetch", "unknown")
@@ -140,7 +172,7 @@ class Pipeline:
         return _Seen(look=outcome.key, probabilities=probabilities, pixels=kept)
 
 
-def _patience(lease: Lease, *, pictures: int) -> Patience:
+def _patience(lease: Lease, *, pictures: int) -> NextWait:
     return patient if lease.is_put_off else Hurried(pictures)
 
 
@@ -179,9 +211,9 @@ def _add(outcome: ChunkOutcome, seen: _Seen, loaded: LoadedModel) -> None:
 
 def _predictions(
     look: _Look, loaded: LoadedModel, probabilities: Probabilities
-) -> list[Prediction]:
+) -> list[RecordPrediction]:
     return [
-        Prediction(
+        RecordPrediction(
             record_id=look.target.record_id,
             concept_uri=found.concept_uri,
             confidence=found.confidence,

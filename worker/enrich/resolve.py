@@ -7,8 +7,7 @@ from typing import cast
 from sqlalchemy import Engine, text
 
 from common.errors import ApiError, RateLimitedError, RecordError, TransientRecordError
-from common.europeana.api import EuropeanaApi
-from common.europeana.lookup import look_up
+from common.europeana.api import EuropeanaApi, look_up
 from common.europeana.metadata import RecordMetadata
 from common.pictures.sources import Picture, PictureUrl, picture_urls
 from common.store.records import save_aliases, save_records
@@ -37,7 +36,7 @@ _STORED = text("""
 """)
 
 
-class Resolver:
+class RecordResolver:
     """Finds the pictures of records; remembers in the store what the APIs said."""
 
     def __init__(self, engine: Engine, api: EuropeanaApi, *, api_url: str) -> None:

@@ -26,7 +26,7 @@ SOURCES = {"media": "provider's file", "thumbnail": "thumbnail"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class EnrichmentCard:
     """An enrichment to show; `image` is a data URI, empty where the heatmap is missing."""
 
     record_id: str
@@ -43,7 +43,7 @@ class Label:
     name: str
     uri: str
     count: int
-    cards: Iterator[Card]
+    cards: Iterator[EnrichmentCard]
 
 
 def missing(sample: Sample, folder: Path) -> int:
@@ -81,9 +81,9 @@ def _labels(rows: list[EnrichmentRow], folder: Path, report: ProgressReport) -> 
         yield Label(name=found[0].label, uri=found[0].concept, count=len(found), cards=cards)
 
 
-def _card(row: EnrichmentRow, folder: Path, report: ProgressReport) -> Card:
+def _card(row: EnrichmentRow, folder: Path, report: ProgressReport) -> EnrichmentCard:
     report.advance()
-    return Card(
+    return EnrichmentCard(
         record_id=row.record_id,
         page=RECORD_PAGE + row.record_id,
         confidence=row.confidence,

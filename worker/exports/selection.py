@@ -14,8 +14,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
-from worker.enrich.heatmap_files import relative_path
-from worker.exports.addresses import published
+from worker.enrich.explain import relative_path
+from worker.exports.texts import published
 
 ROWS_AT_ONCE = 5_000  # from the cursor of the server
 

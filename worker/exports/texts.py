@@ -1,24 +1,27 @@
 """Enrichments as CSV, as annotations and as EDM: UTF-8 whatever the locale, one row after another.
 
-A table lists every row. Linked data says a concept of a record once: where several models say it,
-the surest one speaks, because the Annotation API refuses the second.
+A table lists every row. Linked data names a concept of a record once: where several models found
+it, the surest one is exported, because the Annotation API refuses the second. Addresses of pictures
+are published without passwords and API keys.
 """
 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import BinaryIO, Literal, TextIO
 
-from common.europeana import edm
+from common.europeana import linked_data
 from common.europeana.linked_data import annotation_page, concept_annotation
 from worker.exports.selection import EnrichmentRow
 
+_USER = re.compile(r"(?<=://)[^/?#]*@")
+_KEY = re.compile(r"(?<=[?&])(?:wskey|api_?key|utm_campaign)=[^&#]*&?", re.IGNORECASE)
 Target = Literal["record", "image"]
-
 COLUMNS = (
     *("record_id", "concept", "label", "confidence"),
     *("model", "picture", "image_url", "heatmap"),
@@ -32,6 +35,16 @@ _STARTS_A_FORMULA = (
     "\t",
     "\r",
 )  # https://owasp.org/www-community/attacks/CSV_Injection
+
+
+def published(url: str) -> str:
+    """The address without user name, password and the parameters that hold a key of Europeana's.
+
+    Harvested addresses hold none; those of tables that people made by hand may.
+    """
+    bare = _USER.sub("", url)
+    without_key, found = _KEY.subn("", bare)
+    return without_key.rstrip("?&") if found else bare
 
 
 def write_csv(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
@@ -72,12 +85,12 @@ def write_edm(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
     """Write one RDF/XML document, an edm:ProvidedCHO a record; returns the number of concepts."""
     count = 0
     with _text(stream) as file:
-        file.write(edm.OPENING)
+        file.write(linked_data.OPENING)
         for record_id, found in groupby(once_a_concept(rows), key=attrgetter("record_id")):
             concepts = [(row.concept, row.confidence) for row in found]
-            file.write(edm.provided_cho(record_id, concepts))
+            file.write(linked_data.provided_cho(record_id, concepts))
             count += len(concepts)
-        file.write(edm.CLOSING)
+        file.write(linked_data.CLOSING)
     return count
 
 

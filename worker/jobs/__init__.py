@@ -9,8 +9,7 @@ print(jobs.status(engine, accepted.job_id).waiting, "records wait")
 """
 
 from worker.jobs.accept import Accepted, JobOptions, Preview, Records, enqueue, preview
-from worker.jobs.listing import JobRow, list_jobs
-from worker.jobs.progress import FailingHost, Status, failing_hosts, status
+from worker.jobs.progress import FailingHost, JobRow, Status, failing_hosts, list_jobs, status
 from worker.jobs.records import RecordSelection
 from worker.jobs.steer import cancel, pause, resume, retry
 

@@ -9,9 +9,8 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from common.errors import ModelError, UsageError
 from common.europeana.record_ids import parse_record_id
-from common.pictures.sources import Picture
+from common.pictures.sources import Picture, PictureKinds, usual_picture
 from common.store.bulk import copy_rows
-from worker.jobs.pictures import Pictures, usual_picture
 from worker.jobs.records import RecordSelection, submit_selection
 from worker.ledger.chunks import CHUNK_SIZE
 
@@ -23,9 +22,9 @@ class JobOptions:
     """How a job is to be worked on; see `worker enqueue --help`.
 
     `model` is NAME, which means its newest version, or NAME@VERSION; without one the active model
-    is meant. Without a `picture` the priority decides (`worker.jobs.pictures`). `unseen` leaves out
-    what the model has looked at, or is about to for another job. `explain` stores for each
-    enrichment a heatmap of where the model looked.
+    is used. Without a `picture` the priority decides (`usual_picture`). `unseen` leaves out what
+    the model has looked at, or will look at for another job. `explain` stores for each enrichment
+    a heatmap of where the model looked.
     """
 
     priority: Literal["urgent", "bulk"] = "bulk"
@@ -48,7 +47,7 @@ class Accepted:
 
     job_id: UUID
     total: int
-    pictures: Pictures
+    pictures: PictureKinds
     duplicates: int = 0
     seen: int = 0
     already_known: bool = False
@@ -59,7 +58,7 @@ class Preview:
     """What would become of a list; the APIs would be asked about `unknown` of its records."""
 
     model: str
-    pictures: Pictures
+    pictures: PictureKinds
     total: int
     chunks: int
     duplicates: int
@@ -152,7 +151,7 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
         return Accepted(
             job_id=job_id,
             total=total,
-            pictures=Pictures(looks_at=options.looks_at, trained_on=model.picture_source),
+            pictures=PictureKinds(looks_at=options.looks_at, trained_on=model.picture_source),
             duplicates=submitted - seen - total,
             seen=seen,
         )
@@ -170,7 +169,7 @@ def preview(engine: Engine, records: Records, options: JobOptions | None = None)
         _refuse_nothing(row.total, seen)
         return Preview(
             model=model.title,
-            pictures=Pictures(looks_at=options.looks_at, trained_on=model.picture_source),
+            pictures=PictureKinds(looks_at=options.looks_at, trained_on=model.picture_source),
             total=row.total,
             chunks=-(-row.total // CHUNK_SIZE),
             duplicates=submitted - seen - row.total,
@@ -181,7 +180,7 @@ def preview(engine: Engine, records: Records, options: JobOptions | None = None)
 
 def _known(connection: Connection, asked: dict[str, Any]) -> Accepted:
     row = connection.execute(_KNOWN, asked).one()
-    pictures = Pictures(looks_at=row.picture, trained_on=row.picture_source)
+    pictures = PictureKinds(looks_at=row.picture, trained_on=row.picture_source)
     return Accepted(job_id=row.id, total=row.total, pictures=pictures, already_known=True)
 
 

@@ -22,10 +22,10 @@ from common.store.tables import Enrichment
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prediction:
+class RecordPrediction:
     """A concept seen in a picture of a record, above the model's threshold for it.
 
-    `heatmap` is the SHA-256 of a file that shows where (`worker/enrich/heatmap_files`).
+    `heatmap` is the SHA-256 of a file that shows where (`worker/enrich/explain`).
     """
 
     record_id: str
@@ -63,7 +63,7 @@ def replace(
     model_id: int,
     job_id: UUID,
     record_ids: Sequence[str],
-    predictions: Iterable[Prediction],
+    predictions: Iterable[RecordPrediction],
 ) -> None:
     """Have the store hold these predictions of the model for these records, and no others.
 
@@ -75,7 +75,7 @@ def replace(
     asked = {"model_id": model_id, "record_ids": list(record_ids)}
     there = {row[:2]: row[2:] for row in connection.execute(_THERE, asked)}
     gone: list[str] = []
-    changed: dict[str, Prediction] = {}
+    changed: dict[str, RecordPrediction] = {}
     for key, (*finding, place) in there.items():
         if key not in said:
             gone.append(place)
@@ -98,7 +98,7 @@ def is_collision(error: IntegrityError) -> bool:
     )
 
 
-def _arrays(changed: Mapping[str, Prediction]) -> dict[str, list[Any]]:
+def _arrays(changed: Mapping[str, RecordPrediction]) -> dict[str, list[Any]]:
     confidences, sources, image_urls = zip(*map(_FINDING, changed.values()), strict=True)
     return {
         "places": list(changed),

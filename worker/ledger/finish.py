@@ -1,5 +1,14 @@
-"""What a chunk's records came to, and the one transaction that writes it."""
+"""The end of a chunk: what each record came to, and the one transaction that writes it.
 
+A failure that may pass moves the record to a later chunk. A failure of the record itself uses up
+one of its tries. If its host was not asked, because the host failed other records before, that says
+nothing about the record: it waits, each time as long as it has waited so far, and is given up after
+MAX_WAIT in all. A record whose host was too slow for its chunk moves at once to a chunk of slow
+ones; after that it waits in the same way.
+"""
+
+import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -7,20 +16,61 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from common.errors import RecordError
+from common.errors import RecordError, TransientRecordError
+from common.reasons import FetchReason
 from common.store.bulk import upsert
 from common.store.tables import Heatmap, JobFailure
-from worker.ledger import chunks, enrichments, retries
+from worker.ledger import chunks, enrichments
 from worker.ledger.chunks import Lease
-from worker.ledger.enrichments import Prediction
-from worker.ledger.retries import Delay
+from worker.ledger.enrichments import RecordPrediction
 from worker.process import metrics
 
+MAX_RETRY_AFTER = 86_400.0  # seconds; a host that asks for more is asked again after a day
+MAX_WAIT = 86_400.0  # seconds that a record waits for others' failures to end
 if TYPE_CHECKING:
     import torch
-
 MAX_DETAIL = 500  # characters
 COLLISIONS = 3  # with other jobs' chunks, in a row, after which the chunk is to be tried again
+
+
+@dataclass(frozen=True, order=True)
+class Delay:
+    """How long a record is put off, and whether that was one of its tries."""
+
+    seconds: float
+    counted: bool
+
+
+def next_try(error: RecordError, lease: Lease, retry_delays: Sequence[float]) -> Delay | None:
+    """When the record of this error is worth another try; None where the error is final."""
+    if not isinstance(error, TransientRecordError):
+        return None
+    asked = _rounded_up(min(error.retry_after or 0.0, MAX_RETRY_AFTER))
+    if error.reason in (FetchReason.HOST_UNAVAILABLE, FetchReason.HOST_SLOW):
+        is_slow = error.reason == FetchReason.HOST_SLOW
+        shortest = 0.0 if is_slow or not retry_delays else retry_delays[0]
+        seconds = max(asked, shortest, lease.waited_seconds)
+        return Delay(seconds, counted=False) if lease.waited_seconds < MAX_WAIT else None
+    if lease.retries >= len(retry_delays):
+        return None
+    return Delay(max(retry_delays[lease.retries], asked), counted=True)
+
+
+def _rounded_up(seconds: float) -> float:
+    """To two digits, so that the records of one host share a chunk again."""
+    step = 10 ** max(0, len(str(int(seconds))) - 2)
+    return float(math.ceil(seconds / step) * step)
+
+
+def by_delay(
+    errors: Mapping[str, RecordError], lease: Lease, retry_delays: Sequence[float]
+) -> dict[Delay, list[str]]:
+    """The records that are tried again, by when; the errors of all others are final."""
+    later: dict[Delay, list[str]] = defaultdict(list)
+    for record_id, error in errors.items():
+        if delay := next_try(error, lease, retry_delays):
+            later[delay].append(record_id)
+    return dict(later)
 
 
 @dataclass
@@ -32,7 +82,7 @@ class ChunkOutcome:
     """
 
     classified: dict[str, str] = field(default_factory=dict)
-    predictions: list[Prediction] = field(default_factory=list)
+    predictions: list[RecordPrediction] = field(default_factory=list)
     errors: dict[str, RecordError] = field(default_factory=dict)
     pictures: "dict[str, torch.Tensor]" = field(default_factory=dict)
 
@@ -71,7 +121,7 @@ def finish(
 
 
 def _judge(lease: Lease, outcome: ChunkOutcome, retry_delays: Sequence[float]) -> _Verdict:
-    later = retries.put_off(outcome.errors, lease, retry_delays)
+    later = by_delay(outcome.errors, lease, retry_delays)
     put_off = {record_id for record_ids in later.values() for record_id in record_ids}
     predicted = {each.record_id for each in outcome.predictions}
     enriched = sum(current in predicted for current in outcome.classified.values())

@@ -21,10 +21,9 @@ from worker.ledger.dispatch import Dispatcher
 from worker.ledger.waiting_room import WaitingRoom
 from worker.process import metrics
 from worker.process.health import Heartbeat
-from worker.process.queues import create_app
 from worker.process.service import EnrichmentService
 from worker.process.settings import WorkerSettings
-from worker.process.tasks import register_tasks, send_hint
+from worker.process.tasks import create_app, register_tasks, send_hint
 
 log = structlog.get_logger()
 

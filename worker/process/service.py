@@ -14,12 +14,11 @@ from sqlalchemy.exc import OperationalError
 from common.errors import DeviceError, EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi
 from common.fetch.shared_limits import SharedHostLimiter
+from common.pictures.sources import PictureKinds
 from common.process.settings import ApiSettings, ImageSettings, ModelSettings
-from worker.enrich.metering import MeteredFetcher
 from worker.enrich.models import LoadedModel, ModelPool
-from worker.enrich.pipeline import Pipeline
-from worker.enrich.resolve import Resolver
-from worker.jobs.pictures import Pictures
+from worker.enrich.pipeline import MeteredFetcher, Pipeline
+from worker.enrich.resolve import RecordResolver
 from worker.ledger import chunks, finish
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.finish import ChunkOutcome
@@ -57,7 +56,7 @@ class EnrichmentService:
         fetcher = self._exits.enter_context(MeteredFetcher.from_settings(image_settings))
         limiter = self._exits.enter_context(SharedHostLimiter.from_settings(image_settings, engine))
         self._pipeline = Pipeline(
-            Resolver(engine, api, api_url=image_settings.europeana_api_url),
+            RecordResolver(engine, api, api_url=image_settings.europeana_api_url),
             fetcher,
             limiter,
             connections=settings.worker_connections,
@@ -194,7 +193,7 @@ class EnrichmentService:
     def _warn_of_other_pictures(self, lease: Lease, loaded: LoadedModel) -> None:
         """Say once a job that the model may be less right than it was measured to be."""
         trained_on = loaded.model.description.picture_source
-        pictures = Pictures(looks_at=lease.picture, trained_on=trained_on)
+        pictures = PictureKinds(looks_at=lease.picture, trained_on=trained_on)
         if lease.job_id in self._warned_jobs or not pictures.differ:
             return
         self._warned_jobs.add(lease.job_id)

@@ -1,7 +1,7 @@
-"""What the messages mean: a hint at a chunk, and a list of record IDs from another system.
+"""The queues of the worker, and its two messages: a hint at a chunk, and a list of record IDs.
 
-Whoever reaches the broker can send anything. A message that is not as it should be is told in the
-log and forgotten; it neither ends the worker nor comes back.
+Whoever reaches the broker can send anything. A malformed message is logged and forgotten; it
+neither ends the worker nor comes back.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,24 +14,40 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
+from common import broker
+from common.broker import by_name, first_problem
 from common.errors import EnrichmentError, InvalidRecordIdError
 from common.europeana.record_ids import parse_record_id
 from common.pictures.sources import Picture
-from common.process.messages import by_name, first_problem
+from common.process.settings import BrokerSettings
 from worker import jobs
 from worker.jobs import JobOptions
-from worker.jobs.record_lists import RejectedLines
+from worker.jobs.records import RejectedLines
 from worker.ledger.dispatch import Hint
-from worker.process.queues import RUN_CHUNK, SUBMIT, queue_of
 from worker.process.service import EnrichmentService
 
+RUN_CHUNK = "worker.run_chunk"
+SUBMIT = "worker.submit"
+URGENT_QUEUE = "enrich.urgent"
+BULK_QUEUE = "enrich.bulk"
+SUBMIT_QUEUE = "enrich.submit"
 MAX_SUBMITTED = 100_000  # record IDs in one message
 MAX_CHUNK_NUMBER = 2**31 - 1  # what its column holds
 LONGEST_WAIT = 60  # seconds between two tries to accept a list while the database is away
-
 log = structlog.get_logger()
-
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+def queue_of(priority: str) -> str:
+    """The queue for hints of a job of this priority."""
+    return URGENT_QUEUE if priority == "urgent" else BULK_QUEUE
+
+
+def create_app(settings: BrokerSettings) -> Celery:
+    """A Celery application on the broker of the settings, without tasks."""
+    app = broker.create_app("worker", settings, (URGENT_QUEUE, BULK_QUEUE, SUBMIT_QUEUE))
+    app.conf.update(task_routes={SUBMIT: {"queue": SUBMIT_QUEUE}}, task_acks_late=True)
+    return app
 
 
 class Submission(BaseModel):

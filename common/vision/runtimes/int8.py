@@ -1,35 +1,43 @@
-"""A model in 8-bit integers, as ONNX: its export, quantised.
+"""A model in 8-bit integers, as ONNX, and whether it decides what the model decides.
 
-The weights of each channel, and each layer's output, are laid on 256 steps; how far the outputs
-reach, the calibration pictures of the bundle tell. The first layers, on whose few channels
-everything after them depends, stay in float32. A file lasts as an export does.
+The weights of each channel, and the output of each layer, are laid on 256 steps. The calibration
+pictures of the bundle tell how far the outputs reach. The first layers, on whose few channels
+everything after them depends, stay in float32. A file is kept as an export is.
+
+Agreement is measured on the self-test: pictures that it was not calibrated by, and what the model
+said of them when it was promoted.
 """
 
 import platform
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime
 import structlog
 import torch
+from numpy.typing import NDArray
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from common.errors import ModelError
 from common.vision.model import Model
+from common.vision.runtimes.interface import Runtime
 from common.vision.runtimes.onnx_export import GRAPH, PICTURES, exported, kept
 
 CALIBRATION_BATCH = 8  # pictures
+
 # A MobileNetV2 named another concept for 3.2 % of 1,500 unseen pictures where all of it was in int8
 # (3.3 % by NNCF), for 2.4 % with its first two layers in float32, for 0.4 % with five or eight.
 FLOAT_LAYERS = 5
-
 _LAYERS = ("Conv", "Gemm", "MatMul")
 # Between layers, what would else go to and fro between the number formats.
 _BETWEEN = ("Add", "AveragePool", "Clip", "Concat", "GlobalAveragePool", "MaxPool", "Relu")
-
 log = structlog.get_logger()
+SAME_CONCEPT = 0.99  # of the pictures, at least
+FEWEST_PICTURES = 100  # with fewer, 99 % cannot be told from less
 
 
 class _Calibration:
@@ -105,3 +113,64 @@ def _first_layers(graph: onnx.ModelProto) -> list[str]:
             depth += 1
         before |= dict.fromkeys(node.output, depth)
     return first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """Of how many pictures a runtime says what the model said.
+
+    `same_concept`: which concept is the most probable. `same_written`: which concepts reach their
+    thresholds, so which enrichments there are.
+    """
+
+    pictures: int
+    same_concept: int
+    same_written: int
+
+
+def check_agreement(model: Model, runtime: Runtime) -> None:
+    """Refuse a runtime that names another concept for more than one picture in a hundred.
+
+    Raises:
+        ModelError: it does, or the model has too few pictures to tell.
+    """
+    if len(model.self_test_pictures) < FEWEST_PICTURES:
+        raise ModelError(
+            f"The self-test of the model has {len(model.self_test_pictures)} pictures; to judge "
+            f"{runtime.name} takes {FEWEST_PICTURES}. Set WORKER_RUNTIME=auto, or promote a model "
+            "that was tested with more."
+        )
+    found = measure_agreement(model, runtime)
+    if found.same_concept < SAME_CONCEPT * found.pictures:
+        raise ModelError(
+            f"{runtime.name} does not agree with the model: it finds the same most probable "
+            f"concept in {found.same_concept} of {found.pictures} pictures, where "
+            f"{SAME_CONCEPT:.0%} are required. Set WORKER_RUNTIME=auto."
+        )
+    log.warning(
+        "classifying in int8: the precision that was promised holds for float32",
+        runtime=runtime.name,
+        pictures=found.pictures,
+        other_most_probable_concept=found.pictures - found.same_concept,
+        other_concepts_written=found.pictures - found.same_written,
+    )
+
+
+def measure_agreement(model: Model, runtime: Runtime) -> Agreement:
+    """What the runtime says of the self-test, compared with what the model said of it."""
+    expected = model.self_test_expected
+    parts = torch.split(model.self_test_pictures, runtime.batch_size)
+    found = np.concatenate([runtime.probabilities(part) for part in parts])
+    same_written = _written(model, found) == _written(model, expected)
+    return Agreement(
+        pictures=len(expected),
+        same_concept=int((found.argmax(axis=1) == expected.argmax(axis=1)).sum()),
+        same_written=int(same_written.all(axis=1).sum()),
+    )
+
+
+def _written(model: Model, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which concepts (columns) of which pictures (rows) would be written."""
+    thresholds = [model.description.thresholds[uri] for uri in model.description.concept_uris]
+    never = [np.inf if threshold is None else threshold for threshold in thresholds]
+    return probabilities >= np.array(never)

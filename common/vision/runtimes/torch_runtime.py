@@ -1,8 +1,14 @@
-"""PyTorch: the runtime that is always there, on a CPU and on CUDA."""
+"""PyTorch: the runtime that is always there, on a CPU and on CUDA.
+
+A lane carries one batch at a time between the memory of the host and the device. On CUDA each lane
+has a stream of its own, so one lane copies while another computes. Its buffers are page-locked,
+which a copy needs to run beside the computation. They are kept, since locking pages takes longer
+than copying them and may hold up the device. On a CPU a lane does the same in ordinary memory.
+"""
 
 import queue
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -11,15 +17,72 @@ from numpy.typing import NDArray
 from common.errors import ModelError
 from common.process.cores import cores
 from common.vision.model import Model
-from common.vision.runtimes.fusion import fused
 from common.vision.runtimes.interface import CPU_BATCH, FLOAT32_TOLERANCE, cpu_streams
-from common.vision.runtimes.lanes import Lane
+from common.vision.runtimes.onnx_export import fused
 
 # An H100 classifies 6,500 pictures a second in batches of 32, waiting for its kernels to be sent,
 # and 51,000 in batches of 256 (resnet18, 128 px).
 CUDA_BATCH = 256
 CUDA_STREAMS = 2  # one copies, the other computes
 BFLOAT16_TOLERANCE = 0.02  # of a probability; bfloat16 keeps 8 bits
+
+
+class HostBuffer:
+    """Memory of the host for one tensor at a time, as large as the largest so far."""
+
+    def __init__(self, *, pinned: bool) -> None:
+        self._pinned = pinned
+        self._memory = torch.empty(0)
+
+    def filled(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A copy of the tensor, which lasts until the next one is asked for.
+
+        From a device the copy is only begun: it is there when the stream has come so far.
+        """
+        fits = self._memory.shape[1:] == tensor.shape[1:] and len(self._memory) >= len(tensor)
+        if not fits or self._memory.dtype != tensor.dtype:
+            self._memory = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=self._pinned)
+        return self._memory[: len(tensor)].copy_(tensor, non_blocking=True)
+
+
+class Lane:
+    """The way of a batch to the device and of its probabilities back; for one thread at a time."""
+
+    def __init__(self, device: torch.device) -> None:
+        on_cuda = device.type == "cuda"
+        self._device = device
+        self._stream = torch.cuda.Stream(device) if on_cuda else None  # type: ignore[no-untyped-call]
+        self._pictures = HostBuffer(pinned=on_cuda)
+        self._probabilities = HostBuffer(pinned=on_cuda)
+
+    def carry(
+        self, batch: torch.Tensor, compute: Callable[[torch.Tensor], torch.Tensor]
+    ) -> NDArray[np.float32]:
+        """What `compute` makes on the device of uint8 pictures (n, 3, size, size) on the CPU.
+
+        Raises:
+            torch.OutOfMemoryError: the batch does not fit into the memory of the device.
+        """
+        with torch.inference_mode(), self._own_stream():
+            pictures = self._pictures.filled(batch).to(self._device, non_blocking=True)
+            probabilities = compute(pictures.to(memory_format=torch.channels_last))
+            found = self._probabilities.filled(probabilities)
+        return found.numpy().copy()
+
+    @contextmanager
+    def _own_stream(self) -> Iterator[None]:
+        """Whatever the block asks of the device goes into the lane's stream, and is done after."""
+        if self._stream is None:
+            yield
+            return
+        # Blocking: it leaves the core to those who decode, where it would else be spun on.
+        done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+        with torch.cuda.stream(self._stream):
+            try:
+                yield
+            finally:
+                done.record()
+                done.synchronize()
 
 
 def pick_device() -> torch.device:

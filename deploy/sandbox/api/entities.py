@@ -18,7 +18,7 @@ CONCEPT = "http://data.europeana.eu/concept/"
 CONTEXT = "http://www.europeana.eu/schemas/context/entity.jsonld"
 
 
-class EntityApi:
+class SandboxEntityApi:
     """Answers look-ups of concepts."""
 
     def __init__(self, catalogue: Catalogue, api_url: str) -> None:

@@ -4,10 +4,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from common.fetch.addresses import AddressPolicy
-from common.fetch.client import ImageFetcher, user_agent
-from common.fetch.resolver import Resolver
-from common.fetch.transfer import FetchLimits
+from common.fetch.addresses import AddressPolicy, NameResolver
+from common.fetch.client import PictureFetcher, user_agent
+from common.fetch.connections import FetchLimits
 from tests.common.fetch.servers import Answer, Server, serving
 
 LIMITS = FetchLimits(
@@ -34,7 +33,7 @@ def system_context() -> ssl.SSLContext:
 
 
 @pytest.fixture
-def make_fetcher(system_context) -> Iterator[Callable[..., ImageFetcher]]:
+def make_fetcher(system_context) -> Iterator[Callable[..., PictureFetcher]]:
     """Makes fetchers that may reach 127.0.0.0/8, with small limits and names that lead there."""
 
     def make(
@@ -46,11 +45,11 @@ def make_fetcher(system_context) -> Iterator[Callable[..., ImageFetcher]]:
         large_bodies=16,
     ):
         return fetchers.enter_context(
-            ImageFetcher(
+            PictureFetcher(
                 user_agent=user_agent("https://example.org"),
                 policy=AddressPolicy.parse(allowed),
                 limits=limits,
-                resolver=Resolver(lookup, seconds_kept=0.0),
+                resolver=NameResolver(lookup, seconds_kept=0.0),
                 ssl_context=ssl_context,
                 large_bodies=large_bodies,
             )
@@ -61,5 +60,5 @@ def make_fetcher(system_context) -> Iterator[Callable[..., ImageFetcher]]:
 
 
 @pytest.fixture
-def fetcher(make_fetcher) -> ImageFetcher:
+def fetcher(make_fetcher) -> PictureFetcher:
     return make_fetcher()

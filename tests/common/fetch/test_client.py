@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis.strategies import binary, lists, sampled_from
 
 from common.errors import RecordError, TransientRecordError, UsageError
-from common.fetch.client import ImageFetcher, user_agent
+from common.fetch.client import PictureFetcher, user_agent
 from common.process.settings import ImageSettings
 from common.reasons import TRANSIENT, FetchReason
 from tests.common.fetch.conftest import LIMITS
@@ -49,7 +49,7 @@ def test_settings_decide_about_contact_and_addresses(serve, monkeypatch):
     server = serve(answering(response(JPEG)))
     monkeypatch.setenv("FETCH_ALLOW_ADDRESSES", "127.0.0.0/8")
     monkeypatch.setenv("FETCH_CONTACT", "mailto:a@example.org")
-    with ImageFetcher.from_settings(ImageSettings.read()) as fetcher:
+    with PictureFetcher.from_settings(ImageSettings.read()) as fetcher:
         assert fetcher.fetch(server.url()).content == JPEG
     assert "(+mailto:a@example.org)" in server.requests[0].headers["user-agent"]
 

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis.strategies import sampled_from, text
 
 from common.errors import RecordError
-from common.fetch.urls import MAX_LENGTH, ImageUrl
+from common.fetch.urls import MAX_LENGTH, CheckedUrl
 
 REPAIRED = [
     ("http://a.org", "http://a.org/"),
@@ -54,13 +54,13 @@ DISGUISED = [
 
 @pytest.mark.parametrize(("written", "meant"), REPAIRED)
 def test_urls_are_repaired_as_browsers_do(written, meant):
-    assert ImageUrl.parse(written).full == meant
+    assert CheckedUrl.parse(written).full == meant
 
 
 @pytest.mark.parametrize("url", INVALID)
 def test_invalid_urls_are_refused(url):
     with pytest.raises(RecordError) as caught:
-        ImageUrl.parse(url)
+        CheckedUrl.parse(url)
     assert caught.value.reason == "invalid_url"
     assert "secret" not in str(caught.value)
 
@@ -68,11 +68,11 @@ def test_invalid_urls_are_refused(url):
 @pytest.mark.parametrize("host", DISGUISED)
 def test_addresses_in_disguise_are_refused(host):
     with pytest.raises(RecordError, match="invalid_url"):
-        ImageUrl.parse(f"http://{host}/")
+        CheckedUrl.parse(f"http://{host}/")
 
 
 def test_digits_of_other_scripts_mean_the_address_that_they_spell():
-    assert ImageUrl.parse("http://１２７。０.０.１/").host == "127.0.0.1"
+    assert CheckedUrl.parse("http://１２７。０.０.１/").host == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_digits_of_other_scripts_mean_the_address_that_they_spell():
 )
 def test_only_http_and_https_are_fetched(url):
     with pytest.raises(RecordError) as caught:
-        ImageUrl.parse(url)
+        CheckedUrl.parse(url)
     assert caught.value.reason == "unsupported_scheme"
 
 
@@ -91,26 +91,26 @@ def test_only_http_and_https_are_fetched(url):
 @example("?a=%", "http://a.org/")
 def test_a_repaired_url_is_plain_ascii_and_stays_as_it_is(rest, start):
     with suppress(RecordError):
-        url = ImageUrl.parse(start + rest)
+        url = CheckedUrl.parse(start + rest)
         assert url.full.isascii()
         assert url.full.isprintable()
         assert " " not in url.full
-        assert ImageUrl.parse(url.full) == url
+        assert CheckedUrl.parse(url.full) == url
 
 
 @given(text(max_size=40))
 def test_any_redirect_leads_to_a_sound_url_or_to_our_error(location):
     with suppress(RecordError):
-        ImageUrl.parse("https://a.org/dir/x?wskey=k").join(location)
+        CheckedUrl.parse("https://a.org/dir/x?wskey=k").join(location)
 
 
 def test_a_url_never_shows_its_query():
-    url = ImageUrl.parse("https://a.org/x.jpg?wskey=hidden")
+    url = CheckedUrl.parse("https://a.org/x.jpg?wskey=hidden")
     assert str(url) == "https://a.org/x.jpg"
     assert "hidden" not in repr(url)
 
 
 def test_http_and_https_of_a_name_count_as_one_host_and_other_ports_do_not():
-    keys = [ImageUrl.parse(f"{start}/").host_key for start in ("http://a.org", "https://a.org")]
+    keys = [CheckedUrl.parse(f"{start}/").host_key for start in ("http://a.org", "https://a.org")]
     assert keys == ["a.org", "a.org"]
-    assert ImageUrl.parse("http://a.org:8080/").host_key == "a.org:8080"
+    assert CheckedUrl.parse("http://a.org:8080/").host_key == "a.org:8080"

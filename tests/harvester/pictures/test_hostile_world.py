@@ -216,7 +216,7 @@ def test_a_name_that_changes_its_address_after_the_check_leads_nowhere_else(
             address = honest if len(looked_up) == 1 else "127.0.0.1"  # where the API listens
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0))]
 
-        monkeypatch.setattr("common.fetch.resolver.socket.getaddrinfo", rebinding)
+        monkeypatch.setattr("common.fetch.addresses.socket.getaddrinfo", rebinding)
         url = f"http://typed.example:{sandbox.addresses.port}/media/1/typed.jpg"
         insert_records(harvester.engine, {"typed": url})
         harvester("images", "--name", "d", "--picture", "media")

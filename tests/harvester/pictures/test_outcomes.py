@@ -6,14 +6,14 @@ import pytest
 
 from common.errors import RecordError, TransientRecordError
 from common.reasons import DecodeReason
-from harvester.pictures.outcomes import LONGEST_DELAY, RETRIES, Outcome
+from harvester.pictures.outcomes import LONGEST_DELAY, RETRIES, PictureOutcome
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def ended(*errors: RecordError, attempts: int = 0) -> tuple[str, str, int, float]:
     """State, reason, attempts and seconds until the next one."""
-    row = Outcome(record_id="/1/a", attempts=attempts, errors=errors).row(NOW)
+    row = PictureOutcome(record_id="/1/a", attempts=attempts, errors=errors).row(NOW)
     return row[1], row[2], row[9], (row[10] - NOW).total_seconds()
 
 

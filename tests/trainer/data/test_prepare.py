@@ -11,9 +11,8 @@ from rich.console import Console
 
 from common.errors import DatasetError, UsageError
 from tests.trainer.pictures import VOCABULARY, draw_folder
-from trainer.data.data_report import COPY, DOUBTFUL, NEAR_DUPLICATE
 from trainer.data.dataset import TrainingData, folder_data
-from trainer.data.prepare import Prepared, prepare
+from trainer.data.prepare import COPY, DOUBTFUL, NEAR_DUPLICATE, Prepared, prepare
 from trainer.learning.settings import TrainingConfig
 
 CONFIG = TrainingConfig(folds=3, input_size=32)

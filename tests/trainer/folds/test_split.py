@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.data.checks import examples_needed
+from trainer.data.prepare import examples_needed
 from trainer.folds.split import Fold, Indices, make_folds
 
 Targets = np.ndarray

@@ -12,7 +12,7 @@ from torch import nn
 from common.vision.model import Kind
 from common.vision.network import build_classifier
 from trainer.learning import distributed
-from trainer.learning.objective import Objective
+from trainer.learning.optimisation import Objective
 
 PICTURES, CLASSES = 9, 3  # two processes have five and four of them
 

@@ -15,14 +15,14 @@ from sqlalchemy import Engine, Row, select
 from typer.testing import CliRunner, Result
 
 from common.store.session import open_store
-from common.store.tables import Checkpoint, Concept, Dataset, Model, TrainingRun
-from common.vision.model import Model as LoadedModel
+from common.store.tables import Checkpoint, Concept, Dataset, PromotedModel, TrainingRun
+from common.vision.model import PromotedModel as LoadedModel
 from common.vision.model import load_bundle
 from tests.trainer.pictures import VOCABULARY
 from tests.trainer.store_rows import add_dataset, add_label
 from trainer.cli import app
 from trainer.folds.experiment import Experiment
-from trainer.report.summary import summarise
+from trainer.report.page import summarise
 from trainer.scoring.calibration import at_temperature
 
 Promote = Callable[..., Result]
@@ -79,9 +79,16 @@ def promote(trained: Path) -> Promote:
 
 
 def _models(engine: Engine) -> list[Row[tuple[str, int, str, str]]]:
-    columns = (Model.name, Model.version, Model.stage, Model.path, Model.sha256, Model.run_id)
+    columns = (
+        PromotedModel.name,
+        PromotedModel.version,
+        PromotedModel.stage,
+        PromotedModel.path,
+        PromotedModel.sha256,
+        PromotedModel.run_id,
+    )
     with engine.connect() as connection:
-        return list(connection.execute(select(*columns).order_by(Model.id)))
+        return list(connection.execute(select(*columns).order_by(PromotedModel.id)))
 
 
 def test_a_run_on_a_dataset_is_recorded_in_the_store(engine: Engine, trained: Path) -> None:
@@ -106,7 +113,7 @@ def test_a_promoted_model_is_active_and_its_bundle_loads(
     assert model.description.labels == ("map", "toy")
     assert model.description.picture_source == "thumbnail"
     with engine.connect() as connection:
-        labels = connection.scalar(select(Model.labels))
+        labels = connection.scalar(select(PromotedModel.labels))
         assert labels == [VOCABULARY["map"], VOCABULARY["toy"]]
         assert set(connection.scalars(select(Concept.uri))) >= set(labels)
 
@@ -241,7 +248,7 @@ def test_a_concept_that_cannot_keep_the_promise_is_switched_off_and_said_so(
     assert result.exit_code == 0
     assert "a precision of 0.999 is not proved: map, toy" in " ".join(result.output.split())
     with engine.connect() as connection:
-        assert connection.scalar(select(Model.thresholds)) == {}
+        assert connection.scalar(select(PromotedModel.thresholds)) == {}
     (row,) = _models(engine)
     description = load_bundle(tmp_path / "models" / row.path, row.sha256).description
     assert set(description.thresholds.values()) == {None}

@@ -10,7 +10,7 @@ from common.vision.model import Kind
 from tests.browser import see
 from tests.trainer.experiments import copied, finished_experiment
 from trainer.folds.experiment import Experiment
-from trainer.report.summary import summarise, write_summary
+from trainer.report.page import summarise, write_summary
 
 HOSTILE = (
     "<script>document.title='x'</script>",

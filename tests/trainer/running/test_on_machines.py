@@ -20,10 +20,9 @@ from tests.trainer.running_commands import (
     wait_until,
 )
 from trainer.folds.experiment import Experiment
-from trainer.folds.fold_status import FoldStatus, read_status, write_status
 from trainer.running import on_machines
-from trainer.running.fold_queue import QUEUE, FoldQueue, create_app
-from trainer.running.on_machines import run_by_queue
+from trainer.running.fold_worker import FoldStatus, read_status, write_status
+from trainer.running.on_machines import QUEUE, FoldQueue, create_app, run_by_queue
 
 pytestmark = pytest.mark.timeout(3 * PATIENCE)
 

@@ -15,9 +15,8 @@ from common.vision.model import Model, Predictor
 from common.vision.preprocessing import Preprocessing
 from tests.common.vision.models import MAP, PAINTING, SIZE, model_of
 from worker.enrich import explain as explaining
-from worker.enrich.explain import explain
-from worker.enrich.heatmap_files import relative_path
-from worker.ledger.enrichments import Prediction
+from worker.enrich.explain import explain, relative_path
+from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkOutcome
 
 
@@ -37,8 +36,8 @@ def seen(count: int) -> ChunkOutcome:
     )
 
 
-def predicted(number: int, concept: str) -> Prediction:
-    return Prediction(
+def predicted(number: int, concept: str) -> RecordPrediction:
+    return RecordPrediction(
         record_id=f"/1/r{number}",
         concept_uri=concept,
         confidence=0.9,

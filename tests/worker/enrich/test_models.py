@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import ModelError
 from common.vision.model import Model, load_bundle
-from common.vision.runtimes.opening import RuntimeName
+from common.vision.runtimes.choice import RuntimeName
 from tests.common.vision.models import SIZE, model_of
 from worker.enrich.models import MAX_LOADED, ModelPool
 from worker.process.settings import WorkerSettings

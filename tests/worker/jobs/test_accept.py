@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import ModelError, UsageError
+from common.pictures.sources import PictureKinds
 from tests.worker.ledger_rows import claim, finish
 from worker import jobs
 from worker.jobs import JobOptions, RecordSelection
-from worker.jobs.pictures import Pictures
 
 
 def test_records_are_dealt_into_chunks(engine: Engine, model_id: int) -> None:
@@ -171,7 +171,7 @@ def test_a_preview_counts_and_writes_nothing(
     preview = jobs.preview(engine, asked, JobOptions(unseen=True, idempotency_key="monday"))
     assert preview == jobs.Preview(
         model="test v1",
-        pictures=Pictures(looks_at="thumbnail", trained_on=None),
+        pictures=PictureKinds(looks_at="thumbnail", trained_on=None),
         total=296,
         chunks=2,
         duplicates=2,

@@ -8,10 +8,11 @@ from sqlalchemy import Engine, text
 
 from common.errors import RecordError, TransientRecordError
 from worker import jobs
-from worker.ledger import chunks, retries, sweep
+from worker.ledger import chunks, sweep
 from worker.ledger import finish as finishing
+from worker.ledger import finish as retries
 from worker.ledger.chunks import Lease, LeaseLostError
-from worker.ledger.enrichments import Prediction
+from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkOutcome
 
 MAP = "http://data.europeana.eu/concept/43"
@@ -112,8 +113,8 @@ def test_a_worker_that_lost_its_lease_writes_nothing(engine: Engine, job_id: UUI
     finish(engine, fast)
 
 
-def prediction(record_id: str, concept_uri: str, confidence: float = 0.75) -> Prediction:
-    return Prediction(
+def prediction(record_id: str, concept_uri: str, confidence: float = 0.75) -> RecordPrediction:
+    return RecordPrediction(
         record_id=record_id,
         concept_uri=concept_uri,
         confidence=confidence,
@@ -308,7 +309,7 @@ def test_looking_again_replaces_what_the_model_said_before(engine: Engine, job_i
     assert found == [(PAINTING, 0.5, again_id)]
 
 
-def with_predictions(lease: Lease, *predictions: Prediction) -> ChunkOutcome:
+def with_predictions(lease: Lease, *predictions: RecordPrediction) -> ChunkOutcome:
     outcome = all_below(lease)
     outcome.predictions = list(predictions)
     return outcome

@@ -13,7 +13,7 @@ from worker import jobs
 from worker.ledger import enrichments
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, claim
-from worker.ledger.enrichments import Prediction
+from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkOutcome
 
 MAP, PAINTING = CONCEPTS
@@ -21,8 +21,10 @@ FIRST, SECOND = "/1/r1", "/1/r2"
 RECORDS = [FIRST, SECOND]
 
 
-def prediction(record_id: str, concept_uri: str = MAP, confidence: float = 0.75) -> Prediction:
-    return Prediction(
+def prediction(
+    record_id: str, concept_uri: str = MAP, confidence: float = 0.75
+) -> RecordPrediction:
+    return RecordPrediction(
         record_id=record_id,
         concept_uri=concept_uri,
         confidence=confidence,
@@ -41,13 +43,13 @@ def later_id(engine: Engine, job_id: UUID, records: list[str]) -> UUID:
     return jobs.enqueue(engine, records).job_id
 
 
-def write(connection: Connection, model_id: int, job_id: UUID, *said: Prediction) -> None:
+def write(connection: Connection, model_id: int, job_id: UUID, *said: RecordPrediction) -> None:
     enrichments.replace(
         connection, model_id=model_id, job_id=job_id, record_ids=RECORDS, predictions=said
     )
 
 
-def say(engine: Engine, model_id: int, job_id: UUID, *said: Prediction) -> None:
+def say(engine: Engine, model_id: int, job_id: UUID, *said: RecordPrediction) -> None:
     with engine.begin() as connection:
         write(connection, model_id, job_id, *said)
 
@@ -128,7 +130,7 @@ def test_an_unknown_record_or_concept_is_refused(
 
 @pytest.mark.parametrize("said", [(), (prediction(FIRST, confidence=0.5),)])
 def test_rows_are_locked_in_the_order_of_their_key(
-    engine: Engine, model_id: int, job_id: UUID, said: tuple[Prediction, ...]
+    engine: Engine, model_id: int, job_id: UUID, said: tuple[RecordPrediction, ...]
 ) -> None:
     """Else two transactions, each with the row that the other wants next, would deadlock.
 

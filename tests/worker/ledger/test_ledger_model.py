@@ -30,7 +30,7 @@ from worker.jobs import accept
 from worker.ledger import chunks, dispatch, sweep
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, LeaseLostError
-from worker.ledger.enrichments import Prediction
+from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkOutcome
 
 RECORDS_IN_A_CHUNK = 3
@@ -289,8 +289,8 @@ class Ledger(RuleBasedStateMachine):
             connection.execute(text("DELETE FROM job"))
 
 
-def prediction(record_id: str) -> Prediction:
-    return Prediction(
+def prediction(record_id: str) -> RecordPrediction:
+    return RecordPrediction(
         record_id=record_id,
         concept_uri=next(iter(CONCEPTS)),
         confidence=0.5,

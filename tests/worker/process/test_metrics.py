@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from common.errors import EnrichmentError, RecordError
-from worker.enrich.metering import MeteredBudget
+from worker.enrich.pipeline import MeteredBudget
 from worker.process import metrics
 
 

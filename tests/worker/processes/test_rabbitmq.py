@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import PATIENCE, job_ids, wait_for, wait_until_done, worker
 from worker import jobs
-from worker.process.queues import SUBMIT, SUBMIT_QUEUE
+from worker.process.tasks import SUBMIT, SUBMIT_QUEUE
 
 # What Debian has in PATH insists on an account and a folder of its own.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")

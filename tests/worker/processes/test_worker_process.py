@@ -21,7 +21,7 @@ from tests.worker.processes.running import (
     worker,
 )
 from worker import jobs
-from worker.process.queues import SUBMIT, SUBMIT_QUEUE
+from worker.process.tasks import SUBMIT, SUBMIT_QUEUE
 
 pytestmark = pytest.mark.timeout(4 * PATIENCE)
 

@@ -10,12 +10,12 @@ from structlog.testing import capture_logs
 
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.vision.model import Model
-from common.vision.runtimes import RuntimeChoice, TorchRuntime, choose_runtime, opening
+from common.vision.runtimes import RuntimeChoice, TorchRuntime, choice, choose_runtime
 from tests.common.vision.models import SIZE, model_of
 
 
 def require(name: RuntimeChoice) -> None:
-    for package in opening._PACKAGES[name]:
+    for package in choice._PACKAGES[name]:
         pytest.importorskip(package, reason=f"the extra {name} is not installed")
 
 
@@ -137,7 +137,7 @@ def test_a_model_is_exported_once(
 def test_an_extra_that_is_missing_is_named(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(opening._PACKAGES, "openvino", ("a_package_that_is_not_there",))
+    monkeypatch.setitem(choice._PACKAGES, "openvino", ("a_package_that_is_not_there",))
     with pytest.raises(UsageError, match=r"pip install '\.\[worker,openvino\]'"):
         choose_runtime(model, "openvino", cache_dir=tmp_path)
 

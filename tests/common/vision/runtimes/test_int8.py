@@ -13,8 +13,8 @@ from common.vision.model import Model, load_bundle, save_bundle
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import RuntimeChoice, choose_runtime
-from common.vision.runtimes.agreement import Agreement, measure_agreement
-from common.vision.runtimes.opening import INT8
+from common.vision.runtimes.choice import INT8
+from common.vision.runtimes.int8 import Agreement, measure_agreement
 from tests.common.vision.models import DESCRIPTION, SIZE, model_of
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")

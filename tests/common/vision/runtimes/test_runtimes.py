@@ -13,7 +13,7 @@ from torch import nn
 from common.errors import ModelError
 from common.vision.model import Model, load_bundle
 from common.vision.runtimes import TorchRuntime
-from common.vision.runtimes.fusion import fused
+from common.vision.runtimes.onnx_export import fused
 from tests.common.vision.models import model_of
 from tests.common.vision.test_model import _save
 
@@ -100,7 +100,7 @@ def test_no_picture_gives_no_row(model: Model) -> None:
 
 def test_runtimes_report_nothing_to_their_makers(tmp_path: Path) -> None:
     code = (
-        "from common.vision.runtimes.opening import silence_telemetry; silence_telemetry();"
+        "from common.vision.runtimes.choice import silence_telemetry; silence_telemetry();"
         "import onnxruntime, openvino; from openvino.tools.ovc import telemetry_utils;"
         "print(telemetry_utils.tm.__name__)"
     )

@@ -1,0 +1,69 @@
+"""What came out: enrichments, and where the model looked for them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    DDL,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    event,
+    func,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from common.store.tables.base import Base, one_of
+from common.store.tables.references import REFERENCES
+
+
+class Enrichment(Base):
+    """A predicted concept of a record: once per record, concept and model.
+
+    `job_id` is the job that found it out, `updated_at` when it last changed. What the four
+    references point to is there: `references` sees to that, at less cost than foreign keys. The
+    key begins with the model and is the only index: Postgres, which learns late of the rows of a
+    new model, would take an index on the model alone for the quicker way to a few records.
+    """
+
+    __tablename__ = "enrichment"
+    __table_args__ = (
+        CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence_is_probability"),
+        one_of("source", "media", "thumbnail"),
+    )
+
+    model_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    record_id: Mapped[str] = mapped_column(primary_key=True)
+    concept_uri: Mapped[str] = mapped_column(primary_key=True)
+    confidence: Mapped[float]
+    source: Mapped[str]
+    image_url: Mapped[str]
+    job_id: Mapped[UUID]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Heatmap(Base):
+    """Where the model looked for an enrichment: the SHA-256 of a file below HEATMAP_DIR.
+
+    It shows the picture that was at `image_url`. An enrichment that was since made of another
+    picture, by a job that explains nothing, has a row that is no longer about it.
+    """
+
+    __tablename__ = "heatmap"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["record_id", "concept_uri", "model_id"],
+            ["enrichment.record_id", "enrichment.concept_uri", "enrichment.model_id"],
+            ondelete="CASCADE",
+        ),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
+    )
+
+    record_id: Mapped[str] = mapped_column(primary_key=True)
+    concept_uri: Mapped[str] = mapped_column(primary_key=True)
+    model_id: Mapped[int] = mapped_column(primary_key=True)
+    image_url: Mapped[str]
+    sha256: Mapped[str] = mapped_column(index=True)
+
+
+for _statement in REFERENCES:
+    event.listen(Base.metadata, "after_create", DDL(_statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

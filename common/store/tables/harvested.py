@@ -1,0 +1,174 @@
+"""What was harvested: concepts, records, datasets of labelled records, and their pictures."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    SmallInteger,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from common.store.tables.base import RECORD_ID_PATTERN, Base, one_of
+
+
+class Concept(Base):
+    """A skos:Concept that a label stands for; `uri` in today's form."""
+
+    __tablename__ = "concept"
+    __table_args__ = (
+        CheckConstraint("uri ~ '^https?://'", name="uri_is_http"),
+        CheckConstraint(
+            r"uri !~ '^https?://data\.europeana\.eu/[a-z]+/base/'", name="uri_is_current"
+        ),
+    )
+
+    uri: Mapped[str] = mapped_column(primary_key=True)
+    label: Mapped[str]
+
+
+class Record(Base):
+    """What Europeana says of an object; `media_url` is edmIsShownBy, `preview_url` edmPreview."""
+
+    __tablename__ = "record"
+    __table_args__ = (CheckConstraint(f"id ~ '{RECORD_ID_PATTERN}'", name="id_form"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    media_url: Mapped[str | None]
+    preview_url: Mapped[str | None]
+    rights: Mapped[str | None]
+    data_provider: Mapped[str | None]
+    type: Mapped[str | None]
+    title: Mapped[str | None]
+    harvested_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class RecordAlias(Base):
+    """An ID that a record had before Europeana moved it."""
+
+    __tablename__ = "record_alias"
+    __table_args__ = (
+        CheckConstraint(f"old_id ~ '{RECORD_ID_PATTERN}'", name="old_id_form"),
+        CheckConstraint("old_id <> record_id", name="moved"),
+    )
+
+    old_id: Mapped[str] = mapped_column(primary_key=True)
+    record_id: Mapped[str] = mapped_column(ForeignKey("record.id"), index=True)
+
+
+class Dataset(Base):
+    """A named selection of labelled records."""
+
+    __tablename__ = "dataset"
+    __table_args__ = (CheckConstraint("name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]*$'", name="name_form"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class DatasetItem(Base):
+    """A label of a record in a dataset; several concepts for one record make it multi-label."""
+
+    __tablename__ = "dataset_item"
+    __table_args__ = (one_of("source", "search", "csv"),)
+
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True
+    )
+    record_id: Mapped[str] = mapped_column(ForeignKey("record.id"), primary_key=True, index=True)
+    concept_uri: Mapped[str] = mapped_column(ForeignKey("concept.uri"), primary_key=True)
+    source: Mapped[str]
+
+
+class HarvestCursor(Base):
+    """How far the search for a concept has come.
+
+    `cursor` is the page to go on with, null at the end; `taken` counts the records of the pages
+    before it. Both hold only for this very `search`.
+    """
+
+    __tablename__ = "harvest_cursor"
+    __table_args__ = (CheckConstraint("taken >= 0", name="taken_not_negative"),)
+
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True
+    )
+    concept_uri: Mapped[str] = mapped_column(ForeignKey("concept.uri"), primary_key=True)
+    search: Mapped[dict[str, Any]]
+    cursor: Mapped[str | None]
+    taken: Mapped[int]
+
+
+class Image(Base):
+    """The picture of a record, or why there is none; the file lies at `path` below IMAGE_DIR.
+
+    A deferred one is tried again from `not_before` on.
+    """
+
+    __tablename__ = "image"
+    __table_args__ = (
+        one_of("state", "stored", "failed", "deferred"),
+        one_of("source", "media", "thumbnail"),
+        CheckConstraint(
+            "(state = 'stored') = (sha256 IS NOT NULL AND path IS NOT NULL AND source IS NOT NULL"
+            " AND width IS NOT NULL AND height IS NOT NULL)",
+            name="stored_is_whole",
+        ),
+        CheckConstraint("(state = 'stored') = (reason IS NULL)", name="reason_when_not_stored"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
+        CheckConstraint("width > 0 AND height > 0", name="size_positive"),
+        CheckConstraint("attempts > 0", name="attempts_positive"),
+    )
+
+    record_id: Mapped[str] = mapped_column(ForeignKey("record.id"), primary_key=True)
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    detail: Mapped[str | None]
+    sha256: Mapped[str | None] = mapped_column(index=True)
+    path: Mapped[str | None]
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    source: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    not_before: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    fetched_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class PictureVerdict(Base):
+    """Whether pictures of these bytes stand in for missing ones, by count or by a person's word."""
+
+    __tablename__ = "picture_verdict"
+    __table_args__ = (
+        one_of("verdict", "placeholder", "picture"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
+    )
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    verdict: Mapped[str]
+    judged_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class HostLease(Base):
+    """What a process may ask of an image host until `lease_until`; see common/fetch/shared_limits.
+
+    `slots` are its requests at a time; `pace` is the share of the full rate that the host bears
+    after its complaints to this process.
+    """
+
+    __tablename__ = "host_lease"
+    __table_args__ = (
+        CheckConstraint("slots >= 0", name="slots_not_negative"),
+        CheckConstraint("pace > 0 AND pace <= 1", name="pace_is_share"),
+    )
+
+    host: Mapped[str] = mapped_column(primary_key=True)
+    process: Mapped[str] = mapped_column(primary_key=True)
+    slots: Mapped[int] = mapped_column(SmallInteger)
+    pace: Mapped[float]
+    paused_until: Mapped[datetime]
+    lease_until: Mapped[datetime]

@@ -1,0 +1,122 @@
+"""What is to be enriched, and how far that has come: the ledger (`worker/ledger/chunks.py`)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    false,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from common.store.tables.base import Base, one_of
+
+
+class Job(Base):
+    """A batch of records to enrich with one model, with heatmaps where it is to `explain`.
+
+    `chunks` counts the chunk numbers given out; `total` is how many records it has.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        one_of("state", "running", "paused", "done", "cancelled"),
+        one_of("priority", "urgent", "bulk"),
+        one_of("picture", "thumbnail", "media", "auto"),
+        CheckConstraint("total >= 0", name="total_not_negative"),
+        CheckConstraint("chunks >= 0", name="chunks_not_negative"),
+        CheckConstraint(
+            "(finished_at IS NOT NULL) = (state IN ('done', 'cancelled'))", name="finished_has_time"
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    state: Mapped[str] = mapped_column(server_default="running")
+    priority: Mapped[str] = mapped_column(server_default="bulk")
+    picture: Mapped[str] = mapped_column(server_default="auto")
+    explain: Mapped[bool] = mapped_column(server_default=false())
+    total: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    chunks: Mapped[int] = mapped_column(server_default="0")
+    submitter: Mapped[str | None]
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+
+
+IS_PUT_OFF = "(retries > 0 OR waiting_since IS NOT NULL)"  # of chunks
+
+
+class JobChunk(Base):
+    """Up to 256 records of a job that one worker takes at a time.
+
+    Every record of a job is in exactly one chunk. `attempt` counts claims that did not finish,
+    `retries` how often the records were put off for a transient failure. `token` rises with each
+    claim: whoever finishes with an older one is fenced off. `hinted_at` is when the broker was
+    last told of the chunk, `waiting_since` when its records were first put off without a try,
+    because their host was unavailable. The three counts are the outcomes of a chunk that was
+    settled, done or dead, and add up to its records.
+    """
+
+    __tablename__ = "job_chunk"
+    __table_args__ = (
+        one_of("state", "ready", "leased", "done", "dead"),
+        CheckConstraint("cardinality(record_ids) BETWEEN 0 AND 256", name="record_ids_bounded"),
+        CheckConstraint(
+            "attempt >= 0 AND retries >= 0 AND token >= attempt", name="token_covers_attempts"
+        ),
+        CheckConstraint(
+            "enriched >= 0 AND below_threshold >= 0 AND failed >= 0 AND "
+            "(state NOT IN ('done', 'dead') OR"
+            " enriched + below_threshold + failed = cardinality(record_ids))",
+            name="outcomes_add_up",
+        ),
+        CheckConstraint(
+            "(settled_at IS NOT NULL) = (state IN ('done', 'dead'))", name="settled_has_time"
+        ),
+        Index("ix_job_chunk_ready", "job_id", "number", postgresql_where=text("state = 'ready'")),
+        Index("ix_job_chunk_hinted", "hinted_at", postgresql_where=text("state = 'ready'")),
+        Index("ix_job_chunk_leased", "lease_until", postgresql_where=text("state = 'leased'")),
+        Index(
+            "ix_job_chunk_put_off",
+            *("job_id", "not_before"),
+            postgresql_where=text(f"state = 'ready' AND {IS_PUT_OFF}"),
+        ),
+    )
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    record_ids: Mapped[list[str]]
+    state: Mapped[str] = mapped_column(server_default="ready")
+    attempt: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    retries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    token: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    lease_until: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    not_before: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    hinted_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    waiting_since: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+    worker: Mapped[str | None]
+    enriched: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    below_threshold: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    failed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+
+
+class JobFailure(Base):
+    """A record that a job could not enrich, and why: the outcome of that record."""
+
+    __tablename__ = "job_failure"
+    __table_args__ = (one_of("stage", "resolve", "fetch", "decode", "classify", "worker"),)
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    record_id: Mapped[str] = mapped_column(primary_key=True)
+    stage: Mapped[str]
+    reason: Mapped[str]
+    detail: Mapped[str] = mapped_column(server_default="")
+    failed_at: Mapped[datetime] = mapped_column(server_default=func.now())

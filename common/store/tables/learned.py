@@ -1,0 +1,78 @@
+"""What was learned: trainings with the weights of their folds, and models in service."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from common.store.tables.base import Base, one_of
+
+
+class TrainingRun(Base):
+    """One cross-validation: its settings, what it was trained on, and how well it did."""
+
+    __tablename__ = "training_run"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    config: Mapped[dict[str, Any]]
+    dataset_fingerprint: Mapped[str]
+    metrics: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Checkpoint(Base):
+    """The weights of one fold of a training run."""
+
+    __tablename__ = "checkpoint"
+    __table_args__ = (
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
+        CheckConstraint("fold >= 0", name="fold_not_negative"),
+    )
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("training_run.id", ondelete="CASCADE"), primary_key=True
+    )
+    fold: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    path: Mapped[str]
+    sha256: Mapped[str]
+    metrics: Mapped[dict[str, Any]]
+
+
+class PromotedModel(Base):
+    """A promoted bundle, at `path` below MODEL_DIR; workers use the active one.
+
+    `labels` are the concept URIs in the order of the classifier's outputs, `thresholds` map a
+    concept URI to the confidence from which it is written; a concept without one is switched off.
+    `picture_source` is what the pictures of the training were, unknown of models before 0004.
+    """
+
+    __tablename__ = "model"
+    __table_args__ = (
+        one_of("stage", "candidate", "active", "retired"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
+        CheckConstraint("version > 0", name="version_positive"),
+        Index("uq_model_name_version", "name", "version", unique=True),
+        Index("uq_model_active", "stage", unique=True, postgresql_where=text("stage = 'active'")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int]
+    path: Mapped[str]
+    sha256: Mapped[str] = mapped_column(unique=True)
+    labels: Mapped[list[str]]
+    thresholds: Mapped[dict[str, Any]]
+    picture_source: Mapped[str | None]
+    stage: Mapped[str] = mapped_column(server_default="candidate")
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("training_run.id"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
