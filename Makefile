@@ -9,7 +9,7 @@ WEIGHTS ?= $(if $(CATALOG),$(wildcard $(CATALOG)/../../weights/mobilenet_v2_feat
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check format clean
+.PHONY: help demo test chaos check docs format clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ check: $(INSTALLED) ## Lint, check types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(INSTALLED) ## Make the reference pages of docs/ from the code
+	$(BIN)/python -m deploy.reference
 
 format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -20,6 +20,7 @@ from benchmarks.parts.picture_server import (
     picture_server,
 )
 from benchmarks.parts.report import at_most, finish
+from common.errors import RecordError
 from common.fetch.addresses import AddressPolicy
 from common.fetch.client import PictureFetcher
 from common.fetch.download import fetch_all
@@ -77,8 +78,8 @@ def _seconds(server: PictureServer, numbers: list[int] | range, *, until: int) -
             for outcome in outcomes:
                 if outcome.key % HOSTS in (SLOW, SILENT):
                     continue
-                if outcome.error:
-                    raise outcome.error
+                if isinstance(outcome.result, RecordError):
+                    raise outcome.result
                 arrived += 1
                 if arrived == until:
                     return time.monotonic() - began

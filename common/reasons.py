@@ -1,89 +1,250 @@
-"""Why a picture could not be fetched or decoded: stable codes, all in this one place."""
+"""Why a record has no enrichment, or no picture: one table, the only place that says so.
 
-from enum import StrEnum
+A new reason is one more member of `Reason`. Its code is its name in lower case; it stands in the
+store, in exports and in metrics, so it never changes. `docs/reasons.md` is made from this table.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
 
 from common.errors import RecordError, TransientRecordError
 
 
-class FetchReason(StrEnum):
-    """Codes of the stage `fetch`; `TRANSIENT` below says which may pass with time."""
+class Stage(StrEnum):
+    """Where a record failed, in the order of its way."""
 
+    RESOLVE = "resolve"
+    FETCH = "fetch"
+    DECODE = "decode"
+    CLASSIFY = "classify"
+    WORKER = "worker"
+
+
+class HostSignal(StrEnum):
+    """What the end of a request says about its host."""
+
+    WELL = "well"  # it answered; a 404 is an answer
+    COMPLAINT = "complaint"  # we ask too much: 429, 503
+    FAILURE = "failure"  # it did not answer, or is broken
+    NOTHING = "nothing"  # it was not asked in the end
+
+
+@dataclass(frozen=True)
+class Retry:
+    """When a harvest tries again: first after `seconds`, and `attempts` times in all.
+
+    `counts` is whether such a failure uses up an attempt.
+    """
+
+    seconds: float
+    attempts: int
+    counts: bool = True
+
+
+@dataclass(frozen=True)
+class _Row:
+    """`retry` is None where the failure is final."""
+
+    stage: Stage
+    retry: Retry | None
+    signal: HostSignal
+    meaning: str
+    advice: str
+    other_code: str = ""
+
+
+_FINAL = None
+_SOON = Retry(60, 6)  # the host has trouble, which often passes within the hour
+_LATER = Retry(300, 8)  # it asks us to slow down: more patience
+_UNASKED = Retry(300, 8, counts=False)
+_CUT = Retry(60, 3)  # most often the file itself is cut off
+_DAYS = Retry(900, 5)  # names come back within days or not at all
+
+_LINK = "The link is dead: tell the provider, or use --picture auto."
+_FILE = "The file cannot be read: tell the provider, or use --picture auto."
+_KIND = "We do not read this format: use --picture auto."
+_ASK = "Ask the provider, or use --picture auto."
+_WAIT = "Run the command again when it is due; it goes on by itself."
+_GONE = "The host may be gone: if this stays, use --picture auto and tell the provider."
+_BUSY = f"The host is overloaded: lower FETCH_REQUESTS_AT_A_TIME. {_WAIT}"
+_OURS = "If the host is yours, name it in FETCH_ALLOW_ADDRESSES."
+_LIST = "Look the record up at Europeana; if it is gone, leave it out."
+
+_R, _F, _D, _C, _W = Stage
+_WELL, _COMPLAINT, _FAILURE, _NOTHING = HostSignal
+
+
+class Reason(_Row, Enum):
+    """Each: stage, retry, signal about the host, meaning, advice."""
+
+    # the record
+    UNKNOWN_RECORD = (_R, _FINAL, _WELL, "Europeana knows no record of this ID", _LIST)
+    DELETED = (_R, _FINAL, _WELL, "Europeana has deleted the record", _LIST)
+    UNREADABLE_ANSWER = (
+        *(_R, _FINAL, _WELL, "the Record API describes the record in a form that we do not know"),
+        "Report it to the makers of this program.",
+    )
+    API_UNAVAILABLE = (_R, _SOON, _WELL, "the API does not answer, or its quota is used up", _WAIT)
+    NO_PICTURE = (
+        *(
+            _R,
+            _FINAL,
+            _WELL,
+            "the record names no file and no thumbnail, or not what was asked for",
+        ),
+        "Nothing to fetch: use --picture auto, or leave these records out.",
+    )
     # the URL
-    INVALID_URL = "invalid_url"  # no host, a malformed host or port, a user name in it
-    UNSUPPORTED_SCHEME = "unsupported_scheme"  # neither http nor https: ftp, file, data
-    ADDRESS_REFUSED = "address_refused"  # the host has no address that is public or allowed
-    PORT_REFUSED = "port_refused"  # an unusual port of a public address
+    INVALID_URL = (
+        *(_F, _FINAL, _WELL, "no host, a malformed host or port, a number as host, a user name"),
+        "The record's link is malformed: tell the provider.",
+    )
+    UNSUPPORTED_SCHEME = (
+        *(_F, _FINAL, _WELL, "neither http nor https: ftp, file, data, or no URL at all"),
+        "The record's link is no web link: tell the provider.",
+    )
+    ADDRESS_REFUSED = (
+        *(
+            _F,
+            _FINAL,
+            _NOTHING,
+            "the host has no public address, nor one that is allowed; judged anew in each run",
+        ),
+        f"The link leads into a private network. {_OURS}",
+    )
+    PORT_REFUSED = (
+        *(_F, _FINAL, _NOTHING, "an unusual port of a public address; judged anew in each run"),
+        f"Only ports 80, 443, 8080 and 8443 are asked. {_OURS}",
+    )
     # the way there
-    DNS = "dns"  # the host name does not resolve, or not in time
-    CONNECT = "connect"  # no address of the host accepts a connection in time
-    TLS = "tls"  # the certificate or the encryption is not acceptable
-    CONNECTION_LOST = "connection_lost"  # the host broke the connection off
-    BAD_RESPONSE = "bad_response"  # what came back is not HTTP
-    TOO_MANY_REDIRECTS = "too_many_redirects"  # a loop, or a chain longer than the limit
-    HOST_UNAVAILABLE = "host_unavailable"  # not asked: the host failed or paused us just now
-    HOST_SLOW = "host_slow"  # not waited for: other hosts had long delivered
-    CANCELLED = "cancelled"  # the caller stopped; says nothing about the picture
+    DNS = (_F, _DAYS, _FAILURE, "the name does not resolve, or not in time", _GONE)
+    CONNECT = (_F, _SOON, _FAILURE, "no address of the host accepts a connection in time", _GONE)
+    TLS = (
+        *(_F, _FINAL, _FAILURE, "the certificate or the encryption is not acceptable"),
+        "The certificate is not valid: tell the provider, or use --picture auto.",
+    )
+    CONNECTION_LOST = (_F, _SOON, _FAILURE, "the host broke the connection off", _WAIT)
+    BAD_RESPONSE = (
+        *(_F, _FINAL, _FAILURE, "the answer is not HTTP"),
+        "The host does not speak HTTP: tell the provider.",
+    )
+    TOO_MANY_REDIRECTS = (_F, _FINAL, _WELL, "a loop, or a chain of more than five", _LINK)
+    HOST_UNAVAILABLE = (
+        *(_F, _UNASKED, _WELL, "not asked: the host failed, or asked us to wait, just before"),
+        f"The host failed or asked us to wait, so these were not asked for. {_WAIT}",
+    )
+    HOST_SLOW = (
+        *(_F, _UNASKED, _WELL, "not waited for: the chunk's other pictures had come long before"),
+        _WAIT,
+    )
+    CANCELLED = (_F, _SOON, _NOTHING, "the run was stopped", _WAIT)
     # the status
-    NOT_FOUND = "not_found"  # 404, 410
-    FORBIDDEN = "forbidden"  # 401, 403, 451
-    RATE_LIMITED = "rate_limited"  # 429
-    HTTP_4XX = "http_4xx"  # any other 4xx
-    SERVER_ERROR = "server_error"  # 5xx
-    UNEXPECTED_STATUS = "unexpected_status"  # neither 200, a redirect, 4xx nor 5xx
+    NOT_FOUND = (_F, _FINAL, _WELL, "404, 410", _LINK)
+    FORBIDDEN = (
+        *(_F, _FINAL, _WELL, "401, 403, 451"),
+        "The host refuses us: ask the provider to allow our User-Agent, or use --picture auto.",
+    )
+    RATE_LIMITED = (
+        *(_F, _LATER, _COMPLAINT, "429"),
+        f"Lower FETCH_REQUESTS_PER_SECOND, or agree on a rate with the provider. {_WAIT}",
+    )
+    HTTP_4XX = (_F, _FINAL, _WELL, "any other 4xx", _ASK)
+    SERVER_ERROR = (
+        *(_F, _SOON, _FAILURE, "5xx"),
+        f"The host's server fails: if this stays, tell the provider. {_WAIT}",
+    )
+    UNEXPECTED_STATUS = (_F, _FINAL, _WELL, "neither 200, a redirect, 4xx nor 5xx", _ASK)
     # the body
-    TIMEOUT = "timeout"  # silence, or not finished before the deadline
-    TOO_SLOW = "too_slow"  # below the minimum rate
-    TOO_LARGE = "too_large"  # more bytes than the limit
-    TRUNCATED = "truncated"  # it ended before the length that was announced
-    ENCODING_REFUSED = "encoding_refused"  # compressed although we asked for plain bytes
-    EMPTY = "empty"  # no byte at all
+    TIMEOUT = (_F, Retry(300, 5), _FAILURE, "silence, or not finished before the deadline", _BUSY)
+    TOO_SLOW = (_F, Retry(300, 4), _FAILURE, "below the minimum rate", _BUSY)
+    TOO_LARGE = (
+        _F,
+        _FINAL,
+        _WELL,
+        "more bytes than the limit",
+        "Above 100 MB: use --picture auto.",
+    )
+    TRUNCATED = (_F, _CUT, _WELL, "the connection ended before the announced length", _FILE)
+    ENCODING_REFUSED = (
+        *(_F, _FINAL, _WELL, "compressed although we asked for plain bytes: a mistake or a bomb"),
+        "The host compresses pictures: tell the provider, or use --picture auto.",
+    )
+    EMPTY = (_F, _FINAL, _WELL, "no byte at all", _FILE)
     # what the bytes are, whatever the header says
-    NOT_AN_IMAGE_HTML = "not_an_image_html"  # a web page: log-in, error, viewer
-    NOT_AN_IMAGE_PDF = "not_an_image_pdf"
-    NOT_AN_IMAGE_XML = "not_an_image_xml"  # an error document or metadata
-    NOT_AN_IMAGE_JSON = "not_an_image_json"
-    NOT_AN_IMAGE = "not_an_image"  # none of the kinds that we know
-    UNSUPPORTED_IMAGE = "unsupported_image"  # an image of a kind we do not read: SVG, AVIF, PSD
+    NOT_AN_IMAGE_HTML = (
+        *(_F, _FINAL, _WELL, "a web page with status 200: log-in, error, viewer"),
+        "The link leads to a web page, not to the file: tell the provider, or use --picture auto.",
+    )
+    NOT_AN_IMAGE_PDF = (_F, _FINAL, _WELL, "a PDF", "The link leads to a PDF: use --picture auto.")
+    NOT_AN_IMAGE_XML = (_F, _FINAL, _WELL, "an error document or metadata, in XML", _LINK)
+    NOT_AN_IMAGE_JSON = (_F, _FINAL, _WELL, "an error document or metadata, in JSON", _LINK)
+    NOT_AN_IMAGE = (_F, _FINAL, _WELL, "bytes of no kind that we know", _LINK)
+    UNSUPPORTED_IMAGE = (_F, _FINAL, _WELL, "a kind that we do not read: SVG, AVIF, PSD", _KIND)
+    # the picture
+    TOO_MANY_PIXELS = (
+        *(_D, _FINAL, _WELL, "the header announces more pixels than the limit, true or not"),
+        "Too large to decode: use --picture auto.",
+    )
+    TRUNCATED_FILE = (_D, _FINAL, _WELL, "the file itself is cut off", _FILE, "truncated")
+    DAMAGED = (_D, _FINAL, _WELL, "the data contradicts its own format", _FILE)
+    UNSUPPORTED_PIXELS = (_D, _FINAL, _WELL, "unusual pixels", _KIND, "unsupported_image")
+    OUT_OF_MEMORY = (
+        *(_D, Retry(3600, 3), _WELL, "this machine had no memory left"),
+        f"Give the process more memory. {_WAIT}",
+    )
+    PLACEHOLDER = (
+        *(_D, _FINAL, _WELL, "the same bytes stand in for many pictures"),
+        "The host has no pictures of these: tell the provider, or see `harvester placeholders`.",
+    )
+    VANISHED = (
+        *(
+            _D,
+            _FINAL,
+            _WELL,
+            "the picture was stored, and its file is gone; fetched again in the next run",
+        ),
+        f"Files were removed from IMAGE_DIR. {_WAIT}",
+    )
+    # the model, and the worker
+    RUNTIME_FAILED = (
+        *(_C, _FINAL, _WELL, "the runtime fails at this picture and at no other"),
+        "Look at the picture, or try another WORKER_RUNTIME.",
+    )
+    KILLED_WORKER = (
+        *(_W, _FINAL, _WELL, "three times a worker died or hung over this record alone"),
+        "Look at the worker's log and at the picture before you try it again.",
+    )
+
+    @property
+    def code(self) -> str:
+        """How the store, exports and metrics name it; two stages may share a code."""
+        return self.other_code or self.name.lower()
+
+    @property
+    def passes(self) -> bool:
+        """Whether the failure may pass with time."""
+        return self.retry is not None
+
+    def error(self, detail: str, *, retry_after: float | None = None) -> RecordError:
+        """The error to raise; `detail` is for people and must not hold a query or a user name.
+
+        Args:
+            retry_after: seconds that the other side asked us to wait.
+        """
+        if self.passes:
+            return TransientRecordError(self.stage, self.code, detail, retry_after=retry_after)
+        return RecordError(self.stage, self.code, detail)
+
+    @classmethod
+    def of(cls, error: RecordError) -> "Reason":
+        """The reason of an error that `error` made."""
+        return _BY_STAGE_AND_CODE[error.stage, error.reason]
+
+    @classmethod
+    def of_code(cls, code: str) -> "Reason":
+        """The first reason with this code, for where the stage is not known."""
+        return _BY_CODE[code]
 
 
-class DecodeReason(StrEnum):
-    """Codes of the stage `decode`; all are final but `OUT_OF_MEMORY`."""
-
-    TOO_MANY_PIXELS = "too_many_pixels"  # more than we are willing to decode, by its header
-    TRUNCATED = "truncated"  # the data ends too early
-    DAMAGED = "damaged"  # the data contradicts its own format
-    UNSUPPORTED_IMAGE = "unsupported_image"  # an unusual kind of pixels
-    OUT_OF_MEMORY = "out_of_memory"
-
-
-TRANSIENT = frozenset(
-    {
-        FetchReason.DNS,
-        FetchReason.CONNECT,
-        FetchReason.CONNECTION_LOST,
-        FetchReason.HOST_UNAVAILABLE,
-        FetchReason.HOST_SLOW,
-        FetchReason.CANCELLED,
-        FetchReason.RATE_LIMITED,
-        FetchReason.SERVER_ERROR,
-        FetchReason.TIMEOUT,
-        FetchReason.TOO_SLOW,
-        FetchReason.TRUNCATED,
-    }
-)
-
-
-def fetch_error(
-    reason: FetchReason, detail: str, *, retry_after: float | None = None
-) -> RecordError:
-    """The error of a failed fetch; `detail` must not hold a query or a user name."""
-    if reason in TRANSIENT:
-        return TransientRecordError("fetch", reason.value, detail, retry_after=retry_after)
-    return RecordError("fetch", reason.value, detail)
-
-
-def decode_error(reason: DecodeReason, detail: str) -> RecordError:
-    """The error of a picture that cannot be decoded."""
-    if reason is DecodeReason.OUT_OF_MEMORY:
-        return TransientRecordError("decode", reason.value, detail)
-    return RecordError("decode", reason.value, detail)
+_BY_STAGE_AND_CODE = {(str(reason.stage), reason.code): reason for reason in Reason}
+_BY_CODE = {reason.code: reason for reason in reversed(Reason)}  # so the first of a code stays

@@ -21,7 +21,7 @@ from PIL import Image
 
 from common.errors import RecordError
 from common.fetch.addresses import AddressPolicy
-from common.fetch.client import PictureFetcher
+from common.fetch.client import Fetched, PictureFetcher
 from common.fetch.download import fetch_all
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
 
@@ -39,9 +39,9 @@ def fetch_to_files(urls: Path, folder: Path) -> None:
         PictureFetcher(user_agent="benchmark", policy=policy) as fetcher,
     ):
         for outcome in fetch_all(_lines(urls), fetcher=fetcher, limiter=LocalHostLimiter(LIMITS)):
-            if outcome.fetched:
+            if isinstance(outcome.result, Fetched):
                 path = folder / f"{outcome.key}.jpg"
-                writing.append(writers.submit(path.write_bytes, outcome.fetched.content))
+                writing.append(writers.submit(path.write_bytes, outcome.result.content))
             if len(writing) > MOST_WRITING:
                 writing.popleft().result()
         for file in writing:

@@ -17,6 +17,7 @@ from common.europeana.metadata import (
     parse_answer,
 )
 from common.europeana.transport import ApiTransport
+from common.reasons import Reason
 
 __all__ = ["EuropeanaApi", "RecordMetadata", "SearchPage", "SearchQuery", "concept_refinement"]
 SEARCH = "/record/v2/search.json"
@@ -105,9 +106,9 @@ class EuropeanaApi(ApiTransport):
         """
         answer = self.get(f"/record/v2{record_id}.json", also=(404, 410))
         if answer.status == 404:
-            raise RecordError("resolve", "unknown_record", f"Europeana has no record {record_id}")
+            raise Reason.UNKNOWN_RECORD.error(f"Europeana has no record {record_id}")
         if answer.status == 410:
-            raise RecordError("resolve", "deleted", f"Europeana has deleted record {record_id}")
+            raise Reason.DELETED.error(f"Europeana has deleted record {record_id}")
         return parse_answer(RecordAnswer, answer.body, "Record API").object.metadata()
 
 
@@ -166,5 +167,5 @@ def look_up(api: EuropeanaApi, record_ids: Sequence[str]) -> LookUp:
         except RecordError as error:
             gone[record_id] = error
         except UnknownFormError as error:
-            gone[record_id] = RecordError("resolve", "unreadable_answer", str(error))
+            gone[record_id] = Reason.UNREADABLE_ANSWER.error(str(error))
     return LookUp({asked: found[asked] for asked in record_ids if asked in found}, gone)

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Self
 
 from common.errors import UsageError
-from common.reasons import FetchReason, fetch_error
+from common.reasons import Reason
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -95,9 +95,9 @@ class AddressPolicy:
         public = [address for address in addresses if is_public(address)]
         if not public:
             refused = ", ".join(map(str, addresses)) or "no address"
-            raise fetch_error(FetchReason.ADDRESS_REFUSED, f"the host has {refused}, not public")
+            raise Reason.ADDRESS_REFUSED.error(f"the host has {refused}, not public")
         if port not in PUBLIC_PORTS:
-            raise fetch_error(FetchReason.PORT_REFUSED, f"port {port} is not used by web servers")
+            raise Reason.PORT_REFUSED.error(f"port {port} is not used by web servers")
         return public
 
     def allows(self, address: IPAddress) -> bool:

@@ -10,24 +10,24 @@ import ssl
 from datetime import UTC, datetime
 
 from common.errors import RecordError
-from common.reasons import FetchReason, fetch_error
+from common.reasons import Reason
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 RETRY_AFTER_CAP = 3600.0  # seconds; some hosts ask for days
 _STATUS_REASONS = {
-    401: FetchReason.FORBIDDEN,
-    403: FetchReason.FORBIDDEN,
-    404: FetchReason.NOT_FOUND,
-    408: FetchReason.TIMEOUT,
-    410: FetchReason.NOT_FOUND,
-    429: FetchReason.RATE_LIMITED,
-    451: FetchReason.FORBIDDEN,
+    401: Reason.FORBIDDEN,
+    403: Reason.FORBIDDEN,
+    404: Reason.NOT_FOUND,
+    408: Reason.TIMEOUT,
+    410: Reason.NOT_FOUND,
+    429: Reason.RATE_LIMITED,
+    451: Reason.FORBIDDEN,
 }
 _BREAKS = {
-    FetchReason.BAD_RESPONSE: "the answer is not HTTP",
-    FetchReason.CONNECTION_LOST: "the connection broke off",
-    FetchReason.TLS: "the certificate or the encryption is not acceptable",
-    FetchReason.TRUNCATED: "the body is shorter than announced",
+    Reason.BAD_RESPONSE: "the answer is not HTTP",
+    Reason.CONNECTION_LOST: "the connection broke off",
+    Reason.TLS: "the certificate or the encryption is not acceptable",
+    Reason.TRUNCATED: "the body is shorter than announced",
 }
 PREFIX_BYTES = 4096  # enough to tell a web page behind comments and blank lines
 _IMAGES = (
@@ -41,17 +41,17 @@ _IMAGES = (
 )
 _BLANK = rb"(?:\xef\xbb\xbf)?\s*"
 _OTHERS = (
-    (_BLANK + rb"%PDF-", FetchReason.NOT_AN_IMAGE_PDF, "a PDF"),
-    (rb".{0,1024}%PDF-\d", FetchReason.NOT_AN_IMAGE_PDF, "a PDF"),
+    (_BLANK + rb"%PDF-", Reason.NOT_AN_IMAGE_PDF, "a PDF"),
+    (rb".{0,1024}%PDF-\d", Reason.NOT_AN_IMAGE_PDF, "a PDF"),
     (_BLANK + rb"(?=<).{0,3000}?<(?:!doctype\s+html|html\b|head\b|body\b)",
-     FetchReason.NOT_AN_IMAGE_HTML, "a web page"),
-    (_BLANK + rb"(?=<).{0,3000}?<svg\b", FetchReason.UNSUPPORTED_IMAGE, "SVG"),
-    (_BLANK + rb"<[a-z?!]", FetchReason.NOT_AN_IMAGE_XML, "an XML document"),
-    (_BLANK + rb"[{\[]\s*[\"\]}{\[]", FetchReason.NOT_AN_IMAGE_JSON, "a JSON document"),
-    (rb"....ftyp(?:avif|avis|heic|heix|mif1|msf1)", FetchReason.UNSUPPORTED_IMAGE, "AVIF or HEIF"),
-    (rb"8BPS", FetchReason.UNSUPPORTED_IMAGE, "Photoshop"),
-    (rb"AT&TFORM", FetchReason.UNSUPPORTED_IMAGE, "DjVu"),
-    (rb"\x00\x00\x01\x00", FetchReason.UNSUPPORTED_IMAGE, "an icon"),
+     Reason.NOT_AN_IMAGE_HTML, "a web page"),
+    (_BLANK + rb"(?=<).{0,3000}?<svg\b", Reason.UNSUPPORTED_IMAGE, "SVG"),
+    (_BLANK + rb"<[a-z?!]", Reason.NOT_AN_IMAGE_XML, "an XML document"),
+    (_BLANK + rb"[{\[]\s*[\"\]}{\[]", Reason.NOT_AN_IMAGE_JSON, "a JSON document"),
+    (rb"....ftyp(?:avif|avis|heic|heix|mif1|msf1)", Reason.UNSUPPORTED_IMAGE, "AVIF or HEIF"),
+    (rb"8BPS", Reason.UNSUPPORTED_IMAGE, "Photoshop"),
+    (rb"AT&TFORM", Reason.UNSUPPORTED_IMAGE, "DjVu"),
+    (rb"\x00\x00\x01\x00", Reason.UNSUPPORTED_IMAGE, "an icon"),
 )  # fmt: skip
 _OTHER_KINDS = tuple(
     (re.compile(pattern, re.DOTALL | re.IGNORECASE), reason, name)
@@ -72,11 +72,11 @@ def redirect_location(status: int, headers: http.client.HTTPMessage) -> str | No
 
 def status_error(status: int, headers: http.client.HTTPMessage) -> RecordError:
     """The error that a status other than 200 and the redirects stands for."""
-    reason = _STATUS_REASONS.get(status, FetchReason.UNEXPECTED_STATUS)
-    if reason is FetchReason.UNEXPECTED_STATUS and 400 <= status < 600:
-        reason = FetchReason.HTTP_4XX if status < 500 else FetchReason.SERVER_ERROR
+    reason = _STATUS_REASONS.get(status, Reason.UNEXPECTED_STATUS)
+    if reason is Reason.UNEXPECTED_STATUS and 400 <= status < 600:
+        reason = Reason.HTTP_4XX if status < 500 else Reason.SERVER_ERROR
     retry_after = retry_after_seconds(headers.get("Retry-After", ""))
-    return fetch_error(reason, f"status {status}", retry_after=retry_after)
+    return reason.error(f"status {status}", retry_after=retry_after)
 
 
 def retry_after_seconds(text: str) -> float | None:
@@ -98,37 +98,37 @@ def refuse_encodings(headers: http.client.HTTPMessage) -> None:
     content = headers.get("Content-Encoding", "").strip().lower()
     transfer = headers.get("Transfer-Encoding", "").strip().lower()
     if content not in ("", "identity") or transfer not in ("", "identity", "chunked"):
-        raise fetch_error(FetchReason.ENCODING_REFUSED, "the body is compressed")
+        raise Reason.ENCODING_REFUSED.error("the body is compressed")
 
 
 def refuse_two_lengths(headers: http.client.HTTPMessage) -> None:
     """Nobody knows where a body ends that announces two different lengths."""
     if len(set(headers.get_all("Content-Length", []))) > 1:
-        raise fetch_error(FetchReason.BAD_RESPONSE, "two lengths are announced")
+        raise Reason.BAD_RESPONSE.error("two lengths are announced")
 
 
 def refuse_shortness(response: http.client.HTTPResponse) -> None:
     """A body may end before its announced length without an error of the HTTP client."""
     if response.length:
-        raise fetch_error(FetchReason.TRUNCATED, _BREAKS[FetchReason.TRUNCATED])
+        raise Reason.TRUNCATED.error(_BREAKS[Reason.TRUNCATED])
 
 
 def break_error(error: Exception) -> RecordError:
     """The error that a conversation broken by `error` of the HTTP client stands for."""
     reason = _break_reason(error)
-    return fetch_error(reason, _BREAKS[reason])
+    return reason.error(_BREAKS[reason])
 
 
-def _break_reason(error: BaseException) -> FetchReason:
+def _break_reason(error: BaseException) -> Reason:
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return FetchReason.CONNECTION_LOST
+        return Reason.CONNECTION_LOST
     if isinstance(error, ssl.SSLError):
-        return FetchReason.TLS
+        return Reason.TLS
     if isinstance(error, http.client.IncompleteRead):
-        return FetchReason.TRUNCATED
+        return Reason.TRUNCATED
     if isinstance(error, OSError):
-        return FetchReason.CONNECTION_LOST
-    return FetchReason.BAD_RESPONSE
+        return Reason.CONNECTION_LOST
+    return Reason.BAD_RESPONSE
 
 
 def sniff(content: bytes) -> str:
@@ -138,12 +138,12 @@ def sniff(content: bytes) -> str:
         RecordError: it is something else: `empty`, `not_an_image*`, `unsupported_image`.
     """
     if not content:
-        raise fetch_error(FetchReason.EMPTY, "the body has no bytes")
+        raise Reason.EMPTY.error("the body has no bytes")
     prefix = content[:PREFIX_BYTES]
     for pattern, name in _IMAGES:
         if pattern.match(prefix):
             return name
     for pattern, reason, name in _OTHER_KINDS:
         if pattern.match(prefix):
-            raise fetch_error(reason, f"the body is {name}")
-    raise fetch_error(FetchReason.NOT_AN_IMAGE, "the body is no kind of image that we know")
+            raise reason.error(f"the body is {name}")
+    raise Reason.NOT_AN_IMAGE.error("the body is no kind of image that we know")

@@ -32,7 +32,7 @@ from common.fetch.connections import (
 )
 from common.fetch.urls import CheckedUrl
 from common.process.settings import ImageSettings
-from common.reasons import FetchReason, fetch_error
+from common.reasons import Reason
 
 PRODUCT = "EuropeanaImageEnrichment"
 ACCEPT = "image/jpeg, image/png, image/tiff, image/webp, image/*;q=0.8, */*;q=0.5"
@@ -66,7 +66,7 @@ class Fetched:
 class PictureFetcher:
     """Fetches pictures over pinned, guarded connections; threads share one.
 
-    Every failure is a `RecordError` of stage `fetch` with a reason of `FetchReason`, a
+    Every failure is a `RecordError` of stage `fetch` made by a `Reason`, a
     `TransientRecordError` if it may pass.
     """
 
@@ -152,7 +152,7 @@ class PictureFetcher:
         try:
             addresses = self._resolver.resolve(url.host, timeout=transfer.patience())
         except OSError as error:
-            raise fetch_error(FetchReason.DNS, "the name does not resolve") from error
+            raise Reason.DNS.error("the name does not resolve") from error
         return self._policy.choose(addresses, port=url.port)
 
     def _ask(
@@ -182,7 +182,7 @@ class PictureFetcher:
                 failure = error
             else:
                 return connection
-        raise fetch_error(FetchReason.CONNECT, "the host accepts no connection") from failure
+        raise Reason.CONNECT.error("the host accepts no connection") from failure
 
     def _picture(self, url: CheckedUrl, response: HTTPResponse, transfer: Transfer) -> Fetched:
         refuse_encodings(response.headers)
@@ -205,7 +205,7 @@ class PictureFetcher:
 
     def _refuse_size(self, size: int) -> None:
         if size > self.limits.max_bytes:
-            raise fetch_error(FetchReason.TOO_LARGE, f"more than {self.limits.max_bytes} bytes")
+            raise Reason.TOO_LARGE.error(f"more than {self.limits.max_bytes} bytes")
 
     def _finish(
         self, url: CheckedUrl, connection: PinnedConnection, response: HTTPResponse
@@ -243,7 +243,7 @@ def _redirected(request: FetchRequest, response: HTTPResponse, transfer: Transfe
     if location is None:
         raise status_error(response.status, response.headers)
     if request.redirects_left == 0:
-        raise fetch_error(FetchReason.TOO_MANY_REDIRECTS, "the redirects do not end")
+        raise Reason.TOO_MANY_REDIRECTS.error("the redirects do not end")
     return FetchRequest(
         url=request.url.join(location),
         redirects_left=request.redirects_left - 1,
@@ -265,4 +265,4 @@ def _told_of(url: CheckedUrl) -> Iterator[None]:
 def _at(url: CheckedUrl, error: RecordError) -> RecordError:
     retry_after = error.retry_after if isinstance(error, TransientRecordError) else None
     detail = f"{url}: {error.detail}"
-    return fetch_error(FetchReason(error.reason), detail, retry_after=retry_after)
+    return Reason.of(error).error(detail, retry_after=retry_after)

@@ -22,7 +22,7 @@ from typing import Any
 from common.errors import RecordError
 from common.fetch.addresses import IPAddress
 from common.fetch.urls import DEFAULT_PORTS, CheckedUrl
-from common.reasons import FetchReason, fetch_error
+from common.reasons import Reason
 
 SLICE_SECONDS = 0.5  # how late a limit or a cancellation may be noticed
 FRAMING_BYTES = 1_000_000  # allowance for headers and chunk sizes beside the body
@@ -94,23 +94,23 @@ class Transfer:
 
     def _check_time(self) -> None:
         if self._cancelled.is_set():
-            raise fetch_error(FetchReason.CANCELLED, "the caller stopped")
+            raise Reason.CANCELLED.error("the caller stopped")
         if time.monotonic() >= self._deadline:
-            raise fetch_error(FetchReason.TIMEOUT, "not finished in the time for one picture")
+            raise Reason.TIMEOUT.error("not finished in the time for one picture")
 
     def _check_pace(self, *, silent_for: float) -> None:
         if silent_for >= self._limits.read_seconds:
-            raise fetch_error(FetchReason.TIMEOUT, f"nothing came for {silent_for:.0f} s")
+            raise Reason.TIMEOUT.error(f"nothing came for {silent_for:.0f} s")
         elapsed = time.monotonic() - self._started
         if elapsed >= self._limits.min_rate_after_seconds:
             rate = self._received / elapsed
             if rate < self._limits.min_bytes_per_second:
-                raise fetch_error(FetchReason.TOO_SLOW, f"{rate:.0f} bytes a second")
+                raise Reason.TOO_SLOW.error(f"{rate:.0f} bytes a second")
 
     def _count(self, count: int) -> None:
         self._received += count
         if self._received > self._limits.max_bytes + FRAMING_BYTES:
-            raise fetch_error(FetchReason.TOO_LARGE, f"more than {self._limits.max_bytes} bytes")
+            raise Reason.TOO_LARGE.error(f"more than {self._limits.max_bytes} bytes")
 
 
 class GuardedSocket(socket.socket):

@@ -11,8 +11,9 @@ from typing import Generic, TypeVar
 
 from common.errors import RecordError
 from common.fetch.client import Fetched, FetchRequest, PictureFetcher
-from common.fetch.host_limits import HostLimiter, HostSignal, retry_after_of, signal_of
+from common.fetch.host_limits import HostLimiter, retry_after_of, signal_of
 from common.fetch.turns import PoliteQueue, Turn
+from common.reasons import HostSignal
 
 Key = TypeVar("Key")
 NextWait = Callable[[int], float]
@@ -51,11 +52,10 @@ class UnreadBytes:
 
 @dataclass(frozen=True)
 class FetchOutcome(Generic[Key]):
-    """What became of one picture: fetched or an error, never both."""
+    """What became of one picture."""
 
     key: Key
-    fetched: Fetched | None
-    error: RecordError | None
+    result: Fetched | RecordError
 
 
 def fetch_all(
@@ -180,7 +180,7 @@ class _Download(Generic[Key]):
     def _start_requests(self) -> None:
         while self._has_room() and (turn := self._queue.take()) is not None:
             if turn.refused is not None:
-                self._results.put(FetchOutcome(turn.item.key, None, turn.refused))
+                self._results.put(FetchOutcome(turn.item.key, turn.refused))
                 continue
             self._idle_threads -= 1
             step = self._pool.submit(self._fetcher.step, turn.item.request, self._stopped)
@@ -190,7 +190,7 @@ class _Download(Generic[Key]):
         try:
             request = self._fetcher.request(url)
         except RecordError as error:
-            self._results.put(FetchOutcome(key, None, error))
+            self._results.put(FetchOutcome(key, error))
         else:
             self._queue.put(request.url.host_key, _Task(key, request))
 
@@ -207,13 +207,13 @@ class _Download(Generic[Key]):
             answer = step.result()
         except RecordError as error:
             self._queue.give_back(turn.host, signal_of(error), retry_after_of(error))
-            self._results.put(FetchOutcome(key, None, error))
+            self._results.put(FetchOutcome(key, error))
             return
         self._queue.give_back(turn.host, HostSignal.WELL)
         if isinstance(answer, FetchRequest):
             self._queue.put(answer.url.host_key, _Task(key, answer), first=True)
         else:
-            outcome = FetchOutcome(key, answer, None)
+            outcome = FetchOutcome(key, answer)
             self._count_unread(_size(outcome))
             self._results.put(outcome)
 
@@ -223,4 +223,5 @@ class _Download(Generic[Key]):
 
 
 def _size(outcome: FetchOutcome[Key]) -> int:
-    return max(LEAST_BYTES, len(outcome.fetched.content)) if outcome.fetched else 0
+    result = outcome.result
+    return max(LEAST_BYTES, len(result.content)) if isinstance(result, Fetched) else 0

@@ -4,14 +4,13 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 from math import ceil
 from typing import Protocol, Self
 
 from common.errors import RecordError, TransientRecordError
 from common.fetch.urls import CheckedUrl
 from common.process.settings import ImageSettings
-from common.reasons import FetchReason, fetch_error
+from common.reasons import HostSignal, Reason
 
 THUMBNAIL_SECONDS = 0.32  # that an answer of Europeana's may take before it bounds the rate
 BUSY_SECONDS = 0.1  # until a host without a free turn is worth asking about again
@@ -51,15 +50,6 @@ class HostLimits:
         return replace(self, max_concurrent=slots, requests_per_second=rate, fastest=fastest)
 
 
-class HostSignal(Enum):
-    """What an answer says about its host."""
-
-    WELL = "well"  # it answered; a 404 is an answer
-    COMPLAINT = "complaint"  # too fast: 429, 503
-    FAILURE = "failure"  # it did not answer, or is broken
-    NOTHING = "nothing"  # it was not asked in the end
-
-
 class HostLimiter(Protocol):
     """Hands out turns; one object for all that share a limit: threads, or processes by a store."""
 
@@ -74,32 +64,13 @@ class HostLimiter(Protocol):
         """Give the turn back, and say what the host answered."""
 
 
-_FAILURES = frozenset(
-    {
-        FetchReason.DNS,
-        FetchReason.CONNECT,
-        FetchReason.TLS,
-        FetchReason.CONNECTION_LOST,
-        FetchReason.BAD_RESPONSE,
-        FetchReason.TIMEOUT,
-        FetchReason.TOO_SLOW,
-        FetchReason.SERVER_ERROR,
-    }
-)
-_NOT_ASKED = frozenset(
-    {FetchReason.CANCELLED, FetchReason.ADDRESS_REFUSED, FetchReason.PORT_REFUSED}
-)
-
-
 def signal_of(error: RecordError | None) -> HostSignal:
     """What the outcome of a request says about its host."""
     if error is None:
         return HostSignal.WELL
-    if error.reason == FetchReason.RATE_LIMITED or retry_after_of(error) is not None:
+    if retry_after_of(error) is not None:
         return HostSignal.COMPLAINT
-    if error.reason in _FAILURES:
-        return HostSignal.FAILURE
-    return HostSignal.NOTHING if error.reason in _NOT_ASKED else HostSignal.WELL
+    return Reason.of(error).signal
 
 
 def retry_after_of(error: RecordError | None) -> float | None:
@@ -250,4 +221,4 @@ def _refuse_if_unavailable(state: _Host, limits: HostLimits, now: float) -> None
 
 
 def _unavailable(why: str, seconds: float) -> RecordError:
-    return fetch_error(FetchReason.HOST_UNAVAILABLE, why, retry_after=seconds)
+    return Reason.HOST_UNAVAILABLE.error(why, retry_after=seconds)

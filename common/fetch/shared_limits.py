@@ -21,8 +21,9 @@ import structlog
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from common.fetch.host_limits import BUSY_SECONDS, HostLimits, HostSignal, LocalHostLimiter
+from common.fetch.host_limits import BUSY_SECONDS, HostLimits, LocalHostLimiter
 from common.process.settings import ImageSettings
+from common.reasons import HostSignal
 
 RENEWAL_SECONDS = 2.0
 LEASE_SECONDS = 15.0  # how long the slots of a killed process are missing

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from common.errors import RecordError
-from common.fetch.host_limits import HostLimiter, HostSignal
+from common.fetch.host_limits import HostLimiter
+from common.reasons import HostSignal
 
 Item = TypeVar("Item")
 

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 import idna
 
 from common.errors import RecordError
-from common.reasons import FetchReason, fetch_error
+from common.reasons import Reason
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_LENGTH = 8192  # characters; servers refuse longer request lines
@@ -38,7 +38,7 @@ class CheckedUrl:
         """
         parts = _split(text)
         if parts.scheme not in DEFAULT_PORTS:
-            raise fetch_error(FetchReason.UNSUPPORTED_SCHEME, _scheme_problem(parts.scheme))
+            raise Reason.UNSUPPORTED_SCHEME.error(_scheme_problem(parts.scheme))
         if "@" in parts.netloc:
             raise _invalid("carries a user name")
         path = _percent_encoded(parts.path) or "/"
@@ -138,4 +138,4 @@ def _port(parts: SplitResult) -> int:
 
 
 def _invalid(what: str) -> RecordError:
-    return fetch_error(FetchReason.INVALID_URL, f"the URL {what}")
+    return Reason.INVALID_URL.error(f"the URL {what}")

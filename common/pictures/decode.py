@@ -19,7 +19,7 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from common.errors import RecordError
-from common.reasons import DecodeReason, decode_error
+from common.reasons import Reason
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "JPEG2000", "BMP")  # MPO opens as JPEG
 MAX_PIXELS = 130_000_000
@@ -95,18 +95,18 @@ def decode(content: bytes, *, shorter_side: int, budget: PixelBudget | None = No
     caller's resizing decides what the picture looks like.
 
     Raises:
-        RecordError: stage `decode`, with a reason of `DecodeReason`.
+        RecordError: stage `decode`, made by a `Reason`.
     """
     try:
         return _decode(content, shorter_side * OVERSAMPLING, budget)
     except RecordError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise decode_error(DecodeReason.TOO_MANY_PIXELS, str(error)) from error
+        raise Reason.TOO_MANY_PIXELS.error(str(error)) from error
     except UnidentifiedImageError as error:
-        raise decode_error(DecodeReason.DAMAGED, "no header of a known format") from error
+        raise Reason.DAMAGED.error("no header of a known format") from error
     except MemoryError as error:
-        raise decode_error(DecodeReason.OUT_OF_MEMORY, "out of memory") from error
+        raise Reason.OUT_OF_MEMORY.error("out of memory") from error
     except Exception as error:  # noqa: BLE001 - parsers fed by strangers raise anything
         raise _damaged(error) from error
 
@@ -140,9 +140,9 @@ def _check_header(image: Image.Image, content: bytes) -> None:
     width, height = image.size
     cap = MAX_JPEG_PIXELS if _is_jpeg(image) else MAX_PIXELS
     if width * height > cap or max(width, height) > MAX_SIDE:
-        raise decode_error(DecodeReason.TOO_MANY_PIXELS, f"{width} x {height} pixels")
+        raise Reason.TOO_MANY_PIXELS.error(f"{width} x {height} pixels")
     if _is_progressive(image) and (scans := content.count(b"\xff\xda")) > MAX_JPEG_SCANS:
-        raise decode_error(DecodeReason.DAMAGED, f"a progressive JPEG of {scans} scans")
+        raise Reason.DAMAGED.error(f"a progressive JPEG of {scans} scans")
 
 
 def _decode_less(image: Image.Image, content: bytes, side: int) -> int:
@@ -183,7 +183,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
             return image if image.mode == "RGB" else image.convert("RGB")
         layer = image.convert("RGBA")
     except ValueError as error:
-        raise decode_error(DecodeReason.UNSUPPORTED_IMAGE, f"{image.mode} pixels") from error
+        raise Reason.UNSUPPORTED_PIXELS.error(f"{image.mode} pixels") from error
     paper = Image.new("RGBA", layer.size, "white")
     paper.alpha_composite(layer)
     return paper.convert("RGB")
@@ -197,7 +197,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
         if image.mode == "F" or least < low or most > high:
             low, high = least, most
     if not math.isfinite(high - low):
-        raise decode_error(DecodeReason.UNSUPPORTED_IMAGE, "pixels that are no numbers")
+        raise Reason.UNSUPPORTED_PIXELS.error("pixels that are no numbers")
     scale = 255 / ((high - low) or 1.0)
     return image.convert("F").point(lambda value: value * scale + (0.5 - low * scale)).convert("L")
 
@@ -212,5 +212,5 @@ def _shrunk(image: Image.Image, side: int) -> Image.Image:
 
 def _damaged(error: Exception) -> RecordError:
     truncated = isinstance(error, EOFError) or "truncated" in str(error).lower()
-    reason = DecodeReason.TRUNCATED if truncated else DecodeReason.DAMAGED
-    return decode_error(reason, f"{type(error).__name__}: {error}")
+    reason = Reason.TRUNCATED_FILE if truncated else Reason.DAMAGED
+    return reason.error(f"{type(error).__name__}: {error}")

@@ -16,16 +16,16 @@ import structlog
 from sqlalchemy import Engine, text
 
 from common.errors import RecordError
-from common.fetch.client import PictureFetcher
+from common.fetch.client import Fetched, PictureFetcher
 from common.fetch.download import CONNECTIONS, fetch_all
 from common.fetch.host_limits import HostLimiter
 from common.fetch.shared_limits import SharedHostLimiter
 from common.pictures.sources import Picture
 from common.process.progress import progress
 from common.process.settings import ImageSettings
+from common.reasons import Reason
 from common.store.records import find_dataset
 from harvester.pictures.files import PictureFile, PictureFolder, remove_stale_files
-from harvester.pictures.outcomes import HarvestReason
 from harvester.pictures.placeholders import Placeholders
 from harvester.pictures.rows import Candidate, ImageRows, count_due, due_candidates
 
@@ -102,8 +102,7 @@ def _forget_vanished(engine: Engine, dataset: int, folder: PictureFolder) -> Non
     if missing:
         _log.warning("stored pictures are not in IMAGE_DIR; fetching again", count=len(missing))
         with engine.begin() as connection:
-            reason = HarvestReason.VANISHED.value
-            connection.execute(_FORGET, {"paths": missing, "reason": reason})
+            connection.execute(_FORGET, {"paths": missing, "reason": Reason.VANISHED.code})
 
 
 class _Harvest:
@@ -140,11 +139,11 @@ class _Harvest:
             )
             with closing(outcomes):
                 for outcome in outcomes:
-                    if outcome.fetched:
-                        job = self._decoders.submit(self._folder.store, outcome.fetched.content)
+                    if isinstance(outcome.result, Fetched):
+                        job = self._decoders.submit(self._folder.store, outcome.result.content)
                         self._decoding.append((outcome.key, job))
-                    elif outcome.error:
-                        self._look_elsewhere(outcome.key, outcome.error)
+                    else:
+                        self._look_elsewhere(outcome.key, outcome.result)
                     self._take_decoded(at_most=self._most_decoding)
             self._take_decoded(at_most=0)
             if not self._elsewhere:
@@ -184,7 +183,6 @@ class _Harvest:
 
     def _settle(self, candidate: Candidate, picture: PictureFile) -> None:
         if picture.sha256 in self._placeholders:
-            error = RecordError("decode", HarvestReason.PLACEHOLDER, picture.sha256)
-            self._look_elsewhere(candidate, error)
+            self._look_elsewhere(candidate, Reason.PLACEHOLDER.error(picture.sha256))
         else:
             self._rows.add(candidate.found(picture))

@@ -17,9 +17,9 @@ from typing import Literal
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
+from common.reasons import Reason
 from common.store.bulk import upsert
 from common.store.tables import PictureVerdict
-from harvester.pictures.outcomes import HarvestReason
 
 MIN_URLS = 5  # from which on the same bytes count as a placeholder
 
@@ -46,7 +46,7 @@ _KNOWN = text("SELECT sha256 FROM picture_verdict WHERE verdict = 'placeholder'"
 
 _SET_ASIDE = text(f"""
     UPDATE image
-    SET state = 'failed', reason = '{HarvestReason.PLACEHOLDER}', detail = sha256,
+    SET state = 'failed', reason = '{Reason.PLACEHOLDER.code}', detail = sha256,
         not_before = now(), sha256 = NULL, path = NULL, width = NULL, height = NULL
     WHERE state = 'stored'
     AND sha256 IN (SELECT sha256 FROM picture_verdict WHERE verdict = 'placeholder')
@@ -54,7 +54,7 @@ _SET_ASIDE = text(f"""
 
 _FREE = text(f"""
     UPDATE image SET state = 'deferred', not_before = '-infinity', attempts = 1
-    WHERE reason = '{HarvestReason.PLACEHOLDER}' AND state = 'failed'
+    WHERE reason = '{Reason.PLACEHOLDER.code}' AND state = 'failed'
     AND detail IN (SELECT sha256 FROM picture_verdict WHERE verdict = 'picture')
 """)
 
@@ -63,7 +63,7 @@ _LIST = text(f"""
            min(coalesce(record.media_url, record.preview_url)) AS example
     FROM picture_verdict AS verdict
     LEFT JOIN image ON image.sha256 = verdict.sha256
-        OR image.reason = '{HarvestReason.PLACEHOLDER}' AND image.detail = verdict.sha256
+        OR image.reason = '{Reason.PLACEHOLDER.code}' AND image.detail = verdict.sha256
     LEFT JOIN record ON record.id = image.record_id
     GROUP BY verdict.sha256
     ORDER BY records DESC, verdict.sha256

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, text
 
-from common.reasons import DecodeReason, FetchReason
+from common.reasons import Reason
 from common.store.records import find_dataset
-from harvester.pictures.outcomes import HarvestReason
 
 NO_HOST = "(names no file)"
 NOT_TRIED = "not yet tried"
+TRY = "Run the command without --report."
 
 _COUNTS = text("""
     SELECT coalesce(image.state, 'not yet tried') AS state,
@@ -37,61 +37,6 @@ _BY_HOST = text("""
     WHERE item.dataset_id = :dataset
     GROUP BY 1, 2, 3
 """)
-
-_WAIT = "Run the command again when it is due; it goes on by itself."
-_ASK = "Ask the provider, or use --picture auto."
-_LINK = "The link is dead: tell the provider, or use --picture auto."
-_FILE = "The file cannot be read: tell the provider, or use --picture auto."
-_NETWORK = "The host may be gone: if this stays, use --picture auto and tell the provider."
-
-ADVICE: dict[str, str] = {
-    FetchReason.INVALID_URL: "The record's link is malformed: tell the provider.",
-    FetchReason.UNSUPPORTED_SCHEME: "The record's link is no web link: tell the provider.",
-    FetchReason.ADDRESS_REFUSED: "The link leads into a private network; if it is yours, name it "
-    "in FETCH_ALLOW_ADDRESSES.",
-    FetchReason.PORT_REFUSED: "Only ports 80, 443, 8080 and 8443 are asked; if the host is yours, "
-    "name it in FETCH_ALLOW_ADDRESSES.",
-    FetchReason.DNS: _NETWORK,
-    FetchReason.CONNECT: _NETWORK,
-    FetchReason.TLS: "Its certificate is not valid: tell the provider, or use --picture auto.",
-    FetchReason.CONNECTION_LOST: _WAIT,
-    FetchReason.BAD_RESPONSE: "It does not speak HTTP: tell the provider.",
-    FetchReason.TOO_MANY_REDIRECTS: _LINK,
-    FetchReason.HOST_UNAVAILABLE: "It failed or asked us to wait, so these were not asked for. "
-    + _WAIT,
-    FetchReason.HOST_SLOW: _WAIT,
-    FetchReason.CANCELLED: _WAIT,
-    FetchReason.NOT_FOUND: _LINK,
-    FetchReason.FORBIDDEN: "It refuses us: ask the provider to allow our User-Agent, or use "
-    "--picture auto.",
-    FetchReason.RATE_LIMITED: "Lower FETCH_REQUESTS_PER_SECOND, or agree on a rate with the "
-    "provider. " + _WAIT,
-    FetchReason.HTTP_4XX: _ASK,
-    FetchReason.SERVER_ERROR: "Its server fails: if this stays, tell the provider. " + _WAIT,
-    FetchReason.UNEXPECTED_STATUS: _ASK,
-    FetchReason.TIMEOUT: "It is overloaded: lower FETCH_REQUESTS_AT_A_TIME. " + _WAIT,
-    FetchReason.TOO_SLOW: "It is overloaded: lower FETCH_REQUESTS_AT_A_TIME. " + _WAIT,
-    FetchReason.TOO_LARGE: "Above 100 MB: use --picture auto.",
-    FetchReason.TRUNCATED: _FILE,
-    FetchReason.ENCODING_REFUSED: "It sends compressed what we asked for plainly: tell the "
-    "provider, or use --picture auto.",
-    FetchReason.EMPTY: _FILE,
-    FetchReason.NOT_AN_IMAGE_HTML: "The link leads to a web page, not to the file: tell the "
-    "provider, or use --picture auto.",
-    FetchReason.NOT_AN_IMAGE_PDF: "The link leads to a PDF: use --picture auto.",
-    FetchReason.NOT_AN_IMAGE_XML: _LINK,
-    FetchReason.NOT_AN_IMAGE_JSON: _LINK,
-    FetchReason.NOT_AN_IMAGE: _LINK,
-    FetchReason.UNSUPPORTED_IMAGE: "A format that we do not read: use --picture auto.",
-    DecodeReason.TOO_MANY_PIXELS: "Too large to decode: use --picture auto.",
-    DecodeReason.DAMAGED: _FILE,
-    DecodeReason.OUT_OF_MEMORY: "Give the process more memory. " + _WAIT,
-    HarvestReason.NO_PICTURE: "Nothing to fetch: use --picture auto, or leave these records out.",
-    HarvestReason.PLACEHOLDER: "It has no pictures of its own for these: tell the provider, or "
-    "overrule it by `harvester placeholders`.",
-    HarvestReason.VANISHED: "Files were removed from IMAGE_DIR. " + _WAIT,
-    NOT_TRIED: "Run the command without --report.",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +71,10 @@ class HostReport:
     @property
     def advice(self) -> str:
         """What to do about the most frequent reason."""
-        return ADVICE[next(iter(self.reasons))] if self.reasons else ""
+        reason = next(iter(self.reasons), None)
+        if reason is None:
+            return ""
+        return TRY if reason == NOT_TRIED else Reason.of_code(reason).advice
 
 
 def count_images(engine: Engine, name: str) -> list[PictureCount]:

@@ -13,18 +13,18 @@ from sqlalchemy import Engine, Row, func, select, text
 from common.errors import RecordError
 from common.pictures.sources import Picture, PictureUrl, Source, picture_urls
 from common.process.progress import ProgressReport
-from common.reasons import FetchReason
+from common.reasons import Reason
 from common.store.bulk import upsert
 from common.store.tables import Image
 from harvester.pictures.files import PictureFile
-from harvester.pictures.outcomes import HarvestReason, PictureOutcome
+from harvester.pictures.outcomes import PictureOutcome
 
 ROWS_AT_ONCE = 200
 SECONDS_BETWEEN_ROWS = 5.0
 RECORDS_AT_ONCE = 5000
 
 # What our settings forbid is judged anew in each run, which asks nobody: they may have changed.
-_FORBIDDEN = (FetchReason.ADDRESS_REFUSED, FetchReason.PORT_REFUSED)
+_FORBIDDEN = (Reason.ADDRESS_REFUSED.code, Reason.PORT_REFUSED.code)
 
 # A record that failed where one source was asked alone gets another chance by a choice of another.
 _DUE = """
@@ -83,7 +83,7 @@ class Candidate:
 
     def given_up(self) -> PictureOutcome:
         """The end of a search in all places."""
-        no_place = RecordError("resolve", HarvestReason.NO_PICTURE, "neither file nor thumbnail")
+        no_place = Reason.NO_PICTURE.error("neither file nor thumbnail")
         return PictureOutcome(
             record_id=self.record_id,
             attempts=self.attempts,
@@ -116,7 +116,7 @@ def due_candidates(
 
 
 def _chosen(dataset: int, picture: Picture) -> dict[str, Any]:
-    return {"dataset": dataset, "picture": picture, "forbidden": [*map(str, _FORBIDDEN)]}
+    return {"dataset": dataset, "picture": picture, "forbidden": [*_FORBIDDEN]}
 
 
 def _candidate(row: Row[Any], picture: Picture, api_url: str) -> Candidate:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from common.europeana.api import EuropeanaApi
 from common.process.settings import ApiSettings
+from common.reasons import Reason
 from deploy.local import Services
 from deploy.local.bound import bound_command
 from deploy.sandbox.server import Sandbox
@@ -171,7 +172,7 @@ def test_in_the_end_every_outcome_is_as_if_nothing_had_happened(
         rough = jobs.enqueue(engine, ids, FILES_FIRST).job_id
         status = wait_until_done(engine, rough, chaos.strike)
     assert set(chaos.happened) == set(chaos.kinds)
-    expected = failed | dict.fromkeys(POISON, sweep.KILLED_WORKER)
+    expected = failed | dict.fromkeys(POISON, Reason.KILLED_WORKER.code)
     enriched_at_last, failed_at_last = outcomes(engine, rough)
     assert failed_at_last == expected
     assert enriched_at_last == enriched

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 
 from common.errors import DeviceError, ModelError, RecordError
+from common.reasons import Reason
 from common.vision.model import SELF_TEST_TOLERANCE, Model, load_bundle
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
 from worker.process import metrics
 
 MAX_WAIT = 0.2  # seconds that a picture waits for others to share its batch
 QUEUED_BATCHES = 4  # beyond these, submitting blocks: decoding must not outrun the device
-RUNTIME_FAILED = "runtime_failed"  # the reason of a picture that no runtime should fail at, but did
 Probabilities = NDArray[np.float32]
 log = structlog.get_logger()
 MAX_LOADED = 2  # models that stay loaded while no chunk uses them
@@ -140,7 +140,7 @@ class Batcher:
             self._probabilities(torch.zeros_like(pixels))
         except Exception:  # noqa: BLE001 - as above
             return DeviceError(told)
-        return RecordError("classify", RUNTIME_FAILED, told)
+        return Reason.RUNTIME_FAILED.error(told)
 
     def _probabilities(self, pixels: torch.Tensor) -> Probabilities:
         """A row for each picture, of numbers: a device that is broken may say so or not."""

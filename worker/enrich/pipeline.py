@@ -25,7 +25,7 @@ from common.fetch.host_limits import HostLimiter
 from common.pictures.decode import PixelBudget, decode
 from common.pictures.sources import PictureUrl
 from common.process.cores import cores
-from common.reasons import FetchReason, fetch_error
+from common.reasons import Reason
 from worker.enrich.models import LoadedModel, Probabilities
 from worker.enrich.resolve import RecordResolver, Target
 from worker.enrich.stragglers import Hurried, patient
@@ -151,18 +151,18 @@ class Pipeline:
                 seen = self._classify(outcome, loaded, keep_pixels=lease.explain, rank=began)
                 yield outcome.key, seen
         for look in awaited:
-            yield look, fetch_error(FetchReason.HOST_SLOW, "other hosts had long delivered")
+            yield look, Reason.HOST_SLOW.error("other hosts had long delivered")
 
     def _classify(
         self, outcome: FetchOutcome[_Look], loaded: LoadedModel, *, keep_pixels: bool, rank: float
     ) -> _Seen | RecordError:
-        if outcome.fetched is None:
-            return outcome.error or RecordError("fetch", "unknown")
+        if isinstance(outcome.result, RecordError):
+            return outcome.result
         preprocessing = loaded.model.description.preprocessing
         try:
             with cores.turn(rank), metrics.timed("decode"):
                 decoded = decode(
-                    outcome.fetched.content, shorter_side=preprocessing.size, budget=self._budget
+                    outcome.result.content, shorter_side=preprocessing.size, budget=self._budget
                 )
                 pixels = preprocessing.to_uint8(decoded.image)
         except RecordError as error:

@@ -6,10 +6,11 @@ from typing import cast
 
 from sqlalchemy import Engine, text
 
-from common.errors import ApiError, RateLimitedError, RecordError, TransientRecordError
+from common.errors import ApiError, RateLimitedError, RecordError
 from common.europeana.api import EuropeanaApi, look_up
 from common.europeana.metadata import RecordMetadata
 from common.pictures.sources import Picture, PictureUrl, picture_urls
+from common.reasons import Reason
 from common.store.records import save_aliases, save_records
 
 
@@ -57,7 +58,7 @@ class RecordResolver:
             if pictures := self._pictures(record, picture):
                 targets[asked_id] = Target(record_id=record.record_id, pictures=pictures)
             else:
-                errors[asked_id] = RecordError("resolve", "no_picture", "no file, no thumbnail")
+                errors[asked_id] = Reason.NO_PICTURE.error("no file, no thumbnail")
         return targets, errors
 
     def _stored(self, record_ids: Sequence[str]) -> dict[str, _Known]:
@@ -91,6 +92,6 @@ class RecordResolver:
         )
 
 
-def _unavailable(error: ApiError) -> TransientRecordError:
+def _unavailable(error: ApiError) -> RecordError:
     wait = error.seconds if isinstance(error, RateLimitedError) else None
-    return TransientRecordError("resolve", "api_unavailable", str(error), retry_after=wait)
+    return Reason.API_UNAVAILABLE.error(str(error), retry_after=wait)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from common.errors import RecordError, TransientRecordError
-from common.reasons import FetchReason
+from common.reasons import Reason
 from common.store.bulk import upsert
 from common.store.tables import Heatmap, JobFailure
 from worker.ledger import chunks, enrichments
@@ -46,8 +46,9 @@ def next_try(error: RecordError, lease: Lease, retry_delays: Sequence[float]) ->
     if not isinstance(error, TransientRecordError):
         return None
     asked = _rounded_up(min(error.retry_after or 0.0, MAX_RETRY_AFTER))
-    if error.reason in (FetchReason.HOST_UNAVAILABLE, FetchReason.HOST_SLOW):
-        is_slow = error.reason == FetchReason.HOST_SLOW
+    reason = Reason.of(error)
+    if reason.retry and not reason.retry.counts:
+        is_slow = reason is Reason.HOST_SLOW
         shortest = 0.0 if is_slow or not retry_delays else retry_delays[0]
         seconds = max(asked, shortest, lease.waited_seconds)
         return Delay(seconds, counted=False) if lease.waited_seconds < MAX_WAIT else None

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, text
 
+from common.reasons import Reason
 from worker.ledger.chunks import complete_job
 
 SPLIT_INTO = 16  # chunks: 256 -> 16 -> 1
 MAX_ATTEMPTS = 3  # claims of one chunk that end in silence
-KILLED_WORKER = "killed_worker"
 
 _EXPIRED = text("""
     SELECT chunk.job_id, chunk.number, cardinality(chunk.record_ids) AS records,
@@ -78,7 +78,7 @@ def _decide(connection: Connection, expired: RowMapping) -> str:
     if expired["records"] > 1:
         connection.execute(_SPLIT, {**chunk, **_parts(expired["records"])})
         return "split"
-    connection.execute(_BURY, {**chunk, "reason": KILLED_WORKER})
+    connection.execute(_BURY, {**chunk, "reason": Reason.KILLED_WORKER.code})
     complete_job(connection, expired["job_id"])
     return "dead"
 

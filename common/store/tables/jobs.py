@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from common.reasons import Stage
 from common.store.tables.base import Base, one_of
 
 
@@ -112,7 +113,7 @@ class JobFailure(Base):
     """A record that a job could not enrich, and why: the outcome of that record."""
 
     __tablename__ = "job_failure"
-    __table_args__ = (one_of("stage", "resolve", "fetch", "decode", "classify", "worker"),)
+    __table_args__ = (one_of("stage", *Stage),)
 
     job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
     record_id: Mapped[str] = mapped_column(primary_key=True)

@@ -12,7 +12,7 @@ from hypothesis.strategies import binary, lists, sampled_from
 from common.errors import RecordError, TransientRecordError, UsageError
 from common.fetch.client import PictureFetcher, user_agent
 from common.process.settings import ImageSettings
-from common.reasons import TRANSIENT, FetchReason
+from common.reasons import Reason
 from tests.common.fetch.conftest import LIMITS
 from tests.common.fetch.servers import JPEG, answering, closing, response, serving
 
@@ -22,7 +22,7 @@ def reason_of(fetcher, url) -> str:
         fetcher.fetch(url)
     error = caught.value
     assert error.stage == "fetch"
-    assert isinstance(error, TransientRecordError) == (FetchReason(error.reason) in TRANSIENT)
+    assert isinstance(error, TransientRecordError) == Reason.of(error).passes
     return error.reason
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from common.errors import RecordError
 from common.fetch import download
 from common.fetch.download import UnreadBytes, fetch_all
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
@@ -26,6 +27,10 @@ def run(items, fetcher, limits=FAST, **options):
     return outcomes
 
 
+def is_error(outcome) -> bool:
+    return isinstance(outcome.result, RecordError)
+
+
 def test_every_item_has_one_outcome(serve, fetcher):
     def answer(request, connection) -> None:
         missing = request.target.endswith("7.jpg")
@@ -35,9 +40,8 @@ def test_every_item_has_one_outcome(serve, fetcher):
     items = [(number, server.url(f"/{number}.jpg")) for number in range(200)]
     outcomes = run([*items, ("bad", "ftp://a.org/x")], fetcher, window=50)
     assert Counter(outcome.key for outcome in outcomes) == Counter([*range(200), "bad"])
-    reasons = Counter(outcome.error.reason for outcome in outcomes if outcome.error)
+    reasons = Counter(outcome.result.reason for outcome in outcomes if is_error(outcome))
     assert reasons == {"not_found": 20, "unsupported_scheme": 1}
-    assert all((outcome.fetched is None) != (outcome.error is None) for outcome in outcomes)
 
 
 def test_nothing_to_do_is_done_at_once(fetcher):
@@ -127,8 +131,8 @@ def test_a_slow_and_a_dead_host_hold_up_nobody(serve, fetcher):
     keys = [outcome.key for outcome in outcomes]
     assert keys[:190] == ["quick"] * 190
     assert Counter(keys) == {"quick": 200, "slow": 5, "silent": 5}
-    assert all(outcome.fetched for outcome in outcomes if outcome.key != "silent")
-    reasons = Counter(outcome.error.reason for outcome in outcomes if outcome.error)
+    assert not any(is_error(outcome) for outcome in outcomes if outcome.key != "silent")
+    reasons = Counter(outcome.result.reason for outcome in outcomes if is_error(outcome))
     assert reasons == {"timeout": 2, "host_unavailable": 3}
 
 
@@ -166,7 +170,7 @@ def test_redirects_wait_for_the_turn_of_the_host_they_lead_to(serve, fetcher):
     began = time.monotonic()
     limiter = LocalHostLimiter(FAST, exceptions={key: slow})
     outcomes = run([(n, resolver.url()) for n in range(6)], fetcher, limiter=limiter)
-    assert all(outcome.fetched for outcome in outcomes)
+    assert not any(map(is_error, outcomes))
     assert time.monotonic() - began >= 0.5
 
 
@@ -175,9 +179,9 @@ def test_a_host_that_complains_is_asked_more_slowly_and_the_rest_comes_later(ser
     server = serve(answering(busy))
     limits = replace(FAST, max_concurrent=1)
     outcomes = run([(number, server.url()) for number in range(30)], fetcher, limits)
-    reasons = Counter(outcome.error.reason for outcome in outcomes)
+    reasons = Counter(outcome.result.reason for outcome in outcomes)
     assert reasons == {"rate_limited": 1, "host_unavailable": 29}
-    assert all(outcome.error.retry_after > 3500 for outcome in outcomes)
+    assert all(outcome.result.retry_after > 3500 for outcome in outcomes)
     assert len(server.requests) == 1
 
 

@@ -6,7 +6,7 @@ import pytest
 from common.errors import TransientRecordError
 from common.fetch.host_limits import HostLimits, HostSignal, LocalHostLimiter, signal_of
 from common.process.settings import ImageSettings
-from common.reasons import FetchReason, fetch_error
+from common.reasons import Reason
 
 FAST = HostLimits(max_concurrent=4, requests_per_second=1000.0)
 
@@ -150,13 +150,13 @@ def test_hosts_at_rest_are_forgotten_when_there_are_too_many():
     ("error", "signal"),
     [
         (None, HostSignal.WELL),
-        (fetch_error(FetchReason.NOT_FOUND, ""), HostSignal.WELL),
-        (fetch_error(FetchReason.TRUNCATED, ""), HostSignal.WELL),
-        (fetch_error(FetchReason.RATE_LIMITED, ""), HostSignal.COMPLAINT),
-        (fetch_error(FetchReason.SERVER_ERROR, "", retry_after=3.0), HostSignal.COMPLAINT),
-        (fetch_error(FetchReason.SERVER_ERROR, ""), HostSignal.FAILURE),
-        (fetch_error(FetchReason.CONNECT, ""), HostSignal.FAILURE),
-        (fetch_error(FetchReason.CANCELLED, ""), HostSignal.NOTHING),
+        (Reason.NOT_FOUND.error(""), HostSignal.WELL),
+        (Reason.TRUNCATED.error(""), HostSignal.WELL),
+        (Reason.RATE_LIMITED.error(""), HostSignal.COMPLAINT),
+        (Reason.SERVER_ERROR.error("", retry_after=3.0), HostSignal.COMPLAINT),
+        (Reason.SERVER_ERROR.error(""), HostSignal.FAILURE),
+        (Reason.CONNECT.error(""), HostSignal.FAILURE),
+        (Reason.CANCELLED.error(""), HostSignal.NOTHING),
     ],
 )
 def test_what_an_outcome_says_about_its_host(error, signal):

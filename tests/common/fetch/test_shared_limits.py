@@ -167,7 +167,7 @@ import sys
 from common.fetch import shared_limits
 from common.fetch.addresses import AddressPolicy
 from common.fetch.download import fetch_all
-from common.fetch.client import ImageFetcher
+from common.fetch.client import PictureFetcher
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
 from common.fetch.shared_limits import SharedHostLimiter
 from common.store.session import open_store
@@ -177,12 +177,12 @@ shared_limits.RENEWAL_SECONDS = 0.3
 limits = HostLimits(max_concurrent=2, requests_per_second=40.0)
 policy = AddressPolicy.parse("127.0.0.0/8")
 with (
-    ImageFetcher(user_agent=name, policy=policy) as fetcher,
+    PictureFetcher(user_agent=name, policy=policy) as fetcher,
     SharedHostLimiter(open_store(), LocalHostLimiter(limits)) as limiter,
 ):
     items = [(number, url) for number in range(60)]
     outcomes = fetch_all(items, fetcher=fetcher, limiter=limiter)
-    assert all(outcome.fetched for outcome in outcomes)
+    assert all(isinstance(outcome.result, Fetched) for outcome in outcomes)
 """
 
 

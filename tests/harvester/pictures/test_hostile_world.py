@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -21,19 +20,15 @@ from sqlalchemy import Engine, text
 
 from common.fetch.answers import RETRY_AFTER_CAP
 from common.pictures.decode import decode
-from common.reasons import TRANSIENT, DecodeReason, FetchReason
 from deploy.sandbox.catalogue import Catalogue
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
-from harvester.pictures.outcomes import RETRIES, HarvestReason
-from harvester.pictures.report import ADVICE, NOT_TRIED
 from tests.common.fetch.servers import encoded
 
 MAX_SECONDS = 120.0  # a drip, given up after 15 s, would take 147
 MAX_MEMORY_MIB = 320.0  # 100 MB of an endless body, and what Python and Pillow need
 RED = (254, 0, 0)
-DOCUMENT = Path(__file__).parents[3] / "docs" / "fetching.md"
 
 
 @dataclass(frozen=True)
@@ -223,31 +218,3 @@ def test_a_name_that_changes_its_address_after_the_check_leads_nowhere_else(
         assert harvester.rows("SELECT state FROM image") == [("stored",)]
         assert looked_up == [b"typed.example"]
         assert sandbox.log["127.0.0.1"].requests == 0
-
-
-def documented_reasons() -> dict[str, str]:
-    """From the table of docs/fetching.md: each reason, and when it is tried again."""
-    rows = re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \|$", DOCUMENT.read_text(), re.MULTILINE)
-    return dict(rows)
-
-
-def test_the_documented_reasons_are_those_that_there_are():
-    there_are = {*FetchReason, *DecodeReason, *HarvestReason}
-    assert documented_reasons().keys() == there_are
-    assert ADVICE.keys() - {NOT_TRIED} == there_are
-
-
-OUTSIDE_THE_SCHEDULE = {
-    FetchReason.ADDRESS_REFUSED: "in each run",
-    FetchReason.PORT_REFUSED: "in each run",
-    HarvestReason.VANISHED: "at once",
-    FetchReason.HOST_SLOW: "when those have their outcomes",  # of workers alone
-}
-
-
-def test_the_documented_retries_are_those_of_the_schedule():
-    assert RETRIES.keys() == {*TRANSIENT, DecodeReason.OUT_OF_MEMORY}
-    for reason, again in documented_reasons().items():
-        retry = RETRIES.get(reason)
-        words = f"{retry.seconds / 60:g} min, {retry.attempts} attempts" if retry else "never"
-        assert again.startswith(OUTSIDE_THE_SCHEDULE.get(reason, words)), reason

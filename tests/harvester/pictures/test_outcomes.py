@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from common.errors import RecordError, TransientRecordError
-from common.reasons import DecodeReason
-from harvester.pictures.outcomes import LONGEST_DELAY, RETRIES, PictureOutcome
+from common.reasons import Reason
+from harvester.pictures.outcomes import LONGEST_DELAY, PictureOutcome
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -21,12 +21,12 @@ def passing(reason: str, retry_after: float | None = None) -> RecordError:
     return TransientRecordError("fetch", reason, retry_after=retry_after)
 
 
-@pytest.mark.parametrize("reason", RETRIES)
+@pytest.mark.parametrize("reason", [each for each in Reason if each.passes])
 def test_each_reason_has_its_first_delay_and_its_number_of_attempts(reason):
-    retry = RETRIES[reason]
-    assert ended(passing(reason), attempts=0) == ("deferred", reason, 1, retry.seconds)
-    before = retry.attempts - (0 if reason == "host_unavailable" else 1)
-    assert ended(passing(reason), attempts=before) == ("failed", reason, retry.attempts, 0)
+    retry, error = reason.retry, reason.error("")
+    assert ended(error, attempts=0) == ("deferred", reason.code, 1, retry.seconds)
+    before = retry.attempts - retry.counts
+    assert ended(error, attempts=before) == ("failed", reason.code, retry.attempts, 0)
 
 
 def test_delays_grow_to_a_day_and_are_never_shorter_than_the_host_asks():
@@ -48,4 +48,4 @@ def test_what_may_pass_in_one_place_outweighs_what_is_final_in_another():
 
 
 def test_a_file_that_is_cut_off_itself_is_final():
-    assert ended(RecordError("decode", DecodeReason.TRUNCATED))[0] == "failed"
+    assert ended(Reason.TRUNCATED_FILE.error(""))[0] == "failed"

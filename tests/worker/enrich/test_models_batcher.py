@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from common.errors import DeviceError, RecordError
-from worker.enrich.models import RUNTIME_FAILED, Batcher
+from common.reasons import Reason
+from worker.enrich.models import Batcher
 
 
 class Recording:
@@ -92,7 +93,7 @@ def test_a_picture_that_the_runtime_fails_at_fails_alone(
     batcher.start()
     with pytest.raises(RecordError, match=reason) as failure:
         futures[1].result()
-    assert (failure.value.stage, failure.value.reason) == ("classify", RUNTIME_FAILED)
+    assert (failure.value.stage, failure.value.reason) == ("classify", Reason.RUNTIME_FAILED.code)
     assert [futures[place].result()[0] for place in (0, 2, 3)] == [1, 2, 3]
     batcher.stop()
 

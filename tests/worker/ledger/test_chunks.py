@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import RecordError, TransientRecordError
+from common.reasons import Reason
 from worker import jobs
 from worker.ledger import chunks, sweep
 from worker.ledger import finish as finishing
@@ -291,7 +292,7 @@ def test_the_record_that_kills_workers_is_found_and_its_neighbours_finish(
                 finish(engine, lease)
         expire_leases(engine)
     status = jobs.status(engine, job_id)
-    assert (status.below_threshold, status.failures) == (599, {sweep.KILLED_WORKER: 1})
+    assert (status.below_threshold, status.failures) == (599, {Reason.KILLED_WORKER.code: 1})
     assert claims <= 3 + 3 * sweep.MAX_ATTEMPTS + 2 * sweep.SPLIT_INTO
     assert rows(engine, "SELECT record_id FROM job_failure") == [(poison,)]
 

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 from sqlalchemy import Engine, Row, text
 
 from common.errors import RecordError, TransientRecordError, UsageError
+from common.reasons import Reason
 from tests.worker.conftest import CONCEPTS
 from worker import jobs
 from worker.jobs import accept
@@ -190,7 +191,7 @@ class Ledger(RuleBasedStateMachine):
             self.blames.update(lease.record_ids)
         dead = {row.id for row in self.rows() if row.state == "dead"} - self.outcomes.keys()
         assert len(dead) == swept.dead
-        self.outcomes |= dict.fromkeys(dead, sweep.KILLED_WORKER)
+        self.outcomes |= dict.fromkeys(dead, Reason.KILLED_WORKER.code)
         self.state = jobs.status(self.engine, self.job_id).state
 
     def time_passes(self) -> None:
@@ -219,7 +220,7 @@ class Ledger(RuleBasedStateMachine):
         self.state = "cancelled"
 
     @precondition(lambda self: self.failed())
-    @rule(reason=st.sampled_from([None, "not_found", "timeout", sweep.KILLED_WORKER]))
+    @rule(reason=st.sampled_from([None, "not_found", "timeout", Reason.KILLED_WORKER.code]))
     def retry(self, reason: str | None) -> None:
         failed = self.failed(reason)
         reasons = [reason] if reason else []

@@ -1,0 +1,11 @@
+"""The reference pages say what the code does."""
+
+import pytest
+
+from deploy.reference import DOCS, PAGES
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_reference_page_is_what_the_code_makes(name: str) -> None:
+    written = (DOCS / name).read_text(encoding="utf-8")
+    assert written == PAGES[name](), "run: make docs"
