@@ -7,7 +7,7 @@ import typer
 from common.files import output_stream
 from common.store.session import open_store
 from worker.commands.options import JobId, console
-from worker.enrich.explain import remove_unknown
+from worker.enrich.heatmap_files import remove_unknown
 from worker.exports.page import missing, write_page
 from worker.exports.selection import draw_sample, is_unfinished
 from worker.process.settings import HeatmapSettings

@@ -4,6 +4,7 @@ The order is the same whatever the locale and the age of the database: by record
 then the surest concept first, then by concept URI, name and version of the model.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,10 +15,12 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
-from worker.enrich.explain import relative_path
-from worker.exports.texts import published
+from worker.enrich.heatmap_files import relative_path
 
 ROWS_AT_ONCE = 5_000  # from the cursor of the server
+
+_USER = re.compile(r"(?<=://)[^/?#]*@")
+_KEY = re.compile(r"(?<=[?&])(?:wskey|api_?key|utm_campaign)=[^&#]*&?", re.IGNORECASE)
 
 
 class EnrichmentRow(NamedTuple):
@@ -166,3 +169,13 @@ def _fit_to_publish(row: Any) -> EnrichmentRow:
     found = EnrichmentRow._make(row)
     heatmap = relative_path(found.heatmap) if found.heatmap else None
     return found._replace(image_url=published(found.image_url), heatmap=heatmap)
+
+
+def published(url: str) -> str:
+    """The address without user name, password and the parameters that hold a key of Europeana's.
+
+    Harvested addresses hold none; those of tables that people made by hand may.
+    """
+    bare = _USER.sub("", url)
+    without_key, found = _KEY.subn("", bare)
+    return without_key.rstrip("?&") if found else bare

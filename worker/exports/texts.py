@@ -1,14 +1,12 @@
 """Enrichments as CSV, as annotations and as EDM: UTF-8 whatever the locale, one row after another.
 
 A table lists every row. Linked data names a concept of a record once: where several models found
-it, the surest one is exported, because the Annotation API refuses the second. Addresses of pictures
-are published without passwords and API keys.
+it, the surest one is exported, because the Annotation API refuses the second.
 """
 
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby, islice
@@ -19,8 +17,6 @@ from common.europeana import linked_data
 from common.europeana.linked_data import annotation_page, concept_annotation
 from worker.exports.selection import EnrichmentRow
 
-_USER = re.compile(r"(?<=://)[^/?#]*@")
-_KEY = re.compile(r"(?<=[?&])(?:wskey|api_?key|utm_campaign)=[^&#]*&?", re.IGNORECASE)
 Target = Literal["record", "image"]
 COLUMNS = (
     *("record_id", "concept", "label", "confidence"),
@@ -35,16 +31,6 @@ _STARTS_A_FORMULA = (
     "\t",
     "\r",
 )  # https://owasp.org/www-community/attacks/CSV_Injection
-
-
-def published(url: str) -> str:
-    """The address without user name, password and the parameters that hold a key of Europeana's.
-
-    Harvested addresses hold none; those of tables that people made by hand may.
-    """
-    bare = _USER.sub("", url)
-    without_key, found = _KEY.subn("", bare)
-    return without_key.rstrip("?&") if found else bare
 
 
 def write_csv(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:

@@ -7,7 +7,7 @@
       +---sweep, split-+      ... MAX_ATTEMPTS times: smaller chunks, so that the culprit is found
     leased --sweep--> dead    ... a chunk of one record: that record kills workers
 
-Sweeping is in `sweeper`. Finishing may put records off to a new chunk that is due later, and a
+Sweeping is in `sweep`. Finishing may put records off to a new chunk that is due later, and a
 retry takes the failed ones out of done chunks into new ones (`jobs.control`). Chunks of a job that
 is paused are not claimed; those of a cancelled job are neither claimed, renewed nor finished.
 

@@ -25,7 +25,7 @@ from common.store.tables import Enrichment
 class RecordPrediction:
     """A concept seen in a picture of a record, above the model's threshold for it.
 
-    `heatmap` is the SHA-256 of a file that shows where (`worker/enrich/explain`).
+    `heatmap` is the SHA-256 of a file that shows where (`worker/enrich/heatmap_files`).
     """
 
     record_id: str

@@ -167,7 +167,7 @@ import sys
 from common.fetch import shared_limits
 from common.fetch.addresses import AddressPolicy
 from common.fetch.download import fetch_all
-from common.fetch.client import PictureFetcher
+from common.fetch.client import Fetched, PictureFetcher
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
 from common.fetch.shared_limits import SharedHostLimiter
 from common.store.session import open_store

@@ -13,7 +13,7 @@ from common.errors import UsageError
 from tests.browser import see
 from tests.worker.exports.conftest import MAP, PAINTING, THUMBNAIL, Shelf
 from worker.cli import app
-from worker.enrich.explain import keep
+from worker.enrich.heatmap_files import keep
 from worker.exports.selection import draw_sample
 
 HOSTILE = "</h2></title><script>document.title='x'</script>{{ 7 * 7 }}\" onerror=x " + 60 * "w"

@@ -1,6 +1,6 @@
 import pytest
 
-from worker.exports.texts import published
+from worker.exports.selection import published
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from common.errors import EnrichmentError
 from tests.worker.conftest import CONCEPTS
 from tests.worker.ledger_rows import DELAYS, claim
 from worker import jobs
-from worker.enrich import explain as heatmap_files
-from worker.enrich.explain import KEPT_SECONDS, keep, relative_path, remove_unknown
+from worker.enrich import heatmap_files
+from worker.enrich.heatmap_files import KEPT_SECONDS, keep, relative_path, remove_unknown
 from worker.exports.selection import Selection, selected
 from worker.jobs import JobOptions
 from worker.ledger import finish as finishing
