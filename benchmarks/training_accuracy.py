@@ -34,7 +34,7 @@ from common.europeana.vocabulary import load_vocabulary
 from deploy.local import local_services
 from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.server import Sandbox
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"

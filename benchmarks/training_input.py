@@ -29,10 +29,10 @@ from torchvision.datasets import ImageFolder
 from benchmarks.parts.report import at_least, at_most, finish
 from trainer.data.cache import CachedData, cached
 from trainer.data.dataset import folder_data
-from trainer.folds.split import Fold
+from trainer.data.split import Fold
 from trainer.learning.batches import augment, training_batches
 from trainer.learning.fit import FoldData, train_fold
-from trainer.learning.settings import TrainingConfig
+from trainer.settings import TrainingConfig
 
 CATEGORIES = ("ceramics", "jewellery", "sculpture", "textile")
 MEGAPIXELS = (0.3, 12.0)  # spread evenly on a logarithmic scale: 3.2 on average

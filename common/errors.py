@@ -19,6 +19,11 @@ EnrichmentError                 the command fails: exit code 1
     └── TransientRecordError    ... now, but perhaps later
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
+
 
 class EnrichmentError(Exception):
     """The command cannot be carried out; the message is written for its user."""
@@ -110,3 +115,9 @@ class TransientRecordError(RecordError):
     ) -> None:
         super().__init__(stage, reason, detail)
         self.retry_after = retry_after
+
+
+def cause(error: "DBAPIError") -> str:
+    """The first line of what Postgres said, which holds no credentials and no parameters."""
+    lines = str(error.orig).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -7,9 +7,8 @@ import typer
 from sqlalchemy.exc import DBAPIError
 from typer.core import TyperGroup
 
-from common.errors import EnrichmentError
+from common.errors import EnrichmentError, cause
 from common.process.logs import configure_logging
-from common.store.session import cause
 
 INTERRUPTED = 130  # as a shell reports a command that ended by Ctrl-C
 

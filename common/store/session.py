@@ -7,9 +7,9 @@ from pathlib import Path
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
-from common.errors import StoreError, UsageError
+from common.errors import StoreError, UsageError, cause
 from common.process.settings import StoreSettings
 
 CONNECT_TIMEOUT = 10  # seconds
@@ -73,9 +73,3 @@ def store_errors(url: URL) -> Iterator[None]:
     except OperationalError as error:
         where = url.set(drivername="postgresql").render_as_string(hide_password=True)
         raise StoreError(f"Postgres at {where} cannot be reached: {cause(error)}") from None
-
-
-def cause(error: DBAPIError) -> str:
-    """The first line of what Postgres said, which holds no credentials and no parameters."""
-    lines = str(error.orig).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -55,7 +55,7 @@ def test_a_single_split_is_trained(tmp_path: Path) -> None:
         tmp_path,
         """
 from pathlib import Path
-from trainer.learning.settings import TrainingConfig
+from trainer.settings import TrainingConfig
 data_dir, vocabulary, experiments = Path("data"), Path("vocabulary.json"), Path("experiments")
 config = TrainingConfig(
     architecture="shufflenet_v2_x0_5", input_size=32, folds=2, epochs=2, batch_size=8
@@ -73,7 +73,7 @@ def test_a_cross_validation_is_analysed(tmp_path: Path) -> None:
         tmp_path,
         """
 from pathlib import Path
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 experiment, precision = Experiment(Path("experiments"), "run"), 0.9
 """,
     )

@@ -7,9 +7,9 @@ from rich.console import Console
 from tests.trainer.pictures import VOCABULARY
 from trainer.data.dataset import folder_data
 from trainer.data.prepare import prepare
-from trainer.folds.experiment import Experiment
-from trainer.learning.settings import TrainingConfig
+from trainer.experiment import Experiment
 from trainer.running.fold import Assignment, cache_folder
+from trainer.settings import TrainingConfig
 
 QUICK = TrainingConfig(
     architecture="shufflenet_v2_x0_5", input_size=32, folds=2, epochs=2, batch_size=8

@@ -13,7 +13,7 @@ from tests.trainer.experiments import finished_experiment
 from tests.trainer.pictures import VOCABULARY, draw_folder, write_vocabulary
 from tests.trainer.running_commands import TRAINED
 from trainer.data.dataset import folder_data
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 from trainer.running.cross_validation import cross_validate
 
 

@@ -13,11 +13,11 @@ from common.vision.model import Kind
 from tests.trainer.pictures import draw
 from trainer.data.cache import CachedData
 from trainer.data.dataset import Example, TrainingData
-from trainer.folds.experiment import Experiment
-from trainer.folds.split import Fold
-from trainer.learning.settings import TrainingConfig
+from trainer.data.split import Fold
+from trainer.experiment import Experiment
 from trainer.learning.state import Epoch, TrainingState
 from trainer.running.fold import finish_fold
+from trainer.settings import TrainingConfig
 
 CONFIG = TrainingConfig(input_size=32, folds=3, epochs=4, image_augmentation=0.0)
 CATEGORIES = ("map", "textile", "toy")

@@ -10,7 +10,7 @@ from common.errors import UsageError
 from common.process.settings import ModelSettings
 from common.store.session import open_store
 from trainer.commands.options import Precision, SavingDir
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 from trainer.models.promote import Promotion
 from trainer.models.promote import promote as promote_experiment
 from trainer.scoring.thresholds import effect_table

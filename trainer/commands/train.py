@@ -16,9 +16,15 @@ from common.vision.model import Kind
 from common.vision.preprocessing import ResizeMode
 from trainer.commands.options import SavingDir
 from trainer.data.dataset import dataset_data, folder_data
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 from trainer.learning import distributed
-from trainer.learning.settings import (
+from trainer.models.store import CheckpointRow, record_run
+from trainer.report.page import Summary, category_table, overall_table
+from trainer.running.cross_validation import Way, cross_validate
+from trainer.running.in_sequence import follow, run_in_sequence
+from trainer.running.on_devices import parse_devices, run_side_by_side
+from trainer.running.on_machines import FoldQueue, create_app, run_by_queue
+from trainer.settings import (
     RECIPES,
     ClassWeights,
     GroupBy,
@@ -26,12 +32,6 @@ from trainer.learning.settings import (
     TrainingConfig,
     recipe,
 )
-from trainer.models.store import CheckpointRow, record_run
-from trainer.report.page import Summary, category_table, overall_table
-from trainer.running.cross_validation import Way, cross_validate
-from trainer.running.in_sequence import follow, run_in_sequence
-from trainer.running.on_devices import parse_devices, run_side_by_side
-from trainer.running.on_machines import FoldQueue, create_app, run_by_queue
 
 DEFAULT = TrainingConfig()
 

@@ -24,7 +24,6 @@ from common.store.records import find_dataset
 from common.store.session import open_store
 from common.store.tables import Concept, DatasetItem, Image, Record
 from common.vision.model import Kind, PictureSource
-from trainer.folds.experiment import DatasetDescription
 
 READERS = 8  # threads
 
@@ -130,6 +129,18 @@ class TrainingData:
     def named(self, example: Example) -> str:
         """The categories of an example, in words."""
         return ", ".join(self.categories[label] for label in example.labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetDescription:
+    """What `dataset.json` keeps of the training data."""
+
+    source: str
+    kind: Kind
+    fingerprint: str
+    categories: tuple[str, ...]
+    concept_uris: tuple[str, ...]
+    picture_source: PictureSource
 
 
 def folder_data(folder: Path, vocabulary: dict[str, str]) -> TrainingData:

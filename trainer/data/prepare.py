@@ -20,8 +20,8 @@ from common.files import write_atomically
 from trainer.data.cache import CachedData, cached
 from trainer.data.dataset import Example, TrainingData
 from trainer.data.near_duplicates import group_twins
-from trainer.folds.split import Fold, Indices, make_folds, validation_parts
-from trainer.learning.settings import TrainingConfig
+from trainer.data.split import Fold, Indices, make_folds, validation_parts
+from trainer.settings import TrainingConfig
 
 SHOWN = 3  # examples of each finding on the console
 COPY = "the same picture under several keys, kept together"

@@ -13,7 +13,7 @@ import random
 import torch
 from torch.nn import functional
 
-from trainer.folds.split import Indices
+from trainer.data.split import Indices
 
 MAX_TURN = 0.35  # radians, at strength 1, as all below
 MAX_ZOOM = 0.3

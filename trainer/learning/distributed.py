@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from common.errors import EnrichmentError, UsageError
 from common.vision.runtimes import pick_device
-from trainer.folds.split import Indices
+from trainer.data.split import Indices
 from trainer.learning.whole_batch_norm import normalising_whole_batches
 
 # While the leader decodes a million pictures, the others wait; torchrun ends those left alone.

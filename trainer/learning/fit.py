@@ -24,7 +24,7 @@ from common.vision.network import (
     load_state,
     load_weights,
 )
-from trainer.folds.split import Fold, Indices
+from trainer.data.split import Fold, Indices
 from trainer.learning import distributed
 from trainer.learning.batches import augment, mixup, seed_of, training_batches
 from trainer.learning.optimisation import (
@@ -37,8 +37,8 @@ from trainer.learning.optimisation import (
     share_right,
     train_mode,
 )
-from trainer.learning.settings import IMAGENET, NO_WEIGHTS, TrainingConfig
 from trainer.learning.state import Epoch, TrainingState
+from trainer.settings import IMAGENET, NO_WEIGHTS, TrainingConfig
 
 __all__ = ["Epoch", "FoldData", "TrainingState", "predict_logits", "start_classifier", "train_fold"]
 

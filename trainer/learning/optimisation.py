@@ -24,7 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from common.vision.model import Kind
 from common.vision.network import LoadedWeights
-from trainer.learning.settings import MIN_SIZE, ClassWeights, TrainingConfig
+from trainer.settings import MIN_SIZE, ClassWeights, TrainingConfig
 
 POWERS: dict[ClassWeights, float] = {"none": 0.0, "sqrt": 0.5, "inverse": 1.0}
 MAX_POSITIVE_WEIGHT = 10.0  # else the one example of a category in thousands decides its steps

@@ -1,5 +1,6 @@
 """What changes while a fold is trained, and the file from which a killed training goes on."""
 
+import csv
 import io
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -94,3 +95,21 @@ class TrainingState:
             self.average.load_state_dict(parts["average"])
         self.best = parts["best"]
         self.history = [Epoch(**epoch) for epoch in parts["history"]]
+
+
+def read_history(path: Path) -> list[Epoch]:
+    """The epochs in a `history.csv`, as far as the plots need them.
+
+    Raises:
+        OSError, ValueError, KeyError: the file is missing or damaged.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Epoch(
+                number=int(row["number"]),
+                training_loss=float(row["training_loss"]),
+                validation_loss=float(row["validation_loss"]),
+                validation_accuracy=float(row["validation_accuracy"]),
+            )
+            for row in csv.DictReader(file)
+        ]

@@ -21,7 +21,7 @@ from common.vision.network import StateDict, build_classifier, load_state, read_
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import TorchRuntime
 from trainer.data.dataset import TrainingData
-from trainer.folds.experiment import checked_name
+from trainer.experiment import checked_name
 from trainer.models.promote import (
     ExamplePictures,
     Promotion,

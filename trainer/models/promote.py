@@ -21,7 +21,7 @@ from common.errors import UsageError
 from common.vision.model import Description
 from common.vision.network import read_state_dict
 from common.vision.preprocessing import Preprocessing
-from trainer.folds.experiment import Experiment, FoldResult, checked_name
+from trainer.experiment import Experiment, FoldResult, checked_name
 from trainer.models.registry import put_in_service
 from trainer.models.store import Promoted
 from trainer.report.page import summarise

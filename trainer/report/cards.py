@@ -13,7 +13,7 @@ from PIL import Image
 
 from common.errors import RecordError
 from common.pictures.decode import decode
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 from trainer.report.gallery import Exhibit, choose_exhibits
 from trainer.scoring.label_errors import Doubt
 from trainer.scoring.metrics import asserted

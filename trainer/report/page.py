@@ -19,7 +19,7 @@ from rich import box
 from rich.table import Table
 
 from common.files import write_atomically
-from trainer.folds.experiment import Experiment, FoldResult
+from trainer.experiment import Experiment, FoldResult
 from trainer.report.cards import ReportCards, data_uri
 from trainer.report.plots import plot_confusion, plot_history, plot_reliability, save_png, svg
 from trainer.scoring.calibration import at_temperature, calibration, fit_temperature

@@ -4,7 +4,6 @@ tensorboardX writes the event files and needs little more than protobuf. TensorB
 server with many dependencies, is installed where somebody looks at them.
 """
 
-import csv
 import io
 import shutil
 import warnings
@@ -158,24 +157,6 @@ def write_history(folder: Path, history: Sequence[Epoch]) -> None:
     write_table(folder / "history.csv", [list(lines[0]), *(list(x.values()) for x in lines)])
     save_png(folder / "history.png", plot_history([history]))
     _write_events(folder / "tensorboard", lines)
-
-
-def read_history(path: Path) -> list[Epoch]:
-    """The epochs in a `history.csv`, as far as the plots need them.
-
-    Raises:
-        OSError, ValueError, KeyError: the file is missing or damaged.
-    """
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            Epoch(
-                number=int(row["number"]),
-                training_loss=float(row["training_loss"]),
-                validation_loss=float(row["validation_loss"]),
-                validation_accuracy=float(row["validation_accuracy"]),
-            )
-            for row in csv.DictReader(file)
-        ]
 
 
 def _write_events(folder: Path, lines: list[dict[str, float]]) -> None:

@@ -7,13 +7,13 @@ from rich.markup import escape
 
 from trainer.data.dataset import TrainingData
 from trainer.data.prepare import prepare, write_twins
-from trainer.folds.experiment import Experiment, FoldResult
+from trainer.experiment import Experiment, FoldResult
 from trainer.learning.fit import start_classifier
-from trainer.learning.settings import TrainingConfig
 from trainer.report.page import summarise, write_summary
 from trainer.running.fold import Assignment, cache_folder
 from trainer.running.in_sequence import run_in_sequence
 from trainer.scoring.metrics import Summary
+from trainer.settings import TrainingConfig
 
 Way = Callable[[Sequence[int], Assignment], Iterator[FoldResult]]
 """How folds are trained: in sequence, side by side, or by other machines."""

@@ -20,15 +20,15 @@ from common.files import write_atomically
 from trainer.data.cache import CachedData
 from trainer.data.dataset import TrainingData
 from trainer.data.prepare import decoded
-from trainer.folds.experiment import Experiment, FoldResult
-from trainer.folds.split import Fold, Indices
+from trainer.data.split import Fold, Indices
+from trainer.experiment import Experiment, FoldResult
 from trainer.learning.fit import FoldData, predict_logits, train_fold
-from trainer.learning.settings import TrainingConfig
 from trainer.learning.state import Epoch, TrainingState
 from trainer.report.gallery import choose_exhibits, write_gallery
 from trainer.report.plots import write_history
 from trainer.scoring.metrics import measure
 from trainer.scoring.predictions import Predictions
+from trainer.settings import TrainingConfig
 
 RESUME = "resume.pth"  # beside the files of the fold, while it is trained
 CACHE = ".cache"  # beside the experiments, which share it

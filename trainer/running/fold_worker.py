@@ -23,9 +23,9 @@ import torch
 from common import broker
 from common.errors import EnrichmentError, ModelError
 from common.files import write_atomically
+from trainer.claims import ClaimedError
 from trainer.data.dataset import read_again
-from trainer.folds.claims import ClaimedError
-from trainer.folds.experiment import Experiment, FoldResult
+from trainer.experiment import Experiment, FoldResult
 from trainer.learning.state import Epoch
 from trainer.running.fold import Assignment, run_fold
 from trainer.running.on_devices import FoldProcess, Work, threads_each

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from common.process.progress import ProgressReport, progress
-from trainer.folds.experiment import FoldResult
+from trainer.experiment import FoldResult
 from trainer.learning import distributed
 from trainer.learning.state import Epoch
 from trainer.running.fold import Assignment, help_with_fold, run_fold

@@ -26,8 +26,8 @@ import torch
 from common.errors import EnrichmentError, UsageError
 from common.process.logs import configure_logging
 from common.process.progress import progress
-from trainer.folds.claims import ClaimedError
-from trainer.folds.experiment import FoldResult
+from trainer.claims import ClaimedError
+from trainer.experiment import FoldResult
 from trainer.learning.state import Epoch
 from trainer.running.fold import Assignment, run_fold
 

@@ -20,7 +20,7 @@ from common.broker import by_name, first_problem
 from common.errors import BrokerError, EnrichmentError
 from common.process.progress import ProgressReport, progress
 from common.process.settings import BrokerSettings
-from trainer.folds.experiment import NAME, Experiment, FoldResult
+from trainer.experiment import NAME, Experiment, FoldResult
 from trainer.running.fold import Assignment
 from trainer.running.fold_worker import FoldStatus, forget_status, read_status
 

@@ -23,7 +23,7 @@ from common.errors import DeviceError, ModelError, RecordError
 from common.reasons import Reason
 from common.vision.model import SELF_TEST_TOLERANCE, Model, load_bundle
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
-from worker.process import metrics
+from worker import metrics
 
 MAX_WAIT = 0.2  # seconds that a picture waits for others to share its batch
 QUEUED_BATCHES = 4  # beyond these, submitting blocks: decoding must not outrun the device

@@ -26,13 +26,13 @@ from common.pictures.decode import PixelBudget, decode
 from common.pictures.sources import PictureUrl
 from common.process.cores import cores
 from common.reasons import Reason
+from worker import metrics
 from worker.enrich.models import LoadedModel, Probabilities
 from worker.enrich.resolve import RecordResolver, Target
 from worker.enrich.stragglers import Hurried, patient
 from worker.ledger.chunks import Lease
 from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkOutcome
-from worker.process import metrics
 
 _NEVER = threading.Event()
 

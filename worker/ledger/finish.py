@@ -20,10 +20,10 @@ from common.errors import RecordError, TransientRecordError
 from common.reasons import Reason
 from common.store.bulk import upsert
 from common.store.tables import Heatmap, JobFailure
+from worker import metrics
 from worker.ledger import chunks, enrichments
 from worker.ledger.chunks import Lease
 from worker.ledger.enrichments import RecordPrediction
-from worker.process import metrics
 
 MAX_RETRY_AFTER = 86_400.0  # seconds; a host that asks for more is asked again after a day
 MAX_WAIT = 86_400.0  # seconds that a record waits for others' failures to end

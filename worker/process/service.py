@@ -16,13 +16,13 @@ from common.europeana.api import EuropeanaApi
 from common.fetch.shared_limits import SharedHostLimiter
 from common.pictures.sources import PictureKinds
 from common.process.settings import ApiSettings, ImageSettings, ModelSettings
+from worker import metrics
 from worker.enrich.models import LoadedModel, ModelPool
 from worker.enrich.pipeline import MeteredFetcher, Pipeline
 from worker.enrich.resolve import RecordResolver
 from worker.ledger import chunks, finish
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.finish import ChunkOutcome
-from worker.process import metrics
 from worker.process.lease_keeper import EXIT_BROKEN, HeldLease, LeaseKeeper, leave_process
 from worker.process.settings import WorkerSettings
 from worker.process.shutdown import Drain

@@ -10,7 +10,7 @@ from tests.trainer.begun import QUICK
 from tests.trainer.pictures import VOCABULARY
 from tests.trainer.store_rows import add_dataset
 from trainer.data.dataset import TrainingData, dataset_data, folder_data, read_again
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 
 
 def _read_again(data: TrainingData, folder: Path) -> TrainingData:

@@ -13,7 +13,7 @@ from common.errors import DatasetError, UsageError
 from tests.trainer.pictures import VOCABULARY, draw_folder
 from trainer.data.dataset import TrainingData, folder_data
 from trainer.data.prepare import COPY, DOUBTFUL, NEAR_DUPLICATE, Prepared, prepare
-from trainer.learning.settings import TrainingConfig
+from trainer.settings import TrainingConfig
 
 CONFIG = TrainingConfig(folds=3, input_size=32)
 

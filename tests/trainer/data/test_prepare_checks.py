@@ -11,8 +11,8 @@ from common.errors import DatasetError, UsageError
 from tests.trainer.pictures import VOCABULARY, draw_folder
 from trainer.data.dataset import TrainingData, folder_data
 from trainer.data.prepare import check_folds, check_trainable, examples_needed
-from trainer.folds.split import make_folds
-from trainer.learning.settings import TrainingConfig
+from trainer.data.split import make_folds
+from trainer.settings import TrainingConfig
 
 TWO = TrainingConfig(folds=2)
 BY_PROVIDER = TrainingConfig(folds=3, group_by="provider")

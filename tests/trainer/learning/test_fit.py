@@ -12,11 +12,11 @@ import torch
 from common.errors import EnrichmentError, ModelError
 from common.vision.network import build_classifier
 from tests.trainer.pictures import draw
-from trainer.folds.split import Fold
+from trainer.data.split import Fold
 from trainer.learning.fit import FoldData, predict_logits, train_fold
-from trainer.learning.settings import TrainingConfig
 from trainer.learning.state import Epoch, TrainingState
 from trainer.running.fold import explaining_memory
+from trainer.settings import TrainingConfig
 
 CONFIG = TrainingConfig(
     architecture="shufflenet_v2_x0_5", input_size=32, epochs=3, batch_size=8, folds=2

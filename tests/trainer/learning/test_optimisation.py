@@ -15,7 +15,7 @@ from trainer.learning.optimisation import (
     set_rate,
     train_mode,
 )
-from trainer.learning.settings import TrainingConfig
+from trainer.settings import TrainingConfig
 
 HEAD = {"fc.weight", "fc.bias"}
 

@@ -21,7 +21,7 @@ from common.vision.model import load_bundle
 from tests.trainer.pictures import VOCABULARY
 from tests.trainer.store_rows import add_dataset, add_label
 from trainer.cli import app
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 from trainer.report.page import summarise
 from trainer.scoring.calibration import at_temperature
 

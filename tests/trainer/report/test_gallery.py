@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from common.vision.model import Kind
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 from trainer.report.gallery import choose_exhibits
 from trainer.scoring.predictions import Predictions
 

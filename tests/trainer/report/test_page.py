@@ -9,7 +9,7 @@ import pytest
 from common.vision.model import Kind
 from tests.browser import see
 from tests.trainer.experiments import copied, finished_experiment
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 from trainer.report.page import summarise, write_summary
 
 HOSTILE = (

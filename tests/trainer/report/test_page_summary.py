@@ -13,7 +13,7 @@ from rich.console import Console
 from common.errors import ModelError
 from common.vision.model import Kind
 from tests.trainer.experiments import copied
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 from trainer.report.page import category_table, overall_table, summarise, write_summary
 from trainer.scoring.metrics import Spread
 from trainer.scoring.predictions import Predictions, write_predictions

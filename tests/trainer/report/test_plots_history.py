@@ -6,7 +6,8 @@ from pathlib import Path
 from tensorboardX.proto.event_pb2 import Event
 
 from tests.trainer.experiments import HISTORY
-from trainer.report.plots import read_history, write_history
+from trainer.learning.state import read_history
+from trainer.report.plots import write_history
 
 
 def _events(path: Path) -> list[Event]:

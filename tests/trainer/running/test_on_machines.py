@@ -19,7 +19,7 @@ from tests.trainer.running_commands import (
     training,
     wait_until,
 )
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 from trainer.running import on_machines
 from trainer.running.fold_worker import FoldStatus, read_status, write_status
 from trainer.running.on_machines import QUEUE, FoldQueue, create_app, run_by_queue

@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import UsageError
-from trainer.learning.settings import FINE_TUNING, FROM_SCRATCH, HEAD_ALONE, IMAGENET, recipe
+from trainer.settings import FINE_TUNING, FROM_SCRATCH, HEAD_ALONE, IMAGENET, recipe
 
 
 def test_what_the_training_starts_from_decides_the_recipe() -> None:

@@ -26,13 +26,10 @@ from typing import Any
 
 from common.errors import EnrichmentError, ModelError, UsageError
 from common.files import write_atomically
-from common.vision.model import Kind, PictureSource
-from trainer.data.dataset import Example, LeftOut, TrainingData
-from trainer.folds.claims import claim, is_claimed
-from trainer.folds.split import Fold
-from trainer.learning.settings import TrainingConfig
-from trainer.learning.state import Epoch
-from trainer.report.plots import read_history
+from trainer.claims import claim, is_claimed
+from trainer.data.dataset import DatasetDescription, Example, LeftOut, TrainingData
+from trainer.data.split import Fold
+from trainer.learning.state import Epoch, read_history
 from trainer.scoring.metrics import Metrics
 from trainer.scoring.predictions import (
     Predictions,
@@ -41,22 +38,11 @@ from trainer.scoring.predictions import (
     write_predictions,
     write_table,
 )
+from trainer.settings import TrainingConfig
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _TEST = "predictions.csv"
 _VALIDATION = "validation_predictions.csv"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetDescription:
-    """What `dataset.json` keeps of the training data."""
-
-    source: str
-    kind: Kind
-    fingerprint: str
-    categories: tuple[str, ...]
-    concept_uris: tuple[str, ...]
-    picture_source: PictureSource
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.folds.split import divide
+from trainer.data.split import divide
 
 FIVE = [0.2] * 5
 

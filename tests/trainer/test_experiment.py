@@ -16,7 +16,7 @@ from tests.trainer.experiments import (
     copied,
     labelled_pictures,
 )
-from trainer.folds.experiment import Experiment
+from trainer.experiment import Experiment
 
 
 @pytest.fixture

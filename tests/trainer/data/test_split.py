@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trainer.data.prepare import examples_needed
-from trainer.folds.split import Fold, Indices, make_folds
+from trainer.data.split import Fold, Indices, make_folds
 
 Targets = np.ndarray
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import ModelError, UsageError
-from trainer.learning.settings import TrainingConfig
+from trainer.settings import TrainingConfig
 
 
 def test_it_survives_its_file(tmp_path: Path) -> None:

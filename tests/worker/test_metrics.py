@@ -7,8 +7,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from common.errors import EnrichmentError, RecordError
+from worker import metrics
 from worker.enrich.pipeline import MeteredBudget
-from worker.process import metrics
 
 
 def sample(name: str, **labels: str) -> float:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from common.errors import EnrichmentError
-from trainer.folds.claims import ClaimedError, claim, is_claimed
+from trainer.claims import ClaimedError, claim, is_claimed
 
 CLAIMS_AND_SAYS_SO = """
 import sys, time
 from pathlib import Path
-from trainer.folds.claims import claim
+from trainer.claims import claim
 
 with claim(Path(sys.argv[1])):
     print("claimed", flush=True)
