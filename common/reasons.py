@@ -248,3 +248,17 @@ class Reason(_Row, Enum):
 
 _BY_STAGE_AND_CODE = {(str(reason.stage), reason.code): reason for reason in Reason}
 _BY_CODE = {reason.code: reason for reason in reversed(Reason)}  # so the first of a code stays
+
+
+def signal_of(error: RecordError | None) -> HostSignal:
+    """What the outcome of a request says about its host."""
+    if error is None:
+        return HostSignal.WELL
+    if retry_after_of(error) is not None:
+        return HostSignal.COMPLAINT
+    return Reason.of(error).signal
+
+
+def retry_after_of(error: RecordError | None) -> float | None:
+    """The seconds that a host asked us to wait, if it did."""
+    return error.retry_after if isinstance(error, TransientRecordError) else None

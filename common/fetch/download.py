@@ -11,9 +11,8 @@ from typing import Generic, TypeVar
 
 from common.errors import RecordError
 from common.fetch.client import Fetched, FetchRequest, PictureFetcher
-from common.fetch.host_limits import HostLimiter, retry_after_of, signal_of
-from common.fetch.turns import PoliteQueue, Turn
-from common.reasons import HostSignal
+from common.fetch.host_limits import HostLimiter, PoliteQueue, Turn
+from common.reasons import HostSignal, retry_after_of, signal_of
 
 Key = TypeVar("Key")
 NextWait = Callable[[int], float]

@@ -1,19 +1,27 @@
-"""How fast a host may be asked: politely, slower when it complains, not at all while it is dead."""
+"""How fast a host may be asked, and whose turn it is.
 
+A host is asked politely, slower when it complains, and not at all while it is dead. Requests wait
+by host, so that no host keeps the requests of others waiting.
+"""
+
+import heapq
+import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Protocol, Self
+from typing import Generic, Protocol, Self, TypeVar
 
-from common.errors import RecordError, TransientRecordError
+from common.errors import RecordError
 from common.fetch.urls import CheckedUrl
 from common.process.settings import ImageSettings
 from common.reasons import HostSignal, Reason
 
 THUMBNAIL_SECONDS = 0.32  # that an answer of Europeana's may take before it bounds the rate
 BUSY_SECONDS = 0.1  # until a host without a free turn is worth asking about again
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -62,20 +70,6 @@ class HostLimiter(Protocol):
 
     def finish(self, host: str, signal: HostSignal, retry_after: float | None = None) -> None:
         """Give the turn back, and say what the host answered."""
-
-
-def signal_of(error: RecordError | None) -> HostSignal:
-    """What the outcome of a request says about its host."""
-    if error is None:
-        return HostSignal.WELL
-    if retry_after_of(error) is not None:
-        return HostSignal.COMPLAINT
-    return Reason.of(error).signal
-
-
-def retry_after_of(error: RecordError | None) -> float | None:
-    """The seconds that a host asked us to wait, if it did."""
-    return error.retry_after if isinstance(error, TransientRecordError) else None
 
 
 @dataclass(frozen=True)
@@ -222,3 +216,82 @@ def _refuse_if_unavailable(state: _Host, limits: HostLimits, now: float) -> None
 
 def _unavailable(why: str, seconds: float) -> RecordError:
     return Reason.HOST_UNAVAILABLE.error(why, retry_after=seconds)
+
+
+@dataclass(frozen=True)
+class Turn(Generic[Item]):
+    """A request that may start now, or that may not at all for the time being."""
+
+    host: str
+    item: Item
+    refused: RecordError | None = None
+
+
+class PoliteQueue(Generic[Item]):
+    """Gives out what may be asked for now, hosts in rotation; owned by one thread.
+
+    Each host with something waiting stands once in a heap, under the time at which its limiter is
+    worth asking again. So a turn costs a few comparisons however many requests or hosts wait.
+    """
+
+    def __init__(self, limiter: HostLimiter) -> None:
+        self._limiter = limiter
+        self._waiting: dict[str, deque[Item]] = {}
+        self._due: list[tuple[float, int, str]] = []
+        self._due_at: dict[str, float] = {}
+        self._order = itertools.count()
+
+    def put(self, host: str, item: Item, *, first: bool = False) -> None:
+        """Let the item wait for a turn of its host, before the others if `first`."""
+        waiting = self._waiting.get(host)
+        if waiting is None:
+            waiting = self._waiting[host] = deque()
+            self._ask_at(host, time.monotonic())
+        if first:
+            waiting.appendleft(item)
+        else:
+            waiting.append(item)
+
+    def take(self) -> Turn[Item] | None:
+        """The next turn, or None when every host has to wait."""
+        while self._due and self._due[0][0] <= time.monotonic():
+            due_at, _, host = heapq.heappop(self._due)
+            if self._due_at.get(host) != due_at:
+                continue  # it was moved forward in the meantime
+            turn = self._turn(host)
+            if turn is not None:
+                return turn
+        return None
+
+    def give_back(self, host: str, signal: HostSignal, retry_after: float | None = None) -> None:
+        """Tell the limiter how a request ended; its host may have a turn again at once."""
+        self._limiter.finish(host, signal, retry_after)
+        if host in self._waiting:
+            self._ask_at(host, time.monotonic())
+
+    def seconds_until_due(self) -> float | None:
+        """How long `take` will say None if nothing else happens; None when nothing waits."""
+        return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
+
+    def _turn(self, host: str) -> Turn[Item] | None:
+        try:
+            wait = self._limiter.try_start(host)
+        except RecordError as refused:
+            return Turn(host, self._pop(host), refused)
+        if wait > 0:
+            self._ask_at(host, time.monotonic() + wait)
+            return None
+        return Turn(host, self._pop(host))
+
+    def _pop(self, host: str) -> Item:
+        waiting = self._waiting[host]
+        item = waiting.popleft()
+        if waiting:
+            self._ask_at(host, time.monotonic())
+        else:
+            del self._waiting[host], self._due_at[host]
+        return item
+
+    def _ask_at(self, host: str, moment: float) -> None:
+        self._due_at[host] = moment
+        heapq.heappush(self._due, (moment, next(self._order), host))

@@ -1,16 +1,73 @@
-"""What the three commands have in common: how they end, and what their user then reads."""
+"""How every command begins and ends: its log, and the last words that its user reads.
 
+The log goes to standard error: for people on a terminal, one JSON object a line otherwise.
+"""
+
+import logging
+import re
 import sys
 from typing import Any, NoReturn
 
+import structlog
 import typer
 from sqlalchemy.exc import DBAPIError
+from structlog.typing import EventDict, Processor, WrappedLogger
 from typer.core import TyperGroup
 
 from common.errors import EnrichmentError, cause
-from common.process.logs import configure_logging
 
+_URL = re.compile(r"\b([a-z][a-z0-9+.-]*://)([^\s\"'<>]+)", re.IGNORECASE)
 INTERRUPTED = 130  # as a shell reports a command that ended by Ctrl-C
+
+
+def configure_logging(*, json: bool | None = None) -> None:
+    """Send structlog and the standard library's logging through one renderer.
+
+    Args:
+        json: JSON lines; by default where standard error is no terminal.
+    """
+    as_json = not sys.stderr.isatty() if json is None else json
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _hide_secrets,
+    ]
+    renderer: Processor = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.captureWarnings(capture=True)
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it greets at every look at a schema
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def without_secrets(text: str) -> str:
+    """The text, its URLs without user, password, query and fragment: some hold keys."""
+    return _URL.sub(lambda url: url[1] + re.split(r"[?#]", url[2])[0].split("@")[-1], text)
+
+
+def _hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Nobody means to log a secret; errors of libraries quote URLs all the same."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = without_secrets(value)
+        elif isinstance(value, BaseException):
+            event[name] = without_secrets(repr(value))
+    return event
 
 
 class _CommandGroup(TyperGroup):

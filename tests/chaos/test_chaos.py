@@ -30,7 +30,7 @@ from tests.chaos.conftest import POISON, RECORDS
 from tests.worker.processes.running import FILES_FIRST, forget_enrichments, outcomes
 from worker import jobs
 from worker.enrich.resolve import RecordResolver
-from worker.ledger import sweep
+from worker.ledger import dispatch
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 WORKERS = 3
@@ -211,4 +211,4 @@ def check_rows(engine: Engine, job_id: UUID, ids: set[str]) -> None:
         ).all()
     assert len(rows) == len(ids)
     assert {row.id for row in rows} == ids
-    assert max(row.attempt for row in rows) <= sweep.MAX_ATTEMPTS
+    assert max(row.attempt for row in rows) <= dispatch.MAX_ATTEMPTS

@@ -21,7 +21,7 @@ import worker.process.run
 import worker.process.service
 from common.errors import EnrichmentError
 from common.fetch import shared_limits
-from common.process.logs import configure_logging
+from common.process.command import configure_logging
 from worker.process.lease_keeper import LeaseKeeper
 from worker.process.tasks import send_hint
 

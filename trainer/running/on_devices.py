@@ -24,7 +24,7 @@ import structlog
 import torch
 
 from common.errors import EnrichmentError, UsageError
-from common.process.logs import configure_logging
+from common.process.command import configure_logging
 from common.process.progress import progress
 from trainer.claims import ClaimedError
 from trainer.experiment import FoldResult

@@ -66,22 +66,14 @@ WHEN ((OLD.record_id, OLD.concept_uri, OLD.model_id, OLD.job_id)
       IS DISTINCT FROM (NEW.record_id, NEW.concept_uri, NEW.model_id, NEW.job_id))
 EXECUTE FUNCTION check_changed_enrichment()
 """
-
-
-def _after_deleting(table: str, key: str) -> str:
-    return (
-        f"CREATE TRIGGER {table}_of_enrichments AFTER DELETE ON {table} "
-        "REFERENCING OLD TABLE AS gone "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION keep_enriched_parents('{key}')"
-    )
-
-
-def _before_renaming(table: str, key: str) -> str:
-    return (
-        f"CREATE TRIGGER {table}_key_of_enrichments BEFORE UPDATE OF {key} ON {table} "
-        f"FOR EACH ROW WHEN (OLD.{key} <> NEW.{key}) EXECUTE FUNCTION keep_key()"
-    )
-
+_AFTER_DELETING = """
+CREATE TRIGGER {table}_of_enrichments AFTER DELETE ON {table} REFERENCING OLD TABLE AS gone
+FOR EACH STATEMENT EXECUTE FUNCTION keep_enriched_parents('{key}')
+"""
+_BEFORE_RENAMING = """
+CREATE TRIGGER {table}_key_of_enrichments BEFORE UPDATE OF {key} ON {table}
+FOR EACH ROW WHEN (OLD.{key} <> NEW.{key}) EXECUTE FUNCTION keep_key()
+"""
 
 REFERENCES = (
     _CHECK.format(function="check_written_enrichments", written="written"),
@@ -90,6 +82,6 @@ REFERENCES = (
     _KEEP_KEY,
     _AFTER_INSERTING,
     _AFTER_CHANGING,
-    *(_after_deleting(*parent) for parent in PARENTS.items()),
-    *(_before_renaming(*parent) for parent in PARENTS.items()),
+    *(_AFTER_DELETING.format(table=table, key=key) for table, key in PARENTS.items()),
+    *(_BEFORE_RENAMING.format(table=table, key=key) for table, key in PARENTS.items()),
 )

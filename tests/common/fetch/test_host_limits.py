@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 
 from common.errors import TransientRecordError
-from common.fetch.host_limits import HostLimits, HostSignal, LocalHostLimiter, signal_of
+from common.fetch.host_limits import HostLimits, HostSignal, LocalHostLimiter
 from common.process.settings import ImageSettings
-from common.reasons import Reason
+from common.reasons import Reason, signal_of
 
 FAST = HostLimits(max_concurrent=4, requests_per_second=1000.0)
 

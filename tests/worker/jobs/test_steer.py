@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from common.errors import UsageError
 from tests.worker.ledger_rows import claim, finish, ready_chunks
 from worker import jobs
-from worker.ledger import chunks, dispatch, sweep
+from worker.ledger import chunks, dispatch
 from worker.ledger.chunks import LeaseLostError
 
 
@@ -75,7 +75,7 @@ def test_an_expired_chunk_of_a_cancelled_job_is_nobodys_fault(engine: Engine, jo
         connection.execute(text("UPDATE job_chunk SET attempt = 3, token = 3 WHERE number = 1"))
     jobs.cancel(engine, job_id)
     with engine.begin() as connection:
-        assert sweep.sweep(connection) == sweep.Sweep(returned=1, split=0, dead=0)
+        assert dispatch.sweep(connection) == dispatch.Sweep(returned=1, split=0, dead=0)
 
 
 def test_a_job_that_is_done_cannot_be_changed(engine: Engine, job_id: UUID) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from common.errors import RecordError, TransientRecordError
 from common.reasons import Reason
 from worker import jobs
-from worker.ledger import chunks, sweep
+from worker.ledger import chunks, dispatch
 from worker.ledger import finish as finishing
 from worker.ledger import finish as retries
 from worker.ledger.chunks import Lease, LeaseLostError
@@ -32,12 +32,12 @@ def claim(engine: Engine, job_id: UUID, number: int, lease_seconds: float = 60) 
     )
 
 
-def expire_leases(engine: Engine) -> sweep.Sweep:
+def expire_leases(engine: Engine) -> dispatch.Sweep:
     with engine.begin() as connection:
         connection.execute(
             text("UPDATE job_chunk SET lease_until = now() - interval '1 s' WHERE state = 'leased'")
         )
-        return sweep.sweep(connection)
+        return dispatch.sweep(connection)
 
 
 def rows(engine: Engine, query: str) -> list[tuple[object, ...]]:
@@ -233,14 +233,14 @@ def test_records_of_one_host_share_a_later_chunk(engine: Engine, job_id: UUID) -
 
 
 def test_a_chunk_given_back_with_blame_is_an_attempt(engine: Engine, job_id: UUID) -> None:
-    for _ in range(sweep.MAX_ATTEMPTS):
+    for _ in range(dispatch.MAX_ATTEMPTS):
         lease = claim(engine, job_id, 1)
         assert lease is not None
         chunks.give_back(engine, lease, blameless=False)
         assert not chunks.renew(engine, lease, lease_seconds=60)
         with engine.begin() as connection:
-            swept = sweep.sweep(connection)
-    assert swept == sweep.Sweep(returned=0, split=1, dead=0)
+            swept = dispatch.sweep(connection)
+    assert swept == dispatch.Sweep(returned=0, split=1, dead=0)
 
 
 def test_a_chunk_given_back_is_no_attempt(engine: Engine, job_id: UUID) -> None:
@@ -266,10 +266,10 @@ def test_a_single_record_that_a_worker_was_lost_with_is_suspect(
 
 
 def test_a_chunk_that_kills_workers_is_split(engine: Engine, job_id: UUID) -> None:
-    for _ in range(sweep.MAX_ATTEMPTS):
+    for _ in range(dispatch.MAX_ATTEMPTS):
         assert claim(engine, job_id, 1) is not None
         swept = expire_leases(engine)
-    assert swept == sweep.Sweep(returned=0, split=1, dead=0)
+    assert swept == dispatch.Sweep(returned=0, split=1, dead=0)
     parts = rows(engine, "SELECT cardinality(record_ids) FROM job_chunk WHERE number > 3")
     assert parts == [(16,)] * 16
     everything = rows(
@@ -293,7 +293,7 @@ def test_the_record_that_kills_workers_is_found_and_its_neighbours_finish(
         expire_leases(engine)
     status = jobs.status(engine, job_id)
     assert (status.below_threshold, status.failures) == (599, {Reason.KILLED_WORKER.code: 1})
-    assert claims <= 3 + 3 * sweep.MAX_ATTEMPTS + 2 * sweep.SPLIT_INTO
+    assert claims <= 3 + 3 * dispatch.MAX_ATTEMPTS + 2 * dispatch.SPLIT_INTO
     assert rows(engine, "SELECT record_id FROM job_failure") == [(poison,)]
 
 

@@ -28,7 +28,7 @@ from common.reasons import Reason
 from tests.worker.conftest import CONCEPTS
 from worker import jobs
 from worker.jobs import accept
-from worker.ledger import chunks, dispatch, sweep
+from worker.ledger import chunks, dispatch
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.enrichments import RecordPrediction
@@ -184,7 +184,7 @@ class Ledger(RuleBasedStateMachine):
 
     def sweep(self, lost: list[Lease]) -> None:
         with self.engine.begin() as connection:
-            swept = sweep.sweep(connection)
+            swept = dispatch.sweep(connection)
         assert swept.returned + swept.split + swept.dead == len(lost)
         for lease in lost:
             del self.live[lease.number]
@@ -304,7 +304,7 @@ def test_the_ledger_holds_its_promises_under_any_interleaving(
     engine: Engine, model_id: int, records: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accept, "CHUNK_SIZE", RECORDS_IN_A_CHUNK)
-    monkeypatch.setattr(sweep, "MAX_ATTEMPTS", MAX_ATTEMPTS)
+    monkeypatch.setattr(dispatch, "MAX_ATTEMPTS", MAX_ATTEMPTS)
     assert set(RECORDS) <= set(records)
     run_state_machine_as_test(
         lambda: Ledger(engine),

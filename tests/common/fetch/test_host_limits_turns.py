@@ -1,5 +1,4 @@
-from common.fetch.host_limits import HostLimits, HostSignal, LocalHostLimiter
-from common.fetch.turns import PoliteQueue
+from common.fetch.host_limits import HostLimits, HostSignal, LocalHostLimiter, PoliteQueue
 
 LIMITS = HostLimits(max_concurrent=2, requests_per_second=10_000.0, failures_to_open=1)
 
