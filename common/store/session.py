@@ -1,4 +1,4 @@
-"""The way to the store: one engine a process, checked once to be reachable and migrated."""
+"""The way to the store: one engine a process, checked once to be reachable and to serve it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,11 +6,12 @@ from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from common.errors import StoreError, UsageError, cause
 from common.process.settings import StoreSettings
+from common.store.tables import SchemaCompatibility
 
 CONNECT_TIMEOUT = 10  # seconds
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -34,11 +35,11 @@ def store_url(settings: StoreSettings) -> URL:
 
 
 def open_store(settings: StoreSettings | None = None) -> Engine:
-    """An engine on the migrated store.
+    """An engine on a store whose schema serves this program.
 
     Raises:
         UsageError: DATABASE_URL is missing or malformed.
-        StoreError: Postgres cannot be reached, or its schema is not today's.
+        StoreError: Postgres cannot be reached, or its schema does not serve this program.
     """
     url = store_url(settings or StoreSettings.read())
     engine = create_engine(
@@ -47,17 +48,49 @@ def open_store(settings: StoreSettings | None = None) -> Engine:
         connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "image-enrichment"},
     )
     with store_errors(url), engine.connect() as connection:
-        _check_migrated(connection)
+        check_schema(connection)
     return engine
 
 
-def _check_migrated(connection: Connection) -> None:
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+def check_schema(connection: Connection) -> None:
+    """Refuse a schema that does not serve this program.
+
+    Migrations are numbered, so their names are in order. A program knows the migrations up to its
+    own; of a newer schema only that schema itself can say whether it still serves the program.
+
+    Raises:
+        StoreError: the schema is empty, is older than this program, or has left it behind.
+    """
     current = MigrationContext.configure(connection).get_current_revision()
-    if current != head:
+    known = ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
+    database = f"The database at {_shown(connection.engine.url)}"
+    if current is None:
         raise StoreError(
-            f"The database is at migration {current or 'none'}, this program needs {head}; "
-            "run: alembic upgrade head"
+            f"{database} is empty: none of our tables are in it. "
+            "Prepare it with: alembic upgrade head"
+        )
+    if current < known:
+        raise StoreError(
+            f"{database} is at migration {current}; this program needs {known}. "
+            "Run: alembic upgrade head"
+        )
+    if current > known:
+        _check_still_served(connection, f"{database} is at migration {current}", known)
+
+
+def _check_still_served(connection: Connection, found: str, known: str) -> None:
+    serves_from = None
+    if inspect(connection).has_table(SchemaCompatibility.__tablename__):
+        serves_from = connection.scalar(select(SchemaCompatibility.serves_from))
+    if serves_from is None:
+        raise StoreError(
+            f"{found}, which this program, at {known}, does not know, and does not say whom it "
+            "serves. Check that DATABASE_URL names the right database."
+        )
+    if known < serves_from:
+        raise StoreError(
+            f"{found} and serves programs from {serves_from} on; this program knows {known}. "
+            "Install a newer release."
         )
 
 
@@ -71,5 +104,8 @@ def store_errors(url: URL) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        where = url.set(drivername="postgresql").render_as_string(hide_password=True)
-        raise StoreError(f"Postgres at {where} cannot be reached: {cause(error)}") from None
+        raise StoreError(f"Postgres at {_shown(url)} cannot be reached: {cause(error)}") from None
+
+
+def _shown(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=True)

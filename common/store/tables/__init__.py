@@ -9,9 +9,10 @@ host_lease               how much of an image host each process may ask for
 training_run, checkpoint, model    what was learned, and what of it is in service
 job, job_chunk, job_failure        what is to be enriched, and how far that has come
 enrichment, heatmap      what came out, and where the model looked for it
+schema_compatibility     which programs this schema serves (docs/migrations.md)
 """
 
-from common.store.tables.base import RECORD_ID_PATTERN, Base
+from common.store.tables.base import RECORD_ID_PATTERN, Base, SchemaCompatibility
 from common.store.tables.enriched import Enrichment, Heatmap
 from common.store.tables.harvested import (
     Concept,
@@ -47,5 +48,6 @@ __all__ = [
     "PictureVerdict",
     "Record",
     "RecordAlias",
+    "SchemaCompatibility",
     "TrainingRun",
 ]

@@ -10,9 +10,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 RECORD_ID_PATTERN = "^/[A-Za-z0-9_]+/[A-Za-z0-9_]+$"
 
@@ -41,3 +42,19 @@ class Base(DeclarativeBase):
         list[str]: ARRAY(Text),
         dict[str, Any]: JSONB,
     }
+
+
+class SchemaCompatibility(Base):
+    """The one row that says whom the schema serves: programs from migration `serves_from` on.
+
+    A program that is older than the schema asks it; see `check_schema` in `session`.
+    """
+
+    __tablename__ = "schema_compatibility"
+    __table_args__ = (
+        CheckConstraint("only_row", name="one_row"),
+        CheckConstraint("serves_from ~ '^[0-9]{4}$'", name="serves_from_form"),
+    )
+
+    only_row: Mapped[bool] = mapped_column(primary_key=True, server_default=true())
+    serves_from: Mapped[str]

@@ -81,6 +81,7 @@ GOOD = {
         "image_url": "http://x.org/a.jpg",
         "sha256": HASH,
     },
+    "schema_compatibility": {"serves_from": "0006"},  # last: the migrations wrote its one row
 }
 
 BAD = [
@@ -149,6 +150,9 @@ BAD = [
     ("enrichment", "confidence_is_probability", {"confidence": float("nan")}),
     ("enrichment", "source_known", {"source": "guess"}),
     ("heatmap", "sha256_form", {"sha256": "../a"}),
+    ("schema_compatibility", "one_row", {"only_row": False}),
+    ("schema_compatibility", "serves_from_form", {"serves_from": "6"}),
+    ("schema_compatibility", "serves_from_form", {"serves_from": "ae10"}),
 ]
 
 

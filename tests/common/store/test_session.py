@@ -1,0 +1,84 @@
+"""A program opens a store whose schema serves it, and says of any other what to do."""
+
+import pytest
+from alembic.script import ScriptDirectory
+from common.settings import StoreSettings
+from sqlalchemy import make_url, text
+
+from common.errors import StoreError
+from common.store.session import MIGRATIONS, open_store
+
+HEAD = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+def alter(statement: str) -> None:
+    engine = open_store()
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def move_schema(revision: str, *, serves_from: str) -> None:
+    """Have the schema say that it is at a migration which serves programs from another one on."""
+    alter(
+        f"UPDATE schema_compatibility SET serves_from = '{serves_from}'; "
+        f"UPDATE alembic_version SET version_num = '{revision}'"
+    )
+
+
+@pytest.mark.usefixtures("database_url")
+def test_a_migrated_schema_is_accepted():
+    open_store().dispose()
+
+
+@pytest.mark.usefixtures("database_url")
+@pytest.mark.parametrize("serves_from", ["0001", HEAD])
+def test_a_newer_schema_that_serves_this_program_is_accepted(serves_from):
+    move_schema("9999", serves_from=serves_from)
+    open_store().dispose()
+
+
+@pytest.mark.usefixtures("database_url")
+def test_a_newer_schema_that_has_left_this_program_behind_is_refused():
+    move_schema("9999", serves_from="9998")
+    with pytest.raises(StoreError) as refusal:
+        open_store()
+    assert str(refusal.value).endswith(
+        f" is at migration 9999 and serves programs from 9998 on; this program knows {HEAD}. "
+        "Install a newer release."
+    )
+
+
+@pytest.mark.usefixtures("database_url")
+def test_an_older_schema_is_to_be_migrated():
+    move_schema("0005", serves_from="0001")
+    with pytest.raises(StoreError) as refusal:
+        open_store()
+    assert str(refusal.value).endswith(
+        f" is at migration 0005; this program needs {HEAD}. Run: alembic upgrade head"
+    )
+
+
+@pytest.mark.usefixtures("database_url")
+def test_an_empty_database_is_to_be_prepared():
+    alter("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    with pytest.raises(StoreError, match=r"^The database at \S+ is empty: ") as refusal:
+        open_store()
+    assert str(refusal.value).endswith(" Prepare it with: alembic upgrade head")
+
+
+@pytest.mark.usefixtures("database_url")
+@pytest.mark.parametrize("change", ["DROP TABLE", "DELETE FROM"])
+def test_the_database_of_something_else_is_refused(change):
+    alter(f"{change} schema_compatibility; UPDATE alembic_version SET version_num = 'ae1027a6acf'")
+    with pytest.raises(StoreError, match="Check that DATABASE_URL names the right database"):
+        open_store()
+
+
+def test_a_refusal_names_the_database_but_not_the_password(database_url):
+    move_schema("9999", serves_from="9998")
+    url = make_url(database_url).set(password="secret").render_as_string(hide_password=False)
+    with pytest.raises(StoreError) as refusal:
+        open_store(StoreSettings(database_url=url))
+    assert str(refusal.value).startswith("The database at postgresql://postgres:***@/test_")
+    assert "secret" not in str(refusal.value)
