@@ -1,15 +1,16 @@
 """Runs the migrations on DATABASE_URL, one migrator at a time."""
 
-from alembic import context
+from alembic import command, context
 from alembic.util import CommandError
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from common.errors import EnrichmentError
 from common.process.settings import StoreSettings
-from common.store.session import store_errors, store_url
+from common.store.session import check_schema, store_errors, store_url
 from common.store.tables import Base
 
 LOCK = 7_224_109_663  # any number that no other advisory lock of this database uses
+NOTHING_TO_DO = "A newer release migrated this database; it serves this one as well."
 
 
 def migrate() -> None:
@@ -19,8 +20,29 @@ def migrate() -> None:
     with store_errors(url), engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         context.configure(connection=connection, target_metadata=Base.metadata)
-        context.run_migrations()
+        if is_left_to_newer_release(connection):
+            context.config.print_stdout(NOTHING_TO_DO)
+        else:
+            context.run_migrations()
     engine.dispose()
+
+
+def is_left_to_newer_release(connection: Connection) -> bool:
+    """Whether an upgrade is asked for that a newer release has done, and more.
+
+    Where a new release is taken back, the one before migrates again before its services start.
+
+    Raises:
+        StoreError: the schema does not serve this release any more.
+    """
+    options = context.config.cmd_opts  # none where a test migrates
+    if options is None or options.cmd[0] is not command.upgrade:
+        return False
+    current = context.get_context().get_current_revision() or ""
+    is_newer = current > str(context.get_head_revision())
+    if is_newer:
+        check_schema(connection)
+    return is_newer
 
 
 try:

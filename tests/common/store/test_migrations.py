@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from sqlalchemy import Connection, inspect, text
 from common.store.session import open_store
 from common.store.tables import Base
 
-ALEMBIC_INI = Path(__file__).resolve().parents[3] / "alembic.ini"
+REPOSITORY = Path(__file__).resolve().parents[3]
+ALEMBIC_INI = REPOSITORY / "alembic.ini"
 
 _CHECKS = text("""
     SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
@@ -32,6 +35,20 @@ def connection(database_url: str) -> Iterator[Connection]:
     with engine.connect() as connection:
         yield connection
     engine.dispose()
+
+
+def alembic(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, as one types it."""
+    command = [sys.executable, "-m", "alembic", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+
+def move_schema(connection, *, serves_from):
+    """Have the schema say that a newer release migrated it."""
+    connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    change = text("UPDATE schema_compatibility SET serves_from = :serves_from")
+    connection.execute(change, {"serves_from": serves_from})
+    connection.commit()
 
 
 def test_the_migrations_give_the_schema_of_the_tables(connection):
@@ -56,3 +73,23 @@ def test_the_way_down_leaves_nothing_and_leads_up_again(connection):
     connection.rollback()
     command.upgrade(config, "head")
     assert set(Base.metadata.tables) < set(inspect(connection).get_table_names())
+
+
+def test_a_release_has_nothing_to_migrate_where_a_newer_one_has(connection):
+    move_schema(connection, serves_from="0006")
+    done = alembic("upgrade", "head")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "A newer release migrated this database; it serves this one as well.\n"
+
+
+def test_a_release_that_the_schema_has_left_behind_migrates_nothing(connection):
+    move_schema(connection, serves_from="9998")
+    refused = alembic("upgrade", "head")
+    assert refused.returncode != 0
+    assert "serves programs from 9998 on" in refused.stdout + refused.stderr
+
+
+def test_a_release_takes_back_nothing_that_it_does_not_know(connection):
+    move_schema(connection, serves_from="0006")
+    assert alembic("downgrade", "-1").returncode != 0
+    assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "9999"
