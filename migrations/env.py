@@ -3,13 +3,15 @@
 from alembic import command, context
 from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError
 
-from common.errors import EnrichmentError
+from common.errors import EnrichmentError, StoreError
 from common.process.settings import StoreSettings
-from common.store.session import check_schema, store_errors, store_url
+from common.store.session import cause, check_schema, store_errors, store_url
 from common.store.tables import Base
 
 LOCK = 7_224_109_663  # any number that no other advisory lock of this database uses
+LOCK_SECONDS = 5  # while a migration waits for a table, whoever comes after it waits too
 NOTHING_TO_DO = "A newer release migrated this database; it serves this one as well."
 
 
@@ -23,8 +25,24 @@ def migrate() -> None:
         if is_left_to_newer_release(connection):
             context.config.print_stdout(NOTHING_TO_DO)
         else:
-            context.run_migrations()
+            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+            run_migrations()
     engine.dispose()
+
+
+def run_migrations() -> None:
+    """Carry out what was asked for.
+
+    Raises:
+        StoreError: somebody else holds a table for long, or the connection was lost.
+    """
+    try:
+        context.run_migrations()
+    except OperationalError as error:
+        raise StoreError(
+            f"The migration changed nothing: {cause(error)}. Where something long is under way, "
+            "such as an export, run it again afterwards."
+        ) from None
 
 
 def is_left_to_newer_release(connection: Connection) -> bool:

@@ -93,3 +93,14 @@ def test_a_release_takes_back_nothing_that_it_does_not_know(connection):
     move_schema(connection, serves_from="0006")
     assert alembic("downgrade", "-1").returncode != 0
     assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "9999"
+
+
+def test_a_migration_that_waits_for_a_table_gives_up_and_changes_nothing(connection):
+    connection.execute(text("SELECT FROM schema_compatibility"))  # as a long export would
+    given_up = alembic("downgrade", "base")
+    assert given_up.returncode != 0
+    assert "changed nothing: canceling statement due to lock timeout" in (
+        given_up.stdout + given_up.stderr
+    )
+    connection.rollback()
+    assert set(Base.metadata.tables) < set(inspect(connection).get_table_names())

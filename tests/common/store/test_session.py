@@ -2,10 +2,10 @@
 
 import pytest
 from alembic.script import ScriptDirectory
-from common.settings import StoreSettings
 from sqlalchemy import make_url, text
 
 from common.errors import StoreError
+from common.process.settings import StoreSettings
 from common.store.session import MIGRATIONS, open_store
 
 HEAD = ScriptDirectory(str(MIGRATIONS)).get_current_head()

@@ -23,7 +23,7 @@ from tests.worker.processes.running import (
     worker,
 )
 from worker import jobs
-from worker.health import check_alive
+from worker.process.health import check_alive
 
 pytestmark = pytest.mark.timeout(4 * PATIENCE)
 
