@@ -5,9 +5,9 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from common.errors import EnrichmentError, StoreError
+from common.errors import EnrichmentError, StoreError, cause
 from common.process.settings import StoreSettings
-from common.store.session import cause, check_schema, store_errors, store_url
+from common.store.session import check_schema, store_errors, store_url
 from common.store.tables import Base
 
 LOCK = 7_224_109_663  # any number that no other advisory lock of this database uses
