@@ -86,7 +86,7 @@ def _connection(app: Celery) -> Iterator[Connection]:
             connection.ensure_connection(max_retries=1, timeout=5)
             yield connection
     except away as error:
-        raise BrokerError(f"The broker at BROKER_URL cannot be reached: {error}") from None
+        raise BrokerError(f"The broker at BROKER_URL cannot be reached: {error}") from error
 
 
 def work(app: Celery, *, threads: int, on_stop: Callable[[], None]) -> int:

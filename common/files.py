@@ -28,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise EnrichmentError(f"{path} cannot be written: {error.strerror}.") from None
+        raise EnrichmentError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
         with suppress(OSError):  # what hindered the writing is told already
             temporary.unlink(missing_ok=True)

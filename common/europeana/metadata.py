@@ -205,6 +205,7 @@ def parse_answer(form: type[AnswerForm], body: Mapping[str, Any], api: str) -> A
             f"{'.'.join(map(str, part['loc'])) or 'the answer'}: {part['msg']}"
             for part in wrong[:_SHOWN_ERRORS]
         )
+        # The cause quotes the answer, and answers may repeat the API key.
         raise UnknownFormError(f"The {api} answers in a form we do not know: {listed}.") from None
 
 

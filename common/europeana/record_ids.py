@@ -88,6 +88,6 @@ def open_list(source: str) -> Iterator[TextIO]:
     try:
         stream = Path(source).open(encoding="utf-8", errors="replace")  # noqa: SIM115 - see with
     except OSError as error:
-        raise UsageError(f"{source} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{source} cannot be read: {error.strerror}.") from error
     with stream:
         yield stream

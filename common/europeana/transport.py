@@ -194,7 +194,7 @@ class ApiTransport:
             try:
                 answer = caller(self._ask, path, tuple(parameters), deadline)
             except _TransientFailure as failure:
-                raise UnreachableError(f"{self.host} cannot be reached: {failure}.") from None
+                raise UnreachableError(f"{self.host} cannot be reached: {failure}.") from failure
             if not answer.quota_used_up:
                 return self._checked(answer, also)
             self._gate.close(seconds_to_renewal(answer.quota, answer.retry_after))
@@ -212,10 +212,10 @@ class ApiTransport:
                 if response.status_code >= 500:
                     raise _TransientFailure(f"it answers {response.status_code}")
                 return self._answer(response, _read(response, deadline))
-        except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise _TransientFailure("it does not answer in time") from None
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+            raise _TransientFailure("it does not answer in time") from error
         except (requests.ConnectionError, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _TransientFailure(_plain(error)) from None
+            raise _TransientFailure(_plain(error)) from error
 
     def _answer(self, response: requests.Response, content: bytes) -> Answer:
         try:

@@ -59,17 +59,17 @@ def read_pairs(path: Path) -> list[tuple[str, Any]]:
     """
     try:
         pairs = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=list)
-    except FileNotFoundError:
-        raise VocabularyError(f"There is no vocabulary file {path}.") from None
-    except RecursionError:
-        raise VocabularyError(f"{path} is nested too deeply to be a vocabulary.") from None
+    except FileNotFoundError as error:
+        raise VocabularyError(f"There is no vocabulary file {path}.") from error
+    except RecursionError as error:
+        raise VocabularyError(f"{path} is nested too deeply to be a vocabulary.") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise VocabularyError(f"{path} cannot be read: {error}.") from None
+        raise VocabularyError(f"{path} cannot be read: {error}.") from error
     except json.JSONDecodeError as error:
         raise VocabularyError(
             f"{path}, line {error.lineno}: not JSON ({error.msg}); "
             'expected one object such as {"map": "http://data.europeana.eu/concept/43"}.'
-        ) from None
+        ) from error
     is_object = isinstance(pairs, list) and all(isinstance(pair, tuple) for pair in pairs)
     if not is_object or not pairs:
         raise VocabularyError(f"{path} must hold one JSON object with at least one label.")

@@ -130,10 +130,10 @@ def _in_any(address: IPAddress, networks: Sequence[IPNetwork]) -> bool:
 def _network(text: str) -> IPNetwork:
     try:
         return ip_network(text)
-    except ValueError:
+    except ValueError as error:
         raise UsageError(
             f"FETCH_ALLOW_ADDRESSES: '{text}' is not a network; write 127.0.0.0/8 or fd00::/8."
-        ) from None
+        ) from error
 
 
 def system_lookup(host: str) -> Sequence[str]:

@@ -138,4 +138,5 @@ def _port(parts: SplitResult) -> int:
 
 
 def _invalid(what: str) -> RecordError:
+    """To be raised without its cause, which may quote a password or a key in the URL."""
     return Reason.INVALID_URL.error(f"the URL {what}")

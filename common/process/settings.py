@@ -28,6 +28,7 @@ class EnvironmentSettings(BaseSettings):
                 f"{str(part['loc'][0]).upper()}: {part['msg'].lower()}"
                 for part in error.errors(include_input=False)
             )
+            # The cause quotes every variable, the secret ones too.
             raise UsageError(f"Check the environment variables: {wrong}.") from None
 
 

@@ -28,7 +28,7 @@ def store_url(settings: StoreSettings) -> URL:
     except ArgumentError:
         raise UsageError(
             "DATABASE_URL is no URL; expected postgresql://user:password@host/database."
-        ) from None
+        ) from None  # the cause may quote the password
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise UsageError(f"DATABASE_URL names {url.get_backend_name()}; the store is Postgres.")
     return url.set(drivername="postgresql+psycopg2")
@@ -104,7 +104,7 @@ def store_errors(url: URL) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise StoreError(f"Postgres at {_shown(url)} cannot be reached: {cause(error)}") from None
+        raise StoreError(f"Postgres at {_shown(url)} cannot be reached: {cause(error)}") from error
 
 
 def _shown(url: URL) -> str:

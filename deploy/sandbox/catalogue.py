@@ -120,7 +120,7 @@ def read_catalogue(folder: Path) -> Catalogue:
         try:
             entry = _check_line(line, folder)
         except ValueError as error:
-            raise UsageError(f"{folder / 'catalog.jsonl'}, line {number}: {error}") from None
+            raise UsageError(f"{folder / 'catalog.jsonl'}, line {number}: {error}") from error
         if entry.id in numbers:
             raise UsageError(
                 f"{folder / 'catalog.jsonl'}, line {number}: {entry.id} is already in line"
@@ -145,7 +145,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         with path.open("rb") as lines:
             yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}.") from None
+        raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
 
 
 def _check_line(line: bytes, folder: Path) -> _Line:
@@ -154,7 +154,7 @@ def _check_line(line: bytes, folder: Path) -> _Line:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from error
     picture = folder / entry.image
     if not picture.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"image {entry.image!r} is outside the catalogue's folder.")

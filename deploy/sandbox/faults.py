@@ -93,11 +93,11 @@ def read_faults(path: Path) -> Faults:
     try:
         return TypeAdapter(Faults).validate_json(path.read_bytes())
     except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}.") from None
+        raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path}: {place}: {first['msg']}") from None
+        raise UsageError(f"{path}: {place}: {first['msg']}") from error
 
 
 def with_latency(faults: Faults, seconds: float | tuple[float, float]) -> Faults:

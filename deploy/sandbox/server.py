@@ -177,7 +177,7 @@ def _listen(addresses: Sequence[str], port: int) -> list[socket.socket]:
                 listening.close()
             if port == 0 and error.errno == errno.EADDRINUSE and attempt < PORT_ATTEMPTS - 1:
                 continue  # free on one address, taken on another
-            raise UsageError(_why_not(error, address, chosen)) from None
+            raise UsageError(_why_not(error, address, chosen)) from error
         return sockets
     raise AssertionError("unreachable")
 

@@ -199,5 +199,5 @@ def _seconds(instant: str, *, open_end: float) -> float:
         return open_end
     try:
         return datetime.fromisoformat(instant).timestamp()
-    except ValueError:
-        raise QueryError(f"{instant!r} is not a date and time.") from None
+    except ValueError as error:
+        raise QueryError(f"{instant!r} is not a date and time.") from error

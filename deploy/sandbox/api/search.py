@@ -73,7 +73,7 @@ class SearchApi:
         try:
             found = self._find(filters, order := parse_order(sort))
         except (QueryError, OrderError) as error:
-            raise _invalid(str(error)) from None
+            raise _invalid(str(error)) from error
         search = f"{filters}{sort}"
         items = _cut(found, order, page, search)
         envelope: Json = {"apikey": request[KEY], "success": True, "requestNumber": 999}
@@ -186,9 +186,9 @@ def _cut(found: Sequence[Item], order: Order, page: Page, search: str) -> Sequen
         raise _invalid("Cursor functionality requires a sort by europeana_id as tie breaker.")
     try:
         place = order.place_of(page.cursor, found, search=search)
-    except CursorError:
+    except CursorError as error:
         advice = "Please make sure you encode the cursor value before sending it to the API."
         raise RequestRefusedError(
             400, f"Invalid cursor value. {advice}", code="400-SC", message=advice
-        ) from None
+        ) from error
     return found[place : place + page.rows]
