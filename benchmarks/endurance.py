@@ -20,6 +20,7 @@ import typer
 from benchmarks.parts.report import at_least, at_most, finish
 from benchmarks.parts.tiny_service import TinyService, record_ids, tiny_service
 from common.process.progress import progress
+from common.store.tables import PictureChoice
 from worker import jobs
 
 LOOKS_PER_SECOND = 2
@@ -35,7 +36,7 @@ def resident_mib(process_id: int) -> float:
 
 def measure(service: TinyService, records: int) -> dict[str, float]:
     """One job over all records; the figures."""
-    options = jobs.JobOptions(picture="media")
+    options = jobs.JobOptions(picture=PictureChoice.MEDIA)
     job_id = jobs.enqueue(service.engine, record_ids(records), options).job_id
     held: dict[int, list[float]] = defaultdict(list)
     with service.worker() as process_id, progress("settled", records) as report:

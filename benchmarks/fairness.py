@@ -24,6 +24,7 @@ from sqlalchemy import Engine, TextClause, text
 from benchmarks.parts.report import at_least, at_most, finish
 from benchmarks.parts.tiny_service import TinyService, record_ids, tiny_service, wait_for
 from benchmarks.parts.watching import watching
+from common.store.tables import PictureChoice, Priority
 from worker import jobs
 
 URGENT = 200  # records
@@ -67,7 +68,7 @@ class ChunkTimes:
 def urgent_seconds(engine: Engine, number: int, count: int) -> float:
     """From the acceptance to the end of an urgent job, by the clock of the database."""
     first = count - (number + 1) * URGENT
-    options = jobs.JobOptions(priority="urgent", picture="media")
+    options = jobs.JobOptions(priority=Priority.URGENT, picture=PictureChoice.MEDIA)
     job_id = jobs.enqueue(engine, record_ids(URGENT, first=first), options).job_id
     wait_for(lambda: jobs.status(engine, job_id).state == "done")
     status = jobs.status(engine, job_id)
@@ -105,7 +106,9 @@ def measure(service: TinyService, records: int, urgent_jobs: int) -> dict[str, f
     """The bulk job, the urgent ones beside it, and what an operator says."""
     rng = random.Random(1)
     engine = service.engine
-    bulk = jobs.enqueue(engine, record_ids(records), jobs.JobOptions(picture="media")).job_id
+    bulk = jobs.enqueue(
+        engine, record_ids(records), jobs.JobOptions(picture=PictureChoice.MEDIA)
+    ).job_id
     times = ChunkTimes(engine, bulk)
     with service.worker(WORKER_CONNECTIONS=CONNECTIONS), times.watched():
         wait_for(lambda: len(times.seconds) > 1)

@@ -27,6 +27,7 @@ from common.fetch.host_limits import HostLimits, LocalHostLimiter
 from common.pictures.decode import decode
 from common.pictures.sources import PictureUrl
 from common.process.cores import switch_threads_often
+from common.store.tables import PictureChoice, PictureSource
 from common.vision.model import Model, load_bundle
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
 from worker.enrich.models import LoadedModel
@@ -155,7 +156,7 @@ class _Shelf(RecordResolver):
     ) -> tuple[dict[str, Target], dict[str, RecordError]]:
         places = {each: f"http://disk{self._paths[each]}" for each in record_ids}
         return {
-            each: Target(record_id=each, pictures=(PictureUrl(url, "media"),))
+            each: Target(record_id=each, pictures=(PictureUrl(url, PictureSource.MEDIA),))
             for each, url in places.items()
         }, {}
 
@@ -177,7 +178,7 @@ def _leases(record_ids: Sequence[str]) -> list[Lease]:
             token=1,
             retries=0,
             model_id=1,
-            picture="media",
+            picture=PictureChoice.MEDIA,
             record_ids=tuple(record_ids[start : start + CHUNK_SIZE]),
         )
         for number, start in zip(itertools.count(1), starts, strict=False)

@@ -15,6 +15,7 @@ import psutil
 import torch
 from sqlalchemy import Engine, create_engine, text
 
+from common.store.tables import PictureChoice
 from common.vision.model import Description, bundle_sha256
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
@@ -91,7 +92,7 @@ class Service:
         return ended
 
     def _enqueue(self, record_ids: Sequence[str], model: str) -> UUID:
-        options = jobs.JobOptions(picture="media", model=model)
+        options = jobs.JobOptions(picture=PictureChoice.MEDIA, model=model)
         return jobs.enqueue(self.engine, record_ids, options).job_id
 
     def _enriched(self, job_id: UUID, record_ids: Sequence[str]) -> tuple[int, float]:

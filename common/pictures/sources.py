@@ -8,14 +8,16 @@ which of the two it looks at; a model says which it was trained on.
 import re
 from dataclasses import dataclass
 from hashlib import md5
-from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-Picture = Literal["thumbnail", "media", "auto"]
-Source = Literal["thumbnail", "media"]
+from common.store.tables import PictureChoice, PictureSource, Priority
+
 _V3_PATH = re.compile(r".*/thumbnail/v3/(?:200|400)/([0-9a-fA-F]{8,128})(?:\.\w+)?")
 _BY_URL_PATH = re.compile(r".*/(?:thumbnail/v2/url\.json|thumbnail-by-url\.json|api/image)")
-_OTHER = {"thumbnail": ("media", "auto"), "media": ("thumbnail",)}
+_OTHER: dict[str, tuple[str, ...]] = {
+    PictureSource.THUMBNAIL: (PictureChoice.MEDIA, PictureChoice.AUTO),
+    PictureSource.MEDIA: (PictureChoice.THUMBNAIL,),
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class PictureUrl:
     """Where a record's picture may be found, and whether that is the file or its thumbnail."""
 
     url: str
-    source: Source
+    source: PictureSource
 
 
 def thumbnail_url(media_url: str, *, api_url: str) -> str:
@@ -47,17 +49,17 @@ def thumbnail_of_preview(preview_url: str, *, api_url: str) -> str | None:
 
 
 def picture_urls(
-    media_url: str | None, preview_url: str | None, *, picture: Picture, api_url: str
+    media_url: str | None, preview_url: str | None, *, picture: PictureChoice, api_url: str
 ) -> tuple[PictureUrl, ...]:
     """Where to look for a record's picture, the best place first; empty when it has none."""
     places: list[PictureUrl] = []
-    if media_url and picture != "thumbnail":
-        places.append(PictureUrl(media_url, "media"))
-    if picture != "media":
+    if media_url and picture != PictureChoice.THUMBNAIL:
+        places.append(PictureUrl(media_url, PictureSource.MEDIA))
+    if picture != PictureChoice.MEDIA:
         preview = thumbnail_of_preview(preview_url, api_url=api_url) if preview_url else None
         own = thumbnail_url(media_url, api_url=api_url) if media_url else None
         thumbnails = dict.fromkeys(url for url in (preview, own) if url)
-        places.extend(PictureUrl(url, "thumbnail") for url in thumbnails)
+        places.extend(PictureUrl(url, PictureSource.THUMBNAIL) for url in thumbnails)
     return tuple(places)
 
 
@@ -78,10 +80,10 @@ class PictureKinds:
         return self.looks_at in _OTHER.get(self.trained_on or "", ())
 
 
-def usual_picture(priority: str) -> Picture:
+def usual_picture(priority: Priority) -> PictureChoice:
     """What a job looks at unless it is told.
 
     Thumbnails for bulk jobs: they are large enough for every classifier, spare the museums and
     outlive dead links. The provider's file first for urgent ones.
     """
-    return "thumbnail" if priority == "bulk" else "auto"
+    return PictureChoice.THUMBNAIL if priority == Priority.BULK else PictureChoice.AUTO

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from common.errors import EnrichmentError
 from common.fetch.download import CONNECTIONS
-from common.pictures.sources import Picture
 from common.process.settings import ImageSettings
 from common.store.session import open_store
+from common.store.tables import ImageState, PictureChoice
 from harvester.commands.options import DatasetName
 from harvester.pictures.folders import place_pictures
 from harvester.pictures.harvest import DEFAULT_MAX_SIDE, ImageOptions, harvest_images
@@ -27,12 +27,12 @@ def images(
         typer.Option(help="Also place the pictures of single-label records here, by category."),
     ] = None,
     picture: Annotated[
-        Picture,
+        PictureChoice,
         typer.Option(
             help="Europeana's 400-pixel thumbnail, the provider's file, or the file and where that "
             "fails the thumbnail. Records that failed by another choice are tried again."
         ),
-    ] = "auto",
+    ] = PictureChoice.AUTO,
     connections: Annotated[
         int, typer.Option(min=1, max=1024, help="Downloads at a time.")
     ] = CONNECTIONS,
@@ -94,7 +94,7 @@ def _show_counts(counts: Sequence[PictureCount]) -> None:
     for count in counts:
         table.add_row(count.state, count.why, f"{count.records:,}", _moment(count.again_from))
     Console().print(table)
-    if not any(count.state == "stored" for count in counts):
+    if not any(count.state == ImageState.STORED for count in counts):
         raise EnrichmentError(
             "No picture was obtained; the reasons are in the table, and by host with --report."
         )

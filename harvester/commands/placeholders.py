@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.store.session import open_store
+from common.store.tables import Verdict
 from harvester.pictures.placeholders import judge, judged_pictures
 
 
@@ -26,8 +27,8 @@ def placeholders(
     Example: harvester placeholders --picture 3f5a...
     """
     engine = open_store()
-    judge(engine, picture or [], "picture")
-    judge(engine, placeholder or [], "placeholder")
+    judge(engine, picture or [], Verdict.PICTURE)
+    judge(engine, placeholder or [], Verdict.PLACEHOLDER)
     table = Table("verdict", "records")
     for column in ("SHA-256", "for example"):
         table.add_column(column, overflow="fold")  # to be copied

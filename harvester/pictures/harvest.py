@@ -20,11 +20,11 @@ from common.fetch.client import Fetched, PictureFetcher
 from common.fetch.download import CONNECTIONS, fetch_all
 from common.fetch.host_limits import HostLimiter
 from common.fetch.shared_limits import SharedHostLimiter
-from common.pictures.sources import Picture
 from common.process.progress import progress
 from common.process.settings import ImageSettings
 from common.reasons import Reason
 from common.store.records import find_dataset
+from common.store.tables import PictureChoice
 from harvester.pictures.files import PictureFile, PictureFolder, remove_stale_files
 from harvester.pictures.placeholders import Placeholders
 from harvester.pictures.rows import Candidate, ImageRows, count_due, due_candidates
@@ -54,7 +54,7 @@ _log = structlog.get_logger()
 class ImageOptions:
     """How the pictures of a dataset are fetched and stored; `max_side` None keeps originals."""
 
-    picture: Picture = "auto"
+    picture: PictureChoice = PictureChoice.AUTO
     connections: int = CONNECTIONS
     max_side: int | None = DEFAULT_MAX_SIDE
 

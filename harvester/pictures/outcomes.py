@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from common.errors import RecordError, TransientRecordError
 from common.europeana.metadata import storable
-from common.pictures.sources import Source
 from common.reasons import Reason, Retry
+from common.store.tables import ImageState, PictureSource
 from harvester.pictures.files import PictureFile
 
 GROWTH = 4  # each delay is so many times the one before
@@ -24,7 +24,7 @@ class PictureOutcome:
 
     record_id: str
     attempts: int
-    source: Source | None = None
+    source: PictureSource | None = None
     picture: PictureFile | None = None
     errors: tuple[RecordError, ...] = ()
 
@@ -32,13 +32,16 @@ class PictureOutcome:
         """The row of the image table, in the order of its columns."""
         if self.picture:
             found = self.picture
+            no_reason = (None, None)
             where = (found.sha256, found.path, found.width, found.height, self.source)
-            return (self.record_id, "stored", None, None, *where, self.attempts + 1, now, now)
+            when = (self.attempts + 1, now, now)
+            return (self.record_id, ImageState.STORED, *no_reason, *where, *when)
         counts = any(_counts(error) for error in self.errors)
         attempts = max(1, self.attempts + counts)
         error, due = _try_again(self.errors, attempts, now)
-        why = ("deferred" if due else "failed", error.reason, storable(error.detail))
-        return (self.record_id, *why, *[None] * 4, self.source, attempts, due or now, now)
+        state = ImageState.DEFERRED if due else ImageState.FAILED
+        why = (error.reason, storable(error.detail))
+        return (self.record_id, state, *why, *[None] * 4, self.source, attempts, due or now, now)
 
 
 def _try_again(

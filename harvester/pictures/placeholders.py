@@ -12,18 +12,15 @@ before what the count says, and takes effect at the next run.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
 from common.reasons import Reason
 from common.store.bulk import upsert
-from common.store.tables import PictureVerdict
+from common.store.tables import PictureVerdict, Verdict
 
 MIN_URLS = 5  # from which on the same bytes count as a placeholder
-
-Verdict = Literal["placeholder", "picture"]
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, Row, text
 
 from common.reasons import Reason
 from common.store.records import find_dataset
+from common.store.tables import ImageState
 
 NO_HOST = "(names no file)"
 NOT_TRIED = "not yet tried"
@@ -107,11 +108,11 @@ def report_hosts(engine: Engine, name: str) -> list[HostReport]:
 def _host_report(host: str, rows: Sequence[Row[Any]]) -> HostReport:
     missing: Counter[str] = Counter()
     for row in rows:
-        if row.state != "stored":
+        if row.state != ImageState.STORED:
             missing[row.reason or NOT_TRIED] += row.records
     return HostReport(
         host=host,
-        stored=sum(row.records for row in rows if row.state == "stored"),
+        stored=sum(row.records for row in rows if row.state == ImageState.STORED),
         reasons=dict(missing.most_common()),
         again_from=min((row.again_from for row in rows if row.again_from), default=None),
     )

@@ -6,16 +6,16 @@ Rows are written a batch at a time, so a run goes on where it stopped, however i
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 from sqlalchemy import Engine, Row, func, select, text
 
 from common.errors import RecordError
-from common.pictures.sources import Picture, PictureUrl, Source, picture_urls
+from common.pictures.sources import PictureUrl, picture_urls
 from common.process.progress import ProgressReport
 from common.reasons import Reason
 from common.store.bulk import upsert
-from common.store.tables import Image
+from common.store.tables import Image, ImageState, PictureChoice, PictureSource
 from harvester.pictures.files import PictureFile
 from harvester.pictures.outcomes import PictureOutcome
 
@@ -66,7 +66,7 @@ class Candidate:
 
     record_id: str
     places: tuple[PictureUrl, ...]
-    only_source: Source | None  # that is asked, now and before; None: both
+    only_source: PictureSource | None  # that is asked, now and before; None: both
     attempts: int = 0
     errors: tuple[RecordError, ...] = ()
 
@@ -92,7 +92,7 @@ class Candidate:
         )
 
 
-def count_due(engine: Engine, dataset: int, picture: Picture) -> int:
+def count_due(engine: Engine, dataset: int, picture: PictureChoice) -> int:
     """How many records of a dataset are to be looked for now."""
     with engine.connect() as connection:
         chosen = _chosen(dataset, picture)
@@ -100,7 +100,7 @@ def count_due(engine: Engine, dataset: int, picture: Picture) -> int:
 
 
 def due_candidates(
-    engine: Engine, dataset: int, picture: Picture, *, api_url: str
+    engine: Engine, dataset: int, picture: PictureChoice, *, api_url: str
 ) -> Iterator[Candidate]:
     """Those records, page by page: no transaction stays open for hours."""
     chosen = _chosen(dataset, picture) | {"limit": RECORDS_AT_ONCE}
@@ -115,14 +115,14 @@ def due_candidates(
         after = rows[-1].position
 
 
-def _chosen(dataset: int, picture: Picture) -> dict[str, Any]:
+def _chosen(dataset: int, picture: PictureChoice) -> dict[str, Any]:
     return {"dataset": dataset, "picture": picture, "forbidden": [*_FORBIDDEN]}
 
 
-def _candidate(row: Row[Any], picture: Picture, api_url: str) -> Candidate:
+def _candidate(row: Row[Any], picture: PictureChoice, api_url: str) -> Candidate:
     places = picture_urls(row.media_url, row.preview_url, picture=picture, api_url=api_url)
-    only_source = next((source for source in get_args(Source) if source == picture), None)
-    if row.state != "failed" or row.reason in _FORBIDDEN:
+    only_source = None if picture is PictureChoice.AUTO else PictureSource(picture)
+    if row.state != ImageState.FAILED or row.reason in _FORBIDDEN:
         return Candidate(
             record_id=row.record_id, places=places, only_source=only_source, attempts=row.attempts
         )

@@ -1,22 +1,23 @@
 """`worker enqueue`: arguments only."""
 
 from getpass import getuser
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from common.errors import UsageError
-from common.pictures.sources import Picture, PictureKinds
+from common.pictures.sources import PictureKinds
 from common.store.session import open_store
+from common.store.tables import PictureChoice, Priority
 from worker import jobs
 from worker.commands.options import console
 from worker.jobs import JobOptions, Records, RecordSelection
 from worker.jobs.records import RejectedLines, read_files, refuse_rejected
 
-_TITLES = {
-    "thumbnail": "Europeana's thumbnails",
-    "media": "the providers' files",
-    "auto": "the providers' files",
+_TITLES: dict[str, str] = {
+    PictureChoice.THUMBNAIL: "Europeana's thumbnails",
+    PictureChoice.MEDIA: "the providers' files",
+    PictureChoice.AUTO: "the providers' files",
 }
 
 
@@ -45,10 +46,10 @@ def enqueue(
         typer.Option(metavar="NAME[@VERSION]", help="another model than the active one"),
     ] = None,
     priority: Annotated[
-        Literal["urgent", "bulk"], typer.Option(help="urgent jobs overtake bulk jobs")
-    ] = "bulk",
+        Priority, typer.Option(help="urgent jobs overtake bulk jobs")
+    ] = Priority.BULK,
     picture: Annotated[
-        Picture | None,
+        PictureChoice | None,
         typer.Option(
             help="what to look at: Europeana's thumbnail, the provider's file, or (auto) the file "
             "with the thumbnail as fallback",

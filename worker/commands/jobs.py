@@ -1,28 +1,19 @@
 """`worker jobs`: arguments only."""
 
 import json
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from common.store.session import open_store
+from common.store.tables import JobState
 from worker.jobs import list_jobs
 from worker.jobs.watch import show_jobs
 
 
-class State(StrEnum):
-    """The states of a job, for Typer, which takes lists of members only."""
-
-    RUNNING = "running"
-    PAUSED = "paused"
-    DONE = "done"
-    CANCELLED = "cancelled"
-
-
 def jobs(
     state: Annotated[
-        list[State] | None, typer.Option(help="only jobs in this state; may be repeated")
+        list[JobState] | None, typer.Option(help="only jobs in this state; may be repeated")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON array")] = False,
 ) -> None:

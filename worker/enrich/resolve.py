@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from sqlalchemy import Engine, text
 
 from common.errors import ApiError, RateLimitedError, RecordError
 from common.europeana.api import EuropeanaApi, look_up
 from common.europeana.metadata import RecordMetadata
-from common.pictures.sources import Picture, PictureUrl, picture_urls
+from common.pictures.sources import PictureUrl, picture_urls
 from common.reasons import Reason
 from common.store.records import save_aliases, save_records
+from common.store.tables import PictureChoice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class RecordResolver:
         self._api_url = api_url
 
     def resolve(
-        self, record_ids: Sequence[str], *, picture: str
+        self, record_ids: Sequence[str], *, picture: PictureChoice
     ) -> tuple[dict[str, Target], dict[str, RecordError]]:
         """Targets and errors by the ID that was asked for; together they cover all of them."""
         known = self._stored(record_ids)
@@ -83,12 +83,9 @@ class RecordResolver:
             save_aliases(connection, told.moved)
         return told.found, dict(told.gone)
 
-    def _pictures(self, record: _Known, picture: str) -> tuple[PictureUrl, ...]:
+    def _pictures(self, record: _Known, picture: PictureChoice) -> tuple[PictureUrl, ...]:
         return picture_urls(
-            record.media_url,
-            record.preview_url,
-            picture=cast(Picture, picture),
-            api_url=self._api_url,
+            record.media_url, record.preview_url, picture=picture, api_url=self._api_url
         )
 
 

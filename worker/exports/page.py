@@ -15,6 +15,7 @@ from uuid import UUID
 
 from common.errors import UsageError
 from common.process.progress import ProgressReport, progress
+from common.store.tables import PictureSource
 from worker.exports.selection import EnrichmentRow, Sample
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 TEMPLATE = "page.html.jinja"
 RECORD_PAGE = "https://www.europeana.eu/item"
-SOURCES = {"media": "provider's file", "thumbnail": "thumbnail"}
+SOURCES: dict[str, str] = {
+    PictureSource.MEDIA: "provider's file",
+    PictureSource.THUMBNAIL: "thumbnail",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
+from common.store.tables import JobState
 from worker.enrich.heatmap_files import relative_path
 
 ROWS_AT_ONCE = 5_000  # from the cursor of the server
@@ -148,7 +149,7 @@ def is_unfinished(engine: Engine, job: UUID) -> bool:
     """Whether records of a job may still get enrichments."""
     with engine.connect() as connection:
         state = connection.execute(_JOB_STATE, {"job": job}).scalar_one_or_none()
-    return state not in ("done", "cancelled")
+    return state is None or not JobState(state).is_over
 
 
 def _check(connection: Connection, selection: Selection) -> None:

@@ -15,6 +15,7 @@ from typing import BinaryIO, Literal, TextIO
 
 from common.europeana import linked_data
 from common.europeana.linked_data import annotation_page, concept_annotation
+from common.store.tables import PictureSource
 from worker.exports.selection import EnrichmentRow
 
 Target = Literal["record", "image"]
@@ -96,7 +97,7 @@ def _cells(row: EnrichmentRow) -> tuple[str, ...]:
 
 
 def _annotation(row: EnrichmentRow, target: Target) -> dict[str, object]:
-    of_image = target == "image" and row.picture == "media"
+    of_image = target == "image" and row.picture == PictureSource.MEDIA
     return concept_annotation(
         record_id=row.record_id,
         concept_uri=row.concept,

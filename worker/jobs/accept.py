@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, text
 
 from common.errors import ModelError, UsageError
 from common.europeana.record_ids import parse_record_id
-from common.pictures.sources import Picture, PictureKinds, usual_picture
+from common.pictures.sources import PictureKinds, usual_picture
 from common.store.bulk import copy_rows
+from common.store.tables import PictureChoice, Priority
 from worker.jobs.records import RecordSelection, submit_selection
 from worker.ledger.chunks import CHUNK_SIZE
 
@@ -27,8 +28,8 @@ class JobOptions:
     a heatmap of where the model looked.
     """
 
-    priority: Literal["urgent", "bulk"] = "bulk"
-    picture: Picture | None = None
+    priority: Priority = Priority.BULK
+    picture: PictureChoice | None = None
     model: str | None = None
     unseen: bool = False
     explain: bool = False
@@ -36,7 +37,7 @@ class JobOptions:
     idempotency_key: str | None = None
 
     @property
-    def looks_at(self) -> Picture:
+    def looks_at(self) -> PictureChoice:
         """Which pictures the job looks at."""
         return self.picture or usual_picture(self.priority)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
+from common.store.tables import JobState
 
 RATE_SECONDS = 300  # the rate is that of the last so many seconds
 HOSTS_SHOWN = 5
@@ -50,7 +51,7 @@ class Status:
     @property
     def seconds_left(self) -> float | None:
         """How long the rest takes at this rate; records that are put off may take longer."""
-        return self.waiting / self.rate if self.rate and self.state == "running" else None
+        return self.waiting / self.rate if self.rate and self.state == JobState.RUNNING else None
 
     def as_json(self) -> dict[str, Any]:
         """The status as a JSON object."""
@@ -208,10 +209,9 @@ _JOBS = text(f"""
     WHERE job.state = ANY(CAST(:states AS text[]))
     ORDER BY job.state NOT IN ('running', 'paused'), job.created_at DESC LIMIT :shown
 """)
-STATES = ("running", "paused", "done", "cancelled")
 
 
-def list_jobs(engine: Engine, states: Sequence[str] = STATES) -> list[JobRow]:
+def list_jobs(engine: Engine, states: Sequence[JobState] = tuple(JobState)) -> list[JobRow]:
     """The jobs in these states, unfinished ones first, then the newest; SHOWN at most."""
     asked = {"states": list(states), "shown": SHOWN, "rate_seconds": RATE_SECONDS}
     with engine.connect() as connection:

@@ -14,8 +14,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
+from common.store.tables import JobState
 from worker.ledger import chunks
 
+_UNFINISHED = (JobState.RUNNING, JobState.PAUSED)
 _STATE = text("SELECT state FROM job WHERE id = :job_id FOR NO KEY UPDATE")
 _SET = text("""
     UPDATE job SET state = :state, finished_at = CASE WHEN :state = 'cancelled' THEN now() END
@@ -34,7 +36,7 @@ def pause(engine: Engine, job_id: UUID) -> None:
         UsageError: there is no such job, or it is over.
     """
     with engine.begin() as connection:
-        _change(connection, job_id, "paused", "running", "paused")
+        _change(connection, job_id, JobState.PAUSED, *_UNFINISHED)
 
 
 def resume(engine: Engine, job_id: UUID) -> None:
@@ -44,7 +46,7 @@ def resume(engine: Engine, job_id: UUID) -> None:
         UsageError: there is no such job, or it is over.
     """
     with engine.begin() as connection:
-        _change(connection, job_id, "running", "running", "paused")
+        _change(connection, job_id, JobState.RUNNING, *_UNFINISHED)
         connection.execute(_FORGET_HINTS, {"job_id": job_id})
         chunks.complete_job(connection, job_id)
 
@@ -56,10 +58,10 @@ def cancel(engine: Engine, job_id: UUID) -> None:
         UsageError: there is no such job, or it is done.
     """
     with engine.begin() as connection:
-        _change(connection, job_id, "cancelled", "running", "paused", "cancelled")
+        _change(connection, job_id, JobState.CANCELLED, *_UNFINISHED, JobState.CANCELLED)
 
 
-def _change(connection: Connection, job_id: UUID, to: str, *allowed: str) -> None:
+def _change(connection: Connection, job_id: UUID, to: JobState, *allowed: JobState) -> None:
     state = _lock(connection, job_id)
     if state not in allowed:
         raise UsageError(f"Job {job_id} is {state}; it cannot become {to} any more.")
@@ -67,11 +69,11 @@ def _change(connection: Connection, job_id: UUID, to: str, *allowed: str) -> Non
         connection.execute(_SET, {"job_id": job_id, "state": to})
 
 
-def _lock(connection: Connection, job_id: UUID) -> str:
+def _lock(connection: Connection, job_id: UUID) -> JobState:
     state: str | None = connection.execute(_STATE, {"job_id": job_id}).scalar_one_or_none()
     if state is None:
         raise UsageError(f"There is no job {job_id}.")
-    return state
+    return JobState(state)
 
 
 # Each failed record leaves the chunk that counted it, so that every record stays in one chunk and
@@ -134,7 +136,7 @@ def retry(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> int:
         "chunk_size": chunks.CHUNK_SIZE,
     }
     with engine.begin() as connection:
-        if _lock(connection, job_id) == "cancelled":
+        if _lock(connection, job_id) is JobState.CANCELLED:
             raise UsageError(f"Job {job_id} was cancelled; enqueue its records again.")
         records: int = connection.execute(_RETRY, asked).scalar_one()
         if records == 0:

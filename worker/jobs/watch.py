@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
 
+from common.store.tables import JobState
 from worker.jobs import FailingHost, JobRow, Status, failing_hosts, status
 
 SECONDS_BETWEEN_LOOKS = 1.0
 LOOKS_BETWEEN_LINES = 10  # where the output is no terminal
 NARROWEST = 132  # columns, where the output is no terminal
-_OVER = ("done", "cancelled")
 
 _Show = Callable[[Status, Sequence[FailingHost]], None]
 
@@ -32,7 +32,7 @@ def watch_job(engine: Engine, job_id: UUID) -> Status:
     """
     current = status(engine, job_id)
     with _screen(Console(stderr=True, highlight=False)) as show:
-        while current.state not in _OVER:
+        while not JobState(current.state).is_over:
             show(current, failing_hosts(engine, job_id))
             time.sleep(SECONDS_BETWEEN_LOOKS)
             current = status(engine, job_id)

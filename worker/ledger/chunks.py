@@ -22,7 +22,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
-from common.store.tables import IS_PUT_OFF
+from common.store.tables import IS_PUT_OFF, PictureChoice
 
 CHUNK_SIZE = 256  # records
 
@@ -40,7 +40,7 @@ class Lease:
     token: int
     retries: int
     model_id: int
-    picture: str
+    picture: PictureChoice
     record_ids: tuple[str, ...]
     explain: bool = False
     waited_seconds: float = 0.0
@@ -119,7 +119,8 @@ def _claim(engine: Engine, statement: TextClause, asked: Mapping[str, object]) -
         row = connection.execute(statement, asked).mappings().one_or_none()
     if row is None:
         return None
-    return Lease(**{**row, "record_ids": tuple(row["record_ids"])})
+    picture, record_ids = PictureChoice(row["picture"]), tuple(row["record_ids"])
+    return Lease(**{**row, "picture": picture, "record_ids": record_ids})
 
 
 _RENEW = text("""

@@ -28,7 +28,7 @@ from sqlalchemy import Connection, Engine, RowMapping, text
 from sqlalchemy.exc import OperationalError
 
 from common.reasons import Reason
-from common.store.tables import IS_PUT_OFF
+from common.store.tables import IS_PUT_OFF, Priority
 from worker.ledger.chunks import complete_job
 
 SPLIT_INTO = 16  # chunks: 256 -> 16 -> 1
@@ -115,7 +115,7 @@ class Hint:
 
     job_id: UUID
     number: int
-    priority: str
+    priority: Priority
 
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
@@ -153,7 +153,7 @@ _CHOOSE = text(f"""
         WHERE chunk.job_id = chosen.job_id AND chunk.number = chosen.number
         RETURNING chosen.*
     )
-    SELECT job_id, number, :priority AS priority FROM hinted ORDER BY turn, created_at
+    SELECT job_id, number FROM hinted ORDER BY turn, created_at
 """)
 
 
@@ -168,9 +168,12 @@ def choose(connection: Connection, *, hint_seconds: float) -> list[Hint]:
     if swept != Sweep(returned=0, split=0, dead=0):
         log.warning("leases ran out", returned=swept.returned, split=swept.split, dead=swept.dead)
     window = _look(connection, hint_seconds)
-    urgent = _choose(connection, "urgent", window.room("urgent"), hint_seconds)
-    window.hinted["urgent"] += len(urgent)
-    return urgent + _choose(connection, "bulk", window.room("bulk"), hint_seconds)
+    hints: list[Hint] = []
+    for priority in (Priority.URGENT, Priority.BULK):
+        chosen = _choose(connection, priority, window.room(priority), hint_seconds)
+        window.hinted[priority] += len(chosen)
+        hints += chosen
+    return hints
 
 
 @dataclass(frozen=True)
@@ -180,13 +183,13 @@ class _Window:
     leased: Counter[str]
     hinted: Counter[str]
 
-    def room(self, priority: str) -> int:
+    def room(self, priority: Priority) -> int:
         """How many more chunks of this priority may be hinted at."""
         in_work = self.leased.total()
         room = SPARE_HINTS + 2 * in_work - self.hinted[priority]
-        if priority == "bulk" and self.hinted["urgent"]:
+        if priority is Priority.BULK and self.hinted[Priority.URGENT]:
             share = max(1, in_work // BULK_SHARE)
-            room = min(room, share - self.leased["bulk"] - self.hinted["bulk"])
+            room = min(room, share - self.leased[priority] - self.hinted[priority])
         return max(0, room)
 
 
@@ -198,11 +201,14 @@ def _look(connection: Connection, hint_seconds: float) -> _Window:
     )
 
 
-def _choose(connection: Connection, priority: str, room: int, hint_seconds: float) -> list[Hint]:
+def _choose(
+    connection: Connection, priority: Priority, room: int, hint_seconds: float
+) -> list[Hint]:
     if room == 0:
         return []
     asked = {"priority": priority, "room": room, "lifetime": hint_seconds}
-    return [Hint(**row) for row in connection.execute(_CHOOSE, asked).mappings()]
+    rows = connection.execute(_CHOOSE, asked)
+    return [Hint(job_id=row.job_id, number=row.number, priority=priority) for row in rows]
 
 
 class Dispatcher(threading.Thread):

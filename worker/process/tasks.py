@@ -5,7 +5,7 @@ neither ends the worker nor comes back.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import structlog
@@ -18,8 +18,8 @@ from common import broker
 from common.broker import by_name, first_problem
 from common.errors import EnrichmentError, InvalidRecordIdError
 from common.europeana.record_ids import parse_record_id
-from common.pictures.sources import Picture
 from common.process.settings import BrokerSettings
+from common.store.tables import PictureChoice, Priority
 from worker import jobs
 from worker.jobs import JobOptions
 from worker.jobs.records import RejectedLines
@@ -36,11 +36,12 @@ MAX_CHUNK_NUMBER = 2**31 - 1  # what its column holds
 LONGEST_WAIT = 60  # seconds between two tries to accept a list while the database is away
 log = structlog.get_logger()
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+FROM_TEXT = Field(strict=False)  # an enum member is text in a message
 
 
-def queue_of(priority: str) -> str:
+def queue_of(priority: Priority) -> str:
     """The queue for hints of a job of this priority."""
-    return URGENT_QUEUE if priority == "urgent" else BULK_QUEUE
+    return URGENT_QUEUE if priority is Priority.URGENT else BULK_QUEUE
 
 
 def create_app(settings: BrokerSettings) -> Celery:
@@ -58,8 +59,8 @@ class Submission(BaseModel):
     record_ids: list[str] = Field(min_length=1, max_length=MAX_SUBMITTED)
     idempotency_key: Name
     submitter: Name | None = None
-    priority: Literal["urgent", "bulk"] = "bulk"
-    picture: Picture | None = None
+    priority: Annotated[Priority, FROM_TEXT] = Priority.BULK
+    picture: Annotated[PictureChoice, FROM_TEXT] | None = None
     explain: bool = False
 
 

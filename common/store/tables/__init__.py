@@ -21,18 +21,31 @@ from common.store.tables.harvested import (
     HarvestCursor,
     HostLease,
     Image,
+    ImageState,
+    PictureSource,
     PictureVerdict,
     Record,
     RecordAlias,
+    Verdict,
 )
-from common.store.tables.jobs import IS_PUT_OFF, Job, JobChunk, JobFailure
-from common.store.tables.learned import Checkpoint, PromotedModel, TrainingRun
+from common.store.tables.jobs import (
+    IS_PUT_OFF,
+    ChunkState,
+    Job,
+    JobChunk,
+    JobFailure,
+    JobState,
+    PictureChoice,
+    Priority,
+)
+from common.store.tables.learned import Checkpoint, ModelStage, PromotedModel, TrainingRun
 
 __all__ = [
     "IS_PUT_OFF",
     "RECORD_ID_PATTERN",
     "Base",
     "Checkpoint",
+    "ChunkState",
     "Concept",
     "Dataset",
     "DatasetItem",
@@ -41,13 +54,20 @@ __all__ = [
     "Heatmap",
     "HostLease",
     "Image",
+    "ImageState",
     "Job",
     "JobChunk",
     "JobFailure",
-    "PromotedModel",
+    "JobState",
+    "ModelStage",
+    "PictureChoice",
+    "PictureSource",
     "PictureVerdict",
+    "Priority",
+    "PromotedModel",
     "Record",
     "RecordAlias",
     "SchemaCompatibility",
     "TrainingRun",
+    "Verdict",
 ]

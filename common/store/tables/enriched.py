@@ -13,6 +13,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.store.tables.base import Base, one_of
+from common.store.tables.harvested import PictureSource
 from common.store.tables.references import REFERENCES
 
 
@@ -28,7 +29,7 @@ class Enrichment(Base):
     __tablename__ = "enrichment"
     __table_args__ = (
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence_is_probability"),
-        one_of("source", "media", "thumbnail"),
+        one_of("source", *PictureSource),
     )
 
     model_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -1,6 +1,7 @@
 """What was harvested: concepts, records, datasets of labelled records, and their pictures."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -104,6 +105,21 @@ class HarvestCursor(Base):
     taken: Mapped[int]
 
 
+class PictureSource(StrEnum):
+    """Where a picture comes from: the provider's file, or Europeana's thumbnail of it."""
+
+    MEDIA = "media"
+    THUMBNAIL = "thumbnail"
+
+
+class ImageState(StrEnum):
+    """Whether a record has its picture; a deferred one is tried again."""
+
+    STORED = "stored"
+    FAILED = "failed"
+    DEFERRED = "deferred"
+
+
 class Image(Base):
     """The picture of a record, or why there is none; the file lies at `path` below IMAGE_DIR.
 
@@ -112,8 +128,8 @@ class Image(Base):
 
     __tablename__ = "image"
     __table_args__ = (
-        one_of("state", "stored", "failed", "deferred"),
-        one_of("source", "media", "thumbnail"),
+        one_of("state", *ImageState),
+        one_of("source", *PictureSource),
         CheckConstraint(
             "(state = 'stored') = (sha256 IS NOT NULL AND path IS NOT NULL AND source IS NOT NULL"
             " AND width IS NOT NULL AND height IS NOT NULL)",
@@ -139,12 +155,19 @@ class Image(Base):
     fetched_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class Verdict(StrEnum):
+    """What a stored file is: a stand-in for missing pictures, or a true picture."""
+
+    PLACEHOLDER = "placeholder"
+    PICTURE = "picture"
+
+
 class PictureVerdict(Base):
     """Whether pictures of these bytes stand in for missing ones, by count or by a person's word."""
 
     __tablename__ = "picture_verdict"
     __table_args__ = (
-        one_of("verdict", "placeholder", "picture"),
+        one_of("verdict", *Verdict),
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
     )
 

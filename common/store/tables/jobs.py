@@ -1,6 +1,7 @@
 """What is to be enriched, and how far that has come: the ledger (`worker/ledger/chunks.py`)."""
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import (
@@ -19,6 +20,44 @@ from common.reasons import Stage
 from common.store.tables.base import Base, one_of
 
 
+class JobState(StrEnum):
+    """Where a job stands; see `worker/jobs/steer.py` for what changes it."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no chunk of the job is begun any more."""
+        return self in (JobState.DONE, JobState.CANCELLED)
+
+
+class ChunkState(StrEnum):
+    """Where a chunk stands; see `worker/ledger/chunks.py` for what changes it."""
+
+    READY = "ready"
+    LEASED = "leased"
+    DONE = "done"
+    DEAD = "dead"  # its only record killed workers
+
+
+class Priority(StrEnum):
+    """How soon a job is worked on."""
+
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+class PictureChoice(StrEnum):
+    """Which pictures are looked at: one source, or the file and then its thumbnail (auto)."""
+
+    THUMBNAIL = "thumbnail"
+    MEDIA = "media"
+    AUTO = "auto"
+
+
 class Job(Base):
     """A batch of records to enrich with one model, with heatmaps where it is to `explain`.
 
@@ -27,9 +66,9 @@ class Job(Base):
 
     __tablename__ = "job"
     __table_args__ = (
-        one_of("state", "running", "paused", "done", "cancelled"),
-        one_of("priority", "urgent", "bulk"),
-        one_of("picture", "thumbnail", "media", "auto"),
+        one_of("state", *JobState),
+        one_of("priority", *Priority),
+        one_of("picture", *PictureChoice),
         CheckConstraint("total >= 0", name="total_not_negative"),
         CheckConstraint("chunks >= 0", name="chunks_not_negative"),
         CheckConstraint(
@@ -39,9 +78,9 @@ class Job(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
-    state: Mapped[str] = mapped_column(server_default="running")
-    priority: Mapped[str] = mapped_column(server_default="bulk")
-    picture: Mapped[str] = mapped_column(server_default="auto")
+    state: Mapped[str] = mapped_column(server_default=JobState.RUNNING)
+    priority: Mapped[str] = mapped_column(server_default=Priority.BULK)
+    picture: Mapped[str] = mapped_column(server_default=PictureChoice.AUTO)
     explain: Mapped[bool] = mapped_column(server_default=false())
     total: Mapped[int] = mapped_column(BigInteger, server_default="0")
     chunks: Mapped[int] = mapped_column(server_default="0")
@@ -67,7 +106,7 @@ class JobChunk(Base):
 
     __tablename__ = "job_chunk"
     __table_args__ = (
-        one_of("state", "ready", "leased", "done", "dead"),
+        one_of("state", *ChunkState),
         CheckConstraint("cardinality(record_ids) BETWEEN 0 AND 256", name="record_ids_bounded"),
         CheckConstraint(
             "attempt >= 0 AND retries >= 0 AND token >= attempt", name="token_covers_attempts"
@@ -94,7 +133,7 @@ class JobChunk(Base):
     job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     record_ids: Mapped[list[str]]
-    state: Mapped[str] = mapped_column(server_default="ready")
+    state: Mapped[str] = mapped_column(server_default=ChunkState.READY)
     attempt: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     retries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     token: Mapped[int] = mapped_column(BigInteger, server_default="0")

@@ -1,6 +1,7 @@
 """What was learned: trainings with the weights of their folds, and models in service."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -48,6 +49,14 @@ class Checkpoint(Base):
     metrics: Mapped[dict[str, Any]]
 
 
+class ModelStage(StrEnum):
+    """Whether a model is in service; at most one is active."""
+
+    CANDIDATE = "candidate"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
 class PromotedModel(Base):
     """A promoted bundle, at `path` below MODEL_DIR; workers use the active one.
 
@@ -58,7 +67,7 @@ class PromotedModel(Base):
 
     __tablename__ = "model"
     __table_args__ = (
-        one_of("stage", "candidate", "active", "retired"),
+        one_of("stage", *ModelStage),
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
         CheckConstraint("version > 0", name="version_positive"),
         Index("uq_model_name_version", "name", "version", unique=True),
@@ -73,6 +82,6 @@ class PromotedModel(Base):
     labels: Mapped[list[str]]
     thresholds: Mapped[dict[str, Any]]
     picture_source: Mapped[str | None]
-    stage: Mapped[str] = mapped_column(server_default="candidate")
+    stage: Mapped[str] = mapped_column(server_default=ModelStage.CANDIDATE)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("training_run.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
