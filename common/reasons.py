@@ -1,7 +1,8 @@
 """Why a record has no enrichment, or no picture: one table, the only place that says so.
 
 A new reason is one more member of `Reason`. Its code is its name in lower case; it stands in the
-store, in exports and in metrics, so it never changes. `docs/reasons.md` is made from this table.
+store, in exports and in metrics, so it never changes. `docs/reference/reasons.md` is made from
+this table.
 """
 
 from dataclasses import dataclass

@@ -3,12 +3,24 @@
 A test compares the files with what this module makes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 
-from common.reasons import Reason, Retry
+from pydantic.fields import FieldInfo
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+from common.process.settings import (
+    ApiSettings,
+    BrokerSettings,
+    EnvironmentSettings,
+    ImageSettings,
+    ModelSettings,
+    StoreSettings,
+)
+from common.reasons import Reason, Retry
+from worker.process.settings import WorkerSettings
+
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
 _REASONS = """\
 # Why records fail
@@ -59,7 +71,42 @@ def _again(retry: Retry | None) -> str:
     return f"{retry.seconds / 60:g} min, {retry.attempts} attempts{unless}"
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"reasons.md": reasons}
+_SETTINGS = """\
+# Settings
+
+This page is made from the settings classes by `make docs`.
+
+Settings are environment variables.
+A process reads them once, when it starts.
+`trainer` also knows `EXPERIMENT_DIR` (`experiments`): where trainings are kept.
+
+| variable | default | what it is |
+|---|---|---|
+"""
+_CLASSES: Sequence[type[EnvironmentSettings]] = (
+    *(StoreSettings, BrokerSettings, ApiSettings, ImageSettings, ModelSettings, WorkerSettings),
+)
+
+
+def settings() -> str:
+    """The page on environment variables: a line each, those of the worker last."""
+    fields = {name: field for each in _CLASSES for name, field in each.model_fields.items()}
+    return _SETTINGS + "".join(starmap(_setting_line, fields.items()))
+
+
+def _setting_line(name: str, field: FieldInfo) -> str:
+    return f"| `{name.upper()}` | {_default(field)} | {field.description} |\n"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**needed**"
+    if field.default_factory is not None:
+        return "by cores"
+    return f"`{field.default}`" if field.default not in (None, "") else ""
+
+
+PAGES: Mapping[str, Callable[[], str]] = {"reasons.md": reasons, "settings.md": settings}
 
 
 def main() -> None:

@@ -46,37 +46,47 @@ class BrokerSettings(EnvironmentSettings):
     )
 
 
-class ApiSettings(EnvironmentSettings):
+class ApiAddressSettings(EnvironmentSettings):
+    """Where the Europeana APIs are."""
+
+    europeana_api_url: str = Field(
+        default="https://api.europeana.eu",
+        description="address of the APIs and of the thumbnails; the sandbox has another",
+    )
+
+
+class ApiSettings(ApiAddressSettings):
     """How the Europeana APIs are reached."""
 
     europeana_api_key: SecretStr = Field(description="sent as X-Api-Key, never stored or logged")
-    europeana_api_url: str = "https://api.europeana.eu"
 
 
-class ImageSettings(EnvironmentSettings):
+class ImageSettings(ApiAddressSettings):
     """How pictures are fetched and where they are kept."""
 
-    image_dir: Path = Path("image_store")
-    europeana_api_url: str = "https://api.europeana.eu"
+    image_dir: Path = Field(default=Path("image_store"), description="where pictures are kept")
     fetch_contact: str = Field(
         default="https://github.com/europeana",
-        description="page or address in the User-Agent, for hosts that want to reach us",
+        description="page or address in the User-Agent, for hosts that want to reach you",
     )
     fetch_allow_addresses: str = Field(
         default="",
-        description="comma-separated networks that may be fetched from although they are not "
-        "public, for tests and the demo: 127.0.0.0/8",
+        description="networks that may be fetched from although they are not public, with commas "
+        "between them: 127.0.0.0/8",
     )
     fetch_requests_per_second: float = Field(
-        default=4.0, gt=0, description="to one host; a host that complains gets fewer"
+        default=4.0, gt=0, description="to one image host; a host that complains gets fewer"
     )
-    fetch_requests_at_a_time: int = Field(default=2, gt=0, description="to one host")
+    fetch_requests_at_a_time: int = Field(default=2, gt=0, description="to one image host")
     fetch_thumbnails_per_second: float = Field(
-        default=50.0, gt=0, description="from Europeana, whose own host bears more than a museum's"
+        default=50.0,
+        gt=0,
+        description="from Europeana, all workers together: what bulk jobs are bound by; raise it "
+        "if you may",
     )
 
 
 class ModelSettings(EnvironmentSettings):
     """Where promoted models are kept."""
 
-    model_dir: Path = Path("models")
+    model_dir: Path = Field(default=Path("models"), description="where promoted models are kept")

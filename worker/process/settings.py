@@ -20,7 +20,10 @@ class HealthSettings(EnvironmentSettings):
 class HeatmapSettings(EnvironmentSettings):
     """Where heatmaps are kept."""
 
-    heatmap_dir: Path = Path("heatmaps")
+    heatmap_dir: Path = Field(
+        default=Path("heatmaps"),
+        description="where jobs with --explain keep heatmaps; `worker tidy` removes unused ones",
+    )
 
 
 class WorkerSettings(BrokerSettings, HealthSettings, HeatmapSettings):

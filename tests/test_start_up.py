@@ -1,0 +1,97 @@
+"""What a command loads: help, the harvester and `worker enqueue` need no torch and no Celery.
+
+Imports inside functions hide from the import contracts, so child processes tell what they loaded.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from common.store.session import open_store
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("torch", "torchvision", "sklearn", "scipy", "matplotlib", "celery", "kombu")
+
+MODEL = text(
+    "INSERT INTO model (name, version, path, sha256, labels, thresholds, stage)"
+    " VALUES ('test', 1, 'test-1', repeat('0', 64), '{}', '{}', 'active')"
+)
+
+HELP = """
+import sys
+from importlib import import_module
+
+import typer
+from typer.testing import CliRunner
+
+app = import_module(f"{sys.argv[1]}.cli").app
+
+
+def walk(command, *path):
+    result = CliRunner().invoke(app, [*path, "--help"])
+    assert result.exit_code == 0, (path, result.output)
+    assert result.output.count("--help") > 0
+    print(*path)
+    for name, inner in getattr(command, "commands", {}).items():
+        walk(inner, *path, name)
+
+
+walk(typer.main.get_command(app))
+"""
+
+ENQUEUE = """
+import sys
+
+from worker.cli import main
+
+sys.argv = ["worker", "enqueue", "-"]
+main()
+"""
+
+TELL_AT_THE_END = """
+import atexit, os, sys
+heavy = set(os.environ["HEAVY"].split())
+atexit.register(lambda: print("LOADED", *sorted(heavy & sys.modules.keys())))
+"""
+
+
+def run(program: str, *arguments: str, stdin: str = "") -> tuple[list[str], list[str]]:
+    """The lines that a program prints, and the heavy modules that it loads."""
+    ended = subprocess.run(
+        [sys.executable, "-c", TELL_AT_THE_END + program, *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "HEAVY": " ".join(HEAVY)},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    *printed, last = ended.stdout.splitlines()
+    assert ended.returncode == 0, ended.stderr
+    return printed, last.split()[1:]
+
+
+@pytest.mark.parametrize(("tower", "least"), [("harvester", 12), ("trainer", 9), ("worker", 12)])
+def test_no_help_loads_what_is_slow_to_load(tower: str, least: int) -> None:
+    commands, loaded = run(HELP, tower)
+    assert len(commands) >= least
+    assert loaded == []
+
+
+@pytest.fixture
+def _active_model(database_url: str) -> None:
+    engine = open_store()
+    with engine.begin() as connection:
+        connection.execute(MODEL)
+    engine.dispose()
+
+
+@pytest.mark.usefixtures("_active_model")
+def test_enqueueing_loads_neither_torch_nor_celery() -> None:
+    printed, loaded = run(ENQUEUE, stdin="/1/a\n")
+    assert len(printed) == 1  # the ID of the job
+    assert loaded == []
