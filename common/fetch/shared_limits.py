@@ -1,37 +1,35 @@
-"""Limits of image hosts that all processes share: each one leases a part of them in the store.
+"""Limits of image hosts that all processes share: each process holds a share, a row of the store.
 
-A host that several processes ask is divided among them: of its requests at a time each leases some
-as slots, and its rate goes with the slots. Where there are fewer slots than processes they go
-round. All leases of a process are renewed every few seconds by one statement. Two rules keep the
-sum of a host's slots within its limit whatever the moment: a process is given what others do not
-hold, and gives up a slot only when the request in it has ended.
+A host's requests at a time are divided into slots. Each process that asks the host gets some of
+the slots, and the same part of the host's rate. Where there are fewer slots than processes, they
+take turns. One statement every few seconds renews all shares of a process. Two rules keep the sum
+of a host's slots within its limit at every moment: a process gets only slots that no other process
+holds, and it gives a slot up only after the request in it has ended.
 
-A complaint to one process slows all that ask the same host. A process that cannot reach the store
-keeps the shares that it has; leases of one that was killed run out.
+A complaint to one process slows all processes that ask the same host. A process that cannot reach
+the store keeps the shares that it has. The shares of a killed process run out.
 """
 
 import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any, Self
 from uuid import uuid4
 
-import structlog
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from common.fetch.host_limits import BUSY_SECONDS, HostLimits, LocalHostLimiter
+from common.process.periodic import AWAY, PeriodicThread
 from common.process.settings import ImageSettings
 from common.reasons import HostSignal
 
 RENEWAL_SECONDS = 2.0
-LEASE_SECONDS = 15.0  # how long the slots of a killed process are missing
-TURN_SECONDS = 10.0  # that a process has a slot where there are fewer than processes
-INTEREST_SECONDS = 10.0  # without a request, until a host's slots are given back
-GATHERING_SECONDS = 0.05  # new hosts come in flocks
-
-AWAY = (OperationalError, InterfaceError)  # what a store raises that is down or unreachable
+SHARE_SECONDS = 15.0  # that a share lasts: the slots of a killed process are missing for so long
+TURN_SECONDS = 10.0  # that a process keeps a slot where there are fewer slots than processes
+INTEREST_SECONDS = 10.0  # without a request, after which the slots of a host are given back
+GATHERING_SECONDS = 0.05  # new hosts come together: one statement is to serve them all
 
 _LOCK = text("SELECT pg_advisory_xact_lock(7310426)")  # renewals one after the other
 
@@ -40,7 +38,7 @@ _LEAVE = text("""
     WHERE lease_until < now() OR process = :process AND host <> ALL(:hosts)
 """)
 
-# `held` are the slots that the process still uses or may use; `before` numbers the processes.
+# `held`: the slots that the process still uses or may use; `before`: its place among all processes.
 _RENEW = text("""
     WITH turn AS (
         SELECT floor(extract(epoch FROM now()) / :turn_seconds)::bigint AS number
@@ -49,20 +47,20 @@ _RENEW = text("""
                              CAST(:paces AS float[]), CAST(:pauses AS float[]))
             AS asked (host, most, held, pace, pause)
     ), others AS (
-        SELECT asked.host, count(lease.process) + 1 AS processes,
-               coalesce(sum(lease.slots), 0) AS slots,
-               count(*) FILTER (WHERE lease.process < :process) AS before,
-               coalesce(min(lease.pace), 1) AS pace,
-               coalesce(max(lease.paused_until), now()) AS paused_until
-        FROM asked LEFT JOIN host_lease AS lease
-            ON lease.host = asked.host AND lease.process <> :process
+        SELECT asked.host, count(share.process) + 1 AS processes,
+               coalesce(sum(share.slots), 0) AS slots,
+               count(*) FILTER (WHERE share.process < :process) AS before,
+               coalesce(min(share.pace), 1) AS pace,
+               coalesce(max(share.paused_until), now()) AS paused_until
+        FROM asked LEFT JOIN host_lease AS share
+            ON share.host = asked.host AND share.process <> :process
         GROUP BY asked.host
     ), given AS (
         SELECT host, greatest(0, least(most - slots, most / processes + CASE
                    WHEN (before + turn.number) % processes < most % processes THEN 1 ELSE 0 END
                ))::int AS slots
         FROM asked JOIN others USING (host) CROSS JOIN turn
-    ), leased AS (
+    ), renewed AS (
         INSERT INTO host_lease (host, process, slots, pace, paused_until, lease_until)
         SELECT host, :process, greatest(given.slots, held), asked.pace,
                now() + make_interval(secs => pause), now() + make_interval(secs => :seconds)
@@ -76,23 +74,19 @@ _RENEW = text("""
     FROM given JOIN others USING (host)
 """)
 
-_log = structlog.get_logger()
 
-
-class SharedHostLimiter:
+class SharedHostLimiter(PeriodicThread):
     """A `HostLimiter` for the threads of this process that leaves other processes their share."""
 
     def __init__(self, engine: Engine, local: LocalHostLimiter) -> None:
+        super().__init__("host-shares", interval=RENEWAL_SECONDS)
         self._engine = engine
         self._local = local
         self._process = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._asked_at: dict[str, float] = {}
         self._shares: dict[str, HostLimits] = {}
         self._lock = threading.Lock()  # nothing starts in a slot that is being given back
-        self._is_new = threading.Event()
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._renew_on, name="host-leases", daemon=True)
-        self._thread.start()
+        self.start()
 
     @classmethod
     def from_settings(cls, settings: ImageSettings, engine: Engine) -> Self:
@@ -107,9 +101,10 @@ class SharedHostLimiter:
 
     def close(self) -> None:
         """Give all slots back."""
-        self._closed.set()
-        self._is_new.set()
-        self._thread.join()
+        self.stop()
+        with suppress(*AWAY), self._engine.begin() as connection:  # else the shares run out
+            connection.execute(_LOCK)
+            connection.execute(_LEAVE, {"process": self._process, "hosts": []})
 
     def try_start(self, host: str) -> float:
         """See `HostLimiter`."""
@@ -118,28 +113,21 @@ class SharedHostLimiter:
             share = self._shares.get(host)
             if share is not None:
                 return self._local.try_start(host, share=share)
-        self._is_new.set()
+        self.wake()
         return BUSY_SECONDS
 
     def finish(self, host: str, signal: HostSignal, retry_after: float | None = None) -> None:
         """See `HostLimiter`."""
         self._local.finish(host, signal, retry_after)
 
-    def _renew_on(self) -> None:
-        is_reached = True
-        while not self._closed.is_set():
-            try:
-                self._renew()
-                is_reached = True
-            except AWAY:
-                if is_reached:
-                    _log.warning("the store is away; limits of image hosts stay as they are")
-                is_reached = False
-                self._take_one_slot_of_new_hosts()
-            self._is_new.wait(RENEWAL_SECONDS)
-            self._is_new.clear()
-            self._closed.wait(GATHERING_SECONDS)
-        self._leave()
+    def run_once(self) -> None:
+        """Renew all shares; where the store is away they stay as they are."""
+        self.stopping.wait(GATHERING_SECONDS)
+        try:
+            self._renew()
+        except AWAY:
+            self._take_one_slot_of_new_hosts()
+            raise
 
     def _renew(self) -> None:
         hosts = self._hosts_in_use()
@@ -157,7 +145,7 @@ class SharedHostLimiter:
             self._shares = shares
 
     def _hosts_in_use(self) -> list[str]:
-        """Hosts that were asked for lately or have not answered; forgets the others."""
+        """The hosts that were asked lately or have not answered; forgets all others."""
         since = time.monotonic() - INTEREST_SECONDS
         with self._lock:
             for host, asked_at in list(self._asked_at.items()):
@@ -175,7 +163,7 @@ class SharedHostLimiter:
         ]
         return {
             "process": self._process,
-            "seconds": LEASE_SECONDS,
+            "seconds": SHARE_SECONDS,
             "turn_seconds": TURN_SECONDS,
             "hosts": hosts,
             "limits": [self._local.limits_of(host).max_concurrent for host in hosts],
@@ -185,15 +173,7 @@ class SharedHostLimiter:
         }
 
     def _take_one_slot_of_new_hosts(self) -> None:
-        """Nobody can say who else asks them."""
+        """Nobody can say which other processes ask these hosts."""
         with self._lock:
             for host in self._asked_at.keys() - self._shares.keys():
                 self._shares[host] = self._local.limits_of(host).shared(1, fastest=1.0)
-
-    def _leave(self) -> None:
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(_LOCK)
-                connection.execute(_LEAVE, {"process": self._process, "hosts": []})
-        except AWAY:
-            _log.warning("the store is away; the leases of image hosts run out by themselves")

@@ -28,7 +28,7 @@ from worker.process.tasks import send_hint
 KILL, HANG = b"KILLKILLKILL", b"HANGHANGHANG"  # four pixels
 HEADERS = 54  # bytes of a BMP before its pixels
 HUNG_AFTER = 3.0  # seconds
-HOST_LEASE = (1.5, 0.3)  # seconds that it lasts, and until it is renewed
+HOST_SHARE = (1.5, 0.3)  # seconds that it lasts, and until it is renewed
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -71,7 +71,7 @@ def main(count: int) -> None:
     Image.register_open("BMP", _open, lambda prefix: prefix.startswith(b"BM"))
     worker.process.run.send_hint = _send_three_times  # type: ignore[assignment]
     worker.process.service.LeaseKeeper = partial(LeaseKeeper, hung_after=HUNG_AFTER)  # type: ignore
-    shared_limits.LEASE_SECONDS, shared_limits.RENEWAL_SECONDS = HOST_LEASE
+    shared_limits.SHARE_SECONDS, shared_limits.RENEWAL_SECONDS = HOST_SHARE
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     running = 0
     while True:

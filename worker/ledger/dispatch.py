@@ -1,38 +1,42 @@
-"""The dispatcher: tells the broker which chunks are worth a worker's while.
+"""What is worked on next: hints for fresh chunks, the waiting room for those that were put off.
 
-Only a small window of hints is under way at a time, one for each priority. What is chosen next is
-decided here and not by the order of a queue: within a priority the job with the fewest chunks
-under way. Urgent and bulk hints travel in queues of their own, which workers empty in turn; while
-urgent chunks wait, one in BULK_SHARE chunks in work may be a bulk one. So a small job overtakes a
-backfill of millions within one chunk, a flood of urgent jobs does not stop the backfill, and
-losing every message costs the lifetime of a hint. Chunks that were put off get no hints: see
-`waiting_room`.
+A hint tells the broker that a chunk is ready. Only a small window of hints is under way, one
+window for each priority. Postgres, not the order of a queue, decides what is next: within a
+priority, the job with the fewest chunks under way. Urgent and bulk hints have queues of their own,
+which workers empty in turn. While urgent chunks wait, one in BULK_SHARE chunks in work may be a
+bulk chunk. So a small job overtakes a backfill of millions within the time of one chunk, and many
+urgent jobs do not stop the backfill. If the broker loses all messages, that costs the lifetime of
+a hint.
 
-Every worker runs a dispatcher in a thread; an advisory lock lets one at a time choose.
+Chunks that were put off get no hints. Their hosts are slow or were unavailable, so such a chunk
+mostly waits. The waiting room works on them in threads of its own: there they take no place from
+fresh chunks and hold up no other job.
 
-The sweep is part of the same transaction. It finds chunks whose lease ran out, since their worker
-fell silent or stumbled. Such a chunk is tried again, MAX_ATTEMPTS times in all, and then split
-into smaller chunks; a record that is alone and still ends its workers is given up. So what kills or
-hangs a worker costs its neighbours some time and no outcome.
+Every worker runs a dispatcher. An advisory lock lets one of them choose at a time. The sweep is
+part of the same transaction: it finds chunks whose lease ran out because their worker died, hung
+or failed. Such a chunk is tried MAX_ATTEMPTS times and then split into smaller chunks. A record
+that is alone in its chunk and still ends its workers is given up. So a record that kills or hangs
+workers delays its neighbours, but they keep their outcomes.
 """
 
-import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Semaphore
 from uuid import UUID
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerUnreachableError
 from sqlalchemy import Connection, Engine, RowMapping, text
-from sqlalchemy.exc import OperationalError
 
+from common.process.periodic import PeriodicThread
 from common.reasons import Reason
 from common.store.tables import IS_PUT_OFF, Priority
-from worker.ledger.chunks import complete_job
+from worker.ledger.chunks import Lease, complete_job
 
 SPLIT_INTO = 16  # chunks: 256 -> 16 -> 1
-MAX_ATTEMPTS = 3  # claims of one chunk that end in silence
+MAX_ATTEMPTS = 3  # claims of one chunk whose lease runs out
 _EXPIRED = text("""
     SELECT chunk.job_id, chunk.number, cardinality(chunk.record_ids) AS records,
            chunk.attempt < :max_attempts OR job.state = 'cancelled' AS may_return
@@ -69,15 +73,15 @@ _BURY = text("""
            'the worker failed or was lost ' || attempt || ' times with this record alone'
     FROM buried
 """)
-SPARE_HINTS = 8  # hints of one priority, beyond two for each chunk in work
-BULK_SHARE = 4  # while urgent chunks wait, one in so many chunks in work may be a bulk one
-LOCK = 7_224_109_664  # any number that no other advisory lock of this database uses
+SPARE_HINTS = 8  # hints of one priority, in addition to two for each chunk in work
+BULK_SHARE = 4  # while urgent chunks wait, one in 4 chunks in work may be a bulk chunk
+LOCK = 7_224_109_664  # an arbitrary number; no other advisory lock of this database has it
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What a sweep found: chunks returned, split and dead."""
+    """How many chunks a sweep returned, split and gave up."""
 
     returned: int
     split: int
@@ -85,7 +89,7 @@ class Sweep:
 
 
 def sweep(connection: Connection) -> Sweep:
-    """Deal with leases that ran out: return, split or bury their chunks."""
+    """Return, split or give up the chunks whose leases ran out."""
     expired = connection.execute(_EXPIRED, {"max_attempts": MAX_ATTEMPTS}).mappings()
     fates = Counter(_decide(connection, row) for row in expired.all())
     return Sweep(returned=fates["returned"], split=fates["split"], dead=fates["dead"])
@@ -111,7 +115,7 @@ def _parts(records: int) -> dict[str, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Hint:
-    """A chunk that is ready; `priority` of its job decides on the queue."""
+    """A chunk that is ready; the priority of its job decides on the queue."""
 
     job_id: UUID
     number: int
@@ -158,9 +162,9 @@ _CHOOSE = text(f"""
 
 
 def choose(connection: Connection, *, hint_seconds: float) -> list[Hint]:
-    """The chunks to hint at now, marked as hinted; none where another dispatcher is choosing.
+    """The chunks to hint at now, marked as hinted; none while another dispatcher is choosing.
 
-    A hint that nobody has followed after `hint_seconds` counts as lost.
+    A hint that no worker followed within `hint_seconds` counts as lost.
     """
     if not connection.execute(_TRY_LOCK, {"lock": LOCK}).scalar_one():
         return []
@@ -178,7 +182,7 @@ def choose(connection: Connection, *, hint_seconds: float) -> list[Hint]:
 
 @dataclass(frozen=True)
 class _Window:
-    """Chunks by the priority of their jobs: in work, and hinted at but not begun."""
+    """Chunks in work, and chunks hinted at but not begun, by the priority of their jobs."""
 
     leased: Counter[str]
     hinted: Counter[str]
@@ -211,8 +215,8 @@ def _choose(
     return [Hint(job_id=row.job_id, number=row.number, priority=priority) for row in rows]
 
 
-class Dispatcher(threading.Thread):
-    """Chooses and sends every `interval` seconds until stopped; outlives database and broker."""
+class Dispatcher(PeriodicThread):
+    """Chooses chunks and sends hints to them, every `interval` seconds."""
 
     def __init__(
         self,
@@ -222,32 +226,59 @@ class Dispatcher(threading.Thread):
         interval: float,
         hint_seconds: float,
     ) -> None:
-        super().__init__(name="dispatcher", daemon=True)
+        super().__init__("dispatcher", interval=interval)
         self._engine = engine
         self._send = send
-        self._interval = interval
         self._hint_seconds = hint_seconds
-        self._stopping = threading.Event()
 
-    def run(self) -> None:
-        while not self._stopping.wait(self._interval):
-            try:
-                self.dispatch()
-            except OperationalError:
-                log.warning("the database is away; dispatching goes on when it is back")
-            except BrokerUnreachableError:
-                log.warning("the broker is away; hints are sent again when it is back")
-            except Exception:  # noqa: BLE001 - a worker whose dispatcher has ended would look well
-                log.exception("dispatching failed; it is tried again")
-
-    def dispatch(self) -> None:
-        """Choose once, and send the hints after the transaction that chose them."""
+    def run_once(self) -> None:
+        """Choose, and send the hints after the transaction that chose them."""
         with self._engine.begin() as connection:
             hints = choose(connection, hint_seconds=self._hint_seconds)
-        for hint in hints:
-            self._send(hint)
+        try:
+            for hint in hints:
+                self._send(hint)
+        except BrokerUnreachableError:
+            log.warning("the broker is away; hints are sent again when it is back")
+
+
+class WaitingRoom(PeriodicThread):
+    """Works on put-off chunks that are due, each in a thread, at most `places` at a time.
+
+    Every worker asks Postgres for them every `interval` seconds.
+    """
+
+    def __init__(
+        self,
+        claim: Callable[[], Lease | None],
+        work_on: Callable[[Lease], None],
+        *,
+        places: int,
+        interval: float,
+    ) -> None:
+        super().__init__("waiting-room", interval=interval)
+        self._claim = claim
+        self._work_on = work_on
+        self._free = Semaphore(places)
+        self._pool = ThreadPoolExecutor(places, thread_name_prefix="put-off")
+
+    def run_once(self) -> None:
+        """Claim chunks until no place is free or no chunk is due."""
+        while self._free.acquire(blocking=False):
+            lease = None
+            try:
+                lease = self._claim()
+            finally:
+                if lease is None:
+                    self._free.release()
+            if lease is None:
+                return
+            self._pool.submit(self._work_on, lease).add_done_callback(self._leave)
 
     def stop(self) -> None:
-        """Ask the thread to end, and wait for it."""
-        self._stopping.set()
-        self.join()
+        """Claim no more, and wait until the chunks in work are finished or given back."""
+        super().stop()
+        self._pool.shutdown()
+
+    def _leave(self, _: "Future[None]") -> None:
+        self._free.release()

@@ -1,11 +1,10 @@
-"""Is the worker alive, and ready? A file says so, which a container's probe reads.
+"""The heartbeat file: it tells a container's probe whether the worker is alive, and ready.
 
-Alive: the threads that renew leases and choose chunks run, and no chunk in work hangs. Neither a
-lost broker nor a lost database makes a worker less alive, since starting it again would not bring
-them back. Ready: a model is loaded, and the database can be reached.
+Alive: the threads that renew leases and choose chunks run, and no chunk in work hangs. A worker is
+alive while the broker or the database is away, since a restart would not bring them back. Ready: a
+model is loaded, and the database can be reached.
 """
 
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,17 +13,18 @@ import structlog
 
 from common.errors import EnrichmentError, UsageError
 from common.files import write_atomically
+from common.process.periodic import PeriodicThread
 
 BEAT_SECONDS = 5.0
-DEAD_AFTER = 60.0  # seconds without a beat; a machine under load may miss some
+DEAD_AFTER = 60.0  # seconds without a beat; a machine under load may miss a few
 _MODEL_LOADED = "alive, model loaded\n"
 _NO_MODEL = "alive, no model loaded\n"
 
 log = structlog.get_logger()
 
 
-class Heartbeat(threading.Thread):
-    """Writes the file again and again for as long as the worker is alive."""
+class Heartbeat(PeriodicThread):
+    """Writes the file at once, and then every `interval` seconds while the worker is alive."""
 
     def __init__(
         self,
@@ -34,20 +34,13 @@ class Heartbeat(threading.Thread):
         model_loaded: Callable[[], bool],
         interval: float = BEAT_SECONDS,
     ) -> None:
-        super().__init__(name="heartbeat", daemon=True)
+        super().__init__("heartbeat", interval=interval, at_once=True)
         self._path = path
         self._alive = alive
         self._model_loaded = model_loaded
-        self._interval = interval
-        self._stopping = threading.Event()
 
-    def run(self) -> None:
-        self.beat()
-        while not self._stopping.wait(self._interval):
-            self.beat()
-
-    def beat(self) -> None:
-        """Write the file, if there is good news."""
+    def run_once(self) -> None:
+        """Write the file, unless the worker hangs."""
         if not self._alive():
             log.error("a thread of the worker has ended or hangs; the heartbeat stops")
             return
@@ -57,17 +50,16 @@ class Heartbeat(threading.Thread):
             log.error("no heartbeat", error=str(error))
 
     def stop(self) -> None:
-        """Ask the thread to end, wait for it, and remove the file."""
-        self._stopping.set()
-        self.join()
+        """End the thread, and remove the file."""
+        super().stop()
         self._path.unlink(missing_ok=True)
 
 
 def check_alive(path: Path | None, *, model_loaded: bool = False) -> None:
-    """Whether the worker of this heartbeat file is alive; with `model_loaded` also that.
+    """Check that the worker of a heartbeat file is alive and, if asked for, has loaded a model.
 
     Raises:
-        EnrichmentError: it is not; says what is wrong.
+        EnrichmentError: the worker is not; the message says what is wrong.
         UsageError: no file is configured.
     """
     if path is None:
@@ -75,8 +67,8 @@ def check_alive(path: Path | None, *, model_loaded: bool = False) -> None:
     try:
         silent = time.time() - path.stat().st_mtime
         said = path.read_text()
-    except OSError:
-        raise EnrichmentError(f"{path} is not there: no worker runs, or it is starting.") from None
+    except OSError as error:
+        raise EnrichmentError(f"{path} is not there: no worker runs, or it is starting.") from error
     if silent > DEAD_AFTER:
         raise EnrichmentError(f"The worker's last heartbeat was {silent:.0f} seconds ago.")
     if model_loaded and said != _MODEL_LOADED:

@@ -1,4 +1,4 @@
-"""The leases that this process holds: kept alive while its chunks make progress."""
+"""The chunk leases that this process holds: renewed while their chunks make progress."""
 
 import os
 import sys
@@ -9,21 +9,21 @@ from contextlib import contextmanager
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
+from common.process.periodic import PeriodicThread
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease
 
 RENEWALS = 6  # at least, in the time that a lease lasts
 NOTICED_WITHIN = 3.0  # seconds, at most, until a chunk of a cancelled job is dropped
-HUNG_AFTER = 300.0  # seconds without one record finished; a download takes 60 at most
-EXIT_BROKEN = 70  # EX_SOFTWARE: whoever supervises the process starts it again
+HUNG_AFTER = 300.0  # seconds without a finished record; a download takes 60 at most
+EXIT_BROKEN = 70  # EX_SOFTWARE: the supervisor starts the process again
 
 log = structlog.get_logger()
 
 
 class HeldLease:
-    """A lease in work; `lost` once another may have the chunk."""
+    """A lease in work; `lost` once another worker may have the chunk."""
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -31,26 +31,27 @@ class HeldLease:
         self._progress_at: float | None = None  # a model may take minutes to load
 
     def progress(self) -> None:
-        """Say that work on the records begins, or that one is finished: the chunk does not hang."""
+        """Note that work on the records begins, or that a record is finished."""
         self._progress_at = time.monotonic()
 
     @property
     def idle_seconds(self) -> float:
-        """Time since the last finished record."""
+        """Time since the last progress; 0 before the first."""
         return time.monotonic() - self._progress_at if self._progress_at else 0.0
 
 
 def leave_process(exit_code: int = EXIT_BROKEN) -> None:
-    """End this process at once: a thread that hangs cannot be stopped any other way."""
+    """End this process at once: there is no other way to stop a thread that hangs."""
     sys.stderr.flush()
     os._exit(exit_code)
 
 
-class LeaseKeeper(threading.Thread):
-    """Renews every held lease on a connection of its own.
+class LeaseKeeper(PeriodicThread):
+    """Renews every held lease, on a connection of its own.
 
-    A chunk that makes no progress keeps its lease no longer, and `on_hung` is called: its records
-    are then tried in smaller chunks, until the one that hangs is alone.
+    A chunk without progress for `hung_after` seconds hangs: its lease is not renewed any more, and
+    `on_hung` is called. Its records are then tried in smaller chunks, until the record that hangs
+    is alone.
     """
 
     def __init__(
@@ -61,14 +62,13 @@ class LeaseKeeper(threading.Thread):
         hung_after: float = HUNG_AFTER,
         on_hung: Callable[[], None] = leave_process,
     ) -> None:
-        super().__init__(name="leases", daemon=True)
+        super().__init__("leases", interval=min(lease_seconds / RENEWALS, NOTICED_WITHIN))
         self._engine = engine
         self._lease_seconds = lease_seconds
         self._hung_after = hung_after
         self._on_hung = on_hung
         self._held: set[HeldLease] = set()
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
 
     @contextmanager
     def hold(self, lease: Lease) -> Iterator[HeldLease]:
@@ -91,27 +91,19 @@ class LeaseKeeper(threading.Thread):
     @property
     def is_well(self) -> bool:
         """Whether leases are being renewed, and no chunk hangs."""
-        hangs = any(each.idle_seconds > self._hung_after for each in self.held)
-        return self.is_alive() and not hangs
+        return self.is_alive() and not any(map(self._hangs, self.held))
 
-    def run(self) -> None:
-        while not self._stopping.wait(min(self._lease_seconds / RENEWALS, NOTICED_WITHIN)):
-            for held in self.held:
-                self._keep(held)
-
-    def stop(self) -> None:
-        """Ask the thread to end, and wait for it."""
-        self._stopping.set()
-        self.join()
-
-    def _keep(self, held: HeldLease) -> None:
-        if held.idle_seconds > self._hung_after:
+    def run_once(self) -> None:
+        """Report chunks that hang, then renew the leases of all others."""
+        held_now = self.held
+        for held in filter(self._hangs, held_now):
             log.error("chunk hangs", job=str(held.lease.job_id), chunk=held.lease.number)
             self._on_hung()
-            return
-        try:
-            held.lost = not chunks.renew(
-                self._engine, held.lease, lease_seconds=self._lease_seconds
-            )
-        except OperationalError:
-            log.warning("the database is away; leases are renewed when it is back")
+        for held in held_now:
+            if not self._hangs(held):
+                held.lost = not chunks.renew(
+                    self._engine, held.lease, lease_seconds=self._lease_seconds
+                )
+
+    def _hangs(self, held: HeldLease) -> bool:
+        return held.idle_seconds > self._hung_after

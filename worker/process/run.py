@@ -18,8 +18,7 @@ from common.broker import check_broker, work
 from common.process.cores import switch_threads_often
 from common.store.session import open_store
 from worker import metrics
-from worker.ledger.dispatch import Dispatcher
-from worker.ledger.waiting_room import WaitingRoom
+from worker.ledger.dispatch import Dispatcher, WaitingRoom
 from worker.process.health import Heartbeat
 from worker.process.service import EnrichmentService
 from worker.process.settings import WorkerSettings

@@ -9,7 +9,7 @@ host_lease               how much of an image host each process may ask for
 training_run, checkpoint, model    what was learned, and what of it is in service
 job, job_chunk, job_failure        what is to be enriched, and how far that has come
 enrichment, heatmap      what came out, and where the model looked for it
-schema_compatibility     which programs this schema serves (docs/migrations.md)
+schema_compatibility     which programs this schema serves (docs/how-to/migrate.md)
 """
 
 from common.store.tables.base import RECORD_ID_PATTERN, Base, SchemaCompatibility
@@ -19,7 +19,7 @@ from common.store.tables.harvested import (
     Dataset,
     DatasetItem,
     HarvestCursor,
-    HostLease,
+    HostShare,
     Image,
     ImageState,
     PictureSource,
@@ -52,7 +52,7 @@ __all__ = [
     "Enrichment",
     "HarvestCursor",
     "Heatmap",
-    "HostLease",
+    "HostShare",
     "Image",
     "ImageState",
     "Job",

@@ -176,10 +176,10 @@ class PictureVerdict(Base):
     judged_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class HostLease(Base):
-    """What a process may ask of an image host until `lease_until`; see common/fetch/shared_limits.
+class HostShare(Base):
+    """A process's share of an image host until `lease_until`; see common/fetch/shared_limits.
 
-    `slots` are its requests at a time; `pace` is the share of the full rate that the host bears
+    `slots`: its requests at a time. `pace`: the part of the full rate, 0 to 1, that the host bears
     after its complaints to this process.
     """
 

@@ -39,9 +39,9 @@ def test_a_beating_heart_is_alive_until_it_stops(path: Path) -> None:
 
 
 def test_a_worker_that_hangs_beats_no_more(path: Path) -> None:
-    heartbeat(path).beat()
+    heartbeat(path).run_once()
     before = path.stat().st_mtime_ns
-    heartbeat(path, alive=False).beat()
+    heartbeat(path, alive=False).run_once()
     assert path.stat().st_mtime_ns == before
     long_ago = time.time() - DEAD_AFTER - 1
     os.utime(path, (long_ago, long_ago))
@@ -50,7 +50,7 @@ def test_a_worker_that_hangs_beats_no_more(path: Path) -> None:
 
 
 def test_alive_is_not_ready(path: Path) -> None:
-    heartbeat(path, model_loaded=False).beat()
+    heartbeat(path, model_loaded=False).run_once()
     check_alive(path)
     with pytest.raises(EnrichmentError, match="has not loaded a model"):
         check_alive(path, model_loaded=True)
@@ -63,7 +63,7 @@ def test_a_file_that_is_not_configured_is_wrong_usage() -> None:
 
 def test_a_file_that_cannot_be_written_is_logged_and_does_not_end_the_heart() -> None:
     with capture_logs() as logs:
-        heartbeat(Path("/proc/nowhere/heartbeat")).beat()
+        heartbeat(Path("/proc/nowhere/heartbeat")).run_once()
     assert logs[0]["event"] == "no heartbeat"
     assert "cannot be written" in logs[0]["error"]
 
@@ -74,7 +74,7 @@ def test_the_exit_code_says_it(
     monkeypatch.setenv("WORKER_HEARTBEAT_FILE", str(path))
     run = CliRunner().invoke
     assert run(app, ["health"]).exit_code == 1
-    heartbeat(path).beat()
+    heartbeat(path).run_once()
     assert run(app, ["health"]).exit_code == 0
     assert run(app, ["health", "--ready"]).exit_code == 0
     monkeypatch.setenv("DATABASE_URL", database_url.replace("@", "@nowhere.invalid:1") + "x")

@@ -16,8 +16,8 @@ from worker.jobs import JobOptions
 from worker.ledger import chunks, dispatch
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease
+from worker.ledger.dispatch import WaitingRoom
 from worker.ledger.finish import ChunkOutcome
-from worker.ledger.waiting_room import WaitingRoom
 
 DELAYS = (60.0,)
 INTERVAL = 0.02  # seconds
@@ -142,10 +142,11 @@ def wait_for(office: Office, **expected: int) -> None:
 
 def test_as_many_chunks_wait_at_a_time_as_there_are_places(office: Office) -> None:
     room = WaitingRoom(office.claim, office.work_on, places=2, interval=INTERVAL)
-    room.start()
+    room.run_once()
+    room.run_once()
     wait_for(office, in_work=2)
-    time.sleep(5 * INTERVAL)
-    assert (office.in_work, len(office.leases)) == (2, 3)
+    assert len(office.leases) == 3
+    room.start()
     office.closed.set()
     wait_for(office, done=5)
     room.stop()
@@ -157,7 +158,7 @@ def test_stopping_waits_for_the_chunks_in_work_and_takes_no_more(office: Office)
     wait_for(office, in_work=1)
     stopping = threading.Thread(target=room.stop)
     stopping.start()
-    time.sleep(5 * INTERVAL)
+    assert room.stopping.wait(10)
     assert stopping.is_alive()
     office.closed.set()
     stopping.join()
