@@ -15,7 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Expand first, contract a release later: docs/migrations.md. Remove this once it holds.
+    # Expand first, contract a release later: docs/how-to/migrate.md. Remove this once it holds.
     # Programs of the release before run on meanwhile. New columns are nullable or have a default.
     # What is dropped, renamed or made stricter, that release must not use any more; say so with
     # op.execute("UPDATE schema_compatibility SET serves_from = '<a migration of that release>'")

@@ -1,4 +1,4 @@
-"""Migrations expand first and contract a release later (docs/migrations.md)."""
+"""Migrations expand first and contract a release later (docs/how-to/migrate.md)."""
 
 import io
 import re

@@ -1,0 +1,32 @@
+"""The docs lead somewhere: every link, every file and every command that they name is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
+FILE = re.compile(r"`((?:common|harvester|trainer|worker|deploy|tests|benchmarks|docs)/[\w/.-]+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files(page: Path) -> None:
+    targets = [page.parent / target for target in LINK.findall(page.read_text())]
+    assert [str(target) for target in targets if not target.exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_files_are_there(page: Path) -> None:
+    named = FILE.findall(page.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_line_has_one_sentence(page: Path) -> None:
+    """Tables and code aside: a line with a full stop inside holds two."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    lines = [line for line in text.splitlines() if not line.startswith(("|", "#", "  |"))]
+    two = [line for line in lines if re.search(r"[a-z`)]\. [A-Z`\[]", line)]
+    assert two == []
