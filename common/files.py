@@ -30,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise EnrichmentError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
-        with suppress(OSError):  # what hindered the writing is told already
+        with suppress(OSError):  # the reason is in the error already
             temporary.unlink(missing_ok=True)
 
 

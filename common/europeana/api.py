@@ -28,10 +28,11 @@ MAX_QUERY = 6000  # characters once encoded; gateways commonly refuse URLs longe
 
 @dataclass(frozen=True, kw_only=True)
 class SearchQuery:
-    """What is searched, in which order; a cursor is worth something only with the same query.
+    """A search and its order; a cursor is valid only with the same query.
 
-    `europeana_id` is the cheapest stable order. A random one is `random_SEED,europeana_id`: without
-    a seed the server shuffles anew for each page, without the ID equal positions are lost.
+    `europeana_id` is the cheapest stable order. A random one is `random_SEED,europeana_id`. Without
+    a seed the server shuffles anew for each page; without the ID, records at equal positions are
+    lost.
     """
 
     query: str = "*"
@@ -89,16 +90,16 @@ class EuropeanaApi(ApiTransport):
             yield page
 
     def search_ids(self, record_ids: Iterable[str]) -> Iterator[RecordMetadata]:
-        """Those of some records that Search knows under these very IDs, up to 100 a request.
+        """The records that Search finds by exactly these IDs, up to 100 a request.
 
-        Moved records are not among them: ask `record`.
+        Moved records are not among them; `record` finds them.
         """
         for batch in _batches(record_ids):
             query = SearchQuery(query=_any_of("europeana_id", batch))
             yield from self.search_page(query).records
 
     def record(self, record_id: str) -> RecordMetadata:
-        """One record; the result has another ID where Europeana has moved it.
+        """One record; the result has another ID if Europeana has moved it.
 
         Raises:
             RecordError: the record is deleted or unknown.
@@ -113,7 +114,7 @@ class EuropeanaApi(ApiTransport):
 
 
 def concept_refinement(uris: Iterable[str]) -> str:
-    """The refinement to records that have one of some concepts."""
+    """A refinement to records that have at least one of these concepts."""
     return _any_of("skos_concept", uris)
 
 
@@ -138,24 +139,24 @@ def _batches(record_ids: Iterable[str]) -> Iterator[list[str]]:
 
 @dataclass(frozen=True)
 class LookUp:
-    """What became of each ID that was asked for: it is in `found` or in `gone`."""
+    """The result for each ID that was asked for: it is in `found` or in `gone`."""
 
     found: Mapping[str, RecordMetadata]
     gone: Mapping[str, RecordError]
 
     @property
     def moved(self) -> dict[str, str]:
-        """The present ID of every record that was asked for by a former one."""
+        """Former ID to present ID, for every record that has moved."""
         return {asked: told.id for asked, told in self.found.items() if told.id != asked}
 
 
 def look_up(api: EuropeanaApi, record_ids: Sequence[str]) -> LookUp:
-    """Ask for records; those that moved are found under their present ID.
+    """Ask for records; moved ones are found under their present ID.
 
-    A record that the Record API describes in a form we do not know is gone, its neighbours are not.
+    A record whose answer has an unknown form is in `gone`; the others are not affected.
 
     Raises:
-        ApiError: an API cannot be asked; nothing is known of any of the records then.
+        ApiError: an API cannot be asked; then nothing is known of any record.
     """
     found = {record.id: record for record in api.search_ids(record_ids)}
     gone: dict[str, RecordError] = {}

@@ -22,8 +22,8 @@ class EntityApi(ApiTransport):
     def present_concept(self, uri: str) -> str | None:
         """Europeana's URI of a concept today; None: Europeana has no such concept.
 
-        A concept of Europeana's own that was merged becomes the one that survived; that of
-        another vocabulary becomes the concept that Europeana holds for the same.
+        A merged concept of Europeana's own becomes the one that remains. A concept of another
+        vocabulary becomes Europeana's concept for the same thing.
 
         Raises:
             ApiError: the answer has another form than we know.
@@ -37,7 +37,7 @@ class EntityApi(ApiTransport):
         raise ApiError(f"The Entity API redirects {uri} more than {_MERGERS} times.")
 
     def _redirected(self, uri: str) -> str | None:
-        """What the API says a concept is: the URI itself where it is current."""
+        """The concept's URI by the API's answer; the same URI if it is current."""
         also = (*_REDIRECTS, *_GONE)
         if own := _OWN.fullmatch(uri):
             answer = self.get(f"/entity{own[1]}.json", also=also)

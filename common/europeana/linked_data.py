@@ -42,7 +42,7 @@ CLOSING = "</rdf:RDF>\n"
 
 
 def iri(url: str) -> str:
-    """The URL with what an IRI must not hold percent-encoded, and nothing else changed."""
+    """Percent-encode the characters that an IRI must not hold, and change nothing else."""
     return _FORBIDDEN.sub(_percent_encoded, url)
 
 
@@ -61,8 +61,8 @@ def concept_annotation(
 ) -> dict[str, Any]:
     """One enrichment as an annotation without context.
 
-    `canonical` depends on record, concept and model alone: the same finding has the same name in
-    every export, whatever its target.
+    `canonical` depends only on record, concept and model: the same finding has the same name in
+    every export.
 
     Args:
         model: name and version of the model, which is the annotation's creator.
@@ -85,12 +85,12 @@ def concept_annotation(
 
 
 def annotation_page(annotations: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Annotations as one batch: what the API takes in one request."""
+    """Annotations as one batch, for one request to the API."""
     return {"@context": CONTEXT, "type": "AnnotationPage", "items": list(annotations)}
 
 
 def provided_cho(record_id: str, concepts: Iterable[tuple[str, float]]) -> str:
-    """A record with concept URIs and their confidences, to stand between OPENING and CLOSING."""
+    """The XML of one record: concept URIs with confidences, between OPENING and CLOSING."""
     statements = "".join(_statement(uri, confidence) for uri, confidence in concepts)
     about = quoteattr(item_uri(record_id))
     return f"  <edm:ProvidedCHO rdf:about={about}>\n{statements}  </edm:ProvidedCHO>\n"

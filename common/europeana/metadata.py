@@ -64,7 +64,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def storable(text: str) -> str:
-    """Without what JSON can hold and Postgres cannot: NUL and half surrogate pairs."""
+    """Remove what JSON can hold and Postgres cannot: NUL and half surrogate pairs."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
@@ -192,7 +192,7 @@ AnswerForm = TypeVar("AnswerForm", bound=_Part)
 
 
 def parse_answer(form: type[AnswerForm], body: Mapping[str, Any], api: str) -> AnswerForm:
-    """The answer of an API in the form that we know.
+    """Parse the answer of an API.
 
     Raises:
         UnknownFormError: the answer has another form; names what is missing or different.

@@ -31,7 +31,7 @@ _AROUND = " \t\r\n\ufeff\"'<>,;"
 
 
 def parse_record_id(text: str) -> str:
-    """The record ID in a text that holds an ID, an item URI or a portal URL.
+    """Find the record ID in an ID, an item URI or a portal URL.
 
     Raises:
         InvalidRecordIdError: the text is none of the three.

@@ -36,7 +36,7 @@ _QUOTA = re.compile(r"\br=(\d{1,9})\s*;\s*t=(\d{1,9})")
 log = structlog.get_logger()
 CONNECT_TIMEOUT = 5.0  # seconds
 READ_TIMEOUT = 15.0  # seconds without a single byte
-DEADLINE = 60.0  # seconds for one question, retries included, waiting for the quota not
+DEADLINE = 60.0  # seconds for one question with its retries, without waiting for the quota
 ATTEMPTS = 5
 MAX_ANSWER = 32 << 20  # bytes; a page of 100 rich items has about one million
 PATIENCE = QUOTA_WINDOW + 120.0  # seconds
@@ -46,7 +46,7 @@ _GET_A_KEY = "get a key at https://apis.europeana.eu and set EUROPEANA_API_KEY"
 
 
 class QuotaGate:
-    """Closed from the answer that the quota is used up until it is renewed."""
+    """A gate that is closed while the quota is used up."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -55,13 +55,13 @@ class QuotaGate:
         self._abandoned = threading.Event()
 
     def close(self, seconds: float) -> None:
-        """Let nobody pass for so long."""
+        """Close the gate for so many seconds."""
         with self._lock:
             self._is_announced = self._is_announced and self._seconds_left() > 0
             self._opens_at = max(self._opens_at, time.monotonic() + seconds)
 
     def wait(self, *, patience: float, why: str) -> float:
-        """Wait until the gate is open; returns for how many seconds.
+        """Wait until the gate is open; returns the seconds waited.
 
         Raises:
             RateLimitedError: that is longer than the patience; `why` is what the API said.
@@ -85,7 +85,7 @@ class QuotaGate:
         return self._opens_at - time.monotonic()
 
     def _announce(self, seconds: float) -> None:
-        """Once, however many threads wait."""
+        """Log it once, however many threads wait."""
         with self._lock:
             if not self._is_announced:
                 until = _clock(seconds, "%H:%M:%S")
@@ -93,12 +93,12 @@ class QuotaGate:
             self._is_announced = True
 
     def abandon(self) -> None:
-        """Wake everybody who waits, for good."""
+        """Wake all waiting threads; nobody waits any more."""
         self._abandoned.set()
 
 
 def seconds_to_renewal(quota: str, retry_after: str) -> float:
-    """By the RateLimit header, else Retry-After, else the next full hour of the clock."""
+    """Seconds, by the RateLimit header, else by Retry-After, else until the next full hour."""
     quotas = [(int(left), int(seconds)) for left, seconds in _QUOTA.findall(quota)]
     used_up = [seconds for left, seconds in quotas if left == 0]
     if waits := used_up or [seconds for _, seconds in quotas]:
@@ -128,17 +128,17 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """Europeana's own error code, empty where there is none."""
+        """Europeana's own error code, or empty."""
         return str(self.body.get("code") or "")
 
     @property
     def quota_used_up(self) -> bool:
-        """Whether the key may ask no more for now."""
+        """Whether the key's quota is used up."""
         return self.status == 429 or self.code.startswith("429")
 
 
 class ApiTransport:
-    """Questions to the APIs below one address, with one key; may be shared by threads.
+    """Asks the APIs at one address with one key; threads may share it.
 
     Args:
         patience: how many seconds to wait, in one call, for a used-up quota to be renewed.
@@ -175,12 +175,12 @@ class ApiTransport:
         *,
         also: Sequence[int] = (),
     ) -> Answer:
-        """The successful answer to one question, or one with a status in `also`.
+        """Ask one question; returns a successful answer, or one with a status in `also`.
 
         Raises:
             KeyRefusedError: the key is unknown or disabled.
             RateLimitedError: the quota is used up for longer than our patience.
-            UnreachableError: no answer, though asked several times.
+            UnreachableError: no answer after several attempts.
             CursorRefusedError: the cursor among the parameters is not accepted.
             ApiError: any other answer.
         """
@@ -250,7 +250,7 @@ class ApiTransport:
         return answer
 
     def _said(self, answer: Answer) -> str:
-        """The API's own words, short, on one line, and without the key it may repeat."""
+        """The API's own words on one short line, without the key, which it may repeat."""
         words = [answer.code, *(str(answer.body.get(name) or "") for name in ("error", "message"))]
         text = " ".join(" ".join(words).split()).rstrip(".") or "no reason given"
         return text.replace(self._key, "***")[:300]
@@ -275,7 +275,7 @@ def _read(response: requests.Response, deadline: float) -> bytes:
 
 
 def _plain(error: Exception) -> str:
-    """The innermost cause in a few words: the libraries wrap it several times."""
+    """The innermost cause in a few words; the libraries wrap it several times."""
     reason = error.args[0] if error.args else error
     inner = getattr(reason, "reason", None) or reason
     text = str(inner).rsplit(": ", maxsplit=1)[-1].strip("()'\" ")

@@ -18,19 +18,19 @@ _URI = re.compile(rf"https?://{_IN_URI}+\.{_IN_URI}+")
 
 
 def current_concept_uri(uri: str) -> str:
-    """Today's form of a concept URI: http, and no `/base/` where Europeana coined it."""
+    """The current form of a concept URI: http, and no `/base/` in Europeana's own."""
     return _EUROPEANA_URI.sub(r"http://data.europeana.eu/\g<kind>/", uri.strip(), count=1)
 
 
 def concept_uri_forms(uri: str) -> tuple[str, ...]:
-    """The forms of a concept URI that records may hold: today's first, then that of before 2022."""
+    """The forms of a concept URI that records may hold: the current one, then that before 2022."""
     current = current_concept_uri(uri)
     former = _EUROPEANA_URI.sub(r"http://data.europeana.eu/\g<kind>/base/", current, count=1)
     return tuple(dict.fromkeys((current, former)))
 
 
 def load_vocabulary(path: Path) -> dict[str, str]:
-    """Read a vocabulary file: label to concept URI in today's form, in the order of the labels.
+    """Read a vocabulary file: label to current concept URI, in the order of the labels.
 
     Raises:
         VocabularyError: names the file, the label and what is wrong with it.
@@ -52,7 +52,7 @@ def load_vocabulary(path: Path) -> dict[str, str]:
 
 
 def read_pairs(path: Path) -> list[tuple[str, Any]]:
-    """Labels and what stands behind them, unchecked, in the order of the file.
+    """Labels and their values, unchecked, in the order of the file.
 
     Raises:
         VocabularyError: the file cannot be read, or is not one JSON object with a label.
@@ -77,14 +77,14 @@ def read_pairs(path: Path) -> list[tuple[str, Any]]:
 
 
 def label_problem(label: str) -> str:
-    """What is wrong with a label, empty if nothing."""
+    """What is wrong with a label, or empty."""
     if _LABEL.fullmatch(label):
         return ""
     return "must be lower-case letters, digits and single underscores, since it names folders"
 
 
 def uri_problem(uri: Any) -> str:
-    """What is wrong with what stands for a concept URI, empty if nothing."""
+    """What is wrong with a value that should be a concept URI, or empty."""
     if isinstance(uri, str) and _URI.fullmatch(uri.strip()):
         return ""
     return f"needs a concept URI, not {uri!r}"

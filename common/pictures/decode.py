@@ -25,12 +25,12 @@ FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "JPEG2000", "BMP")  # MPO opens
 MAX_PIXELS = 130_000_000
 MAX_JPEG_PIXELS = 250_000_000  # JPEG alone is decoded at a fraction of its size
 MAX_SIDE = 65_500
-MAX_JPEG_SCANS = 100  # of a progressive file: each one costs a pass over the whole picture
-OVERSAMPLING = 2  # decoded pixels a side for each wanted one, so that resizing decides the result
+MAX_JPEG_SCANS = 100  # of a progressive file; each scan costs a pass over the whole picture
+OVERSAMPLING = 2  # decoded pixels a side for each wanted one, so that the caller's resizing decides
 
-# A backstop, for the whole process, behind our own check of the header.
+# A second check for the whole process, behind our own check of the header.
 Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS
-warnings.filterwarnings("ignore", module=r"PIL\.")  # on damaged metadata; the pixels decide
+warnings.filterwarnings("ignore", module=r"PIL\.")  # about damaged metadata; only the pixels matter
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -49,14 +49,16 @@ _JPEG2000_START = b"\xff\x4f\xff\x51"
 class Decoded:
     """A picture ready for preprocessing."""
 
-    image: Image.Image  # RGB, upright, its shorter side at least twice what was asked for if it can
+    image: (
+        Image.Image
+    )  # RGB, upright; if possible the shorter side is at least twice what was asked for
     width: int  # of the original, upright
     height: int
     format: str
 
 
 class PixelBudget:
-    """Bounds the pixels that threads decode at the same time; first come, first served.
+    """A limit for the pixels that all threads decode at a time; first come, first served.
 
     A pixel takes about 4 bytes while decoded, and as many again while it is converted.
     """
@@ -69,7 +71,7 @@ class PixelBudget:
 
     @contextmanager
     def reserve(self, pixels: int) -> Iterator[None]:
-        """Hold so many pixels; a picture beyond the whole budget waits until it is alone."""
+        """Reserve pixels; a picture larger than the whole budget waits until it is alone."""
         pixels = min(pixels, self._total)
         ticket = object()
         with self._changed:
@@ -89,7 +91,7 @@ class PixelBudget:
 
 
 def decode(content: bytes, *, shorter_side: int, budget: PixelBudget | None = None) -> Decoded:
-    """The picture, scaled down cheaply but not below twice `shorter_side` pixels.
+    """Decode a picture, scaled down cheaply but not below twice `shorter_side` pixels.
 
     The same bytes give the same pixels. Sizes are halved or more by whole factors only, so the
     caller's resizing decides what the picture looks like.
@@ -136,7 +138,7 @@ def _is_progressive(image: Image.Image) -> bool:
 
 
 def _check_header(image: Image.Image, content: bytes) -> None:
-    """Refuse what would cost too much, before the first pixel is decoded."""
+    """Refuse a picture that would cost too much, before the first pixel is decoded."""
     width, height = image.size
     cap = MAX_JPEG_PIXELS if _is_jpeg(image) else MAX_PIXELS
     if width * height > cap or max(width, height) > MAX_SIDE:
@@ -146,7 +148,7 @@ def _check_header(image: Image.Image, content: bytes) -> None:
 
 
 def _decode_less(image: Image.Image, content: bytes, side: int) -> int:
-    """Have the decoder skip detail where it can; the pixels that it will hold at a time."""
+    """Make the decoder skip detail if it can; returns the pixels that it will hold at a time."""
     width, height = image.size
     if isinstance(image, JpegImageFile):
         image.draft(None, (side, side))
@@ -168,7 +170,7 @@ def _levels(content: bytes) -> int:
 
 
 def _orientation(image: Image.Image) -> int:
-    """How the camera was held; a damaged tag says nothing."""
+    """The EXIF orientation; a damaged tag counts as none."""
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except (SyntaxError, ValueError, TypeError, LookupError, struct.error, OSError):
@@ -190,7 +192,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """16 bits are scaled, not clipped; wider numbers are stretched from the least to the most."""
+    """Scale 16 bits, without clipping; stretch wider numbers from the smallest to the largest."""
     low, high = 0.0, 65535.0
     if not image.mode.startswith("I;16"):
         least, most = (float(str(value)) for value in image.getextrema())
@@ -203,7 +205,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _shrunk(image: Image.Image, side: int) -> Image.Image:
-    """A copy on its own, made smaller by the largest whole factor that leaves `side`."""
+    """A copy, reduced by the largest whole factor that leaves at least `side` pixels."""
     factor = min(image.size) // side
     shrunk = Image.Image.reduce(image, factor) if factor > 1 else image.copy()
     shrunk.info = {}

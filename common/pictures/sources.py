@@ -29,13 +29,13 @@ class PictureUrl:
 
 
 def thumbnail_url(media_url: str, *, api_url: str) -> str:
-    """The thumbnail of a web resource, whose URL is taken letter for letter."""
+    """The thumbnail of a web resource; its URL must be exactly as in the record."""
     digest = md5(media_url.encode(errors="replace"), usedforsecurity=False).hexdigest()
     return _v3(digest, api_url)
 
 
 def thumbnail_of_preview(preview_url: str, *, api_url: str) -> str | None:
-    """The thumbnail that an `edmPreview` of any version means; None when it means none."""
+    """The thumbnail that an `edmPreview` of any version points to, or None."""
     try:
         parts = urlsplit(preview_url)
     except ValueError:
@@ -51,7 +51,7 @@ def thumbnail_of_preview(preview_url: str, *, api_url: str) -> str | None:
 def picture_urls(
     media_url: str | None, preview_url: str | None, *, picture: PictureChoice, api_url: str
 ) -> tuple[PictureUrl, ...]:
-    """Where to look for a record's picture, the best place first; empty when it has none."""
+    """Where to look for a record's picture, the best place first; may be empty."""
     places: list[PictureUrl] = []
     if media_url and picture != PictureChoice.THUMBNAIL:
         places.append(PictureUrl(media_url, PictureSource.MEDIA))
@@ -69,19 +69,19 @@ def _v3(digest: str, api_url: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureKinds:
-    """What a job looks at, and what its model was trained on; None where the store is not told."""
+    """What a job looks at, and what its model was trained on (None: unknown)."""
 
     looks_at: str
     trained_on: str | None
 
     @property
     def differ(self) -> bool:
-        """Whether the model may be less right than it was measured to be."""
+        """Whether the model's accuracy may be lower than at promotion."""
         return self.looks_at in _OTHER.get(self.trained_on or "", ())
 
 
 def usual_picture(priority: Priority) -> PictureChoice:
-    """What a job looks at unless it is told.
+    """What a job looks at by default.
 
     Thumbnails for bulk jobs: they are large enough for every classifier, spare the museums and
     outlive dead links. The provider's file first for urgent ones.

@@ -46,7 +46,9 @@ def configure_logging(*, json: bool | None = None) -> None:
     )
     logging.captureWarnings(capture=True)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it greets at every look at a schema
+    logging.getLogger("alembic").setLevel(
+        logging.WARNING
+    )  # it logs a line at every look at a schema
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -56,12 +58,12 @@ def configure_logging(*, json: bool | None = None) -> None:
 
 
 def without_secrets(text: str) -> str:
-    """The text, its URLs without user, password, query and fragment: some hold keys."""
+    """Remove user, password, query and fragment from every URL in a text: some hold keys."""
     return _URL.sub(lambda url: url[1] + re.split(r"[?#]", url[2])[0].split("@")[-1], text)
 
 
 def _hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Nobody means to log a secret; errors of libraries quote URLs all the same."""
+    """Remove secrets: errors of libraries quote URLs."""
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = without_secrets(value)
@@ -71,7 +73,7 @@ def _hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 class _CommandGroup(TyperGroup):
-    """Commands whose errors are messages: never a traceback for what a user can mend."""
+    """Commands whose expected errors end with a message and no traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         configure_logging()

@@ -1,9 +1,9 @@
-"""The cores of this machine, one for each computation that has its turn.
+"""The cores of this machine: one computation at a time on each.
 
-Threads that compute are no faster for being more than there are cores: the system changes between
-them every few milliseconds, and each finds in the caches what another has left there. Decoding
-pictures and classifying them on two cores, both in as many threads, took 3 % more processor time
-than each alone with batches of 8, and 8 % more with batches of 32; in turns it takes no more.
+More computing threads than cores are slower: the system switches between them every few
+milliseconds, and each pushes the data of the others out of the caches. On two cores, decoding and
+classifying in two threads each took 3 % more processor time than either alone with batches of 8,
+and 8 % more with batches of 32. In turns it takes no more.
 """
 
 import os
@@ -24,9 +24,9 @@ def available_cores() -> int:
 
 
 def switch_threads_often() -> None:
-    """Let a thread that has computed not wait long for the interpreter, its core idle meanwhile.
+    """Make threads hand the interpreter on sooner, so that no core idles while one waits for it.
 
-    A worker on two cores came to 2.6 % more pictures a second.
+    A worker on two cores gained 2.6 % more pictures a second.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
 
@@ -39,15 +39,15 @@ class _Waiter:
 
     @property
     def place(self) -> tuple[bool, float, float]:
-        """The least is next."""
+        """The lowest value is next."""
         return time.monotonic() < self.since + LONGEST_WAIT, self.rank, self.since
 
 
 class Cores:
-    """Turns for what keeps a core busy for a moment and waits for nobody.
+    """Turns for short computations that wait for nothing.
 
-    A core that becomes free calls one of those who wait, and is not kept for it: until a thread
-    that slept is awake, one that runs can be done.
+    When a core becomes free, one waiting thread is called. The core is not reserved for it: a
+    thread that is awake already may take it first, and be done before the other has woken up.
     """
 
     def __init__(self, count: int) -> None:
@@ -59,8 +59,8 @@ class Cores:
     def turn(self, rank: float = 0.0) -> Iterator[None]:
         """Hold a core.
 
-        Of those who wait the lowest rank is called next, of these the first to come; but who has
-        waited for LONGEST_WAIT precedes all ranks.
+        The lowest rank is called next; among equal ranks, the one that has waited longest. A
+        thread that has waited for LONGEST_WAIT comes before all ranks.
         """
         self._begin(_Waiter(rank=rank, called=threading.Lock()))
         try:

@@ -16,7 +16,7 @@ class EnvironmentSettings(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """The settings as the environment has them now.
+        """Read the settings from the environment.
 
         Raises:
             UsageError: a variable is missing or malformed; names it, never shows its value.

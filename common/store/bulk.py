@@ -35,7 +35,7 @@ def upsert(
 ) -> int:
     """Insert rows; where the primary key exists, set the `update` columns if they differ.
 
-    Of several rows with one key the last counts. Runs inside the connection's transaction.
+    If several rows have one key, the last one counts. Runs inside the connection's transaction.
 
     Returns:
         The number of rows inserted or changed.
@@ -51,7 +51,7 @@ def upsert(
     result = connection.exec_driver_sql(
         f"INSERT INTO {name} ({listed}) SELECT DISTINCT ON ({keyed}) {listed} FROM {_STAGING} "
         f"ORDER BY {keyed}, ctid DESC ON CONFLICT ({keyed}) {_on_conflict(name, update)}"
-    )  # ctid: in a table that was only ever filled, the order of the rows
+    )  # in a table that was only filled, ctid is the order of the rows
     connection.exec_driver_sql(f"DROP TABLE {_STAGING}")
     return result.rowcount
 
@@ -91,7 +91,7 @@ def _on_conflict(table: str, update: Sequence[str]) -> str:
 
 
 class _RowReader(RawIOBase):
-    """Rows as the text that COPY reads, made as it is asked for."""
+    """A stream of the text that COPY reads; rows are encoded when they are asked for."""
 
     def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
         self._lines: Iterator[str] = map(_copy_line, rows)
@@ -123,7 +123,7 @@ def _copy_line(row: Sequence[Any]) -> str:
 
 
 def _copy_value(value: Any) -> str:
-    if isinstance(value, str):  # first: most values are
+    if isinstance(value, str):  # first, since most values are text
         return _escaped(value)
     if value is None:
         return r"\N"
@@ -139,7 +139,7 @@ def _copy_value(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    """What COPY reads as this text; four searches that find nothing cost less than a table."""
+    """Escape a text for COPY; four searches that find nothing cost less than a table."""
     return text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
 
 

@@ -15,7 +15,7 @@ _NAMES_SHOWN = 10
 
 
 def save_records(connection: Connection, records: Iterable[RecordMetadata]) -> int:
-    """Insert records, bring known ones up to date; returns how many were new or had changed."""
+    """Insert or update records; returns how many were new or had changed."""
     rows = map(attrgetter(*_COLUMNS), records)
     return upsert(connection, Record.__table__, _COLUMNS, rows, update=_COLUMNS[1:])
 
@@ -30,7 +30,7 @@ def find_dataset(connection: Connection, name: str) -> int:
     """The number of a dataset.
 
     Raises:
-        UsageError: there is none of that name; names those that are there.
+        UsageError: there is none of that name; the message names those that exist.
     """
     number = connection.scalar(select(Dataset.id).where(Dataset.name == name))
     if number is None:

@@ -55,8 +55,8 @@ def open_store(settings: StoreSettings | None = None) -> Engine:
 def check_schema(connection: Connection) -> None:
     """Refuse a schema that does not serve this program.
 
-    Migrations are numbered, so their names are in order. A program knows the migrations up to its
-    own; of a newer schema only that schema itself can say whether it still serves the program.
+    The names of migrations are numbers, so they have an order. A program knows the migrations up to
+    its own. Only a newer schema itself can say whether it still serves the program.
 
     Raises:
         StoreError: the schema is empty, is older than this program, or has left it behind.
@@ -96,7 +96,7 @@ def _check_still_served(connection: Connection, found: str, known: str) -> None:
 
 @contextmanager
 def store_errors(url: URL) -> Iterator[None]:
-    """Turn what the driver raises on connecting into a StoreError without the password.
+    """Turn the driver's connection errors into a StoreError without the password.
 
     Raises:
         StoreError: Postgres cannot be reached.

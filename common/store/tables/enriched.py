@@ -20,10 +20,10 @@ from common.store.tables.references import REFERENCES
 class Enrichment(Base):
     """A predicted concept of a record: once per record, concept and model.
 
-    `job_id` is the job that found it out, `updated_at` when it last changed. What the four
-    references point to is there: `references` sees to that, at less cost than foreign keys. The
-    key begins with the model and is the only index: Postgres, which learns late of the rows of a
-    new model, would take an index on the model alone for the quicker way to a few records.
+    `job_id` is the job that found it, `updated_at` when it last changed. Triggers check the four
+    references (`references`), at less cost than foreign keys. The key begins with the model and is
+    the only index. Postgres would choose an index on the model alone for a few records of a new
+    model, since its statistics come late.
     """
 
     __tablename__ = "enrichment"
@@ -45,8 +45,8 @@ class Enrichment(Base):
 class Heatmap(Base):
     """Where the model looked for an enrichment: the SHA-256 of a file below HEATMAP_DIR.
 
-    It shows the picture that was at `image_url`. An enrichment that was since made of another
-    picture, by a job that explains nothing, has a row that is no longer about it.
+    It shows the picture that was at `image_url`. If a later job without heatmaps made the enrichment
+    from another picture, the row is out of date.
     """
 
     __tablename__ = "heatmap"

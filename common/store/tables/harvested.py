@@ -18,7 +18,7 @@ from common.store.tables.base import RECORD_ID_PATTERN, Base, one_of
 
 
 class Concept(Base):
-    """A skos:Concept that a label stands for; `uri` in today's form."""
+    """A skos:Concept that a label stands for; `uri` in its current form."""
 
     __tablename__ = "concept"
     __table_args__ = (
@@ -89,8 +89,8 @@ class DatasetItem(Base):
 class HarvestCursor(Base):
     """How far the search for a concept has come.
 
-    `cursor` is the page to go on with, null at the end; `taken` counts the records of the pages
-    before it. Both hold only for this very `search`.
+    `cursor` is the next page, null at the end; `taken` counts the records of the pages before it.
+    Both are valid only for this `search`.
     """
 
     __tablename__ = "harvest_cursor"
@@ -121,7 +121,7 @@ class ImageState(StrEnum):
 
 
 class Image(Base):
-    """The picture of a record, or why there is none; the file lies at `path` below IMAGE_DIR.
+    """The picture of a record, or why there is none; the file is at `path` below IMAGE_DIR.
 
     A deferred one is tried again from `not_before` on.
     """

@@ -59,9 +59,9 @@ class PictureChoice(StrEnum):
 
 
 class Job(Base):
-    """A batch of records to enrich with one model, with heatmaps where it is to `explain`.
+    """A batch of records to enrich with one model, with heatmaps if `explain` is set.
 
-    `chunks` counts the chunk numbers given out; `total` is how many records it has.
+    `chunks` counts the chunk numbers in use; `total` counts its records.
     """
 
     __tablename__ = "job"

@@ -62,7 +62,7 @@ class PromotedModel(Base):
 
     `labels` are the concept URIs in the order of the classifier's outputs, `thresholds` map a
     concept URI to the confidence from which it is written; a concept without one is switched off.
-    `picture_source` is what the pictures of the training were, unknown of models before 0004.
+    `picture_source` says what the training's pictures were; unknown for models before 0004.
     """
 
     __tablename__ = "model"

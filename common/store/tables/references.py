@@ -59,7 +59,7 @@ CREATE TRIGGER enrichments_name_what_is_there AFTER INSERT ON enrichment
 REFERENCING NEW TABLE AS written
 FOR EACH STATEMENT EXECUTE FUNCTION check_written_enrichments()
 """
-# For each row: of rows that change, few name something else than before.
+# For each row, since few of the changed rows refer to something else than before.
 _AFTER_CHANGING = """
 CREATE TRIGGER enrichment_names_what_is_there AFTER UPDATE ON enrichment FOR EACH ROW
 WHEN ((OLD.record_id, OLD.concept_uri, OLD.model_id, OLD.job_id)
