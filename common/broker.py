@@ -2,7 +2,7 @@
 
 Messages are JSON and only hints: what is to be done is known elsewhere. So there is no result
 backend, the broker retries nothing, and a lost or doubled message does no harm. Whoever reaches the
-broker can send anything, so messages are checked before they are used.
+broker can send anything, so `messages` checks what comes, and nobody commands workers through it.
 """
 
 import logging
@@ -14,9 +14,10 @@ from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
 from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
-from pydantic import BaseModel, ValidationError
+from kombu.transport import TRANSPORT_ALIASES
 
 from common.errors import BrokerError
+from common.messages import CheckedConsumer, CheckedRedisTransport, refuse_compression
 from common.process.settings import BrokerSettings
 
 VISIBILITY_TIMEOUT = 600  # seconds; what is delivered twice is claimed once
@@ -34,6 +35,8 @@ def create_app(name: str, settings: BrokerSettings, queues: Iterable[str]) -> Ce
     """A Celery application on the broker of the settings, without tasks."""
     url = settings.broker_url.get_secret_value()
     on_redis = url.startswith("redis")
+    TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = _path(CheckedRedisTransport)
+    refuse_compression()
     app = Celery(name, broker=url, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
@@ -44,6 +47,8 @@ def create_app(name: str, settings: BrokerSettings, queues: Iterable[str]) -> Ce
             for queue in queues
         ],
         worker_prefetch_multiplier=1,
+        worker_consumer=_path(CheckedConsumer),
+        worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
@@ -51,6 +56,10 @@ def create_app(name: str, settings: BrokerSettings, queues: Iterable[str]) -> Ce
         broker_transport_options=_REDIS_OPTIONS if on_redis else _AMQP_OPTIONS,
     )
     return app
+
+
+def _path(named: type) -> str:
+    return f"{named.__module__}:{named.__name__}"
 
 
 def check_broker(app: Celery) -> None:
@@ -120,17 +129,3 @@ def work(app: Celery, *, threads: int, on_stop: Callable[[], None]) -> int:
 def _keep_logging(**_: Any) -> None:
     """Celery, once asked, leaves the logging as it is; else it would drop what is no warning."""
     logging.getLogger("celery").setLevel(logging.WARNING)
-
-
-def by_name(
-    args: tuple[object, ...], kwargs: dict[str, object], model: type[BaseModel]
-) -> dict[str, object]:
-    """Arguments by the names of the model's fields; surplus ones by names that it refuses."""
-    names = [*model.model_fields, *(f"argument {place}" for place in range(len(args)))]
-    return dict(zip(names, args, strict=False)) | kwargs
-
-
-def first_problem(error: ValidationError) -> str:
-    """What is wrong, without the input: it may be long, and is a stranger's."""
-    problem = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

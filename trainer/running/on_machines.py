@@ -1,8 +1,8 @@
 """Folds by other machines: the queue `train` carries hints, the shared disk carries results.
 
-A message is only a hint at a fold. It is acknowledged when it is taken, not hours later when the
-fold is done. If the queue is empty and a fold is neither finished nor being trained, its message
-or its machine was lost: the fold is sent again, and goes on from its last save.
+A message is only a hint: it names a fold. It is acknowledged when a worker takes it, not hours
+later when the fold is finished. If the queue is empty and a fold is neither finished nor claimed,
+its message or its machine was lost. The fold is then sent again, and continues from its last save.
 """
 
 import time
@@ -16,8 +16,8 @@ from kombu.exceptions import OperationalError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common import broker
-from common.broker import by_name, first_problem
 from common.errors import BrokerError, EnrichmentError
+from common.messages import by_name, first_problem
 from common.process.progress import ProgressReport, progress
 from common.process.settings import BrokerSettings
 from trainer.experiment import NAME, Experiment, FoldResult
@@ -28,9 +28,9 @@ TRAIN_FOLD = "trainer.train_fold"
 QUEUE = "train"
 MAX_FOLDS = 1_000
 log = structlog.get_logger()
-LOOK_EVERY = 1.0  # seconds
-SEND_EVERY = 5.0  # seconds between two looks whether folds must be sent again
-LOOKS_IN_VAIN = 6  # of these, until it is said that no machine trains
+CHECK_EVERY = 1.0  # seconds
+SEND_EVERY = 5.0  # seconds between two checks for folds that must be sent again
+IDLE_CHECKS = 6  # in a row, until a warning says that no machine trains
 
 
 class _FoldName(BaseModel):
@@ -55,7 +55,7 @@ def create_app() -> Celery:
 
 
 def register_task(app: Celery, train: Callable[[str, int], None]) -> None:
-    """Give the application its task: `train` is told the experiment and the number of the fold."""
+    """Register the task: `train` is called with the experiment and the number of the fold."""
 
     @app.task(name=TRAIN_FOLD)
     def train_fold(*args: object, **kwargs: object) -> None:
@@ -68,28 +68,30 @@ def register_task(app: Celery, train: Callable[[str, int], None]) -> None:
 
 
 class FoldQueue:
-    """The sending end."""
+    """Sends hints."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
     def send(self, experiment: str, folds: Iterable[int]) -> None:
-        """Put hints at folds into the queue.
+        """Put a hint for each fold into the queue.
 
         Raises:
-            BrokerError: the broker is away.
+            BrokerError: the broker cannot be reached.
         """
         try:
             for fold in folds:
                 self._app.send_task(TRAIN_FOLD, args=[experiment, fold], queue=QUEUE)
         except OperationalError as error:
-            raise BrokerError(f"The broker at BROKER_URL is away: {error}") from None
+            raise BrokerError(
+                f"The broker at BROKER_URL cannot be reached: {error}"
+            ) from None  # the cause may hold the URL with its password
 
     def is_empty(self) -> bool:
-        """Whether every hint was taken, or is lost.
+        """Whether every hint was taken or lost.
 
         Raises:
-            BrokerError: the broker is away.
+            BrokerError: the broker cannot be reached.
         """
         return broker.count_waiting(self._app, QUEUE) == 0
 
@@ -97,20 +99,20 @@ class FoldQueue:
 def run_by_queue(
     numbers: Sequence[int], assignment: Assignment, *, queue: FoldQueue
 ) -> Iterator[FoldResult]:
-    """Have folds of a begun experiment trained by `trainer worker`; their results as they come.
+    """Have folds of a begun experiment trained by `trainer worker`; yields each result.
 
     Raises:
-        BrokerError: the broker is away before all folds are sent; later, that is waited for.
-        EnrichmentError: a fold failed; the machines go on with the others.
+        BrokerError: the broker cannot be reached before all folds are sent. Later, it waits.
+        EnrichmentError: a fold failed; the machines continue with the others.
     """
     experiment, left = assignment.experiment, list(numbers)
     for number in left:
-        forget_status(experiment, number)  # what went wrong in an earlier run
+        forget_status(experiment, number)  # the error of an earlier run
     queue.send(experiment.name, left)
     watch, behind = _Watch(experiment, queue), 0
-    with progress("Epochs", len(left) * assignment.config.all_epochs) as report:
+    with progress("Epochs", len(left) * assignment.settings.all_epochs) as report:
         while left:
-            time.sleep(LOOK_EVERY)
+            time.sleep(CHECK_EVERY)
             for number in filter(experiment.is_finished, tuple(left)):
                 left.remove(number)
                 result = experiment.result(number)
@@ -119,30 +121,30 @@ def run_by_queue(
             statuses = {number: read_status(experiment, number) for number in left}
             _raise_failure(statuses)
             _show(statuses, report, behind=behind)
-            watch.look(left)
+            watch.check(left)
 
 
 class _Watch:
-    """Sees to it that every fold that is left is in the queue or in work."""
+    """Sends unfinished folds again that are neither in the queue nor being trained."""
 
     def __init__(self, experiment: Experiment, queue: FoldQueue) -> None:
         self._experiment = experiment
         self._queue = queue
-        self._looked_at = time.monotonic()
-        self._idle_looks = 0
+        self._checked_at = time.monotonic()
+        self._idle_checks = 0
 
-    def look(self, left: Sequence[int]) -> None:
-        if time.monotonic() < self._looked_at + SEND_EVERY:
+    def check(self, left: Sequence[int]) -> None:
+        if time.monotonic() < self._checked_at + SEND_EVERY:
             return
-        self._looked_at = time.monotonic()
+        self._checked_at = time.monotonic()
         idle = [number for number in left if not self._experiment.is_claimed(number)]
-        self._idle_looks = self._idle_looks + 1 if len(idle) == len(left) else 0
-        if self._idle_looks == LOOKS_IN_VAIN:
+        self._idle_checks = self._idle_checks + 1 if len(idle) == len(left) else 0
+        if self._idle_checks == IDLE_CHECKS:
             log.warning(
-                "no machine trains: is `trainer worker` running on one that shares the disk?",
+                "no machine trains: run `trainer worker` on a machine that shares the disk",
                 folder=str(self._experiment.folder),
             )
-        with suppress(BrokerError):  # machines that train need none, and it will be back
+        with suppress(BrokerError):  # running folds do not need it; the next check tries again
             if idle and self._queue.is_empty():
                 self._queue.send(self._experiment.name, idle)
 
@@ -156,7 +158,7 @@ def _raise_failure(statuses: Mapping[int, FoldStatus | None]) -> None:
 def _show(
     statuses: Mapping[int, FoldStatus | None], report: ProgressReport, *, behind: int
 ) -> None:
-    """Bring the report to where the folds are; so many epochs of finished ones are behind."""
+    """Show the progress of the folds; `behind` are the epochs of finished ones."""
     notes = []
     for number, status in statuses.items():
         if status and status.epoch:

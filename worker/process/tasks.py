@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from common import broker
-from common.broker import by_name, first_problem
 from common.errors import EnrichmentError, InvalidRecordIdError
 from common.europeana.record_ids import parse_record_id
+from common.messages import by_name, first_problem
 from common.process.settings import BrokerSettings
 from common.store.tables import PictureChoice, Priority
 from worker import jobs

@@ -45,8 +45,8 @@ class Enrichment(Base):
 class Heatmap(Base):
     """Where the model looked for an enrichment: the SHA-256 of a file below HEATMAP_DIR.
 
-    It shows the picture that was at `image_url`. If a later job without heatmaps made the enrichment
-    from another picture, the row is out of date.
+    It shows the picture that was at `image_url`. The row is out of date if a later job without
+    heatmaps made the enrichment from another picture.
     """
 
     __tablename__ = "heatmap"

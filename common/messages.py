@@ -1,0 +1,156 @@
+"""Messages of strangers: whoever reaches the broker can send anything.
+
+A message is checked before Celery builds a request from it. A malformed one is logged, counted and
+dropped; it ends no worker and does not come back. Compressed bodies are refused, since a small one
+may be huge when unpacked. A message may not ask for another one to be sent.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, NoReturn
+
+import structlog
+from celery.worker.consumer import Consumer
+from kombu import compression
+from kombu.message import Message
+from kombu.transport import redis as redis_transport
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+MAX_BODY = 32 << 20  # bytes; 100,000 record IDs take six million
+MAX_NAME = 255  # characters
+_SHOWN = 200  # characters of a problem
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+log = structlog.get_logger()
+
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
+_Seconds = Annotated[float, Field(ge=0)]
+
+
+class MalformedMessageError(Exception):
+    """A message that is not of the form that our senders give it."""
+
+
+class _Headers(BaseModel):
+    """The headers of a task message that Celery acts on; others are ignored.
+
+    https://docs.celeryq.dev/en/stable/internals/protocol.html
+    """
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    task: _Name
+    id: _Name
+    root_id: _Name | None = None
+    parent_id: _Name | None = None
+    group: None = None
+    compression: None = None
+    retries: Annotated[int, Field(ge=0)] | None = 0
+    timelimit: tuple[_Seconds | None, _Seconds | None] | None = None
+    eta: Annotated[datetime, Field(strict=False)] | None = None
+    expires: Annotated[datetime, Field(strict=False)] | None = None
+
+
+class _Continuation(BaseModel):
+    """What a message may ask to be sent after it: nothing."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    callbacks: None = None
+    errbacks: None = None
+    chain: None = None
+    chord: None = None
+
+
+class _Body(BaseModel):
+    """The body of a task message: arguments, named arguments, and the continuation."""
+
+    model_config = ConfigDict(strict=True)
+
+    content: tuple[list[Any], dict[str, Any], _Continuation | None]
+
+
+def check_message(message: Message) -> None:
+    """Make sure that a message is of the form that our senders give it.
+
+    Raises:
+        MalformedMessageError: it is not; says what is wrong without the input.
+    """
+    if message.content_type != "application/json":
+        raise MalformedMessageError("the content is not JSON")
+    body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
+    if len(body) > MAX_BODY:
+        raise MalformedMessageError(f"the body has more than {MAX_BODY >> 20} MiB")
+    try:
+        _Headers.model_validate_json(json.dumps(message.headers))
+        _Body.model_validate_json(b'{"content":' + body + b"}")
+    except ValidationError as error:
+        raise MalformedMessageError(first_problem(error)) from error
+    except _UNREADABLE as error:
+        raise MalformedMessageError(f"it cannot be read: {type(error).__name__}") from error
+
+
+def refused(problem: object) -> None:
+    """Say that a message was refused."""
+    log.error("message refused", problem=str(problem)[:_SHOWN])
+
+
+class CheckedConsumer(Consumer):
+    """A Celery consumer that checks each message before it makes a request of it."""
+
+    def create_task_handler(self, *arguments: Any, **named: Any) -> Callable[[Message], None]:
+        """See Celery; the handler drops malformed messages."""
+        handle = super().create_task_handler(*arguments, **named)
+
+        def handle_checked(message: Message) -> None:
+            try:
+                check_message(message)
+            except MalformedMessageError as error:
+                refused(error)
+                message.ack_log_error(log, self.connection_errors)  # type: ignore[attr-defined]  # a stub
+            else:
+                handle(message)
+
+        return handle_checked
+
+
+class _CheckedChannel(redis_transport.Channel):
+    """Redis lists hold whatever was pushed to them; what is no message is dropped."""
+
+    def _brpop_read(self, **options: Any) -> bool:
+        try:
+            return bool(super()._brpop_read(**options))  # type: ignore[misc]  # a stub
+        except _UNREADABLE as error:
+            refused(f"it is no message: {type(error).__name__}")
+            return True
+
+
+class CheckedRedisTransport(redis_transport.Transport):
+    """Kombu's transport for Redis, with channels that outlive garbage."""
+
+    Channel = _CheckedChannel
+
+
+def refuse_compression() -> None:
+    """Have kombu unpack no body in this process."""
+    for content_type in list(compression.encoders()):
+        compression.register(_refuse, _refuse, content_type)
+
+
+def _refuse(_: bytes) -> NoReturn:
+    raise MalformedMessageError("compressed bodies are refused")
+
+
+def by_name(
+    args: tuple[object, ...], kwargs: dict[str, object], model: type[BaseModel]
+) -> dict[str, object]:
+    """Arguments by the names of the model's fields; surplus ones by names that it refuses."""
+    names = [*model.model_fields, *(f"argument {place}" for place in range(len(args)))]
+    return dict(zip(names, args, strict=False)) | kwargs
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong, without the input: it may be long, and is a stranger's."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

@@ -1,0 +1,168 @@
+"""What strangers send: refused where it is malformed, and known by its names where it is not."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from celery import Celery
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from common.messages import by_name, first_problem
+from deploy.local import Services
+
+
+class Submission(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    record_ids: list[str]
+    idempotency_key: str
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "named"),
+    [
+        ((["/1/a"], "key"), {}, {"record_ids": ["/1/a"], "idempotency_key": "key"}),
+        ((), {"record_ids": []}, {"record_ids": []}),
+        ((1, 2, 3), {}, {"argument 0": 3}),
+    ],
+)
+def test_arguments_are_known_by_their_names(
+    args: tuple[object, ...], kwargs: dict[str, object], named: dict[str, object]
+) -> None:
+    found = by_name(args, kwargs, Submission)
+    assert named.items() <= found.items()
+
+
+def test_a_problem_is_told_without_the_input() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Submission.model_validate({"record_ids": ["a", {"secret": 1}], "idempotency_key": "k"})
+    assert first_problem(caught.value) == "record_ids.1: Input should be a valid string"
+
+
+ROOT = Path(__file__).resolve().parents[2]
+QUEUE = "probe"
+WORKER = f"""
+from common.broker import create_app, work
+from common.process.settings import BrokerSettings
+
+app = create_app("probe", BrokerSettings.read(), ["{QUEUE}"])
+app.conf.update(task_acks_late=True)
+
+
+@app.task(name="probe.task")
+def task(*args, **kwargs):
+    print(*args, flush=True)
+
+
+raise SystemExit(work(app, threads=2, on_stop=lambda: None))
+"""
+HEADERS = {"lang": "py", "task": "probe.task", "id": "1"}
+BLANKS = zlib.compress(b" " * 300_000_000, 9)  # 300 kB
+
+
+def envelope(
+    body: bytes = b"[[], {}, {}]",
+    content_type: str = "application/json",
+    headers: object = None,
+    encoding: str = "utf-8",
+    **more: object,
+) -> str:
+    """A message as kombu puts it into a list of Redis."""
+    properties = {
+        "delivery_info": {"exchange": "", "routing_key": QUEUE},
+        "body_encoding": "base64",
+        "delivery_tag": "tag",
+    }
+    return json.dumps(
+        {
+            "body": base64.b64encode(body).decode(),
+            "content-type": content_type,
+            "content-encoding": encoding,
+            "headers": HEADERS | more if headers is None else headers,
+            "properties": properties,
+        }
+    )
+
+
+MALFORMED: dict[str, str | bytes] = {
+    "no JSON": "garbage",
+    "no object": "7",
+    "an empty object": "{}",
+    "no properties": json.dumps({"body": "x"}),
+    "no UTF-8": b"\xff\xfe",
+    "an unknown content type": envelope(content_type="application/data"),
+    "pickle": envelope(content_type="application/x-python-serialize", encoding="binary"),
+    "an unknown encoding": envelope(encoding="no-such"),
+    "headers that are a list": envelope(headers=["x"]),
+    "an ID that is a list": envelope(id=["a"]),
+    "an ID of half a pair": envelope(id="\ud800"),
+    "a task that is a list": envelope(task=["a"]),
+    "an unknown task": envelope(task="no.such"),
+    "retries in words": envelope(retries="many"),
+    "a time limit in words": envelope(timelimit="x"),
+    "a time that is an object": envelope(expires={"a": 1}),
+    "a time in words": envelope(eta="soon"),
+    "a body that is a number": envelope(b"7"),
+    "a body that is no JSON": envelope(b"{{{"),
+    "a deep body": envelope(b"[" * 100_000),
+    "a body that unpacks to 300 MB": envelope(BLANKS, compression="application/x-gzip"),
+    "another task to be sent": envelope(b'[[], {}, {"chain": [{"task": "probe.task"}]}]'),
+}
+
+
+@pytest.fixture
+def worker(broker_url: str) -> Iterator["subprocess.Popen[str]"]:
+    """A process that prints the arguments of its tasks."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process
+        process.kill()
+
+
+def peak_memory(process: "subprocess.Popen[str]") -> int:
+    """Bytes of memory that a process had at most."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) << 10
+
+
+def test_a_malformed_message_is_dropped_and_the_worker_goes_on(
+    worker: "subprocess.Popen[str]", services: Services
+) -> None:
+    assert worker.stdout is not None
+    with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
+        for number, (what, message) in enumerate(MALFORMED.items()):
+            client.lpush(QUEUE, message)
+            client.lpush(QUEUE, envelope(json.dumps([[number], {}, {}]).encode()))
+            assert worker.stdout.readline().strip() == str(number), what
+        client.lpush(QUEUE, envelope(b'[["last"], {}, {}]'))
+        assert worker.stdout.readline().strip() == "last"
+        assert client.llen(QUEUE) == 0
+    assert peak_memory(worker) < 200 << 20
+
+
+def test_nobody_commands_a_worker_through_the_broker(
+    worker: "subprocess.Popen[str]", services: Services, broker_url: str
+) -> None:
+    assert worker.stdout is not None
+    with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
+        client.lpush(QUEUE, envelope(b'[["first"], {}, {}]'))
+        assert worker.stdout.readline().strip() == "first"
+        with Celery(broker=broker_url) as stranger:
+            for command in ("shutdown", "pool_shrink", "revoke"):
+                stranger.control.broadcast(command, arguments={"task_id": "1", "n": 9})
+            stranger.control.cancel_consumer(QUEUE)
+        for number in range(5):
+            client.lpush(QUEUE, envelope(json.dumps([[number], {}, {}]).encode()))
+            assert worker.stdout.readline().strip() == str(number)
+    assert worker.poll() is None
