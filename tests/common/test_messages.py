@@ -50,8 +50,10 @@ ROOT = Path(__file__).resolve().parents[2]
 QUEUE = "probe"
 WORKER = f"""
 from common.broker import create_app, work
+from common.process.command import configure_logging
 from common.process.settings import BrokerSettings
 
+configure_logging()
 app = create_app("probe", BrokerSettings.read(), ["{QUEUE}"])
 app.conf.update(task_acks_late=True)
 
