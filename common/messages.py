@@ -77,8 +77,8 @@ def check_message(message: Message) -> None:
     Raises:
         MalformedMessageError: it is not; says what is wrong without the input.
     """
-    if message.content_type != "application/json":
-        raise MalformedMessageError("the content is not JSON")
+    if (message.content_type, message.content_encoding) != ("application/json", "utf-8"):
+        raise MalformedMessageError("the content is not JSON in UTF-8")
     body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
     if len(body) > MAX_BODY:
         raise MalformedMessageError(f"the body has more than {MAX_BODY >> 20} MiB")
