@@ -35,9 +35,8 @@ from benchmarks.parts.report import at_least, finish
 from common.store.bulk import upsert
 from common.store.tables import Base, Enrichment
 from deploy.local import local_services
-from worker.ledger import enrichments
 from worker.ledger.chunks import CHUNK_SIZE
-from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.finish import RecordPrediction, replace_enrichments
 
 KEY = ("record_id", "concept_uri", "model_id")
 FOUND = ("confidence", "source", "image_url")
@@ -75,7 +74,7 @@ Way = Callable[[Engine, WriteWork, Sequence[RecordPrediction]], None]
 def replace_ours(engine: Engine, work: WriteWork, said: Sequence[RecordPrediction]) -> None:
     """As the worker does when it finishes a chunk."""
     with engine.begin() as connection:
-        enrichments.replace(
+        replace_enrichments(
             connection,
             model_id=work.model_id,
             job_id=work.job_id,

@@ -27,7 +27,7 @@ from coverage import Coverage, CoverageData
 
 PACKAGES = ("common", "harvester", "trainer", "worker")
 LONGEST_NAME = 100  # bytes, of a part
-PATIENCE = 300.0  # seconds until something that should happen has happened
+TIMEOUT = 300.0  # seconds until something that should happen has happened
 POLL_SECONDS = 0.05
 
 
@@ -132,7 +132,7 @@ class CoveredWorker:
         return passages(self.data_file, self.tree.root, part=part)
 
     def _wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"waited in vain until {what}; the worker's log may say why")

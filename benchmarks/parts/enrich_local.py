@@ -123,7 +123,9 @@ def classified(assignment: LocalAssignment) -> Measured:
 
 def enriched(assignment: LocalAssignment) -> Measured:
     """The whole pipeline, from files to what would be written."""
-    settings = WorkerSettings(broker_url=SecretStr("memory://"))
+    settings = WorkerSettings(
+        broker_url=SecretStr("memory://"), europeana_api_key=SecretStr("unused")
+    )
     model = assignment.model()
     loaded = LoadedModel(model, assignment.open_runtime(model), batch_size=None)
     paths = {f"/disk/{number}": path for number, path in enumerate(assignment.pictures)}

@@ -30,7 +30,7 @@ LATENCY = 0.1  # seconds on every answer
 SLOW_SECONDS = 8.0  # of the slow host
 SLOW_HOST = "slow.example"
 POLL_SECONDS = 0.5
-PATIENCE = 900.0  # seconds that a job may take
+TIMEOUT = 900.0  # seconds that a job may take
 CONCEPTS = tuple(f"http://data.europeana.eu/concept/{number}" for number in range(1, 21))
 ALWAYS, SOMETIMES = 0.0, 0.06  # thresholds; a probability is 0.05 on average
 
@@ -65,7 +65,7 @@ class Service:
         before = self._cpu_seconds()
         job_id = self._enqueue(record_ids, model)
         status = jobs.status(self.engine, job_id)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while status.state == "running" and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
             status = jobs.status(self.engine, job_id)
@@ -80,7 +80,7 @@ class Service:
         """Enqueue records, wait until the awaited ones are enriched, and cancel the rest."""
         before = self._cpu_seconds()
         job_id = self._enqueue(record_ids, model)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         count, seconds = self._enriched(job_id, awaited)
         while count < len(awaited):
             if time.monotonic() > deadline:

@@ -36,7 +36,7 @@ MEAN_BYTES = 1_500  # of a picture
 HOSTS = 40
 MAP, PAINTING = "http://data.europeana.eu/concept/43", "http://data.europeana.eu/concept/47"
 NO_LIMITS = {"FETCH_REQUESTS_PER_SECOND": "10000", "FETCH_REQUESTS_AT_A_TIME": "100"}
-PATIENCE = 180.0  # seconds until something that should happen has happened
+TIMEOUT = 180.0  # seconds until something that should happen has happened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,7 @@ def record_ids(count: int, *, first: int = 0) -> Iterator[str]:
     return (f"/1/r{number}" for number in range(first, first + count))
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> float:
+def wait_for(condition: Callable[[], bool], *, seconds: float = TIMEOUT) -> float:
     """Wait until it holds; how many seconds it took.
 
     Raises:

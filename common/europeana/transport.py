@@ -39,7 +39,7 @@ READ_TIMEOUT = 15.0  # seconds without a single byte
 DEADLINE = 60.0  # seconds for one question with its retries, without waiting for the quota
 ATTEMPTS = 5
 MAX_ANSWER = 32 << 20  # bytes; a page of 100 rich items has about one million
-PATIENCE = QUOTA_WINDOW + 120.0  # seconds
+LONGEST_QUOTA_WAIT = QUOTA_WINDOW + 120.0  # seconds
 _KEY_FORM = re.compile(r"[!-~]+")
 _KNOWN_MEMBERS = ("success", "object")  # another server's 404 has neither
 _GET_A_KEY = "get a key at https://apis.europeana.eu and set EUROPEANA_API_KEY"
@@ -60,17 +60,17 @@ class QuotaGate:
             self._is_announced = self._is_announced and self._seconds_left() > 0
             self._opens_at = max(self._opens_at, time.monotonic() + seconds)
 
-    def wait(self, *, patience: float, why: str) -> float:
+    def wait(self, *, longest: float, why: str) -> float:
         """Wait until the gate is open; returns the seconds waited.
 
         Raises:
-            RateLimitedError: that is longer than the patience; `why` is what the API said.
+            RateLimitedError: that is more than `longest` seconds; `why` is what the API said.
             ApiError: the transport was closed meanwhile.
         """
         seconds = self._seconds_left()
         if seconds <= 0:
             return 0.0
-        if seconds > patience:
+        if seconds > longest:
             raise RateLimitedError(
                 f"The quota of the API key is used up{why}; "
                 f"it is renewed at {_clock(seconds, '%Y-%m-%d %H:%M:%S %Z')}.",
@@ -141,16 +141,18 @@ class ApiTransport:
     """Asks the APIs at one address with one key; threads may share it.
 
     Args:
-        patience: how many seconds to wait, in one call, for a used-up quota to be renewed.
+        longest_quota_wait: seconds to wait, in one call, until a used-up quota is renewed.
     """
 
-    def __init__(self, settings: ApiSettings, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, settings: ApiSettings, *, longest_quota_wait: float = LONGEST_QUOTA_WAIT
+    ) -> None:
         self._url = settings.europeana_api_url.rstrip("/")
         self.host = _host(self._url)
         self._key = settings.europeana_api_key.get_secret_value().strip()
         if not _KEY_FORM.fullmatch(self._key):
             raise UsageError("EUROPEANA_API_KEY holds characters that no key has.")
-        self._patience = patience
+        self._longest_quota_wait = longest_quota_wait
         self._gate = QuotaGate()
         self._session = requests.Session()
         self._session.headers["X-Api-Key"] = self._key
@@ -179,7 +181,7 @@ class ApiTransport:
 
         Raises:
             KeyRefusedError: the key is unknown or disabled.
-            RateLimitedError: the quota is used up for longer than our patience.
+            RateLimitedError: the quota is used up for longer than `longest_quota_wait`.
             UnreachableError: no answer after several attempts.
             CursorRefusedError: the cursor among the parameters is not accepted.
             ApiError: any other answer.
@@ -189,7 +191,7 @@ class ApiTransport:
         ).on(_TransientFailure)
         waited, why = 0.0, ""
         while True:
-            waited += self._gate.wait(patience=self._patience - waited, why=why)
+            waited += self._gate.wait(longest=self._longest_quota_wait - waited, why=why)
             deadline = time.monotonic() + DEADLINE
             try:
                 answer = caller(self._ask, path, tuple(parameters), deadline)

@@ -150,7 +150,7 @@ class PictureFetcher:
 
     def _addresses(self, url: CheckedUrl, transfer: Transfer) -> list[IPAddress]:
         try:
-            addresses = self._resolver.resolve(url.host, timeout=transfer.patience())
+            addresses = self._resolver.resolve(url.host, timeout=transfer.step_timeout())
         except OSError as error:
             raise Reason.DNS.error("the name does not resolve") from error
         return self._policy.choose(addresses, port=url.port)

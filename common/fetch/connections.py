@@ -61,8 +61,8 @@ class Transfer:
         """Seconds until the deadline, never negative."""
         return max(0.0, self._deadline - time.monotonic())
 
-    def patience(self) -> float:
-        """How long one step of the way there may take.
+    def step_timeout(self) -> float:
+        """Seconds that one step (look-up, connection, TLS) may take.
 
         Raises:
             RecordError: the deadline has passed or the caller stopped.
@@ -145,10 +145,10 @@ def connect(address: IPAddress, port: int, transfer: Transfer) -> GuardedSocket:
     connection = GuardedSocket(family, socket.SOCK_STREAM)
     try:
         connection.transfer = transfer
-        connection.settimeout(transfer.patience())
+        connection.settimeout(transfer.step_timeout())
         connection.connect((str(address), port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(transfer.patience())  # for the TLS handshake
+        connection.settimeout(transfer.step_timeout())  # for the TLS handshake
     except (OSError, RecordError):
         connection.close()
         raise

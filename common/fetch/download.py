@@ -16,10 +16,10 @@ from common.reasons import HostSignal, retry_after_of, signal_of
 
 Key = TypeVar("Key")
 NextWait = Callable[[int], float]
-"""From how many pictures are still to come to the seconds that the next one is waited for.
+"""Seconds to wait for the next picture, given how many have not come yet.
 
-It is asked once all are known. One that is not yet asked for, since too much is unread, is waited
-for as well.
+It is called once all pictures are known. The wait also covers a picture that is not yet requested
+because too many bytes are unread.
 """
 
 CONNECTIONS = 128  # with a tenth of a second to each answer, about 1,000 pictures a second
@@ -65,7 +65,7 @@ def fetch_all(
     threads: int = CONNECTIONS,
     window: int = WINDOW,
     unread: UnreadBytes | None = None,
-    patience: NextWait | None = None,
+    next_wait: NextWait | None = None,
 ) -> Generator[FetchOutcome[Key], None, None]:
     """Fetch the picture of every (key, URL), as fast as their hosts allow, in no order.
 
@@ -76,11 +76,12 @@ def fetch_all(
     Args:
         threads: connections at a time.
         unread: to be shared with other downloads of this process.
-        patience: when it ends, so does the generator, and pictures are left without an outcome.
+        next_wait: when the wait for the next picture is over, the generator ends, and the pictures
+            that have not come get no outcome.
     """
     download: _Download[Key] = _Download(fetcher, limiter, threads=threads, unread=unread)
     with closing(download):
-        yield from download.outcomes(items, window=window, patience=patience)
+        yield from download.outcomes(items, window=window, next_wait=next_wait)
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class _Download(Generic[Key]):
     # In the caller's thread.
 
     def outcomes(
-        self, items: Iterable[tuple[Key, str]], *, window: int, patience: NextWait | None
+        self, items: Iterable[tuple[Key, str]], *, window: int, next_wait: NextWait | None
     ) -> Iterator[FetchOutcome[Key]]:
         """Read items and hand out outcomes in turn, so that neither waits for the other."""
         source = iter(items)
@@ -142,14 +143,14 @@ class _Download(Generic[Key]):
                     self._messages.put(partial(self._add, *item))
                     known += 1
             wait = known > 0 and (exhausted or known >= window)
-            seconds = patience(known) if wait and patience else None
+            seconds = next_wait(known) if wait and next_wait else None
             outcome = self._next_outcome(wait=wait, seconds=seconds)
             if outcome is not None:
                 known -= 1
                 yield outcome
                 self._messages.put(partial(self._count_unread, -_size(outcome)))
             elif wait:
-                return  # out of patience
+                return  # the wait is over
 
     def _next_outcome(self, *, wait: bool, seconds: float | None) -> FetchOutcome[Key] | None:
         try:

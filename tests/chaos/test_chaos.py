@@ -35,11 +35,11 @@ from worker.ledger import dispatch
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 WORKERS = 3
 LEASE_SECONDS = 2
-PATIENCE = 300 + RECORDS / 10  # seconds
+TIMEOUT = 300 + RECORDS / 10  # seconds
 STRIKES = max(7, RECORDS // 100)  # seven are one of each kind, and two kills
 PAUSE = 0.7  # seconds between them
 
-pytestmark = pytest.mark.timeout(2 * PATIENCE + 120)
+pytestmark = pytest.mark.timeout(2 * TIMEOUT + 120)
 
 
 class Chaos:
@@ -132,7 +132,7 @@ def is_done(engine: Engine, job_id: UUID) -> bool:
 
 
 def wait_until_done(engine: Engine, job_id: UUID, between: Callable[[], None]) -> jobs.Status:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not is_done(engine, job_id):
         assert time.monotonic() < deadline, f"waited too long: {jobs.status(engine, job_id)}"
         between()

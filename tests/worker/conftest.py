@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.store.session import open_store
+from tests.worker.shelf import Shelf, fill_shelf
 
 CONCEPTS = {
     "http://data.europeana.eu/concept/43": "map",
@@ -37,6 +38,12 @@ def model_id(engine: Engine) -> int:
             """),
             {"labels": list(CONCEPTS)},
         ).scalar_one()
+
+
+@pytest.fixture
+def shelf(engine: Engine) -> Shelf:
+    """Models and their jobs, for tests that add enrichments."""
+    return fill_shelf(engine)
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.model import Model
 from worker import metrics
 from worker.enrich import heatmap_files
-from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import ChunkOutcome, RecordPrediction
 
 AT_A_TIME = 8  # pictures whose activations are in memory; a lost lease is noticed in between
 JPEG_QUALITY = 85

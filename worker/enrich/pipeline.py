@@ -1,12 +1,16 @@
 """What happens to the records of one chunk: resolve, fetch, decode, batch, classify, threshold.
 
-Each chunk in work runs in a thread of its own. The thread decodes while its downloads and the
-batcher go on beside it. Where cores are scarce, batches go before decoding and older chunks before
-younger ones: so chunks end one after the other, and while one begins or waits for its last
-pictures, others go on.
+Each chunk in work runs in a thread of its own. The thread decodes while other threads download and
+classify. Where cores are scarce, batches go before decoding and older chunks before younger ones:
+so chunks end one after the other, and while one begins or waits for its last pictures, others use
+the cores.
 
-Memory is bounded by the pictures being decoded, which share a budget of pixels, by those not yet
-decoded, which share a budget of bytes, and by the small pixels of the chunks in work.
+Three things bound memory: pictures that are being decoded share a budget of pixels, pictures that
+are not yet decoded share a budget of bytes, and a chunk keeps only small pixels.
+
+A chunk that is tried for the first time leaves stragglers to a later chunk: its last pictures, if
+their hosts are so slow that the cores would wait. The pictures before them show what is slow. If
+the line is slow or the machine is busy, all hosts look slow, and no picture is left.
 """
 
 import threading
@@ -20,7 +24,7 @@ import torch
 
 from common.errors import RecordError, TransientRecordError
 from common.fetch.client import Fetched, FetchRequest, PictureFetcher
-from common.fetch.download import FetchOutcome, NextWait, UnreadBytes, fetch_all
+from common.fetch.download import FetchOutcome, UnreadBytes, fetch_all
 from common.fetch.host_limits import HostLimiter
 from common.pictures.decode import PixelBudget, decode
 from common.pictures.sources import PictureUrl
@@ -29,16 +33,21 @@ from common.reasons import Reason
 from worker import metrics
 from worker.enrich.models import LoadedModel, Probabilities
 from worker.enrich.resolve import RecordResolver, Target
-from worker.enrich.stragglers import Hurried, patient
 from worker.ledger.chunks import Lease
-from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import ChunkOutcome, RecordPrediction
+
+LAST_SHARE = 1 / 4  # of a chunk's pictures: only these may be left to a later chunk
+LEAST_SECONDS = 1.0  # that the last pictures get at least
+NEXT_TIMES = 4  # the next picture gets 4 times the average time of the earlier ones ...
+ALL_SHARE = 1 / 2  # ... and the last ones together half the time of all earlier ones
+LATE_SECONDS = 0.5  # for the next one after that: it may have been requested only now
+LONGEST_WAIT = 90.0  # seconds for any other picture; the slowest permitted download takes less
 
 _NEVER = threading.Event()
 
 
 class MeteredFetcher(PictureFetcher):
-    """Observes how long each request takes, redirects one by one, failed ones too."""
+    """Measures each request, failed ones and each redirect included."""
 
     def step(
         self, request: FetchRequest, cancelled: threading.Event = _NEVER
@@ -49,7 +58,7 @@ class MeteredFetcher(PictureFetcher):
 
 
 class MeteredBudget(PixelBudget):
-    """Tells how many pixels are reserved."""
+    """Counts the reserved pixels."""
 
     @contextmanager
     def reserve(self, pixels: int) -> Iterator[None]:
@@ -64,7 +73,7 @@ class MeteredBudget(PixelBudget):
 
 @dataclass(frozen=True, kw_only=True)
 class _Look:
-    """A record, and which of its pictures is looked at."""
+    """A record, and the one of its pictures that is tried."""
 
     asked_id: str
     target: Target
@@ -82,7 +91,7 @@ class _Look:
 
 @dataclass(frozen=True, kw_only=True)
 class _Seen:
-    """A picture on its way through the model; `pixels` only where they are needed once more."""
+    """A picture that the model classifies; `pixels` only if the job wants heatmaps."""
 
     look: _Look
     probabilities: "Future[Probabilities]"
@@ -110,9 +119,9 @@ class Pipeline:
     def run(
         self, lease: Lease, loaded: LoadedModel, *, on_record: Callable[[], None]
     ) -> ChunkOutcome:
-        """What each record of the chunk comes to.
+        """Bring each record of the chunk to its outcome.
 
-        `on_record` is called after each picture; what it raises ends the run.
+        `on_record` is called after each picture; an error from it ends the run.
         """
         with metrics.timed("resolve"):
             targets, errors = self._resolver.resolve(lease.record_ids, picture=lease.picture)
@@ -134,14 +143,14 @@ class Pipeline:
     def _look(
         self, looks: list[_Look], loaded: LoadedModel, lease: Lease
     ) -> Iterator[tuple[_Look, _Seen | RecordError]]:
-        """Fetch and decode, in no order; each picture is on its way to the model, or an error."""
+        """Fetch, decode and hand to the model, in no order; a failed picture gives its error."""
         outcomes = fetch_all(
             ((look, look.picture.url) for look in looks),
             fetcher=self._fetcher,
             limiter=self._limiter,
             threads=self._connections,
             unread=self._unread,
-            patience=_patience(lease, pictures=len(looks)),
+            next_wait=_wait_for_all if lease.is_put_off else StragglerWait(len(looks)),
         )
         awaited = set(looks)
         began = time.monotonic()
@@ -151,7 +160,7 @@ class Pipeline:
                 seen = self._classify(outcome, loaded, keep_pixels=lease.explain, rank=began)
                 yield outcome.key, seen
         for look in awaited:
-            yield look, Reason.HOST_SLOW.error("other hosts had long delivered")
+            yield look, Reason.HOST_SLOW.error("the other hosts delivered long before")
 
     def _classify(
         self, outcome: FetchOutcome[_Look], loaded: LoadedModel, *, keep_pixels: bool, rank: float
@@ -172,12 +181,34 @@ class Pipeline:
         return _Seen(look=outcome.key, probabilities=probabilities, pixels=kept)
 
 
-def _patience(lease: Lease, *, pictures: int) -> NextWait:
-    return patient if lease.is_put_off else Hurried(pictures)
+def _wait_for_all(_missing: int) -> float:
+    return LONGEST_WAIT
+
+
+class StragglerWait:
+    """How long a chunk of so many pictures waits for the next one; see the top of this module."""
+
+    def __init__(self, pictures: int) -> None:
+        self._last = int(LAST_SHARE * pictures)
+        self._earlier = pictures - self._last
+        self._began = time.monotonic()
+        self._earlier_took: float | None = None
+
+    def __call__(self, missing: int) -> float:
+        """Seconds to wait for the next picture while `missing` have not come."""
+        if missing > self._last:
+            return LONGEST_WAIT
+        passed = time.monotonic() - self._began
+        if self._earlier_took is None:
+            self._earlier_took = passed
+        for_next = max(LEAST_SECONDS, NEXT_TIMES * self._earlier_took / self._earlier)
+        for_all = max(LEAST_SECONDS, ALL_SHARE * self._earlier_took)
+        left = self._earlier_took + for_all - passed
+        return max(LATE_SECONDS, min(for_next, left))
 
 
 def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError:
-    """Of a file's and its thumbnail's error the one that may pass; else the file's."""
+    """The error that may pass, if one of the two does; else the first."""
     if first is None:
         return second
     passes = isinstance(second, TransientRecordError)

@@ -1,28 +1,22 @@
 """Where a model looked, as a page for a curator: one file that needs nothing else.
 
-Texts from outside (labels, IDs) are escaped by the template engine, and the page's own policy
-forbids scripts and every request. It is written card by card.
+It is written card by card, since it may have thousands of pictures.
 """
 
-import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 from uuid import UUID
 
-from common.errors import UsageError
+from common.pages import data_uri, record_page, template_engine
 from common.process.progress import ProgressReport, progress
 from common.store.tables import PictureSource
 from worker.exports.selection import EnrichmentRow, Sample
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
 TEMPLATE = "page.html.jinja"
-RECORD_PAGE = "https://www.europeana.eu/item"
 SOURCES: dict[str, str] = {
     PictureSource.MEDIA: "provider's file",
     PictureSource.THUMBNAIL: "thumbnail",
@@ -75,7 +69,8 @@ def write_page(sample: Sample, stream: TextIO, *, job: UUID, folder: Path) -> No
             "total": sample.total,
             "labels": list(_labels(rows, folder, report)),
         }
-        stream.writelines(_template().generate(view))
+        template = template_engine(Path(__file__).parent).get_template(TEMPLATE)
+        stream.writelines(template.generate(view))
 
 
 def _labels(rows: list[EnrichmentRow], folder: Path, report: ProgressReport) -> Iterator[Label]:
@@ -89,32 +84,15 @@ def _card(row: EnrichmentRow, folder: Path, report: ProgressReport) -> Enrichmen
     report.advance()
     return EnrichmentCard(
         record_id=row.record_id,
-        page=RECORD_PAGE + row.record_id,
+        page=record_page(row.record_id),
         confidence=row.confidence,
         source=SOURCES[row.picture],
-        image=_data_uri(folder / (row.heatmap or "")),
+        image=_picture(folder / (row.heatmap or "")),
     )
 
 
-def _data_uri(path: Path) -> str:
+def _picture(path: Path) -> str:
     try:
-        content = path.read_bytes()
-    except OSError:
+        return data_uri(path.read_bytes(), "image/jpeg")
+    except OSError:  # the page shows that it is missing
         return ""
-    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
-
-
-def _template() -> "Template":
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError:
-        raise UsageError("The page needs Jinja2: pip install '.[worker,explain]'.") from None
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = "{:,}".format
-    return environment.get_template(TEMPLATE)

@@ -1,21 +1,21 @@
 """`worker run`: a process of a Celery worker, a dispatcher, a waiting room and the service.
 
-Celery's pool of threads: the chunks in work share one copy of the model and one batcher, so a slow
-museum holds up its own chunk only. What a pool of processes would give, an end to a task that
-hangs or crashes, comes from the ledger: the lease runs out and the chunk is split.
+Celery's pool is one of threads: the chunks in work share one copy of the model and one batcher,
+so a slow museum holds up its own chunk only. A pool of processes would also end a task that hangs
+or crashes. Here the ledger does that: the lease runs out, and the chunk is split.
 """
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
-from pathlib import Path
-from threading import Thread
 
 import structlog
 import torch
+from celery import Celery
+from sqlalchemy import Engine
 
 from common.broker import check_broker, work
 from common.process.cores import switch_threads_often
+from common.process.periodic import PeriodicThread
 from common.store.session import open_store
 from worker import metrics
 from worker.ledger.dispatch import Dispatcher, WaitingRoom
@@ -36,7 +36,7 @@ def run_worker() -> int:
         UsageError: a setting is missing.
     """
     switch_threads_often()
-    torch.set_num_threads(1)  # of each thread that computes: there are as many as cores
+    torch.set_num_threads(1)  # of each thread that computes: there are as many threads as cores
     settings = WorkerSettings.read()
     engine = open_store()
     app = create_app(settings)
@@ -44,30 +44,11 @@ def run_worker() -> int:
     with ExitStack() as exits:
         if settings.worker_metrics_port is not None:
             exits.enter_context(metrics.served(settings.worker_metrics_port))
-        service = EnrichmentService(engine, settings)
-        exits.callback(service.close)
+        service = exits.enter_context(closing(EnrichmentService(engine, settings)))
         register_tasks(app, service, engine)
-        dispatcher = Dispatcher(
-            engine,
-            partial(send_hint, app, hint_seconds=settings.worker_hint_seconds),
-            interval=settings.worker_dispatch_seconds,
-            hint_seconds=settings.worker_hint_seconds,
-        )
-        dispatcher.start()
-        exits.callback(dispatcher.stop)
-        waiting_room = WaitingRoom(
-            service.claim_put_off,
-            service.work_on,
-            places=settings.worker_chunks_in_flight,
-            interval=settings.worker_dispatch_seconds,
-        )
-        waiting_room.start()
-        exits.callback(waiting_room.stop)
-        if settings.worker_heartbeat_file:
-            threads = (dispatcher, waiting_room)
-            heartbeat = _heartbeat(settings.worker_heartbeat_file, service, threads)
-            heartbeat.start()
-            exits.callback(heartbeat.stop)
+        for thread in _periodic_threads(app, engine, service, settings):
+            thread.start()
+            exits.callback(thread.stop)
         service.load_active_model()
 
         def drain() -> None:
@@ -78,9 +59,27 @@ def run_worker() -> int:
         return work(app, threads=settings.worker_chunks_in_flight, on_stop=drain)
 
 
-def _heartbeat(path: Path, service: EnrichmentService, threads: Iterable[Thread]) -> Heartbeat:
-    return Heartbeat(
-        path,
-        alive=lambda: service.is_well and all(each.is_alive() for each in threads),
-        model_loaded=lambda: service.has_model,
+def _periodic_threads(
+    app: Celery, engine: Engine, service: EnrichmentService, settings: WorkerSettings
+) -> list[PeriodicThread]:
+    dispatcher = Dispatcher(
+        engine,
+        partial(send_hint, app, hint_seconds=settings.worker_hint_seconds),
+        interval=settings.worker_dispatch_seconds,
+        hint_seconds=settings.worker_hint_seconds,
     )
+    waiting_room = WaitingRoom(
+        service.claim_put_off,
+        service.work_on,
+        places=settings.worker_chunks_in_flight,
+        interval=settings.worker_dispatch_seconds,
+    )
+    threads: list[PeriodicThread] = [dispatcher, waiting_room]
+    if settings.worker_heartbeat_file:
+        heartbeat = Heartbeat(
+            settings.worker_heartbeat_file,
+            alive=lambda: service.is_well and dispatcher.is_alive() and waiting_room.is_alive(),
+            model_loaded=lambda: service.has_model,
+        )
+        threads.append(heartbeat)
+    return threads

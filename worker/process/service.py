@@ -1,4 +1,4 @@
-"""One worker process: what its threads share, and what it does with a chunk."""
+"""What the threads of a worker process share, and what they do with a chunk."""
 
 import os
 import socket
@@ -15,7 +15,6 @@ from common.errors import DeviceError, EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi
 from common.fetch.shared_limits import SharedHostLimiter
 from common.pictures.sources import PictureKinds
-from common.process.settings import ApiSettings, ImageSettings, ModelSettings
 from worker import metrics
 from worker.enrich.models import LoadedModel, ModelPool
 from worker.enrich.pipeline import MeteredFetcher, Pipeline
@@ -27,19 +26,19 @@ from worker.process.lease_keeper import EXIT_BROKEN, HeldLease, LeaseKeeper, lea
 from worker.process.settings import WorkerSettings
 from worker.process.shutdown import Drain
 
-API_PATIENCE = 20.0  # seconds to wait for a used-up quota; then the records wait instead
-SUSPECT_DELAY = 1.0  # seconds before a suspect is claimed again that had to wait for another
+LONGEST_QUOTA_WAIT = 20.0  # seconds in a chunk for a used-up quota; then the records are put off
+SUSPECT_DELAY = 1.0  # seconds before a suspect chunk that had to wait for another is claimed again
 STUMBLE_DELAY = 5.0  # seconds before a chunk that met an unexpected error is tried again
 
 log = structlog.get_logger()
 
 
 class DrainingError(Exception):
-    """The worker is to stop, or its lease is lost: the chunk in work is dropped."""
+    """The worker stops, or its lease is lost: the chunk in work is dropped."""
 
 
 class EnrichmentService:
-    """Enriches chunks; safe to call from as many threads as there are chunks in flight."""
+    """Enriches chunks; threads share one."""
 
     def __init__(self, engine: Engine, settings: WorkerSettings) -> None:
         self._engine = engine
@@ -50,20 +49,10 @@ class EnrichmentService:
         self._exits = ExitStack()
         self._drain = Drain(settings.worker_grace_seconds, on_overdue=self._leave)
         self._exits.callback(self._drain.end)
-        image_settings = ImageSettings.read()
-        api = EuropeanaApi(ApiSettings.read(), patience=API_PATIENCE)
-        self._exits.enter_context(api)
-        fetcher = self._exits.enter_context(MeteredFetcher.from_settings(image_settings))
-        limiter = self._exits.enter_context(SharedHostLimiter.from_settings(image_settings, engine))
-        self._pipeline = Pipeline(
-            RecordResolver(engine, api, api_url=image_settings.europeana_api_url),
-            fetcher,
-            limiter,
-            connections=settings.worker_connections,
-        )
+        self._pipeline = self._open_pipeline()
         self._models = ModelPool(
             engine,
-            ModelSettings.read().model_dir,
+            settings.model_dir,
             runtime=settings.worker_runtime,
             cache_dir=settings.worker_cache_dir,
             batch_size=settings.worker_batch_size,
@@ -73,15 +62,25 @@ class EnrichmentService:
         self._leases.start()
         self._exits.callback(self._leases.stop)
 
+    def _open_pipeline(self) -> Pipeline:
+        settings, opened = self._settings, self._exits.enter_context
+        api = opened(EuropeanaApi(settings, longest_quota_wait=LONGEST_QUOTA_WAIT))
+        return Pipeline(
+            RecordResolver(self._engine, api, api_url=settings.europeana_api_url),
+            opened(MeteredFetcher.from_settings(settings)),
+            opened(SharedHostLimiter.from_settings(settings, self._engine)),
+            connections=settings.worker_connections,
+        )
+
     def close(self) -> None:
         """End all threads and connections; no chunk may be in work."""
         self._exits.close()
 
     def load_active_model(self) -> None:
-        """Load the active model before a chunk needs it; a model that is no good is logged.
+        """Load the active model before a chunk needs it; an unusable model is logged.
 
         Raises:
-            DeviceError: no model can be used by this process.
+            DeviceError: this process cannot use any model.
         """
         try:
             self._models.load_active()
@@ -97,15 +96,15 @@ class EnrichmentService:
 
     @property
     def is_well(self) -> bool:
-        """Whether leases are kept, and no chunk in work hangs."""
+        """Whether leases are renewed, and no chunk in work hangs."""
         return self._leases.is_well
 
     def drain(self) -> None:
-        """Take no more chunks; give back those in work that are not finished in time."""
+        """Take no more chunks; give back those that are not finished within the grace time."""
         self._drain.begin()
 
     def run_chunk(self, job_id: UUID, number: int) -> None:
-        """Do what a hint asks for; returns at once where the chunk is done or another's."""
+        """Work on the chunk of a hint, unless it is done or another worker has it."""
         if self._drain.begun.is_set():
             return
         lease = chunks.claim(
@@ -119,7 +118,7 @@ class EnrichmentService:
             self.work_on(lease)
 
     def claim_put_off(self) -> Lease | None:
-        """A chunk that was put off and is due, to be worked on; None where there is none."""
+        """Claim a put-off chunk that is due; None if there is none."""
         if self._drain.begun.is_set():
             return None
         return chunks.claim_put_off(
@@ -131,8 +130,7 @@ class EnrichmentService:
     def work_on(self, lease: Lease) -> None:
         """Bring a chunk to its outcomes, or give it back.
 
-        Of suspects one at a time: the others would be lost with a culprit each time that it kills,
-        and be taken for culprits in the end.
+        Suspect records run one at a time, so that one crash is not counted against the others.
         """
         if not lease.is_suspect:
             self._work_on(lease)
@@ -187,11 +185,11 @@ class EnrichmentService:
         except ModuleNotFoundError as error:
             raise UsageError(
                 f"Heatmaps need {error.name}: pip install '.[worker,explain]'."
-            ) from None
+            ) from error
         explain(outcome, loaded.model, self._settings.heatmap_dir, on_record=on_record)
 
     def _warn_of_other_pictures(self, lease: Lease, loaded: LoadedModel) -> None:
-        """Say once a job that the model may be less right than it was measured to be."""
+        """Log, once a job, that the accuracy may be lower than at promotion."""
         trained_on = loaded.model.description.picture_source
         pictures = PictureKinds(looks_at=lease.picture, trained_on=trained_on)
         if lease.job_id in self._warned_jobs or not pictures.differ:
@@ -204,7 +202,7 @@ class EnrichmentService:
         )
 
     def _leave(self) -> None:
-        """The grace time is over and a chunk still waits for something: give back, and end."""
+        """End the process: the grace time is over, and a chunk still waits for something."""
         log.warning("the grace time is over; unfinished chunks are given back")
         self._give_back_all()
         leave_process(0)
@@ -217,7 +215,7 @@ class EnrichmentService:
         try:
             chunks.give_back(self._engine, lease, blameless=blameless, delay_seconds=delay_seconds)
         except OperationalError:
-            log.warning("the database is away; the lease runs out")
+            log.warning("the database is away; the chunk comes back when its lease has run out")
 
     @contextmanager
     def _given_back_on_failure(self, lease: Lease) -> Iterator[None]:
@@ -232,19 +230,21 @@ class EnrichmentService:
             log.info("chunk given back")
         except OperationalError:
             metrics.CHUNKS.labels("database_away").inc()
-            log.warning("the database went away; the chunk is tried again")
+            log.warning("the database is away; the chunk is tried again")
             self._give_back(lease, blameless=True, delay_seconds=STUMBLE_DELAY)
         except DeviceError as error:
-            log.error("the device failed; chunks are given back, the worker ends", error=str(error))
+            log.error(
+                "the device failed; the worker gives its chunks back and ends", error=str(error)
+            )
             self.drain()
-            self._give_back(lease, blameless=True)  # it is held no more
+            self._give_back(lease, blameless=True)  # it is no longer among the held
             self._give_back_all()
             leave_process(EXIT_BROKEN)
         except EnrichmentError as error:
             self._give_back(lease, blameless=True, delay_seconds=STUMBLE_DELAY)
             metrics.CHUNKS.labels("given_back").inc()
             log.error("chunk given back", error=str(error))
-        except Exception:  # noqa: BLE001 - the chunk may be the cause, and its attempts are bounded
+        except Exception:  # noqa: BLE001 - the chunk may be the cause, and its attempts are counted
             self._give_back(lease, blameless=False, delay_seconds=STUMBLE_DELAY)
             metrics.CHUNKS.labels("failed").inc()
-            log.exception("chunk failed; it is tried again a bounded number of times")
+            log.exception("chunk failed; it is tried again, three times at most")

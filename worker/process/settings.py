@@ -1,12 +1,19 @@
 """Settings of the worker, from environment variables."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from common.process.cores import available_cores
-from common.process.settings import BrokerSettings, EnvironmentSettings
+from common.process.settings import (
+    ApiSettings,
+    BrokerSettings,
+    EnvironmentSettings,
+    ImageSettings,
+    ModelSettings,
+)
 
 
 class HealthSettings(EnvironmentSettings):
@@ -26,8 +33,10 @@ class HeatmapSettings(EnvironmentSettings):
     )
 
 
-class WorkerSettings(BrokerSettings, HealthSettings, HeatmapSettings):
-    """How a worker process works."""
+class WorkerSettings(
+    BrokerSettings, ApiSettings, ImageSettings, ModelSettings, HealthSettings, HeatmapSettings
+):
+    """All settings of a worker process; read once, at its start."""
 
     worker_chunks_in_flight: int = Field(
         default_factory=lambda: available_cores() + max(1, available_cores() // 2),
@@ -76,7 +85,7 @@ class WorkerSettings(BrokerSettings, HealthSettings, HeatmapSettings):
             raise ValueError("expected whole seconds with commas between them")
         return text
 
-    @property
+    @cached_property
     def retry_delays(self) -> tuple[float, ...]:
         """Seconds before the first, second, ... new try."""
         return tuple(float(part) for part in self.worker_retry_delays.split(","))

@@ -28,7 +28,7 @@ ERRORS = Path(__file__).resolve().parents[4] / "shared" / "europeana" / "samples
 
 @pytest.fixture
 def api(server):
-    with ApiTransport(server.settings, patience=3) as api:
+    with ApiTransport(server.settings, longest_quota_wait=3) as api:
         yield api
 
 
@@ -216,14 +216,14 @@ def test_a_used_up_quota_is_waited_for_visibly(server, api, status, monkeypatch)
     ]
 
 
-def test_waiting_ends_with_our_patience(server, api):
+def test_waiting_ends_after_the_longest_wait(server, api):
     server.scripts = [answering(LIMITED, 429, RateLimit='"personal";r=0;t=2')]
     with pytest.raises(RateLimitedError):
         api.get("/x")
     assert len(server.requests) == 2
 
 
-def test_a_wait_beyond_our_patience_says_when_the_window_opens(server, api):
+def test_a_wait_that_is_too_long_says_when_the_window_opens(server, api):
     server.scripts = [answering(LIMITED, 429, RateLimit='"personal";r=0;t=1800')]
     opens = datetime.now().astimezone() + timedelta(seconds=1800)
     with pytest.raises(RateLimitedError, match=f"renewed at {opens:%Y-%m-%d %H:}"):

@@ -38,7 +38,7 @@ def _fresh_log(monkeypatch):
 
 
 def test_an_open_gate_lets_pass_at_once():
-    assert QuotaGate().wait(patience=0, why="") == 0
+    assert QuotaGate().wait(longest=0, why="") == 0
 
 
 def test_all_threads_wait_and_the_waiting_is_told_once():
@@ -57,15 +57,15 @@ def test_all_threads_wait_and_the_waiting_is_told_once():
 
 
 def _pass(gate, passed):
-    gate.wait(patience=10, why="")
+    gate.wait(longest=10, why="")
     passed.append(time.monotonic())
 
 
-def test_patience_ends_with_what_the_api_said():
+def test_a_wait_that_is_too_long_ends_with_what_the_api_said():
     gate = QuotaGate()
     gate.close(60)
     with capture_logs() as told, pytest.raises(RateLimitedError, match=r"used up \(429_x\)"):
-        gate.wait(patience=59, why=" (429_x)")
+        gate.wait(longest=59, why=" (429_x)")
     assert told == []
 
 
@@ -74,4 +74,4 @@ def test_who_waits_is_woken_when_the_gate_is_abandoned():
     gate.close(60)
     gate.abandon()
     with pytest.raises(ApiError, match="closed while waiting"):
-        gate.wait(patience=60, why="")
+        gate.wait(longest=60, why="")

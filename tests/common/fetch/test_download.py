@@ -95,12 +95,12 @@ def test_downloads_share_the_bytes_that_may_lie_unread_and_all_go_on(serve, fetc
     assert not unread.is_full
 
 
-def test_out_of_patience_it_ends_without_the_slow_ones(serve, fetcher):
+def test_when_the_wait_is_over_it_ends_without_the_slow_ones(serve, fetcher):
     server = serve(answering(response(JPEG)))
     silent = serve(lambda request, connection: time.sleep(60))
     items = [("silent", silent.url()), *((number, server.url()) for number in range(30))]
     began = time.monotonic()
-    outcomes = run(items, fetcher, patience=lambda missing: 0.5 if missing < 2 else 30.0)
+    outcomes = run(items, fetcher, next_wait=lambda missing: 0.5 if missing < 2 else 30.0)
     assert {outcome.key for outcome in outcomes} == set(range(30))
     assert time.monotonic() - began < 5
 

@@ -146,8 +146,8 @@ def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(
     assert asked <= 8 + len(catalogue.moved) + 2  # a batch or two are asked for again
 
 
-def _wait_until(condition, patience=120.0):
-    deadline = time.monotonic() + patience
+def _wait_until(condition, timeout=120.0):
+    deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -173,8 +173,8 @@ def test_killed_harvests_go_on_and_end_like_an_undisturbed_one(harvester, catalo
     assert disturbed <= undisturbed + kills * AT_A_TIME
 
 
-def _wait_until(condition, patience=120.0):
-    deadline = time.monotonic() + patience
+def _wait_until(condition, timeout=120.0):
+    deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

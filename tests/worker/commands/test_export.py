@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.worker.exports.conftest import MAP, PAINTING, THUMBNAIL, Shelf
+from tests.worker.shelf import MAP, PAINTING, THUMBNAIL, Shelf
 from worker.cli import app
 
 WORKER = str(Path(sys.executable).with_name("worker"))

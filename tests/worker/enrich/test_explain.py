@@ -17,8 +17,7 @@ from tests.common.vision.models import MAP, PAINTING, SIZE, model_of
 from worker.enrich import explain as explaining
 from worker.enrich.explain import explain
 from worker.enrich.heatmap_files import relative_path
-from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import ChunkOutcome, RecordPrediction
 
 
 @pytest.fixture

@@ -18,8 +18,7 @@ from worker.exports.selection import Selection, selected
 from worker.jobs import JobOptions
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, LeaseLostError
-from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import ChunkOutcome, RecordPrediction
 
 MAP, PAINTING = CONCEPTS
 RECORD = "/1/r1"

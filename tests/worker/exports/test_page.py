@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from common.errors import UsageError
 from tests.browser import see
-from tests.worker.exports.conftest import MAP, PAINTING, THUMBNAIL, Shelf
+from tests.worker.shelf import MAP, PAINTING, THUMBNAIL, Shelf
 from worker.cli import app
 from worker.enrich.heatmap_files import keep
 from worker.exports.selection import draw_sample

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from common.errors import UsageError
-from tests.worker.exports.conftest import FULL, MAP, PAINTING, Shelf
+from tests.worker.shelf import FULL, MAP, PAINTING, Shelf
 from worker.exports import selection as selecting
 from worker.exports.selection import Selection, is_unfinished
 

@@ -13,8 +13,7 @@ from worker.ledger import chunks, dispatch
 from worker.ledger import finish as finishing
 from worker.ledger import finish as retries
 from worker.ledger.chunks import Lease, LeaseLostError
-from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import ChunkOutcome, RecordPrediction
 
 MAP = "http://data.europeana.eu/concept/43"
 PAINTING = "http://data.europeana.eu/concept/47"

@@ -31,8 +31,7 @@ from worker.jobs import accept
 from worker.ledger import chunks, dispatch
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, LeaseLostError
-from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import ChunkOutcome, RecordPrediction
 
 RECORDS_IN_A_CHUNK = 3
 MAX_ATTEMPTS = 2  # of a chunk, so that some are split, and some records buried, in a short story
@@ -76,13 +75,13 @@ class Ledger(RuleBasedStateMachine):
         self.blames: Counter[str] = Counter()
         self.state = "running"
         self.steps = 0
-        self.patience: int  # steps until the operator may cancel
+        self.cancel_from: int  # steps until the operator may cancel
         self.job_id: UUID
 
-    @initialize(size=st.integers(1, len(RECORDS)), patience=st.sampled_from([STEPS, 10, 20, 30]))
-    def enqueue(self, size: int, patience: int) -> None:
+    @initialize(size=st.integers(1, len(RECORDS)), cancel_from=st.sampled_from([STEPS, 10, 20, 30]))
+    def enqueue(self, size: int, cancel_from: int) -> None:
         self.records = RECORDS[:size]
-        self.patience = patience
+        self.cancel_from = cancel_from
         self.job_id = jobs.enqueue(self.engine, self.records).job_id
 
     # Workers, and messages: any may come at any time, or again; that none comes is a story too.
@@ -213,7 +212,9 @@ class Ledger(RuleBasedStateMachine):
         over = self.outcomes.keys() == set(self.records)
         self.state = "done" if over else "running"
 
-    @precondition(lambda self: self.state in ("running", "paused") and self.steps > self.patience)
+    @precondition(
+        lambda self: self.state in ("running", "paused") and self.steps > self.cancel_from
+    )
     @rule()
     def cancel(self) -> None:
         jobs.cancel(self.engine, self.job_id)

@@ -15,7 +15,7 @@ from worker import jobs
 REPOSITORY = Path(__file__).resolve().parents[3]
 WORKER = str(Path(sys.executable).with_name("worker"))
 FILES_FIRST = jobs.JobOptions(picture="auto")  # from many hosts, some of which are dead
-PATIENCE = 300.0  # seconds; on a busy machine torch alone takes many to import
+TIMEOUT = 300.0  # seconds; on a busy machine torch alone takes many to import
 
 
 @contextmanager
@@ -30,11 +30,11 @@ def worker(
             yield process
         finally:
             process.terminate()
-            process.communicate(timeout=PATIENCE)
+            process.communicate(timeout=TIMEOUT)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.05)

@@ -25,7 +25,7 @@ def test_the_worker_ends_and_its_records_are_blameless(
         assert broken.wait(timeout=120) == EXIT_BROKEN
         assert broken.stderr is not None
         log = broken.stderr.read().decode()
-    assert "the device failed; chunks are given back, the worker ends" in log
+    assert "the device failed; the worker gives its chunks back and ends" in log
     assert "torch-cpu failed: RuntimeError: CUDA error: an illegal memory access" in log
     assert chunk_states(engine, job_id) == {"ready": 2}
     with engine.connect() as connection:

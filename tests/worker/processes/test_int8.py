@@ -12,7 +12,7 @@ from common.vision.network import build_classifier
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.conftest import SIZE, save_active_model
 from tests.worker.processes.running import (
-    PATIENCE,
+    TIMEOUT,
     chunk_states,
     wait_for,
     wait_until_done,
@@ -22,7 +22,7 @@ from worker import jobs
 
 pytest.importorskip("onnx", reason="the extra onnx is not installed")
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
-pytestmark = pytest.mark.timeout(2 * PATIENCE)
+pytestmark = pytest.mark.timeout(2 * TIMEOUT)
 
 INT8 = {"WORKER_RUNTIME": "onnx-int8"}
 
@@ -48,7 +48,7 @@ def test_records_are_enriched_in_int8_and_the_log_says_so(
     with worker(environment | INT8) as process:
         assert wait_until_done(engine, job_id).enriched > 20
         process.terminate()
-        _, log = process.communicate(timeout=PATIENCE)
+        _, log = process.communicate(timeout=TIMEOUT)
     lines = [json.loads(line) for line in log.decode().splitlines() if line.startswith("{")]
     (warning,) = [line for line in lines if "in int8" in line["event"]]
     assert (warning["pictures"], warning["other_most_probable_concept"]) == (100, 0)

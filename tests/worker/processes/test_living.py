@@ -15,7 +15,7 @@ from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
     FILES_FIRST,
-    PATIENCE,
+    TIMEOUT,
     WORKER,
     chunk_states,
     wait_for,
@@ -24,7 +24,7 @@ from tests.worker.processes.running import (
 )
 from worker import jobs
 
-pytestmark = pytest.mark.timeout(4 * PATIENCE)
+pytestmark = pytest.mark.timeout(4 * TIMEOUT)
 
 
 def attempts_of_ready_chunks(engine: Engine) -> int:
@@ -46,7 +46,7 @@ def test_a_worker_that_is_told_to_stop_finishes_the_chunk_in_work(
         wait_for(lambda: chunk_states(engine, job_id).get("leased", 0) == 1)
         done = chunk_states(engine, job_id).get("done", 0)
         stopped.terminate()
-        assert stopped.wait(PATIENCE) == 0
+        assert stopped.wait(TIMEOUT) == 0
     states = chunk_states(engine, job_id)
     assert "leased" not in states
     assert states["done"] == done + 1
@@ -60,7 +60,7 @@ def test_a_chunk_that_is_not_finished_in_time_is_given_back(
     with worker(environment | slow) as stopped:
         wait_for(lambda: chunk_states(engine, job_id).get("leased", 0) == 1)
         stopped.terminate()
-        assert stopped.wait(PATIENCE) == 0
+        assert stopped.wait(TIMEOUT) == 0
     assert chunk_states(engine, job_id) == {"ready": 3}
     assert attempts_of_ready_chunks(engine) == 0
 
@@ -75,7 +75,7 @@ def test_a_chunk_that_waits_for_a_silent_host_is_given_back_too(
             job_id = files_first(engine, sandbox)
             wait_for(lambda: chunk_states(engine, job_id) == {"leased": 1})
             stopped.terminate()
-            assert stopped.wait(PATIENCE) == 0
+            assert stopped.wait(TIMEOUT) == 0
     assert chunk_states(engine, job_id) == {"ready": 1}
     assert attempts_of_ready_chunks(engine) == 0
 
@@ -96,7 +96,7 @@ def test_health_metrics_and_log_of_a_worker(
         wait_for(lambda: health(watched) == 0)
         metrics = scrape(port)
         process.terminate()
-        _, log = process.communicate(timeout=PATIENCE)
+        _, log = process.communicate(timeout=TIMEOUT)
     assert health(watched) == 1
     assert metrics['worker_records_total{outcome="enriched"}'] == done.enriched > 0
     for stage in ("resolve", "fetch", "decode", "wait", "infer", "write"):

@@ -15,7 +15,7 @@ from celery import Celery
 from sqlalchemy import Engine
 
 from deploy.sandbox.server import Sandbox
-from tests.worker.processes.running import PATIENCE, job_ids, wait_for, wait_until_done, worker
+from tests.worker.processes.running import TIMEOUT, job_ids, wait_for, wait_until_done, worker
 from worker import jobs
 from worker.process.tasks import SUBMIT, SUBMIT_QUEUE
 
@@ -23,7 +23,7 @@ from worker.process.tasks import SUBMIT, SUBMIT_QUEUE
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 pytestmark = [
-    pytest.mark.timeout(4 * PATIENCE),
+    pytest.mark.timeout(4 * TIMEOUT),
     pytest.mark.skipif(not SERVER.exists(), reason="no rabbitmq-server on this machine"),
 ]
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
     FILES_FIRST,
-    PATIENCE,
+    TIMEOUT,
     chunk_states,
     wait_for,
     wait_until_done,
@@ -21,7 +21,7 @@ from worker.jobs import accept
 # Sixteen seconds a chunk, and leases as they are outside of tests.
 SLOW = {"FETCH_REQUESTS_PER_SECOND": "2", "WORKER_LEASE_SECONDS": "120"}
 
-pytestmark = pytest.mark.timeout(4 * PATIENCE)
+pytestmark = pytest.mark.timeout(4 * TIMEOUT)
 
 
 def in_work(engine: Engine, job_id: UUID) -> bool:

@@ -15,8 +15,8 @@ from common.errors import EnrichmentError
 from common.store.session import MIGRATIONS
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
-    PATIENCE,
     REPOSITORY,
+    TIMEOUT,
     WORKER,
     wait_for,
     wait_until_done,
@@ -25,7 +25,7 @@ from tests.worker.processes.running import (
 from worker import jobs
 from worker.process.health import check_alive
 
-pytestmark = pytest.mark.timeout(4 * PATIENCE)
+pytestmark = pytest.mark.timeout(4 * TIMEOUT)
 
 ALEMBIC = str(Path(sys.executable).with_name("alembic"))
 TO_HEAD = ("upgrade", "head")
@@ -84,7 +84,7 @@ def is_ready(process: subprocess.Popen[bytes], heartbeat: Path) -> bool:
 def errors_until_end(process: subprocess.Popen[bytes]) -> list[str]:
     """Stop a worker, as one does; returns the errors in its log."""
     process.terminate()
-    _, log = process.communicate(timeout=PATIENCE)
+    _, log = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0
     return [line for line in log.decode().splitlines() if '"error"' in line or "Error" in line]
 

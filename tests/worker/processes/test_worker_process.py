@@ -11,7 +11,7 @@ from deploy.local import Services
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
     FILES_FIRST,
-    PATIENCE,
+    TIMEOUT,
     chunk_states,
     forget_enrichments,
     job_ids,
@@ -23,7 +23,7 @@ from tests.worker.processes.running import (
 from worker import jobs
 from worker.process.tasks import SUBMIT, SUBMIT_QUEUE
 
-pytestmark = pytest.mark.timeout(4 * PATIENCE)
+pytestmark = pytest.mark.timeout(4 * TIMEOUT)
 
 
 def test_every_record_comes_to_one_outcome(

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-import pytest
 from sqlalchemy import Engine, text
 
 from worker.exports.selection import EnrichmentRow, Selection, selected
@@ -68,8 +67,7 @@ class Shelf:
         self.execute(_ENRICHMENT, **what, **seen, job_id=self.jobs[model])
 
 
-@pytest.fixture
-def shelf(engine: Engine) -> Shelf:
+def fill_shelf(engine: Engine) -> Shelf:
     """Without enrichments; each model has a done job over /1/a, /1/B and /1/old."""
     record_ids = ["/1/a", "/1/B", "/1/old"]
     jobs: dict[str, UUID] = {}

@@ -10,11 +10,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tests.worker.conftest import CONCEPTS
 from worker import jobs
-from worker.ledger import enrichments
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, claim
-from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import ChunkOutcome, RecordPrediction, is_collision, replace_enrichments
 
 MAP, PAINTING = CONCEPTS
 FIRST, SECOND = "/1/r1", "/1/r2"
@@ -44,7 +42,7 @@ def later_id(engine: Engine, job_id: UUID, records: list[str]) -> UUID:
 
 
 def write(connection: Connection, model_id: int, job_id: UUID, *said: RecordPrediction) -> None:
-    enrichments.replace(
+    replace_enrichments(
         connection, model_id=model_id, job_id=job_id, record_ids=RECORDS, predictions=said
     )
 
@@ -124,7 +122,7 @@ def test_an_unknown_record_or_concept_is_refused(
     for unknown in (prediction("/1/missing"), prediction(FIRST, "http://x.org/1")):
         with pytest.raises(IntegrityError, match="missing") as refusal:
             say(engine, model_id, job_id, unknown)
-        assert not enrichments.is_collision(refusal.value)
+        assert not is_collision(refusal.value)
     assert stored(engine) == {}
 
 
@@ -143,7 +141,7 @@ def test_rows_are_locked_in_the_order_of_their_key(
     )
     for record_id in (SECOND, FIRST):  # the order in which they lie in the table
         with engine.begin() as connection:
-            enrichments.replace(
+            replace_enrichments(
                 connection,
                 model_id=model_id,
                 job_id=job_id,
@@ -174,7 +172,7 @@ def test_two_jobs_that_write_the_same_new_row_both_finish(
     assert lease is not None
     record_id = lease.record_ids[0]
     with engine.connect() as first:
-        enrichments.replace(
+        replace_enrichments(
             first,
             model_id=model_id,
             job_id=job_id,
