@@ -20,6 +20,10 @@ _HOST = re.compile(r"(?!.{254})([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9
 _NUMBER = re.compile("(.*\\.)?(0x[0-9a-f]*|[0-9]+)")
 
 
+URL_START = r"substring(record.media_url FROM '^\s*[A-Za-z]+://[^/?#]*')"
+"""The SQL expression for what `host_of` reads: scheme and authority of a record's file."""
+
+
 @dataclass(frozen=True)
 class CheckedUrl:
     """A sound http(s) URL; its text form leaves the query out, which may hold somebody's key."""
@@ -75,6 +79,23 @@ class CheckedUrl:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.target.partition('?')[0]}"
+
+
+def host_of(start: str | None) -> str:
+    """The host that limits and reports count by, without user name and password.
+
+    Args:
+        start: scheme and authority of a URL, as `URL_START` gives them.
+
+    Returns:
+        The `host_key` of a sound URL; else the authority in lower case, empty if there is none.
+    """
+    scheme, _, authority = (start or "").strip().partition("://")
+    bare = authority.rpartition("@")[2]
+    try:
+        return CheckedUrl.parse(f"{scheme}://{bare}").host_key
+    except RecordError:
+        return bare.lower()
 
 
 def _split(text: str) -> SplitResult:

@@ -16,8 +16,8 @@ from common.store.session import open_store
 from common.store.tables import ImageState, PictureChoice
 from harvester.commands.options import DatasetName
 from harvester.pictures.folders import place_pictures
-from harvester.pictures.harvest import DEFAULT_MAX_SIDE, ImageOptions, harvest_images
-from harvester.pictures.report import HostReport, PictureCount, count_images, report_hosts
+from harvester.pictures.harvest import DEFAULT_MAX_SIDE, PictureOptions, harvest_pictures
+from harvester.pictures.report import HostReport, PictureCount, count_pictures, report_hosts
 
 
 def images(
@@ -65,13 +65,13 @@ def images(
     if report:
         _show_hosts(report_hosts(engine, name))
         return
-    options = ImageOptions(
+    options = PictureOptions(
         picture=picture, connections=connections, max_side=None if original else max_side
     )
-    harvest_images(engine, settings, name, options)
+    harvest_pictures(engine, settings, name, options)
     if saving_dir:
         place_pictures(engine, name, image_dir=settings.image_dir, saving_dir=saving_dir)
-    _show_counts(count_images(engine, name))
+    _show_counts(count_pictures(engine, name))
 
 
 def _show_hosts(reports: Sequence[HostReport]) -> None:

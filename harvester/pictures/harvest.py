@@ -27,7 +27,7 @@ from common.store.records import find_dataset
 from common.store.tables import PictureChoice
 from harvester.pictures.files import PictureFile, PictureFolder, remove_stale_files
 from harvester.pictures.placeholders import Placeholders
-from harvester.pictures.rows import Candidate, ImageRows, count_due, due_candidates
+from harvester.pictures.rows import Candidate, PictureRows, count_due, due_candidates
 
 DEFAULT_MAX_SIDE = 512  # pixels: twice what a classifier of 224 to 256 sees, a tenth of the bytes
 
@@ -51,7 +51,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageOptions:
+class PictureOptions:
     """How the pictures of a dataset are fetched and stored; `max_side` None keeps originals."""
 
     picture: PictureChoice = PictureChoice.AUTO
@@ -59,8 +59,8 @@ class ImageOptions:
     max_side: int | None = DEFAULT_MAX_SIDE
 
 
-def harvest_images(
-    engine: Engine, settings: ImageSettings, name: str, options: ImageOptions
+def harvest_pictures(
+    engine: Engine, settings: ImageSettings, name: str, options: PictureOptions
 ) -> None:
     """Fetch the pictures that a dataset lacks, and write what became of each.
 
@@ -82,7 +82,7 @@ def harvest_images(
         while True:
             with (
                 progress("images", count_due(engine, dataset, options.picture)) as report,
-                closing(ImageRows(engine, report)) as rows,
+                closing(PictureRows(engine, report)) as rows,
                 closing(_Harvest(fetcher, folder, rows, placeholders)) as harvest,
             ):
                 candidates = due_candidates(
@@ -112,7 +112,7 @@ class _Harvest:
         self,
         fetcher: PictureFetcher,
         folder: PictureFolder,
-        rows: ImageRows,
+        rows: PictureRows,
         placeholders: Placeholders,
     ) -> None:
         self._fetcher = fetcher

@@ -1,4 +1,4 @@
-"""What became of the pictures of a dataset: in numbers, and by host with what to do about it."""
+"""What became of the pictures of a dataset: the counts, and the hosts with advice on each."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, text
 
+from common.fetch.urls import URL_START, host_of
 from common.reasons import Reason
 from common.store.records import find_dataset
 from common.store.tables import ImageState
@@ -27,8 +28,8 @@ _COUNTS = text("""
     ORDER BY records DESC, 1, 2
 """)
 
-_BY_HOST = text("""
-    SELECT lower(substring(record.media_url FROM '^[A-Za-z]+://(?:[^/?#@]*@)?([^/?#]+)')) AS host,
+_BY_HOST = text(f"""
+    SELECT {URL_START} AS start,
            coalesce(image.state, '') AS state, image.reason,
            count(DISTINCT item.record_id) AS records,
            min(image.not_before) FILTER (WHERE image.state = 'deferred') AS again_from
@@ -42,7 +43,7 @@ _BY_HOST = text("""
 
 @dataclass(frozen=True, kw_only=True)
 class PictureCount:
-    """How many records have a picture from one source, or none for one reason (`why`)."""
+    """How many records are in one state for one source or reason (`why`)."""
 
     state: str
     why: str
@@ -52,7 +53,7 @@ class PictureCount:
 
 @dataclass(frozen=True, kw_only=True)
 class HostReport:
-    """How it stands with the pictures whose files are on one host; `reasons` of those missing."""
+    """The pictures whose files are on one host; `reasons` counts the missing ones."""
 
     host: str
     stored: int
@@ -61,12 +62,12 @@ class HostReport:
 
     @property
     def pictures(self) -> int:
-        """All of them."""
+        """Stored and missing ones."""
         return self.stored + self.missing
 
     @property
     def missing(self) -> int:
-        """Those that are not stored."""
+        """Pictures that are not stored."""
         return sum(self.reasons.values())
 
     @property
@@ -78,8 +79,8 @@ class HostReport:
         return TRY if reason == NOT_TRIED else Reason.of_code(reason).advice
 
 
-def count_images(engine: Engine, name: str) -> list[PictureCount]:
-    """The records of a dataset by what became of their pictures, the most frequent first.
+def count_pictures(engine: Engine, name: str) -> list[PictureCount]:
+    """The records of a dataset by what became of their pictures, the largest count first.
 
     Raises:
         UsageError: there is no such dataset.
@@ -91,7 +92,7 @@ def count_images(engine: Engine, name: str) -> list[PictureCount]:
 
 
 def report_hosts(engine: Engine, name: str) -> list[HostReport]:
-    """The hosts of a dataset's files, those that lack the most pictures first.
+    """The hosts of a dataset's files, the host with the most missing pictures first.
 
     Raises:
         UsageError: there is no such dataset.
@@ -100,7 +101,7 @@ def report_hosts(engine: Engine, name: str) -> list[HostReport]:
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)
         for row in connection.execute(_BY_HOST, {"dataset": dataset}):
-            rows_of.setdefault(row.host or NO_HOST, []).append(row)
+            rows_of.setdefault(host_of(row.start) or NO_HOST, []).append(row)
     reports = [_host_report(host, rows) for host, rows in rows_of.items()]
     return sorted(reports, key=lambda report: (-report.missing, -report.stored, report.host))
 

@@ -134,7 +134,7 @@ def _candidate(row: Row[Any], picture: PictureChoice, api_url: str) -> Candidate
     )
 
 
-class ImageRows:
+class PictureRows:
     """Outcomes on their way into the store, a batch at a time."""
 
     def __init__(self, engine: Engine, report: ProgressReport) -> None:

@@ -1,5 +1,6 @@
-"""How far jobs have come: outcomes, rate, what holds one up, and all jobs in a list."""
+"""How far jobs have come: outcomes, rate, hosts that hold one up, and the list of jobs."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -9,9 +10,10 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
+from common.fetch.urls import URL_START, host_of
 from common.store.tables import JobState
 
-RATE_SECONDS = 300  # the rate is that of the last so many seconds
+RATE_SECONDS = 300  # the rate is that of the last five minutes
 HOSTS_SHOWN = 5
 SHOWN = 50  # jobs
 
@@ -20,8 +22,8 @@ SHOWN = 50  # jobs
 class Status:
     """How far a job has come; the three outcomes and `waiting` add up to `total` records.
 
-    Of those that wait, `put_off` failed for a reason that may pass. `rate` is records a second of
-    late, null where too little has happened to tell.
+    `put_off`: the waiting records that failed for a reason that may pass. `rate`: records a second
+    in the last RATE_SECONDS, null if too few were settled.
     """
 
     job_id: UUID
@@ -50,7 +52,7 @@ class Status:
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest takes at this rate; records that are put off may take longer."""
+        """The time for the rest at this rate; records that were put off may take longer."""
         return self.waiting / self.rate if self.rate and self.state == JobState.RUNNING else None
 
     def as_json(self) -> dict[str, Any]:
@@ -74,7 +76,7 @@ class Status:
         }
 
 
-# The rate leaves out the chunk that was settled first: it was begun before the time that counts.
+# The rate leaves out the chunk that was settled first: work on it began before RATE_SECONDS.
 RATE_SQL = """
     SELECT sum(records) FILTER (WHERE settled_at > first)
            / nullif(CAST(extract(epoch FROM max(settled_at) - min(first)) AS float8), 0)
@@ -118,9 +120,9 @@ def status(engine: Engine, job_id: UUID) -> Status:
 
 @dataclass(frozen=True, kw_only=True)
 class FailingHost:
-    """A host of providers' files, and how many records failed or were put off on its account.
+    """A host of providers' files, and how many records failed or were put off because of it.
 
-    `pace` is the share of the usual rate at which it is asked now: less where it complains.
+    `pace`: the part of the usual rate, 0 to 1, at which it is asked now; below 1 after complaints.
     """
 
     host: str
@@ -133,7 +135,7 @@ class FailingHost:
         return asdict(self)
 
 
-_HOSTS = text(r"""
+_BLAMED = text(f"""
     WITH blamed AS (
         SELECT record_id, 1 AS failed, 0 AS put_off FROM job_failure
         WHERE job_id = :job_id AND stage = 'fetch'
@@ -141,36 +143,44 @@ _HOSTS = text(r"""
         SELECT unnest(record_ids), 0, 1 FROM job_chunk
         WHERE job_id = :job_id AND settled_at IS NULL
           AND (retries > 0 OR waiting_since IS NOT NULL)
-    ), counted AS (
-        SELECT lower(substring(record.media_url
-                               FROM '^[A-Za-z]+://(?:[^/?#]*@)?([^/?#]+?)(?:\:80|\:443)?(?:[/?#]|$)'))
-                   AS host, sum(failed) AS failed, sum(put_off) AS put_off
-        FROM blamed LEFT JOIN record_alias AS alias ON alias.old_id = blamed.record_id
-        JOIN record ON record.id = coalesce(alias.record_id, blamed.record_id)
-        JOIN job ON job.id = :job_id AND job.picture <> 'thumbnail'
-        WHERE record.media_url IS NOT NULL
-        GROUP BY host ORDER BY count(*) DESC, host LIMIT :shown
     )
-    SELECT host, failed, put_off,
-           (SELECT coalesce(min(pace), 1) FROM host_lease
-            WHERE host_lease.host = counted.host AND lease_until > now()) AS pace
-    FROM counted ORDER BY failed + put_off DESC, host
+    SELECT {URL_START} AS start, sum(failed) AS failed, sum(put_off) AS put_off
+    FROM blamed LEFT JOIN record_alias AS alias ON alias.old_id = blamed.record_id
+    JOIN record ON record.id = coalesce(alias.record_id, blamed.record_id)
+    JOIN job ON job.id = :job_id AND job.picture <> 'thumbnail'
+    WHERE record.media_url IS NOT NULL
+    GROUP BY start
+""")
+_PACES = text("""
+    SELECT host, min(pace) AS pace FROM host_lease
+    WHERE host = ANY(CAST(:hosts AS text[])) AND lease_until > now() GROUP BY host
 """)
 
 
 def failing_hosts(engine: Engine, job_id: UUID) -> list[FailingHost]:
-    """The providers' hosts that hold a job up most; none for a job that looks at thumbnails.
+    """The HOSTS_SHOWN providers' hosts that hold a job up most; none if it looks at thumbnails.
 
-    The ledger knows failures, waits and complaints, not how long a download took.
+    The ledger knows failures, waits and complaints, but not how long downloads took.
     """
+    failed: Counter[str] = Counter()
+    put_off: Counter[str] = Counter()
     with engine.connect() as connection:
-        rows = connection.execute(_HOSTS, {"job_id": job_id, "shown": HOSTS_SHOWN}).mappings()
-        return [FailingHost(**row) for row in rows]
+        for row in connection.execute(_BLAMED, {"job_id": job_id}):
+            host = host_of(row.start)
+            failed[host] += row.failed
+            put_off[host] += row.put_off
+        blamed = failed + put_off
+        worst = sorted(blamed, key=lambda host: (-blamed[host], host))[:HOSTS_SHOWN]
+        paces = {row.host: row.pace for row in connection.execute(_PACES, {"hosts": worst})}
+    return [
+        FailingHost(host=each, failed=failed[each], put_off=put_off[each], pace=paces.get(each, 1))
+        for each in worst
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobRow:
-    """A job in the list; `settled` of its `total` records have their outcome."""
+    """A job in the list; `settled`: how many of its records have their outcome."""
 
     job_id: UUID
     state: str
@@ -212,7 +222,7 @@ _JOBS = text(f"""
 
 
 def list_jobs(engine: Engine, states: Sequence[JobState] = tuple(JobState)) -> list[JobRow]:
-    """The jobs in these states, unfinished ones first, then the newest; SHOWN at most."""
+    """The jobs in these states, at most SHOWN: unfinished jobs first, then the newest."""
     asked = {"states": list(states), "shown": SHOWN, "rate_seconds": RATE_SECONDS}
     with engine.connect() as connection:
         return [JobRow(**row) for row in connection.execute(_JOBS, asked).mappings()]

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis.strategies import sampled_from, text
 
 from common.errors import RecordError
-from common.fetch.urls import MAX_LENGTH, CheckedUrl
+from common.fetch.urls import MAX_LENGTH, CheckedUrl, host_of
 
 REPAIRED = [
     ("http://a.org", "http://a.org/"),
@@ -114,3 +114,30 @@ def test_http_and_https_of_a_name_count_as_one_host_and_other_ports_do_not():
     keys = [CheckedUrl.parse(f"{start}/").host_key for start in ("http://a.org", "https://a.org")]
     assert keys == ["a.org", "a.org"]
     assert CheckedUrl.parse("http://a.org:8080/").host_key == "a.org:8080"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "http://müller.example",
+        "HTTPS://MÜLLER.example:443",
+        " http://xn--mller-kva.example:80",
+        "https://me:secret@xn--mller-kva.EXAMPLE.",
+    ],
+)
+def test_a_host_has_one_name_however_it_is_written(start):
+    assert host_of(start) == CheckedUrl.parse("http://müller.example/").host_key
+
+
+@pytest.mark.parametrize(
+    ("start", "host"),
+    [
+        (None, ""),
+        ("", ""),
+        ("http://", ""),
+        ("ftp://A.org", "a.org"),
+        ("http://me:secret@A_.org:port", "a_.org:port"),
+    ],
+)
+def test_a_host_that_is_not_sound_is_told_as_it_is_without_credentials(start, host):
+    assert host_of(start) == host

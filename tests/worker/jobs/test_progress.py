@@ -97,6 +97,21 @@ def test_a_host_is_named_without_credentials_and_with_the_pace_that_it_bears(
     ]
 
 
+def test_a_host_is_one_however_its_name_is_written(engine: Engine, job_id: UUID) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+                UPDATE record SET media_url = (ARRAY['http://müller.example/',
+                    'https://xn--mller-kva.example:443/', 'http://MÜLLER.Example:80/']
+                    )[1 + length(id) % 3] || id
+            """)
+        )
+    fail(engine, claim(engine, job_id, 1), not_found=100, timed_out=100)
+    assert jobs.failing_hosts(engine, job_id) == [
+        FailingHost(host="xn--mller-kva.example", failed=100, put_off=100, pace=1)
+    ]
+
+
 def test_a_job_of_thumbnails_blames_no_museum(
     engine: Engine, model_id: int, records: list[str]
 ) -> None:
