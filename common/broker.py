@@ -18,8 +18,11 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from common.errors import BrokerError
 from common.messages import CheckedConsumer, CheckedRedisTransport, refuse_compression
+from common.process.service_urls import check_service_url
 from common.process.settings import BrokerSettings
 
+_SCHEMES = ("redis", "rediss", "amqp", "amqps")
+_EXAMPLE = "redis://host:6379/0 or amqp://user:password@host//"
 VISIBILITY_TIMEOUT = 600  # seconds; what is delivered twice is claimed once
 _REDIS_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT,
@@ -32,8 +35,13 @@ _AMQP_OPTIONS = {"confirm_publish": True}
 
 
 def create_app(name: str, settings: BrokerSettings, queues: Iterable[str]) -> Celery:
-    """A Celery application on the broker of the settings, without tasks."""
+    """A Celery application on the broker of the settings, without tasks.
+
+    Raises:
+        UsageError: BROKER_URL is malformed, or no URL of a broker that we know.
+    """
     url = settings.broker_url.get_secret_value()
+    check_service_url(url, variable="BROKER_URL", schemes=_SCHEMES, example=_EXAMPLE)
     on_redis = url.startswith("redis")
     TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = _path(CheckedRedisTransport)
     refuse_compression()
@@ -89,7 +97,11 @@ def count_waiting(app: Celery, queue: str) -> int:
 @contextmanager
 def _connection(app: Celery) -> Iterator[Connection]:
     connection = app.connection_for_write()
-    away: tuple[type[BaseException], ...] = (OperationalError, *connection.connection_errors)
+    # A database of Redis that is no number is a ValueError.
+    away: tuple[type[BaseException], ...] = (
+        *(OperationalError, ValueError),
+        *connection.connection_errors,
+    )
     try:
         with connection:
             connection.ensure_connection(max_retries=1, timeout=5)

@@ -59,7 +59,12 @@ def configure_logging(*, json: bool | None = None) -> None:
 
 def without_secrets(text: str) -> str:
     """Remove user, password, query and fragment from every URL in a text: some hold keys."""
-    return _URL.sub(lambda url: url[1] + re.split(r"[?#]", url[2])[0].split("@")[-1], text)
+    return _URL.sub(lambda url: url[1] + _place(url[2]), text)
+
+
+def _place(rest: str) -> str:
+    """Host and path of a URL; a password may hold any sign, so that the last @ counts."""
+    return re.split(r"[?#]", rest.rpartition("@")[2])[0]
 
 
 def _hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -7,13 +7,15 @@ from pathlib import Path
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url, select
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import OperationalError
 
-from common.errors import StoreError, UsageError, cause
+from common.errors import StoreError, cause
+from common.process.service_urls import check_service_url, shown
 from common.process.settings import StoreSettings
 from common.store.tables import SchemaCompatibility
 
 CONNECT_TIMEOUT = 10  # seconds
+_SCHEMES, _EXAMPLE = ("postgresql", "postgres"), "postgresql://user:password@host/database"
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -21,17 +23,11 @@ def store_url(settings: StoreSettings) -> URL:
     """The URL of the store for SQLAlchemy, whichever driver the environment named.
 
     Raises:
-        UsageError: DATABASE_URL is no Postgres URL.
+        UsageError: DATABASE_URL is malformed, or no URL of a Postgres.
     """
-    try:
-        url = make_url(settings.database_url.get_secret_value())
-    except ArgumentError:
-        raise UsageError(
-            "DATABASE_URL is no URL; expected postgresql://user:password@host/database."
-        ) from None  # the cause may quote the password
-    if url.get_backend_name() not in ("postgresql", "postgres"):
-        raise UsageError(f"DATABASE_URL names {url.get_backend_name()}; the store is Postgres.")
-    return url.set(drivername="postgresql+psycopg2")
+    url = settings.database_url.get_secret_value()
+    check_service_url(url, variable="DATABASE_URL", schemes=_SCHEMES, example=_EXAMPLE)
+    return make_url(url).set(drivername="postgresql+psycopg2")
 
 
 def open_store(settings: StoreSettings | None = None) -> Engine:
@@ -108,4 +104,4 @@ def store_errors(url: URL) -> Iterator[None]:
 
 
 def _shown(url: URL) -> str:
-    return url.set(drivername="postgresql").render_as_string(hide_password=True)
+    return shown(url.set(drivername="postgresql").render_as_string(hide_password=True))

@@ -69,6 +69,8 @@ def test_no_line_holds_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
         ("postgresql+psycopg2://u:p@h/d refused", "postgresql+psycopg2://h/d refused"),
         ("(see https://x.example/a?key=1)", "(see https://x.example/a"),
         ("'http://x.example/?a=b'", "'http://x.example/'"),
+        ("redis://:p#w@broker/0", "redis://broker/0"),
+        ("amqp://u:p?w@p/w@broker//", "amqp://broker//"),
         ("12:30://", "12:30://"),
         ("nothing to hide", "nothing to hide"),
     ],
