@@ -1,4 +1,4 @@
-"""The command `worker`: which commands there are; their arguments are in `commands`."""
+"""The command `worker`: its list of commands; `commands` has their arguments."""
 
 from common.process.command import command_group
 from worker.commands.control import cancel, pause, resume, retry

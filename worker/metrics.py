@@ -66,7 +66,7 @@ def served(port: int) -> Iterator[int]:
     except OSError as error:
         raise EnrichmentError(
             f"Port {port} of WORKER_METRICS_PORT cannot be opened: {error.strerror}."
-        ) from None
+        ) from error
     log.info("metrics served", port=server.server_port)
     try:
         yield server.server_port

@@ -49,11 +49,11 @@ def _figure(width: float, height: float) -> "Figure":
     """A figure that needs no screen: without pyplot it is drawn by Agg."""
     try:
         from matplotlib.figure import Figure
-    except ImportError:
+    except ImportError as error:
         raise UsageError(
             "--plot needs matplotlib; install it with: "
             "pip install 'europeana-image-enrichment[plot]'"
-        ) from None
+        ) from error
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
 
 

@@ -90,7 +90,7 @@ class PictureFolder:
             except OSError as error:
                 raise EnrichmentError(
                     f"{self._folder / name} cannot be read: {error.strerror}."
-                ) from None
+                ) from error
             yield from (path for path in group if path.partition("/")[2] not in present)
 
     def _suffix_as_it_came(self, decoded: Decoded) -> str | None:
@@ -114,7 +114,7 @@ class PictureFolder:
         except OSError as error:
             with suppress(OSError):
                 unfinished.unlink()
-            raise EnrichmentError(f"{path} cannot be written: {error.strerror}.") from None
+            raise EnrichmentError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def remove_stale_files(folder: Path) -> None:

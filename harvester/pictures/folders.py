@@ -78,7 +78,7 @@ def _remove(outdated: Iterable[Path]) -> None:
             if not any(path.parent.iterdir()):
                 path.parent.rmdir()
         except OSError as error:
-            raise EnrichmentError(f"{path} cannot be removed: {error.strerror}.") from None
+            raise EnrichmentError(f"{path} cannot be removed: {error.strerror}.") from error
 
 
 def file_name(record_id: str) -> str:
@@ -106,7 +106,9 @@ def _place(source: Path, target: Path) -> None:
             shutil.copyfile(source, unfinished)
         unfinished.replace(target)
     except OSError as error:
-        raise EnrichmentError(f"{source} cannot be placed as {target}: {error.strerror}.") from None
+        raise EnrichmentError(
+            f"{source} cannot be placed as {target}: {error.strerror}."
+        ) from error
 
 
 def _is_placed(source: Path, target: Path) -> bool:

@@ -44,7 +44,7 @@ class ListReport:
             if path.stat().st_size == 0:
                 self._write([COLUMNS])
         except OSError as error:
-            raise UsageError(f"The report {path} cannot be written: {error.strerror}.") from None
+            raise UsageError(f"The report {path} cannot be written: {error.strerror}.") from error
 
     def fates(self) -> Iterator[LineFate]:
         """The rows of former runs, in order; streams.
@@ -76,7 +76,7 @@ class ListReport:
         try:
             self._write(map(astuple, fates))
         except OSError as error:
-            raise EnrichmentError(f"{self.path} cannot be written: {error.strerror}.") from None
+            raise EnrichmentError(f"{self.path} cannot be written: {error.strerror}.") from error
 
     def _write(self, rows: Iterable[tuple[object, ...]]) -> None:
         with self.path.open("a", encoding="utf-8", newline="") as stream:

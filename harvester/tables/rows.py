@@ -40,7 +40,7 @@ def read_rows(path: Path) -> Iterator[TableRow]:
             while (row := _next_row(reader, lines)) is not None:
                 yield row
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _next_row(reader: Iterator[list[str]], lines: "_Lines") -> TableRow | None:
@@ -49,7 +49,7 @@ def _next_row(reader: Iterator[list[str]], lines: "_Lines") -> TableRow | None:
         cells = next(reader, None)
     except csv.Error as error:
         if lines.ended:
-            raise lines.error("a quote is opened here that is never closed", first) from None
+            raise lines.error("a quote is opened here that is never closed", first) from error
         return TableRow(first, (), f"{error}; expected every quote within a quoted cell doubled")
     return None if cells is None else TableRow(first, tuple(cells))
 

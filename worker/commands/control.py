@@ -10,34 +10,35 @@ from worker.commands.options import JobId, console
 
 
 def pause(job: JobId) -> None:
-    """Begin no more chunks of a job, from now on; those in work are finished."""
+    """Begin no more chunks of a job; chunks in work are finished."""
     jobs.pause(open_store(), job)
-    console.print(f"Paused; go on with: worker resume {job}", soft_wrap=True)
+    console.print(f"Paused. To continue: worker resume {job}", soft_wrap=True)
 
 
 def resume(job: JobId) -> None:
-    """Go on with a paused job."""
+    """Continue a paused job."""
     jobs.resume(open_store(), job)
     console.print("Resumed.")
 
 
 def cancel(job: JobId) -> None:
-    """Give up what has no outcome yet, within seconds; outcomes and enrichments stay."""
+    """Give up all records without an outcome; outcomes and enrichments stay."""
     engine = open_store()
     jobs.cancel(engine, job)
     status = jobs.status(engine, job)
-    console.print(f"Cancelled; {status.settled:,} of {status.total:,} records had their outcome.")
+    console.print(f"Cancelled. {status.settled:,} of {status.total:,} records had their outcome.")
 
 
 def retry(
     job: JobId,
     reason: Annotated[
-        list[str] | None, typer.Option(help="only what failed for this reason; may be repeated")
+        list[str] | None,
+        typer.Option(help="only records that failed for this reason; may be repeated"),
     ] = None,
 ) -> None:
-    """Try the failed records of a job again, within the same job.
+    """Try the failed records of a job again, in the same job.
 
     Example: worker retry JOB --reason timeout --reason host_unavailable
     """
     records = jobs.retry(open_store(), job, reason or ())
-    console.print(f"{records:,} records are tried again.")
+    console.print(f"{records:,} records will be tried again.")

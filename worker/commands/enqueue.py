@@ -20,64 +20,72 @@ _TITLES: dict[str, str] = {
     PictureChoice.AUTO: "the providers' files",
 }
 
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[FILE]...", help="one record ID a line; - for standard input"),
+]
+Name = Annotated[str | None, typer.Option(help="the records of this dataset")]
+DataProvider = Annotated[str | None, typer.Option(help="the store's records of this data provider")]
+Concept = Annotated[
+    str | None,
+    typer.Option(help="records with this label in any dataset: URI or label"),
+]
+Unseen = Annotated[
+    bool,
+    typer.Option(
+        "--unseen",
+        help="leave out records that the model has seen; without a list or another condition, "
+        "take all other records of the store",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="NAME[@VERSION]", help="another model than the active one"),
+]
+JobPriority = Annotated[Priority, typer.Option(help="urgent jobs overtake bulk jobs")]
+Picture = Annotated[
+    PictureChoice | None,
+    typer.Option(
+        help="what to look at: Europeana's thumbnail, the provider's file, or (auto) the file "
+        "with the thumbnail as fallback",
+        show_default="thumbnail; auto if urgent",
+    ),
+]
+Explain = Annotated[
+    bool,
+    typer.Option(
+        "--explain",
+        help="also store a heatmap of where the model looked for each enrichment, for "
+        "`worker explain`; takes more than twice the computing time",
+    ),
+]
+IdempotencyKey = Annotated[str | None, typer.Option(help="the same key again makes no second job")]
+SkipInvalid = Annotated[
+    bool, typer.Option("--skip-invalid", help="leave out lines that hold no record ID")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="say what would be done, and write nothing")
+]
+
 
 def enqueue(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[FILE]...", help="one record ID a line; - for standard input"),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="the records of this dataset")] = None,
-    data_provider: Annotated[
-        str | None, typer.Option(help="the store's records of this data provider")
-    ] = None,
-    concept: Annotated[
-        str | None, typer.Option(help="records that a dataset labels so: a concept's URI or label")
-    ] = None,
-    unseen: Annotated[
-        bool,
-        typer.Option(
-            "--unseen",
-            help="leave out what the model has looked at already; without a list or another "
-            "condition, all the store's other records",
-        ),
-    ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="NAME[@VERSION]", help="another model than the active one"),
-    ] = None,
-    priority: Annotated[
-        Priority, typer.Option(help="urgent jobs overtake bulk jobs")
-    ] = Priority.BULK,
-    picture: Annotated[
-        PictureChoice | None,
-        typer.Option(
-            help="what to look at: Europeana's thumbnail, the provider's file, or (auto) the file "
-            "with the thumbnail as fallback",
-            show_default="thumbnail; auto if urgent",
-        ),
-    ] = None,
-    explain: Annotated[
-        bool,
-        typer.Option(
-            "--explain",
-            help="also store for each enrichment a heatmap of where the model looked, for "
-            "`worker explain`; twice the computing, and more",
-        ),
-    ] = False,
-    idempotency_key: Annotated[
-        str | None, typer.Option(help="the same key again makes no second job")
-    ] = None,
-    skip_invalid: Annotated[
-        bool, typer.Option("--skip-invalid", help="leave out lines that hold no record ID")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="only say what would be done; writes nothing")
-    ] = False,
+    files: Files = None,
+    name: Name = None,
+    data_provider: DataProvider = None,
+    concept: Concept = None,
+    unseen: Unseen = False,
+    model: Model = None,
+    priority: JobPriority = Priority.BULK,
+    picture: Picture = None,
+    explain: Explain = False,
+    idempotency_key: IdempotencyKey = None,
+    skip_invalid: SkipInvalid = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Make a job of record IDs, item URIs or portal URLs; prints its ID.
 
-    Without a file the records come from the store, and --name, --data-provider, --concept and
-    --unseen together say which.
+    Without a file the records come from the store: those that meet all of --name, --data-provider,
+    --concept and --unseen.
 
     Examples: worker enqueue ids.txt more.txt · cat ids.txt | worker enqueue - · worker enqueue
     --name dataset_3000 · worker enqueue --data-provider "Rijksmuseum" --unseen --dry-run
@@ -94,15 +102,10 @@ def enqueue(
     )
     rejected = RejectedLines()
     records = _records(files or [], selection, rejected, unseen=unseen, skip_invalid=skip_invalid)
-    engine = open_store()
     if dry_run:
-        preview = jobs.preview(engine, records, options)
-        _show_preview(preview, rejected)
-        _warn_of_other_pictures(preview.pictures)
+        _preview(records, options, rejected)
     else:
-        accepted = jobs.enqueue(engine, records, options)
-        _show_accepted(accepted, rejected)
-        _warn_of_other_pictures(accepted.pictures)
+        _enqueue(records, options, rejected)
     if rejected.count:
         console.print(f"  {rejected}", markup=False)
 
@@ -117,7 +120,7 @@ def _records(
 ) -> Records:
     if files and selection != RecordSelection():
         raise UsageError(
-            "Give either files or a selection of the store (--name, --data-provider, --concept); "
+            "Give either files or a selection of the store (--name, --data-provider, --concept). "
             "--unseen goes with both."
         )
     if not files:
@@ -138,24 +141,28 @@ def _user() -> str | None:
         return None
 
 
-def _show_accepted(accepted: jobs.Accepted, rejected: RejectedLines) -> None:
+def _enqueue(records: Records, options: JobOptions, rejected: RejectedLines) -> None:
+    accepted = jobs.enqueue(open_store(), records, options)
     if accepted.already_known:
         console.print("A job with this idempotency key exists; nothing was added.")
     else:
         left_out = _left_out(accepted.duplicates, accepted.seen, rejected)
         console.print(f"{accepted.total:,} records enqueued{left_out}.", markup=False)
     typer.echo(accepted.job_id)
+    _warn_of_other_pictures(accepted.pictures)
 
 
-def _show_preview(preview: jobs.Preview, rejected: RejectedLines) -> None:
+def _preview(records: Records, options: JobOptions, rejected: RejectedLines) -> None:
+    preview = jobs.preview(open_store(), records, options)
     left_out = _left_out(preview.duplicates, preview.seen, rejected)
     console.print(
         f"{preview.total:,} records in {preview.chunks:,} chunks would be enqueued for "
-        f"{preview.model}{left_out}. {preview.unknown:,} of them are not in the store: Europeana's "
-        "API would be asked about them. Nothing was written.",
+        f"{preview.model}{left_out}. {preview.unknown:,} of them are not in the store: the worker "
+        "would ask Europeana's API for them. Nothing was written.",
         markup=False,
         soft_wrap=True,
     )
+    _warn_of_other_pictures(preview.pictures)
 
 
 def _warn_of_other_pictures(pictures: PictureKinds) -> None:
@@ -163,7 +170,7 @@ def _warn_of_other_pictures(pictures: PictureKinds) -> None:
         return
     console.print(
         f"The model was trained on {_TITLES[pictures.trained_on or '']}, the job looks at "
-        f"{_TITLES[pictures.looks_at]}: it may be less right than it was measured to be. "
+        f"{_TITLES[pictures.looks_at]}: accuracy may be lower than at promotion. "
         "--picture says what to look at.",
         soft_wrap=True,
     )

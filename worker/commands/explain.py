@@ -12,18 +12,18 @@ from worker.exports.page import missing, write_page
 from worker.exports.selection import draw_sample, is_unfinished
 from worker.process.settings import HeatmapSettings
 
-SHOWN = 200
-MOST_SHOWN = 5_000  # some 100 MB, about what a browser bears
+SHOWN = 200  # enrichments
+MOST_SHOWN = 5_000  # about 100 MB, as much as a browser can show
 
 
 def explain(
     job: JobId,
     file: Annotated[str, typer.Argument(help="the page, HTML; - for standard output")],
     limit: Annotated[
-        int, typer.Option(min=1, max=MOST_SHOWN, help="enrichments to show, of all labels alike")
+        int, typer.Option(min=1, max=MOST_SHOWN, help="enrichments to show, as many of each label")
     ] = SHOWN,
 ) -> None:
-    """Write a page of pictures and heatmaps: where the model looked, in a job with --explain.
+    """Write a page of pictures with heatmaps of where the model looked, for a job with --explain.
 
     Reads the heatmaps from HEATMAP_DIR. Example: worker explain JOB looked_at.html
     """
@@ -33,7 +33,9 @@ def explain(
         console.print("The job is not finished: more enrichments may follow.")
     sample = draw_sample(engine, job, limit=limit)
     if lost := missing(sample, folder):
-        console.print(f"{lost:,} heatmaps are not in {folder}: does HEATMAP_DIR name the workers'?")
+        console.print(
+            f"{lost:,} heatmaps are not in {folder}: is HEATMAP_DIR the same as the workers'?"
+        )
     with output_stream(file) as stream:
         write_page(sample, stream, job=job, folder=folder)
     console.print(
@@ -43,10 +45,10 @@ def explain(
 
 
 def tidy() -> None:
-    """Remove heatmaps older than a day that no enrichment refers to any more.
+    """Remove heatmaps that are older than a day and belong to no enrichment.
 
-    They are left by workers that were killed or lost their chunk, and by enrichments that a later
-    job took back or explained anew.
+    Workers that were killed or lost their chunk leave such heatmaps. So does a later job that
+    removes or replaces an enrichment.
     """
     removed = remove_unknown(open_store(), HeatmapSettings.read().heatmap_dir)
     console.print(f"{removed.files:,} heatmaps removed, {removed.bytes / 1e6:,.1f} MB.")

@@ -15,47 +15,52 @@ from worker.exports.selection import Selection, is_unfinished
 from worker.exports.texts import Target, write_csv, write_edm, write_jsonld
 
 Format = Literal["csv", "jsonld", "edm", "parquet"]
+Places = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[JOB] [FILE]",
+        help="a job's ID, unless --model or --since is given; then the file, or - or nothing for "
+        "standard output",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[@VERSION]", help="all enrichments of a model: of one version, or of all"
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="all enrichments written or changed since a time of the database, in ISO 8601, UTC "
+        "if it names no zone; with --model only those of the model. Go back a few minutes more "
+        "than needed, because a transaction counts from its start",
+    ),
+]
+FileFormat = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        help="csv: a table; jsonld: W3C annotations, one request to the Annotation API a line; "
+        "edm: EDM as RDF/XML; parquet: a table with types and all columns",
+    ),
+]
+AnnotationTarget = Annotated[
+    Target | None,
+    typer.Option(
+        help="what annotations are about: the record, or its image if the provider's own file was "
+        "seen  [default: record]"
+    ),
+]
 
 
 def export(
-    places: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[JOB] [FILE]",
-            help="a job's ID, where neither --model nor --since is given; then the file, or - or "
-            "nothing for standard output",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME[@VERSION]", help="all enrichments of a model, of one version or of all"
-        ),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="all enrichments written or changed at or after a time of the database, ISO 8601, "
-            "UTC where it names no zone; with --model those of the model. Go back a few minutes "
-            "more than needed: a transaction counts from its start",
-        ),
-    ] = None,
-    file_format: Annotated[
-        Format,
-        typer.Option(
-            "--format",
-            help="a table; W3C annotations, a line the batch of one request to the Annotation "
-            "API; EDM as RDF/XML; a table with types and all columns",
-        ),
-    ] = "csv",
-    target: Annotated[
-        Target | None,
-        typer.Option(
-            help="of annotations: the record, or its image where the provider's own file was "
-            "seen  [default: record]"
-        ),
-    ] = None,
+    places: Places = None,
+    model: Model = None,
+    since: Since = None,
+    file_format: FileFormat = "csv",
+    target: AnnotationTarget = None,
 ) -> None:
     """Write enrichments to a file: those of a JOB, of a --model, or --since a time.
 
@@ -74,7 +79,7 @@ def export(
 
 def _writer(file_format: Format, selection: Selection, target: Target | None) -> files.Write:
     if target and file_format != "jsonld":
-        raise UsageError(f"--target is for --format jsonld; {file_format} has none.")
+        raise UsageError(f"--target goes with --format jsonld, not with {file_format}.")
     writers: dict[Format, files.Write] = {
         "csv": write_csv,
         "jsonld": partial(write_jsonld, target=target or "record"),

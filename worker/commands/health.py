@@ -12,12 +12,13 @@ from worker.process.settings import HealthSettings
 def health(
     *,
     ready: Annotated[
-        bool, typer.Option(help="Also: is a model loaded, and can the database be reached?")
+        bool,
+        typer.Option(help="Also check that a model is loaded and the database answers."),
     ] = False,
 ) -> None:
-    """Say by the exit code whether the worker beside this command is alive; for probes.
+    """Check that the worker on this machine is alive, for probes: exit code 0 if it is, else 1.
 
-    Reads the file that WORKER_HEARTBEAT_FILE names: 0 alive, 1 not.
+    Reads the file that WORKER_HEARTBEAT_FILE names.
     """
     check_alive(HealthSettings.read().worker_heartbeat_file, model_loaded=ready)
     if ready:

@@ -17,7 +17,7 @@ def jobs(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON array")] = False,
 ) -> None:
-    """List the jobs: those that are not over, then the newest."""
+    """List the jobs: unfinished jobs first, then the newest."""
     engine = open_store()
     rows = list_jobs(engine, state) if state else list_jobs(engine)
     if as_json:

@@ -1,4 +1,4 @@
-"""What several commands have."""
+"""Arguments and the console that several commands share."""
 
 from typing import Annotated
 from uuid import UUID

@@ -4,7 +4,7 @@ import typer
 
 
 def run() -> None:
-    """Work on jobs until stopped; SIGTERM or Ctrl-C finishes chunks or gives them back.
+    """Work on jobs until SIGTERM or Ctrl-C, which finish chunks or give them back.
 
     Needs DATABASE_URL, BROKER_URL, EUROPEANA_API_KEY and MODEL_DIR.
     """

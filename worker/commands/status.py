@@ -13,10 +13,10 @@ from worker.jobs.watch import show_status, watch_job
 
 def status(
     job: JobId,
-    watch: Annotated[bool, typer.Option("--watch", help="stay until the job is done")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="show progress until it is done")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
-    """Show how far a job has come, its outcomes, reasons of failures, and hosts that hold it up."""
+    """Show the progress of a job: outcomes, reasons of failures, and hosts that hold it up."""
     engine = open_store()
     current = watch_job(engine, job) if watch else jobs.status(engine, job)
     hosts = jobs.failing_hosts(engine, job)

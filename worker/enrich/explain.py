@@ -66,7 +66,7 @@ def _heatmaps(
     try:
         heats = maker.heatmaps(seen, labels)
     except RuntimeError as error:  # PyTorch's: a device that is broken, or full
-        raise DeviceError(f"PyTorch failed at heatmaps: {error}") from None
+        raise DeviceError(f"PyTorch failed at heatmaps: {error}") from error
     for picture, heat in zip(seen, heats, strict=True):
         yield _jpeg(side_by_side(picture, heat))
 

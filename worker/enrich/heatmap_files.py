@@ -97,4 +97,4 @@ def _remove(paths: Iterable[Path]) -> None:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise EnrichmentError(f"{path} cannot be removed: {error.strerror}.") from None
+            raise EnrichmentError(f"{path} cannot be removed: {error.strerror}.") from error

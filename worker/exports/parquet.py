@@ -26,8 +26,10 @@ def write_parquet(
     try:
         import pyarrow
         from pyarrow import parquet
-    except ImportError:
-        raise UsageError("Parquet needs pyarrow: install this project's extra `parquet`.") from None
+    except ImportError as error:
+        raise UsageError(
+            "Parquet needs pyarrow: install this project's extra `parquet`."
+        ) from error
     schema = _schema(pyarrow, asked)
     remaining = iter(rows)
     count = 0

@@ -124,7 +124,7 @@ def test_failures_are_shown_and_tried_again(
     for shown in ("not_found", "253", "museum.example: 3 failed"):
         assert shown in worker.out
     assert worker("retry", job, "--reason", "not_found") == 0
-    assert "3 records are tried again" in worker.err
+    assert "3 records will be tried again" in worker.err
     worker("status", job, "--json")
     told = json.loads(worker.out)
     assert (told["failed"], told["waiting"], told["failing_hosts"]) == (0, 347, [])
