@@ -32,13 +32,13 @@ from trainer.data.dataset import folder_data
 from trainer.data.split import Fold
 from trainer.learning.batches import augment, training_batches
 from trainer.learning.fit import FoldData, train_fold
-from trainer.settings import TrainingConfig
+from trainer.settings import TrainingSettings
 
 CATEGORIES = ("ceramics", "jewellery", "sculpture", "textile")
 MEGAPIXELS = (0.3, 12.0)  # spread evenly on a logarithmic scale: 3.2 on average
 PASSES = 20  # of ours in a round, so that a round is longer than a moment
 WORKERS = 2
-CONFIG = TrainingConfig(
+SETTINGS = TrainingSettings(
     architecture="resnet18", input_size=128, start_scale=1, batch_size=32, epochs=1, head_epochs=0
 )
 
@@ -62,26 +62,26 @@ def with_ours(ready: CachedData) -> Iterator[torch.Tensor]:
     everything = np.arange(len(ready.pictures))
     generator = torch.Generator().manual_seed(0)
     for _ in range(PASSES):
-        for indices in training_batches(everything, CONFIG.batch_size, generator):
+        for indices in training_batches(everything, SETTINGS.batch_size, generator):
             batch = augment(
-                ready.pictures[indices], strength=CONFIG.image_augmentation, generator=generator
+                ready.pictures[indices], strength=SETTINGS.image_augmentation, generator=generator
             )
-            yield CONFIG.preprocessing.normalise(batch)
+            yield SETTINGS.preprocessing.normalise(batch)
 
 
 def image_folder(folder: Path) -> "DataLoader[tuple[torch.Tensor, torch.Tensor]]":
     """The peer: torchvision's reference recipe for classification at our size."""
     recipe = transforms.Compose(
         [
-            transforms.RandomResizedCrop(CONFIG.input_size),
+            transforms.RandomResizedCrop(SETTINGS.input_size),
             transforms.RandomHorizontalFlip(),
             transforms.ToTensor(),
-            transforms.Normalize(CONFIG.preprocessing.mean, CONFIG.preprocessing.std),
+            transforms.Normalize(SETTINGS.preprocessing.mean, SETTINGS.preprocessing.std),
         ]
     )
     return DataLoader(
         ImageFolder(str(folder), recipe),
-        batch_size=CONFIG.batch_size,
+        batch_size=SETTINGS.batch_size,
         shuffle=True,
         num_workers=WORKERS,
         persistent_workers=True,
@@ -91,7 +91,7 @@ def image_folder(folder: Path) -> "DataLoader[tuple[torch.Tensor, torch.Tensor]]
 def one_epoch(ready: CachedData, folder: Path) -> None:
     """What the trainer does in one epoch, with a single batch for validation."""
     positions = np.arange(len(ready.pictures))
-    few = positions[: CONFIG.batch_size]
+    few = positions[: SETTINGS.batch_size]
     data = FoldData(
         pictures=ready.pictures,
         targets=torch.from_numpy(ready.data.targets).float(),
@@ -101,7 +101,7 @@ def one_epoch(ready: CachedData, folder: Path) -> None:
     with TemporaryDirectory(dir=folder) as fresh:
         train_fold(
             data,
-            CONFIG,
+            SETTINGS,
             device=torch.device("cpu"),
             resume=Path(fresh) / "resume.pth",
             on_epoch=lambda _: None,
@@ -148,7 +148,7 @@ def main(
         draw_folder(folder / "pictures", pictures)
         data = folder_data(folder / "pictures", dict.fromkeys(CATEGORIES, "http://concept.example"))
         started = time.perf_counter()
-        ready = cached(data, CONFIG.preprocessing, folder / "cache")
+        ready = cached(data, SETTINGS.preprocessing, folder / "cache")
         caching = time.perf_counter() - started
         medians = measure(folder, ready, rounds)
     finish(

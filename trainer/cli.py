@@ -1,4 +1,4 @@
-"""The command `trainer`: which commands there are; their arguments are in `commands`."""
+"""The command `trainer`: the list of its commands."""
 
 from common.process.command import command_group
 from trainer.commands.evaluate import evaluate
@@ -8,9 +8,7 @@ from trainer.commands.promote import promote
 from trainer.commands.train import train
 from trainer.commands.worker import worker
 
-app = command_group(
-    "Train classifiers on labelled pictures, and promote one to be used by workers."
-)
+app = command_group("Train classifiers on labelled pictures, and promote one for the workers.")
 for command in (train, worker, promote, evaluate, predict):
     app.command()(command)
 app.add_typer(models, name="models")

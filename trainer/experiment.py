@@ -1,53 +1,62 @@
-"""An experiment on disk: what a cross-validation leaves behind, and how it is read again.
+"""An experiment on disk: the files of a cross-validation, written and read.
 
 EXPERIMENT/
-    conf.json, dataset.json                  what was asked for, of what
-    splits.csv, left_out.csv, twins.csv      how the examples were divided; without use; much alike
+    conf.json, dataset.json                  the settings, and a description of the data
+    splits.csv, left_out.csv                 the fold assignment; what was left out, and why
+    near_duplicates.csv                      which pictures are nearly the same
     split_K/checkpoint.pth                   the weights: a plain state dict
             class_index.json, conf.json      index to label; the settings
             history.csv, tensorboard/        every epoch
             predictions.csv                  every test example
             validation_predictions.csv       every validation example
             heatmaps/, *.png                 to look at
-            metrics.json                     written last: a split that has it is finished
-    summary.json, *.png, doubtful_labels.csv all splits together
+            metrics.json                     written last: a fold that has it is finished
+    summary.json, *.png, doubtful_labels.csv all folds together
     report.html                              all of it, to read
+
+A claim keeps other processes from training the same experiment or fold, on one machine or on
+several that share a disk. It is a lock of the file system, so it ends with its process, however
+that ends. On a network file system it ends with its machine, after the server's timeout.
 """
 
-import csv
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from common.errors import EnrichmentError, ModelError, UsageError
 from common.files import write_atomically
-from trainer.claims import claim, is_claimed
 from trainer.data.dataset import DatasetDescription, Example, LeftOut, TrainingData
 from trainer.data.split import Fold
-from trainer.learning.state import Epoch, read_history
+from trainer.data.tables import parsing, read_records, read_table, write_table
+from trainer.learning.fit import Epoch
 from trainer.scoring.metrics import Metrics
 from trainer.scoring.predictions import (
     Predictions,
     cell_of,
     read_predictions,
     write_predictions,
-    write_table,
 )
-from trainer.settings import TrainingConfig
+from trainer.settings import TrainingSettings
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _TEST = "predictions.csv"
 _VALIDATION = "validation_predictions.csv"
+_HISTORY = TypeAdapter(list[Epoch])
 
 
-@dataclass(frozen=True, kw_only=True)
-class FoldResult:
-    """What `metrics.json` of a split says; `metrics` are those of the test part."""
+class ClaimedError(UsageError):
+    """Another process trains the experiment or the fold."""
+
+
+class FoldResult(BaseModel):
+    """The content of a fold's `metrics.json`; `test` are the metrics of the test part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fold: int
     checkpoint_sha256: str
@@ -72,54 +81,76 @@ class Experiment:
         """Whether a fold is trained and all its files are written."""
         return (self.split(number) / "metrics.json").exists()
 
-    def claimed(self, fold: int | None = None) -> AbstractContextManager[None]:
+    @contextmanager
+    def claimed(self, fold: int | None = None) -> Iterator[None]:
         """Keep other processes from training the same experiment, or one fold of it.
 
         Raises:
-            ClaimedError: one does already.
+            ClaimedError: another process trains it.
+            EnrichmentError: the file system refuses the lock.
         """
-        return claim(self.folder if fold is None else self.split(fold))
+        folder = self.folder if fold is None else self.split(fold)
+        lock = FileLock(  # never by a mere file: that would outlive its process
+            folder.with_name(f".{folder.name}.lock"),
+            timeout=0,
+            fallback_to_soft=False,
+            preserve_lock_file=True,
+        )
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise ClaimedError(f"{folder} is being trained by another process.") from error
+        except OSError as error:
+            raise EnrichmentError(
+                f"{folder} cannot be claimed: {error.strerror}. Machines that train together need "
+                "a file system with locks, such as NFS 4."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def is_claimed(self, fold: int) -> bool:
-        """Whether a process trains this fold now."""
-        return is_claimed(self.split(fold))
-
-    def check_unchanged(self, config: TrainingConfig, data: TrainingData) -> None:
-        """Compare settings and data with those it was begun with, if it was.
+        """Whether a process trains this fold now.
 
         Raises:
-            UsageError: says what differs.
+            EnrichmentError: the file system refuses the lock.
+        """
+        try:
+            with self.claimed(fold):
+                return False
+        except ClaimedError:
+            return True
+
+    def check_unchanged(self, settings: TrainingSettings, data: TrainingData) -> None:
+        """Compare settings and data with those of the experiment, if it was begun.
+
+        Raises:
+            UsageError: names the differences.
         """
         if not (self.folder / "dataset.json").exists():
             return
-        if differences := self.differences(config, data):
+        if differences := self.differences(settings, data):
             raise UsageError(
-                f"Experiment {self.name} was begun with other settings; now: "
+                f"Experiment {self.name} was begun with other settings or data; now: "
                 f"{'; '.join(differences)}. Choose another --experiment-name."
             )
 
-    def differences(self, config: TrainingConfig, data: TrainingData) -> list[str]:
-        """In what settings and data differ from those it was begun with, in words."""
-        differences = self.config().differences(config)
+    def differences(self, settings: TrainingSettings, data: TrainingData) -> list[str]:
+        """What differs from the settings and data of the experiment, in words."""
+        differences = self.settings().differences(settings)
         if self.dataset().fingerprint != data.fingerprint:
             differences.append(f"other data than {self.dataset().source} was then")
         return differences
 
-    def begin(self, config: TrainingConfig, data: TrainingData) -> None:
-        """Write down settings and data."""
-        dataset = DatasetDescription(
-            source=data.source,
-            kind=data.kind,
-            fingerprint=data.fingerprint,
-            categories=data.categories,
-            concept_uris=data.concept_uris,
-            picture_source=data.picture_source,
-        )
-        write_atomically(self.folder / "conf.json", config.to_json())
-        write_atomically(self.folder / "dataset.json", json.dumps(asdict(dataset), indent=2))
+    def begin(self, settings: TrainingSettings, data: TrainingData) -> None:
+        """Write the settings and the description of the data."""
+        dataset = DatasetDescription.model_validate(data, from_attributes=True)
+        write_atomically(self.folder / "conf.json", settings.to_json())
+        write_atomically(self.folder / "dataset.json", dataset.model_dump_json(indent=2))
 
     def write_splits(self, data: TrainingData, folds: list[Fold]) -> None:
-        """Write which part of which fold each example is in, and what was left out and why."""
+        """Write the part of each example in each fold, and what was left out and why."""
         parts = [fold.part_of(len(data.examples)) for fold in folds]
         header = ["example", "category", "picture", *(f"split_{fold.number}" for fold in folds)]
         rows = (
@@ -131,20 +162,20 @@ class Experiment:
         write_table(self.folder / "left_out.csv", [["reason", "example"], *left_out])
 
     def fold(self, number: int, examples: Sequence[Example]) -> Fold:
-        """A fold as it was divided when the experiment was begun.
+        """The fold assignment that was written when the experiment was begun.
 
         Raises:
-            ModelError: the table is missing, damaged, or divides other examples than these.
+            ModelError: the table is missing, damaged, or about other examples than these.
         """
         rows = self._rows("splits.csv", "example", f"split_{number}")
         if [key for key, _ in rows] != [example.key for example in examples]:
             raise ModelError(
-                f"{self.folder / 'splits.csv'} divides other pictures than can be read here."
+                f"{self.folder / 'splits.csv'} is about other pictures than can be read here."
             )
         return Fold.of_parts(number, [part for _, part in rows])
 
     def pictures(self) -> dict[str, Path]:
-        """Where the picture of each example was.
+        """The path that the picture of each example had.
 
         Raises:
             ModelError: the table is missing or damaged.
@@ -153,7 +184,7 @@ class Experiment:
         return {key: Path(picture) for key, picture in rows}
 
     def left_out(self) -> list[LeftOut]:
-        """What was not trained on.
+        """The examples that were left out.
 
         Raises:
             ModelError: the table is missing or damaged.
@@ -165,46 +196,49 @@ class Experiment:
 
     def _rows(self, file: str, first: str, second: str) -> list[tuple[str, str]]:
         """Two columns of a table."""
-        with _damage(self.folder / file) as path, path.open(newline="", encoding="utf-8") as table:
-            return [(row[first], row[second]) for row in csv.DictReader(table)]
+        with parsing(self.folder / file) as path:
+            header, *rows = read_table(path)
+            one, other = header.index(first), header.index(second)
+            return [(row[one], row[other]) for row in rows]
 
-    def config(self) -> TrainingConfig:
-        """The settings it was begun with."""
-        return TrainingConfig.read(self.folder / "conf.json")
-
-    def dataset(self) -> DatasetDescription:
-        """The data it was begun with.
+    def settings(self) -> TrainingSettings:
+        """The settings of the experiment.
 
         Raises:
             ModelError: the file is missing or damaged.
         """
-        with _damage(self.folder / "dataset.json") as path:
-            raw = json.loads(path.read_text())
-            raw |= {name: tuple(raw[name]) for name in ("categories", "concept_uris")}
-            return DatasetDescription(**raw)
+        return TrainingSettings.read(self.folder / "conf.json")
+
+    def dataset(self) -> DatasetDescription:
+        """The data of the experiment.
+
+        Raises:
+            ModelError: the file is missing or damaged.
+        """
+        with parsing(self.folder / "dataset.json") as path:
+            return DatasetDescription.model_validate_json(path.read_bytes())
 
     def write_result(self, result: FoldResult) -> None:
-        """Write `metrics.json`, which makes the split finished."""
-        text = json.dumps(asdict(result) | {"test": result.test.to_json()}, indent=2)
-        write_atomically(self.split(result.fold) / "metrics.json", text)
+        """Write `metrics.json`, which marks the fold as finished."""
+        path = self.split(result.fold) / "metrics.json"
+        write_atomically(path, result.model_dump_json(indent=2))
 
     def result(self, number: int) -> FoldResult:
         """The result of a finished fold.
 
         Raises:
-            ModelError: it is not finished, or damaged.
+            ModelError: the fold is not finished, or its file is damaged.
         """
-        with _damage(self.split(number) / "metrics.json") as path:
-            raw: dict[str, Any] = json.loads(path.read_text())
-            return FoldResult(**raw | {"test": Metrics.from_json(raw["test"])})
+        with parsing(self.split(number) / "metrics.json") as path:
+            return FoldResult.model_validate_json(path.read_bytes())
 
     def results(self) -> list[FoldResult]:
         """The results of all folds.
 
         Raises:
-            ModelError: one is not finished, or damaged.
+            ModelError: a fold is not finished, or its file is damaged.
         """
-        return [self.result(number) for number in range(self.config().folds)]
+        return [self.result(number) for number in range(self.settings().folds)]
 
     def history(self, number: int) -> list[Epoch]:
         """The epochs of a finished fold.
@@ -212,16 +246,16 @@ class Experiment:
         Raises:
             ModelError: they are missing or damaged.
         """
-        with _damage(self.split(number) / "history.csv") as path:
-            return read_history(path)
+        with parsing(self.split(number) / "history.csv") as path:
+            return _HISTORY.validate_python(read_records(path))
 
     def checkpoint(self, result: FoldResult) -> Path:
-        """The checkpoint of a finished fold, after comparing its sha256.
+        """The path of a finished fold's checkpoint, whose sha256 is checked.
 
         Raises:
-            ModelError: it is missing or was changed.
+            ModelError: the checkpoint is missing or was changed.
         """
-        with _damage(self.split(result.fold) / "checkpoint.pth") as path:
+        with parsing(self.split(result.fold) / "checkpoint.pth") as path:
             if hashlib.sha256(path.read_bytes()).hexdigest() != result.checkpoint_sha256:
                 raise ValueError("its sha256 is not the one in metrics.json")
         return path
@@ -229,7 +263,7 @@ class Experiment:
     def write_predictions(
         self, number: int, *, test: Predictions, validation: Predictions, data: TrainingData
     ) -> None:
-        """Write what a fold predicts for its test part and its validation part."""
+        """Write the predictions of a fold for its test part and its validation part."""
         for name, part in ((_TEST, test), (_VALIDATION, validation)):
             write_predictions(self.split(number) / name, part, data.categories, data.kind)
 
@@ -239,21 +273,21 @@ class Experiment:
         Raises:
             ModelError: they are missing or damaged.
         """
-        with _damage(self.split(number) / _TEST) as path:
+        with parsing(self.split(number) / _TEST) as path:
             return read_predictions(path)
 
     def validation_predictions(self, number: int) -> Predictions:
-        """The predictions of a finished fold for the pictures that chose its best epoch.
+        """The validation predictions of a finished fold.
 
         Raises:
             ModelError: they are missing or damaged.
         """
-        with _damage(self.split(number) / _VALIDATION) as path:
+        with parsing(self.split(number) / _VALIDATION) as path:
             return read_predictions(path)
 
 
 def checked_name(name: str, *, of: str) -> str:
-    """A name that can name a folder.
+    """The name, which can be the name of a folder.
 
     Raises:
         UsageError: it cannot.
@@ -261,15 +295,3 @@ def checked_name(name: str, *, of: str) -> str:
     if not re.fullmatch(NAME, name):
         raise UsageError(f"{name!r} is no name of {of}; use letters, digits, '_', '-' and '.'.")
     return name
-
-
-@contextmanager
-def _damage(path: Path) -> Iterator[Path]:
-    try:
-        yield path
-    except FileNotFoundError:
-        raise ModelError(
-            f"There is no {path}: the experiment is not finished; train it to the end."
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, IndexError, EnrichmentError) as error:
-        raise ModelError(f"{path} is damaged: {error}") from None

@@ -1,29 +1,36 @@
-"""The settings of an experiment, and recipes: settings that go together.
+"""The settings of a training, and recipes: settings that go together.
 
-`scratch` is for training from nothing.
+Options, `conf.json` and the page docs/reference/training-settings.md are all made from
+`TrainingSettings`. This module loads no torch.
 
-`fine-tune` goes on from given weights. It is short, since they know most of it already: the new
-head first, then everything, on small pictures before those of full size. Measured with a
-MobileNetV2 on 6,480 photographs of ten architectural elements at 96 pixels: accuracy 0.962 on the
-first fold's test part, after an epoch of the head and eight of everything, half of them small.
+`scratch` is for training from random weights.
 
-`head` trains the head alone and leaves the given weights as they are. It is for few and noisy
-pictures, and for sources that the training has not seen: there fine-tuning learns what its
-museums look like. Measured with a MobileNetV2 on 1,928 photographs of objects in four categories
-from three museums, at 192 pixels with inverse class weights, each museum tested by a head that
-learned from the other two: macro F1 0.59, where fine-tuning reached 0.51 to 0.57.
+`fine-tune` goes on from given weights. It is short, since they already hold general features: it
+trains the new head first, then everything, on small pictures before those of full size. Measured
+with a MobileNetV2 on 6,480 photographs of ten architectural elements at 96 pixels: accuracy 0.962
+on the first fold's test part, after an epoch of the head and eight of everything, four of them on
+small pictures.
+
+`head` trains the head alone and keeps the given weights. It is for few and noisy pictures, and for
+sources that the training has not seen: there fine-tuning learns what its museums look like.
+Measured with a MobileNetV2 on 1,928 photographs of objects in four categories from three museums,
+at 192 pixels with inverse class weights, each museum tested by a head that learned from the other
+two: macro F1 0.59, where fine-tuning reached 0.51 to 0.57.
 """
 
 import hashlib
 import json
-import math
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from common.errors import ModelError, UsageError
-from common.vision.model import Kind
-from common.vision.preprocessing import Preprocessing, ResizeMode
+from common.vision.kinds import Kind, ResizeMode
+
+if TYPE_CHECKING:
+    from common.vision.preprocessing import Preprocessing
 
 GroupBy = Literal["picture", "provider"]
 ClassWeights = Literal["none", "sqrt", "inverse"]
@@ -34,107 +41,138 @@ IMAGENET: Literal["imagenet"] = "imagenet"
 RecipeName = Literal["scratch", "fine-tune", "head"]
 
 
-@dataclass(frozen=True)
-class _Bounds:
-    """Between what a setting may lie, the bounds themselves included unless said."""
+class TrainingSettings(BaseModel):
+    """The settings of a cross-validation: defaults, ranges and help texts.
 
-    lowest: float
-    highest: float = math.inf
-    without: tuple[float, ...] = ()
-
-    def hold(self, value: float) -> bool:
-        return self.lowest <= value <= self.highest and value not in self.without
-
-    def __str__(self) -> str:
-        upwards = f"from {self.lowest:g}"
-        upwards += f" to {self.highest:g}" if math.isfinite(self.highest) else " upwards"
-        return upwards + "".join(f", without {value:g} itself," for value in self.without)
-
-
-_BOUNDS = {
-    "input_size": _Bounds(MIN_SIZE),
-    "start_scale": _Bounds(0, 1, without=(0,)),
-    "image_augmentation": _Bounds(0, 1),
-    "mixup": _Bounds(0, 1),
-    "folds": _Bounds(2),
-    "head_epochs": _Bounds(0),
-    "epochs": _Bounds(0),
-    "patience": _Bounds(1),
-    "batch_size": _Bounds(MIN_BATCH),
-    "learning_rate": _Bounds(0, 1, without=(0,)),
-    "lowest_rate": _Bounds(0, 1, without=(0,)),
-    "label_smoothing": _Bounds(0, 1, without=(1,)),
-    "ema": _Bounds(0, 1, without=(1,)),
-    "seed": _Bounds(0),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """The settings of a cross-validation, each documented below its field."""
-
-    kind: Kind = "single"
-    """Whether a picture has exactly one category, or any number of them."""
-    group_by: GroupBy = "picture"
-    """What no fold divides: the copies of a picture, or also the records of a data provider."""
-    architecture: str = "resnet18"
-    """Name of a torchvision classification architecture."""
-    weights: str = NO_WEIGHTS
-    """What the training starts from: none, imagenet, or a weight file."""
-    weights_sha256: str = ""
-    """Of that file, so that another one under its name is noticed."""
-    input_size: int = 128
-    """Side of the pictures in pixels."""
-    resize: ResizeMode = "squash"
-    """How a picture becomes square."""
-    start_scale: float = 1.0
-    """Side of the pictures in the first half of the epochs, as a share of the input size."""
-    image_augmentation: float = 0.5
-    """Strength of the random changes to training pictures, 0 (none) to 1."""
-    mixup: float = 0.0
-    """Strength of blending pictures with each other; 0 is none, 0.2 is common."""
-    folds: int = 10
-    """Parts of the cross-validation; each is the test part once."""
-    head_epochs: int = 0
-    """Epochs before all others that train the new head alone."""
-    epochs: int = 100
-    """Epochs of the whole classifier at most; also the length of the rate's schedule.
-
-    Without any, the head alone is trained, and `patience` counts its epochs.
+    A field's option is its name, unless it names another one; an empty one is no option.
     """
-    patience: int = 10
-    """Epochs without a better validation loss before the training stops."""
-    batch_size: int = 32
-    """Pictures a step."""
-    learning_rate: float = 1e-3
-    """The highest, after the warm-up."""
-    lowest_rate: float = 1.0
-    """Learning rate of the first layers as a share of the head's; layers between lie between."""
-    class_weights: ClassWeights = "none"
-    """How much rare categories gain: nothing, or by the (square root of the) inverse frequency."""
-    label_smoothing: float = 0.1
-    """How far targets are moved towards not knowing."""
-    ema: float = 0.0
-    """Decay, a step, of the moving average of the weights; 0 is none."""
-    seed: int = 0
-    """Decides every random choice."""
 
-    def __post_init__(self) -> None:
-        for name, bounds in _BOUNDS.items():
-            if not bounds.hold(value := getattr(self, name)):
-                raise UsageError(f"{name} is {value}; {bounds} is possible.")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    kind: Kind = Field(
+        default="single",
+        description="single: a picture has exactly one category; multi: any number.",
+        json_schema_extra={"option": "--mode"},
+    )
+    group_by: GroupBy = Field(
+        default="picture",
+        description="What stays in one part of a fold: near-duplicates of a picture, or also all "
+        "records of a data provider.",
+    )
+    architecture: str = Field(
+        default="resnet18",
+        description="A classification architecture of torchvision.",
+        json_schema_extra={"option": "--arch"},
+    )
+    weights: str = Field(
+        default=NO_WEIGHTS,
+        description="Weights to start from: none, imagenet, or a .safetensors or .pth file.",
+    )
+    weights_sha256: str = Field(
+        default="",
+        description="sha256 of the weight file, so that a changed file is noticed.",
+        json_schema_extra={"option": ""},
+    )
+    input_size: int = Field(
+        default=128, ge=MIN_SIZE, description="Side of the pictures after preparation, in pixels."
+    )
+    resize: ResizeMode = Field(
+        default="squash",
+        description="How pictures become square: squash ignores the aspect ratio, letterbox adds "
+        "black bars, crop cuts the longer side.",
+    )
+    start_scale: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Side of the pictures in the first half of the epochs, as a share of the "
+        "input size.",
+    )
+    image_augmentation: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Strength of the random changes to training pictures; 0 is none.",
+        json_schema_extra={"option": "--img-aug"},
+    )
+    mixup: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Strength of blending pictures with each other; 0 is none, 0.2 is common.",
+    )
+    folds: int = Field(
+        default=10,
+        ge=2,
+        description="Folds of the cross-validation; each picture is tested in one of them.",
+    )
+    head_epochs: int = Field(
+        default=0, ge=0, description="Epochs that train the new head alone, before all others."
+    )
+    epochs: int = Field(
+        default=100,
+        ge=0,
+        description="Most epochs of the whole classifier. 0 trains the head alone, and --patience "
+        "then counts its epochs.",
+    )
+    patience: int = Field(
+        default=10,
+        ge=1,
+        description="A fold stops after this many epochs without a better validation loss.",
+    )
+    batch_size: int = Field(default=32, ge=MIN_BATCH, description="Pictures in a training step.")
+    learning_rate: float = Field(
+        default=1e-3, gt=0, le=1, description="Highest learning rate, after the warm-up."
+    )
+    lowest_rate: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Learning rate of the first layers, as a share of the head's. Layers between "
+        "get rates between.",
+    )
+    class_weights: ClassWeights = Field(
+        default="none",
+        description="Weight of rare categories: none, or by the inverse of their frequency, or by "
+        "its square root. Weights find more of them, and lower accuracy and calibration.",
+    )
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="Label smoothing.")
+    ema: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Decay of the moving average of the weights, per step; 0 is no average.",
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of every random choice.")
+
+    @model_validator(mode="after")
+    def _trains_something(self) -> Self:
         if not self.all_epochs:
-            raise UsageError("epochs is 0, and so is head_epochs: nothing would be trained.")
+            raise ValueError("Nothing would be trained: --epochs and --head-epochs are both 0.")
+        return self
 
     @property
-    def preprocessing(self) -> Preprocessing:
-        """How pictures are prepared, in training and ever after."""
+    def preprocessing(self) -> "Preprocessing":
+        """How pictures are prepared, in training and in service."""
+        from common.vision.preprocessing import Preprocessing  # it loads torch
+
         return Preprocessing(size=self.input_size, resize=self.resize)
 
     @property
     def all_epochs(self) -> int:
-        """Epochs of a fold at most, those of the head included."""
+        """Most epochs of a fold, those of the head included."""
         return self.head_epochs + self.epochs
+
+    def changed(self, **changes: Any) -> Self:
+        """The settings with other values for some.
+
+        Raises:
+            UsageError: a value is out of range.
+        """
+        try:
+            return type(self)(**self.model_dump() | changes)
+        except ValidationError as error:
+            raise UsageError(" ".join(_problems(error))) from error
 
     def pinned(self) -> Self:
         """The settings with the sha256 of their weight file, if there is one.
@@ -146,15 +184,16 @@ class TrainingConfig:
             return self
         try:
             with Path(self.weights).open("rb") as file:
-                return replace(self, weights_sha256=hashlib.file_digest(file, "sha256").hexdigest())
-        except FileNotFoundError:
-            raise ModelError(f"There is no weight file {self.weights}.") from None
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError as error:
+            raise ModelError(f"There is no weight file {self.weights}.") from error
         except OSError as error:
-            raise ModelError(f"{self.weights} cannot be read: {error.strerror}.") from None
+            raise ModelError(f"{self.weights} cannot be read: {error.strerror}.") from error
+        return self.changed(weights_sha256=sha256)
 
     def to_json(self) -> str:
         """The text of `conf.json`."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        return json.dumps(self.model_dump(), indent=2) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -164,22 +203,65 @@ class TrainingConfig:
             ModelError: the file is missing or damaged.
         """
         try:
-            return cls(**json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError, UsageError) as error:
-            raise ModelError(f"{path} is missing or damaged: {error}") from None
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+        except ValidationError as error:
+            raise ModelError(f"{path} is damaged: {' '.join(_problems(error))}") from error
 
-    def differences(self, other: "TrainingConfig") -> list[str]:
+    def differences(self, other: "TrainingSettings") -> list[str]:
         """What differs in `other`, in words."""
-        names = [field.name for field in fields(self)]
         return [
-            f"{name} {getattr(other, name)} instead of {getattr(self, name)}"
-            for name in names
-            if getattr(self, name) != getattr(other, name)
+            f"{name} {theirs} instead of {own}"
+            for (name, own), (_, theirs) in zip(self, other, strict=True)
+            if own != theirs
         ]
 
 
-FROM_SCRATCH = TrainingConfig()
-FINE_TUNING = TrainingConfig(
+def option_of(name: str) -> str:
+    """The option of a setting, such as `--img-aug`; empty if it has none."""
+    extra = TrainingSettings.model_fields[name].json_schema_extra
+    named = extra.get("option") if isinstance(extra, dict) else None
+    return f"--{name.replace('_', '-')}" if named is None else str(named)
+
+
+def range_of(name: str) -> str:
+    """The values that a setting may have, in words: "2 or more"; empty for any text."""
+    field = TrainingSettings.model_fields[name]
+    if words := get_args(field.annotation):
+        return " or ".join([", ".join(words[:-1]), words[-1]])
+    bounds = {
+        name: f"{getattr(limit, name):g}"
+        for limit in field.metadata
+        for name in ("ge", "gt", "le", "lt")
+        if hasattr(limit, name)
+    }
+    match bounds:
+        case {"ge": low, "le": high}:
+            return f"{low} to {high}"
+        case {"ge": low, "lt": high}:
+            return f"{low} or more, and less than {high}"
+        case {"gt": low, "le": high}:
+            return f"more than {low}, at most {high}"
+        case {"ge": low}:
+            return f"{low} or more"
+    return ""
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    """The problems of some settings, a sentence for each."""
+    for problem in error.errors():
+        name = ".".join(map(str, problem["loc"]))
+        if name in TrainingSettings.model_fields:
+            yield f"{option_of(name) or name} must be {range_of(name) or 'a text'}."
+        elif problem["type"] == "value_error":
+            yield str(problem["ctx"]["error"])
+        else:
+            yield ": ".join(filter(None, (name, problem["msg"]))) + "."
+
+
+FROM_SCRATCH = TrainingSettings()
+FINE_TUNING = TrainingSettings(
     weights=IMAGENET,
     start_scale=0.67,
     image_augmentation=0.4,
@@ -188,16 +270,16 @@ FINE_TUNING = TrainingConfig(
     patience=8,
     lowest_rate=0.2,
 )
-HEAD_ALONE = replace(FINE_TUNING, start_scale=1.0, image_augmentation=0.1, head_epochs=10, epochs=0)
-RECIPES: dict[RecipeName, TrainingConfig] = {
+HEAD_ALONE = FINE_TUNING.changed(start_scale=1.0, image_augmentation=0.1, head_epochs=10, epochs=0)
+RECIPES: dict[RecipeName, TrainingSettings] = {
     "scratch": FROM_SCRATCH,
     "fine-tune": FINE_TUNING,
     "head": HEAD_ALONE,
 }
 
 
-def recipe(weights: str, name: RecipeName | None = None) -> TrainingConfig:
-    """The settings of a recipe, or of the one for what a training starts from.
+def recipe(weights: str, name: RecipeName | None = None) -> TrainingSettings:
+    """The settings of a recipe; without a name, of the recipe that fits the weights.
 
     Args:
         weights: none, imagenet, or a weight file.
@@ -208,5 +290,5 @@ def recipe(weights: str, name: RecipeName | None = None) -> TrainingConfig:
     if name is None:
         name = "scratch" if weights == NO_WEIGHTS else "fine-tune"
     if name != "scratch" and weights == NO_WEIGHTS:
-        raise UsageError(f"The recipe {name} goes on from weights: give --weights.")
-    return replace(RECIPES[name], weights=weights)
+        raise UsageError(f"The recipe {name} starts from weights: give --weights.")
+    return RECIPES[name].changed(weights=weights)

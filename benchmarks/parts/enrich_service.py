@@ -20,7 +20,7 @@ from common.vision.model import Description, bundle_sha256
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from deploy.local import local_services
-from trainer.models.promote import ExamplePictures
+from trainer.models.example_pictures import ExamplePictures
 from trainer.models.registry import put_in_service
 from worker import jobs
 

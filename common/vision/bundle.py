@@ -7,18 +7,17 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self, get_args
 
 import safetensors.torch
 import torchvision
 from safetensors import SafetensorError
 
 from common.errors import ModelError
+from common.vision.kinds import Kind, PictureSource
 from common.vision.network import StateDict
 from common.vision.preprocessing import Preprocessing
 
-Kind = Literal["single", "multi"]
-PictureSource = Literal["thumbnail", "media", "mixed", "folder"]
 DESCRIPTION = "model.json"
 
 

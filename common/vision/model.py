@@ -22,8 +22,6 @@ from common.vision.bundle import (
     DESCRIPTION,
     BundleFile,
     Description,
-    Kind,
-    PictureSource,
     read_checked,
     read_tensors,
     sha256_of,
@@ -35,9 +33,7 @@ from common.vision.preprocessing import Normalisation
 __all__ = [
     "DESCRIPTION",
     "Description",
-    "Kind",
     "Model",
-    "PictureSource",
     "Prediction",
     "Predictor",
     "bundle_sha256",

@@ -73,6 +73,11 @@ def build_classifier(architecture: str, *, classes: int, size: int = 224) -> nn.
     return cast("nn.Module", network)
 
 
+def pick_device() -> torch.device:
+    """A CUDA device where there is one, the CPU otherwise."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def imagenet_weights(architecture: str) -> StateDict:
     """The weights that torchvision recommends for an architecture, downloaded once.
 

@@ -6,7 +6,7 @@ Pictures travel as uint8, a quarter of the bytes of float32, and are normalised 
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
 import torch
@@ -14,8 +14,7 @@ from PIL import Image, ImageOps
 from torch import nn
 
 from common.errors import ModelError
-
-ResizeMode = Literal["squash", "letterbox", "crop"]
+from common.vision.kinds import ResizeMode
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

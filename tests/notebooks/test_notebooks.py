@@ -55,9 +55,9 @@ def test_a_single_split_is_trained(tmp_path: Path) -> None:
         tmp_path,
         """
 from pathlib import Path
-from trainer.settings import TrainingConfig
+from trainer.settings import TrainingSettings
 data_dir, vocabulary, experiments = Path("data"), Path("vocabulary.json"), Path("experiments")
-config = TrainingConfig(
+settings = TrainingSettings(
     architecture="shufflenet_v2_x0_5", input_size=32, folds=2, epochs=2, batch_size=8
 )
 """,

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from sqlalchemy import Engine
 
-from common.vision.model import Description, Kind, save_bundle
+from common.vision.kinds import Kind
+from common.vision.model import Description, save_bundle
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from tests.trainer.pictures import VOCABULARY, draw

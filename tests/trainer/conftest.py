@@ -8,7 +8,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from common.vision.model import Kind
+from common.vision.kinds import Kind
 from tests.trainer.experiments import finished_experiment
 from tests.trainer.pictures import VOCABULARY, draw_folder, write_vocabulary
 from tests.trainer.running_commands import TRAINED

@@ -1,7 +1,6 @@
 """A finished experiment within a second: everything is real but the training."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +8,17 @@ import torch
 from PIL import Image
 from torch import nn
 
-from common.vision.model import Kind
+from common.vision.kinds import Kind
 from tests.trainer.pictures import draw
 from trainer.data.cache import CachedData
 from trainer.data.dataset import Example, TrainingData
 from trainer.data.split import Fold
 from trainer.experiment import Experiment
-from trainer.learning.state import Epoch, TrainingState
+from trainer.learning.fit import Epoch, TrainingState
 from trainer.running.fold import finish_fold
-from trainer.settings import TrainingConfig
+from trainer.settings import TrainingSettings
 
-CONFIG = TrainingConfig(input_size=32, folds=3, epochs=4, image_augmentation=0.0)
+SETTINGS = TrainingSettings(input_size=32, folds=3, epochs=4, image_augmentation=0.0)
 CATEGORIES = ("map", "textile", "toy")
 HISTORY = [
     Epoch(number=n, training_loss=2 / n, validation_loss=1 + abs(n - 3), validation_accuracy=n / 5)
@@ -63,15 +62,15 @@ def finished_experiment(
     pictures = []
     for example in data.examples:
         with Image.open(example.path) as image:
-            pictures.append(CONFIG.preprocessing.to_uint8(image))
-    config = replace(CONFIG, kind=kind)
+            pictures.append(SETTINGS.preprocessing.to_uint8(image))
+    settings = SETTINGS.changed(kind=kind)
     experiment = Experiment(folder / "experiments", name)
-    folds = [_fold(number, len(data.examples)) for number in range(config.folds)]
-    experiment.begin(config, data)
+    folds = [_fold(number, len(data.examples)) for number in range(settings.folds)]
+    experiment.begin(settings, data)
     experiment.write_splits(data, folds)
     cached = CachedData(data=data, pictures=torch.stack(pictures))
     for fold in folds:
-        finish_fold(experiment, _state(fold, len(categories)), cached, fold, config)
+        finish_fold(experiment, _state(fold, len(categories)), cached, fold, settings)
     return experiment
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from trainer.settings import TrainingConfig
+from trainer.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINER = (sys.executable, "-m", "trainer.cli")
-TRAINED = TrainingConfig(  # by the arguments that `training` gives
+TRAINED = TrainingSettings(  # by the arguments that `training` gives
     architecture="shufflenet_v2_x0_5",
     input_size=32,
     folds=2,

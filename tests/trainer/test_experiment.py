@@ -2,17 +2,16 @@
 
 import csv
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from common.errors import ModelError, UsageError
-from common.vision.model import Kind
+from common.vision.kinds import Kind
 from tests.trainer.experiments import (
     CATEGORIES,
-    CONFIG,
     HISTORY,
+    SETTINGS,
     copied,
     labelled_pictures,
 )
@@ -108,10 +107,10 @@ def test_other_settings_or_data_need_another_name(museum: Experiment, tmp_path: 
     data = labelled_pictures(tmp_path, "single", CATEGORIES)
     fewer = data.without("for once", [data.examples[0].key])
     with pytest.raises(UsageError, match="seed 1 instead of 0"):
-        museum.check_unchanged(replace(CONFIG, seed=1), data)
+        museum.check_unchanged(SETTINGS.changed(seed=1), data)
     with pytest.raises(UsageError, match="other data"):
-        museum.check_unchanged(CONFIG, fewer)
-    museum.check_unchanged(CONFIG, data)
+        museum.check_unchanged(SETTINGS, fewer)
+    museum.check_unchanged(SETTINGS, data)
 
 
 def test_one_process_trains_an_experiment(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`trainer evaluate`: arguments only."""
+"""`trainer evaluate`."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from common.europeana.vocabulary import load_vocabulary
-from common.vision.runtimes import TorchRuntime
 from trainer.commands.options import (
     DataDir,
     DatasetName,
@@ -16,9 +14,6 @@ from trainer.commands.options import (
     labelled_pictures,
     open_model,
 )
-from trainer.scoring.evaluate import evaluate as evaluate_model
-from trainer.scoring.evaluate import evaluation_tables
-from trainer.scoring.thresholds import effect_table
 
 
 def evaluate(
@@ -27,7 +22,7 @@ def evaluate(
     data_dir: DataDir = None,
     vocab_json: Annotated[
         Path | None,
-        typer.Option(help="Concepts of the folders, where their names are not the model's labels."),
+        typer.Option(help="Concepts of the folders, if their names are not the model's labels."),
     ] = None,
 ) -> None:
     """Score a model on labelled pictures that it was not trained on.
@@ -36,6 +31,12 @@ def evaluate(
 
     Example: trainer evaluate pilot@2 --data-dir held_back > scores.json
     """
+    from common.europeana.vocabulary import load_vocabulary
+    from common.vision.runtimes import TorchRuntime
+    from trainer.scoring.evaluate import evaluate as evaluate_model
+    from trainer.scoring.evaluate import evaluation_tables
+    from trainer.scoring.thresholds import effect_table
+
     opened = open_model(model)
     description = opened.model.description
     own = dict(zip(description.labels, description.concept_uris, strict=True))
@@ -46,7 +47,7 @@ def evaluate(
     console = Console(stderr=True)
     for table in evaluation_tables(scores):
         console.print(table)
-    console.print(effect_table(scores.effects, title="What is written, by the thresholds"))
+    console.print(effect_table(scores.effects, title="What is written at the thresholds"))
     for part in scores.left_out:
         line = f"left out: {len(part.keys):,} x {part.reason}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`trainer models`: arguments only."""
+"""`trainer models`."""
 
 import json
 from pathlib import Path
@@ -9,11 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from common.europeana.vocabulary import load_vocabulary
 from common.process.command import command_group
 from common.process.settings import ModelSettings
 from common.store.session import open_store
-from common.vision.preprocessing import Preprocessing
 from trainer.commands.options import (
     DataDir,
     Precision,
@@ -21,8 +19,6 @@ from trainer.commands.options import (
     labelled_pictures,
 )
 from trainer.commands.promote import print_end, print_promotion
-from trainer.models import registry
-from trainer.models.importing import import_checkpoint, read_checkpoint
 
 models = command_group("Look at the models, put one in service, or take it out.")
 
@@ -32,6 +28,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @models.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List all models; workers use the active one for new jobs."""
+    from trainer.models import registry
+
     listed = registry.list_models(open_store(), ModelSettings.read().model_dir)
     if as_json:
         typer.echo(json.dumps([each.to_json() for each in listed]))
@@ -56,6 +54,8 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
 
     Example: trainer models show pilot@2
     """
+    from trainer.models import registry
+
     found = registry.find_model(open_store(), model)
     each = registry.describe(found, ModelSettings.read().model_dir)
     if as_json:
@@ -76,32 +76,40 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
 
 @models.command()
 def activate(model: StoredReference) -> None:
-    """Put a model in service, after its files were checked; jobs that run keep theirs.
+    """Put a model in service after checking its files; running jobs keep their model.
 
     Example: trainer models activate pilot@1
     """
+    from trainer.models import registry
+
     found = registry.activate(open_store(), ModelSettings.read().model_dir, model)
     print_end(f"Active now: {found.title}")
 
 
 @models.command()
 def retire(model: StoredReference) -> None:
-    """Take a model out of service; jobs that run with it go on."""
+    """Take a model out of service; its running jobs continue."""
+    from trainer.models import registry
+
     found, another_active = registry.retire(open_store(), model)
     print_end(f"Retired: {found.title}")
     if not another_active:
-        print_end("No model is active now, and no job is accepted: trainer models activate MODEL")
+        print_end(
+            "No model is active now, so no job is accepted. Next: trainer models activate MODEL"
+        )
 
 
 @models.command("import")
 def import_(
     checkpoint: Annotated[Path, typer.Argument(help="State dict: .pth or .safetensors.")],
-    architecture: Annotated[str, typer.Option(help="Of torchvision, such as resnet18.")],
+    architecture: Annotated[
+        str, typer.Option(help="Architecture of torchvision, such as resnet18.")
+    ],
     input_size: Annotated[int, typer.Option(help="Side of the pictures in training, in pixels.")],
     name: Annotated[str, typer.Option(help="Name of the model to make.")],
     class_index: Annotated[
         Path | None,
-        typer.Option(help="Output to label; by default class_index.json beside the checkpoint."),
+        typer.Option(help="Output to label. Default: class_index.json beside the checkpoint."),
     ] = None,
     vocab_json: Annotated[Path, typer.Option(help="Labels and their concepts.")] = Path(
         "vocabulary.json"
@@ -112,14 +120,18 @@ def import_(
     data_dir: DataDir = None,
     precision: Precision = 0.9,
 ) -> None:
-    """Make a model of a checkpoint from elsewhere, such as the pilot's.
+    """Make a model from a foreign checkpoint, such as the pilot's.
 
     Thresholds are chosen on labelled pictures (--dataset or --data-dir) that the checkpoint was not
-    trained on. Without them no precision can be promised: all concepts stay switched off.
+    trained on. Without them no precision can be promised, and all concepts are switched off.
 
     Example: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
     --name pilot --data-dir labelled
     """
+    from common.europeana.vocabulary import load_vocabulary
+    from common.vision.preprocessing import Preprocessing
+    from trainer.models.importing import import_checkpoint, read_checkpoint
+
     index = class_index or checkpoint.with_name("class_index.json")
     preprocessing = Preprocessing(size=input_size)
     weights = read_checkpoint(
@@ -139,7 +151,9 @@ def import_(
         engine=open_store(),
     )
     if data is None:
-        print_end("All concepts are switched off: no labelled pictures, no promise.")
+        print_end(
+            "All concepts are switched off: without labelled pictures no precision can be promised."
+        )
     else:
         print_promotion(made, by=data.source)
     print_end(f"Imported: {made.model.title}, in {made.folder}")

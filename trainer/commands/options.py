@@ -1,27 +1,35 @@
-"""Options that several commands have."""
+"""Options that several commands have, and those that are made from the training settings.
 
+Modules of commands load nothing heavy at import: help and wrong usage must not wait for torch.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from common.errors import UsageError
-from common.process.settings import ImageSettings, ModelSettings
-from common.store.session import open_store
-from common.vision.model import DESCRIPTION, Kind
-from trainer.data.dataset import TrainingData, dataset_data, folder_data
-from trainer.models.registry import OpenModel, open_bundle, open_stored
+from common.vision.kinds import Kind
+from trainer.settings import RECIPES, TrainingSettings, option_of, range_of
+
+if TYPE_CHECKING:
+    from trainer.data.dataset import TrainingData
+    from trainer.models.registry import OpenModel
 
 SavingDir = Annotated[
     Path, typer.Option(envvar="EXPERIMENT_DIR", help="Folder of the experiments.")
 ]
 Precision = Annotated[
-    float, typer.Option(help="What each concept's precision is to be, with 95 % confidence.")
+    float,
+    typer.Option(help="Precision that each concept must reach, with 95 % confidence."),
 ]
 DatasetName = Annotated[str | None, typer.Option("--name", help="Dataset of the store.")]
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Or: folder with a sub-folder of pictures a category, named by its label."),
+    typer.Option(help="Or: folder with one sub-folder of pictures per category, named by label."),
 ]
 ModelReference = Annotated[
     str,
@@ -34,15 +42,68 @@ StoredReference = Annotated[
 ]
 
 
+def with_training_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for every training setting that has one.
+
+    The command gets those that were given as one argument, `given`: name to value.
+    """
+    names = [name for name in TrainingSettings.model_fields if option_of(name)]
+
+    @wraps(command)
+    def with_options(**values: Any) -> None:
+        chosen = {name: values.pop(name) for name in names}
+        given = {name: value for name, value in chosen.items() if value is not None}
+        command(**values, given=given)
+
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    parameters = [each for each in own if each.name != "given"]
+    parameters += [_parameter(name) for name in names]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_options
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    field = TrainingSettings.model_fields[name]
+    option = typer.Option(
+        option_of(name), help=help_of(name), show_default=False, rich_help_panel="Training settings"
+    )
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[Optional[field.annotation], option],  # noqa: UP045 - made here
+    )
+
+
+def help_of(name: str) -> str:
+    """The help text of a training setting: what it is, its range and its defaults."""
+    field = TrainingSettings.model_fields[name]
+    limits = f" {range_of(name)}.".capitalize() if field.metadata else ""
+    return f"{field.description}{limits} Default: {defaults_of(name)}."
+
+
+def defaults_of(name: str) -> str:
+    """The default of a training setting, and those of the recipes that have another."""
+    values = {recipe: getattr(settings, name) for recipe, settings in RECIPES.items()}
+    usual = values["scratch"]
+    others = [f"{recipe} {value}" for recipe, value in values.items() if value != usual]
+    return "; ".join([str(usual), *others])
+
+
 def labelled_pictures(
     name: str | None, data_dir: Path | None, *, vocabulary: dict[str, str], kind: Kind
-) -> TrainingData:
+) -> "TrainingData":
     """The data of --name or --data-dir.
 
     Raises:
         UsageError: neither or both are given, or there is no such data.
         DatasetError: there is no picture.
     """
+    from common.process.settings import ImageSettings
+    from common.store.session import open_store
+    from trainer.data.dataset import dataset_data, folder_data
+
     if name is not None and data_dir is None:
         engine = open_store()
         try:
@@ -54,13 +115,18 @@ def labelled_pictures(
     raise UsageError("Give either --name DATASET or --data-dir FOLDER.")
 
 
-def open_model(reference: str) -> OpenModel:
-    """The model that is meant: the folder of a bundle, or a name in the store.
+def open_model(reference: str) -> "OpenModel":
+    """The model of a bundle's folder, or of a name in the store.
 
     Raises:
         UsageError: there is no such model.
         ModelError: its bundle is missing, damaged, or not what was promoted.
     """
+    from common.process.settings import ModelSettings
+    from common.store.session import open_store
+    from common.vision.model import DESCRIPTION
+    from trainer.models.registry import open_bundle, open_stored
+
     folder = Path(reference)
     if (folder / DESCRIPTION).is_file():
         return open_bundle(folder)

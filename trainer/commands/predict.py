@@ -1,20 +1,20 @@
-"""`trainer predict`: arguments only."""
+"""`trainer predict`."""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from common.vision.model import Description
-from common.vision.runtimes import TorchRuntime
 from trainer.commands.options import ModelReference, open_model
-from trainer.report.gallery import save_model_heatmap
-from trainer.scoring.evaluate import Classified, Unreadable, classify
 
-SHOWN = 5  # categories of a picture, and all that pass
+if TYPE_CHECKING:
+    from common.vision.model import Description
+    from trainer.scoring.evaluate import Classified, Unreadable
+
+SHOWN = 5  # categories of a picture; those that reach their threshold are always shown
 
 out = Console(highlight=False, soft_wrap=True)
 
@@ -24,14 +24,20 @@ def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files.")],
     heatmap: Annotated[
         Path | None,
-        typer.Option(help="Save into this folder where the model looked for its best guess."),
+        typer.Option(help="Folder for a heatmap of each picture's most probable category."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a picture.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per picture.")
+    ] = False,
 ) -> None:
-    """Say what pictures show: the categories, their probabilities, and which would be written.
+    """Classify pictures: print categories, probabilities, and which would be written.
 
-    Example: trainer predict pilot photo.jpg scan.tif --heatmap looked_at
+    Example: trainer predict pilot photo.jpg scan.tif --heatmap heatmaps
     """
+    from common.vision.runtimes import TorchRuntime
+    from trainer.report.gallery import save_model_heatmap
+    from trainer.scoring.evaluate import Unreadable, classify
+
     opened = open_model(model).model
     runtime = TorchRuntime(opened)
     found = classify(
@@ -55,13 +61,15 @@ def predict(
         raise typer.Exit(1)
 
 
-def _members(each: Classified | Unreadable, description: Description) -> dict[str, object]:
+def _members(each: "Classified | Unreadable", description: "Description") -> dict[str, object]:
+    from trainer.scoring.evaluate import Unreadable
+
     if isinstance(each, Unreadable):
         return {"image": str(each.path), "error": each.reason}
     return {"image": str(each.path), "categories": _categories(each, description)}
 
 
-def _categories(each: Classified, description: Description) -> list[dict[str, object]]:
+def _categories(each: "Classified", description: "Description") -> list[dict[str, object]]:
     rows = zip(description.labels, description.concept_uris, each.probabilities, strict=True)
     return [
         {
@@ -75,7 +83,9 @@ def _categories(each: Classified, description: Description) -> list[dict[str, ob
     ]
 
 
-def _print(each: Classified | Unreadable, description: Description) -> None:
+def _print(each: "Classified | Unreadable", description: "Description") -> None:
+    from trainer.scoring.evaluate import Unreadable
+
     if isinstance(each, Unreadable):
         out.print(f"[red]{escape(str(each.path))}: {escape(each.reason)}[/]")
         return

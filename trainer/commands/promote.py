@@ -1,38 +1,42 @@
-"""`trainer promote`: arguments only."""
+"""`trainer promote`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from common.errors import UsageError
-from common.process.settings import ModelSettings
-from common.store.session import open_store
 from trainer.commands.options import Precision, SavingDir
-from trainer.experiment import Experiment
-from trainer.models.promote import Promotion
-from trainer.models.promote import promote as promote_experiment
-from trainer.scoring.thresholds import effect_table
+
+if TYPE_CHECKING:
+    from trainer.models.promote import Promotion
 
 
 def promote(
     experiment: Annotated[str, typer.Argument(help="Name of a finished experiment.")],
     saving_dir: SavingDir = Path("experiments"),
     fold: Annotated[
-        int | None, typer.Option(help="Which fold; by default that of the best validation loss.")
+        int | None,
+        typer.Option(help="Which fold. Default: the one with the lowest validation loss."),
     ] = None,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="All folds together: better, and slower.")
+        bool, typer.Option("--ensemble", help="All folds together: more accurate, and slower.")
     ] = False,
     name: Annotated[
-        str | None, typer.Option(help="Name of the model; by default that of the experiment.")
+        str | None, typer.Option(help="Name of the model. Default: that of the experiment.")
     ] = None,
     precision: Precision = 0.9,
 ) -> None:
     """Make a finished experiment the model that workers use."""
     if ensemble and fold is not None:
         raise UsageError("Give either --fold or --ensemble.")
+
+    from common.process.settings import ModelSettings
+    from common.store.session import open_store
+    from trainer.experiment import Experiment
+    from trainer.models.promote import promote as promote_experiment
+
     promotion = promote_experiment(
         Experiment(saving_dir, experiment),
         fold=fold,
@@ -47,8 +51,10 @@ def promote(
     print_end(f"{how}: {promotion.model.title}, in {promotion.folder}")
 
 
-def print_promotion(promotion: Promotion, *, by: str) -> None:
-    """What the thresholds do, and what they were chosen at."""
+def print_promotion(promotion: "Promotion", *, by: str) -> None:
+    """Print the effect of the thresholds; `by` says on which predictions they were chosen."""
+    from trainer.scoring.thresholds import effect_table
+
     console = Console()
     console.print(effect_table(promotion.effects, title=f"Thresholds, by {by}"))
     off = [label for label, each in promotion.effects.items() if each.threshold is None]
@@ -58,9 +64,9 @@ def print_promotion(promotion: Promotion, *, by: str) -> None:
             f"Switched off, since a precision of {promised:g} is not proved: {', '.join(off)}"
         )
     if not promotion.self_test:
-        print_end("No picture of the training can be read any more: the model has no self-test.")
+        print_end("No training picture can be read any more: the model has no self-test.")
 
 
 def print_end(line: str) -> None:
-    """A line that is not wrapped."""
+    """Print a line without wrapping it."""
     Console().print(line, markup=False, highlight=False, soft_wrap=True)

@@ -6,9 +6,6 @@ from typing import Annotated
 import typer
 
 from trainer.commands.options import SavingDir
-from trainer.learning import distributed
-from trainer.running.fold_worker import run_worker
-from trainer.running.on_devices import parse_devices
 
 
 def worker(
@@ -16,7 +13,7 @@ def worker(
     devices: Annotated[
         str | None,
         typer.Option(
-            help="Train a fold on each at a time: cuda:0,cuda:1 or cpu. Default: the best one."
+            help="Train one fold at a time on each: cuda:0,cuda:1 or cpu. Default: the best one."
         ),
     ] = None,
 ) -> None:
@@ -25,5 +22,9 @@ def worker(
     Needs BROKER_URL and the folder of the experiments, shared with the machine that sends; for
     datasets of the store DATABASE_URL and IMAGE_DIR as well, else the folder of the pictures.
     """
-    chosen = parse_devices(devices) if devices else [distributed.own_device()]
+    from common.vision.network import pick_device
+    from trainer.running.fold_worker import run_worker
+    from trainer.running.on_devices import parse_devices
+
+    chosen = parse_devices(devices) if devices else [pick_device()]
     raise typer.Exit(run_worker(saving_dir, chosen))

@@ -1,9 +1,9 @@
-"""The cache: every picture decoded once, at the size of the training, as one file of uint8.
+"""The cache: every picture is decoded once, at the training size, into one file of uint8.
 
 An epoch then reads a memory map, some hundred times faster than decoding. The name of a cache is
-the fingerprint of what is in it, so a stale one is never read, and experiments on the same data
-share one. All caches of a folder together take at most `MAX_BYTES`: the ones that were not used for
-longest make room for a new one.
+the fingerprint of its content. So a stale cache is never read, and experiments on the same data
+share one. All caches of a folder together take at most `MAX_BYTES`: the least recently used ones
+are deleted to make room.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ from common.process.progress import progress
 from common.vision.preprocessing import Preprocessing
 from trainer.data.dataset import READERS, Example, TrainingData
 
-VERSION = 1  # rises when the same picture would be decoded to other pixels
-MAX_BYTES = 50 * 10**9  # of all caches in one folder: a million pictures at 128 px
-ABANDONED = 24 * 3600  # seconds after which a half-written cache is nobody's
-WINDOW = 1024  # pictures decoded ahead of the writing, which bounds the memory
+VERSION = 1  # rises when the same picture is decoded to other pixels
+MAX_BYTES = 50 * 10**9  # of all caches in a folder: a million pictures at 128 px
+ABANDONED = 24 * 3600  # seconds after which a half-written cache is deleted
+WINDOW = 1024  # pictures decoded ahead of the writing; bounds the memory
 
 UnreadablePictures = dict[str, str]  # key of an example to the reason
 
@@ -45,10 +45,10 @@ class CachedData:
 def cached(
     data: TrainingData, preprocessing: Preprocessing, folder: Path, *, max_bytes: int = MAX_BYTES
 ) -> CachedData:
-    """The data with its pictures, from the cache in `folder`, which is made where need be.
+    """The data with its pictures, from a cache in `folder`, which is made if it is missing.
 
     Raises:
-        DatasetError: no picture can be read, or all of them are more than the cache may take.
+        DatasetError: no picture can be read, or they take more than `max_bytes`.
         EnrichmentError: the disk has too little space.
     """
     name = fingerprint(data.examples, preprocessing)
@@ -60,7 +60,7 @@ def cached(
         unreadable = _build(data.examples, preprocessing, pixels=pixels, notes=notes)
     if len(unreadable) == len(data.examples):
         key, reason = next(iter(unreadable.items()))
-        raise DatasetError(f"No picture of {data.source} can be read; {key} for one: {reason}.")
+        raise DatasetError(f"No picture of {data.source} can be read, such as {key}: {reason}.")
     pixels.touch()
     readable = data
     for reason in sorted(set(unreadable.values())):
@@ -71,8 +71,10 @@ def cached(
 
 
 def _whole(pixels: Path, notes: Path, pictures: Sequence[int]) -> UnreadablePictures | None:
-    """What a cache of so many pictures, (n, 3, size, size), says is unreadable; None: it is not
-    there, or damaged."""
+    """The unreadable pictures of a cache for pictures (n, 3, size, size).
+
+    None if the cache is missing or damaged.
+    """
     try:
         unreadable: UnreadablePictures = json.loads(notes.read_text())
         count, *shape = pictures
@@ -83,7 +85,7 @@ def _whole(pixels: Path, notes: Path, pictures: Sequence[int]) -> UnreadablePict
 
 
 def fingerprint(examples: Sequence[Example], preprocessing: Preprocessing) -> str:
-    """The name of the cache of these pictures, prepared in this way."""
+    """The name of the cache of these pictures with this preprocessing."""
     how = [VERSION, preprocessing.size, preprocessing.resize]
     digest = hashlib.sha256(json.dumps(how).encode())
     for example in examples:
@@ -123,7 +125,7 @@ def _decoded(
 def _prepare(
     example: Example, preprocessing: Preprocessing, budget: PixelBudget
 ) -> torch.Tensor | str:
-    """The pixels of an example, or the reason why there are none."""
+    """The pixels of an example, or the reason why it cannot be read."""
     try:
         content = example.path.read_bytes()
         decoded = decode(content, shorter_side=preprocessing.size, budget=budget)
@@ -135,7 +137,7 @@ def _prepare(
 
 
 def _make_room(folder: Path, needed: int, *, max_bytes: int, source: str) -> None:
-    """Delete caches, the longest unused first, until another of `needed` bytes has its place."""
+    """Delete caches, the least recently used first, until `needed` bytes fit."""
     if needed > max_bytes:
         raise DatasetError(
             f"The decoded pictures of {source} take {_gigabytes(needed)}, more than the "
@@ -149,8 +151,8 @@ def _make_room(folder: Path, needed: int, *, max_bytes: int, source: str) -> Non
     kept = sum(path.stat().st_size for path in caches)
     if needed > shutil.disk_usage(folder).free + kept:
         raise EnrichmentError(
-            f"The decoded pictures of {source} take {_gigabytes(needed)}, more than the disk of "
-            f"{folder} has free. Make room, or take a --saving-dir on another disk."
+            f"The decoded pictures of {source} take {_gigabytes(needed)}, more than is free on the "
+            f"disk of {folder}. Make room, or take a --saving-dir on another disk."
         )
     for path in caches:
         if kept + needed > max_bytes or needed > shutil.disk_usage(folder).free:

@@ -1,6 +1,6 @@
 """Training data: labelled picture files, from a dataset of the store or from a folder.
 
-Another process can read the same data again from what an experiment says of its source.
+An experiment keeps a description of the data, from which another process can read it again.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, Row, func, select
 
 from common.errors import DatasetError, UsageError
@@ -23,18 +24,18 @@ from common.process.settings import ImageSettings
 from common.store.records import find_dataset
 from common.store.session import open_store
 from common.store.tables import Concept, DatasetItem, Image, Record
-from common.vision.model import Kind, PictureSource
+from common.vision.kinds import Kind, PictureSource
 
 READERS = 8  # threads
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A picture with its labels: ascending positions of categories, one where the kind is single.
+    """A picture with its labels: ascending positions of categories, one if the kind is single.
 
-    `key` is the record ID, or the path below the data folder; `sha256` that of the file.
-    `provider` is the institution that the record comes from, `url` where to look at the record;
-    pictures of a folder have neither.
+    `key` is the record ID, or the path below the data folder; `sha256` is that of the file.
+    `provider` is the institution of the record, `url` the URI of the record. Pictures of a folder
+    have neither.
     """
 
     key: str
@@ -47,7 +48,7 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """Why some examples are not trained on, and which; `details` say more of each, or are empty."""
+    """Examples that are left out, and the reason; `details` say more of each, or are empty."""
 
     reason: str
     keys: tuple[str, ...]
@@ -56,10 +57,10 @@ class LeftOut:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """All that is known of the training data before a picture is decoded.
+    """The training data before a picture is decoded.
 
     `categories` are labels in alphabetical order, `concept_uris` the concept of each. `kind` is
-    single where every example has one of them, multi where it may have several.
+    single if every example has exactly one category, multi if it may have several.
     """
 
     source: str
@@ -72,7 +73,7 @@ class TrainingData:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over kind, categories, concepts and examples: the same for the same data only."""
+        """sha256 over kind, categories, concepts and examples; it changes with the data."""
         head = [self.kind, self.categories, self.concept_uris]
         digest = hashlib.sha256(json.dumps(head).encode())
         for example in self.examples:
@@ -82,7 +83,7 @@ class TrainingData:
 
     @property
     def targets(self) -> NDArray[np.bool_]:
-        """Which example (row) has which category (column)."""
+        """Which example has which category, (n, classes)."""
         targets = np.zeros((len(self.examples), len(self.categories)), dtype=np.bool_)
         for row, example in enumerate(self.examples):
             targets[row, example.labels] = True
@@ -97,7 +98,7 @@ class TrainingData:
     def without(
         self, reason: str, keys: Iterable[str], details: Mapping[str, str] | None = None
     ) -> "TrainingData":
-        """The data less some examples, which are remembered as left out."""
+        """The data without some examples, which are added to `left_out`."""
         dropped = sorted(set(keys))
         if not dropped:
             return self
@@ -114,7 +115,7 @@ class TrainingData:
         )
 
     def without_contradictions(self) -> "TrainingData":
-        """The data less pictures that are labelled in several ways: byte for byte the same."""
+        """The data without files that are the same, byte by byte, but have different labels."""
         first: dict[str, dict[tuple[int, ...], Example]] = {}
         for example in self.examples:
             first.setdefault(example.sha256, {}).setdefault(example.labels, example)
@@ -131,9 +132,10 @@ class TrainingData:
         return ", ".join(self.categories[label] for label in example.labels)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatasetDescription:
-    """What `dataset.json` keeps of the training data."""
+class DatasetDescription(BaseModel):
+    """The description of the training data in `dataset.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     kind: Kind
@@ -144,10 +146,10 @@ class DatasetDescription:
 
 
 def folder_data(folder: Path, vocabulary: dict[str, str]) -> TrainingData:
-    """The data in a folder with one sub-folder of pictures a category, named by its label.
+    """The data in a folder with one sub-folder of pictures per category, named by its label.
 
     Raises:
-        UsageError: no such folder, or a sub-folder that the vocabulary does not know.
+        UsageError: there is no such folder, or the vocabulary lacks the name of a sub-folder.
         DatasetError: a category is empty.
     """
     if not folder.is_dir():
@@ -202,10 +204,10 @@ def _sha256(path: Path) -> str:
 
 
 def dataset_data(engine: Engine, name: str, image_dir: Path, kind: Kind = "single") -> TrainingData:
-    """The records of a dataset with all their labels, or, of kind single, those with one label.
+    """The records of a dataset with their labels; for the kind single, those with one label.
 
     Raises:
-        UsageError: no such dataset; names those that exist.
+        UsageError: there is no such dataset; the message names those that exist.
         DatasetError: it has no pictures yet.
     """
     with engine.connect() as connection:
@@ -270,7 +272,7 @@ def _picture_source(rows: list[Row[Any]]) -> PictureSource:
 
 
 def read_again(dataset: DatasetDescription) -> TrainingData:
-    """The data of an experiment as it is now: of its dataset of the store, or of its folder.
+    """The data of an experiment as it is now, from its dataset of the store or its folder.
 
     Raises:
         UsageError: there is no such dataset or folder here, or DATABASE_URL is missing.

@@ -1,11 +1,11 @@
-"""Fold assignment: every example is tested once, by a classifier that has not seen it or a
-near-duplicate of it.
+"""Fold assignment: each example is tested once, by a classifier that was trained neither on it nor
+on a near-duplicate of it.
 
-The parts resemble the whole, and groups stay together. Iterative stratification (Sechidis,
-Tsoumakas and Vlahavas, 2011): the rarest category is dealt out first, each group to the part that
-still wants most of it. The paper deals out examples; here groups are dealt out, the largest first.
-It serves single-label and multi-label data alike, and divides 70,000 groups in a second, where
-scikit-learn's StratifiedGroupKFold, for single-label data alone, takes a minute.
+All parts have about the same share of each category, and groups stay together. The method is
+iterative stratification (Sechidis, Tsoumakas and Vlahavas, 2011): the rarest category is assigned
+first, each example to the part that lacks most of it. Here whole groups are assigned, the largest
+first. It works for single-label and multi-label data, and assigns 70,000 groups in a second;
+scikit-learn's StratifiedGroupKFold, for single-label data only, takes a minute.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
-    """The three parts of the data for one fold, as positions of examples in ascending order."""
+    """The three parts of the data in one fold, as ascending positions of examples."""
 
     number: int
     training: Indices
@@ -28,7 +28,7 @@ class Fold:
     test: Indices
 
     def part_of(self, count: int) -> list[str]:
-        """train, validation, test or unused for each of `count` examples."""
+        """The part of each of `count` examples: train, validation, test or unused."""
         parts = np.full(count, "unused", dtype=object)
         parts[self.training] = "train"
         parts[self.validation] = "validation"
@@ -55,14 +55,15 @@ def make_folds(
     seed: int,
     tested_together: Indices | None = None,
 ) -> list[Fold]:
-    """Stratified folds of targets (n, classes) in which no group of twins is divided.
+    """Stratified folds of targets (n, classes) that keep groups of near-duplicates together.
 
-    The test parts of all folds are the data; the validation part is drawn from the rest.
+    The test parts of all folds make up the data. The validation part is drawn from the rest.
 
     Args:
-        groups: the group of each example, (n,), counted from 0.
-        tested_together: where the test parts must keep together other groups, such as all that one
-            provider gave, those. A twin of a tested example is then unused in that fold.
+        groups: the group of near-duplicates of each example, (n,), counted from 0.
+        tested_together: other groups (n,) that the test parts keep together, such as the data
+            provider of each example. Near-duplicates of a tested example in other groups are then
+            unused in that fold.
     """
     together = groups if tested_together is None else tested_together
     test_fold = divide(targets, together, [1 / folds] * folds, seed=[seed])
@@ -79,7 +80,7 @@ def make_folds(
 
 
 def validation_parts(folds: int) -> int:
-    """One of so many parts of what is not tested is for validation."""
+    """How many parts the untested examples make; one of them is for validation."""
     return max(folds - 1, 5)
 
 
@@ -90,28 +91,29 @@ def divide(
     *,
     seed: Sequence[int],
 ) -> NDArray[np.int64]:
-    """The part of each example, from targets (n, classes), groups (n,) and the share of each part.
+    """The part (n,) of each example, from targets (n, classes), groups (n,) and the parts' shares.
 
-    With as many groups as equal parts, or more, no part is empty.
+    No part is empty if the parts are equal and there are at least as many groups.
     """
     names, group_of = np.unique(groups, return_inverse=True)
     counts = _counts(targets, group_of, len(names))
-    wanted = np.outer(shares, counts.sum(axis=0))
+    lacking = np.outer(shares, counts.sum(axis=0))
     part_of = np.zeros(len(counts), dtype=np.int64)
     shuffled = np.random.default_rng(seed).permutation(len(counts))
     for group, category in _rarest_first(counts, shuffled):
-        part = np.lexsort((wanted[:, -1], wanted[:, category]))[-1]
+        part = np.lexsort((lacking[:, -1], lacking[:, category]))[-1]
         part_of[group] = part
-        wanted[part] -= counts[group]
+        lacking[part] -= counts[group]
     return part_of[group_of]
 
 
 def _counts(
     targets: NDArray[np.bool_], group_of: NDArray[np.int64], groups: int
 ) -> NDArray[np.int64]:
-    """Of each group, its examples of every category and, in the last column, all its examples.
+    """How many examples of each category a group has, (groups, classes + 1).
 
-    That column is a category that everything has: what has no other is dealt out with it.
+    The last column counts all examples, as a category that every example has. Groups without any
+    other category are assigned with it.
     """
     with_all = np.column_stack([targets, np.ones(len(targets), dtype=np.bool_)])
     counts = np.zeros((groups, with_all.shape[1]), dtype=np.int64)
@@ -120,7 +122,7 @@ def _counts(
 
 
 def _rarest_first(counts: NDArray[np.int64], order: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Every group once, with the category that it is dealt out for."""
+    """Every group once, with the category by which it is assigned."""
     left = order
     while len(left):
         examples = counts[left].sum(axis=0)

@@ -1,9 +1,8 @@
-"""The pictures of a training step: chosen, augmented and mixed, every random choice with a seed.
+"""The pictures of a training step: sampled, augmented and mixed, every random choice with a seed.
 
-Augmentation is one affine map of the places of a picture (turn, zoom, shift, mirror), then one of
-its colours (brightness, contrast, saturation, cast), each applied to the whole batch in one call on
-the device. Random numbers come from a generator on the CPU, so that they are the same on every
-device.
+Augmentation is one affine map of pixel positions (turn, zoom, shift, mirror), then one of colours
+(brightness, contrast, saturation, cast). Each is applied to the whole batch in one call on the
+device. Random numbers come from a generator on the CPU, so that they are the same on every device.
 """
 
 import hashlib
@@ -25,7 +24,7 @@ MAX_CAST = 0.15  # of a colour channel
 
 
 def seed_of(*parts: int) -> int:
-    """A seed for one purpose; different parts give unrelated seeds."""
+    """A seed made of several parts; different parts give unrelated seeds."""
     text = "/".join(map(str, parts))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
 
@@ -33,7 +32,7 @@ def seed_of(*parts: int) -> int:
 def training_batches(
     indices: Indices, batch_size: int, generator: torch.Generator
 ) -> tuple[torch.Tensor, ...]:
-    """All indices in random order, in batches of nearly equal size: none dropped, none tiny."""
+    """All indices in random order, in batches of nearly equal size; none is dropped or tiny."""
     order = torch.randperm(len(indices), generator=generator)
     parts = math.ceil(len(indices) / batch_size)
     return torch.tensor_split(torch.from_numpy(indices)[order], parts)
@@ -42,10 +41,10 @@ def training_batches(
 def mixup(
     pictures: torch.Tensor, targets: torch.Tensor, *, strength: float, chance: random.Random
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each picture blended with another of the batch, the targets likewise; 0 leaves them alone.
+    """Blend each picture, and its targets, with the next one of the batch; strength 0 is no change.
 
-    The share of the other is drawn once a batch from Beta(strength, strength). After Zhang et al.,
-    "mixup: Beyond Empirical Risk Minimization", 2018.
+    The share of the other picture is drawn once per batch from Beta(strength, strength). See Zhang
+    et al., "mixup: Beyond Empirical Risk Minimization", 2018.
     """
     if strength == 0:
         return pictures, targets
@@ -59,9 +58,10 @@ def mixup(
 def augment(
     batch: torch.Tensor, *, strength: float, generator: torch.Generator, size: int | None = None
 ) -> torch.Tensor:
-    """Change uint8 pictures (n, 3, side, side) at random; `strength` 0 leaves them as they are.
+    """Change uint8 pictures (n, 3, side, side) at random; strength 0 is no change.
 
-    Where a `size` is given, they come back with that side.
+    Returns:
+        uint8 (n, 3, size, size); the size is that of the batch if it is not given.
     """
     size = size or batch.shape[-1]
     if strength == 0 and size == batch.shape[-1]:

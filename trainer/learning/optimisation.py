@@ -1,14 +1,14 @@
-"""The loss of a training step, and how it changes the weights: which of them, and how fast.
+"""Optimisation: the loss of a training step, the learning rates, and which weights change.
 
-A classifier that starts from given weights learns in two steps. The new head learns first, on
-features that stay as they are; otherwise the random head's first steps would spoil them. Then
-everything learns, lower layers more slowly, since what they see is more general.
+A classifier that starts from given weights is trained in two steps. First the new head is trained
+while all other weights are frozen, since the first steps of a random head would spoil them. Then
+everything is trained, lower layers at lower rates, since their features are more general.
 
-Targets are float32 (n, classes). A single-label classifier learns by cross-entropy, a multi-label
-one by binary cross-entropy of every category; both are given logits. Class weights say how much an
-example counts, not how much a mistake towards a category does. With PyTorch's own weights of
-cross-entropy, label smoothing gives rare categories more than their share: on three museums'
-photographs that cost 0.03 of macro F1.
+Targets are float32 (n, classes), the losses take logits. A single-label classifier is trained by
+cross-entropy, a multi-label one by binary cross-entropy of each category. Class weights multiply
+the loss of an example. PyTorch's own class weights of cross-entropy do not fit: with label
+smoothing they give rare categories too much weight, which cost 0.03 of macro F1 on three museums'
+photographs.
 """
 
 import math
@@ -22,20 +22,20 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from common.vision.model import Kind
+from common.vision.kinds import Kind
 from common.vision.network import LoadedWeights
-from trainer.settings import MIN_SIZE, ClassWeights, TrainingConfig
+from trainer.settings import MIN_SIZE, ClassWeights, TrainingSettings
 
 POWERS: dict[ClassWeights, float] = {"none": 0.0, "sqrt": 0.5, "inverse": 1.0}
-MAX_POSITIVE_WEIGHT = 10.0  # else the one example of a category in thousands decides its steps
+MAX_POSITIVE_WEIGHT = 10.0  # more would let one example in thousands dominate a category
 WARM_UP = 0.05  # of all steps
 WEIGHT_DECAY = 0.02
-STAGES = 8  # groups of layers with a rate of their own, below the head
+STAGES = 8  # groups of layers below the head, each with its own learning rate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """Class weights (classes,), the labels' frequencies as a prior (classes,), and the loss."""
+    """The loss, with class weights (classes,) and the prior (classes,) for label smoothing."""
 
     kind: Kind
     weights: torch.Tensor
@@ -64,8 +64,8 @@ class Objective:
     ) -> torch.Tensor:
         """The mean loss of float32 logits (n, classes).
 
-        Smoothing moves the targets that far towards the prior: even odds of all categories where
-        a picture has one, the frequency of each category where it may have several.
+        Label smoothing blends the targets with the prior: equal shares of all categories if a
+        picture has one, the frequency of each category if it may have several.
         """
         soft = torch.lerp(targets, self.prior.expand_as(targets), smoothing)
         if self.kind == "single":
@@ -75,21 +75,21 @@ class Objective:
 
 
 def category_weights(targets: torch.Tensor, power: float) -> torch.Tensor:
-    """Weights (classes,): inverse frequencies to a power, 1 in the mean over the examples."""
+    """Weights (classes,): inverse frequencies to a power, with mean 1 over the examples."""
     counts = targets.sum(0).clamp(min=1)
     weights = (1 / counts) ** power
     return weights * counts.sum() / (weights * counts).sum()
 
 
 def positive_weights(targets: torch.Tensor, power: float) -> torch.Tensor:
-    """Weights (classes,) of examples in a category, against 1 of those outside."""
+    """Weights (classes,) of examples in a category; those outside have weight 1."""
     counts = targets.sum(0).clamp(min=1)
     odds_against = (len(targets) - counts).clamp(min=1) / counts
     return (odds_against**power).clamp(1 / MAX_POSITIVE_WEIGHT, MAX_POSITIVE_WEIGHT)
 
 
 def share_right(logits: torch.Tensor, targets: torch.Tensor, kind: Kind) -> float:
-    """The share of examples whose categories are all told right."""
+    """The share of examples whose categories are all predicted correctly."""
     if kind == "single":
         right = logits.argmax(1) == targets.argmax(1)
     else:
@@ -99,9 +99,10 @@ def share_right(logits: torch.Tensor, targets: torch.Tensor, kind: Kind) -> floa
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """Where in the training an epoch stands: the head's epochs, the small pictures', the rest.
+    """The phase of an epoch: head alone, small pictures, or full size.
 
-    `done` of `epochs` are behind it, counted from where the head's or everything's began.
+    `done` of `epochs` are finished, counted within the head's epochs or within all others.
+    `size` is the side of the pictures in pixels.
     """
 
     head_only: bool
@@ -110,26 +111,29 @@ class Phase:
     size: int
 
     @classmethod
-    def of(cls, number: int, config: TrainingConfig) -> Self:
-        """The phase of an epoch, which counts from 1."""
-        head_only = number <= config.head_epochs
-        epochs = config.head_epochs if head_only else config.epochs
-        done = number - 1 if head_only else number - 1 - config.head_epochs
-        small = head_only or done < config.epochs // 2
-        size = max(MIN_SIZE, round(config.input_size * config.start_scale))
+    def of(cls, number: int, settings: TrainingSettings) -> Self:
+        """The phase of an epoch; epochs count from 1."""
+        head_only = number <= settings.head_epochs
+        epochs = settings.head_epochs if head_only else settings.epochs
+        done = number - 1 if head_only else number - 1 - settings.head_epochs
+        small = head_only or done < settings.epochs // 2
+        size = max(MIN_SIZE, round(settings.input_size * settings.start_scale))
         return cls(
-            head_only=head_only, done=done, epochs=epochs, size=size if small else config.input_size
+            head_only=head_only,
+            done=done,
+            epochs=epochs,
+            size=size if small else settings.input_size,
         )
 
-    def learning_rate(self, step: int, steps: int, config: TrainingConfig) -> float:
-        """The rate of one of an epoch's steps: one rise and one half cosine for the whole phase."""
+    def learning_rate(self, step: int, steps: int, settings: TrainingSettings) -> float:
+        """The learning rate of a step of the epoch; one schedule covers the whole phase."""
         return learning_rate(
-            self.done * steps + step, self.epochs * steps, highest=config.learning_rate
+            self.done * steps + step, self.epochs * steps, highest=settings.learning_rate
         )
 
 
 def head_of(classifier: nn.Module, weights: LoadedWeights | None) -> frozenset[str]:
-    """The names of the parameters that start new; those of the last layer where none or all do."""
+    """The names of the new parameters; those of the last layer if none or all are new."""
     names = [name for name, _ in classifier.named_parameters()]
     new = frozenset(names).intersection(weights.missing if weights else ())
     layer = names[-1].rpartition(".")[0] + "."
@@ -137,14 +141,17 @@ def head_of(classifier: nn.Module, weights: LoadedWeights | None) -> frozenset[s
 
 
 def build_optimizer(
-    classifier: nn.Module, head: Collection[str], config: TrainingConfig
+    classifier: nn.Module, head: Collection[str], settings: TrainingSettings
 ) -> torch.optim.Optimizer:
-    """AdamW whose groups of parameters, the head last, carry their `share` of the rate."""
+    """AdamW with parameter groups, the head last, each with its `share` of the rate."""
     named = list(classifier.named_parameters())
     body = [parameter for name, parameter in named if name not in head]
     size = max(1, math.ceil(len(body) / STAGES))
     groups = [
-        {"params": body[start : start + size], "share": config.lowest_rate ** (1 - stage / STAGES)}
+        {
+            "params": body[start : start + size],
+            "share": settings.lowest_rate ** (1 - stage / STAGES),
+        }
         for stage, start in enumerate(range(0, len(body), size))
     ]
     groups.append({"params": [parameter for name, parameter in named if name in head], "share": 1})
@@ -158,9 +165,9 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def train_mode(classifier: nn.Module, optimizer: torch.optim.Optimizer, *, head_only: bool) -> None:
-    """Put a classifier into training mode, whole or with everything below its head frozen.
+    """Put a classifier into training mode; with `head_only`, all below its head is frozen.
 
-    A frozen batch norm keeps its statistics too: they belong to the features.
+    A frozen batch norm keeps its statistics too, since the frozen features depend on them.
     """
     *body, head = optimizer.param_groups
     for group in (*body, head):
@@ -173,7 +180,7 @@ def train_mode(classifier: nn.Module, optimizer: torch.optim.Optimizer, *, head_
 
 
 def average_of(classifier: nn.Module, decay: float) -> AveragedModel | None:
-    """The exponential moving average of weights and batch norm statistics; decay 0: none."""
+    """The moving average of weights and batch norm statistics; None if decay is 0."""
     if decay == 0:
         return None
     average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
@@ -181,7 +188,7 @@ def average_of(classifier: nn.Module, decay: float) -> AveragedModel | None:
 
 
 def learning_rate(step: int, steps: int, *, highest: float) -> float:
-    """The rate of one of `steps` steps: linear warm-up over a share of them, then a half cosine."""
+    """The learning rate of a step: linear warm-up, then half a cosine down to 0."""
     rising = max(1, round(WARM_UP * steps))
     if step < rising:
         return highest * (step + 1) / rising

@@ -1,18 +1,18 @@
-"""Import: a checkpoint of somewhere else becomes a model, without trust.
+"""Import: make a model from a foreign checkpoint, without trusting it.
 
-The checkpoints of the 2021 pilot are state dicts whose names begin with `net.`, beside them a
-`class_index.json` that maps each output to its label. Its networks ended in softmax, which has no
-weights: the logits in front of it are what the state dict gives.
+The checkpoints of the 2021 pilot are state dicts whose names begin with `net.`. Beside them lies a
+`class_index.json` that maps each output to its label. The pilot's networks end in softmax, which
+has no weights, so the state dict gives the logits.
 
-Precision is promised on evidence only. Without labelled pictures, which the checkpoint must not
-have been trained on, every concept stays switched off.
+A precision is promised on evidence only. Without labelled pictures, which the checkpoint must not
+have been trained on, every concept is switched off.
 """
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 from sqlalchemy import Engine
 
 from common.errors import ModelError, UsageError
@@ -22,22 +22,19 @@ from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import TorchRuntime
 from trainer.data.dataset import TrainingData
 from trainer.experiment import checked_name
-from trainer.models.promote import (
-    ExamplePictures,
-    Promotion,
-    check_precision,
-    example_pictures,
-    no_pictures,
-)
+from trainer.models.example_pictures import ExamplePictures, example_pictures, no_pictures
+from trainer.models.promote import Promotion, check_precision
 from trainer.models.registry import put_in_service
 from trainer.scoring.calibration import at_temperature, fit_temperature
 from trainer.scoring.evaluate import ask
 from trainer.scoring.thresholds import Effect, choose_thresholds, effects
 
+_CLASS_INDEX = TypeAdapter(dict[str, str])
+
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignCheckpoint:
-    """Weights from elsewhere, and what must be known of them; they are checked to fit."""
+    """Foreign weights, which fit the architecture, and what a model must know about them."""
 
     architecture: str
     labels: tuple[str, ...]
@@ -49,11 +46,11 @@ class ForeignCheckpoint:
 def read_checkpoint(
     path: Path, class_index: Path, *, architecture: str, preprocessing: Preprocessing
 ) -> ForeignCheckpoint:
-    """A state dict whose every tensor has its place in the architecture; code is never executed.
+    """A state dict that fits the architecture completely. Code in the file is never run.
 
     Raises:
-        UsageError: no such architecture, or a class index that is none.
-        ModelError: the file is no state dict, or of other classes or another architecture.
+        UsageError: no such architecture, or the class index is damaged.
+        ModelError: the file is no state dict, or has other classes or another architecture.
     """
     labels = _read_class_index(class_index)
     classifier = build_classifier(architecture, classes=len(labels), size=preprocessing.size)
@@ -61,7 +58,7 @@ def read_checkpoint(
     if found.missing or found.unexpected:
         raise ModelError(
             f"{path} does not fit {architecture} with the {len(labels)} classes of {class_index}; "
-            f"these tensors do not: {', '.join((*found.missing, *found.unexpected)[:4])}."
+            f"tensors that differ: {', '.join((*found.missing, *found.unexpected)[:4])}."
         )
     return ForeignCheckpoint(
         architecture=architecture,
@@ -86,11 +83,11 @@ def import_checkpoint(
 
     Args:
         vocabulary: label to concept URI, with all labels of the checkpoint.
-        data: labelled pictures to choose temperature and thresholds by; None leaves the
-            temperature at 1 and every concept switched off.
+        data: labelled pictures to choose temperature and thresholds on; with None the
+            temperature is 1 and every concept is switched off.
 
     Raises:
-        UsageError: a label without concept, or a precision that is none.
+        UsageError: a label has no concept, or the precision is out of range.
         DatasetError: the data has categories that the checkpoint does not know, or no picture.
     """
     check_precision(precision)
@@ -147,7 +144,7 @@ def _untuned(blank: Description) -> _Tuned:
 def _tune(
     checkpoint: ForeignCheckpoint, blank: Description, data: TrainingData, precision: float
 ) -> _Tuned:
-    """Temperature and thresholds by what the checkpoint says of the data."""
+    """Choose temperature and thresholds by the checkpoint's answers for the data."""
     runtime = TorchRuntime(_in_memory(checkpoint, blank))
     answers = ask(blank, data, runtime.probabilities, batch_size=runtime.batch_size)
     temperature = fit_temperature(answers.probabilities, answers.targets, blank.kind)
@@ -191,14 +188,16 @@ def _in_memory(checkpoint: ForeignCheckpoint, description: Description) -> Model
 def _read_class_index(path: Path) -> tuple[str, ...]:
     """The labels in the order of the outputs."""
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = _CLASS_INDEX.validate_json(path.read_bytes())
+        if set(index) != set(map(str, range(len(index)))):
+            raise ValueError("its keys are not 0, 1, 2, ...")
         labels = tuple(index[str(output)] for output in range(len(index)))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
         raise UsageError(
             f'{path} is no class index; expected {{"0": "label", "1": "label", ...}}.'
-        ) from None
+        ) from error
     if len(labels) < 2 or len(set(labels)) < len(labels):
         raise UsageError(f"{path} needs at least two labels, and each one once.")
     return labels

@@ -1,10 +1,10 @@
-"""Models by name: put in service, found, described, activated and retired.
+"""The models of the store: add, find, describe, activate, retire and load them.
 
-A bundle on its way into service is written, tried, moved to its place and then told to the store.
+A new bundle is written and tested beside the models, moved to its place, and then recorded in the
+store.
 """
 
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from common.errors import EnrichmentError, ModelError, UsageError
+from common.store.model_names import ModelName
 from common.vision.model import (
     Description,
     Model,
@@ -25,7 +26,7 @@ from common.vision.model import (
     save_bundle,
 )
 from common.vision.network import StateDict
-from trainer.models.promote import ExamplePictures
+from trainer.models.example_pictures import ExamplePictures
 from trainer.models.store import (
     ModelRow,
     Promoted,
@@ -35,8 +36,6 @@ from trainer.models.store import (
     retire_model,
     stored_models,
 )
-
-_REFERENCE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)(?:(?:@| v)(?P<version>[0-9]{1,9}))?")
 
 
 def put_in_service(
@@ -49,7 +48,7 @@ def put_in_service(
     name: str,
     active: bool,
 ) -> Promoted:
-    """Make a bundle, try it, and add it to the models of the store.
+    """Write a bundle, test it, and add it to the models of the store.
 
     Raises:
         ModelError: the weights do not fit the description; nothing is written then.
@@ -80,10 +79,10 @@ def put_in_service(
 
 
 def check_bundle(folder: Path, sha256: str) -> Model:
-    """The model of a bundle, which is whole and passes its self-test.
+    """The model of a bundle, after checking its files and its self-test.
 
     Raises:
-        ModelError: it does not.
+        ModelError: a file is missing or was changed, or the self-test fails.
     """
     model = load_bundle(folder, sha256)
     model.self_test(model.probabilities)
@@ -91,7 +90,7 @@ def check_bundle(folder: Path, sha256: str) -> Model:
 
 
 def _put(bundle: Path, target: Path, sha256: str) -> None:
-    """Move the bundle to its place, unless it is there; what lies there else was never promoted."""
+    """Move the bundle to its place, unless it is there. Other files there were never promoted."""
     try:
         load_bundle(target, sha256)
     except ModelError:
@@ -101,18 +100,18 @@ def _put(bundle: Path, target: Path, sha256: str) -> None:
 
 @contextmanager
 def _scratch_folder(model_dir: Path) -> Iterator[Path]:
-    """A folder beside the models, which goes when the block ends."""
+    """A folder beside the models, deleted at the end of the block."""
     try:
         model_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".promoting-", dir=model_dir) as scratch:
             yield Path(scratch)
     except OSError as error:
-        raise EnrichmentError(f"{model_dir} cannot be written to: {error.strerror}.") from None
+        raise EnrichmentError(f"{model_dir} cannot be written to: {error.strerror}.") from error
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListedModel:
-    """A model of the store, and what its bundle says; `problem` is why that cannot be told."""
+    """A model of the store with its description; without one, `problem` says why."""
 
     stored: StoredModel
     description: Description | None
@@ -120,22 +119,22 @@ class ListedModel:
 
     @property
     def architecture(self) -> str:
-        """Of the classifier."""
+        """The classifier's architecture."""
         return self.description.architecture if self.description else "bundle damaged or missing"
 
     @property
     def trained_on(self) -> str:
-        """The data it was made from, as far as is known."""
+        """Its training data, as far as known."""
         origin = self.description.created_from if self.description else {}
         return str(origin.get("data") or origin.get("checkpoint") or self.stored.run or "unknown")
 
     @property
     def promoted(self) -> str:
-        """When, in local time."""
+        """The time of promotion, local."""
         return f"{self.stored.created_at.astimezone():%Y-%m-%d %H:%M}"
 
     def origin(self) -> list[str]:
-        """What the bundle says of itself beside its concepts, in lines."""
+        """The description without its concepts, in lines."""
         if self.description is None:
             return []
         says = self.description
@@ -148,42 +147,40 @@ class ListedModel:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
+        """The members as JSON has them."""
         members = asdict(self.stored) | {"created_at": self.stored.created_at.isoformat()}
         says = json.loads(self.description.to_json()) if self.description else None
         return members | {"description": says, "problem": self.problem or None}
 
 
 def find_model(engine: Engine, reference: str) -> StoredModel:
-    """The model that is meant by NAME (its latest version), NAME@VERSION or `NAME vVERSION`.
+    """The model with this name; NAME alone means its latest version.
 
     Raises:
-        UsageError: there is none; names those that exist.
+        UsageError: there is no such model; the message names those that exist.
     """
-    match = _REFERENCE.fullmatch(reference)
-    if match is None:
-        raise UsageError(f"{reference!r} names no model; expected NAME or NAME@VERSION.")
-    versions = stored_models(engine, match["name"])
+    wanted = ModelName.parse(reference)
+    versions = stored_models(engine, wanted.name)
     if not versions:
         names = sorted({model.name for model in stored_models(engine)})
-        there_are = f"there are: {', '.join(names)}" if names else "there is none at all yet"
-        raise UsageError(f"There is no model {match['name']}; {there_are}.")
-    if match["version"] is None:
+        there_are = f"there are: {', '.join(names)}" if names else "there are no models yet"
+        raise UsageError(f"There is no model {wanted.name}; {there_are}.")
+    if wanted.version is None:
         return versions[-1]
     for model in versions:
-        if model.version == int(match["version"]):
+        if model.version == wanted.version:
             return model
     known = ", ".join(str(model.version) for model in versions)
-    raise UsageError(f"Model {match['name']} has no version {match['version']}, but: {known}.")
+    raise UsageError(f"Model {wanted.name} has no version {wanted.version}, but: {known}.")
 
 
 def list_models(engine: Engine, model_dir: Path) -> list[ListedModel]:
-    """All models with what their bundles say, those too whose bundle is gone."""
+    """All models with their descriptions; a missing bundle is a `problem`, no error."""
     return [describe(model, model_dir) for model in stored_models(engine)]
 
 
 def describe(model: StoredModel, model_dir: Path) -> ListedModel:
-    """A model with what its bundle says."""
+    """A model with its description."""
     try:
         description = read_description(model_dir / model.path, model.sha256)
     except ModelError as error:
@@ -192,7 +189,7 @@ def describe(model: StoredModel, model_dir: Path) -> ListedModel:
 
 
 def activate(engine: Engine, model_dir: Path, reference: str) -> StoredModel:
-    """Put a model in service, after its bundle was found whole and to work.
+    """Put a model in service after checking its bundle.
 
     Raises:
         UsageError: there is no such model.
@@ -205,7 +202,7 @@ def activate(engine: Engine, model_dir: Path, reference: str) -> StoredModel:
 
 
 def retire(engine: Engine, reference: str) -> tuple[StoredModel, bool]:
-    """Take a model out of service; the model, and whether another one is active.
+    """Take a model out of service. Returns it, and whether another one is active.
 
     Raises:
         UsageError: there is no such model.
@@ -216,23 +213,23 @@ def retire(engine: Engine, reference: str) -> tuple[StoredModel, bool]:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenModel:
-    """A loaded model and what to call it."""
+    """A loaded model and its title."""
 
     title: str
     model: Model
 
 
 def open_bundle(folder: Path) -> OpenModel:
-    """The model of a bundle that lies somewhere; as whole as its own `model.json` can tell.
+    """The model of a bundle outside the store, whose files are checked by its own `model.json`.
 
     Raises:
-        ModelError: it is not.
+        ModelError: a file is missing or was changed.
     """
     return OpenModel(title=str(folder), model=load_bundle(folder, bundle_sha256(folder)))
 
 
 def open_stored(engine: Engine, model_dir: Path, reference: str) -> OpenModel:
-    """The model that a reference means, as it was promoted.
+    """The model of the store with this name.
 
     Raises:
         UsageError: there is no such model.

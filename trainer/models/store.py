@@ -4,58 +4,54 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from common.store.tables import (
-    Checkpoint,
-    Concept,
-    PromotedModel,
-    TrainingRun,
-)
+from common.store.model_names import ModelName
+from common.store.tables import Checkpoint, Concept, PromotedModel, TrainingRun
+from trainer.experiment import Experiment
+from trainer.scoring.metrics import Summary, members_of
 
-_PROMOTION_LOCK = 7_300_001  # of Postgres' advisory locks: one promotion at a time
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckpointRow:
-    """The row of one fold."""
-
-    fold: int
-    path: str
-    sha256: str
-    metrics: dict[str, Any]
+_PROMOTION_LOCK = 7_300_001  # key of a Postgres advisory lock: one promotion at a time
 
 
 def record_run(
-    engine: Engine,
-    *,
-    name: str,
-    config: dict[str, Any],
-    fingerprint: str,
-    metrics: dict[str, Any],
-    checkpoints: list[CheckpointRow],
+    engine: Engine, experiment: Experiment, summary: Summary, *, fingerprint: str
 ) -> None:
-    """Write a finished cross-validation into the store, in one transaction; again is harmless."""
-    values = {"config": config, "dataset_fingerprint": fingerprint, "metrics": metrics}
+    """Record a finished cross-validation, in one transaction. Recording it again replaces it.
+
+    Args:
+        fingerprint: that of the training data.
+    """
+    values = {
+        "config": experiment.settings().model_dump(),
+        "dataset_fingerprint": fingerprint,
+        "metrics": members_of(summary),
+    }
+    checkpoints = [
+        {
+            "fold": result.fold,
+            "path": str((experiment.split(result.fold) / "checkpoint.pth").resolve()),
+            "sha256": result.checkpoint_sha256,
+            "metrics": members_of(result.test),
+        }
+        for result in experiment.results()
+    ]
     with engine.begin() as connection:
         run_id = connection.scalar(
             insert(TrainingRun)
-            .values(name=name, **values)
+            .values(name=experiment.name, **values)
             .on_conflict_do_update(index_elements=[TrainingRun.name], set_=values)
             .returning(TrainingRun.id)
         )
         connection.execute(delete(Checkpoint).where(Checkpoint.run_id == run_id))
-        connection.execute(
-            insert(Checkpoint), [{"run_id": run_id, **vars(row)} for row in checkpoints]
-        )
+        connection.execute(insert(Checkpoint), [{"run_id": run_id, **row} for row in checkpoints])
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRow:
-    """What the store is told of a bundle."""
+    """A bundle to be recorded in the store."""
 
     name: str
     sha256: str
@@ -68,7 +64,7 @@ class ModelRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Promoted:
-    """A model in the store; `is_new` unless the same bundle was promoted before."""
+    """A model in the store; `is_new` is False if the same bundle was promoted before."""
 
     name: str
     version: int
@@ -77,18 +73,19 @@ class Promoted:
 
     @property
     def title(self) -> str:
-        """As workers and exports call it."""
-        return f"{self.name} v{self.version}"
+        """As workers and exports show it."""
+        return ModelName(self.name, self.version).title
 
 
 def add_model(
     engine: Engine, model: ModelRow, place: Callable[[str], None], *, active: bool
 ) -> Promoted:
-    """Add a model, unless it is there, and make it the active one if asked to; one transaction.
+    """Add a model unless the store has it, in one transaction.
 
     Args:
         place: puts the bundle at a path below MODEL_DIR; called before the commit, so that no
             model is without its bundle.
+        active: whether it becomes the active model.
     """
     with _changing(engine) as connection:
         promoted = _known(connection, model.sha256) or _next(connection, model.name)
@@ -101,13 +98,13 @@ def add_model(
 
 
 def activate_model(engine: Engine, model_id: int) -> None:
-    """Make a model the active one and retire the former."""
+    """Make a model the active one, and retire the former."""
     with _changing(engine) as connection:
         _activate(connection, PromotedModel.id == model_id)
 
 
 def retire_model(engine: Engine, model_id: int) -> bool:
-    """Take a model out of service; whether another is active."""
+    """Take a model out of service. Returns whether another one is active."""
     with _changing(engine) as connection:
         connection.execute(
             update(PromotedModel).where(PromotedModel.id == model_id).values(stage="retired")
@@ -130,7 +127,7 @@ def _activate(connection: Connection, chosen: ColumnElement[bool]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredModel:
-    """A model as the store knows it; `run` is the experiment, if that was recorded."""
+    """A model of the store; `run` is the experiment, if that was recorded."""
 
     id: int
     name: str
@@ -145,12 +142,12 @@ class StoredModel:
 
     @property
     def title(self) -> str:
-        """As workers and exports call it."""
-        return f"{self.name} v{self.version}"
+        """As workers and exports show it."""
+        return ModelName(self.name, self.version).title
 
 
 def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
-    """All models, or all versions of one, by name and version."""
+    """All models, or all versions of one, ordered by name and version."""
     columns = (
         *(
             PromotedModel.id,

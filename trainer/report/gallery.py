@@ -1,28 +1,47 @@
-"""Heatmaps of test pictures: the surest right and the surest wrong prediction of each category."""
+"""The gallery: test pictures with heatmaps, saved for each fold and shown in the report.
 
+A heatmap shows where the classifier looked: for each category, in its most confident right
+assertion and its most confident wrong one. The report also shows the most confident mistakes and
+doubtful labels, all as cards with their true and predicted categories. Pictures are small JPEGs as
+data URIs, so that the report is one file.
+"""
+
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
+from common.errors import RecordError
 from common.files import replacing
+from common.pages import data_uri, record_page
+from common.pictures.decode import decode
 from common.vision.heatmap import HeatmapMaker, side_by_side
-from common.vision.model import Kind, Model
+from common.vision.kinds import Kind
+from common.vision.model import Model
 from common.vision.preprocessing import Preprocessing
-from trainer.scoring.metrics import asserted
-from trainer.scoring.predictions import Predictions
+from trainer.experiment import Experiment
+from trainer.scoring.label_errors import Doubt
+from trainer.scoring.predictions import Predictions, asserted
 
 LONGEST_KEY = 80  # characters of it in a file name
+THUMBNAIL = (240, 200)  # pixels, width and height, at most
+HEATMAP = (400, 200)
+QUALITY = 80  # of JPEGs
+MOST_EXHIBITS = 40
+MOST_MISTAKES = 12
+MOST_DOUBTS = 24
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exhibit:
-    """A test picture under the heatmap of a category that was asserted of it.
+    """A test picture with the heatmap of an asserted category.
 
-    `position` is that in the predictions.
+    `position` is the place of the picture in the predictions.
     """
 
     position: int
@@ -34,9 +53,9 @@ class Exhibit:
 def choose_exhibits(
     predictions: Predictions, categories: tuple[str, ...], kind: Kind
 ) -> list[Exhibit]:
-    """Of each category the right and the wrong assertion that the classifier was surest of.
+    """The most confident right and wrong assertion of each category.
 
-    Where a picture has several categories, all that is asserted of the chosen pictures is shown.
+    Where a picture may have several categories, all asserted ones of a chosen picture are shown.
     """
     said = asserted(predictions.probabilities, kind)
     chosen: dict[tuple[int, bool], int] = {}
@@ -59,7 +78,7 @@ def write_gallery(
     pictures: torch.Tensor,
     preprocessing: Preprocessing,
 ) -> None:
-    """Save each exhibit beside itself under the heatmap of what was asserted.
+    """Save each exhibit: the picture, and beside it the picture under its heatmap.
 
     Args:
         pictures: uint8 (n, 3, size, size), in the order of the predictions.
@@ -95,13 +114,148 @@ def _plain(text: str) -> str:
 
 
 def save_model_heatmap(path: Path, model: Model, picture: torch.Tensor, *, label: int) -> None:
-    """Save a uint8 picture (3, size, size) beside what of it speaks for a label, as a PNG.
+    """Save a uint8 picture (3, size, size) and its heatmap for a label side by side, as a PNG.
 
     Raises:
-        ModelError: the pictures of the model leave nothing for a heatmap.
+        ModelError: the pictures of the model are too small for a heatmap.
         EnrichmentError: the disk is full or refuses.
     """
     maker = HeatmapMaker(model.predictor.members, model.description.preprocessing)
     (heat,) = maker.heatmaps(picture[None], [label])
     with replacing(path) as temporary:
         side_by_side(picture, heat).save(temporary, format="PNG")
+
+
+def thumbnail(path: Path) -> str:
+    """A picture of the training data as a data URI; empty if it is missing or unreadable."""
+    try:
+        decoded = decode(path.read_bytes(), shorter_side=min(THUMBNAIL))
+    except (OSError, RecordError):
+        return ""
+    return _jpeg(decoded.image, THUMBNAIL)
+
+
+def heatmap_pair(path: Path) -> str:
+    """A saved heatmap as a data URI; empty if it is missing."""
+    try:
+        with Image.open(path) as image:
+            return _jpeg(image.convert("RGB"), HEATMAP)
+    except OSError:
+        return ""
+
+
+def _jpeg(image: Image.Image, bounds: tuple[int, int]) -> str:
+    image.thumbnail(bounds)
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=QUALITY, optimize=True)
+    return data_uri(buffer.getvalue(), "image/jpeg")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportCard:
+    """A picture to show.
+
+    `image` is a data URI, empty if the picture is missing. `page` is the web page of the record,
+    empty for a file. `true` are the labels, `said` is the asserted or suggested category.
+    """
+
+    image: str
+    key: str
+    page: str
+    true: str
+    said: str
+    probability: float
+    is_right: bool
+
+
+class ReportCards:
+    """Makes cards; `test` are the test predictions of all folds, in the order of the folds."""
+
+    def __init__(self, experiment: Experiment, test: Predictions) -> None:
+        self._experiment = experiment
+        self._test = test
+        self._dataset = experiment.dataset()
+        self._pictures = experiment.pictures()
+
+    def exhibits(self) -> list[ReportCard]:
+        """Heatmaps: for each category the most confident right and wrong assertion of all folds."""
+        surest: dict[tuple[int, bool], tuple[float, int, Path]] = {}
+        for position, exhibit, file in self._exhibits():
+            place = (exhibit.category, not exhibit.is_right)
+            probability = float(self._test.probabilities[position, exhibit.category])
+            surest[place] = max(surest.get(place, (0.0, 0, file)), (probability, position, file))
+        chosen = [(*surest[place], place[0]) for place in sorted(surest)]
+        return [
+            self._card(position, category, image=heatmap_pair(file))
+            for _, position, file, category in chosen[:MOST_EXHIBITS]
+        ]
+
+    def mistakes(self) -> list[ReportCard]:
+        """The most confident wrong assertions."""
+        return [
+            self._card(position, category, image=self._thumbnail(position))
+            for position, category in self._surest_mistakes()
+        ]
+
+    def doubts(self, doubts: list[Doubt]) -> list[ReportCard]:
+        """The most doubtful labels, without pictures that are among the mistakes."""
+        shown = {position for position, _ in self._surest_mistakes()}
+        others = [doubt for doubt in doubts if doubt.position not in shown]
+        return [self._doubt(doubt) for doubt in others[:MOST_DOUBTS]]
+
+    def _surest_mistakes(self) -> list[tuple[int, int]]:
+        """Position and category of each."""
+        said = asserted(self._test.probabilities, self._dataset.kind)
+        wrong = np.argwhere(said & ~self._test.targets)
+        surest = np.argsort(-self._test.probabilities[wrong[:, 0], wrong[:, 1]], kind="stable")
+        return [(position, category) for position, category in wrong[surest[:MOST_MISTAKES]]]
+
+    def _exhibits(self) -> list[tuple[int, Exhibit, Path]]:
+        """The exhibits of all folds: position in `test`, exhibit and file."""
+        found, offset = [], 0
+        for number in range(self._experiment.settings().folds):
+            test = self._experiment.predictions(number)
+            folder = self._experiment.split(number) / "heatmaps"
+            for exhibit in choose_exhibits(test, self._dataset.categories, self._dataset.kind):
+                found.append((offset + exhibit.position, exhibit, folder / exhibit.file))
+            offset += len(test.keys)
+        return found
+
+    def _doubt(self, doubt: Doubt) -> ReportCard:
+        return ReportCard(
+            image=self._thumbnail(doubt.position),
+            said=self._suggestion(doubt),
+            probability=doubt.suggested_probability,
+            is_right=False,
+            **self._known(doubt.position),
+        )
+
+    def _suggestion(self, doubt: Doubt) -> str:
+        categories = self._dataset.categories
+        if doubt.suggested is None:
+            return f"not {categories[doubt.given or 0]}"
+        also = "" if self._dataset.kind == "single" else "also "
+        return also + categories[doubt.suggested]
+
+    def _card(self, position: int, category: int, *, image: str) -> ReportCard:
+        return ReportCard(
+            image=image,
+            said=self._dataset.categories[category],
+            probability=float(self._test.probabilities[position, category]),
+            is_right=bool(self._test.targets[position, category]),
+            **self._known(position),
+        )
+
+    def _known(self, position: int) -> dict[str, str]:
+        key = self._test.keys[position]
+        labels = np.flatnonzero(self._test.targets[position])
+        is_file = self._dataset.picture_source == "folder"
+        return {
+            "key": key,
+            "page": "" if is_file else record_page(key),
+            "true": ", ".join(self._dataset.categories[i] for i in labels),
+        }
+
+    def _thumbnail(self, position: int) -> str:
+        path = self._pictures.get(self._test.keys[position])
+        return thumbnail(path) if path else ""

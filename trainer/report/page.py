@@ -1,10 +1,5 @@
-"""The results of a cross-validation: `summary.json`, tables, and `report.html` for a curator.
+"""The results of a cross-validation: `summary.json`, tables, and `report.html` for a curator."""
 
-The report is one file that needs nothing else. Texts from outside (labels, keys, reasons) are
-escaped by the template engine, and the page's own policy forbids scripts and every request.
-"""
-
-import json
 import math
 import re
 from dataclasses import replace
@@ -12,35 +7,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
 from common.files import write_atomically
+from common.pages import data_uri, template_engine
 from trainer.experiment import Experiment, FoldResult
-from trainer.report.cards import ReportCards, data_uri
+from trainer.report.gallery import ReportCards
 from trainer.report.plots import plot_confusion, plot_history, plot_reliability, save_png, svg
 from trainer.scoring.calibration import at_temperature, calibration, fit_temperature
 from trainer.scoring.label_errors import Doubt, doubtful_labels, write_doubts
-from trainer.scoring.metrics import AVERAGED, SCORED, CategoryScores, Spread, Targets
-from trainer.scoring.metrics import Summary as Summary
-from trainer.scoring.predictions import Predictions
+from trainer.scoring.metrics import AVERAGED, SCORED, CategoryScores, Spread, Summary
+from trainer.scoring.predictions import Predictions, Targets
 
 TEMPLATE = "page.html.jinja"
 MOST_IN_MATRIX = 40  # categories; a larger matrix is a file of its own
 MEANINGS = {
-    "accuracy": "share of pictures of which everything said is right",
+    "accuracy": "share of pictures whose predicted categories are exactly the true ones",
     "macro precision": "when it names a category, how often that is right",
-    "macro recall": "of the pictures of a category, how many it finds",
-    "macro specificity": "of all other pictures, how many it rightly does not call so",
+    "macro recall": "share of a category's pictures that it finds",
+    "macro specificity": "share of the other pictures that it does not put into the category",
     "macro F1": "precision and recall in one; every category counts the same",
     "micro F1": "precision and recall in one; common categories count more",
     "top-3 accuracy": "a right category is among the three most probable",
-    "mean average precision": "precision averaged over all that could be found",
+    "mean average precision": "precision averaged over all levels of recall",
     "ranking loss": "how often a wrong category comes before a right one; 0 is best",
-    "coverage": "how far down its list one must read to find all that is right",
+    "coverage": "how far down its list one must read to find all true categories",
 }
 PICTURES = {
     "thumbnail": "Europeana's thumbnails",
@@ -51,10 +45,10 @@ PICTURES = {
 
 
 def summarise(experiment: Experiment) -> Summary:
-    """Bring the results of all folds together.
+    """Summarise the results of all folds.
 
     Raises:
-        ModelError: a fold is not finished, or damaged.
+        ModelError: a fold is not finished, or its files are damaged.
     """
     kind, results = experiment.dataset().kind, experiment.results()
     numbers = [result.fold for result in results]
@@ -83,7 +77,7 @@ def _majority(targets: Targets) -> float:
 
 def _category(name: str, results: list[FoldResult]) -> CategoryScores[Spread]:
     parts = [result.test.categories[name] for result in results]
-    return CategoryScores(
+    return CategoryScores[Spread](
         **{score: Spread.of([getattr(part, score) for part in parts]) for score in SCORED},
         support=sum(part.support for part in parts),
     )
@@ -92,8 +86,7 @@ def _category(name: str, results: list[FoldResult]) -> CategoryScores[Spread]:
 def write_summary(experiment: Experiment, summary: Summary) -> None:
     """Write `summary.json`, the plots, the doubtful labels and `report.html`."""
     folder, dataset = experiment.folder, experiment.dataset()
-    parts = [experiment.predictions(number) for number in range(summary.folds)]
-    test = Predictions.joined(parts)
+    test = Predictions.joined([experiment.predictions(n) for n in range(summary.folds)])
     probabilities = at_temperature(test.probabilities, summary.temperature, dataset.kind)
     test = replace(test, probabilities=probabilities)
     doubts = doubtful_labels(test, dataset.kind)
@@ -103,11 +96,11 @@ def write_summary(experiment: Experiment, summary: Summary) -> None:
     save_png(folder / "reliability.png", reliability)
     write_doubts(folder / "doubtful_labels.csv", doubts, test, dataset.categories)
     write_report(experiment, summary, test, doubts)
-    write_atomically(folder / "summary.json", json.dumps(summary.to_json(), indent=2))
+    write_atomically(folder / "summary.json", summary.model_dump_json(indent=2))
 
 
 def overall_table(summary: Summary) -> Table:
-    """Mean and deviation of the averaged metrics."""
+    """The averages with their standard deviations."""
     table = Table(
         title=f"{summary.folds} folds, {summary.examples:,} test predictions", box=box.SIMPLE
     )
@@ -123,7 +116,7 @@ def overall_table(summary: Summary) -> Table:
 
 
 def category_table(summary: Summary) -> Table:
-    """How well each category is recognised, and what it is most often mistaken for."""
+    """The scores of each category, and the category it is most often mistaken for."""
     table = Table(title="Categories", box=box.SIMPLE)
     table.add_column("category")
     for column in ("examples", "precision", "recall", "f1"):
@@ -143,30 +136,23 @@ def write_report(
 
     Args:
         test: the test predictions of all folds, at the summary's temperature.
-        doubts: about their labels, the most doubtful first.
+        doubts: the doubtful labels, the most doubtful first.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": _percent, "number": _number, "shade": _shade}
-    environment.filters["breakable"] = _breakable
+    engine = template_engine(Path(__file__).parent)
+    engine.filters |= {"percent": _percent, "shade": _shade, "breakable": _breakable}
     view = _view(experiment, summary, ReportCards(experiment, test), doubts)
-    page = environment.get_template(TEMPLATE).render(view)
+    page = engine.get_template(TEMPLATE).render(view)
     write_atomically(experiment.folder / "report.html", page)
 
 
 def _view(
     experiment: Experiment, summary: Summary, cards: ReportCards, doubts: list[Doubt]
 ) -> dict[str, Any]:
-    """What the template shows."""
+    """The values that the template shows."""
     histories = [experiment.history(number) for number in range(summary.folds)]
     return {
         "name": experiment.name,
-        "config": experiment.config(),
+        "settings": experiment.settings(),
         "dataset": experiment.dataset(),
         "summary": summary,
         "averages": [
@@ -194,14 +180,10 @@ def _percent(share: float) -> str:
 
 
 def _shade(share: float) -> str:
-    """The background of a cell: from white to a blue on which dark text still reads well."""
+    """The background of a cell: from white to a blue on which dark text is readable."""
     return "rgb({}, {}, {})".format(*(round(255 - share * (255 - end)) for end in (122, 172, 214)))
 
 
 def _breakable(key: str) -> Markup:
-    """A long key that may be broken after its separators."""
+    """A long key with allowed line breaks after its separators."""
     return Markup("<wbr>").join(re.split(r"(?<=[/_])", key))
-
-
-def _number(count: int) -> str:
-    return f"{count:,}"

@@ -1,7 +1,7 @@
-"""Plots and history of a fold: as PNG, as SVG within the report, as CSV, and for TensorBoard.
+"""Plots, and the history of a fold: PNG, SVG for the report, CSV, and events for TensorBoard.
 
 tensorboardX writes the event files and needs little more than protobuf. TensorBoard itself, a
-server with many dependencies, is installed where somebody looks at them.
+server with many dependencies, is only needed to look at them.
 """
 
 import io
@@ -22,9 +22,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from tensorboardX import SummaryWriter
 
 from common.files import replacing
-from trainer.learning.state import Epoch
+from trainer.data.tables import write_table
+from trainer.learning.fit import Epoch
 from trainer.scoring.calibration import Calibration
-from trainer.scoring.predictions import write_table
 
 DOTS_PER_INCH = 120
 LONGEST_LABEL = 28  # letters
@@ -33,7 +33,7 @@ BLUE, ORANGE = "#1f5a8a", "#b4541a"
 _STYLE: Any = {
     "font.size": 9,
     "text.color": INK,
-    "text.parse_math": False,  # a label may hold dollar signs
+    "text.parse_math": False,  # a label may contain dollar signs
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
     "axes.spines.top": False,
@@ -48,7 +48,7 @@ _STYLE: Any = {
 
 
 def plot_history(folds: Sequence[Sequence[Epoch]]) -> Figure:
-    """Losses and validation accuracy of folds by epoch; a dot marks the epoch that was kept."""
+    """Losses and validation accuracy of folds by epoch; a dot marks the kept epoch."""
     with _figure(width=7, height=2.9, columns=2) as (figure, (losses, accuracies)):
         for history in folds:
             numbers = [epoch.number for epoch in history]
@@ -93,7 +93,7 @@ def plot_confusion(confusion: list[list[int]], categories: tuple[str, ...]) -> F
 
 
 def plot_reliability(before: Calibration, after: Calibration) -> Figure:
-    """The share right over the probability stated; on the diagonal, probabilities mean it."""
+    """The share of right statements over their probability; perfect calibration is the diagonal."""
     with _figure(width=4.2, height=4) as (figure, (axes,)):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
         for calibration, colour, marker, label in (
@@ -136,7 +136,7 @@ def _shorten(label: str) -> str:
 
 @contextmanager
 def _any_script() -> Iterator[None]:
-    """Draw boxes for letters that the font lacks, without a word about each."""
+    """Draw boxes for letters that the font lacks, without a warning for each."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
         yield
@@ -160,8 +160,8 @@ def write_history(folder: Path, history: Sequence[Epoch]) -> None:
 
 
 def _write_events(folder: Path, lines: list[dict[str, float]]) -> None:
-    """One scalar a column; `tensorboard --logdir EXPERIMENT` shows the folds side by side."""
-    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed here
+    """One scalar per column; `tensorboard --logdir EXPERIMENT` shows the folds side by side."""
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
     with SummaryWriter(str(folder)) as events:
         for line in lines:
             for name, value in line.items():

@@ -1,45 +1,65 @@
-"""The cross-validation: prepare the data, train every fold that is not finished, sum up."""
+"""The cross-validation: prepare the data, train every unfinished fold, summarise."""
 
 from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 
+from common.process.progress import ProgressReport, progress
+from common.vision.network import pick_device
 from trainer.data.dataset import TrainingData
-from trainer.data.prepare import prepare, write_twins
+from trainer.data.prepare import prepare, write_near_duplicates
 from trainer.experiment import Experiment, FoldResult
-from trainer.learning.fit import start_classifier
+from trainer.learning.fit import Epoch, start_classifier
 from trainer.report.page import summarise, write_summary
-from trainer.running.fold import Assignment, cache_folder
-from trainer.running.in_sequence import run_in_sequence
+from trainer.running.fold import Assignment, cache_folder, run_fold
 from trainer.scoring.metrics import Summary
-from trainer.settings import TrainingConfig
+from trainer.settings import TrainingSettings
 
 Way = Callable[[Sequence[int], Assignment], Iterator[FoldResult]]
 """How folds are trained: in sequence, side by side, or by other machines."""
 
 
+def run_in_sequence(numbers: Sequence[int], assignment: Assignment) -> Iterator[FoldResult]:
+    """Train folds of a begun experiment one after the other, and yield each result.
+
+    Raises:
+        EnrichmentError: a fold failed.
+    """
+    settings = assignment.settings
+    for number in numbers:
+        title = f"Fold {number + 1} of {settings.folds}, epochs"
+        with progress(title, settings.all_epochs) as report:
+
+            def show(epoch: Epoch, report: ProgressReport = report) -> None:
+                report.advance(note=str(epoch))
+
+            result = run_fold(number, assignment, device=pick_device(), on_epoch=show)
+        yield result
+
+
 def cross_validate(
     data: TrainingData,
-    config: TrainingConfig,
+    settings: TrainingSettings,
     experiment: Experiment,
     console: Console,
     way: Way = run_in_sequence,
 ) -> Summary:
-    """Train and test every fold, or those that are left of an earlier run.
+    """Train and test every fold that an earlier run has not finished.
 
     Raises:
-        UsageError: the experiment was begun with other settings or data, or is being trained.
+        UsageError: the experiment was begun with other settings or data, or another process
+            trains it.
         DatasetError: the data cannot be trained on.
         ModelError: the weights to start from are unusable.
-        EnrichmentError: a fold failed; the message says why.
+        EnrichmentError: a fold failed.
     """
-    config = config.pinned()
+    settings = settings.pinned()
     with experiment.claimed():
-        experiment.check_unchanged(config, data)
-        left = [number for number in range(config.folds) if not experiment.is_finished(number)]
+        experiment.check_unchanged(settings, data)
+        left = [number for number in range(settings.folds) if not experiment.is_finished(number)]
         if left:
-            assignment = Assignment(data=data, config=config, experiment=experiment)
+            assignment = Assignment(data=data, settings=settings, experiment=experiment)
             _begin(assignment, console)
             for result in way(left, assignment):
                 console.print(_line(result), highlight=False)
@@ -51,22 +71,24 @@ def cross_validate(
 
 
 def _begin(assignment: Assignment, console: Console) -> None:
-    """Write down all that a process needs to run a fold, and say what will be trained."""
-    data, config, experiment = assignment.data, assignment.config, assignment.experiment
-    _, weights = start_classifier(config, classes=len(data.categories), fold=0)
-    prepared = prepare(data, config, cache_folder(experiment), console)
-    experiment.begin(config, data)
+    """Write all that a process needs to run a fold, and print what will be trained."""
+    data, settings, experiment = assignment.data, assignment.settings, assignment.experiment
+    _, weights = start_classifier(settings, classes=len(data.categories), fold=0)
+    prepared = prepare(data, settings, cache_folder(experiment), console)
+    experiment.begin(settings, data)
     experiment.write_splits(prepared.cached.data, prepared.folds)
-    write_twins(prepared.twins, experiment.folder / "twins.csv")
-    _print_start(prepared.cached.data, config, weights=str(weights or "at random"), to=console)
+    write_near_duplicates(prepared.near_duplicates, experiment.folder / "near_duplicates.csv")
+    _print_start(prepared.cached.data, settings, weights=str(weights or "at random"), to=console)
 
 
-def _print_start(data: TrainingData, config: TrainingConfig, *, weights: str, to: Console) -> None:
+def _print_start(
+    data: TrainingData, settings: TrainingSettings, *, weights: str, to: Console
+) -> None:
     counts = zip(data.categories, data.counts, strict=True)
     listed = ", ".join(f"{category} {count:,}" for category, count in counts)
     source = escape(data.source)
     to.print(f"[bold]{source}[/]: {len(data.examples):,} pictures ({listed})", soft_wrap=True)
-    network = f"{config.architecture}[/] at {config.input_size} px"
+    network = f"{settings.architecture}[/] at {settings.input_size} px"
     to.print(f"[bold]{network}; weights: {escape(weights)}", soft_wrap=True)
 
 

@@ -1,46 +1,45 @@
 """`trainer worker`: trains the folds that other processes put into the queue, one per device.
 
-Celery's threads wait for messages. Each fold is then trained in a process of its own. Its memory,
-on a card too, is freed when that process ends, and it can be stopped at once: another worker goes
-on with the fold. While a fold is trained, `status.json` in its folder says who trains it and the
+Celery's threads wait for messages. Each fold is then trained in a process of its own. When that
+process ends its memory is free again, also on a GPU, and it can be stopped at once: another worker
+continues the fold. While a fold is trained, `status.json` in its folder names the machine and the
 last epoch.
 """
 
-import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 import structlog
 import torch
+from pydantic import BaseModel, ConfigDict
 
 from common import broker
-from common.errors import EnrichmentError, ModelError
+from common.errors import EnrichmentError
 from common.files import write_atomically
-from trainer.claims import ClaimedError
 from trainer.data.dataset import read_again
-from trainer.experiment import Experiment, FoldResult
-from trainer.learning.state import Epoch
+from trainer.data.tables import parsing
+from trainer.experiment import ClaimedError, Experiment, FoldResult
+from trainer.learning.fit import Epoch
 from trainer.running.fold import Assignment, run_fold
 from trainer.running.on_devices import FoldProcess, Work, threads_each
 from trainer.running.on_machines import create_app, register_task
 
 _FILE = "status.json"
 
-# Who stops a service may end all its processes at once, a fold's before this one knows of it.
+# A service manager may end all processes at once: a fold's process before this one gets SIGTERM.
 NOTICED_WITHIN = 2.0  # seconds
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, kw_only=True)
-class FoldStatus:
-    """Who trains a fold and the last epoch; `error` says why they do so no longer."""
+class FoldStatus(BaseModel):
+    """The machine that trains a fold, and the last epoch; `error` says why it stopped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     machine: str
     epoch: Epoch | None = None
@@ -48,33 +47,29 @@ class FoldStatus:
 
 
 def write_status(experiment: Experiment, number: int, status: FoldStatus) -> None:
-    """Tell those who watch the experiment.
+    """Write the status of a fold, for processes that watch the experiment.
 
     Raises:
         EnrichmentError: the disk is full or refuses.
     """
-    write_atomically(_path(experiment, number), json.dumps(asdict(status)))
+    write_atomically(_path(experiment, number), status.model_dump_json())
 
 
 def read_status(experiment: Experiment, number: int) -> FoldStatus | None:
-    """What was told last, if anything was.
+    """The last status of a fold, if it has one.
 
     Raises:
         ModelError: the file is damaged.
     """
-    path = _path(experiment, number)
-    try:
-        raw: dict[str, Any] = json.loads(path.read_text())
-        epoch = raw.pop("epoch")
-        return FoldStatus(**raw, epoch=epoch and Epoch(**epoch))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is damaged: {error}") from None
+    with parsing(_path(experiment, number)) as path:
+        try:
+            return FoldStatus.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
 
 
 def forget_status(experiment: Experiment, number: int) -> None:
-    """Take back what was told."""
+    """Delete the status of a fold."""
     _path(experiment, number).unlink(missing_ok=True)
 
 
@@ -97,7 +92,7 @@ def run_worker(saving_dir: Path, devices: Sequence[torch.device]) -> int:
 
 
 class FoldWorker:
-    """Trains folds of the experiments in a folder; safe to call from a thread for each device."""
+    """Trains folds of the experiments in a folder. Each device may have a thread that calls it."""
 
     def __init__(self, saving_dir: Path, devices: Sequence[torch.device]) -> None:
         self._saving_dir = saving_dir
@@ -110,11 +105,11 @@ class FoldWorker:
         self._stopping = threading.Event()
 
     def train(self, name: str, number: int) -> None:
-        """Do what a hint asks for; returns at once where the fold is finished or another's."""
+        """Train a fold, unless it is finished or another process trains it."""
         experiment = Experiment(self._saving_dir, name)
         with structlog.contextvars.bound_contextvars(experiment=name, fold=number + 1):
             try:
-                if number >= experiment.config().folds:
+                if number >= experiment.settings().folds:
                     log.error("the experiment has no such fold")
                 elif not (experiment.is_finished(number) or experiment.is_claimed(number)):
                     self._train(experiment, number)
@@ -122,7 +117,7 @@ class FoldWorker:
                 log.error("the fold cannot be trained here", error=str(error))
 
     def stop(self) -> None:
-        """Take no more folds, and end those in work: they go on from what they saved."""
+        """Take no more folds, and end the running ones; they continue from their last save."""
         with self._lock:
             self._stopping.set()
             for process in self._running:
@@ -172,11 +167,11 @@ def _train_fold(
     machine: str,
     on_epoch: Callable[[Epoch], None],
 ) -> FoldResult:
-    """The life of a fold's process: the experiment is all that it is told."""
-    config, data = experiment.config(), read_again(experiment.dataset())
-    if differences := experiment.differences(config.pinned(), data):
+    """The work of a fold's process, which reads settings and data anew."""
+    settings, data = experiment.settings(), read_again(experiment.dataset())
+    if differences := experiment.differences(settings.pinned(), data):
         raise EnrichmentError(
-            f"This machine has not what the experiment was begun with: {'; '.join(differences)}. "
+            f"The experiment was begun with other settings or data: {'; '.join(differences)}. "
             "Machines that train together need the same pictures and weights."
         )
 
@@ -184,7 +179,7 @@ def _train_fold(
         write_status(experiment, number, FoldStatus(machine=machine, epoch=epoch))
         on_epoch(epoch)
 
-    assignment = Assignment(data=data, config=config, experiment=experiment)
+    assignment = Assignment(data=data, settings=settings, experiment=experiment)
     result = run_fold(number, assignment, device=device, on_epoch=tell)
     forget_status(experiment, number)
     return result

@@ -1,9 +1,13 @@
 """Folds side by side: one process per device, each with one fold at a time.
 
-A fold does not know of the others, so its numbers are those of a training in sequence; on a CPU,
-those of one with as many threads. The processes are spawned, so that each opens its device anew.
-They send messages through a pipe: every epoch, then the result or the error. They end with the
-process that started them, however that ends.
+Folds are independent, so the numbers are those of a training in sequence; on a CPU, those of one
+with as many threads. The processes are spawned, so that each opens its device anew. They send
+messages through a pipe: every epoch, then the result or the error. They end with the process that
+started them, however that ends.
+
+`ProcessPoolExecutor` does not fit. One killed child breaks the whole pool without naming its fold,
+children have no channel for epochs, running folds cannot be ended one by one, and children do not
+end with a parent that is killed.
 """
 
 import multiprocessing
@@ -26,23 +30,22 @@ import torch
 from common.errors import EnrichmentError, UsageError
 from common.process.command import configure_logging
 from common.process.progress import progress
-from trainer.claims import ClaimedError
-from trainer.experiment import FoldResult
-from trainer.learning.state import Epoch
+from trainer.experiment import ClaimedError, FoldResult
+from trainer.learning.fit import Epoch
 from trainer.running.fold import Assignment, run_fold
 
 log = structlog.get_logger()
 
 
 class Work(Protocol):
-    """What a process does: trains a fold, and tells of its epochs as they pass."""
+    """The work of a process: train a fold, and report each epoch."""
 
     def __call__(self, *, on_epoch: Callable[[Epoch], None]) -> FoldResult: ...
 
 
 @dataclass(frozen=True)
 class _Failure:
-    """What an error says, and what its receiver does about it; as it is, it might not travel."""
+    """The message and the kind of an error. The error itself may not be picklable."""
 
     message: str
     kind: type[EnrichmentError] = EnrichmentError
@@ -54,7 +57,7 @@ class _Failure:
 
 
 class FoldProcess:
-    """One fold at work; `work` must be picklable, `threads` are those of a CPU."""
+    """A process that trains one fold; `work` must be picklable, `threads` are CPU threads."""
 
     def __init__(self, fold: int, work: Work, *, threads: int) -> None:
         self.fold = fold
@@ -65,25 +68,25 @@ class FoldProcess:
             self._process.start()
 
     def receive(self) -> Epoch | FoldResult:
-        """What it tells next; the last is the result.
+        """The next message: an epoch, or at last the result.
 
         Raises:
-            ClaimedError, UsageError: as in its process.
+            ClaimedError, UsageError: as raised in the process.
             EnrichmentError: the fold failed, or its process was killed.
         """
         try:
             message = self.pipe.recv()
-        except (EOFError, OSError):
+        except (EOFError, OSError) as error:
             raise EnrichmentError(
                 f"The process of fold {self.fold + 1} was killed, perhaps for its memory; "
-                "the same command goes on where it was."
-            ) from None
+                "the same command continues where it was."
+            ) from error
         if isinstance(message, _Failure):
             raise message.kind(message.message)
         return cast("Epoch | FoldResult", message)
 
     def result(self) -> FoldResult:
-        """The result, waited for.
+        """Wait for the result.
 
         Raises:
             EnrichmentError: as `receive`.
@@ -93,11 +96,11 @@ class FoldProcess:
         return message
 
     def kill(self) -> None:
-        """End it at once; what it saved stays."""
+        """End the process at once; its last save stays."""
         self._process.kill()
 
     def close(self) -> None:
-        """Wait for its end, which is near once it has told its result or was killed."""
+        """Wait for the end of the process, which is near after its result or a kill."""
         self.pipe.close()
         self._process.join()
         self._process.close()
@@ -105,8 +108,8 @@ class FoldProcess:
 
 @contextmanager
 def _no_interrupt() -> Iterator[None]:
-    """A process that is started meanwhile never sees Ctrl-C: the one who started it ends it."""
-    resource_tracker.ensure_running()  # else it is started now, and lets the signal through again
+    """Processes started in this block ignore Ctrl-C; their parent ends them."""
+    resource_tracker.ensure_running()  # else starting it here would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -118,7 +121,7 @@ def _live(work: Work, threads: int, pipe: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     configure_logging()
     torch.set_num_threads(threads)
-    with suppress(BrokenPipeError):  # nobody listens any more
+    with suppress(BrokenPipeError):  # the parent has closed its end
         pipe.send(_outcome(work, pipe.send))
 
 
@@ -129,7 +132,7 @@ def _outcome(work: Work, on_epoch: Callable[[Epoch], None]) -> FoldResult | _Fai
         return _Failure.of(error)
     except BrokenPipeError:
         raise
-    except Exception as error:  # noqa: BLE001 - the process ends here; the other one tells why
+    except Exception as error:  # noqa: BLE001 - the process ends here; its parent reports it
         log.exception("the process of a fold failed")
         return _Failure(f"The process of a fold failed: {type(error).__name__}: {error}")
 
@@ -142,10 +145,10 @@ def _end_with_parent() -> None:
 
 
 def parse_devices(text: str) -> list[torch.device]:
-    """Devices out of a list such as `cuda:0,cuda:1`.
+    """The devices in a list such as `cuda:0,cuda:1`.
 
     Raises:
-        UsageError: one does not exist here.
+        UsageError: a device does not exist on this machine.
     """
     devices = []
     for name in text.split(","):
@@ -153,12 +156,12 @@ def parse_devices(text: str) -> list[torch.device]:
             devices.append(torch.empty(0, device=name.strip()).device)
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
-            raise UsageError(f"There is no device {name.strip()!r} here: {reason}") from None
+            raise UsageError(f"There is no device {name.strip()!r} here: {reason}") from error
     return devices
 
 
 def threads_each(devices: Sequence[torch.device]) -> int:
-    """The CPU threads of a process, where there is one for each device."""
+    """The CPU threads for each process, with one process per device."""
     return max(1, torch.get_num_threads() // len(devices))
 
 
@@ -167,12 +170,12 @@ def run_side_by_side(
 ) -> Iterator[FoldResult]:
     """Train folds of a begun experiment, as many at a time as there are devices.
 
-    Their results come as they are done.
+    Yields each result as soon as its fold is finished.
 
     Raises:
         EnrichmentError: a fold failed, or its process was killed; the others are ended.
     """
-    with progress("Epochs", len(numbers) * assignment.config.all_epochs) as report:
+    with progress("Epochs", len(numbers) * assignment.settings.all_epochs) as report:
 
         def show(fold: int, epoch: Epoch) -> None:
             report.advance(note=f"fold {fold + 1}: {epoch}")

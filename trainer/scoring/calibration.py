@@ -1,11 +1,12 @@
-"""Calibration: whether of the pictures of probability 0.8 eight in ten are right, and how to make
-it so by one temperature that the logits are divided by (Guo et al., https://arxiv.org/abs/1706.04599).
+"""Calibration: of all pictures with probability 0.8, eight in ten should be right.
 
-The temperature is fitted on validation predictions, so test predictions stay unseen. Probabilities
-are all it takes: they give the logits back up to a constant, which softmax ignores.
+One temperature divides the logits to come close to that (Guo et al., 2017,
+https://arxiv.org/abs/1706.04599). It is fitted on validation predictions, so that test predictions
+stay unseen. Probabilities suffice for that: they determine the logits up to a constant, which
+softmax ignores.
 
-Judged are statements and whether they are right: the most probable category of each picture where
-it has one; each category of each picture, that it has it, where it may have several.
+Calibration is about statements. If a picture has one category, its most probable category is the
+statement. If it may have several, every category is a statement of its own.
 """
 
 from dataclasses import dataclass
@@ -15,19 +16,19 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, log_softmax, softmax
 
-from common.vision.model import Kind
-from trainer.scoring.metrics import Numbers, Probabilities, Targets
+from common.vision.kinds import Kind
+from trainer.scoring.predictions import Numbers, Probabilities, Targets
 
 MOST_BINS = 15
-LEAST_IN_A_BIN = 40  # statements; the share right of fewer is mostly chance
-RANGE = (0.25, 10.0)  # a classifier that is never wrong in validation has no best temperature
+LEAST_IN_A_BIN = 40  # statements; with fewer, the share of right ones is mostly chance
+RANGE = (0.25, 10.0)  # a classifier without mistakes in validation has no best temperature
 _SMALLEST = np.finfo(np.float32).tiny
 _LARGEST = 1 - np.finfo(np.float32).epsneg
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bin:
-    """Statements of about the same probability: their mean probability, and the share right."""
+    """Statements with similar probabilities: their mean probability and the share of right ones."""
 
     probability: float
     right: float
@@ -36,11 +37,12 @@ class Bin:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """How well probabilities fit what is true.
+    """How well probabilities agree with the labels.
 
-    `error` is the expected calibration error over bins of equally many statements (Nguyen and
-    O'Connor, https://arxiv.org/abs/1508.05154). `brier` is the mean squared distance of a
-    picture's probabilities from the truth, summed over the categories. Of both 0 is best.
+    `error` is the expected calibration error over bins with equal numbers of statements (Nguyen
+    and O'Connor, 2015, https://arxiv.org/abs/1508.05154). `brier` is the squared distance of a
+    picture's probabilities from its targets, summed over categories, averaged over pictures. For
+    both, 0 is best.
     """
 
     error: float
@@ -49,7 +51,7 @@ class Calibration:
 
 
 def fit_temperature(probabilities: Probabilities, targets: Targets, kind: Kind) -> float:
-    """The temperature at which the probabilities (n, classes) make the truth most likely."""
+    """The temperature at which the probabilities (n, classes) give the lowest validation loss."""
     logits = _logits(probabilities, kind)
 
     def loss(log_temperature: float) -> float:
@@ -63,14 +65,14 @@ def fit_temperature(probabilities: Probabilities, targets: Targets, kind: Kind) 
 
 
 def at_temperature(probabilities: Probabilities, temperature: float, kind: Kind) -> Probabilities:
-    """The probabilities as they are when the logits are divided by `temperature`."""
+    """The probabilities (n, classes) after dividing the logits by `temperature`."""
     scaled = _logits(probabilities, kind) / temperature
     changed = softmax(scaled, axis=1) if kind == "single" else expit(scaled)
     return np.asarray(changed, dtype=np.float32)
 
 
 def calibration(probabilities: Probabilities, targets: Targets, kind: Kind) -> Calibration:
-    """How well the probabilities (n, classes) fit the targets."""
+    """The calibration of probabilities (n, classes) for targets (n, classes)."""
     if kind == "single":
         rows, best = np.arange(len(targets)), probabilities.argmax(axis=1)
         stated, right = probabilities[rows, best], targets[rows, best]

@@ -1,12 +1,12 @@
-"""Evaluation: a model scored on labelled pictures that it was not made from.
+"""Evaluation: score a model on labelled pictures that it was not trained on.
 
-Picture files go through the model in bounded memory: threads decode, batches are classified.
+Files are classified in bounded memory: threads decode, batches are classified meanwhile.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,17 +24,18 @@ from common.vision.model import Description
 from common.vision.preprocessing import Preprocessing
 from trainer.data.dataset import LeftOut, TrainingData
 from trainer.scoring.calibration import Calibration, calibration
-from trainer.scoring.metrics import Metrics, Probabilities, Targets, measure, without_nan
+from trainer.scoring.metrics import Metrics, measure, members_of
+from trainer.scoring.predictions import Probabilities, Targets
 from trainer.scoring.thresholds import Effect, effects
 
 READERS = 8  # threads
-AHEAD = 2  # batches that are decoded while one is classified
+AHEAD = 2  # batches decoded ahead of the one that is classified
 Compute = Callable[[torch.Tensor], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unreadable:
-    """A file that is no picture, and why."""
+    """A file that cannot be decoded, and why."""
 
     path: Path
     reason: str
@@ -50,7 +51,7 @@ class Readable:
 
 @dataclass(frozen=True, kw_only=True)
 class Classified(Readable):
-    """... and its probabilities (classes,)."""
+    """A picture with its probabilities (classes,)."""
 
     probabilities: NDArray[np.float32]
 
@@ -58,10 +59,10 @@ class Classified(Readable):
 def classify(
     paths: Sequence[Path], preprocessing: Preprocessing, compute: Compute, *, batch_size: int
 ) -> Iterator[Classified | Unreadable]:
-    """Classify files, in their order.
+    """Classify files, in their order. Unreadable files are yielded with the reason.
 
     Args:
-        compute: from uint8 pictures (n, 3, size, size) to probabilities (n, classes).
+        compute: uint8 pictures (n, 3, size, size) to probabilities (n, classes).
     """
     for batch in _batches(paths, preprocessing, batch_size):
         readable = [each for each in batch if isinstance(each, Readable)]
@@ -76,7 +77,7 @@ def classify(
 
 
 def read_pictures(paths: Sequence[Path], preprocessing: Preprocessing) -> torch.Tensor:
-    """The pictures of those files that can be read, few enough for the memory."""
+    """The pictures of all readable files, uint8 (n, 3, size, size), in memory."""
     size = preprocessing.size
     read = [each for batch in _batches(paths, preprocessing, READERS) for each in batch]
     pictures = [each.picture for each in read if isinstance(each, Readable)]
@@ -111,8 +112,10 @@ def _read(path: Path, preprocessing: Preprocessing, budget: PixelBudget) -> Read
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What a model says of data: the readable part, and for it what is true and the probabilities,
-    both (n, classes) in the order of the model's outputs."""
+    """The answers of a model for the readable part of some data.
+
+    Targets and probabilities are (n, classes), in the order of the model's outputs.
+    """
 
     data: TrainingData
     targets: Targets
@@ -121,9 +124,9 @@ class Answers:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How good a model is on some data.
+    """The scores of a model on some data.
 
-    `metrics` are of what is most probable, before any threshold; `effects` of what is written.
+    `metrics` ignore the thresholds; `effects` are those of the thresholds.
     """
 
     source: str
@@ -132,37 +135,36 @@ class Evaluation:
     calibration: Calibration
     effects: dict[str, Effect]
     written_precision: float
-    """Of all that is written, the share that is right."""
+    """The share of written concepts that are right."""
     pictures_written: int
-    """Pictures of which at least one concept is written."""
+    """Pictures with at least one written concept."""
 
     def to_json(self) -> dict[str, Any]:
         """The members as JSON has them."""
-        members: dict[str, Any] = without_nan(
+        return members_of(
             {
                 "data": self.source,
                 "examples": self.metrics.examples,
-                "left_out": {part.reason: list(part.keys) for part in self.left_out},
-                "metrics": self.metrics.to_json(),
-                "calibration": asdict(self.calibration),
-                "thresholds": {label: asdict(each) for label, each in self.effects.items()},
+                "left_out": {part.reason: part.keys for part in self.left_out},
+                "metrics": self.metrics,
+                "calibration": self.calibration,
+                "thresholds": self.effects,
                 "written_precision": self.written_precision,
                 "pictures_written": self.pictures_written,
             }
         )
-        return members
 
 
 def evaluate(
     description: Description, data: TrainingData, compute: Compute, *, batch_size: int
 ) -> Evaluation:
-    """Score a model on all pictures of the data that can be read.
+    """Score a model on all readable pictures of the data.
 
     Args:
-        compute: from uint8 pictures to the model's probabilities.
+        compute: uint8 pictures (n, 3, size, size) to the model's probabilities.
 
     Raises:
-        DatasetError: the data has categories that the model does not know, or no picture.
+        DatasetError: the model lacks a category of the data, or no picture can be read.
     """
     answers = ask(description, data, compute, batch_size=batch_size)
     targets, probabilities = answers.targets, answers.probabilities
@@ -182,10 +184,10 @@ def evaluate(
 def ask(
     description: Description, data: TrainingData, compute: Compute, *, batch_size: int
 ) -> Answers:
-    """Have all pictures of the data classified.
+    """Classify all pictures of the data.
 
     Raises:
-        DatasetError: the data has categories that the model does not know, or no picture.
+        DatasetError: the model lacks a category of the data, or no picture can be read.
     """
     columns = _columns(description, data)
     paths = [example.path for example in data.examples]
@@ -211,7 +213,7 @@ def ask(
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:
-    """The averages, and each category before any threshold."""
+    """The averages, and the scores of each category before any threshold."""
     metrics = evaluation.metrics
     averages = Table(title=f"{metrics.examples:,} pictures of {evaluation.source}", box=box.SIMPLE)
     averages.add_column("metric")
@@ -243,7 +245,7 @@ def _number(value: float) -> str:
 
 
 def _columns(description: Description, data: TrainingData) -> list[int]:
-    """Which output of the model each category of the data is: the same concept."""
+    """The model's output for each category of the data: the one with the same concept."""
     position = {uri: index for index, uri in enumerate(description.concept_uris)}
     pairs = list(zip(data.categories, data.concept_uris, strict=True))
     unknown = [f"{label} ({uri})" for label, uri in pairs if uri not in position]

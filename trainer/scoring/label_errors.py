@@ -1,13 +1,13 @@
-"""Labels that are probably wrong: a curator looks at these first.
+"""Doubtful labels: those that are probably wrong, for a curator to check first.
 
-Confident learning (Northcutt, Jiang and Chuang, 2021, https://arxiv.org/abs/1911.00068): a picture
-counts as confidently of a category where that category's probability reaches the mean over the
-pictures labelled so. A picture that is confidently of another category than its label says is
-doubtful; those whose probabilities differ most come first. The probabilities are out of fold: no
-classifier judges a label that it has learned. Where a picture may have several categories, each is
-a question of its own: it has it, or it has it not.
+The method is confident learning (Northcutt, Jiang and Chuang, 2021,
+https://arxiv.org/abs/1911.00068). A picture is confidently in a category if the category's
+probability reaches its mean over the pictures with that label. A label is doubtful if the picture
+is confidently in another category. The largest differences of the two probabilities come first.
+The probabilities are out of fold: no classifier judges a label that it was trained on. If a picture
+may have several categories, each one is a question of its own, yes or no.
 
-It finds labels that contradict the rest. Errors that the labels make throughout, it cannot see.
+The method finds labels that contradict the others. It cannot find systematic errors.
 """
 
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from common.vision.model import Kind
-from trainer.scoring.metrics import Numbers
-from trainer.scoring.predictions import Predictions, write_table
+from common.vision.kinds import Kind
+from trainer.data.tables import write_table
+from trainer.scoring.predictions import Numbers, Predictions
 
 Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
-    """A label that is probably wrong; `position` is that of the picture in the predictions.
+    """A label that is probably wrong; `position` is the place of the picture in the predictions.
 
-    Of the categories `given` and `suggested` one is None where a picture may have several: then
-    the suggested one is probably missing, or the given one probably wrong.
+    If a picture may have several categories, either `given` or `suggested` is None: the suggested
+    category is probably missing, or the given one is probably wrong.
     """
 
     position: int
@@ -58,7 +58,7 @@ def doubtful_labels(predictions: Predictions, kind: Kind) -> list[Doubt]:
 def write_doubts(
     path: Path, doubts: list[Doubt], predictions: Predictions, categories: tuple[str, ...]
 ) -> None:
-    """Write the doubts as CSV, for whoever mends the labels."""
+    """Write the doubtful labels as CSV, for curators who correct labels."""
 
     def label(category: int | None) -> str:
         return "" if category is None else categories[category]
@@ -95,7 +95,7 @@ def _doubts(probabilities: Numbers, labels: Positions) -> list[Doubt]:
 
 
 def _usual(probabilities: Numbers, labels: Positions) -> Numbers:
-    """The mean probability of each category over the pictures labelled so; infinite without any."""
+    """The mean probability (classes,) of each category over its pictures; infinite without any."""
     labelled = labels[:, None] == np.arange(probabilities.shape[1])
     counts = labelled.sum(axis=0)
     means = (probabilities * labelled).sum(axis=0) / np.maximum(counts, 1)
@@ -103,7 +103,7 @@ def _usual(probabilities: Numbers, labels: Positions) -> Numbers:
 
 
 def _of_category(doubt: Doubt, category: int) -> Doubt:
-    """A doubt about no (0) or yes (1) as one about the category that was asked for."""
+    """A doubt between no (0) and yes (1), as a doubt about the category in question."""
     return Doubt(
         position=doubt.position,
         given=category if doubt.given else None,

@@ -1,31 +1,36 @@
-"""How good predictions are, for one fold and for all folds together.
-
-The asserted categories of a picture are what the classifier says it shows: the most probable one
-where a picture has one category, all of probability 0.5 or more where it may have several.
+"""Metrics: how good predictions are, for one fold and for all folds together.
 
 Undefined values are NaN here and null in JSON. Macro averages are means over the categories that
 the test part has examples of, each with the same weight. A category that is never asserted has no
-precision; in the macro average it counts as 0, so that giving up on a category is no gain.
-A cross-validation has the mean and the deviation over its folds.
+precision. In the macro average it counts as 0, so that giving up on a category is no gain.
+A cross-validation has the mean and the standard deviation over its folds.
 """
 
+import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, coverage_error, label_ranking_loss
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import to_json
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    coverage_error,
+    f1_score,
+    label_ranking_loss,
+    precision_recall_fscore_support,
+    recall_score,
+)
 
-from common.vision.model import Kind
+from common.vision.kinds import Kind
 from trainer.scoring.calibration import Calibration
+from trainer.scoring.predictions import Numbers, Probabilities, Targets, asserted
 
-Targets = NDArray[np.bool_]
-Probabilities = NDArray[np.float32]
-Numbers = NDArray[np.float64]
 Value = TypeVar("Value")
-ASSERTED_FROM = 0.5  # of several possible categories
+Share = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 TITLES = {
     "accuracy": "accuracy",
     "precision": "macro precision",
@@ -41,18 +46,25 @@ TITLES = {
 _MULTI_ONLY = {"micro_f1", "average_precision", "ranking_loss", "coverage"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Averages(Generic[Value]):
+def members_of(value: object) -> dict[str, Any]:
+    """The members of a value as JSON has them; NaN becomes None."""
+    members: dict[str, Any] = json.loads(to_json(value, inf_nan_mode="null"))
+    return members
+
+
+class Averages(BaseModel, Generic[Value]):
     """Over all categories: a number each for one fold, a spread each for a cross-validation."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     accuracy: Value
-    """Share of pictures of which all is right: what is asserted is what is true."""
+    """Share of pictures whose asserted categories are exactly the true ones."""
     precision: Value
     """Macro: share of assertions that are right."""
     recall: Value
-    """Macro: share of a category's pictures that it is asserted of."""
+    """Macro: share of a category's pictures for which it is asserted."""
     specificity: Value
-    """Macro: share of the other pictures that it is not asserted of."""
+    """Macro: share of the other pictures for which it is not asserted."""
     f1: Value
     """Macro: harmonic mean of precision and recall."""
     micro_f1: Value
@@ -67,12 +79,13 @@ class Averages(Generic[Value]):
     """How far down the list of probabilities the last true category is, on average."""
 
 
-AVERAGED = tuple(field.name for field in fields(Averages))
+AVERAGED = tuple(Averages.model_fields)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CategoryScores(Generic[Value]):
-    """Of one category; `support` counts its examples."""
+class CategoryScores(BaseModel, Generic[Value]):
+    """The scores of one category; `support` counts its examples."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     precision: Value
     recall: Value
@@ -82,31 +95,19 @@ class CategoryScores(Generic[Value]):
     support: int
 
 
-SCORED = tuple(field.name for field in fields(CategoryScores) if field.name != "support")
+SCORED = tuple(name for name in CategoryScores.model_fields if name != "support")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metrics(Averages[float]):
-    """Of one test part. `confusion` has a row for each true category, a column for each asserted
-    one; outside the diagonal it counts wrong assertions only."""
+class Metrics(Averages[Share]):
+    """The metrics of one test part.
+
+    `confusion` has a row for each true category and a column for each asserted one; outside the
+    diagonal it counts wrong assertions only.
+    """
 
     examples: int
-    categories: dict[str, CategoryScores[float]]
+    categories: dict[str, CategoryScores[Share]]
     confusion: list[list[int]]
-
-    def to_json(self) -> dict[str, Any]:
-        """The members as JSON has them."""
-        members: dict[str, Any] = without_nan(asdict(self))
-        return members
-
-    @classmethod
-    def from_json(cls, members: dict[str, Any]) -> "Metrics":
-        """The metrics that `to_json` wrote."""
-        categories = {
-            name: CategoryScores[float](**_with_nan(scores))
-            for name, scores in members["categories"].items()
-        }
-        return cls(**_with_nan(members) | {"categories": categories})
 
 
 def measure(
@@ -119,7 +120,7 @@ def measure(
         examples=len(targets),
         **_averages(targets, said, probabilities, scores),
         categories={
-            category: CategoryScores(
+            category: CategoryScores[Share](
                 **{name: float(scores[name][i]) for name in SCORED},
                 support=int(targets[:, i].sum()),
             )
@@ -129,44 +130,23 @@ def measure(
     )
 
 
-def asserted(probabilities: Probabilities, kind: Kind) -> Targets:
-    """What is said to be true (n, classes), before any threshold."""
-    if kind == "multi":
-        return probabilities >= ASSERTED_FROM
-    said = np.zeros(probabilities.shape, dtype=np.bool_)
-    said[np.arange(len(said)), probabilities.argmax(axis=1)] = True
-    return said
-
-
-def without_nan(members: Any) -> Any:
-    """The members of a JSON document with null for NaN, which JSON lacks."""
-    if isinstance(members, dict):
-        return {name: without_nan(member) for name, member in members.items()}
-    if isinstance(members, list | tuple):
-        return [without_nan(member) for member in members]
-    return None if isinstance(members, float) and math.isnan(members) else members
-
-
-def _with_nan(members: dict[str, Any]) -> dict[str, Any]:
-    return {name: math.nan if member is None else member for name, member in members.items()}
-
-
 def _by_category(
     targets: Targets, said: Targets, probabilities: Probabilities
 ) -> dict[str, Numbers]:
-    """Each (classes,), NaN where a category has no examples, or where all examples are of it."""
-    right, support, said_count = (targets & said).sum(0), targets.sum(0), said.sum(0)
-    others = len(targets) - support
-    present = np.where(support > 0, 1.0, np.nan)
+    """Scores (classes,), NaN where a category has no examples, or where all examples have it."""
+    present = targets.sum(axis=0) > 0
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        targets, said, average=None, zero_division=np.nan
+    )
     ranked = [
-        average_precision_score(targets[:, i], probabilities[:, i]) if support[i] else np.nan
+        average_precision_score(targets[:, i], probabilities[:, i]) if present[i] else np.nan
         for i in range(targets.shape[1])
     ]
     return {
-        "precision": _share(right, said_count),
-        "recall": _share(right, support),
-        "specificity": _share(others - said_count + right, others),
-        "f1": _share(2 * right, support + said_count) * present,
+        "precision": precision,
+        "recall": recall,
+        "specificity": recall_score(~targets, ~said, average=None, zero_division=np.nan),
+        "f1": np.where(present, f1, np.nan),
         "average_precision": np.array(ranked),
     }
 
@@ -174,14 +154,19 @@ def _by_category(
 def _averages(
     targets: Targets, said: Targets, probabilities: Probabilities, scores: dict[str, Numbers]
 ) -> dict[str, float]:
-    present = targets.any(axis=0)
-    macro = {name: _mean(values[present]) for name, values in scores.items()}
-    hits = 2 * (targets & said).sum()
-    return macro | {
-        "accuracy": float((targets == said).all(axis=1).mean()),
-        "precision": _mean(np.nan_to_num(scores["precision"][present])),
-        "micro_f1": float(hits / max(targets.sum() + said.sum(), 1)),
+    present = np.flatnonzero(targets.any(axis=0))
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        targets, said, labels=present, average="macro", zero_division=0.0
+    )
+    return {
+        "accuracy": float(accuracy_score(targets, said)),
+        "precision": float(precision),
+        "recall": float(recall),
+        "specificity": _mean(scores["specificity"][present]),
+        "f1": float(f1),
+        "micro_f1": float(f1_score(targets, said, average="micro", zero_division=0.0)),
         "top3": _top3(targets, probabilities),
+        "average_precision": _mean(scores["average_precision"][present]),
         "ranking_loss": float(label_ranking_loss(targets, probabilities)),
         "coverage": float(coverage_error(targets, probabilities)),
     }
@@ -200,28 +185,22 @@ def _confusion(targets: Targets, said: Targets) -> list[list[int]]:
     return counts
 
 
-def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> Numbers:
-    shares = np.full(len(whole), np.nan)
-    np.divide(part, whole, out=shares, where=whole > 0)
-    return shares
-
-
 def _mean(values: Numbers) -> float:
-    """Of the values that are defined, if any are."""
+    """The mean of the defined values; NaN if there are none."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Mean and standard deviation (of the sample) over the folds that have the value; else NaN."""
+    """Mean and sample standard deviation over the folds that define a value; NaN if none does."""
 
     mean: float
     deviation: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """The spread of one value a fold."""
+        """The spread of one value per fold."""
         defined = [value for value in values if not np.isnan(value)]
         return cls(
             mean=float(np.mean(defined)) if defined else np.nan,
@@ -230,12 +209,12 @@ class Spread:
 
     @property
     def is_defined(self) -> bool:
-        """Whether any fold has the value."""
+        """Whether any fold defines the value."""
         return not np.isnan(self.mean)
 
     @property
     def has_deviation(self) -> bool:
-        """Whether more than one fold has the value."""
+        """Whether more than one fold defines the value."""
         return not np.isnan(self.deviation)
 
     def __str__(self) -> str:
@@ -244,9 +223,8 @@ class Spread:
         return f"{self.mean:.3f}" + (f" ± {self.deviation:.3f}" if self.has_deviation else "")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Summary(Averages[Spread]):
-    """Of a cross-validation; `confusion` adds up the folds: each example once."""
+    """The summary of a cross-validation; `confusion` is the sum over the folds."""
 
     kind: Kind
     folds: int
@@ -259,23 +237,18 @@ class Summary(Averages[Spread]):
     """Fitted on the validation predictions of all folds."""
     uncalibrated: Calibration
     calibrated: Calibration
-    """Of all test predictions, as trained and at the temperature."""
+    """The calibration of all test predictions, as trained and at the temperature."""
 
     def averages(self) -> dict[str, Spread]:
-        """The averages that inform, by title: with one category a picture some repeat others."""
+        """The averages by title, without those that repeat others if the kind is single."""
         names = [name for name in AVERAGED if self.kind == "multi" or name not in _MULTI_ONLY]
         spreads: dict[str, Spread] = {TITLES[name]: getattr(self, name) for name in names}
         return {title: spread for title, spread in spreads.items() if spread.is_defined}
 
     def most_mistaken(self, category: str) -> str:
-        """What is most often said wrongly of this category's pictures, and of how many."""
+        """The wrong category most often asserted for this one's pictures, with their share."""
         names = list(self.categories)
         row = names.index(category)
         counts = self.confusion[row]
         count, other = max((count, i) for i, count in enumerate(counts) if i != row)
         return f"{names[other]} ({count / self.categories[category].support:.0%})" if count else ""
-
-    def to_json(self) -> dict[str, Any]:
-        """The members as JSON has them."""
-        members: dict[str, Any] = without_nan(asdict(self))
-        return members

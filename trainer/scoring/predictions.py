@@ -1,30 +1,35 @@
-"""Predictions, and how they are kept: a table with a line for each picture.
+"""Predictions: what a classifier says about pictures, and the CSV file that keeps it.
 
     example,category,predicted,map,toy
     map/000.png,map,map,0.93,0.07
 
-A picture may have several categories; they then stand in the one cell as a line of CSV of its own.
+A picture with several categories has all of them in one cell, as a line of CSV of its own.
+
+The asserted categories of a picture are what the classifier says it shows: the most probable one
+where a picture has one category, all with probability 0.5 or more where it may have several.
 """
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from common.files import write_atomically
-from common.vision.model import Kind
-from trainer.scoring.metrics import Probabilities, Targets, asserted
+from common.vision.kinds import Kind
+from trainer.data.tables import as_csv, read_table, write_table
 
+Targets = NDArray[np.bool_]
+Probabilities = NDArray[np.float32]
+Numbers = NDArray[np.float64]
+ASSERTED_FROM = 0.5  # where a picture may have several categories
 _COLUMNS = ("example", "category", "predicted")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Of some examples: keys (n,), what is true and its probabilities, both (n, classes)."""
+    """Keys (n,) of examples, their true categories and the probabilities, both (n, classes)."""
 
     keys: tuple[str, ...]
     targets: Targets
@@ -32,12 +37,21 @@ class Predictions:
 
     @staticmethod
     def joined(parts: "Sequence[Predictions]") -> "Predictions":
-        """Those of several folds as one."""
+        """The predictions of several folds, one after the other."""
         return Predictions(
             keys=tuple(key for part in parts for key in part.keys),
             targets=np.concatenate([part.targets for part in parts]),
             probabilities=np.concatenate([part.probabilities for part in parts]),
         )
+
+
+def asserted(probabilities: Probabilities, kind: Kind) -> Targets:
+    """The asserted categories (n, classes), before any threshold."""
+    if kind == "multi":
+        return probabilities >= ASSERTED_FROM
+    said = np.zeros(probabilities.shape, dtype=np.bool_)
+    said[np.arange(len(said)), probabilities.argmax(axis=1)] = True
+    return said
 
 
 def write_predictions(
@@ -58,15 +72,16 @@ def read_predictions(path: Path) -> Predictions:
     """The predictions that `write_predictions` wrote.
 
     Raises:
-        OSError, ValueError, KeyError, IndexError: the file is missing or damaged.
+        OSError: the file cannot be read.
+        ValueError, csv.Error: the file is damaged.
     """
-    with path.open(newline="", encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
+    header, *rows = read_table(path)
+    if header[: len(_COLUMNS)] != list(_COLUMNS):
+        raise ValueError(f"its first columns are not {', '.join(_COLUMNS)}")
     categories = header[len(_COLUMNS) :]
-    position = {category: i for i, category in enumerate(categories)}
     targets = np.zeros((len(rows), len(categories)), dtype=np.bool_)
     for i, row in enumerate(rows):
-        targets[i, [position[category] for category in labels_in(row[1])]] = True
+        targets[i, [categories.index(category) for category in labels_in(row[1])]] = True
     probabilities = np.array([row[len(_COLUMNS) :] for row in rows], dtype=np.float32)
     return Predictions(
         keys=tuple(row[0] for row in rows),
@@ -76,22 +91,11 @@ def read_predictions(path: Path) -> Predictions:
 
 
 def cell_of(chosen: Iterable[bool], categories: tuple[str, ...]) -> str:
-    """The chosen categories as one cell of a table."""
+    """The labels of the chosen categories as one cell of a table."""
     labels = [category for category, is_so in zip(categories, chosen, strict=True) if is_so]
-    return _csv([labels]).rstrip("\n") if labels else ""
+    return as_csv([labels]).rstrip("\n") if labels else ""
 
 
 def labels_in(cell: str) -> list[str]:
     """The categories in a cell that `cell_of` made."""
     return next(csv.reader([cell]), [])
-
-
-def write_table(path: Path, rows: Iterable[Sequence[Any]]) -> None:
-    """Write rows as CSV."""
-    write_atomically(path, _csv(rows))
-
-
-def _csv(rows: Iterable[Sequence[Any]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()

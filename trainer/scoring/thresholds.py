@@ -1,18 +1,18 @@
-"""Thresholds: from which probability on a concept is written, so that what is written is right.
+"""Thresholds: a concept is written if its probability reaches its threshold.
 
-For each concept, the lowest threshold at which precision is at least the promised one with the
-promised confidence, by predictions for pictures that the classifier has not seen.
+The threshold of a concept is the lowest one whose precision is at least the promised one, with 95 %
+confidence. It is chosen on predictions for pictures that the classifier was not trained on.
 
-Validity. Let the predictions be sorted by the probability of the concept. Those above the m-th are
-right with the precision of that threshold, independently, whatever the threshold turned out to be;
-so the Clopper-Pearson lower bound holds for one m chosen beforehand (the m-th itself, and its ties,
-are counted too, which only lowers the bound). Many m are looked at, so the error is shared out: two
-starts get half of it each (Bonferroni), and from a start the ranks are walked down, as
-fixed beforehand, until the first that fails: going on after a pass costs nothing, going on after a
-failure is not allowed (fixed-sequence testing with multiple starts: Angelopoulos et al., Learn then
-Test, https://arxiv.org/abs/2110.01052). Exact where a higher threshold means a higher precision.
+Why this is valid: sort the predictions by the probability of the concept. Given the m-th
+probability, the predictions above it are independently right with the precision of that threshold.
+So the Clopper-Pearson lower bound holds for one m that is fixed beforehand. (The m-th prediction
+and its ties are counted too, which only lowers the bound.) Several m are tested, so the error is
+divided: two starts get half of it each (Bonferroni). From a start the ranks go down in a fixed
+sequence until the first failure. Going on after a pass costs no error, going on after a failure
+is not allowed (fixed-sequence testing with multiple starts: Angelopoulos et al., Learn then Test,
+2021, https://arxiv.org/abs/2110.01052). This is exact if a higher threshold has a higher precision.
 
-The promise is for each concept by itself, and for records like those that were learned from.
+The promise holds for each concept by itself, and for records like those of the training.
 """
 
 import math
@@ -27,16 +27,16 @@ from scipy.stats import beta
 from common.vision.model import Description
 
 CONFIDENCE = 0.95
-STARTS = 2  # more would find more in thousands of examples, and less in hundreds
-STRIDE = 1.1  # from one rank to the next
+STARTS = 2  # more starts find more in thousands of examples, and less in hundreds
+STRIDE = 1.1  # ratio of one rank to the next
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What a threshold does to some labelled pictures; NaN where nothing is written or to find.
+    """The effect of a threshold on labelled pictures.
 
-    `precision` is the share of what is written that is right, `found` the share of the concept's
-    pictures that it is written of.
+    `precision` is the share of written concepts that are right, NaN if none is written. `found` is
+    the share of the concept's pictures for which it is written, NaN if there are none.
     """
 
     threshold: float | None
@@ -49,7 +49,7 @@ class Effect:
 def effect(
     probabilities: NDArray[np.floating], correct: NDArray[np.bool_], threshold: float | None
 ) -> Effect:
-    """What the threshold of one concept does to examples (n,); None writes nothing."""
+    """The effect of one concept's threshold on examples (n,); with None, nothing is written."""
     passes = probabilities >= (math.inf if threshold is None else threshold)
     right, written, examples = (int(each.sum()) for each in (correct & passes, passes, correct))
     return Effect(
@@ -64,7 +64,7 @@ def effect(
 def effects(
     description: Description, probabilities: NDArray[np.floating], targets: NDArray[np.bool_]
 ) -> dict[str, Effect]:
-    """By label, from all probabilities (n, concepts) and what is true."""
+    """The effects by label, from probabilities and targets (n, concepts)."""
     thresholds = [description.thresholds[uri] for uri in description.concept_uris]
     return {
         label: effect(probabilities[:, index], targets[:, index], thresholds[index])
@@ -73,7 +73,7 @@ def effects(
 
 
 def effect_table(measured: dict[str, Effect], *, title: str) -> Table:
-    """What the threshold of each concept does."""
+    """The effects of thresholds as a table."""
     table = Table(title=title, box=box.SIMPLE)
     table.add_column("category")
     for column in ("examples", "written from", "written", "precision", "found"):
@@ -99,7 +99,7 @@ def choose_thresholds(
     *,
     precision: float,
 ) -> dict[str, float | None]:
-    """The threshold of each concept, from all probabilities (n, concepts) and what is true."""
+    """The threshold of each concept, from probabilities and targets (n, concepts)."""
     return {
         uri: choose_threshold(probabilities[:, index], targets[:, index], precision=precision)
         for index, uri in enumerate(concept_uris)
@@ -109,16 +109,16 @@ def choose_thresholds(
 def choose_threshold(
     probabilities: NDArray[np.floating], correct: NDArray[np.bool_], *, precision: float
 ) -> float | None:
-    """The lowest probability from which on `precision` holds with 95 % confidence, or None.
+    """The lowest threshold with the promised precision, at 95 % confidence; None if there is none.
 
     Args:
-        probabilities: of one concept, for all examples (n,).
-        correct: whether each example shows that concept (n,).
+        probabilities: those of one concept, (n,).
+        correct: whether each example has that concept, (n,).
     """
     order = np.argsort(-probabilities, kind="stable")
     descending, right = probabilities[order], np.cumsum(correct[order], dtype=np.int64)
     error = (1 - CONFIDENCE) / STARTS
-    smallest = math.ceil(math.log(error) / math.log(precision))  # fewer prove nothing
+    smallest = math.ceil(math.log(error) / math.log(precision))  # fewer cannot prove it
     lowest = max(
         _walk(descending, right, start=smallest * 2**i, precision=precision, error=error)
         for i in range(STARTS)
@@ -134,7 +134,7 @@ def _walk(
     precision: float,
     error: float,
 ) -> int:
-    """How many predictions may be written, by the walk from one start; 0 if that fails at once."""
+    """How many predictions one start allows to write; 0 if the first rank fails."""
     passed, rank = 0, start
     while rank <= len(descending):
         above = int(np.searchsorted(-descending, -descending[rank - 1], side="right"))

@@ -7,6 +7,6 @@ again, and less exact: on request only.
 
 from common.vision.runtimes.choice import RuntimeChoice, choose_runtime
 from common.vision.runtimes.interface import Runtime
-from common.vision.runtimes.torch_runtime import TorchRuntime, pick_device
+from common.vision.runtimes.torch_runtime import TorchRuntime
 
-__all__ = ["Runtime", "RuntimeChoice", "TorchRuntime", "choose_runtime", "pick_device"]
+__all__ = ["Runtime", "RuntimeChoice", "TorchRuntime", "choose_runtime"]

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.vision.model import SELF_TEST_FEW, Model
+from common.vision.network import pick_device
 from common.vision.runtimes.int8 import check_agreement
 from common.vision.runtimes.interface import FLOAT32_TOLERANCE, INT8_TOLERANCE, Runtime
 from common.vision.runtimes.onnx_export import exported
-from common.vision.runtimes.torch_runtime import TorchRuntime, pick_device
+from common.vision.runtimes.torch_runtime import TorchRuntime
 
 RuntimeName = Literal["torch", "onnx", "openvino", "onnx-int8", "openvino-int8"]
 FLOAT32: tuple[RuntimeName, ...] = ("torch", "onnx", "openvino")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from common.errors import ModelError
 from common.process.cores import cores
 from common.vision.model import Model
+from common.vision.network import pick_device
 from common.vision.runtimes.interface import CPU_BATCH, FLOAT32_TOLERANCE, cpu_streams
 from common.vision.runtimes.onnx_export import fused
 
@@ -83,11 +84,6 @@ class Lane:
             finally:
                 done.record()
                 done.synchronize()
-
-
-def pick_device() -> torch.device:
-    """A CUDA device where there is one, the CPU otherwise."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class TorchRuntime:

@@ -29,7 +29,7 @@ QUICK = (
 MORTAL = """
 import os, signal
 from trainer.cli import main
-from trainer.learning.state import TrainingState
+from trainer.learning.fit import TrainingState
 
 save = TrainingState.save
 
@@ -92,7 +92,7 @@ def test_a_cross_validation_leaves_all_its_files(trainer: Trainer) -> None:
             "dataset.json",
             "splits.csv",
             "left_out.csv",
-            "twins.csv",
+            "near_duplicates.csv",
             "split_0",
             "split_1",
         ),
@@ -124,12 +124,12 @@ def test_every_picture_is_predicted_once_by_a_fold_that_had_not_seen_it(trainer:
 
 def test_broken_and_doubtful_pictures_are_named_and_left_out(trainer: Trainer) -> None:
     (trainer.data / "map" / "broken.jpg").write_bytes(b"no picture")
-    shutil.copy(trainer.data / "map" / "000.png", trainer.data / "toy" / "twin.png")
+    shutil.copy(trainer.data / "map" / "000.png", trainer.data / "toy" / "copy.png")
     result = trainer.train("--epochs", "1")
     assert result.exit_code == 0, result.output
     flat = " ".join(result.output.split())
     assert "map/broken.jpg" in flat
-    assert "the same picture stands in several categories: map/000.png, toy/twin.png" in flat
+    assert "the same picture stands in several categories: map/000.png, toy/copy.png" in flat
     assert "23 pictures" in flat
 
 
@@ -168,10 +168,10 @@ def test_weights_bring_their_recipe_and_are_known_again_by_their_content(trainer
         result = trainer.train(*more)
         assert result.exit_code == exit_code, result.output
     assert "weights_sha256" in result.stderr
-    config = Experiment(trainer.experiments, "run").config()
-    assert config.head_epochs == FINE_TUNING.head_epochs > 0
-    assert config.lowest_rate == FINE_TUNING.lowest_rate < 1
-    assert (config.epochs, config.image_augmentation) == (1, 0.25)
+    settings = Experiment(trainer.experiments, "run").settings()
+    assert settings.head_epochs == FINE_TUNING.head_epochs > 0
+    assert settings.lowest_rate == FINE_TUNING.lowest_rate < 1
+    assert (settings.epochs, settings.image_augmentation) == (1, 0.25)
 
 
 def test_the_recipe_for_the_head_alone_goes_through_to_the_heatmaps(trainer: Trainer) -> None:
@@ -200,7 +200,7 @@ def test_other_data_under_the_same_name_is_refused(trainer: Trainer) -> None:
         (["--weights", "/nowhere.pth"], 1, "no weight file"),
         (["--folds", "13"], 1, "too few"),
         (["--mode", "multi"], 2, "--mode multi"),
-        (["--ema", "1"], 2, "ema is 1.0"),
+        (["--ema", "1"], 2, "--ema must be 0 or more, and less than 1."),
         (["--vocab-json", "/nowhere.json"], 2, "no vocabulary file"),
         (["--experiment-name", "../x"], 2, "no name of an experiment"),
     ],
@@ -248,7 +248,7 @@ def test_a_disk_that_fills_up_leaves_no_checkpoint_and_the_same_command_goes_on(
 def test_one_way_at_a_time(trainer: Trainer) -> None:
     result = trainer.train("--queue", "--devices", "cpu,cpu")
     assert result.exit_code == 2
-    assert "one of --devices, --queue and torchrun" in result.stderr
+    assert "either --devices or --queue" in result.stderr
     without_broker = trainer.train("--queue")
     assert without_broker.exit_code == 2
     assert "BROKER_URL" in without_broker.stderr

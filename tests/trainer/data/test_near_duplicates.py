@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance
 
 from common.vision.preprocessing import Preprocessing
 from tests.trainer.pictures import draw
-from trainer.data.near_duplicates import MAX_DISTANCE, group_twins, hash_pictures
+from trainer.data.near_duplicates import MAX_DISTANCE, group_near_duplicates, hash_pictures
 
 SIDE = 128
 
@@ -48,36 +48,38 @@ def _stack(*images: Image.Image) -> torch.Tensor:
     ],
     ids=["compressed", "halved", "darker", "without colour", "cut"],
 )
-def test_a_changed_copy_is_a_twin(changed: Callable[[Image.Image], Image.Image]) -> None:
+def test_a_changed_copy_is_a_near_duplicate(changed: Callable[[Image.Image], Image.Image]) -> None:
     originals = [_photograph(seed) for seed in range(10)]
-    groups = group_twins(_stack(*originals, *map(changed, originals)))
+    groups = group_near_duplicates(_stack(*originals, *map(changed, originals)))
     assert groups[:10].tolist() == groups[10:].tolist()
     assert len(set(groups.tolist())) == 10
 
 
 @pytest.mark.parametrize("category", ["map", "textile", "toy"])
-def test_drawings_of_the_same_thing_are_no_twins(category: str) -> None:
+def test_drawings_of_the_same_thing_are_no_near_duplicates(category: str) -> None:
     drawings = [draw(category, seed) for seed in range(30)]
-    assert len(set(group_twins(_stack(*drawings)).tolist())) == 30
+    assert len(set(group_near_duplicates(_stack(*drawings)).tolist())) == 30
 
 
-def test_twins_of_twins_are_in_one_group() -> None:
+def test_near_duplicates_of_near_duplicates_are_in_one_group() -> None:
     cuts = [_photograph(0).crop((cut, 0, SIDE, SIDE)) for cut in range(0, 9)]
     pictures = _stack(*cuts, _photograph(1))
     first, *_, last, _ = bits = np.unpackbits(hash_pictures(pictures).view(np.uint8), axis=1)
     assert len(bits) == 10
     assert (first != last).sum() > MAX_DISTANCE
-    assert group_twins(pictures).tolist() == [0] * 9 + [1]
+    assert group_near_duplicates(pictures).tolist() == [0] * 9 + [1]
 
 
-def test_blank_pictures_are_twins_of_each_other_alone() -> None:
+def test_blank_pictures_are_near_duplicates_of_each_other_alone() -> None:
     blank = [Image.new("RGB", (SIDE, SIDE), colour) for colour in ("white", "white", "black")]
-    assert group_twins(_stack(_photograph(0), *blank)).tolist() == [0, 1, 1, 1]
+    assert group_near_duplicates(_stack(_photograph(0), *blank)).tolist() == [0, 1, 1, 1]
 
 
 def test_every_pair_is_compared_however_the_work_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     images = [_photograph(seed % 7) for seed in range(30)]
-    whole = group_twins(_stack(*images)).tolist()
+    whole = group_near_duplicates(_stack(*images)).tolist()
     monkeypatch.setattr("trainer.data.near_duplicates._PAIRS", 64)
     monkeypatch.setattr("trainer.data.near_duplicates._PICTURES", 4)
-    assert group_twins(_stack(*images)).tolist() == whole == [seed % 7 for seed in range(30)]
+    assert (
+        group_near_duplicates(_stack(*images)).tolist() == whole == [seed % 7 for seed in range(30)]
+    )

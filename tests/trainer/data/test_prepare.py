@@ -13,9 +13,9 @@ from common.errors import DatasetError, UsageError
 from tests.trainer.pictures import VOCABULARY, draw_folder
 from trainer.data.dataset import TrainingData, folder_data
 from trainer.data.prepare import COPY, DOUBTFUL, NEAR_DUPLICATE, Prepared, prepare
-from trainer.settings import TrainingConfig
+from trainer.settings import TrainingSettings
 
-CONFIG = TrainingConfig(folds=3, input_size=32)
+SETTINGS = TrainingSettings(folds=3, input_size=32)
 
 
 @pytest.fixture
@@ -24,8 +24,10 @@ def folder(tmp_path: Path) -> Path:
     return draw_folder(tmp_path / "data", 15)
 
 
-def _prepared(data: TrainingData, tmp_path: Path, config: TrainingConfig = CONFIG) -> Prepared:
-    return prepare(data, config, tmp_path / "cache", Console())
+def _prepared(
+    data: TrainingData, tmp_path: Path, settings: TrainingSettings = SETTINGS
+) -> Prepared:
+    return prepare(data, settings, tmp_path / "cache", Console())
 
 
 def _given_by(data: TrainingData, *providers: str) -> TrainingData:
@@ -47,7 +49,7 @@ def _compressed_copy(source: Path, target: Path) -> None:
 def test_the_same_data_and_seed_give_the_same_folds(folder: Path, tmp_path: Path) -> None:
     data = folder_data(folder, VOCABULARY)
     one, same = (_prepared(data, tmp_path).folds for _ in range(2))
-    other = _prepared(data, tmp_path, replace(CONFIG, seed=1)).folds
+    other = _prepared(data, tmp_path, SETTINGS.changed(seed=1)).folds
     assert str(one) == str(same)
     assert str(one) != str(other)
     assert sorted(np.concatenate([fold.test for fold in one])) == list(range(30))
@@ -64,14 +66,14 @@ def test_copies_and_near_duplicates_are_in_one_part_and_said(
         parts = fold.part_of(len(position))
         assert parts[position["map/000.png"]] == parts[position["map/copy.png"]]
         assert parts[position["toy/001.png"]] == parts[position["toy/smaller.jpg"]]
-    assert [twin.finding for twin in prepared.twins] == [NEAR_DUPLICATE] * 2 + [COPY] * 2
+    assert [each.finding for each in prepared.near_duplicates] == [NEAR_DUPLICATE] * 2 + [COPY] * 2
     assert "2 x near-duplicates, kept together: toy/001.png, toy/smaller" in capsys.readouterr().out
 
 
 def test_near_duplicates_in_two_categories_are_pointed_out(folder: Path, tmp_path: Path) -> None:
     _compressed_copy(folder / "toy" / "001.png", folder / "map" / "toy.jpg")
     prepared = _prepared(folder_data(folder, VOCABULARY), tmp_path)
-    assert {(twin.example, twin.finding, twin.like) for twin in prepared.twins} == {
+    assert {(each.example, each.finding, each.like) for each in prepared.near_duplicates} == {
         ("map/toy.jpg", DOUBTFUL, "toy/001.png (toy)"),
         ("toy/001.png", DOUBTFUL, "map/toy.jpg (map)"),
     }
@@ -103,7 +105,7 @@ def test_each_provider_is_tested_by_folds_that_learned_from_the_others(
     folder: Path, tmp_path: Path
 ) -> None:
     data = _given_by(folder_data(folder, VOCABULARY), "A", "B", "C")
-    prepared = _prepared(data, tmp_path, replace(CONFIG, group_by="provider"))
+    prepared = _prepared(data, tmp_path, SETTINGS.changed(group_by="provider"))
     examples = prepared.cached.data.examples
     of_parts = [
         [{examples[i].provider for i in part} for part in (f.training, f.validation, f.test)]
@@ -119,19 +121,19 @@ def test_records_without_provider_are_left_out_where_providers_count(
     folder: Path, tmp_path: Path
 ) -> None:
     data = _given_by(folder_data(folder, VOCABULARY), "A", "B", "C", "A", "")
-    prepared = _prepared(data, tmp_path, replace(CONFIG, group_by="provider"))
+    prepared = _prepared(data, tmp_path, SETTINGS.changed(group_by="provider"))
     (left_out,) = prepared.cached.data.left_out
     assert left_out.reason == "record without a data provider"
     assert len(left_out.keys) == 6
     with pytest.raises(UsageError, match="has no data providers"):
-        _prepared(_given_by(data, ""), tmp_path, replace(CONFIG, group_by="provider"))
+        _prepared(_given_by(data, ""), tmp_path, SETTINGS.changed(group_by="provider"))
 
 
 def test_multi_label_data_is_divided_by_every_label(folder: Path, tmp_path: Path) -> None:
     data = folder_data(folder, VOCABULARY)
     both = [replace(e, labels=(0, 1)) if i % 4 == 0 else e for i, e in enumerate(data.examples)]
     multi = replace(data, kind="multi", examples=tuple(both))
-    prepared = _prepared(multi, tmp_path, replace(CONFIG, kind="multi"))
+    prepared = _prepared(multi, tmp_path, SETTINGS.changed(kind="multi"))
     for fold in prepared.folds:
         tested = multi.targets[fold.test].sum(axis=0)
         assert np.abs(tested - multi.targets.sum(axis=0) / 3).max() < 2, tested

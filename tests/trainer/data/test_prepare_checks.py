@@ -12,10 +12,10 @@ from tests.trainer.pictures import VOCABULARY, draw_folder
 from trainer.data.dataset import TrainingData, folder_data
 from trainer.data.prepare import check_folds, check_trainable, examples_needed
 from trainer.data.split import make_folds
-from trainer.settings import TrainingConfig
+from trainer.settings import TrainingSettings
 
-TWO = TrainingConfig(folds=2)
-BY_PROVIDER = TrainingConfig(folds=3, group_by="provider")
+TWO = TrainingSettings(folds=2)
+BY_PROVIDER = TrainingSettings(folds=3, group_by="provider")
 
 
 @pytest.fixture
@@ -57,13 +57,13 @@ def test_copies_do_not_make_a_category_large_enough(folder: Path) -> None:
 def test_a_category_that_every_picture_has_is_refused(folder: Path) -> None:
     data = folder_data(folder, VOCABULARY)
     maps = tuple(replace(e, labels=tuple({0, *e.labels})) for e in data.examples)
-    with pytest.raises(DatasetError, match="every picture is map"):
-        check_trainable(replace(data, kind="multi", examples=maps), replace(TWO, kind="multi"))
+    with pytest.raises(DatasetError, match="every picture has map"):
+        check_trainable(replace(data, kind="multi", examples=maps), TWO.changed(kind="multi"))
 
 
 def test_data_of_another_kind_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match="--mode multi"):
-        check_trainable(folder_data(folder, VOCABULARY), replace(TWO, kind="multi"))
+        check_trainable(folder_data(folder, VOCABULARY), TWO.changed(kind="multi"))
 
 
 def test_a_folder_has_no_providers_to_group_by(folder: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_part_without_a_category_is_named(folder: Path) -> None:
     without_toys = replace(folds[1], test=folds[1].test[~data.targets[folds[1].test, 1]])
     with pytest.raises(DatasetError, match="Fold 2 of 2 has no picture of toy for test"):
         check_folds(data, [folds[0], without_toys], TWO)
-    check_folds(data, [folds[0], without_toys], replace(TWO, group_by="provider"))
+    check_folds(data, [folds[0], without_toys], TWO.changed(group_by="provider"))
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from trainer.data.prepare import (
     COPY,
     DOUBTFUL,
     NEAR_DUPLICATE,
-    list_twins,
+    list_near_duplicates,
     show_findings,
-    write_twins,
+    write_near_duplicates,
 )
 
 
@@ -39,9 +39,9 @@ def data() -> TrainingData:
 GROUPS = np.array([0, 0, 1, 1, 2, 2, 3])
 
 
-def test_twins_are_listed_with_the_doubtful_first(data: TrainingData) -> None:
-    twins = list_twins(data, GROUPS)
-    assert [(twin.example, twin.finding) for twin in twins] == [
+def test_near_duplicates_are_listed_with_the_doubtful_first(data: TrainingData) -> None:
+    found = list_near_duplicates(data, GROUPS)
+    assert [(each.example, each.finding) for each in found] == [
         ("e", DOUBTFUL),
         ("f", DOUBTFUL),
         ("c", NEAR_DUPLICATE),
@@ -49,23 +49,23 @@ def test_twins_are_listed_with_the_doubtful_first(data: TrainingData) -> None:
         ("a", COPY),
         ("b", COPY),
     ]
-    assert [twin.like for twin in twins[:2]] == ["f (toy)", "e (map)"]
+    assert [each.like for each in found[:2]] == ["f (toy)", "e (map)"]
 
 
 def test_the_console_shows_counts_and_the_first_few(
     data: TrainingData, capsys: pytest.CaptureFixture[str]
 ) -> None:
     less = data.without("picture unreadable (damaged)", ["x1", "x2", "x3", "x4"])
-    show_findings(less, list_twins(data, GROUPS), Console())
+    show_findings(less, list_near_duplicates(data, GROUPS), Console())
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "  4 x left out, picture unreadable (damaged): x1, x2, x3, ..."
     assert lines[1].endswith("look at their labels: e, f")
     assert len(lines) == 4
 
 
-def test_the_file_has_every_twin(data: TrainingData, tmp_path: Path) -> None:
-    write_twins(list_twins(data, GROUPS), tmp_path / "twins.csv")
-    with (tmp_path / "twins.csv").open(newline="") as file:
+def test_the_file_has_every_near_duplicate(data: TrainingData, tmp_path: Path) -> None:
+    write_near_duplicates(list_near_duplicates(data, GROUPS), tmp_path / "near_duplicates.csv")
+    with (tmp_path / "near_duplicates.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["example"] for row in rows] == list("efcdab")
     assert rows[-1] == {"example": "b", "finding": COPY, "like": "a (map)"}

@@ -1,4 +1,4 @@
-"""Folds: complete, stratified, and without twins on both sides."""
+"""Folds: complete, stratified, and without near-duplicates on both sides."""
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ def test_of_more_providers_than_folds_none_is_divided_and_no_part_is_empty() -> 
     assert all(tested)
 
 
-def test_a_twin_of_a_tested_picture_at_another_provider_is_unused() -> None:
+def test_a_near_duplicate_of_a_tested_picture_at_another_provider_is_unused() -> None:
     targets = np.eye(2, dtype=bool)[np.arange(60) % 2]
     groups = np.arange(60)
     groups[58] = groups[0]  # of provider 1 and 0

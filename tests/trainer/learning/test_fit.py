@@ -13,16 +13,14 @@ from common.errors import EnrichmentError, ModelError
 from common.vision.network import build_classifier
 from tests.trainer.pictures import draw
 from trainer.data.split import Fold
-from trainer.learning.fit import FoldData, predict_logits, train_fold
-from trainer.learning.state import Epoch, TrainingState
+from trainer.learning.fit import Epoch, FoldData, TrainingState, predict_logits, train_fold
 from trainer.running.fold import explaining_memory
-from trainer.settings import TrainingConfig
+from trainer.settings import TrainingSettings
 
-CONFIG = TrainingConfig(
+SETTINGS = TrainingSettings(
     architecture="shufflenet_v2_x0_5", input_size=32, epochs=3, batch_size=8, folds=2
 )
-WITH_EVERYTHING = replace(
-    CONFIG,
+WITH_EVERYTHING = SETTINGS.changed(
     head_epochs=1,
     lowest_rate=0.1,
     start_scale=0.75,
@@ -38,7 +36,7 @@ def data() -> FoldData:
     """40 pictures of two categories: 20 for training, 10 for validation, 10 for the test."""
     labels = torch.tensor([0, 1] * 20)
     pictures = [
-        CONFIG.preprocessing.to_uint8(draw(("map", "toy")[label], seed))
+        SETTINGS.preprocessing.to_uint8(draw(("map", "toy")[label], seed))
         for seed, label in enumerate(labels.tolist())
     ]
     fold = Fold(
@@ -51,19 +49,19 @@ def data() -> FoldData:
     return FoldData(pictures=torch.stack(pictures), targets=targets, kind="single", fold=fold)
 
 
-def _train(data: FoldData, folder: Path, config: TrainingConfig = CONFIG) -> TrainingState:
+def _train(data: FoldData, folder: Path, settings: TrainingSettings = SETTINGS) -> TrainingState:
     epochs: list[Epoch] = []
     state = train_fold(
-        data, config, device=CPU, resume=folder / "resume.pth", on_epoch=epochs.append
+        data, settings, device=CPU, resume=folder / "resume.pth", on_epoch=epochs.append
     )
     assert epochs == state.history
     return state
 
 
 def test_the_same_seed_gives_the_same_numbers(data: FoldData, tmp_path: Path) -> None:
-    config = WITH_EVERYTHING
-    one, same = (_train(data, tmp_path / name, config).history for name in ("one", "same"))
-    other = _train(data, tmp_path / "other", replace(config, seed=1)).history
+    settings = WITH_EVERYTHING
+    one, same = (_train(data, tmp_path / name, settings).history for name in ("one", "same"))
+    other = _train(data, tmp_path / "other", settings.changed(seed=1)).history
     assert one == same
     assert one != other
 
@@ -96,19 +94,19 @@ def test_a_resumed_training_ends_with_the_same_numbers(
 def test_the_best_weights_are_kept_and_training_stops_by_patience(
     data: FoldData, tmp_path: Path
 ) -> None:
-    config = replace(CONFIG, epochs=30, patience=2, learning_rate=0.02)
-    state = _train(data, tmp_path, config)
+    settings = SETTINGS.changed(epochs=30, patience=2, learning_rate=0.02)
+    state = _train(data, tmp_path, settings)
     assert len(state.history) == state.best_epoch.number + 2 < 30
-    logits = predict_logits(state.classifier, data.pictures, data.fold.validation, config)
+    logits = predict_logits(state.classifier, data.pictures, data.fold.validation, settings)
     loss = torch.nn.functional.cross_entropy(logits, data.targets[20:30]).item()
     assert loss == pytest.approx(state.best_epoch.validation_loss, rel=1e-4)
 
 
 def test_predictions_are_made_in_evaluation_mode_and_none_is_dropped(data: FoldData) -> None:
     classifier = build_classifier("shufflenet_v2_x0_5", classes=2).train()
-    together = predict_logits(classifier, data.pictures, np.arange(33), CONFIG)
+    together = predict_logits(classifier, data.pictures, np.arange(33), SETTINGS)
     one_by_one = [
-        predict_logits(classifier, data.pictures, np.array([i]), CONFIG) for i in range(33)
+        predict_logits(classifier, data.pictures, np.array([i]), SETTINGS) for i in range(33)
     ]
     # In training mode batch norm would mix the pictures of a batch.
     assert together.shape == (33, 2)
@@ -117,7 +115,7 @@ def test_predictions_are_made_in_evaluation_mode_and_none_is_dropped(data: FoldD
 
 def test_the_training_part_is_seen_in_training_mode(data: FoldData, tmp_path: Path) -> None:
     start = build_classifier("shufflenet_v2_x0_5", classes=2).state_dict()
-    state = _train(data, tmp_path, replace(CONFIG, epochs=1))
+    state = _train(data, tmp_path, SETTINGS.changed(epochs=1))
     counted = state.best["conv1.1.num_batches_tracked"]
     assert counted == start["conv1.1.num_batches_tracked"] + 3  # 20 pictures by 8
 
@@ -125,22 +123,22 @@ def test_the_training_part_is_seen_in_training_mode(data: FoldData, tmp_path: Pa
 def test_a_rare_category_gains_by_class_weights(data: FoldData, tmp_path: Path) -> None:
     rare = np.array([1, *range(0, 20, 2)])  # one toy among ten maps
     unbalanced = replace(data, fold=replace(data.fold, training=np.tile(rare, 4)))
-    config = replace(CONFIG, epochs=4, image_augmentation=0.0, patience=4)
+    settings = SETTINGS.changed(epochs=4, image_augmentation=0.0, patience=4)
 
-    def leaning_to_toys(config: TrainingConfig, folder: str) -> float:
-        state = _train(unbalanced, tmp_path / folder, config)
-        toys = predict_logits(state.classifier, data.pictures, np.arange(1, 40, 2), config)
+    def leaning_to_toys(settings: TrainingSettings, folder: str) -> float:
+        state = _train(unbalanced, tmp_path / folder, settings)
+        toys = predict_logits(state.classifier, data.pictures, np.arange(1, 40, 2), settings)
         return float((toys[:, 1] - toys[:, 0]).mean())
 
-    weighted = leaning_to_toys(replace(config, class_weights="inverse"), "weighted")
-    assert weighted > leaning_to_toys(config, "unweighted")
+    weighted = leaning_to_toys(settings.changed(class_weights="inverse"), "weighted")
+    assert weighted > leaning_to_toys(settings, "unweighted")
 
 
 def test_a_picture_may_have_several_categories_or_none(data: FoldData, tmp_path: Path) -> None:
     several = torch.stack([data.targets[:, 0], torch.ones(40), torch.zeros(40)], dim=1)
-    config = replace(CONFIG, kind="multi", learning_rate=0.01)
-    state = _train(replace(data, targets=several, kind="multi"), tmp_path, config)
-    logits = predict_logits(state.classifier, data.pictures, data.fold.validation, config)
+    settings = SETTINGS.changed(kind="multi", learning_rate=0.01)
+    state = _train(replace(data, targets=several, kind="multi"), tmp_path, settings)
+    logits = predict_logits(state.classifier, data.pictures, data.fold.validation, settings)
     loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, several[20:30]).item()
     assert loss == pytest.approx(state.best_epoch.validation_loss, rel=1e-4)
     assert (logits[:, 1] > 0).all()
@@ -152,13 +150,13 @@ def test_the_head_learns_first_on_the_features_of_the_given_weights(
 ) -> None:
     given = build_classifier("shufflenet_v2_x0_5", classes=5).state_dict()
     torch.save(given, tmp_path / "given.pth")
-    config = replace(CONFIG, weights=str(tmp_path / "given.pth"), head_epochs=2, epochs=1)
+    settings = SETTINGS.changed(weights=str(tmp_path / "given.pth"), head_epochs=2, epochs=1)
     states = []
 
     def look(epoch: Epoch) -> None:
         states.append(torch.load(tmp_path / "resume.pth", weights_only=True)["classifier"])
 
-    train_fold(data, config, device=CPU, resume=tmp_path / "resume.pth", on_epoch=look)
+    train_fold(data, settings, device=CPU, resume=tmp_path / "resume.pth", on_epoch=look)
     after_one = states[0]
     assert not torch.equal(after_one["fc.weight"], given["fc.weight"][:2])
     features = {name for name in given if not name.startswith("fc.")}
@@ -168,15 +166,15 @@ def test_the_head_learns_first_on_the_features_of_the_given_weights(
 def test_the_head_alone_learns_as_long_as_it_gets_better(data: FoldData, tmp_path: Path) -> None:
     given = build_classifier("shufflenet_v2_x0_5", classes=2).state_dict()
     torch.save(given, tmp_path / "given.pth")
-    config = replace(
-        CONFIG, weights=str(tmp_path / "given.pth"), head_epochs=5, epochs=0, patience=2
+    settings = SETTINGS.changed(
+        weights=str(tmp_path / "given.pth"), head_epochs=5, epochs=0, patience=2
     )
-    state = _train(data, tmp_path / "whole", config)
+    state = _train(data, tmp_path / "whole", settings)
     assert len(state.history) == 5
     learned = state.classifier.state_dict()
     features = {name for name in given if not name.startswith("fc.")}
     assert all(torch.equal(learned[name], given[name]) for name in features)
-    hasty = _train(data, tmp_path / "hasty", replace(config, patience=1, learning_rate=1.0))
+    hasty = _train(data, tmp_path / "hasty", settings.changed(patience=1, learning_rate=1.0))
     assert len(hasty.history) == hasty.best_epoch.number + 1 < 5
 
 
@@ -187,14 +185,14 @@ def test_a_loss_that_is_no_number_is_an_error_and_leaves_no_checkpoint(
     weights["conv1.0.weight"].fill_(float("nan"))
     torch.save(weights, tmp_path / "nan.pth")
     with pytest.raises(EnrichmentError, match=r"not a number.*--learning-rate"):
-        _train(data, tmp_path, replace(CONFIG, weights=str(tmp_path / "nan.pth")))
+        _train(data, tmp_path, SETTINGS.changed(weights=str(tmp_path / "nan.pth")))
     assert not (tmp_path / "resume.pth").exists()
 
 
 def test_weights_for_another_architecture_are_refused(data: FoldData, tmp_path: Path) -> None:
     torch.save(build_classifier("mobilenet_v2", classes=2).state_dict(), tmp_path / "other.pth")
     with pytest.raises(ModelError, match="another architecture"):
-        _train(data, tmp_path, replace(CONFIG, weights=str(tmp_path / "other.pth")))
+        _train(data, tmp_path, SETTINGS.changed(weights=str(tmp_path / "other.pth")))
 
 
 def test_too_large_batches_are_a_message_that_names_the_option(
@@ -207,23 +205,23 @@ def test_too_large_batches_are_a_message_that_names_the_option(
         targets=data.targets[:1].expand(20_000, 2),
         fold=replace(data.fold, training=np.arange(20_000)),
     )
-    config = replace(CONFIG, input_size=side, batch_size=20_000)
+    settings = SETTINGS.changed(input_size=side, batch_size=20_000)
     with (
         pytest.raises(EnrichmentError, match=r"memory of cpu .*--batch-size"),
-        explaining_memory(config, CPU),
+        explaining_memory(settings, CPU),
     ):
-        _train(many, tmp_path, config)
+        _train(many, tmp_path, settings)
 
 
 def test_the_device_too_says_in_words_that_its_memory_is_full() -> None:
     with (
         pytest.raises(EnrichmentError, match=r"memory of cuda .* 8 pictures .*--batch-size"),
-        explaining_memory(CONFIG, torch.device("cuda")),
+        explaining_memory(SETTINGS, torch.device("cuda")),
     ):
         raise torch.OutOfMemoryError("CUDA out of memory.")
     with (
         pytest.raises(RuntimeError, match="something else"),
-        explaining_memory(CONFIG, torch.device("cuda")),
+        explaining_memory(SETTINGS, torch.device("cuda")),
     ):
         raise RuntimeError("something else")
 
@@ -233,7 +231,7 @@ import resource, signal, sys
 from pathlib import Path
 import torch
 from common.errors import EnrichmentError, ModelError
-from trainer.learning.state import Epoch, TrainingState
+from trainer.learning.fit import Epoch, TrainingState
 
 layer = torch.nn.Linear(100, 100)
 state = TrainingState(classifier=layer, optimizer=torch.optim.AdamW(layer.parameters()))

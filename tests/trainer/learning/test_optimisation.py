@@ -15,7 +15,7 @@ from trainer.learning.optimisation import (
     set_rate,
     train_mode,
 )
-from trainer.settings import TrainingConfig
+from trainer.settings import TrainingSettings
 
 HEAD = {"fc.weight", "fc.bias"}
 
@@ -34,15 +34,15 @@ def test_the_learning_rate_rises_then_falls_to_nothing() -> None:
 
 
 def test_an_epoch_belongs_to_the_head_to_small_pictures_or_to_the_rest() -> None:
-    config = TrainingConfig(head_epochs=1, epochs=5, start_scale=0.5, input_size=128)
-    phases = [Phase.of(number, config) for number in range(1, 7)]
+    settings = TrainingSettings(head_epochs=1, epochs=5, start_scale=0.5, input_size=128)
+    phases = [Phase.of(number, settings) for number in range(1, 7)]
     assert [phase.head_only for phase in phases] == [True, *[False] * 5]
     assert [phase.size for phase in phases] == [64, 64, 64, 128, 128, 128]
     assert [(phase.done, phase.epochs) for phase in phases[:3]] == [(0, 1), (0, 5), (1, 5)]
     # Each step of the training has a rise and a fall of its own.
-    ends = [phases[0].learning_rate(99, 100, config), phases[-1].learning_rate(99, 100, config)]
-    assert max(ends) < 0.001 * config.learning_rate
-    assert phases[1].learning_rate(25, 100, config) == config.learning_rate
+    ends = [phases[0].learning_rate(99, 100, settings), phases[-1].learning_rate(99, 100, settings)]
+    assert max(ends) < 0.001 * settings.learning_rate
+    assert phases[1].learning_rate(25, 100, settings) == settings.learning_rate
 
 
 @pytest.mark.parametrize("architecture", ["shufflenet_v2_x0_5", "mobilenet_v2", "squeezenet1_1"])
@@ -57,7 +57,7 @@ def test_the_head_is_what_starts_new_or_else_the_last_layer(architecture: str) -
 
 
 def test_lower_layers_learn_more_gently(classifier: nn.Module) -> None:
-    optimizer = build_optimizer(classifier, HEAD, TrainingConfig(lowest_rate=0.01))
+    optimizer = build_optimizer(classifier, HEAD, TrainingSettings(lowest_rate=0.01))
     set_rate(optimizer, 0.5)
     rates = [group["lr"] for group in optimizer.param_groups]
     assert len(rates) == STAGES + 1
@@ -69,7 +69,7 @@ def test_lower_layers_learn_more_gently(classifier: nn.Module) -> None:
 
 
 def test_features_stay_as_they_are_while_the_head_learns(classifier: nn.Module) -> None:
-    optimizer = build_optimizer(classifier, HEAD, TrainingConfig())
+    optimizer = build_optimizer(classifier, HEAD, TrainingSettings())
     train_mode(classifier, optimizer, head_only=True)
     before = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
     _step(classifier, optimizer)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from common.vision.model import Kind
+from common.vision.kinds import Kind
 from trainer.learning.optimisation import Objective, category_weights, positive_weights, share_right
 
 

@@ -31,7 +31,7 @@ def test_a_run_recorded_twice_stands_there_once(engine: Engine) -> None:
         record_run(
             engine,
             name="run",
-            config={"folds": 1},
+            settings={"folds": 1},
             fingerprint="f",
             metrics={"accuracy": accuracy},
             checkpoints=[CheckpointRow(fold=0, path="c.pth", sha256="a" * 64, metrics={})],

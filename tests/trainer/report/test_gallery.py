@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.vision.model import Kind
+from common.vision.kinds import Kind
 from trainer.experiment import Experiment
 from trainer.report.gallery import choose_exhibits
 from trainer.scoring.predictions import Predictions

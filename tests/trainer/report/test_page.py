@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common.vision.model import Kind
+from common.vision.kinds import Kind
 from tests.browser import see
 from tests.trainer.experiments import copied, finished_experiment
 from trainer.experiment import Experiment

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from common.errors import ModelError
-from common.vision.model import Kind
+from common.vision.kinds import Kind
 from tests.trainer.experiments import copied
 from trainer.experiment import Experiment
 from trainer.report.page import category_table, overall_table, summarise, write_summary

@@ -6,7 +6,7 @@ from pathlib import Path
 from tensorboardX.proto.event_pb2 import Event
 
 from tests.trainer.experiments import HISTORY
-from trainer.learning.state import read_history
+from trainer.data.tables import read_records
 from trainer.report.plots import write_history
 
 
@@ -22,7 +22,9 @@ def _events(path: Path) -> list[Event]:
 
 def test_the_table_comes_back(tmp_path: Path) -> None:
     write_history(tmp_path, HISTORY)
-    assert read_history(tmp_path / "history.csv") == HISTORY
+    assert read_records(tmp_path / "history.csv") == [
+        {name: str(value) for name, value in vars(epoch).items()} for epoch in HISTORY
+    ]
     assert (tmp_path / "history.png").stat().st_size > 1000
 
 

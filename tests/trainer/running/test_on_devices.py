@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,7 +49,7 @@ def test_a_fold_that_fails_ends_the_others_and_says_why(labelled: Path) -> None:
     weights = build_classifier("shufflenet_v2_x0_5", classes=2).state_dict()
     weights["conv1.0.weight"].fill_(float("nan"))
     torch.save(weights, labelled.parent / "nan.pth")
-    assignment = begun(labelled, replace(QUICK, weights=str(labelled.parent / "nan.pth")))
+    assignment = begun(labelled, QUICK.changed(weights=str(labelled.parent / "nan.pth")))
     with pytest.raises(EnrichmentError, match="not a number any more"):
         list(run_side_by_side([0, 1], assignment, devices=[CPU, CPU]))
     assert not multiprocessing.active_children()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from common.vision.model import Kind
+from common.vision.kinds import Kind
 from trainer.scoring.calibration import RANGE, at_temperature, calibration, fit_temperature
 from trainer.scoring.metrics import Probabilities, Targets
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.vision.model import Kind
-from trainer.scoring.predictions import Predictions, read_predictions, write_predictions
+from common.vision.kinds import Kind
+from trainer.scoring.predictions import Predictions, asserted, read_predictions, write_predictions
 
 HOSTILE = ('a,b;"c"', "line\nbreak", "Karten & Pläne", "example")
 
@@ -47,3 +47,9 @@ def test_no_examples_are_no_lines(tmp_path: Path) -> None:
     )
     write_predictions(tmp_path / "p.csv", nothing, ("a", "b"), "single")
     assert read_predictions(tmp_path / "p.csv").probabilities.shape == (0, 2)
+
+
+def test_a_tie_asserts_one_category() -> None:
+    probabilities = np.full((2, 3), 1 / 3, dtype=np.float32)
+    assert asserted(probabilities, "single").sum(axis=1).tolist() == [1, 1]
+    assert not asserted(probabilities, "multi").any()

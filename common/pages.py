@@ -1,0 +1,47 @@
+"""What the HTML pages for curators share: their template engine, pictures and links to records.
+
+A page is one file that needs nothing else. The template engine escapes all texts from outside
+(labels, IDs, reasons), and each template's own policy forbids scripts and every request.
+"""
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common.errors import UsageError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_RECORD_PAGE = "https://www.europeana.eu/item"
+
+
+def template_engine(folder: Path) -> "Environment":
+    """The engine for the templates in a folder; it has the filter `number`, as in 1,234.
+
+    Raises:
+        UsageError: Jinja2 is not installed.
+    """
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # an extra
+    except ImportError as error:
+        raise UsageError("The page needs Jinja2: pip install '.[explain]'.") from error
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = "{:,}".format
+    return environment
+
+
+def data_uri(content: bytes, media_type: str) -> str:
+    """A URI that holds the whole content of a file."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def record_page(record_id: str) -> str:
+    """The web page of a record at Europeana."""
+    return _RECORD_PAGE + record_id

@@ -1,0 +1,85 @@
+"""Tables: the CSV files of an experiment, and what is said when one of its files is damaged."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from common.errors import ModelError
+from common.files import write_atomically
+
+
+def write_table(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows as CSV, the first of them the header.
+
+    Raises:
+        EnrichmentError: the disk is full or refuses.
+    """
+    write_atomically(path, as_csv(rows))
+
+
+def as_csv(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as text, a line for each."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
+
+
+def read_table(path: Path) -> list[list[str]]:
+    """The rows of a CSV file, the header first, all of the same length.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError, csv.Error: the file is damaged.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    if not rows:
+        raise ValueError("it is empty")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(rows[0]):
+            raise ValueError(f"row {number} is not as long as the header")
+    return rows
+
+
+def read_records(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file by the names in its header.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError, csv.Error: the file is damaged.
+    """
+    header, *rows = read_table(path)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+@contextmanager
+def parsing(path: Path) -> Iterator[Path]:
+    """Turn the errors of reading and parsing one file into errors for its user.
+
+    Parsers raise ValueErrors for damaged content: pydantic, JSON, Unicode and numbers.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    try:
+        yield path
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"There is no {path}: the experiment is not finished; train it to the end."
+        ) from error
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, csv.Error) as error:
+        raise ModelError(f"{path} is damaged: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
