@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+LOCK := requirements.lock
 # A catalogue of photographs may come with features to start the training from.
 WEIGHTS ?= $(if $(CATALOG),$(wildcard $(CATALOG)/../../weights/mobilenet_v2_features.safetensors))
 # Threads that wait for each other should sleep: spinning trebles the time on a machine that is busy.
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check docs format clean
+.PHONY: help demo test chaos check docs format lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,14 +39,22 @@ format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+lock: $(BIN)/uv ## Pin what pyproject.toml asks for in requirements.lock; UPGRADE=1 takes the newest versions
+	$(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --output-file=$(LOCK) pyproject.toml
+
 clean: ## Remove what these commands made
 	rm -rf $(VENV) .demo *.egg-info build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.11 ..." >&2; exit 2; }
 	@echo "Installing into $(VENV) (a few minutes, once) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[dev]'
 	@touch $@
+
+# Not by way of $(INSTALLED): a lock that no longer fits pyproject.toml cannot be installed by.
+$(BIN)/uv:
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --constraint $(LOCK) uv
