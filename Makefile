@@ -20,8 +20,8 @@ demo: $(INSTALLED) ## Walk the whole path, harvest to enrichments; CATALOG=folde
 	@WEIGHTS="$(WEIGHTS)" $(BIN)/python -m deploy.local --data .demo/services -- $(BIN)/python -m deploy.demo
 
 # Three processes keep two cores busy, since tests wait more than they compute; a file stays whole.
-test: $(INSTALLED) ## Run all tests, on a Postgres and a Valkey of their own
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+test: $(INSTALLED) ## Run all tests, on a Postgres and a Valkey of their own, and measure what they cover
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=
 
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random, over 10,000 records
 	CHAOS_RECORDS=10000 $(BIN)/pytest tests/chaos
@@ -43,7 +43,8 @@ lock: $(BIN)/uv ## Pin what pyproject.toml asks for in requirements.lock; UPGRAD
 	$(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --output-file=$(LOCK) pyproject.toml
 
 clean: ## Remove what these commands made
-	rm -rf $(VENV) .demo *.egg-info build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .demo *.egg-info build .mypy_cache .ruff_cache \
+	  .pytest_cache .coverage .coverage.* .import_linter_cache .hypothesis
 
 $(INSTALLED): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
