@@ -1,5 +1,6 @@
 """The lock of versions, which Makefile, CI and images install by."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -50,3 +51,12 @@ def test_nothing_is_installed_without_the_lock(file: str) -> None:
     free = [line for line in installing if "--constraint requirements.lock" not in line]
     assert [line for line in free if not line.endswith("--upgrade pip")] == []
     assert len(installing) > len(free)
+
+
+def test_renovate_finds_the_lock_and_the_command_that_makes_it() -> None:
+    (pattern,) = json.loads((ROOT / "renovate.json").read_text())["pip-compile"][
+        "managerFilePatterns"
+    ]
+    assert re.search(pattern.strip("/"), "requirements.lock")
+    command = "uv pip compile --output-file=requirements.lock pyproject.toml"
+    assert LINES[1].removeprefix("#").strip() == command, "it knows few options: see [tool.uv.pip]"
