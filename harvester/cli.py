@@ -1,4 +1,4 @@
-"""The command `harvester`: which commands there are; their arguments are in `commands`."""
+"""The command `harvester`: its list of commands; `commands` has their arguments."""
 
 from common.process.command import command_group
 from harvester.commands.datasets import datasets
@@ -9,7 +9,7 @@ from harvester.commands.tables import export, import_table
 from harvester.commands.vocabulary import vocabulary
 
 app = command_group(
-    "Collects records, labels and images from Europeana as datasets to learn from.\n\n"
+    "Collects records, labels and images from Europeana as datasets for training.\n\n"
     "Reads DATABASE_URL, EUROPEANA_API_KEY, EUROPEANA_API_URL and IMAGE_DIR."
 )
 for command in (records, images, placeholders, export):

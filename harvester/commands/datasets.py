@@ -24,13 +24,13 @@ from harvester.datasets.operations import (
 )
 from harvester.datasets.plot import plot_dataset
 
-_ROWS = 20  # of a table of counts
+_ROWS = 20  # that a table of counts shows
 
-datasets = command_group("Look at datasets, combine, divide and remove them.")
+datasets = command_group("List, combine, divide and remove datasets.")
 
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
 First = Annotated[str, typer.Argument(help="Name of a dataset.")]
-Second = Annotated[str, typer.Argument(help="Name of another.")]
+Second = Annotated[str, typer.Argument(help="Name of another dataset.")]
 NewName = Annotated[str, typer.Option("--name", help="Name of the dataset to make.")]
 
 
@@ -48,11 +48,11 @@ def list_() -> None:
 @datasets.command()
 def show(
     name: Name,
-    plot: Annotated[Path | None, typer.Option(help="Draw the counts into this PNG file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Also draw the counts as a PNG file.")] = None,
 ) -> None:
     """Count the records of a dataset by category, data provider, rights and picture.
 
-    A record with several categories counts under each.
+    A record with several categories counts once for each of them.
 
     Example: harvester datasets show dataset_3000 --plot dataset_3000.png
     """
@@ -61,14 +61,14 @@ def show(
     _print_counts("category", counts.categories, counts.records)
     _print_counts("data provider", counts.providers, counts.records)
     _print_counts("rights", counts.rights, counts.records)
-    _print_counts("picture", counts.images, counts.records)
+    _print_counts("picture", counts.pictures, counts.records)
     if plot:
         plot_dataset(counts, plot)
 
 
 @datasets.command()
 def merge(first: First, second: Second, name: NewName) -> None:
-    """Make a dataset of the records of either; one in both gets the labels of both.
+    """Make a dataset of the records of two datasets; shared records get the labels of both.
 
     Example: harvester datasets merge harvested given --name all
     """
@@ -77,7 +77,7 @@ def merge(first: First, second: Second, name: NewName) -> None:
 
 @datasets.command()
 def subtract(first: First, second: Second, name: NewName) -> None:
-    """Make a dataset of the records of the first that the second does not have.
+    """Make a dataset of the records of the first dataset that are not in the second.
 
     Example: harvester datasets subtract dataset_3000 eval --name training
     """
@@ -87,11 +87,15 @@ def subtract(first: First, second: Second, name: NewName) -> None:
 @datasets.command()
 def split(
     name: Name,
-    fractions: Annotated[str, typer.Option(help="Of each part, comma-separated: 0.8,0.2")],
-    names: Annotated[str, typer.Option(help="Of each part, comma-separated: training,eval")],
-    seed: Annotated[int, typer.Option(help="Another seed, another draw.")] = 0,
+    fractions: Annotated[
+        str, typer.Option(help="The fraction of each part, comma-separated: 0.8,0.2")
+    ],
+    names: Annotated[
+        str, typer.Option(help="The name of each part, comma-separated: training,eval")
+    ],
+    seed: Annotated[int, typer.Option(help="Another seed draws other parts.")] = 0,
 ) -> None:
-    """Divide a dataset at random into new ones, every combination of labels in proportion.
+    """Divide a dataset at random into new ones; each keeps the proportions of the labels.
 
     Example: harvester datasets split all --fractions 0.8,0.2 --names training,eval --seed 1
     """
@@ -103,9 +107,11 @@ def split(
 
 @datasets.command()
 def remove(name: Name) -> None:
-    """Remove a dataset, and how far its harvest had come; its records and pictures stay."""
+    """Remove a dataset and the progress of its harvest; its records and pictures stay."""
     records = remove_dataset(open_store(), name)
-    Console().print(f"Removed dataset {name} of {records:,} records; they stay.", markup=False)
+    Console().print(
+        f"Removed dataset {name}. Its {records:,} records stay in the store.", markup=False
+    )
 
 
 def _parts(names: str, fractions: str) -> dict[str, Decimal]:
@@ -114,10 +120,10 @@ def _parts(names: str, fractions: str) -> dict[str, Decimal]:
     except InvalidOperation:
         shares = []
     if not shares or not all(share.is_finite() for share in shares):
-        raise UsageError(f"--fractions are numbers such as 0.8,0.2, not {fractions!r}.")
+        raise UsageError(f"--fractions takes numbers such as 0.8,0.2, not {fractions!r}.")
     parts = [name.strip() for name in names.split(",")]
     if len(set(parts)) != len(parts) or len(parts) != len(shares):
-        raise UsageError("Give as many --fractions as --names, and no name twice.")
+        raise UsageError("Give as many --fractions as --names, and each name once.")
     return dict(zip(parts, shares, strict=True))
 
 

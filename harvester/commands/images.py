@@ -19,45 +19,51 @@ from harvester.pictures.folders import place_pictures
 from harvester.pictures.harvest import DEFAULT_MAX_SIDE, PictureOptions, harvest_pictures
 from harvester.pictures.report import HostReport, PictureCount, count_pictures, report_hosts
 
+SavingDir = Annotated[
+    Path | None,
+    typer.Option(help="Also place the pictures of single-label records here, by category."),
+]
+Picture = Annotated[
+    PictureChoice,
+    typer.Option(
+        help="Europeana's 400-pixel thumbnail, the provider's file, or (auto) the file, and the "
+        "thumbnail if that fails. Records that failed with another choice are tried again."
+    ),
+]
+Connections = Annotated[int, typer.Option(min=1, max=1024, help="Downloads at a time.")]
+MaxSide = Annotated[
+    int,
+    typer.Option(
+        min=32,
+        help="Longest side of a stored picture, in pixels. The default is twice the input size of "
+        "usual classifiers.",
+    ),
+]
+Original = Annotated[
+    bool,
+    typer.Option("--original", help="Keep each file as it came, whatever its size and format."),
+]
+ReportOnly = Annotated[
+    bool,
+    typer.Option("--report", help="Fetch nothing; show which pictures are missing, and why."),
+]
+
 
 def images(
     name: DatasetName,
-    saving_dir: Annotated[
-        Path | None,
-        typer.Option(help="Also place the pictures of single-label records here, by category."),
-    ] = None,
-    picture: Annotated[
-        PictureChoice,
-        typer.Option(
-            help="Europeana's 400-pixel thumbnail, the provider's file, or the file and where that "
-            "fails the thumbnail. Records that failed by another choice are tried again."
-        ),
-    ] = PictureChoice.AUTO,
-    connections: Annotated[
-        int, typer.Option(min=1, max=1024, help="Downloads at a time.")
-    ] = CONNECTIONS,
-    max_side: Annotated[
-        int,
-        typer.Option(
-            min=32,
-            help="Longer side of a stored picture, in pixels, at most. The default is twice what "
-            "usual classifiers see.",
-        ),
-    ] = DEFAULT_MAX_SIDE,
-    original: Annotated[
-        bool,
-        typer.Option("--original", help="Keep each file as it came, whatever its size and format."),
-    ] = False,
-    report: Annotated[
-        bool,
-        typer.Option("--report", help="Fetch nothing; show by host what is missing, and why."),
-    ] = False,
+    saving_dir: SavingDir = None,
+    picture: Picture = PictureChoice.AUTO,
+    connections: Connections = CONNECTIONS,
+    max_side: MaxSide = DEFAULT_MAX_SIDE,
+    original: Original = False,
+    report: ReportOnly = False,
 ) -> None:
     """Fetch the pictures of a dataset into IMAGE_DIR.
 
-    Every record ends with a picture or a reason. What may pass (a host that is down, a limit) is
-    put off: the same command tries it again when it is due. Pictures larger than --max-side are
-    stored smaller, as JPEG. Pictures that stand in for missing ones are set aside.
+    Every record ends with a picture or a reason. Failures that may pass (a host that is down, a
+    limit) are put off: the same command tries them again when they are due. Pictures larger than
+    --max-side are stored smaller, as JPEG. Placeholders, which stand in for missing pictures, are
+    set aside.
 
     Example: harvester images --name dataset_3000 --saving-dir training_data
     """
@@ -96,7 +102,7 @@ def _show_counts(counts: Sequence[PictureCount]) -> None:
     Console().print(table)
     if not any(count.state == ImageState.STORED for count in counts):
         raise EnrichmentError(
-            "No picture was obtained; the reasons are in the table, and by host with --report."
+            "No picture was stored. The table has the reasons; --report has them by host."
         )
 
 

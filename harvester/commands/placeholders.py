@@ -13,16 +13,16 @@ from harvester.pictures.placeholders import judge, judged_pictures
 
 def placeholders(
     picture: Annotated[
-        list[str] | None, typer.Option(help="SHA-256 of one that is a true picture; repeatable.")
+        list[str] | None, typer.Option(help="SHA-256 of a true picture; may be repeated.")
     ] = None,
     placeholder: Annotated[
-        list[str] | None, typer.Option(help="SHA-256 of one that stands in; repeatable.")
+        list[str] | None, typer.Option(help="SHA-256 of a placeholder; may be repeated.")
     ] = None,
 ) -> None:
-    """List the pictures that stand in for missing ones, and overrule what was found.
+    """List the placeholders, which stand in for missing pictures, and correct the list.
 
-    `harvester images` takes the same bytes under five URLs or more for such a picture. What is
-    said here holds against that, from the next run of `harvester images` on.
+    `harvester images` takes a picture for a placeholder if five URLs or more have the same bytes.
+    Your verdict overrules that, from the next run of `harvester images` on.
 
     Example: harvester placeholders --picture 3f5a...
     """

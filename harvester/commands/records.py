@@ -18,14 +18,15 @@ from harvester.commands.options import DatasetName, VocabJson
 from harvester.records.category import CategoryOutcome, HarvestPlan
 from harvester.records.given import GivenOutcome, harvest_given
 from harvester.records.labelling import Labelling, Mode
-from harvester.records.list_report import ListReport
+from harvester.records.list_report import LineOutcome, ListReport
 from harvester.records.search import harvest_records, open_dataset
 from harvester.records.update import UpdateOutcome, update_records
 
 REUSABILITIES = ("open", "restricted", "permission")
-SHOWN = 10  # records that are gone from Europeana
+ALL_REUSABILITIES = ",".join(REUSABILITIES)
+SHOWN = 10  # records that Europeana no longer has
 
-OUTCOMES = {  # of the lines of a list, as the report has them
+OUTCOMES: dict[LineOutcome, str] = {
     "labelled": "in the dataset, with the vocabulary concepts that the record has",
     "unlabelled": "stored, but the record has no concept of the vocabulary",
     "several": "stored, but the record has several concepts, and --mode is single",
@@ -37,68 +38,72 @@ OUTCOMES = {  # of the lines of a list, as the report has them
     "blank": "nothing on the line",
 }
 
+RecordsPerCategory = Annotated[int, typer.Option(min=1, help="Records to take for each category.")]
+Reusability = Annotated[str, typer.Option(help="Rights to admit, comma-separated.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, help="Take a random sample; the same seed gives the same sample."),
+]
+LabelMode = Annotated[
+    Mode,
+    typer.Option(
+        help="multi: records enter with all their vocabulary concepts. single: only records with "
+        "exactly one concept enter. A record of two categories enters for neither and does not "
+        "count towards --n."
+    ),
+]
+Ids = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Take the records listed here instead of searching: one record ID, item URI or "
+        "portal URL a line; - for standard input.",
+    ),
+]
+LinesReport = Annotated[
+    Path | None,
+    typer.Option(
+        help="With --ids: CSV file with the outcome of each line. [default: NAME.report.csv]"
+    ),
+]
+Update = Annotated[
+    bool,
+    typer.Option(
+        "--update",
+        help="Read the records of the dataset again if the last time was 12 hours ago or longer. "
+        "Then repeat the finished searches, for new records.",
+    ),
+]
+
 
 def records(
     name: DatasetName,
     vocab_json: VocabJson = Path("vocabulary.json"),
-    n: Annotated[int, typer.Option(min=1, help="Records to take for each category.")] = 1000,
-    reusability: Annotated[str, typer.Option(help="Rights to admit, comma-separated.")] = ",".join(
-        REUSABILITIES
-    ),
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, help="Take a random sample, the same for the same seed."),
-    ] = None,
-    mode: Annotated[
-        Mode,
-        typer.Option(
-            help="multi: records enter with all their vocabulary concepts. single: only records "
-            "with exactly one enter; a record of two categories enters for neither and does not "
-            "count towards --n."
-        ),
-    ] = "multi",
-    ids: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Take the records listed here instead of searching: one record ID, item URI or "
-            "portal URL a line; - for standard input.",
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            help="With --ids: CSV file that tells what became of each line. "
-            "[default: NAME.report.csv]"
-        ),
-    ] = None,
-    update: Annotated[
-        bool,
-        typer.Option(
-            "--update",
-            help="Read the records of the dataset again if that was 12 hours ago or longer, then "
-            "repeat searches that had found all there was, for what is new.",
-        ),
-    ] = False,
+    n: RecordsPerCategory = 1000,
+    reusability: Reusability = ALL_REUSABILITIES,
+    seed: Seed = None,
+    mode: LabelMode = "multi",
+    ids: Ids = None,
+    report: LinesReport = None,
+    update: Update = False,
 ) -> None:
     """Search Europeana for images of each category and store them as a dataset.
 
-    Goes on where it stopped, however it stopped; repeating a finished harvest changes nothing,
-    a larger --n adds to it. Without --seed neighbours in the order of the IDs are taken, which
-    are from few data providers: to train, give a seed.
+    An interrupted harvest continues where it stopped. Repeating a finished harvest changes
+    nothing; a larger --n adds to it. Without --seed the records are neighbours in the order of
+    their IDs, from few data providers: give a seed if you want to train.
 
-    With --ids the records of a list are taken. Moved records enter under their present ID.
-    Records without a concept of the vocabulary are stored and reported, but do not enter the
-    dataset. The report is also the memory of the run: the same command goes on behind its last
-    line, and removing the report makes it begin anew.
+    --ids takes the records of a list. Moved records enter under their present ID. Records without
+    a concept of the vocabulary are stored and reported, but do not enter the dataset. The same
+    command continues after the last line of the report; remove the report to start again.
 
     Examples: harvester records --n 3000 --name dataset_3000 --seed 1 ·
     harvester records --ids ids.txt --name mine · harvester records --name dataset_3000 --update
     """
     if ids is not None and (update or seed is not None):
-        raise UsageError("--ids takes the records of a list: leave out --update and --seed.")
+        raise UsageError("--ids goes neither with --update nor with --seed.")
     if ids is None and report is not None:
-        raise UsageError("--report is of the lines of a list: it needs --ids.")
+        raise UsageError("--report needs --ids: it has the outcome of each line of a list.")
     labelling = Labelling(load_vocabulary(vocab_json), mode)
     plan = HarvestPlan(
         name=name,
@@ -139,7 +144,7 @@ def _search(api: EuropeanaApi, plan: HarvestPlan) -> None:
 def _reusabilities(given: str) -> tuple[str, ...]:
     chosen = tuple(value.strip() for value in given.split(","))
     if unknown := [value for value in chosen if value not in REUSABILITIES]:
-        raise UsageError(f"--reusability knows {', '.join(REUSABILITIES)}, but not {unknown[0]!r}.")
+        raise UsageError(f"--reusability takes {', '.join(REUSABILITIES)}, not {unknown[0]!r}.")
     return chosen
 
 
@@ -151,7 +156,7 @@ def _report_categories(outcomes: Sequence[CategoryOutcome]) -> None:
     if failed := [outcome for outcome in outcomes if outcome.failed]:
         raise ApiError(
             f"{len(failed)} of {len(outcomes)} categories failed, the first with: "
-            f"{failed[0].remark} The same command goes on where it was."
+            f"{failed[0].remark} The same command continues where it stopped."
         )
     if not any(outcome.labelled for outcome in outcomes):
         raise ApiError("No record was harvested: Europeana has none for these categories.")
@@ -163,13 +168,13 @@ def _report_lines(outcome: GivenOutcome, report: Path) -> None:
         if count := outcome.lines[name]:
             table.add_row(f"{count:,}", name, meaning)
     table.add_section()
-    table.add_row(f"{outcome.lines.total():,}", "in all", f"each is told of in {report}")
+    table.add_row(f"{outcome.lines.total():,}", "in all", f"{report} has the outcome of each")
     console = Console()
     console.print(table)
     if outcome.moved:
-        console.print(f"Lines with an ID from before Europeana moved the record: {outcome.moved:,}")
+        console.print(f"Lines with a former ID of a record that Europeana moved: {outcome.moved:,}")
     if not outcome.lines["labelled"]:
-        raise EnrichmentError("No record of the list entered the dataset; the table says why.")
+        raise EnrichmentError("No record of the list entered the dataset; see the table.")
 
 
 def _report_update(outcome: UpdateOutcome) -> None:

@@ -36,20 +36,20 @@ def import_table(
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Where the fate of each line goes, as CSV. Default: FILE's name in the "
-            "current folder, ending in .report.csv."
+            help="CSV file for the fate of each line. Default: the name of FILE, ending in "
+            ".report.csv, in the current folder."
         ),
     ] = None,
 ) -> None:
-    """Read records and labels from a CSV file into a dataset, and account for every line.
+    """Read records and labels from a CSV file into a dataset, and report the fate of every line.
 
     Columns are found by name: ID or URI, category or skos_concept, and URL. A line is taken,
-    repaired where it is beyond doubt what was meant, or rejected. A record on several lines gets
-    the labels of all of them. A line broken into several by a quoted cell counts as one, by the
-    number of its first.
+    repaired if its meaning is beyond doubt, or rejected. A record on several lines gets the labels
+    of all of them. A row that a quoted cell breaks over several lines has the number of its first
+    line.
 
-    What was harvested is not overwritten. Importing again changes nothing; into a dataset that
-    exists, the lines are added.
+    Harvested values are not overwritten. A second import of the same file changes nothing. An
+    existing dataset keeps its records and gets those of the file.
 
     Example: harvester import eval_dataset.csv --name eval
     """
@@ -62,7 +62,7 @@ def import_table(
     outcome = import_dataset(open_store(), plan)
     _report_fates(outcome, plan)
     if not outcome.usable:
-        raise EnrichmentError(f"No line of {file} could be taken; see {plan.report}.")
+        raise EnrichmentError(f"No line of {file} was taken; see {plan.report}.")
 
 
 def _report_fates(outcome: ImportOutcome, plan: TableImport) -> None:
@@ -78,7 +78,7 @@ def _report_fates(outcome: ImportOutcome, plan: TableImport) -> None:
             findings.add_row(fate, column, what, f"{lines:,}")
         console.print(findings)
     if outcome.moved:
-        console.print(f"{outcome.moved:,} lines name a record by an ID that it no longer has.")
+        console.print(f"{outcome.moved:,} lines have a former ID of a record.")
     if outcome.usable:
         console.print(f"Dataset {plan.name} has {outcome.records:,} records now.")
     console.print(f"The fate of each line is in {plan.report}", soft_wrap=True, markup=False)

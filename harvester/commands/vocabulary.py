@@ -14,7 +14,7 @@ from common.process.settings import ApiSettings
 from harvester.commands.options import VocabJson
 from harvester.vocabulary_check import VocabularyFinding, check_vocabulary
 
-vocabulary = typer.Typer(help="Look after the vocabulary file.", no_args_is_help=True)
+vocabulary = typer.Typer(help="Check the vocabulary file.", no_args_is_help=True)
 
 
 @vocabulary.command()
@@ -23,16 +23,16 @@ def check(
     online: Annotated[
         bool,
         typer.Option(
-            "--online", help="Also ask Europeana's Entity API for merged and vanished concepts."
+            "--online", help="Also ask Europeana's Entity API about merged and vanished concepts."
         ),
     ] = False,
 ) -> None:
-    """Say what is wrong with a vocabulary file, and what to do about each label.
+    """Check a vocabulary file, and give advice on each label with a problem.
 
-    Ends with 1 where something must change. Concept URIs in the form of before 2022 (`/base/`)
-    are read as today's, so they are told, but need no change. With --online a concept that was
-    merged into another, or that vanished, must change; those of other vocabularies (AAT) are
-    searched for as they are, whether or not Europeana has a concept of its own for them.
+    The exit code is 1 if something must change. Concept URIs in the form used before 2022
+    (`/base/`) are read as today's form: they are listed, but need no change. With --online a
+    concept that was merged into another, or that vanished, must change. Concepts of other
+    vocabularies (AAT) may stay, even if Europeana has no concept of its own for them.
 
     Example: harvester vocabulary check --vocab-json vocabulary.json --online
     """
@@ -57,4 +57,4 @@ def _report(path: Path, findings: Sequence[VocabularyFinding]) -> None:
         table.add_row(finding.label, finding.uri, finding.finding, finding.advice, urgent)
     console.print(table)
     if changes := sum(finding.must_change for finding in findings):
-        raise EnrichmentError(f"{path}: {changes} of {len(findings)} findings must be changed.")
+        raise EnrichmentError(f"{path}: {changes} of {len(findings)} findings must be fixed.")

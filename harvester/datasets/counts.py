@@ -1,4 +1,4 @@
-"""A dataset in numbers: its records by category, data provider, rights and picture."""
+"""The counts of a dataset: its records by category, data provider, rights and picture."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ _BY_PROVIDER = text(f"""
 _BY_RIGHTS = text(f"""
     SELECT record.rights, count(*) FROM ({_RECORDS}) AS item JOIN record USING (id) GROUP BY 1
 """)
-_BY_IMAGE = text(f"""
+_BY_PICTURE = text(f"""
     SELECT CASE image.state WHEN 'stored' THEN 'stored, ' || image.source
                             WHEN 'failed' THEN 'failed, ' || image.reason
                             WHEN 'deferred' THEN 'deferred, ' || image.reason
@@ -39,9 +39,9 @@ _BY_IMAGE = text(f"""
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetCounts:
-    """How many of a dataset's records have what, the most frequent first.
+    """The counts of a dataset's records, the largest first.
 
-    A record counts once under each of its categories, and once in each of the other counts.
+    A record counts once for each of its categories, and once in each other count.
     """
 
     name: str
@@ -49,7 +49,7 @@ class DatasetCounts:
     categories: Mapping[str, int]
     providers: Mapping[str, int]
     rights: Mapping[str, int]
-    images: Mapping[str, int]
+    pictures: Mapping[str, int]
 
 
 def count_dataset(engine: Engine, name: str) -> DatasetCounts:
@@ -66,7 +66,7 @@ def count_dataset(engine: Engine, name: str) -> DatasetCounts:
             categories=_counts(connection, _BY_CATEGORY, dataset),
             providers=_counts(connection, _BY_PROVIDER, dataset),
             rights=_by_class(_counts(connection, _BY_RIGHTS, dataset)),
-            images=_counts(connection, _BY_IMAGE, dataset),
+            pictures=_counts(connection, _BY_PICTURE, dataset),
         )
 
 

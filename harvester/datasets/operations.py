@@ -1,4 +1,4 @@
-"""Datasets: made, combined, divided and removed, each by one statement within Postgres."""
+"""Make, combine, divide and remove datasets, each with one statement in Postgres."""
 
 import re
 from collections.abc import Mapping
@@ -40,9 +40,10 @@ _SUBTRACT = text("""
         SELECT FROM dataset_item AS other
         WHERE other.dataset_id = :second AND other.record_id = item.record_id)
 """)
-# Each stratum, a set of labels, is spread evenly over 0..1 in an order drawn by the seed; the
-# union in that order is cut at the bounds. So the parts have exactly their sizes, each stratum is
-# divided in the same proportion, and strata of one record fall to the parts by chance.
+# A stratum is the records with the same labels. Each stratum is spread evenly over 0..1, in an
+# order that the seed draws; then all records, in that order, are cut at the bounds. So each part
+# has exactly its size, each stratum is divided in the same proportion, and a stratum of one record
+# falls to a part by chance.
 _SPLIT = text("""
     WITH labelled AS (
         SELECT record_id, string_agg(concept_uri, ' ' ORDER BY concept_uri COLLATE "C") AS stratum
@@ -72,7 +73,7 @@ _SPLIT = text("""
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSummary:
-    """A dataset in a list: how many records, categories and stored pictures it has."""
+    """A dataset in the list, with its numbers of records, categories and stored pictures."""
 
     name: str
     records: int
@@ -82,22 +83,23 @@ class DatasetSummary:
 
 
 def check_dataset_name(name: str) -> None:
-    """Refuse what cannot name a dataset.
+    """Check the name of a dataset.
 
     Raises:
-        UsageError: the name has characters that a dataset's name cannot have.
+        UsageError: the name has other characters than a dataset's name may have.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot name a dataset; use letters, digits, dots, dashes and underscores."
+            f"{name!r} cannot be the name of a dataset; use letters, digits, dots, dashes and "
+            "underscores."
         )
 
 
 def ensure_dataset(connection: Connection, name: str) -> int:
-    """The number of a dataset, which is made if there is none of that name.
+    """The number of a dataset; makes the dataset if there is none of that name.
 
     Raises:
-        UsageError: the name has characters that a dataset's name cannot have.
+        UsageError: the name has other characters than a dataset's name may have.
     """
     check_dataset_name(name)
     connection.execute(insert(Dataset).values(name=name).on_conflict_do_nothing())
@@ -117,7 +119,7 @@ def list_datasets(engine: Engine) -> list[DatasetSummary]:
 
 
 def merge_datasets(engine: Engine, first: str, second: str, *, name: str) -> int:
-    """Make a dataset of the records of either; one in both gets the labels of both.
+    """Make a dataset of the records of two datasets; shared records get the labels of both.
 
     Returns:
         The number of records.
@@ -129,7 +131,7 @@ def merge_datasets(engine: Engine, first: str, second: str, *, name: str) -> int
 
 
 def subtract_datasets(engine: Engine, first: str, second: str, *, name: str) -> int:
-    """Make a dataset of the records of `first` that `second` does not have, whatever their labels.
+    """Make a dataset of the records of `first` that are not in `second`; labels do not matter.
 
     Returns:
         The number of records.
@@ -143,20 +145,23 @@ def subtract_datasets(engine: Engine, first: str, second: str, *, name: str) -> 
 def split_dataset(
     engine: Engine, name: str, *, fractions: Mapping[str, Decimal], seed: int
 ) -> dict[str, int]:
-    """Divide a dataset into new ones (name to fraction); every set of labels in proportion.
+    """Divide a dataset into new ones; each keeps the proportions of the sets of labels.
 
-    The same seed gives the same parts of the same records, in whatever order they were stored.
+    The same seed gives the same parts of the same records, whatever order they were stored in.
+
+    Args:
+        fractions: name to fraction of each new dataset.
 
     Returns:
         The number of records of each part.
 
     Raises:
-        UsageError: the fractions do not make a whole, there is no dataset `name`, or there are
-            datasets of the new names already.
+        UsageError: the fractions do not add up to 1, there is no dataset `name`, or a dataset has
+            one of the new names already.
     """
     if sum(fractions.values()) != 1 or min(fractions.values()) <= 0:
         given = ", ".join(map(str, fractions.values()))
-        raise UsageError(f"Fractions must be above 0 and add up to 1, not {given}.")
+        raise UsageError(f"Fractions must be above 0 and add up to 1; given: {given}.")
     bounds = list(accumulate(fractions.values()))[:-1]
     with engine.begin() as connection:
         dataset = find_dataset(connection, name)
@@ -167,7 +172,7 @@ def split_dataset(
 
 
 def remove_dataset(engine: Engine, name: str) -> int:
-    """Forget a dataset and how far its harvest had come; its records and pictures stay.
+    """Remove a dataset and the progress of its harvest; its records and pictures stay.
 
     Returns:
         The number of records that it had.

@@ -1,4 +1,4 @@
-"""A dataset as a picture: four panels of bars."""
+"""The counts of a dataset, drawn as four panels of bars."""
 
 import warnings
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_BARS = 20  # a panel
+_BARS = 20  # in a panel
 _LONGEST_NAME = 38  # characters
 _WIDTH, _ROW, _TITLES = 13.0, 0.27, 2.1  # inches
 _COLOURS = ("#0a72cc", "#4d9068", "#b5651d", "#7a5195")
@@ -33,7 +33,7 @@ def plot_dataset(counts: DatasetCounts, path: Path) -> None:
         ("Categories", counts.categories),
         ("Data providers", _leading(counts.providers)),
         ("Rights", counts.rights),
-        ("Pictures", _leading(counts.images)),
+        ("Pictures", _leading(counts.pictures)),
     ]
     upper, lower = (max(3, *(len(bars) for _, bars in row)) for row in (panels[:2], panels[2:]))
     figure = _figure(_WIDTH, _ROW * (upper + lower) + _TITLES)
@@ -46,7 +46,7 @@ def plot_dataset(counts: DatasetCounts, path: Path) -> None:
 
 
 def _figure(width: float, height: float) -> "Figure":
-    """A figure that needs no screen: without pyplot it is drawn by Agg."""
+    """A figure that needs no screen: without pyplot, Agg draws it."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -59,7 +59,7 @@ def _figure(width: float, height: float) -> "Figure":
 
 def _save(figure: "Figure", path: Path) -> None:
     with replacing(path) as unfinished, warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn with boxes, which is no error.
+        # If the font lacks the script of a name, boxes are drawn, which is no error.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(unfinished, format="png", pad_inches=0.25, bbox_inches="tight")
 

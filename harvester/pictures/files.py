@@ -1,16 +1,14 @@
 """Pictures as files below IMAGE_DIR, named by the SHA-256 of the bytes that are stored.
 
-A JPEG or PNG that is small enough is kept byte for byte, whatever else is in it; anything larger
-or of another format is written anew as JPEG, by way of `decode`. So the same picture from two
-providers is one file, and a record knows by the hash that it shows what another shows.
+A JPEG or PNG that is small enough is kept byte for byte. A larger picture, or one of another
+format, is decoded and written as JPEG. The same picture from two providers is one file, and equal
+hashes show that two records have the same picture.
 
-A file is flushed to disk before it gets its name, so that no power cut leaves a stored picture
-empty; it costs 0.6 ms of a picture's 20. A name that is lost in one is noticed by `missing`.
+A file is flushed to disk before it gets its name, so that a power cut leaves no empty picture. That
+takes 0.6 of the 20 ms of a picture. If a power cut loses a name, `missing` notices it.
 """
 
 import io
-import os
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,11 +20,12 @@ from pathlib import Path
 from PIL import Image
 
 from common.errors import EnrichmentError
+from common.files import write_atomically
 from common.pictures.decode import Decoded, PixelBudget, decode
 
 JPEG_QUALITY = 90
-CHECKED_SIDE = 32  # pixels decoded of a picture that is only checked
-STALE_SECONDS = 3600.0  # after which a half-written file is nobody's any more
+CHECKED_SIDE = 32  # pixels to decode of a picture that is only checked
+STALE_SECONDS = 3600.0  # after that, no run is still writing an unfinished file
 _KEPT = {"JPEG": ".jpg", "PNG": ".png"}
 _ORIGINALS = {
     **_KEPT,
@@ -36,7 +35,7 @@ _ORIGINALS = {
 
 @dataclass(frozen=True, kw_only=True)
 class PictureFile:
-    """A stored picture: `path` is relative to the folder, the size is that of the file, upright."""
+    """A stored picture: `path` is relative to the folder; width and height are upright pixels."""
 
     sha256: str
     path: str
@@ -48,8 +47,8 @@ class PictureFolder:
     """The folder of all pictures; threads share one.
 
     Args:
-        max_side: pixels that the longer side of a stored picture has at most; None keeps every
-            file as it came.
+        max_side: pixels, at most, of the longer side of a stored picture; None keeps every file
+            as it came.
     """
 
     def __init__(self, folder: Path, *, max_side: int | None) -> None:
@@ -58,10 +57,10 @@ class PictureFolder:
         self._budget = PixelBudget()
 
     def store(self, content: bytes) -> PictureFile:
-        """Check that a picture can be decoded, and keep it.
+        """Check that a picture can be decoded, and store it.
 
         Raises:
-            RecordError: stage `decode`, it is no picture that can be used.
+            RecordError: stage `decode`; the picture cannot be used.
             EnrichmentError: the folder cannot be written to.
         """
         side = self._max_side or CHECKED_SIDE
@@ -77,7 +76,7 @@ class PictureFolder:
         return PictureFile(sha256=digest, path=path, width=width, height=height)
 
     def missing(self, paths: Iterable[str]) -> Iterator[str]:
-        """Those of the paths, which come sorted, that are not there: one listing a folder.
+        """Those of the sorted paths that are not there; lists each folder once.
 
         Raises:
             EnrichmentError: the folder cannot be read.
@@ -94,31 +93,21 @@ class PictureFolder:
             yield from (path for path in group if path.partition("/")[2] not in present)
 
     def _suffix_as_it_came(self, decoded: Decoded) -> str | None:
-        """The suffix of the file if it is kept byte for byte."""
+        """The suffix of the file if it is kept byte for byte, else None."""
         if self._max_side is None:
             return _ORIGINALS[decoded.format]
         fits = max(decoded.width, decoded.height) <= self._max_side
         return _KEPT.get(decoded.format) if fits else None
 
     def _write(self, path: Path, content: bytes) -> None:
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
-        try:
-            if path.exists() and path.stat().st_size == len(content):
+        with suppress(OSError):  # what hinders reading will hinder writing
+            if path.stat().st_size == len(content):
                 return
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                unfinished.unlink()
-            raise EnrichmentError(f"{path} cannot be written: {error.strerror}.") from error
+        write_atomically(path, content)
 
 
 def remove_stale_files(folder: Path) -> None:
-    """Remove what killed runs left half-written in the folders below this one."""
+    """Remove unfinished files that killed runs left in the folders below this one."""
     for unfinished in folder.glob("*/.*.partial"):
         with suppress(OSError):  # another run may have been quicker
             if time.time() - unfinished.stat().st_mtime > STALE_SECONDS:
@@ -126,7 +115,7 @@ def remove_stale_files(folder: Path) -> None:
 
 
 def _within(image: Image.Image, side: int) -> Image.Image:
-    """The picture, made smaller so that its longer side has no more than `side` pixels."""
+    """The picture, made smaller if its longer side has more than `side` pixels."""
     factor = min(1.0, side / max(image.size))
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     return image.resize(size, Image.Resampling.LANCZOS) if size != image.size else image

@@ -1,12 +1,11 @@
-"""Pictures in one folder a category, for eyes and for tools that read such folders.
+"""Pictures in one folder for each category, for people and for tools that read such folders.
 
-Only records with a single label are placed: a picture in two folders would teach both. Files are
-hard links to those in IMAGE_DIR, copies where the file system has no links. A record that has
-changed its label moves, one that has lost its picture leaves; other files are left alone, also
-those of records that the dataset does not have any more.
+Only records with a single label are placed: a picture in two folders would be an example of both.
+Files are hard links to those in IMAGE_DIR, or copies if the file system has no links. If the label
+of a record changes, its file moves; if its picture is lost, the file is removed. All other files
+stay, also those of records that the dataset no longer has.
 """
 
-import os
 import shutil
 from collections.abc import Iterable
 from hashlib import sha256
@@ -15,10 +14,11 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from common.errors import EnrichmentError
+from common.files import replacing
 from common.store.records import find_dataset
 from harvester.pictures.files import remove_stale_files
 
-LONGEST_NAME = 200  # characters; file systems end at 255
+LONGEST_NAME = 200  # characters; file systems allow 255
 _ROWS_AT_ONCE = 2000
 
 _PLACES = text("""
@@ -33,10 +33,10 @@ _PLACES = text("""
 
 
 def place_pictures(engine: Engine, name: str, *, image_dir: Path, saving_dir: Path) -> int:
-    """Give every picture of a single-label record its place under `saving_dir/<label>/`.
+    """Place every picture of a single-label record under `saving_dir/<label>/`.
 
     Returns:
-        The number of pictures that have a place there.
+        The number of placed pictures.
 
     Raises:
         UsageError: there is no such dataset.
@@ -63,7 +63,7 @@ def place_pictures(engine: Engine, name: str, *, image_dir: Path, saving_dir: Pa
 
 
 def _present(saving_dir: Path) -> dict[str, list[Path]]:
-    """The files in the folders of categories, by their names without suffix."""
+    """The files in the category folders, by their names without suffix."""
     present: dict[str, list[Path]] = {}
     for path in saving_dir.glob("*/*"):
         present.setdefault(path.stem, []).append(path)
@@ -71,7 +71,7 @@ def _present(saving_dir: Path) -> dict[str, list[Path]]:
 
 
 def _remove(outdated: Iterable[Path]) -> None:
-    """Remove files, and folders that are empty then: an empty category is none."""
+    """Remove files, and folders that are empty then: an empty folder is no category."""
     for path in outdated:
         try:
             path.unlink()
@@ -82,9 +82,9 @@ def _remove(outdated: Iterable[Path]) -> None:
 
 
 def file_name(record_id: str) -> str:
-    """A file name for a record: `/dataset/local` as dataset_local.
+    """A file name for a record: dataset_local for `/dataset/local`.
 
-    Where that would be ambiguous or too long for a file system, a part of a hash makes it unique.
+    If that is ambiguous or too long for a file system, a part of a hash makes it unique.
     """
     dataset, local = record_id.strip("/").split("/")
     name = f"{dataset}_{local}"
@@ -97,18 +97,19 @@ def _place(source: Path, target: Path) -> None:
     try:
         if _is_placed(source, target):
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{os.getpid()}.partial")
-        unfinished.unlink(missing_ok=True)
-        try:
-            unfinished.hardlink_to(source)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(source, unfinished)
-        unfinished.replace(target)
+        with replacing(target) as unfinished:
+            _link(source, unfinished)
     except OSError as error:
         raise EnrichmentError(
             f"{source} cannot be placed as {target}: {error.strerror}."
         ) from error
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
 
 
 def _is_placed(source: Path, target: Path) -> bool:

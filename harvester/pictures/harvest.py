@@ -1,8 +1,8 @@
-"""From the records of a dataset to their pictures: fetched, checked, stored, accounted for.
+"""From the records of a dataset to their pictures: fetched, checked and stored.
 
-Every record ends with an image row: stored, failed for good, or deferred until a time, the latter
-two with a reason. A picture once stored is not fetched again, also where another source is asked
-for, unless its file has vanished.
+Every record ends with a row of the table `image`: stored, failed for good, or deferred until a
+time; a failed or deferred one has a reason. A stored picture is fetched again only if its file has
+vanished, also when another source is asked for.
 """
 
 import os
@@ -29,7 +29,7 @@ from harvester.pictures.files import PictureFile, PictureFolder, remove_stale_fi
 from harvester.pictures.placeholders import Placeholders
 from harvester.pictures.rows import Candidate, PictureRows, count_due, due_candidates
 
-DEFAULT_MAX_SIDE = 512  # pixels: twice what a classifier of 224 to 256 sees, a tenth of the bytes
+DEFAULT_MAX_SIDE = 512  # pixels: twice the input of most classifiers, a tenth of the bytes
 
 _STORED_PATHS = text("""
     SELECT image.path
@@ -52,7 +52,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class PictureOptions:
-    """How the pictures of a dataset are fetched and stored; `max_side` None keeps originals."""
+    """How to fetch and store pictures; `max_side`: in pixels, None keeps the files as they came."""
 
     picture: PictureChoice = PictureChoice.AUTO
     connections: int = CONNECTIONS
@@ -62,7 +62,7 @@ class PictureOptions:
 def harvest_pictures(
     engine: Engine, settings: ImageSettings, name: str, options: PictureOptions
 ) -> None:
-    """Fetch the pictures that a dataset lacks, and write what became of each.
+    """Fetch the missing pictures of a dataset, and write the outcome of each.
 
     Raises:
         UsageError: there is no such dataset.
@@ -90,11 +90,11 @@ def harvest_pictures(
                 )
                 harvest.run(candidates, limiter, threads=options.connections)
             if not placeholders.set_aside(dataset):
-                return  # else those records are looked for elsewhere
+                return  # else try the other sources of the records that lost their pictures
 
 
 def _forget_vanished(engine: Engine, dataset: int, folder: PictureFolder) -> None:
-    """Have pictures fetched again whose files are gone, wherever they went."""
+    """Mark stored pictures whose files are gone, so that they are fetched again."""
     with engine.connect() as connection:
         stored = connection.execution_options(yield_per=5000)
         paths = stored.scalars(_STORED_PATHS, {"dataset": dataset})
@@ -106,7 +106,7 @@ def _forget_vanished(engine: Engine, dataset: int, folder: PictureFolder) -> Non
 
 
 class _Harvest:
-    """Candidates in, outcomes out; fetching has its threads, decoding has its own."""
+    """Candidates in, outcomes out; fetching and decoding have their own threads."""
 
     def __init__(
         self,
@@ -119,13 +119,13 @@ class _Harvest:
         self._folder = folder
         self._rows = rows
         self._placeholders = placeholders
-        self._elsewhere: deque[Candidate] = deque()  # to be looked for in their next place
+        self._elsewhere: deque[Candidate] = deque()  # to be tried at their next place
         self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
         self._decoding: deque[tuple[Candidate, Future[PictureFile]]] = deque()
         self._most_decoding = 4 * (os.cpu_count() or 1)
 
     def close(self) -> None:
-        """Keep what is decoded, drop what is not."""
+        """Keep the decoded pictures, drop the others."""
         self._decoders.shutdown(wait=True, cancel_futures=True)
         for candidate, job in self._decoding:
             if not job.cancelled() and job.exception() is None:
@@ -171,7 +171,7 @@ class _Harvest:
             self._rows.add(rest.given_up())
 
     def _take_decoded(self, *, at_most: int) -> None:
-        """Settle what is decoded, and wait until no more than `at_most` are being decoded."""
+        """Settle decoded pictures, and wait until at most `at_most` are being decoded."""
         while self._decoding and (len(self._decoding) > at_most or self._decoding[0][1].done()):
             candidate, job = self._decoding.popleft()
             try:

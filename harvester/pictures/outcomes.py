@@ -1,4 +1,4 @@
-"""What can become of a record's picture, and when one that is missing is looked for again."""
+"""The outcomes of a record's picture, and when a missing one is tried again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from common.reasons import Reason, Retry
 from common.store.tables import ImageState, PictureSource
 from harvester.pictures.files import PictureFile
 
-GROWTH = 4  # each delay is so many times the one before
+GROWTH = 4  # each delay is four times the one before
 LONGEST_DELAY = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureOutcome:
-    """What became of a record: a picture, or the errors of all places it was looked for in.
+    """The outcome of a record: a picture, or the errors of all places that were tried.
 
-    `source` is where the picture is from; without a picture, the only source that was asked, None
-    when both were. `attempts` counts those before this one.
+    `source`: of the picture; without a picture, the only source that was tried, or None if both
+    were. `attempts`: the number before this one.
     """
 
     record_id: str
@@ -29,7 +29,7 @@ class PictureOutcome:
     errors: tuple[RecordError, ...] = ()
 
     def row(self, now: datetime) -> tuple[object, ...]:
-        """The row of the image table, in the order of its columns."""
+        """The row of the table `image`, in the order of its columns."""
         if self.picture:
             found = self.picture
             no_reason = (None, None)
@@ -47,7 +47,7 @@ class PictureOutcome:
 def _try_again(
     errors: Sequence[RecordError], attempts: int, now: datetime
 ) -> tuple[RecordError, datetime | None]:
-    """The error that decides, and when it lets us try again, if it does."""
+    """The error that counts, and when to try again; None for never."""
     for error in errors:
         retry = _retry(error)
         if retry and attempts < retry.attempts:
@@ -57,7 +57,7 @@ def _try_again(
 
 
 def _retry(error: RecordError) -> Retry | None:
-    """When a record of this error is tried again; an error out of the store is final."""
+    """How a record with this error is retried; None if the error is final."""
     return Reason.of(error).retry if isinstance(error, TransientRecordError) else None
 
 
@@ -67,6 +67,6 @@ def _counts(error: RecordError) -> bool:
 
 
 def _asked_for(errors: Sequence[RecordError]) -> float:
-    """The seconds that hosts want us to wait."""
+    """The longest wait that a host asked for, in seconds."""
     waits = (error.retry_after for error in errors if isinstance(error, TransientRecordError))
     return max((wait for wait in waits if wait is not None), default=0.0)

@@ -1,12 +1,12 @@
-"""Pictures that stand in for missing ones: "no image available", logos, grey squares.
+"""Placeholders: pictures that stand in for missing ones, such as logos and grey squares.
 
-A provider serves them under the URL of every picture that it lacks, with status 200. What gives
-them away is that the same bytes come from many different URLs: a picture that several records
-share, as the pages of one album do, has one URL in all of them. Setting aside a true picture that
-was uploaded five times over loses little: byte-identical copies teach nothing.
+A provider serves a placeholder, with status 200, under the URL of every picture that it lacks. So
+the same bytes come from many different URLs. (A picture that several records share, such as the
+pages of one album, has the same URL in all of them.) If a true picture was uploaded five times and
+is set aside, little is lost: byte-identical copies teach a classifier nothing.
 
-Verdicts are rows of `picture_verdict`, by the SHA-256 of the stored file. What a person says goes
-before what the count says, and takes effect at the next run.
+Verdicts are rows of `picture_verdict`, by the SHA-256 of the stored file. A person's verdict
+overrules the count, and takes effect with the next run.
 """
 
 import re
@@ -20,7 +20,7 @@ from common.reasons import Reason
 from common.store.bulk import upsert
 from common.store.tables import PictureVerdict, Verdict
 
-MIN_URLS = 5  # from which on the same bytes count as a placeholder
+MIN_URLS = 5  # with the same bytes: these count as a placeholder
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -68,7 +68,7 @@ _LIST = text(f"""
 
 
 class Placeholders:
-    """Those that are known, for one run."""
+    """The known placeholders, for one run."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -79,15 +79,15 @@ class Placeholders:
         return digest in self._known
 
     def free_pictures(self) -> None:
-        """Have the records looked for again whose pictures a person says are true ones."""
+        """Mark records to be tried again whose pictures a person has judged to be true ones."""
         with self._engine.begin() as connection:
             connection.execute(_FREE)
 
     def set_aside(self, dataset: int) -> int:
-        """Look for them among the pictures of a dataset.
+        """Judge the pictures of a dataset, and set placeholders aside.
 
         Returns:
-            How many records, of any dataset, have lost their picture by that.
+            How many records, of any dataset, lost their picture.
         """
         with self._engine.begin() as connection:
             connection.execute(_JUDGE, {"dataset": dataset, "urls": MIN_URLS})
@@ -102,7 +102,7 @@ class Placeholders:
 
 @dataclass(frozen=True)
 class Judged:
-    """A picture with its verdict, how many records it is about, and one of its URLs."""
+    """A verdict on a picture, the number of its records, and one of its URLs."""
 
     sha256: str
     verdict: Verdict
@@ -111,16 +111,16 @@ class Judged:
 
 
 def judged_pictures(engine: Engine) -> list[Judged]:
-    """All verdicts, those about the most records first."""
+    """All verdicts, the one with the most records first."""
     with engine.connect() as connection:
         return [Judged(*row) for row in connection.execute(_LIST)]
 
 
 def judge(engine: Engine, digests: Sequence[str], verdict: Verdict) -> None:
-    """Write down what a person says of pictures; the next run acts on it.
+    """Store a person's verdict on pictures; the next run applies it.
 
     Raises:
-        UsageError: one of them is no SHA-256.
+        UsageError: a digest is no SHA-256.
     """
     for digest in digests:
         if not _SHA256.fullmatch(digest):

@@ -1,6 +1,6 @@
-"""The records of a dataset that lack a picture, out of the store, and what became of them, into it.
+"""Reads the records of a dataset that lack a picture, and writes their outcomes.
 
-Rows are written a batch at a time, so a run goes on where it stopped, however it stopped.
+Rows are written in batches during the run, so an interrupted run continues where it stopped.
 """
 
 import time
@@ -23,10 +23,10 @@ ROWS_AT_ONCE = 200
 SECONDS_BETWEEN_ROWS = 5.0
 RECORDS_AT_ONCE = 5000
 
-# What our settings forbid is judged anew in each run, which asks nobody: they may have changed.
+# Our settings forbade these; each run judges them again, since the settings may have changed.
 _FORBIDDEN = (Reason.ADDRESS_REFUSED.code, Reason.PORT_REFUSED.code)
 
-# A record that failed where one source was asked alone gets another chance by a choice of another.
+# A record that failed with only one source tried is due if another choice is made now.
 _DUE = """
     item.dataset_id = :dataset
     AND (image.record_id IS NULL
@@ -35,7 +35,7 @@ _DUE = """
          OR image.reason = ANY(:forbidden))
 """
 
-# By a hash, so that the records of one provider do not come in a row: hosts are asked in turn.
+# In the order of a hash, so that records of one provider, and so of one host, are spread out.
 _PENDING = text(f"""
     SELECT DISTINCT md5(record.id) AS position, record.id AS record_id, record.media_url,
            record.preview_url, image.state, image.reason, image.detail, image.source,
@@ -62,27 +62,27 @@ _COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A record on its way to a picture: where to look now, what went wrong elsewhere."""
+    """A record on its way to a picture: the places to try, and the errors of those tried."""
 
     record_id: str
     places: tuple[PictureUrl, ...]
-    only_source: PictureSource | None  # that is asked, now and before; None: both
+    only_source: PictureSource | None  # that is tried; None: both
     attempts: int = 0
     errors: tuple[RecordError, ...] = ()
 
     def after(self, error: RecordError) -> "Candidate":
-        """The same record, to be looked for in its next place."""
+        """The same record, to be tried at its next place."""
         return replace(self, places=self.places[1:], errors=(*self.errors, error))
 
     def found(self, picture: PictureFile) -> PictureOutcome:
-        """The end of the search, at the place where it is now."""
+        """The outcome of a record whose picture was found at its current place."""
         source = self.places[0].source
         return PictureOutcome(
             record_id=self.record_id, attempts=self.attempts, source=source, picture=picture
         )
 
     def given_up(self) -> PictureOutcome:
-        """The end of a search in all places."""
+        """The outcome of a record without a picture at any place."""
         no_place = Reason.NO_PICTURE.error("neither file nor thumbnail")
         return PictureOutcome(
             record_id=self.record_id,
@@ -93,7 +93,7 @@ class Candidate:
 
 
 def count_due(engine: Engine, dataset: int, picture: PictureChoice) -> int:
-    """How many records of a dataset are to be looked for now."""
+    """How many records of a dataset are due now."""
     with engine.connect() as connection:
         chosen = _chosen(dataset, picture)
         return int(connection.execute(_COUNT_PENDING, chosen).scalar_one())
@@ -102,7 +102,7 @@ def count_due(engine: Engine, dataset: int, picture: PictureChoice) -> int:
 def due_candidates(
     engine: Engine, dataset: int, picture: PictureChoice, *, api_url: str
 ) -> Iterator[Candidate]:
-    """Those records, page by page: no transaction stays open for hours."""
+    """The records that are due, read page by page: no transaction stays open for hours."""
     chosen = _chosen(dataset, picture) | {"limit": RECORDS_AT_ONCE}
     after = ""
     while True:
@@ -126,7 +126,7 @@ def _candidate(row: Row[Any], picture: PictureChoice, api_url: str) -> Candidate
         return Candidate(
             record_id=row.record_id, places=places, only_source=only_source, attempts=row.attempts
         )
-    return Candidate(  # what failed for good is not asked again
+    return Candidate(  # a source that failed for good is not tried again
         record_id=row.record_id,
         places=tuple(place for place in places if place.source != row.source),
         only_source=None,
@@ -135,7 +135,7 @@ def _candidate(row: Row[Any], picture: PictureChoice, api_url: str) -> Candidate
 
 
 class PictureRows:
-    """Outcomes on their way into the store, a batch at a time."""
+    """Writes outcomes into the store, a batch at a time."""
 
     def __init__(self, engine: Engine, report: ProgressReport) -> None:
         self._engine = engine
@@ -145,7 +145,7 @@ class PictureRows:
         self._stored = 0
 
     def add(self, outcome: PictureOutcome) -> None:
-        """Take an outcome; write those that have gathered when it is time."""
+        """Add an outcome; write the batch if it is full or old enough."""
         self._outcomes.append(outcome)
         self._stored += outcome.picture is not None
         self._report.advance(note=f"{self._stored:,} stored")
@@ -154,7 +154,7 @@ class PictureRows:
             self.close()
 
     def close(self) -> None:
-        """Write what has gathered."""
+        """Write the batch."""
         if self._outcomes:
             with self._engine.begin() as connection:
                 now = connection.execute(select(func.now())).scalar_one()

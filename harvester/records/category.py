@@ -1,7 +1,7 @@
 """One category of a harvest: the search for a concept, page by page, into the store.
 
-Each page is one transaction with the cursor that follows it, so a search goes on after its last
-page however it ended, and repeating a finished one changes nothing.
+Each page and the cursor that follows it are one transaction. So an interrupted search continues
+after its last page, and repeating a finished search changes nothing.
 """
 
 import threading
@@ -32,10 +32,10 @@ from common.store.bulk import upsert
 from common.store.tables import DatasetItem, HarvestCursor
 from harvester.records.labelling import Labelling, has_picture, save_labelled
 
-# What no other category would fare better with: the harvest ends, to go on another time.
+# Errors that every category would meet: the harvest ends, and continues another time.
 ENDING = (KeyRefusedError, RateLimitedError, UnreachableError)
 
-Advance = Callable[[int, str], None]  # told how many records were taken, and a note
+Advance = Callable[[int, str], None]  # gets the number of records taken, and a note
 
 log = structlog.get_logger()
 
@@ -44,9 +44,9 @@ log = structlog.get_logger()
 class HarvestPlan:
     """What to harvest: `target` records for each concept of the vocabulary.
 
-    With a seed the records are a random sample, the same for the same seed; without one they are
-    neighbours in the order of their IDs, and thus from few data providers. With `update` a search
-    that had come to its end is repeated, for what Europeana has got since.
+    With a seed the records are a random sample, and the same seed gives the same sample. Without a
+    seed they are neighbours in the order of their IDs, so from few data providers. `update` repeats
+    finished searches, for records that are new at Europeana.
     """
 
     name: str
@@ -65,7 +65,7 @@ class HarvestPlan:
         )
 
     def search(self, concept: str) -> dict[str, Any]:
-        """All that a cursor and a count of taken records hold for, as JSON."""
+        """Everything that a stored cursor depends on, as JSON."""
         members = {**asdict(self.query(concept)), "mode": self.labelling.mode}
         return {
             name: list(value) if isinstance(value, tuple) else value
@@ -75,7 +75,7 @@ class HarvestPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryOutcome:
-    """How a category ended: records taken from its search, records that have its label now."""
+    """The result of a category: records taken from its search, and records with its label now."""
 
     label: str
     taken: int
@@ -86,7 +86,7 @@ class CategoryOutcome:
 
 @dataclass(frozen=True)
 class SharedWork:
-    """What the categories of one harvest share; when `stopping` is set, all end after a page."""
+    """What the categories of a harvest share; once `stopping` is set, all end after a page."""
 
     engine: Engine
     api: EuropeanaApi
@@ -95,7 +95,7 @@ class SharedWork:
 
 @dataclass(frozen=True, kw_only=True)
 class _Position:
-    """How far a category has come; `cursor` is None behind the last page."""
+    """The progress of a category; `cursor` is None after the last page."""
 
     cursor: str | None = FIRST_PAGE
     taken: int = 0
@@ -116,12 +116,12 @@ class CategoryHarvest:
         self._search = plan.search(self._concept)
 
     def missing(self) -> int:
-        """How many records are still to be taken, if Europeana has as many."""
+        """How many records to take, if Europeana has as many."""
         position = self._first_position()
         return 0 if position.cursor is None else max(0, self._target - position.taken)
 
     def run(self, advance: Advance) -> CategoryOutcome:
-        """Take records until there are enough, or no more."""
+        """Take records until there are enough, or Europeana has no more."""
         problem = ""
         try:
             self._take_records(advance)
@@ -134,8 +134,8 @@ class CategoryHarvest:
     def _take_records(self, advance: Advance) -> None:
         try:
             self._go_on_from(self._first_position(), advance)
-        except CursorRefusedError:  # it can age when Europeana rebuilds its index
-            log.warning("cursor no longer accepted, searching anew", category=self._label)
+        except CursorRefusedError:  # cursors become invalid when Europeana rebuilds its index
+            log.warning("cursor no longer accepted; the search starts again", category=self._label)
             self._go_on_from(_Position(), advance)
 
     def _first_position(self) -> _Position:

@@ -1,7 +1,7 @@
-"""Records that someone lists by their IDs: looked up, stored, and put into a dataset as labelled.
+"""Records that a list names by their IDs: looked up, stored, and put into a dataset with labels.
 
-A batch is one transaction; then its lines enter the report, which is where the next run goes on.
-Memory does not grow with the list: IDs that occurred are remembered in a temporary table.
+A batch of lines is one transaction; then its lines enter the report, and the next run continues
+after them. A temporary table holds the IDs that occurred, so memory does not grow with the list.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ from harvester.records.labelling import (
 )
 from harvester.records.list_report import LineFate, LineOutcome, ListReport
 
-_FORMER_BATCH = 10_000  # lines of which a former run had told
+_FORMER_BATCH = 10_000  # lines in the report of a former run
 
 _SEEN = text("CREATE TEMPORARY TABLE seen (record_id text PRIMARY KEY)")
 _SEE = text("""
@@ -37,7 +37,7 @@ _SEE = text("""
 
 @dataclass(frozen=True, kw_only=True)
 class GivenOutcome:
-    """How many lines ended how, and how many of the records had moved."""
+    """The number of lines with each outcome, and of lines whose record had moved."""
 
     lines: Counter[str]
     moved: int
@@ -55,8 +55,8 @@ def harvest_given(
     """Take the records of a list into a dataset; every line gets a row in the report.
 
     Raises:
-        UsageError: the report is of another list, or of another store.
-        ApiError: the APIs cannot be asked; the same call goes on.
+        UsageError: the report belongs to another list, or to another store.
+        ApiError: the APIs do not answer; the same call continues later.
     """
     with engine.begin() as connection:
         dataset = prepare_dataset(connection, name, labelling)
@@ -73,7 +73,7 @@ def harvest_given(
 
 
 class _Taking:
-    """One run over a list; `memory` is a connection that keeps the temporary table."""
+    """One run over a list; `memory` is the connection that has the temporary table."""
 
     def __init__(
         self,
@@ -96,37 +96,37 @@ class _Taking:
     def skip_former(
         self, lines: Iterator[ListedLine], report: ListReport, *, is_empty: bool
     ) -> Iterator[list[LineFate]]:
-        """Pass over the lines that are in the report already, batch by batch."""
+        """Skip the lines that are already in the report, batch by batch."""
         former = report.fates()
         while batch := list(islice(former, _FORMER_BATCH)):
             told = [line for _, line in zip(batch, lines, strict=False)]
             if [storable(line.text) for line in told] != [fate.given for fate in batch]:
                 raise UsageError(
-                    f"{report.path} is the report of another list; name another file with --report."
+                    f"{report.path} is the report of another list; give another --report."
                 )
             self._count(batch)
             if is_empty and self.counts["labelled"]:
                 raise UsageError(
-                    f"{report.path} tells of records in this dataset, but the dataset is empty; "
-                    "name another file with --report, or remove that one to begin anew."
+                    f"{report.path} lists records of this dataset, but the dataset is empty; "
+                    "give another --report, or remove that file to start again."
                 )
             ids = [line.record_id for line in told if line.record_id]
             self._see([*ids, *(fate.record_id for fate in batch if fate.record_id)])
             yield batch
 
     def take(self, batch: Sequence[ListedLine]) -> list[LineFate]:
-        """Look up the records of some lines, store them, and say what became of each line."""
+        """Look up the records of some lines and store them; returns the fate of each line."""
         asked = self._see([line.record_id for line in batch if line.record_id])
         told = look_up(self._api, list(asked))
         present = set(told.moved.values())
-        taken = present - self._see(list(present)) - asked  # under their present ID, before
+        taken = present - self._see(list(present)) - asked  # earlier, under their present ID
         self._store(told)
         fates = [self._fate(line, told, waiting=asked, taken=taken) for line in batch]
         self._count(fates)
         return fates
 
     def _see(self, record_ids: Sequence[str]) -> set[str]:
-        """Remember IDs; returns those that had not occurred."""
+        """Remember IDs; returns the new ones."""
         return set(self._memory.execute(_SEE, {"record_ids": record_ids}).scalars())
 
     def _store(self, told: LookUp) -> None:
@@ -141,7 +141,7 @@ class _Taking:
     def _fate(
         self, line: ListedLine, told: LookUp, *, waiting: set[str], taken: set[str]
     ) -> LineFate:
-        """The fate of a line; takes its ID from those waiting, and adds its record to the taken."""
+        """The fate of a line; removes its ID from `waiting`, and adds its record to `taken`."""
         asked = line.record_id
         if asked is None:
             return _fate(line, "rejected" if line.problem else "blank", line.problem)
@@ -160,7 +160,7 @@ class _Taking:
         return _fate(line, outcome, detail, record_id=record.id)
 
     def _entrance(self, record: RecordMetadata) -> tuple[LineOutcome, str]:
-        """Whether a record enters the dataset or why it does not, and its concepts in words."""
+        """Whether a record enters the dataset, or why not, and its concepts as text."""
         concepts = " ".join(sorted(self._labelling.concepts_on(record)))
         if not has_picture(record):
             return "no_picture", concepts

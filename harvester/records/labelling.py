@@ -1,8 +1,8 @@
-"""What of a record enters a dataset: the vocabulary concepts that Europeana has on it.
+"""The labels of a record in a dataset: the vocabulary concepts that it has at Europeana.
 
-In `multi` mode every record with at least one of them enters, with all. In `single` mode a record
-enters only if it has exactly one: a record of two categories belongs to neither, since a
-classifier that must choose could only be told half of the truth.
+In `multi` mode every record with at least one concept enters, with all of them. In `single` mode a
+record enters only if it has exactly one concept: with two, a classifier that chooses one category
+would learn that the other is wrong.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -43,15 +43,16 @@ _MOVE_LABELS = text("""
 
 @dataclass(frozen=True)
 class Labelling:
-    """The labels of a dataset (label to concept URI), and how a record comes by them."""
+    """The labels of a dataset (label to concept URI), and the rule that gives them to records."""
 
     vocabulary: Mapping[str, str]
     mode: Mode = "multi"
 
     def of_record(self, record: RecordMetadata, *, known: Collection[str] = ()) -> frozenset[str]:
-        """The concepts with which a record enters a dataset; none: it does not.
+        """The concepts with which a record enters a dataset; empty if it does not enter.
 
-        `known` are concepts that the record is known to have although it may not show them.
+        Args:
+            known: concepts that the record has, even if its metadata do not list them.
         """
         concepts = self.concepts_on(record) | frozenset(known)
         return frozenset() if self.mode == "single" and len(concepts) > 1 else concepts
@@ -62,10 +63,10 @@ class Labelling:
 
 
 def prepare_dataset(connection: Connection, name: str, labelling: Labelling) -> int:
-    """The number of a dataset, made where there is none, with its concepts in the store.
+    """The number of a dataset; makes the dataset if needed, and stores its concepts.
 
     Raises:
-        UsageError: the name has characters that a dataset's name cannot have.
+        UsageError: the name has other characters than a dataset's name may have.
     """
     concepts = [(uri, label) for label, uri in labelling.vocabulary.items()]
     upsert(connection, Concept.__table__, ("uri", "label"), concepts, update=("label",))
@@ -73,7 +74,7 @@ def prepare_dataset(connection: Connection, name: str, labelling: Labelling) -> 
 
 
 def has_picture(record: RecordMetadata) -> bool:
-    """Whether anything of a record can be seen; nothing is learned from others."""
+    """Whether a record has a file or a thumbnail; a classifier cannot learn from others."""
     return record.media_url is not None or record.preview_url is not None
 
 
@@ -82,10 +83,10 @@ def save_labelled(
     dataset: int,
     labels: Sequence[tuple[RecordMetadata, Collection[str]]],
 ) -> int:
-    """Store records, and put them into a dataset with their labels, if they have any.
+    """Store records, and put those with labels into a dataset.
 
     Returns:
-        How many records were new or had changed.
+        How many records were new or changed.
     """
     changed = save_records(connection, [record for record, _ in labels])
     items = (
@@ -99,7 +100,7 @@ def save_labelled(
 
 
 def rekey(connection: Connection, dataset: int, moved: Mapping[str, str]) -> None:
-    """Remember former IDs (`moved`: former to present), and move what a dataset has under them.
+    """Store former IDs (`moved`: former to present), and move the labels that a dataset has there.
 
     The records must be in the store under their present IDs.
     """
@@ -117,7 +118,14 @@ def remove_lost_labels(
     *,
     vocabulary: Collection[str],
 ) -> int:
-    """Take from records (ID to the labels they have) the harvested labels they no longer have."""
+    """Remove harvested labels that records no longer have.
+
+    Args:
+        labels: ID to present labels of each record.
+
+    Returns:
+        The number of removed labels.
+    """
     kept = [(record_id, concept) for record_id, has in labels.items() for concept in has]
     return connection.execute(
         _LOSE_LABELS,

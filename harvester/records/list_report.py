@@ -1,7 +1,7 @@
-"""What became of every line of a list of records: a CSV file that is also the memory of the run.
+"""The outcome of every line of a list of records: a CSV file, from which a later run continues.
 
-Rows are added behind each batch that is safe in the store. A run that was killed finds the last
-whole row and goes on behind its line; where all lines have a row there is nothing left to do.
+Rows are added after each batch that is in the store. A run after a crash finds the last complete
+row and continues after its line.
 """
 
 import csv
@@ -19,12 +19,12 @@ LineOutcome = Literal[
 ]  # fmt: skip
 COLUMNS = ("line", "given", "record_id", "outcome", "detail")
 
-_TAIL = 1 << 16  # bytes; longer than any row
+_TAIL = 1 << 16  # bytes; more than any row has
 
 
 @dataclass(frozen=True)
 class LineFate:
-    """What became of one line; `record_id` is the present ID of the record."""
+    """The outcome of a line; `record_id` is the present ID of its record."""
 
     line: int
     given: str
@@ -34,7 +34,7 @@ class LineFate:
 
 
 class ListReport:
-    """The report file at `path`, which is made where there is none."""
+    """The report file at `path`, made if it does not exist."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -47,10 +47,10 @@ class ListReport:
             raise UsageError(f"The report {path} cannot be written: {error.strerror}.") from error
 
     def fates(self) -> Iterator[LineFate]:
-        """The rows of former runs, in order; streams.
+        """The rows of former runs, in order, one at a time.
 
         Raises:
-            UsageError: the file is something else.
+            UsageError: the file is not such a report.
         """
         with self.path.open(encoding="utf-8", newline="") as stream:
             rows = csv.reader(stream)
@@ -63,12 +63,12 @@ class ListReport:
 
     def _not_ours(self, line: int) -> UsageError:
         return UsageError(
-            f"{self.path}, line {line}, is not of a report on a list of records; "
-            "name another file with --report."
+            f"{self.path}, line {line}, is not from the report on a list of records; "
+            "give another --report."
         )
 
     def append(self, fates: Iterable[LineFate]) -> None:
-        """Add rows; they are on disk when this returns.
+        """Add rows and flush them to disk.
 
         Raises:
             EnrichmentError: the disk is full or refuses.

@@ -1,7 +1,7 @@
 """From the Search API into the store: records of each category, as a named dataset.
 
-Every vocabulary concept found on a record becomes a label of it, whichever category it was found
-under. A dataset may thus hold more records of a category than were asked for.
+Every vocabulary concept of a record becomes its label, not only the one that was searched for. So
+a dataset may have more records of a category than were asked for.
 """
 
 import threading
@@ -23,15 +23,15 @@ from harvester.records.category import (
 )
 from harvester.records.labelling import prepare_dataset
 
-AT_A_TIME = 4  # categories, and thus requests under way
+AT_A_TIME = 4  # categories, so as many requests
 
 
 def open_dataset(engine: Engine, plan: HarvestPlan) -> int:
-    """The number of the dataset of a plan, which is made unless the plan is an update.
+    """The number of the dataset of a plan; makes the dataset, unless the plan is an update.
 
     Raises:
-        UsageError: there is no dataset to update, the name cannot be one, or the dataset was
-            harvested in another way, which this one would blur.
+        UsageError: there is no dataset to update, its name is malformed, or it was harvested with
+            other options.
     """
     with engine.begin() as connection:
         if plan.update:
@@ -44,12 +44,11 @@ def open_dataset(engine: Engine, plan: HarvestPlan) -> int:
 def harvest_records(
     engine: Engine, api: EuropeanaApi, plan: HarvestPlan, *, dataset: int
 ) -> list[CategoryOutcome]:
-    """Harvest the categories of a plan, some at a time; one that fails does not keep the others.
-
-    Where no category could go on, the connections of `api` are closed, to wake those who wait.
+    """Harvest the categories of a plan, AT_A_TIME in parallel; if one fails, the others continue.
 
     Raises:
-        KeyRefusedError, RateLimitedError, UnreachableError: no category could go on.
+        KeyRefusedError, RateLimitedError, UnreachableError: every category would fail. The
+            connections of `api` are then closed, to wake threads that wait.
     """
     labels = list(plan.labelling.vocabulary)
     work = SharedWork(engine, api)
@@ -62,7 +61,7 @@ def harvest_records(
             try:
                 return harvest.run(advance)
             except BaseException:
-                work.stopping.set()  # here, before this thread takes up the next category
+                work.stopping.set()  # before this thread begins the next category
                 raise
 
         try:
@@ -90,12 +89,12 @@ def _check_former_searches(connection: Connection, dataset: int, plan: HarvestPl
         mode = search.get("mode", plan.labelling.mode)
         if mode != plan.labelling.mode:
             raise UsageError(
-                f"Dataset {plan.name!r} was harvested with --mode {mode}; go on with that, "
+                f"Dataset {plan.name!r} was harvested with --mode {mode}; use that mode, "
                 "or choose another --name."
             )
         if plan.update and search != plan.search(concept):
             raise UsageError(
                 f"Dataset {plan.name!r} was harvested with another --seed or --reusability "
                 f"(sort {search['sort']}, {', '.join(search['reusability'])}); "
-                "an update repeats that very search: give the same options."
+                "an update repeats the same search: give the same options."
             )

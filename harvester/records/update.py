@@ -1,11 +1,11 @@
-"""Bringing a dataset up to date: its records are read again, by their IDs.
+"""The update of a dataset: its records are read again, by their IDs.
 
-A request reads a hundred records, whether they changed or not. That costs no more requests than to
-ask for the changed ones only (`timestamp_update`), and it also shows the records that lost a
-concept, moved or were deleted, of which a search for what changed would say nothing.
+A request reads a hundred records, whether they changed or not. A search for changed records only
+(`timestamp_update`) would need as many requests, and would not find records that lost a concept,
+moved or were deleted.
 
-`harvested_at` is when a record was last read. What was read within `FRESH` is left out, and so an
-update that was interrupted goes on where it was.
+`harvested_at` is the time when a record was last read. Records read within `FRESH` are left out, so
+an interrupted update continues where it stopped.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ _MARK_READ = text("UPDATE record SET harvested_at = now() WHERE id = ANY(:record
 
 @dataclass
 class UpdateOutcome:
-    """What the update of a dataset found; `gone` are IDs of deleted and unknown records."""
+    """What an update found; `gone` has the IDs of deleted and unknown records."""
 
     read: int = 0
     changed: int = 0
@@ -50,12 +50,13 @@ class UpdateOutcome:
 def update_records(
     engine: Engine, api: EuropeanaApi, *, dataset: int, labelling: Labelling
 ) -> UpdateOutcome:
-    """Read the records of a dataset again, and let metadata and labels follow Europeana.
+    """Read the records of a dataset again, and bring metadata and labels up to date.
 
-    Labels that a table gave are kept; records that are gone lose the others, and stay stored.
+    Labels from an imported table stay. Records that Europeana no longer has lose all other labels,
+    but stay in the store.
 
     Raises:
-        ApiError: the APIs cannot be asked; the same call goes on.
+        ApiError: the APIs do not answer; the same call continues later.
     """
     with engine.connect() as connection:
         due = {"dataset": dataset, "fresh": FRESH}

@@ -1,4 +1,4 @@
-"""Labels as people write them, read as labels of the vocabulary where that is unambiguous."""
+"""Labels as people spell them, read as labels of the vocabulary if only one is possible."""
 
 import re
 from collections import defaultdict
@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rapidfuzz.distance import Levenshtein
+
 _SEPARATORS = re.compile(r"[\s,;|/]+")
-_MAX_CELL = 2000  # characters; twenty labels fill a tenth of it
+_MAX_CELL = 2000  # characters; twenty labels have about 200
 
 
 @dataclass(frozen=True, slots=True)
 class LabelReading:
-    """The labels in a cell, each once; or the `problem` that keeps them from being known."""
+    """The labels in a cell, each once, or the `problem` with the cell."""
 
     labels: tuple[str, ...] = ()
     problem: str = ""
@@ -21,10 +23,10 @@ class LabelReading:
 class LabelReader:
     """Reads cells with one label or several.
 
-    A label is recognised as it stands; else in lower case with underscores for hyphens and
-    spaces; else by its singular; else as the one label with the fewest letters changed, added or
-    left out: one in a label of 5 letters, two in one of 8 or more. Shorter labels have too many
-    real words beside them (map, cap).
+    A word is compared with the labels as it stands, then in lower case with underscores instead of
+    hyphens and spaces, then by its singular. Else it is read as the label with the smallest edit
+    distance, if only one label has it: at most 1 in a label of 5 to 7 letters, at most 2 in a
+    longer label. Shorter labels are too close to other words (map, cap).
     """
 
     def __init__(self, labels: Iterable[str]) -> None:
@@ -50,7 +52,7 @@ class LabelReader:
         return LabelReading(tuple(dict.fromkeys(labels)))
 
     def _label_at(self, words: Sequence[str]) -> tuple[str, int]:
-        """The label that the words begin with, and how many of them it takes; or none."""
+        """The label at the start of the words, and its number of words; empty if there is none."""
         if words[0] in self._labels:
             return words[0], 1
         for width in range(len(words), 0, -1):
@@ -66,8 +68,8 @@ class LabelReader:
         return same[0] if len(same) == 1 else ""
 
     def _nearest(self, word: str) -> list[str]:
-        """The labels at the smallest distance that may be a slip of the pen."""
-        distances = {label: _distance(word, label) for label in sorted(self._labels)}
+        """The labels at the smallest distance, if that may be a slip of the pen."""
+        distances = {label: Levenshtein.distance(word, label) for label in sorted(self._labels)}
         near = {label: far for label, far in distances.items() if far <= _tolerance(label)}
         return [label for label, far in near.items() if far == min(near.values())]
 
@@ -89,17 +91,3 @@ def _singular(word: str) -> str:
 
 def _tolerance(label: str) -> int:
     return 0 if len(label) < 5 else 1 if len(label) < 8 else 2
-
-
-def _distance(word: str, label: str) -> int:
-    """Levenshtein distance; where the lengths differ by more than two, that difference."""
-    if abs(len(word) - len(label)) > 2:
-        return abs(len(word) - len(label))
-    row = list(range(len(label) + 1))
-    for number, letter in enumerate(word, start=1):
-        diagonal, row[0] = row[0], number
-        for column, other in enumerate(label, start=1):
-            changed = diagonal + (letter != other)
-            diagonal = row[column]
-            row[column] = min(changed, row[column] + 1, row[column - 1] + 1)
-    return row[-1]

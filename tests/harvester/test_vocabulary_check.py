@@ -41,7 +41,7 @@ def test_every_problem_is_told_not_only_the_first(check):
     assert "needs a concept URI" in told(ended.stdout, "toy")[0][1]
     assert "the same concept as Map" in str(told(ended.stdout, "chart"))
     assert "stands there twice" in str(told(ended.stdout, "toy"))
-    assert "findings must be changed" in ended.stderr
+    assert "findings must be fixed" in ended.stderr
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"map": '])

@@ -88,15 +88,15 @@ def test_subtracting_leaves_out_records_whatever_their_labels(pair):
         (("merge", "a", "x", "--name", "c"), "There is no dataset 'x'; there are: a, b."),
         (("remove", "x"), "There is no dataset 'x'; there are: a, b."),
         (("show", "x"), "There is no dataset 'x'; there are: a, b."),
-        (("merge", "a", "b", "--name", "c d"), "'c d' cannot name a dataset"),
+        (("merge", "a", "b", "--name", "c d"), "'c d' cannot be the name of a dataset"),
         (("show", "a", "--plot", "a.svg"), "a.svg must end in .png"),
         (("split", "a", "--fractions", "0.5,0.5", "--names", "c,b"), "There is a dataset 'b'"),
-        (("split", "a", "--fractions", "0.5,0.4", "--names", "c,d"), "add up to 1, not 0.5, 0.4"),
+        (("split", "a", "--fractions", "0.5,0.4", "--names", "c,d"), "add up to 1; given: 0.5, 0.4"),
         (("split", "a", "--fractions", "1.5,-0.5", "--names", "c,d"), "must be above 0"),
         (("split", "a", "--fractions", "NaN,0.5", "--names", "c,d"), "numbers such as 0.8,0.2"),
         (("split", "a", "--fractions", "sNaN,1", "--names", "c,d"), "numbers such as 0.8,0.2"),
         (("split", "a", "--fractions", "most,few", "--names", "c,d"), "numbers such as 0.8,0.2"),
-        (("split", "a", "--fractions", "0.5,0.5", "--names", "c,c"), "no name twice"),
+        (("split", "a", "--fractions", "0.5,0.5", "--names", "c,c"), "each name once"),
         (("split", "a", "--fractions", "1", "--names", "c,d"), "as many --fractions as --names"),
     ],
 )
@@ -152,7 +152,7 @@ def test_label_sets_of_one_record_fall_to_the_parts_by_chance(harvester):
 
 
 def test_removing_a_dataset_keeps_its_records(pair):
-    assert "Removed dataset a of 3 records" in pair("datasets", "remove", "a").stdout
+    assert "Removed dataset a. Its 3 records stay" in pair("datasets", "remove", "a").stdout
     assert names(pair) == ["b"]
     assert pair.rows("SELECT count(*) FROM record") == [(4,)]
 

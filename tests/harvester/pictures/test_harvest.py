@@ -219,7 +219,7 @@ def test_a_dataset_without_any_picture_fails(harvester, catalogue, use_sandbox):
         use_sandbox(sandbox)
         harvester(*HARVEST, "--n", "3")
         ended = harvester(*IMAGES, "--picture", "media", exit_code=1)
-    assert "No picture was obtained" in ended.stderr
+    assert "No picture was stored" in ended.stderr
     assert ("failed", "not_an_image_html") in states(harvester)
 
 

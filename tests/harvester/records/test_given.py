@@ -183,7 +183,7 @@ def test_a_report_without_its_records_is_refused(harvester, sandbox, ids):
 def test_a_file_that_is_no_report_is_left_alone(harvester, sandbox, ids, content):
     write_list(harvester, ids[:1])
     (harvester.folder / "given.report.csv").write_text(content, encoding="utf-8")
-    assert "is not of a report" in harvester(*GIVEN, exit_code=2).stderr
+    assert "is not from the report" in harvester(*GIVEN, exit_code=2).stderr
     assert (harvester.folder / "given.report.csv").read_text(encoding="utf-8") == content
 
 
@@ -191,9 +191,9 @@ def test_a_file_that_is_no_report_is_left_alone(harvester, sandbox, ids, content
     ("arguments", "message"),
     [
         (("records", "--ids", "nowhere.txt", "--name", "d"), "nowhere.txt cannot be read"),
-        ((*GIVEN, "--update"), "leave out --update"),
-        ((*GIVEN, "--seed", "1"), "leave out --update and --seed"),
-        (("records", "--name", "d", "--report", "r.csv"), "it needs --ids"),
+        ((*GIVEN, "--update"), "--ids goes neither with --update nor"),
+        ((*GIVEN, "--seed", "1"), "--ids goes neither with --update nor"),
+        (("records", "--name", "d", "--report", "r.csv"), "--report needs --ids"),
     ],
 )
 def test_wrong_usage_is_2(harvester, sandbox, arguments, message):

@@ -310,13 +310,13 @@ def test_what_was_harvested_counts_for_more_than_the_table(importer):
         ("/1/a", "http://h.org/a", "A"),
         ("/2/b", "http://x.org/b", "B"),
     ]
-    assert "1 lines name a record by an ID that it no longer has." in shown
+    assert "1 lines have a former ID of a record." in shown
 
 
 def test_a_table_without_a_usable_line_fails_and_makes_no_dataset(importer):
     (importer.folder / "t.csv").write_text("ID,category\n/1/a,gun\n")
     ended = importer("import", "t.csv", "--name", "d", exit_code=1)
-    assert "No line of t.csv could be taken; see t.report.csv" in ended.stderr
+    assert "No line of t.csv was taken; see t.report.csv" in ended.stderr
     assert _report(importer)[0]["fate"] == "rejected"
     assert importer.rows("SELECT name FROM dataset") == []
 
