@@ -18,6 +18,7 @@ from common.process.settings import (
     StoreSettings,
 )
 from common.reasons import Reason, Retry
+from trainer.settings import RECIPES, TrainingSettings, option_of, range_of
 from worker.process.settings import WorkerSettings
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -106,7 +107,47 @@ def _default(field: FieldInfo) -> str:
     return f"`{field.default}`" if field.default not in (None, "") else ""
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"reasons.md": reasons, "settings.md": settings}
+_TRAINING = (
+    """\
+# Training settings
+
+This page is made from `trainer/settings.py` by `make docs`.
+
+These are options of `trainer train`.
+An experiment keeps them in its `conf.json`.
+`--recipe` chooses defaults that go together.
+Without it the recipe is `scratch`, or `fine-tune` if `--weights` are given.
+Every option given beside it counts more.
+
+| option | range | """
+    + " | ".join(f"`{recipe}`" for recipe in RECIPES)
+    + """ | what it is |
+|---|---|"""
+    + "---|" * len(RECIPES)
+    + """---|
+"""
+)
+
+
+def training_settings() -> str:
+    """The page on the settings of a training: a line for each that has an option."""
+    names = filter(option_of, TrainingSettings.model_fields)
+    return _TRAINING + "".join(map(_training_line, names))
+
+
+def _training_line(name: str) -> str:
+    defaults = [f"`{getattr(recipe, name)}`" for recipe in RECIPES.values()]
+    if name == "weights":
+        defaults = ["`none`", *["**needed**"] * (len(RECIPES) - 1)]
+    what = TrainingSettings.model_fields[name].description
+    return f"| {' | '.join([f'`{option_of(name)}`', range_of(name), *defaults, str(what)])} |\n"
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "reasons.md": reasons,
+    "settings.md": settings,
+    "training-settings.md": training_settings,
+}
 
 
 def main() -> None:

@@ -136,7 +136,12 @@ class TrainingSettings(BaseModel):
         description="Weight of rare categories: none, or by the inverse of their frequency, or by "
         "its square root. Weights find more of them, and lower accuracy and calibration.",
     )
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="Label smoothing.")
+    label_smoothing: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="Label smoothing: the share of a target that is spread over all categories.",
+    )
     ema: float = Field(
         default=0.0,
         ge=0,

@@ -1,15 +1,16 @@
-"""Heatmaps: where a classifier looked, by Grad-CAM (Selvaraju et al., https://arxiv.org/abs/1610.02391).
+"""Heatmaps: where a classifier looks, by Grad-CAM (Selvaraju et al., 2017,
+https://arxiv.org/abs/1610.02391).
 
-At the size the classifier was trained with, for every classification architecture of torchvision:
+They work for every classification architecture of torchvision, at the training size. The layer is:
 
-- Of a convolutional network, and of MaxViT, the last stage with more than one place is looked at. A
-  stage is a direct part of the classifier, or of a sequence or list of modules among these parts.
-- Swin's stages are its `features`, whose channels come last.
-- A vision transformer has a token for each patch. In its last block the class token still looks at
-  the others, behind it they have no influence any more; so the input of that block is looked at.
+- Convolutional networks and MaxViT: the last stage whose output has more than one position. A stage
+  is a child of the classifier, or an item of a sequence or list among its children.
+- Swin: the same among its `features`, whose channels come last.
+- Vision transformers, which have a token per patch: the input of the last block. After that block
+  the patch tokens have no influence on the class token.
 
-Hooks and gradients are those of a copy that shares the weights: a classifier may be in service, or
-be looked at, in other threads meanwhile.
+Hooks and gradients belong to a copy that shares the weights, so other threads may use the
+classifier at the same time.
 """
 
 import math
@@ -32,7 +33,7 @@ from common.vision.preprocessing import Preprocessing
 
 
 class _Layer(NamedTuple):
-    """Where to look, and how its output becomes (n, channels, height, width)."""
+    """The layer, and how its output becomes (n, channels, height, width)."""
 
     module: nn.Module
     to_map: Callable[[torch.Tensor], torch.Tensor] | None = None
@@ -41,19 +42,19 @@ class _Layer(NamedTuple):
 class HeatmapMaker:
     """Makes heatmaps of a classifier, or of an ensemble: the mean over its members.
 
-    Threads do not share one.
+    Each thread needs its own.
     """
 
     def __init__(self, classifiers: Iterable[nn.Module], preprocessing: Preprocessing) -> None:
         """
         Raises:
-            ModelError: the pictures are so small that no stage has more than one place.
+            ModelError: the pictures are too small: no stage has more than one position.
         """
         self._preprocessing = preprocessing
         self._members = [_grad_cam(classifier, preprocessing.size) for classifier in classifiers]
 
     def heatmaps(self, pictures: torch.Tensor, labels: Sequence[int]) -> NDArray[np.float32]:
-        """How much each place of uint8 pictures (n, 3, size, size) speaks for its label.
+        """How much each pixel of uint8 pictures (n, 3, size, size) supports its label.
 
         Returns:
             (n, size, size) in [0, 1].
@@ -66,7 +67,7 @@ class HeatmapMaker:
 
 
 def side_by_side(picture: torch.Tensor, heat: NDArray[np.float32]) -> Image.Image:
-    """The picture (3, height, width), and beside it the picture under its heatmap."""
+    """The picture, uint8 (3, height, width), and beside it the picture under its heatmap."""
     pixels = picture.permute(1, 2, 0).numpy()
     overlay = show_cam_on_image(pixels.astype(np.float32) / 255, heat, use_rgb=True)
     return Image.fromarray(np.concatenate([pixels, overlay], axis=1))
@@ -81,15 +82,15 @@ def _grad_cam(classifier: nn.Module, size: int) -> GradCAM:
 
 
 def _copy_sharing_weights(classifier: nn.Module) -> nn.Module:
-    """Other modules, the same numbers, which get no gradients."""
+    """A copy of the modules with the same tensors, without gradients for weights."""
     weights = {id(each): nn.Parameter(each.detach(), False) for each in classifier.parameters()}
     return deepcopy(classifier, {**weights, **{id(each): each for each in classifier.buffers()}})
 
 
 def _begin_gradients(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
-    """Only what comes after the layer is gone through backwards.
+    """Start gradients at the output of the layer, so that the layers before need none.
 
-    The copy is for those layers that overwrite what they are given.
+    The clone is for later layers that change their input in place.
     """
     return output.detach().requires_grad_().clone()
 
@@ -132,7 +133,7 @@ def _last_with_places(
     hooks = [
         stage.register_forward_hook(remember)
         for stage in stages
-        if not isinstance(stage, nn.AdaptiveAvgPool2d)  # repeats places where there are too few
+        if not isinstance(stage, nn.AdaptiveAvgPool2d)  # its positions may be repeated
     ]
     try:
         with torch.inference_mode():
@@ -141,7 +142,7 @@ def _last_with_places(
         for hook in hooks:
             hook.remove()
     if not seen:
-        raise ModelError(f"Pictures of {pixels.shape[-1]} pixels leave nothing for a heatmap.")
+        raise ModelError(f"Pictures of {pixels.shape[-1]} pixels are too small for a heatmap.")
     return seen[-1]
 
 
@@ -150,7 +151,7 @@ def _channels_first(output: torch.Tensor) -> torch.Tensor:
 
 
 def _patches_to_map(tokens: torch.Tensor) -> torch.Tensor:
-    """(n, 1 + patches, channels), the class token first; the patches form a square."""
+    """Tokens (n, 1 + patches, channels), the class token first, to a square map."""
     pictures, count, channels = tokens.shape
     side = math.isqrt(count - 1)
     return tokens[:, 1:].reshape(pictures, side, side, channels).permute(0, 3, 1, 2)

@@ -1,10 +1,10 @@
-"""The model: a promoted bundle, whole or not at all.
+"""The model: a promoted bundle, checked and loaded.
 
-A bundle is a folder with `model.json` and, for each member of the ensemble, the weights of one
-classifier as safetensors; beside them some pictures and what the model said of them when it was
-promoted, and others to calibrate runtimes of less precision by. `model.json` holds all that a
-worker needs to know, and the sha256 of each file. The sha256 of a bundle is that of the bytes of
-its `model.json`; so it covers every byte of the bundle, and is checked before anything is loaded.
+A bundle is a folder. It holds the weights of each member of the ensemble as safetensors, pictures
+with the probabilities that the model gave when it was promoted (the self-test), and pictures to
+calibrate int8 runtimes. Its `model.json` holds the rest that a worker needs, and the sha256 of each
+file. The sha256 of a bundle is that of its `model.json`. So it covers every byte of the bundle, and
+it is checked before anything is loaded.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,7 @@ from common.vision.bundle import (
     DESCRIPTION,
     BundleFile,
     Description,
+    parse_description,
     read_checked,
     read_tensors,
     sha256_of,
@@ -43,24 +44,24 @@ __all__ = [
 ]
 
 SELF_TEST = "self_test.safetensors"
-SELF_TEST_FEW = 64  # pictures of it, at most, that are tried wherever the model is loaded
+SELF_TEST_FEW = 64  # pictures, at most, that are tested wherever the model is loaded
 CALIBRATION = "calibration.safetensors"
-REFERENCE_BATCH = 32  # pictures that the reference computes at a time, lest memory decide
-SELF_TEST_TOLERANCE = 1e-3  # of a probability; float32 on other machines differs by some 1e-6
+REFERENCE_BATCH = 32  # pictures that the reference computes at a time; bounds the memory
+SELF_TEST_TOLERANCE = 1e-3  # of a probability; float32 differs by about 1e-6 between machines
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """A concept that a picture shows, with its probability."""
+    """A concept of a picture, with its probability."""
 
     concept_uri: str
     confidence: float
 
 
 class Predictor(nn.Module):
-    """From uint8 pictures (n, 3, size, size) to probabilities (n, classes), float32.
+    """uint8 pictures (n, 3, size, size) to float32 probabilities (n, classes).
 
-    The mean over the members of an ensemble, each with its own softmax or sigmoid.
+    They are the mean over the members of an ensemble, each with its own softmax or sigmoid.
     """
 
     def __init__(self, members: list[nn.Module], description: Description) -> None:
@@ -80,11 +81,11 @@ class Predictor(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A bundle in memory: what it says, and what it does.
+    """A bundle in memory: its description and its classifiers.
 
-    `self_test_pictures` are uint8 (n, 3, size, size) in no order, so that the first ones are of all
-    categories; `self_test_expected` the probabilities (n, classes) that they gave when the model
-    was promoted. `calibration_pictures` are others of the same data; an older bundle has none.
+    `self_test_pictures` are uint8 (n, 3, size, size), shuffled, so that the first ones already have
+    all categories. `self_test_expected` are their probabilities (n, classes) at promotion.
+    `calibration_pictures` are other pictures of the same data; an older bundle has none.
     """
 
     description: Description
@@ -97,7 +98,7 @@ class Model:
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
         """The reference: uint8 pictures (n, 3, size, size) to float32 (n, classes), on the CPU.
 
-        A worker asks a runtime instead, which must agree with this.
+        Workers use a runtime instead, which must agree with this.
         """
         with torch.inference_mode():
             parts = torch.split(batch, REFERENCE_BATCH)
@@ -110,32 +111,32 @@ class Model:
         *,
         tolerance: float = SELF_TEST_TOLERANCE,
     ) -> None:
-        """Have the first pictures of the self-test classified as they will be in service.
+        """Compare the probabilities of the first self-test pictures with those at promotion.
 
         Args:
-            compute: `probabilities` of this model, or of the runtime that it will be served by.
-            tolerance: by how much a probability may differ; a runtime of less precision has more.
+            compute: `probabilities` of this model, or of the runtime that will serve it.
+            tolerance: how much a probability may differ; less precise runtimes need more.
 
         Raises:
-            ModelError: here the model does not say what it said when it was promoted.
+            ModelError: a probability differs by more.
         """
         found = compute(self.self_test_pictures[:SELF_TEST_FEW])
         differences = np.abs(found - self.self_test_expected[:SELF_TEST_FEW])
         differences = differences.max(axis=1, initial=0.0)
-        wrong = int((~(differences <= tolerance)).sum())  # so that NaN is wrong
+        wrong = int((~(differences <= tolerance)).sum())  # NaN counts as wrong
         if wrong:
             raise ModelError(
-                f"The model fails its self-test here: of {wrong} of {len(found)} pictures it gives "
-                f"other probabilities than when it was promoted, by up to {differences.max():.2g} "
-                f"where {tolerance:g} is allowed. It was promoted with torchvision "
+                f"The model fails its self-test: for {wrong} of {len(found)} pictures it gives "
+                f"other probabilities than at promotion, by up to {differences.max():.2g} where "
+                f"{tolerance:g} is allowed. It was promoted with torchvision "
                 f"{self.description.torchvision}, here is {torchvision.__version__}."
             )
 
     def predictions(self, probabilities: NDArray[np.float32]) -> list[Prediction]:
-        """The concepts of one picture, from its row of probabilities, most probable first.
+        """The concepts to write for a picture, from its probabilities (classes,), sorted by them.
 
-        A concept is written where its probability reaches its threshold. The precision that the
-        thresholds promise was measured for this rule and holds for no other.
+        A concept is written if its probability reaches its threshold. The promised precision was
+        measured for this rule, and holds for no other.
         """
         found = [
             Prediction(concept_uri=uri, confidence=float(probability))
@@ -156,11 +157,11 @@ def save_bundle(
 ) -> str:
     """Write a bundle into a new folder and return its sha256.
 
-    The files are named and hashed here; those of `description` are replaced.
+    The files that `description` names are replaced by the written ones.
 
     Args:
         self_test: uint8 pictures (n, 3, size, size).
-        calibration: others of the same form, none of them in the self-test.
+        calibration: others of the same shape, none of them in the self-test.
 
     Raises:
         ModelError: the weights do not fit the description.
@@ -184,7 +185,7 @@ def save_bundle(
 
 
 def bundle_sha256(folder: Path) -> str:
-    """The sha256 that a bundle has now, for one that no store knows.
+    """The sha256 of a bundle that is not in a store.
 
     Raises:
         ModelError: there is no bundle.
@@ -193,22 +194,22 @@ def bundle_sha256(folder: Path) -> str:
 
 
 def load_bundle(folder: Path, expected_sha256: str) -> Model:
-    """The model of a bundle, on the CPU, after every byte of it was checked.
+    """The model of a bundle, on the CPU, after checking every byte of the bundle.
 
     Raises:
-        ModelError: something is missing, was changed, or does not fit together.
+        ModelError: a file is missing or was changed, or the files do not fit together.
     """
     return _load(folder, read_description(folder, expected_sha256), sha256=expected_sha256)
 
 
 def read_description(folder: Path, expected_sha256: str) -> Description:
-    """What a bundle says, without its weights.
+    """The description of a bundle, without loading its weights.
 
     Raises:
         ModelError: `model.json` is missing, was changed, or is damaged.
     """
     text = read_checked(folder / DESCRIPTION, expected_sha256)
-    return Description.from_json(text.decode(errors="replace"))
+    return parse_description(text)
 
 
 def _load(folder: Path, description: Description, *, sha256: str) -> Model:
@@ -240,7 +241,7 @@ def _load_member(folder: Path, member: BundleFile, description: Description) -> 
         raise ModelError(
             f"{folder / member.file} does not fit {description.architecture} with "
             f"{len(description.labels)} classes: {reason}"
-        ) from None
+        ) from error
     return classifier
 
 

@@ -1,7 +1,6 @@
-"""The network: any classification architecture of torchvision, and weights for it from a file.
+"""The network: any classification architecture of torchvision, and weights from a file.
 
-A classifier takes normalised float pictures and returns logits; probabilities are the business of
-those who report them.
+A classifier takes normalised float pictures and returns logits. Softmax or sigmoid come later.
 """
 
 import difflib
@@ -21,19 +20,19 @@ from common.errors import ModelError, UsageError
 
 StateDict = dict[str, torch.Tensor]
 
-MATCH_REQUIRED = 0.9  # of the tensors in front of the head, of the file and of the classifier
+MATCH_REQUIRED = 0.9  # share of the tensors below the head that must be in the file
 
 _NO_AUXILIARY_HEADS = {"aux_logits": False, "init_weights": True}
 _OPTIONS = {"googlenet": _NO_AUXILIARY_HEADS, "inception_v3": _NO_AUXILIARY_HEADS}
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
-_COUNTERS = "num_batches_tracked"  # of batch norm; no weights, and often not saved
+_COUNTERS = "num_batches_tracked"  # of batch norm; not weights, and often not saved
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedWeights:
-    """What a partial state dict gave to a classifier, by the names of the tensors.
+    """The tensors of a classifier that a state dict replaced, by name.
 
-    `missing` keep their random start; `unexpected` of the file were of no use.
+    `missing` tensors keep their random values; `unexpected` tensors of the file are ignored.
     """
 
     loaded: tuple[str, ...]
@@ -43,11 +42,11 @@ class LoadedWeights:
     def __str__(self) -> str:
         total = len(self.loaded) + len(self.missing)
         new = ", ".join(self.missing) or "nothing"
-        return f"{len(self.loaded)} of {total} tensors loaded; starts new: {new}"
+        return f"{len(self.loaded)} of {total} tensors loaded; random: {new}"
 
 
 def architectures() -> list[str]:
-    """The names of the architectures that `build_classifier` knows."""
+    """The names of all architectures of `build_classifier`."""
     return cast("list[str]", models.list_models(module=models))
 
 
@@ -55,10 +54,10 @@ def build_classifier(architecture: str, *, classes: int, size: int = 224) -> nn.
     """A classifier with random weights that returns logits (n, classes).
 
     Args:
-        size: the side of the pictures; only transformers with fixed positions need it.
+        size: the side of the pictures in pixels; transformers with fixed positions need it.
 
     Raises:
-        UsageError: no such architecture.
+        UsageError: there is no such architecture.
     """
     if architecture not in architectures():
         similar = difflib.get_close_matches(architecture, architectures(), n=3)
@@ -79,7 +78,7 @@ def pick_device() -> torch.device:
 
 
 def imagenet_weights(architecture: str) -> StateDict:
-    """The weights that torchvision recommends for an architecture, downloaded once.
+    """The weights that torchvision recommends for an architecture, downloaded on first use.
 
     Raises:
         ModelError: they cannot be downloaded.
@@ -91,11 +90,11 @@ def imagenet_weights(architecture: str) -> StateDict:
         raise ModelError(
             f"The ImageNet weights of {architecture} cannot be downloaded ({error}); "
             "give a file instead: --weights FILE."
-        ) from None
+        ) from error
 
 
 def read_state_dict(path: Path) -> StateDict:
-    """The tensors of a .safetensors file or a PyTorch checkpoint; code in it is never executed.
+    """The tensors of a .safetensors file or a PyTorch checkpoint. Code in it is never run.
 
     Raises:
         ModelError: the file is missing, damaged, or holds anything but tensors.
@@ -105,25 +104,27 @@ def read_state_dict(path: Path) -> StateDict:
             state = safetensors.torch.load_file(path)
         else:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # unusual pickles; an error follows
+                warnings.simplefilter(
+                    "ignore", UserWarning
+                )  # about unusual pickles; an error follows
                 state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ModelError(f"There is no weight file {path}.") from None
-    except pickle.UnpicklingError:
+    except FileNotFoundError as error:
+        raise ModelError(f"There is no weight file {path}.") from error
+    except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path} is not a plain state dict: it holds pickled objects, which may run code and "
             "were not loaded. Save it with torch.save(classifier.state_dict(), path)."
-        ) from None
+        ) from error
     except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{path} cannot be read as weights: {reason}.") from None
+        raise ModelError(f"{path} cannot be read as weights: {reason}.") from error
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise ModelError(f"{path} is not a plain state dict, names to tensors.")
     return state
 
 
 def load_weights(classifier: nn.Module, path: Path) -> LoadedWeights:
-    """Load what fits of a state dict into a classifier; its head may have other classes.
+    """Load the fitting tensors of a file into a classifier; the file may have other classes.
 
     Raises:
         ModelError: the file is unusable, or holds weights for another architecture.
@@ -132,7 +133,7 @@ def load_weights(classifier: nn.Module, path: Path) -> LoadedWeights:
 
 
 def load_state(classifier: nn.Module, state: StateDict, *, source: str) -> LoadedWeights:
-    """As `load_weights`, from tensors whose origin is `source`."""
+    """As `load_weights`, with the tensors of `source`."""
     own = classifier.state_dict()
     given = _without_prefix(state, own)
     fitting = {n: t for n, t in given.items() if n in own and own[n].shape == t.shape}
@@ -148,7 +149,7 @@ def load_state(classifier: nn.Module, state: StateDict, *, source: str) -> Loade
 
 
 def _without_prefix(state: StateDict, own: StateDict) -> StateDict:
-    """The tensors under the names of the classifier: some trainers wrap it, as in `net.conv1`."""
+    """The tensors without a prefix such as `net.`, which some trainers add to all names."""
     prefixes = {"", *(name.split(".", 1)[0] + "." for name in state)}
     best = max(sorted(prefixes), key=lambda prefix: sum(prefix + name in state for name in own))
     return {name.removeprefix(best): tensor for name, tensor in state.items()}

@@ -1,19 +1,18 @@
-"""From a picture to what a classifier sees: data that travels with the weights, so that a worker
-prepares pictures exactly as the trainer did.
+"""Preprocessing: how a picture becomes the input of a classifier.
 
-Pictures travel as uint8, a quarter of the bytes of float32, and are normalised on the device.
+It is stored with the weights, so that a worker prepares pictures exactly as the trainer did.
+Pictures are kept as uint8, a quarter of the bytes of float32, and normalised on the device.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Self, get_args
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from pydantic import ConfigDict
 from torch import nn
 
-from common.errors import ModelError
 from common.vision.kinds import ResizeMode
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -32,10 +31,13 @@ class Preprocessing:
     """How pictures become tensors.
 
     `size` is the side in pixels. `resize` says how a picture becomes square: `squash` (the
-    default) ignores the aspect ratio and so keeps the whole object and uses every pixel;
+    default) ignores the aspect ratio, so it keeps the whole object and uses every pixel;
     `letterbox` keeps the ratio and adds black bars; `crop` keeps it and cuts the longer side.
-    `mean` and `std` are those of the pictures that the weights were first trained on, in [0, 1].
+    `mean` and `std` of each colour channel, in [0, 1], belong to the pictures that the weights were
+    first trained on.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # for `model.json`
 
     size: int
     resize: ResizeMode = "squash"
@@ -48,35 +50,14 @@ class Preprocessing:
         return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
 
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:
-        """A uint8 batch (n, 3, size, size) as float32, on the device where it lies."""
+        """A uint8 batch (n, 3, size, size) as float32, on the same device."""
         return Normalisation(self).to(batch.device).forward(batch)
-
-    def to_json(self) -> dict[str, Any]:
-        """The members as JSON has them."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, members: dict[str, Any]) -> Self:
-        """The preprocessing that `to_json` wrote.
-
-        Raises:
-            ModelError: a member is missing, unknown or of another form.
-        """
-        try:
-            known = members | {name: tuple(members[name]) for name in ("mean", "std")}
-            preprocessing = cls(**known)
-        except (KeyError, TypeError) as error:
-            raise ModelError(f"The preprocessing of the model is damaged: {error}.") from None
-        if preprocessing.resize not in get_args(ResizeMode):
-            raise ModelError(f"The model wants to resize by {preprocessing.resize!r}: unknown.")
-        return preprocessing
 
 
 class Normalisation(nn.Module):
-    """From uint8 pictures (n, 3, size, size) to float32, on the device that both are on.
+    """uint8 pictures (n, 3, size, size) to float32, on the device of the module.
 
-    It takes its statistics along: made anew for each batch, they would have to wait on CUDA for
-    what the device is doing.
+    The statistics are buffers. Copying them to CUDA for each batch would wait for the device.
     """
 
     mean: torch.Tensor

@@ -99,24 +99,24 @@ def retire(model: StoredReference) -> None:
         )
 
 
+ClassIndex = Annotated[
+    Path | None,
+    typer.Option(help="Output to label. Default: class_index.json beside the checkpoint."),
+]
+Labelled = Annotated[str | None, typer.Option(help="Labelled pictures: a dataset of the store.")]
+
+
 @models.command("import")
 def import_(
     checkpoint: Annotated[Path, typer.Argument(help="State dict: .pth or .safetensors.")],
-    architecture: Annotated[
-        str, typer.Option(help="Architecture of torchvision, such as resnet18.")
-    ],
+    architecture: Annotated[str, typer.Option(help="One of torchvision, such as resnet18.")],
     input_size: Annotated[int, typer.Option(help="Side of the pictures in training, in pixels.")],
-    name: Annotated[str, typer.Option(help="Name of the model to make.")],
-    class_index: Annotated[
-        Path | None,
-        typer.Option(help="Output to label. Default: class_index.json beside the checkpoint."),
-    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the new model.")],
+    class_index: ClassIndex = None,
     vocab_json: Annotated[Path, typer.Option(help="Labels and their concepts.")] = Path(
         "vocabulary.json"
     ),
-    dataset: Annotated[
-        str | None, typer.Option(help="Labelled pictures: a dataset of the store.")
-    ] = None,
+    dataset: Labelled = None,
     data_dir: DataDir = None,
     precision: Precision = 0.9,
 ) -> None:

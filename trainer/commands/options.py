@@ -13,7 +13,7 @@ import typer
 
 from common.errors import UsageError
 from common.vision.kinds import Kind
-from trainer.settings import RECIPES, TrainingSettings, option_of, range_of
+from trainer.settings import NO_WEIGHTS, RECIPES, TrainingSettings, option_of, range_of
 
 if TYPE_CHECKING:
     from trainer.data.dataset import TrainingData
@@ -79,12 +79,14 @@ def _parameter(name: str) -> inspect.Parameter:
 def help_of(name: str) -> str:
     """The help text of a training setting: what it is, its range and its defaults."""
     field = TrainingSettings.model_fields[name]
-    limits = f" {range_of(name)}.".capitalize() if field.metadata else ""
+    limits = f" {range_of(name).capitalize()}." if field.metadata else ""
     return f"{field.description}{limits} Default: {defaults_of(name)}."
 
 
 def defaults_of(name: str) -> str:
     """The default of a training setting, and those of the recipes that have another."""
+    if name == "weights":
+        return NO_WEIGHTS  # all other recipes need some
     values = {recipe: getattr(settings, name) for recipe, settings in RECIPES.items()}
     usual = values["scratch"]
     others = [f"{recipe} {value}" for recipe, value in values.items() if value != usual]
@@ -102,7 +104,8 @@ def labelled_pictures(
     """
     from common.process.settings import ImageSettings
     from common.store.session import open_store
-    from trainer.data.dataset import dataset_data, folder_data
+    from trainer.data.dataset import folder_data
+    from trainer.data.store_dataset import dataset_data
 
     if name is not None and data_dir is None:
         engine = open_store()

@@ -94,7 +94,7 @@ def _train_from_store(
 ) -> "Summary":
     from common.process.settings import ImageSettings
     from common.store.session import open_store
-    from trainer.data.dataset import dataset_data
+    from trainer.data.store_dataset import dataset_data
     from trainer.models.store import record_run
     from trainer.running.cross_validation import cross_validate
 

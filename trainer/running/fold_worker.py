@@ -2,8 +2,7 @@
 
 Celery's threads wait for messages. Each fold is then trained in a process of its own. When that
 process ends its memory is free again, also on a GPU, and it can be stopped at once: another worker
-continues the fold. While a fold is trained, `status.json` in its folder names the machine and the
-last epoch.
+continues the fold.
 """
 
 import socket
@@ -16,65 +15,25 @@ from queue import SimpleQueue
 
 import structlog
 import torch
-from pydantic import BaseModel, ConfigDict
 
 from common import broker
 from common.errors import EnrichmentError
-from common.files import write_atomically
-from trainer.data.dataset import read_again
-from trainer.data.tables import parsing
+from trainer.data.store_dataset import read_again
 from trainer.experiment import ClaimedError, Experiment, FoldResult
 from trainer.learning.fit import Epoch
 from trainer.running.fold import Assignment, run_fold
 from trainer.running.on_devices import FoldProcess, Work, threads_each
-from trainer.running.on_machines import create_app, register_task
-
-_FILE = "status.json"
+from trainer.running.on_machines import (
+    FoldStatus,
+    create_app,
+    forget_status,
+    register_task,
+    write_status,
+)
 
 # A service manager may end all processes at once: a fold's process before this one gets SIGTERM.
 NOTICED_WITHIN = 2.0  # seconds
 log = structlog.get_logger()
-
-
-class FoldStatus(BaseModel):
-    """The machine that trains a fold, and the last epoch; `error` says why it stopped."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    machine: str
-    epoch: Epoch | None = None
-    error: str = ""
-
-
-def write_status(experiment: Experiment, number: int, status: FoldStatus) -> None:
-    """Write the status of a fold, for processes that watch the experiment.
-
-    Raises:
-        EnrichmentError: the disk is full or refuses.
-    """
-    write_atomically(_path(experiment, number), status.model_dump_json())
-
-
-def read_status(experiment: Experiment, number: int) -> FoldStatus | None:
-    """The last status of a fold, if it has one.
-
-    Raises:
-        ModelError: the file is damaged.
-    """
-    with parsing(_path(experiment, number)) as path:
-        try:
-            return FoldStatus.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return None
-
-
-def forget_status(experiment: Experiment, number: int) -> None:
-    """Delete the status of a fold."""
-    _path(experiment, number).unlink(missing_ok=True)
-
-
-def _path(experiment: Experiment, number: int) -> Path:
-    return experiment.split(number) / _FILE
 
 
 def run_worker(saving_dir: Path, devices: Sequence[torch.device]) -> int:

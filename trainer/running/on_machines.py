@@ -3,11 +3,14 @@
 A message is only a hint: it names a fold. It is acknowledged when a worker takes it, not hours
 later when the fold is finished. If the queue is empty and a fold is neither finished nor claimed,
 its message or its machine was lost. The fold is then sent again, and continues from its last save.
+
+While a fold is trained, `status.json` in its folder names the machine and the last epoch.
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import structlog
@@ -17,16 +20,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common import broker
 from common.errors import BrokerError, EnrichmentError
+from common.files import write_atomically
 from common.messages import by_name, first_problem
 from common.process.progress import ProgressReport, progress
 from common.process.settings import BrokerSettings
+from trainer.data.tables import parsing
 from trainer.experiment import NAME, Experiment, FoldResult
+from trainer.learning.fit import Epoch
 from trainer.running.fold import Assignment
-from trainer.running.fold_worker import FoldStatus, forget_status, read_status
 
 TRAIN_FOLD = "trainer.train_fold"
 QUEUE = "train"
 MAX_FOLDS = 1_000
+_STATUS = "status.json"
 log = structlog.get_logger()
 CHECK_EVERY = 1.0  # seconds
 SEND_EVERY = 5.0  # seconds between two checks for folds that must be sent again
@@ -65,6 +71,47 @@ def register_task(app: Celery, train: Callable[[str, int], None]) -> None:
             log.error("message refused", error=first_problem(error))
             return
         train(hint.experiment, hint.fold)
+
+
+class FoldStatus(BaseModel):
+    """The machine that trains a fold, and the last epoch; `error` says why it stopped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    machine: str
+    epoch: Epoch | None = None
+    error: str = ""
+
+
+def write_status(experiment: Experiment, number: int, status: FoldStatus) -> None:
+    """Write the status of a fold, for processes that watch the experiment.
+
+    Raises:
+        EnrichmentError: the disk is full or refuses.
+    """
+    write_atomically(_path(experiment, number), status.model_dump_json())
+
+
+def read_status(experiment: Experiment, number: int) -> FoldStatus | None:
+    """The last status of a fold, if it has one.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    with parsing(_path(experiment, number)) as path:
+        try:
+            return FoldStatus.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+
+
+def forget_status(experiment: Experiment, number: int) -> None:
+    """Delete the status of a fold."""
+    _path(experiment, number).unlink(missing_ok=True)
+
+
+def _path(experiment: Experiment, number: int) -> Path:
+    return experiment.split(number) / _STATUS
 
 
 class FoldQueue:

@@ -88,7 +88,7 @@ def kept(folder: Path, make: Callable[[Path], None]) -> Path:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
-        raise EnrichmentError(f"{folder.parent} cannot be written: {error.strerror}.") from None
+        raise EnrichmentError(f"{folder.parent} cannot be written: {error.strerror}.") from error
     return folder
 
 
@@ -119,6 +119,6 @@ def _export(model: Model, path: Path) -> None:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
             f"PyTorch cannot export {model.description.architecture} to ONNX: {reason}"
-        ) from None
+        ) from error
     if program is not None:
         program.save(path, external_data=True)

@@ -97,7 +97,7 @@ def test_a_patch_of_a_vision_transformer_is_where_it_is_in_the_picture() -> None
 
 
 def test_pictures_too_small_for_a_heatmap_are_said() -> None:
-    with pytest.raises(ModelError, match="1 pixels leave nothing"):
+    with pytest.raises(ModelError, match="1 pixels are too small"):
         HeatmapMaker([_BrightLeft()], Preprocessing(size=1))
 
 

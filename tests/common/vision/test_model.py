@@ -134,10 +134,10 @@ def test_other_probabilities_than_when_promoted_are_refused(tried: Model) -> Non
         found[3, 1] += 0.01
         return found
 
-    with pytest.raises(ModelError, match=r"of 1 of 5 pictures .* by up to 0.01 where 0.001"):
+    with pytest.raises(ModelError, match=r"for 1 of 5 pictures .* by up to 0.01 where 0.001"):
         tried.self_test(slightly_off)
     tried.self_test(slightly_off, tolerance=0.02)  # a runtime of less precision
-    with pytest.raises(ModelError, match="of 5 of 5 pictures"):
+    with pytest.raises(ModelError, match="for 5 of 5 pictures"):
         tried.self_test(lambda pictures: np.full((len(pictures), 3), np.nan, dtype=np.float32))
 
 
@@ -186,9 +186,9 @@ def test_a_bundle_cannot_name_files_outside_its_folder(tmp_path: Path) -> None:
 
 
 def test_labels_concepts_and_thresholds_must_fit_together() -> None:
-    with pytest.raises(ModelError, match="do not fit together"):
+    with pytest.raises(ModelError, match="do not match"):
         replace(DESCRIPTION, labels=("map", "toy"))
-    with pytest.raises(ModelError, match="do not fit together"):
+    with pytest.raises(ModelError, match="do not match"):
         replace(DESCRIPTION, thresholds={MAP: 0.5})
 
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from PIL import Image
 
-from common.errors import ModelError
 from common.vision.preprocessing import Preprocessing
 
 
@@ -42,17 +41,3 @@ def test_normalise_subtracts_the_mean_and_divides_by_the_deviation() -> None:
     normalised = preprocessing.normalise(batch)
     assert normalised.dtype == torch.float32
     assert normalised[1, :, 5, 5].tolist() == [1.0, 1.0, 0.0]
-
-
-def test_it_survives_json() -> None:
-    preprocessing = Preprocessing(size=96, resize="crop", mean=(0.1, 0.2, 0.3))
-    assert Preprocessing.from_json(preprocessing.to_json()) == preprocessing
-
-
-@pytest.mark.parametrize(
-    "damage", [{"resize": "stretch"}, {"colour": "blue"}, {"mean": None}], ids=str
-)
-def test_damaged_json_is_a_model_error(damage: dict[str, object]) -> None:
-    members = Preprocessing(size=96).to_json() | damage
-    with pytest.raises(ModelError, match="damaged|unknown"):
-        Preprocessing.from_json(members)

@@ -78,7 +78,7 @@ def test_an_unknown_model_is_answered_with_those_that_exist(engine: Engine, comm
     answers = {
         "large": "There is no model large; there are: other, small.",
         "small@9": "Model small has no version 9, but: 1, 2.",
-        "../small": "names no model",
+        "../small": "is not the name of a model",
     }
     for reference, message in answers.items():
         result = models(command, reference)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from common.store.session import open_store
 from common.store.tables import Checkpoint, Concept, Dataset, PromotedModel, TrainingRun
-from common.vision.model import PromotedModel as LoadedModel
+from common.vision.model import Model as LoadedModel
 from common.vision.model import load_bundle
 from tests.trainer.pictures import VOCABULARY
 from tests.trainer.store_rows import add_dataset, add_label
@@ -304,7 +304,7 @@ def test_a_damaged_or_unfinished_experiment_is_refused(
         ([], "walk", "there are: run"),
         (["--fold", "2"], "run", "no fold 2"),
         (["--fold", "0", "--ensemble"], "run", "either --fold or --ensemble"),
-        (["--precision", "1.5"], "run", "not between 0 and 1"),
+        (["--precision", "1.5"], "run", "more than 0, and less than 1"),
         (["--name", "../run"], "run", "no name"),
     ],
 )

@@ -1,5 +1,6 @@
 """Runs and models in the store."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,14 +9,11 @@ from sqlalchemy import Engine, select
 
 from common.store.session import open_store
 from common.store.tables import Checkpoint, TrainingRun
+from common.vision.kinds import Kind
 from tests.trainer.bundles import promoted
-from trainer.models.store import (
-    CheckpointRow,
-    activate_model,
-    record_run,
-    retire_model,
-    stored_models,
-)
+from trainer.experiment import Experiment
+from trainer.models.store import activate_model, record_run, retire_model, stored_models
+from trainer.report.page import summarise
 
 
 @pytest.fixture
@@ -26,19 +24,23 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def test_a_run_recorded_twice_stands_there_once(engine: Engine) -> None:
-    for accuracy in (0.1, 0.2):
-        record_run(
-            engine,
-            name="run",
-            settings={"folds": 1},
-            fingerprint="f",
-            metrics={"accuracy": accuracy},
-            checkpoints=[CheckpointRow(fold=0, path="c.pth", sha256="a" * 64, metrics={})],
-        )
+def test_a_run_recorded_twice_stands_there_once(
+    engine: Engine, finished: dict[Kind, Experiment]
+) -> None:
+    experiment = finished["single"]
+    summary = summarise(experiment)
+    for fingerprint in ("first", "second"):
+        record_run(engine, experiment, summary, fingerprint=fingerprint)
     with engine.connect() as connection:
-        assert connection.scalars(select(TrainingRun.metrics)).all() == [{"accuracy": 0.2}]
-        assert connection.scalars(select(Checkpoint.fold)).all() == [0]
+        (run,) = connection.execute(select(TrainingRun)).all()
+        checkpoints = connection.execute(select(Checkpoint).order_by(Checkpoint.fold)).all()
+    assert (run.name, run.dataset_fingerprint) == ("run", "second")
+    assert run.config == experiment.settings().model_dump()
+    assert run.metrics == json.loads(summary.model_dump_json())
+    assert [row.fold for row in checkpoints] == [0, 1, 2]
+    assert [row.sha256 for row in checkpoints] == [
+        result.checkpoint_sha256 for result in experiment.results()
+    ]
 
 
 def _stages(engine: Engine) -> dict[str, str]:

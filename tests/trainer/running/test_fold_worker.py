@@ -7,8 +7,8 @@ from celery import Celery
 from structlog.testing import capture_logs
 
 from tests.trainer.begun import begun
-from trainer.running.fold_worker import FoldWorker, read_status
-from trainer.running.on_machines import TRAIN_FOLD, register_task
+from trainer.running.fold_worker import FoldWorker
+from trainer.running.on_machines import TRAIN_FOLD, read_status, register_task
 
 CPU = torch.device("cpu")
 

@@ -21,8 +21,15 @@ from tests.trainer.running_commands import (
 )
 from trainer.experiment import Experiment
 from trainer.running import on_machines
-from trainer.running.fold_worker import FoldStatus, read_status, write_status
-from trainer.running.on_machines import QUEUE, FoldQueue, create_app, run_by_queue
+from trainer.running.on_machines import (
+    QUEUE,
+    FoldQueue,
+    FoldStatus,
+    create_app,
+    read_status,
+    run_by_queue,
+    write_status,
+)
 
 pytestmark = pytest.mark.timeout(3 * PATIENCE)
 

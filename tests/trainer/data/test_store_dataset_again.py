@@ -9,7 +9,8 @@ from common.store.session import open_store
 from tests.trainer.begun import QUICK
 from tests.trainer.pictures import VOCABULARY
 from tests.trainer.store_rows import add_dataset
-from trainer.data.dataset import TrainingData, dataset_data, folder_data, read_again
+from trainer.data.dataset import TrainingData, folder_data
+from trainer.data.store_dataset import dataset_data, read_again
 from trainer.experiment import Experiment
 
 

@@ -11,7 +11,7 @@ from common.store.session import open_store
 from common.store.tables import Dataset, Image, Record
 from tests.trainer.pictures import VOCABULARY
 from tests.trainer.store_rows import add_dataset, add_label
-from trainer.data.dataset import dataset_data
+from trainer.data.store_dataset import dataset_data
 
 
 @pytest.fixture
