@@ -193,6 +193,18 @@ class Reason(_Row, Enum):
         *(_D, Retry(3600, 3), _WELL, "this machine had no memory left"),
         f"Give the process more memory. {_WAIT}",
     )
+    TOO_MUCH_MEMORY = (
+        *(_D, _FINAL, _WELL, "decoding needs more memory than a large picture may take"),
+        "Too large to decode: use --picture auto.",
+    )
+    DECODING_TOO_LONG = (
+        *(_D, _FINAL, _WELL, "decoding takes much longer than its size explains"),
+        "The file keeps decoders busy, by mistake or on purpose: use --picture auto.",
+    )
+    DECODER_CRASHED = (
+        *(_D, _FINAL, _WELL, "the picture ended the program that decodes"),
+        "The file crashes decoders, by mistake or on purpose: use --picture auto.",
+    )
     PLACEHOLDER = (
         *(_D, _FINAL, _WELL, "the same bytes stand in for many pictures"),
         "The host has no pictures of these: tell the provider, or see `harvester placeholders`.",

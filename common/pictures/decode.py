@@ -10,7 +10,7 @@ import struct
 import threading
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "JPEG2000", "BMP")  # MPO opens
 MAX_PIXELS = 130_000_000
 MAX_JPEG_PIXELS = 250_000_000  # JPEG alone is decoded at a fraction of its size
 MAX_SIDE = 65_500
+_MOST_PIXELS = {"WEBP": 64_000_000, "JPEG2000": 80_000_000}  # their decoders take more memory
 MAX_JPEG_SCANS = 100  # of a progressive file; each scan costs a pass over the whole picture
 OVERSAMPLING = 2  # decoded pixels a side for each wanted one, so that the caller's resizing decides
 
@@ -55,6 +56,10 @@ class Decoded:
     width: int  # of the original, upright
     height: int
     format: str
+
+
+class TooLargeError(Exception):
+    """A picture needs more memory than this decoder has; raised by `admit`."""
 
 
 class PixelBudget:
@@ -90,7 +95,17 @@ class PixelBudget:
                 self._changed.notify_all()
 
 
-def decode(content: bytes, *, shorter_side: int, budget: PixelBudget | None = None) -> Decoded:
+Admit = Callable[[int, int], None]
+"""Told of the pixels that a header declares, and of those that decoding holds at a time."""
+
+
+def decode(
+    content: bytes,
+    *,
+    shorter_side: int,
+    budget: PixelBudget | None = None,
+    admit: Admit | None = None,
+) -> Decoded:
     """Decode a picture, scaled down cheaply but not below twice `shorter_side` pixels.
 
     The same bytes give the same pixels. Sizes are halved or more by whole factors only, so the
@@ -100,8 +115,8 @@ def decode(content: bytes, *, shorter_side: int, budget: PixelBudget | None = No
         RecordError: stage `decode`, made by a `Reason`.
     """
     try:
-        return _decode(content, shorter_side * OVERSAMPLING, budget)
-    except RecordError:
+        return _decode(content, shorter_side * OVERSAMPLING, budget, admit)
+    except (RecordError, TooLargeError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Reason.TOO_MANY_PIXELS.error(str(error)) from error
@@ -113,11 +128,13 @@ def decode(content: bytes, *, shorter_side: int, budget: PixelBudget | None = No
         raise _damaged(error) from error
 
 
-def _decode(content: bytes, side: int, budget: PixelBudget | None) -> Decoded:
+def _decode(content: bytes, side: int, budget: PixelBudget | None, admit: Admit | None) -> Decoded:
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         width, height = image.size
         _check_header(image, content)
         pixels = _decode_less(image, content, side)
+        if admit:
+            admit(width * height, pixels)
         with budget.reserve(pixels) if budget else nullcontext():
             image.load()
             orientation = _orientation(image)
@@ -140,11 +157,11 @@ def _is_progressive(image: Image.Image) -> bool:
 def _check_header(image: Image.Image, content: bytes) -> None:
     """Refuse a picture that would cost too much, before the first pixel is decoded."""
     width, height = image.size
-    cap = MAX_JPEG_PIXELS if _is_jpeg(image) else MAX_PIXELS
+    cap = MAX_JPEG_PIXELS if _is_jpeg(image) else _MOST_PIXELS.get(str(image.format), MAX_PIXELS)
     if width * height > cap or max(width, height) > MAX_SIDE:
         raise Reason.TOO_MANY_PIXELS.error(f"{width} x {height} pixels")
-    if _is_progressive(image) and (scans := content.count(b"\xff\xda")) > MAX_JPEG_SCANS:
-        raise Reason.DAMAGED.error(f"a progressive JPEG of {scans} scans")
+    if _is_jpeg(image) and (scans := content.count(b"\xff\xda")) > MAX_JPEG_SCANS:
+        raise Reason.DAMAGED.error(f"a JPEG of {scans} scans")
 
 
 def _decode_less(image: Image.Image, content: bytes, side: int) -> int:

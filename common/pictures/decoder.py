@@ -1,0 +1,202 @@
+"""The decoder: a program that decodes strangers' pictures, one at a time, and may die of one.
+
+`decoders` starts it and tells it by a pipe what to do. Bytes come in and pixels go out by shared
+memory. After loading Pillow the program limits itself: no new file or socket, no writing to files,
+bounded memory, and for each picture a time on the processor that grows with the pixels that its
+header declares. When that time is over, the system ends the program.
+
+    python -m common.pictures.decoder INPUT OUTPUT MEMORY    file descriptors, and bytes
+"""
+
+import codecs
+import gc
+import io
+import json
+import mmap
+import os
+import resource
+import signal
+import struct
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Literal
+
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from common.errors import RecordError
+from common.pictures.decode import Decoded, TooLargeError, decode
+from common.pictures.resize import squared, within
+from common.reasons import Reason
+
+INPUT_BYTES = 101 << 20  # a picture has at most 100 million
+OUTPUT_BYTES = 64 << 20
+ORDINARY_MEMORY = 320 << 20  # bytes, beyond what the idle program uses
+LARGE_MEMORY = 1400 << 20
+ORDINARY_PIXELS = 24_000_000  # held at a time; a picture of more is for a decoder of large ones
+SMALL_PIXELS = 4_000_000  # declared; a failure at a picture of less is not for want of memory
+OPENING_SECONDS = 2.0  # of the processor, until the header is read
+SECONDS_A_MEGAPIXEL = 0.1  # of the processor; the slowest kind that was measured takes 0.06
+JPEG_QUALITY = 90
+OPEN_FILES = 3  # standard input, output and error
+KEPT = frozenset({"JPEG", "PNG"})  # formats of small pictures that are stored as they came
+
+_LENGTH = struct.Struct("<I")
+_MAY_BE_MEMORY = (Reason.OUT_OF_MEMORY, Reason.DAMAGED)  # libraries do not always tell
+_PLUGINS = (
+    *(BmpImagePlugin, GifImagePlugin, Jpeg2KImagePlugin, JpegImagePlugin, MpoImagePlugin),
+    *(PngImagePlugin, TiffImagePlugin, WebPImagePlugin),
+)  # loaded now, since no file can be opened later; so are codecs
+_CODECS = ("ascii", "latin-1", "utf-8", "utf-16", "utf-16-le", "utf-16-be")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to do with the first `length` bytes of the input.
+
+    `square`: decode, and resize to a square of `side` pixels by the mode `resize`.
+    `file`: decode, and write a JPEG whose longer side has at most `side` pixels, unless the file
+    is small enough to be stored as it came.
+    `check`: decode only.
+    """
+
+    task: Literal["square", "file", "check"]
+    length: int
+    side: int
+    resize: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The first `length` bytes of the output are the result, or `reason` names a failure.
+
+    Width and height are those of the original, upright, and `new_` those of the result.
+    """
+
+    length: int = 0
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    new_width: int = 0
+    new_height: int = 0
+    is_too_large: bool = False  # for this decoder
+    reason: str = ""
+    detail: str = ""
+
+
+def send(stream: IO[bytes], message: Request | Answer) -> None:
+    """Write a message and its length."""
+    text = json.dumps(asdict(message)).encode()
+    stream.write(_LENGTH.pack(len(text)) + text)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> bytes:
+    """The text of the next message, or nothing if the other side has closed the pipe."""
+    head = stream.read(_LENGTH.size)
+    return stream.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else b""
+
+
+class Decoder:
+    """What answers requests; `is_ordinary` is one with little memory."""
+
+    def __init__(self, data: mmap.mmap, output: mmap.mmap, *, is_ordinary: bool) -> None:
+        self._data = data
+        self._output = output
+        self._is_ordinary = is_ordinary
+        self._declared = 0  # pixels, by the header of the picture in work
+
+    def answer(self, request: Request) -> Answer:
+        """Decode the picture in the input."""
+        self._declared = 0
+        signal.setitimer(signal.ITIMER_PROF, OPENING_SECONDS)
+        try:
+            return self._work(request)
+        except TooLargeError:
+            return Answer(is_too_large=True)
+        except RecordError as error:
+            reason = Reason.of(error)
+            is_too_large = self._is_ordinary and reason in _MAY_BE_MEMORY and self._may_be_large
+            return Answer(reason=reason.name, detail=error.detail, is_too_large=is_too_large)
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+
+    @property
+    def _may_be_large(self) -> bool:
+        return not 0 < self._declared < SMALL_PIXELS
+
+    def _work(self, request: Request) -> Answer:
+        content = self._data[: request.length]
+        decoded = decode(content, shorter_side=request.side, admit=self._admit)
+        answer = Answer(width=decoded.width, height=decoded.height, format=decoded.format)
+        if request.task == "square":
+            square = squared(decoded.image, request.side, request.resize)
+            return self._with(answer, square.size, square.tobytes())
+        if request.task == "file" and not _is_kept(decoded, request.side):
+            smaller = within(decoded.image, request.side)
+            return self._with(answer, smaller.size, _jpeg(smaller))
+        return answer
+
+    def _admit(self, declared: int, held: int) -> None:
+        """Refuse a picture that is too large for this decoder; give others the time they need."""
+        self._declared = declared
+        if self._is_ordinary and held > ORDINARY_PIXELS:
+            raise TooLargeError
+        seconds = OPENING_SECONDS + SECONDS_A_MEGAPIXEL * declared / 1e6
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+    def _with(self, answer: Answer, size: tuple[int, int], result: bytes) -> Answer:
+        self._output[: len(result)] = result
+        return replace(answer, length=len(result), new_width=size[0], new_height=size[1])
+
+
+def main() -> None:
+    """Answer requests until the pipe is closed."""
+    source, target, memory = map(int, sys.argv[1:])
+    data, output = mmap.mmap(source, INPUT_BYTES), mmap.mmap(target, OUTPUT_BYTES)
+    os.close(source)
+    os.close(target)
+    decoder = Decoder(data, output, is_ordinary=memory < LARGE_MEMORY)
+    _limit(memory)
+    while text := receive(sys.stdin.buffer):
+        send(sys.stdout.buffer, decoder.answer(Request(**json.loads(text))))
+
+
+def _limit(memory: int) -> None:
+    """Give up what decoding does not need; `memory` in bytes is added to what is in use now."""
+    for name in _CODECS:
+        codecs.lookup(name)
+    Image.new("RGB", (8, 8)).save(io.BytesIO(), "JPEG")  # loads what encoding needs
+    gc.freeze()
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    for limit, value in (
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_AS, used + memory),
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+    ):
+        resource.setrlimit(limit, (value, value))
+
+
+def _is_kept(decoded: Decoded, side: int) -> bool:
+    return decoded.format in KEPT and max(decoded.width, decoded.height) <= side
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    target = io.BytesIO()
+    image.save(target, "JPEG", quality=JPEG_QUALITY)
+    return target.getvalue()
+
+
+if __name__ == "__main__":
+    main()

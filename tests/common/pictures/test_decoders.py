@@ -1,0 +1,236 @@
+"""Decoding in processes that may die: a hostile picture costs itself, and no neighbour."""
+
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from common.errors import RecordError
+from common.pictures import decoders as module
+from common.pictures.decode import decode
+from common.pictures.decoders import Decoders
+from common.pictures.resize import squared, within
+from tests.common.fetch.servers import encoded
+from tests.common.pictures.test_decode import scene
+
+FORMATS = ("JPEG", "PNG", "TIFF", "GIF", "WEBP", "JPEG2000", "BMP")
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[Decoders]:
+    with Decoders(2) as decoders:
+        yield decoders
+
+
+def reason(decoders: Decoders, content: bytes) -> str:
+    with pytest.raises(RecordError) as caught:
+        decoders.square(content, side=SIDE, resize="squash")
+    assert caught.value.stage == "decode"
+    return caught.value.reason
+
+
+def assert_well(decoders: Decoders) -> None:
+    good = encoded(scene(), "JPEG")
+    assert decoders.square(good, side=SIDE, resize="squash").new_width == SIDE
+
+
+@pytest.mark.parametrize("resize", ["squash", "letterbox", "crop"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_square_has_the_pixels_that_this_process_would_make(decoders, name, resize):
+    content = encoded(scene(), name)
+    found = decoders.square(content, side=SIDE, resize=resize)
+    expected = squared(decode(content, shorter_side=SIDE).image, SIDE, resize)
+    assert found.content == expected.tobytes()
+    assert (found.width, found.height, found.format) == (640, 400, name)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "L", "P", "RGBA", "LA", "I;16", "1"])
+def test_pictures_of_unusual_pixels_are_decoded(decoders, mode):
+    content = encoded(scene(mode="RGB").convert(mode if mode != "I;16" else "L"), "TIFF")
+    found = decoders.square(content, side=SIDE, resize="squash")
+    expected = squared(decode(content, shorter_side=SIDE).image, SIDE, "squash")
+    assert found.content == expected.tobytes()
+
+
+def test_a_large_picture_becomes_a_smaller_file(decoders):
+    content = encoded(scene(), "PNG")
+    found = decoders.file(content, longest_side=100)
+    assert (found.new_width, found.new_height) == (100, 62)
+    stored = Image.open(BytesIO(found.content))
+    assert (stored.format, stored.size) == ("JPEG", within(scene(), 100).size)
+
+
+def test_a_small_file_is_stored_as_it_came_unless_its_format_is_rare(decoders):
+    assert decoders.file(encoded(scene(80, 60), "PNG"), longest_side=100).content == b""
+    assert decoders.file(encoded(scene(80, 60), "TIFF"), longest_side=100).content != b""
+
+
+def test_a_picture_can_be_checked_only(decoders):
+    found = decoders.check(encoded(scene(), "GIF"), side=32)
+    assert (found.content, found.width, found.height, found.format) == (b"", 640, 400, "GIF")
+
+
+def jpeg_parts() -> tuple[bytes, bytes]:
+    """What stands before the scan of a small JPEG, its header declaring 225 megapixels; a scan."""
+    content = bytearray(encoded(scene(64, 64), "JPEG"))
+    frame, scan = content.find(b"\xff\xc0"), content.find(b"\xff\xda")
+    content[frame + 5 : frame + 9] = struct.pack(">HH", 15_000, 15_000)
+    (length,) = struct.unpack(">H", content[scan + 2 : scan + 4])
+    return bytes(content[:scan]), bytes(content[scan : scan + 2 + length])
+
+
+def tiff_of_a_tile(side: int) -> bytes:
+    """16 x 16 pixels in one tile that is much larger."""
+    data = zlib.compress(bytes(1000))
+    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side}
+    offset = 8 + 2 + 12 * (len(tags) + 2) + 4
+    entries = [(tag, 4, 1, value) for tag, value in (tags | {324: offset, 325: len(data)}).items()]
+    directory = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", *entry) for entry in entries
+    )
+    return b"II*\0" + struct.pack("<I", 8) + directory + bytes(4) + data
+
+
+def hostile_files() -> dict[str, tuple[bytes, set[str]]]:
+    """Files by what they try, and the reasons that may become of them."""
+    before, scan = jpeg_parts()
+    small = encoded(scene(64, 64), "JPEG")
+    return {
+        "60,000 empty scans": (before + scan * 60_000 + b"\xff\xd9", {"damaged"}),
+        "three scans of 225 megapixels": (
+            before + scan * 3 + b"\xff\xd9",
+            {"damaged", "truncated"},
+        ),
+        "two million Exif segments": (
+            b"\xff\xd8" + b"\xff\xe1\x00\x08Exif\0\0" * 2_000_000 + small[2:],
+            {"decoding_too_long"},
+        ),
+        "32 MB of empty markers": (
+            b"\xff\xd8" + b"\xff\xe2\x00\x02" * 8_000_000 + small[2:],
+            {"decoding_too_long", "too_much_memory"},
+        ),
+        "a tile of 25,000 squared": (tiff_of_a_tile(25_008), {"damaged", "too_much_memory"}),
+    }
+
+
+@pytest.mark.parametrize("what", hostile_files())
+def test_a_hostile_file_costs_little_and_itself_alone(decoders, what):
+    content, reasons = hostile_files()[what]
+    began = time.process_time()
+    assert reason(decoders, content) in reasons
+    assert time.process_time() - began < 1.0  # of this process
+    assert_well(decoders)
+
+
+@pytest.mark.parametrize(
+    ("name", "width"), [("PNG", 13_000), ("JPEG2000", 8000), ("WEBP", 6400), ("JPEG", 25_000)]
+)
+def test_a_large_picture_is_decoded_in_bounded_memory(decoders, name, width):
+    content = encoded(Image.new("RGB", (width, 10_000), "red"), name)
+    found = decoders.square(content, side=SIDE, resize="squash")
+    assert found.content[0] > 250
+    assert memory_of_children() < 1500 << 20
+
+
+def test_pictures_that_are_damaged_at_random_end_with_a_reason(decoders):
+    chance = random.Random(0)
+    for name in FORMATS:
+        whole = encoded(scene(), name)
+        for _ in range(20):
+            content = bytearray(whole)
+            for _ in range(chance.randint(1, 30)):
+                content[chance.randrange(len(content))] = chance.randrange(256)
+            with suppress(RecordError):
+                decoders.square(bytes(content), side=SIDE, resize="squash")
+    assert_well(decoders)
+
+
+def children() -> set[int]:
+    """The decoders of this process."""
+    text = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+    found = map(int, text.split())
+    return {each for each in found if b"decoder" in Path(f"/proc/{each}/cmdline").read_bytes()}
+
+
+def memory_of_children() -> int:
+    """The most that one of the decoders has used, in bytes."""
+    peaks = [Path(f"/proc/{child}/status").read_text().split("VmHWM:")[1] for child in children()]
+    return max(int(peak.split()[0]) << 10 for peak in peaks)
+
+
+def test_a_killed_decoder_is_started_again():
+    others = children()
+    with Decoders(1) as decoders:
+        assert_well(decoders)
+        (child,) = children() - others
+        os.kill(child, signal.SIGKILL)
+        assert_well(decoders)
+        assert child not in children()
+    assert children() == others
+
+
+def test_a_decoder_that_stands_still_is_ended(monkeypatch):
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(module, "STILL_SECONDS", 0.2)
+    others = children()
+    with Decoders(1) as decoders:
+        assert_well(decoders)
+        (child,) = children() - others
+        os.kill(child, signal.SIGSTOP)
+        assert reason(decoders, encoded(scene(), "JPEG")) == "decoding_too_long"
+        assert_well(decoders)
+
+
+def test_threads_get_the_pictures_that_they_gave(decoders):
+    pictures = [encoded(Image.new("RGB", (300, 200), (n, 0, 255 - n)), "PNG") for n in range(64)]
+
+    def colour(content: bytes) -> int:
+        return decoders.square(content, side=SIDE, resize="squash").content[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(colour, pictures)) == list(range(64))
+
+
+def test_a_decoder_opens_no_file_and_no_socket():
+    others = children()
+    with Decoders(1) as decoders:
+        assert_well(decoders)
+        (child,) = children() - others
+        limits = Path(f"/proc/{child}/limits").read_text()
+        assert limits.split("Max file size")[1].split()[0] == "0"
+        opened = {path.name for path in Path(f"/proc/{child}/fd").iterdir()}
+        assert opened == {"0", "1", "2"}
+        assert limits.split("Max open files")[1].split()[0] == "3"
+
+
+def test_decoders_end_with_the_process_that_started_them(tmp_path):
+    program = (
+        "import os, signal\n"
+        "from common.pictures.decoders import Decoders\n"
+        "from tests.common.pictures.test_decoders import assert_well, children\n"
+        "decoders = Decoders(1)\n"
+        "assert_well(decoders)\n"
+        f"open({str(tmp_path / 'child')!r}, 'w').write(str(*children()))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    root = Path(__file__).resolve().parents[3]
+    subprocess.run([sys.executable, "-c", program], cwd=root, check=False)
+    child = Path("/proc") / (tmp_path / "child").read_text()
+    deadline = time.monotonic() + 60
+    while child.exists() and "zombie" not in (child / "status").read_text():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.05)
