@@ -160,10 +160,15 @@ def test_pictures_that_are_damaged_at_random_end_with_a_reason(decoders):
 
 
 def children() -> set[int]:
-    """The decoders of this process."""
-    text = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
-    found = map(int, text.split())
-    return {each for each in found if b"decoder" in Path(f"/proc/{each}/cmdline").read_bytes()}
+    """The decoders of this process, whichever thread started them."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            is_decoder = b"pictures.decoder" in (stat.parent / "cmdline").read_bytes()
+            if parent == os.getpid() and is_decoder:
+                found.add(int(stat.parent.name))
+    return found
 
 
 def memory_of_children() -> int:
