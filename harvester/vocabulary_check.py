@@ -1,4 +1,4 @@
-"""The care of a vocabulary file: what is wrong with it, what has changed at Europeana since."""
+"""Checks of a vocabulary file: its form, duplicates, and changes at Europeana."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from common.europeana.vocabulary import (
 
 @dataclass(frozen=True, kw_only=True)
 class VocabularyFinding:
-    """Something about a label; where `must_change` is false, the vocabulary works as it is."""
+    """A finding about a label; unless `must_change`, the vocabulary works as it is."""
 
     label: str
     uri: str
@@ -26,11 +26,11 @@ class VocabularyFinding:
 
 
 def check_vocabulary(path: Path, api: EntityApi | None = None) -> list[VocabularyFinding]:
-    """What there is to say of a vocabulary file, label by label; with `api` of Europeana as well.
+    """The findings in a vocabulary file, in the order of its labels; `api` asks Europeana as well.
 
     Raises:
-        VocabularyError: the file is no JSON object with labels at all.
-        ApiError: the Entity API cannot be asked.
+        VocabularyError: the file is no JSON object with labels.
+        ApiError: the Entity API does not answer.
     """
     pairs = read_pairs(path)
     findings = [*_check_shape(pairs), *_check_duplicates(pairs)]
@@ -65,7 +65,7 @@ def _check_duplicates(pairs: Sequence[tuple[str, Any]]) -> Iterator[VocabularyFi
     for label, uri in pairs:
         if label in labels:
             yield VocabularyFinding(
-                label=label, uri=str(uri), finding="the label stands there twice", advice="keep one"
+                label=label, uri=str(uri), finding="the label is there twice", advice="keep one"
             )
         labels.add(label)
         if uri_problem(uri):
@@ -92,13 +92,13 @@ def _check_online(pairs: Sequence[tuple[str, Any]], api: EntityApi) -> Iterator[
 
 
 def _changed(label: str, uri: str, present: str | None, *, other: str) -> VocabularyFinding:
-    """What to say of a concept that is not `uri` at Europeana today."""
+    """The finding on a concept whose URI at Europeana is not `uri` any more."""
     is_own = uri.startswith("http://data.europeana.eu/")
     finding, advice = f"at Europeana today: {present}", f"write {present}"
     if other:
         advice = f"that is {other}: keep one of the two"
     elif present is None and is_own:
-        finding, advice = "Europeana has this concept no more", "choose another, or remove it"
+        finding, advice = "Europeana no longer has this concept", "choose another, or remove it"
     elif present is None:
         finding, advice = "Europeana has no concept of its own for this", "nothing"
     elif not is_own:

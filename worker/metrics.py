@@ -1,5 +1,5 @@
-"""What a worker process counts, for Prometheus: records by outcome, seconds by stage, and what is
-in flight. The queue's depth is in the store: `worker jobs` tells it."""
+"""The metrics of a worker process, for Prometheus: records by outcome, seconds by stage, work in
+progress. The depth of the queue is in the store: `worker jobs` shows it."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -15,10 +15,10 @@ Stage = Literal["resolve", "fetch", "decode", "wait", "infer", "explain", "write
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0)
 
 RECORDS = Counter(
-    "worker_records", "Records by what they came to", ["outcome"]
+    "worker_records", "Records by outcome", ["outcome"]
 )  # enriched, below_threshold, failed, put_off
 FAILURES = Counter("worker_failures", "Errors of records, final or not", ["stage", "reason"])
-CHUNKS = Counter("worker_chunks", "Chunks by how the work on them ended", ["end"])
+CHUNKS = Counter("worker_chunks", "Chunks by the end of the work on them", ["end"])
 CHUNKS_IN_WORK = Gauge("worker_chunks_in_work", "Chunks that this process has a lease on")
 PIXELS = Gauge("worker_pixels_in_flight", "Pixels of the pictures being decoded")
 BATCH = Histogram(
@@ -45,7 +45,7 @@ def timed(stage: Stage) -> AbstractContextManager[object]:
 def count_records(
     *, enriched: int, below_threshold: int, put_off: int, errors: Mapping[str, RecordError]
 ) -> None:
-    """Count what the records of a chunk came to; `errors` are those of failed and put-off ones."""
+    """Count the outcomes of a chunk; `errors` are those of failed and put-off records."""
     RECORDS.labels("enriched").inc(enriched)
     RECORDS.labels("below_threshold").inc(below_threshold)
     RECORDS.labels("put_off").inc(put_off)
@@ -56,7 +56,7 @@ def count_records(
 
 @contextmanager
 def served(port: int) -> Iterator[int]:
-    """Serve the metrics over HTTP at /metrics until the block ends; gives the port.
+    """Serve the metrics over HTTP at /metrics until the block ends; yields the port.
 
     Raises:
         EnrichmentError: the port is taken.

@@ -1,4 +1,4 @@
-"""Datasets as the tables of the 2021 pilot: one line a record, its labels joined by spaces."""
+"""Datasets in the table format of the 2021 pilot: a line for each record, with all its labels."""
 
 import csv
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _ITEMS = text("""
 
 
 def export_dataset(engine: Engine, name: str, target: str) -> int:
-    """Write a dataset as CSV to a file, whole or not at all, or to standard output (`-`).
+    """Write a dataset as CSV to a file (all of it, or no file), or to standard output (`-`).
 
     Returns:
         The number of records written.

@@ -1,7 +1,7 @@
-"""From a table into the store: streamed, in one transaction, every row accounted for.
+"""From a table into the store: streamed, in one transaction, with a report on every row.
 
-A record on several rows gets the labels of all of them. What was harvested counts for more than
-what a table says: a picture's URL is only filled in where the store has none.
+A record on several rows gets the labels of all of them. Harvested values are kept: the URL of a
+picture is filled in only if the store has none.
 """
 
 import csv
@@ -51,7 +51,7 @@ _INSERT_ITEMS = text(f"""
 
 @dataclass(frozen=True, kw_only=True)
 class TableImport:
-    """Which table becomes part of which dataset, and where the fate of each row is written."""
+    """The table, its dataset, and the report file with the fate of each row."""
 
     source: Path
     name: str
@@ -61,10 +61,10 @@ class TableImport:
 
 @dataclass
 class ImportOutcome:
-    """How many rows had which fate, and how often what was found (fate, column, what).
+    """Counts of rows by fate, and of findings by fate, column and phrase.
 
-    `records` is how many the dataset has now, `moved` the rows whose record goes by another ID
-    in the store, since Europeana moved it.
+    `records`: of the dataset, after the import. `moved`: rows whose record has another ID now,
+    since Europeana moved it.
     """
 
     fates: Counter[Fate] = field(default_factory=Counter)
@@ -79,10 +79,10 @@ class ImportOutcome:
 
 
 def import_dataset(engine: Engine, plan: TableImport) -> ImportOutcome:
-    """Read a table into a dataset, which may exist, and write the report; all or nothing.
+    """Read a table into a new or an existing dataset, and write the report.
 
     Raises:
-        UsageError: the file is no such table, or harmful; names the line. Nothing was stored.
+        UsageError: the file is no such table, or harmful; names the line. Nothing is stored.
     """
     check_dataset_name(plan.name)
     if plan.report.resolve() == plan.source.resolve():
@@ -105,7 +105,7 @@ def import_dataset(engine: Engine, plan: TableImport) -> ImportOutcome:
 def _accounted(
     fates: Iterable[RowFate], outcome: ImportOutcome, report: TextIO
 ) -> Iterator[RowFate]:
-    """Pass fates on, counted and written down: a line a finding, and one a row without any."""
+    """Count fates and report them, a line for each finding and each row without findings."""
     writer = csv.writer(report, lineterminator="\n")
     writer.writerow(REPORT_COLUMNS)
     for row in fates:

@@ -1,11 +1,11 @@
-"""What becomes of each row of a table: taken, repaired or rejected.
+"""The fate of each row of a table: taken, repaired or rejected.
 
-Taken: the row is in the form of the pilot's tables; concept URIs may be of before 2022.
-Repaired: something was wrong, and it is beyond doubt what was meant; each repair is recorded.
-Rejected: something is missing, or the row says two things that cannot both be true.
+Taken: the row is in the form of the pilot's tables; concept URIs may have the form used before
+2022. Repaired: something was wrong, but its meaning is beyond doubt; each repair is reported.
+Rejected: something is missing, or the row contradicts itself.
 
-A concept URI identifies a concept, a label only names it: where a label is unknown and the
-concept is not, the concept counts. Where both are known and differ, nobody can say which is meant.
+A concept URI identifies a concept, a label only names it. So if the label is unknown and the
+concept is known, the concept counts. If both are known and differ, the row is rejected.
 """
 
 import re
@@ -21,8 +21,8 @@ from harvester.tables.csv_export import COLUMNS
 from harvester.tables.label_spelling import LabelReader
 from harvester.tables.rows import TableRow, read_rows
 
-_SLASHLESS = re.compile(r"\d+/")  # by its number: "n/a" is no record
-_CUT_ID = 100  # characters from which an ID that the URI's begins with counts as cut short
+_SLASHLESS = re.compile(r"\d+/")  # digits, since "n/a" is no record
+_CUT_ID = 100  # characters, at least, of an ID that counts as cut short
 
 Fate = Literal["taken", "repaired", "rejected"]
 FATES: tuple[Fate, ...] = ("taken", "repaired", "rejected")
@@ -30,7 +30,7 @@ FATES: tuple[Fate, ...] = ("taken", "repaired", "rejected")
 
 @dataclass(frozen=True, slots=True)
 class RowFinding:
-    """What was wrong: `what` is one of a few phrases, `detail` tells of this very row."""
+    """A problem of a row: `what` is one of a few phrases, `detail` is about this row."""
 
     column: str
     what: str
@@ -42,7 +42,7 @@ class RowFinding:
 
 @dataclass(frozen=True, slots=True)
 class LabelledRecord:
-    """What a row says: a record, its picture if any, and its concepts."""
+    """The content of a row: a record, the URL of its picture if any, and its concepts."""
 
     record_id: str
     media_url: str | None
@@ -51,7 +51,7 @@ class LabelledRecord:
 
 @dataclass(frozen=True, slots=True)
 class RowFate:
-    """The fate of the row that begins on `line`; a rejected one has no record."""
+    """The fate of the row that begins on `line`; a rejected row has no record."""
 
     line: int
     fate: Fate
@@ -60,7 +60,7 @@ class RowFate:
 
 
 class _RejectedError(Exception):
-    """The row cannot be taken."""
+    """The row is rejected."""
 
     def __init__(self, column: str, what: str, detail: str = "") -> None:
         super().__init__(what)
@@ -68,10 +68,10 @@ class _RejectedError(Exception):
 
 
 def judge_rows(table: Path, vocabulary: Mapping[str, str]) -> Iterator[RowFate]:
-    """The fate of every row behind the header, which says where the columns are.
+    """The fate of every row after the header.
 
     Raises:
-        UsageError: the header lacks a column that is needed, or the file is harmful.
+        UsageError: the header lacks a needed column, or the file is harmful.
     """
     rows = read_rows(table)
     header = next(rows, TableRow(1, ()))
@@ -83,7 +83,7 @@ def _column_places(table: Path, header: TableRow) -> dict[str, int]:
     names = ["_".join(cell.lower().split()).replace("-", "_") for cell in header.cells]
     wanted = {column: column.lower() for column in COLUMNS}
     if twice := [column for column, name in wanted.items() if names.count(name) > 1]:
-        raise UsageError(f"{table}, line 1: the column {twice[0]} stands there twice; keep one.")
+        raise UsageError(f"{table}, line 1: the column {twice[0]} is there twice; keep one.")
     places = {column: names.index(name) for column, name in wanted.items() if name in names}
     for either, other in (("ID", "URI"), ("category", "skos_concept")):
         if either not in places and other not in places:
@@ -170,19 +170,19 @@ class _RowJudge:
 
 @dataclass
 class _RowReading:
-    """The cells of the known columns, and what had to be repaired to read them."""
+    """The cells of the known columns, and the repairs that were needed to read them."""
 
     cells: Mapping[str, str]
     repairs: list[RowFinding] = field(default_factory=list)
 
     def note(self, column: str, what: str, after: str) -> None:
-        """Record a repair of a column that the table has; no `what`, no repair."""
+        """Record a repair, unless `what` is empty or the table lacks the column."""
         if what and column in self.cells:
             detail = f"{_shown(self.cells[column])} -> {_shown(after)}"
             self.repairs.append(RowFinding(column, what, detail))
 
     def cell(self, column: str) -> str:
-        """What stands in a cell, without spaces around it."""
+        """The text of a cell, without spaces around it."""
         written = self.cells.get(column, "")
         text = written.strip()
         if text and text != written:
@@ -190,7 +190,7 @@ class _RowReading:
         return text
 
     def record_id(self) -> str:
-        """The record that ID and URI agree on, or the only one of them that can be read."""
+        """The record of ID and URI, which must agree if both can be read."""
         id_text, uri_text = self.cell("ID"), self.cell("URI")
         given, named = _record_id(id_text), _record_id(uri_text)
         if not given and not named:
@@ -210,7 +210,7 @@ class _RowReading:
         return record_id
 
     def media_url(self) -> str | None:
-        """Where the picture is; None where the cell holds no address."""
+        """The URL of the picture; None if the cell has no URL."""
         text = self.cell("URL")
         scheme, found, _ = text.partition("://")
         if found and scheme.isalnum():
@@ -230,7 +230,7 @@ class _RowReading:
 
 
 def _record_id(text: str) -> str:
-    """The record ID in a text, also where its first slash was lost; empty if there is none."""
+    """The record ID in a text, even if its first slash was lost; empty if there is none."""
     try:
         return parse_record_id(f"/{text}" if _SLASHLESS.match(text) else text)
     except InvalidRecordIdError:

@@ -1,4 +1,4 @@
-"""The rows of a CSV file that somebody made by hand, one at a time and in bounded memory."""
+"""The rows of a CSV file that was made by hand, read one at a time in bounded memory."""
 
 import csv
 import re
@@ -9,16 +9,16 @@ from typing import TextIO
 
 from common.errors import UsageError
 
-MAX_ROW = 100_000  # characters; below the 131,072 a cell at which the csv module gives up
+MAX_ROW = 100_000  # characters; the csv module refuses cells of more than 131,072
 
 _NUL_OR_UNDECODED = re.compile("[\x00\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A row and the line on which it begins, from 1; a row may be broken over several lines.
+    """A row and the line on which it begins, from 1; a row may have several lines.
 
-    `problem` says why there are no cells: the quotes are such that they cannot be told apart.
+    `problem` says why there are no cells: the quotes are malformed.
     """
 
     line: int
@@ -27,11 +27,11 @@ class TableRow:
 
 
 def read_rows(path: Path) -> Iterator[TableRow]:
-    """The rows of a file, the header among them, with or without BOM and CRLF.
+    """The rows of a file, header included, with or without BOM and CRLF.
 
     Raises:
-        UsageError: the file cannot be read, is not UTF-8, has NUL characters, a row without end
-            or a quote that is never closed; names the line.
+        UsageError: the file cannot be read, is not UTF-8, or has NUL characters, a row that is too
+            long or a quote that is never closed; names the line.
     """
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
@@ -49,13 +49,13 @@ def _next_row(reader: Iterator[list[str]], lines: "_Lines") -> TableRow | None:
         cells = next(reader, None)
     except csv.Error as error:
         if lines.ended:
-            raise lines.error("a quote is opened here that is never closed", first) from error
+            raise lines.error("a quote that begins here is never closed", first) from error
         return TableRow(first, (), f"{error}; expected every quote within a quoted cell doubled")
     return None if cells is None else TableRow(first, tuple(cells))
 
 
 class _Lines:
-    """The lines of a stream, none of them and no row longer than MAX_ROW."""
+    """The lines of a stream; refuses rows of more than MAX_ROW characters."""
 
     def __init__(self, path: Path, stream: TextIO) -> None:
         self._path = path
@@ -66,7 +66,7 @@ class _Lines:
         self.ended = False
 
     def begin_row(self) -> int:
-        """Expect a new row; the number of its first line."""
+        """Expect a new row; returns the number of its first line."""
         self._room = MAX_ROW
         self._first = self._number + 1
         return self._first
@@ -93,5 +93,5 @@ class _Lines:
         return line
 
     def error(self, what: str, line: int) -> UsageError:
-        """An error that says where."""
+        """An error that names the file and the line."""
         return UsageError(f"{self._path}, line {line:,}: {what}.")

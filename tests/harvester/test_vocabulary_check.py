@@ -40,7 +40,7 @@ def test_every_problem_is_told_not_only_the_first(check):
     assert "lower-case" in told(ended.stdout, "Map")[0][1]
     assert "needs a concept URI" in told(ended.stdout, "toy")[0][1]
     assert "the same concept as Map" in str(told(ended.stdout, "chart"))
-    assert "stands there twice" in str(told(ended.stdout, "toy"))
+    assert "is there twice" in str(told(ended.stdout, "toy"))
     assert "findings must be fixed" in ended.stderr
 
 
@@ -61,7 +61,7 @@ def test_europeana_is_asked_what_became_of_the_concepts(check, sandbox):
     assert told(ended.stdout, "map") == []
     assert told(ended.stdout, "pottery")[0][2:] == [f"write {CONCEPT}31", "yes"]
     assert told(ended.stdout, "ghost")[0][1:] == [
-        "Europeana has this concept no more", "choose another, or remove it", "yes"
+        "Europeana no longer has this concept", "choose another, or remove it", "yes"
     ]  # fmt: skip
     assert told(ended.stdout, "weaponry")[0][3] == "no"
     assert f"{CONCEPT}47" in told(ended.stdout, "canvas")[0][1]

@@ -1,4 +1,4 @@
-"""Why the model says so: a heatmap for each prediction of a chunk. Needs the extra `explain`."""
+"""A heatmap for each prediction of a chunk. Needs the extra `explain`."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from worker import metrics
 from worker.enrich import heatmap_files
 from worker.ledger.finish import ChunkOutcome, RecordPrediction
 
-AT_A_TIME = 8  # pictures whose activations are in memory; a lost lease is noticed in between
+AT_A_TIME = 8  # pictures whose activations are in memory; a lost lease is noticed after them
 JPEG_QUALITY = 85
 
 log = structlog.get_logger()
@@ -25,13 +25,13 @@ log = structlog.get_logger()
 def explain(
     outcome: ChunkOutcome, model: Model, folder: Path, *, on_record: Callable[[], None]
 ) -> None:
-    """Keep a heatmap of each prediction in a folder, and name it in the prediction.
+    """Store a heatmap of each prediction in a folder, and its digest in the prediction.
 
-    A model of so small pictures that they leave nothing for a heatmap explains nothing. `on_record`
-    is called after every few pictures; what it raises ends the work.
+    If the model's pictures are too small for heatmaps, that is logged and none are made.
+    `on_record` is called after every few pictures; an error from it ends the work.
 
     Raises:
-        DeviceError: PyTorch cannot compute any more.
+        DeviceError: PyTorch fails.
         EnrichmentError: the folder cannot be written to.
     """
     try:
@@ -65,7 +65,7 @@ def _heatmaps(
     labels = [outputs.index(each.concept_uri) for each in predictions]
     try:
         heats = maker.heatmaps(seen, labels)
-    except RuntimeError as error:  # PyTorch's: a device that is broken, or full
+    except RuntimeError as error:  # from PyTorch: the device is broken or its memory is full
         raise DeviceError(f"PyTorch failed at heatmaps: {error}") from error
     for picture, heat in zip(seen, heats, strict=True):
         yield _jpeg(side_by_side(picture, heat))

@@ -1,8 +1,8 @@
 """Heatmaps as files below HEATMAP_DIR, named by the SHA-256 of their bytes.
 
-A file never changes, so a worker that lost its chunk to another spoils nothing: it leaves a file
-that the store does not know. Such files, and those of enrichments that are no more, stay until
-`remove_unknown`. No part of a name comes from outside.
+A file never changes, so a worker that lost its chunk does no harm: it leaves a file that the store
+does not know. Such files, and those of removed enrichments, stay until `remove_unknown`. No part of
+a name comes from outside.
 """
 
 import time
@@ -19,20 +19,20 @@ from common.errors import EnrichmentError
 from common.files import write_atomically
 from common.process.progress import progress
 
-KEPT_SECONDS = 86_400.0  # a younger file may be of a chunk that is not finished yet
-_SUFFIX = ".heatmap.jpg"  # says whose file it is, should the folder hold others
+KEPT_SECONDS = 86_400.0  # a younger file may belong to a chunk that is not finished yet
+_SUFFIX = ".heatmap.jpg"  # so that other files in the folder are left alone
 _FOLDERS = [f"{number:02x}" for number in range(256)]
 
 
 def relative_path(digest: str) -> str:
-    """Where the heatmap with this SHA-256 is, below HEATMAP_DIR."""
+    """The path below HEATMAP_DIR of the heatmap with this SHA-256."""
     return f"{digest[:2]}/{digest}{_SUFFIX}"
 
 
 def keep(folder: Path, content: bytes) -> str:
-    """Write a heatmap, whole or not at all; returns its SHA-256.
+    """Write a heatmap, and return its SHA-256.
 
-    One that is there already is written again, and so is young again.
+    An existing file is written again, so that its age starts again.
 
     Raises:
         EnrichmentError: the disk is full or refuses.
@@ -44,7 +44,7 @@ def keep(folder: Path, content: bytes) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Removed:
-    """How many files were removed, and their bytes together."""
+    """The number of removed files, and their bytes in all."""
 
     files: int
     bytes: int
@@ -54,7 +54,7 @@ _KNOWN = text("SELECT DISTINCT sha256 FROM heatmap WHERE sha256 = ANY(:digests)"
 
 
 def remove_unknown(engine: Engine, folder: Path) -> Removed:
-    """Remove heatmaps older than a day that no enrichment refers to, and half-written ones.
+    """Remove unfinished files and heatmaps of no enrichment, if they are older than a day.
 
     Raises:
         EnrichmentError: a file cannot be removed.
@@ -72,7 +72,7 @@ def remove_unknown(engine: Engine, folder: Path) -> Removed:
 
 
 def _old_files(folder: Path) -> dict[Path, stat_result]:
-    """Heatmaps, whole or not, that no worker is about to name."""
+    """Heatmaps, finished or not, that are too old for a chunk in work."""
     oldest = time.time() - KEPT_SECONDS
     found: dict[Path, stat_result] = {}
     for path in folder.glob(f"*{_SUFFIX}*"):
@@ -83,7 +83,7 @@ def _old_files(folder: Path) -> dict[Path, stat_result]:
 
 
 def _digest(path: Path) -> str:
-    """Its name says so; that of a half-written file says what the store does not know."""
+    """The digest in a name; an unfinished file gives a text that the store does not have."""
     return path.name.removesuffix(_SUFFIX)
 
 

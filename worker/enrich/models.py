@@ -1,7 +1,7 @@
 """The models that this process has loaded, each with a batcher.
 
-Jobs in work may use different models. A batcher fills batches with pictures from all chunks in
-work, so that the device does not wait for one chunk's slow museum.
+Jobs in work may use different models. A batcher fills batches with pictures of all chunks in work,
+so that the device does not wait for the slow hosts of one chunk.
 """
 
 import threading
@@ -26,11 +26,11 @@ from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
 from worker import metrics
 
 MAX_WAIT = 0.2  # seconds that a picture waits for others to share its batch
-QUEUED_BATCHES = 4  # beyond these, submitting blocks: decoding must not outrun the device
+QUEUED_BATCHES = 4  # at which submitting blocks: decoding must not outrun the device
 Probabilities = NDArray[np.float32]
 log = structlog.get_logger()
 MAX_LOADED = 2  # models that stay loaded while no chunk uses them
-EXPORTS = ".exports"  # in MODEL_DIR, unless WORKER_CACHE_DIR says otherwise
+EXPORTS = ".exports"  # folder in MODEL_DIR, unless WORKER_CACHE_DIR names another
 _MODEL = text("SELECT path, sha256 FROM model WHERE id = :model_id")
 _ACTIVE = text("SELECT id FROM model WHERE stage = 'active'")
 
@@ -43,9 +43,10 @@ class _Waiting:
 
 
 class Batcher:
-    """Classifies pictures that threads submit, a full batch at a time where there are enough.
+    """Classifies pictures that threads submit, in full batches if there are enough.
 
-    One thread for each stream of the runtime: on a CPU, a batch on each core beats a batch on all.
+    It has one thread for each stream of the runtime: on a CPU, one batch on each core is faster
+    than one batch on all cores.
     """
 
     def __init__(self, runtime: Runtime, *, batch_size: int) -> None:
@@ -61,26 +62,26 @@ class Batcher:
         ]
 
     def start(self) -> None:
-        """Begin to classify."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def submit(self, pixels: torch.Tensor) -> "Future[Probabilities]":
         """Queue one picture, uint8 (3, height, width).
 
-        The future holds float32 (classes,); a RecordError if the runtime fails at this picture, or
-        a DeviceError if it fails at all.
+        The future holds float32 (classes,), a RecordError if the runtime fails with this picture,
+        or a DeviceError if it fails with any.
         """
         waiting = _Waiting(pixels)
         with self._changed:
             self._changed.wait_for(self._has_room)
             self._waiting.append(waiting)
             if len(self._waiting) == 1 or len(self._waiting) % self._batch_size == 0:
-                self._changed.notify_all()  # not for each picture: waking costs more than adding
+                self._changed.notify_all()  # waking costs more than adding
         return waiting.future
 
     def stop(self) -> None:
-        """Classify what is queued, then end the threads; nobody may submit any more."""
+        """Classify the queued pictures and end the threads; no thread may submit any more."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -92,7 +93,7 @@ class Batcher:
             self._classify(batch)
 
     def _next_batch(self) -> list[_Waiting]:
-        """One to batch_size pictures; none once the batcher is stopped and the queue empty."""
+        """One to batch_size pictures; none if the batcher is stopped and the queue empty."""
         with self._filling, self._changed:  # one thread at a time: no two half-empty batches
             self._changed.wait_for(lambda: self._stopped or self._waiting)
             if self._waiting:
@@ -100,7 +101,7 @@ class Batcher:
                 self._changed.wait_for(self._is_full, timeout=max(0.0, MAX_WAIT - spent))
             count = min(self._batch_size, len(self._waiting))
             batch = [self._waiting.popleft() for _ in range(count)]
-            self._changed.notify_all()  # of room
+            self._changed.notify_all()  # there is room again
             return batch
 
     def _is_full(self) -> bool:
@@ -117,7 +118,7 @@ class Batcher:
         try:
             with metrics.timed("infer"):
                 rows = self._probabilities(torch.stack([each.pixels for each in batch]))
-        except Exception:  # noqa: BLE001 - runtimes raise what their makers like
+        except Exception:  # noqa: BLE001 - each runtime has its own errors
             log.exception("the runtime failed", runtime=self._runtime.name, pictures=len(batch))
             self._classify_singly(batch)
             return
@@ -125,7 +126,7 @@ class Batcher:
             each.future.set_result(row)
 
     def _classify_singly(self, batch: list[_Waiting]) -> None:
-        """Find out what a batch failed at: its neighbours are not to pay for one picture."""
+        """Classify a failed batch one by one, so that one picture does not fail the others."""
         for each in batch:
             pixels = each.pixels.unsqueeze(0)
             try:
@@ -134,7 +135,7 @@ class Batcher:
                 each.future.set_exception(self._blamed(error, pixels))
 
     def _blamed(self, error: Exception, pixels: torch.Tensor) -> DeviceError | RecordError:
-        """The picture is to blame where a black one of its size goes through, else the device."""
+        """A RecordError if a black picture of this size can be classified, else a DeviceError."""
         told = f"{self._runtime.name} failed: {type(error).__name__}: {error}"
         try:
             self._probabilities(torch.zeros_like(pixels))
@@ -143,10 +144,10 @@ class Batcher:
         return Reason.RUNTIME_FAILED.error(told)
 
     def _probabilities(self, pixels: torch.Tensor) -> Probabilities:
-        """A row for each picture, of numbers: a device that is broken may say so or not."""
+        """A row of finite numbers for each picture; a broken device may return others."""
         rows = self._runtime.probabilities(pixels)
         if len(rows) != len(pixels) or not np.isfinite(rows).all():
-            raise ValueError(f"{len(pixels)} pictures gave {rows.shape}, not all of it numbers")
+            raise ValueError(f"{len(pixels)} pictures gave {rows.shape}, not all finite numbers")
         return rows
 
 
@@ -161,7 +162,7 @@ class LoadedModel:
 
 
 class _Place:
-    """Where one model is loaded, by the first who needs it; the others of its users wait."""
+    """A place for one model: its first user loads it, and its other users wait."""
 
     def __init__(self) -> None:
         self.loading = threading.Lock()
@@ -174,9 +175,10 @@ class _Place:
 
 
 class ModelPool:
-    """Loads models when a chunk first needs them; drops the longest unused beyond MAX_LOADED.
+    """Loads a model when a chunk first needs it.
 
-    A model that is loading holds up nobody who uses another.
+    Beyond MAX_LOADED, models that no chunk uses are dropped, the longest unused first. While one
+    model loads, chunks with other models continue.
     """
 
     def __init__(
@@ -203,7 +205,7 @@ class ModelPool:
             return any(place.loaded for place in self._places.values())
 
     def load_active(self) -> None:
-        """Load the active model, if there is one, before a chunk needs it.
+        """Load the active model, if any, before a chunk needs it.
 
         Raises:
             ModelError: see `use`.
@@ -218,16 +220,16 @@ class ModelPool:
 
     @contextmanager
     def use(self, model_id: int) -> Iterator[LoadedModel]:
-        """The loaded model, which stays loaded until the block ends.
+        """The model; it stays loaded until the block ends.
 
         Raises:
-            ModelError: the bundle is missing, damaged, or not the one that was promoted, or the
-                model does not say here what it said then.
-            UsageError: the runtime asked for is not installed.
+            ModelError: the bundle is missing, damaged or not the promoted one, or the model gives
+                other results than at promotion.
+            UsageError: the requested runtime is not installed.
         """
         with self._lock:
             place = self._places.pop(model_id, None) or _Place()
-            self._places[model_id] = place  # the last place is that of the last used
+            self._places[model_id] = place  # at the end: the order is that of the last use
             place.users += 1
             dropped = self._drop_unused()
         for each in dropped:

@@ -1,4 +1,4 @@
-"""From a record ID to the pictures that show the record: the store first, the APIs for the rest."""
+"""From record IDs to the URLs of their pictures: from the store, and for the rest from the APIs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from common.store.tables import PictureChoice
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A record under its present ID, and the addresses of its picture in order of preference."""
+    """A record under its present ID, and the places of its picture in order of preference."""
 
     record_id: str
     pictures: tuple[PictureUrl, ...]
@@ -38,7 +38,7 @@ _STORED = text("""
 
 
 class RecordResolver:
-    """Finds the pictures of records; remembers in the store what the APIs said."""
+    """Finds the pictures of records, and stores the answers of the APIs."""
 
     def __init__(self, engine: Engine, api: EuropeanaApi, *, api_url: str) -> None:
         self._engine = engine
@@ -48,7 +48,7 @@ class RecordResolver:
     def resolve(
         self, record_ids: Sequence[str], *, picture: PictureChoice
     ) -> tuple[dict[str, Target], dict[str, RecordError]]:
-        """Targets and errors by the ID that was asked for; together they cover all of them."""
+        """Targets and errors by the given ID; every ID has either."""
         known = self._stored(record_ids)
         found, errors = self._ask([each for each in record_ids if each not in known])
         for asked_id, told in found.items():
@@ -58,7 +58,7 @@ class RecordResolver:
             if pictures := self._pictures(record, picture):
                 targets[asked_id] = Target(record_id=record.record_id, pictures=pictures)
             else:
-                errors[asked_id] = Reason.NO_PICTURE.error("no file, no thumbnail")
+                errors[asked_id] = Reason.NO_PICTURE.error("neither file nor thumbnail")
         return targets, errors
 
     def _stored(self, record_ids: Sequence[str]) -> dict[str, _Known]:
@@ -71,7 +71,7 @@ class RecordResolver:
     def _ask(
         self, record_ids: Sequence[str]
     ) -> tuple[Mapping[str, RecordMetadata], dict[str, RecordError]]:
-        """What the APIs say of records that the store does not know, which then knows it."""
+        """Ask the APIs about records that the store does not know, and store the answers."""
         if not record_ids:
             return {}, {}
         try:

@@ -1,1 +1,1 @@
-"""Enrichments out of the store, as files: streamed, and the same bytes for the same enrichments."""
+"""Exports of enrichments to files: streamed; the same enrichments give the same bytes."""

@@ -1,30 +1,28 @@
-"""What the user of `worker export` typed, as a selection and a file."""
+"""The arguments of `worker export`, as a selection and a file."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from common.errors import UsageError
 from common.files import STANDARD_OUTPUT
+from common.store.model_names import ModelName
 from worker.exports.selection import Selection
-
-_MODEL = re.compile(r"(?P<name>[^@]+)(?:@v?(?P<version>[0-9]{1,9}))?")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What to export, and the path to write to, `-` for standard output."""
+    """The selection to export, and the path to write to, `-` for standard output."""
 
     selection: Selection
     file: str
 
 
 def read_arguments(places: list[str], *, model: str | None, since: str | None) -> Asked:
-    """`places` are JOB and FILE, or FILE alone where `model` or `since` says what to export.
+    """`places` are JOB and FILE, or FILE alone if `model` or `since` says what to export.
 
     Raises:
-        UsageError: nothing is asked for, more than one thing is, or something is malformed.
+        UsageError: no selection or two selections are given, or an argument is malformed.
     """
     by_job = model is None and since is None
     if by_job and not places:
@@ -42,19 +40,16 @@ def _of_job(text: str) -> Selection:
     job = _job(text)
     if job is None:
         raise UsageError(
-            f"{text!r} is no job's ID; expected what enqueue printed, or --model or --since."
+            f"{text!r} is no job's ID; expected the ID that enqueue printed, --model or --since."
         )
     return Selection(job=job)
 
 
 def _of_model(model: str | None, since: str | None) -> Selection:
-    named = _MODEL.fullmatch(model) if model is not None else None
-    if model is not None and named is None:
-        raise UsageError(f"{model!r} is no model; expected NAME or NAME@VERSION.")
-    version = named["version"] if named else None
+    named = None if model is None else ModelName.parse(model)
     return Selection(
-        model=named["name"] if named else None,
-        version=int(version) if version else None,
+        model=named.name if named else None,
+        version=named.version if named else None,
         since=None if since is None else _time(since),
     )
 
@@ -69,8 +64,8 @@ def _job(text: str) -> UUID | None:
 def _time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+    except ValueError as error:
         raise UsageError(
             f"{text!r} is no time; expected ISO 8601, such as 2026-11-23T22:00:00Z."
-        ) from None
+        ) from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)

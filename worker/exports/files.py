@@ -1,4 +1,4 @@
-"""The file that an export becomes, whole or absent, or standard output."""
+"""The file that an export writes, or standard output."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -18,14 +18,14 @@ Write = Callable[[Iterable[EnrichmentRow], BinaryIO], int]
 
 
 def export(engine: Engine, selection: Selection, file: str, write: Write) -> int:
-    """Write what is selected to a file, or to standard output where `file` is `-`.
+    """Write a selection to a file, or to standard output if `file` is `-`.
 
     Returns:
         How many enrichments were written.
 
     Raises:
         UsageError: there is no such job or model.
-        EnrichmentError: the disk is full or refuses; the former file, if any, is untouched.
+        EnrichmentError: the file cannot be written; a former file stays as it was.
     """
     with (
         selected(engine, selection) as rows,

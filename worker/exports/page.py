@@ -1,4 +1,4 @@
-"""Where a model looked, as a page for a curator: one file that needs nothing else.
+"""A page for curators that shows where a model looked: one file that needs nothing else.
 
 It is written card by card, since it may have thousands of pictures.
 """
@@ -25,7 +25,7 @@ SOURCES: dict[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class EnrichmentCard:
-    """An enrichment to show; `image` is a data URI, empty where the heatmap is missing."""
+    """An enrichment to show; `image` is a data URI, empty if the heatmap is missing."""
 
     record_id: str
     page: str
@@ -50,7 +50,7 @@ def missing(sample: Sample, folder: Path) -> int:
 
 
 def write_page(sample: Sample, stream: TextIO, *, job: UUID, folder: Path) -> None:
-    """Write the sample as HTML, label by label, the surest of each first.
+    """Write the sample as HTML, label by label, the highest confidence first.
 
     Args:
         folder: HEATMAP_DIR.

@@ -1,4 +1,4 @@
-"""Enrichments as a Parquet file, for those who analyse millions of them."""
+"""Enrichments as a Parquet file, for the analysis of millions of them."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,17 +8,17 @@ from typing import Any, BinaryIO
 from common.errors import UsageError
 from worker.exports.selection import EnrichmentRow
 
-ROWS_A_GROUP = 50_000  # what is in memory at a time
+ROWS_A_GROUP = 50_000  # in memory at a time
 METADATA_KEY = "enrichments"
 
 
 def write_parquet(
     rows: Iterable[EnrichmentRow], stream: BinaryIO, *, asked: Mapping[str, Any]
 ) -> int:
-    """Write every row with every column of EnrichmentRow; returns the number of rows.
+    """Write all rows with all columns of EnrichmentRow; returns the number of rows.
 
-    `asked` tells the job, model and time of the selection; it stands as JSON in the metadata of
-    the file.
+    Args:
+        asked: job, model and time of the selection, for the metadata of the file, as JSON.
 
     Raises:
         UsageError: pyarrow is not installed.

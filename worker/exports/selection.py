@@ -1,7 +1,7 @@
-"""Which enrichments leave the store, and in which order.
+"""The enrichments to export, and their order.
 
-The order is the same whatever the locale and the age of the database: by record ID, byte by byte,
-then the surest concept first, then by concept URI, name and version of the model.
+The order does not depend on the database's locale or age: by record ID, byte by byte, then by
+falling confidence, then by concept URI, name and version of the model.
 """
 
 import re
@@ -18,16 +18,16 @@ from common.errors import UsageError
 from common.store.tables import JobState
 from worker.enrich.heatmap_files import relative_path
 
-ROWS_AT_ONCE = 5_000  # from the cursor of the server
+ROWS_AT_ONCE = 5_000  # from the server's cursor
 
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 _KEY = re.compile(r"(?<=[?&])(?:wskey|api_?key|utm_campaign)=[^&#]*&?", re.IGNORECASE)
 
 
 class EnrichmentRow(NamedTuple):
-    """A concept that a model saw in a picture of a record; `image_url` is fit to be published.
+    """A concept that a model saw in a picture of a record; `image_url` may be published.
 
-    `heatmap` is the path below HEATMAP_DIR of what shows where it looked, if it was asked to.
+    `heatmap`: the path of the heatmap below HEATMAP_DIR, if there is one.
     """
 
     record_id: str
@@ -44,11 +44,11 @@ class EnrichmentRow(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What is asked for: a job, or a model (without version: all its versions), a time, or both.
+    """A job; or a model (all versions, if none is given), a time, or both.
 
-    A job's enrichments are what its model says of its records, whichever job found it out.
-    `since` is compared with the database's time at the start of the transaction that wrote an
-    enrichment, or changed it last.
+    A job's enrichments are all enrichments of its records by its model, also those that another
+    job wrote. `since` is compared with the start of the transaction that last wrote an enrichment,
+    in database time.
     """
 
     job: UUID | None = None
@@ -57,7 +57,7 @@ class Selection:
     since: datetime | None = None
 
     def asked(self) -> dict[str, Any]:
-        """What was asked for, by name."""
+        """The given conditions, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -89,7 +89,7 @@ _CONDITIONS = {
     "version": "model.version = :version",
     "since": "enrichment.updated_at >= :since",
 }
-# Of each concept alike, as far as there are: first one of each, then another.
+# As many of each concept as possible: first one of each concept, then a second one, and so on.
 _DRAWN = """
     ORDER BY row_number() OVER (PARTITION BY enrichment.concept_uri ORDER BY
                                 hashtext(enrichment.record_id), enrichment.record_id COLLATE "C"),
@@ -102,7 +102,7 @@ _VERSIONS = text("SELECT version FROM model WHERE name = :model ORDER BY version
 
 @contextmanager
 def selected(engine: Engine, selection: Selection) -> Iterator[Iterator[EnrichmentRow]]:
-    """The enrichments asked for, all as they were at one moment, for as long as the block lasts.
+    """The selected enrichments, all from one moment, for as long as the block lasts.
 
     Raises:
         UsageError: there is no such job or model.
@@ -126,7 +126,7 @@ class Sample:
 
 
 def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
-    """Enrichments of a job that have a heatmap, of all concepts alike; always the same ones.
+    """Enrichments of a job that have a heatmap, as many of each concept; always the same ones.
 
     Raises:
         UsageError: there is no such job, or none of its enrichments has a heatmap.
@@ -173,9 +173,9 @@ def _fit_to_publish(row: Any) -> EnrichmentRow:
 
 
 def published(url: str) -> str:
-    """The address without user name, password and the parameters that hold a key of Europeana's.
+    """The URL without user name, password and parameters that hold an API key of Europeana.
 
-    Harvested addresses hold none; those of tables that people made by hand may.
+    Harvested URLs have none of these; URLs of tables that were made by hand may have.
     """
     bare = _USER.sub("", url)
     without_key, found = _KEY.subn("", bare)

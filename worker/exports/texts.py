@@ -1,7 +1,7 @@
-"""Enrichments as CSV, as annotations and as EDM: UTF-8 whatever the locale, one row after another.
+"""Enrichments as CSV, as annotations and as EDM, always in UTF-8, one row at a time.
 
-A table lists every row. Linked data names a concept of a record once: where several models found
-it, the surest one is exported, because the Annotation API refuses the second.
+A table lists every row. Linked data names a concept of a record once: if several models found it,
+the enrichment with the highest confidence is exported, because the Annotation API refuses a second.
 """
 
 import csv
@@ -23,7 +23,7 @@ COLUMNS = (
     *("record_id", "concept", "label", "confidence"),
     *("model", "picture", "image_url", "heatmap"),
 )
-ANNOTATIONS_A_PAGE = 100  # one that the API dislikes voids its page, and it does not say which
+ANNOTATIONS_A_PAGE = 100  # if the API refuses one, it refuses the page, and does not say which
 _STARTS_A_FORMULA = (
     "=",
     "+",
@@ -37,8 +37,8 @@ _STARTS_A_FORMULA = (
 def write_csv(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
     """Write COLUMNS as CSV; returns the number of rows.
 
-    A cell that a spreadsheet would take for a formula gets an apostrophe before it. No record ID
-    and no web address begins so, and no label of a vocabulary.
+    A cell that a spreadsheet would read as a formula gets an apostrophe before it. No record ID,
+    URL or vocabulary label looks like a formula.
     """
     count = 0
     with _text(stream) as file:
@@ -53,10 +53,10 @@ def write_csv(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
 def write_jsonld(
     rows: Iterable[EnrichmentRow], stream: BinaryIO, *, target: Target = "record"
 ) -> int:
-    """Write an AnnotationPage a line, each the body of one request; returns the annotations.
+    """Write one AnnotationPage a line, the body of a request; returns the number of annotations.
 
-    With target `image` an annotation is about the image where the provider's own file was seen,
-    and about the record where its thumbnail was, which is no part of the record.
+    With target `image` an annotation is about the image if the provider's own file was seen. If the
+    thumbnail was seen, it is about the record, since thumbnails are no part of a record.
     """
     count = 0
     with _text(stream) as file:
@@ -69,7 +69,7 @@ def write_jsonld(
 
 
 def write_edm(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
-    """Write one RDF/XML document, an edm:ProvidedCHO a record; returns the number of concepts."""
+    """Write an RDF/XML document, one edm:ProvidedCHO a record; returns the number of concepts."""
     count = 0
     with _text(stream) as file:
         file.write(linked_data.OPENING)
@@ -82,7 +82,7 @@ def write_edm(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
 
 
 def once_a_concept(rows: Iterable[EnrichmentRow]) -> Iterator[EnrichmentRow]:
-    """Of each record's rows, which come one after the other, the first of each concept."""
+    """The first row of each concept of each record; the rows of a record are neighbours."""
     for _, found in groupby(rows, key=attrgetter("record_id")):
         first: dict[str, EnrichmentRow] = {}
         for row in found:
@@ -114,7 +114,7 @@ def _no_formula(cell: str) -> str:
 
 @contextmanager
 def _text(stream: BinaryIO) -> Iterator[TextIO]:
-    """The stream for text; flushed, and left open, at the end of the block."""
+    """The stream for text; it is flushed, but not closed, at the end of the block."""
     file = io.TextIOWrapper(stream, encoding="utf-8", newline="")
     try:
         yield file

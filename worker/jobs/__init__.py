@@ -1,4 +1,4 @@
-"""Jobs, for the commands and for those who import us:
+"""Jobs, for the commands and for other programs:
 
 from common.store.session import open_store
 from worker import jobs

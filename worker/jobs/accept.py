@@ -1,17 +1,18 @@
-"""Accepting lists of record IDs: a job is there as a whole, or not at all."""
+"""Accepting lists of record IDs: the whole list becomes a job, or nothing does."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine, Row, select, text
 
 from common.errors import ModelError, UsageError
 from common.europeana.record_ids import parse_record_id
 from common.pictures.sources import PictureKinds, usual_picture
 from common.store.bulk import copy_rows
-from common.store.tables import PictureChoice, Priority
+from common.store.model_names import ModelName
+from common.store.tables import ModelStage, PictureChoice, Priority, PromotedModel
 from worker.jobs.records import RecordSelection, submit_selection
 from worker.ledger.chunks import CHUNK_SIZE
 
@@ -20,12 +21,11 @@ Records = Iterable[str] | RecordSelection
 
 @dataclass(frozen=True, kw_only=True)
 class JobOptions:
-    """How a job is to be worked on; see `worker enqueue --help`.
+    """How to work on a job; see `worker enqueue --help`.
 
-    `model` is NAME, which means its newest version, or NAME@VERSION; without one the active model
-    is used. Without a `picture` the priority decides (`usual_picture`). `unseen` leaves out what
-    the model has looked at, or will look at for another job. `explain` stores for each enrichment
-    a heatmap of where the model looked.
+    `model`: NAME for its newest version, NAME@VERSION, or None for the active model. `picture`:
+    None lets the priority decide (`usual_picture`). `unseen`: leave out records that the model has
+    seen, or will see for another job. `explain`: store a heatmap for each enrichment.
     """
 
     priority: Priority = Priority.BULK
@@ -38,13 +38,13 @@ class JobOptions:
 
     @property
     def looks_at(self) -> PictureChoice:
-        """Which pictures the job looks at."""
+        """The choice of pictures, made by the user or by the priority."""
         return self.picture or usual_picture(self.priority)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """What became of a list: a job of `total` records; the others were left out."""
+    """A list that became a job of `total` records; the other records were left out."""
 
     job_id: UUID
     total: int
@@ -56,7 +56,7 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What would become of a list; the APIs would be asked about `unknown` of its records."""
+    """What `enqueue` would make of a list; `unknown` records are not in the store."""
 
     model: str
     pictures: PictureKinds
@@ -67,12 +67,6 @@ class Preview:
     unknown: int
 
 
-_MODEL = text("""
-    SELECT id, name || ' v' || version AS title, picture_source FROM model
-    WHERE CASE WHEN CAST(:model AS text) IS NULL THEN stage = 'active'
-               ELSE :model IN (name, name || '@' || version) END
-    ORDER BY version DESC LIMIT 1
-""")
 _KNOWN = text("""
     SELECT job.id, job.total, job.picture, model.picture_source
     FROM job JOIN model ON model.id = job.model_id WHERE idempotency_key = :idempotency_key
@@ -84,7 +78,7 @@ _CREATE = text("""
 """)
 _SUBMITTED = text("CREATE TEMPORARY TABLE submitted (record_id text) ON COMMIT DROP")
 _COUNT = text("SELECT count(*) FROM submitted")
-# A record whose picture could not be had was not seen; it is by the ID that it has now.
+# A record without a usable picture was not seen. Records count by their present IDs.
 _FORGET_SEEN = text("""
     WITH seen AS (
         SELECT DISTINCT coalesce(alias.record_id, asked.id) AS record_id
@@ -100,7 +94,7 @@ _FORGET_SEEN = text("""
         SELECT record_id FROM seen UNION ALL
         SELECT alias.old_id FROM seen JOIN record_alias AS alias USING (record_id))
 """)
-# The order by hash spreads the records of one museum, and so of one image host, over all chunks.
+# The order by hash spreads the records of one museum, and so those of one host, over all chunks.
 _CHUNKS = text("""
     WITH placed AS (
         SELECT record_id, (row_number() OVER (
@@ -125,16 +119,15 @@ _PREVIEW = text("""
 
 
 def enqueue(engine: Engine, records: Records, options: JobOptions | None = None) -> Accepted:
-    """Make a job of any number of records; streams, all or nothing.
+    """Make a job of any number of records; they are streamed, and an error leaves no job.
 
-    `records` are IDs, item URIs or portal URLs, or a selection of the store's records. Whatever
-    the iterable raises leaves no job behind. With an idempotency key that a job already has,
-    nothing is added and that job is returned.
+    `records` are IDs, item URIs or portal URLs, or a selection of the store's records. If a job
+    already has the idempotency key, that job is returned and nothing is added.
 
     Raises:
-        ModelError: there is no such model, or none is active.
-        UsageError: a text is no record ID, the selection names what does not exist, or not a
-            single record is left.
+        ModelError: there is no such model, or no model is active.
+        UsageError: a text is no record ID, the model's name is malformed, the selection names
+            something that does not exist, or no record is left.
     """
     options = options or JobOptions()
     with engine.begin() as connection:
@@ -148,7 +141,7 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
         )
         connection.execute(_CHUNKS, {"job_id": job_id, "chunk_size": CHUNK_SIZE})
         total: int = connection.execute(_TOTAL, {"job_id": job_id}).scalar_one()
-        _refuse_nothing(total, seen)
+        _check_not_empty(total, seen)
         return Accepted(
             job_id=job_id,
             total=total,
@@ -159,17 +152,17 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
 
 
 def preview(engine: Engine, records: Records, options: JobOptions | None = None) -> Preview:
-    """What `enqueue` would do; reads everything, writes nothing, raises the same."""
+    """What `enqueue` would do: it reads the whole list and raises the same, but writes nothing."""
     options = options or JobOptions()
-    with engine.connect() as connection:  # which rolls back
+    with engine.connect() as connection:  # without a commit
         model = _find_model(connection, options.model)
         submitted, seen = _submit(
             connection, records, unseen_by=model.id if options.unseen else None
         )
         row = connection.execute(_PREVIEW).one()
-        _refuse_nothing(row.total, seen)
+        _check_not_empty(row.total, seen)
         return Preview(
-            model=model.title,
+            model=ModelName(model.name, model.version).title,
             pictures=PictureKinds(looks_at=options.looks_at, trained_on=model.picture_source),
             total=row.total,
             chunks=-(-row.total // CHUNK_SIZE),
@@ -185,8 +178,14 @@ def _known(connection: Connection, asked: dict[str, Any]) -> Accepted:
     return Accepted(job_id=row.id, total=row.total, pictures=pictures, already_known=True)
 
 
-def _find_model(connection: Connection, name: str | None) -> Row[Any]:
-    model = connection.execute(_MODEL, {"model": name}).one_or_none()
+def _find_model(connection: Connection, name: str | None) -> Row[int, str, int, str | None]:
+    is_active = PromotedModel.stage == ModelStage.ACTIVE
+    condition = is_active if name is None else ModelName.parse(name).condition
+    found = select(
+        PromotedModel.id, PromotedModel.name, PromotedModel.version, PromotedModel.picture_source
+    ).where(condition)
+    newest = found.order_by(PromotedModel.version.desc()).limit(1)
+    model = connection.execute(newest).one_or_none()
     if model is not None:
         return model
     if name is None:
@@ -195,7 +194,7 @@ def _find_model(connection: Connection, name: str | None) -> Row[Any]:
 
 
 def _submit(connection: Connection, records: Records, unseen_by: int | None) -> tuple[int, int]:
-    """Fill `submitted`; how many IDs came, and how many of them this model has seen."""
+    """Fill the table `submitted`; returns how many IDs came, and how many the model has seen."""
     connection.execute(_SUBMITTED)
     if isinstance(records, RecordSelection):
         submit_selection(connection, records)
@@ -208,7 +207,7 @@ def _submit(connection: Connection, records: Records, unseen_by: int | None) -> 
     return submitted, connection.execute(_FORGET_SEEN, {"model_id": unseen_by}).rowcount
 
 
-def _refuse_nothing(total: int, seen: int) -> None:
+def _check_not_empty(total: int, seen: int) -> None:
     if total == 0:
-        why = "the model has seen them all" if seen else "the list is empty"
-        raise UsageError(f"There is no record ID to enqueue: {why}.")
+        why = "the model has seen all records" if seen else "the list is empty"
+        raise UsageError(f"There is no record to enqueue: {why}.")

@@ -1,8 +1,7 @@
-"""Which records a job is made of: lists that people have, or a selection of the store.
+"""The records of a job: from a list, or a selection of the store.
 
-A list is text with one ID a line; lines that hold none are counted and told. The IDs of a
-selection never leave Postgres: they are copied on the server into the table that the job's chunks
-are made of.
+A list has one ID a line; lines without an ID are counted and reported. The IDs of a selection never
+leave Postgres: the server copies them into the table from which the chunks are made.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,15 +16,15 @@ from common.europeana.vocabulary import current_concept_uri
 from common.store.records import find_dataset
 
 SHOWN = 10  # names that a message lists
-LINES_SHOWN = 10  # bad lines that a message names
+LINES_SHOWN = 10  # bad lines that a message lists
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordSelection:
-    """Records that meet every condition that is given; without any, all the store's records.
+    """Records that meet every given condition; without conditions, all records of the store.
 
-    `dataset` and `data_provider` are names; `concept` is the URI or the label of a concept that
-    any dataset gives the records.
+    `dataset` and `data_provider` are names. `concept` is the URI or label of a concept that records
+    have in any dataset.
     """
 
     dataset: str | None = None
@@ -45,7 +44,7 @@ def submit_selection(connection: Connection, selection: RecordSelection) -> None
     """Fill the table `submitted` with the IDs of the selected records.
 
     Raises:
-        UsageError: there is no such dataset, data provider or concept; names some that exist.
+        UsageError: there is no such dataset, data provider or concept; the message lists some.
     """
     asked = {name: value for name, value in asdict(selection).items() if value is not None}
     conditions = [_CONDITIONS[name] for name in asked]
@@ -54,7 +53,7 @@ def submit_selection(connection: Connection, selection: RecordSelection) -> None
 
 
 def _resolved(connection: Connection, asked: dict[str, str]) -> dict[str, Any]:
-    """Names as the statement has them: the dataset's number, the concept's URIs."""
+    """The parameters of the statement: the dataset's number, the concept's URIs."""
     resolved: dict[str, Any] = dict(asked)
     if "dataset" in asked:
         resolved["dataset"] = find_dataset(connection, asked["dataset"])
@@ -94,13 +93,13 @@ def _check_data_provider(connection: Connection, name: str) -> None:
 
 @dataclass
 class RejectedLines:
-    """The lines that hold no record ID: how many, and the first few with their numbers."""
+    """The number of lines without a record ID, and messages on the first few."""
 
     count: int = 0
     first: list[str] = field(default_factory=list)
 
     def add(self, place: str, why: str) -> None:
-        """Count a line; keep the message if it is among the first."""
+        """Count a line, and keep the message if it is among the first."""
         self.count += 1
         if len(self.first) < LINES_SHOWN:
             self.first.append(f"{place}: {why}")
@@ -111,7 +110,7 @@ class RejectedLines:
 
 
 def read_files(sources: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
-    """The record IDs in files, one after the other; `-` is standard input.
+    """The record IDs in files; `-` is standard input.
 
     Raises:
         UsageError: a file cannot be read.
@@ -123,7 +122,7 @@ def read_files(sources: Iterable[str], rejected: RejectedLines) -> Iterator[str]
 
 
 def read_record_ids(lines: Iterable[str], rejected: RejectedLines, *, name: str) -> Iterator[str]:
-    """The record IDs in a text, one a line, in any accepted form; empty lines do not count."""
+    """The record IDs in lines of text, in any accepted form; empty lines are skipped."""
     for line in read_list(lines):
         if line.record_id is not None:
             yield line.record_id
@@ -132,14 +131,14 @@ def read_record_ids(lines: Iterable[str], rejected: RejectedLines, *, name: str)
 
 
 def refuse_rejected(record_ids: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
-    """Pass record IDs on; at the end refuse the whole list if a line was rejected.
+    """Pass record IDs on, and after the last one refuse the list if a line was rejected.
 
     Raises:
-        UsageError: names the first bad lines.
+        UsageError: lists the first rejected lines.
     """
     yield from record_ids
     if rejected.count:
         raise UsageError(
-            f"{rejected.count:,} lines hold no record ID; nothing was enqueued. Mend them, or "
+            f"{rejected.count:,} lines hold no record ID; nothing was enqueued. Correct them, or "
             f"leave them out with --skip-invalid.\n  {rejected}"
         )

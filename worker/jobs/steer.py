@@ -1,10 +1,10 @@
-"""What an operator does to a job: pause, resume, cancel, retry what failed.
+"""What an operator can do to a job: pause, resume, cancel, retry failed records.
 
-Each is one short transaction that only changes rows: running workers notice by themselves, since
-they ask before each claim, at each renewal of a lease and before they write.
+Each is one short transaction that only changes rows. Running workers notice the change, because
+they check the job before each claim, at each renewal of a lease and before they write.
 
     running <--pause, resume--> paused      chunks in work are finished, no more are begun
-    running, paused --cancel--> cancelled   chunks in work are dropped; outcomes that are there stay
+    running, paused --cancel--> cancelled   chunks in work are dropped; existing outcomes stay
     running, paused, done --retry--> running (or still paused)
 """
 
@@ -17,7 +17,6 @@ from common.errors import UsageError
 from common.store.tables import JobState
 from worker.ledger import chunks
 
-_UNFINISHED = (JobState.RUNNING, JobState.PAUSED)
 _STATE = text("SELECT state FROM job WHERE id = :job_id FOR NO KEY UPDATE")
 _SET = text("""
     UPDATE job SET state = :state, finished_at = CASE WHEN :state = 'cancelled' THEN now() END
@@ -30,43 +29,44 @@ _FORGET_HINTS = text("""
 
 
 def pause(engine: Engine, job_id: UUID) -> None:
-    """Begin no more chunks of a job; those in work are finished.
+    """Begin no more chunks of a job; chunks in work are finished.
 
     Raises:
         UsageError: there is no such job, or it is over.
     """
     with engine.begin() as connection:
-        _change(connection, job_id, JobState.PAUSED, *_UNFINISHED)
+        _change(connection, job_id, "pause", JobState.PAUSED)
 
 
 def resume(engine: Engine, job_id: UUID) -> None:
-    """Go on with a paused job.
+    """Continue a paused job.
 
     Raises:
         UsageError: there is no such job, or it is over.
     """
     with engine.begin() as connection:
-        _change(connection, job_id, JobState.RUNNING, *_UNFINISHED)
+        _change(connection, job_id, "resume", JobState.RUNNING)
         connection.execute(_FORGET_HINTS, {"job_id": job_id})
         chunks.complete_job(connection, job_id)
 
 
 def cancel(engine: Engine, job_id: UUID) -> None:
-    """Give up what has no outcome yet; what has one keeps it, and its enrichments stay.
+    """Give up all records without an outcome; outcomes and enrichments stay.
 
     Raises:
         UsageError: there is no such job, or it is done.
     """
     with engine.begin() as connection:
-        _change(connection, job_id, JobState.CANCELLED, *_UNFINISHED, JobState.CANCELLED)
+        _change(connection, job_id, "cancel", JobState.CANCELLED)
 
 
-def _change(connection: Connection, job_id: UUID, to: JobState, *allowed: JobState) -> None:
+def _change(connection: Connection, job_id: UUID, verb: str, to: JobState) -> None:
     state = _lock(connection, job_id)
-    if state not in allowed:
-        raise UsageError(f"Job {job_id} is {state}; it cannot become {to} any more.")
-    if state != to:
-        connection.execute(_SET, {"job_id": job_id, "state": to})
+    if state is to:
+        return
+    if state.is_over:
+        raise UsageError(f"Job {job_id} is {state}: there is nothing to {verb}.")
+    connection.execute(_SET, {"job_id": job_id, "state": to})
 
 
 def _lock(connection: Connection, job_id: UUID) -> JobState:
@@ -76,8 +76,8 @@ def _lock(connection: Connection, job_id: UUID) -> JobState:
     return JobState(state)
 
 
-# Each failed record leaves the chunk that counted it, so that every record stays in one chunk and
-# the counts of chunks, their records and the failures go on agreeing.
+# Each failed record leaves the chunk that counted it. So every record stays in one chunk, and the
+# counts of chunks still agree with their records and with the failures.
 _RETRY = text("""
     WITH forgotten AS (
         DELETE FROM job_failure
@@ -118,16 +118,15 @@ _REASONS = text("""
 
 
 def retry(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> int:
-    """Try failed records of a job again, all or those that failed for these reasons.
+    """Try failed records of a job again: all of them, or those that failed for these reasons.
 
-    They become new chunks of the same job, with all their tries before them; a job that was done
-    runs again.
+    They become new chunks of the same job and get all their tries again. A done job runs again.
 
     Returns:
         How many records are tried again.
 
     Raises:
-        UsageError: there is no such job, it was cancelled, or no record failed for such a reason.
+        UsageError: there is no such job, it was cancelled, or no record failed for these reasons.
     """
     asked = {
         "job_id": job_id,

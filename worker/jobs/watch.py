@@ -1,4 +1,4 @@
-"""How far jobs have come, for people."""
+"""The progress of jobs, on a terminal."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,17 +18,17 @@ from common.store.tables import JobState
 from worker.jobs import FailingHost, JobRow, Status, failing_hosts, status
 
 SECONDS_BETWEEN_LOOKS = 1.0
-LOOKS_BETWEEN_LINES = 10  # where the output is no terminal
-NARROWEST = 132  # columns, where the output is no terminal
+LOOKS_BETWEEN_LINES = 10  # if the output is no terminal
+NARROWEST = 132  # columns, if the output is no terminal
 
 _Show = Callable[[Status, Sequence[FailingHost]], None]
 
 
 def watch_job(engine: Engine, job_id: UUID) -> Status:
-    """Show how far a job is until it is done or cancelled; returns the last status.
+    """Show the progress of a job until it is done or cancelled; returns the last status.
 
-    On standard error: on a terminal everything that `show_status` shows, renewed in place, else a
-    line now and then.
+    It writes to standard error: on a terminal the same as `show_status`, refreshed in place; else a
+    line every ten seconds.
     """
     current = status(engine, job_id)
     with _screen(Console(stderr=True, highlight=False)) as show:
@@ -68,7 +68,7 @@ def _line(current: Status) -> str:
 
 
 def show_status(current: Status, hosts: Sequence[FailingHost]) -> None:
-    """Print a status as a table, and below it what is worth knowing besides."""
+    """Print a status as a table, and below it model, rate and hosts."""
     console = Console(highlight=False)
     console.print(_heading(current), soft_wrap=True)
     console.print(_table(current))

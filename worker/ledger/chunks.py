@@ -1,18 +1,18 @@
-"""The ledger: what becomes of a chunk of records, and who may say so.
+"""The ledger: the states of a chunk of records, and the leases of the workers that change them.
 
     ready --claim--> leased --finish--> done
       ^                |
-      +---give_back----+      a worker that stops, or cannot work for a reason that passes
-      +---sweep--------+      a worker that fell silent or stumbled: the lease ran out
-      +---sweep, split-+      ... MAX_ATTEMPTS times: smaller chunks, so that the culprit is found
-    leased --sweep--> dead    ... a chunk of one record: that record kills workers
+      +---give_back----+      the worker stops, or cannot work for a reason that may pass
+      +---sweep--------+      the worker died, hung or failed: the lease ran out
+      +---sweep, split-+      ... MAX_ATTEMPTS times: smaller chunks, to find the record at fault
+    leased --sweep--> dead    ... in a chunk of one record: that record kills workers
 
-Sweeping is in `sweep`. Finishing may put records off to a new chunk that is due later, and a
-retry takes the failed ones out of done chunks into new ones (`jobs.control`). Chunks of a job that
-is paused are not claimed; those of a cancelled job are neither claimed, renewed nor finished.
+`dispatch` has the sweep. Finishing may put records off to a new chunk that is due later. A retry
+moves failed records from done chunks to new ones (`worker/jobs/steer.py`). Chunks of a paused job
+are not claimed; chunks of a cancelled job are neither claimed, renewed nor finished.
 
 Every transition is one statement or one short transaction, by the clock of the database. `token`
-rises with each claim, and finishing takes the token of the claim: whoever lost a lease to another
+rises with each claim, and finishing needs the token of the claim: a worker that lost its lease
 writes nothing (fencing, https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html).
 """
 
@@ -29,10 +29,10 @@ CHUNK_SIZE = 256  # records
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """One worker's right to one chunk, as long as it renews it.
+    """One worker's right to one chunk, for as long as the worker renews it.
 
-    Its records have been tried in vain `retries` times, and were not tried for `waited_seconds`
-    because their hosts were unavailable. What is found is explained where the job says so.
+    `retries`: how often its records failed before. `waited_seconds`: how long they have waited for
+    hosts that were unavailable. `explain`: whether the job wants heatmaps.
     """
 
     job_id: UUID
@@ -48,17 +48,17 @@ class Lease:
 
     @property
     def is_put_off(self) -> bool:
-        """Whether its records failed before, for a reason that may pass."""
+        """Whether its records were put off before, for a reason that may pass."""
         return self.retries > 0 or self.waited_seconds > 0
 
     @property
     def is_suspect(self) -> bool:
-        """Whether a worker was lost over its only record, which may or may not be the cause."""
+        """Whether a worker was lost while it worked on this record, which is alone in its chunk."""
         return self.attempt > 1 and len(self.record_ids) == 1
 
 
 class LeaseLostError(Exception):
-    """Another worker has the chunk, or nobody: what was found out is void."""
+    """The chunk is no longer this worker's: its results are dropped."""
 
 
 _TAKE = """
@@ -99,7 +99,7 @@ _CLAIM_PUT_OFF = text(f"""
 def claim(
     engine: Engine, *, job_id: UUID, number: int, worker: str, lease_seconds: float
 ) -> Lease | None:
-    """Take a ready chunk of a running job; None where somebody was faster or it is over."""
+    """Claim a ready chunk of a running job; None if another worker has it or the job is over."""
     asked = {
         "job_id": job_id,
         "number": number,
@@ -110,7 +110,7 @@ def claim(
 
 
 def claim_put_off(engine: Engine, *, worker: str, lease_seconds: float) -> Lease | None:
-    """Take a chunk of records that were put off and are due, an urgent job's first."""
+    """Claim a put-off chunk that is due, urgent jobs first; None if there is none."""
     return _claim(engine, _CLAIM_PUT_OFF, {"worker": worker, "lease_seconds": lease_seconds})
 
 
@@ -131,7 +131,7 @@ _RENEW = text("""
 
 
 def renew(engine: Engine, lease: Lease, *, lease_seconds: float) -> bool:
-    """Keep a lease for another while; False where it is lost or the job cancelled."""
+    """Renew a lease; False if it is lost or the job is cancelled."""
     with engine.begin() as connection:
         renewed = connection.execute(_RENEW, {**_key(lease), "lease_seconds": lease_seconds})
     return renewed.rowcount == 1
@@ -151,10 +151,12 @@ _LET_EXPIRE = text("""
 
 
 def give_back(engine: Engine, lease: Lease, *, blameless: bool, delay_seconds: float = 0.0) -> None:
-    """Return a chunk unfinished; `blameless` where its records cannot be the cause.
+    """Return a chunk unfinished.
 
-    Where they may be, the lease runs out after the delay: the sweep then counts the attempt, as
-    after a worker's death.
+    Args:
+        blameless: whether its records cannot be the cause. If they may be, the lease runs out
+            after the delay, and the sweep counts the attempt, as after a worker's death.
+        delay_seconds: until the chunk can be claimed again.
     """
     statement = _GIVE_BACK if blameless else _LET_EXPIRE
     with engine.begin() as connection:
@@ -170,10 +172,10 @@ _LOCK = text("""
 
 
 def lock(connection: Connection, lease: Lease) -> None:
-    """Make sure, until the end of the transaction, that the lease still holds.
+    """Lock the chunk of a lease until the end of the transaction.
 
     Raises:
-        LeaseLostError: the chunk has been given to another, is finished, or its job cancelled.
+        LeaseLostError: another worker has the chunk, it is finished, or its job is cancelled.
     """
     if connection.execute(_LOCK, _key(lease)).one_or_none() is None:
         raise LeaseLostError
@@ -196,7 +198,7 @@ def settle(
     below_threshold: int,
     failed: int,
 ) -> None:
-    """Close a locked chunk over the records that have their outcome."""
+    """Close a locked chunk; `record_ids` are the records that have their outcome."""
     outcome = {
         "record_ids": record_ids,
         "enriched": enriched,
@@ -228,7 +230,7 @@ def put_off(
     delay_seconds: float,
     counted: bool,
 ) -> None:
-    """Move records of a locked chunk to a new one that is due later; `counted`: after a try."""
+    """Move records of a locked chunk to a new chunk; `counted`: this was one of their tries."""
     later = {
         "job_id": lease.job_id,
         "parent": lease.number,
@@ -239,7 +241,7 @@ def put_off(
     connection.execute(_PUT_OFF, later)
 
 
-# Not FOR UPDATE: two finishes that have both written rows that refer to the job would deadlock.
+# Not FOR UPDATE: two transactions that both wrote rows that refer to the job would deadlock.
 _LOCK_JOB = text("SELECT 1 FROM job WHERE id = :job_id FOR NO KEY UPDATE")
 _COMPLETE = text("""
     UPDATE job SET state = 'done', finished_at = now()
@@ -250,10 +252,10 @@ _COMPLETE = text("""
 
 
 def complete_job(connection: Connection, job_id: UUID) -> bool:
-    """Close a job whose chunks are all closed; True for the one transaction that does.
+    """Close a job if all its chunks are closed; True for the one transaction that closes it.
 
-    The lock comes first, in a statement of its own, so that of two workers that finish the last
-    two chunks at the same time the second sees what the first has done.
+    The lock comes first, in its own statement: if two workers finish the last two chunks at the
+    same time, the second sees the result of the first.
     """
     connection.execute(_LOCK_JOB, {"job_id": job_id})
     return connection.execute(_COMPLETE, {"job_id": job_id}).rowcount == 1

@@ -1,4 +1,4 @@
-"""Settings of the worker, from environment variables."""
+"""The settings of the worker, from environment variables."""
 
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from common.process.settings import (
 
 
 class HealthSettings(EnvironmentSettings):
-    """Where a worker process says that it is alive."""
+    """Where a worker process writes its heartbeat."""
 
     worker_heartbeat_file: Path | None = Field(
         default=None, description="touched every few seconds, read by `worker health`; else none"
@@ -25,7 +25,7 @@ class HealthSettings(EnvironmentSettings):
 
 
 class HeatmapSettings(EnvironmentSettings):
-    """Where heatmaps are kept."""
+    """Where heatmaps are stored."""
 
     heatmap_dir: Path = Field(
         default=Path("heatmaps"),
@@ -87,5 +87,5 @@ class WorkerSettings(
 
     @cached_property
     def retry_delays(self) -> tuple[float, ...]:
-        """Seconds before the first, second, ... new try."""
+        """Seconds before the first, second, ... retry."""
         return tuple(float(part) for part in self.worker_retry_delays.split(","))

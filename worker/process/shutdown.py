@@ -1,17 +1,17 @@
-"""How a worker ends: no more chunks at once, those in work finished or given back in time."""
+"""The end of a worker: it begins no chunk, and finishes chunks in work or gives them back."""
 
 import threading
 from collections.abc import Callable
 
-GIVE_BACK_SECONDS = 5.0  # before the end of the grace time, chunks in work are dropped
+GIVE_BACK_SECONDS = 5.0  # before the end of the grace time: unfinished chunks are given back
 
 
 class Drain:
-    """The time between SIGTERM and the end of the grace time.
+    """The time from SIGTERM to the end of the grace time.
 
-    `begun`: no chunk is begun. `dropping`: chunks in work are dropped at their next record.
-    `on_overdue` is called when the grace time is over and the process is still there, because a
-    chunk waits for something that does not come.
+    Once `begun` is set, no chunk is begun. Once `dropping` is set, chunks in work are dropped at
+    their next record. `on_overdue` is called if the process is still there after the grace time,
+    because a chunk waits for something.
     """
 
     def __init__(self, grace_seconds: float, *, on_overdue: Callable[[], None]) -> None:
@@ -24,7 +24,7 @@ class Drain:
         ]
 
     def begin(self) -> None:
-        """Begin, once."""
+        """Start the grace time; further calls do nothing."""
         if self.begun.is_set():
             return
         self.begun.set()
@@ -33,6 +33,6 @@ class Drain:
             timer.start()
 
     def end(self) -> None:
-        """The process ends by itself."""
+        """The process has ended in time."""
         for timer in self._timers:
             timer.cancel()

@@ -1,7 +1,7 @@
 """The queues of the worker, and its two messages: a hint at a chunk, and a list of record IDs.
 
-Whoever reaches the broker can send anything. A malformed message is logged and forgotten; it
-neither ends the worker nor comes back.
+Anyone who reaches the broker can send anything. A malformed message is logged and dropped: it does
+not end the worker, and is not delivered again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ URGENT_QUEUE = "enrich.urgent"
 BULK_QUEUE = "enrich.bulk"
 SUBMIT_QUEUE = "enrich.submit"
 MAX_SUBMITTED = 100_000  # record IDs in one message
-MAX_CHUNK_NUMBER = 2**31 - 1  # what its column holds
+MAX_CHUNK_NUMBER = 2**31 - 1  # the maximum of its column
 LONGEST_WAIT = 60  # seconds between two tries to accept a list while the database is away
 log = structlog.get_logger()
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -52,7 +52,7 @@ def create_app(settings: BrokerSettings) -> Celery:
 
 
 class Submission(BaseModel):
-    """What another system sends: record IDs in any accepted form, and how the job is to be done."""
+    """A message from another system: record IDs in any accepted form, and options of the job."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -70,7 +70,7 @@ class _ChunkName(BaseModel):
 
 
 def register_tasks(app: Celery, service: EnrichmentService, engine: Engine) -> None:
-    """Give the application its two tasks."""
+    """Register the two tasks with the application."""
 
     @app.task(name=RUN_CHUNK)
     def run_chunk(*args: object, **kwargs: object) -> None:
@@ -97,10 +97,11 @@ def register_tasks(app: Celery, service: EnrichmentService, engine: Engine) -> N
 
 
 def accept_submitted(engine: Engine, message: Mapping[str, object]) -> None:
-    """Make a job of the record IDs in a message; what is wrong with it is told in the log.
+    """Make a job of the record IDs in a message; problems are logged.
 
-    A text that is no record ID is left out, any other mistake refuses the message. A message that
-    comes twice makes one job: its ID is the idempotency key, unless it has one.
+    A text that is no record ID is left out; after any other problem the message is dropped. A
+    message that comes twice makes one job, because its ID is the idempotency key, unless it has
+    another.
 
     Raises:
         OperationalError: the database is away; the message is worth another try.
@@ -129,7 +130,7 @@ def _valid(texts: Sequence[str], rejected: RejectedLines) -> Iterator[str]:
 
 
 def send_hint(app: Celery, hint: Hint, *, hint_seconds: float) -> None:
-    """Put a hint on the queue of its priority; it expires when it would be sent again."""
+    """Send a hint to the queue of its priority; it expires after `hint_seconds`."""
     app.send_task(
         RUN_CHUNK,
         args=[str(hint.job_id), hint.number],

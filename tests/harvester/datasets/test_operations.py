@@ -91,7 +91,10 @@ def test_subtracting_leaves_out_records_whatever_their_labels(pair):
         (("merge", "a", "b", "--name", "c d"), "'c d' cannot be the name of a dataset"),
         (("show", "a", "--plot", "a.svg"), "a.svg must end in .png"),
         (("split", "a", "--fractions", "0.5,0.5", "--names", "c,b"), "There is a dataset 'b'"),
-        (("split", "a", "--fractions", "0.5,0.4", "--names", "c,d"), "add up to 1; given: 0.5, 0.4"),
+        (
+            ("split", "a", "--fractions", "0.5,0.4", "--names", "c,d"),
+            "add up to 1; given: 0.5, 0.4",
+        ),
         (("split", "a", "--fractions", "1.5,-0.5", "--names", "c,d"), "must be above 0"),
         (("split", "a", "--fractions", "NaN,0.5", "--names", "c,d"), "numbers such as 0.8,0.2"),
         (("split", "a", "--fractions", "sNaN,1", "--names", "c,d"), "numbers such as 0.8,0.2"),

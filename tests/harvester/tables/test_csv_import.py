@@ -145,11 +145,11 @@ def test_a_row_with_broken_quotes_costs_no_other_row(tmp_path):
         (b"", "line 1: must name the columns, among them ID or URI"),
         (b"ID;category\n/1/a;map\n", "line 1: must name the columns, among them ID or URI"),
         (b"ID,URL\n/1/a,x\n", "line 1: must name the columns, among them category or skos_conc"),
-        (b"ID,id,category\n", "line 1: the column ID stands there twice"),
+        (b"ID,id,category\n", "line 1: the column ID is there twice"),
         (b"ID,category\n/1/a,map\n/1/b,\0\n", "line 3: a NUL character"),
         (b"ID,category\n/1/a,map\n/1/b,Gem\xe4lde\n", "line 3: bytes that are not UTF-8"),
         ("ID,category\n/1/a,map\n".encode("utf-16"), "line 1: bytes that are not UTF-8"),
-        (b'ID,category\n/1/a,map\n/1/b,"map\n/1/c,map\n', "line 3: a quote is opened here"),
+        (b'ID,category\n/1/a,map\n/1/b,"map\n/1/c,map\n', "line 3: a quote that begins here"),
         (b'ID,category\n/1/a,map\n/1/b,"' + b"x\n" * 60_000, "line 3: the row that begins here"),
     ],
 )

@@ -81,7 +81,7 @@ TOO_FEW = np.zeros((0, 3), dtype=np.float32)
     ("wrong", "reason"),
     [
         (None, "recording failed: RuntimeError: CUDA error: unspecified launch failure"),
-        (NO_NUMBERS, r"1 pictures gave \(2, 3\), not all of it numbers"),
+        (NO_NUMBERS, r"1 pictures gave \(2, 3\), not all finite numbers"),
         (TOO_FEW, r"1 pictures gave \(0, 3\)"),
     ],
 )

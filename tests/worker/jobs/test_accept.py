@@ -91,7 +91,7 @@ def test_a_list_that_breaks_off_leaves_no_job(engine: Engine, model_id: int) -> 
 
 
 def test_an_empty_list_is_refused(engine: Engine, model_id: int) -> None:
-    with pytest.raises(UsageError, match="no record ID"):
+    with pytest.raises(UsageError, match="no record to enqueue"):
         jobs.enqueue(engine, [])
 
 
@@ -159,7 +159,7 @@ def test_a_record_that_has_moved_was_seen_by_either_id(
             text("INSERT INTO record_alias VALUES ('/0/old', :present)"), {"present": records[0]}
         )
     jobs.enqueue(engine, ["/0/old"])
-    with pytest.raises(UsageError, match="seen them all"):
+    with pytest.raises(UsageError, match="seen all records"):
         jobs.enqueue(engine, [records[0], "/0/old"], JobOptions(unseen=True))
 
 
@@ -183,7 +183,7 @@ def test_a_preview_counts_and_writes_nothing(
 
 
 def test_a_preview_refuses_what_would_be_refused(engine: Engine, model_id: int) -> None:
-    with pytest.raises(UsageError, match="no record ID"):
+    with pytest.raises(UsageError, match="no record to enqueue"):
         jobs.preview(engine, [])
 
 

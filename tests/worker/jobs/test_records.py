@@ -57,5 +57,5 @@ def test_what_does_not_exist_is_refused_with_what_does(store: Engine) -> None:
 
 
 def test_a_selection_of_nothing_is_refused(store: Engine) -> None:
-    with pytest.raises(UsageError, match="no record ID to enqueue"):
+    with pytest.raises(UsageError, match="no record to enqueue"):
         jobs.enqueue(store, RecordSelection(dataset="empty"))
