@@ -48,7 +48,8 @@ SMALL_PIXELS = 4_000_000  # declared; a failure at a picture of less is not for 
 OPENING_SECONDS = 2.0  # of the processor, until the header is read
 SECONDS_A_MEGAPIXEL = 0.1  # of the processor; the slowest kind that was measured takes 0.06
 JPEG_QUALITY = 90
-OPEN_FILES = 3  # standard input, output and error
+OPEN_FILES = 5  # standard input, output and error, and the shared memory
+NO_MEMORY = 71  # the exit code where there was not even memory left to say so
 KEPT = frozenset({"JPEG", "PNG"})  # formats of small pictures that are stored as they came
 
 _LENGTH = struct.Struct("<I")
@@ -128,6 +129,8 @@ class Decoder:
             reason = Reason.of(error)
             is_too_large = self._is_ordinary and reason in _MAY_BE_MEMORY and self._may_be_large
             return Answer(reason=reason.name, detail=error.detail, is_too_large=is_too_large)
+        except MemoryError:
+            os._exit(NO_MEMORY)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
 

@@ -20,11 +20,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NoReturn, Self
+from typing import IO, Self
 
 from common.pictures.decoder import (
     INPUT_BYTES,
     LARGE_MEMORY,
+    NO_MEMORY,
     ORDINARY_MEMORY,
     OUTPUT_BYTES,
     Answer,
@@ -138,9 +139,7 @@ class _Decoder:
             send(process.stdin, request)
             self._wait(process.stdout, process)
             text = receive(process.stdout)
-        if not text:
-            self._blame(process)
-        return Answer(**json.loads(text))
+        return Answer(**json.loads(text)) if text else self._last_words(process)
 
     def _wait(self, answers: IO[bytes], process: subprocess.Popen[bytes]) -> None:
         """Wait until there is something to read; end a decoder that stands still."""
@@ -153,9 +152,12 @@ class _Decoder:
                 process.kill()
                 raise Reason.DECODING_TOO_LONG.error("the decoder stood still")
 
-    def _blame(self, process: subprocess.Popen[bytes]) -> NoReturn:
+    def _last_words(self, process: subprocess.Popen[bytes]) -> Answer:
+        """What the exit code of a decoder that ended says of the picture."""
         code = process.wait()
         self._end()
+        if code == NO_MEMORY:
+            return Answer(is_too_large=True)
         if code == -signal.SIGPROF:
             raise Reason.DECODING_TOO_LONG.error("decoding took too long")
         if code == -signal.SIGKILL and not self._was_killed:
@@ -227,7 +229,7 @@ class Decoders:
         if answer.is_too_large:
             with self._large_is_free:
                 answer, result = self._large.ask(request, content)
-        if answer.reason == Reason.OUT_OF_MEMORY.name:
+        if answer.is_too_large or answer.reason == Reason.OUT_OF_MEMORY.name:
             raise Reason.TOO_MUCH_MEMORY.error("more than a large picture may take")
         if answer.reason:
             raise Reason[answer.reason].error(answer.detail)
