@@ -1,0 +1,68 @@
+"""Rows of files that were made by hand: whole, broken and harmful ones."""
+
+import tracemalloc
+
+import pytest
+
+from common.errors import UsageError
+from harvester.tables.fates import judge_rows
+from tests.harvester.tables.judged import VOCABULARY, fates, found
+
+
+def test_rows_are_numbered_by_the_line_on_which_they_begin(tmp_path):
+    table = 'ID,category,remark\n/1/a,map,"broken\nover\nlines"\n\n/1/b,map\n,,,\n/1/c,map,,,x\n'
+    told = [(row.line, found(row)) for row in fates(tmp_path, table)]
+    assert told == [
+        (2, ("taken",)),
+        (5, ("rejected", " empty row")),
+        (6, ("taken",)),
+        (7, ("rejected", " empty row")),
+        (8, ("rejected", " too many cells")),
+    ]
+
+
+def test_a_row_with_broken_quotes_costs_no_other_row(tmp_path):
+    table = 'ID,category\n/1/a,map\n"/1/b"x,map\n/1/c,map\n'
+    assert [found(row) for row in fates(tmp_path, table)] == [
+        ("taken",),
+        ("rejected", " broken quotes"),
+        ("taken",),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (b"", "line 1: must name the columns, among them ID or URI"),
+        (b"ID;category\n/1/a;map\n", "line 1: must name the columns, among them ID or URI"),
+        (b"ID,URL\n/1/a,x\n", "line 1: must name the columns, among them category or skos_conc"),
+        (b"ID,id,category\n", "line 1: the column ID is there twice"),
+        (b"ID,category\n/1/a,map\n/1/b,\0\n", "line 3: a NUL character"),
+        (b"ID,category\n/1/a,map\n/1/b,Gem\xe4lde\n", "line 3: bytes that are not UTF-8"),
+        ("ID,category\n/1/a,map\n".encode("utf-16"), "line 1: bytes that are not UTF-8"),
+        (b'ID,category\n/1/a,map\n/1/b,"map\n/1/c,map\n', "line 3: a quote that begins here"),
+        (b'ID,category\n/1/a,map\n/1/b,"' + b"x\n" * 60_000, "line 3: the row that begins here"),
+    ],
+)
+def test_what_is_no_such_table_or_harmful_is_refused_with_its_line(tmp_path, table, message):
+    with pytest.raises(UsageError, match=message):
+        fates(tmp_path, table)
+
+
+def test_a_line_of_a_gigabyte_is_refused_in_bounded_memory(tmp_path):
+    path = tmp_path / "table.csv"
+    with path.open("wb") as stream:
+        stream.write(b"ID,category\n/1/a,map\n")
+        stream.truncate(1 << 30)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UsageError, match="line 3: the row that begins here has more than"):
+            list(judge_rows(path, VOCABULARY))
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"none\.csv cannot be read: No such file"):
+        list(judge_rows(tmp_path / "none.csv", VOCABULARY))
