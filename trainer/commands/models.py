@@ -11,7 +11,6 @@ from rich.table import Table
 
 from common.process.command import command_group
 from common.process.settings import ModelSettings
-from common.store.session import open_store
 from trainer.commands.options import (
     DataDir,
     Precision,
@@ -28,6 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @models.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List all models; workers use the active one for new jobs."""
+    from common.store.session import open_store
     from trainer.models import registry
 
     listed = registry.list_models(open_store(), ModelSettings.read().model_dir)
@@ -54,6 +54,7 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
 
     Example: trainer models show pilot@2
     """
+    from common.store.session import open_store
     from trainer.models import registry
 
     found = registry.find_model(open_store(), model)
@@ -80,6 +81,7 @@ def activate(model: StoredReference) -> None:
 
     Example: trainer models activate pilot@1
     """
+    from common.store.session import open_store
     from trainer.models import registry
 
     found = registry.activate(open_store(), ModelSettings.read().model_dir, model)
@@ -89,6 +91,7 @@ def activate(model: StoredReference) -> None:
 @models.command()
 def retire(model: StoredReference) -> None:
     """Take a model out of service; its running jobs continue."""
+    from common.store.session import open_store
     from trainer.models import registry
 
     found, another_active = registry.retire(open_store(), model)
@@ -129,14 +132,13 @@ def import_(
     --name pilot --data-dir labelled
     """
     from common.europeana.vocabulary import load_vocabulary
+    from common.store.session import open_store
     from common.vision.preprocessing import Preprocessing
     from trainer.models.importing import import_checkpoint, read_checkpoint
 
     index = class_index or checkpoint.with_name("class_index.json")
-    preprocessing = Preprocessing(size=input_size)
-    weights = read_checkpoint(
-        checkpoint, index, architecture=architecture, preprocessing=preprocessing
-    )
+    how = Preprocessing(size=input_size)
+    weights = read_checkpoint(checkpoint, index, architecture=architecture, preprocessing=how)
     vocabulary = load_vocabulary(vocab_json)
     data = None
     if dataset is not None or data_dir is not None:

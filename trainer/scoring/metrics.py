@@ -98,6 +98,10 @@ class CategoryScores(BaseModel, Generic[Value]):
 SCORED = tuple(name for name in CategoryScores.model_fields if name != "support")
 
 
+class CategoryMetrics(CategoryScores[Share]):
+    """The scores of one category in one fold; a class with a name, so that it can be pickled."""
+
+
 class Metrics(Averages[Share]):
     """The metrics of one test part.
 
@@ -106,7 +110,7 @@ class Metrics(Averages[Share]):
     """
 
     examples: int
-    categories: dict[str, CategoryScores[Share]]
+    categories: dict[str, CategoryMetrics]
     confusion: list[list[int]]
 
 
@@ -120,7 +124,7 @@ def measure(
         examples=len(targets),
         **_averages(targets, said, probabilities, scores),
         categories={
-            category: CategoryScores[Share](
+            category: CategoryMetrics(
                 **{name: float(scores[name][i]) for name in SCORED},
                 support=int(targets[:, i].sum()),
             )

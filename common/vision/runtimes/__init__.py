@@ -1,8 +1,8 @@
-"""Runtimes: what computes a model's probabilities, behind one small interface.
+"""Runtimes: they compute a model's probabilities, behind one small interface.
 
-PyTorch is always there and is the reference. OpenVINO and ONNX Runtime, where they are installed,
-classify up to twice as fast on a CPU; `choose_runtime` measures and picks. In int8 they are faster
-again, and less exact: on request only.
+PyTorch is always installed and is the reference. OpenVINO and ONNX Runtime, if they are installed,
+classify up to twice as fast on a CPU; `choose_runtime` measures them and takes the fastest. In int8
+they are faster still and less exact, so that is on request only.
 """
 
 from common.vision.runtimes.choice import RuntimeChoice, choose_runtime

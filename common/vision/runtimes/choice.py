@@ -1,4 +1,4 @@
-"""Which runtime serves a model: the fastest installed one that agrees with the model."""
+"""The choice of the runtime: the fastest installed one that agrees with the model."""
 
 import os
 import sys
@@ -30,29 +30,29 @@ _EXTRAS: dict[RuntimeName, tuple[str, ...]] = {
     "onnx": ("onnx",),
     "openvino": ("openvino",),
     "onnx-int8": ("onnx",),
-    "openvino-int8": ("onnx", "openvino"),  # OpenVINO reads what ONNX Runtime has quantised
+    "openvino-int8": ("onnx", "openvino"),  # OpenVINO reads the file that ONNX Runtime quantised
 }
 _PACKAGES = {"onnx": ("onnxruntime", "onnxscript"), "openvino": ("openvino", "onnxscript")}
 RuntimeChoice = Literal["auto"] | RuntimeName
 MEASURED_SECONDS = 1.5  # for all candidates together
 MEASURED_PICTURES = 8  # in a batch
-RANDOM_PICTURES = 8  # to compare by, where a model has no self-test
+RANDOM_PICTURES = 8  # for the comparison, if a model has no self-test
 log = structlog.get_logger()
 
 
 def is_installed(name: RuntimeName) -> bool:
-    """Whether the packages of a runtime are there."""
+    """Whether the packages of a runtime are installed."""
     packages = [package for extra in _EXTRAS[name] for package in _PACKAGES[extra]]
     return all(find_spec(package) is not None for package in packages)
 
 
 def open_runtime(name: RuntimeName, model: Model, cache_dir: Path) -> Runtime:
-    """A runtime that is ready to compute the model.
+    """A runtime for the model.
 
     Raises:
         UsageError: it is not installed.
         ModelError: it cannot compute this model.
-        DeviceError: PyTorch cannot compute here.
+        DeviceError: PyTorch fails on this device.
     """
     if not is_installed(name):
         extras = ",".join(_EXTRAS[name])
@@ -65,24 +65,24 @@ def open_runtime(name: RuntimeName, model: Model, cache_dir: Path) -> Runtime:
 
 
 def silence_telemetry() -> None:
-    """Keep ONNX Runtime and OpenVINO, imported after this, from reporting to their makers."""
+    """Switch off the telemetry of ONNX Runtime and OpenVINO; call it before importing them."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # OpenVINO has a stub
 
 
 @contextmanager
 def failures(name: str, kind: type[EnrichmentError]) -> Iterator[None]:
-    """Whatever goes wrong in a runtime is an error of this kind, if it is none of ours."""
+    """Turn foreign errors of a runtime into errors of this kind."""
     try:
         yield
     except EnrichmentError:
         raise
-    except Exception as error:  # noqa: BLE001 - runtimes raise what their makers like
+    except Exception as error:  # noqa: BLE001 - runtimes raise errors of any type
         raise kind(f"The runtime {name} failed: {type(error).__name__}: {error}") from error
 
 
 def _open_on_cpu(name: RuntimeName, model: Model, cache_dir: Path) -> Runtime:
-    """ONNX Runtime or OpenVINO; either reads the same file, which is in float32 or in int8."""
+    """ONNX Runtime or OpenVINO. Both read the same file, in float32 or int8."""
     silence_telemetry()
     if name in INT8:
         from common.vision.runtimes.int8 import quantised  # noqa: PLC0415 - an extra
@@ -100,12 +100,12 @@ def _open_on_cpu(name: RuntimeName, model: Model, cache_dir: Path) -> Runtime:
 
 
 def choose_runtime(model: Model, choice: RuntimeChoice, *, cache_dir: Path) -> Runtime:
-    """The runtime asked for; `auto` is PyTorch where there is CUDA, else the fastest on this CPU.
+    """The chosen runtime; `auto` is PyTorch if there is CUDA, else the fastest on this CPU.
 
     Raises:
-        UsageError: the runtime asked for is not installed.
+        UsageError: the runtime is not installed.
         ModelError: it cannot compute the model, or does not agree with it.
-        DeviceError: PyTorch cannot compute here.
+        DeviceError: PyTorch fails on this device.
     """
     if choice in INT8:
         runtime = open_runtime(choice, model, cache_dir)
@@ -136,7 +136,7 @@ def _candidates() -> list[RuntimeName]:
 
 
 def _pictures(model: Model) -> torch.Tensor:
-    """Those of the self-test; noise, always the same, where the model has none."""
+    """Pictures of the self-test, or the same noise every time if the model has none."""
     if len(model.self_test_pictures):
         return model.self_test_pictures[:SELF_TEST_FEW]
     size = model.description.preprocessing.size
@@ -145,7 +145,7 @@ def _pictures(model: Model) -> torch.Tensor:
 
 
 def _check(runtime: Runtime, pictures: torch.Tensor, expected: NDArray[np.float32]) -> None:
-    """Raises ModelError where the runtime does not say what the model says."""
+    """Raises ModelError if the runtime's probabilities differ from the model's."""
     with failures(runtime.name, DeviceError):
         found = runtime.probabilities(pictures)
     difference = float(np.abs(found - expected).max())
@@ -165,7 +165,7 @@ def _fastest(candidates: list[Runtime], pictures: torch.Tensor) -> Runtime:
 
 
 def _rates(candidates: list[Runtime], pictures: torch.Tensor) -> Mapping[str, float]:
-    """Pictures a second in one thread: the best of several turns, taken round robin."""
+    """Pictures per second in one thread: the best of several runs, taken round robin."""
     batch = pictures[torch.arange(MEASURED_PICTURES) % len(pictures)]
     best = {each.name: float("inf") for each in candidates}
     deadline = time.monotonic() + MEASURED_SECONDS

@@ -15,7 +15,7 @@ from common.vision.runtimes.onnx_export import PICTURES
 
 
 class OnnxRuntime:
-    """ONNX Runtime on an ONNX file; each thread that asks computes on its own core."""
+    """ONNX Runtime on an ONNX file; each calling thread computes on its own core."""
 
     batch_size = CPU_BATCH
 
@@ -37,9 +37,9 @@ class OnnxRuntime:
 
 
 class OpenVinoRuntime:
-    """OpenVINO on an ONNX file; as many streams as cores, and a request for each thread that asks.
+    """OpenVINO on an ONNX file, with as many streams as cores and a request per calling thread.
 
-    OpenVINO's own conversion from PyTorch is no choice: it reports to its maker.
+    OpenVINO's own conversion from PyTorch is not used, since it sends telemetry.
     """
 
     batch_size = CPU_BATCH
@@ -53,10 +53,10 @@ class OpenVinoRuntime:
             core.read_model(graph),
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": "f32",  # of what the file does not quantise
+                "INFERENCE_PRECISION_HINT": "f32",  # for layers that the file does not quantise
                 "INFERENCE_NUM_THREADS": self.streams,
                 "NUM_STREAMS": self.streams,
-                "ENABLE_CPU_PINNING": False,  # another worker would pin to the same cores
+                "ENABLE_CPU_PINNING": False,  # other workers would pin to the same cores
             },
         )
         self._thread = threading.local()
@@ -67,4 +67,4 @@ class OpenVinoRuntime:
             self._thread.request = self._compiled.create_infer_request()
         with cores.turn():
             (probabilities,) = self._thread.request.infer([batch.numpy()]).values()
-        return np.array(probabilities)  # the request will write over its own
+        return np.array(probabilities)  # the request reuses its memory

@@ -1,11 +1,11 @@
-"""A model in 8-bit integers, as ONNX, and whether it decides what the model decides.
+"""Int8: a model in 8-bit integers, as ONNX, and how far it agrees with the model.
 
-The weights of each channel, and the output of each layer, are laid on 256 steps. The calibration
-pictures of the bundle tell how far the outputs reach. The first layers, on whose few channels
-everything after them depends, stay in float32. A file is kept as an export is.
+The weights of each channel and the outputs of each layer are rounded to 256 steps. The calibration
+pictures of the bundle give the range of the outputs. The first layers stay in float32, since all
+later layers depend on their few channels. The file is cached as an export is.
 
-Agreement is measured on the self-test: pictures that it was not calibrated by, and what the model
-said of them when it was promoted.
+Agreement is measured on the self-test: pictures that are not in the calibration, with the
+probabilities that the model gave at promotion.
 """
 
 import platform
@@ -29,19 +29,19 @@ from common.vision.runtimes.onnx_export import GRAPH, PICTURES, exported, kept
 
 CALIBRATION_BATCH = 8  # pictures
 
-# A MobileNetV2 named another concept for 3.2 % of 1,500 unseen pictures where all of it was in int8
-# (3.3 % by NNCF), for 2.4 % with its first two layers in float32, for 0.4 % with five or eight.
+# Share of 1,500 unseen pictures whose most probable concept a MobileNetV2 changed: 3.2 % with
+# all layers in int8 (3.3 % with NNCF), 2.4 % with two layers in float32, 0.4 % with five or eight.
 FLOAT_LAYERS = 5
 _LAYERS = ("Conv", "Gemm", "MatMul")
-# Between layers, what would else go to and fro between the number formats.
+# Operations between layers; in float32 they would convert to and fro between the formats.
 _BETWEEN = ("Add", "AveragePool", "Clip", "Concat", "GlobalAveragePool", "MaxPool", "Relu")
 log = structlog.get_logger()
 SAME_CONCEPT = 0.99  # of the pictures, at least
-FEWEST_PICTURES = 100  # with fewer, 99 % cannot be told from less
+FEWEST_PICTURES = 100  # fewer cannot show an agreement of 99 %
 
 
 class _Calibration:
-    """The pictures as ONNX Runtime asks for them."""
+    """The pictures in the form that ONNX Runtime reads."""
 
     def __init__(self, pictures: torch.Tensor) -> None:
         self._batches: Iterator[torch.Tensor] = iter(torch.split(pictures, CALIBRATION_BATCH))
@@ -53,16 +53,16 @@ class _Calibration:
 
 
 def quantised(model: Model, cache_dir: Path) -> Path:
-    """The ONNX file of the model in int8, made now unless it was made before.
+    """The ONNX file of the model in int8, from the cache or made now.
 
     Raises:
-        ModelError: the bundle has no pictures to calibrate by, or PyTorch cannot export the model.
+        ModelError: the bundle has no calibration pictures, or PyTorch cannot export the model.
         EnrichmentError: `cache_dir` cannot be written.
     """
     if not len(model.calibration_pictures):
         raise ModelError(
-            "The model has no pictures to calibrate int8 by: it was promoted by an older version, "
-            "or without its pictures. Promote it again, or set WORKER_RUNTIME=auto."
+            "The model has no pictures to calibrate int8: it was promoted by an older version, or "
+            "without its pictures. Promote it again, or set WORKER_RUNTIME=auto."
         )
     source = exported(model, cache_dir)
     bits = 7 if _products_overflow() else 8
@@ -85,7 +85,7 @@ def _products_overflow() -> bool:
 
 def _quantise(source: Path, target: Path, pictures: torch.Tensor, *, bits: int) -> None:
     graph = onnx.load(source)
-    add_pre_process_metadata(graph)  # an export is as ONNX Runtime's own preparation would leave it
+    add_pre_process_metadata(graph)  # so that ONNX Runtime skips its own preparation
     quantize_static(
         graph,
         target,
@@ -117,10 +117,10 @@ def _first_layers(graph: onnx.ModelProto) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """Of how many pictures a runtime says what the model said.
+    """For how many pictures a runtime agrees with the model.
 
-    `same_concept`: which concept is the most probable. `same_written`: which concepts reach their
-    thresholds, so which enrichments there are.
+    `same_concept`: the most probable concept is the same. `same_written`: the same concepts reach
+    their thresholds, so the enrichments are the same.
     """
 
     pictures: int
@@ -129,10 +129,10 @@ class Agreement:
 
 
 def check_agreement(model: Model, runtime: Runtime) -> None:
-    """Refuse a runtime that names another concept for more than one picture in a hundred.
+    """Check that a runtime finds the model's most probable concept for 99 % of the pictures.
 
     Raises:
-        ModelError: it does, or the model has too few pictures to tell.
+        ModelError: it does not, or the self-test has too few pictures.
     """
     if len(model.self_test_pictures) < FEWEST_PICTURES:
         raise ModelError(
@@ -148,7 +148,7 @@ def check_agreement(model: Model, runtime: Runtime) -> None:
             f"{SAME_CONCEPT:.0%} are required. Set WORKER_RUNTIME=auto."
         )
     log.warning(
-        "classifying in int8: the precision that was promised holds for float32",
+        "classifying in int8: precision may be lower than promised",
         runtime=runtime.name,
         pictures=found.pictures,
         other_most_probable_concept=found.pictures - found.same_concept,
@@ -157,7 +157,7 @@ def check_agreement(model: Model, runtime: Runtime) -> None:
 
 
 def measure_agreement(model: Model, runtime: Runtime) -> Agreement:
-    """What the runtime says of the self-test, compared with what the model said of it."""
+    """Compare the runtime's probabilities for the self-test with those at promotion."""
     expected = model.self_test_expected
     parts = torch.split(model.self_test_pictures, runtime.batch_size)
     found = np.concatenate([runtime.probabilities(part) for part in parts])

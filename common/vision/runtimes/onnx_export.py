@@ -1,10 +1,10 @@
-"""A model as ONNX, preprocessing and ensemble inside: what OpenVINO and ONNX Runtime read.
+"""A model as ONNX, with preprocessing and ensemble, for OpenVINO and ONNX Runtime.
 
 Batch norms are folded into the convolutions before them: the same function in fewer steps.
 
-An export takes up to a minute of a core, and is the same for the same bundle and the same PyTorch,
-so it is kept under both names. Nobody needs to trust what is kept: a runtime that does not agree
-with the model is refused.
+An export takes up to a minute of a core. It depends on the bundle and on PyTorch's version, so it
+is cached under both. The cache need not be trusted: a runtime that disagrees with the model is
+refused.
 """
 
 import shutil
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 def fused(model: Model) -> Predictor:
-    """A copy of the predictor whose convolutions have swallowed their batch norms."""
+    """A copy of the predictor with batch norms folded into the convolutions before them."""
     return Predictor([_fused(member) for member in model.predictor.members], model.description)
 
 
@@ -38,7 +38,7 @@ def _fused(member: nn.Module) -> nn.Module:
     try:
         traced = fx.symbolic_trace(deepcopy(member).eval())
     except (fx.proxy.TraceError, RuntimeError, TypeError):
-        return deepcopy(member)  # its steps depend on the data; it stays as it is
+        return deepcopy(member)  # its control flow depends on the data, so it is not changed
     modules = dict(traced.named_modules())
     calls = Counter(node.target for node in traced.graph.nodes)
     for node in list(traced.graph.nodes):
@@ -57,7 +57,7 @@ def _fused(member: nn.Module) -> nn.Module:
 
 
 def exported(model: Model, cache_dir: Path) -> Path:
-    """The ONNX file of the model, made now unless it was made before.
+    """The ONNX file of the model, from the cache or made now.
 
     Raises:
         ModelError: PyTorch cannot export this architecture.
@@ -72,7 +72,7 @@ def exported(model: Model, cache_dir: Path) -> Path:
 
 
 def kept(folder: Path, make: Callable[[Path], None]) -> Path:
-    """The folder, whose `GRAPH` is made now unless it was made before.
+    """The folder, whose `GRAPH` is made now if the folder is missing.
 
     Raises:
         EnrichmentError: it cannot be written.
@@ -93,7 +93,7 @@ def kept(folder: Path, make: Callable[[Path], None]) -> Path:
 
 
 def _publish(finished: Path, folder: Path) -> None:
-    """Whole or absent; where another process was faster, what it made stands."""
+    """Rename the folder; if another process was faster, its folder stays."""
     try:
         finished.rename(folder)
     except OSError:

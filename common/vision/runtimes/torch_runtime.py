@@ -1,9 +1,9 @@
-"""PyTorch: the runtime that is always there, on a CPU and on CUDA.
+"""PyTorch: the runtime that is always installed, on a CPU and on CUDA.
 
-A lane carries one batch at a time between the memory of the host and the device. On CUDA each lane
-has a stream of its own, so one lane copies while another computes. Its buffers are page-locked,
-which a copy needs to run beside the computation. They are kept, since locking pages takes longer
-than copying them and may hold up the device. On a CPU a lane does the same in ordinary memory.
+A lane copies one batch at a time to the device, and its probabilities back. On CUDA each lane has
+its own stream, so one lane copies while another computes. Its buffers are page-locked, which a
+copy needs to run beside the computation. They are reused, since locking pages takes longer than
+copying them and may block the device. On a CPU a lane does the same in ordinary memory.
 """
 
 import queue
@@ -21,24 +21,24 @@ from common.vision.network import pick_device
 from common.vision.runtimes.interface import CPU_BATCH, FLOAT32_TOLERANCE, cpu_streams
 from common.vision.runtimes.onnx_export import fused
 
-# An H100 classifies 6,500 pictures a second in batches of 32, waiting for its kernels to be sent,
-# and 51,000 in batches of 256 (resnet18, 128 px).
+# An H100 classifies 6,500 pictures per second in batches of 32, limited by kernel launches, and
+# 51,000 in batches of 256 (resnet18, 128 px).
 CUDA_BATCH = 256
 CUDA_STREAMS = 2  # one copies, the other computes
 BFLOAT16_TOLERANCE = 0.02  # of a probability; bfloat16 keeps 8 bits
 
 
 class HostBuffer:
-    """Memory of the host for one tensor at a time, as large as the largest so far."""
+    """Host memory for one tensor at a time, as large as the largest so far."""
 
     def __init__(self, *, pinned: bool) -> None:
         self._pinned = pinned
         self._memory = torch.empty(0)
 
     def filled(self, tensor: torch.Tensor) -> torch.Tensor:
-        """A copy of the tensor, which lasts until the next one is asked for.
+        """A copy of the tensor, valid until the next call.
 
-        From a device the copy is only begun: it is there when the stream has come so far.
+        A copy from a device is asynchronous: it is complete when the stream reaches it.
         """
         fits = self._memory.shape[1:] == tensor.shape[1:] and len(self._memory) >= len(tensor)
         if not fits or self._memory.dtype != tensor.dtype:
@@ -47,7 +47,7 @@ class HostBuffer:
 
 
 class Lane:
-    """The way of a batch to the device and of its probabilities back; for one thread at a time."""
+    """Copies a batch to the device and its probabilities back; for one thread at a time."""
 
     def __init__(self, device: torch.device) -> None:
         on_cuda = device.type == "cuda"
@@ -59,7 +59,7 @@ class Lane:
     def carry(
         self, batch: torch.Tensor, compute: Callable[[torch.Tensor], torch.Tensor]
     ) -> NDArray[np.float32]:
-        """What `compute` makes on the device of uint8 pictures (n, 3, size, size) on the CPU.
+        """Apply `compute` on the device to uint8 pictures (n, 3, size, size) on the CPU.
 
         Raises:
             torch.OutOfMemoryError: the batch does not fit into the memory of the device.
@@ -72,11 +72,11 @@ class Lane:
 
     @contextmanager
     def _own_stream(self) -> Iterator[None]:
-        """Whatever the block asks of the device goes into the lane's stream, and is done after."""
+        """Run the block in the lane's stream, and wait for the stream at its end."""
         if self._stream is None:
             yield
             return
-        # Blocking: it leaves the core to those who decode, where it would else be spun on.
+        # Blocking, since spinning would take a core from the decoders.
         done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         with torch.cuda.stream(self._stream):
             try:
@@ -89,8 +89,8 @@ class Lane:
 class TorchRuntime:
     """PyTorch: bfloat16 on CUDA, float32 and fused convolutions on a CPU.
 
-    Batches that do not fit into the memory of the device are halved, now and from then on.
-    On CUDA it takes over the weights of the model. On a CPU, a thread that asks computes with as
+    Batches that do not fit into the memory of the device are halved, now and from then on. On CUDA
+    it moves the weights of the model to the device. On a CPU, each calling thread computes with as
     many threads as `torch.set_num_threads` allows.
     """
 
@@ -101,7 +101,7 @@ class TorchRuntime:
         predictor = whole.to(self._device)
         self._predictor = predictor.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self._on_cuda:
-            torch.cuda.synchronize(self._device)  # lanes do not wait for the stream of the weights
+            torch.cuda.synchronize(self._device)  # the lanes' streams do not wait for this copy
         self._largest: int | None = None  # pictures that fit; None: all so far
         self.name = f"torch-{self._device}"
         self.batch_size = CUDA_BATCH if self._on_cuda else CPU_BATCH
@@ -114,7 +114,7 @@ class TorchRuntime:
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
         """uint8 pictures (n, 3, size, size) on the CPU to float32 (n, classes).
 
-        More than `streams` threads at a time wait for one another.
+        At most `streams` threads compute at a time; others wait.
 
         Raises:
             ModelError: not even one picture fits into the memory of the device.
@@ -124,10 +124,10 @@ class TorchRuntime:
             found = self._carried(parts)
             if found is not None:
                 return found
-            self._halve(len(parts[0]))  # after the error, whose traceback held on to the memory
+            self._halve(len(parts[0]))  # after the error, whose traceback holds the memory
 
     def _carried(self, parts: Sequence[torch.Tensor]) -> NDArray[np.float32] | None:
-        """The probabilities; None where a part does not fit into the memory."""
+        """The probabilities; None if a part does not fit into the memory."""
         lane = self._lanes.get()
         try:
             return np.concatenate([lane.carry(part, self._compute) for part in parts])
@@ -146,6 +146,8 @@ class TorchRuntime:
     def _halve(self, size: int) -> None:
         if size == 1:
             raise ModelError(f"One picture does not fit into the memory of {self._device}.")
-        self._largest = min(self._largest or size, size // 2)  # another thread may know of less
+        self._largest = min(
+            self._largest or size, size // 2
+        )  # another thread may have halved it further
         if self._on_cuda:
             torch.cuda.empty_cache()

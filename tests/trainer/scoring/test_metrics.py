@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -71,6 +72,10 @@ def test_they_survive_json(metrics: Metrics) -> None:
     assert again.model_dump_json() == metrics.model_dump_json()
     assert math.isnan(again.top3)
     assert math.isnan(again.categories["toy"].recall)
+
+
+def test_they_travel_between_processes(metrics: Metrics) -> None:
+    assert pickle.loads(pickle.dumps(metrics)).model_dump_json() == metrics.model_dump_json()
 
 
 def test_several_categories_are_right_when_all_of_them_are(several: Metrics) -> None:
