@@ -1,0 +1,127 @@
+"""A chunk's way from record IDs to outcomes, with pictures over HTTP and a small model."""
+
+import io
+import random
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from PIL import Image
+from sqlalchemy import Engine, text
+
+from common.errors import RecordError, TransientRecordError
+from common.europeana.api import EuropeanaApi
+from common.fetch.host_limits import HostLimits, LocalHostLimiter
+from common.process.settings import ApiSettings, ImageSettings
+from common.store.tables import PictureChoice
+from common.vision.runtimes import TorchRuntime
+from tests.common.fetch.servers import Request, response, serving
+from tests.common.vision.models import MAP, model_of
+from worker.enrich.models import LoadedModel
+from worker.enrich.pipeline import MeteredFetcher, Pipeline, _more_hopeful
+from worker.enrich.resolve import RecordResolver
+from worker.ledger.chunks import Lease
+
+LEASE = Lease(
+    job_id=UUID(int=0),
+    number=1,
+    token=1,
+    retries=0,
+    model_id=1,
+    picture=PictureChoice.MEDIA,
+    record_ids=("/1/a", "/1/b", "/1/c"),
+)
+FINAL, PASSING = RecordError("fetch", "not_found"), TransientRecordError("fetch", "timeout")
+
+
+def picture() -> bytes:
+    content = io.BytesIO()
+    Image.frombytes("RGB", (64, 64), random.Random(1).randbytes(3 * 64 * 64)).save(content, "JPEG")
+    return content.getvalue()
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Iterator[LoadedModel]:
+    model = model_of("squeezenet1_1", tmp_path / "model")
+    loaded = LoadedModel(model, TorchRuntime(model), batch_size=4)
+    yield loaded
+    loaded.batcher.stop()
+
+
+@pytest.fixture
+def pipeline(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    monkeypatch.setenv("FETCH_ALLOW_ADDRESSES", "127.0.0.0/8")
+    settings = ImageSettings.read()
+    limits = HostLimits(max_concurrent=8, requests_per_second=1000.0)
+    with (
+        MeteredFetcher.from_settings(settings) as fetcher,
+        EuropeanaApi(ApiSettings(europeana_api_key="unused")) as api,
+    ):
+        resolver = RecordResolver(engine, api, api_url=settings.europeana_api_url)
+        yield Pipeline(resolver, fetcher, LocalHostLimiter(limits), connections=4)
+
+
+@pytest.fixture
+def museum(engine: Engine) -> Iterator[None]:
+    """Two pictures, and a page in place of the third."""
+
+    def answer(request: Request, connection: socket.socket) -> None:
+        page = b"<!DOCTYPE html><html></html>"
+        connection.sendall(response(page if request.target.endswith("c") else picture()))
+
+    with serving(answer) as server:
+        urls = [{"id": each, "url": server.url(each)} for each in LEASE.record_ids]
+        with engine.begin() as connection:
+            connection.execute(text("INSERT INTO record (id, media_url) VALUES (:id, :url)"), urls)
+        yield
+
+
+@pytest.mark.usefixtures("museum")
+def test_every_record_is_classified_or_has_its_error(
+    pipeline: Pipeline, loaded: LoadedModel
+) -> None:
+    calls: list[None] = []
+    outcome = pipeline.run(LEASE, loaded, on_record=lambda: calls.append(None))
+    assert outcome.classified == {"/1/a": "/1/a", "/1/b": "/1/b"}
+    assert {key: error.reason for key, error in outcome.errors.items()} == {
+        "/1/c": "not_an_image_html"
+    }
+    assert {(each.record_id, each.concept_uri) for each in outcome.predictions} == {
+        ("/1/a", MAP),
+        ("/1/b", MAP),
+    }
+    assert outcome.pictures == {}
+    assert len(calls) == 5  # three fetched, two classified
+
+
+@pytest.mark.usefixtures("museum")
+def test_pixels_are_kept_for_heatmaps_alone(pipeline: Pipeline, loaded: LoadedModel) -> None:
+    outcome = pipeline.run(replace(LEASE, explain=True), loaded, on_record=lambda: None)
+    assert outcome.pictures.keys() == {each.image_url for each in outcome.predictions}
+
+
+@pytest.mark.usefixtures("museum")
+def test_an_error_of_the_callback_ends_the_run(pipeline: Pipeline, loaded: LoadedModel) -> None:
+    def drop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        pipeline.run(LEASE, loaded, on_record=drop)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        (None, FINAL, FINAL),
+        (FINAL, FINAL, FINAL),
+        (FINAL, PASSING, PASSING),
+        (PASSING, FINAL, PASSING),
+    ],
+)
+def test_of_two_errors_the_one_that_may_pass_is_kept(
+    first: RecordError | None, second: RecordError, kept: RecordError
+) -> None:
+    assert _more_hopeful(first, second) is kept
