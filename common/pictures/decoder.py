@@ -62,7 +62,7 @@ _CODECS = ("ascii", "latin-1", "utf-8", "utf-16", "utf-16-le", "utf-16-be")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class DecoderRequest:
     """What to do with the first `length` bytes of the input.
 
     `square`: decode, and resize to a square of `side` pixels by the mode `resize`.
@@ -78,7 +78,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class DecoderAnswer:
     """The first `length` bytes of the output are the result, or `reason` names a failure.
 
     Width and height are those of the original, upright, and `new_` those of the result.
@@ -95,7 +95,7 @@ class Answer:
     detail: str = ""
 
 
-def send(stream: IO[bytes], message: Request | Answer) -> None:
+def send(stream: IO[bytes], message: DecoderRequest | DecoderAnswer) -> None:
     """Write a message and its length."""
     text = json.dumps(asdict(message)).encode()
     stream.write(_LENGTH.pack(len(text)) + text)
@@ -117,18 +117,18 @@ class Decoder:
         self._is_ordinary = is_ordinary
         self._declared = 0  # pixels, by the header of the picture in work
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: DecoderRequest) -> DecoderAnswer:
         """Decode the picture in the input."""
         self._declared = 0
         signal.setitimer(signal.ITIMER_PROF, OPENING_SECONDS)
         try:
             return self._work(request)
         except TooLargeError:
-            return Answer(is_too_large=True)
+            return DecoderAnswer(is_too_large=True)
         except RecordError as error:
             reason = Reason.of(error)
             is_too_large = self._is_ordinary and reason in _MAY_BE_MEMORY and self._may_be_large
-            return Answer(reason=reason.name, detail=error.detail, is_too_large=is_too_large)
+            return DecoderAnswer(reason=reason.name, detail=error.detail, is_too_large=is_too_large)
         except MemoryError:
             os._exit(NO_MEMORY)
         finally:
@@ -138,10 +138,10 @@ class Decoder:
     def _may_be_large(self) -> bool:
         return not 0 < self._declared < SMALL_PIXELS
 
-    def _work(self, request: Request) -> Answer:
+    def _work(self, request: DecoderRequest) -> DecoderAnswer:
         content = self._data[: request.length]
         decoded = decode(content, shorter_side=request.side, admit=self._admit)
-        answer = Answer(width=decoded.width, height=decoded.height, format=decoded.format)
+        answer = DecoderAnswer(width=decoded.width, height=decoded.height, format=decoded.format)
         if request.task == "square":
             square = squared(decoded.image, request.side, request.resize)
             return self._with(answer, square.size, square.tobytes())
@@ -158,13 +158,13 @@ class Decoder:
         seconds = OPENING_SECONDS + SECONDS_A_MEGAPIXEL * declared / 1e6
         signal.setitimer(signal.ITIMER_PROF, seconds)
 
-    def _with(self, answer: Answer, size: tuple[int, int], result: bytes) -> Answer:
+    def _with(self, answer: DecoderAnswer, size: tuple[int, int], result: bytes) -> DecoderAnswer:
         self._output[: len(result)] = result
         return replace(answer, length=len(result), new_width=size[0], new_height=size[1])
 
 
 def main() -> None:
-    """Answer requests until the pipe is closed."""
+    """DecoderAnswer requests until the pipe is closed."""
     source, target, memory = map(int, sys.argv[1:])
     data, output = mmap.mmap(source, INPUT_BYTES), mmap.mmap(target, OUTPUT_BYTES)
     os.close(source)
@@ -172,7 +172,7 @@ def main() -> None:
     decoder = Decoder(data, output, is_ordinary=memory < LARGE_MEMORY)
     _limit(memory)
     while text := receive(sys.stdin.buffer):
-        send(sys.stdout.buffer, decoder.answer(Request(**json.loads(text))))
+        send(sys.stdout.buffer, decoder.answer(DecoderRequest(**json.loads(text))))
 
 
 def _limit(memory: int) -> None:

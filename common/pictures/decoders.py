@@ -28,8 +28,8 @@ from common.pictures.decoder import (
     NO_MEMORY,
     ORDINARY_MEMORY,
     OUTPUT_BYTES,
-    Answer,
-    Request,
+    DecoderAnswer,
+    DecoderRequest,
     receive,
     send,
 )
@@ -82,7 +82,7 @@ class _Decoder:
         self._input = mmap.mmap(self._files[0], INPUT_BYTES)
         self._output = mmap.mmap(self._files[1], OUTPUT_BYTES)
 
-    def ask(self, request: Request, content: bytes) -> tuple[Answer, bytes]:
+    def ask(self, request: DecoderRequest, content: bytes) -> tuple[DecoderAnswer, bytes]:
         """The answer, and the bytes that belong to it.
 
         Raises:
@@ -130,7 +130,7 @@ class _Decoder:
             )
         return self._process
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: DecoderRequest) -> DecoderAnswer:
         process = self._started()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -139,7 +139,7 @@ class _Decoder:
             send(process.stdin, request)
             self._wait(process.stdout, process)
             text = receive(process.stdout)
-        return Answer(**json.loads(text)) if text else self._last_words(process)
+        return DecoderAnswer(**json.loads(text)) if text else self._last_words(process)
 
     def _wait(self, answers: IO[bytes], process: subprocess.Popen[bytes]) -> None:
         """Wait until there is something to read; end a decoder that stands still."""
@@ -152,12 +152,12 @@ class _Decoder:
                 process.kill()
                 raise Reason.DECODING_TOO_LONG.error("the decoder stood still")
 
-    def _last_words(self, process: subprocess.Popen[bytes]) -> Answer:
+    def _last_words(self, process: subprocess.Popen[bytes]) -> DecoderAnswer:
         """What the exit code of a decoder that ended says of the picture."""
         code = process.wait()
         self._end()
         if code == NO_MEMORY:
-            return Answer(is_too_large=True)
+            return DecoderAnswer(is_too_large=True)
         if code == -signal.SIGPROF:
             raise Reason.DECODING_TOO_LONG.error("decoding took too long")
         if code == -signal.SIGKILL and not self._was_killed:
@@ -205,7 +205,9 @@ class Decoders:
             RecordError: stage `decode`, it is no picture that can be used.
         """
         length = len(content)
-        return self._ask(Request(task="square", length=length, side=side, resize=resize), content)
+        return self._ask(
+            DecoderRequest(task="square", length=length, side=side, resize=resize), content
+        )
 
     def file(self, content: bytes, *, longest_side: int) -> Result:
         """The picture as a JPEG; no content where the file can be stored as it came.
@@ -213,7 +215,9 @@ class Decoders:
         Raises:
             RecordError: stage `decode`, it is no picture that can be used.
         """
-        return self._ask(Request(task="file", length=len(content), side=longest_side), content)
+        return self._ask(
+            DecoderRequest(task="file", length=len(content), side=longest_side), content
+        )
 
     def check(self, content: bytes, *, side: int) -> Result:
         """Size and format of a picture that can be decoded.
@@ -221,9 +225,9 @@ class Decoders:
         Raises:
             RecordError: stage `decode`, it is no picture that can be used.
         """
-        return self._ask(Request(task="check", length=len(content), side=side), content)
+        return self._ask(DecoderRequest(task="check", length=len(content), side=side), content)
 
-    def _ask(self, request: Request, content: bytes) -> Result:
+    def _ask(self, request: DecoderRequest, content: bytes) -> Result:
         with self._a_place() as decoder:
             answer, result = decoder.ask(request, content)
         if answer.is_too_large:
