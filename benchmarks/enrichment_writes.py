@@ -33,7 +33,7 @@ from sqlalchemy.orm import Session
 
 from benchmarks.parts.report import at_least, finish
 from common.store.bulk import upsert
-from common.store.tables import Base, Enrichment
+from common.store.tables import Base, Enrichment, PictureSource
 from deploy.local import local_services
 from worker.ledger.chunks import CHUNK_SIZE
 from worker.ledger.finish import RecordPrediction, replace_enrichments
@@ -190,7 +190,7 @@ def _prediction(number: int, record_id: str) -> RecordPrediction:
         record_id=record_id,
         concept_uri=CONCEPTS[number % len(CONCEPTS)],
         confidence=0.6 + number % 4001 / 1e4,
-        source="media",
+        source=PictureSource.MEDIA,
         image_url="https://museum.example/iiif/3/public/collections"
         f"{record_id}/full/max/0/default.jpg",
     )

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
 from common.errors import ModelError
-from common.vision.kinds import Kind, PictureSource
+from common.vision.kinds import Kind, TrainingPictures
 from common.vision.network import StateDict
 from common.vision.preprocessing import Preprocessing
 
@@ -53,7 +53,7 @@ class Description:
     kind: Kind
     temperature: float
     thresholds: dict[str, float | None]
-    picture_source: PictureSource
+    picture_source: TrainingPictures
     created_from: dict[str, Any]
     members: tuple[BundleFile, ...] = ()
     self_test: BundleFile | None = None

@@ -8,7 +8,7 @@ from typing import Literal
 Kind = Literal["single", "multi"]
 """Whether a picture has exactly one category, or any number of them."""
 
-PictureSource = Literal["thumbnail", "media", "mixed", "folder"]
+TrainingPictures = Literal["thumbnail", "media", "mixed", "folder"]
 """The pictures of a training: Europeana's thumbnails, the providers' files, or a folder."""
 
 ResizeMode = Literal["squash", "letterbox", "crop"]

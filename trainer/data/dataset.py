@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from common.errors import DatasetError, UsageError
 from common.process.progress import progress
-from common.vision.kinds import Kind, PictureSource
+from common.vision.kinds import Kind, TrainingPictures
 
 READERS = 8  # threads
 
@@ -60,7 +60,7 @@ class TrainingData:
     kind: Kind
     categories: tuple[str, ...]
     concept_uris: tuple[str, ...]
-    picture_source: PictureSource
+    picture_source: TrainingPictures
     examples: tuple[Example, ...]
     left_out: tuple[LeftOut, ...] = ()
 
@@ -135,7 +135,7 @@ class DatasetDescription(BaseModel):
     fingerprint: str
     categories: tuple[str, ...]
     concept_uris: tuple[str, ...]
-    picture_source: PictureSource
+    picture_source: TrainingPictures
 
 
 def folder_data(folder: Path, vocabulary: dict[str, str]) -> TrainingData:

@@ -15,7 +15,7 @@ from common.process.settings import ImageSettings
 from common.store.records import find_dataset
 from common.store.session import open_store
 from common.store.tables import Concept, DatasetItem, Image, Record
-from common.vision.kinds import Kind, PictureSource
+from common.vision.kinds import Kind, TrainingPictures
 from trainer.data.dataset import DatasetDescription, Example, TrainingData, folder_data
 
 
@@ -82,8 +82,8 @@ def _ids(rows: Sequence[Row[Any]], condition: Callable[[Row[Any]], bool]) -> lis
     return [row.record_id for row in rows if condition(row)]
 
 
-def _picture_source(rows: list[Row[Any]]) -> PictureSource:
-    sources: set[PictureSource] = {row.source for row in rows}
+def _picture_source(rows: list[Row[Any]]) -> TrainingPictures:
+    sources: set[TrainingPictures] = {row.source for row in rows}
     return sources.pop() if len(sources) == 1 else "mixed"
 
 
