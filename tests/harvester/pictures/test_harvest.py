@@ -1,7 +1,6 @@
 import os
 import signal
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 
@@ -12,24 +11,11 @@ from typer.testing import CliRunner
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from harvester.cli import app
-from tests.common.fetch.servers import encoded
 from tests.harvester.conftest import VOCABULARY, write_vocabulary
+from tests.harvester.pictures.picture_states import IMAGES, states
 from tests.harvester.records.test_search import HARVEST, _wait_until
 
-IMAGES = ("images", "--name", "d")
 ROWS = "SELECT record_id, state, reason, source, path, sha256, width, height FROM image"
-STATES = "SELECT state, coalesce(reason, source), count(*) FROM image GROUP BY 1, 2"
-
-
-def states(harvester):
-    return {(state, why): count for state, why, count in harvester.rows(STATES)}
-
-
-@pytest.fixture
-def harvested(harvester, sandbox):
-    """A dataset of about 120 records."""
-    harvester(*HARVEST, "--n", "20")
-    return harvester
 
 
 def test_every_record_ends_with_a_picture_or_a_reason(harvested, catalogue):
@@ -149,68 +135,6 @@ def test_the_report_shows_hosts_with_reasons_and_what_to_do_and_fetches_nothing(
     assert host == f"127.0.1.4:{sandbox.addresses.port}"
     assert (all_of_them, stored, reasons) == (str(pictures), "0", f"not_found {pictures}")
     assert advice.startswith("The link is dead")
-
-
-@pytest.fixture
-def placeholders(harvester, catalogue, use_sandbox):
-    """A dataset whose maps are all one grey picture, also as thumbnails."""
-    grey = encoded(Image.new("RGB", (300, 200), "grey"))
-    read = catalogue.read
-    hollow = replace(catalogue, read=lambda name: grey if "map/" in name else read(name))
-    with Sandbox(hollow) as sandbox:
-        use_sandbox(sandbox)
-        harvester(*HARVEST, "--n", "8")
-        yield harvester
-
-
-MAPS = f"""
-    SELECT DISTINCT image.record_id FROM image JOIN dataset_item USING (record_id)
-    WHERE concept_uri = '{VOCABULARY["map"]}' AND
-"""
-
-
-def test_placeholders_are_set_aside_until_a_person_overrules_it(placeholders):
-    placeholders(*IMAGES, "--saving-dir", "training")
-    assert len(placeholders.rows(MAPS + "reason = 'placeholder'")) >= 6
-    assert placeholders.rows(MAPS + "state = 'stored'") == []
-    assert states(placeholders)["stored", "media"] > 20
-    assert not (placeholders.folder / "training" / "map").exists()
-    listed = placeholders("placeholders").stdout
-    for [digest] in placeholders.rows("SELECT sha256 FROM picture_verdict"):
-        assert digest in listed
-        placeholders("placeholders", "--picture", digest)
-    placeholders(*IMAGES, "--saving-dir", "training")
-    assert len(placeholders.rows(MAPS + "state = 'stored'")) >= 6
-    assert list((placeholders.folder / "training" / "map").iterdir())
-    assert ("failed", "placeholder") not in states(placeholders)
-
-
-def test_a_known_placeholder_is_not_taken_again(placeholders):
-    placeholders(*IMAGES, "--picture", "media")
-    kept = placeholders.rows(MAPS + "reason = 'placeholder' ORDER BY 1")
-    with placeholders.engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM image WHERE record_id = %s", kept[0])
-    placeholders(*IMAGES, "--picture", "media")
-    assert placeholders.rows(MAPS + "reason = 'placeholder' ORDER BY 1") == kept
-
-
-def test_a_person_may_call_any_picture_a_placeholder(harvested):
-    harvested(*IMAGES, "--picture", "media")
-    [[digest]] = harvested.rows("SELECT min(sha256) FROM image WHERE state = 'stored'")
-    harvested("placeholders", "--placeholder", digest)
-    harvested(*IMAGES, "--picture", "media")
-    assert harvested.rows(f"SELECT count(*) FROM image WHERE sha256 = '{digest}'") == [(0,)]
-    assert ("failed", "placeholder") in states(harvested)
-    assert "64 hex digits" in harvested("placeholders", "--picture", "abc", exit_code=2).stderr
-
-
-def test_one_picture_that_many_records_share_is_no_placeholder(placeholders):
-    with placeholders.engine.begin() as connection:
-        connection.exec_driver_sql(
-            "UPDATE record SET media_url = (SELECT min(media_url) FROM record)"
-        )
-    placeholders(*IMAGES, "--picture", "media")
-    assert set(states(placeholders)) == {("stored", "media")}
 
 
 def test_a_dataset_without_any_picture_fails(harvester, catalogue, use_sandbox):

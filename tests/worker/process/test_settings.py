@@ -1,0 +1,39 @@
+"""The settings of a worker process, from its environment."""
+
+import pytest
+
+from common.errors import UsageError
+from worker.process.settings import WorkerSettings
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_URL", "memory://")
+    monkeypatch.setenv("EUROPEANA_API_KEY", "hunter2")
+
+
+def test_one_object_has_all_that_a_process_reads() -> None:
+    settings = WorkerSettings.read()
+    assert settings.europeana_api_key.get_secret_value() == "hunter2"
+    assert str(settings.model_dir) == "models"
+    assert settings.worker_chunks_in_flight >= 2
+
+
+def test_all_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BROKER_URL")
+    monkeypatch.delenv("EUROPEANA_API_KEY")
+    with pytest.raises(UsageError, match=r"EUROPEANA_API_KEY: .*BROKER_URL: "):
+        WorkerSettings.read()
+
+
+def test_retry_delays_are_seconds_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert WorkerSettings.read().retry_delays == (60.0, 600.0, 3600.0, 21600.0, 57600.0)
+    monkeypatch.setenv("WORKER_RETRY_DELAYS", "1, 20")
+    assert WorkerSettings.read().retry_delays == (1.0, 20.0)
+
+
+@pytest.mark.parametrize("text", ["soon", "1,,2", "-1", "1.5"])
+def test_other_retry_delays_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("WORKER_RETRY_DELAYS", text)
+    with pytest.raises(UsageError, match="WORKER_RETRY_DELAYS"):
+        WorkerSettings.read()
