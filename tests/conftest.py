@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -38,7 +39,9 @@ remove_home = None if "PYTEST_XDIST_WORKER" in os.environ else _move_home()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Leave nothing of what libraries wrote."""
+    """Leave nothing of what libraries wrote, and let Ctrl-C end what tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in `nohup make test &`
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if remove_home is not None:
         config.add_cleanup(remove_home)
 

@@ -65,7 +65,7 @@ def modules(*folders: str) -> list[Path]:
     return sorted(path.relative_to(ROOT) for path in found if path.name != "__init__.py")
 
 
-def tests_of(module: Path) -> list[Path]:
+def files_that_test(module: Path) -> list[Path]:
     """`test_NAME.py` beside its like, or several, `test_NAME_ASPECT.py`."""
     folder = TESTS / module.parent
     return [*folder.glob(f"test_{module.stem}.py"), *folder.glob(f"test_{module.stem}_*.py")]
@@ -88,7 +88,7 @@ def named(path: Path, names: Iterable[str]) -> set[str]:
 
 @pytest.mark.parametrize("module", modules(*TOWERS), ids=str)
 def test_a_module_has_its_test_or_a_reason(module: Path) -> None:
-    assert bool(tests_of(module)) != bool(named(module, TESTED_ELSEWHERE))
+    assert bool(files_that_test(module)) != bool(named(module, TESTED_ELSEWHERE))
 
 
 def test_every_reason_is_needed() -> None:
@@ -98,7 +98,7 @@ def test_every_reason_is_needed() -> None:
 
 
 def test_a_test_has_its_module_or_a_reason() -> None:
-    of_modules = {path for module in modules(*TOWERS) for path in tests_of(module)}
+    of_modules = {path for module in modules(*TOWERS) for path in files_that_test(module)}
     folders = [TESTS / tower for tower in TOWERS]
     files = {path for folder in folders for path in folder.rglob("test_*.py")}
     strangers = [path.relative_to(TESTS) for path in files - of_modules]
