@@ -20,7 +20,6 @@ RECORDS = Counter(
 FAILURES = Counter("worker_failures", "Errors of records, final or not", ["stage", "reason"])
 CHUNKS = Counter("worker_chunks", "Chunks by the end of the work on them", ["end"])
 CHUNKS_IN_WORK = Gauge("worker_chunks_in_work", "Chunks that this process has a lease on")
-PIXELS = Gauge("worker_pixels_in_flight", "Pixels of the pictures being decoded")
 BATCH = Histogram(
     "worker_batch_pictures",
     "Pictures classified together",

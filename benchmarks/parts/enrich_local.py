@@ -25,6 +25,7 @@ from common.fetch.answers import sniff
 from common.fetch.client import Fetched, FetchRequest
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
 from common.pictures.decode import decode
+from common.pictures.decoders import Decoders
 from common.pictures.sources import PictureUrl
 from common.process.cores import switch_threads_often
 from common.store.tables import PictureChoice, PictureSource
@@ -129,10 +130,12 @@ def enriched(assignment: LocalAssignment) -> Measured:
     model = assignment.model()
     loaded = LoadedModel(model, assignment.open_runtime(model), batch_size=None)
     paths = {f"/disk/{number}": path for number, path in enumerate(assignment.pictures)}
+    decoders = Decoders()
     pipeline = Pipeline(
         _Shelf(paths),
         _FileReader(user_agent="benchmark"),
         LocalHostLimiter(NO_LIMITS),
+        decoders,
         connections=settings.worker_connections,
     )
 
@@ -144,6 +147,7 @@ def enriched(assignment: LocalAssignment) -> Measured:
         count = sum(chunks.map(run, _leases(list(paths))))
         seconds = time.monotonic() - began
     loaded.batcher.stop()
+    decoders.close()
     return Measured(pictures=count, seconds=seconds)
 
 

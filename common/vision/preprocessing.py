@@ -4,26 +4,18 @@ It is stored with the weights, so that a worker prepares pictures exactly as the
 Pictures are kept as uint8, a quarter of the bytes of float32, and normalised on the device.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from pydantic import ConfigDict
 from torch import nn
 
+from common.pictures.resize import squared
 from common.vision.kinds import ResizeMode
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-_FILTER = Image.Resampling.BICUBIC
-_RESIZE: dict[str, Callable[[Image.Image, tuple[int, int]], Image.Image]] = {
-    "squash": lambda image, size: image.resize(size, _FILTER),
-    "letterbox": lambda image, size: ImageOps.pad(image, size, _FILTER),
-    "crop": lambda image, size: ImageOps.fit(image, size, _FILTER),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +37,13 @@ class Preprocessing:
     std: tuple[float, float, float] = IMAGENET_STD
 
     def to_uint8(self, image: Image.Image) -> torch.Tensor:
-        """The picture as a uint8 tensor (3, size, size) on the CPU."""
-        square = _RESIZE[self.resize](image.convert("RGB"), (self.size, self.size))
-        return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
+        """A picture as a uint8 tensor (3, size, size) on the CPU."""
+        return self.from_rgb(squared(image, self.size, self.resize).tobytes())
+
+    def from_rgb(self, rows: bytes) -> torch.Tensor:
+        """The RGB rows of a square picture as a uint8 tensor (3, size, size) on the CPU."""
+        pixels = torch.frombuffer(bytearray(rows), dtype=torch.uint8)
+        return pixels.view(self.size, self.size, 3).permute(2, 0, 1).contiguous()
 
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:
         """A uint8 batch (n, 3, size, size) as float32, on the same device."""

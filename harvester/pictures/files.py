@@ -8,7 +8,6 @@ A file is flushed to disk before it gets its name, so that a power cut leaves no
 takes 0.6 of the 20 ms of a picture. If a power cut loses a name, `missing` notices it.
 """
 
-import io
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -17,19 +16,15 @@ from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 
-from PIL import Image
-
 from common.errors import EnrichmentError
 from common.files import write_atomically
-from common.pictures.decode import Decoded, PixelBudget, decode
+from common.pictures.decoders import Decoders
 
-JPEG_QUALITY = 90
 CHECKED_SIDE = 32  # pixels to decode of a picture that is only checked
 STALE_SECONDS = 3600.0  # after that, no run is still writing an unfinished file
-_KEPT = {"JPEG": ".jpg", "PNG": ".png"}
-_ORIGINALS = {
-    **_KEPT,
-    **{"TIFF": ".tif", "WEBP": ".webp", "GIF": ".gif", "JPEG2000": ".jp2", "BMP": ".bmp"},
+_SUFFIXES = {
+    **{"JPEG": ".jpg", "PNG": ".png", "TIFF": ".tif", "WEBP": ".webp"},
+    **{"GIF": ".gif", "JPEG2000": ".jp2", "BMP": ".bmp"},
 }
 
 
@@ -51,10 +46,10 @@ class PictureFolder:
             as it came.
     """
 
-    def __init__(self, folder: Path, *, max_side: int | None) -> None:
+    def __init__(self, folder: Path, decoders: Decoders, *, max_side: int | None) -> None:
         self._folder = folder
+        self._decoders = decoders
         self._max_side = max_side
-        self._budget = PixelBudget()
 
     def store(self, content: bytes) -> PictureFile:
         """Check that a picture can be decoded, and store it.
@@ -63,13 +58,14 @@ class PictureFolder:
             RecordError: stage `decode`; the picture cannot be used.
             EnrichmentError: the folder cannot be written to.
         """
-        side = self._max_side or CHECKED_SIDE
-        decoded = decode(content, shorter_side=side, budget=self._budget)
-        suffix = self._suffix_as_it_came(decoded)
-        width, height = decoded.width, decoded.height
-        if suffix is None:
-            image = _within(decoded.image, side)
-            content, suffix, (width, height) = _as_jpeg(image), ".jpg", image.size
+        if self._max_side is None:
+            decoded = self._decoders.check(content, side=CHECKED_SIDE)
+        else:
+            decoded = self._decoders.file(content, longest_side=self._max_side)
+        width, height, suffix = decoded.width, decoded.height, _SUFFIXES[decoded.format]
+        if decoded.content:
+            content, suffix = decoded.content, ".jpg"
+            width, height = decoded.new_width, decoded.new_height
         digest = sha256(content).hexdigest()
         path = f"{digest[:2]}/{digest}{suffix}"
         self._write(self._folder / path, content)
@@ -92,13 +88,6 @@ class PictureFolder:
                 ) from error
             yield from (path for path in group if path.partition("/")[2] not in present)
 
-    def _suffix_as_it_came(self, decoded: Decoded) -> str | None:
-        """The suffix of the file if it is kept byte for byte, else None."""
-        if self._max_side is None:
-            return _ORIGINALS[decoded.format]
-        fits = max(decoded.width, decoded.height) <= self._max_side
-        return _KEPT.get(decoded.format) if fits else None
-
     def _write(self, path: Path, content: bytes) -> None:
         with suppress(OSError):  # what hinders reading will hinder writing
             if path.stat().st_size == len(content):
@@ -112,16 +101,3 @@ def remove_stale_files(folder: Path) -> None:
         with suppress(OSError):  # another run may have been quicker
             if time.time() - unfinished.stat().st_mtime > STALE_SECONDS:
                 unfinished.unlink()
-
-
-def _within(image: Image.Image, side: int) -> Image.Image:
-    """The picture, made smaller if its longer side has more than `side` pixels."""
-    factor = min(1.0, side / max(image.size))
-    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    return image.resize(size, Image.Resampling.LANCZOS) if size != image.size else image
-
-
-def _as_jpeg(image: Image.Image) -> bytes:
-    target = io.BytesIO()
-    image.save(target, "JPEG", quality=JPEG_QUALITY)
-    return target.getvalue()

@@ -20,6 +20,7 @@ from common.fetch.client import Fetched, PictureFetcher
 from common.fetch.download import CONNECTIONS, fetch_all
 from common.fetch.host_limits import HostLimiter
 from common.fetch.shared_limits import SharedHostLimiter
+from common.pictures.decoders import Decoders
 from common.process.progress import progress
 from common.process.settings import ImageSettings
 from common.reasons import Reason
@@ -70,15 +71,16 @@ def harvest_pictures(
     """
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)
-    folder = PictureFolder(settings.image_dir, max_side=options.max_side)
     remove_stale_files(settings.image_dir)
-    _forget_vanished(engine, dataset, folder)
     placeholders = Placeholders(engine)
     placeholders.free_pictures()
     with (
+        Decoders() as decoders,
         PictureFetcher.from_settings(settings) as fetcher,
         SharedHostLimiter.from_settings(settings, engine) as limiter,
     ):
+        folder = PictureFolder(settings.image_dir, decoders, max_side=options.max_side)
+        _forget_vanished(engine, dataset, folder)
         while True:
             with (
                 progress("images", count_due(engine, dataset, options.picture)) as report,

@@ -8,7 +8,6 @@ from prometheus_client import REGISTRY
 
 from common.errors import EnrichmentError, RecordError
 from worker import metrics
-from worker.enrich.pipeline import MeteredBudget
 
 
 def sample(name: str, **labels: str) -> float:
@@ -47,9 +46,3 @@ def test_records_are_counted_by_outcome_and_errors_by_reason() -> None:
         "put_off": 1,
     }
     assert sample("worker_failures_total", stage="fetch", reason="gone") - failures == 3
-
-
-def test_pixels_count_while_they_are_reserved() -> None:
-    with MeteredBudget(1000).reserve(300):
-        assert sample("worker_pixels_in_flight") == 300
-    assert sample("worker_pixels_in_flight") == 0

@@ -5,19 +5,15 @@ classify. Where cores are scarce, batches go before decoding and older chunks be
 so chunks end one after the other, and while one begins or waits for its last pictures, others use
 the cores.
 
-Three things bound memory: pictures that are being decoded share a budget of pixels, pictures that
-are not yet decoded share a budget of bytes, and a chunk keeps only small pixels.
-
-A chunk that is tried for the first time leaves stragglers to a later chunk: its last pictures, if
-their hosts are so slow that the cores would wait. The pictures before them show what is slow. If
-the line is slow or the machine is busy, all hosts look slow, and no picture is left.
+Three things bound memory: decoders have little of their own, pictures that are not yet decoded
+share a budget of bytes, and a chunk keeps only small pixels.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import torch
@@ -26,22 +22,16 @@ from common.errors import RecordError, TransientRecordError
 from common.fetch.client import Fetched, FetchRequest, PictureFetcher
 from common.fetch.download import FetchOutcome, UnreadBytes, fetch_all
 from common.fetch.host_limits import HostLimiter
-from common.pictures.decode import PixelBudget, decode
+from common.pictures.decoders import Decoders
 from common.pictures.sources import PictureUrl
 from common.process.cores import cores
 from common.reasons import Reason
 from worker import metrics
 from worker.enrich.models import LoadedModel, Probabilities
 from worker.enrich.resolve import RecordResolver, Target
+from worker.enrich.stragglers import StragglerWait, wait_for_all
 from worker.ledger.chunks import Lease
 from worker.ledger.finish import ChunkOutcome, RecordPrediction
-
-LAST_SHARE = 1 / 4  # of a chunk's pictures: only these may be left to a later chunk
-LEAST_SECONDS = 1.0  # that the last pictures get at least
-NEXT_TIMES = 4  # the next picture gets 4 times the average time of the earlier ones ...
-ALL_SHARE = 1 / 2  # ... and the last ones together half the time of all earlier ones
-LATE_SECONDS = 0.5  # for the next one after that: it may have been requested only now
-LONGEST_WAIT = 90.0  # seconds for any other picture; the slowest permitted download takes less
 
 _NEVER = threading.Event()
 
@@ -55,20 +45,6 @@ class MeteredFetcher(PictureFetcher):
         """See `PictureFetcher`."""
         with metrics.timed("fetch"):
             return super().step(request, cancelled)
-
-
-class MeteredBudget(PixelBudget):
-    """Counts the reserved pixels."""
-
-    @contextmanager
-    def reserve(self, pixels: int) -> Iterator[None]:
-        """See `PixelBudget`."""
-        with super().reserve(pixels):
-            metrics.PIXELS.inc(pixels)
-            try:
-                yield
-            finally:
-                metrics.PIXELS.dec(pixels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,14 +82,15 @@ class Pipeline:
         resolver: RecordResolver,
         fetcher: PictureFetcher,
         limiter: HostLimiter,
+        decoders: Decoders,
         *,
         connections: int,
     ) -> None:
+        self._decoders = decoders
         self._resolver = resolver
         self._fetcher = fetcher
         self._limiter = limiter
         self._connections = connections
-        self._budget = MeteredBudget()
         self._unread = UnreadBytes()
 
     def run(
@@ -150,7 +127,7 @@ class Pipeline:
             limiter=self._limiter,
             threads=self._connections,
             unread=self._unread,
-            next_wait=_wait_for_all if lease.is_put_off else StragglerWait(len(looks)),
+            next_wait=wait_for_all if lease.is_put_off else StragglerWait(len(looks)),
         )
         awaited = set(looks)
         began = time.monotonic()
@@ -170,41 +147,15 @@ class Pipeline:
         preprocessing = loaded.model.description.preprocessing
         try:
             with cores.turn(rank), metrics.timed("decode"):
-                decoded = decode(
-                    outcome.result.content, shorter_side=preprocessing.size, budget=self._budget
+                square = self._decoders.square(
+                    outcome.result.content, side=preprocessing.size, resize=preprocessing.resize
                 )
-                pixels = preprocessing.to_uint8(decoded.image)
         except RecordError as error:
             return error
+        pixels = preprocessing.from_rgb(square.content)
         probabilities = loaded.batcher.submit(pixels)
         kept = pixels if keep_pixels else None
         return _Seen(look=outcome.key, probabilities=probabilities, pixels=kept)
-
-
-def _wait_for_all(_missing: int) -> float:
-    return LONGEST_WAIT
-
-
-class StragglerWait:
-    """How long a chunk of so many pictures waits for the next one; see the top of this module."""
-
-    def __init__(self, pictures: int) -> None:
-        self._last = int(LAST_SHARE * pictures)
-        self._earlier = pictures - self._last
-        self._began = time.monotonic()
-        self._earlier_took: float | None = None
-
-    def __call__(self, missing: int) -> float:
-        """Seconds to wait for the next picture while `missing` have not come."""
-        if missing > self._last:
-            return LONGEST_WAIT
-        passed = time.monotonic() - self._began
-        if self._earlier_took is None:
-            self._earlier_took = passed
-        for_next = max(LEAST_SECONDS, NEXT_TIMES * self._earlier_took / self._earlier)
-        for_all = max(LEAST_SECONDS, ALL_SHARE * self._earlier_took)
-        left = self._earlier_took + for_all - passed
-        return max(LATE_SECONDS, min(for_next, left))
 
 
 def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError:

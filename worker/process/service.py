@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from common.errors import DeviceError, EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi
 from common.fetch.shared_limits import SharedHostLimiter
+from common.pictures.decoders import Decoders
 from common.pictures.sources import PictureKinds
 from worker import metrics
 from worker.enrich.models import LoadedModel, ModelPool
@@ -69,6 +70,7 @@ class EnrichmentService:
             RecordResolver(self._engine, api, api_url=settings.europeana_api_url),
             opened(MeteredFetcher.from_settings(settings)),
             opened(SharedHostLimiter.from_settings(settings, self._engine)),
+            opened(Decoders()),
             connections=settings.worker_connections,
         )
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 from common.errors import RecordError, TransientRecordError
 from common.europeana.api import EuropeanaApi
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
+from common.pictures.decoders import Decoders
 from common.process.settings import ApiSettings, ImageSettings
 from common.store.tables import PictureChoice
 from common.vision.runtimes import TorchRuntime
@@ -59,9 +60,10 @@ def pipeline(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeli
     with (
         MeteredFetcher.from_settings(settings) as fetcher,
         EuropeanaApi(ApiSettings(europeana_api_key="unused")) as api,
+        Decoders(1) as decoders,
     ):
         resolver = RecordResolver(engine, api, api_url=settings.europeana_api_url)
-        yield Pipeline(resolver, fetcher, LocalHostLimiter(limits), connections=4)
+        yield Pipeline(resolver, fetcher, LocalHostLimiter(limits), decoders, connections=4)
 
 
 @pytest.fixture

@@ -4,16 +4,16 @@ import time
 
 import pytest
 
-from worker.enrich import pipeline
-from worker.enrich.pipeline import LONGEST_WAIT, StragglerWait
+from worker.enrich import stragglers
+from worker.enrich.stragglers import LONGEST_WAIT, StragglerWait
 
 LEAST, LATE = 0.1, 0.02
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "LEAST_SECONDS", LEAST)
-    monkeypatch.setattr(pipeline, "LATE_SECONDS", LATE)
+    monkeypatch.setattr(stragglers, "LEAST_SECONDS", LEAST)
+    monkeypatch.setattr(stragglers, "LATE_SECONDS", LATE)
 
 
 def test_all_but_the_last_quarter_are_waited_for() -> None:
