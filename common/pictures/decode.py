@@ -7,11 +7,8 @@ picture counts. Transparency is laid on white.
 import io
 import math
 import struct
-import threading
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -62,39 +59,6 @@ class TooLargeError(Exception):
     """A picture needs more memory than this decoder has; raised by `admit`."""
 
 
-class PixelBudget:
-    """A limit for the pixels that all threads decode at a time; first come, first served.
-
-    A pixel takes about 4 bytes while decoded, and as many again while it is converted.
-    """
-
-    def __init__(self, pixels: int = MAX_PIXELS) -> None:
-        self._total = pixels
-        self._free = pixels
-        self._line: deque[object] = deque()
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def reserve(self, pixels: int) -> Iterator[None]:
-        """Reserve pixels; a picture larger than the whole budget waits until it is alone."""
-        pixels = min(pixels, self._total)
-        ticket = object()
-        with self._changed:
-            self._line.append(ticket)
-            try:
-                self._changed.wait_for(lambda: self._line[0] is ticket and self._free >= pixels)
-                self._free -= pixels
-            finally:
-                self._line.remove(ticket)
-                self._changed.notify_all()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += pixels
-                self._changed.notify_all()
-
-
 Admit = Callable[[int, int], None]
 """Told of the pixels that a header declares, and of those that decoding holds at a time."""
 
@@ -103,7 +67,6 @@ def decode(
     content: bytes,
     *,
     shorter_side: int,
-    budget: PixelBudget | None = None,
     admit: Admit | None = None,
 ) -> Decoded:
     """Decode a picture, scaled down cheaply but not below twice `shorter_side` pixels.
@@ -115,7 +78,7 @@ def decode(
         RecordError: stage `decode`, made by a `Reason`.
     """
     try:
-        return _decode(content, shorter_side * OVERSAMPLING, budget, admit)
+        return _decode(content, shorter_side * OVERSAMPLING, admit)
     except (RecordError, TooLargeError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -128,17 +91,16 @@ def decode(
         raise _damaged(error) from error
 
 
-def _decode(content: bytes, side: int, budget: PixelBudget | None, admit: Admit | None) -> Decoded:
+def _decode(content: bytes, side: int, admit: Admit | None) -> Decoded:
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         width, height = image.size
         _check_header(image, content)
         pixels = _decode_less(image, content, side)
         if admit:
             admit(width * height, pixels)
-        with budget.reserve(pixels) if budget else nullcontext():
-            image.load()
-            orientation = _orientation(image)
-            rgb = _shrunk(_to_rgb(image), side)
+        image.load()
+        orientation = _orientation(image)
+        rgb = _shrunk(_to_rgb(image), side)
     if orientation in _TURNS:
         rgb = rgb.transpose(_TURNS[orientation])
     if orientation in _SIDEWAYS:

@@ -159,6 +159,8 @@ class Decoder:
         signal.setitimer(signal.ITIMER_PROF, seconds)
 
     def _with(self, answer: DecoderAnswer, size: tuple[int, int], result: bytes) -> DecoderAnswer:
+        if len(result) > OUTPUT_BYTES:
+            raise Reason.TOO_MUCH_MEMORY.error(f"{len(result)} bytes once it is decoded")
         self._output[: len(result)] = result
         return replace(answer, length=len(result), new_width=size[0], new_height=size[1])
 

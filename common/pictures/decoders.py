@@ -228,6 +228,8 @@ class Decoders:
         return self._ask(DecoderRequest(task="check", length=len(content), side=side), content)
 
     def _ask(self, request: DecoderRequest, content: bytes) -> Result:
+        if len(content) > INPUT_BYTES:
+            raise Reason.TOO_MUCH_MEMORY.error(f"a file of {len(content)} bytes")
         with self._a_place() as decoder:
             answer, result = decoder.ask(request, content)
         if answer.is_too_large:

@@ -21,7 +21,7 @@ import torch
 
 from common.errors import DatasetError, EnrichmentError, RecordError
 from common.files import replacing, write_atomically
-from common.pictures.decode import PixelBudget, decode
+from common.pictures.decoders import Decoders
 from common.process.progress import progress
 from common.vision.preprocessing import Preprocessing
 from trainer.data.dataset import READERS, Example, TrainingData
@@ -110,11 +110,12 @@ def _build(
 def _decoded(
     examples: Sequence[Example], preprocessing: Preprocessing
 ) -> Iterator[tuple[Example, torch.Tensor | str]]:
-    prepare = partial(_prepare, preprocessing=preprocessing, budget=PixelBudget())
     with (
         progress("Decoding pictures", len(examples)) as report,
+        Decoders() as decoders,
         ThreadPoolExecutor(READERS) as pool,
     ):
+        prepare = partial(_prepare, preprocessing=preprocessing, decoders=decoders)
         for start in range(0, len(examples), WINDOW):
             window = examples[start : start + WINDOW]
             for example, picture in zip(window, pool.map(prepare, window), strict=True):
@@ -123,17 +124,17 @@ def _decoded(
 
 
 def _prepare(
-    example: Example, preprocessing: Preprocessing, budget: PixelBudget
+    example: Example, preprocessing: Preprocessing, decoders: Decoders
 ) -> torch.Tensor | str:
     """The pixels of an example, or the reason why it cannot be read."""
     try:
         content = example.path.read_bytes()
-        decoded = decode(content, shorter_side=preprocessing.size, budget=budget)
+        square = decoders.square(content, side=preprocessing.size, resize=preprocessing.resize)
     except OSError as error:
         return f"{error.strerror}".lower()
     except RecordError as error:
         return error.reason
-    return preprocessing.to_uint8(decoded.image)
+    return preprocessing.from_rgb(square.content)
 
 
 def _make_room(folder: Path, needed: int, *, max_bytes: int, source: str) -> None:

@@ -18,7 +18,7 @@ from rich import box
 from rich.table import Table
 
 from common.errors import DatasetError, RecordError
-from common.pictures.decode import PixelBudget, decode
+from common.pictures.decoders import Decoders
 from common.process.progress import progress
 from common.vision.model import Description
 from common.vision.preprocessing import Preprocessing
@@ -88,9 +88,9 @@ def read_pictures(paths: Sequence[Path], preprocessing: Preprocessing) -> torch.
 def _batches(
     paths: Sequence[Path], preprocessing: Preprocessing, batch_size: int
 ) -> Iterator[list[Readable | Unreadable]]:
-    read = partial(_read, preprocessing=preprocessing, budget=PixelBudget())
     waiting: deque[list[Future[Readable | Unreadable]]] = deque()
-    with ThreadPoolExecutor(READERS) as pool:
+    with Decoders() as decoders, ThreadPoolExecutor(READERS) as pool:
+        read = partial(_read, preprocessing=preprocessing, decoders=decoders)
         for start in range(0, len(paths), batch_size):
             batch = paths[start : start + batch_size]
             waiting.append([pool.submit(read, path) for path in batch])
@@ -100,14 +100,16 @@ def _batches(
             yield [future.result() for future in waiting.popleft()]
 
 
-def _read(path: Path, preprocessing: Preprocessing, budget: PixelBudget) -> Readable | Unreadable:
+def _read(path: Path, preprocessing: Preprocessing, decoders: Decoders) -> Readable | Unreadable:
     try:
-        decoded = decode(path.read_bytes(), shorter_side=preprocessing.size, budget=budget)
+        square = decoders.square(
+            path.read_bytes(), side=preprocessing.size, resize=preprocessing.resize
+        )
     except OSError as error:
         return Unreadable(path=path, reason=(error.strerror or str(error)).lower())
     except RecordError as error:
         return Unreadable(path=path, reason=str(error))
-    return Readable(path=path, picture=preprocessing.to_uint8(decoded.image))
+    return Readable(path=path, picture=preprocessing.from_rgb(square.content))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,12 @@
-import threading
 import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 
 from common.errors import RecordError
 from common.pictures import decode as decoding
-from common.pictures.decode import PixelBudget, decode
+from common.pictures.decode import decode
 from tests.common.fetch.servers import encoded
 
 ORIENTATION = 0x0112
@@ -200,7 +198,7 @@ def test_bombs_are_refused_by_their_header(name, size):
 def test_a_jpeg_of_120_megapixels_is_decoded_at_a_fraction():
     content = encoded(Image.new("L", (12_000, 10_000), 77), quality=50)
     began = time.monotonic()
-    decoded = decode(content, shorter_side=256, budget=PixelBudget(4_000_000))
+    decoded = decode(content, shorter_side=256)
     assert decoded.image.size == (750, 625)
     assert (decoded.width, decoded.height) == (12_000, 10_000)
     assert time.monotonic() - began < 5
@@ -212,41 +210,3 @@ def test_a_progressive_jpeg_of_endless_scans_is_refused():
     bomb = content[:-2] + content[scan:-2] * 200 + content[-2:]
     with pytest.raises(RecordError, match="damaged: a JPEG of"):
         decode(bomb, shorter_side=100)
-
-
-def test_the_budget_bounds_what_is_decoded_at_a_time():
-    budget, lock = PixelBudget(100), threading.Lock()
-    held, most = 0, 0
-
-    def work(pixels: int) -> None:
-        nonlocal held, most
-        with budget.reserve(pixels):
-            with lock:
-                held += min(pixels, 100)
-                most = max(most, held)
-            time.sleep(0.002)
-            with lock:
-                held -= min(pixels, 100)
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(work, [30, 60, 10, 1000, 50, 100, 1, 99] * 10))
-    assert 50 < most <= 100
-
-
-def test_a_large_picture_is_not_overtaken_for_ever_by_small_ones():
-    budget, order = PixelBudget(100), []
-
-    def work(name: str, pixels: int) -> None:
-        with budget.reserve(pixels):
-            order.append(name)
-
-    with budget.reserve(50):
-        large = threading.Thread(target=work, args=("large", 100))
-        small = threading.Thread(target=work, args=("small", 10))
-        for thread in (large, small):
-            thread.start()
-            time.sleep(0.05)
-        assert order == []
-    for thread in (large, small):
-        thread.join()
-    assert order == ["large", "small"]
