@@ -61,7 +61,7 @@ def ray_documented(assignment: LocalAssignment) -> Measured:
         return {"transformed_image": transform(row["image"])}
 
     def predicted(paths: list[str]) -> Any:
-        import ray  # noqa: PLC0415 - an extra
+        import ray  # an extra
 
         return (
             ray.data.read_images(paths, mode="RGB")
@@ -76,7 +76,7 @@ def ray_with_ours(assignment: LocalAssignment) -> Measured:
     """Ray Data with our decoder and runtime: an actor a core decodes and classifies a batch."""
 
     def predicted(paths: list[str]) -> Any:
-        import ray  # noqa: PLC0415
+        import ray
 
         return ray.data.read_binary_files(paths).map_batches(
             _OurModel,
@@ -91,7 +91,7 @@ def ray_with_ours(assignment: LocalAssignment) -> Measured:
 
 def _run_ray(assignment: LocalAssignment, predicted: Predicted) -> Measured:
     """The seconds that the pictures take beyond the few of a run before it, which start Ray."""
-    import ray  # noqa: PLC0415
+    import ray
 
     ray.init(num_cpus=_cores(), include_dashboard=False, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False

@@ -102,7 +102,7 @@ def seconds_to_renewal(quota: str, retry_after: str) -> float:
     quotas = [(int(left), int(seconds)) for left, seconds in _QUOTA.findall(quota)]
     used_up = [seconds for left, seconds in quotas if left == 0]
     if waits := used_up or [seconds for _, seconds in quotas]:
-        return max(1.0, max(waits))
+        return max(1.0, *waits)
     if re.fullmatch(r"[0-9]{1,9}", retry_after):
         return max(1.0, float(retry_after))
     return QUOTA_WINDOW - time.time() % QUOTA_WINDOW

@@ -61,7 +61,7 @@ class PeriodicThread(threading.Thread, ABC):
             if not self._database_is_away:
                 log.warning("the database is away; tried again until it is back", thread=self.name)
             self._database_is_away = True
-        except Exception:  # noqa: BLE001 - nobody would notice that the thread has ended
+        except Exception:  # nobody would notice that the thread has ended
             log.exception("a periodic task failed; it is tried again", thread=self.name)
         else:
             self._database_is_away = False

@@ -132,7 +132,7 @@ def _outcome(work: Work, on_epoch: Callable[[Epoch], None]) -> FoldResult | _Fai
         return _Failure.of(error)
     except BrokenPipeError:
         raise
-    except Exception as error:  # noqa: BLE001 - the process ends here; its parent reports it
+    except Exception as error:  # the process ends here; its parent reports it
         log.exception("the process of a fold failed")
         return _Failure(f"The process of a fold failed: {type(error).__name__}: {error}")
 

@@ -8,6 +8,6 @@ def run() -> None:
 
     Needs DATABASE_URL, BROKER_URL, EUROPEANA_API_KEY and MODEL_DIR.
     """
-    from worker.process.run import run_worker  # noqa: PLC0415 - the other commands need no torch
+    from worker.process.run import run_worker  # the other commands need no torch
 
     raise typer.Exit(run_worker())

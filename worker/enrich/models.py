@@ -118,7 +118,7 @@ class Batcher:
         try:
             with metrics.timed("infer"):
                 rows = self._probabilities(torch.stack([each.pixels for each in batch]))
-        except Exception:  # noqa: BLE001 - each runtime has its own errors
+        except Exception:  # each runtime has its own errors
             log.exception("the runtime failed", runtime=self._runtime.name, pictures=len(batch))
             self._classify_singly(batch)
             return

@@ -183,7 +183,7 @@ class EnrichmentService:
         self, outcome: ChunkOutcome, loaded: LoadedModel, on_record: Callable[[], None]
     ) -> None:
         try:
-            from worker.enrich.explain import explain  # noqa: PLC0415 - an extra, and slow to load
+            from worker.enrich.explain import explain  # an extra, and slow to load
         except ModuleNotFoundError as error:
             raise UsageError(
                 f"Heatmaps need {error.name}: pip install '.[worker,explain]'."
@@ -246,7 +246,7 @@ class EnrichmentService:
             self._give_back(lease, blameless=True, delay_seconds=STUMBLE_DELAY)
             metrics.CHUNKS.labels("given_back").inc()
             log.error("chunk given back", error=str(error))
-        except Exception:  # noqa: BLE001 - the chunk may be the cause, and its attempts are counted
+        except Exception:  # the chunk may be the cause, and its attempts are counted
             self._give_back(lease, blameless=False, delay_seconds=STUMBLE_DELAY)
             metrics.CHUNKS.labels("failed").inc()
             log.exception("chunk failed; it is tried again, three times at most")

@@ -77,7 +77,7 @@ def failures(name: str, kind: type[EnrichmentError]) -> Iterator[None]:
         yield
     except EnrichmentError:
         raise
-    except Exception as error:  # noqa: BLE001 - runtimes raise errors of any type
+    except Exception as error:  # runtimes raise errors of any type
         raise kind(f"The runtime {name} failed: {type(error).__name__}: {error}") from error
 
 
@@ -85,16 +85,16 @@ def _open_on_cpu(name: RuntimeName, model: Model, cache_dir: Path) -> Runtime:
     """ONNX Runtime or OpenVINO. Both read the same file, in float32 or int8."""
     silence_telemetry()
     if name in INT8:
-        from common.vision.runtimes.int8 import quantised  # noqa: PLC0415 - an extra
+        from common.vision.runtimes.int8 import quantised  # an extra
 
         graph, tolerance = quantised(model, cache_dir), INT8_TOLERANCE
     else:
         graph, tolerance = exported(model, cache_dir), FLOAT32_TOLERANCE
     if name.startswith("onnx"):
-        from common.vision.runtimes.cpu_runtimes import OnnxRuntime  # noqa: PLC0415 - an extra
+        from common.vision.runtimes.cpu_runtimes import OnnxRuntime  # an extra
 
         return OnnxRuntime(graph, name=f"{name}-cpu", tolerance=tolerance)
-    from common.vision.runtimes.cpu_runtimes import OpenVinoRuntime  # noqa: PLC0415 - an extra
+    from common.vision.runtimes.cpu_runtimes import OpenVinoRuntime  # an extra
 
     return OpenVinoRuntime(graph, name=f"{name}-cpu", tolerance=tolerance)
 

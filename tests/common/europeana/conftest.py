@@ -31,7 +31,7 @@ class ScriptedServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: ScriptedServer
 
-    def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+    def do_GET(self) -> None:
         server = self.server
         server.requests.append((self.path, dict(self.headers.items())))
         script = server.scripts.pop(0) if len(server.scripts) > 1 else server.scripts[0]

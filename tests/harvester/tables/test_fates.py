@@ -90,8 +90,11 @@ def test_columns_are_found_by_name_whatever_their_order_case_and_neighbours(tmp_
 
 anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 dirt = st.sampled_from(
-    ["", " ", "map", "Map ", "toys map", MAP, OLD_MAP, f"{MAP} {TOY}", "/1/a", "1/a", "n/a", "/1/b"]
-    + [item_uri("/1/a"), f"{PORTAL}/1/a", "http://x.org/é.jpg", '"', "a\nb", "=1+1"]
+    [
+        *("", " ", "map", "Map ", "toys map", MAP, OLD_MAP, f"{MAP} {TOY}"),
+        *("/1/a", "1/a", "n/a", "/1/b"),
+        *(item_uri("/1/a"), f"{PORTAL}/1/a", "http://x.org/é.jpg", '"', "a\nb", "=1+1"),
+    ]
 )
 rows_of_dirt = st.lists(st.fixed_dictionaries(dict.fromkeys(COLUMNS, dirt | anything)), max_size=8)
 

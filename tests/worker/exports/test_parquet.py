@@ -60,5 +60,6 @@ def test_without_pyarrow_the_message_names_the_extra() -> None:
         "try: write_parquet([], io.BytesIO(), asked={})\n"
         "except UsageError as error: print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "install this project's extra `parquet`" in done.stdout

@@ -133,7 +133,7 @@ def test_every_record_is_counted_under_its_outcome(engine: Engine, job_id: UUID)
 def test_a_passing_failure_moves_the_record_to_a_later_chunk(engine: Engine, job_id: UUID) -> None:
     lease = claim(engine, job_id, 1)
     assert lease is not None
-    busy, slow, *rest = lease.record_ids
+    busy, slow, *_ = lease.record_ids
     outcome = all_below(lease)
     del outcome.classified[busy], outcome.classified[slow]
     outcome.errors = {

@@ -33,7 +33,7 @@ class Breaking(TorchRuntime):
 def main(pictures: int) -> None:
     """Work until the device breaks."""
 
-    def choose_runtime(model: Model, _choice: RuntimeChoice, *, cache_dir: Path) -> Breaking:  # noqa: ARG001
+    def choose_runtime(model: Model, _choice: RuntimeChoice, *, cache_dir: Path) -> Breaking:
         runtime = Breaking(model)
         runtime.pictures_left = pictures
         return runtime
