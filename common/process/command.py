@@ -15,8 +15,10 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from typer.core import TyperGroup
 
 from common.errors import EnrichmentError, cause
+from common.process.foreign_text import visible
 
 _URL = re.compile(r"\b([a-z][a-z0-9+.-]*://)([^\s\"'<>]+)", re.IGNORECASE)
+_OF_LINES = ("exception", "stack")  # fields of the log
 INTERRUPTED = 130  # as a shell reports a command that ended by Ctrl-C
 
 
@@ -34,14 +36,16 @@ def configure_logging(*, json: bool | None = None) -> None:
         structlog.processors.format_exc_info,
         _hide_secrets,
     ]
-    renderer: Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    renderers: list[Processor] = (
+        [structlog.processors.JSONRenderer()]  # which writes control characters out
+        if as_json
+        else [_show_controls, structlog.dev.ConsoleRenderer()]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     logging.captureWarnings(capture=True)
@@ -77,6 +81,15 @@ def _hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def _show_controls(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Write control characters out; a text of several lines stays one line but in a traceback."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            shown = visible(value)
+            event[name] = shown if name in _OF_LINES else shown.replace("\n", "\\n")
+    return event
+
+
 class _CommandGroup(TyperGroup):
     """Commands whose expected errors end with a message and no traceback."""
 
@@ -108,5 +121,5 @@ def command_group(help_text: str) -> typer.Typer:
 
 def fail(message: str, exit_code: int) -> NoReturn:
     """End the command with a message on standard error."""
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201 - the one place for last words
+    print(f"error: {visible(message)}", file=sys.stderr)  # noqa: T201 - the one place for last words
     raise typer.Exit(exit_code)

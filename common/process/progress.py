@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,6 +14,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+from common.process.console import SafeConsole
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -55,7 +56,7 @@ class ProgressReport:
 
 
 class _Lines(ProgressReport):
-    def __init__(self, title: str, total: int | None, console: Console) -> None:
+    def __init__(self, title: str, total: int | None, console: SafeConsole) -> None:
         super().__init__(title, total)
         self._console = console
         self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
@@ -70,7 +71,7 @@ class _Lines(ProgressReport):
             return
         self._printed = self.done
         self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-        self._console.print(self.line(), highlight=False, soft_wrap=True, markup=False)
+        self._console.print(self.line(), highlight=False, soft_wrap=True)
 
 
 class _Bar(ProgressReport):
@@ -86,7 +87,7 @@ class _Bar(ProgressReport):
 @contextmanager
 def progress(title: str, total: int | None = None) -> Iterator[ProgressReport]:
     """Report on work of `total` units (None: unknown) until the block ends."""
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     if not console.is_terminal:
         lines = _Lines(title, total, console)
         try:
@@ -96,13 +97,13 @@ def progress(title: str, total: int | None = None) -> Iterator[ProgressReport]:
         return
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=console) as bar:
         yield _Bar(title, total, bar)

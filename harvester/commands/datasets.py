@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from common.errors import UsageError
 from common.process.command import command_group
+from common.process.console import SafeConsole
 from common.store.session import open_store
 from harvester.datasets.counts import count_dataset
 from harvester.datasets.operations import (
@@ -42,7 +41,7 @@ def list_() -> None:
         counts = (dataset.records, dataset.categories, dataset.pictures)
         made = f"{dataset.created_at.astimezone():%Y-%m-%d %H:%M}"
         table.add_row(dataset.name, *(f"{count:,}" for count in counts), made)
-    Console().print(table)
+    SafeConsole().print(table)
 
 
 @datasets.command()
@@ -57,7 +56,7 @@ def show(
     Example: harvester datasets show dataset_3000 --plot dataset_3000.png
     """
     counts = count_dataset(open_store(), name)
-    Console().print(f"{name}: {counts.records:,} records", markup=False)
+    SafeConsole().print(f"{name}: {counts.records:,} records")
     _print_counts("category", counts.categories, counts.records)
     _print_counts("data provider", counts.providers, counts.records)
     _print_counts("rights", counts.rights, counts.records)
@@ -109,9 +108,7 @@ def split(
 def remove(name: Name) -> None:
     """Remove a dataset and the progress of its harvest; its records and pictures stay."""
     records = remove_dataset(open_store(), name)
-    Console().print(
-        f"Removed dataset {name}. Its {records:,} records stay in the store.", markup=False
-    )
+    SafeConsole().print(f"Removed dataset {name}. Its {records:,} records stay in the store.")
 
 
 def _parts(names: str, fractions: str) -> dict[str, Decimal]:
@@ -128,14 +125,14 @@ def _parts(names: str, fractions: str) -> dict[str, Decimal]:
 
 
 def _tell(name: str, records: int) -> None:
-    Console().print(f"Dataset {name} has {records:,} records.", markup=False)
+    SafeConsole().print(f"Dataset {name} has {records:,} records.")
 
 
 def _print_counts(title: str, counts: Mapping[str, int], records: int) -> None:
     table = Table(title, "records", "share")
     for name, count in islice(counts.items(), _ROWS):
-        table.add_row(escape(name), f"{count:,}", f"{count / records:.1%}")
+        table.add_row(name, f"{count:,}", f"{count / records:.1%}")
     if (hidden := len(counts) - _ROWS) > 0:
         others = sum(counts.values()) - sum(islice(counts.values(), _ROWS))
         table.add_row(f"{hidden:,} others", f"{others:,}", "")
-    Console().print(table)
+    SafeConsole().print(table)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from common.errors import EnrichmentError
 from common.fetch.download import CONNECTIONS
+from common.process.console import SafeConsole
 from common.process.settings import ImageSettings
 from common.store.session import open_store
 from common.store.tables import ImageState, PictureChoice
@@ -92,14 +92,14 @@ def _show_hosts(reports: Sequence[HostReport]) -> None:
             _moment(report.again_from),
             report.advice,
         )
-    Console().print(table)
+    SafeConsole().print(table)
 
 
 def _show_counts(counts: Sequence[PictureCount]) -> None:
     table = Table("state", "source or reason", "records", "again from")
     for count in counts:
         table.add_row(count.state, count.why, f"{count.records:,}", _moment(count.again_from))
-    Console().print(table)
+    SafeConsole().print(table)
     if not any(count.state == ImageState.STORED for count in counts):
         raise EnrichmentError(
             "No picture was stored. The table has the reasons; --report has them by host."

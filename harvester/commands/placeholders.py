@@ -3,9 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from common.process.console import SafeConsole
 from common.store.session import open_store
 from common.store.tables import Verdict
 from harvester.pictures.placeholders import judge, judged_pictures
@@ -34,4 +34,4 @@ def placeholders(
         table.add_column(column, overflow="fold")  # to be copied
     for judged in judged_pictures(engine):
         table.add_row(judged.verdict, f"{judged.records:,}", judged.sha256, judged.example)
-    Console().print(table)
+    SafeConsole().print(table)

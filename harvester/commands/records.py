@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from common.errors import ApiError, EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi
 from common.europeana.record_ids import open_list, read_list
 from common.europeana.vocabulary import load_vocabulary
+from common.process.console import SafeConsole
 from common.process.settings import ApiSettings
 from common.store.session import open_store
 from harvester.commands.options import DatasetName, VocabJson
@@ -152,7 +152,7 @@ def _report_categories(outcomes: Sequence[CategoryOutcome]) -> None:
     table = Table("category", "taken", "with this label", "remark")
     for outcome in outcomes:
         table.add_row(outcome.label, f"{outcome.taken:,}", f"{outcome.labelled:,}", outcome.remark)
-    Console().print(table)
+    SafeConsole().print(table)
     if failed := [outcome for outcome in outcomes if outcome.failed]:
         raise ApiError(
             f"{len(failed)} of {len(outcomes)} categories failed, the first with: "
@@ -169,7 +169,7 @@ def _report_lines(outcome: GivenOutcome, report: Path) -> None:
             table.add_row(f"{count:,}", name, meaning)
     table.add_section()
     table.add_row(f"{outcome.lines.total():,}", "in all", f"{report} has the outcome of each")
-    console = Console()
+    console = SafeConsole()
     console.print(table)
     if outcome.moved:
         console.print(f"Lines with a former ID of a record that Europeana moved: {outcome.moved:,}")
@@ -178,13 +178,13 @@ def _report_lines(outcome: GivenOutcome, report: Path) -> None:
 
 
 def _report_update(outcome: UpdateOutcome) -> None:
-    console = Console(highlight=False)
+    console = SafeConsole(highlight=False)
     console.print(
         f"{outcome.read:,} records read again: {outcome.changed:,} changed, "
         f"{len(outcome.moved):,} moved, {len(outcome.gone):,} gone; "
         f"{outcome.lost_labels:,} labels lost."
     )
     for record_id in outcome.gone[:SHOWN]:
-        console.print(f"  gone: {record_id}", markup=False)
+        console.print(f"  gone: {record_id}")
     if more := outcome.gone[SHOWN:]:
         console.print(f"  and {len(more):,} more")

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from common.errors import EnrichmentError
 from common.europeana.vocabulary import load_vocabulary
+from common.process.console import SafeConsole
 from common.store.session import open_store
 from harvester.commands.options import DatasetName, VocabJson
 from harvester.tables.csv_export import export_dataset
@@ -66,7 +66,7 @@ def import_table(
 
 
 def _report_fates(outcome: ImportOutcome, plan: TableImport) -> None:
-    console = Console()
+    console = SafeConsole()
     fates = Table("fate", "lines")
     for fate in FATES:
         fates.add_row(fate, f"{outcome.fates[fate]:,}")
@@ -81,7 +81,7 @@ def _report_fates(outcome: ImportOutcome, plan: TableImport) -> None:
         console.print(f"{outcome.moved:,} lines have a former ID of a record.")
     if outcome.usable:
         console.print(f"Dataset {plan.name} has {outcome.records:,} records now.")
-    console.print(f"The fate of each line is in {plan.report}", soft_wrap=True, markup=False)
+    console.print(f"The fate of each line is in {plan.report}", soft_wrap=True)
 
 
 def _frequent_first(finding: tuple[tuple[Fate, str, str], int]) -> tuple[int, int, str, str]:

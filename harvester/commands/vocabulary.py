@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from common.errors import EnrichmentError
 from common.europeana.entities import EntityApi
+from common.process.console import SafeConsole
 from common.process.settings import ApiSettings
 from harvester.commands.options import VocabJson
 from harvester.vocabulary_check import VocabularyFinding, check_vocabulary
@@ -45,9 +45,9 @@ def check(
 
 
 def _report(path: Path, findings: Sequence[VocabularyFinding]) -> None:
-    console = Console()
+    console = SafeConsole()
     if not findings:
-        console.print(f"{path}: nothing to change.", markup=False)
+        console.print(f"{path}: nothing to change.")
         return
     table = Table()
     for column in ("label", "concept", "finding", "what to do", "must change"):

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from common.process.console import SafeConsole
 from trainer.commands.options import (
     DataDir,
     DatasetName,
@@ -44,11 +44,11 @@ def evaluate(
     data = labelled_pictures(name, data_dir, vocabulary=vocabulary, kind=description.kind)
     runtime = TorchRuntime(opened.model)
     scores = evaluate_model(description, data, runtime.probabilities, batch_size=runtime.batch_size)
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     for table in evaluation_tables(scores):
         console.print(table)
     console.print(effect_table(scores.effects, title="What is written at the thresholds"))
     for part in scores.left_out:
         line = f"left out: {len(part.keys):,} x {part.reason}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True)
     typer.echo(json.dumps({"model": opened.title, **scores.to_json()}))

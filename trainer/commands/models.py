@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from common.process.command import command_group
+from common.process.console import SafeConsole
 from common.process.settings import ModelSettings
 from trainer.commands.options import (
     DataDir,
@@ -45,7 +45,7 @@ def list_(as_json: AsJson = False) -> None:
             *(f"{on}/{len(model.labels) - on}", each.trained_on, each.promoted),
             style="bold" if model.stage == "active" else "",
         )
-    Console().print(table)
+    SafeConsole().print(table)
 
 
 @models.command()
@@ -72,7 +72,7 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
     for label, uri in zip(each.description.labels, each.description.concept_uris, strict=True):
         threshold = each.description.thresholds[uri]
         table.add_row(label, "off" if threshold is None else f"{threshold:.3f}", uri)
-    Console().print(table)
+    SafeConsole().print(table)
 
 
 @models.command()

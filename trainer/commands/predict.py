@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from common.process.console import SafeConsole
 from trainer.commands.options import ModelReference, open_model
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # categories of a picture; those that reach their threshold are always shown
 
-out = Console(highlight=False, soft_wrap=True)
+out = SafeConsole(highlight=False, soft_wrap=True)
 
 
 def predict(
@@ -87,12 +87,13 @@ def _print(each: "Classified | Unreadable", description: "Description") -> None:
     from trainer.scoring.evaluate import Unreadable
 
     if isinstance(each, Unreadable):
-        out.print(f"[red]{escape(str(each.path))}: {escape(each.reason)}[/]")
+        out.print(f"{each.path}: {each.reason}", style="red")
         return
-    out.print(f"[bold]{escape(str(each.path))}[/]")
+    out.print(str(each.path), style="bold")
     for rank, row in enumerate(_categories(each, description)):
         if rank < SHOWN or row["passes"]:
             threshold = row["threshold"]
             needed = "switched off" if threshold is None else f"written from {threshold:.3f}"
-            mark = "[green]✓[/]" if row["passes"] else " "
-            out.print(f"  {mark} {row['probability']:.3f} {row['label']} [dim]({needed})[/]")
+            mark = ("✓", "green") if row["passes"] else " "
+            named = f" {row['probability']:.3f} {row['label']} "
+            out.print(Text.assemble("  ", mark, named, (f"({needed})", "dim")))

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from common.errors import UsageError
+from common.process.console import SafeConsole
 from trainer.commands.options import Precision, SavingDir
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def print_promotion(promotion: "Promotion", *, by: str) -> None:
     """Print the effect of the thresholds; `by` says on which predictions they were chosen."""
     from trainer.scoring.thresholds import effect_table
 
-    console = Console()
+    console = SafeConsole()
     console.print(effect_table(promotion.effects, title=f"Thresholds, by {by}"))
     off = [label for label, each in promotion.effects.items() if each.threshold is None]
     if off:
@@ -69,4 +69,4 @@ def print_promotion(promotion: "Promotion", *, by: str) -> None:
 
 def print_end(line: str) -> None:
     """Print a line without wrapping it."""
-    Console().print(line, markup=False, highlight=False, soft_wrap=True)
+    SafeConsole().print(line, highlight=False, soft_wrap=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from common.errors import UsageError
+from common.process.console import SafeConsole
 from trainer.commands.options import SavingDir, with_training_settings
 from trainer.settings import NO_WEIGHTS, RecipeName, TrainingSettings, recipe
 
@@ -64,7 +64,7 @@ def train(
         summary = _train_from_store(name, settings, experiment, way)
     elif data_dir is not None:
         data = folder_data(data_dir, load_vocabulary(vocab_json))
-        summary = cross_validate(data, settings, experiment, Console(), way)
+        summary = cross_validate(data, settings, experiment, SafeConsole(), way)
     _print_end(summary, experiment)
 
 
@@ -100,7 +100,7 @@ def _train_from_store(
 
     engine = open_store()
     data = dataset_data(engine, name, ImageSettings.read().image_dir, settings.kind)
-    summary = cross_validate(data, settings, experiment, Console(), way)
+    summary = cross_validate(data, settings, experiment, SafeConsole(), way)
     record_run(engine, experiment, summary, fingerprint=data.fingerprint)
     engine.dispose()
     return summary
@@ -109,7 +109,7 @@ def _train_from_store(
 def _print_end(summary: "Summary", experiment: "Experiment") -> None:
     from trainer.report.page import category_table, overall_table
 
-    console = Console()
+    console = SafeConsole()
     console.print(category_table(summary))
     console.print(overall_table(summary))
     console.print(
@@ -117,6 +117,5 @@ def _print_end(summary: "Summary", experiment: "Experiment") -> None:
         f"{experiment.folder}/split_*/heatmaps\n"
         f"Next: trainer promote {experiment.name}",
         highlight=False,
-        markup=False,
         soft_wrap=True,
     )

@@ -11,9 +11,9 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from common.errors import DatasetError, UsageError
+from common.process.console import SafeConsole
 from trainer.data.cache import CachedData, cached
 from trainer.data.dataset import Example, TrainingData
 from trainer.data.near_duplicates import group_near_duplicates
@@ -151,7 +151,7 @@ def list_near_duplicates(data: TrainingData, groups: Indices) -> tuple[NearDupli
 
 
 def show_findings(
-    data: TrainingData, near_duplicates: Sequence[NearDuplicate], console: Console
+    data: TrainingData, near_duplicates: Sequence[NearDuplicate], console: SafeConsole
 ) -> None:
     """Print a line for each finding: how many examples, and the first of them."""
     found = {f"left out, {part.reason}": list(part.keys) for part in data.left_out}
@@ -162,7 +162,6 @@ def show_findings(
         console.print(
             f"  {len(examples):,} x {finding}: {', '.join(examples[:SHOWN])}{more}",
             highlight=False,
-            markup=False,
             soft_wrap=True,
         )
 
@@ -202,7 +201,7 @@ class Prepared:
 
 
 def prepare(
-    data: TrainingData, settings: TrainingSettings, cache_folder: Path, console: Console
+    data: TrainingData, settings: TrainingSettings, cache_folder: Path, console: SafeConsole
 ) -> Prepared:
     """Check the data, decode its pictures, assign the folds, and print the findings.
 

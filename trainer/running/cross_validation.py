@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from common.process.console import SafeConsole
 from common.process.progress import ProgressReport, progress
 from common.vision.network import pick_device
 from trainer.data.dataset import TrainingData
@@ -42,7 +42,7 @@ def cross_validate(
     data: TrainingData,
     settings: TrainingSettings,
     experiment: Experiment,
-    console: Console,
+    console: SafeConsole,
     way: Way = run_in_sequence,
 ) -> Summary:
     """Train and test every fold that an earlier run has not finished.
@@ -70,7 +70,7 @@ def cross_validate(
     return summary
 
 
-def _begin(assignment: Assignment, console: Console) -> None:
+def _begin(assignment: Assignment, console: SafeConsole) -> None:
     """Write all that a process needs to run a fold, and print what will be trained."""
     data, settings, experiment = assignment.data, assignment.settings, assignment.experiment
     _, weights = start_classifier(settings, classes=len(data.categories), fold=0)
@@ -82,14 +82,15 @@ def _begin(assignment: Assignment, console: Console) -> None:
 
 
 def _print_start(
-    data: TrainingData, settings: TrainingSettings, *, weights: str, to: Console
+    data: TrainingData, settings: TrainingSettings, *, weights: str, to: SafeConsole
 ) -> None:
     counts = zip(data.categories, data.counts, strict=True)
     listed = ", ".join(f"{category} {count:,}" for category, count in counts)
-    source = escape(data.source)
-    to.print(f"[bold]{source}[/]: {len(data.examples):,} pictures ({listed})", soft_wrap=True)
-    network = f"{settings.architecture}[/] at {settings.input_size} px"
-    to.print(f"[bold]{network}; weights: {escape(weights)}", soft_wrap=True)
+    pictures = Text.assemble((data.source, "bold"), f": {len(data.examples):,} pictures ({listed})")
+    to.print(pictures, soft_wrap=True)
+    network = (settings.architecture, "bold")
+    at = f" at {settings.input_size} px; weights: {weights}"
+    to.print(Text.assemble(network, at), soft_wrap=True)
 
 
 def _line(result: FoldResult) -> str:

@@ -88,3 +88,9 @@ def test_help_is_at_hand(arguments):
     result = outcome_of(lambda: None, *arguments)
     assert result.exit_code == 0
     assert "Usage" in result.stdout
+
+
+def test_last_words_order_nothing_on_a_terminal():
+    result = outcome_of(raising(UsageError("No museum \x1b]0;owned\x07\x1b[2J.")))
+    assert "\x1b" not in result.stderr
+    assert r"No museum \x1b]0;owned\x07\x1b[2J." in result.stderr

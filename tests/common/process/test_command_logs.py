@@ -77,3 +77,24 @@ def test_no_line_holds_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_urls_lose_what_may_be_secret(text: str, clean: str) -> None:
     assert without_secrets(text) == clean
+
+
+def test_a_log_on_a_terminal_shows_what_would_order_something(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hostile = "x\x1b]0;owned\x07\x1b[2J\x9b2J\u202e\n2026-01-01 [info] forged"
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure_logging(json=False)
+    try:
+        structlog.get_logger().warning(hostile, provider=hostile, names=[hostile])
+        logging.getLogger("library").warning("said %s", hostile)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.captureWarnings(capture=False)
+        structlog.reset_defaults()
+    written = capsys.readouterr().err
+    assert written.count("\n") == 2
+    assert not any(sign in written for sign in ("\x1b]", "\x1b[2J", "\x07", "\x9b", "\u202e"))
+    assert r"x\x1b]0;owned\x07\x1b[2J" in written

@@ -218,3 +218,20 @@ def test_without_matplotlib_the_extra_to_install_is_named(described, monkeypatch
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     ended = described("datasets", "show", "a", "--plot", "a.png", exit_code=2)
     assert "pip install 'europeana-image-enrichment[plot]'" in ended.stderr
+
+
+HOSTILE = "Mus\x1b]0;owned\x07eum\x1b[2J [/x] \u202elive"
+
+
+def test_names_of_strangers_order_nothing_on_a_terminal(harvester):
+    store(harvester, "a", {"/1/a": "map"})
+    with harvester.engine.begin() as connection:
+        url = "https://h\x1b[2Jost[blink]/a.jpg"
+        columns = ("id", "data_provider", "rights", "media_url")
+        rows = [("/1/a", HOSTILE, HOSTILE, url)]
+        upsert(connection, Record.__table__, columns, rows, update=columns[1:])
+    shown = harvester("datasets", "show", "a").stdout
+    assert r"Mus\x1b]0;owned\x07eum\x1b[2J [/x] \u202elive" in shown
+    shown += harvester("images", "--name", "a", "--report").stdout
+    assert r"h\x1b[2jost[blink]" in shown
+    assert not any(sign in shown for sign in "\x1b\x07\u202e")
