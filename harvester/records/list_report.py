@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from common.errors import EnrichmentError, UsageError
+from common.process.foreign_text import guard_row, unguard_cell
 
 LineOutcome = Literal[
     "labelled", "unlabelled", "several", "no_picture", "duplicate", "deleted", "unknown",
@@ -59,7 +60,7 @@ class ListReport:
             for number, row in enumerate(rows, start=1):
                 if len(row) != len(COLUMNS) or row[0] != str(number):
                     raise self._not_ours(number + 1)
-                yield LineFate(number, *row[1:])
+                yield LineFate(number, *map(unguard_cell, row[1:]))
 
     def _not_ours(self, line: int) -> UsageError:
         return UsageError(
@@ -80,7 +81,7 @@ class ListReport:
 
     def _write(self, rows: Iterable[tuple[object, ...]]) -> None:
         with self.path.open("a", encoding="utf-8", newline="") as stream:
-            csv.writer(stream, lineterminator="\n").writerows(rows)
+            csv.writer(stream, lineterminator="\n").writerows(map(guard_row, rows))
             stream.flush()
             os.fsync(stream.fileno())
 

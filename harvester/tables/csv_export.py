@@ -1,14 +1,17 @@
 """Datasets in the table format of the 2021 pilot: a line for each record, with all its labels."""
 
 import csv
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection, Engine, text
 
 from common.europeana.record_ids import item_uri
-from common.files import output_stream
+from common.files import STANDARD_OUTPUT, output_stream
+from common.process.foreign_text import guard_cell, visible
 from common.process.progress import progress
 from common.store.records import find_dataset
+from common.store.session import allow_pauses
 from harvester.datasets.operations import count_records
 
 COLUMNS = ("category", "skos_concept", "URI", "URL", "ID")
@@ -32,6 +35,9 @@ _ITEMS = text("""
 def export_dataset(engine: Engine, name: str, target: str) -> int:
     """Write a dataset as CSV to a file (all of it, or no file), or to standard output (`-`).
 
+    A cell that a spreadsheet would read as a formula gets an apostrophe before it, which an import
+    takes off again. On a terminal control characters are written out.
+
     Returns:
         The number of records written.
 
@@ -39,14 +45,16 @@ def export_dataset(engine: Engine, name: str, target: str) -> int:
         UsageError: there is no such dataset.
         EnrichmentError: the file cannot be written.
     """
+    shown = _cell_for(target)
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)
         total = count_records(connection, dataset)
+        allow_pauses(connection)  # whoever reads the output may be slow
         with output_stream(target) as stream, progress("export", total) as report:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(COLUMNS)
             for line in _lines(connection, dataset):
-                writer.writerow(line)
+                writer.writerow([shown(cell) for cell in line])
                 report.advance()
     return total
 
@@ -58,3 +66,9 @@ def _lines(connection: Connection, dataset: int) -> Iterator[tuple[str, ...]]:
     for row in rows:
         uri = item_uri(row.record_id)
         yield (row.labels, row.concepts, uri, row.media_url, row.record_id)
+
+
+def _cell_for(target: str) -> Callable[[str], object]:
+    if target == STANDARD_OUTPUT and sys.stdout.isatty():
+        return lambda cell: guard_cell(visible(cell))
+    return guard_cell

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
 from common.files import output_stream
+from common.process.foreign_text import guard_row
 from common.process.progress import progress
 from common.store.bulk import copy_rows, upsert
 from common.store.tables import Concept
@@ -112,7 +113,7 @@ def _accounted(
         outcome.fates[row.fate] += 1
         outcome.findings.update({(row.fate, each.column, each.what) for each in row.findings})
         for each in row.findings:
-            writer.writerow((row.line, row.fate, each.column, str(each)))
+            writer.writerow(guard_row((row.line, row.fate, each.column, str(each))))
         if not row.findings:
             writer.writerow((row.line, row.fate, "", ""))
         yield row

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from common.errors import UsageError
+from common.process.foreign_text import unguard_cell
 
 MAX_ROW = 100_000  # characters; the csv module refuses cells of more than 131,072
 
@@ -51,7 +52,7 @@ def _next_row(reader: Iterator[list[str]], lines: "_Lines") -> TableRow | None:
         if lines.ended:
             raise lines.error("a quote that begins here is never closed", first) from error
         return TableRow(first, (), f"{error}; expected every quote within a quoted cell doubled")
-    return None if cells is None else TableRow(first, tuple(cells))
+    return None if cells is None else TableRow(first, tuple(map(unguard_cell, cells)))
 
 
 class _Lines:

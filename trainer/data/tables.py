@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from common.errors import ModelError
 from common.files import write_atomically
+from common.process.foreign_text import guard_row, unguard_cell
 
 
 def write_table(path: Path, rows: Iterable[Sequence[Any]]) -> None:
@@ -25,7 +26,7 @@ def write_table(path: Path, rows: Iterable[Sequence[Any]]) -> None:
 def as_csv(rows: Iterable[Sequence[Any]]) -> str:
     """Rows as text, a line for each."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    csv.writer(buffer, lineterminator="\n").writerows(map(guard_row, rows))
     return buffer.getvalue()
 
 
@@ -37,7 +38,7 @@ def read_table(path: Path) -> list[list[str]]:
         ValueError, csv.Error: the file is damaged.
     """
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
+        rows = [[unguard_cell(cell) for cell in row] for row in csv.reader(file)]
     if not rows:
         raise ValueError("it is empty")
     for number, row in enumerate(rows, start=1):

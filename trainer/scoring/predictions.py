@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from common.process.foreign_text import unguard_cell
 from common.vision.kinds import Kind
 from trainer.data.tables import as_csv, read_table, write_table
 
@@ -98,4 +99,4 @@ def cell_of(chosen: Iterable[bool], categories: tuple[str, ...]) -> str:
 
 def labels_in(cell: str) -> list[str]:
     """The categories in a cell that `cell_of` made."""
-    return next(csv.reader([cell]), [])
+    return [unguard_cell(label) for label in next(csv.reader([cell]), [])]

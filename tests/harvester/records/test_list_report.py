@@ -1,5 +1,6 @@
 """The report on a list, from which a later run continues."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,11 @@ import pytest
 from common.errors import UsageError
 from harvester.records.list_report import LineFate, ListReport
 
+FORMULA = '=HYPERLINK("http://evil.example";"click")'
 FATES = [
     LineFate(1, "/1/a", "/1/a", "labelled"),
     LineFate(2, 'odd, "text"\n', "", "rejected", "no record ID"),
+    LineFate(3, FORMULA, "", "rejected", f"no record ID in {FORMULA}"),
 ]
 
 
@@ -21,6 +24,12 @@ def path(tmp_path: Path) -> Path:
 def test_rows_come_back_as_they_were_written(path):
     ListReport(path).append(FATES)
     assert list(ListReport(path).fates()) == FATES
+
+
+def test_no_cell_is_a_formula_for_a_spreadsheet(path):
+    ListReport(path).append(FATES)
+    with path.open(newline="") as stream:
+        assert not any(cell.startswith("=") for row in csv.reader(stream) for cell in row)
 
 
 def test_a_row_that_a_crash_cut_short_is_removed(path):

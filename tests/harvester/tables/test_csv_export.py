@@ -6,6 +6,7 @@ import pytest
 from common.store.bulk import upsert
 from common.store.tables import Concept, DatasetItem, Record
 from harvester.datasets.operations import ensure_dataset
+from harvester.tables.rows import read_rows
 
 HEADER = "category,skos_concept,URI,URL,ID"
 MAP, TOY = "http://data.europeana.eu/concept/43", "http://data.europeana.eu/concept/56"
@@ -42,6 +43,23 @@ def test_the_table_has_the_form_of_the_pilot_in_the_order_of_ids(harvester, data
         ["map", MAP, f"{item}/10/a", "http://x.org/2", "/10/a"],
         ["map", MAP, f"{item}/2/b", "", "/2/b"],
     ]
+
+
+def test_a_formula_in_an_address_is_a_text_for_a_spreadsheet(harvester, dataset):
+    with harvester.engine.begin() as connection:
+        formula = '=HYPERLINK("http://evil.example")'
+        upsert(
+            connection,
+            Record.__table__,
+            ("id", "media_url"),
+            [("/2/b", formula)],
+            update=("media_url",),
+        )
+    harvester("export", "--name", "d", "d.csv")
+    with (harvester.folder / "d.csv").open(newline="") as stream:
+        rows = list(csv.reader(stream))
+    assert rows[-1][3] == f"'{formula}"
+    assert list(read_rows(harvester.folder / "d.csv"))[-1].cells[3] == formula
 
 
 def test_standard_output_gets_the_same_and_nothing_else(harvester, dataset):

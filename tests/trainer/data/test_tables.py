@@ -7,13 +7,20 @@ import pytest
 from common.errors import ModelError
 from trainer.data.tables import parsing, read_records, read_table, write_table
 
-ROWS = [["example", "reason"], ["a,b", 'said "no"'], ["line\nbreak", "é"]]
+FORMULA = '=HYPERLINK("http://evil.example")'
+ROWS = [["example", "reason"], ["a,b", 'said "no"'], ["line\nbreak", "é"], [FORMULA, "-1.5"]]
 
 
 def test_a_table_comes_back(tmp_path: Path) -> None:
     write_table(tmp_path / "table.csv", ROWS)
     assert read_table(tmp_path / "table.csv") == ROWS
     assert read_records(tmp_path / "table.csv")[0] == {"example": "a,b", "reason": 'said "no"'}
+
+
+def test_no_cell_is_a_formula_for_a_spreadsheet(tmp_path: Path) -> None:
+    write_table(tmp_path / "table.csv", ROWS)
+    assert f"'{FORMULA}" in (tmp_path / "table.csv").read_text().replace('""', '"')
+    assert ",-1.5" in (tmp_path / "table.csv").read_text()
 
 
 @pytest.mark.parametrize(
