@@ -1,20 +1,40 @@
-"""The way to the store: one engine a process, checked once to be reachable and to serve it."""
+"""The way to the store: one engine a process, checked once to be reachable and to serve it.
+
+Every transaction has time limits: for locks that it waits for, and for pauses between its
+statements. So a process that was stopped in a transaction holds its locks for a minute, not for
+ever. The limits are set in each transaction, since PgBouncer, where it lends a connection for a
+transaction, knows neither start-up options nor settings of a session. A COPY that waits for slow
+input is no pause: it is at work.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select
 from sqlalchemy.exc import OperationalError
 
 from common.errors import StoreError, cause
+from common.process.database_trouble import is_there, trouble
 from common.process.service_urls import check_service_url, shown
 from common.process.settings import StoreSettings
 from common.store.tables import SchemaCompatibility
 
+CONNECTIONS = 15  # at most, of a process that does not say how many it needs
 CONNECT_TIMEOUT = 10  # seconds
+LONGEST_PAUSE = 6 * 3600.0  # seconds, where pauses are expected
+# A server that vanished without a word is noticed within a minute.
+_NETWORK = {
+    "keepalives": 1,
+    "keepalives_idle": 20,  # seconds
+    "keepalives_interval": 10,  # seconds
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
+_PLAIN = {"stream_results": False, "yield_per": None}  # of a statement that returns nothing
 _SCHEMES, _EXAMPLE = ("postgresql", "postgres"), "postgresql://user:password@host/database"
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -30,8 +50,28 @@ def store_url(settings: StoreSettings) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg2")
 
 
-def open_store(settings: StoreSettings | None = None) -> Engine:
+@dataclass(frozen=True, kw_only=True)
+class TimeLimits:
+    """Seconds that a transaction may wait for a lock, and pause between two statements."""
+
+    lock: float = 20.0
+    pause: float = 60.0
+
+
+LIMITS = TimeLimits()
+
+
+def open_store(
+    settings: StoreSettings | None = None,
+    *,
+    limits: TimeLimits | None = None,
+    connections: int = CONNECTIONS,
+) -> Engine:
     """An engine on a store whose schema serves this program.
+
+    Args:
+        limits: those of every transaction.
+        connections: how many the engine opens at most; who needs one more waits for it.
 
     Raises:
         UsageError: DATABASE_URL is missing or malformed.
@@ -41,11 +81,40 @@ def open_store(settings: StoreSettings | None = None) -> Engine:
     engine = create_engine(
         url,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "image-enrichment"},
+        pool_size=connections,
+        max_overflow=0,
+        connect_args=_NETWORK
+        | {"connect_timeout": CONNECT_TIMEOUT, "application_name": "image-enrichment"},
     )
+    _limit_transactions(engine, limits or LIMITS)
     with store_errors(url), engine.connect() as connection:
         check_schema(connection)
     return engine
+
+
+def _limit_transactions(engine: Engine, limits: TimeLimits) -> None:
+    statement = f"SET LOCAL lock_timeout = {_milliseconds(limits.lock)}; {_pause(limits.pause)}"
+
+    @event.listens_for(engine, "begin")
+    def limit(connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql(statement, execution_options=_PLAIN)
+
+
+def allow_pauses(connection: Connection) -> None:
+    """Let the transaction wait for hours between two statements: for a reader, or for files.
+
+    Only for transactions that hold no lock for which others wait.
+    """
+    connection.exec_driver_sql(_pause(LONGEST_PAUSE), execution_options=_PLAIN)
+
+
+def _pause(seconds: float) -> str:
+    return f"SET LOCAL idle_in_transaction_session_timeout = {_milliseconds(seconds)}"
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))  # 0 would be no limit
 
 
 def check_schema(connection: Connection) -> None:
@@ -92,14 +161,18 @@ def _check_still_served(connection: Connection, found: str, known: str) -> None:
 
 @contextmanager
 def store_errors(url: URL) -> Iterator[None]:
-    """Turn the driver's connection errors into a StoreError without the password.
+    """Turn the driver's errors into a StoreError without the password.
 
     Raises:
-        StoreError: Postgres cannot be reached.
+        StoreError: Postgres cannot be reached, or another process holds a lock for too long.
     """
     try:
         yield
     except OperationalError as error:
+        if is_there(error):
+            raise StoreError(
+                f"Postgres at {_shown(url)} was asked, but {trouble(error)}."
+            ) from error
         raise StoreError(f"Postgres at {_shown(url)} cannot be reached: {cause(error)}") from error
 
 

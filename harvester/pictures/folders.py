@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 from common.errors import EnrichmentError
 from common.files import replacing
 from common.store.records import find_dataset
+from common.store.session import allow_pauses
 from harvester.pictures.files import remove_stale_files
 
 LONGEST_NAME = 200  # characters; file systems allow 255
@@ -47,6 +48,7 @@ def place_pictures(engine: Engine, name: str, *, image_dir: Path, saving_dir: Pa
     placed = 0
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)
+        allow_pauses(connection)  # the disk may be slow
         rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(
             _PLACES, {"dataset": dataset}
         )

@@ -25,6 +25,7 @@ from common.process.progress import progress
 from common.process.settings import ImageSettings
 from common.reasons import Reason
 from common.store.records import find_dataset
+from common.store.session import allow_pauses
 from common.store.tables import PictureChoice
 from harvester.pictures.files import PictureFile, PictureFolder, remove_stale_files
 from harvester.pictures.placeholders import Placeholders
@@ -98,6 +99,7 @@ def harvest_pictures(
 def _forget_vanished(engine: Engine, dataset: int, folder: PictureFolder) -> None:
     """Mark stored pictures whose files are gone, so that they are fetched again."""
     with engine.connect() as connection:
+        allow_pauses(connection)  # the disk may be slow
         stored = connection.execution_options(yield_per=5000)
         paths = stored.scalars(_STORED_PATHS, {"dataset": dataset})
         missing = list(folder.missing(paths))

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, 
 from sqlalchemy.dialects.postgresql import insert
 
 from common.store.model_names import ModelName
+from common.store.session import allow_pauses
 from common.store.tables import Checkpoint, Concept, PromotedModel, TrainingRun
 from trainer.experiment import Experiment
 from trainer.scoring.metrics import Summary, members_of
@@ -89,6 +90,7 @@ def add_model(
     """
     with _changing(engine) as connection:
         promoted = _known(connection, model.sha256) or _next(connection, model.name)
+        allow_pauses(connection)  # the disk may be slow
         place(promoted.path)
         if promoted.is_new:
             _insert(connection, model, promoted)

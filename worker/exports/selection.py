@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
+from common.store.session import allow_pauses
 from common.store.tables import JobState
 from worker.enrich.heatmap_files import relative_path
 
@@ -112,6 +113,7 @@ def selected(engine: Engine, selection: Selection) -> Iterator[Iterator[Enrichme
     statement = text(f"{_COLUMNS} {_FROM} WHERE {conditions} {_IN_ORDER}")
     with engine.connect() as connection:
         _check(connection, selection)
+        allow_pauses(connection)  # whoever reads the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
         with streaming.execute(statement, asked) as rows:
             yield map(_fit_to_publish, rows)

@@ -16,6 +16,7 @@ from common.europeana.api import EuropeanaApi
 from common.fetch.shared_limits import SharedHostLimiter
 from common.pictures.decoders import Decoders
 from common.pictures.sources import PictureKinds
+from common.process.database_trouble import is_there, trouble
 from worker import metrics
 from worker.enrich.models import LoadedModel, ModelPool
 from worker.enrich.pipeline import MeteredFetcher, Pipeline
@@ -216,8 +217,8 @@ class EnrichmentService:
     def _give_back(self, lease: Lease, *, blameless: bool, delay_seconds: float = 0.0) -> None:
         try:
             chunks.give_back(self._engine, lease, blameless=blameless, delay_seconds=delay_seconds)
-        except OperationalError:
-            log.warning("the database is away; the chunk comes back when its lease has run out")
+        except OperationalError as error:
+            log.warning(f"{trouble(error)}; the chunk comes back when its lease has run out")
 
     @contextmanager
     def _given_back_on_failure(self, lease: Lease) -> Iterator[None]:
@@ -230,9 +231,9 @@ class EnrichmentService:
             self._give_back(lease, blameless=True)
             metrics.CHUNKS.labels("given_back").inc()
             log.info("chunk given back")
-        except OperationalError:
-            metrics.CHUNKS.labels("database_away").inc()
-            log.warning("the database is away; the chunk is tried again")
+        except OperationalError as error:
+            metrics.CHUNKS.labels("database_locked" if is_there(error) else "database_away").inc()
+            log.warning(f"{trouble(error)}; the chunk is tried again")
             self._give_back(lease, blameless=True, delay_seconds=STUMBLE_DELAY)
         except DeviceError as error:
             log.error(

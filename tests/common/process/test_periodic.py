@@ -2,9 +2,12 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+from psycopg2.errors import LockNotAvailable
 from sqlalchemy.exc import InterfaceError, OperationalError
 from structlog.testing import capture_logs
 
@@ -98,3 +101,75 @@ def test_that_the_database_is_away_is_said_once_until_it_is_back() -> None:
         thread.wait_for_call(5)
     assert [entry["log_level"] for entry in logs] == ["warning", "warning"]
     assert "the database is away" in logs[0]["event"]
+
+
+class _Refused(LockNotAvailable):
+    pgcode = "55P03"  # else known only of errors that came from a server
+
+
+def test_that_a_lock_is_held_is_not_called_away() -> None:
+    def act(number: int) -> None:
+        if number == 1:
+            raise OperationalError("", None, _Refused())
+
+    with capture_logs() as logs, running(Counting(act, interval=SHORT)) as thread:
+        thread.wait_for_call(2)
+    assert [entry["log_level"] for entry in logs] == ["warning"]
+    assert "holds a lock" in logs[0]["event"]
+    assert "away" not in logs[0]["event"]
+
+
+class Impatient(Counting):
+    stalled_after = 0.05
+
+
+def test_it_knows_when_it_last_did_its_work() -> None:
+    thread = Impatient(interval=SHORT)
+    assert thread.seconds_since_run == 0
+    with running(thread):
+        thread.wait_for_call(2)
+        assert thread.seconds_since_run < PATIENT
+        assert not Counting(interval=SHORT).is_stalled
+
+
+def test_a_call_that_does_not_end_stalls_it() -> None:
+    released = threading.Event()
+    with running(Impatient(lambda _: _wait(released), interval=SHORT)) as thread:
+        wait_until_stalled(thread)
+        released.set()
+        deadline = time.monotonic() + PATIENT
+        while thread.is_stalled:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("error", [ValueError(), OperationalError("", None, _Refused())])
+def test_calls_that_fail_stall_it(error: Exception) -> None:
+    def act(_: int) -> None:
+        raise error
+
+    with capture_logs(), running(Impatient(act, interval=SHORT)) as thread:
+        wait_until_stalled(thread)
+
+
+def test_a_database_that_is_away_does_not_stall_it() -> None:
+    def act(_: int) -> None:
+        raise OperationalError("", None, ValueError())
+
+    with capture_logs(), running(Counting(act, interval=SHORT)) as thread:
+        thread.wait_for_call(2)
+        thread._ran_at = time.monotonic() - 2 * thread.stalled_after
+        thread.wait_for_call(4)
+        assert thread.seconds_since_run > thread.stalled_after
+        assert not thread.is_stalled
+
+
+def wait_until_stalled(thread: PeriodicThread) -> None:
+    deadline = time.monotonic() + PATIENT
+    while not thread.is_stalled:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _wait(released: threading.Event) -> None:
+    assert released.wait(PATIENT)

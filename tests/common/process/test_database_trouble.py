@@ -1,0 +1,36 @@
+"""Errors of the database in words: away is said only where it is away."""
+
+import psycopg2
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from common.process.database_trouble import is_there, trouble
+from deploy.local import Services
+
+
+def refusal(url: str, limit: str) -> OperationalError:
+    """The error of waiting for a lock that another connection holds, past the limit."""
+    with psycopg2.connect(url) as holder, psycopg2.connect(url) as waiter:
+        holder.cursor().execute("SELECT pg_advisory_xact_lock(1)")
+        waiter.cursor().execute(f"SET {limit} = 50")
+        with pytest.raises(psycopg2.OperationalError) as caught:
+            waiter.cursor().execute("SELECT pg_advisory_xact_lock(1)")
+    return OperationalError("", None, caught.value)
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [("lock_timeout", "holds a lock"), ("statement_timeout", "cancelled a statement")],
+)
+def test_a_database_that_refuses_to_wait_is_there(database_url: str, limit: str, said: str) -> None:
+    error = refusal(database_url.replace("+psycopg2", ""), limit)
+    assert is_there(error)
+    assert said in trouble(error)
+
+
+def test_a_database_that_cannot_be_reached_is_away(services: Services) -> None:
+    with pytest.raises(psycopg2.OperationalError) as caught:
+        psycopg2.connect("host=127.0.0.1 port=1 dbname=nowhere")
+    error = OperationalError("", None, caught.value)
+    assert not is_there(error)
+    assert trouble(error) == "the database is away"
