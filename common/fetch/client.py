@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 from importlib.metadata import version
 from typing import Self
 
@@ -26,10 +26,10 @@ from common.fetch.connections import (
     IdleConnections,
     PinnedConnection,
     Transfer,
-    closed_on_error,
     guarded,
     new_connection,
 )
+from common.fetch.framing import FramedResponse
 from common.fetch.urls import CheckedUrl
 from common.process.settings import ImageSettings
 from common.reasons import Reason
@@ -142,7 +142,7 @@ class PictureFetcher:
         with _told_of(url):
             connection, response = self._ask(url, self._addresses(url, transfer), transfer)
             picture: Fetched | None = None
-            with closed_on_error(connection, response):
+            with _closed_on_error(connection, response):
                 if response.status == 200:
                     picture = self._picture(url, response, transfer)
                 self._finish(url, connection, response)
@@ -157,7 +157,7 @@ class PictureFetcher:
 
     def _ask(
         self, url: CheckedUrl, addresses: list[IPAddress], transfer: Transfer
-    ) -> tuple[PinnedConnection, HTTPResponse]:
+    ) -> tuple[PinnedConnection, FramedResponse]:
         """The head of the answer; an idle connection that turns out dead costs one more try."""
         idle = self._idle.take(url, addresses)
         if idle is not None:
@@ -174,8 +174,8 @@ class PictureFetcher:
         for address in addresses[:ADDRESSES_TRIED]:
             connection = new_connection(url, address, transfer, self._ssl_context)
             try:
-                with closed_on_error(connection):
-                    connection.connect()
+                with _closed_on_error(connection):
+                    connection.open()
             except ssl.SSLError:
                 raise
             except OSError as error:
@@ -184,7 +184,7 @@ class PictureFetcher:
                 return connection
         raise Reason.CONNECT.error("the host accepts no connection") from failure
 
-    def _picture(self, url: CheckedUrl, response: HTTPResponse, transfer: Transfer) -> Fetched:
+    def _picture(self, url: CheckedUrl, response: FramedResponse, transfer: Transfer) -> Fetched:
         refuse_encodings(response.headers)
         refuse_two_lengths(response.headers)
         announced = response.length or 0
@@ -208,14 +208,14 @@ class PictureFetcher:
             raise Reason.TOO_LARGE.error(f"more than {self.limits.max_bytes} bytes")
 
     def _finish(
-        self, url: CheckedUrl, connection: PinnedConnection, response: HTTPResponse
+        self, url: CheckedUrl, connection: PinnedConnection, response: FramedResponse
     ) -> None:
         """Keep the connection for the next picture when nothing of this one is left in it."""
         if response.length is not None and response.length <= DRAINED_BYTES:
             response.read(DRAINED_BYTES)
-        complete = response.isclosed()
+        reusable = response.left_nothing
         response.close()
-        if complete:
+        if reusable:
             self._idle.put(url, connection)
         else:
             connection.close()
@@ -232,12 +232,14 @@ def user_agent(contact: str) -> str:
     return f"{PRODUCT}/{version('europeana-image-enrichment')} (+{contact})"
 
 
-def _head(connection: PinnedConnection, url: CheckedUrl, headers: dict[str, str]) -> HTTPResponse:
-    with closed_on_error(connection):
+def _head(connection: PinnedConnection, url: CheckedUrl, headers: dict[str, str]) -> FramedResponse:
+    with _closed_on_error(connection):
         return connection.ask(url, headers)
 
 
-def _redirected(request: FetchRequest, response: HTTPResponse, transfer: Transfer) -> FetchRequest:
+def _redirected(
+    request: FetchRequest, response: FramedResponse, transfer: Transfer
+) -> FetchRequest:
     """The request that follows; raises what the status means when it is no redirect."""
     location = redirect_location(response.status, response.headers)
     if location is None:
@@ -249,6 +251,20 @@ def _redirected(request: FetchRequest, response: HTTPResponse, transfer: Transfe
         redirects_left=request.redirects_left - 1,
         seconds_left=transfer.seconds_left(),
     )
+
+
+@contextmanager
+def _closed_on_error(
+    connection: PinnedConnection, response: FramedResponse | None = None
+) -> Iterator[None]:
+    """A transfer that failed half-way leaves a connection that nothing else can use."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        if response is not None:
+            response.close()
+        raise
 
 
 @contextmanager

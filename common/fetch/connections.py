@@ -13,19 +13,21 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from common.errors import RecordError
 from common.fetch.addresses import IPAddress
+from common.fetch.framing import FramedResponse, said_unasked
 from common.fetch.urls import DEFAULT_PORTS, CheckedUrl
 from common.reasons import Reason
 
 SLICE_SECONDS = 0.5  # how late a limit or a cancellation may be noticed
 FRAMING_BYTES = 1_000_000  # allowance for headers and chunk sizes beside the body
+Receive = Callable[[Any, Any, Any], int]
+"""`recv_into` of a kind of socket: of the socket, into a buffer, so many bytes at most."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Transfer:
         """Count bytes and rate from here: a request is about to be sent."""
         self._started = time.monotonic()
         self._received = 0
+        self._ended = False
+
+    def end(self) -> None:
+        """Receive nothing more: the answer is complete, or given up."""
+        self._ended = True
 
     def seconds_left(self) -> float:
         """Seconds until the deadline, never negative."""
@@ -67,41 +74,44 @@ class Transfer:
         Raises:
             RecordError: the deadline has passed or the caller stopped.
         """
-        self._check_time()
+        self._check_time(time.monotonic())
         return max(0.001, min(self._limits.connect_seconds, self.seconds_left()))
 
     def wait_for(self, slot: threading.Semaphore) -> None:
         """Wait for a slot of our own machine, which the host's rate is not to blame for."""
         waiting_since = time.monotonic()
         while not slot.acquire(timeout=SLICE_SECONDS):
-            self._check_time()
+            self._check_time(time.monotonic())
         self._started += time.monotonic() - waiting_since
 
-    def receive(self, sock: socket.socket, receive_into: Callable[[], int]) -> int:
-        """Run one receive of the socket under all limits."""
-        waiting_since = time.monotonic()
+    def receive(self, receive_into: Receive, sock: socket.socket, buffer: Any, size: Any) -> int:
+        """Run one receive of the socket under all limits; nothing comes after the end."""
+        if self._ended:
+            return 0
+        if sock.gettimeout() != SLICE_SECONDS:
+            sock.settimeout(SLICE_SECONDS)
+        waiting_since = now = time.monotonic()
         while True:
-            self._check_time()
-            self._check_pace(silent_for=time.monotonic() - waiting_since)
-            if sock.gettimeout() != SLICE_SECONDS:
-                sock.settimeout(SLICE_SECONDS)
+            self._check_time(now)
+            self._check_pace(now, silent_for=now - waiting_since)
             try:
-                count = receive_into()
+                count = receive_into(sock, buffer, size)
             except TimeoutError:
+                now = time.monotonic()
                 continue
             self._count(count)
             return count
 
-    def _check_time(self) -> None:
+    def _check_time(self, now: float) -> None:
         if self._cancelled.is_set():
             raise Reason.CANCELLED.error("the caller stopped")
-        if time.monotonic() >= self._deadline:
+        if now >= self._deadline:
             raise Reason.TIMEOUT.error("not finished in the time for one picture")
 
-    def _check_pace(self, *, silent_for: float) -> None:
+    def _check_pace(self, now: float, *, silent_for: float) -> None:
         if silent_for >= self._limits.read_seconds:
             raise Reason.TIMEOUT.error(f"nothing came for {silent_for:.0f} s")
-        elapsed = time.monotonic() - self._started
+        elapsed = now - self._started
         if elapsed >= self._limits.min_rate_after_seconds:
             rate = self._received / elapsed
             if rate < self._limits.min_bytes_per_second:
@@ -119,9 +129,7 @@ class GuardedSocket(socket.socket):
     transfer: Transfer
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        return self.transfer.receive(
-            self, lambda: socket.socket.recv_into(self, buffer, nbytes, flags)
-        )
+        return self.transfer.receive(socket.socket.recv_into, self, buffer, nbytes)
 
 
 class GuardedSSLSocket(ssl.SSLSocket):
@@ -130,9 +138,7 @@ class GuardedSSLSocket(ssl.SSLSocket):
     transfer: Transfer
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        return self.transfer.receive(
-            self, lambda: ssl.SSLSocket.recv_into(self, buffer, nbytes, flags)
-        )
+        return self.transfer.receive(ssl.SSLSocket.recv_into, self, buffer, nbytes)
 
 
 def connect(address: IPAddress, port: int, transfer: Transfer) -> GuardedSocket:
@@ -158,24 +164,30 @@ def connect(address: IPAddress, port: int, transfer: Transfer) -> GuardedSocket:
 class PinnedConnection(HTTPConnection):
     """Goes to `address` whatever the name means by now; Host header and checks use the name."""
 
+    response_class = FramedResponse
     sock: GuardedSocket | GuardedSSLSocket | None
 
     def __init__(self, url: CheckedUrl, address: IPAddress, transfer: Transfer) -> None:
         super().__init__(url.host, url.port)
         self.address = address
         self.transfer = transfer
+        self._waiting = select.poll()
 
     def connect(self) -> None:
         self.sock = connect(self.address, self.port, self.transfer)
 
+    def open(self) -> None:
+        """Connect, and make sure that the host waits to be asked."""
+        self.connect()
+        assert self.sock is not None
+        self._waiting.register(self.sock, select.POLLIN)
+        if said_unasked(self.sock, self._waiting):
+            raise HTTPException("an answer before the request")
+
     @property
     def stands(self) -> bool:
         """False when the host has closed the idle connection, or said what nobody asked for."""
-        if self.sock is None:
-            return False
-        waiting = select.poll()
-        waiting.register(self.sock, select.POLLIN)
-        return not waiting.poll(0)
+        return self.sock is not None and said_unasked(self.sock, self._waiting) is None
 
     def serve(self, transfer: Transfer) -> None:
         """Put the open connection under the limits of another transfer."""
@@ -183,12 +195,14 @@ class PinnedConnection(HTTPConnection):
         if self.sock is not None:
             self.sock.transfer = transfer
 
-    def ask(self, url: CheckedUrl, headers: dict[str, str]) -> HTTPResponse:
+    def ask(self, url: CheckedUrl, headers: dict[str, str]) -> FramedResponse:
         """Send the request over the open connection and wait for the head of the answer."""
         self.serve(self.transfer)
         self.transfer.restart()
         self.request("GET", url.target, headers=headers)
-        return self.getresponse()
+        response = self.getresponse()
+        assert isinstance(response, FramedResponse)
+        return response
 
 
 class PinnedTLSConnection(PinnedConnection):
@@ -216,20 +230,6 @@ def new_connection(
     if url.scheme == "http":
         return PinnedConnection(url, address, transfer)
     return PinnedTLSConnection(url, address, transfer, context)
-
-
-@contextmanager
-def closed_on_error(
-    connection: PinnedConnection, response: HTTPResponse | None = None
-) -> Iterator[None]:
-    """A transfer that failed half-way leaves a connection that nothing else can use."""
-    try:
-        yield
-    except BaseException:
-        connection.close()
-        if response is not None:
-            response.close()
-        raise
 
 
 def guarded(context: ssl.SSLContext) -> ssl.SSLContext:
@@ -263,7 +263,8 @@ class IdleConnections:
 
     def put(self, url: CheckedUrl, connection: PinnedConnection) -> None:
         """Keep the connection, unless its host has closed it; the oldest makes room."""
-        if connection.sock is None:
+        if not connection.stands:
+            connection.close()
             return
         place = (url.scheme, url.host, url.port, connection.address)
         with self._lock:

@@ -128,3 +128,4 @@ def _read_request(lines) -> Request | None:
 
 
 JPEG = encoded(Image.new("RGB", (64, 48), "teal"))
+OTHER_JPEG = encoded(Image.new("RGB", (64, 48), "coral"))

@@ -162,7 +162,6 @@ def pouring(start: bytes, endless: bytes):
          b"400\r\n" + b"\0" * 1024 + b"\r\n"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n" % (len(JPEG), JPEG),
          b"Trailer: x\r\n" * 1000),
-        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
     ],
 )  # fmt: skip
 def test_an_endless_answer_ends_at_the_size_limit(serve, fetcher, start, endless):

@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import RecordError
 from tests.common.fetch.conftest import LIMITS
-from tests.common.fetch.servers import JPEG, answering, response, serving
+from tests.common.fetch.servers import JPEG, OTHER_JPEG, answering, response, serving
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 
@@ -89,3 +89,22 @@ def test_the_deadline_holds_within_tls(server_context, trusting, make_fetcher):
     with serving(drip, server_context) as server, pytest.raises(RecordError, match="^timeout: "):
         fetcher.fetch(https(server))
     assert time.monotonic() - began < 5  # it would drip for ever
+
+
+def test_what_waits_over_tls_ends_a_connection_and_a_session_ticket_does_not(
+    server_context, trusting, make_fetcher
+):
+    fetcher = make_fetcher(ssl_context=trusting)
+    server_context.num_tickets = 2  # said after the handshake, in the midst of silence
+    with serving(answering(response(JPEG)), server_context) as server:
+        for _ in range(3):
+            assert fetcher.fetch(https(server)).content == JPEG
+    assert server.connections == 1
+    for excess in (
+        response(OTHER_JPEG),
+        b"x" * 20_000,
+    ):  # beyond the reader's buffer, in one record
+        with serving(answering(response(JPEG) + excess), server_context) as server:
+            for _ in range(3):
+                assert fetcher.fetch(https(server)).content == JPEG
+        assert server.connections == 3
