@@ -1,7 +1,12 @@
-"""Files that are whole or absent: written under another name, flushed to disk, then renamed."""
+"""Files that are whole or absent: written under another name, flushed to disk, then renamed.
 
+And files of strangers, which may be no files at all.
+"""
+
+import errno
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +16,27 @@ from typing import TextIO
 from common.errors import EnrichmentError
 
 STANDARD_OUTPUT = "-"
+
+
+def read_regular(path: Path, *, at_most: int) -> bytes:
+    """The bytes of a regular file; of a link, those of the file that it leads to.
+
+    Raises:
+        OSError: it cannot be read, is a device, a pipe or a folder, or has more bytes; `strerror`
+            says which.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if found.st_size > at_most:
+            problem = f"it has {found.st_size:,} bytes, {at_most:,} are allowed"
+            raise OSError(errno.EFBIG, problem, str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return stream.read(found.st_size)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

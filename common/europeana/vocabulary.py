@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import VocabularyError
+from common.files import read_regular
 
+MAX_BYTES = 16 << 20  # of a file; ten thousand labels take one million
 _LABEL = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 _EUROPEANA_URI = re.compile(r"^https?://data\.europeana\.eu/(?P<kind>[a-z]+)/(?:base/)*")
 _IN_URI = r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff\"<>\\^`{|}]"
@@ -58,18 +60,23 @@ def read_pairs(path: Path) -> list[tuple[str, Any]]:
         VocabularyError: the file cannot be read, or is not one JSON object with a label.
     """
     try:
-        pairs = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=list)
+        text = read_regular(path, at_most=MAX_BYTES).decode()
+        pairs = json.loads(text, object_pairs_hook=list)
     except FileNotFoundError as error:
         raise VocabularyError(f"There is no vocabulary file {path}.") from error
     except RecursionError as error:
         raise VocabularyError(f"{path} is nested too deeply to be a vocabulary.") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise VocabularyError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
         raise VocabularyError(f"{path} cannot be read: {error}.") from error
     except json.JSONDecodeError as error:
         raise VocabularyError(
             f"{path}, line {error.lineno}: not JSON ({error.msg}); "
             'expected one object such as {"map": "http://data.europeana.eu/concept/43"}.'
         ) from error
+    except ValueError as error:  # a number of more digits than Python reads
+        raise VocabularyError(f"{path} cannot be read: {error}.") from error
     is_object = isinstance(pairs, list) and all(isinstance(pair, tuple) for pair in pairs)
     if not is_object or not pairs:
         raise VocabularyError(f"{path} must hold one JSON object with at least one label.")

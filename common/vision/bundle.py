@@ -1,25 +1,35 @@
 """The files of a bundle, and its `model.json`: all that a worker needs besides the weights.
 
-Each file's sha256 is recorded when it is written, and checked when it is read.
+Each file's sha256 is recorded when it is written, and checked when it is read. A bundle may come
+from anybody: what is no regular file, too large or out of range is refused before it is used.
 """
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import safetensors.torch
 import torchvision
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
 from common.errors import ModelError
+from common.files import read_regular
 from common.vision.kinds import Kind, TrainingPictures
 from common.vision.network import StateDict
 from common.vision.preprocessing import Preprocessing
 
 DESCRIPTION = "model.json"
+MOST_CATEGORIES = 10_000
+LARGEST_SIZE = 4096  # pixels
+TEMPERATURES = (1e-3, 1e3)
+MAX_DESCRIPTION = 8 << 20  # bytes; 10,000 categories take about two million
+MAX_TENSORS = 4 << 30  # bytes of a file; the largest network of torchvision has 2.6 GB
+_MAX_HEADER = 4 << 20  # bytes of names and shapes; the largest network needs a tenth of one million
+_LENGTH = 8  # bytes that hold the length of that header
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +38,8 @@ class BundleFile:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    file: str
-    sha256: str
+    file: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,200}$")]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +74,18 @@ class Description:
         same_concepts = set(self.concept_uris) == set(self.thresholds)
         if len(self.labels) != len(self.concept_uris) or not same_concepts:
             raise ModelError("Labels, concepts and thresholds of the model do not match.")
-        if not self.temperature > 0:
-            raise ModelError(f"The temperature of the model is {self.temperature}, not positive.")
+        if not 1 <= len(set(self.concept_uris)) == len(self.concept_uris) <= MOST_CATEGORIES:
+            raise ModelError(f"A model has 1 to {MOST_CATEGORIES:,} concepts, each of them once.")
+        lowest, highest = TEMPERATURES
+        if not lowest <= self.temperature <= highest:  # nor is NaN
+            raise ModelError(
+                f"The temperature of the model is {self.temperature}, "
+                f"not between {lowest:g} and {highest:g}."
+            )
+        for uri, threshold in self.thresholds.items():
+            if threshold is not None and not 0 <= threshold <= 1:
+                raise ModelError(f"The threshold of {uri} is {threshold}, no probability.")
+        _check_preprocessing(self.preprocessing)
 
     @property
     def files(self) -> tuple[BundleFile, ...]:
@@ -78,6 +98,17 @@ class Description:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
 
+def _check_preprocessing(preprocessing: Preprocessing) -> None:
+    if not 1 <= preprocessing.size <= LARGEST_SIZE:
+        raise ModelError(
+            f"The pictures of the model have sides of {preprocessing.size} pixels, "
+            f"not between 1 and {LARGEST_SIZE:,}."
+        )
+    statistics = (*preprocessing.mean, *preprocessing.std)
+    if not all(map(math.isfinite, statistics)) or not min(preprocessing.std) > 0:
+        raise ModelError("The mean or the deviation of the model's colours is out of range.")
+
+
 _DESCRIPTION = TypeAdapter(Description)
 
 
@@ -88,7 +119,7 @@ def parse_description(text: bytes) -> Description:
         ModelError: it is damaged, or of another version of this program.
     """
     try:
-        return _DESCRIPTION.validate_json(text)
+        return _DESCRIPTION.validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -102,29 +133,38 @@ def write_tensors(path: Path, tensors: StateDict) -> BundleFile:
     return BundleFile(file=path.name, sha256=sha256_of(data))
 
 
-def read_tensors(folder: Path, file: BundleFile) -> StateDict:
+def read_tensors(folder: Path, file: BundleFile, *, at_most: int = MAX_TENSORS) -> StateDict:
     """The tensors of a file of the bundle.
 
+    Args:
+        at_most: the bytes of tensors that the file may hold.
+
     Raises:
-        ModelError: it is missing, was changed, holds no tensors, or is outside the folder.
+        ModelError: it is missing, was changed, holds no tensors, is too large, or is outside the
+            folder.
     """
     path = folder / file.file
     if path.parent != folder:
         raise ModelError(f"{folder / DESCRIPTION} names a file outside its folder.")
+    data = read_checked(path, file.sha256, at_most=at_most + _MAX_HEADER)
+    if int.from_bytes(data[:_LENGTH], "little") > _MAX_HEADER:
+        raise ModelError(f"{path} holds no tensors: its header is too large.")
     try:
-        return safetensors.torch.load(read_checked(path, file.sha256))
-    except SafetensorError as error:
+        return safetensors.torch.load(data)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise ModelError(f"{path} holds no tensors: {error}.") from error
 
 
-def read_checked(path: Path, expected_sha256: str | None = None) -> bytes:
+def read_checked(
+    path: Path, expected_sha256: str | None = None, *, at_most: int = MAX_DESCRIPTION
+) -> bytes:
     """The bytes of a file, whose sha256 is checked if one is expected.
 
     Raises:
-        ModelError: the file cannot be read, or has another sha256.
+        ModelError: the file cannot be read, has more bytes, or another sha256.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, at_most=at_most)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
     if expected_sha256 is not None and sha256_of(data) != expected_sha256:

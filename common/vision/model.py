@@ -10,6 +10,7 @@ it is checked before anything is loaded.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -46,6 +47,8 @@ __all__ = [
 SELF_TEST = "self_test.safetensors"
 SELF_TEST_FEW = 64  # pictures, at most, that are tested wherever the model is loaded
 CALIBRATION = "calibration.safetensors"
+_EXAMPLE_BYTES = 256 << 20  # of a file of pictures, at most; a promotion takes 40 MiB for all
+_SPARE = 2  # how many times its own bytes a network's file may have; float64 takes twice float32
 REFERENCE_BATCH = 32  # pictures that the reference computes at a time; bounds the memory
 SELF_TEST_TOLERANCE = 1e-3  # of a probability; float32 differs by about 1e-6 between machines
 
@@ -228,15 +231,16 @@ def _load(folder: Path, description: Description, *, sha256: str) -> Model:
 
 
 def _load_member(folder: Path, member: BundleFile, description: Description) -> nn.Module:
-    tensors = read_tensors(folder, member)
     try:
         classifier = build_classifier(
             description.architecture,
             classes=len(description.labels),
             size=description.preprocessing.size,
         )
-        classifier.load_state_dict(tensors)
-    except (RuntimeError, UsageError) as error:
+        state = classifier.state_dict()
+        own = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+        classifier.load_state_dict(read_tensors(folder, member, at_most=_SPARE * own))
+    except (RuntimeError, ValueError, AssertionError, UsageError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
             f"{folder / member.file} does not fit {description.architecture} with "
@@ -249,9 +253,14 @@ def _load_self_test(folder: Path, description: Description) -> tuple[torch.Tenso
     size, classes = description.preprocessing.size, len(description.labels)
     if description.self_test is None:
         return torch.zeros((0, 3, size, size), dtype=torch.uint8), torch.zeros((0, classes))
-    tensors = read_tensors(folder, description.self_test)
+    tensors = read_tensors(folder, description.self_test, at_most=_EXAMPLE_BYTES)
     pictures, expected = tensors.get("pictures"), tensors.get("expected")
-    if pictures is None or expected is None or expected.shape != (len(pictures), classes):
+    if (
+        not _are_pictures(pictures, size)
+        or expected is None
+        or expected.dtype != torch.float32
+        or expected.shape != (len(pictures), classes)
+    ):
         raise ModelError(f"{folder / description.self_test.file} is no self-test of this model.")
     return pictures, expected
 
@@ -260,7 +269,17 @@ def _load_calibration(folder: Path, description: Description) -> torch.Tensor:
     size = description.preprocessing.size
     if description.calibration is None:
         return torch.zeros((0, 3, size, size), dtype=torch.uint8)
-    pictures = read_tensors(folder, description.calibration).get("pictures")
-    if pictures is None or pictures.shape[1:] != (3, size, size):
+    tensors = read_tensors(folder, description.calibration, at_most=_EXAMPLE_BYTES)
+    pictures = tensors.get("pictures")
+    if not _are_pictures(pictures, size):
         raise ModelError(f"{folder / description.calibration.file} does not fit this model.")
     return pictures
+
+
+def _are_pictures(tensor: torch.Tensor | None, size: int) -> TypeGuard[torch.Tensor]:
+    return (
+        tensor is not None
+        and tensor.dtype == torch.uint8
+        and tensor.ndim == 4
+        and tensor.shape[1:] == (3, size, size)
+    )

@@ -1,12 +1,13 @@
 """Files are whole or absent."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from common.files import replacing, write_atomically
+from common.files import read_regular, replacing, write_atomically
 
 
 def test_the_content_is_there_and_nothing_else(tmp_path: Path) -> None:
@@ -52,3 +53,19 @@ def test_a_full_disk_is_a_message_and_leaves_no_part(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "large.bin cannot be written" in ended.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_regular_file_is_read_up_to_a_size(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert read_regular(path, at_most=5) == b"12345"
+    with pytest.raises(OSError, match="5 bytes, 4 are allowed"):
+        read_regular(path, at_most=4)
+
+
+def test_a_device_a_pipe_and_a_folder_are_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "zero"):
+        with pytest.raises(OSError, match="no regular file"):
+            read_regular(path, at_most=1 << 20)

@@ -16,6 +16,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import Engine
 
 from common.errors import ModelError, UsageError
+from common.files import read_regular
+from common.vision.bundle import MAX_DESCRIPTION
 from common.vision.model import Description, Model, Predictor
 from common.vision.network import StateDict, build_classifier, load_state, read_state_dict
 from common.vision.preprocessing import Preprocessing
@@ -188,7 +190,7 @@ def _in_memory(checkpoint: ForeignCheckpoint, description: Description) -> Model
 def _read_class_index(path: Path) -> tuple[str, ...]:
     """The labels in the order of the outputs."""
     try:
-        index = _CLASS_INDEX.validate_json(path.read_bytes())
+        index = _CLASS_INDEX.validate_json(read_regular(path, at_most=MAX_DESCRIPTION))
         if set(index) != set(map(str, range(len(index)))):
             raise ValueError("its keys are not 0, 1, 2, ...")
         labels = tuple(index[str(output)] for output in range(len(index)))

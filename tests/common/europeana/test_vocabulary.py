@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from common.errors import VocabularyError
 from common.europeana.vocabulary import (
+    MAX_BYTES,
     concept_uri_forms,
     current_concept_uri,
     load_vocabulary,
@@ -118,8 +120,12 @@ def test_a_wrong_vocabulary_is_refused_with_file_label_and_reason(tmp_path, cont
         (lambda path: None, "There is no vocabulary file"),
         (lambda path: path.mkdir(), "cannot be read"),
         (lambda path: path.write_bytes(b'{"map": "\xff"}'), "cannot be read"),
+        (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
+        (os.mkfifo, "no regular file"),
+        (lambda path: path.write_text(f'{{"map": {"9" * 5000}}}'), "cannot be read"),
+        (lambda path: path.write_text(" " * (MAX_BYTES + 1)), "are allowed"),
     ],
-    ids=["absent", "folder", "latin-1"],
+    ids=["absent", "folder", "latin-1", "endless", "pipe", "digits", "large"],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path, prepare, message):
     path = tmp_path / "vocabulary.json"

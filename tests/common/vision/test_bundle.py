@@ -51,7 +51,7 @@ def test_a_description_survives_json_to_the_last_byte() -> None:
 )
 def test_a_damaged_description_is_a_model_error(damage: dict[str, object]) -> None:
     text = json.dumps(json.loads(COMPLETE.to_json()) | damage)
-    with pytest.raises(ModelError, match="damaged|do not match|not positive"):
+    with pytest.raises(ModelError, match="damaged|do not match|not between"):
         parse_description(text.encode())
 
 
