@@ -236,6 +236,8 @@ main()
 def test_a_disk_that_fills_up_leaves_no_checkpoint_and_the_same_command_goes_on(
     trainer: Trainer,
 ) -> None:
+    assert trainer.train("--experiment-name", "other").exit_code == 0  # the pictures are decoded
+    shutil.rmtree(trainer.experiments / "other")
     command = [sys.executable, "-c", WITH_LITTLE_ROOM, *trainer.arguments()]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
