@@ -1,14 +1,16 @@
 """The metrics of a worker process, for Prometheus: records by outcome, seconds by stage, work in
 progress. The depth of the queue is in the store: `worker jobs` shows it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Literal
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from common.errors import EnrichmentError, RecordError
+from common.process.periodic import PeriodicThread
 
 Stage = Literal["resolve", "fetch", "decode", "wait", "infer", "explain", "write"]
 
@@ -32,6 +34,15 @@ STAGE_SECONDS = Histogram(
     ["stage"],
     buckets=_SECONDS,
 )
+SECONDS_SINCE_RUN = Gauge(
+    "worker_periodic_seconds_since_run",
+    "Seconds since a thread that works again and again last did its work",
+    ["thread"],
+)
+DISPATCH_HELD_UP = Gauge(
+    "worker_dispatch_held_up_seconds",
+    "Seconds for which one session has kept every dispatcher from choosing; 0 if none does",
+)
 
 log = structlog.get_logger()
 
@@ -53,20 +64,31 @@ def count_records(
         FAILURES.labels(error.stage, error.reason).inc()
 
 
+def watch(threads: Iterable[PeriodicThread]) -> None:
+    """Show of each thread how long ago it last did its work, also if it hangs."""
+    for thread in threads:
+        SECONDS_SINCE_RUN.labels(thread.name).set_function(partial(_seconds_since_run, thread))
+
+
+def _seconds_since_run(thread: PeriodicThread) -> float:
+    return thread.seconds_since_run
+
+
 @contextmanager
-def served(port: int) -> Iterator[int]:
+def served(port: int, address: str) -> Iterator[int]:
     """Serve the metrics over HTTP at /metrics until the block ends; yields the port.
 
     Raises:
-        EnrichmentError: the port is taken.
+        EnrichmentError: the port is taken, or the address is not one of this machine.
     """
     try:
-        server, thread = start_http_server(port)
+        server, thread = start_http_server(port, address)
     except OSError as error:
         raise EnrichmentError(
-            f"Port {port} of WORKER_METRICS_PORT cannot be opened: {error.strerror}."
+            f"Port {port} of WORKER_METRICS_PORT cannot be opened at WORKER_METRICS_ADDRESS "
+            f"{address}: {error.strerror}."
         ) from error
-    log.info("metrics served", port=server.server_port)
+    log.info("metrics served", address=address, port=server.server_port)
     try:
         yield server.server_port
     finally:

@@ -33,7 +33,10 @@ from sqlalchemy import Connection, Engine, RowMapping, text
 from common.process.periodic import PeriodicThread
 from common.reasons import Reason
 from common.store.tables import IS_PUT_OFF, Priority
+from worker import metrics
+from worker.ledger import dispatch_lock
 from worker.ledger.chunks import Lease, complete_job
+from worker.ledger.dispatch_lock import LockHolder
 
 SPLIT_INTO = 16  # chunks: 256 -> 16 -> 1
 MAX_ATTEMPTS = 3  # claims of one chunk whose lease runs out
@@ -75,7 +78,6 @@ _BURY = text("""
 """)
 SPARE_HINTS = 8  # hints of one priority, in addition to two for each chunk in work
 BULK_SHARE = 4  # while urgent chunks wait, one in 4 chunks in work may be a bulk chunk
-LOCK = 7_224_109_664  # an arbitrary number; no other advisory lock of this database has it
 log = structlog.get_logger()
 
 
@@ -122,7 +124,6 @@ class Hint:
     priority: Priority
 
 
-_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _UNDER_WAY = f"""
     SELECT job_id, state FROM job_chunk WHERE state = 'leased' AND NOT {IS_PUT_OFF}
     UNION ALL
@@ -166,8 +167,10 @@ def choose(connection: Connection, *, hint_seconds: float) -> list[Hint]:
 
     A hint that no worker followed within `hint_seconds` counts as lost.
     """
-    if not connection.execute(_TRY_LOCK, {"lock": LOCK}).scalar_one():
-        return []
+    return _choose_alone(connection, hint_seconds) if dispatch_lock.take(connection) else []
+
+
+def _choose_alone(connection: Connection, hint_seconds: float) -> list[Hint]:
     swept = sweep(connection)
     if swept != Sweep(returned=0, split=0, dead=0):
         log.warning("leases ran out", returned=swept.returned, split=swept.split, dead=swept.dead)
@@ -230,16 +233,28 @@ class Dispatcher(PeriodicThread):
         self._engine = engine
         self._send = send
         self._hint_seconds = hint_seconds
+        self.held_up_by: LockHolder | None = None
 
     def run_once(self) -> None:
         """Choose, and send the hints after the transaction that chose them."""
+        hints, holder = [], None
         with self._engine.begin() as connection:
-            hints = choose(connection, hint_seconds=self._hint_seconds)
+            if dispatch_lock.take(connection):
+                hints = _choose_alone(connection, self._hint_seconds)
+            else:
+                holder = dispatch_lock.slow_holder(connection)
+        self._tell_of(holder)
         try:
             for hint in hints:
                 self._send(hint)
         except BrokerUnreachableError:
             log.warning("the broker is away; hints are sent again when it is back")
+
+    def _tell_of(self, holder: LockHolder | None) -> None:
+        metrics.DISPATCH_HELD_UP.set(holder.seconds if holder else 0)
+        if holder and (self.held_up_by is None or self.held_up_by.pid != holder.pid):
+            log.warning(str(holder))
+        self.held_up_by = holder
 
 
 class WaitingRoom(PeriodicThread):

@@ -1,62 +1,110 @@
 """The heartbeat file: it tells a container's probe whether the worker is alive, and ready.
 
-Alive: the threads that renew leases and choose chunks run, and no chunk in work hangs. A worker is
-alive while the broker or the database is away, since a restart would not bring them back. Ready: a
-model is loaded, and the database can be reached.
+Alive: the threads that renew leases and choose chunks do their work, and no chunk in work hangs. A
+worker is alive while the broker or the database is away, since a restart would not bring them back.
+Ready: a model is loaded, the database can be reached, and nobody keeps the dispatchers of all
+workers from choosing.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from common.errors import EnrichmentError, UsageError
 from common.files import write_atomically
 from common.process.periodic import PeriodicThread
+from worker.ledger.dispatch_lock import LockHolder
 
 BEAT_SECONDS = 5.0
 DEAD_AFTER = 60.0  # seconds without a beat; a machine under load may miss a few
-_MODEL_LOADED = "alive, model loaded\n"
-_NO_MODEL = "alive, no model loaded\n"
 
 log = structlog.get_logger()
 
 
+class Beat(BaseModel):
+    """What the file says: each problem is a sentence without its full stop."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model_loaded: bool
+    stalled: tuple[str, ...] = ()
+    held_up: str | None = None
+
+
 class Heartbeat(PeriodicThread):
-    """Writes the file at once, and then every `interval` seconds while the worker is alive."""
+    """Writes the file, if there is one, at once and then every `interval` seconds while alive.
+
+    Args:
+        alive: whether the threads exist and no chunk in work hangs.
+        threads: those whose work must not stop; one that has stalled is logged and told.
+        held_up_by: who keeps the dispatchers of all workers from choosing.
+    """
 
     def __init__(
         self,
-        path: Path,
+        path: Path | None,
         *,
         alive: Callable[[], bool],
         model_loaded: Callable[[], bool],
+        threads: Sequence[PeriodicThread] = (),
+        held_up_by: Callable[[], LockHolder | None] = lambda: None,
         interval: float = BEAT_SECONDS,
     ) -> None:
         super().__init__("heartbeat", interval=interval, at_once=True)
         self._path = path
         self._alive = alive
         self._model_loaded = model_loaded
+        self._threads = threads
+        self._held_up_by = held_up_by
+        self._warned: set[str] = set()
 
     def run_once(self) -> None:
         """Write the file, unless the worker hangs."""
+        stalled = self._stalled()
         if not self._alive():
             log.error("a thread of the worker has ended or hangs; the heartbeat stops")
             return
-        try:
-            write_atomically(self._path, _MODEL_LOADED if self._model_loaded() else _NO_MODEL)
-        except EnrichmentError as error:
-            log.error("no heartbeat", error=str(error))
+        holder = self._held_up_by()
+        beat = Beat(
+            model_loaded=self._model_loaded(),
+            stalled=stalled,
+            held_up=str(holder) if holder else None,
+        )
+        if self._path is not None:
+            try:
+                write_atomically(self._path, beat.model_dump_json())
+            except EnrichmentError as error:
+                log.error("no heartbeat", error=str(error))
+
+    def _stalled(self) -> tuple[str, ...]:
+        """What to say of the threads that have stalled; each is logged once until it runs again."""
+        stalled = [thread for thread in self._threads if thread.is_stalled]
+        for thread in stalled:
+            if thread.name not in self._warned:
+                log.warning(
+                    "a thread of the worker does not do its work",
+                    thread=thread.name,
+                    seconds=round(thread.seconds_since_run),
+                )
+        self._warned = {thread.name for thread in stalled}
+        return tuple(
+            f"the thread {thread.name} has not done its work for "
+            f"{thread.seconds_since_run:.0f} seconds"
+            for thread in stalled
+        )
 
     def stop(self) -> None:
         """End the thread, and remove the file."""
         super().stop()
-        self._path.unlink(missing_ok=True)
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
 
 
-def check_alive(path: Path | None, *, model_loaded: bool = False) -> None:
-    """Check that the worker of a heartbeat file is alive and, if asked for, has loaded a model.
+def check_alive(path: Path | None, *, ready: bool = False) -> None:
+    """Check that the worker of a heartbeat file is alive and, if asked for, ready.
 
     Raises:
         EnrichmentError: the worker is not; the message says what is wrong.
@@ -66,10 +114,16 @@ def check_alive(path: Path | None, *, model_loaded: bool = False) -> None:
         raise UsageError("WORKER_HEARTBEAT_FILE is not set, for this command or for the worker.")
     try:
         silent = time.time() - path.stat().st_mtime
-        said = path.read_text()
+        beat = Beat.model_validate_json(path.read_bytes())
     except OSError as error:
         raise EnrichmentError(f"{path} is not there: no worker runs, or it is starting.") from error
+    except ValidationError as error:
+        raise EnrichmentError(f"{path} is no heartbeat of a worker of this release.") from error
     if silent > DEAD_AFTER:
         raise EnrichmentError(f"The worker's last heartbeat was {silent:.0f} seconds ago.")
-    if model_loaded and said != _MODEL_LOADED:
+    if beat.stalled:
+        raise EnrichmentError(f"The worker has stalled: {'; '.join(beat.stalled)}.")
+    if ready and beat.held_up:
+        raise EnrichmentError(f"The worker is alive, but {beat.held_up}.")
+    if ready and not beat.model_loaded:
         raise EnrichmentError("The worker is alive, but has not loaded a model.")

@@ -38,15 +38,18 @@ def run_worker() -> int:
     switch_threads_often()
     torch.set_num_threads(1)  # of each thread that computes: there are as many threads as cores
     settings = WorkerSettings.read()
-    engine = open_store()
+    engine = open_store(connections=settings.store_connections)
     app = create_app(settings)
     check_broker(app)
     with ExitStack() as exits:
         if settings.worker_metrics_port is not None:
-            exits.enter_context(metrics.served(settings.worker_metrics_port))
+            address = str(settings.worker_metrics_address)
+            exits.enter_context(metrics.served(settings.worker_metrics_port, address))
         service = exits.enter_context(closing(EnrichmentService(engine, settings)))
         register_tasks(app, service, engine)
-        for thread in _periodic_threads(app, engine, service, settings):
+        threads = _periodic_threads(app, engine, service, settings)
+        metrics.watch([*threads, *service.threads])
+        for thread in threads:
             thread.start()
             exits.callback(thread.stop)
         service.load_active_model()
@@ -74,12 +77,11 @@ def _periodic_threads(
         places=settings.worker_chunks_in_flight,
         interval=settings.worker_dispatch_seconds,
     )
-    threads: list[PeriodicThread] = [dispatcher, waiting_room]
-    if settings.worker_heartbeat_file:
-        heartbeat = Heartbeat(
-            settings.worker_heartbeat_file,
-            alive=lambda: service.is_well and dispatcher.is_alive() and waiting_room.is_alive(),
-            model_loaded=lambda: service.has_model,
-        )
-        threads.append(heartbeat)
-    return threads
+    heartbeat = Heartbeat(
+        settings.worker_heartbeat_file,
+        alive=lambda: service.is_well and dispatcher.is_alive() and waiting_room.is_alive(),
+        model_loaded=lambda: service.has_model,
+        threads=[dispatcher, waiting_room, *service.threads],
+        held_up_by=lambda: dispatcher.held_up_by,
+    )
+    return [dispatcher, waiting_room, heartbeat]

@@ -17,6 +17,7 @@ from common.fetch.shared_limits import SharedHostLimiter
 from common.pictures.decoders import Decoders
 from common.pictures.sources import PictureKinds
 from common.process.database_trouble import is_there, trouble
+from common.process.periodic import PeriodicThread
 from worker import metrics
 from worker.enrich.models import LoadedModel, ModelPool
 from worker.enrich.pipeline import MeteredFetcher, Pipeline
@@ -51,6 +52,7 @@ class EnrichmentService:
         self._exits = ExitStack()
         self._drain = Drain(settings.worker_grace_seconds, on_overdue=self._leave)
         self._exits.callback(self._drain.end)
+        self._shares = self._exits.enter_context(SharedHostLimiter.from_settings(settings, engine))
         self._pipeline = self._open_pipeline()
         self._models = ModelPool(
             engine,
@@ -70,7 +72,7 @@ class EnrichmentService:
         return Pipeline(
             RecordResolver(self._engine, api, api_url=settings.europeana_api_url),
             opened(MeteredFetcher.from_settings(settings)),
-            opened(SharedHostLimiter.from_settings(settings, self._engine)),
+            self._shares,
             opened(Decoders()),
             connections=settings.worker_connections,
         )
@@ -96,6 +98,11 @@ class EnrichmentService:
     def has_model(self) -> bool:
         """Whether a model is loaded."""
         return self._models.has_model
+
+    @property
+    def threads(self) -> list[PeriodicThread]:
+        """Those that work again and again: they renew leases and host shares."""
+        return [self._leases, self._shares]
 
     @property
     def is_well(self) -> bool:

@@ -1,10 +1,11 @@
 """The settings of the worker, from environment variables."""
 
 from functools import cached_property
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, IPvAnyAddress, field_validator
 
 from common.process.cores import available_cores
 from common.process.settings import (
@@ -14,6 +15,8 @@ from common.process.settings import (
     ImageSettings,
     ModelSettings,
 )
+
+BACKGROUND_CONNECTIONS = 5  # dispatcher, waiting room, leases, host shares, giving back
 
 
 class HealthSettings(EnvironmentSettings):
@@ -42,7 +45,9 @@ class WorkerSettings(
         default_factory=lambda: available_cores() + max(1, available_cores() // 2),
         ge=1,
         description="chunks in work at a time: while some wait for hosts, others keep cores busy; "
-        "and as many again of records that were put off",
+        "and as many again of records that were put off; "
+        f"a worker opens at most twice as many connections to Postgres, and "
+        f"{BACKGROUND_CONNECTIONS} more",
     )
     worker_connections: int = Field(default=16, ge=1, description="downloads at a time, a chunk")
     worker_batch_size: int | None = Field(
@@ -60,6 +65,10 @@ class WorkerSettings(
     )
     worker_metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="serves metrics to Prometheus; else none"
+    )
+    worker_metrics_address: IPvAnyAddress = Field(
+        default=IPv4Address("127.0.0.1"),
+        description="address of this machine that serves metrics; 0.0.0.0 for all, as in our image",
     )
     worker_grace_seconds: float = Field(
         default=25,
@@ -84,6 +93,11 @@ class WorkerSettings(
         if not all(part.strip().isdigit() for part in text.split(",")):
             raise ValueError("expected whole seconds with commas between them")
         return text
+
+    @property
+    def store_connections(self) -> int:
+        """To Postgres, at most: one for each chunk in work, fresh or put off, and a few more."""
+        return 2 * self.worker_chunks_in_flight + BACKGROUND_CONNECTIONS
 
     @cached_property
     def retry_delays(self) -> tuple[float, ...]:

@@ -3,13 +3,16 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from common.errors import EnrichmentError, UsageError
+from common.process.periodic import PeriodicThread
 from worker.cli import app
+from worker.ledger.dispatch_lock import LockHolder
 from worker.process.health import DEAD_AFTER, Heartbeat, check_alive
 
 
@@ -18,8 +21,16 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "heartbeat"
 
 
-def heartbeat(path: Path, *, alive: bool = True, model_loaded: bool = True) -> Heartbeat:
-    return Heartbeat(path, alive=lambda: alive, model_loaded=lambda: model_loaded, interval=0.02)
+def heartbeat(
+    path: Path | None, *, alive: bool = True, model_loaded: bool = True, **watched: Any
+) -> Heartbeat:
+    return Heartbeat(
+        path,
+        alive=lambda: alive,
+        model_loaded=lambda: model_loaded,
+        interval=0.02,
+        **watched,
+    )
 
 
 def test_a_beating_heart_is_alive_until_it_stops(path: Path) -> None:
@@ -32,7 +43,7 @@ def test_a_beating_heart_is_alive_until_it_stops(path: Path) -> None:
     while path.stat().st_mtime_ns == first:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    check_alive(path, model_loaded=True)
+    check_alive(path, ready=True)
     beating.stop()
     with pytest.raises(EnrichmentError, match="is not there"):
         check_alive(path)
@@ -53,7 +64,51 @@ def test_alive_is_not_ready(path: Path) -> None:
     heartbeat(path, model_loaded=False).run_once()
     check_alive(path)
     with pytest.raises(EnrichmentError, match="has not loaded a model"):
-        check_alive(path, model_loaded=True)
+        check_alive(path, ready=True)
+
+
+class Stuck(PeriodicThread):
+    stalled_after = 0.0
+
+    def run_once(self) -> None:
+        """Never called: the interval is long."""
+
+
+def stuck_thread() -> Stuck:
+    thread = Stuck("dispatcher", interval=0.0)
+    thread._ran_at = time.monotonic() - 61
+    return thread
+
+
+def test_a_thread_that_does_not_do_its_work_is_named(path: Path) -> None:
+    beating = heartbeat(path, threads=[stuck_thread()])
+    with capture_logs() as logs:
+        beating.run_once()
+        beating.run_once()
+    assert [(entry["log_level"], entry["thread"]) for entry in logs] == [("warning", "dispatcher")]
+    said = "stalled: the thread dispatcher has not done its work for 61 seconds"
+    with pytest.raises(EnrichmentError, match=said):
+        check_alive(path)
+
+
+def test_a_warning_needs_no_file() -> None:
+    with capture_logs() as logs:
+        heartbeat(None, threads=[stuck_thread()]).run_once()
+    assert [entry["thread"] for entry in logs] == ["dispatcher"]
+
+
+def test_a_dispatcher_that_nobody_lets_choose_is_alive_and_not_ready(path: Path) -> None:
+    holder = LockHolder(pid=7, state="idle in transaction", seconds=45.2)
+    heartbeat(path, held_up_by=lambda: holder).run_once()
+    check_alive(path)
+    with pytest.raises(EnrichmentError, match="no dispatcher has chosen for 45 seconds: session 7"):
+        check_alive(path, ready=True)
+
+
+def test_the_file_of_another_release_is_no_heartbeat(path: Path) -> None:
+    path.write_text("alive, model loaded\n")
+    with pytest.raises(EnrichmentError, match="is no heartbeat of a worker of this release"):
+        check_alive(path)
 
 
 def test_a_file_that_is_not_configured_is_wrong_usage() -> None:

@@ -37,3 +37,17 @@ def test_other_retry_delays_are_refused(monkeypatch: pytest.MonkeyPatch, text: s
     monkeypatch.setenv("WORKER_RETRY_DELAYS", text)
     with pytest.raises(UsageError, match="WORKER_RETRY_DELAYS"):
         WorkerSettings.read()
+
+
+def test_metrics_are_for_this_machine_unless_asked_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert str(WorkerSettings.read().worker_metrics_address) == "127.0.0.1"
+    monkeypatch.setenv("WORKER_METRICS_ADDRESS", "everywhere")
+    with pytest.raises(UsageError, match="WORKER_METRICS_ADDRESS"):
+        WorkerSettings.read()
+
+
+def test_connections_to_postgres_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKER_CHUNKS_IN_FLIGHT", "3")
+    assert WorkerSettings.read().store_connections == 11
