@@ -5,7 +5,7 @@ not end the worker, and is not delivered again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import structlog
@@ -24,7 +24,9 @@ from worker import jobs
 from worker.jobs import JobOptions
 from worker.jobs.records import RejectedLines
 from worker.ledger.dispatch import Hint
-from worker.process.service import EnrichmentService
+
+if TYPE_CHECKING:  # it loads torch, which those who only send do not need
+    from worker.process.service import EnrichmentService
 
 RUN_CHUNK = "worker.run_chunk"
 SUBMIT = "worker.submit"
@@ -69,7 +71,7 @@ class _ChunkName(BaseModel):
     number: Annotated[int, Field(ge=1, le=MAX_CHUNK_NUMBER)]
 
 
-def register_tasks(app: Celery, service: EnrichmentService, engine: Engine) -> None:
+def register_tasks(app: Celery, service: "EnrichmentService", engine: Engine) -> None:
     """Register the two tasks with the application."""
 
     @app.task(name=RUN_CHUNK)
