@@ -10,7 +10,7 @@ WEIGHTS ?= $(if $(CATALOG),$(wildcard $(CATALOG)/../../weights/mobilenet_v2_feat
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check docs format lock clean
+.PHONY: help demo test chaos fuzz check docs format lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ test: $(INSTALLED) ## Run all tests, on a Postgres and a Valkey of their own, an
 
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random, over 10,000 records
 	CHAOS_RECORDS=10000 $(BIN)/pytest tests/chaos
+
+fuzz: $(INSTALLED) ## Send random mutations to everything that strangers reach, a minute each; FUZZ_SECONDS=3600 for an hour
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(BIN)/pytest -n 2 tests/fuzz
 
 check: $(INSTALLED) ## Lint, check types and import contracts
 	$(BIN)/ruff check .

@@ -29,7 +29,11 @@ TEMPERATURES = (1e-3, 1e3)
 MAX_DESCRIPTION = 8 << 20  # bytes; 10,000 categories take about two million
 MAX_TENSORS = 4 << 30  # bytes of a file; the largest network of torchvision has 2.6 GB
 _MAX_HEADER = 4 << 20  # bytes of names and shapes; the largest network needs a tenth of one million
+_SHOWN = 100  # characters of what is wrong
 _LENGTH = 8  # bytes that hold the length of that header
+
+
+_Text = Annotated[str, StringConstraints(max_length=2000)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +60,13 @@ class Description:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    architecture: str
-    labels: tuple[str, ...]
-    concept_uris: tuple[str, ...]
+    architecture: Annotated[str, StringConstraints(max_length=100)]
+    labels: tuple[_Text, ...]
+    concept_uris: tuple[_Text, ...]
     preprocessing: Preprocessing
     kind: Kind
     temperature: float
-    thresholds: dict[str, float | None]
+    thresholds: dict[_Text, float | None]
     picture_source: TrainingPictures
     created_from: dict[str, Any]
     members: tuple[BundleFile, ...] = ()
@@ -122,7 +126,7 @@ def parse_description(text: bytes) -> Description:
         return _DESCRIPTION.validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
+        where = ".".join(map(str, first["loc"]))[:_SHOWN] or "the file"
         raise ModelError(f"{DESCRIPTION} is damaged: {where}: {first['msg']}.") from error
 
 
