@@ -4,8 +4,9 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 
-console = Console(stderr=True, highlight=False)
+from common.process.console import SafeConsole
+
+console = SafeConsole(stderr=True, highlight=False)
 
 JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="the ID that enqueue printed")]

@@ -15,6 +15,7 @@ from typing import BinaryIO, Literal, TextIO
 
 from common.europeana import linked_data
 from common.europeana.linked_data import annotation_page, concept_annotation
+from common.process.foreign_text import guard_row
 from common.store.tables import PictureSource
 from worker.exports.selection import EnrichmentRow
 
@@ -24,14 +25,6 @@ COLUMNS = (
     *("model", "picture", "image_url", "heatmap"),
 )
 ANNOTATIONS_A_PAGE = 100  # if the API refuses one, it refuses the page, and does not say which
-_STARTS_A_FORMULA = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-)  # https://owasp.org/www-community/attacks/CSV_Injection
 
 
 def write_csv(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
@@ -45,7 +38,7 @@ def write_csv(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in rows:
-            writer.writerow(map(_no_formula, _cells(row)))
+            writer.writerow(guard_row(_cells(row)))
             count += 1
     return count
 
@@ -106,10 +99,6 @@ def _annotation(row: EnrichmentRow, target: Target) -> dict[str, object]:
         image_url=row.image_url if of_image else None,
         created=row.updated,
     )
-
-
-def _no_formula(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_STARTS_A_FORMULA) else cell
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
 
+from common.process.console import SafeConsole
 from common.store.tables import JobState
 from worker.jobs import FailingHost, JobRow, Status, failing_hosts, status
 
@@ -31,7 +32,7 @@ def watch_job(engine: Engine, job_id: UUID) -> Status:
     line every ten seconds.
     """
     current = status(engine, job_id)
-    with _screen(Console(stderr=True, highlight=False)) as show:
+    with _screen(SafeConsole(stderr=True, highlight=False)) as show:
         while not JobState(current.state).is_over:
             show(current, failing_hosts(engine, job_id))
             time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -40,7 +41,7 @@ def watch_job(engine: Engine, job_id: UUID) -> Status:
 
 
 @contextmanager
-def _screen(console: Console) -> Iterator[_Show]:
+def _screen(console: SafeConsole) -> Iterator[_Show]:
     if not console.is_terminal:
         yield _line_printer(console)
         return
@@ -48,7 +49,7 @@ def _screen(console: Console) -> Iterator[_Show]:
         yield lambda current, hosts: live.update(_view(current, hosts), refresh=True)
 
 
-def _line_printer(console: Console) -> _Show:
+def _line_printer(console: SafeConsole) -> _Show:
     looks = 0
 
     def show(current: Status, _: Sequence[FailingHost]) -> None:
@@ -69,7 +70,7 @@ def _line(current: Status) -> str:
 
 def show_status(current: Status, hosts: Sequence[FailingHost]) -> None:
     """Print a status as a table, and below it model, rate and hosts."""
-    console = Console(highlight=False)
+    console = SafeConsole(highlight=False)
     console.print(_heading(current), soft_wrap=True)
     console.print(_table(current))
     for line in _remarks(current, hosts):
@@ -131,7 +132,7 @@ def show_jobs(rows: Sequence[JobRow]) -> None:
         cells = [str(row.job_id), row.state, row.priority, row.model]
         cells += [f"{row.settled:,}", f"{row.total:,}", rate, _age(row.age.total_seconds())]
         table.add_row(*cells, row.submitter or "")
-    console = Console(highlight=False, markup=False)
+    console = SafeConsole(highlight=False, markup=False)
     console.width = max(console.width, NARROWEST)
     console.print(table)
 
