@@ -12,6 +12,7 @@ from common.store.tables import PictureChoice, Priority
 from worker import jobs
 from worker.commands.options import console
 from worker.jobs import JobOptions, Records, RecordSelection
+from worker.jobs.names import MAX_NAME
 from worker.jobs.records import RejectedLines, read_files, refuse_rejected
 
 _TITLES: dict[str, str] = {
@@ -136,7 +137,7 @@ def _records(
 
 def _user() -> str | None:
     try:
-        return getuser()
+        return getuser()[:MAX_NAME] or None
     except (OSError, KeyError):  # an account without a name, as in a container
         return None
 

@@ -68,4 +68,7 @@ def _time(text: str) -> datetime:
         raise UsageError(
             f"{text!r} is no time; expected ISO 8601, such as 2026-11-23T22:00:00Z."
         ) from error
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise UsageError(f"{text!r} is out of range: in UTC it has no year 1 to 9999.") from error

@@ -13,6 +13,7 @@ from common.pictures.sources import PictureKinds, usual_picture
 from common.store.bulk import copy_rows
 from common.store.model_names import ModelName
 from common.store.tables import ModelStage, PictureChoice, Priority, PromotedModel
+from worker.jobs.names import check_name
 from worker.jobs.records import RecordSelection, submit_selection
 from worker.ledger.chunks import CHUNK_SIZE
 
@@ -26,6 +27,9 @@ class JobOptions:
     `model`: NAME for its newest version, NAME@VERSION, or None for the active model. `picture`:
     None lets the priority decide (`usual_picture`). `unseen`: leave out records that the model has
     seen, or will see for another job. `explain`: store a heatmap for each enrichment.
+
+    Raises:
+        UsageError: submitter or key is empty, too long or no plain text.
     """
 
     priority: Priority = Priority.BULK
@@ -35,6 +39,10 @@ class JobOptions:
     explain: bool = False
     submitter: str | None = None
     idempotency_key: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.submitter, "submitter")
+        check_name(self.idempotency_key, "idempotency key")
 
     @property
     def looks_at(self) -> PictureChoice:

@@ -14,6 +14,7 @@ from common.errors import UsageError
 from common.europeana.record_ids import STANDARD_INPUT, open_list, read_list
 from common.europeana.vocabulary import current_concept_uri
 from common.store.records import find_dataset
+from worker.jobs.names import MAX_CONDITION, check_name
 
 SHOWN = 10  # names that a message lists
 LINES_SHOWN = 10  # bad lines that a message lists
@@ -25,11 +26,19 @@ class RecordSelection:
 
     `dataset` and `data_provider` are names. `concept` is the URI or label of a concept that records
     have in any dataset.
+
+    Raises:
+        UsageError: one of them is empty, too long or no plain text.
     """
 
     dataset: str | None = None
     data_provider: str | None = None
     concept: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.dataset, "name of a dataset", longest=MAX_CONDITION)
+        check_name(self.data_provider, "data provider", longest=MAX_CONDITION)
+        check_name(self.concept, "concept", longest=MAX_CONDITION)
 
 
 _INSERT = "INSERT INTO submitted (record_id) SELECT id FROM record"

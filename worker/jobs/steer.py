@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
 from common.store.tables import JobState
+from worker.jobs.names import check_name
 from worker.ledger import chunks
 
 _STATE = text("SELECT state FROM job WHERE id = :job_id FOR NO KEY UPDATE")
@@ -128,6 +129,8 @@ def retry(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> int:
     Raises:
         UsageError: there is no such job, it was cancelled, or no record failed for these reasons.
     """
+    for reason in reasons:
+        check_name(reason, "reason")
     asked = {
         "job_id": job_id,
         "every": not reasons,

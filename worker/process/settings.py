@@ -16,6 +16,8 @@ from common.process.settings import (
     ModelSettings,
 )
 
+LONGEST = 86_400  # seconds of a setting: a day
+LONGEST_DELAY = 30 * 86_400  # seconds until a record is tried again
 BACKGROUND_CONNECTIONS = 5  # dispatcher, waiting room, leases, host shares, giving back
 
 
@@ -44,14 +46,20 @@ class WorkerSettings(
     worker_chunks_in_flight: int = Field(
         default_factory=lambda: available_cores() + max(1, available_cores() // 2),
         ge=1,
+        le=1_000,
         description="chunks in work at a time: while some wait for hosts, others keep cores busy; "
         "and as many again of records that were put off; "
         f"a worker opens at most twice as many connections to Postgres, and "
         f"{BACKGROUND_CONNECTIONS} more",
     )
-    worker_connections: int = Field(default=16, ge=1, description="downloads at a time, a chunk")
+    worker_connections: int = Field(
+        default=16, ge=1, le=1_000, description="downloads at a time, a chunk"
+    )
     worker_batch_size: int | None = Field(
-        default=None, ge=1, description="pictures classified together; else what suits the device"
+        default=None,
+        ge=1,
+        le=65_536,
+        description="pictures classified together; else what suits the device",
     )
     worker_runtime: Literal["auto", "torch", "onnx", "openvino", "onnx-int8", "openvino-int8"] = (
         Field(
@@ -73,14 +81,23 @@ class WorkerSettings(
     worker_grace_seconds: float = Field(
         default=25,
         gt=0,
+        le=LONGEST,
         description="from SIGTERM to the end: chunks are finished, or given back in time",
     )
     worker_lease_seconds: float = Field(
-        default=120, gt=0, description="a worker silent for this long has lost its chunk"
+        default=120,
+        gt=0,
+        le=LONGEST,
+        description="a worker silent for this long has lost its chunk",
     )
-    worker_dispatch_seconds: float = Field(default=2, gt=0, description="between two dispatches")
+    worker_dispatch_seconds: float = Field(
+        default=2, gt=0, le=LONGEST, description="between two dispatches"
+    )
     worker_hint_seconds: float = Field(
-        default=30, gt=0, description="a hint that nobody followed for so long is sent again"
+        default=30,
+        gt=0,
+        le=LONGEST,
+        description="a hint that nobody followed for so long is sent again",
     )
     worker_retry_delays: str = Field(
         default="60,600,3600,21600,57600",
@@ -90,8 +107,11 @@ class WorkerSettings(
     @field_validator("worker_retry_delays")
     @classmethod
     def _are_seconds(cls, text: str) -> str:
-        if not all(part.strip().isdigit() for part in text.split(",")):
+        parts = [part.strip() for part in text.split(",")]
+        if not all(part.isascii() and part.isdigit() for part in parts):
             raise ValueError("expected whole seconds with commas between them")
+        if max(map(len, parts)) > len(str(LONGEST_DELAY)) or max(map(int, parts)) > LONGEST_DELAY:
+            raise ValueError(f"a delay is at most {LONGEST_DELAY} seconds, which is a month")
         return text
 
     @property

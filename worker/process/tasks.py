@@ -22,6 +22,7 @@ from common.process.settings import BrokerSettings
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
 from worker.jobs import JobOptions
+from worker.jobs.names import MAX_NAME
 from worker.jobs.records import RejectedLines
 from worker.ledger.dispatch import Hint
 
@@ -37,7 +38,7 @@ MAX_SUBMITTED = 100_000  # record IDs in one message
 MAX_CHUNK_NUMBER = 2**31 - 1  # the maximum of its column
 LONGEST_WAIT = 60  # seconds between two tries to accept a list while the database is away
 log = structlog.get_logger()
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]*$")]
 FROM_TEXT = Field(strict=False)  # an enum member is text in a message
 
 

@@ -104,6 +104,14 @@ def test_pictures_of_another_kind_than_the_models_are_warned_about(
         ("status", str(uuid4())),
         ("cancel", "nonsense"),
         ("retry", str(uuid4()), "--reason", "timeout"),
+        ("retry", str(uuid4()), "--reason", "\udcff"),
+        ("enqueue", "--unseen", "--idempotency-key", "k" * 4000),
+        ("enqueue", "--unseen", "--idempotency-key", ""),
+        ("enqueue", "--unseen", "--idempotency-key", "a\x1b[31m"),
+        ("enqueue", "--unseen", "--idempotency-key", "\udcff"),
+        ("enqueue", "--name", "\udcff"),
+        ("enqueue", "--data-provider", "a\0"),
+        ("enqueue", "--concept", "c" * 4000),
     ],
 )
 def test_what_makes_no_sense_is_wrong_usage(

@@ -62,6 +62,8 @@ def test_times_are_iso_8601_and_utc_where_they_name_no_zone(text: str, expected:
         ([], {"model": ""}, "'' is not the name of a model"),
         ([], {"since": "yesterday"}, "'yesterday' is no time"),
         ([], {"since": ""}, "'' is no time"),
+        ([], {"since": "9999-12-31T23:59:59-23:59"}, "is out of range"),
+        ([], {"since": "0001-01-01T00:00+01:00"}, "is out of range"),
     ],
 )
 def test_anything_else_is_refused_with_a_message(

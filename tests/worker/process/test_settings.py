@@ -32,7 +32,7 @@ def test_retry_delays_are_seconds_with_commas(monkeypatch: pytest.MonkeyPatch) -
     assert WorkerSettings.read().retry_delays == (1.0, 20.0)
 
 
-@pytest.mark.parametrize("text", ["soon", "1,,2", "-1", "1.5"])
+@pytest.mark.parametrize("text", ["soon", "1,,2", "-1", "1.5", "²", "2592001", "9" * 5000])
 def test_other_retry_delays_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("WORKER_RETRY_DELAYS", text)
     with pytest.raises(UsageError, match="WORKER_RETRY_DELAYS"):
@@ -51,3 +51,23 @@ def test_metrics_are_for_this_machine_unless_asked_otherwise(
 def test_connections_to_postgres_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKER_CHUNKS_IN_FLIGHT", "3")
     assert WorkerSettings.read().store_connections == 11
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("WORKER_LEASE_SECONDS", "inf"),
+        ("WORKER_GRACE_SECONDS", "1e300"),
+        ("WORKER_DISPATCH_SECONDS", "nan"),
+        ("WORKER_HINT_SECONDS", "86401"),
+        ("WORKER_CHUNKS_IN_FLIGHT", "1001"),
+        ("WORKER_CONNECTIONS", "9" * 30),
+        ("WORKER_BATCH_SIZE", "65537"),
+    ],
+)
+def test_absurd_numbers_are_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UsageError, match=variable):
+        WorkerSettings.read()
