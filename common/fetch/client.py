@@ -4,7 +4,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from importlib.metadata import version
 from typing import Self
@@ -52,6 +52,7 @@ class FetchRequest:
     url: CheckedUrl
     redirects_left: int
     seconds_left: float
+    addresses: tuple[IPAddress, ...] = ()  # of its host, checked; looked up if there are none
 
 
 @dataclass(frozen=True)
@@ -133,14 +134,34 @@ class PictureFetcher:
             seconds_left=self.limits.total_seconds,
         )
 
+    def locate(
+        self, request: FetchRequest, cancelled: threading.Event = _NEVER
+    ) -> tuple[IPAddress, ...]:
+        """The addresses of the host that may be asked, in the order to try them."""
+        transfer = Transfer(self.limits, seconds_left=request.seconds_left, cancelled=cancelled)
+        with _told_of(request.url):
+            return self._addresses(request.url, transfer)
+
     def step(
         self, request: FetchRequest, cancelled: threading.Event = _NEVER
     ) -> Fetched | FetchRequest:
-        """Ask one host once: the picture, or the request that its redirect leads to."""
+        """Ask one address once: the picture, or the request that is to follow.
+
+        That is where a redirect leads to, or the same to the next address of the host, where the
+        first one accepts no connection.
+        """
         url = request.url
         transfer = Transfer(self.limits, seconds_left=request.seconds_left, cancelled=cancelled)
         with _told_of(url):
-            connection, response = self._ask(url, self._addresses(url, transfer), transfer)
+            address, *others = request.addresses or self._addresses(url, transfer)
+            try:
+                connection, response = self._ask(url, address, transfer)
+            except RecordError as error:
+                if not others or Reason.of(error) is not Reason.CONNECT:
+                    raise
+                return replace(
+                    request, addresses=tuple(others), seconds_left=transfer.seconds_left()
+                )
             picture: Fetched | None = None
             with _closed_on_error(connection, response):
                 if response.status == 200:
@@ -148,41 +169,35 @@ class PictureFetcher:
                 self._finish(url, connection, response)
             return picture or _redirected(request, response, transfer)
 
-    def _addresses(self, url: CheckedUrl, transfer: Transfer) -> list[IPAddress]:
+    def _addresses(self, url: CheckedUrl, transfer: Transfer) -> tuple[IPAddress, ...]:
         try:
             addresses = self._resolver.resolve(url.host, timeout=transfer.step_timeout())
         except OSError as error:
             raise Reason.DNS.error("the name does not resolve") from error
-        return self._policy.choose(addresses, port=url.port)
+        return tuple(self._policy.choose(addresses, port=url.port)[:ADDRESSES_TRIED])
 
     def _ask(
-        self, url: CheckedUrl, addresses: list[IPAddress], transfer: Transfer
+        self, url: CheckedUrl, address: IPAddress, transfer: Transfer
     ) -> tuple[PinnedConnection, FramedResponse]:
         """The head of the answer; an idle connection that turns out dead costs one more try."""
-        idle = self._idle.take(url, addresses)
+        idle = self._idle.take(url, address)
         if idle is not None:
             idle.serve(transfer)
             with suppress(*BROKEN):  # its host may have closed it, which shows only now
                 return idle, _head(idle, url, self._headers)
-        connection = self._connect(url, addresses, transfer)
+        connection = self._connect(url, address, transfer)
         return connection, _head(connection, url, self._headers)
 
-    def _connect(
-        self, url: CheckedUrl, addresses: list[IPAddress], transfer: Transfer
-    ) -> PinnedConnection:
-        failure: OSError | None = None
-        for address in addresses[:ADDRESSES_TRIED]:
-            connection = new_connection(url, address, transfer, self._ssl_context)
+    def _connect(self, url: CheckedUrl, address: IPAddress, transfer: Transfer) -> PinnedConnection:
+        connection = new_connection(url, address, transfer, self._ssl_context)
+        with _closed_on_error(connection):
             try:
-                with _closed_on_error(connection):
-                    connection.open()
+                connection.open()
             except ssl.SSLError:
                 raise
             except OSError as error:
-                failure = error
-            else:
-                return connection
-        raise Reason.CONNECT.error("the host accepts no connection") from failure
+                raise Reason.CONNECT.error("the host accepts no connection") from error
+        return connection
 
     def _picture(self, url: CheckedUrl, response: FramedResponse, transfer: Transfer) -> Fetched:
         refuse_encodings(response.headers)

@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -252,13 +252,12 @@ class IdleConnections:
         self._count = 0
         self._lock = threading.Lock()
 
-    def take(self, url: CheckedUrl, addresses: Iterable[IPAddress]) -> PinnedConnection | None:
-        """A connection to the URL's host that still stands, if there is one to these addresses."""
-        for address in addresses:
-            while (connection := self._pop((url.scheme, url.host, url.port, address))) is not None:
-                if connection.stands:
-                    return connection
-                connection.close()
+    def take(self, url: CheckedUrl, address: IPAddress) -> PinnedConnection | None:
+        """A connection to the URL's host at this address that still stands, if there is one."""
+        while (connection := self._pop((url.scheme, url.host, url.port, address))) is not None:
+            if connection.stands:
+                return connection
+            connection.close()
         return None
 
     def put(self, url: CheckedUrl, connection: PinnedConnection) -> None:

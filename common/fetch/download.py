@@ -4,17 +4,20 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from common.errors import RecordError
+from common.fetch.addresses import IPAddress
 from common.fetch.client import Fetched, FetchRequest, PictureFetcher
-from common.fetch.host_limits import HostLimiter, PoliteQueue, Turn
+from common.fetch.host_limits import HostLimiter
+from common.fetch.turns import AddressLookUp, PoliteQueue, Turn
 from common.reasons import HostSignal, retry_after_of, signal_of
 
 Key = TypeVar("Key")
+Answer = TypeVar("Answer")
 NextWait = Callable[[int], float]
 """Seconds to wait for the next picture, given how many have not come yet.
 
@@ -179,12 +182,33 @@ class _Download(Generic[Key]):
 
     def _start_requests(self) -> None:
         while self._has_room() and (turn := self._queue.take()) is not None:
-            if turn.refused is not None:
+            if isinstance(turn, AddressLookUp):
+                self._submit(self._fetcher.locate, turn.item.request, partial(self._located, turn))
+            elif turn.refused is not None:
                 self._results.put(FetchOutcome(turn.item.key, turn.refused))
-                continue
-            self._idle_threads -= 1
-            step = self._pool.submit(self._fetcher.step, turn.item.request, self._stopped)
-            step.add_done_callback(partial(self._announce, turn))
+            elif turn.not_found is not None:
+                self._failed(turn, turn.not_found)
+            else:
+                request = replace(turn.item.request, addresses=turn.addresses)
+                self._submit(self._fetcher.step, request, partial(self._finished, turn))
+
+    def _submit(
+        self,
+        step: Callable[[FetchRequest, threading.Event], Answer],
+        request: FetchRequest,
+        then: "Callable[[Future[Answer]], None]",
+    ) -> None:
+        """Run the step in a fetch thread, and hear of its end in the scheduler's."""
+
+        def announce(done: "Future[Answer]") -> None:
+            self._messages.put(partial(self._ended, done, then))
+
+        self._idle_threads -= 1
+        self._pool.submit(step, request, self._stopped).add_done_callback(announce)
+
+    def _ended(self, done: "Future[Answer]", then: "Callable[[Future[Answer]], None]") -> None:
+        self._idle_threads += 1
+        then(done)
 
     def _add(self, key: Key, url: str) -> None:
         try:
@@ -194,28 +218,42 @@ class _Download(Generic[Key]):
         else:
             self._queue.put(request.url.host_key, _Task(key, request))
 
-    def _announce(self, turn: Turn[_Task[Key]], step: "Future[Fetched | FetchRequest]") -> None:
-        self._messages.put(partial(self._finished, turn, step))
+    def _located(
+        self, look_up: AddressLookUp[_Task[Key]], done: "Future[tuple[IPAddress, ...]]"
+    ) -> None:
+        if done.cancelled():
+            return
+        try:
+            self._queue.found(look_up.host, done.result())
+        except RecordError as error:
+            self._queue.not_found(look_up.host, error)
 
-    def _finished(self, turn: Turn[_Task[Key]], step: "Future[Fetched | FetchRequest]") -> None:
-        self._idle_threads += 1
-        if step.cancelled():
-            self._queue.give_back(turn.host, HostSignal.NOTHING)
+    def _finished(self, turn: Turn[_Task[Key]], done: "Future[Fetched | FetchRequest]") -> None:
+        if done.cancelled():
+            self._queue.give_back(turn, HostSignal.NOTHING)
+            return
+        try:
+            answer = done.result()
+        except RecordError as error:
+            self._failed(turn, error)
             return
         key = turn.item.key
-        try:
-            answer = step.result()
-        except RecordError as error:
-            self._queue.give_back(turn.host, signal_of(error), retry_after_of(error))
-            self._results.put(FetchOutcome(key, error))
-            return
-        self._queue.give_back(turn.host, HostSignal.WELL)
-        if isinstance(answer, FetchRequest):
-            self._queue.put(answer.url.host_key, _Task(key, answer), first=True)
-        else:
+        if isinstance(answer, Fetched):
+            self._queue.give_back(turn, HostSignal.WELL)
             outcome = FetchOutcome(key, answer)
             self._count_unread(_size(outcome))
             self._results.put(outcome)
+        elif answer.addresses:  # the first one accepts no connection
+            self._queue.give_back(turn, HostSignal.NOTHING)
+            self._queue.put(turn.host, _Task(key, answer), first=True)
+            self._queue.found(turn.host, answer.addresses)
+        else:
+            self._queue.give_back(turn, HostSignal.WELL)
+            self._queue.put(answer.url.host_key, _Task(key, answer), first=True)
+
+    def _failed(self, turn: Turn[_Task[Key]], error: RecordError) -> None:
+        self._queue.give_back(turn, signal_of(error), retry_after_of(error))
+        self._results.put(FetchOutcome(turn.item.key, error))
 
     def _count_unread(self, size: int) -> None:
         self._own_unread += size

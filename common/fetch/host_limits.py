@@ -1,27 +1,25 @@
-"""How fast a host may be asked, and whose turn it is.
+"""How fast a host may be asked, by its name and by the address that is connected to.
 
-A host is asked politely, slower when it complains, and not at all while it is dead. Requests wait
-by host, so that no host keeps the requests of others waiting.
+A host is asked politely, slower when it complains, and not at all while it is dead. One machine may
+have a thousand names, so its address has limits, too. They are wider, since museums share machines.
 """
 
-import heapq
-import itertools
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Protocol, Self
 
 from common.errors import RecordError
+from common.fetch.addresses import IPAddress, embedded
 from common.fetch.urls import CheckedUrl
 from common.process.settings import ImageSettings
 from common.reasons import HostSignal, Reason
 
 THUMBNAIL_SECONDS = 0.32  # that an answer of Europeana's may take before it bounds the rate
 BUSY_SECONDS = 0.1  # until a host without a free turn is worth asking about again
-Item = TypeVar("Item")
+_ADDRESS = "ip@"  # which begins no name of a host
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,14 @@ class HostLimits:
         rate = settings.fetch_thumbnails_per_second
         return cls(max_concurrent=ceil(rate * THUMBNAIL_SECONDS), requests_per_second=rate)
 
+    def times(self, factor: int) -> "HostLimits":
+        """Limits for so many hosts together."""
+        return replace(
+            self,
+            max_concurrent=self.max_concurrent * factor,
+            requests_per_second=self.requests_per_second * factor,
+        )
+
     def shared(self, slots: int, *, fastest: float) -> "HostLimits":
         """The part of one who has so many of the requests at a time, which may be none."""
         rate = self.requests_per_second * slots / self.max_concurrent
@@ -61,15 +67,25 @@ class HostLimits:
 class HostLimiter(Protocol):
     """Hands out turns; one object for all that share a limit: threads, or processes by a store."""
 
-    def try_start(self, host: str) -> float:
+    def try_start(self, host: str, address: IPAddress | None = None) -> float:
         """0 when a request may start now, which takes a turn; else seconds until worth asking.
+
+        Args:
+            address: where the host is; it counts there, too.
 
         Raises:
             TransientRecordError: `host_unavailable`, with the seconds until it may be back.
         """
 
-    def finish(self, host: str, signal: HostSignal, retry_after: float | None = None) -> None:
-        """Give the turn back, and say what the host answered."""
+    def finish(
+        self,
+        host: str,
+        signal: HostSignal,
+        retry_after: float | None = None,
+        *,
+        address: IPAddress | None = None,
+    ) -> None:
+        """Give the turn back, and say what the host answered; its address is not to blame."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +110,22 @@ class _Host:
         """True when little is lost by forgetting it."""
         quiet_since = max(self.next_start, self.paused_until, self.open_until)
         return not self.running and self.pace == 1.0 and now > quiet_since
+
+    def wait(self, limits: HostLimits, now: float) -> float:
+        """Seconds until a request may start, or until that is worth asking again."""
+        if self.running >= self._concurrency(limits):
+            return BUSY_SECONDS
+        return max(0.0, max(self.next_start, self.paused_until) - now)
+
+    def start(self, limits: HostLimits, now: float) -> None:
+        self.running += 1
+        pace = min(self.pace, limits.fastest)
+        self.next_start = now + 1 / (limits.requests_per_second * pace)
+
+    def _concurrency(self, limits: HostLimits) -> int:
+        trying = self.failures >= limits.failures_to_open  # whether a dead host is alive again
+        wanted = 1 if trying else round(limits.max_concurrent * min(self.pace, limits.fastest))
+        return min(limits.max_concurrent, max(1, wanted))
 
     def slow_down(self, limits: HostLimits) -> None:
         self.pace = max(limits.slowest, self.pace / 2)
@@ -122,9 +154,11 @@ class LocalHostLimiter:
         limits: HostLimits | None = None,
         *,
         exceptions: Mapping[str, HostLimits] | None = None,
+        per_address: int = 4,
         hosts_kept: int = 10_000,
     ) -> None:
         self._limits = limits or HostLimits()
+        self._limits_by_address = self._limits.times(per_address)
         self._exceptions = dict(exceptions or {})
         self._hosts_kept = hosts_kept
         self._hosts: dict[str, _Host] = {}
@@ -135,32 +169,50 @@ class LocalHostLimiter:
         """The limits that the environment asks for; Europeana's own host bears more."""
         thumbnail_host = CheckedUrl.parse(settings.europeana_api_url).host_key
         exceptions = {thumbnail_host: HostLimits.of_thumbnails(settings)}
-        return cls(HostLimits.from_settings(settings), exceptions=exceptions)
+        return cls(
+            HostLimits.from_settings(settings),
+            exceptions=exceptions,
+            per_address=settings.fetch_per_address_factor,
+        )
 
-    def try_start(self, host: str, *, share: HostLimits | None = None) -> float:
-        """See `HostLimiter`; `share` is the part of the host's limits that is ours."""
-        limits = share or self.limits_of(host)
+    def try_start(
+        self,
+        host: str,
+        address: IPAddress | None = None,
+        *,
+        shares: Mapping[str, HostLimits] | None = None,
+    ) -> float:
+        """See `HostLimiter`; `shares` are the parts of the limits that are ours, by key."""
+        keys = self.keys(host, address)
+        limits = [self.limits_of(key) if shares is None else shares[key] for key in keys]
         now = time.monotonic()
         with self._lock:
-            state = self._state(host, now)
-            _refuse_if_unavailable(state, limits, now)
-            if state.running >= _concurrency(state, limits):
-                return BUSY_SECONDS
-            may_start = max(state.next_start, state.paused_until)
-            if may_start > now:
-                return may_start - now
-            state.running += 1
-            pace = min(state.pace, limits.fastest)
-            state.next_start = now + 1 / (limits.requests_per_second * pace)
-            return 0.0
+            limited = [
+                (self._state(key, now), each) for key, each in zip(keys, limits, strict=True)
+            ]
+            for state, each in limited:
+                _refuse_if_unavailable(state, each, now)
+            wait = max(state.wait(each, now) for state, each in limited)
+            if wait == 0:
+                for state, each in limited:
+                    state.start(each, now)
+            return wait
 
-    def finish(self, host: str, signal: HostSignal, retry_after: float | None = None) -> None:
+    def finish(
+        self,
+        host: str,
+        signal: HostSignal,
+        retry_after: float | None = None,
+        *,
+        address: IPAddress | None = None,
+    ) -> None:
         """See `HostLimiter`."""
         limits = self.limits_of(host)
         now = time.monotonic()
         with self._lock:
+            for key in self.keys(host, address):
+                self._state(key, now).running -= 1
             state = self._state(host, now)
-            state.running -= 1
             if signal is HostSignal.WELL:
                 state.failures = 0
                 state.pace = min(1.0, state.pace + limits.recovery)
@@ -186,9 +238,17 @@ class LocalHostLimiter:
             state = self._hosts.get(host) or _Host()
             return Standing(state.running, state.pace, max(0.0, state.paused_until - now))
 
-    def limits_of(self, host: str) -> HostLimits:
-        """The limits for all who ask this host together."""
-        return self._exceptions.get(host, self._limits)
+    def keys(self, host: str, address: IPAddress | None) -> tuple[str, ...]:
+        """What a request counts by; a host with limits of its own counts by its name alone."""
+        if address is None or host in self._exceptions:
+            return (host,)
+        return host, f"{_ADDRESS}{embedded(address)}"
+
+    def limits_of(self, key: str) -> HostLimits:
+        """The limits for all who ask this host, or this address, together."""
+        if key.startswith(_ADDRESS):
+            return self._limits_by_address
+        return self._exceptions.get(key, self._limits)
 
     def _state(self, host: str, now: float) -> _Host:
         state = self._hosts.get(host)
@@ -201,12 +261,6 @@ class LocalHostLimiter:
         return state
 
 
-def _concurrency(state: _Host, limits: HostLimits) -> int:
-    trying = state.failures >= limits.failures_to_open  # whether a dead host is alive again
-    wanted = 1 if trying else round(limits.max_concurrent * min(state.pace, limits.fastest))
-    return min(limits.max_concurrent, max(1, wanted))
-
-
 def _refuse_if_unavailable(state: _Host, limits: HostLimits, now: float) -> None:
     if state.open_until > now:
         raise _unavailable("the host failed repeatedly", state.open_until - now)
@@ -216,82 +270,3 @@ def _refuse_if_unavailable(state: _Host, limits: HostLimits, now: float) -> None
 
 def _unavailable(why: str, seconds: float) -> RecordError:
     return Reason.HOST_UNAVAILABLE.error(why, retry_after=seconds)
-
-
-@dataclass(frozen=True)
-class Turn(Generic[Item]):
-    """A request that may start now, or that may not at all for the time being."""
-
-    host: str
-    item: Item
-    refused: RecordError | None = None
-
-
-class PoliteQueue(Generic[Item]):
-    """Gives out what may be asked for now, hosts in rotation; owned by one thread.
-
-    Each host with something waiting stands once in a heap, under the time at which its limiter is
-    worth asking again. So a turn costs a few comparisons however many requests or hosts wait.
-    """
-
-    def __init__(self, limiter: HostLimiter) -> None:
-        self._limiter = limiter
-        self._waiting: dict[str, deque[Item]] = {}
-        self._due: list[tuple[float, int, str]] = []
-        self._due_at: dict[str, float] = {}
-        self._order = itertools.count()
-
-    def put(self, host: str, item: Item, *, first: bool = False) -> None:
-        """Let the item wait for a turn of its host, before the others if `first`."""
-        waiting = self._waiting.get(host)
-        if waiting is None:
-            waiting = self._waiting[host] = deque()
-            self._ask_at(host, time.monotonic())
-        if first:
-            waiting.appendleft(item)
-        else:
-            waiting.append(item)
-
-    def take(self) -> Turn[Item] | None:
-        """The next turn, or None when every host has to wait."""
-        while self._due and self._due[0][0] <= time.monotonic():
-            due_at, _, host = heapq.heappop(self._due)
-            if self._due_at.get(host) != due_at:
-                continue  # it was moved forward in the meantime
-            turn = self._turn(host)
-            if turn is not None:
-                return turn
-        return None
-
-    def give_back(self, host: str, signal: HostSignal, retry_after: float | None = None) -> None:
-        """Tell the limiter how a request ended; its host may have a turn again at once."""
-        self._limiter.finish(host, signal, retry_after)
-        if host in self._waiting:
-            self._ask_at(host, time.monotonic())
-
-    def seconds_until_due(self) -> float | None:
-        """How long `take` will say None if nothing else happens; None when nothing waits."""
-        return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
-
-    def _turn(self, host: str) -> Turn[Item] | None:
-        try:
-            wait = self._limiter.try_start(host)
-        except RecordError as refused:
-            return Turn(host, self._pop(host), refused)
-        if wait > 0:
-            self._ask_at(host, time.monotonic() + wait)
-            return None
-        return Turn(host, self._pop(host))
-
-    def _pop(self, host: str) -> Item:
-        waiting = self._waiting[host]
-        item = waiting.popleft()
-        if waiting:
-            self._ask_at(host, time.monotonic())
-        else:
-            del self._waiting[host], self._due_at[host]
-        return item
-
-    def _ask_at(self, host: str, moment: float) -> None:
-        self._due_at[host] = moment
-        heapq.heappush(self._due, (moment, next(self._order), host))

@@ -1,5 +1,7 @@
 """Limits of image hosts that all processes share: each process holds a share, a row of the store.
 
+What is said of hosts here holds for the addresses that are connected to as well.
+
 A host's requests at a time are divided into slots. Each process that asks the host gets some of
 the slots, and the same part of the host's rate. Where there are fewer slots than processes, they
 take turns. One statement every few seconds renews all shares of a process. Two rules keep the sum
@@ -20,6 +22,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
+from common.fetch.addresses import IPAddress
 from common.fetch.host_limits import BUSY_SECONDS, HostLimits, LocalHostLimiter
 from common.process.periodic import AWAY, PeriodicThread
 from common.process.settings import ImageSettings
@@ -106,19 +109,26 @@ class SharedHostLimiter(PeriodicThread):
             connection.execute(_LOCK)
             connection.execute(_LEAVE, {"process": self._process, "hosts": []})
 
-    def try_start(self, host: str) -> float:
+    def try_start(self, host: str, address: IPAddress | None = None) -> float:
         """See `HostLimiter`."""
+        keys = self._local.keys(host, address)
         with self._lock:
-            self._asked_at[host] = time.monotonic()
-            share = self._shares.get(host)
-            if share is not None:
-                return self._local.try_start(host, share=share)
+            self._asked_at.update(dict.fromkeys(keys, time.monotonic()))
+            if self._shares.keys() >= set(keys):
+                return self._local.try_start(host, address, shares=self._shares)
         self.wake()
         return BUSY_SECONDS
 
-    def finish(self, host: str, signal: HostSignal, retry_after: float | None = None) -> None:
+    def finish(
+        self,
+        host: str,
+        signal: HostSignal,
+        retry_after: float | None = None,
+        *,
+        address: IPAddress | None = None,
+    ) -> None:
         """See `HostLimiter`."""
-        self._local.finish(host, signal, retry_after)
+        self._local.finish(host, signal, retry_after, address=address)
 
     def run_once(self) -> None:
         """Renew all shares; where the store is away they stay as they are."""

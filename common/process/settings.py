@@ -78,6 +78,12 @@ class ImageSettings(ApiAddressSettings):
         default=4.0, gt=0, description="to one image host; a host that complains gets fewer"
     )
     fetch_requests_at_a_time: int = Field(default=2, gt=0, description="to one image host")
+    fetch_per_address_factor: int = Field(
+        default=4,
+        gt=0,
+        description="how many times the limits of one image host an IP address gets, which many "
+        "hosts may share",
+    )
     fetch_thumbnails_per_second: float = Field(
         default=50.0,
         gt=0,

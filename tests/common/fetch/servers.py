@@ -4,6 +4,7 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -46,8 +47,8 @@ class _Listener(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 256
 
-    def __init__(self, answer: Answer, context: ssl.SSLContext | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, answer: Answer, context: ssl.SSLContext | None, address: str) -> None:
+        super().__init__((address, 0), _Handler)
         self.answer = answer
         self.context = context
         self.record = Server(self.server_address[1])
@@ -71,9 +72,11 @@ class _Listener(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def serving(answer: Answer, context: ssl.SSLContext | None = None) -> Iterator[Server]:
-    """A server on a free port of 127.0.0.1 for which `answer` writes to the socket."""
-    with _Listener(answer, context) as listener:
+def serving(
+    answer: Answer, context: ssl.SSLContext | None = None, *, address: str = "127.0.0.1"
+) -> Iterator[Server]:
+    """A server on a free port for which `answer` writes to the socket."""
+    with _Listener(answer, context, address) as listener:
         thread = threading.Thread(target=listener.serve_forever, args=(0.02,))
         thread.start()
         try:
@@ -129,3 +132,23 @@ def _read_request(lines) -> Request | None:
 
 JPEG = encoded(Image.new("RGB", (64, 48), "teal"))
 OTHER_JPEG = encoded(Image.new("RGB", (64, 48), "coral"))
+
+
+class Counting:
+    """A host that answers after a while, and counts."""
+
+    def __init__(self, seconds: float = 0.04) -> None:
+        self._seconds = seconds
+        self.running = self.most = 0
+        self.asked: list[tuple[float, str]] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, request, connection) -> None:
+        with self._lock:
+            self.running += 1
+            self.most = max(self.most, self.running)
+            self.asked.append((time.monotonic(), request.headers["user-agent"]))
+        time.sleep(self._seconds)
+        with self._lock:
+            self.running -= 1
+        connection.sendall(response(JPEG))

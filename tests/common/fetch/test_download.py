@@ -11,7 +11,7 @@ from common.errors import RecordError
 from common.fetch import download
 from common.fetch.download import UnreadBytes, fetch_all
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
-from tests.common.fetch.servers import JPEG, answering, response
+from tests.common.fetch.servers import JPEG, Counting, answering, response, serving
 
 FAST = HostLimits(max_concurrent=8, requests_per_second=10_000.0)
 
@@ -115,7 +115,10 @@ def test_closing_gives_the_turns_of_hosts_back(serve, fetcher):
     )
     assert next(outcomes).key == "quick"
     host = f"silent.example:{silent.port}"
-    assert limiter.standing(host).running == 8
+    deadline = time.monotonic() + 5
+    while limiter.standing(host).running < 8:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     outcomes.close()
     assert limiter.standing(host).running == 0
 
@@ -156,6 +159,68 @@ def test_no_host_sees_more_than_its_limits(serve, fetcher):
     run([(number, server.url()) for number in range(40)], fetcher, limits)
     assert most <= 3
     assert moments[-1] - moments[0] >= 39 / 40 - 0.1
+
+
+def test_sixty_names_of_one_address_see_no_more_than_the_limits_of_the_address(serve, fetcher):
+    host = Counting()
+    server = serve(host)
+    items = [(n, server.url(host=f"{n % 60}.wildcard.example")) for n in range(120)]
+    limits = HostLimits(max_concurrent=2, requests_per_second=10.0)
+    outcomes = run(items, fetcher, limits)
+    assert not any(map(is_error, outcomes))
+    assert host.most <= 4 * 2
+    moments = sorted(moment for moment, _ in host.asked)
+    assert len(moments) == 120
+    spans = zip(moments, moments[40:], strict=False)
+    assert all(later - sooner > 0.9 for sooner, later in spans), "more than 40 a second"
+    assert moments[-1] - moments[0] < 2 * 120 / 40, "the address had turns left"
+
+
+def test_an_address_without_a_free_turn_holds_up_no_other(serve, make_fetcher):
+    fetcher = make_fetcher(lookup=lambda host: ["127.0.0.1"])
+    crowded = serve(lambda request, connection: time.sleep(60))
+    limits = replace(FAST, max_concurrent=1)
+    items = [(n, crowded.url(host=f"{n}.wildcard.example")) for n in range(60)]
+    with serving(answering(response(JPEG)), address="127.0.0.2") as ordinary:
+        items += [("ordinary", ordinary.url(host="127.0.0.2"))] * 20
+        outcomes = run(items, fetcher, limits, next_wait=lambda missing: 5 if missing > 60 else 0)
+    assert [outcome.key for outcome in outcomes] == ["ordinary"] * 20
+    assert len(crowded.requests) == 4
+
+
+class Noting(LocalHostLimiter):
+    """Counts the turns at each address."""
+
+    def __init__(self, limits: HostLimits) -> None:
+        super().__init__(limits)
+        self.started: Counter[str] = Counter()
+
+    def try_start(self, host, address=None, *, shares=None) -> float:
+        wait = super().try_start(host, address, shares=shares)
+        self.started[str(address)] += wait == 0
+        return wait
+
+
+def test_the_next_address_waits_for_a_turn_of_its_own(serve, make_fetcher):
+    server = serve(answering(response(JPEG)))
+    fetcher = make_fetcher(lookup=lambda host: ["127.0.0.9", "127.0.0.1"])
+    limiter = Noting(replace(FAST, max_concurrent=2))
+    items = [(n, server.url(host="two.example")) for n in range(5)]
+    outcomes = run(items, fetcher, limiter=limiter)
+    assert not any(map(is_error, outcomes))
+    assert limiter.started["127.0.0.1"] == 5
+    assert 1 <= limiter.started["127.0.0.9"] <= 2, "all know by then that nobody is there"
+    assert limiter.standing(f"two.example:{server.port}").running == 0
+
+
+def test_a_name_that_does_not_resolve_fails_as_it_does_alone(make_fetcher):
+    looked_up = []
+    fetcher = make_fetcher(lookup=lambda host: looked_up.append(host) or [])
+    items = [(n, f"http://no.example/{n}.jpg") for n in range(30)]
+    outcomes = run(items, fetcher, replace(FAST, max_concurrent=1, failures_to_open=3))
+    reasons = Counter(outcome.result.reason for outcome in outcomes)
+    assert reasons == {"dns": 3, "host_unavailable": 27}
+    assert len(looked_up) <= 3
 
 
 def test_redirects_wait_for_the_turn_of_the_host_they_lead_to(serve, fetcher):
@@ -219,7 +284,7 @@ def test_an_error_in_the_items_reaches_the_caller(serve, fetcher):
 
 def test_a_limiter_that_fails_ends_the_download_with_its_error(serve, fetcher):
     class Broken(LocalHostLimiter):
-        def try_start(self, host: str) -> float:
+        def try_start(self, host, address=None, *, shares=None) -> float:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -1,5 +1,6 @@
 import time
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -44,10 +45,14 @@ def test_no_more_than_the_limit_run_at_a_time_and_hosts_do_not_count_together():
 def test_europeanas_own_host_is_asked_as_the_environment_says(monkeypatch):
     monkeypatch.setenv("EUROPEANA_API_URL", "https://api.example")
     monkeypatch.setenv("FETCH_THUMBNAILS_PER_SECOND", "200")
+    monkeypatch.setenv("FETCH_PER_ADDRESS_FACTOR", "3")
     limiter = LocalHostLimiter.from_settings(ImageSettings.read())
     thumbnails = limiter.limits_of("api.example")
     assert (thumbnails.requests_per_second, thumbnails.max_concurrent) == (200, 64)
     assert limiter.limits_of("museum.example").requests_per_second == 4
+    assert limiter.keys("api.example", HERE) == ("api.example",)
+    _, address = limiter.keys("museum.example", HERE)
+    assert limiter.limits_of(address).requests_per_second == 4 * 3
 
 
 def test_a_host_may_have_limits_of_its_own():
@@ -58,6 +63,51 @@ def test_a_host_may_have_limits_of_its_own():
         start(limiter)
     time.sleep(0.01)
     assert limiter.try_start("a.org") > 0
+
+
+HERE = ip_address("203.0.113.7")
+
+
+def test_an_address_has_limits_beside_those_of_its_names():
+    limiter = LocalHostLimiter(replace(FAST, max_concurrent=2), per_address=3)
+    started = 0
+    for number in range(10):
+        started += limiter.try_start(f"{number}.org", HERE) == 0
+        time.sleep(0.002)
+    assert started == 6
+    assert limiter.standing("9.org").running == 0, "who waits for the address has no turn"
+    assert limiter.try_start("9.org", ip_address("203.0.113.8")) == 0
+    limiter.finish("0.org", HostSignal.FAILURE, address=ip_address("::ffff:203.0.113.7"))
+    assert limiter.try_start("8.org", HERE) == 0
+
+
+def test_an_address_is_asked_no_faster_than_its_rate():
+    limits = HostLimits(max_concurrent=100, requests_per_second=10.0)
+    limiter = LocalHostLimiter(limits, per_address=4)
+    began = time.monotonic()
+    for number in range(11):
+        while (wait := limiter.try_start(f"{number}.org", HERE)) > 0:
+            time.sleep(wait)
+    assert time.monotonic() - began >= 10 / 40
+
+
+def test_complaints_and_failures_of_a_name_are_not_those_of_its_address():
+    limiter = LocalHostLimiter(replace(FAST, failures_to_open=1))
+    assert limiter.try_start("dead.org", HERE) == 0
+    limiter.finish("dead.org", HostSignal.FAILURE, address=HERE)
+    with pytest.raises(TransientRecordError, match="host_unavailable"):
+        limiter.try_start("dead.org", HERE)
+    time.sleep(0.002)
+    assert limiter.try_start("alive.org", HERE) == 0
+
+
+def test_a_host_with_limits_of_its_own_does_not_count_at_its_address():
+    limiter = LocalHostLimiter(
+        replace(FAST, max_concurrent=1), exceptions={"own.org": FAST}, per_address=1
+    )
+    start(limiter, "own.org")
+    limiter.try_start("own.org", HERE)
+    assert limiter.try_start("a.org", HERE) == 0
 
 
 def interval(limiter) -> float:

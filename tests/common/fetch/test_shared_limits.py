@@ -1,9 +1,9 @@
 import os
 import subprocess
 import sys
-import threading
 import time
 from contextlib import ExitStack
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from common.fetch import shared_limits
 from common.fetch.host_limits import HostLimits, HostSignal, LocalHostLimiter
 from common.fetch.shared_limits import SharedHostLimiter
 from common.store.session import open_store
-from tests.common.fetch.servers import JPEG, response
+from tests.common.fetch.servers import Counting
 
 REPOSITORY = Path(__file__).parents[3]
 FAST = HostLimits(max_concurrent=4, requests_per_second=1000.0)
@@ -49,6 +49,22 @@ def within(seconds: float, happens) -> bool:
 
 def starts(limiter: SharedHostLimiter, seconds: float = 3.0) -> bool:
     return within(seconds, lambda: limiter.try_start(HOST) == 0)
+
+
+def test_an_address_is_divided_as_a_host_is(limiter, engine):
+    first, second = limiter(HostLimits(2, 1000.0)), limiter(HostLimits(2, 1000.0))
+    address = ip_address("203.0.113.7")
+    started = [0, 0]
+    for number in range(24):
+        for each, limiter_ in enumerate((first, second)):
+            name = f"{number % 12}.org"
+            started[each] += within(
+                0.1, lambda at=limiter_, to=name: at.try_start(to, address) == 0
+            )
+    assert sum(started) == 8
+    assert min(started) > 0
+    assert leased(engine)[-1] < 8
+    first.finish("0.org", HostSignal.WELL, address=address)
 
 
 def leased(engine: Engine) -> list[int]:
@@ -165,57 +181,50 @@ def test_a_process_that_does_not_reach_the_store_keeps_its_share(limiter, engine
 PROCESS = """
 import sys
 from common.fetch import shared_limits
-from common.fetch.addresses import AddressPolicy
+from common.fetch.addresses import AddressPolicy, NameResolver
 from common.fetch.download import fetch_all
 from common.fetch.client import Fetched, PictureFetcher
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
 from common.fetch.shared_limits import SharedHostLimiter
 from common.store.session import open_store
 
-name, url = sys.argv[1:]
+name, url, names = sys.argv[1:]
 shared_limits.RENEWAL_SECONDS = 0.3
 limits = HostLimits(max_concurrent=2, requests_per_second=40.0)
 policy = AddressPolicy.parse("127.0.0.0/8")
+resolver = NameResolver(lambda host: ["127.0.0.1"])
 with (
-    PictureFetcher(user_agent=name, policy=policy) as fetcher,
+    PictureFetcher(user_agent=name, policy=policy, resolver=resolver) as fetcher,
     SharedHostLimiter(open_store(), LocalHostLimiter(limits)) as limiter,
 ):
-    items = [(number, url) for number in range(60)]
+    items = [(number, url.format(number % int(names))) for number in range(60)]
     outcomes = fetch_all(items, fetcher=fetcher, limiter=limiter)
     assert all(isinstance(outcome.result, Fetched) for outcome in outcomes)
 """
 
 
-class Counting:
-    """A host that answers after a while, and counts."""
-
-    def __init__(self) -> None:
-        self.running = self.most = 0
-        self.asked: list[tuple[float, str]] = []
-        self._lock = threading.Lock()
-
-    def __call__(self, request, connection) -> None:
-        with self._lock:
-            self.running += 1
-            self.most = max(self.most, self.running)
-            self.asked.append((time.monotonic(), request.headers["user-agent"]))
-        time.sleep(0.04)
-        with self._lock:
-            self.running -= 1
-        connection.sendall(response(JPEG))
+def run_two_processes(url: str, *, names: int) -> None:
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", PROCESS, name, url, str(names)], env=environment)
+        for name in ("first", "second")
+    ]
+    assert [process.wait(60) for process in processes] == [0, 0]
 
 
 def test_two_processes_together_keep_to_the_limits_of_a_host(database_url, serve):
     host = Counting()
-    url = serve(host).url()
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    processes = [
-        subprocess.Popen([sys.executable, "-c", PROCESS, name, url], env=environment)
-        for name in ("first", "second")
-    ]
-    assert [process.wait(60) for process in processes] == [0, 0]
+    run_two_processes(serve(host).url(), names=1)
     moments = [moment for moment, _ in host.asked]
     assert len(moments) == 120
     assert host.most == 2
     assert all(later - sooner > 0.8 for sooner, later in zip(moments, moments[40:], strict=False))
+    assert {name for _, name in host.asked[45:75]} == {"first", "second"}
+
+
+def test_two_processes_together_keep_to_the_limits_of_an_address(database_url, serve):
+    host = Counting(seconds=0.2)
+    run_two_processes(serve(host).url(host="{}.wildcard.example"), names=60)
+    assert len(host.asked) == 120
+    assert host.most <= 4 * 2
     assert {name for _, name in host.asked[45:75]} == {"first", "second"}
