@@ -15,7 +15,14 @@ from celery.worker.consumer import Consumer
 from kombu import compression
 from kombu.message import Message
 from kombu.transport import redis as redis_transport
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 MAX_BODY = 32 << 20  # bytes; 100,000 record IDs take six million
 MAX_NAME = 255  # characters
@@ -63,12 +70,8 @@ class _Continuation(BaseModel):
     chord: None = None
 
 
-class _Body(BaseModel):
-    """The body of a task message: arguments, named arguments, and the continuation."""
-
-    model_config = ConfigDict(strict=True)
-
-    content: tuple[list[Any], dict[str, Any], _Continuation | None]
+# The body of a task message: arguments, named arguments, and the continuation.
+_BODY = TypeAdapter(tuple[list[Any], dict[str, Any], _Continuation | None])
 
 
 def check_message(message: Message) -> None:
@@ -84,7 +87,7 @@ def check_message(message: Message) -> None:
         raise MalformedMessageError(f"the body has more than {MAX_BODY >> 20} MiB")
     try:
         _Headers.model_validate_json(json.dumps(message.headers))
-        _Body.model_validate_json(b'{"content":' + body + b"}")
+        _BODY.validate_json(body, strict=True)
     except ValidationError as error:
         raise MalformedMessageError(first_problem(error)) from error
     except _UNREADABLE as error:

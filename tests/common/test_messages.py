@@ -113,6 +113,7 @@ MALFORMED: dict[str, str | bytes] = {
     "a time in words": envelope(eta="soon"),
     "a body that is a number": envelope(b"7"),
     "a body that is no JSON": envelope(b"{{{"),
+    "a body that goes on behind its end": envelope(b'[[], {}, null], "x": 1'),
     "a deep body": envelope(b"[" * 100_000),
     "a body that unpacks to 300 MB": envelope(BLANKS, compression="application/x-gzip"),
     "another task to be sent": envelope(b'[[], {}, {"chain": [{"task": "probe.task"}]}]'),
