@@ -27,17 +27,23 @@ from deploy.local import Services
 from deploy.local.bound import bound_command
 from deploy.sandbox.server import Sandbox
 from tests.chaos.conftest import POISON, RECORDS
+from tests.chaos.workers import FREEZE_FILE
+from tests.common.test_messages import MALFORMED
 from tests.worker.processes.running import FILES_FIRST, forget_enrichments, outcomes
 from worker import jobs
 from worker.enrich.resolve import RecordResolver
 from worker.ledger import dispatch
+from worker.ledger.dispatch_lock import LOCK
+from worker.process.tasks import BULK_QUEUE, SUBMIT_QUEUE, URGENT_QUEUE
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 WORKERS = 3
 LEASE_SECONDS = 2
 TIMEOUT = 300 + RECORDS / 10  # seconds
-STRIKES = max(7, RECORDS // 100)  # seven are one of each kind, and two kills
+STRIKES = max(9, RECORDS // 100)  # nine are one of each kind, and two kills
 PAUSE = 0.7  # seconds between them
+VICTIM_WITHIN = 60  # seconds; when all workers are dead, others are being started
+GARBAGE = 20  # messages of each malformed kind at a time
 
 pytestmark = pytest.mark.timeout(2 * TIMEOUT + 120)
 
@@ -45,10 +51,16 @@ pytestmark = pytest.mark.timeout(2 * TIMEOUT + 120)
 class Chaos:
     """What can go wrong, each by its own method; in a random order, all before one comes again."""
 
-    kinds = ("kill", "kill", "freeze", "flush", "cut", "restart_broker", "restart_postgres")
+    kinds = (
+        *("kill", "kill", "freeze", "freeze_choosing", "flush", "garble", "cut"),
+        *("restart_broker", "restart_postgres"),
+    )
 
-    def __init__(self, supervisor: int, services: Services, engine: Engine) -> None:
+    def __init__(
+        self, supervisor: int, services: Services, engine: Engine, *, freeze_file: Path
+    ) -> None:
         self._supervisor = supervisor
+        self._freeze_file = freeze_file
         self._services = services
         self._engine = engine
         self._random = Random(SEED)
@@ -74,6 +86,29 @@ class Chaos:
         self._signal(victim, signal.SIGSTOP)
         time.sleep(1.5 * LEASE_SECONDS)
         self._signal(victim, signal.SIGCONT)
+
+    def freeze_choosing(self) -> None:
+        """Stop a worker in the transaction that has the dispatchers' lock, until that is free."""
+        self._freeze_file.touch()
+        victim = self._wait_for_frozen()
+        with self._engine.begin() as connection:  # no longer than LIMITS.pause, or this fails
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        self._signal(victim, signal.SIGCONT)
+
+    def _wait_for_frozen(self) -> int:
+        deadline = time.monotonic() + VICTIM_WITHIN
+        while not (frozen := list(self._freeze_file.parent.glob(f"{self._freeze_file.name}.*"))):
+            assert time.monotonic() < deadline, "nobody chooses"
+            time.sleep(0.05)
+        frozen[0].unlink()
+        return int(frozen[0].suffix[1:])
+
+    def garble(self) -> None:
+        """Send what is no message of ours, as anyone who reaches the broker can."""
+        messages = [*MALFORMED.values()] * GARBAGE
+        with redis.Redis(unix_socket_path=str(self._services.broker.socket_path)) as client:
+            for queue in (URGENT_QUEUE, BULK_QUEUE, SUBMIT_QUEUE):
+                client.lpush(queue, *self._random.sample(messages, len(messages)))
 
     def flush(self) -> None:
         with redis.Redis(unix_socket_path=str(self._services.broker.socket_path)) as client:
@@ -109,13 +144,17 @@ class Chaos:
 
 
 @contextmanager
-def workers(environment: dict[str, str], log: Path, count: int = WORKERS) -> Iterator[int]:
+def workers(environment: dict[str, str], folder: Path, count: int = WORKERS) -> Iterator[int]:
     """Workers and who starts them again; yields that one's process ID."""
     command = [sys.executable, "-m", "tests.chaos.workers", str(count)]
     bound = bound_command(command, death_signal=signal.SIGTERM)
-    settings = {"WORKER_LEASE_SECONDS": str(LEASE_SECONDS), "PYTHONPATH": str(Path.cwd())}
+    settings = {
+        "WORKER_LEASE_SECONDS": str(LEASE_SECONDS),
+        "PYTHONPATH": str(Path.cwd()),
+        FREEZE_FILE: str(folder / "freeze"),
+    }
     with (
-        log.open("ab") as stderr,
+        (folder / "log").open("ab") as stderr,
         subprocess.Popen(bound, env=environment | settings, stderr=stderr) as process,
     ):
         try:
@@ -164,11 +203,11 @@ def test_in_the_end_every_outcome_is_as_if_nothing_had_happened(
 ) -> None:
     harmless = [record_id for record_id in ids if record_id not in POISON]
     calm = jobs.enqueue(engine, harmless, FILES_FIRST).job_id
-    with workers(environment, tmp_path / "log") as supervisor:
+    with workers(environment, tmp_path) as supervisor:
         wait_until_done(engine, calm, lambda: time.sleep(0.1))
         enriched, failed = outcomes(engine, calm)
         forget_enrichments(engine)
-        chaos = Chaos(supervisor, services, engine)
+        chaos = Chaos(supervisor, services, engine, freeze_file=tmp_path / "freeze")
         rough = jobs.enqueue(engine, ids, FILES_FIRST).job_id
         status = wait_until_done(engine, rough, chaos.strike)
     assert set(chaos.happened) == set(chaos.kinds)
@@ -194,7 +233,7 @@ def test_who_is_lost_with_a_culprit_is_not_taken_for_one(
         for record_id in (*harmless[:2], "/99/kills")  # the worker begins all of them at once
     ]
     several = environment | {"WORKER_CHUNKS_IN_FLIGHT": str(len(alone))}
-    with workers(several, tmp_path / "log", count=1):
+    with workers(several, tmp_path, count=1):
         failed = [wait_until_done(engine, each, lambda: time.sleep(0.1)).failed for each in alone]
     assert failed == [0, 0, 1]
 

@@ -1,9 +1,10 @@
 """Workers in a world that is against them: `python -m tests.chaos.workers COUNT`.
 
 Keeps COUNT worker processes running, each the product's own `run_worker`, and starts another where
-one ended, as a cluster would; by forking, since importing torch anew takes seconds. Three things
-are unlike outside: pictures whose first pixels are poison kill or hang the process that decodes
-them, every message is sent three times, and what hangs or is dead is noticed sooner.
+one ended, as a cluster would; by forking, since importing torch anew takes seconds. Four things are
+unlike outside. Pictures whose first pixels are poison kill or hang the worker, as its libraries may;
+decoders are processes of their own. Every message is sent three times. What hangs or is dead is
+noticed sooner. Who takes the dispatchers' lock while there is the file FREEZE_FILE stops itself.
 """
 
 import ctypes
@@ -12,16 +13,22 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from functools import partial
-from typing import IO, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
-from PIL import BmpImagePlugin, Image
+from PIL import Image
+from sqlalchemy import Connection
 
 import worker.process.run
 import worker.process.service
 from common.errors import EnrichmentError
 from common.fetch import shared_limits
+from common.pictures.decoders import Decoders
 from common.process.command import configure_logging
+from common.store import session
+from worker.ledger import dispatch_lock
 from worker.process.lease_keeper import LeaseKeeper
 from worker.process.tasks import send_hint
 
@@ -29,6 +36,8 @@ KILL, HANG = b"KILLKILLKILL", b"HANGHANGHANG"  # four pixels
 HEADERS = 54  # bytes of a BMP before its pixels
 HUNG_AFTER = 3.0  # seconds
 HOST_SHARE = (1.5, 0.3)  # seconds that it lasts, and until it is renewed
+LIMITS = session.TimeLimits(lock=10, pause=2)  # seconds
+FREEZE_FILE = "CHAOS_FREEZE_FILE"  # variable with a path; who stops appends its process ID
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -40,19 +49,31 @@ def poisonous_picture(poison: bytes) -> bytes:
     return clean[:HEADERS] + poison + clean[HEADERS + len(poison) :]
 
 
-def _open(file: IO[bytes], name: str | bytes) -> BmpImagePlugin.BmpImageFile:
-    content = file.read()
-    file.seek(0)
+def _square(decoders: Decoders, content: bytes, **asked: Any) -> Any:
     if KILL in content:
         os.kill(os.getpid(), signal.SIGKILL)
     if HANG in content:
         time.sleep(3600)
-    return BmpImagePlugin.BmpImageFile(file, name)
+    return square(decoders, content, **asked)
 
 
 def _send_three_times(*args: object, **kwargs: object) -> None:
     for _ in range(3):
         send_hint(*args, **kwargs)  # type: ignore[arg-type]
+
+
+square = Decoders.square
+take = dispatch_lock.take
+
+
+def _take_and_freeze(connection: Connection) -> bool:
+    taken = take(connection)
+    if taken:
+        asked = Path(os.environ[FREEZE_FILE])
+        with suppress(FileNotFoundError):
+            asked.rename(f"{asked}.{os.getpid()}")  # one worker does it
+            os.kill(os.getpid(), signal.SIGSTOP)
+    return taken
 
 
 def _work() -> NoReturn:
@@ -68,9 +89,11 @@ def _work() -> NoReturn:
 
 def main(count: int) -> None:
     """Keep `count` workers running until SIGTERM."""
-    Image.register_open("BMP", _open, lambda prefix: prefix.startswith(b"BM"))
+    Decoders.square = _square  # type: ignore[method-assign]
     worker.process.run.send_hint = _send_three_times  # type: ignore[assignment]
     worker.process.service.LeaseKeeper = partial(LeaseKeeper, hung_after=HUNG_AFTER)  # type: ignore
+    dispatch_lock.take = _take_and_freeze
+    session.LIMITS = LIMITS
     shared_limits.SHARE_SECONDS, shared_limits.RENEWAL_SECONDS = HOST_SHARE
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     running = 0
