@@ -5,7 +5,7 @@
 `harvester images` fetches the good ones alone, and then, into another database, the same with the
 hostile ones among them, from a local server. Every good one must be stored, and every hostile one
 must fail with a reason of its kind. Memory is the proportional set size (PSS) of the command and
-its decoders together, looked at ten times a second.
+its decoders together, looked at ten times a second. A worker then does the same as one job.
 """
 
 import functools
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
@@ -30,8 +30,9 @@ from sqlalchemy import create_engine, text
 
 from benchmarks.harvest_resume import REPOSITORY, databases
 from benchmarks.parts.hostile_files import hostile_files
-from benchmarks.parts.report import at_least, at_most, finish
-from benchmarks.parts.watching import watching
+from benchmarks.parts.hostile_worker import Enriched, enrich
+from benchmarks.parts.report import Bar, at_least, at_most, finish
+from benchmarks.parts.watching import pss_gib, watching
 from deploy.local import local_services
 
 COMMAND = ("-c", "from harvester.cli import main; main()", "images", "--name", "all")
@@ -62,15 +63,6 @@ def draw_good(folder: Path, count: int) -> list[str]:
             folder / f"{name}.jpg", quality=88
         )
     return names
-
-
-def mixed(good: Sequence[str], hostile: Sequence[str]) -> list[str]:
-    """The hostile ones evenly among the good ones."""
-    spacing = max(1, len(good) // max(1, len(hostile)))
-    listed = list(good)
-    for number, name in enumerate(hostile):
-        listed.insert(number * (spacing + 1), name)
-    return listed
 
 
 @contextmanager
@@ -133,24 +125,6 @@ def harvest(database_url: str, url: str, names: Sequence[str], *, images: Path) 
     return Harvested(time.monotonic() - began, peak, _outcomes(database_url))
 
 
-def pss_gib(process_id: int) -> float:
-    """What a process and its descendants hold; shared memory counts once."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = stat.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-            parents[int(stat.parent.name)] = int(fields[1])
-    family = {process_id}
-    while added := {each for each, parent in parents.items() if parent in family} - family:
-        family |= added
-    kib = 0
-    for each in family:
-        with suppress(OSError, ValueError, IndexError):  # it has ended
-            rolled = Path(f"/proc/{each}/smaps_rollup").read_text(encoding="ascii")
-            kib += int(rolled.split("\nPss:")[1].split()[0])
-    return kib / (1 << 20)
-
-
 def _insert(database_url: str, records: Mapping[str, str]) -> None:
     engine = create_engine(database_url)
     with engine.begin() as connection:
@@ -173,66 +147,115 @@ def _outcomes(database_url: str) -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True)
+class Files:
+    """What the server has: the good names, and of the hostile ones their kinds and reasons."""
+
+    good: Sequence[str]
+    kinds: Mapping[str, str]
+    reasons: Mapping[str, frozenset[str]]
+
+    def mixed(self) -> list[str]:
+        """The hostile ones evenly among the good ones, kind after kind."""
+        order = sorted(self.kinds, key=lambda name: name.split("_")[2])
+        spacing = max(1, len(self.good) // len(order))
+        listed = list(self.good)
+        for number, name in enumerate(order):
+            listed.insert(number * (spacing + 1), name)
+        return listed
+
+    def without_reason(self, found: Mapping[str, str]) -> int:
+        """How many hostile ones did not fail with a reason of their kind."""
+        return sum(found.get(name) not in self.reasons[name] for name in self.reasons)
+
+
+def draw(folder: Path, *, good: int, each: int) -> Files:
+    """All files, in a new folder."""
+    folder.mkdir()
+    kinds, reasons = {}, {}
+    for number, file in enumerate(hostile_files()):
+        for copy in range(each):
+            path = folder / f"bad_{number}_{copy}.jpg"
+            path.write_bytes(file.content)
+            kinds[path.stem], reasons[path.stem] = file.kind, file.reasons
+    return Files(draw_good(folder, good), kinds, reasons)
+
+
 def main(
     good: Annotated[int, typer.Option(min=10)] = 1000,
     each: Annotated[int, typer.Option(min=1, help="Addresses of each hostile file.")] = 4,
 ) -> None:
     """Measure and report."""
-    with tempfile.TemporaryDirectory() as name, local_services() as services:
-        folder = Path(name) / "files"
-        folder.mkdir()
-        sound = draw_good(folder, good)
-        reasons: dict[str, frozenset[str]] = {}
-        kinds: dict[str, str] = {}
-        for number, file in enumerate(hostile_files()):
-            (folder / f"bad_{number}_0.jpg").write_bytes(file.content)
-            for copy in range(each):
-                path = folder / f"bad_{number}_{copy}.jpg"
-                if copy:
-                    path.hardlink_to(folder / f"bad_{number}_0.jpg")
-                reasons[path.stem], kinds[path.stem] = file.reasons, file.kind
-        order = sorted(reasons, key=lambda bad: bad.split("_")[2])  # kind after kind, not in a row
-        urls = databases(services.postgres, ["good", "mixed"])
-        with serving(folder) as url:
-            alone = harvest(urls[0], url, sound, images=Path(name) / "alone")
-            together = harvest(urls[1], url, mixed(sound, order), images=Path(name) / "together")
-    report(sound, reasons, kinds, alone=alone, together=together)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = draw(folder / "files", good=good, each=each)
+        with serving(folder / "files") as url:
+            with local_services() as services:
+                urls = databases(services.postgres, ["good", "mixed"])
+                alone = harvest(urls[0], url, files.good, images=folder / "alone")
+                together = harvest(urls[1], url, files.mixed(), images=folder / "together")
+            worked = [
+                enrich(
+                    folder / f"worker_{len(names)}",
+                    {each: f"{url}/{each}.jpg" for each in names},
+                    most_seconds=2 * MOST_SECONDS,
+                )
+                for names in (files.good, files.mixed())
+            ]
+    harvester_figures, bars = harvest_figures(files, alone, together)
+    worker_figures, worker_bars = enrich_figures(files, *worked)
+    finish(figures=harvester_figures | worker_figures, bars=bars | worker_bars)
 
 
-def report(
-    sound: Sequence[str],
-    reasons: Mapping[str, frozenset[str]],
-    kinds: Mapping[str, str],
-    *,
-    alone: Harvested,
-    together: Harvested,
-) -> None:
-    """Print the figures, and end."""
-    found = together.outcomes
-    finish(
-        figures={
-            "good": len(sound),
-            "hostile": len(reasons),
-            "good_missed_alone": sum(alone.outcomes.get(each) != "stored" for each in sound),
-            "good_missed": sum(found.get(each) != "stored" for each in sound),
-            "hostile_without_their_reason": sum(found.get(x) not in reasons[x] for x in reasons),
-            "reasons": {kind: sorted({found.get(x, "none") for x in kinds if kinds[x] == kind})
-                        for kind in dict.fromkeys(kinds.values())},
-            "settled": len(found),
-            "seconds_alone": round(alone.seconds, 1),
-            "seconds": round(together.seconds, 1),
-            "peak_gib_alone": round(alone.peak_gib, 3),
-            "peak_gib": round(together.peak_gib, 3),
-            "gib_above": round(together.peak_gib - alone.peak_gib, 3),
-        },
-        bars={
-            "settled": at_least(len(sound) + len(reasons)),
-            "good_missed": at_most(0),
-            "hostile_without_their_reason": at_most(0),
-            "seconds": at_most(MOST_SECONDS),
-            "gib_above": at_most(MOST_MEMORY),
-        },
-    )  # fmt: skip
+def harvest_figures(
+    files: Files, alone: Harvested, together: Harvested
+) -> tuple[dict[str, Any], dict[str, Bar]]:
+    """The figures of `harvester images`, and their bars."""
+    found, kinds = together.outcomes, files.kinds
+    reasons = {
+        kind: sorted({found.get(name, "none") for name in kinds if kinds[name] == kind})
+        for kind in dict.fromkeys(kinds.values())
+    }
+    figures = {
+        "good": len(files.good),
+        "hostile": len(kinds),
+        "settled": len(found),
+        "good_missed": sum(found.get(each) != "stored" for each in files.good),
+        "hostile_without_their_reason": files.without_reason(found),
+        "reasons": reasons,
+        "seconds_alone": round(alone.seconds, 1),
+        "seconds": round(together.seconds, 1),
+        "peak_gib_alone": round(alone.peak_gib, 3),
+        "gib_above": round(together.peak_gib - alone.peak_gib, 3),
+    }
+    return figures, {
+        "settled": at_least(len(files.mixed())),
+        "good_missed": at_most(0),
+        "hostile_without_their_reason": at_most(0),
+        "seconds": at_most(MOST_SECONDS),
+        "gib_above": at_most(MOST_MEMORY),
+    }
+
+
+def enrich_figures(
+    files: Files, alone: Enriched, together: Enriched
+) -> tuple[dict[str, Any], dict[str, Bar]]:
+    """The figures of a worker, and their bars."""
+    figures = {
+        "worker_waiting": together.waiting,
+        "worker_good_missed": len(files.good) - together.classified,
+        "worker_hostile_without_their_reason": files.without_reason(together.reasons),
+        "worker_seconds_alone": round(alone.seconds, 1),
+        "worker_seconds": round(together.seconds, 1),
+        "worker_peak_gib_alone": round(alone.peak_gib, 3),
+        "worker_gib_above": round(together.peak_gib - alone.peak_gib, 3),
+    }
+    none = ("worker_waiting", "worker_good_missed", "worker_hostile_without_their_reason")
+    return figures, {
+        **dict.fromkeys(none, at_most(0)),
+        "worker_seconds": at_most(MOST_SECONDS),
+        "worker_gib_above": at_most(MOST_MEMORY),
+    }
 
 
 if __name__ == "__main__":
