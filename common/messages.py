@@ -15,6 +15,7 @@ from celery.worker.consumer import Consumer
 from kombu import compression
 from kombu.message import Message
 from kombu.transport import redis as redis_transport
+from prometheus_client import Counter
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -27,6 +28,7 @@ from pydantic import (
 MAX_BODY = 32 << 20  # bytes; 100,000 record IDs take six million
 MAX_NAME = 255  # characters
 _SHOWN = 200  # characters of a problem
+REFUSED = Counter("broker_messages_refused", "Messages of the broker that were not of our form")
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 log = structlog.get_logger()
@@ -95,7 +97,8 @@ def check_message(message: Message) -> None:
 
 
 def refused(problem: object) -> None:
-    """Say that a message was refused."""
+    """Say that a message was refused, and count it."""
+    REFUSED.inc()
     log.error("message refused", problem=str(problem)[:_SHOWN])
 
 
@@ -116,6 +119,11 @@ class CheckedConsumer(Consumer):
                 handle(message)
 
         return handle_checked
+
+    def on_decode_error(self, message: Message, exc: Exception) -> None:
+        """See Celery; the body could not be read, or is compressed."""
+        refused(exc)
+        message.ack()
 
 
 class _CheckedChannel(redis_transport.Channel):

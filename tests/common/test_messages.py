@@ -50,6 +50,7 @@ ROOT = Path(__file__).resolve().parents[2]
 QUEUE = "probe"
 WORKER = f"""
 from common.broker import create_app, work
+from common.messages import REFUSED
 from common.process.command import configure_logging
 from common.process.settings import BrokerSettings
 
@@ -61,6 +62,11 @@ app.conf.update(task_acks_late=True)
 @app.task(name="probe.task")
 def task(*args, **kwargs):
     print(*args, flush=True)
+
+
+@app.task(name="probe.refused")
+def count_refused():
+    print(REFUSED.collect()[0].samples[0].value, flush=True)
 
 
 raise SystemExit(work(app, threads=2, on_stop=lambda: None))
@@ -150,6 +156,9 @@ def test_a_malformed_message_is_dropped_and_the_worker_goes_on(
             assert worker.stdout.readline().strip() == str(number), what
         client.lpush(QUEUE, envelope(b'[["last"], {}, {}]'))
         assert worker.stdout.readline().strip() == "last"
+        client.lpush(QUEUE, envelope(task="probe.refused"))
+        known_to_celery = {"an unknown task"}
+        assert float(worker.stdout.readline()) == len(MALFORMED.keys() - known_to_celery)
         assert client.llen(QUEUE) == 0
     assert peak_memory(worker) < 200 << 20
 
