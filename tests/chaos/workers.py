@@ -2,7 +2,7 @@
 
 Keeps COUNT worker processes running, each the product's own `run_worker`, and starts another where
 one ended, as a cluster would; by forking, since importing torch anew takes seconds. Four things are
-unlike outside. Pictures whose first pixels are poison kill or hang the worker, as its libraries may;
+unlike outside. Pictures whose first pixels are poison kill or hang the worker, as libraries may;
 decoders are processes of their own. Every message is sent three times. What hangs or is dead is
 noticed sooner. Who takes the dispatchers' lock while there is the file FREEZE_FILE stops itself.
 """
