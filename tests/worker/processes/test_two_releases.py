@@ -75,7 +75,7 @@ def run(environment: dict[str, str], *command: str) -> subprocess.CompletedProce
 def is_ready(process: subprocess.Popen[bytes], heartbeat: Path) -> bool:
     assert process.poll() is None, process.communicate()
     try:
-        check_alive(heartbeat, model_loaded=True)
+        check_alive(heartbeat, ready=True)
     except EnrichmentError:
         return False
     return True
