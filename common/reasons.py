@@ -25,7 +25,7 @@ class HostSignal(StrEnum):
     """What the end of a request says about its host."""
 
     WELL = "well"  # it answered; a 404 is an answer
-    COMPLAINT = "complaint"  # we ask too much: 429, 503
+    COMPLAINT = "complaint"  # we ask too much: 429, or 408 or 5xx with Retry-After
     FAILURE = "failure"  # it did not answer, or is broken
     NOTHING = "nothing"  # it was not asked in the end
 
@@ -58,6 +58,7 @@ _FINAL = None
 _SOON = Retry(60, 6)  # the host has trouble, which often passes within the hour
 _LATER = Retry(300, 8)  # it asks us to slow down: more patience
 _UNASKED = Retry(300, 8, counts=False)
+_AT_ONCE = Retry(0, 8, counts=False)  # we lost it: no fault of the record
 _CUT = Retry(60, 3)  # most often the file itself is cut off
 _DAYS = Retry(900, 5)  # names come back within days or not at all
 
@@ -65,7 +66,9 @@ _LINK = "The link is dead: tell the provider, or use --picture auto."
 _FILE = "The file cannot be read: tell the provider, or use --picture auto."
 _KIND = "We do not read this format: use --picture auto."
 _ASK = "Ask the provider, or use --picture auto."
-_WAIT = "Run the command again when it is due; it goes on by itself."
+_WAIT = (
+    "Workers try again by themselves. With `harvester`, run the same command again after the delay."
+)
 _GONE = "The host may be gone: if this stays, use --picture auto and tell the provider."
 _BUSY = f"The host is overloaded: lower FETCH_REQUESTS_AT_A_TIME. {_WAIT}"
 _OURS = "If the host is yours, name it in FETCH_ALLOW_ADDRESSES."
@@ -210,13 +213,8 @@ class Reason(_Row, Enum):
         "The host has no pictures of these: tell the provider, or see `harvester placeholders`.",
     )
     VANISHED = (
-        *(
-            _D,
-            _FINAL,
-            _WELL,
-            "the picture was stored, and its file is gone; fetched again in the next run",
-        ),
-        f"Files were removed from IMAGE_DIR. {_WAIT}",
+        *(_D, _AT_ONCE, _WELL, "the picture was stored, and its file is gone"),
+        "Files were removed from IMAGE_DIR. Run `harvester images` again to fetch the pictures.",
     )
     # the model, and the worker
     RUNTIME_FAILED = (
@@ -225,7 +223,7 @@ class Reason(_Row, Enum):
     )
     KILLED_WORKER = (
         *(_W, _FINAL, _WELL, "three times a worker died or hung over this record alone"),
-        "Look at the worker's log and at the picture before you try it again.",
+        "Look at the worker's log and at the picture before you run `worker retry`.",
     )
 
     @property

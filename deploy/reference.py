@@ -41,6 +41,7 @@ A reason that uses up no attempt says nothing about the record: it was not asked
 
 **About the host.**
 A complaint or a failure halves the pace at which the host is asked.
+With Retry-After, 408 and 5xx are complaints.
 Failures in a row stop it for a while ([fetching.md](fetching.md)).
 
 | reason | stage | meaning | tried again | about the host | what to do |
@@ -68,6 +69,8 @@ def _reason_line(reason: Reason) -> str:
 def _again(retry: Retry | None) -> str:
     if retry is None:
         return "never"
+    if not retry.seconds:
+        return "in the next run"
     unless = "" if retry.counts else "; uses up none"
     return f"{retry.seconds / 60:g} min, {retry.attempts} attempts{unless}"
 
