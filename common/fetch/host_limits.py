@@ -106,10 +106,10 @@ class _Host:
     failures: int = 0  # in a row
     open_until: float = 0.0
 
-    def is_at_rest(self, now: float) -> bool:
-        """True when little is lost by forgetting it."""
+    def worth(self, now: float) -> tuple[bool, float]:
+        """Smallest where least is lost by forgetting it: at full pace, and at rest for long."""
         quiet_since = max(self.next_start, self.paused_until, self.open_until)
-        return not self.running and self.pace == 1.0 and now > quiet_since
+        return self.pace < 1.0 or quiet_since >= now, quiet_since
 
     def wait(self, limits: HostLimits, now: float) -> float:
         """Seconds until a request may start, or until that is worth asking again."""
@@ -187,9 +187,8 @@ class LocalHostLimiter:
         limits = [self.limits_of(key) if shares is None else shares[key] for key in keys]
         now = time.monotonic()
         with self._lock:
-            limited = [
-                (self._state(key, now), each) for key, each in zip(keys, limits, strict=True)
-            ]
+            self._make_room(now)
+            limited = [(self._state(key), each) for key, each in zip(keys, limits, strict=True)]
             for state, each in limited:
                 _refuse_if_unavailable(state, each, now)
             wait = max(state.wait(each, now) for state, each in limited)
@@ -211,8 +210,8 @@ class LocalHostLimiter:
         now = time.monotonic()
         with self._lock:
             for key in self.keys(host, address):
-                self._state(key, now).running -= 1
-            state = self._state(host, now)
+                self._state(key).running -= 1
+            state = self._state(host)
             if signal is HostSignal.WELL:
                 state.failures = 0
                 state.pace = min(1.0, state.pace + limits.recovery)
@@ -228,7 +227,8 @@ class LocalHostLimiter:
         """Leave the host alone for so long, as it asked another process to."""
         now = time.monotonic()
         with self._lock:
-            state = self._state(host, now)
+            self._make_room(now)
+            state = self._state(host)
             state.paused_until = max(state.paused_until, now + seconds)
 
     def standing(self, host: str) -> Standing:
@@ -250,15 +250,21 @@ class LocalHostLimiter:
             return self._limits_by_address
         return self._exceptions.get(key, self._limits)
 
-    def _state(self, host: str, now: float) -> _Host:
-        state = self._hosts.get(host)
-        if state is None:
-            if len(self._hosts) >= self._hosts_kept:
-                self._hosts = {
-                    name: kept for name, kept in self._hosts.items() if not kept.is_at_rest(now)
-                }
-            state = self._hosts[host] = _Host()
-        return state
+    def _state(self, host: str) -> _Host:
+        return self._hosts.setdefault(host, _Host())
+
+    def _make_room(self, now: float) -> None:
+        """Forget a quarter of the hosts when there are too many, so that this is seldom needed.
+
+        None with a request under way, which is still to end. Pauses that run go last, the shortest
+        first, but they go: anybody may name any number of hosts that are dead or ask for a pause.
+        """
+        if len(self._hosts) < self._hosts_kept:
+            return
+        idle = [name for name, state in self._hosts.items() if not state.running]
+        idle.sort(key=lambda name: self._hosts[name].worth(now))
+        for name in idle[: len(self._hosts) - self._hosts_kept * 3 // 4]:
+            del self._hosts[name]
 
 
 def _refuse_if_unavailable(state: _Host, limits: HostLimits, now: float) -> None:

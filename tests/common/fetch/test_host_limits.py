@@ -1,6 +1,7 @@
 import time
 from dataclasses import replace
 from ipaddress import ip_address
+from itertools import pairwise
 
 import pytest
 
@@ -194,6 +195,42 @@ def test_hosts_at_rest_are_forgotten_when_there_are_too_many():
         limiter.finish(f"{number}.org", HostSignal.WELL)
         time.sleep(0.002)
     assert len(limiter._hosts) <= 10
+
+
+def fail(limiter, host) -> None:
+    assert limiter.try_start(host) == 0
+    limiter.finish(host, HostSignal.FAILURE)
+
+
+@pytest.mark.parametrize("failures_to_open", [1, 5])
+def test_dead_hosts_are_forgotten_when_there_are_too_many_and_many_at_a_time(failures_to_open):
+    limiter = LocalHostLimiter(replace(FAST, failures_to_open=failures_to_open), hosts_kept=40)
+    kept = []
+    for number in range(400):
+        fail(limiter, f"{number}.org")
+        kept.append(len(limiter._hosts))
+    assert max(kept) <= 40
+    assert sum(after < before for before, after in pairwise(kept)) <= 400 / 10
+
+
+def test_who_is_asked_or_wants_to_be_left_alone_is_kept_while_others_can_be_forgotten():
+    limiter = LocalHostLimiter(FAST, hosts_kept=20)
+    start(limiter, "asked.org")
+    assert limiter.try_start("busy.org") == 0
+    limiter.finish("busy.org", HostSignal.COMPLAINT, 3600.0)
+    limiter.pause("told.org", 3600.0)
+    for number in range(200):
+        fail(limiter, f"{number}.org")
+    assert limiter.standing("asked.org").running == 1
+    assert limiter.standing("busy.org").pause_seconds > 3000
+    assert limiter.standing("told.org").pause_seconds > 3000
+
+
+def test_a_host_is_not_forgotten_for_its_own_address():
+    limiter = LocalHostLimiter(FAST, hosts_kept=2)
+    fail(limiter, "dead.org")
+    assert limiter.try_start("alive.org", HERE) == 0
+    assert limiter.standing("alive.org").running == 1
 
 
 @pytest.mark.parametrize(
