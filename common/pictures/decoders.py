@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
+from common.errors import RecordError
 from common.pictures.decoder import (
     INPUT_BYTES,
     LARGE_MEMORY,
@@ -65,8 +66,12 @@ class Result:
     new_height: int
 
 
-class _KilledError(Exception):
-    """Somebody killed the decoder."""
+class _LostError(Exception):
+    """Somebody killed the decoder, or it stood still: the machine may be to blame."""
+
+    def __init__(self, verdict: RecordError) -> None:
+        super().__init__(str(verdict))
+        self.verdict = verdict  # on a picture that it happens to twice
 
 
 class _Decoder:
@@ -74,7 +79,6 @@ class _Decoder:
 
     def __init__(self, memory: int) -> None:
         self._memory = memory
-        self._was_killed = False
         self._process: subprocess.Popen[bytes] | None = None
         self._files = (os.memfd_create("input"), os.memfd_create("output"))
         for file, size in zip(self._files, (INPUT_BYTES, OUTPUT_BYTES), strict=True):
@@ -90,10 +94,9 @@ class _Decoder:
         """
         self._input[: len(content)] = content
         try:
-            answer = self._answer(request)
-        except _KilledError:  # by somebody else, perhaps before it began
-            answer = self._answer(request)
-        self._was_killed = False
+            answer = self._answer_or_retry(request)
+        except _LostError as error:
+            raise error.verdict from error
         result = self._output[: answer.length]
         for file, size, used in zip(
             self._files,
@@ -130,6 +133,11 @@ class _Decoder:
             )
         return self._process
 
+    def _answer_or_retry(self, request: DecoderRequest) -> DecoderAnswer:
+        with suppress(_LostError):  # perhaps before it began
+            return self._answer(request)
+        return self._answer(request)
+
     def _answer(self, request: DecoderRequest) -> DecoderAnswer:
         process = self._started()
         assert process.stdin is not None
@@ -149,8 +157,8 @@ class _Decoder:
             if ticks != before:
                 worked_at = now
             elif now - worked_at > STILL_SECONDS:
-                process.kill()
-                raise Reason.DECODING_TOO_LONG.error("the decoder stood still")
+                self._end()
+                raise _LostError(Reason.DECODING_TOO_LONG.error("the decoder stood still"))
 
     def _last_words(self, process: subprocess.Popen[bytes]) -> DecoderAnswer:
         """What the exit code of a decoder that ended says of the picture."""
@@ -160,11 +168,8 @@ class _Decoder:
             return DecoderAnswer(is_too_large=True)
         if code == -signal.SIGPROF:
             raise Reason.DECODING_TOO_LONG.error("decoding took too long")
-        if code == -signal.SIGKILL and not self._was_killed:
-            self._was_killed = True
-            raise _KilledError
-        self._was_killed = False
-        raise Reason.DECODER_CRASHED.error(f"the decoder ended with {code}")
+        crash = Reason.DECODER_CRASHED.error(f"the decoder ended with {code}")
+        raise _LostError(crash) if code == -signal.SIGKILL else crash
 
     def _end(self) -> None:
         if self._process is not None:

@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -188,15 +188,51 @@ def test_a_killed_decoder_is_started_again():
     assert children() == others
 
 
-def test_a_decoder_that_stands_still_is_ended(monkeypatch):
+@pytest.fixture
+def little_patience(monkeypatch) -> None:
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(module, "STILL_SECONDS", 0.2)
+    monkeypatch.setattr(module, "STILL_SECONDS", 1.0)
+
+
+@pytest.mark.usefixtures("little_patience")
+def test_a_picture_is_decoded_by_another_decoder_when_the_first_stands_still():
     others = children()
     with Decoders(1) as decoders:
         assert_well(decoders)
         (child,) = children() - others
         os.kill(child, signal.SIGSTOP)
-        assert reason(decoders, encoded(scene(), "JPEG")) == "decoding_too_long"
+        assert_well(decoders)
+        assert child not in children()
+
+
+@contextmanager
+def all_decoders_stopped(others: set[int]) -> Iterator[set[int]]:
+    """Each decoder but the others stops at once; who was stopped."""
+    stopped: set[int] = set()
+    over = threading.Event()
+
+    def stop() -> None:
+        while not over.wait(0.005):
+            for child in children() - others - stopped:
+                os.kill(child, signal.SIGSTOP)
+                stopped.add(child)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    try:
+        yield stopped
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.usefixtures("little_patience")
+def test_a_picture_fails_when_a_second_decoder_stands_still():
+    others = children()
+    with Decoders(1) as decoders:
+        with all_decoders_stopped(others) as stopped:
+            assert reason(decoders, encoded(scene(), "JPEG")) == "decoding_too_long"
+            assert len(stopped) == 2
         assert_well(decoders)
 
 
