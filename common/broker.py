@@ -24,6 +24,7 @@ from common.process.settings import BrokerSettings
 _SCHEMES = ("redis", "rediss", "amqp", "amqps")
 _EXAMPLE = "redis://host:6379/0 or amqp://user:password@host//"
 VISIBILITY_TIMEOUT = 600  # seconds; what is delivered twice is claimed once
+MAX_WAITING = 32  # messages that wait in a process for their time
 _REDIS_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT,
     "queue_order_strategy": "round_robin",  # so that no queue waits for another to be empty
@@ -55,6 +56,7 @@ def create_app(name: str, settings: BrokerSettings, queues: Iterable[str]) -> Ce
             for queue in queues
         ],
         worker_prefetch_multiplier=1,
+        worker_eta_task_limit=MAX_WAITING,
         worker_consumer=_path(CheckedConsumer),
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,

@@ -7,7 +7,7 @@ may be huge when unpacked. A message may not ask for another one to be sent.
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NoReturn
 
 import structlog
@@ -17,6 +17,7 @@ from kombu.message import Message
 from kombu.transport import redis as redis_transport
 from prometheus_client import Counter
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -27,6 +28,8 @@ from pydantic import (
 
 MAX_BODY = 32 << 20  # bytes; 100,000 record IDs take six million
 MAX_NAME = 255  # characters
+MAX_RETRIES = 100_000  # Celery raises two to this power
+LONGEST_DELAY = timedelta(minutes=10)  # a message that waits for its time is held in memory
 _SHOWN = 200  # characters of a problem
 REFUSED = Counter("broker_messages_refused", "Messages of the broker that were not of our form")
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -39,6 +42,13 @@ _Seconds = Annotated[float, Field(ge=0)]
 
 class MalformedMessageError(Exception):
     """A message that is not of the form that our senders give it."""
+
+
+def _is_soon(time: datetime) -> datetime:
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    if aware > datetime.now(UTC) + LONGEST_DELAY:
+        raise ValueError(f"is more than {LONGEST_DELAY.seconds} seconds from now")
+    return time
 
 
 class _Headers(BaseModel):
@@ -55,16 +65,16 @@ class _Headers(BaseModel):
     parent_id: _Name | None = None
     group: None = None
     compression: None = None
-    retries: Annotated[int, Field(ge=0)] | None = 0
+    retries: Annotated[int, Field(ge=0, le=MAX_RETRIES)] | None = 0
     timelimit: tuple[_Seconds | None, _Seconds | None] | None = None
-    eta: Annotated[datetime, Field(strict=False)] | None = None
+    eta: Annotated[datetime, Field(strict=False), AfterValidator(_is_soon)] | None = None
     expires: Annotated[datetime, Field(strict=False)] | None = None
 
 
 class _Continuation(BaseModel):
-    """What a message may ask to be sent after it: nothing."""
+    """What a message may ask to be sent after it: nothing. Celery takes others for headers."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     callbacks: None = None
     errbacks: None = None
@@ -90,10 +100,19 @@ def check_message(message: Message) -> None:
     try:
         _Headers.model_validate_json(json.dumps(message.headers))
         _BODY.validate_json(body, strict=True)
+        json.loads(body, object_hook=_plain)
     except ValidationError as error:
         raise MalformedMessageError(first_problem(error)) from error
     except _UNREADABLE as error:
         raise MalformedMessageError(f"it cannot be read: {type(error).__name__}") from error
+
+
+def _plain(value: dict[str, object]) -> dict[str, object]:
+    """See `json.loads`. Kombu makes other types of such values, and errors of malformed ones are
+    raised in Celery's threads, where nobody puts the message aside."""
+    if "__type__" in value:
+        raise MalformedMessageError("a value has a type that is not of JSON")
+    return value
 
 
 def refused(problem: object) -> None:

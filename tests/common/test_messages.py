@@ -122,6 +122,14 @@ MALFORMED: dict[str, str | bytes] = {
     "a body that goes on behind its end": envelope(b'[[], {}, null], "x": 1'),
     "a deep body": envelope(b"[" * 100_000),
     "a body that unpacks to 300 MB": envelope(BLANKS, compression="application/x-gzip"),
+    "a value that becomes bytes": envelope(b'[[], {}, {"__type__": "bytes", "__value__": "x"}]'),
+    "a value that becomes an error": envelope(
+        b'[[{"__type__": "uuid", "__value__": 1}], {}, null]'
+    ),
+    "a header in the body": envelope(b'[[], {}, {"args": 5, "delivery_info": 7}]'),
+    "a number that Python does not read": envelope(b"[[" + b"9" * 5000 + b"], {}, null]"),
+    "more retries than fit into memory": envelope(retries=3_000_000_000),
+    "a time of next year": envelope(eta="2999-01-01T00:00:00"),
     "another task to be sent": envelope(b'[[], {}, {"chain": [{"task": "probe.task"}]}]'),
 }
 
