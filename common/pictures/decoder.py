@@ -48,7 +48,6 @@ SMALL_PIXELS = 4_000_000  # declared; a failure at a picture of less is not for 
 OPENING_SECONDS = 2.0  # of the processor, until the header is read
 SECONDS_A_MEGAPIXEL = 0.1  # of the processor; the slowest kind that was measured takes 0.06
 JPEG_QUALITY = 90
-OPEN_FILES = 5  # standard input, output and error, and the shared memory
 NO_MEMORY = 71  # the exit code where there was not even memory left to say so
 KEPT = frozenset({"JPEG", "PNG"})  # formats of small pictures that are stored as they came
 
@@ -188,7 +187,7 @@ def _limit(memory: int) -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_AS, used + memory),
-        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_NOFILE, 0),  # open ones stay; closing one makes no room for another
     ):
         resource.setrlimit(limit, (value, value))
 

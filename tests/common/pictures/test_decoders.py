@@ -253,8 +253,7 @@ def test_a_decoder_opens_no_file_and_no_socket():
         (child,) = children() - others
         limits = Path(f"/proc/{child}/limits").read_text()
         assert limits.split("Max file size")[1].split()[0] == "0"
-        opened = [path.name for path in Path(f"/proc/{child}/fd").iterdir()]
-        assert limits.split("Max open files")[1].split()[0] == str(len(opened)) == "5"
+        assert limits.split("Max open files")[1].split()[0] == "0"
 
 
 def test_decoders_end_with_the_process_that_started_them(tmp_path):
