@@ -47,12 +47,9 @@ class CheckedUrl:
             raise _invalid("carries a user name")
         path = _percent_encoded(parts.path) or "/"
         query = _percent_encoded(parts.query)
-        return cls(
-            scheme=parts.scheme,
-            host=_host(parts),
-            port=_port(parts),
-            target=f"{path}?{query}" if query else path,
-        )
+        target = f"{path}?{query}" if query else path
+        _check_length(target)
+        return cls(scheme=parts.scheme, host=_host(parts), port=_port(parts), target=target)
 
     def join(self, location: str) -> "CheckedUrl":
         """The URL that a redirect from here to `location` leads to."""
@@ -98,9 +95,13 @@ def host_of(start: str | None) -> str:
         return bare.lower()
 
 
-def _split(text: str) -> SplitResult:
+def _check_length(text: str) -> None:
     if len(text) > MAX_LENGTH:
         raise _invalid(f"has {len(text)} characters, {MAX_LENGTH} are allowed")
+
+
+def _split(text: str) -> SplitResult:
+    _check_length(text)
     try:
         return urlsplit(text.strip())
     except ValueError:
