@@ -176,23 +176,24 @@ def test_an_endless_stream_that_is_no_picture_ends_at_once(serve, fetcher):
 def test_few_large_pictures_are_read_at_a_time(make_fetcher):
     limits = replace(LIMITS, max_bytes=20_000_000, total_seconds=10.0)
     fetcher = make_fetcher(limits=limits, large_bodies=1)
-    head = OK + b"Content-Length: 6000000\r\n\r\n" + JPEG
-    rest = b"\0" * (6_000_000 - len(JPEG))
-    finish = threading.Event()
+    head = OK + b"Content-Length: 19000000\r\n\r\n" + JPEG
+    rest = b"\0" * (19_000_000 - len(JPEG))
+    begun, finish = threading.Event(), threading.Event()
 
     def answer(request, connection) -> None:
-        connection.sendall(head + rest[:5_500_000])
+        connection.sendall(head + rest[:18_500_000])  # more than the system keeps for a reader
+        begun.set()
         finish.wait(5 if request.target == "/held.jpg" else 0)
-        connection.sendall(rest[5_500_000:])
+        connection.sendall(rest[18_500_000:])
 
     with serving(answer) as server, ThreadPoolExecutor() as pool:
         held = pool.submit(fetcher.fetch, server.url("/held.jpg"))
-        time.sleep(0.5)
+        assert begun.wait(5)
         waiting = pool.submit(fetcher.fetch, server.url("/waiting.jpg"))
         time.sleep(0.5)
         assert not waiting.done()
         finish.set()
-        assert len(held.result().content) == len(waiting.result().content) == 6_000_000
+        assert len(held.result().content) == len(waiting.result().content) == 19_000_000
 
 
 def dripping(start: bytes, drop: bytes = b"x", *, seconds: float = 0.05):
