@@ -212,7 +212,7 @@ def _start(
 ) -> tuple[Service, Mapping[int, LocalAssignment]]:
     """Everything that runs while the rounds do, warm."""
     engine = exits.enter_context(store_and_broker())
-    sandbox, variables = exits.enter_context(sandbox_process(folder))
+    sandbox, variables = exits.enter_context(sandbox_process(folder, [SLOW_HOST]))
     model_dir, cache_dir = folder / "models", folder / "exports"
     assignments = {}
     for size in SIZES:

@@ -108,9 +108,10 @@ class Service:
         return ServiceEnded(pictures=pictures, seconds=seconds, cpu_seconds=spent)
 
     def _cpu_seconds(self) -> dict[str, float]:
-        """By process; `services` are Postgres and Valkey."""
+        """By process; `services` are Postgres and Valkey, all that run."""
         own = {self.worker.pid: "worker", self.sandbox.pid: "sandbox"}
-        spent = {"worker": 0.0, "sandbox": 0.0, "services": 0.0}
+        own |= {child.pid: "decoders" for child in self.worker.children(recursive=True)}
+        spent = {"worker": 0.0, "decoders": 0.0, "sandbox": 0.0, "services": 0.0}
         for process in psutil.Process().children(recursive=True):
             times = process.cpu_times()
             ended = times.children_user + times.children_system
@@ -128,11 +129,13 @@ _ENRICHED = text("""
 
 
 @contextmanager
-def sandbox_process(folder: Path) -> Iterator[tuple[psutil.Process, dict[str, str]]]:
+def sandbox_process(
+    folder: Path, slow_hosts: Sequence[str] = ()
+) -> Iterator[tuple[psutil.Process, dict[str, str]]]:
     """The sandbox over the catalogue in a folder, and the environment for its users."""
     faults = folder / "faults.json"
     slow = [{"kind": "latency", "seconds": SLOW_SECONDS - LATENCY}]
-    faults.write_text(json.dumps({"hosts": {SLOW_HOST: slow}}), encoding="utf-8")
+    faults.write_text(json.dumps({"hosts": dict.fromkeys(slow_hosts, slow)}), encoding="utf-8")
     command = [sys.executable, "-m", "deploy.sandbox", "--catalog", str(folder), "--port", "0"]
     command += ["--hosts", "40", "--quota", "1000000", "--latency", str(LATENCY)]
     command += ["--faults", str(faults)]
@@ -147,10 +150,12 @@ def sandbox_process(folder: Path) -> Iterator[tuple[psutil.Process, dict[str, st
 
 
 @contextmanager
-def worker_process(environment: dict[str, str]) -> Iterator[psutil.Process]:
-    """A worker with all its defaults."""
+def worker_process(
+    environment: dict[str, str], checkout: Path = REPOSITORY
+) -> Iterator[psutil.Process]:
+    """A worker of the code in a checkout, with all its defaults."""
     command = [sys.executable, *WORKER]
-    with subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | environment) as process:
+    with subprocess.Popen(command, cwd=checkout, env=os.environ | environment) as process:
         try:
             yield psutil.Process(process.pid)
         finally:
@@ -158,12 +163,13 @@ def worker_process(environment: dict[str, str]) -> Iterator[psutil.Process]:
 
 
 @contextmanager
-def store_and_broker() -> Iterator[Engine]:
-    """A migrated store; the environment tells the worker where it and the broker are."""
+def store_and_broker(checkout: Path = REPOSITORY) -> Iterator[Engine]:
+    """A store, migrated by the code in a checkout; the environment tells a worker that is started
+    now where it and the broker are."""
     with local_services() as services:
         os.environ |= {"DATABASE_URL": services.database_url, "BROKER_URL": services.broker_url}
         alembic = [sys.executable, "-m", "alembic", "upgrade", "head"]
-        subprocess.run(alembic, cwd=REPOSITORY, check=True)
+        subprocess.run(alembic, cwd=checkout, check=True)
         engine = create_engine(services.database_url)
         try:
             yield engine
