@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
-from PIL.JpegImagePlugin import JpegImageFile
+from PIL.JpegImagePlugin import MARKER, JpegImageFile
 
 from common.errors import RecordError
 from common.reasons import Reason
@@ -24,6 +24,7 @@ MAX_JPEG_PIXELS = 250_000_000  # JPEG alone is decoded at a fraction of its size
 MAX_SIDE = 65_500
 _MOST_PIXELS = {"WEBP": 64_000_000, "JPEG2000": 80_000_000}  # their decoders take more memory
 MAX_JPEG_SCANS = 100  # of a progressive file; each scan costs a pass over the whole picture
+MAX_JPEG_SEGMENTS = 10_000  # before the first scan; 64 kB each, as profiles need, are 640 MB
 OVERSAMPLING = 2  # decoded pixels a side for each wanted one, so that the caller's resizing decides
 
 # A second check for the whole process, behind our own check of the header.
@@ -40,6 +41,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = frozenset({5, 6, 7, 8})
+_JPEG_START = b"\xff\xd8"
+_JPEG_SCAN = b"\xff\xda"
 _JPEG2000_START = b"\xff\x4f\xff\x51"
 
 
@@ -92,6 +95,7 @@ def decode(
 
 
 def _decode(content: bytes, side: int, admit: Admit | None) -> Decoded:
+    _check_segments(content)
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         width, height = image.size
         _check_header(image, content)
@@ -122,8 +126,31 @@ def _check_header(image: Image.Image, content: bytes) -> None:
     cap = MAX_JPEG_PIXELS if _is_jpeg(image) else _MOST_PIXELS.get(str(image.format), MAX_PIXELS)
     if width * height > cap or max(width, height) > MAX_SIDE:
         raise Reason.TOO_MANY_PIXELS.error(f"{width} x {height} pixels")
-    if _is_jpeg(image) and (scans := content.count(b"\xff\xda")) > MAX_JPEG_SCANS:
+    if _is_jpeg(image) and (scans := content.count(_JPEG_SCAN)) > MAX_JPEG_SCANS:
         raise Reason.DAMAGED.error(f"a JPEG of {scans} scans")
+
+
+def _check_segments(content: bytes) -> None:
+    """Refuse a JPEG of so many segments, or filling bytes, that reading its header would take long.
+
+    It is read as Pillow does: what stands between segments is skipped.
+    """
+    if not content.startswith(_JPEG_START):
+        return
+    place = len(_JPEG_START)
+    for _ in range(MAX_JPEG_SEGMENTS):
+        place = content.find(b"\xff", place)
+        marker = content[place : place + 2]
+        if place < 0 or len(marker) < 2 or marker == _JPEG_SCAN:
+            return
+        place += 2 + _length(content, place) if marker != b"\xff\xff" else 1
+    raise Reason.DAMAGED.error(f"a JPEG of more than {MAX_JPEG_SEGMENTS:,} segments")
+
+
+def _length(content: bytes, place: int) -> int:
+    """Bytes of a segment after its marker, which is at `place`."""
+    _, _, handler = MARKER.get(int.from_bytes(content[place : place + 2]), ("", "", None))
+    return max(2, int.from_bytes(content[place + 2 : place + 4])) if handler else 0
 
 
 def _decode_less(image: Image.Image, content: bytes, side: int) -> int:

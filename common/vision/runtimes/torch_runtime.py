@@ -9,6 +9,7 @@ copying them and may block the device. On a CPU a lane does the same in ordinary
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,8 +99,9 @@ class TorchRuntime:
         self._device = device or pick_device()
         self._on_cuda = self._device.type == "cuda"
         whole = model.predictor if self._on_cuda else fused(model)
-        predictor = whole.to(self._device)
-        self._predictor = predictor.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # torch's own signature of `to` has memory formats in some releases only.
+        predictor: Any = whole.to(self._device)
+        self._predictor: torch.nn.Module = predictor.to(memory_format=torch.channels_last)
         if self._on_cuda:
             torch.cuda.synchronize(self._device)  # the lanes' streams do not wait for this copy
         self._largest: int | None = None  # pictures that fit; None: all so far
