@@ -1,5 +1,7 @@
 """The exported runtimes say what the model says; `auto` takes the fastest that does."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,3 +149,12 @@ def test_a_cache_that_cannot_be_written_is_an_error_in_words(model: Model, tmp_p
     (tmp_path / "file").touch()
     with pytest.raises(EnrichmentError, match="file/cache cannot be written"):
         choose_runtime(model, "onnx", cache_dir=tmp_path / "file" / "cache")
+
+
+def test_no_extra_is_loaded_before_a_runtime_needs_it() -> None:
+    code = (
+        "import sys, common.vision.runtimes.choice;"
+        "print({*sys.modules} & {'onnx', 'onnxruntime', 'openvino'})"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "set()"
