@@ -1,0 +1,75 @@
+"""Heads: from kept embeddings to logits, with the same bits on every machine and in every batch.
+
+A head is linear: a row of weights and a bias for each class. Libraries add the products of a row in
+an order that depends on the batch and the machine, so float sums differ in their last bits. Here no
+sum is ever rounded. The numbers of an embedding are halfs, multiples of 2^-24, and its length is 1.
+The weights of a class are rounded to multiples of a power of two, 2^-28 of their length or less.
+Then each product and each sum of products is a multiple of one step and below 2^53 of these steps:
+float64 holds all of them exactly, in whatever order they are added.
+
+So a record that is read from the store gets the answer that it got when its picture was looked at.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Embeddings = NDArray[np.float16]
+"""Embeddings (n, dimension), each of length 1 before it was rounded to halfs."""
+
+_HALF_STEP = 2.0**-24  # of which every half is a multiple
+_EXACT = 2.0**53  # up to which float64 has every whole number
+_LONGEST = 1.01  # an embedding, after rounding
+
+
+def halved(vectors: NDArray[np.float32]) -> Embeddings:
+    """Vectors (n, dimension) as they are kept: of length 1, rounded to halfs.
+
+    Raises:
+        ValueError: a vector is zero, or has a number that is not finite.
+    """
+    exact = vectors.astype(np.float64)
+    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
+        raise ValueError("a picture's embedding is zero or not finite")
+    return (exact / lengths).astype(np.float16)
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """`weights` float64 (classes, dimension), rounded as the module says; `bias` float64 (classes,).
+
+    Build it with `rounded`.
+    """
+
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+
+    @classmethod
+    def rounded(cls, weights: NDArray[np.floating], bias: NDArray[np.floating]) -> Self:
+        """The head with these weights (classes, dimension), as exactly as they can be served.
+
+        Raises:
+            ValueError: the shapes do not match, or a number is not finite.
+        """
+        exact, offsets = weights.astype(np.float64), bias.astype(np.float64)
+        if exact.ndim != 2 or offsets.shape != exact.shape[:1]:
+            raise ValueError(f"weights {exact.shape} and bias {offsets.shape} are no head")
+        if not (np.isfinite(exact).all() and np.isfinite(offsets).all()):
+            raise ValueError("a head has a weight that is not finite")
+        length = np.linalg.norm(exact, axis=1, keepdims=True)
+        smallest = np.maximum(_LONGEST * length, np.finfo(np.float64).tiny) / _HALF_STEP / _EXACT
+        step = 2.0 ** np.ceil(np.log2(smallest))
+        return cls(np.round(exact / step) * step, offsets)
+
+    @property
+    def dimension(self) -> int:
+        """Numbers of an embedding."""
+        return self.weights.shape[1]
+
+    def logits(self, embeddings: Embeddings) -> NDArray[np.float32]:
+        """Logits (n, classes) of embeddings (n, dimension)."""
+        products = embeddings.astype(np.float64) @ self.weights.T
+        return (products + self.bias).astype(np.float32)
