@@ -160,6 +160,8 @@ def pouring(start: bytes, endless: bytes):
         (OK + b"\r\n" + JPEG, b"\0" * 65536),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(JPEG), JPEG),
          b"400\r\n" + b"\0" * 1024 + b"\r\n"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(JPEG), JPEG),
+         b"1;" + b"x" * 60_000 + b"\r\n\0\r\n"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n" % (len(JPEG), JPEG),
          b"Trailer: x\r\n" * 1000),
     ],

@@ -133,6 +133,20 @@ def test_a_second_answer_to_one_request_answers_no_other(
     assert server.connections == 2
 
 
+def test_what_comes_right_after_chunks_ends_the_connection_before_the_rest_comes(serve, fetcher):
+    def answer(request, connection: socket.socket) -> None:
+        if request.target != "/a":
+            connection.sendall(response(B))
+            return
+        connection.sendall(CHUNKED + b"\r\nHTTP/1.1 200 OK\r\n")  # begins to answer twice
+        time.sleep(LATE_SECONDS)
+        connection.sendall(response(A))
+
+    server = serve(answer)
+    assert [content_of(fetcher, server, target) for target in ("/a", "/b")] == [A, B]
+    assert server.connections == 2
+
+
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
 def test_an_answer_that_errs_about_its_body_answers_no_request_under_way(serve, fetcher, status):
     server = serve(TwoPictures(f"HTTP/1.1 {status}\r\n\r\n".encode(), response(A)))
