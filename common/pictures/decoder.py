@@ -12,6 +12,7 @@ import codecs
 import gc
 import io
 import json
+import math
 import mmap
 import os
 import resource
@@ -36,7 +37,7 @@ from PIL import (
 
 from common.errors import RecordError
 from common.pictures.decode import Decoded, TooLargeError, decode
-from common.pictures.resize import squared, within
+from common.pictures.resize import Square, squared, within
 from common.reasons import Reason
 
 INPUT_BYTES = 101 << 20  # a picture has at most 100 million
@@ -64,7 +65,7 @@ _CODECS = ("ascii", "latin-1", "utf-8", "utf-16", "utf-16-le", "utf-16-be")
 class DecoderRequest:
     """What to do with the first `length` bytes of the input.
 
-    `square`: decode, and resize to a square of `side` pixels by the mode `resize`.
+    `square`: decode, and resize to a square (`Square`).
     `file`: decode, and write a JPEG whose longer side has at most `side` pixels, unless the file
     is small enough to be stored as it came.
     `check`: decode only.
@@ -74,6 +75,13 @@ class DecoderRequest:
     length: int
     side: int
     resize: str = ""
+    kept: float = 1.0
+    interpolation: str = "bicubic"
+
+    @property
+    def shorter_side(self) -> int:
+        """Pixels that the shorter side of the picture is to have, at least."""
+        return math.ceil(self.side / self.kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,10 +147,16 @@ class Decoder:
 
     def _work(self, request: DecoderRequest) -> DecoderAnswer:
         content = self._data[: request.length]
-        decoded = decode(content, shorter_side=request.side, admit=self._admit)
+        decoded = decode(content, shorter_side=request.shorter_side, admit=self._admit)
         answer = DecoderAnswer(width=decoded.width, height=decoded.height, format=decoded.format)
         if request.task == "square":
-            square = squared(decoded.image, request.side, request.resize)
+            how = Square(
+                side=request.side,
+                resize=request.resize,
+                kept=request.kept,
+                interpolation=request.interpolation,
+            )
+            square = squared(decoded.image, how)
             return self._with(answer, square.size, square.tobytes())
         if request.task == "file" and not _is_kept(decoded, request.side):
             smaller = within(decoded.image, request.side)

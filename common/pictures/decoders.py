@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Self
 
@@ -34,6 +34,7 @@ from common.pictures.decoder import (
     receive,
     send,
 )
+from common.pictures.resize import Square
 from common.process.cores import available_cores
 from common.reasons import Reason
 
@@ -203,16 +204,14 @@ class Decoders:
         for decoder in (*self._all, self._large):
             decoder.close()
 
-    def square(self, content: bytes, *, side: int, resize: str) -> Result:
-        """The picture as a square of `side` pixels: RGB, row by row.
+    def square(self, content: bytes, square: Square) -> Result:
+        """The picture as a square: RGB, row by row.
 
         Raises:
             RecordError: stage `decode`, it is no picture that can be used.
         """
-        length = len(content)
-        return self._ask(
-            DecoderRequest(task="square", length=length, side=side, resize=resize), content
-        )
+        request = DecoderRequest(task="square", length=len(content), **asdict(square))
+        return self._ask(request, content)
 
     def file(self, content: bytes, *, longest_side: int) -> Result:
         """The picture as a JPEG; no content where the file can be stored as it came.

@@ -1,21 +1,35 @@
-"""How a picture becomes the square that a classifier sees, and the smaller file that is stored."""
+"""How a picture becomes the square that a network sees, and the smaller file that is stored."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
-_FILTER = Image.Resampling.BICUBIC
-RESIZE: dict[str, Callable[[Image.Image, tuple[int, int]], Image.Image]] = {
-    "squash": lambda image, size: image.resize(size, _FILTER),
-    "letterbox": lambda image, size: ImageOps.pad(image, size, _FILTER),
-    "crop": lambda image, size: ImageOps.fit(image, size, _FILTER),
-}
-"""`squash` ignores the aspect ratio, `letterbox` adds black bars, `crop` cuts the longer side."""
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
-def squared(image: Image.Image, side: int, resize: str) -> Image.Image:
-    """An RGB picture as a square of `side` pixels."""
-    return RESIZE[resize](image.convert("RGB"), (side, side))
+@dataclass(frozen=True, kw_only=True)
+class Square:
+    """A square of `side` pixels, and how a picture becomes it.
+
+    `squash` ignores the aspect ratio, `letterbox` adds black bars, `crop` cuts the longer side and
+    takes the middle of the rest: `kept` of its side.
+    """
+
+    side: int
+    resize: str
+    kept: float = 1.0
+    interpolation: str = "bicubic"
+
+
+def squared(image: Image.Image, square: Square) -> Image.Image:
+    """An RGB picture as a square."""
+    rgb, size = image.convert("RGB"), (square.side, square.side)
+    resample = _FILTERS[square.interpolation]
+    if square.resize == "squash":
+        return rgb.resize(size, resample)
+    if square.resize == "letterbox":
+        return ImageOps.pad(rgb, size, resample)
+    return ImageOps.fit(rgb, size, resample, bleed=(1 - square.kept) / 2)
 
 
 def within(image: Image.Image, side: int) -> Image.Image:

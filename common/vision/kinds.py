@@ -13,3 +13,6 @@ TrainingPictures = Literal["thumbnail", "media", "mixed", "folder"]
 
 ResizeMode = Literal["squash", "letterbox", "crop"]
 """How a picture becomes square: without its aspect ratio, with black bars, or cut."""
+
+Interpolation = Literal["bilinear", "bicubic"]
+"""How pixels between pixels are found when a picture is resized."""

@@ -11,8 +11,8 @@ from PIL import Image
 from pydantic import ConfigDict
 from torch import nn
 
-from common.pictures.resize import squared
-from common.vision.kinds import ResizeMode
+from common.pictures.resize import Square, squared
+from common.vision.kinds import Interpolation, ResizeMode
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -24,9 +24,9 @@ class Preprocessing:
 
     `size` is the side in pixels. `resize` says how a picture becomes square: `squash` (the
     default) ignores the aspect ratio, so it keeps the whole object and uses every pixel;
-    `letterbox` keeps the ratio and adds black bars; `crop` keeps it and cuts the longer side.
-    `mean` and `std` of each colour channel, in [0, 1], belong to the pictures that the weights were
-    first trained on.
+    `letterbox` keeps the ratio and adds black bars; `crop` keeps it and cuts the longer side. Of
+    the square that is left, `crop` takes the middle: `kept` of its side. `mean` and `std` of each
+    colour channel, in [0, 1], belong to the pictures that the weights were first trained on.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # for `model.json`
@@ -35,10 +35,19 @@ class Preprocessing:
     resize: ResizeMode = "squash"
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    kept: float = 1.0
+    interpolation: Interpolation = "bicubic"
+
+    @property
+    def square(self) -> Square:
+        """What a decoder makes of a picture."""
+        return Square(
+            side=self.size, resize=self.resize, kept=self.kept, interpolation=self.interpolation
+        )
 
     def to_uint8(self, image: Image.Image) -> torch.Tensor:
         """A picture as a uint8 tensor (3, size, size) on the CPU."""
-        return self.from_rgb(squared(image, self.size, self.resize).tobytes())
+        return self.from_rgb(squared(image, self.square).tobytes())
 
     def from_rgb(self, rows: bytes) -> torch.Tensor:
         """The RGB rows of a square picture as a uint8 tensor (3, size, size) on the CPU."""

@@ -6,6 +6,7 @@ import pytest
 
 from common.errors import RecordError
 from common.pictures.decoders import Decoders
+from common.pictures.resize import Square
 from common.reasons import Reason
 from tests.common.fetch.servers import encoded
 from tests.common.pictures.test_decode import scene
@@ -38,7 +39,7 @@ def test_a_mutated_picture_ends_in_pixels_or_with_a_reason() -> None:
 
         def try_one(content: bytes) -> None:
             try:
-                found = decoders.square(content, side=SIDE, resize="squash")
+                found = decoders.square(content, Square(side=SIDE, resize="squash"))
             except RecordError as error:
                 assert error.stage == "decode"
                 assert Reason.of(error)

@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def _whole(pixels: Path, notes: Path, pictures: Sequence[int]) -> UnreadablePict
 
 def fingerprint(examples: Sequence[Example], preprocessing: Preprocessing) -> str:
     """The name of the cache of these pictures with this preprocessing."""
-    how = [VERSION, preprocessing.size, preprocessing.resize]
+    how = [VERSION, *astuple(preprocessing.square)]
     digest = hashlib.sha256(json.dumps(how).encode())
     for example in examples:
         digest.update(f"{example.key}\0{example.sha256}\n".encode())
@@ -129,7 +129,7 @@ def _prepare(
     """The pixels of an example, or the reason why it cannot be read."""
     try:
         content = example.path.read_bytes()
-        square = decoders.square(content, side=preprocessing.size, resize=preprocessing.resize)
+        square = decoders.square(content, preprocessing.square)
     except OSError as error:
         return f"{error.strerror}".lower()
     except RecordError as error:

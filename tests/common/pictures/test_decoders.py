@@ -22,7 +22,7 @@ from common.errors import RecordError
 from common.pictures import decoders as module
 from common.pictures.decode import decode
 from common.pictures.decoders import Decoders
-from common.pictures.resize import squared, within
+from common.pictures.resize import Square, squared, within
 from tests.common.fetch.servers import encoded
 from tests.common.pictures.test_decode import scene
 
@@ -38,22 +38,22 @@ def decoders() -> Iterator[Decoders]:
 
 def reason(decoders: Decoders, content: bytes) -> str:
     with pytest.raises(RecordError) as caught:
-        decoders.square(content, side=SIDE, resize="squash")
+        decoders.square(content, Square(side=SIDE, resize="squash"))
     assert caught.value.stage == "decode"
     return caught.value.reason
 
 
 def assert_well(decoders: Decoders) -> None:
     good = encoded(scene(), "JPEG")
-    assert decoders.square(good, side=SIDE, resize="squash").new_width == SIDE
+    assert decoders.square(good, Square(side=SIDE, resize="squash")).new_width == SIDE
 
 
 @pytest.mark.parametrize("resize", ["squash", "letterbox", "crop"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_square_has_the_pixels_that_this_process_would_make(decoders, name, resize):
     content = encoded(scene(), name)
-    found = decoders.square(content, side=SIDE, resize=resize)
-    expected = squared(decode(content, shorter_side=SIDE).image, SIDE, resize)
+    found = decoders.square(content, Square(side=SIDE, resize=resize))
+    expected = squared(decode(content, shorter_side=SIDE).image, Square(side=SIDE, resize=resize))
     assert found.content == expected.tobytes()
     assert (found.width, found.height, found.format) == (640, 400, name)
 
@@ -61,8 +61,8 @@ def test_a_square_has_the_pixels_that_this_process_would_make(decoders, name, re
 @pytest.mark.parametrize("mode", ["CMYK", "L", "P", "RGBA", "LA", "I;16", "1"])
 def test_pictures_of_unusual_pixels_are_decoded(decoders, mode):
     content = encoded(scene(mode="RGB").convert(mode if mode != "I;16" else "L"), "TIFF")
-    found = decoders.square(content, side=SIDE, resize="squash")
-    expected = squared(decode(content, shorter_side=SIDE).image, SIDE, "squash")
+    found = decoders.square(content, Square(side=SIDE, resize="squash"))
+    expected = squared(decode(content, shorter_side=SIDE).image, Square(side=SIDE, resize="squash"))
     assert found.content == expected.tobytes()
 
 
@@ -153,7 +153,7 @@ def test_a_hostile_file_costs_little_and_itself_alone(decoders, what):
 )
 def test_a_large_picture_is_decoded_in_bounded_memory(decoders, name, width):
     content = encoded(Image.new("RGB", (width, 10_000), "red"), name)
-    found = decoders.square(content, side=SIDE, resize="squash")
+    found = decoders.square(content, Square(side=SIDE, resize="squash"))
     assert found.content[0] > 250
     assert memory_of_children() < 1500 << 20
 
@@ -167,7 +167,7 @@ def test_pictures_that_are_damaged_at_random_end_with_a_reason(decoders):
             for _ in range(chance.randint(1, 30)):
                 content[chance.randrange(len(content))] = chance.randrange(256)
             with suppress(RecordError):
-                decoders.square(bytes(content), side=SIDE, resize="squash")
+                decoders.square(bytes(content), Square(side=SIDE, resize="squash"))
     assert_well(decoders)
 
 
@@ -252,7 +252,7 @@ def test_threads_get_the_pictures_that_they_gave(decoders):
     pictures = [encoded(Image.new("RGB", (300, 200), (n, 0, 255 - n)), "PNG") for n in range(64)]
 
     def colour(content: bytes) -> int:
-        return decoders.square(content, side=SIDE, resize="squash").content[0]
+        return decoders.square(content, Square(side=SIDE, resize="squash")).content[0]
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(colour, pictures)) == list(range(64))
