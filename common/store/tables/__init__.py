@@ -6,6 +6,7 @@ harvest_cursor           how far the search for a category has come
 image                    the picture of a record, or the reason why there is none
 picture_verdict          which pictures stand in for missing ones
 host_lease               how much of an image host each process may ask for
+encoder, picture_seen, embedding   what looks at pictures, which it saw, and what it keeps of them
 training_run, checkpoint, model    what was learned, and what of it is in service
 job, job_chunk, job_failure        what is to be enriched, and how far that has come
 enrichment, heatmap      what came out, and where the model looked for it
@@ -39,6 +40,7 @@ from common.store.tables.jobs import (
     Priority,
 )
 from common.store.tables.learned import Checkpoint, ModelStage, PromotedModel, TrainingRun
+from common.store.tables.seen import Embedding, PictureSeen, RegisteredEncoder
 
 __all__ = [
     "IS_PUT_OFF",
@@ -49,6 +51,7 @@ __all__ = [
     "Concept",
     "Dataset",
     "DatasetItem",
+    "Embedding",
     "Enrichment",
     "HarvestCursor",
     "Heatmap",
@@ -61,12 +64,14 @@ __all__ = [
     "JobState",
     "ModelStage",
     "PictureChoice",
+    "PictureSeen",
     "PictureSource",
     "PictureVerdict",
     "Priority",
     "PromotedModel",
     "Record",
     "RecordAlias",
+    "RegisteredEncoder",
     "SchemaCompatibility",
     "TrainingRun",
     "Verdict",

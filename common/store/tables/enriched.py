@@ -20,7 +20,8 @@ from common.store.tables.references import REFERENCES
 class Enrichment(Base):
     """A predicted concept of a record: once per record, concept and model.
 
-    `job_id` is the job that found it, `updated_at` when it last changed. Triggers check the four
+    `job_id` is the job that found it, `updated_at` when it last changed, `seen_at` when its picture
+    was looked at (unknown before 0007). Triggers check the four
     references (`references`), at less cost than foreign keys. The key begins with the model and is
     the only index. Postgres would choose an index on the model alone for a few records of a new
     model, since its statistics come late.
@@ -40,6 +41,7 @@ class Enrichment(Base):
     image_url: Mapped[str]
     job_id: Mapped[UUID]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime | None]
 
 
 class Heatmap(Base):

@@ -1,14 +1,16 @@
 """What is to be enriched, and how far that has come: the ledger (`worker/ledger/chunks.py`)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     ForeignKey,
     Index,
+    Integer,
     SmallInteger,
     false,
     func,
@@ -61,6 +63,8 @@ class PictureChoice(StrEnum):
 class Job(Base):
     """A batch of records to enrich with one model, with heatmaps if `explain` is set.
 
+    `also_models` are more models on the same encoder. Pictures that the encoder has seen are not
+    looked at again, unless `look_again` is set, or they were seen longer than `max_age` ago.
     `chunks` counts the chunk numbers in use; `total` counts its records.
     """
 
@@ -82,6 +86,9 @@ class Job(Base):
     priority: Mapped[str] = mapped_column(server_default=Priority.BULK)
     picture: Mapped[str] = mapped_column(server_default=PictureChoice.AUTO)
     explain: Mapped[bool] = mapped_column(server_default=false())
+    also_models: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default="{}")
+    look_again: Mapped[bool] = mapped_column(server_default=false())
+    max_age: Mapped[timedelta | None]
     total: Mapped[int] = mapped_column(BigInteger, server_default="0")
     chunks: Mapped[int] = mapped_column(server_default="0")
     submitter: Mapped[str | None]
@@ -101,7 +108,8 @@ class JobChunk(Base):
     claim: whoever finishes with an older one is fenced off. `hinted_at` is when the broker was
     last told of the chunk, `waiting_since` when its records were first put off without a try,
     because their host was unavailable. The three counts are the outcomes of a chunk that was
-    settled, done or dead, and add up to its records.
+    settled, done or dead, and add up to its records. `read` of them had their pictures read from
+    the embeddings that are kept.
     """
 
     __tablename__ = "job_chunk"
@@ -146,6 +154,7 @@ class JobChunk(Base):
     enriched: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     below_threshold: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     failed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    read: Mapped[int] = mapped_column(SmallInteger, server_default="0")
 
 
 class JobFailure(Base):

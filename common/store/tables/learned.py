@@ -63,6 +63,7 @@ class PromotedModel(Base):
     `labels` are the concept URIs in the order of the classifier's outputs, `thresholds` map a
     concept URI to the confidence from which it is written; a concept without one is switched off.
     `picture_source` says what the training's pictures were; unknown for models before 0004.
+    `encoder_id` is the encoder of a model that consists of heads.
     """
 
     __tablename__ = "model"
@@ -84,4 +85,5 @@ class PromotedModel(Base):
     picture_source: Mapped[str | None]
     stage: Mapped[str] = mapped_column(server_default=ModelStage.CANDIDATE)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("training_run.id"))
+    encoder_id: Mapped[int | None] = mapped_column(ForeignKey("encoder.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -81,10 +81,22 @@ GOOD = {
         "image_url": "http://x.org/a.jpg",
         "sha256": HASH,
     },
+    "encoder": {"id": 1, "name": "e", "sha256": HASH, "network": "timm:x", "dimension": 768},
+    "picture_seen": {
+        "record_id": "/1/a",
+        "source": "media",
+        "url": "http://x.org/a.jpg",
+        "sha256": b"a" * 32,
+    },
     "schema_compatibility": {"serves_from": "0006"},  # last: the migrations wrote its one row
 }
 
 BAD = [
+    ("encoder", "sha256_form", {"sha256": "A" * 64}),
+    ("encoder", "dimension_fits_a_page", {"dimension": 0}),
+    ("encoder", "dimension_fits_a_page", {"dimension": 4001}),
+    ("picture_seen", "source_known", {"source": "scan"}),
+    ("picture_seen", "sha256_form", {"sha256": b"a" * 31}),
     ("concept", "uri_is_http", {"uri": "concept/43"}),
     ("concept", "uri_is_http", {"uri": "ftp://x.org/43"}),
     ("concept", "uri_is_current", {"uri": "http://data.europeana.eu/concept/base/43"}),

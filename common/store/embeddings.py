@@ -1,0 +1,171 @@
+"""Embeddings in the store: what an encoder saw is read back, and what it sees is kept.
+
+Vectors go in by binary COPY and come out as bytes: text would cost ten times the time. All runs
+inside the caller's transaction.
+"""
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from io import BytesIO
+from typing import cast
+
+import numpy as np
+import psycopg2
+import psycopg2.extensions
+from numpy.typing import NDArray
+from psycopg2.errors import UniqueViolation
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from common.store.bulk import upsert
+from common.store.tables import PictureSeen, PictureSource
+
+Vector = NDArray[np.float16]
+"""An embedding (dimension,)."""
+
+_BEGIN = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)  # the form of COPY's binary files
+_END = struct.pack(">h", -1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A picture of a record that was looked at; `sha256` is that of its bytes."""
+
+    record_id: str
+    source: PictureSource
+    url: str
+    sha256: bytes
+    seen_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptPicture:
+    """A picture that was seen, with what the encoder made of it."""
+
+    seen: Seen
+    vector: Vector
+
+
+_SEEN = text("""
+    SELECT seen.record_id, seen.source, seen.url, seen.sha256, seen.seen_at,
+           halfvec_send(embedding.vector) AS vector
+    FROM picture_seen AS seen
+    JOIN embedding ON embedding.encoder_id = :encoder_id AND embedding.sha256 = seen.sha256
+    WHERE seen.record_id = ANY(CAST(:record_ids AS text[]))
+      AND (CAST(:max_age AS interval) IS NULL OR seen.seen_at >= now() - CAST(:max_age AS interval))
+""")
+_KEPT = text("""
+    SELECT sha256, halfvec_send(vector) AS vector FROM embedding
+    WHERE encoder_id = :encoder_id AND sha256 = ANY(CAST(:pictures AS bytea[]))
+""")
+_WHICH = text("""
+    SELECT sha256 FROM embedding
+    WHERE encoder_id = :encoder_id AND sha256 = ANY(CAST(:pictures AS bytea[]))
+""")
+
+
+def seen_pictures(
+    connection: Connection,
+    encoder_id: int,
+    record_ids: Sequence[str],
+    *,
+    max_age: timedelta | None = None,
+) -> list[KeptPicture]:
+    """What the encoder has seen of these records, and not longer ago than `max_age`."""
+    asked = {"encoder_id": encoder_id, "record_ids": list(record_ids), "max_age": max_age}
+    return [
+        KeptPicture(
+            seen=Seen(
+                record_id=row.record_id,
+                source=PictureSource(row.source),
+                url=row.url,
+                sha256=bytes(row.sha256),
+                seen_at=row.seen_at,
+            ),
+            vector=_vector(row.vector),
+        )
+        for row in connection.execute(_SEEN, asked)
+    ]
+
+
+def kept_vectors(
+    connection: Connection, encoder_id: int, pictures: Iterable[bytes]
+) -> dict[bytes, Vector]:
+    """The embeddings that are kept of these pictures, each by its sha256."""
+    asked = {"encoder_id": encoder_id, "pictures": list(pictures)}
+    rows = connection.execute(_KEPT, asked)
+    return {bytes(row.sha256): _vector(row.vector) for row in rows}
+
+
+def keep_vectors(connection: Connection, encoder_id: int, vectors: Mapping[bytes, Vector]) -> None:
+    """Keep the embeddings of pictures, by their sha256. What is kept of a picture stays.
+
+    Raises:
+        IntegrityError: another transaction kept one of them meanwhile (`is_kept_meanwhile`), or a
+            vector has another dimension than the encoder.
+    """
+    asked = {"encoder_id": encoder_id, "pictures": list(vectors)}
+    there = {bytes(sha256) for sha256 in connection.scalars(_WHICH, asked)}
+    new = sorted(vectors.keys() - there)  # in the order of the key: transactions do not deadlock
+    if new:
+        rows = _binary_rows(encoder_id, new, np.stack([vectors[sha256] for sha256 in new]))
+        _copy(connection, BytesIO(_BEGIN + rows + _END))
+
+
+def save_seen(connection: Connection, seen: Iterable[Seen]) -> None:
+    """Say which picture was last seen at each place of a record."""
+    columns = ("record_id", "source", "url", "sha256", "seen_at")
+    rows = (
+        (each.record_id, each.source.value, each.url, f"\\x{each.sha256.hex()}", each.seen_at)
+        for each in seen
+    )
+    upsert(connection, PictureSeen.__table__, columns, rows, update=columns[2:])
+
+
+def is_kept_meanwhile(error: IntegrityError) -> bool:
+    """Whether another transaction kept the same embedding first; the transaction is repeated."""
+    name = error.orig.diag.constraint_name if isinstance(error.orig, UniqueViolation) else None
+    return name is not None and name.startswith("embedding_")
+
+
+def _vector(sent: memoryview) -> Vector:
+    """What halfvec_send gives: the dimension, two bytes of nothing, and the numbers."""
+    return np.frombuffer(sent, dtype=">f2", offset=4).astype(np.float16)
+
+
+def _binary_rows(encoder_id: int, pictures: Sequence[bytes], vectors: NDArray[np.float16]) -> bytes:
+    """Rows of COPY: the number of fields, then each field after its length in bytes."""
+    dimension = vectors.shape[1]
+    row = np.dtype(
+        [
+            ("fields", ">i2"),
+            ("encoder_length", ">i4"),
+            ("encoder", ">i4"),
+            ("sha256_length", ">i4"),
+            ("sha256", "V32"),
+            ("vector_length", ">i4"),
+            ("dimension", ">i2"),
+            ("unused", ">i2"),
+            ("vector", ">f2", (dimension,)),
+        ]
+    )
+    rows = np.zeros(len(pictures), dtype=row)
+    rows["fields"] = 3
+    rows["encoder_length"], rows["encoder"] = 4, encoder_id
+    rows["sha256_length"] = 32
+    rows["sha256"] = np.frombuffer(b"".join(pictures), dtype="V32")
+    rows["vector_length"], rows["dimension"] = 4 + 2 * dimension, dimension
+    rows["vector"] = vectors
+    return rows.tobytes()
+
+
+def _copy(connection: Connection, rows: BytesIO) -> None:
+    statement = "COPY embedding (encoder_id, sha256, vector) FROM STDIN (FORMAT BINARY)"
+    driver = cast("psycopg2.extensions.connection", connection.connection.driver_connection)
+    try:
+        with driver.cursor() as cursor:
+            cursor.copy_expert(statement, rows)
+    except psycopg2.Error as error:
+        raise DBAPIError.instance(statement, None, error, psycopg2.Error) from error

@@ -1,0 +1,147 @@
+"""Embeddings come back bit for bit, once for each picture, and stay out of TOAST."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import Connection, Engine, insert, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from common.store.embeddings import (
+    Seen,
+    is_kept_meanwhile,
+    keep_vectors,
+    kept_vectors,
+    save_seen,
+    seen_pictures,
+)
+from common.store.session import open_store
+from common.store.tables import PictureSource, RegisteredEncoder
+from common.store.tables.seen import add_partition, drop_partition, partition_of
+
+DIMENSION = 768
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """With an encoder of 768 numbers, whose number is 1."""
+    engine = open_store()
+    with engine.begin() as connection:
+        add_encoder(connection, 1, DIMENSION)
+    yield engine
+    engine.dispose()
+
+
+def add_encoder(connection: Connection, encoder_id: int, dimension: int) -> None:
+    row = {"id": encoder_id, "name": f"e{encoder_id}", "sha256": f"{encoder_id:064}"}
+    connection.execute(
+        insert(RegisteredEncoder).values(row | {"network": "timm:x", "dimension": dimension})
+    )
+    add_partition(connection, encoder_id, dimension)
+
+
+def vectors(count: int, dimension: int = DIMENSION) -> dict[bytes, np.ndarray]:
+    drawn = np.random.default_rng(0).normal(size=(count, dimension)).astype(np.float16)
+    return {hashlib.sha256(bytes([i % 256, i // 256])).digest(): drawn[i] for i in range(count)}
+
+
+def test_what_is_kept_comes_back_bit_for_bit(engine: Engine) -> None:
+    given = vectors(300)
+    extremes = np.array([65504, -65504, 2**-24, -0.0, 1 / 3] * 154)[:DIMENSION]
+    given[b"e" * 32] = extremes.astype(np.float16)
+    with engine.begin() as connection:
+        keep_vectors(connection, 1, given)
+        found = kept_vectors(connection, 1, [*given, b"?" * 32])
+    assert found.keys() == given.keys()
+    assert all(found[key].tobytes() == given[key].tobytes() for key in given)
+
+
+def test_what_is_kept_of_a_picture_stays(engine: Engine) -> None:
+    (picture, first), (other, second) = vectors(2).items()
+    with engine.begin() as connection:
+        keep_vectors(connection, 1, {picture: first})
+        keep_vectors(connection, 1, {picture: second, other: second})
+        found = kept_vectors(connection, 1, [picture, other])
+    assert np.array_equal(found[picture], first)
+    assert np.array_equal(found[other], second)
+
+
+def test_a_picture_that_two_transactions_keep_is_a_collision_for_the_second(
+    engine: Engine,
+) -> None:
+    given = vectors(1)
+    with engine.connect() as first, engine.connect() as second:
+        second.execute(text("SET SESSION default_transaction_isolation = 'repeatable read'"))
+        second.commit()
+        second.execute(text("SELECT 1 FROM encoder"))  # its snapshot does not see the first's row
+        keep_vectors(first, 1, given)
+        first.commit()
+        with pytest.raises(IntegrityError) as collision:
+            keep_vectors(second, 1, given)
+    assert is_kept_meanwhile(collision.value)
+
+
+def test_a_vector_of_another_encoder_is_refused(engine: Engine) -> None:
+    with engine.connect() as connection, pytest.raises(IntegrityError) as refused:
+        keep_vectors(connection, 1, vectors(1, dimension=3))
+    assert "ck_embedding_1_dimension" in str(refused.value)
+    assert not is_kept_meanwhile(refused.value)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_no_number_that_is_not_finite_is_kept(engine: Engine, number: float) -> None:
+    ((picture, vector),) = vectors(1).items()
+    vector[5] = number
+    with engine.connect() as connection, pytest.raises(DBAPIError, match="not allowed in halfvec"):
+        keep_vectors(connection, 1, {picture: vector})
+
+
+def seen(record_id: str, sha256: bytes, *, url: str = "http://x.org/a.jpg") -> Seen:
+    return Seen(
+        record_id=record_id, source=PictureSource.MEDIA, url=url, sha256=sha256, seen_at=NOW
+    )
+
+
+def test_a_record_is_found_by_what_was_last_seen_of_it(engine: Engine) -> None:
+    (old, _), (new, vector) = vectors(2).items()
+    with engine.begin() as connection:
+        keep_vectors(connection, 1, vectors(2))
+        save_seen(connection, [seen("/1/a", old), seen("/1/b", b"?" * 32)])
+        save_seen(connection, [seen("/1/a", new, url="http://x.org/new.jpg")])
+        found = seen_pictures(connection, 1, ["/1/a", "/1/b", "/1/c"])
+    assert [each.seen for each in found] == [seen("/1/a", new, url="http://x.org/new.jpg")]
+    assert np.array_equal(found[0].vector, vector)
+
+
+def test_what_was_seen_too_long_ago_is_not_found(engine: Engine) -> None:
+    (picture,) = vectors(1)
+    since = datetime.now(UTC) - NOW
+    with engine.begin() as connection:
+        keep_vectors(connection, 1, vectors(1))
+        save_seen(connection, [seen("/1/a", picture)])
+        for spare, count in ((timedelta(hours=-1), 0), (timedelta(hours=1), 1)):
+            found = seen_pictures(connection, 1, ["/1/a"], max_age=since + spare)
+            assert len(found) == count
+
+
+@pytest.mark.parametrize(("dimension", "most_bytes"), [(768, 1700), (1024, 2800), (1280, 2800)])
+def test_rows_stay_out_of_toast(engine: Engine, dimension: int, most_bytes: int) -> None:
+    count = 6_000
+    with engine.begin() as connection:
+        add_encoder(connection, 2, dimension)
+        keep_vectors(connection, 2, vectors(count, dimension))
+        size = "SELECT pg_relation_size(CAST(:name AS regclass)), pg_relation_size(reltoastrelid)"
+        sizes = text(f"{size} FROM pg_class WHERE oid = CAST(:name AS regclass)")
+        whole, toasted = connection.execute(sizes, {"name": partition_of(2)}).one()
+    assert not toasted
+    assert 2 * dimension < whole / count < most_bytes
+
+
+def test_embeddings_of_an_encoder_go_at_once(engine: Engine) -> None:
+    with engine.begin() as connection:
+        keep_vectors(connection, 1, vectors(3))
+        drop_partition(connection, 1)
+        assert connection.execute(text("SELECT count(*) FROM embedding")).scalar() == 0
