@@ -1,6 +1,7 @@
 """The command `trainer`: the list of its commands."""
 
 from common.process.command import command_group
+from trainer.commands.encoders import encoders
 from trainer.commands.evaluate import evaluate
 from trainer.commands.models import models
 from trainer.commands.predict import predict
@@ -11,6 +12,7 @@ from trainer.commands.worker import worker
 app = command_group("Train classifiers on labelled pictures, and promote one for the workers.")
 for command in (train, worker, promote, evaluate, predict):
     app.command()(command)
+app.add_typer(encoders, name="encoders")
 app.add_typer(models, name="models")
 
 

@@ -29,8 +29,9 @@ from common.pictures.decoders import Decoders
 from common.pictures.sources import PictureUrl
 from common.process.cores import switch_threads_often
 from common.store.tables import PictureChoice, PictureSource
-from common.vision.model import Model, load_bundle
+from common.vision.model import Model
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
+from common.vision.saved_model import load_bundle
 from worker.enrich.models import LoadedModel
 from worker.enrich.pipeline import MeteredFetcher, Pipeline
 from worker.enrich.resolve import RecordResolver, Target
@@ -111,7 +112,7 @@ def classified(assignment: LocalAssignment) -> Measured:
 
     def compute(stream: int) -> None:
         while time.monotonic() < began + ALONE_SECONDS:
-            runtime.probabilities(batch)
+            runtime.rows(batch)
             counts[stream] += runtime.batch_size
 
     threads = [threading.Thread(target=compute, args=(each,)) for each in range(runtime.streams)]

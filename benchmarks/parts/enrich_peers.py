@@ -128,7 +128,7 @@ class _OurModel:
 
     def __call__(self, batch: Rows) -> Rows:
         pictures = torch.stack([self._prepare(content) for content in batch["bytes"]])
-        return {"label": np.argmax(self._runtime.probabilities(pictures), axis=1)}
+        return {"label": np.argmax(self._runtime.rows(pictures), axis=1)}
 
 
 class _DraftedFiles(Dataset[torch.Tensor]):

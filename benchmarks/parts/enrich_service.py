@@ -16,9 +16,10 @@ import torch
 from sqlalchemy import Engine, create_engine, text
 
 from common.store.tables import PictureChoice
-from common.vision.model import Description, bundle_sha256
+from common.vision.bundle import Description
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
+from common.vision.saved_model import bundle_sha256
 from deploy.local import local_services
 from trainer.models.example_pictures import ExamplePictures
 from trainer.models.registry import put_in_service

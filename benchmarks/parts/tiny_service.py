@@ -22,7 +22,7 @@ from benchmarks.parts.picture_server import (
     host_address,
     picture_server,
 )
-from common.vision.model import Description
+from common.vision.bundle import Description
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from deploy.local import local_services

@@ -25,6 +25,7 @@ from common.vision.preprocessing import Preprocessing
 DESCRIPTION = "model.json"
 MOST_CATEGORIES = 10_000
 LARGEST_SIZE = 4096  # pixels
+LEAST_KEPT = 0.1  # of a picture's side
 TEMPERATURES = (1e-3, 1e3)
 MAX_DESCRIPTION = 8 << 20  # bytes; 10,000 categories take about two million
 MAX_TENSORS = 4 << 30  # bytes of a file; the largest network of torchvision has 2.6 GB
@@ -34,28 +35,33 @@ _LENGTH = 8  # bytes that hold the length of that header
 
 
 _Text = Annotated[str, StringConstraints(max_length=2000)]
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BundleFile:
-    """A file of the bundle: the weights of one classifier, or pictures."""
+    """A file of a bundle: weights, or pictures."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     file: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,200}$")]
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    sha256: _Sha256
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
     """The content of `model.json`.
 
-    `labels` and `concept_uris` are in the order of the classifier's outputs. `kind` is single if a
-    picture has one concept (softmax), multi if it may have several (sigmoid). The logits are
-    divided by `temperature`. `thresholds` map a concept URI to the probability from which it is
-    written, or to None if the concept is switched off. `created_from` describes the origin for
-    people. A model that was imported without pictures has neither `self_test` nor `calibration`,
-    a model of an older version has no `calibration`.
+    A model is a whole network of torchvision, `architecture`, or heads on an encoder. Then
+    `encoder` is the encoder's identity and `architecture` its network. `members` are the weights of
+    the networks, or of the heads.
+
+    `labels` and `concept_uris` are in the order of the outputs. `kind` is single if a picture has
+    one concept (softmax), multi if it may have several (sigmoid). The logits are divided by
+    `temperature`. `thresholds` map a concept URI to the probability from which it is written, or to
+    None if the concept is switched off. `created_from` describes the origin for people. A model
+    that was imported without pictures has neither `self_test` nor `calibration`, a model of an
+    older version has no `calibration`.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -72,6 +78,7 @@ class Description:
     members: tuple[BundleFile, ...] = ()
     self_test: BundleFile | None = None
     calibration: BundleFile | None = None
+    encoder: _Sha256 | None = None
     torchvision: str = torchvision.__version__
 
     def __post_init__(self) -> None:
@@ -89,7 +96,7 @@ class Description:
         for uri, threshold in self.thresholds.items():
             if threshold is not None and not 0 <= threshold <= 1:
                 raise ModelError(f"The threshold of {uri} is {threshold}, no probability.")
-        _check_preprocessing(self.preprocessing)
+        check_preprocessing(self.preprocessing)
 
     @property
     def files(self) -> tuple[BundleFile, ...]:
@@ -102,7 +109,12 @@ class Description:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
 
-def _check_preprocessing(preprocessing: Preprocessing) -> None:
+def check_preprocessing(preprocessing: Preprocessing) -> None:
+    """Refuse what no picture can be prepared by.
+
+    Raises:
+        ModelError: a number is out of range.
+    """
     if not 1 <= preprocessing.size <= LARGEST_SIZE:
         raise ModelError(
             f"The pictures of the model have sides of {preprocessing.size} pixels, "
@@ -111,6 +123,8 @@ def _check_preprocessing(preprocessing: Preprocessing) -> None:
     statistics = (*preprocessing.mean, *preprocessing.std)
     if not all(map(math.isfinite, statistics)) or not min(preprocessing.std) > 0:
         raise ModelError("The mean or the deviation of the model's colours is out of range.")
+    if not LEAST_KEPT <= preprocessing.kept <= 1:
+        raise ModelError(f"The model sees {preprocessing.kept:g} of a picture's side, no share.")
 
 
 _DESCRIPTION = TypeAdapter(Description)

@@ -16,6 +16,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from common.vision.kinds import Kind
+
 Embeddings = NDArray[np.float16]
 """Embeddings (n, dimension), each of length 1 before it was rounded to halfs."""
 
@@ -34,15 +36,13 @@ def halved(vectors: NDArray[np.float32]) -> Embeddings:
     lengths = np.linalg.norm(exact, axis=1, keepdims=True)
     if not (np.isfinite(lengths) & (lengths > 0)).all():
         raise ValueError("a picture's embedding is zero or not finite")
-    return (exact / lengths).astype(np.float16)
+    halves: Embeddings = (exact / lengths).astype(np.float16)
+    return halves
 
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """`weights` float64 (classes, dimension), rounded as the module says; `bias` float64 (classes,).
-
-    Build it with `rounded`.
-    """
+    """Weights (classes, dimension) and bias (classes,), float64; build it with `rounded`."""
 
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
@@ -67,9 +67,36 @@ class Head:
     @property
     def dimension(self) -> int:
         """Numbers of an embedding."""
-        return self.weights.shape[1]
+        return int(self.weights.shape[1])
 
     def logits(self, embeddings: Embeddings) -> NDArray[np.float32]:
         """Logits (n, classes) of embeddings (n, dimension)."""
         products = embeddings.astype(np.float64) @ self.weights.T
-        return (products + self.bias).astype(np.float32)
+        logits: NDArray[np.float32] = (products + self.bias).astype(np.float32)
+        return logits
+
+
+@dataclass(frozen=True, eq=False)
+class HeadEnsemble:
+    """The heads of a model, whose answer is the mean of their probabilities.
+
+    `kind` and `temperature` are as in `Description`.
+    """
+
+    heads: tuple[Head, ...]
+    kind: Kind
+    temperature: float
+
+    def probabilities(self, embeddings: Embeddings) -> NDArray[np.float32]:
+        """Probabilities (n, classes) of embeddings (n, dimension)."""
+        answers = [self._scaled(head.logits(embeddings)) for head in self.heads]
+        mean: NDArray[np.float32] = np.mean(answers, axis=0).astype(np.float32)
+        return mean
+
+    def _scaled(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        scaled = logits.astype(np.float64) / self.temperature
+        if self.kind == "multi":
+            return 1 / (1 + np.exp(-scaled))
+        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+        return shares

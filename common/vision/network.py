@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import nn
+from torch.nn import functional
 from torchvision import models
 
 from common.errors import ModelError, UsageError
@@ -70,6 +73,23 @@ def build_classifier(architecture: str, *, classes: int, size: int = 224) -> nn.
         warnings.simplefilter("ignore", FutureWarning)
         network = models.get_model(architecture, weights=None, num_classes=classes, **options)
     return cast("nn.Module", network)
+
+
+class HeadedNetwork(nn.Module):
+    """An encoder's network and a head on it: normalised pictures to logits (n, classes)."""
+
+    def __init__(
+        self, encoder: nn.Module, weights: NDArray[np.float64], bias: NDArray[np.float64]
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(weights.shape[1], weights.shape[0])
+        state = {"weight": torch.from_numpy(weights), "bias": torch.from_numpy(bias)}
+        self.head.load_state_dict(state)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(functional.normalize(self.encoder(pictures), dim=1))
+        return logits
 
 
 def pick_device() -> torch.device:

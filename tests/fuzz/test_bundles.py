@@ -10,8 +10,8 @@ import torch
 
 from common.errors import ModelError
 from common.vision.bundle import BundleFile, parse_description, read_tensors, sha256_of
-from common.vision.model import bundle_sha256, load_bundle, save_bundle
 from common.vision.network import build_classifier
+from common.vision.saved_model import bundle_sha256, load_bundle, save_bundle
 from tests.common.vision.models import DESCRIPTION, SIZE
 from tests.fuzz.trying import TIMEOUT, try_mutations
 

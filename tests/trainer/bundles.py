@@ -5,10 +5,11 @@ from pathlib import Path
 import torch
 from sqlalchemy import Engine
 
+from common.vision.bundle import Description
 from common.vision.kinds import Kind
-from common.vision.model import Description, save_bundle
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
+from common.vision.saved_model import save_bundle
 from tests.trainer.pictures import VOCABULARY, draw
 from trainer.models.promote import ExamplePictures
 from trainer.models.registry import put_in_service

@@ -42,8 +42,9 @@ def evaluate(
     own = dict(zip(description.labels, description.concept_uris, strict=True))
     vocabulary = load_vocabulary(vocab_json) if vocab_json else own
     data = labelled_pictures(name, data_dir, vocabulary=vocabulary, kind=description.kind)
-    runtime = TorchRuntime(opened.model)
-    scores = evaluate_model(description, data, runtime.probabilities, batch_size=runtime.batch_size)
+    runtime = TorchRuntime(opened.model.served)
+    compute = opened.model.probabilities_by(runtime.rows)
+    scores = evaluate_model(description, data, compute, batch_size=runtime.batch_size)
     console = SafeConsole(stderr=True)
     for table in evaluation_tables(scores):
         console.print(table)

@@ -127,7 +127,7 @@ def open_model(reference: str) -> "OpenModel":
     """
     from common.process.settings import ModelSettings
     from common.store.session import open_store
-    from common.vision.model import DESCRIPTION
+    from common.vision.bundle import DESCRIPTION
     from trainer.models.registry import open_bundle, open_stored
 
     folder = Path(reference)

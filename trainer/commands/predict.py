@@ -11,7 +11,7 @@ from common.process.console import SafeConsole
 from trainer.commands.options import ModelReference, open_model
 
 if TYPE_CHECKING:
-    from common.vision.model import Description
+    from common.vision.bundle import Description
     from trainer.scoring.evaluate import Classified, Unreadable
 
 SHOWN = 5  # categories of a picture; those that reach their threshold are always shown
@@ -39,11 +39,11 @@ def predict(
     from trainer.scoring.evaluate import Unreadable, classify
 
     opened = open_model(model).model
-    runtime = TorchRuntime(opened)
+    runtime = TorchRuntime(opened.served)
     found = classify(
         images,
         opened.description.preprocessing,
-        runtime.probabilities,
+        opened.probabilities_by(runtime.rows),
         batch_size=runtime.batch_size,
     )
     failed = 0

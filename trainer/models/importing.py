@@ -17,11 +17,12 @@ from sqlalchemy import Engine
 
 from common.errors import ModelError, UsageError
 from common.files import read_regular
-from common.vision.bundle import MAX_DESCRIPTION
-from common.vision.model import Description, Model, Predictor
+from common.vision.bundle import MAX_DESCRIPTION, Description
+from common.vision.model import served_classifier
 from common.vision.network import StateDict, build_classifier, load_state, read_state_dict
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import TorchRuntime
+from common.vision.served import Served
 from trainer.data.dataset import TrainingData
 from trainer.experiment import checked_name
 from trainer.models.example_pictures import ExamplePictures, example_pictures, no_pictures
@@ -148,7 +149,7 @@ def _tune(
 ) -> _Tuned:
     """Choose temperature and thresholds by the checkpoint's answers for the data."""
     runtime = TorchRuntime(_in_memory(checkpoint, blank))
-    answers = ask(blank, data, runtime.probabilities, batch_size=runtime.batch_size)
+    answers = ask(blank, data, runtime.rows, batch_size=runtime.batch_size)
     temperature = fit_temperature(answers.probabilities, answers.targets, blank.kind)
     probabilities = at_temperature(answers.probabilities, temperature, blank.kind)
     uris, targets = blank.concept_uris, answers.targets
@@ -172,19 +173,11 @@ def _tune(
     )
 
 
-def _in_memory(checkpoint: ForeignCheckpoint, description: Description) -> Model:
+def _in_memory(checkpoint: ForeignCheckpoint, description: Description) -> Served:
     size, classes = description.preprocessing.size, len(description.labels)
     classifier = build_classifier(description.architecture, classes=classes, size=size)
     classifier.load_state_dict(checkpoint.weights)
-    none = no_pictures(description.preprocessing)
-    return Model(
-        description=description,
-        predictor=Predictor([classifier], description),
-        sha256="",
-        self_test_pictures=none.self_test,
-        self_test_expected=np.zeros((0, classes), dtype=np.float32),
-        calibration_pictures=none.calibration,
-    )
+    return served_classifier([classifier], description, sha256="")
 
 
 def _read_class_index(path: Path) -> tuple[str, ...]:

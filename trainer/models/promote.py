@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import Engine
 
 from common.errors import UsageError
-from common.vision.model import Description
+from common.vision.bundle import Description
 from common.vision.network import read_state_dict
 from common.vision.preprocessing import Preprocessing
 from trainer.experiment import Experiment, FoldResult, checked_name

@@ -17,15 +17,10 @@ from sqlalchemy import Engine
 
 from common.errors import EnrichmentError, ModelError, UsageError
 from common.store.model_names import ModelName
-from common.vision.model import (
-    Description,
-    Model,
-    bundle_sha256,
-    load_bundle,
-    read_description,
-    save_bundle,
-)
+from common.vision.bundle import Description
+from common.vision.model import Model
 from common.vision.network import StateDict
+from common.vision.saved_model import bundle_sha256, load_bundle, read_description, save_bundle
 from trainer.models.example_pictures import ExamplePictures
 from trainer.models.store import (
     ModelRow,

@@ -120,7 +120,7 @@ def save_model_heatmap(path: Path, model: Model, picture: torch.Tensor, *, label
         ModelError: the pictures of the model are too small for a heatmap.
         EnrichmentError: the disk is full or refuses.
     """
-    maker = HeatmapMaker(model.predictor.members, model.description.preprocessing)
+    maker = HeatmapMaker(model.classifiers(), model.description.preprocessing)
     (heat,) = maker.heatmaps(picture[None], [label])
     with replacing(path) as temporary:
         side_by_side(picture, heat).save(temporary, format="PNG")

@@ -20,7 +20,7 @@ from rich.table import Table
 from common.errors import DatasetError, RecordError
 from common.pictures.decoders import Decoders
 from common.process.progress import progress
-from common.vision.model import Description
+from common.vision.bundle import Description
 from common.vision.preprocessing import Preprocessing
 from trainer.data.dataset import LeftOut, TrainingData
 from trainer.scoring.calibration import Calibration, calibration
@@ -102,9 +102,7 @@ def _batches(
 
 def _read(path: Path, preprocessing: Preprocessing, decoders: Decoders) -> Readable | Unreadable:
     try:
-        square = decoders.square(
-            path.read_bytes(), side=preprocessing.size, resize=preprocessing.resize
-        )
+        square = decoders.square(path.read_bytes(), preprocessing.square)
     except OSError as error:
         return Unreadable(path=path, reason=(error.strerror or str(error)).lower())
     except RecordError as error:

@@ -24,7 +24,7 @@ from rich import box
 from rich.table import Table
 from scipy.stats import beta
 
-from common.vision.model import Description
+from common.vision.bundle import Description
 
 CONFIDENCE = 0.95
 STARTS = 2  # more starts find more in thousands of examples, and less in hundreds

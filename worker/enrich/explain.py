@@ -35,7 +35,7 @@ def explain(
         EnrichmentError: the folder cannot be written to.
     """
     try:
-        maker = HeatmapMaker(model.predictor.members, model.description.preprocessing)
+        maker = HeatmapMaker(model.classifiers(), model.description.preprocessing)
     except ModelError as error:
         log.warning("no heatmaps", reason=str(error))
         return

@@ -21,8 +21,10 @@ from sqlalchemy import Engine, text
 
 from common.errors import DeviceError, ModelError, RecordError
 from common.reasons import Reason
-from common.vision.model import SELF_TEST_TOLERANCE, Model, load_bundle
+from common.vision.model import SELF_TEST_TOLERANCE, Model
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
+from common.vision.runtimes.choice import EXPORTS
+from common.vision.saved_model import load_bundle
 from worker import metrics
 
 MAX_WAIT = 0.2  # seconds that a picture waits for others to share its batch
@@ -30,7 +32,6 @@ QUEUED_BATCHES = 4  # at which submitting blocks: decoding must not outrun the d
 Probabilities = NDArray[np.float32]
 log = structlog.get_logger()
 MAX_LOADED = 2  # models that stay loaded while no chunk uses them
-EXPORTS = ".exports"  # folder in MODEL_DIR, unless WORKER_CACHE_DIR names another
 _MODEL = text("SELECT path, sha256 FROM model WHERE id = :model_id")
 _ACTIVE = text("SELECT id FROM model WHERE stage = 'active'")
 
@@ -145,7 +146,7 @@ class Batcher:
 
     def _probabilities(self, pixels: torch.Tensor) -> Probabilities:
         """A row of finite numbers for each picture; a broken device may return others."""
-        rows = self._runtime.probabilities(pixels)
+        rows = self._runtime.rows(pixels)
         if len(rows) != len(pixels) or not np.isfinite(rows).all():
             raise ValueError(f"{len(pixels)} pictures gave {rows.shape}, not all finite numbers")
         return rows
@@ -257,7 +258,7 @@ class ModelPool:
         model = load_bundle(self._model_dir / row.path, expected_sha256=row.sha256)
         runtime = choose_runtime(model, self._runtime, cache_dir=self._cache_dir)
         tolerance = max(SELF_TEST_TOLERANCE, runtime.tolerance)
-        model.self_test(runtime.probabilities, tolerance=tolerance)
+        model.self_test(runtime.rows, tolerance=tolerance)
         log.info("model loaded", model=row.path, runtime=runtime.name)
         return LoadedModel(model, runtime, batch_size=self._batch_size)
 

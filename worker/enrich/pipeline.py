@@ -147,9 +147,7 @@ class Pipeline:
         preprocessing = loaded.model.description.preprocessing
         try:
             with cores.turn(rank), metrics.timed("decode"):
-                square = self._decoders.square(
-                    outcome.result.content, side=preprocessing.size, resize=preprocessing.resize
-                )
+                square = self._decoders.square(outcome.result.content, preprocessing.square)
         except RecordError as error:
             return error
         pixels = preprocessing.from_rgb(square.content)

@@ -5,8 +5,8 @@ classify up to twice as fast on a CPU; `choose_runtime` measures them and takes 
 they are faster still and less exact, so that is on request only.
 """
 
-from common.vision.runtimes.choice import RuntimeChoice, choose_runtime
+from common.vision.runtimes.choice import RuntimeChoice, choose_runtime, fastest_runtime
 from common.vision.runtimes.interface import Runtime
 from common.vision.runtimes.torch_runtime import TorchRuntime
 
-__all__ = ["Runtime", "RuntimeChoice", "TorchRuntime", "choose_runtime"]
+__all__ = ["Runtime", "RuntimeChoice", "TorchRuntime", "choose_runtime", "fastest_runtime"]

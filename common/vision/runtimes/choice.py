@@ -12,14 +12,14 @@ from typing import Literal
 import numpy as np
 import structlog
 import torch
-from numpy.typing import NDArray
 
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
-from common.vision.model import SELF_TEST_FEW, Model
+from common.vision.model import Model
 from common.vision.network import pick_device
 from common.vision.runtimes.interface import FLOAT32_TOLERANCE, INT8_TOLERANCE, Runtime
 from common.vision.runtimes.onnx_export import exported
 from common.vision.runtimes.torch_runtime import TorchRuntime
+from common.vision.served import Rows, Served
 
 RuntimeName = Literal["torch", "onnx", "openvino", "onnx-int8", "openvino-int8"]
 FLOAT32: tuple[RuntimeName, ...] = ("torch", "onnx", "openvino")
@@ -35,7 +35,9 @@ _PACKAGES = {"onnx": ("onnxruntime", "onnxscript"), "openvino": ("openvino", "on
 RuntimeChoice = Literal["auto"] | RuntimeName
 MEASURED_SECONDS = 1.5  # for all candidates together
 MEASURED_PICTURES = 8  # in a batch
-RANDOM_PICTURES = 8  # for the comparison, if a model has no self-test
+FEW_EXAMPLES = 64  # pictures, at most, of the comparison
+RANDOM_PICTURES = 8  # of the comparison, if there are no examples
+EXPORTS = ".exports"  # folder in MODEL_DIR, unless a worker has another
 log = structlog.get_logger()
 
 
@@ -45,12 +47,12 @@ def is_installed(name: RuntimeName) -> bool:
     return all(find_spec(package) is not None for package in packages)
 
 
-def open_runtime(name: RuntimeName, model: Model, cache_dir: Path) -> Runtime:
-    """A runtime for the model.
+def open_runtime(name: RuntimeName, served: Served, cache_dir: Path) -> Runtime:
+    """A runtime for the network.
 
     Raises:
         UsageError: it is not installed.
-        ModelError: it cannot compute this model.
+        ModelError: it cannot compute this network.
         DeviceError: PyTorch fails on this device.
     """
     if not is_installed(name):
@@ -58,9 +60,9 @@ def open_runtime(name: RuntimeName, model: Model, cache_dir: Path) -> Runtime:
         raise UsageError(f"The runtime {name} is not installed: pip install '.[worker,{extras}]'.")
     if name == "torch":
         with failures(name, DeviceError):
-            return TorchRuntime(model)
+            return TorchRuntime(served)
     with failures(name, ModelError):
-        return _open_on_cpu(name, model, cache_dir)
+        return _open_on_cpu(name, served, cache_dir)
 
 
 def silence_telemetry() -> None:
@@ -80,15 +82,15 @@ def failures(name: str, kind: type[EnrichmentError]) -> Iterator[None]:
         raise kind(f"The runtime {name} failed: {type(error).__name__}: {error}") from error
 
 
-def _open_on_cpu(name: RuntimeName, model: Model, cache_dir: Path) -> Runtime:
+def _open_on_cpu(name: RuntimeName, served: Served, cache_dir: Path) -> Runtime:
     """ONNX Runtime or OpenVINO. Both read the same file, in float32 or int8."""
     silence_telemetry()
     if name in INT8:
         from common.vision.runtimes.int8 import quantised  # an extra
 
-        graph, tolerance = quantised(model, cache_dir), INT8_TOLERANCE
+        graph, tolerance = quantised(served, cache_dir), INT8_TOLERANCE
     else:
-        graph, tolerance = exported(model, cache_dir), FLOAT32_TOLERANCE
+        graph, tolerance = exported(served, cache_dir), FLOAT32_TOLERANCE
     if name.startswith("onnx"):
         from common.vision.runtimes.cpu_runtimes import OnnxRuntime  # an extra
 
@@ -99,27 +101,43 @@ def _open_on_cpu(name: RuntimeName, model: Model, cache_dir: Path) -> Runtime:
 
 
 def choose_runtime(model: Model, choice: RuntimeChoice, *, cache_dir: Path) -> Runtime:
+    """As `fastest_runtime`, for a model; int8 is chosen by name alone, and has to prove itself.
+
+    Raises:
+        UsageError: the runtime is not installed, or does not serve encoders.
+        ModelError: it cannot compute the network, or does not agree with it.
+        DeviceError: PyTorch fails on this device.
+    """
+    if choice not in INT8:
+        return fastest_runtime(model.served, choice, cache_dir=cache_dir)
+    if model.served.is_exact:
+        raise UsageError(
+            f"The runtime {choice} does not serve encoders: embeddings that are kept have to be "
+            "exact. Set WORKER_RUNTIME=auto."
+        )
+    runtime = open_runtime(choice, model.served, cache_dir)
+    with failures(choice, DeviceError):
+        from common.vision.runtimes.int8 import check_agreement  # an extra
+
+        check_agreement(model, runtime)
+    return runtime
+
+
+def fastest_runtime(served: Served, choice: RuntimeChoice, *, cache_dir: Path) -> Runtime:
     """The chosen runtime; `auto` is PyTorch if there is CUDA, else the fastest on this CPU.
 
     Raises:
         UsageError: the runtime is not installed.
-        ModelError: it cannot compute the model, or does not agree with it.
+        ModelError: it cannot compute the network, or does not agree with it.
         DeviceError: PyTorch fails on this device.
     """
-    if choice in INT8:
-        runtime = open_runtime(choice, model, cache_dir)
-        with failures(choice, DeviceError):
-            from common.vision.runtimes.int8 import check_agreement  # an extra
-
-            check_agreement(model, runtime)
-        return runtime
-    pictures = _pictures(model)
-    expected = model.probabilities(pictures)
+    pictures = _pictures(served)
+    expected = served.rows(pictures)
     names = [choice] if choice != "auto" else _candidates()
     candidates = []
     for name in names:
         try:
-            runtime = open_runtime(name, model, cache_dir)
+            runtime = open_runtime(name, served, cache_dir)
             _check(runtime, pictures, expected)
         except EnrichmentError as error:
             if name in (choice, "torch"):
@@ -136,23 +154,23 @@ def _candidates() -> list[RuntimeName]:
     return [name for name in FLOAT32 if is_installed(name)]
 
 
-def _pictures(model: Model) -> torch.Tensor:
-    """Pictures of the self-test, or the same noise every time if the model has none."""
-    if len(model.self_test_pictures):
-        return model.self_test_pictures[:SELF_TEST_FEW]
-    size = model.description.preprocessing.size
+def _pictures(served: Served) -> torch.Tensor:
+    """The first examples, or the same noise every time if there are none."""
+    if len(served.examples):
+        return served.examples[:FEW_EXAMPLES]
+    size = served.size
     drawn = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (RANDOM_PICTURES, 3, size, size), generator=drawn).byte()
 
 
-def _check(runtime: Runtime, pictures: torch.Tensor, expected: NDArray[np.float32]) -> None:
-    """Raises ModelError if the runtime's probabilities differ from the model's."""
+def _check(runtime: Runtime, pictures: torch.Tensor, expected: Rows) -> None:
+    """Raises ModelError if the runtime's rows differ from the reference."""
     with failures(runtime.name, DeviceError):
-        found = runtime.probabilities(pictures)
+        found = runtime.rows(pictures)
     difference = float(np.abs(found - expected).max())
     if not difference <= runtime.tolerance:
         raise ModelError(
-            f"{runtime.name} does not agree with the model: its probabilities differ by up to "
+            f"{runtime.name} does not agree with the model: its numbers differ by up to "
             f"{difference:.2g} where {runtime.tolerance:g} is allowed."
         )
 
@@ -173,6 +191,6 @@ def _rates(candidates: list[Runtime], pictures: torch.Tensor) -> Mapping[str, fl
     while time.monotonic() < deadline:
         for each in candidates:
             started = time.perf_counter()
-            each.probabilities(batch)
+            each.rows(batch)
             best[each.name] = min(best[each.name], time.perf_counter() - started)
     return {name: MEASURED_PICTURES / seconds for name, seconds in best.items()}

@@ -7,11 +7,11 @@ import numpy as np
 import onnxruntime
 import openvino
 import torch
-from numpy.typing import NDArray
 
 from common.process.cores import cores
 from common.vision.runtimes.interface import CPU_BATCH, cpu_streams
 from common.vision.runtimes.onnx_export import PICTURES
+from common.vision.served import Rows
 
 
 class OnnxRuntime:
@@ -29,11 +29,11 @@ class OnnxRuntime:
             graph, options, providers=["CPUExecutionProvider"]
         )
 
-    def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
-        """uint8 pictures (n, 3, size, size) to float32 (n, classes)."""
+    def rows(self, batch: torch.Tensor) -> Rows:
+        """See `Runtime`."""
         with cores.turn():
-            (probabilities,) = self._session.run(None, {PICTURES: batch.numpy()})
-        return probabilities  # type: ignore[no-any-return]
+            (rows,) = self._session.run(None, {PICTURES: batch.numpy()})
+        return rows  # type: ignore[no-any-return]
 
 
 class OpenVinoRuntime:
@@ -61,10 +61,10 @@ class OpenVinoRuntime:
         )
         self._thread = threading.local()
 
-    def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
-        """uint8 pictures (n, 3, size, size) to float32 (n, classes)."""
+    def rows(self, batch: torch.Tensor) -> Rows:
+        """See `Runtime`."""
         if not hasattr(self._thread, "request"):
             self._thread.request = self._compiled.create_infer_request()
         with cores.turn():
-            (probabilities,) = self._thread.request.infer([batch.numpy()]).values()
-        return np.array(probabilities)  # the request reuses its memory
+            (rows,) = self._thread.request.infer([batch.numpy()]).values()
+        return np.array(rows)  # the request reuses its memory

@@ -26,6 +26,7 @@ from common.errors import ModelError
 from common.vision.model import Model
 from common.vision.runtimes.interface import Runtime
 from common.vision.runtimes.onnx_export import GRAPH, PICTURES, exported, kept
+from common.vision.served import Served
 
 CALIBRATION_BATCH = 8  # pictures
 
@@ -52,25 +53,25 @@ class _Calibration:
         return None if batch is None else {PICTURES: batch.numpy()}
 
 
-def quantised(model: Model, cache_dir: Path) -> Path:
+def quantised(served: Served, cache_dir: Path) -> Path:
     """The ONNX file of the model in int8, from the cache or made now.
 
     Raises:
         ModelError: the bundle has no calibration pictures, or PyTorch cannot export the model.
         EnrichmentError: `cache_dir` cannot be written.
     """
-    if not len(model.calibration_pictures):
+    if not len(served.calibration):
         raise ModelError(
             "The model has no pictures to calibrate int8: it was promoted by an older version, or "
             "without its pictures. Promote it again, or set WORKER_RUNTIME=auto."
         )
-    source = exported(model, cache_dir)
+    source = exported(served, cache_dir)
     bits = 7 if _products_overflow() else 8
     made = f"onnxruntime-{onnxruntime.__version__}-int{bits}-after-{FLOAT_LAYERS}"
 
     def quantise(graph: Path) -> None:
-        log.info("quantising the model, once", pictures=len(model.calibration_pictures))
-        _quantise(source, graph, model.calibration_pictures, bits=bits)
+        log.info("quantising the model, once", pictures=len(served.calibration))
+        _quantise(source, graph, served.calibration, bits=bits)
 
     return kept(cache_dir / f"{source.parent.name}-{made}", quantise) / GRAPH
 
@@ -160,7 +161,7 @@ def measure_agreement(model: Model, runtime: Runtime) -> Agreement:
     """Compare the runtime's probabilities for the self-test with those at promotion."""
     expected = model.self_test_expected
     parts = torch.split(model.self_test_pictures, runtime.batch_size)
-    found = np.concatenate([runtime.probabilities(part) for part in parts])
+    found = np.concatenate([runtime.rows(part) for part in parts])
     same_written = _written(model, found) == _written(model, expected)
     return Agreement(
         pictures=len(expected),

@@ -1,10 +1,9 @@
-"""A model as ONNX, with preprocessing and ensemble, for OpenVINO and ONNX Runtime.
+"""A served network as ONNX, with its preprocessing, for OpenVINO and ONNX Runtime.
 
 Batch norms are folded into the convolutions before them: the same function in fewer steps.
 
-An export takes up to a minute of a core. It depends on the bundle and on PyTorch's version, so it
-is cached under both. The cache need not be trusted: a runtime that disagrees with the model is
-refused.
+An export takes up to a minute of a core. It depends on the network and on PyTorch's version, so it
+is cached under both. The cache need not be trusted: a runtime that disagrees is refused.
 """
 
 import shutil
@@ -22,16 +21,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.onnx import OnnxExporterError
 
 from common.errors import EnrichmentError, ModelError
-from common.vision.model import Model, Predictor
+from common.vision.served import Served, ServedNetwork
 
 PICTURES = "pictures"  # the name of the input
 GRAPH = "model.onnx"  # the weights lie beside it: a protobuf holds no more than 2 GB
 log = structlog.get_logger()
 
 
-def fused(model: Model) -> Predictor:
-    """A copy of the predictor with batch norms folded into the convolutions before them."""
-    return Predictor([_fused(member) for member in model.predictor.members], model.description)
+def fused(network: ServedNetwork) -> ServedNetwork:
+    """A copy of the network with batch norms folded into the convolutions before them."""
+    return network.with_members([_fused(member) for member in network.members])
 
 
 def _fused(member: nn.Module) -> nn.Module:
@@ -56,8 +55,8 @@ def _fused(member: nn.Module) -> nn.Module:
     return traced
 
 
-def exported(model: Model, cache_dir: Path) -> Path:
-    """The ONNX file of the model, from the cache or made now.
+def exported(served: Served, cache_dir: Path) -> Path:
+    """The ONNX file of the network, from the cache or made now.
 
     Raises:
         ModelError: PyTorch cannot export this architecture.
@@ -65,10 +64,10 @@ def exported(model: Model, cache_dir: Path) -> Path:
     """
 
     def export(graph: Path) -> None:
-        log.info("exporting the model to ONNX, once")
-        _export(model, graph)
+        log.info("exporting the network to ONNX, once")
+        _export(served, graph)
 
-    return kept(cache_dir / f"{model.sha256}-torch-{torch.__version__}", export) / GRAPH
+    return kept(cache_dir / f"{served.sha256}-torch-{torch.__version__}", export) / GRAPH
 
 
 def kept(folder: Path, make: Callable[[Path], None]) -> Path:
@@ -101,14 +100,13 @@ def _publish(finished: Path, folder: Path) -> None:
             raise
 
 
-def _export(model: Model, path: Path) -> None:
-    size = model.description.preprocessing.size
-    example = torch.zeros((2, 3, size, size), dtype=torch.uint8)
+def _export(served: Served, path: Path) -> None:
+    example = torch.zeros((2, 3, served.size, served.size), dtype=torch.uint8)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning)  # of torch about torch
             program = torch.onnx.export(
-                fused(model),
+                fused(served.network),
                 (example,),
                 input_names=[PICTURES],
                 dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
@@ -117,8 +115,6 @@ def _export(model: Model, path: Path) -> None:
             )
     except OnnxExporterError as error:
         reason = str(error).strip().splitlines()[0]
-        raise ModelError(
-            f"PyTorch cannot export {model.description.architecture} to ONNX: {reason}"
-        ) from error
+        raise ModelError(f"PyTorch cannot export {served.title} to ONNX: {reason}") from error
     if program is not None:
         program.save(path, external_data=True)

@@ -1,6 +1,6 @@
 """PyTorch: the runtime that is always installed, on a CPU and on CUDA.
 
-A lane copies one batch at a time to the device, and its probabilities back. On CUDA each lane has
+A lane copies one batch at a time to the device, and its rows back. On CUDA each lane has
 its own stream, so one lane copies while another computes. Its buffers are page-locked, which a
 copy needs to run beside the computation. They are reused, since locking pages takes longer than
 copying them and may block the device. On a CPU a lane does the same in ordinary memory.
@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from common.errors import ModelError
 from common.process.cores import cores
-from common.vision.model import Model
 from common.vision.network import pick_device
 from common.vision.runtimes.interface import CPU_BATCH, FLOAT32_TOLERANCE, cpu_streams
 from common.vision.runtimes.onnx_export import fused
+from common.vision.served import Rows, Served
 
 # An H100 classifies 6,500 pictures per second in batches of 32, limited by kernel launches, and
 # 51,000 in batches of 256 (resnet18, 128 px).
@@ -48,18 +47,16 @@ class HostBuffer:
 
 
 class Lane:
-    """Copies a batch to the device and its probabilities back; for one thread at a time."""
+    """Copies a batch to the device and its rows back; for one thread at a time."""
 
     def __init__(self, device: torch.device) -> None:
         on_cuda = device.type == "cuda"
         self._device = device
         self._stream = torch.cuda.Stream(device) if on_cuda else None  # type: ignore[no-untyped-call]
         self._pictures = HostBuffer(pinned=on_cuda)
-        self._probabilities = HostBuffer(pinned=on_cuda)
+        self._rows = HostBuffer(pinned=on_cuda)
 
-    def carry(
-        self, batch: torch.Tensor, compute: Callable[[torch.Tensor], torch.Tensor]
-    ) -> NDArray[np.float32]:
+    def carry(self, batch: torch.Tensor, compute: Callable[[torch.Tensor], torch.Tensor]) -> Rows:
         """Apply `compute` on the device to uint8 pictures (n, 3, size, size) on the CPU.
 
         Raises:
@@ -67,8 +64,8 @@ class Lane:
         """
         with torch.inference_mode(), self._own_stream():
             pictures = self._pictures.filled(batch).to(self._device, non_blocking=True)
-            probabilities = compute(pictures.to(memory_format=torch.channels_last))
-            found = self._probabilities.filled(probabilities)
+            rows = compute(pictures.to(memory_format=torch.channels_last))
+            found = self._rows.filled(rows)
         return found.numpy().copy()
 
     @contextmanager
@@ -88,33 +85,34 @@ class Lane:
 
 
 class TorchRuntime:
-    """PyTorch: bfloat16 on CUDA, float32 and fused convolutions on a CPU.
+    """PyTorch: on CUDA bfloat16, or float32 for encoders; on a CPU float32 and fused convolutions.
 
     Batches that do not fit into the memory of the device are halved, now and from then on. On CUDA
-    it moves the weights of the model to the device. On a CPU, each calling thread computes with as
+    it moves the weights to the device. On a CPU, each calling thread computes with as
     many threads as `torch.set_num_threads` allows.
     """
 
-    def __init__(self, model: Model, device: torch.device | None = None) -> None:
+    def __init__(self, served: Served, device: torch.device | None = None) -> None:
         self._device = device or pick_device()
         self._on_cuda = self._device.type == "cuda"
-        whole = model.predictor if self._on_cuda else fused(model)
+        whole = served.network if self._on_cuda else fused(served.network)
+        self._rounds = self._on_cuda and not served.is_exact
         # torch's own signature of `to` has memory formats in some releases only.
-        predictor: Any = whole.to(self._device)
-        self._predictor: torch.nn.Module = predictor.to(memory_format=torch.channels_last)
+        network: Any = whole.to(self._device)
+        self._network: torch.nn.Module = network.to(memory_format=torch.channels_last)
         if self._on_cuda:
             torch.cuda.synchronize(self._device)  # the lanes' streams do not wait for this copy
         self._largest: int | None = None  # pictures that fit; None: all so far
         self.name = f"torch-{self._device}"
         self.batch_size = CUDA_BATCH if self._on_cuda else CPU_BATCH
         self.streams = CUDA_STREAMS if self._on_cuda else cpu_streams()
-        self.tolerance = BFLOAT16_TOLERANCE if self._on_cuda else FLOAT32_TOLERANCE
+        self.tolerance = BFLOAT16_TOLERANCE if self._rounds else FLOAT32_TOLERANCE
         self._lanes: queue.LifoQueue[Lane] = queue.LifoQueue()
         for _ in range(self.streams):
             self._lanes.put(Lane(self._device))
 
-    def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
-        """uint8 pictures (n, 3, size, size) on the CPU to float32 (n, classes).
+    def rows(self, batch: torch.Tensor) -> Rows:
+        """See `Runtime`.
 
         At most `streams` threads compute at a time; others wait.
 
@@ -128,8 +126,8 @@ class TorchRuntime:
                 return found
             self._halve(len(parts[0]))  # after the error, whose traceback holds the memory
 
-    def _carried(self, parts: Sequence[torch.Tensor]) -> NDArray[np.float32] | None:
-        """The probabilities; None if a part does not fit into the memory."""
+    def _carried(self, parts: Sequence[torch.Tensor]) -> Rows | None:
+        """The rows; None if a part does not fit into the memory."""
         lane = self._lanes.get()
         try:
             return np.concatenate([lane.carry(part, self._compute) for part in parts])
@@ -141,9 +139,13 @@ class TorchRuntime:
     def _compute(self, pictures: torch.Tensor) -> torch.Tensor:
         with (
             nullcontext() if self._on_cuda else cores.turn(),
-            torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._on_cuda),
+            torch.autocast(
+                self._device.type,
+                dtype=torch.bfloat16,
+                enabled=self._rounds,
+            ),
         ):
-            return self._predictor(pictures)  # type: ignore[no-any-return]
+            return self._network(pictures)  # type: ignore[no-any-return]
 
     def _halve(self, size: int) -> None:
         if size == 1:

@@ -6,9 +6,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from common.vision.model import Description, Model, load_bundle, save_bundle
+from common.vision.bundle import Description
+from common.vision.model import Model
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
+from common.vision.saved_model import load_bundle, save_bundle
 
 SIZE = 32
 MAP = "http://data.europeana.eu/concept/43"

@@ -22,8 +22,8 @@ from common.vision.bundle import (
     read_tensors,
     sha256_of,
 )
-from common.vision.model import bundle_sha256, load_bundle, save_bundle
 from common.vision.network import build_classifier
+from common.vision.saved_model import bundle_sha256, load_bundle, save_bundle
 from tests.common.vision.models import DESCRIPTION
 
 NAN, INFINITE = float("nan"), float("inf")

@@ -11,16 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from common.errors import ModelError
-from common.vision.model import (
-    Description,
-    Model,
-    bundle_sha256,
-    load_bundle,
-    read_description,
-    save_bundle,
-)
+from common.vision.bundle import Description
+from common.vision.model import Model
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
+from common.vision.saved_model import bundle_sha256, load_bundle, read_description, save_bundle
 
 MAP, TOY, TEXTILE = (f"http://data.europeana.eu/concept/{number}" for number in (43, 56, 55))
 DESCRIPTION = Description(
@@ -123,7 +118,7 @@ def tried(tmp_path: Path, batch: torch.Tensor) -> Model:
 
 def test_the_self_test_comes_back_and_passes(tried: Model, batch: torch.Tensor) -> None:
     assert torch.equal(tried.self_test_pictures, batch)
-    assert torch.equal(tried.calibration_pictures, batch[:2])
+    assert torch.equal(tried.served.calibration, batch[:2])
     np.testing.assert_allclose(tried.self_test_expected, tried.probabilities(batch), atol=1e-6)
     tried.self_test(tried.probabilities)
 
@@ -158,7 +153,7 @@ def test_a_bundle_from_before_there_was_calibration_still_loads(
     path.write_text(json.dumps(older))
     model = load_bundle(tmp_path / "m", _sha256_of(path))
     assert torch.equal(model.self_test_pictures, tried.self_test_pictures)
-    assert model.calibration_pictures.shape == (0, 3, 32, 32)
+    assert model.served.calibration.shape == (0, 3, 32, 32)
 
 
 def test_what_a_bundle_says_is_read_without_its_weights(tmp_path: Path) -> None:

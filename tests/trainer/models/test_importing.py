@@ -12,9 +12,9 @@ from torch import nn
 from typer.testing import CliRunner, Result
 
 from common.store.session import open_store
-from common.vision.model import load_bundle
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
+from common.vision.saved_model import load_bundle
 from tests.trainer.pictures import draw, draw_folder, write_vocabulary
 from trainer.cli import app
 from trainer.models.store import stored_models
@@ -102,7 +102,7 @@ def test_thresholds_are_chosen_on_labelled_pictures(
     assert stored.thresholds
     assert model.description.created_from["pictures"] == 40
     assert model.description.temperature != 1
-    assert (len(model.self_test_pictures), len(model.calibration_pictures)) == (32, 8)
+    assert (len(model.self_test_pictures), len(model.served.calibration)) == (32, 8)
     model.self_test(model.probabilities)
     activated = CliRunner().invoke(app, ["models", "activate", "pilot"])
     assert activated.exit_code == 0, activated.output

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from common.store.session import open_store
 from common.store.tables import Checkpoint, Concept, Dataset, PromotedModel, TrainingRun
 from common.vision.model import Model as LoadedModel
-from common.vision.model import load_bundle
+from common.vision.saved_model import load_bundle
 from tests.trainer.pictures import VOCABULARY
 from tests.trainer.store_rows import add_dataset, add_label
 from trainer.cli import app
@@ -152,8 +152,8 @@ def test_the_self_test_has_unseen_pictures_and_the_calibration_others(
     self_test = _found_among(unseen, model.self_test_pictures, tmp_path / "images", model)
     assert len(self_test) == len(unseen) == len(model.self_test_pictures)
     seen = Experiment(trained, "run").predictions(0).keys
-    calibration = _found_among(seen, model.calibration_pictures, tmp_path / "images", model)
-    assert len(calibration) == len(model.calibration_pictures) == 16  # a fifth
+    calibration = _found_among(seen, model.served.calibration, tmp_path / "images", model)
+    assert len(calibration) == len(model.served.calibration) == 16  # a fifth
     for chosen in (self_test, calibration):
         labels = Counter(key.split("_")[0] for key in chosen)
         assert labels["/1/map"] == labels["/1/toy"]
@@ -181,7 +181,7 @@ def test_the_ensemble_is_tested_and_calibrated_by_different_pictures(
     keys = tuple(f"/1/{label}_{i}" for label in ("map", "toy") for i in range(40))
     parts = [
         _found_among(keys, pictures, tmp_path / "images", model)
-        for pictures in (model.self_test_pictures, model.calibration_pictures)
+        for pictures in (model.self_test_pictures, model.served.calibration)
     ]
     assert [len(part) for part in parts] == [64, 16]
     assert not parts[0] & parts[1]

@@ -63,7 +63,7 @@ def test_each_prediction_gets_the_heatmap_of_its_picture_and_concept(
     assert [replace(each, heatmap=None) for each in outcome.predictions] == before
     names = [each.heatmap for each in outcome.predictions]
     assert len(set(names)) == 21
-    maker = HeatmapMaker(model.predictor.members, model.description.preprocessing)
+    maker = HeatmapMaker(model.classifiers(), model.description.preprocessing)
     for each in (outcome.predictions[0], outcome.predictions[-1]):
         picture = outcome.pictures[each.image_url]
         heats = maker.heatmaps(torch.stack([picture, picture]), [0, 1])

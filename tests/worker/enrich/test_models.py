@@ -9,8 +9,9 @@ import torch
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import ModelError
-from common.vision.model import Model, load_bundle
+from common.vision.model import Model
 from common.vision.runtimes.choice import RuntimeName
+from common.vision.saved_model import load_bundle
 from tests.common.vision.models import SIZE, model_of
 from worker.enrich.models import MAX_LOADED, ModelPool
 from worker.process.settings import WorkerSettings

@@ -24,7 +24,7 @@ class Recording:
         self.streams = streams
         self.sizes: list[int] = []
 
-    def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
+    def rows(self, batch: torch.Tensor) -> NDArray[np.float32]:
         self.sizes.append(len(batch))
         means: NDArray[np.float32] = batch.float().mean(dim=(2, 3)).numpy()
         return means
@@ -39,11 +39,11 @@ class Breaking(Recording):
         self.dies = dies
         self.is_dead = False
 
-    def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
+    def rows(self, batch: torch.Tensor) -> NDArray[np.float32]:
         sees_white = bool((batch == 255).any())
         self.is_dead = self.is_dead or (self.dies and sees_white)
         if not sees_white and not self.is_dead:
-            return super().probabilities(batch)
+            return super().rows(batch)
         if self.wrong is None:
             raise RuntimeError("CUDA error: unspecified launch failure")
         return self.wrong

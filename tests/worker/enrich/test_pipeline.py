@@ -47,7 +47,7 @@ def picture() -> bytes:
 @pytest.fixture
 def loaded(tmp_path: Path) -> Iterator[LoadedModel]:
     model = model_of("squeezenet1_1", tmp_path / "model")
-    loaded = LoadedModel(model, TorchRuntime(model), batch_size=4)
+    loaded = LoadedModel(model, TorchRuntime(model.served), batch_size=4)
     yield loaded
     loaded.batcher.stop()
 

@@ -23,18 +23,18 @@ class Breaking(TorchRuntime):
 
     pictures_left: int
 
-    def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
+    def rows(self, batch: torch.Tensor) -> NDArray[np.float32]:
         self.pictures_left -= len(batch)
         if self.pictures_left < 0:
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
-        return super().probabilities(batch)
+        return super().rows(batch)
 
 
 def main(pictures: int) -> None:
     """Work until the device breaks."""
 
     def choose_runtime(model: Model, _choice: RuntimeChoice, *, cache_dir: Path) -> Breaking:
-        runtime = Breaking(model)
+        runtime = Breaking(model.served)
         runtime.pictures_left = pictures
         return runtime
 

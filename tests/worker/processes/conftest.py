@@ -10,9 +10,10 @@ import torch
 from sqlalchemy import Engine, text
 from torch import nn
 
-from common.vision.model import Description, save_bundle
+from common.vision.bundle import Description
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
+from common.vision.saved_model import save_bundle
 from deploy.sandbox.catalogue import Catalogue
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Fault, Faults

@@ -9,12 +9,13 @@ import torch
 from structlog.testing import capture_logs
 
 from common.errors import ModelError
-from common.vision.model import Model, load_bundle, save_bundle
+from common.vision.model import Model
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import RuntimeChoice, choose_runtime
 from common.vision.runtimes.choice import INT8
 from common.vision.runtimes.int8 import Agreement, measure_agreement
+from common.vision.saved_model import load_bundle, save_bundle
 from tests.common.vision.models import DESCRIPTION, SIZE, model_of
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
@@ -71,7 +72,7 @@ def test_int8_decides_what_the_model_decides_and_says_that_it_is_int8(
     assert "in int8" in logs[-1]["event"]
     assert (logs[-1]["pictures"], logs[-1]["other_most_probable_concept"]) == (100, 0)
     unknown = shades(50, seed=4)
-    found, expected = runtime.probabilities(unknown), model.probabilities(unknown)
+    found, expected = runtime.rows(unknown), model.probabilities(unknown)
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
     assert 0 < np.abs(found - expected).max() < 0.1
     choose_runtime(model, name, cache_dir=cache_dir)
@@ -81,8 +82,8 @@ def test_int8_decides_what_the_model_decides_and_says_that_it_is_int8(
 
 def test_the_first_layers_of_each_member_stay_in_float32(cache_dir: Path, tmp_path: Path) -> None:
     ensemble = model_of("squeezenet1_1", tmp_path / "m", members=2)
-    ensemble = replace(ensemble, calibration_pictures=shades(20, seed=3))
-    nodes = onnx.load(quantisation.quantised(ensemble, cache_dir)).graph.node
+    ensemble = replace(ensemble, served=replace(ensemble.served, calibration=shades(20, seed=3)))
+    nodes = onnx.load(quantisation.quantised(ensemble.served, cache_dir)).graph.node
     weights = [node.input[1] for node in nodes if node.op_type == "Conv"]
     in_float = [name for name in weights if name.endswith(".weight")]
     assert len(weights) == 2 * 26
@@ -121,7 +122,7 @@ def test_what_is_written_is_counted_apart(model: Model, cache_dir: Path) -> None
 def test_a_bundle_without_pictures_to_calibrate_by_is_refused(
     model: Model, cache_dir: Path
 ) -> None:
-    older = replace(model, calibration_pictures=model.calibration_pictures[:0])
+    older = replace(model, served=replace(model.served, calibration=model.served.calibration[:0]))
     with pytest.raises(ModelError, match="no pictures to calibrate int8.*Promote it again"):
         choose_runtime(older, "onnx-int8", cache_dir=cache_dir)
 
@@ -146,4 +147,4 @@ def test_weights_keep_to_seven_bits_where_products_overflow(
 
     for overflow, most in ((False, 127), (True, 64)):
         monkeypatch.setattr(quantisation, "_products_overflow", lambda yes=overflow: yes)
-        assert most - 1 <= reach(quantisation.quantised(model, cache_dir)) <= most
+        assert most - 1 <= reach(quantisation.quantised(model.served, cache_dir)) <= most

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from common.errors import ModelError
-from common.vision.model import Model, load_bundle
+from common.vision.model import Model
 from common.vision.runtimes import TorchRuntime
 from common.vision.runtimes.onnx_export import fused
+from common.vision.saved_model import load_bundle
 from tests.common.vision.models import model_of
 from tests.common.vision.test_model import _save
 
@@ -34,16 +35,18 @@ def batch() -> torch.Tensor:
 
 def test_the_cpu_runtime_agrees_with_the_model(model: Model, batch: torch.Tensor) -> None:
     expected = model.probabilities(batch)
-    runtime = TorchRuntime(model, CPU)
-    np.testing.assert_allclose(runtime.probabilities(batch), expected, atol=1e-5)
+    runtime = TorchRuntime(model.served, CPU)
+    np.testing.assert_allclose(runtime.rows(batch), expected, atol=1e-5)
     assert runtime.name == "torch-cpu"
 
 
 def test_fusing_changes_the_speed_and_not_the_model(tmp_path: Path, batch: torch.Tensor) -> None:
     model = model_of("resnet18", tmp_path / "m")
     expected = model.probabilities(batch)
-    np.testing.assert_allclose(TorchRuntime(model, CPU).probabilities(batch), expected, atol=1e-5)
-    assert not any(isinstance(each, nn.BatchNorm2d) for each in fused(model).modules())
+    np.testing.assert_allclose(TorchRuntime(model.served, CPU).rows(batch), expected, atol=1e-5)
+    assert not any(
+        isinstance(each, nn.BatchNorm2d) for each in fused(model.served.network).modules()
+    )
     np.testing.assert_array_equal(model.probabilities(batch), expected)  # it fused a copy
 
 
@@ -51,8 +54,8 @@ def test_the_cuda_runtime_agrees_with_the_model(model: Model, batch: torch.Tenso
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     expected = model.probabilities(batch)
-    runtime = TorchRuntime(model, torch.device("cuda"))
-    np.testing.assert_allclose(runtime.probabilities(batch), expected, atol=0.02)  # bfloat16
+    runtime = TorchRuntime(model.served, torch.device("cuda"))
+    np.testing.assert_allclose(runtime.rows(batch), expected, atol=0.02)  # bfloat16
 
 
 class _SmallMemory(torch.nn.Module):
@@ -74,12 +77,12 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(
     model: Model, batch: torch.Tensor
 ) -> None:
     predictor = _SmallMemory(capacity=3)
-    runtime = TorchRuntime(model, CPU)
-    runtime._predictor = predictor
-    np.testing.assert_array_equal(runtime.probabilities(batch), batch[:, :, 0, 0])
+    runtime = TorchRuntime(model.served, CPU)
+    runtime._network = predictor
+    np.testing.assert_array_equal(runtime.rows(batch), batch[:, :, 0, 0])
     assert predictor.sizes[:3] == [11, 5, 2]
     predictor.sizes.clear()
-    runtime.probabilities(batch)
+    runtime.rows(batch)
     assert predictor.sizes == [2, 2, 2, 2, 2, 1]  # learned, not tried again
 
 
@@ -87,15 +90,15 @@ def test_a_device_too_small_for_one_picture_is_a_model_error(
     model: Model, batch: torch.Tensor
 ) -> None:
     predictor = _SmallMemory(capacity=0)
-    runtime = TorchRuntime(model, CPU)
-    runtime._predictor = predictor
+    runtime = TorchRuntime(model.served, CPU)
+    runtime._network = predictor
     with pytest.raises(ModelError, match="does not fit into the memory"):
-        runtime.probabilities(batch)
+        runtime.rows(batch)
 
 
 def test_no_picture_gives_no_row(model: Model) -> None:
     empty = torch.zeros((0, 3, 32, 32), dtype=torch.uint8)
-    assert TorchRuntime(model, CPU).probabilities(empty).shape == (0, 3)
+    assert TorchRuntime(model.served, CPU).rows(empty).shape == (0, 3)
 
 
 def test_runtimes_report_nothing_to_their_makers(tmp_path: Path) -> None:

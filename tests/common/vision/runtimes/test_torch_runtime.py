@@ -53,7 +53,7 @@ def test_threads_get_their_own_rows(name: str, tmp_path: Path) -> None:
         torch.randint(0, 256, (1 + i % 7, 3, SIZE, SIZE), generator=drawn).byte() for i in range(40)
     ]
     expected = [model.probabilities(batch) for batch in batches]
-    runtime = TorchRuntime(model, torch.device(name))
+    runtime = TorchRuntime(model.served, torch.device(name))
     with ThreadPoolExecutor(2 * runtime.streams) as pool:
         found = list(pool.map(runtime.probabilities, batches))
     for mine, theirs in zip(found, expected, strict=True):
@@ -79,8 +79,8 @@ class _Crowd(torch.nn.Module):
 
 
 def test_no_more_batches_are_under_way_than_there_are_streams(tmp_path: Path) -> None:
-    runtime = TorchRuntime(model_of("squeezenet1_1", tmp_path / "m"), torch.device("cpu"))
-    runtime._predictor = crowd = _Crowd()
+    runtime = TorchRuntime(model_of("squeezenet1_1", tmp_path / "m").served, torch.device("cpu"))
+    runtime._network = crowd = _Crowd()
     batches = [torch.zeros((1, 3, SIZE, SIZE), dtype=torch.uint8)] * 4 * runtime.streams
     with ThreadPoolExecutor(2 * runtime.streams) as pool:
         list(pool.map(runtime.probabilities, batches))

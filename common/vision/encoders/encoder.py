@@ -1,0 +1,172 @@
+"""An encoder: a network without a head, checked and loaded, that turns pictures into embeddings.
+
+An encoder is a folder below `encoders` in MODEL_DIR. It holds the weights, and `encoder.json`,
+which says all that an embedding depends on: the network, the sha256 of its weights, the
+preprocessing and the precision. The sha256 of `encoder.json` is the encoder's identity. So
+embeddings of one identity can be compared with each other, whoever computed them and when.
+"""
+
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from torch.nn import functional
+
+from common.errors import EnrichmentError, ModelError, UsageError
+from common.vision.bundle import (
+    BundleFile,
+    check_preprocessing,
+    read_checked,
+    read_tensors,
+    sha256_of,
+    write_tensors,
+)
+from common.vision.encoders.networks import MOST_NUMBERS, build_network, dimension_of, load_whole
+from common.vision.network import StateDict
+from common.vision.preprocessing import Preprocessing
+from common.vision.served import Served, ServedNetwork
+
+ENCODERS = "encoders"  # folder in MODEL_DIR
+ENCODER_JSON = "encoder.json"
+_WEIGHTS = "weights.safetensors"
+_SPARE = 2  # how many times its own bytes a network's file may have; float64 takes twice float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderDescription:
+    """The content of `encoder.json`; `network` is `timm:NAME` or `torchvision:NAME`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    network: Annotated[str, StringConstraints(max_length=200)]
+    weights: BundleFile
+    preprocessing: Preprocessing
+    dimension: Annotated[int, Field(ge=1, le=MOST_NUMBERS)]
+    precision: Literal["float32"] = "float32"
+
+    def to_json(self) -> str:
+        """The text of `encoder.json`; the same description gives the same bytes."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @property
+    def identity(self) -> str:
+        """The sha256 of `encoder.json`."""
+        return sha256_of(self.to_json().encode())
+
+
+class Embedder(ServedNetwork):
+    """Embeddings of length 1, float32, before they are rounded to halfs."""
+
+    def finish(self, answers: torch.Tensor) -> torch.Tensor:
+        """See `ServedNetwork`."""
+        return functional.normalize(answers.mean(0), dim=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """An encoder in memory."""
+
+    description: EncoderDescription
+    served: Served
+
+
+_DESCRIPTION = TypeAdapter(EncoderDescription)
+
+
+def save_encoder(
+    encoders: Path,
+    network: str,
+    weights: Path | StateDict,
+    preprocessing: Preprocessing,
+    source: str,
+) -> EncoderDescription:
+    """Write an encoder into its folder below `encoders`, unless it is there.
+
+    Args:
+        source: where the weights are from, for messages.
+
+    Raises:
+        UsageError: there is no such network.
+        ModelError: the weights are unusable or those of another network.
+        EnrichmentError: the disk is full or refuses.
+    """
+    check_preprocessing(preprocessing)
+    built = build_network(network, size=preprocessing.size)
+    load_whole(built, weights, source=source)
+    dimension = dimension_of(built, size=preprocessing.size)
+    try:
+        encoders.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".adding-", dir=encoders) as scratch:
+            description = EncoderDescription(
+                network=network,
+                weights=write_tensors(Path(scratch, _WEIGHTS), built.state_dict()),
+                preprocessing=preprocessing,
+                dimension=dimension,
+            )
+            Path(scratch, ENCODER_JSON).write_text(description.to_json())
+            _put(Path(scratch), encoders / description.identity)
+    except OSError as error:
+        raise EnrichmentError(f"{encoders} cannot be written to: {error.strerror}.") from error
+    return description
+
+
+def _put(made: Path, folder: Path) -> None:
+    """Copy the encoder to its place. Files there that do not check were never added."""
+    try:
+        load_encoder(folder.parent, folder.name)
+    except ModelError:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(made, folder.with_name(made.name + "-done"))
+        folder.with_name(made.name + "-done").rename(folder)
+
+
+def read_encoder(encoders: Path, identity: str) -> EncoderDescription:
+    """The description of an encoder, without loading its weights.
+
+    Raises:
+        ModelError: `encoder.json` is missing, was changed, or is damaged.
+    """
+    text = read_checked(encoders / identity / ENCODER_JSON, identity)
+    try:
+        description = _DESCRIPTION.validate_json(text, strict=True)
+    except ValidationError as error:
+        raise ModelError(f"{encoders / identity / ENCODER_JSON} is damaged.") from error
+    check_preprocessing(description.preprocessing)
+    return description
+
+
+def load_encoder(encoders: Path, identity: str) -> Encoder:
+    """An encoder, on the CPU, after checking every byte of it.
+
+    Raises:
+        ModelError: a file is missing or was changed, or the weights do not fit.
+    """
+    description = read_encoder(encoders, identity)
+    size, folder = description.preprocessing.size, encoders / identity
+    try:
+        network = build_network(description.network, size=size)
+    except UsageError as error:
+        raise ModelError(f"{folder} holds an encoder that cannot be built: {error}") from error
+    own = sum(each.numel() * each.element_size() for each in network.state_dict().values())
+    tensors = read_tensors(folder, description.weights, at_most=_SPARE * own)
+    load_whole(network, tensors, source=str(folder / description.weights.file))
+    if (found := dimension_of(network, size=size)) != description.dimension:
+        raise ModelError(
+            f"{folder} holds an encoder of {description.dimension} numbers; the network gives "
+            f"{found}."
+        )
+    return Encoder(
+        description=description,
+        served=Served(
+            title=description.network,
+            sha256=identity,
+            size=size,
+            network=Embedder([network], description.preprocessing),
+            is_exact=True,
+        ),
+    )

@@ -1,0 +1,220 @@
+"""Models on disk: a bundle is saved once, and checked whenever it is loaded.
+
+A bundle is a folder. It holds the weights of each member of the ensemble as safetensors, pictures
+with the probabilities that the model gave when it was promoted (the self-test), and pictures to
+calibrate int8 runtimes. Its `model.json` holds the rest that a worker needs, and the sha256 of each
+file. The sha256 of a bundle is that of its `model.json`. So it covers every byte of the bundle, and
+it is checked before anything is loaded. A model on an encoder names it by its identity, and the
+encoder is checked in the same way.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeGuard
+
+import torch
+from torch import nn
+
+from common.errors import ModelError, UsageError
+from common.vision.bundle import (
+    DESCRIPTION,
+    BundleFile,
+    Description,
+    parse_description,
+    read_checked,
+    read_tensors,
+    sha256_of,
+    write_tensors,
+)
+from common.vision.encoders.encoder import ENCODERS, load_encoder
+from common.vision.heads import Head, HeadEnsemble
+from common.vision.model import Model, served_classifier
+from common.vision.network import StateDict, build_classifier
+
+SELF_TEST = "self_test.safetensors"
+CALIBRATION = "calibration.safetensors"
+_EXAMPLE_BYTES = 256 << 20  # of a file of pictures, at most; a promotion takes 40 MiB for all
+_HEAD_BYTES = 512 << 20  # 10,000 classes of 4,000 numbers
+_SPARE = 2  # how many times its own bytes a network's file may have; float64 takes twice float32
+
+
+def save_bundle(
+    folder: Path,
+    description: Description,
+    members: list[StateDict],
+    *,
+    encoders: Path | None = None,
+    self_test: torch.Tensor | None = None,
+    calibration: torch.Tensor | None = None,
+) -> str:
+    """Write a bundle into a new folder and return its sha256.
+
+    The files that `description` names are replaced by the written ones.
+
+    Args:
+        members: the weights of each network; of each head `weight` and `bias`.
+        encoders: where the description's encoder is.
+        self_test: uint8 pictures (n, 3, size, size).
+        calibration: others of the same shape, none of them in the self-test.
+
+    Raises:
+        ModelError: the weights do not fit the description.
+    """
+    folder.mkdir(parents=True)
+    listed = tuple(
+        write_tensors(folder / f"member_{number}.safetensors", state)
+        for number, state in enumerate(members)
+    )
+    complete = replace(description, members=listed, self_test=None, calibration=None)
+    if self_test is not None:
+        model = _load(folder, complete, sha256="", encoders=encoders)
+        expected = torch.from_numpy(model.probabilities(self_test))
+        file = write_tensors(folder / SELF_TEST, {"pictures": self_test, "expected": expected})
+        complete = replace(complete, self_test=file)
+    if calibration is not None:
+        file = write_tensors(folder / CALIBRATION, {"pictures": calibration})
+        complete = replace(complete, calibration=file)
+    text = complete.to_json().encode()
+    (folder / DESCRIPTION).write_bytes(text)
+    return sha256_of(text)
+
+
+def bundle_sha256(folder: Path) -> str:
+    """The sha256 of a bundle that is not in a store.
+
+    Raises:
+        ModelError: there is no bundle.
+    """
+    return sha256_of(read_checked(folder / DESCRIPTION))
+
+
+def load_bundle(folder: Path, expected_sha256: str, *, encoders: Path | None = None) -> Model:
+    """The model of a bundle, on the CPU, after checking every byte of the bundle.
+
+    Args:
+        encoders: where encoders are; the default is beside the bundle.
+
+    Raises:
+        ModelError: a file is missing or was changed, or the files do not fit together.
+    """
+    description = read_description(folder, expected_sha256)
+    return _load(folder, description, sha256=expected_sha256, encoders=encoders)
+
+
+def read_description(folder: Path, expected_sha256: str) -> Description:
+    """The description of a bundle, without loading its weights.
+
+    Raises:
+        ModelError: `model.json` is missing, was changed, or is damaged.
+    """
+    text = read_checked(folder / DESCRIPTION, expected_sha256)
+    return parse_description(text)
+
+
+def load_heads(folder: Path, description: Description) -> HeadEnsemble:
+    """The heads of a model on an encoder, without the encoder.
+
+    Raises:
+        ModelError: a file is missing or was changed, or is no head of this model.
+    """
+    classes = len(description.labels)
+    heads = tuple(_load_head(folder, file, classes) for file in description.members)
+    if len({head.dimension for head in heads}) != 1:
+        raise ModelError(f"{folder} holds heads for different encoders, or none.")
+    return HeadEnsemble(heads, description.kind, description.temperature)
+
+
+def _load(folder: Path, description: Description, *, sha256: str, encoders: Path | None) -> Model:
+    if not description.members:
+        raise ModelError(f"{folder} holds a model without weights.")
+    pictures, expected = _load_self_test(folder, description)
+    calibration = _load_calibration(folder, description)
+    if description.encoder is None:
+        members = [_load_member(folder, member, description) for member in description.members]
+        heads = None
+        served = served_classifier(members, description, sha256=sha256)
+    else:
+        encoder = load_encoder(encoders or folder.parent / ENCODERS, description.encoder)
+        heads = load_heads(folder, description)
+        served = encoder.served
+        if heads.heads[0].dimension != encoder.description.dimension:
+            raise ModelError(
+                f"{folder} holds heads for {heads.heads[0].dimension} numbers; its encoder gives "
+                f"{encoder.description.dimension}."
+            )
+        if description.preprocessing != encoder.description.preprocessing:
+            raise ModelError(f"{folder} prepares pictures in another way than its encoder.")
+    return Model(
+        description=description,
+        served=replace(served, examples=pictures, calibration=calibration),
+        heads=heads,
+        sha256=sha256,
+        self_test_pictures=pictures,
+        self_test_expected=expected.numpy(),
+    )
+
+
+def _load_head(folder: Path, file: BundleFile, classes: int) -> Head:
+    tensors = read_tensors(folder, file, at_most=_HEAD_BYTES)
+    weight, bias = tensors.get("weight"), tensors.get("bias")
+    if weight is None or bias is None or weight.ndim != 2 or weight.shape[0] != classes:
+        raise ModelError(f"{folder / file.file} is no head for {classes} classes.")
+    try:
+        return Head.rounded(weight.double().numpy(), bias.double().numpy())
+    except ValueError as error:
+        raise ModelError(f"{folder / file.file} is no head: {error}.") from error
+
+
+def _load_member(folder: Path, member: BundleFile, description: Description) -> nn.Module:
+    try:
+        classifier = build_classifier(
+            description.architecture,
+            classes=len(description.labels),
+            size=description.preprocessing.size,
+        )
+        state = classifier.state_dict()
+        own = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+        classifier.load_state_dict(read_tensors(folder, member, at_most=_SPARE * own))
+    except (RuntimeError, ValueError, AssertionError, UsageError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{folder / member.file} does not fit {description.architecture} with "
+            f"{len(description.labels)} classes: {reason}"
+        ) from error
+    return classifier
+
+
+def _load_self_test(folder: Path, description: Description) -> tuple[torch.Tensor, torch.Tensor]:
+    size, classes = description.preprocessing.size, len(description.labels)
+    if description.self_test is None:
+        return torch.zeros((0, 3, size, size), dtype=torch.uint8), torch.zeros((0, classes))
+    tensors = read_tensors(folder, description.self_test, at_most=_EXAMPLE_BYTES)
+    pictures, expected = tensors.get("pictures"), tensors.get("expected")
+    if (
+        not _are_pictures(pictures, size)
+        or expected is None
+        or expected.dtype != torch.float32
+        or expected.shape != (len(pictures), classes)
+    ):
+        raise ModelError(f"{folder / description.self_test.file} is no self-test of this model.")
+    return pictures, expected
+
+
+def _load_calibration(folder: Path, description: Description) -> torch.Tensor:
+    size = description.preprocessing.size
+    if description.calibration is None:
+        return torch.zeros((0, 3, size, size), dtype=torch.uint8)
+    tensors = read_tensors(folder, description.calibration, at_most=_EXAMPLE_BYTES)
+    pictures = tensors.get("pictures")
+    if not _are_pictures(pictures, size):
+        raise ModelError(f"{folder / description.calibration.file} does not fit this model.")
+    return pictures
+
+
+def _are_pictures(tensor: torch.Tensor | None, size: int) -> TypeGuard[torch.Tensor]:
+    return (
+        tensor is not None
+        and tensor.dtype == torch.uint8
+        and tensor.ndim == 4
+        and tensor.shape[1:] == (3, size, size)
+    )
