@@ -9,6 +9,7 @@ host_lease               how much of an image host each process may ask for
 training_run, checkpoint, model    what was learned, and what of it is in service
 job, job_chunk, job_failure        what is to be enriched, and how far that has come
 enrichment, heatmap      what came out, and where the model looked for it
+refused_message          what came by the broker and is not of our form
 schema_compatibility     which programs this schema serves (docs/how-to/migrate.md)
 """
 
@@ -39,6 +40,7 @@ from common.store.tables.jobs import (
     Priority,
 )
 from common.store.tables.learned import Checkpoint, ModelStage, PromotedModel, TrainingRun
+from common.store.tables.refused import RefusedMessage
 
 __all__ = [
     "IS_PUT_OFF",
@@ -67,6 +69,7 @@ __all__ = [
     "PromotedModel",
     "Record",
     "RecordAlias",
+    "RefusedMessage",
     "SchemaCompatibility",
     "TrainingRun",
     "Verdict",
