@@ -24,6 +24,7 @@ TESTED_ELSEWHERE = {
     "common/store/tables/harvested.py": "tests/common/store/tables/test_tables.py",
     "common/store/tables/jobs.py": "tests/common/store/tables/test_tables.py",
     "common/store/tables/learned.py": "tests/common/store/tables/test_tables.py",
+    "common/store/tables/refused.py": "tests/common/store/tables/test_tables.py",
     "common/vision/kinds.py": "names of types",
     "common/vision/runtimes/cpu_runtimes.py": "tests/common/vision/runtimes/test_runtimes.py",
     "common/vision/runtimes/interface.py": "a protocol",

@@ -7,6 +7,7 @@ from worker.commands.explain import explain, tidy
 from worker.commands.export import export
 from worker.commands.health import health
 from worker.commands.jobs import jobs
+from worker.commands.refused import refused
 from worker.commands.run import run
 from worker.commands.status import status
 
@@ -26,6 +27,7 @@ for command in (
     explain,
     tidy,
     health,
+    refused,
 ):
     app.command()(command)
 

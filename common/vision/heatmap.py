@@ -103,13 +103,11 @@ def _layer(classifier: nn.Module, pixels: torch.Tensor) -> _Layer:
     if isinstance(network, VisionTransformer):
         return _Layer(network.encoder.layers[-1].ln_1, partial(_patches_to_map, others=1))
     if _is_transformer_of_timm(network):
-        to_map = partial(_patches_to_map, others=network.num_prefix_tokens)
-        return _Layer(network.blocks[-1].norm1, to_map)
+        others = network.num_prefix_tokens
+        return _Layer(network.blocks[-1].norm1, partial(_patches_to_map, others=others))
     if isinstance(network, SwinTransformer):
         stages = network.features.children()
-        return _Layer(
-            _last_with_places(network, stages, pixels, _channels_first), _channels_first
-        )
+        return _Layer(_last_with_places(network, stages, pixels, _channels_first), _channels_first)
     to_map = _channels_first if getattr(network, "output_fmt", "") == "NHWC" else _as_it_is
     return _Layer(_last_with_places(network, _stages(network), pixels, to_map), to_map)
 

@@ -13,8 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -146,14 +147,21 @@ class Pipeline:
             return outcome.result
         preprocessing = loaded.model.description.preprocessing
         try:
-            with cores.turn(rank), metrics.timed("decode"):
-                square = self._decoders.square(outcome.result.content, preprocessing.square)
+            square = self._decoders.square(
+                outcome.result.content, preprocessing.square, turn=partial(_turn, rank)
+            )
         except RecordError as error:
             return error
         pixels = preprocessing.from_rgb(square.content)
         probabilities = loaded.batcher.submit(pixels)
         kept = pixels if keep_pixels else None
         return _Seen(look=outcome.key, probabilities=probabilities, pixels=kept)
+
+
+@contextmanager
+def _turn(rank: float) -> Iterator[None]:
+    with cores.turn(rank), metrics.timed("decode"):
+        yield
 
 
 def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError:
