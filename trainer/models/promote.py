@@ -63,12 +63,12 @@ def promote(
     checked_name(name, of="a model")
     results = _results(experiment)
     chosen = results if ensemble else [_choose(results, fold)]
-    base = base_of(experiment.settings(), model_dir)
+    trunk = trunk_of(experiment.settings(), model_dir)
     members = [read_state_dict(experiment.checkpoint(result)) for result in chosen]
     predictions = Predictions.joined([experiment.predictions(each.fold) for each in results])
     folds = [result.fold for result in chosen]
     temperature = summarise(experiment).temperature
-    description, measured = _describe(experiment, base, predictions, folds, temperature, precision)
+    description, measured = _describe(experiment, trunk, predictions, folds, temperature, precision)
     pictures = _examples(experiment, predictions, folds, description.preprocessing)
     model = put_in_service(
         engine, model_dir, description, members, pictures=pictures, name=name, active=True
@@ -109,24 +109,24 @@ def _choose(results: list[FoldResult], fold: int | None) -> FoldResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Base:
-    """What the members of a model are made for; `encoder` is the identity of the heads' encoder."""
+class Trunk:
+    """What is below the heads of a model; `encoder` is its identity if it is an encoder."""
 
     architecture: str
     preprocessing: Preprocessing
     encoder: str | None = None
 
 
-def base_of(settings: TrainingSettings, model_dir: Path) -> Base:
+def trunk_of(settings: TrainingSettings, model_dir: Path) -> Trunk:
     """The network of a training, or the encoder of its heads.
 
     Raises:
         ModelError: the encoder's files are missing or were changed.
     """
     if not settings.encoder:
-        return Base(architecture=settings.architecture, preprocessing=settings.preprocessing)
+        return Trunk(architecture=settings.architecture, preprocessing=settings.preprocessing)
     encoder = read_encoder(model_dir / ENCODERS, settings.encoder_sha256)
-    return Base(
+    return Trunk(
         architecture=encoder.network,
         preprocessing=encoder.preprocessing,
         encoder=encoder.identity,
@@ -135,7 +135,7 @@ def base_of(settings: TrainingSettings, model_dir: Path) -> Base:
 
 def _describe(
     experiment: Experiment,
-    base: Base,
+    trunk: Trunk,
     predictions: Predictions,
     folds: list[int],
     temperature: float,
@@ -146,11 +146,11 @@ def _describe(
     uris, targets = dataset.concept_uris, predictions.targets
     thresholds = choose_thresholds(probabilities, targets, uris, precision=precision)
     description = Description(
-        architecture=base.architecture,
-        encoder=base.encoder,
+        architecture=trunk.architecture,
+        encoder=trunk.encoder,
         labels=dataset.categories,
         concept_uris=uris,
-        preprocessing=base.preprocessing,
+        preprocessing=trunk.preprocessing,
         kind=dataset.kind,
         temperature=temperature,
         thresholds=thresholds,
