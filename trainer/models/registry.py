@@ -19,6 +19,7 @@ from common.errors import EnrichmentError, ModelError, UsageError
 from common.store.model_names import ModelName
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS
+from common.vision.encoders.licences import warning_about
 from common.vision.model import Model
 from common.vision.network import StateDict
 from common.vision.saved_model import bundle_sha256, load_bundle, read_description, save_bundle
@@ -140,9 +141,17 @@ class ListedModel:
         return [
             f"{len(says.members)} x {_network_of(says)} at {prepared}; {says.kind}-label, "
             f"temperature {says.temperature:.3f}, pictures: {says.picture_source}",
+            *self._encoder_lines(),
             *(f"{key}: {value}" for key, value in says.created_from.items()),
             *(f"{file.file}: sha256 {file.sha256}" for file in says.files),
         ]
+
+    def _encoder_lines(self) -> list[str]:
+        if self.stored.licence is None:
+            return []
+        licence = self.stored.licence or "unknown"
+        warning = warning_about(self.stored.licence)
+        return [f"encoder: {self.stored.encoder}, licence {licence}", *filter(None, [warning])]
 
     def to_json(self) -> dict[str, Any]:
         """The members as JSON has them."""

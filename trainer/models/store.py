@@ -135,7 +135,11 @@ def _activate(connection: Connection, chosen: ColumnElement[bool]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredModel:
-    """A model of the store; `run` is the experiment, if that was recorded."""
+    """A model of the store; `run` is the experiment, if that was recorded.
+
+    `encoder` is the name of the encoder of its heads, and `licence` that of the encoder's weights;
+    both are None for a whole network.
+    """
 
     id: int
     name: str
@@ -146,6 +150,8 @@ class StoredModel:
     labels: list[str]
     thresholds: dict[str, float]
     run: str | None
+    encoder: str | None
+    licence: str | None
     created_at: datetime
 
     @property
@@ -169,10 +175,16 @@ def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
             PromotedModel.labels,
             PromotedModel.thresholds,
             TrainingRun.name.label("run"),
+            RegisteredEncoder.name.label("encoder"),
+            RegisteredEncoder.licence,
             PromotedModel.created_at,
         ),
     )
-    query = select(*columns).outerjoin(TrainingRun, TrainingRun.id == PromotedModel.run_id)
+    query = (
+        select(*columns)
+        .outerjoin(TrainingRun, TrainingRun.id == PromotedModel.run_id)
+        .outerjoin(RegisteredEncoder, RegisteredEncoder.id == PromotedModel.encoder_id)
+    )
     if name is not None:
         query = query.where(PromotedModel.name == name)
     with engine.connect() as connection:
