@@ -211,13 +211,14 @@ class ReportCards:
         return [(position, category) for position, category in wrong[surest[:MOST_MISTAKES]]]
 
     def _exhibits(self) -> list[tuple[int, Exhibit, Path]]:
-        """The exhibits of all folds: position in `test`, exhibit and file."""
+        """The exhibits of all folds with heatmaps: position in `test`, exhibit and file."""
         found, offset = [], 0
         for number in range(self._experiment.settings().folds):
             test = self._experiment.predictions(number)
             folder = self._experiment.split(number) / "heatmaps"
-            for exhibit in choose_exhibits(test, self._dataset.categories, self._dataset.kind):
-                found.append((offset + exhibit.position, exhibit, folder / exhibit.file))
+            if folder.is_dir():
+                for exhibit in choose_exhibits(test, self._dataset.categories, self._dataset.kind):
+                    found.append((offset + exhibit.position, exhibit, folder / exhibit.file))
             offset += len(test.keys)
         return found
 
