@@ -5,6 +5,7 @@ import random
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -21,9 +22,11 @@ from common.store.tables import PictureChoice
 from common.vision.runtimes import TorchRuntime
 from tests.common.fetch.servers import Request, response, serving
 from tests.common.vision.models import MAP, model_of
-from worker.enrich.models import LoadedModel
-from worker.enrich.pipeline import MeteredFetcher, Pipeline, _more_hopeful
+from worker.enrich.looking import Looker, MeteredFetcher, _more_hopeful
+from worker.enrich.models import LoadedModel, LoadedNetwork, ModelsInUse
+from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver
+from worker.enrich.seen import SeenPictures
 from worker.ledger.chunks import Lease
 
 LEASE = Lease(
@@ -31,9 +34,10 @@ LEASE = Lease(
     number=1,
     token=1,
     retries=0,
-    model_id=1,
+    model_ids=(1,),
     picture=PictureChoice.MEDIA,
     record_ids=("/1/a", "/1/b", "/1/c"),
+    claimed_at=datetime(2026, 11, 25, tzinfo=UTC),
 )
 FINAL, PASSING = RecordError("fetch", "not_found"), TransientRecordError("fetch", "timeout")
 
@@ -45,11 +49,19 @@ def picture() -> bytes:
 
 
 @pytest.fixture
-def loaded(tmp_path: Path) -> Iterator[LoadedModel]:
+def models(tmp_path: Path) -> Iterator[ModelsInUse]:
     model = model_of("squeezenet1_1", tmp_path / "model")
-    loaded = LoadedModel(model, TorchRuntime(model.served), batch_size=4)
-    yield loaded
-    loaded.batcher.stop()
+    loaded = LoadedModel(
+        id=1,
+        folder=tmp_path / "model",
+        sha256=model.sha256,
+        description=model.description,
+        heads=None,
+        encoder=None,
+    )
+    network = LoadedNetwork(TorchRuntime(model.served), batch_size=4, models={1: model})
+    yield ModelsInUse([loaded], lambda: network)
+    network.batcher.stop()
 
 
 @pytest.fixture
@@ -63,7 +75,9 @@ def pipeline(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeli
         Decoders(1) as decoders,
     ):
         resolver = RecordResolver(engine, api, api_url=settings.europeana_api_url)
-        yield Pipeline(resolver, fetcher, LocalHostLimiter(limits), decoders, connections=4)
+        seen = SeenPictures(engine)
+        looker = Looker(fetcher, LocalHostLimiter(limits), decoders, seen, connections=4)
+        yield Pipeline(resolver, seen, looker)
 
 
 @pytest.fixture
@@ -83,35 +97,35 @@ def museum(engine: Engine) -> Iterator[None]:
 
 @pytest.mark.usefixtures("museum")
 def test_every_record_is_classified_or_has_its_error(
-    pipeline: Pipeline, loaded: LoadedModel
+    pipeline: Pipeline, models: ModelsInUse
 ) -> None:
     calls: list[None] = []
-    outcome = pipeline.run(LEASE, loaded, on_record=lambda: calls.append(None))
+    outcome = pipeline.run(LEASE, models, on_record=lambda: calls.append(None))
     assert outcome.classified == {"/1/a": "/1/a", "/1/b": "/1/b"}
     assert {key: error.reason for key, error in outcome.errors.items()} == {
         "/1/c": "not_an_image_html"
     }
-    assert {(each.record_id, each.concept_uri) for each in outcome.predictions} == {
+    assert {(each.record_id, each.concept_uri) for each in outcome.predictions[1]} == {
         ("/1/a", MAP),
         ("/1/b", MAP),
     }
     assert outcome.pictures == {}
-    assert len(calls) == 5  # three fetched, two classified
+    assert len(calls) == 6  # the network is there, three fetched, two classified
 
 
 @pytest.mark.usefixtures("museum")
-def test_pixels_are_kept_for_heatmaps_alone(pipeline: Pipeline, loaded: LoadedModel) -> None:
-    outcome = pipeline.run(replace(LEASE, explain=True), loaded, on_record=lambda: None)
-    assert outcome.pictures.keys() == {each.image_url for each in outcome.predictions}
+def test_pixels_are_kept_for_heatmaps_alone(pipeline: Pipeline, models: ModelsInUse) -> None:
+    outcome = pipeline.run(replace(LEASE, explain=True), models, on_record=lambda: None)
+    assert outcome.pictures.keys() == {each.image_url for each in outcome.predictions[1]}
 
 
 @pytest.mark.usefixtures("museum")
-def test_an_error_of_the_callback_ends_the_run(pipeline: Pipeline, loaded: LoadedModel) -> None:
+def test_an_error_of_the_callback_ends_the_run(pipeline: Pipeline, models: ModelsInUse) -> None:
     def drop() -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        pipeline.run(LEASE, loaded, on_record=drop)
+        pipeline.run(LEASE, models, on_record=drop)
 
 
 @pytest.mark.parametrize(
