@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 from sqlalchemy import Engine, text
 
-from common.errors import RecordError, TransientRecordError
 from common.europeana.api import EuropeanaApi
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
 from common.pictures.decoders import Decoders
@@ -22,7 +21,7 @@ from common.store.tables import PictureChoice
 from common.vision.runtimes import TorchRuntime
 from tests.common.fetch.servers import Request, response, serving
 from tests.common.vision.models import MAP, model_of
-from worker.enrich.looking import Looker, MeteredFetcher, _more_hopeful
+from worker.enrich.looking import Looker, MeteredFetcher
 from worker.enrich.models import LoadedModel, LoadedNetwork, ModelsInUse
 from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver
@@ -39,7 +38,6 @@ LEASE = Lease(
     record_ids=("/1/a", "/1/b", "/1/c"),
     claimed_at=datetime(2026, 11, 25, tzinfo=UTC),
 )
-FINAL, PASSING = RecordError("fetch", "not_found"), TransientRecordError("fetch", "timeout")
 
 
 def picture() -> bytes:
@@ -126,18 +124,3 @@ def test_an_error_of_the_callback_ends_the_run(pipeline: Pipeline, models: Model
 
     with pytest.raises(InterruptedError):
         pipeline.run(LEASE, models, on_record=drop)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "kept"),
-    [
-        (None, FINAL, FINAL),
-        (FINAL, FINAL, FINAL),
-        (FINAL, PASSING, PASSING),
-        (PASSING, FINAL, PASSING),
-    ],
-)
-def test_of_two_errors_the_one_that_may_pass_is_kept(
-    first: RecordError | None, second: RecordError, kept: RecordError
-) -> None:
-    assert _more_hopeful(first, second) is kept
