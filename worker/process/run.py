@@ -71,6 +71,7 @@ def _periodic_threads(
         interval=settings.worker_dispatch_seconds,
         hint_seconds=settings.worker_hint_seconds,
     )
+    service.on_done = dispatcher.wake
     waiting_room = WaitingRoom(
         service.claim_put_off,
         service.work_on,

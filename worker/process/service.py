@@ -49,6 +49,7 @@ class EnrichmentService:
         self._engine = engine
         self._settings = settings
         self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self.on_done: Callable[[], None] = lambda: None  # is called after each chunk
         self._warned_jobs: set[UUID] = set()
         self._suspect_in_work = threading.Lock()
         self._exits = ExitStack()
@@ -183,6 +184,7 @@ class EnrichmentService:
                 self._engine, lease, outcome, retry_delays=self._settings.retry_delays
             )
         metrics.CHUNKS.labels("done").inc()
+        self.on_done()
         log.info(
             "chunk done",
             classified=len(outcome.classified),
