@@ -12,6 +12,7 @@ import structlog
 import torch
 from celery import Celery
 from sqlalchemy import Engine
+from threadpoolctl import threadpool_limits
 
 from common.broker import check_broker, work
 from common.process.cores import switch_threads_often
@@ -37,6 +38,9 @@ def run_worker() -> int:
     """
     switch_threads_often()
     torch.set_num_threads(1)  # of each thread that computes: there are as many threads as cores
+    threadpool_limits(
+        1, user_api="blas"
+    )  # numpy's threads wait busily: reading took three times the processor
     settings = WorkerSettings.read()
     engine = open_store(connections=settings.store_connections)
     app = create_app(settings)
