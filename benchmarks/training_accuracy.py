@@ -9,10 +9,10 @@ elements: 10,130 photographs of architectural elements, ten categories, five fol
 with the recipe for given weights; accuracy of the out-of-fold predictions, all of it within 90
 minutes on two cores.
 museum: 1,928 photographs of objects from three museums, harvested from the sandbox into a store;
-three folds at 192 pixels with the recipe `head`, each tested on the museum that it has not seen;
-macro F1, mean over the museums. Macro F1 counts every category alike, so class weights do as well.
-Nothing was chosen on the museum tested: the size by validation pictures of the other two, the
-recipe by training on one of these two and testing on the second.
+three folds of heads on each of two encoders, each fold tested on the museum that it has not seen;
+macro F1, mean over the museums, and the minutes for embeddings and folds together. Macro F1 counts
+every category alike, so class weights do as well. Nothing was chosen on the museum tested: the
+strength of a head is found within its training part.
 """
 
 import json
@@ -39,6 +39,11 @@ from trainer.experiment import Experiment
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 WEIGHTS = SHARED / "weights" / "mobilenet_v2_features.safetensors"
+LITE_WEIGHTS = SHARED / "weights" / "tf_efficientnet_lite0_features.safetensors"
+ENCODERS = {
+    "mobilenet": ("torchvision:mobilenet_v2", WEIGHTS),
+    "lite": ("timm:tf_efficientnet_lite0", LITE_WEIGHTS),
+}
 ELEMENTS = SHARED / "data" / "elements" / "train_val.zip"
 MUSEUM = SHARED / "data" / "museum"
 BIN = Path(sys.executable).parent
@@ -47,7 +52,10 @@ LOOPBACK = "127.0.0.0/8"
 BARS = {
     "elements_accuracy": at_least(0.95),
     "elements_minutes": at_most(90),
-    "museum_macro_f1": at_least(0.58),
+    "museum_macro_f1_mobilenet": at_least(0.58),
+    "museum_macro_f1_lite": at_least(0.58),
+    "museum_minutes_mobilenet": at_most(2),
+    "museum_minutes_lite": at_most(2),
 }
 Part = Literal["elements", "museum"]
 
@@ -59,7 +67,7 @@ def main(
     ] = None,
 ) -> None:
     """Cross-validate on photographs and compare with the bars."""
-    missing = [path for path in (WEIGHTS, ELEMENTS, MUSEUM) if not path.exists()]
+    missing = [path for path in (WEIGHTS, LITE_WEIGHTS, ELEMENTS, MUSEUM) if not path.exists()]
     if missing:
         sys.stdout.write(f"skipped: there is no {missing[0]}\n")
         return
@@ -110,22 +118,36 @@ def museum(saving_dir: Path) -> dict[str, Any]:
             "FETCH_REQUESTS_PER_SECOND": "100",
             "FETCH_REQUESTS_AT_A_TIME": "8",
             "IMAGE_DIR": images,
+            "MODEL_DIR": str(Path(images, "models")),
         }
         _run("alembic", "upgrade", "head")
         vocabulary = Path(images, "vocabulary.json")
         vocabulary.write_text(json.dumps(_categories()))
         _run("harvester", "records", "--name", "museum", "--vocab-json", str(vocabulary))
         _run("harvester", "images", "--name", "museum")
-        data = ("--name", "museum", "--group-by", "provider", "--folds", "3")
-        how = ("--recipe", "head", "--input-size", "192", "--class-weights", "inverse")
-        _train(saving_dir, "museum", *data, *how)
-    results = Experiment(saving_dir, "museum").results()
+        figures: dict[str, Any] = {}
+        for name in ENCODERS:
+            figures |= _heads(saving_dir, name)
+    return figures
+
+
+def _heads(saving_dir: Path, encoder: str) -> dict[str, Any]:
+    """Three folds of heads on one encoder, the pictures embedded for the first time."""
+    network, weights = ENCODERS[encoder]
+    _run("trainer", "encoders", "add", encoder, network, "--weights", str(weights))
+    began = time.monotonic()
+    data = ("--name", "museum", "--group-by", "provider", "--folds", "3")
+    how = ("--encoder", encoder, "--class-weights", "inverse")
+    where = ("--saving-dir", str(saving_dir), "--experiment-name", f"museum_{encoder}")
+    _run("trainer", "train", *data, *how, *where)
+    minutes = (time.monotonic() - began) / 60
+    results = Experiment(saving_dir, f"museum_{encoder}").results()
     by_museum = [result.test.f1 for result in results]
     return {
-        "museum_macro_f1": sum(by_museum) / len(by_museum),
-        "museum_macro_f1_by_fold": by_museum,
+        f"museum_macro_f1_{encoder}": sum(by_museum) / len(by_museum),
+        f"museum_macro_f1_{encoder}_by_fold": by_museum,
+        f"museum_minutes_{encoder}": minutes,
         "museum_pictures_by_fold": [result.test.examples for result in results],
-        "museum_best_epochs": [f"{result.best_epoch} of {result.epochs}" for result in results],
     }
 
 

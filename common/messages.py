@@ -1,12 +1,12 @@
 """Messages of strangers: whoever reaches the broker can send anything.
 
 A message is checked before Celery builds a request from it. A malformed one is logged, counted and
-dropped; it ends no worker and does not come back. Compressed bodies are refused, since a small one
-may be huge when unpacked. A message may not ask for another one to be sent.
+put aside; it ends no worker and does not come back. Compressed bodies are refused, since a small
+one may be huge when unpacked. A message may not ask for another one to be sent.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NoReturn
 
@@ -26,6 +26,8 @@ from pydantic import (
     ValidationError,
 )
 
+from common.store.refused_messages import RefusedMessages
+
 MAX_BODY = 32 << 20  # bytes; 100,000 record IDs take six million
 MAX_NAME = 255  # characters
 MAX_RETRIES = 100_000  # Celery raises two to this power
@@ -33,6 +35,9 @@ LONGEST_DELAY = timedelta(minutes=10)  # a message that waits for its time is he
 _SHOWN = 200  # characters of a problem
 REFUSED = Counter("broker_messages_refused", "Messages of the broker that were not of our form")
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+put_aside = RefusedMessages()
+"""Those that this process refused, until somebody writes them."""
 
 log = structlog.get_logger()
 
@@ -115,25 +120,35 @@ def _plain(value: dict[str, object]) -> dict[str, object]:
     return value
 
 
-def refused(problem: object) -> None:
-    """Say that a message was refused, and count it."""
+def refused(problem: object, body: object, *, queue: str, headers: object = None) -> None:
+    """Say that a message was refused, count it, and put it aside."""
     REFUSED.inc()
-    log.error("message refused", problem=str(problem)[:_SHOWN])
+    told = str(problem)[:_SHOWN]
+    log.error("message refused", problem=told)
+    content = body if isinstance(body, bytes) else str(body or "").encode(errors="replace")
+    put_aside.add(content, problem=told, queue=queue, headers=_written(headers))
+
+
+def _written(headers: object) -> str:
+    """Headers as JSON; those of RabbitMQ may hold other types."""
+    try:
+        return json.dumps(headers, default=str) if headers else ""
+    except _UNREADABLE:
+        return ""
 
 
 class CheckedConsumer(Consumer):
     """A Celery consumer that checks each message before it makes a request of it."""
 
     def create_task_handler(self, *arguments: Any, **named: Any) -> Callable[[Message], None]:
-        """See Celery; the handler drops malformed messages."""
+        """See Celery; the handler puts malformed messages aside."""
         handle = super().create_task_handler(*arguments, **named)
 
         def handle_checked(message: Message) -> None:
             try:
                 check_message(message)
             except MalformedMessageError as error:
-                refused(error)
-                message.ack_log_error(log, self.connection_errors)  # type: ignore[attr-defined]  # a stub
+                self._put_aside(message, error)
             else:
                 handle(message)
 
@@ -141,19 +156,47 @@ class CheckedConsumer(Consumer):
 
     def on_decode_error(self, message: Message, exc: Exception) -> None:
         """See Celery; the body could not be read, or is compressed."""
-        refused(exc)
-        message.ack()
+        self._put_aside(message, exc)
+
+    def on_unknown_task(self, body: object, message: Message, exc: Exception) -> None:
+        """See Celery, which would log the body and have the broker drop the message."""
+        self._put_aside(message, "no task of this worker has its name")
+
+    def _put_aside(self, message: Message, problem: object) -> None:
+        queue = message.delivery_info.get("routing_key")  # as the message says
+        refused(
+            problem,
+            message.body,
+            queue=queue if isinstance(queue, str) else "",
+            headers=message.headers,
+        )
+        message.ack_log_error(log, self.connection_errors)  # type: ignore[attr-defined]  # a stub
 
 
 class _CheckedChannel(redis_transport.Channel):
-    """Redis lists hold whatever was pushed to them; what is no message is dropped."""
+    """Redis lists hold whatever was pushed to them; what is no message is put aside."""
+
+    _popped: Sequence[bytes] | None = None  # the list, and what came from it
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        client = super()._create_client(asynchronous)  # type: ignore[misc]  # a stub
+        client.set_response_callback("BRPOP", self._note)
+        return client
+
+    def _note(self, popped: Sequence[bytes] | None, **_: Any) -> Sequence[bytes] | None:
+        self._popped = popped
+        return popped
 
     def _brpop_read(self, **options: Any) -> bool:
         try:
             return bool(super()._brpop_read(**options))  # type: ignore[misc]  # a stub
         except _UNREADABLE as error:
-            refused(f"it is no message: {type(error).__name__}")
+            queue, item = self._popped or (b"", b"")
+            problem = f"it is no message: {type(error).__name__}"
+            refused(problem, item, queue=queue.decode(errors="replace"))
             return True
+        finally:
+            self._popped = None
 
 
 class CheckedRedisTransport(redis_transport.Transport):

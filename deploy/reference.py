@@ -18,7 +18,8 @@ from common.process.settings import (
     StoreSettings,
 )
 from common.reasons import Reason, Retry
-from trainer.settings import RECIPES, TrainingSettings, option_of, range_of
+from trainer.recipes import RECIPES, RecipeName, is_of
+from trainer.settings import TrainingSettings, option_of, range_of
 from worker.process.settings import WorkerSettings
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -114,13 +115,14 @@ _TRAINING = (
     """\
 # Training settings
 
-This page is made from `trainer/settings.py` by `make docs`.
+This page is made from `trainer/settings.py` and `trainer/recipes.py` by `make docs`.
 
 These are options of `trainer train`.
 An experiment keeps them in its `conf.json`.
 `--recipe` chooses defaults that go together.
-Without it the recipe is `scratch`, or `fine-tune` if `--weights` are given.
+Without it the recipe is `scratch`, `fine-tune` if `--weights` are given, or `head` if an `--encoder` is.
 Every option given beside it counts more.
+An option that a recipe does not know (–) is refused.
 
 | option | range | """
     + " | ".join(f"`{recipe}`" for recipe in RECIPES)
@@ -139,11 +141,18 @@ def training_settings() -> str:
 
 
 def _training_line(name: str) -> str:
-    defaults = [f"`{getattr(recipe, name)}`" for recipe in RECIPES.values()]
-    if name == "weights":
-        defaults = ["`none`", *["**needed**"] * (len(RECIPES) - 1)]
+    defaults = [_training_default(name, recipe) for recipe in RECIPES]
     what = TrainingSettings.model_fields[name].description
     return f"| {' | '.join([f'`{option_of(name)}`', range_of(name), *defaults, str(what)])} |\n"
+
+
+def _training_default(name: str, recipe: RecipeName) -> str:
+    if not is_of(name, recipe):
+        return "–"
+    if (name, recipe) in {("weights", "fine-tune"), ("encoder", "head")}:
+        return "**needed**"
+    default = getattr(RECIPES[recipe], name)
+    return f"`{default}`" if default != "" else ""
 
 
 PAGES: Mapping[str, Callable[[], str]] = {

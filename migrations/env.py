@@ -6,6 +6,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from common.errors import EnrichmentError, StoreError, cause
+from common.process.database_trouble import is_there, trouble
 from common.process.settings import StoreSettings
 from common.store.session import check_schema, store_errors, store_url
 from common.store.tables import Base
@@ -39,8 +40,9 @@ def run_migrations() -> None:
     try:
         context.run_migrations()
     except OperationalError as error:
+        what = trouble(error) if is_there(error) else cause(error)
         raise StoreError(
-            f"The migration changed nothing: {cause(error)}. Where something long is under way, "
+            f"The migration changed nothing: {what}. Where something long is under way, "
             "such as an export, run it again afterwards."
         ) from None
 

@@ -1,21 +1,7 @@
-"""The settings of a training, and recipes: settings that go together.
+"""The settings of a training.
 
 Options, `conf.json` and the page docs/reference/training-settings.md are all made from
 `TrainingSettings`. This module loads no torch.
-
-`scratch` is for training from random weights.
-
-`fine-tune` goes on from given weights. It is short, since they already hold general features: it
-trains the new head first, then everything, on small pictures before those of full size. Measured
-with a MobileNetV2 on 6,480 photographs of ten architectural elements at 96 pixels: accuracy 0.962
-on the first fold's test part, after an epoch of the head and eight of everything, four of them on
-small pictures.
-
-`head` trains the head alone and keeps the given weights. It is for few and noisy pictures, and for
-sources that the training has not seen: there fine-tuning learns what its museums look like.
-Measured with a MobileNetV2 on 1,928 photographs of objects in four categories from three museums,
-at 192 pixels with inverse class weights, each museum tested by a head that learned from the other
-two: macro F1 0.59, where fine-tuning reached 0.51 to 0.57.
 """
 
 import hashlib
@@ -38,7 +24,6 @@ MIN_BATCH = 4  # so that no batch, split evenly, has a single picture: batch nor
 MIN_SIZE = 32  # pixels; below, deep architectures have no feature map left
 NO_WEIGHTS: Literal["none"] = "none"
 IMAGENET: Literal["imagenet"] = "imagenet"
-RecipeName = Literal["scratch", "fine-tune", "head"]
 
 
 class TrainingSettings(BaseModel):
@@ -71,6 +56,14 @@ class TrainingSettings(BaseModel):
     weights_sha256: str = Field(
         default="",
         description="sha256 of the weight file, so that a changed file is noticed.",
+        json_schema_extra={"option": ""},
+    )
+    encoder: str = Field(
+        default="", description="An encoder of the store, on whose embeddings heads are fitted."
+    )
+    encoder_sha256: str = Field(
+        default="",
+        description="sha256 of the encoder, so that a changed one is noticed.",
         json_schema_extra={"option": ""},
     )
     input_size: int = Field(
@@ -136,6 +129,11 @@ class TrainingSettings(BaseModel):
         description="Weight of rare categories: none, or by the inverse of their frequency, or by "
         "its square root. Weights find more of them, and lower accuracy and calibration.",
     )
+    drop_doubtful: bool = Field(
+        default=False,
+        description="Leave pictures whose label is doubtful out of the training parts. They are "
+        "still tested.",
+    )
     label_smoothing: float = Field(
         default=0.1,
         ge=0,
@@ -185,6 +183,8 @@ class TrainingSettings(BaseModel):
         Raises:
             ModelError: the file cannot be read.
         """
+        if self.encoder:
+            return self
         if self.weights in (NO_WEIGHTS, IMAGENET):
             return self
         try:
@@ -263,37 +263,3 @@ def _problems(error: ValidationError) -> Iterator[str]:
             yield str(problem["ctx"]["error"])
         else:
             yield ": ".join(filter(None, (name, problem["msg"]))) + "."
-
-
-FROM_SCRATCH = TrainingSettings()
-FINE_TUNING = TrainingSettings(
-    weights=IMAGENET,
-    start_scale=0.67,
-    image_augmentation=0.4,
-    head_epochs=1,
-    epochs=8,
-    patience=8,
-    lowest_rate=0.2,
-)
-HEAD_ALONE = FINE_TUNING.changed(start_scale=1.0, image_augmentation=0.1, head_epochs=10, epochs=0)
-RECIPES: dict[RecipeName, TrainingSettings] = {
-    "scratch": FROM_SCRATCH,
-    "fine-tune": FINE_TUNING,
-    "head": HEAD_ALONE,
-}
-
-
-def recipe(weights: str, name: RecipeName | None = None) -> TrainingSettings:
-    """The settings of a recipe; without a name, of the recipe that fits the weights.
-
-    Args:
-        weights: none, imagenet, or a weight file.
-
-    Raises:
-        UsageError: the recipe needs weights to start from.
-    """
-    if name is None:
-        name = "scratch" if weights == NO_WEIGHTS else "fine-tune"
-    if name != "scratch" and weights == NO_WEIGHTS:
-        raise UsageError(f"The recipe {name} starts from weights: give --weights.")
-    return RECIPES[name].changed(weights=weights)

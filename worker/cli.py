@@ -8,6 +8,7 @@ from worker.commands.explain import explain, tidy
 from worker.commands.export import export
 from worker.commands.health import health
 from worker.commands.jobs import jobs
+from worker.commands.refused import refused
 from worker.commands.run import run
 from worker.commands.similar import similar
 from worker.commands.status import status
@@ -29,6 +30,7 @@ for command in (
     tidy,
     similar,
     health,
+    refused,
 ):
     app.command()(command)
 app.add_typer(embeddings, name="embeddings")

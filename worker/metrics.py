@@ -32,8 +32,8 @@ BATCH = Histogram(
 )
 STAGE_SECONDS = Histogram(
     "worker_stage_seconds",
-    "Resolve, read and write: a chunk. Fetch: a request. Decode, wait for a batch: a picture. "
-    "Infer: a batch. Explain: up to eight pictures",
+    "Resolve, read and write: a chunk. Fetch: a request. Decode: a picture, a large one twice. "
+    "Wait for a batch: a picture. Infer: a batch. Explain: up to eight pictures",
     ["stage"],
     buckets=_SECONDS,
 )

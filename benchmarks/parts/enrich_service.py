@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -17,10 +17,12 @@ from sqlalchemy import Engine, create_engine, text
 
 from common.store.tables import PictureChoice
 from common.vision.bundle import Description
-from common.vision.network import build_classifier
+from common.vision.encoders.networks import build_network
+from common.vision.network import StateDict, build_classifier
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import bundle_sha256
 from deploy.local import local_services
+from trainer.models.encoders import EncoderSource, add_encoder
 from trainer.models.example_pictures import ExamplePictures
 from trainer.models.registry import put_in_service
 from worker import jobs
@@ -185,9 +187,34 @@ def store_and_broker(checkout: Path = REPOSITORY) -> Iterator[Engine]:
 def put_resnet18_in_service(engine: Engine, model_dir: Path, size: int) -> tuple[Path, str]:
     """A resnet18 of drawn weights that says at least one thing of every picture; its bundle."""
     torch.manual_seed(0)
+    classifier = build_classifier("resnet18", classes=len(CONCEPTS), size=size)
+    description = _description("resnet18", size)
+    return _put(engine, model_dir, description, classifier.state_dict(), f"resnet18_{size}")
+
+
+def put_head_in_service(
+    engine: Engine, model_dir: Path, size: int, name: str = "head", seed: int = 0
+) -> tuple[Path, str]:
+    """The same resnet18 as an encoder, and a head of drawn weights on it; its bundle."""
+    torch.manual_seed(0)
+    source = EncoderSource(
+        network="torchvision:resnet18",
+        weights=build_network("torchvision:resnet18", size=size).state_dict(),
+        preprocessing=Preprocessing(size=size),
+        licence="",
+        described="drawn weights",
+    )
+    encoder, _ = add_encoder(engine, model_dir, f"resnet18_{size}", source)
+    torch.manual_seed(seed)
+    head = {"weight": torch.randn(len(CONCEPTS), encoder.dimension), "bias": torch.zeros(20)}
+    description = replace(_description(encoder.network, size), encoder=encoder.sha256)
+    return _put(engine, model_dir, description, head, name)
+
+
+def _description(architecture: str, size: int) -> Description:
     thresholds: dict[str, float | None] = dict.fromkeys(CONCEPTS, SOMETIMES)
-    description = Description(
-        architecture="resnet18",
+    return Description(
+        architecture=architecture,
         labels=tuple(f"concept {number}" for number, _ in enumerate(CONCEPTS)),
         concept_uris=CONCEPTS,
         preprocessing=Preprocessing(size=size),
@@ -197,15 +224,20 @@ def put_resnet18_in_service(engine: Engine, model_dir: Path, size: int) -> tuple
         picture_source="media",
         created_from={},
     )
-    classifier = build_classifier("resnet18", classes=len(CONCEPTS), size=size)
+
+
+def _put(
+    engine: Engine, model_dir: Path, description: Description, member: StateDict, name: str
+) -> tuple[Path, str]:
+    size = description.preprocessing.size
     drawn = torch.randint(0, 256, (8, 3, size, size), dtype=torch.uint8)
     promoted = put_in_service(
         engine,
         model_dir,
         description,
-        [classifier.state_dict()],
+        [member],
         pictures=ExamplePictures(self_test=drawn, calibration=drawn[:1]),
-        name=f"resnet18_{size}",
+        name=name,
         active=True,
     )
     bundle = model_dir / promoted.path

@@ -16,8 +16,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Self
@@ -49,6 +49,9 @@ _ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
+
+Turn = Callable[[], AbstractContextManager[object]]
+"""What is held while a decoder computes, and not while a picture waits for the large one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,14 +207,14 @@ class Decoders:
         for decoder in (*self._all, self._large):
             decoder.close()
 
-    def square(self, content: bytes, square: Square) -> Result:
+    def square(self, content: bytes, square: Square, *, turn: Turn = nullcontext) -> Result:
         """The picture as a square: RGB, row by row.
 
         Raises:
             RecordError: stage `decode`, it is no picture that can be used.
         """
         request = DecoderRequest(task="square", length=len(content), **asdict(square))
-        return self._ask(request, content)
+        return self._ask(request, content, turn)
 
     def file(self, content: bytes, *, longest_side: int) -> Result:
         """The picture as a JPEG; no content where the file can be stored as it came.
@@ -231,13 +234,13 @@ class Decoders:
         """
         return self._ask(DecoderRequest(task="check", length=len(content), side=side), content)
 
-    def _ask(self, request: DecoderRequest, content: bytes) -> Result:
+    def _ask(self, request: DecoderRequest, content: bytes, turn: Turn = nullcontext) -> Result:
         if len(content) > INPUT_BYTES:
             raise Reason.TOO_MUCH_MEMORY.error(f"a file of {len(content)} bytes")
-        with self._a_place() as decoder:
+        with turn(), self._a_place() as decoder:
             answer, result = decoder.ask(request, content)
         if answer.is_too_large:
-            with self._large_is_free:
+            with self._large_is_free, turn():
                 answer, result = self._large.ask(request, content)
         if answer.is_too_large or answer.reason == Reason.OUT_OF_MEMORY.name:
             raise Reason.TOO_MUCH_MEMORY.error("more than a large picture may take")

@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from structlog.typing import EventDict, Processor, WrappedLogger
 from typer.core import TyperGroup
 
-from common.errors import EnrichmentError, cause
+from common.errors import EnrichmentError
+from common.process.database_trouble import last_words
 from common.process.foreign_text import visible
 
 _URL = re.compile(r"\b([a-z][a-z0-9+.-]*://)([^\s\"'<>]+)", re.IGNORECASE)
@@ -100,7 +101,7 @@ class _CommandGroup(TyperGroup):
         except EnrichmentError as error:
             fail(str(error), error.exit_code)
         except DBAPIError as error:
-            fail(f"Postgres refused or went away: {cause(error)}", EnrichmentError.exit_code)
+            fail(last_words(error), EnrichmentError.exit_code)
         except KeyboardInterrupt:
             fail("Interrupted. The same command goes on where it was.", INTERRUPTED)
         except BrokenPipeError:

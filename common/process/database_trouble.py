@@ -1,13 +1,22 @@
 """What an error of the database means: it is away, or it is there and refused to wait longer."""
 
 from psycopg2 import errorcodes
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from common.errors import cause
 
 AWAY = (OperationalError, InterfaceError)  # worth another try later
 _THERE = {
     errorcodes.LOCK_NOT_AVAILABLE: "another process holds a lock in the database for too long",
     errorcodes.DEADLOCK_DETECTED: "two transactions waited for each other in the database",
     errorcodes.QUERY_CANCELED: "the database cancelled a statement",
+}
+_WHAT_TO_DO = {
+    errorcodes.LOCK_NOT_AVAILABLE: "A migration, an export or a process that was stopped may do "
+    "that. Run the same command again when it has ended.",
+    errorcodes.DEADLOCK_DETECTED: "Run the same command again.",
+    errorcodes.QUERY_CANCELED: "Somebody stopped it, or it took longer than the database allows. "
+    "Run the same command again, or ask who runs the database.",
 }
 
 
@@ -19,6 +28,14 @@ def trouble(error: BaseException) -> str:
 def is_there(error: BaseException) -> bool:
     """Whether the database answered: it refused, and is not away."""
     return _code(error) in _THERE
+
+
+def last_words(error: DBAPIError) -> str:
+    """What the user of a command reads that ended with this error: what happened, what to do."""
+    if is_there(error):
+        what = trouble(error)
+        return f"{what[0].upper()}{what[1:]}. {_WHAT_TO_DO[_code(error) or '']}"
+    return f"Postgres refused or went away: {cause(error)}"
 
 
 def _code(error: BaseException) -> str | None:

@@ -96,7 +96,7 @@ class HeadEnsemble:
     def _scaled(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         scaled = logits.astype(np.float64) / self.temperature
         if self.kind == "multi":
-            return 1 / (1 + np.exp(-scaled))
+            return 0.5 + 0.5 * np.tanh(scaled / 2)  # a sigmoid that does not overflow
         powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
         return shares

@@ -1,11 +1,12 @@
 """Heatmaps: where a classifier looks, by Grad-CAM (Selvaraju et al., 2017,
 https://arxiv.org/abs/1610.02391).
 
-They work for every classification architecture of torchvision, at the training size. The layer is:
+They work for every classification architecture of torchvision, and for encoders of torchvision and
+timm with a head, at the training size. The layer is:
 
 - Convolutional networks and MaxViT: the last stage whose output has more than one position. A stage
   is a child of the classifier, or an item of a sequence or list among its children.
-- Swin: the same among its `features`, whose channels come last.
+- Swin: the same among its stages, whose channels come last.
 - Vision transformers, which have a token per patch: the input of the last block. After that block
   the patch tokens have no influence on the class token.
 
@@ -16,6 +17,7 @@ classifier at the same time.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +31,7 @@ from torch import nn
 from torchvision.models import SwinTransformer, VisionTransformer
 
 from common.errors import ModelError
+from common.vision.network import HeadedNetwork
 from common.vision.preprocessing import Preprocessing
 
 
@@ -96,16 +99,24 @@ def _begin_gradients(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> 
 
 
 def _layer(classifier: nn.Module, pixels: torch.Tensor) -> _Layer:
-    if isinstance(classifier, VisionTransformer):
-        last_block: Any = classifier.encoder.layers[-1]
-        return _Layer(last_block.ln_1, _patches_to_map)
-    if isinstance(classifier, SwinTransformer):
-        return _Layer(
-            _last_with_places(classifier, classifier.features.children(), pixels, _channels_first),
-            _channels_first,
-        )
-    stages = _stages(classifier)
-    return _Layer(_last_with_places(classifier, stages, pixels, lambda output: output))
+    network: Any = classifier.encoder if isinstance(classifier, HeadedNetwork) else classifier
+    if isinstance(network, VisionTransformer):
+        return _Layer(network.encoder.layers[-1].ln_1, partial(_patches_to_map, others=1))
+    if _is_transformer_of_timm(network):
+        others = network.num_prefix_tokens
+        return _Layer(network.blocks[-1].norm1, partial(_patches_to_map, others=others))
+    if isinstance(network, SwinTransformer):
+        stages = network.features.children()
+        return _Layer(_last_with_places(network, stages, pixels, _channels_first), _channels_first)
+    to_map = _channels_first if getattr(network, "output_fmt", "") == "NHWC" else _as_it_is
+    return _Layer(_last_with_places(network, _stages(network), pixels, to_map), to_map)
+
+
+def _is_transformer_of_timm(network: nn.Module) -> bool:
+    """Told by its parts, since importing timm takes a second that other networks need not wait."""
+    blocks = getattr(network, "blocks", None)
+    has_tokens = hasattr(network, "num_prefix_tokens") and hasattr(network, "patch_embed")
+    return has_tokens and isinstance(blocks, nn.Sequential) and hasattr(blocks[-1], "norm1")
 
 
 def _stages(classifier: nn.Module) -> Iterator[nn.Module]:
@@ -117,7 +128,7 @@ def _stages(classifier: nn.Module) -> Iterator[nn.Module]:
 
 
 def _last_with_places(
-    classifier: nn.Module,
+    network: nn.Module,
     stages: Iterator[nn.Module],
     pixels: torch.Tensor,
     to_map: Callable[[torch.Tensor], torch.Tensor],
@@ -137,7 +148,7 @@ def _last_with_places(
     ]
     try:
         with torch.inference_mode():
-            classifier(pixels)
+            network(pixels)
     finally:
         for hook in hooks:
             hook.remove()
@@ -150,8 +161,12 @@ def _channels_first(output: torch.Tensor) -> torch.Tensor:
     return output.permute(0, 3, 1, 2)
 
 
-def _patches_to_map(tokens: torch.Tensor) -> torch.Tensor:
-    """Tokens (n, 1 + patches, channels), the class token first, to a square map."""
+def _as_it_is(output: torch.Tensor) -> torch.Tensor:
+    return output
+
+
+def _patches_to_map(tokens: torch.Tensor, others: int) -> torch.Tensor:
+    """Tokens (n, others + patches, channels), such as the class token first, to a square map."""
     pictures, count, channels = tokens.shape
-    side = math.isqrt(count - 1)
-    return tokens[:, 1:].reshape(pictures, side, side, channels).permute(0, 3, 1, 2)
+    side = math.isqrt(count - others)
+    return tokens[:, others:].reshape(pictures, side, side, channels).permute(0, 3, 1, 2)

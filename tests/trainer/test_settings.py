@@ -15,6 +15,10 @@ OLD = """{
   "patience": 10, "batch_size": 32, "learning_rate": 1, "lowest_rate": 1.0,
   "class_weights": "none", "label_smoothing": 0.1, "ema": 0.0, "seed": 0
 }"""
+HEAD_OF_WEIGHTS = {  # what the recipe `head` once was: a network whose last layer alone is trained
+    **{"weights": "features.pth", "weights_sha256": "0" * 64, "head_epochs": 10, "epochs": 0},
+    **{"image_augmentation": 0.1, "patience": 8, "lowest_rate": 0.2},
+}
 
 
 def test_it_survives_its_file(tmp_path: Path) -> None:
@@ -28,7 +32,10 @@ def test_a_file_of_an_older_version_is_read(tmp_path: Path) -> None:
     (tmp_path / "conf.json").write_text(OLD)
     settings = TrainingSettings.read(tmp_path / "conf.json")
     assert (settings.kind, settings.mixup, settings.learning_rate) == ("multi", 0.0, 1.0)
-    assert list(json.loads(settings.to_json())) == list(json.loads(OLD))
+    (tmp_path / "conf.json").write_text(json.dumps(json.loads(OLD) | HEAD_OF_WEIGHTS))
+    settings = TrainingSettings.read(tmp_path / "conf.json")
+    assert (settings.weights, settings.all_epochs, settings.encoder) == ("features.pth", 10, "")
+    assert list(json.loads(settings.to_json())) == list(TrainingSettings.model_fields)
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,33 @@ from common.errors import RecordError
 from worker.ledger import chunks
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease
+from worker.ledger.dispatch import Sweep, sweep
 from worker.ledger.finish import ChunkOutcome
 
 DELAYS = (60.0, 600.0)  # seconds before the first and the second new try
 
 
-def claim(engine: Engine, job_id: UUID, number: int, lease_seconds: float = 60) -> Lease:
-    """A lease, which the test expects to get."""
-    lease = chunks.claim(
+def try_claim(engine: Engine, job_id: UUID, number: int, lease_seconds: float = 60) -> Lease | None:
+    """A lease, unless the chunk is not to be had."""
+    return chunks.claim(
         engine, job_id=job_id, number=number, worker="test", lease_seconds=lease_seconds
     )
+
+
+def claim(engine: Engine, job_id: UUID, number: int, lease_seconds: float = 60) -> Lease:
+    """A lease, which the test expects to get."""
+    lease = try_claim(engine, job_id, number, lease_seconds)
     assert lease is not None
     return lease
+
+
+def expire_leases(engine: Engine) -> Sweep:
+    """Have all leases run out, and sweep."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE job_chunk SET lease_until = now() - interval '1 s' WHERE state = 'leased'")
+        )
+        return sweep(connection)
 
 
 def finish(engine: Engine, lease: Lease, failed: Mapping[str, str] | None = None) -> bool:
@@ -30,7 +45,23 @@ def finish(engine: Engine, lease: Lease, failed: Mapping[str, str] | None = None
         classified={each: each for each in lease.record_ids if each not in failed},
         errors={each: RecordError("fetch", reason) for each, reason in failed.items()},
     )
+    return finish_with(engine, lease, outcome)
+
+
+def finish_with(engine: Engine, lease: Lease, outcome: ChunkOutcome) -> bool:
+    """Finish a chunk with this outcome."""
     return finishing.finish(engine, lease, outcome, retry_delays=DELAYS)
+
+
+def all_below(lease: Lease) -> ChunkOutcome:
+    """No record of the chunk shows a concept."""
+    return ChunkOutcome(classified={each: each for each in lease.record_ids})
+
+
+def rows(engine: Engine, query: str) -> list[tuple[object, ...]]:
+    """What a query finds."""
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
 
 
 def ready_chunks(engine: Engine, job_id: UUID) -> list[int]:

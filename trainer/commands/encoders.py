@@ -59,9 +59,11 @@ def add(
 
     from common.store.session import open_store
     from common.vision.encoders.licences import warning_about
+    from trainer.experiment import checked_name
     from trainer.models.encoders import add_encoder
 
     engine = open_store()
+    checked_name(name, of="an encoder")
     source = _source(network, weights, experiment, fold, saving_dir, licence)
     found, is_new = add_encoder(engine, ModelSettings.read().model_dir, name, source)
     print_end(f"{'Added' if is_new else 'Added before'}: {_line(found)}")

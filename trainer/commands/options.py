@@ -13,7 +13,8 @@ import typer
 
 from common.errors import UsageError
 from common.vision.kinds import Kind
-from trainer.settings import NO_WEIGHTS, RECIPES, TrainingSettings, option_of, range_of
+from trainer.recipes import RECIPES, is_of
+from trainer.settings import NO_WEIGHTS, TrainingSettings, option_of, range_of
 
 if TYPE_CHECKING:
     from trainer.data.dataset import TrainingData
@@ -86,11 +87,18 @@ def help_of(name: str) -> str:
 def defaults_of(name: str) -> str:
     """The default of a training setting, and those of the recipes that have another."""
     if name == "weights":
-        return NO_WEIGHTS  # all other recipes need some
-    values = {recipe: getattr(settings, name) for recipe, settings in RECIPES.items()}
-    usual = values["scratch"]
+        return NO_WEIGHTS  # fine-tuning needs some
+    heeding = {each: settings for each, settings in RECIPES.items() if is_of(name, each)}
+    values = {each: _in_words(getattr(settings, name)) for each, settings in heeding.items()}
+    usual = next(iter(values.values()))
     others = [f"{recipe} {value}" for recipe, value in values.items() if value != usual]
-    return "; ".join([str(usual), *others])
+    return "; ".join([usual, *others])
+
+
+def _in_words(value: str | float | bool) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) or "none"
 
 
 def labelled_pictures(

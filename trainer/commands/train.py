@@ -9,7 +9,8 @@ import typer
 from common.errors import UsageError
 from common.process.console import SafeConsole
 from trainer.commands.options import SavingDir, with_training_settings
-from trainer.settings import NO_WEIGHTS, RecipeName, TrainingSettings, recipe
+from trainer.recipes import RecipeName, settings_for
+from trainer.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from trainer.experiment import Experiment
@@ -33,8 +34,8 @@ def train(
         RecipeName | None,
         typer.Option(
             "--recipe",
-            help="Defaults that go together; head trains the head alone. Default: scratch, with "
-            "--weights fine-tune.",
+            help="Defaults that go together; head fits a head on an encoder. Default: scratch, with "
+            "--weights fine-tune, with --encoder head.",
         ),
     ] = None,
     devices: Annotated[
@@ -50,7 +51,7 @@ def train(
     given: dict[str, Any],
 ) -> None:
     """Cross-validate a classifier: each picture is tested by a fold that was not trained on it."""
-    settings = recipe(given.get("weights", NO_WEIGHTS), recipe_name).changed(**given)
+    settings = settings_for(given, recipe_name)
     if (name is None) == (data_dir is None):
         raise UsageError("Give either --name DATASET or --data-dir FOLDER.")
 

@@ -18,7 +18,7 @@ from common.vision.encoders.licences import MOST_CHARACTERS
 from common.vision.encoders.networks import origin_of, pretrained_weights
 from common.vision.network import StateDict
 from common.vision.preprocessing import Preprocessing
-from trainer.experiment import Experiment, checked_name
+from trainer.experiment import Experiment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,10 @@ def of_fold(experiment: Experiment, fold: int, licence: str | None) -> EncoderSo
     settings = experiment.settings()
     if not 0 <= fold < settings.folds:
         raise UsageError(f"There is no fold {fold}; there are 0 to {settings.folds - 1}.")
+    if settings.encoder:
+        raise UsageError(
+            f"{experiment.name} trained heads on the encoder {settings.encoder}, no network."
+        )
     return EncoderSource(
         network=f"torchvision:{settings.architecture}",
         weights=experiment.checkpoint(experiment.result(fold)),
@@ -85,11 +89,10 @@ def add_encoder(
     """Save an encoder and record it. Returns it, and whether it is new.
 
     Raises:
-        UsageError: the name is malformed or another encoder's.
+        UsageError: the name is another encoder's, or the encoder has another name.
         ModelError: the weights are unusable or those of another network.
         EnrichmentError: the disk is full or refuses.
     """
-    checked_name(name, of="an encoder")
     described = save_encoder(
         model_dir / ENCODERS,
         source.network,

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from common.errors import UsageError
 from common.vision.bundle import Description
+from common.vision.encoders.encoder import ENCODERS, read_encoder
 from common.vision.network import read_state_dict
 from common.vision.preprocessing import Preprocessing
 from trainer.experiment import Experiment, FoldResult, checked_name
@@ -24,6 +25,7 @@ from trainer.report.page import summarise
 from trainer.scoring.calibration import at_temperature
 from trainer.scoring.predictions import Predictions
 from trainer.scoring.thresholds import Effect, choose_thresholds, effects
+from trainer.settings import TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +63,12 @@ def promote(
     checked_name(name, of="a model")
     results = _results(experiment)
     chosen = results if ensemble else [_choose(results, fold)]
+    trunk = trunk_of(experiment.settings(), model_dir)
     members = [read_state_dict(experiment.checkpoint(result)) for result in chosen]
     predictions = Predictions.joined([experiment.predictions(each.fold) for each in results])
     folds = [result.fold for result in chosen]
     temperature = summarise(experiment).temperature
-    description, measured = _describe(experiment, predictions, folds, temperature, precision)
+    description, measured = _describe(experiment, trunk, predictions, folds, temperature, precision)
     pictures = _examples(experiment, predictions, folds, description.preprocessing)
     model = put_in_service(
         engine, model_dir, description, members, pictures=pictures, name=name, active=True
@@ -105,22 +108,49 @@ def _choose(results: list[FoldResult], fold: int | None) -> FoldResult:
     return results[fold]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trunk:
+    """What is below the heads of a model; `encoder` is its identity if it is an encoder."""
+
+    architecture: str
+    preprocessing: Preprocessing
+    encoder: str | None = None
+
+
+def trunk_of(settings: TrainingSettings, model_dir: Path) -> Trunk:
+    """The network of a training, or the encoder of its heads.
+
+    Raises:
+        ModelError: the encoder's files are missing or were changed.
+    """
+    if not settings.encoder:
+        return Trunk(architecture=settings.architecture, preprocessing=settings.preprocessing)
+    encoder = read_encoder(model_dir / ENCODERS, settings.encoder_sha256)
+    return Trunk(
+        architecture=encoder.network,
+        preprocessing=encoder.preprocessing,
+        encoder=encoder.identity,
+    )
+
+
 def _describe(
     experiment: Experiment,
+    trunk: Trunk,
     predictions: Predictions,
     folds: list[int],
     temperature: float,
     precision: float,
 ) -> tuple[Description, dict[str, Effect]]:
-    settings, dataset = experiment.settings(), experiment.dataset()
+    dataset = experiment.dataset()
     probabilities = at_temperature(predictions.probabilities, temperature, dataset.kind)
     uris, targets = dataset.concept_uris, predictions.targets
     thresholds = choose_thresholds(probabilities, targets, uris, precision=precision)
     description = Description(
-        architecture=settings.architecture,
+        architecture=trunk.architecture,
+        encoder=trunk.encoder,
         labels=dataset.categories,
         concept_uris=uris,
-        preprocessing=settings.preprocessing,
+        preprocessing=trunk.preprocessing,
         kind=dataset.kind,
         temperature=temperature,
         thresholds=thresholds,

@@ -18,6 +18,8 @@ from sqlalchemy import Engine
 from common.errors import EnrichmentError, ModelError, UsageError
 from common.store.model_names import ModelName
 from common.vision.bundle import Description
+from common.vision.encoders.encoder import ENCODERS
+from common.vision.encoders.licences import warning_about
 from common.vision.model import Model
 from common.vision.network import StateDict
 from common.vision.saved_model import bundle_sha256, load_bundle, read_description, save_bundle
@@ -55,10 +57,11 @@ def put_in_service(
             bundle,
             description,
             members,
+            encoders=model_dir / ENCODERS,
             self_test=pictures.self_test,
             calibration=pictures.calibration,
         )
-        check_bundle(bundle, sha256)
+        check_bundle(bundle, sha256, encoders=model_dir / ENCODERS)
         row = ModelRow(
             name=name,
             sha256=sha256,
@@ -67,20 +70,21 @@ def put_in_service(
             picture_source=description.picture_source,
             fingerprint=description.created_from.get("dataset_fingerprint", ""),
             run=description.created_from.get("experiment", ""),
+            encoder=description.encoder,
         )
         return add_model(
             engine, row, lambda path: _put(bundle, model_dir / path, sha256), active=active
         )
 
 
-def check_bundle(folder: Path, sha256: str) -> Model:
-    """The model of a bundle, after checking its files and its self-test.
+def check_bundle(folder: Path, sha256: str, *, encoders: Path) -> Model:
+    """The model of a bundle, after checking its files, its encoder's, and its self-test.
 
     Raises:
         ModelError: a file is missing or was changed, or the self-test fails.
     """
-    model = load_bundle(folder, sha256)
-    model.self_test(model.probabilities)
+    model = load_bundle(folder, sha256, encoders=encoders)
+    model.self_test(model.served.rows)
     return model
 
 
@@ -135,17 +139,30 @@ class ListedModel:
         says = self.description
         prepared = f"{says.preprocessing.size} px, {says.preprocessing.resize}"
         return [
-            f"{len(says.members)} x {says.architecture} at {prepared}; {says.kind}-label, "
+            f"{len(says.members)} x {_network_of(says)} at {prepared}; {says.kind}-label, "
             f"temperature {says.temperature:.3f}, pictures: {says.picture_source}",
+            *self._encoder_lines(),
             *(f"{key}: {value}" for key, value in says.created_from.items()),
             *(f"{file.file}: sha256 {file.sha256}" for file in says.files),
         ]
+
+    def _encoder_lines(self) -> list[str]:
+        if self.stored.licence is None:
+            return []
+        licence = self.stored.licence or "unknown"
+        warning = warning_about(self.stored.licence)
+        return [f"encoder: {self.stored.encoder}, licence {licence}", *filter(None, [warning])]
 
     def to_json(self) -> dict[str, Any]:
         """The members as JSON has them."""
         members = asdict(self.stored) | {"created_at": self.stored.created_at.isoformat()}
         says = json.loads(self.description.to_json()) if self.description else None
         return members | {"description": says, "problem": self.problem or None}
+
+
+def _network_of(description: Description) -> str:
+    heads = "head on " if description.encoder else ""
+    return f"{heads}{description.architecture}"
 
 
 def find_model(engine: Engine, reference: str) -> StoredModel:
@@ -191,7 +208,7 @@ def activate(engine: Engine, model_dir: Path, reference: str) -> StoredModel:
         ModelError: its bundle is missing, was changed, or fails its self-test; nothing changes.
     """
     model = find_model(engine, reference)
-    check_bundle(model_dir / model.path, model.sha256)
+    check_bundle(model_dir / model.path, model.sha256, encoders=model_dir / ENCODERS)
     activate_model(engine, model.id)
     return model
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from common.errors import ModelError
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
-from common.store.tables import Checkpoint, Concept, PromotedModel, TrainingRun
+from common.store.tables import Checkpoint, Concept, PromotedModel, RegisteredEncoder, TrainingRun
 from trainer.experiment import Experiment
 from trainer.scoring.metrics import Summary, members_of
 
@@ -61,6 +62,7 @@ class ModelRow:
     picture_source: str  # what the pictures of its training were
     fingerprint: str = ""  # of the data that it was trained on
     run: str = ""  # the experiment
+    encoder: str | None = None  # the identity of that of its heads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +89,13 @@ def add_model(
         place: puts the bundle at a path below MODEL_DIR; called before the commit, so that no
             model is without its bundle.
         active: whether it becomes the active model.
+
+    Raises:
+        ModelError: the store lacks its encoder.
     """
     with _changing(engine) as connection:
         promoted = _known(connection, model.sha256) or _next(connection, model.name)
+        _encoder_id(connection, model)  # before anything is placed
         allow_pauses(connection)  # the disk may be slow
         place(promoted.path)
         if promoted.is_new:
@@ -129,7 +135,11 @@ def _activate(connection: Connection, chosen: ColumnElement[bool]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredModel:
-    """A model of the store; `run` is the experiment, if that was recorded."""
+    """A model of the store; `run` is the experiment, if that was recorded.
+
+    `encoder` is the name of the encoder of its heads, and `licence` that of the encoder's weights;
+    both are None for a whole network.
+    """
 
     id: int
     name: str
@@ -140,6 +150,8 @@ class StoredModel:
     labels: list[str]
     thresholds: dict[str, float]
     run: str | None
+    encoder: str | None
+    licence: str | None
     created_at: datetime
 
     @property
@@ -163,10 +175,16 @@ def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
             PromotedModel.labels,
             PromotedModel.thresholds,
             TrainingRun.name.label("run"),
+            RegisteredEncoder.name.label("encoder"),
+            RegisteredEncoder.licence,
             PromotedModel.created_at,
         ),
     )
-    query = select(*columns).outerjoin(TrainingRun, TrainingRun.id == PromotedModel.run_id)
+    query = (
+        select(*columns)
+        .outerjoin(TrainingRun, TrainingRun.id == PromotedModel.run_id)
+        .outerjoin(RegisteredEncoder, RegisteredEncoder.id == PromotedModel.encoder_id)
+    )
     if name is not None:
         query = query.where(PromotedModel.name == name)
     with engine.connect() as connection:
@@ -189,6 +207,19 @@ def _next(connection: Connection, name: str) -> Promoted:
     )
     path = f"{name}-{latest + 1}"
     return Promoted(name=name, version=latest + 1, path=path, is_new=True)
+
+
+def _encoder_id(connection: Connection, model: ModelRow) -> int | None:
+    """Raises ModelError if the store lacks the model's encoder."""
+    if model.encoder is None:
+        return None
+    query = select(RegisteredEncoder.id).where(RegisteredEncoder.sha256 == model.encoder)
+    found = connection.scalar(query)
+    if found is None:
+        raise ModelError(
+            "The encoder of the model is not in this store; add it first: trainer encoders add."
+        )
+    return found
 
 
 def _insert(connection: Connection, model: ModelRow, promoted: Promoted) -> None:
@@ -214,5 +245,6 @@ def _insert(connection: Connection, model: ModelRow, promoted: Promoted) -> None
             thresholds=model.thresholds,
             picture_source=model.picture_source,
             run_id=run_id,
+            encoder_id=_encoder_id(connection, model),
         )
     )

@@ -13,8 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 
@@ -182,8 +183,9 @@ class Looker:
             return LookedAt(look=outcome.key, row=row, sha256=sha256, pixels=None)
         preprocessing = eyes.models.preprocessing
         try:
-            with cores.turn(eyes.rank), metrics.timed("decode"):
-                square = self._decoders.square(outcome.result.content, preprocessing.square)
+            square = self._decoders.square(
+                outcome.result.content, preprocessing.square, turn=partial(_turn, eyes.rank)
+            )
         except RecordError as error:
             return error
         pixels = preprocessing.from_rgb(square.content)
@@ -193,6 +195,12 @@ class Looker:
                 eyes.known.add(sha256, row)
         kept = pixels if eyes.keep_pixels else None
         return LookedAt(look=outcome.key, row=row, sha256=sha256, pixels=kept)
+
+
+@contextmanager
+def _turn(rank: float) -> Iterator[None]:
+    with cores.turn(rank), metrics.timed("decode"):
+        yield
 
 
 def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError:

@@ -15,8 +15,10 @@ from sqlalchemy import Engine
 from threadpoolctl import threadpool_limits
 
 from common.broker import check_broker, work
+from common.messages import put_aside
 from common.process.cores import switch_threads_often
 from common.process.periodic import PeriodicThread
+from common.store.refused_messages import RefusedMessageWriter
 from common.store.session import open_store
 from worker import metrics
 from worker.ledger.dispatch import Dispatcher, WaitingRoom
@@ -89,4 +91,4 @@ def _periodic_threads(
         threads=[dispatcher, waiting_room, *service.threads],
         held_up_by=lambda: dispatcher.held_up_by,
     )
-    return [dispatcher, waiting_room, heartbeat]
+    return [dispatcher, waiting_room, heartbeat, RefusedMessageWriter(engine, put_aside)]

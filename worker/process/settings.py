@@ -18,7 +18,7 @@ from common.process.settings import (
 
 LONGEST = 86_400  # seconds of a setting: a day
 LONGEST_DELAY = 30 * 86_400  # seconds until a record is tried again
-BACKGROUND_CONNECTIONS = 5  # dispatcher, waiting room, leases, host shares, giving back
+BACKGROUND_CONNECTIONS = 6  # dispatcher, waiting room, leases, host shares, giving back, refusals
 
 
 class HealthSettings(EnvironmentSettings):

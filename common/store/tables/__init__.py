@@ -10,6 +10,7 @@ encoder, picture_seen, embedding   what looks at pictures, which it saw, and wha
 training_run, checkpoint, model    what was learned, and what of it is in service
 job, job_chunk, job_failure        what is to be enriched, and how far that has come
 enrichment, heatmap      what came out, and where the model looked for it
+refused_message          what came by the broker and is not of our form
 schema_compatibility     which programs this schema serves (docs/how-to/migrate.md)
 """
 
@@ -40,6 +41,7 @@ from common.store.tables.jobs import (
     Priority,
 )
 from common.store.tables.learned import Checkpoint, ModelStage, PromotedModel, TrainingRun
+from common.store.tables.refused import RefusedMessage
 from common.store.tables.seen import Embedding, PictureSeen, RegisteredEncoder
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "PromotedModel",
     "Record",
     "RecordAlias",
+    "RefusedMessage",
     "RegisteredEncoder",
     "SchemaCompatibility",
     "TrainingRun",

@@ -6,8 +6,10 @@ are those of the weights that the library offers under this name.
 """
 
 import difflib
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -127,8 +129,7 @@ def pretrained_weights(name: str) -> StateDict:
     import timm  # slow to load
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the hub, about what it does not find in its cache
+        with _silent_hub():
             made = timm.create_model(network, pretrained=True, num_classes=0)
     except Exception as error:  # the hub's errors have no common type
         raise ModelError(
@@ -184,6 +185,22 @@ def _timm(network: str, size: int) -> nn.Module:
     fixed = timm.models.get_pretrained_cfg_value(network, "fixed_input_size")
     options: dict[str, Any] = {"img_size": size} if fixed else {}
     return timm.create_model(network, pretrained=False, num_classes=0, **options)
+
+
+@contextmanager
+def _silent_hub() -> Iterator[None]:
+    """The hub says of each try that it fails, several times; our error says it once."""
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "timm")]
+    levels = [each.level for each in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for each in loggers:
+            each.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            for each, level in zip(loggers, levels, strict=True):
+                each.setLevel(level)
 
 
 def _without_head(classifier: nn.Module) -> nn.Module:

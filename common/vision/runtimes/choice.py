@@ -16,6 +16,7 @@ import torch
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.vision.model import Model
 from common.vision.network import pick_device
+from common.vision.runtimes.agreement import check_agreement
 from common.vision.runtimes.interface import FLOAT32_TOLERANCE, INT8_TOLERANCE, Runtime
 from common.vision.runtimes.onnx_export import exported
 from common.vision.runtimes.torch_runtime import TorchRuntime
@@ -117,8 +118,6 @@ def choose_runtime(model: Model, choice: RuntimeChoice, *, cache_dir: Path) -> R
         )
     runtime = open_runtime(choice, model.served, cache_dir)
     with failures(choice, DeviceError):
-        from common.vision.runtimes.int8 import check_agreement  # an extra
-
         check_agreement(model, runtime)
     return runtime
 

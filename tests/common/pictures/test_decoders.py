@@ -3,12 +3,10 @@
 import os
 import random
 import signal
-import struct
 import subprocess
 import sys
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,6 +21,7 @@ from common.pictures import decoders as module
 from common.pictures.decode import decode
 from common.pictures.decoders import Decoders
 from common.pictures.resize import Square, squared, within
+from deploy.sandbox.hosts.bombs import jpeg_bombs, tile_bomb
 from tests.common.fetch.servers import encoded
 from tests.common.pictures.test_decode import scene
 
@@ -84,45 +83,10 @@ def test_a_picture_can_be_checked_only(decoders):
     assert (found.content, found.width, found.height, found.format) == (b"", 640, 400, "GIF")
 
 
-def jpeg_parts() -> tuple[bytes, bytes]:
-    """What stands before the scan of a small JPEG, its header declaring 225 megapixels; a scan."""
-    content = bytearray(encoded(scene(64, 64), "JPEG"))
-    frame, scan = content.find(b"\xff\xc0"), content.find(b"\xff\xda")
-    content[frame + 5 : frame + 9] = struct.pack(">HH", 15_000, 15_000)
-    (length,) = struct.unpack(">H", content[scan + 2 : scan + 4])
-    return bytes(content[:scan]), bytes(content[scan : scan + 2 + length])
-
-
-def tiff_of_a_tile(side: int) -> bytes:
-    """16 x 16 pixels in one tile that is much larger."""
-    data = zlib.compress(bytes(1000))
-    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side}
-    offset = 8 + 2 + 12 * (len(tags) + 2) + 4
-    entries = [(tag, 4, 1, value) for tag, value in (tags | {324: offset, 325: len(data)}).items()]
-    directory = struct.pack("<H", len(entries)) + b"".join(
-        struct.pack("<HHII", *entry) for entry in entries
-    )
-    return b"II*\0" + struct.pack("<I", 8) + directory + bytes(4) + data
-
-
 def hostile_files() -> dict[str, tuple[bytes, set[str]]]:
     """Files by what they try, and the reasons that may become of them."""
-    before, scan = jpeg_parts()
     small = encoded(scene(64, 64), "JPEG")
-    return {
-        "60,000 empty scans": (before + scan * 60_000 + b"\xff\xd9", {"damaged"}),
-        "three scans of 225 megapixels": (
-            before + scan * 3 + b"\xff\xd9",
-            {"damaged", "truncated"},
-        ),
-        "two million Exif segments": (
-            b"\xff\xd8" + b"\xff\xe1\x00\x08Exif\0\0" * 2_000_000 + small[2:],
-            {"damaged"},
-        ),
-        "32 MB of empty markers": (
-            b"\xff\xd8" + b"\xff\xe2\x00\x02" * 8_000_000 + small[2:],
-            {"damaged"},
-        ),
+    return {kind: (content, {"damaged", "truncated"}) for kind, content in jpeg_bombs()} | {
         "bytes and two million segments": (
             b"\xff\xd8\xff\xe1\x00\x00" + b"-\xff\xe1\x00\x00" * 2_000_000 + small[2:],
             {"damaged"},
@@ -135,7 +99,7 @@ def hostile_files() -> dict[str, tuple[bytes, set[str]]]:
             b"\xff\xd8\xff\xe1\x00\x02" + b"-" * 90_000_000 + small[2:],
             {"decoding_too_long"},
         ),
-        "a tile of 25,000 squared": (tiff_of_a_tile(25_008), {"damaged", "too_much_memory"}),
+        "a tile of 25,000 squared": (tile_bomb(), {"damaged", "too_much_memory"}),
     }
 
 

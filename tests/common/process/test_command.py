@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 from common.errors import EnrichmentError, RecordError, UsageError
 from common.process.command import INTERRUPTED, command_group
+from tests.common.process.test_database_trouble import refusal
 
 
 def outcome_of(action, *arguments):
@@ -62,6 +63,16 @@ def test_what_postgres_refuses_is_told_without_the_statement(database_url):
     assert 'relation "nowhere" does not exist' in result.stderr
     assert "hunter2" not in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_lock_that_another_process_holds_is_told_in_a_sentence(database_url):
+    error = refusal(database_url.replace("+psycopg2", ""), "lock_timeout")
+    result = outcome_of(raising(error))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: Another process holds a lock in the database for too long. A migration, an export "
+        "or a process that was stopped may do that. Run the same command again when it has ended.\n"
+    )
 
 
 def test_a_defect_of_ours_is_not_passed_off_as_the_users():

@@ -4,7 +4,7 @@ import psycopg2
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from common.process.database_trouble import is_there, trouble
+from common.process.database_trouble import is_there, last_words, trouble
 from deploy.local import Services
 
 
@@ -19,13 +19,28 @@ def refusal(url: str, limit: str) -> OperationalError:
 
 
 @pytest.mark.parametrize(
-    ("limit", "said"),
-    [("lock_timeout", "holds a lock"), ("statement_timeout", "cancelled a statement")],
+    ("limit", "said", "to_do"),
+    [
+        (
+            "lock_timeout",
+            "another process holds a lock in the database for too long",
+            "Run the same command again when it has ended.",
+        ),
+        (
+            "statement_timeout",
+            "the database cancelled a statement",
+            "Run the same command again, or ask who runs the database.",
+        ),
+    ],
 )
-def test_a_database_that_refuses_to_wait_is_there(database_url: str, limit: str, said: str) -> None:
+def test_a_database_that_refuses_to_wait_is_there(
+    database_url: str, limit: str, said: str, to_do: str
+) -> None:
     error = refusal(database_url.replace("+psycopg2", ""), limit)
     assert is_there(error)
-    assert said in trouble(error)
+    assert trouble(error) == said
+    assert last_words(error).startswith(f"{said.capitalize()}. ")
+    assert last_words(error).endswith(to_do)
 
 
 def test_a_database_that_cannot_be_reached_is_away(services: Services) -> None:
@@ -34,3 +49,4 @@ def test_a_database_that_cannot_be_reached_is_away(services: Services) -> None:
     error = OperationalError("", None, caught.value)
     assert not is_there(error)
     assert trouble(error) == "the database is away"
+    assert "Connection refused" in last_words(error)

@@ -49,3 +49,27 @@ def _classifier(architecture: str, seed: int) -> nn.Module:
     with torch.no_grad():
         classifier(torch.randn(16, 3, SIZE, SIZE))
     return classifier.eval()
+
+
+TOY, TEXTILE = (f"http://data.europeana.eu/concept/{number}" for number in (56, 55))
+THREE = replace(
+    DESCRIPTION,
+    labels=("map", "toy", "textile"),
+    concept_uris=(MAP, TOY, TEXTILE),
+    temperature=1.0,
+    thresholds={MAP: 0.25, TOY: 0.6, TEXTILE: None},
+    picture_source="thumbnail",
+    created_from={"experiment": "test"},
+)
+
+
+def members_of_three(count: int) -> list[nn.Module]:
+    """Classifiers of three concepts, always the same."""
+    torch.manual_seed(0)
+    return [build_classifier("squeezenet1_1", classes=3).eval() for _ in range(count)]
+
+
+def save_three(folder: Path, description: Description = THREE, members: int = 2) -> str:
+    """Save a bundle of three concepts, and return its sha256."""
+    states = [each.state_dict() for each in members_of_three(members)]
+    return save_bundle(folder, description, states)

@@ -13,7 +13,7 @@ OPTIONS = {
     *("--mode", "--group-by", "--arch", "--weights", "--input-size", "--resize", "--start-scale"),
     *("--img-aug", "--mixup", "--folds", "--head-epochs", "--epochs", "--patience", "--batch-size"),
     *("--learning-rate", "--lowest-rate", "--class-weights", "--label-smoothing", "--ema"),
-    "--seed",
+    *("--seed", "--encoder", "--drop-doubtful"),
 }
 OTHERS = {
     *("--name", "--data-dir", "--experiment-name", "--saving-dir", "--recipe", "--devices"),
@@ -50,7 +50,9 @@ def test_a_command_is_given_what_was_typed_and_nothing_else() -> None:
 
 
 def test_help_says_range_and_the_default_of_each_recipe() -> None:
-    assert help_of("epochs").endswith(" 0 or more. Default: 100; fine-tune 8; head 0.")
+    assert help_of("epochs").endswith(" 0 or more. Default: 100; fine-tune 8.")
     assert help_of("folds").endswith(" 2 or more. Default: 10.")
     assert help_of("start_scale").endswith(" More than 0, at most 1. Default: 1.0; fine-tune 0.67.")
     assert help_of("weights").endswith("Default: none.")
+    assert help_of("encoder").endswith("Default: none.")
+    assert help_of("drop_doubtful").endswith("Default: no.")

@@ -17,7 +17,7 @@ from common.vision.network import build_classifier
 from tests.trainer.pictures import draw_folder, write_vocabulary
 from trainer.cli import app
 from trainer.experiment import Experiment
-from trainer.settings import FINE_TUNING
+from trainer.recipes import FINE_TUNING
 
 ROOT = Path(__file__).resolve().parents[3]
 QUICK = (
@@ -174,11 +174,10 @@ def test_weights_bring_their_recipe_and_are_known_again_by_their_content(trainer
     assert (settings.epochs, settings.image_augmentation) == (1, 0.25)
 
 
-def test_the_recipe_for_the_head_alone_goes_through_to_the_heatmaps(trainer: Trainer) -> None:
+def test_a_training_of_the_last_layer_alone_goes_through_to_the_heatmaps(trainer: Trainer) -> None:
     file = trainer.data.parent / "weights.pth"
     torch.save(build_classifier("shufflenet_v2_x0_5", classes=2).state_dict(), file)
-    head = ("--recipe", "head", "--head-epochs", "1", "--epochs", "0")
-    result = trainer.train("--weights", str(file), *head)
+    result = trainer.train("--weights", str(file), "--head-epochs", "1", "--epochs", "0")
     assert result.exit_code == 0, result.output
     assert list((trainer.experiments / "run" / "split_0" / "heatmaps").glob("*.png"))
 

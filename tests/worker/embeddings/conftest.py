@@ -60,4 +60,4 @@ def arc(engine: Engine) -> Iterator[Engine]:
             text("INSERT INTO record (id, media_url, title) VALUES (:id, :url, :title)"),
             [{"id": f"/1/r{n:02}", "url": url(n), "title": f"picture {n}"} for n in range(COUNT)],
         )
-    yield engine
+    return engine

@@ -3,7 +3,9 @@
 import io
 import random
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +18,13 @@ from sqlalchemy import Engine, text
 from common.europeana.api import EuropeanaApi
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
 from common.pictures.decoders import Decoders
+from common.process.cores import Cores
 from common.process.settings import ApiSettings, ImageSettings
 from common.store.tables import PictureChoice
 from common.vision.runtimes import TorchRuntime
-from tests.common.fetch.servers import Request, response, serving
+from tests.common.fetch.servers import Request, answering, encoded, response, serving
 from tests.common.vision.models import MAP, model_of
+from worker.enrich import looking
 from worker.enrich.looking import Looker, MeteredFetcher
 from worker.enrich.models import LoadedModel, LoadedNetwork, ModelsInUse
 from worker.enrich.pipeline import Pipeline
@@ -38,6 +42,7 @@ LEASE = Lease(
     record_ids=("/1/a", "/1/b", "/1/c"),
     claimed_at=datetime(2026, 11, 25, tzinfo=UTC),
 )
+PATIENCE = 120.0  # seconds
 
 
 def picture() -> bytes:
@@ -124,3 +129,54 @@ def test_an_error_of_the_callback_ends_the_run(pipeline: Pipeline, models: Model
 
     with pytest.raises(InterruptedError):
         pipeline.run(LEASE, models, on_record=drop)
+
+
+class _BusyDecoder:
+    """The place at the large decoder, which somebody has until it is over."""
+
+    def __init__(self) -> None:
+        self.asked, self.over = threading.Event(), threading.Event()
+
+    def __enter__(self) -> None:
+        self.asked.set()
+        assert self.over.wait(PATIENCE)
+
+    def __exit__(self, *exception: object) -> None:
+        """Nothing to give back."""
+
+
+@pytest.fixture
+def large(engine: Engine) -> Iterator[None]:
+    """A record with a picture for the large decoder."""
+    content = encoded(Image.new("1", (6_000, 5_000)), "PNG")
+    with serving(answering(response(content))) as server:
+        with engine.begin() as connection:
+            connection.execute(
+                text("INSERT INTO record (id, media_url) VALUES ('/1/a', :url)"),
+                {"url": server.url("/a")},
+            )
+        yield
+
+
+@pytest.mark.usefixtures("large")
+def test_a_picture_that_waits_for_the_large_decoder_takes_no_core(
+    pipeline: Pipeline, models: ModelsInUse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, busy = Cores(1), _BusyDecoder()
+    monkeypatch.setattr(looking, "cores", shared)
+    monkeypatch.setattr(pipeline._looker._decoders, "_large_is_free", busy)
+    lease = replace(LEASE, record_ids=("/1/a",))
+    with ThreadPoolExecutor(2) as threads:
+        outcome = threads.submit(pipeline.run, lease, models, on_record=lambda: None)
+        try:
+            assert busy.asked.wait(PATIENCE)
+            threads.submit(take_turn, shared).result(timeout=10)
+            assert not outcome.done()
+        finally:
+            busy.over.set()
+        assert outcome.result(PATIENCE).classified == {"/1/a": "/1/a"}
+
+
+def take_turn(shared: Cores) -> None:
+    with shared.turn():
+        pass

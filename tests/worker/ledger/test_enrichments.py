@@ -35,11 +35,6 @@ def prediction(
 
 
 @pytest.fixture
-def job_id(engine: Engine, model_id: int, records: list[str]) -> UUID:
-    return jobs.enqueue(engine, records).job_id
-
-
-@pytest.fixture
 def later_id(engine: Engine, job_id: UUID, records: list[str]) -> UUID:
     return jobs.enqueue(engine, records).job_id
 

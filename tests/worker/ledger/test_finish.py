@@ -8,56 +8,29 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import RecordError, TransientRecordError
+from tests.worker.ledger_rows import (
+    DELAYS,
+    all_below,
+    claim,
+    expire_leases,
+    finish,
+    finish_with,
+    rows,
+)
 from worker import jobs
-from worker.ledger import chunks, dispatch
-from worker.ledger import finish as finishing
-from worker.ledger import finish as retries
+from worker.ledger import chunks
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import MAX_WAIT, ChunkOutcome
 
 MAP = "http://data.europeana.eu/concept/43"
 PAINTING = "http://data.europeana.eu/concept/47"
-DELAYS = (60.0, 600.0)
-
-
-@pytest.fixture
-def job_id(engine: Engine, model_id: int, records: list[str]) -> UUID:
-    return jobs.enqueue(engine, records).job_id
-
-
-def claim(engine: Engine, job_id: UUID, number: int, lease_seconds: float = 60) -> Lease | None:
-    return chunks.claim(
-        engine, job_id=job_id, number=number, worker="test", lease_seconds=lease_seconds
-    )
-
-
-def expire_leases(engine: Engine) -> dispatch.Sweep:
-    with engine.begin() as connection:
-        connection.execute(
-            text("UPDATE job_chunk SET lease_until = now() - interval '1 s' WHERE state = 'leased'")
-        )
-        return dispatch.sweep(connection)
-
-
-def rows(engine: Engine, query: str) -> list[tuple[object, ...]]:
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(text(query))]
-
-
-def all_below(lease: Lease) -> ChunkOutcome:
-    return ChunkOutcome(classified={record_id: record_id for record_id in lease.record_ids})
-
-
-def finish(engine: Engine, lease: Lease, outcome: ChunkOutcome | None = None) -> bool:
-    return finishing.finish(engine, lease, outcome or all_below(lease), retry_delays=DELAYS)
 
 
 def test_a_job_is_done_when_its_last_chunk_is(engine: Engine, job_id: UUID) -> None:
     finished = []
     for number in (1, 2, 3):
         lease = claim(engine, job_id, number)
-        assert lease is not None
         finished.append(finish(engine, lease))
     assert finished == [False, False, True]
     status = jobs.status(engine, job_id)
@@ -70,7 +43,6 @@ def test_chunks_of_one_job_finish_at_the_same_time(engine: Engine, job_id: UUID)
     failure = text("INSERT INTO job_failure VALUES (:job_id, :record_id, 'fetch', 'not_found')")
     with engine.begin() as first, engine.begin() as second:
         for connection, lease in zip((first, second), leases, strict=True):
-            assert lease is not None
             chunks.lock(connection, lease)
             connection.execute(failure, {"job_id": job_id, "record_id": lease.record_ids[0]})
         first.execute(text("SET LOCAL lock_timeout = '2s'"))
@@ -79,7 +51,6 @@ def test_chunks_of_one_job_finish_at_the_same_time(engine: Engine, job_id: UUID)
 
 def test_finishing_twice_writes_once(engine: Engine, job_id: UUID) -> None:
     lease = claim(engine, job_id, 1)
-    assert lease is not None
     finish(engine, lease)
     with pytest.raises(LeaseLostError):
         finish(engine, lease)
@@ -87,17 +58,15 @@ def test_finishing_twice_writes_once(engine: Engine, job_id: UUID) -> None:
 
 def test_a_worker_that_lost_its_lease_writes_nothing(engine: Engine, job_id: UUID) -> None:
     slow = claim(engine, job_id, 1)
-    assert slow is not None
     expire_leases(engine)
     fast = claim(engine, job_id, 1)
-    assert fast is not None
     assert fast.token > slow.token
     found = ChunkOutcome(
         classified={slow.record_ids[0]: slow.record_ids[0]},
         predictions={slow.model_ids[0]: [prediction(slow.record_ids[0], MAP)]},
     )
     with pytest.raises(LeaseLostError):
-        finish(engine, slow, found)
+        finish_with(engine, slow, found)
     assert not chunks.renew(engine, slow, lease_seconds=60)
     assert rows(engine, "SELECT * FROM enrichment") == []
     finish(engine, fast)
@@ -116,7 +85,6 @@ def prediction(record_id: str, concept_uri: str, confidence: float = 0.75) -> Re
 
 def test_every_record_is_counted_under_its_outcome(engine: Engine, job_id: UUID) -> None:
     lease = claim(engine, job_id, 1)
-    assert lease is not None
     first, second, third, *rest = lease.record_ids
     outcome = ChunkOutcome(
         classified={first: first, **{key: key for key in rest}},
@@ -126,7 +94,7 @@ def test_every_record_is_counted_under_its_outcome(engine: Engine, job_id: UUID)
             third: TransientRecordError("fetch", "timeout"),
         },
     )
-    finish(engine, lease, outcome)
+    finish_with(engine, lease, outcome)
     status = jobs.status(engine, job_id)
     assert (status.enriched, status.below_threshold, status.failed) == (1, 253, 1)
     assert status.failures == {"not_found": 1}
@@ -135,7 +103,6 @@ def test_every_record_is_counted_under_its_outcome(engine: Engine, job_id: UUID)
 
 def test_a_passing_failure_moves_the_record_to_a_later_chunk(engine: Engine, job_id: UUID) -> None:
     lease = claim(engine, job_id, 1)
-    assert lease is not None
     busy, slow, *_ = lease.record_ids
     outcome = all_below(lease)
     del outcome.classified[busy], outcome.classified[slow]
@@ -143,7 +110,7 @@ def test_a_passing_failure_moves_the_record_to_a_later_chunk(engine: Engine, job
         busy: TransientRecordError("fetch", "rate_limited", retry_after=3600),
         slow: TransientRecordError("fetch", "timeout"),
     }
-    finish(engine, lease, outcome)
+    finish_with(engine, lease, outcome)
     later = rows(
         engine,
         "SELECT number, record_ids, retries, round(extract(epoch FROM not_before - now()) / 60)"
@@ -157,10 +124,9 @@ def test_a_passing_failure_moves_the_record_to_a_later_chunk(engine: Engine, job
 
 def test_a_failure_that_does_not_pass_ends_as_a_failure(engine: Engine, job_id: UUID) -> None:
     lease = claim(engine, job_id, 1)
-    assert lease is not None
     last_try = replace(lease, retries=len(DELAYS))
     error = TransientRecordError("fetch", "timeout")
-    finish(engine, last_try, ChunkOutcome(errors=dict.fromkeys(lease.record_ids, error)))
+    finish_with(engine, last_try, ChunkOutcome(errors=dict.fromkeys(lease.record_ids, error)))
     assert jobs.status(engine, job_id).failures == {"timeout": 256}
 
 
@@ -176,8 +142,7 @@ def test_a_host_that_is_not_asked_costs_its_records_no_try(
     for waited in (0, 60, 120):
         age_wait(engine, number, waited)
         lease = claim(engine, job_id, number)
-        assert lease is not None
-        finish(engine, lease, ChunkOutcome(errors=dict.fromkeys(lease.record_ids, error)))
+        finish_with(engine, lease, ChunkOutcome(errors=dict.fromkeys(lease.record_ids, error)))
         ((number, retries, wait),) = rows(
             engine,
             "SELECT number, retries, round(extract(epoch FROM not_before - now()))"
@@ -205,32 +170,28 @@ def age_wait(engine: Engine, number: int, seconds: float) -> None:
 def test_a_host_that_stays_away_is_given_up(engine: Engine, job_id: UUID) -> None:
     error = TransientRecordError("fetch", "host_unavailable")
     lease = claim(engine, job_id, 1)
-    assert lease is not None
-    patient = replace(lease, waited_seconds=retries.MAX_WAIT)
-    finish(engine, patient, ChunkOutcome(errors=dict.fromkeys(lease.record_ids, error)))
+    patient = replace(lease, waited_seconds=MAX_WAIT)
+    finish_with(engine, patient, ChunkOutcome(errors=dict.fromkeys(lease.record_ids, error)))
     assert jobs.status(engine, job_id).failures == {"host_unavailable": 256}
 
 
 def test_records_of_one_host_share_a_later_chunk(engine: Engine, job_id: UUID) -> None:
     lease = claim(engine, job_id, 1)
-    assert lease is not None
     errors = {
         record_id: TransientRecordError("fetch", "host_unavailable", retry_after=700 + place / 100)
         for place, record_id in enumerate(lease.record_ids)
     }
-    finish(engine, lease, ChunkOutcome(errors=dict(errors)))
+    finish_with(engine, lease, ChunkOutcome(errors=dict(errors)))
     assert rows(engine, "SELECT count(*) FROM job_chunk WHERE number > 3") == [(2,)]
 
 
 def test_looking_again_replaces_what_the_model_said_before(engine: Engine, job_id: UUID) -> None:
     lease = claim(engine, job_id, 1)
-    assert lease is not None
     record_id = lease.record_ids[0]
-    finish(engine, lease, with_predictions(lease, prediction(record_id, MAP)))
+    finish_with(engine, lease, with_predictions(lease, prediction(record_id, MAP)))
     again_id = jobs.enqueue(engine, [record_id]).job_id
     again = claim(engine, again_id, 1)
-    assert again is not None
-    finish(engine, again, with_predictions(again, prediction(record_id, PAINTING, 0.5)))
+    finish_with(engine, again, with_predictions(again, prediction(record_id, PAINTING, 0.5)))
     found = rows(engine, "SELECT concept_uri, confidence, job_id FROM enrichment")
     assert found == [(PAINTING, 0.5, again_id)]
 

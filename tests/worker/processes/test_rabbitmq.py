@@ -8,12 +8,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from celery import Celery
 from sqlalchemy import Engine
 
+from common.store.refused_messages import list_refused
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import TIMEOUT, job_ids, wait_for, wait_until_done, worker
 from worker import jobs
@@ -129,3 +131,21 @@ def test_another_system_submits_by_message(
     with worker(environment | {"BROKER_URL": rabbitmq.url}):
         wait_for(lambda: bool(job_ids(engine)))
         assert wait_until_done(engine, job_ids(engine)[0]).total == 5
+
+
+def test_what_is_no_task_is_put_aside(
+    engine: Engine, environment: dict[str, str], rabbitmq: RabbitMq
+) -> None:
+    with Celery(broker=rabbitmq.url, set_as_current=False) as client:
+        client.conf.task_create_missing_queue_type = "quorum"
+        client.send_task("no.such", args=["x"], queue=SUBMIT_QUEUE)
+        with client.connection_for_write() as connection:
+            headers = {"sent": datetime(2026, 11, 25, tzinfo=UTC)}
+            connection.Producer().publish(b"\x1b[2J", routing_key=SUBMIT_QUEUE, headers=headers)
+    with worker(environment | {"BROKER_URL": rabbitmq.url}):
+        wait_for(lambda: len(list_refused(engine)) == 2)
+    rows = {row.body: row for row in list_refused(engine)}
+    assert {row.queue for row in rows.values()} == {SUBMIT_QUEUE}
+    assert "2026-11-25" in rows[r"\x1b[2J"].headers
+    (unknown,) = [row for row in rows.values() if "no.such" in row.headers]
+    assert unknown.body.startswith('[["x"]')

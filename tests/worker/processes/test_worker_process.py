@@ -7,6 +7,7 @@ import redis
 from celery import Celery
 from sqlalchemy import Engine
 
+from common.store.refused_messages import list_refused
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
@@ -97,3 +98,14 @@ def test_another_system_submits_by_message(
         wait_for(lambda: len(job_ids(engine)) == 1)
         assert wait_until_done(engine, job_ids(engine)[0]).total == 5
     assert len(job_ids(engine)) == 1
+
+
+def test_what_is_no_message_is_put_aside(
+    engine: Engine, services: Services, environment: dict[str, str]
+) -> None:
+    with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
+        client.lpush(SUBMIT_QUEUE, "garbage")
+    with worker(environment):
+        wait_for(lambda: bool(list_refused(engine)))
+    (row,) = list_refused(engine)
+    assert (row.queue, row.body) == (SUBMIT_QUEUE, "garbage")

@@ -15,8 +15,7 @@ from common.vision.model import Model
 from common.vision.runtimes import TorchRuntime
 from common.vision.runtimes.onnx_export import fused
 from common.vision.saved_model import load_bundle
-from tests.common.vision.models import model_of
-from tests.common.vision.test_model import _save
+from tests.common.vision.models import model_of, save_three
 
 CPU = torch.device("cpu")
 
@@ -24,7 +23,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def model(tmp_path: Path) -> Model:
     """A model of two members, 32 pixels, three classes."""
-    return load_bundle(tmp_path / "m", _save(tmp_path / "m"))
+    return load_bundle(tmp_path / "m", save_three(tmp_path / "m"))
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_threads_get_their_own_rows(name: str, tmp_path: Path) -> None:
     expected = [model.probabilities(batch) for batch in batches]
     runtime = TorchRuntime(model.served, torch.device(name))
     with ThreadPoolExecutor(2 * runtime.streams) as pool:
-        found = list(pool.map(runtime.probabilities, batches))
+        found = list(pool.map(runtime.rows, batches))
     for mine, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=runtime.tolerance)
 
@@ -83,5 +83,5 @@ def test_no_more_batches_are_under_way_than_there_are_streams(tmp_path: Path) ->
     runtime._network = crowd = _Crowd()
     batches = [torch.zeros((1, 3, SIZE, SIZE), dtype=torch.uint8)] * 4 * runtime.streams
     with ThreadPoolExecutor(2 * runtime.streams) as pool:
-        list(pool.map(runtime.probabilities, batches))
+        list(pool.map(runtime.rows, batches))
     assert crowd.most == runtime.streams

@@ -1,0 +1,174 @@
+"""Messages of the broker that were refused, put aside in the store for people who ask what came.
+
+A message that comes again and again is one row with a count. A thread writes every few seconds what
+came meanwhile, so that thousands of messages are few transactions. Everything is bounded: messages
+that wait to be written, what is kept of each, and the rows. Messages beyond that are only logged
+and counted, by whoever refused them.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from common.process.command import without_secrets
+from common.process.foreign_text import visible
+from common.process.periodic import AWAY, PeriodicThread
+
+WAITING = 100  # different messages, from one writing to the next
+WRITE_SECONDS = 5.0
+KEPT = 1_000  # rows; the oldest go
+SHOWN = 1024  # bytes of a body, and of its headers
+
+_LOCK = text("SELECT pg_advisory_xact_lock(7310427)")  # workers write one after the other
+
+_WRITE = text("""
+    INSERT INTO refused_message AS known
+        (sha256, problem, queue, headers, body, size, times, first_at, last_at)
+    SELECT * FROM unnest(
+        CAST(:sha256 AS text[]), CAST(:problem AS text[]), CAST(:queue AS text[]),
+        CAST(:headers AS text[]), CAST(:body AS text[]), CAST(:size AS bigint[]),
+        CAST(:times AS bigint[]), CAST(:first_at AS timestamptz[]), CAST(:last_at AS timestamptz[])
+    )
+    ON CONFLICT (sha256, problem) DO UPDATE
+    SET queue = excluded.queue, headers = excluded.headers, times = known.times + excluded.times,
+        last_at = greatest(known.last_at, excluded.last_at)
+""")
+
+_PRUNE = text("""
+    DELETE FROM refused_message WHERE (sha256, problem) IN (
+        SELECT sha256, problem FROM refused_message
+        ORDER BY last_at DESC, sha256, problem OFFSET :kept
+    )
+""")
+
+_LIST = text("""
+    SELECT sha256, problem, queue, headers, body, size, times, first_at, last_at
+    FROM refused_message ORDER BY last_at DESC, sha256, problem
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A refused message, however often it came; see the table."""
+
+    sha256: str
+    problem: str
+    queue: str
+    headers: str
+    body: str
+    size: int
+    times: int
+    first_at: datetime
+    last_at: datetime
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes two messages one."""
+        return self.sha256, self.problem
+
+    def and_again(self, later: "Refusal") -> "Refusal":
+        """The same message, seen by both."""
+        return replace(later, times=self.times + later.times, first_at=self.first_at)
+
+    def as_json(self) -> dict[str, Any]:
+        """The message as a JSON object."""
+        times = {"first_at": self.first_at.isoformat(), "last_at": self.last_at.isoformat()}
+        return asdict(self) | times
+
+
+class RefusedMessages:
+    """Messages of this process that wait to be written; threads share one."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, str], Refusal] = {}
+        self._lock = threading.Lock()
+
+    def add(self, body: bytes, *, problem: str, queue: str = "", headers: str = "") -> None:
+        """Put a message aside, unless too many others wait."""
+        now = datetime.now(UTC)
+        self._add(
+            Refusal(
+                sha256=hashlib.sha256(body).hexdigest(),
+                problem=_harmless(problem),
+                queue=_harmless(queue[:SHOWN]),
+                headers=_harmless(headers[:SHOWN]),
+                body=_harmless(body[:SHOWN].decode(errors="backslashreplace")),
+                size=len(body),
+                times=1,
+                first_at=now,
+                last_at=now,
+            )
+        )
+
+    def take(self) -> list[Refusal]:
+        """All that wait; they wait no more."""
+        with self._lock:
+            taken, self._waiting = self._waiting, {}
+        return list(taken.values())
+
+    def give_back(self, refusals: Iterable[Refusal]) -> None:
+        """Let what was taken wait again, as far as there is room."""
+        for refusal in refusals:
+            self._add(refusal)
+
+    def _add(self, refusal: Refusal) -> None:
+        with self._lock:
+            known = self._waiting.get(refusal.key)
+            if known is not None:
+                earlier, later = sorted((known, refusal), key=lambda each: each.last_at)
+                self._waiting[refusal.key] = earlier.and_again(later)
+            elif len(self._waiting) < WAITING:
+                self._waiting[refusal.key] = refusal
+
+
+def _harmless(strangers: str) -> str:
+    """One line without control characters, and without what URLs may hold of secrets."""
+    return without_secrets(visible(strangers)).replace("\n", "\\n").replace("\t", "\\t")
+
+
+class RefusedMessageWriter(PeriodicThread):
+    """Writes what was put aside; while the database is away, it waits as far as there is room."""
+
+    def __init__(
+        self, engine: Engine, messages: RefusedMessages, *, interval: float = WRITE_SECONDS
+    ) -> None:
+        super().__init__("refused-messages", interval=interval)
+        self._engine = engine
+        self._messages = messages
+
+    def run_once(self) -> None:
+        """Write all that wait in one transaction."""
+        refusals = self._messages.take()
+        try:
+            write_refused(self._engine, refusals)
+        except AWAY:
+            self._messages.give_back(refusals)
+            raise
+
+    def stop(self) -> None:
+        """End the thread, and write the last ones."""
+        super().stop()
+        self._try_once()
+
+
+def write_refused(engine: Engine, refusals: Iterable[Refusal]) -> None:
+    """Write refused messages, each once, and delete the oldest beyond KEPT."""
+    rows = [asdict(refusal) for refusal in refusals]
+    if not rows:
+        return
+    columns = {field.name: [row[field.name] for row in rows] for field in fields(Refusal)}
+    with engine.begin() as connection:
+        connection.execute(_LOCK)
+        connection.execute(_WRITE, columns)
+        connection.execute(_PRUNE, {"kept": KEPT})
+
+
+def list_refused(engine: Engine) -> list[Refusal]:
+    """All refused messages that are kept, the latest first."""
+    with engine.connect() as connection:
+        return [Refusal(**row) for row in connection.execute(_LIST).mappings()]

@@ -1,0 +1,200 @@
+"""The embeddings of training pictures: read from the store where they are kept, computed where not.
+
+They are kept as soon as they are computed, some hundred pictures at a time. So a command that is
+killed goes on where it was, and the next training on the same pictures computes nothing.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from common.errors import DatasetError, ModelError, RecordError
+from common.pictures.decoders import Decoders
+from common.process.progress import progress
+from common.process.settings import ModelSettings
+from common.store.embeddings import Vector, is_kept_meanwhile, keep_vectors, kept_vectors
+from common.store.encoders import StoredEncoder, find_encoder
+from common.store.session import open_store
+from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
+from common.vision.heads import Embeddings, halved
+from common.vision.preprocessing import Preprocessing
+from common.vision.runtimes import Runtime, TorchRuntime, fastest_runtime
+from common.vision.runtimes.choice import EXPORTS
+from trainer.data.dataset import READERS, Example, TrainingData
+from trainer.settings import TrainingSettings
+
+KEPT_AT_A_TIME = 256  # pictures in a transaction; a killed command computes so many again
+EXPORT_PAYS = 5_000  # pictures from which exporting the encoder to a faster runtime saves time
+_ASKED_AT_A_TIME = 10_000  # pictures, of the store
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedData:
+    """The readable part of the data, with an embedding for each example."""
+
+    data: TrainingData
+    embeddings: Embeddings
+
+
+def embedded(data: TrainingData, settings: TrainingSettings) -> EmbeddedData:
+    """The data with the embeddings of its pictures, by the encoder of the settings.
+
+    Raises:
+        UsageError: there is no such encoder, or DATABASE_URL is missing.
+        ModelError: the encoder's files are damaged, or the training was begun with another encoder.
+        DatasetError: no picture can be read.
+        StoreError: the store cannot be reached.
+    """
+    engine = open_store()
+    try:
+        with engine.connect() as connection:
+            stored = find_encoder(connection, settings.encoder)
+        if stored.sha256 != settings.encoder_sha256:
+            raise ModelError(
+                f"The encoder {stored.name} is another one than the training was begun with."
+            )
+        return embed(data, stored, engine, ModelSettings.read().model_dir)
+    finally:
+        engine.dispose()
+
+
+def pinned(settings: TrainingSettings) -> TrainingSettings:
+    """The settings with the identity of their encoder, if they name one.
+
+    Raises:
+        UsageError: there is no such encoder, or DATABASE_URL is missing.
+        StoreError: the store cannot be reached.
+    """
+    if not settings.encoder:
+        return settings
+    engine = open_store()
+    try:
+        with engine.connect() as connection:
+            stored = find_encoder(connection, settings.encoder)
+    finally:
+        engine.dispose()
+    return settings.changed(encoder_sha256=stored.sha256)
+
+
+def embed(
+    data: TrainingData, stored: StoredEncoder, engine: Engine, model_dir: Path
+) -> EmbeddedData:
+    """As `embedded`, by an encoder of the store."""
+    vectors = _kept(engine, stored, data.examples)
+    missing = {each.sha256: each for each in data.examples if _picture(each) not in vectors}
+    unreadable: dict[str, str] = {}
+    if missing:
+        encoder = load_encoder(model_dir / ENCODERS, stored.sha256)
+        runtime = _runtime(encoder, len(missing), model_dir)
+        for found, reasons in _computed(list(missing.values()), encoder, runtime):
+            _keep(engine, stored, found)
+            vectors |= found
+            unreadable |= reasons
+    return _together(data, vectors, unreadable)
+
+
+def _picture(example: Example) -> bytes:
+    return bytes.fromhex(example.sha256)
+
+
+def _kept(
+    engine: Engine, stored: StoredEncoder, examples: Sequence[Example]
+) -> dict[bytes, Vector]:
+    found: dict[bytes, Vector] = {}
+    with engine.connect() as connection:
+        pictures = sorted({_picture(each) for each in examples})
+        for start in range(0, len(pictures), _ASKED_AT_A_TIME):
+            some = pictures[start : start + _ASKED_AT_A_TIME]
+            found |= kept_vectors(connection, stored.id, some)
+    return found
+
+
+def _keep(engine: Engine, stored: StoredEncoder, vectors: dict[bytes, Vector]) -> None:
+    """Keep vectors; once more if another process keeps some of them at the same time."""
+
+    def keep() -> None:
+        with engine.begin() as connection:
+            keep_vectors(connection, stored.id, vectors)
+
+    try:
+        keep()
+    except IntegrityError as error:
+        if not is_kept_meanwhile(error):
+            raise
+        keep()
+
+
+def _runtime(encoder: Encoder, pictures: int, model_dir: Path) -> Runtime:
+    if pictures < EXPORT_PAYS:
+        return TorchRuntime(encoder.served)
+    return fastest_runtime(encoder.served, "auto", cache_dir=model_dir / EXPORTS)
+
+
+def _computed(
+    examples: Sequence[Example], encoder: Encoder, runtime: Runtime
+) -> Iterator[tuple[dict[bytes, Vector], dict[str, str]]]:
+    """Embeddings by the sha256 of the picture, and reasons by that in hexadecimal."""
+    preprocessing = encoder.description.preprocessing
+    with (
+        progress("Embedding pictures", len(examples)) as report,
+        Decoders() as decoders,
+        ThreadPoolExecutor(READERS) as readers,
+        ThreadPoolExecutor(runtime.streams) as streams,
+    ):
+        read = partial(_read, preprocessing=preprocessing, decoders=decoders)
+        for start in range(0, len(examples), KEPT_AT_A_TIME):
+            some = examples[start : start + KEPT_AT_A_TIME]
+            pictures = dict(zip(some, readers.map(read, some), strict=True))
+            readable = {
+                e: found for e, found in pictures.items() if isinstance(found, torch.Tensor)
+            }
+            yield (
+                _vectors(readable, runtime, streams),
+                {e.sha256: found for e, found in pictures.items() if isinstance(found, str)},
+            )
+            report.advance(len(some))
+
+
+def _vectors(
+    pictures: dict[Example, torch.Tensor], runtime: Runtime, streams: ThreadPoolExecutor
+) -> dict[bytes, Vector]:
+    if not pictures:
+        return {}
+    batches = torch.split(torch.stack(list(pictures.values())), runtime.batch_size)
+    rows = halved(np.concatenate(list(streams.map(runtime.rows, batches))))
+    return {_picture(example): row for example, row in zip(pictures, rows, strict=True)}
+
+
+def _read(example: Example, preprocessing: Preprocessing, decoders: Decoders) -> torch.Tensor | str:
+    """The pixels of an example, or the reason why it cannot be read."""
+    try:
+        content = example.path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != example.sha256:
+            return "the file was changed"
+        square = decoders.square(content, preprocessing.square)
+    except OSError as error:
+        return f"{error.strerror}".lower()
+    except RecordError as error:
+        return error.reason
+    return preprocessing.from_rgb(square.content)
+
+
+def _together(
+    data: TrainingData, vectors: dict[bytes, Vector], unreadable: dict[str, str]
+) -> EmbeddedData:
+    readable = data
+    for reason in sorted(set(unreadable.values())):
+        keys = [each.key for each in data.examples if unreadable.get(each.sha256) == reason]
+        readable = readable.without(f"picture unreadable ({reason})", keys)
+    if not readable.examples:
+        raise DatasetError(f"No picture of {data.source} can be read: {reason}.")
+    rows = np.stack([vectors[_picture(each)] for each in readable.examples])
+    return EmbeddedData(data=readable, embeddings=rows)

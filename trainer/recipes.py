@@ -1,0 +1,83 @@
+"""Recipes: settings that go together, and which settings each of them heeds.
+
+`scratch` is for training from random weights.
+
+`fine-tune` goes on from given weights. It is short, since they already hold general features: it
+trains the new head first, then everything, on small pictures before those of full size. Measured
+with a MobileNetV2 on 6,480 photographs of ten architectural elements at 96 pixels: accuracy 0.962
+on the first fold's test part, after an epoch of the head and eight of everything, four of them on
+small pictures.
+
+`head` fits a linear head on the embeddings of an encoder, which is never changed. Embeddings are
+kept, so ten folds take minutes instead of hours. Its options are few: `--encoder` names the encoder,
+and the strength of the regularisation is found, not set.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from common.errors import UsageError
+from trainer.settings import IMAGENET, NO_WEIGHTS, TrainingSettings, option_of
+
+RecipeName = Literal["scratch", "fine-tune", "head"]
+
+FROM_SCRATCH = TrainingSettings()
+FINE_TUNING = TrainingSettings(
+    weights=IMAGENET,
+    start_scale=0.67,
+    image_augmentation=0.4,
+    head_epochs=1,
+    epochs=8,
+    patience=8,
+    lowest_rate=0.2,
+)
+RECIPES: dict[RecipeName, TrainingSettings] = {
+    "scratch": FROM_SCRATCH,
+    "fine-tune": FINE_TUNING,
+    "head": TrainingSettings(),
+}
+_OF_HEADS_ALONE = frozenset({"encoder", "encoder_sha256", "drop_doubtful"})
+_OF_ALL = frozenset({"kind", "group_by", "folds", "class_weights", "seed"})
+
+
+def is_of(setting: str, recipe: RecipeName) -> bool:
+    """Whether a recipe heeds a setting."""
+    return setting in _OF_ALL or (setting in _OF_HEADS_ALONE) == (recipe == "head")
+
+
+def settings_for(given: Mapping[str, Any], name: RecipeName | None = None) -> TrainingSettings:
+    """The settings of a recipe, changed by those that were given.
+
+    Args:
+        name: the recipe; None takes `head` if an encoder is given, and else the one that fits the
+            weights.
+
+    Raises:
+        UsageError: the recipe lacks an encoder, or weights to start from; or it does not heed a
+            given setting, or a value is out of range.
+    """
+    weights, encoder = given.get("weights", NO_WEIGHTS), given.get("encoder")
+    if name is None and encoder is not None:
+        name = "head"
+    elif name is None:
+        name = "scratch" if weights == NO_WEIGHTS else "fine-tune"
+    if unheeded := [option_of(setting) for setting in given if not is_of(setting, name)]:
+        raise UsageError(_unheeded(name, unheeded))
+    if name == "head" and not encoder:
+        raise UsageError(
+            "The recipe head needs an encoder: give --encoder NAME. `trainer encoders list` shows "
+            "those of the store."
+        )
+    if name == "fine-tune" and weights == NO_WEIGHTS:
+        raise UsageError("The recipe fine-tune starts from weights: give --weights.")
+    return RECIPES[name].changed(**{"weights": weights} | dict(given))
+
+
+def _unheeded(name: RecipeName, options: list[str]) -> str:
+    listed = ", ".join(options)
+    if name == "head":
+        return (
+            f"The recipe head does not know {listed}: it fits a head on an encoder, and trains no "
+            "network. Leave that out, or take --recipe scratch or fine-tune without --encoder."
+        )
+    return f"The recipe {name} does not know {listed}; only --recipe head does."
