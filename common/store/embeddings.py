@@ -81,10 +81,6 @@ _KEPT = text("""
     SELECT sha256, halfvec_send(vector) AS vector FROM embedding
     WHERE encoder_id = :encoder_id AND sha256 = ANY(CAST(:pictures AS bytea[]))
 """)
-_WHICH = text("""
-    SELECT sha256 FROM embedding
-    WHERE encoder_id = :encoder_id AND sha256 = ANY(CAST(:pictures AS bytea[]))
-""")
 
 
 def seen_pictures(
@@ -188,19 +184,27 @@ def kept_vectors(
     return {bytes(row.sha256): _vector(row.vector) for row in rows}
 
 
-def keep_vectors(connection: Connection, encoder_id: int, vectors: Mapping[bytes, Vector]) -> None:
+def keep_vectors(
+    connection: Connection, encoder_id: int, vectors: Mapping[bytes, Vector]
+) -> dict[bytes, Vector]:
     """Keep the embeddings of pictures, by their sha256. What is kept of a picture stays.
+
+    Returns:
+        What is kept of them that is not the same to the bit: whoever computes a picture in another
+        batch, or on another device, may get other last bits.
 
     Raises:
         IntegrityError: another transaction kept one of them meanwhile (`is_kept_meanwhile`), or a
             vector has another dimension than the encoder.
     """
-    asked = {"encoder_id": encoder_id, "pictures": list(vectors)}
-    there = {bytes(sha256) for sha256 in connection.scalars(_WHICH, asked)}
-    new = sorted(vectors.keys() - there)  # in the order of the key: transactions do not deadlock
+    there = kept_vectors(connection, encoder_id, vectors)
+    new = sorted(
+        vectors.keys() - there.keys()
+    )  # in the order of the key: transactions do not deadlock
     if new:
         rows = _binary_rows(encoder_id, new, np.stack([vectors[sha256] for sha256 in new]))
         _copy(connection, BytesIO(_BEGIN + rows + _END))
+    return {key: kept for key, kept in there.items() if kept.tobytes() != vectors[key].tobytes()}
 
 
 _COLUMNS = ("record_id", "source", "url", "sha256", "seen_at")

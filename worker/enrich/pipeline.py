@@ -6,6 +6,7 @@ so a record that is read later gets the same answer, bit for bit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,8 @@ class Pipeline:
             on_record()  # it may have taken minutes to load
             looked = self._looker.look_at(looks, models, lease, on_record=on_record)
             errors |= looked.errors
-            _answer_looks(outcome, looked.pictures, models, lease, errors, on_record)
+            seen = _awaited(looked.pictures, models, lease, errors, on_record)
+            _answer_looks(outcome, seen, models, lease)
         outcome.errors = {
             key: error for key, error in errors.items() if key not in outcome.classified
         }
@@ -90,37 +92,51 @@ def _answer(
         outcome.predictions[model.id] += predictions(model, records, rows)
 
 
+@dataclass(kw_only=True)
+class _Looked:
+    """Pictures that were looked at, with their records and rows, in one order."""
+
+    pictures: list[LookedAt]
+    records: list[RecordSeen]
+    rows: list[Row]
+
+
 def _answer_looks(
-    outcome: ChunkOutcome,
-    looked: Sequence[LookedAt],
-    models: ModelsInUse,
-    lease: Lease,
-    errors: dict[str, RecordError],
-    on_record: Callable[[], None],
+    outcome: ChunkOutcome, looked: _Looked, models: ModelsInUse, lease: Lease
 ) -> None:
-    rows: list[Row] = []
-    pictures: list[LookedAt] = []
-    for each in looked:
-        try:
-            row = each.row.result()
-            rows.append(_embedding(row) if models.encoder else row)
-            pictures.append(each)
-        except RecordError as error:
-            errors[each.look.asked_id] = error
-        on_record()
-    if not pictures:
+    if not looked.pictures:
         return
-    records = [_record_seen(each, lease) for each in pictures]
-    _answer(outcome, models, records, np.stack(rows))
+    _answer(outcome, models, looked.records, np.stack(looked.rows))
     if models.encoder:
-        outcome.newly_seen = _newly_seen(models.encoder, pictures, records, rows)
+        outcome.newly_seen = _newly_seen(outcome, looked, models, models.encoder)
     if lease.explain:
         written = outcome.enriched_records
         outcome.pictures = {
             each.look.picture.url: each.pixels
-            for each in pictures
+            for each in looked.pictures
             if each.pixels is not None and each.look.target.record_id in written
         }
+
+
+def _awaited(
+    pictures: Sequence[LookedAt],
+    models: ModelsInUse,
+    lease: Lease,
+    errors: dict[str, RecordError],
+    on_record: Callable[[], None],
+) -> _Looked:
+    """What the network makes of pictures; one that it fails at becomes an error."""
+    looked = _Looked(pictures=[], records=[], rows=[])
+    for each in pictures:
+        try:
+            row = each.row.result()
+            looked.rows.append(_embedding(row) if models.encoder else row)
+            looked.pictures.append(each)
+            looked.records.append(_record_seen(each, lease))
+        except RecordError as error:
+            errors[each.look.asked_id] = error
+        on_record()
+    return looked
 
 
 def _embedding(row: Row) -> Vector:
@@ -149,15 +165,13 @@ def _record_seen(looked: LookedAt, lease: Lease) -> RecordSeen:
 
 
 def _newly_seen(
-    encoder: EncoderInStore,
-    pictures: Sequence[LookedAt],
-    records: Sequence[RecordSeen],
-    rows: Sequence[Row],
+    outcome: ChunkOutcome, looked: _Looked, models: ModelsInUse, encoder: EncoderInStore
 ) -> NewlySeen:
-    found = NewlySeen(encoder_id=encoder.id, pictures=[], vectors={})
-    for picture, record, row in zip(pictures, records, rows, strict=True):
+    pictures: list[Seen] = []
+    vectors: dict[bytes, Vector] = {}
+    for picture, record, row in zip(looked.pictures, looked.records, looked.rows, strict=True):
         assert picture.sha256 is not None  # whatever an encoder sees has one
-        found.vectors[picture.sha256] = row.astype(np.float16, copy=False)
+        vectors[picture.sha256] = row.astype(np.float16, copy=False)
         seen = Seen(
             record_id=record.record_id,
             source=record.picture.source,
@@ -165,5 +179,30 @@ def _newly_seen(
             sha256=picture.sha256,
             seen_at=record.seen_at,
         )
-        found.pictures.append(seen)
-    return found
+        pictures.append(seen)
+
+    def answer_again(kept: Mapping[bytes, Vector]) -> None:
+        vectors.update(kept)
+        rows = [vectors[picture.sha256 or b""] for picture in looked.pictures]
+        _correct(outcome, models, looked.records, np.stack(rows))
+
+    return NewlySeen(
+        encoder_id=encoder.id, pictures=pictures, vectors=vectors, answer_again=answer_again
+    )
+
+
+def _correct(
+    outcome: ChunkOutcome,
+    models: ModelsInUse,
+    records: Sequence[RecordSeen],
+    rows: NDArray[np.floating],
+) -> None:
+    """Replace what was said of these records; heatmaps stay."""
+    again = {each.record_id for each in records}
+    for model in models.models:
+        said = outcome.predictions[model.id]
+        heatmaps = {(each.record_id, each.concept_uri): each.heatmap for each in said}
+        outcome.predictions[model.id] = [each for each in said if each.record_id not in again] + [
+            replace(each, heatmap=heatmaps.get((each.record_id, each.concept_uri)))
+            for each in predictions(model, records, rows)
+        ]

@@ -9,7 +9,7 @@ records; after that it waits in the same way.
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -37,11 +37,16 @@ COLLISIONS = 3  # with other jobs' chunks, in a row; after one more the chunk is
 
 @dataclass(frozen=True, kw_only=True)
 class NewlySeen:
-    """What an encoder saw in a chunk: which pictures, and their embeddings by their sha256."""
+    """What an encoder saw in a chunk: which pictures, and their embeddings by their sha256.
+
+    `answer_again` corrects the predictions of a chunk where other embeddings of its pictures were
+    kept meanwhile: so that a job that reads them says the same.
+    """
 
     encoder_id: int
     pictures: list[Seen]
     vectors: dict[bytes, Vector]
+    answer_again: Callable[[Mapping[bytes, Vector]], None]
 
 
 @dataclass
@@ -129,8 +134,18 @@ def finish(
     Raises:
         LeaseLostError: another worker has the chunk; nothing is written.
     """
-    verdict = _judge(lease, outcome, retry_delays)
-    job_finished = _write_despite_collisions(engine, lease, outcome, verdict)
+    collisions = 0
+    while True:
+        verdict = _judge(lease, outcome, retry_delays)
+        try:
+            job_finished = _write(engine, lease, outcome, verdict)
+            break
+        except _KeptOtherwiseError as error:
+            error.newly_seen.answer_again(error.vectors)
+        except IntegrityError as error:  # another chunk wrote the same new rows meanwhile
+            collisions += 1
+            if collisions > COLLISIONS or not (is_collision(error) or is_kept_meanwhile(error)):
+                raise
     metrics.count_records(
         enriched=verdict.enriched,
         below_threshold=verdict.below_threshold,
@@ -155,26 +170,21 @@ def _judge(lease: Lease, outcome: ChunkOutcome, retry_delays: Sequence[float]) -
     )
 
 
-def _write_despite_collisions(
-    engine: Engine, lease: Lease, outcome: ChunkOutcome, verdict: _Verdict
-) -> bool:
-    """Write again if another chunk wrote the same new rows meanwhile."""
-    for _ in range(COLLISIONS):
-        try:
-            return _write(engine, lease, outcome, verdict)
-        except IntegrityError as error:
-            if not (is_collision(error) or is_kept_meanwhile(error)):
-                raise
-    return _write(engine, lease, outcome, verdict)
+class _KeptOtherwiseError(Exception):
+    """Others have kept these embeddings of the chunk's pictures, which differ from its own."""
+
+    def __init__(self, newly_seen: NewlySeen, vectors: Mapping[bytes, Vector]) -> None:
+        super().__init__(len(vectors))
+        self.newly_seen = newly_seen
+        self.vectors = vectors
 
 
 def _write(engine: Engine, lease: Lease, outcome: ChunkOutcome, verdict: _Verdict) -> bool:
     with engine.begin() as connection:
         chunks.lock(connection, lease)
-        _write_predictions(connection, lease, outcome)
         if outcome.newly_seen:
-            keep_vectors(connection, outcome.newly_seen.encoder_id, outcome.newly_seen.vectors)
-            save_seen(connection, outcome.newly_seen.pictures)
+            _keep(connection, outcome.newly_seen)
+        _write_predictions(connection, lease, outcome)
         _write_failures(connection, lease, verdict.final)
         for delay, record_ids in verdict.later.items():
             chunks.put_off(
@@ -190,6 +200,13 @@ def _write(engine: Engine, lease: Lease, outcome: ChunkOutcome, verdict: _Verdic
             read=outcome.read,
         )
         return chunks.complete_job(connection, lease.job_id)
+
+
+def _keep(connection: Connection, newly_seen: NewlySeen) -> None:
+    other = keep_vectors(connection, newly_seen.encoder_id, newly_seen.vectors)
+    if other:
+        raise _KeptOtherwiseError(newly_seen, other)
+    save_seen(connection, newly_seen.pictures)
 
 
 def _write_predictions(connection: Connection, lease: Lease, outcome: ChunkOutcome) -> None:

@@ -64,8 +64,11 @@ def test_what_is_kept_comes_back_bit_for_bit(engine: Engine) -> None:
 def test_what_is_kept_of_a_picture_stays(engine: Engine) -> None:
     (picture, first), (other, second) = vectors(2).items()
     with engine.begin() as connection:
-        keep_vectors(connection, 1, {picture: first})
-        keep_vectors(connection, 1, {picture: second, other: second})
+        assert keep_vectors(connection, 1, {picture: first}) == {}
+        assert keep_vectors(connection, 1, {picture: first}) == {}
+        different = keep_vectors(connection, 1, {picture: second, other: second})
+        assert different.keys() == {picture}
+        assert np.array_equal(different[picture], first)
         found = kept_vectors(connection, 1, [picture, other])
     assert np.array_equal(found[picture], first)
     assert np.array_equal(found[other], second)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from sqlalchemy import Engine, text
@@ -18,6 +19,7 @@ from common.europeana.api import EuropeanaApi
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
 from common.pictures.decoders import Decoders
 from common.process.settings import ApiSettings, ImageSettings
+from common.store.embeddings import keep_vectors
 from common.store.tables import PictureChoice
 from common.vision.encoders.encoder import ENCODERS
 from tests.common.fetch.servers import Request, response, serving
@@ -227,6 +229,26 @@ def test_known_bytes_are_neither_decoded_nor_encoded_again(
         for outcome in (looked, again)
     ]
     assert confidences[0] == confidences[1]
+
+
+def test_what_others_kept_of_a_picture_meanwhile_counts(museum: Museum) -> None:
+    """So the record says the same when it is read, and nothing is written then."""
+    accepted = jobs.enqueue(museum.engine, IDS, jobs.JobOptions(picture="media", model="one"))
+    lease = claim(museum.engine, accepted.job_id, 1)
+    with museum.pool.use(*lease.model_ids) as models:
+        outcome = museum.pipeline.run(lease, models, on_record=lambda: None)
+        assert outcome.newly_seen
+        other = {
+            picture: np.roll(vector, 1) for picture, vector in outcome.newly_seen.vectors.items()
+        }
+        with museum.engine.begin() as connection:
+            keep_vectors(connection, outcome.newly_seen.encoder_id, other)
+        finishing.finish(museum.engine, lease, outcome, retry_delays=())
+    before = museum.rows("SELECT *, xmin::text FROM enrichment ORDER BY record_id, concept_uri")
+    assert museum.job().read == 4
+    assert before == museum.rows(
+        "SELECT *, xmin::text FROM enrichment ORDER BY record_id, concept_uri"
+    )
 
 
 def test_explained_jobs_look(museum: Museum) -> None:
