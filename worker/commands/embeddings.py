@@ -72,8 +72,8 @@ def prune(
 def index(encoder: Annotated[str, typer.Argument(help="name of the encoder")]) -> None:
     """Make an index of an encoder's embeddings, so that `worker similar` answers in milliseconds.
 
-    It takes up to an hour for a million embeddings and 1 GB of Postgres' memory, and locks nobody
-    out. Jobs do not need it. While there is one, keeping embeddings takes longer.
+    It takes about a quarter of an hour for a million embeddings, and 1 GB of Postgres' memory, and
+    locks nobody out. Jobs do not need it. While there is one, keeping embeddings takes longer.
     """
     engine = open_store()
     with engine.connect() as connection:

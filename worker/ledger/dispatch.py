@@ -260,10 +260,8 @@ class Dispatcher(PeriodicThread):
 
 
 class WaitingRoom(PeriodicThread):
-    """Works on put-off chunks that are due, each in a thread, at most `places` at a time.
-
-    Every worker asks Postgres for them every `interval` seconds.
-    """
+    """Asks for put-off chunks that are due every `interval` seconds, and works on `places` of them
+    at a time, each in a thread."""
 
     def __init__(
         self,

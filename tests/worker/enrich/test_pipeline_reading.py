@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from common.europeana.api import EuropeanaApi
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
@@ -258,6 +259,23 @@ def test_explained_jobs_look(museum: Museum) -> None:
     assert outcome.pictures.keys() == {
         each.image_url for each in outcome.predictions[museum.numbers[0]]
     }
+
+
+def test_a_disk_that_is_full_in_the_middle_leaves_nothing_half_written(museum: Museum) -> None:
+    museum.execute("""
+        CREATE FUNCTION be_full() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END $$
+    """)
+    museum.execute(
+        "CREATE TRIGGER be_full AFTER INSERT ON picture_seen"
+        " FOR EACH STATEMENT EXECUTE FUNCTION be_full()"
+    )
+    with pytest.raises(OperationalError):
+        museum.job()
+    for table in ("embedding", "picture_seen", "enrichment"):
+        assert museum.rows(f"SELECT 1 FROM {table}") == []
+    museum.execute("DROP TRIGGER be_full ON picture_seen")
+    assert len(museum.job().classified) == 4
 
 
 def test_a_picture_that_cannot_be_kept_fails_alone(
