@@ -20,6 +20,7 @@ the ORM by chunk there is no bar: what each transaction costs all of them leaves
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from operator import attrgetter
 from statistics import median
 from typing import Annotated, cast
@@ -36,13 +37,14 @@ from common.store.bulk import upsert
 from common.store.tables import Base, Enrichment, PictureSource
 from deploy.local import local_services
 from worker.ledger.chunks import CHUNK_SIZE
-from worker.ledger.finish import RecordPrediction, replace_enrichments
+from worker.ledger.enrichments import RecordPrediction, replace_enrichments
 
 KEY = ("record_id", "concept_uri", "model_id")
 FOUND = ("confidence", "source", "image_url")
-COLUMNS = ("record_id", "concept_uri", *FOUND, "model_id", "job_id")
-PREDICTED = attrgetter(*COLUMNS[:5])
+COLUMNS = ("record_id", "concept_uri", *FOUND, "seen_at", "model_id", "job_id")
+PREDICTED = attrgetter(*COLUMNS[:6])
 OTHERS = 50_000  # rows that are there before
+SEEN_AT = datetime(2026, 11, 25, tzinfo=UTC)
 PAGE = 1000  # rows a statement of execute_values: more gained nothing
 CONCEPTS = [f"http://data.europeana.eu/concept/{number}" for number in range(20)]
 
@@ -180,7 +182,7 @@ _PREPARE = (
     "INSERT INTO job (model_id) SELECT id FROM model WHERE version = 1",
     f"INSERT INTO enrichment ({', '.join(COLUMNS)})"
     " SELECT record.id, concept.uri, 0.5, 'media', 'https://museum.example' || record.id,"
-    "        model.id, job.id FROM record, concept, model, job"
+    "        now(), model.id, job.id FROM record, concept, model, job"
     " WHERE record.id LIKE '/9999/%' AND model.version = 4 AND concept.uri LIKE '%/7'",
 )
 
@@ -193,6 +195,7 @@ def _prediction(number: int, record_id: str) -> RecordPrediction:
         source=PictureSource.MEDIA,
         image_url="https://museum.example/iiif/3/public/collections"
         f"{record_id}/full/max/0/default.jpg",
+        seen_at=SEEN_AT,
     )
 
 

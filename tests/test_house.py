@@ -50,6 +50,7 @@ TESTED_ELSEWHERE = {
     "worker/commands/health.py": "tests/worker/process/test_health.py",
     "worker/commands/options.py": "types of arguments",
     "worker/commands/run.py": "tests/worker/processes",
+    "worker/commands/similar.py": "tests/worker/commands/test_embeddings.py",
     "worker/commands/status.py": "tests/worker/commands/test_jobs.py",
     "worker/exports/files.py": "tests/worker/commands/test_export.py",
     "worker/jobs/watch.py": "tests/worker/commands/test_jobs.py",

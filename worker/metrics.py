@@ -12,13 +12,16 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 from common.errors import EnrichmentError, RecordError
 from common.process.periodic import PeriodicThread
 
-Stage = Literal["resolve", "fetch", "decode", "wait", "infer", "explain", "write"]
+Stage = Literal["resolve", "read", "fetch", "decode", "wait", "infer", "explain", "write"]
 
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0)
 
 RECORDS = Counter(
     "worker_records", "Records by outcome", ["outcome"]
 )  # enriched, below_threshold, failed, put_off
+PICTURES = Counter(
+    "worker_pictures", "Classified records by what was done about their picture", ["what"]
+)  # read, looked_at
 FAILURES = Counter("worker_failures", "Errors of records, final or not", ["stage", "reason"])
 CHUNKS = Counter("worker_chunks", "Chunks by the end of the work on them", ["end"])
 CHUNKS_IN_WORK = Gauge("worker_chunks_in_work", "Chunks that this process has a lease on")
@@ -29,7 +32,7 @@ BATCH = Histogram(
 )
 STAGE_SECONDS = Histogram(
     "worker_stage_seconds",
-    "Resolve and write: a chunk. Fetch: a request. Decode: a picture, a large one twice. "
+    "Resolve, read and write: a chunk. Fetch: a request. Decode: a picture, a large one twice. "
     "Wait for a batch: a picture. Infer: a batch. Explain: up to eight pictures",
     ["stage"],
     buckets=_SECONDS,
@@ -53,13 +56,23 @@ def timed(stage: Stage) -> AbstractContextManager[object]:
 
 
 def count_records(
-    *, enriched: int, below_threshold: int, put_off: int, errors: Mapping[str, RecordError]
+    *,
+    enriched: int,
+    below_threshold: int,
+    put_off: int,
+    read: int,
+    errors: Mapping[str, RecordError],
 ) -> None:
-    """Count the outcomes of a chunk; `errors` are those of failed and put-off records."""
+    """Count the outcomes of a chunk; `errors` are those of failed and put-off records.
+
+    `read`: how many of the enriched and the below-threshold records needed no look.
+    """
     RECORDS.labels("enriched").inc(enriched)
     RECORDS.labels("below_threshold").inc(below_threshold)
     RECORDS.labels("put_off").inc(put_off)
     RECORDS.labels("failed").inc(len(errors) - put_off)
+    PICTURES.labels("read").inc(read)
+    PICTURES.labels("looked_at").inc(enriched + below_threshold - read)
     for error in errors.values():
         FAILURES.labels(error.stage, error.reason).inc()
 

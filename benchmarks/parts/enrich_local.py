@@ -13,12 +13,14 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 from uuid import UUID
 
 import torch
 from pydantic import SecretStr
+from sqlalchemy import create_engine
 
 from common.errors import RecordError
 from common.fetch.answers import sniff
@@ -32,9 +34,11 @@ from common.store.tables import PictureChoice, PictureSource
 from common.vision.model import Model
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
 from common.vision.saved_model import load_bundle
-from worker.enrich.models import LoadedModel
-from worker.enrich.pipeline import MeteredFetcher, Pipeline
+from worker.enrich.looking import Looker, MeteredFetcher
+from worker.enrich.models import LoadedModel, LoadedNetwork, ModelsInUse
+from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver, Target
+from worker.enrich.seen import SeenPictures
 from worker.ledger.chunks import CHUNK_SIZE, Lease
 from worker.process.settings import WorkerSettings
 
@@ -129,25 +133,36 @@ def enriched(assignment: LocalAssignment) -> Measured:
         broker_url=SecretStr("memory://"), europeana_api_key=SecretStr("unused")
     )
     model = assignment.model()
-    loaded = LoadedModel(model, assignment.open_runtime(model), batch_size=None)
+    loaded = LoadedModel(
+        id=1,
+        folder=Path(assignment.bundle),
+        sha256=model.sha256,
+        description=model.description,
+        heads=None,
+        encoder=None,
+    )
+    network = LoadedNetwork(assignment.open_runtime(model), models={1: model})
     paths = {f"/disk/{number}": path for number, path in enumerate(assignment.pictures)}
     decoders = Decoders()
-    pipeline = Pipeline(
-        _Shelf(paths),
+    seen = SeenPictures(create_engine("postgresql+psycopg2://"))  # that is never asked
+    looker = Looker(
         _FileReader(user_agent="benchmark"),
         LocalHostLimiter(NO_LIMITS),
         decoders,
+        seen,
         connections=settings.worker_connections,
     )
+    pipeline = Pipeline(_Shelf(paths), seen, looker)
 
     def run(lease: Lease) -> int:
-        return len(pipeline.run(lease, loaded, on_record=lambda: None).classified)
+        models = ModelsInUse([loaded], lambda: network)
+        return len(pipeline.run(lease, models, on_record=lambda: None).classified)
 
     with ThreadPoolExecutor(settings.worker_chunks_in_flight) as chunks:
         began = time.monotonic()
         count = sum(chunks.map(run, _leases(list(paths))))
         seconds = time.monotonic() - began
-    loaded.batcher.stop()
+    network.batcher.stop()
     decoders.close()
     return Measured(pictures=count, seconds=seconds)
 
@@ -184,9 +199,10 @@ def _leases(record_ids: Sequence[str]) -> list[Lease]:
             number=number,
             token=1,
             retries=0,
-            model_id=1,
+            model_ids=(1,),
             picture=PictureChoice.MEDIA,
             record_ids=tuple(record_ids[start : start + CHUNK_SIZE]),
+            claimed_at=datetime.now(UTC),
         )
         for number, start in zip(itertools.count(1), starts, strict=False)
     ]

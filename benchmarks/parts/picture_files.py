@@ -17,13 +17,19 @@ DETAIL = 0.3  # of noise over soft colours: 0.28 bytes a pixel, as a camera's fi
 QUALITY = 88
 
 
-def draw_pictures(folder: Path, count: int) -> list[Path]:
-    """Files of 0.3 to 12 megapixels, in an order that mixes sizes; always the same ones."""
+def draw_pictures(
+    folder: Path,
+    count: int,
+    *,
+    megapixels: tuple[float, float] = (LEAST_MEGAPIXELS, MOST_MEGAPIXELS),
+) -> list[Path]:
+    """Files of the least to the most megapixels, in an order that mixes sizes; always the same."""
     folder.mkdir(parents=True, exist_ok=True)
     ranks = np.random.default_rng(0).permutation(count).tolist()
     paths = [folder / f"{number:04}.jpg" for number in range(count)]
-    spread = math.log(MOST_MEGAPIXELS / LEAST_MEGAPIXELS)
-    sizes = [LEAST_MEGAPIXELS * math.exp(spread * rank / max(1, count - 1)) for rank in ranks]
+    least, most = megapixels
+    spread = math.log(most / least)
+    sizes = [least * math.exp(spread * rank / max(1, count - 1)) for rank in ranks]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, jpeg in zip(paths, pool.map(_photograph, range(count), sizes), strict=True):
             path.write_bytes(jpeg)

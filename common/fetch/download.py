@@ -1,7 +1,8 @@
 """Many pictures at once: hundreds of connections, bounded memory, every host treated politely."""
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ It is called once all pictures are known. The wait also covers a picture that is
 because too many bytes are unread.
 """
 
+HANDFUL = 16  # pictures that `arrived` is told of at a time, at most
 CONNECTIONS = 128  # with a tenth of a second to each answer, about 1,000 pictures a second
 WINDOW = 10_000  # pictures known at a time, among which hosts are interleaved
 LEAST_BYTES = 64_000  # that a picture counts for: many small ones are much memory, too
@@ -60,6 +62,9 @@ class FetchOutcome(Generic[Key]):
     result: Fetched | RecordError
 
 
+Arrived = Callable[[Sequence[FetchOutcome[Key]]], None]
+
+
 def fetch_all(
     items: Iterable[tuple[Key, str]],
     *,
@@ -69,6 +74,7 @@ def fetch_all(
     window: int = WINDOW,
     unread: UnreadBytes | None = None,
     next_wait: NextWait | None = None,
+    arrived: "Arrived[Key] | None" = None,
 ) -> Generator[FetchOutcome[Key], None, None]:
     """Fetch the picture of every (key, URL), as fast as their hosts allow, in no order.
 
@@ -81,8 +87,12 @@ def fetch_all(
         unread: to be shared with other downloads of this process.
         next_wait: when the wait for the next picture is over, the generator ends, and the pictures
             that have not come get no outcome.
+        arrived: is called in the caller's thread with pictures that have come, up to HANDFUL of
+            them but without waiting for more, before they are handed out one by one.
     """
-    download: _Download[Key] = _Download(fetcher, limiter, threads=threads, unread=unread)
+    download: _Download[Key] = _Download(
+        fetcher, limiter, threads=threads, unread=unread, arrived=arrived
+    )
     with closing(download):
         yield from download.outcomes(items, window=window, next_wait=next_wait)
 
@@ -107,8 +117,11 @@ class _Download(Generic[Key]):
         *,
         threads: int,
         unread: UnreadBytes | None,
+        arrived: "Arrived[Key] | None",
     ) -> None:
         self._fetcher = fetcher
+        self._arrived = arrived
+        self._handful: deque[FetchOutcome[Key]] = deque()
         self._queue: PoliteQueue[_Task[Key]] = PoliteQueue(limiter)
         self._idle_threads = threads
         self._unread = unread or UnreadBytes()
@@ -156,14 +169,24 @@ class _Download(Generic[Key]):
                 return  # the wait is over
 
     def _next_outcome(self, *, wait: bool, seconds: float | None) -> FetchOutcome[Key] | None:
-        try:
-            result = self._results.get(block=wait, timeout=seconds)
-        except Empty:
-            return None
+        if not self._handful:
+            self._gather(wait=wait, seconds=seconds)
+            if self._handful and self._arrived:
+                self._arrived(list(self._handful))
+        return self._handful.popleft() if self._handful else None
+
+    def _gather(self, *, wait: bool, seconds: float | None) -> None:
+        """Take what has come: one, or a handful if somebody asks for it."""
+        with suppress(Empty):
+            self._take(self._results.get(block=wait, timeout=seconds))
+            while self._arrived and len(self._handful) < HANDFUL:
+                self._take(self._results.get_nowait())
+
+    def _take(self, result: "FetchOutcome[Key] | Future[None]") -> None:
         if isinstance(result, FetchOutcome):
-            return result
-        result.result()  # the scheduler ended, which it does with an error alone
-        return None
+            self._handful.append(result)
+        else:
+            result.result()  # the scheduler ended, which it does with an error alone
 
     # In the scheduler's thread.
 

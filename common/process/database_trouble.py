@@ -22,6 +22,8 @@ _WHAT_TO_DO = {
 
 def trouble(error: BaseException) -> str:
     """What is wrong, in words, where an error of the class AWAY was raised."""
+    if _code(error) == errorcodes.DISK_FULL:
+        return "the disk of the database is full"
     return _THERE.get(_code(error) or "", "the database is away")
 
 
@@ -35,6 +37,11 @@ def last_words(error: DBAPIError) -> str:
     if is_there(error):
         what = trouble(error)
         return f"{what[0].upper()}{what[1:]}. {_WHAT_TO_DO[_code(error) or '']}"
+    if _code(error) == errorcodes.DISK_FULL:
+        return (
+            "The disk of the database is full. Nothing was half-written: make room, and run the "
+            "same command again."
+        )
     return f"Postgres refused or went away: {cause(error)}"
 
 

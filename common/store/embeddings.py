@@ -7,7 +7,7 @@ inside the caller's transaction.
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import cast
 
@@ -19,7 +19,7 @@ from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from common.store.bulk import upsert
+from common.store.bulk import copy_rows
 from common.store.tables import PictureSeen, PictureSource
 
 Vector = NDArray[np.float16]
@@ -48,6 +48,27 @@ class KeptPicture:
     vector: Vector
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlaceAsked:
+    """A record's place, as it is known now: what was seen at another address does not count."""
+
+    record_id: str
+    source: PictureSource
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicturesRead:
+    """What was asked for and is kept: `places` are indexes of the question, in no order.
+
+    `vectors` are halfs (n, dimension), and `seen_at` says when each picture was looked at.
+    """
+
+    places: list[int]
+    seen_at: list[datetime]
+    vectors: NDArray[np.float16]
+
+
 _SEEN = text("""
     SELECT seen.record_id, seen.source, seen.url, seen.sha256, seen.seen_at,
            halfvec_send(embedding.vector) AS vector
@@ -58,10 +79,6 @@ _SEEN = text("""
 """)
 _KEPT = text("""
     SELECT sha256, halfvec_send(vector) AS vector FROM embedding
-    WHERE encoder_id = :encoder_id AND sha256 = ANY(CAST(:pictures AS bytea[]))
-""")
-_WHICH = text("""
-    SELECT sha256 FROM embedding
     WHERE encoder_id = :encoder_id AND sha256 = ANY(CAST(:pictures AS bytea[]))
 """)
 
@@ -90,6 +107,74 @@ def seen_pictures(
     ]
 
 
+_READ = """
+    COPY (
+        SELECT CAST(asked.place AS int4) - 1, seen.seen_at, embedding.vector
+        FROM unnest(CAST(%(record_ids)s AS text[]), CAST(%(sources)s AS text[]),
+                    CAST(%(urls)s AS text[]))
+             WITH ORDINALITY AS asked(record_id, source, url, place)
+        JOIN picture_seen AS seen USING (record_id, source, url)
+        JOIN embedding
+             ON embedding.encoder_id = %(encoder_id)s AND embedding.sha256 = seen.sha256
+        WHERE CAST(%(max_age)s AS interval) IS NULL
+           OR seen.seen_at >= now() - CAST(%(max_age)s AS interval)
+    ) TO STDOUT (FORMAT BINARY)
+"""
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # from which Postgres counts microseconds
+
+
+def read_pictures(
+    connection: Connection,
+    encoder_id: int,
+    asked: Sequence[PlaceAsked],
+    *,
+    dimension: int,
+    max_age: timedelta | None = None,
+) -> PicturesRead:
+    """What the encoder has seen at these places, and not longer ago than `max_age`.
+
+    The answer comes as one block of rows of one length, since millions of records are read so.
+    """
+    values = {
+        "encoder_id": encoder_id,
+        "record_ids": [each.record_id for each in asked],
+        "sources": [each.source.value for each in asked],
+        "urls": [each.url for each in asked],
+        "max_age": max_age,
+    }
+    driver = cast("psycopg2.extensions.connection", connection.connection.driver_connection)
+    answer = BytesIO()
+    try:
+        with driver.cursor() as cursor:
+            cursor.copy_expert(cursor.mogrify(_READ, values), answer)
+    except psycopg2.Error as error:
+        raise DBAPIError.instance(_READ, None, error, psycopg2.Error) from error
+    block = answer.getbuffer()[len(_BEGIN) : -len(_END)]
+    rows = np.frombuffer(block, dtype=_row_read(dimension))
+    return PicturesRead(
+        places=rows["place"].tolist(),
+        seen_at=[_EPOCH + timedelta(microseconds=each) for each in rows["seen_at"].tolist()],
+        vectors=rows["vector"].astype(np.float16),
+    )
+
+
+def _row_read(dimension: int) -> np.dtype[np.void]:
+    """A row of what `_READ` gives; each field stands after its length in bytes."""
+    return np.dtype(
+        [
+            ("fields", ">i2"),
+            ("place_length", ">i4"),
+            ("place", ">i4"),
+            ("seen_at_length", ">i4"),
+            ("seen_at", ">i8"),
+            ("vector_length", ">i4"),
+            ("dimension", ">i2"),
+            ("unused", ">i2"),
+            ("vector", ">f2", (dimension,)),
+        ]
+    )
+
+
 def kept_vectors(
     connection: Connection, encoder_id: int, pictures: Iterable[bytes]
 ) -> dict[bytes, Vector]:
@@ -99,35 +184,78 @@ def kept_vectors(
     return {bytes(row.sha256): _vector(row.vector) for row in rows}
 
 
-def keep_vectors(connection: Connection, encoder_id: int, vectors: Mapping[bytes, Vector]) -> None:
+def keep_vectors(
+    connection: Connection, encoder_id: int, vectors: Mapping[bytes, Vector]
+) -> dict[bytes, Vector]:
     """Keep the embeddings of pictures, by their sha256. What is kept of a picture stays.
+
+    Returns:
+        What is kept of them that is not the same to the bit: whoever computes a picture in another
+        batch, or on another device, may get other last bits.
 
     Raises:
         IntegrityError: another transaction kept one of them meanwhile (`is_kept_meanwhile`), or a
             vector has another dimension than the encoder.
     """
-    asked = {"encoder_id": encoder_id, "pictures": list(vectors)}
-    there = {bytes(sha256) for sha256 in connection.scalars(_WHICH, asked)}
-    new = sorted(vectors.keys() - there)  # in the order of the key: transactions do not deadlock
+    there = kept_vectors(connection, encoder_id, vectors)
+    new = sorted(
+        vectors.keys() - there.keys()
+    )  # in the order of the key: transactions do not deadlock
     if new:
         rows = _binary_rows(encoder_id, new, np.stack([vectors[sha256] for sha256 in new]))
         _copy(connection, BytesIO(_BEGIN + rows + _END))
+    return {key: kept for key, kept in there.items() if kept.tobytes() != vectors[key].tobytes()}
+
+
+_COLUMNS = ("record_id", "source", "url", "sha256", "seen_at")
+_THERE = text("""
+    SELECT record_id, source, ctid FROM picture_seen
+    WHERE record_id = ANY(CAST(:record_ids AS text[])) ORDER BY record_id, source FOR UPDATE
+""")
+_SEE_AGAIN = text("""
+    UPDATE picture_seen SET url = said.url, sha256 = said.sha256, seen_at = said.seen_at
+    FROM unnest(CAST(:places AS tid[]), CAST(:urls AS text[]), CAST(:pictures AS bytea[]),
+                CAST(:times AS timestamptz[])) AS said(place, url, sha256, seen_at)
+    WHERE picture_seen.ctid = said.place
+""")
 
 
 def save_seen(connection: Connection, seen: Iterable[Seen]) -> None:
-    """Say which picture was last seen at each place of a record."""
-    columns = ("record_id", "source", "url", "sha256", "seen_at")
-    rows = (
-        (each.record_id, each.source.value, each.url, f"\\x{each.sha256.hex()}", each.seen_at)
-        for each in seen
-    )
-    upsert(connection, PictureSeen.__table__, columns, rows, update=columns[2:])
+    """Say which picture was last seen at each place of a record.
+
+    Most places are new, and COPY writes them; rows that are there are locked in the order of their
+    key, so that transactions over the same records do not deadlock.
+
+    Raises:
+        IntegrityError: another transaction wrote one of them meanwhile (`is_kept_meanwhile`).
+    """
+    said = {(each.record_id, each.source.value): each for each in seen}
+    asked = {"record_ids": sorted({record_id for record_id, _ in said})}
+    rows = connection.execute(_THERE, asked) if said else ()
+    there = {(row.record_id, row.source): row.ctid for row in rows}
+    if again := {there[key]: said[key] for key in said.keys() & there.keys()}:
+        changes = {
+            "places": list(again),
+            "urls": [each.url for each in again.values()],
+            "pictures": [each.sha256 for each in again.values()],
+            "times": [each.seen_at for each in again.values()],
+        }
+        connection.execute(_SEE_AGAIN, changes)
+    if new := sorted(said.keys() - there.keys()):
+        rows_new = (_row(said[key]) for key in new)
+        copy_rows(connection, PictureSeen.__tablename__, _COLUMNS, rows_new)
+
+
+def _row(seen: Seen) -> tuple[object, ...]:
+    sha256 = f"\\x{seen.sha256.hex()}"
+    return (seen.record_id, seen.source.value, seen.url, sha256, seen.seen_at)
 
 
 def is_kept_meanwhile(error: IntegrityError) -> bool:
-    """Whether another transaction kept the same embedding first; the transaction is repeated."""
+    """Whether another transaction wrote the same first; the transaction is to be repeated."""
     name = error.orig.diag.constraint_name if isinstance(error.orig, UniqueViolation) else None
-    return name is not None and name.startswith("embedding_")
+    is_seen = name == PictureSeen.__table__.primary_key.name
+    return is_seen or (name is not None and name.startswith("embedding_"))
 
 
 def _vector(sent: memoryview) -> Vector:

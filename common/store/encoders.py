@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, text
 from common.errors import UsageError
 from common.store.model_names import ModelName
 from common.store.tables import PromotedModel, RegisteredEncoder
-from common.store.tables.seen import add_partition, drop_partition, partition_of
+from common.store.tables.seen import add_partition, drop_partition, index_of, partition_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +117,8 @@ def _kept(connection: Connection, encoder: StoredEncoder) -> KeptEmbeddings:
     pictures = connection.scalar(text(f"SELECT count(*) FROM {name}"))
     size = connection.scalar(text("SELECT pg_total_relation_size(:name)"), {"name": name})
     has_index = connection.scalar(
-        text("SELECT EXISTS (SELECT 1 FROM pg_indexes WHERE indexname = :index)"),
-        {"index": f"ix_{name}_alike"},
+        text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:index)"),
+        {"index": index_of(encoder.id)},
     )
     return KeptEmbeddings(
         encoder=encoder, pictures=pictures or 0, size=size or 0, has_index=bool(has_index)

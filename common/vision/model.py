@@ -139,9 +139,19 @@ def written(description: Description, probabilities: NDArray[np.float32]) -> lis
     A concept is written if its probability reaches its threshold. The promised precision was
     measured for this rule, and holds for no other.
     """
+    (classes,) = is_written(description, probabilities).nonzero()
     found = [
-        Prediction(concept_uri=uri, confidence=float(probability))
-        for uri, probability in zip(description.concept_uris, probabilities, strict=True)
-        if (threshold := description.thresholds[uri]) is not None and probability >= threshold
+        Prediction(
+            concept_uri=description.concept_uris[place], confidence=float(probabilities[place])
+        )
+        for place in classes.tolist()
     ]
     return sorted(found, key=lambda prediction: -prediction.confidence)
+
+
+def is_written(description: Description, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which concepts are written, as in `written`: of probabilities (..., classes) each."""
+    thresholds = [description.thresholds[uri] for uri in description.concept_uris]
+    lowest = [np.inf if each is None else each for each in thresholds]
+    reached: NDArray[np.bool_] = probabilities >= np.array(lowest, dtype=np.float32)
+    return reached

@@ -26,10 +26,11 @@ from common.vision.bundle import (
     sha256_of,
     write_tensors,
 )
-from common.vision.encoders.encoder import ENCODERS, load_encoder
+from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
 from common.vision.heads import Head, HeadEnsemble
 from common.vision.model import Model, served_classifier
 from common.vision.network import StateDict, build_classifier
+from common.vision.served import Served
 
 SELF_TEST = "self_test.safetensors"
 CALIBRATION = "calibration.safetensors"
@@ -119,31 +120,53 @@ def load_heads(folder: Path, description: Description) -> HeadEnsemble:
     """
     classes = len(description.labels)
     heads = tuple(_load_head(folder, file, classes) for file in description.members)
+    if not heads:
+        raise ModelError(f"{folder} holds a model without weights.")
     if len({head.dimension for head in heads}) != 1:
         raise ModelError(f"{folder} holds heads for different encoders, or none.")
     return HeadEnsemble(heads, description.kind, description.temperature)
 
 
+def load_on_encoder(
+    folder: Path, description: Description, encoder: Encoder, *, sha256: str
+) -> Model:
+    """The model of a bundle with heads, on their encoder, which is loaded already.
+
+    Raises:
+        ModelError: a file is missing or was changed, or the heads do not fit the encoder.
+    """
+    heads = load_heads(folder, description)
+    if heads.heads[0].dimension != encoder.description.dimension:
+        raise ModelError(
+            f"{folder} holds heads for {heads.heads[0].dimension} numbers; its encoder gives "
+            f"{encoder.description.dimension}."
+        )
+    if description.preprocessing != encoder.description.preprocessing:
+        raise ModelError(f"{folder} prepares pictures in another way than its encoder.")
+    return _complete(folder, description, encoder.served, heads, sha256=sha256)
+
+
 def _load(folder: Path, description: Description, *, sha256: str, encoders: Path | None) -> Model:
     if not description.members:
         raise ModelError(f"{folder} holds a model without weights.")
+    if description.encoder is not None:
+        encoder = load_encoder(encoders or folder.parent / ENCODERS, description.encoder)
+        return load_on_encoder(folder, description, encoder, sha256=sha256)
+    members = [_load_member(folder, member, description) for member in description.members]
+    served = served_classifier(members, description, sha256=sha256)
+    return _complete(folder, description, served, None, sha256=sha256)
+
+
+def _complete(
+    folder: Path,
+    description: Description,
+    served: Served,
+    heads: HeadEnsemble | None,
+    *,
+    sha256: str,
+) -> Model:
     pictures, expected = _load_self_test(folder, description)
     calibration = _load_calibration(folder, description)
-    if description.encoder is None:
-        members = [_load_member(folder, member, description) for member in description.members]
-        heads = None
-        served = served_classifier(members, description, sha256=sha256)
-    else:
-        encoder = load_encoder(encoders or folder.parent / ENCODERS, description.encoder)
-        heads = load_heads(folder, description)
-        served = encoder.served
-        if heads.heads[0].dimension != encoder.description.dimension:
-            raise ModelError(
-                f"{folder} holds heads for {heads.heads[0].dimension} numbers; its encoder gives "
-                f"{encoder.description.dimension}."
-            )
-        if description.preprocessing != encoder.description.preprocessing:
-            raise ModelError(f"{folder} prepares pictures in another way than its encoder.")
     return Model(
         description=description,
         served=replace(served, examples=pictures, calibration=calibration),

@@ -26,6 +26,7 @@ import worker.process.service
 from common.errors import EnrichmentError
 from common.fetch import shared_limits
 from common.pictures.decoders import Decoders
+from common.pictures.resize import Square
 from common.process.command import configure_logging
 from common.store import session
 from worker.ledger import dispatch_lock
@@ -49,12 +50,12 @@ def poisonous_picture(poison: bytes) -> bytes:
     return clean[:HEADERS] + poison + clean[HEADERS + len(poison) :]
 
 
-def _square(decoders: Decoders, content: bytes, **asked: Any) -> Any:
+def _square(decoders: Decoders, content: bytes, asked: Square, **how: Any) -> Any:
     if KILL in content:
         os.kill(os.getpid(), signal.SIGKILL)
     if HANG in content:
         time.sleep(3600)
-    return square(decoders, content, **asked)
+    return square(decoders, content, asked, **how)
 
 
 def _send_three_times(*args: object, **kwargs: object) -> None:

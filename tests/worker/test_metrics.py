@@ -67,7 +67,7 @@ def test_records_are_counted_by_outcome_and_errors_by_reason() -> None:
     }
     failures = sample("worker_failures_total", stage="fetch", reason="gone")
     errors = {f"/1/r{number}": RecordError("fetch", "gone") for number in range(3)}
-    metrics.count_records(enriched=5, below_threshold=2, put_off=1, errors=errors)
+    metrics.count_records(enriched=5, below_threshold=2, put_off=1, read=3, errors=errors)
     counted = {name: sample("worker_records_total", outcome=name) for name in before}
     assert {name: counted[name] - before[name] for name in before} == {
         "enriched": 5,

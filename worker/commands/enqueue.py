@@ -12,6 +12,7 @@ from common.store.tables import PictureChoice, Priority
 from worker import jobs
 from worker.commands.options import console
 from worker.jobs import JobOptions, Records, RecordSelection
+from worker.jobs.ages import parse_age
 from worker.jobs.names import MAX_NAME
 from worker.jobs.records import RejectedLines, read_files, refuse_rejected
 
@@ -39,9 +40,13 @@ Unseen = Annotated[
         "take all other records of the store",
     ),
 ]
-Model = Annotated[
-    str | None,
-    typer.Option(metavar="NAME[@VERSION]", help="another model than the active one"),
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[@VERSION]",
+        help="another model than the active one; may be repeated for models on one encoder, which "
+        "looks at a picture once for all of them",
+    ),
 ]
 JobPriority = Annotated[Priority, typer.Option(help="urgent jobs overtake bulk jobs")]
 Picture = Annotated[
@@ -60,6 +65,19 @@ Explain = Annotated[
         "`worker explain`; takes more than twice the computing time",
     ),
 ]
+LookAgain = Annotated[
+    bool,
+    typer.Option(
+        "--look-again", help="look at all pictures, also those that the encoder saw before"
+    ),
+]
+MaxAge = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AGE",
+        help="look again at pictures that were seen longer ago: days or hours, such as 30d or 12h",
+    ),
+]
 IdempotencyKey = Annotated[str | None, typer.Option(help="the same key again makes no second job")]
 SkipInvalid = Annotated[
     bool, typer.Option("--skip-invalid", help="leave out lines that hold no record ID")
@@ -75,10 +93,12 @@ def enqueue(
     data_provider: DataProvider = None,
     concept: Concept = None,
     unseen: Unseen = False,
-    model: Model = None,
+    model: Models = None,
     priority: JobPriority = Priority.BULK,
     picture: Picture = None,
     explain: Explain = False,
+    look_again: LookAgain = False,
+    max_age: MaxAge = None,
     idempotency_key: IdempotencyKey = None,
     skip_invalid: SkipInvalid = False,
     dry_run: DryRun = False,
@@ -98,6 +118,8 @@ def enqueue(
         model=model,
         unseen=unseen,
         explain=explain,
+        look_again=look_again,
+        max_age=None if max_age is None else parse_age(max_age),
         submitter=_user(),
         idempotency_key=idempotency_key,
     )

@@ -1,7 +1,7 @@
 """A heatmap for each prediction of a chunk. Needs the extra `explain`."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.model import Model
 from worker import metrics
 from worker.enrich import heatmap_files
-from worker.ledger.finish import ChunkOutcome, RecordPrediction
+from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.finish import ChunkOutcome
 
 AT_A_TIME = 8  # pictures whose activations are in memory; a lost lease is noticed after them
 JPEG_QUALITY = 85
@@ -23,30 +24,39 @@ log = structlog.get_logger()
 
 
 def explain(
-    outcome: ChunkOutcome, model: Model, folder: Path, *, on_record: Callable[[], None]
+    outcome: ChunkOutcome,
+    models: Mapping[int, Model],
+    folder: Path,
+    *,
+    on_record: Callable[[], None],
 ) -> None:
     """Store a heatmap of each prediction in a folder, and its digest in the prediction.
 
-    If the model's pictures are too small for heatmaps, that is logged and none are made.
+    `models` are those that the predictions are of, by their number.
+
+    If a model's pictures are too small for heatmaps, that is logged and none are made.
     `on_record` is called after every few pictures; an error from it ends the work.
 
     Raises:
         DeviceError: PyTorch fails.
         EnrichmentError: the folder cannot be written to.
     """
-    try:
-        maker = HeatmapMaker(model.classifiers(), model.description.preprocessing)
-    except ModelError as error:
-        log.warning("no heatmaps", reason=str(error))
-        return
-    explained: list[RecordPrediction] = []
-    for some in _parts(outcome.predictions):
-        with metrics.timed("explain"):
-            contents = _heatmaps(some, outcome.pictures, model, maker)
-            names = [heatmap_files.keep(folder, content) for content in contents]
-        explained += [replace(each, heatmap=name) for each, name in zip(some, names, strict=True)]
-        on_record()
-    outcome.predictions = explained
+    for number, model in models.items():
+        try:
+            maker = HeatmapMaker(model.classifiers(), model.description.preprocessing)
+        except ModelError as error:
+            log.warning("no heatmaps", reason=str(error))
+            continue
+        explained: list[RecordPrediction] = []
+        for some in _parts(outcome.predictions[number]):
+            with metrics.timed("explain"):
+                contents = _heatmaps(some, outcome.pictures, model, maker)
+                names = [heatmap_files.keep(folder, content) for content in contents]
+            explained += [
+                replace(each, heatmap=name) for each, name in zip(some, names, strict=True)
+            ]
+            on_record()
+        outcome.predictions[number] = explained
 
 
 def _parts(predictions: list[RecordPrediction]) -> Iterator[list[RecordPrediction]]:

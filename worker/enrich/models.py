@@ -1,185 +1,155 @@
-"""The models that this process has loaded, each with a batcher.
+"""The models that this process has loaded, and the networks that they need to look at pictures.
 
-Jobs in work may use different models. A batcher fills batches with pictures of all chunks in work,
-so that the device does not wait for the slow hosts of one chunk.
+Jobs in work may use different models. A model on an encoder is loaded without the encoder: its
+heads answer for pictures that the encoder saw before. The encoder is loaded when a picture must be
+looked at, once for all models that share it. A network has a batcher, which fills batches with
+pictures of all chunks in work.
 """
 
 import threading
-import time
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import structlog
-import torch
-from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 
-from common.errors import DeviceError, ModelError, RecordError
-from common.reasons import Reason
+from common.errors import ModelError
+from common.vision.bundle import Description
+from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
+from common.vision.heads import HeadEnsemble
 from common.vision.model import SELF_TEST_TOLERANCE, Model
+from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
 from common.vision.runtimes.choice import EXPORTS
-from common.vision.saved_model import load_bundle
-from worker import metrics
+from common.vision.saved_model import load_bundle, load_heads, load_on_encoder, read_description
+from worker.enrich.batcher import Batcher
+from worker.enrich.places import Places
 
-MAX_WAIT = 0.2  # seconds that a picture waits for others to share its batch
-QUEUED_BATCHES = 4  # at which submitting blocks: decoding must not outrun the device
-Probabilities = NDArray[np.float32]
 log = structlog.get_logger()
-MAX_LOADED = 2  # models that stay loaded while no chunk uses them
-_MODEL = text("SELECT path, sha256 FROM model WHERE id = :model_id")
+MAX_LOADED = 2  # networks that stay loaded while no chunk uses them
+MAX_HEADS = 32  # models, without their networks, that stay as well
+_MODEL = text("""
+    SELECT model.path, model.sha256, encoder.id AS encoder_id, encoder.sha256 AS identity,
+           encoder.dimension
+    FROM model LEFT JOIN encoder ON encoder.id = model.encoder_id WHERE model.id = :model_id
+""")
 _ACTIVE = text("SELECT id FROM model WHERE stage = 'active'")
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    pixels: torch.Tensor
-    future: "Future[Probabilities]" = field(default_factory=Future)
-    since: float = field(default_factory=time.perf_counter)
+@dataclass(frozen=True, kw_only=True)
+class EncoderInStore:
+    """An encoder by its number in the store and its identity."""
+
+    id: int
+    identity: str
+    dimension: int
 
 
-class Batcher:
-    """Classifies pictures that threads submit, in full batches if there are enough.
-
-    It has one thread for each stream of the runtime: on a CPU, one batch on each core is faster
-    than one batch on all cores.
-    """
-
-    def __init__(self, runtime: Runtime, *, batch_size: int) -> None:
-        self._runtime = runtime
-        self._batch_size = batch_size
-        self._waiting: deque[_Waiting] = deque()
-        self._changed = threading.Condition()
-        self._stopped = False
-        self._filling = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._run, name=f"batcher-{number}", daemon=True)
-            for number in range(runtime.streams)
-        ]
-
-    def start(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
-            thread.start()
-
-    def submit(self, pixels: torch.Tensor) -> "Future[Probabilities]":
-        """Queue one picture, uint8 (3, height, width).
-
-        The future holds float32 (classes,), a RecordError if the runtime fails with this picture,
-        or a DeviceError if it fails with any.
-        """
-        waiting = _Waiting(pixels)
-        with self._changed:
-            self._changed.wait_for(self._has_room)
-            self._waiting.append(waiting)
-            if len(self._waiting) == 1 or len(self._waiting) % self._batch_size == 0:
-                self._changed.notify_all()  # waking costs more than adding
-        return waiting.future
-
-    def stop(self) -> None:
-        """Classify the queued pictures and end the threads; no thread may submit any more."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self) -> None:
-        while batch := self._next_batch():
-            self._classify(batch)
-
-    def _next_batch(self) -> list[_Waiting]:
-        """One to batch_size pictures; none if the batcher is stopped and the queue empty."""
-        with self._filling, self._changed:  # one thread at a time: no two half-empty batches
-            self._changed.wait_for(lambda: self._stopped or self._waiting)
-            if self._waiting:
-                spent = time.perf_counter() - self._waiting[0].since
-                self._changed.wait_for(self._is_full, timeout=max(0.0, MAX_WAIT - spent))
-            count = min(self._batch_size, len(self._waiting))
-            batch = [self._waiting.popleft() for _ in range(count)]
-            self._changed.notify_all()  # there is room again
-            return batch
-
-    def _is_full(self) -> bool:
-        return self._stopped or len(self._waiting) >= self._batch_size
-
-    def _has_room(self) -> bool:
-        return len(self._waiting) < QUEUED_BATCHES * self._batch_size
-
-    def _classify(self, batch: list[_Waiting]) -> None:
-        metrics.BATCH.observe(len(batch))
-        waited = metrics.STAGE_SECONDS.labels("wait")
-        for each in batch:
-            waited.observe(time.perf_counter() - each.since)
-        try:
-            with metrics.timed("infer"):
-                rows = self._probabilities(torch.stack([each.pixels for each in batch]))
-        except Exception:  # each runtime has its own errors
-            log.exception("the runtime failed", runtime=self._runtime.name, pictures=len(batch))
-            self._classify_singly(batch)
-            return
-        for each, row in zip(batch, rows, strict=True):
-            each.future.set_result(row)
-
-    def _classify_singly(self, batch: list[_Waiting]) -> None:
-        """Classify a failed batch one by one, so that one picture does not fail the others."""
-        for each in batch:
-            pixels = each.pixels.unsqueeze(0)
-            try:
-                each.future.set_result(self._probabilities(pixels)[0])
-            except Exception as error:  # noqa: BLE001 - as above
-                each.future.set_exception(self._blamed(error, pixels))
-
-    def _blamed(self, error: Exception, pixels: torch.Tensor) -> DeviceError | RecordError:
-        """A RecordError if a black picture of this size can be classified, else a DeviceError."""
-        told = f"{self._runtime.name} failed: {type(error).__name__}: {error}"
-        try:
-            self._probabilities(torch.zeros_like(pixels))
-        except Exception:  # noqa: BLE001 - as above
-            return DeviceError(told)
-        return Reason.RUNTIME_FAILED.error(told)
-
-    def _probabilities(self, pixels: torch.Tensor) -> Probabilities:
-        """A row of finite numbers for each picture; a broken device may return others."""
-        rows = self._runtime.rows(pixels)
-        if len(rows) != len(pixels) or not np.isfinite(rows).all():
-            raise ValueError(f"{len(pixels)} pictures gave {rows.shape}, not all finite numbers")
-        return rows
-
-
+@dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """A model and the batcher that classifies with it."""
+    """A model without its network; `heads` and `encoder` are those of a model on an encoder."""
 
-    def __init__(self, model: Model, runtime: Runtime, *, batch_size: int | None) -> None:
-        self.model = model
+    id: int
+    folder: Path
+    sha256: str
+    description: Description
+    heads: HeadEnsemble | None
+    encoder: EncoderInStore | None
+
+    @property
+    def network_sha256(self) -> str:
+        """The sha256 of the network: its encoder's, or its own."""
+        return self.encoder.identity if self.encoder else self.sha256
+
+
+class LoadedNetwork:
+    """A network with its runtime and its batcher, and the models that were tested on it."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        batch_size: int | None = None,
+        models: Mapping[int, Model] | None = None,
+        encoder: Encoder | None = None,
+    ) -> None:
+        self._runtime = runtime
+        self._encoder = encoder
+        self._models = dict(models or {})
+        self._testing = threading.Lock()
         self.runtime = runtime.name
         self.batcher = Batcher(runtime, batch_size=batch_size or runtime.batch_size)
         self.batcher.start()
 
+    def model(self, loaded: LoadedModel) -> Model:
+        """A model complete with this network; it is tested when it is first asked for.
 
-class _Place:
-    """A place for one model: its first user loads it, and its other users wait."""
+        Raises:
+            ModelError: a file was changed, or the model gives other results than at promotion.
+        """
+        with self._testing:
+            if loaded.id not in self._models:
+                assert self._encoder is not None  # any other network comes with its model
+                model = load_on_encoder(
+                    loaded.folder, loaded.description, self._encoder, sha256=loaded.sha256
+                )
+                _test(model, self._runtime)
+                self._models[loaded.id] = model
+            return self._models[loaded.id]
 
-    def __init__(self) -> None:
-        self.loading = threading.Lock()
-        self.loaded: LoadedModel | None = None
-        self.users = 0
 
-    def stop(self) -> None:
-        if self.loaded:
-            self.loaded.batcher.stop()
+def _test(model: Model, runtime: Runtime) -> None:
+    model.self_test(runtime.rows, tolerance=max(SELF_TEST_TOLERANCE, runtime.tolerance))
+
+
+class ModelsInUse:
+    """The models of a chunk; their network is loaded when it is first asked for."""
+
+    def __init__(
+        self, models: Sequence[LoadedModel], load_network: Callable[[], LoadedNetwork]
+    ) -> None:
+        self.models = tuple(models)
+        self._load_network = load_network
+        self._network: LoadedNetwork | None = None
+
+    @property
+    def encoder(self) -> EncoderInStore | None:
+        """The encoder that they share, if they are on one."""
+        return self.models[0].encoder
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How pictures are prepared for their network."""
+        return self.models[0].description.preprocessing
+
+    @property
+    def runtime(self) -> str | None:
+        """What computes, if the network was needed."""
+        return self._network.runtime if self._network else None
+
+    def network(self) -> LoadedNetwork:
+        """The network, on which each of the models gives what it gave at promotion.
+
+        Raises:
+            ModelError: see `ModelPool.use`.
+            UsageError: the requested runtime is not installed.
+            DeviceError: PyTorch fails on this device.
+        """
+        if self._network is None:
+            network = self._load_network()
+            for each in self.models:
+                network.model(each)
+            self._network = network
+        return self._network
 
 
 class ModelPool:
-    """Loads a model when a chunk first needs it.
+    """Loads a model when a chunk first needs it, and a network when it is to look at a picture.
 
-    Beyond MAX_LOADED, models that no chunk uses are dropped, the longest unused first. While one
-    model loads, chunks with other models continue.
+    Beyond MAX_LOADED, networks that no chunk uses are dropped, the longest unused first.
     """
 
     def __init__(
@@ -196,17 +166,18 @@ class ModelPool:
         self._runtime = runtime
         self._cache_dir = cache_dir or model_dir / EXPORTS
         self._batch_size = batch_size
-        self._places: dict[int, _Place] = {}
-        self._lock = threading.Lock()
+        self._models: Places[LoadedModel] = Places(MAX_HEADS, lambda _: None)
+        self._networks: Places[LoadedNetwork] = Places(
+            MAX_LOADED, lambda network: network.batcher.stop()
+        )
 
     @property
     def has_model(self) -> bool:
-        """Whether a model is loaded."""
-        with self._lock:
-            return any(place.loaded for place in self._places.values())
+        """Whether a model is loaded, with its network or as heads."""
+        return self._networks.has_any or self._models.has_any
 
     def load_active(self) -> None:
-        """Load the active model, if any, before a chunk needs it.
+        """Load the active model, if any, before a chunk needs it; of one on an encoder the heads.
 
         Raises:
             ModelError: see `use`.
@@ -216,53 +187,82 @@ class ModelPool:
         if model_id is None:
             log.warning("no model is active; one is loaded when a job needs it")
             return
-        with self.use(model_id):
-            pass
+        with self.use(model_id) as used:
+            if used.encoder is None:
+                used.network()
 
     @contextmanager
-    def use(self, model_id: int) -> Iterator[LoadedModel]:
-        """The model; it stays loaded until the block ends.
+    def use(self, *model_ids: int) -> Iterator[ModelsInUse]:
+        """Models that share a network; all stays loaded until the block ends.
 
         Raises:
-            ModelError: the bundle is missing, damaged or not the promoted one, or the model gives
-                other results than at promotion.
-            UsageError: the requested runtime is not installed.
+            ModelError: the bundle is missing, damaged or not the promoted one, the model gives
+                other results than at promotion, is on another encoder than the store says, or the
+                models share no network.
         """
-        with self._lock:
-            place = self._places.pop(model_id, None) or _Place()
-            self._places[model_id] = place  # at the end: the order is that of the last use
-            place.users += 1
-            dropped = self._drop_unused()
-        for each in dropped:
-            each.stop()
-        try:
-            with place.loading:
-                place.loaded = loaded = place.loaded or self._load(model_id)
-            yield loaded
-        finally:
-            with self._lock:
-                place.users -= 1
+        with ExitStack() as exits:
+            models = [
+                exits.enter_context(self._models.use(each, partial(self._load, each)))
+                for each in model_ids
+            ]
+            if len({each.network_sha256 for each in models}) > 1:
+                names = ", ".join(each.folder.name for each in models)
+                raise ModelError(f"The models {names} of one job are on different encoders.")
+
+            def load_network() -> LoadedNetwork:
+                first = models[0]
+                place = self._networks.use(first.network_sha256, partial(self._load_network, first))
+                return exits.enter_context(place)
+
+            yield ModelsInUse(models, load_network)
 
     def close(self) -> None:
         """End all batchers."""
-        with self._lock:
-            for place in self._places.values():
-                place.stop()
-            self._places.clear()
+        self._networks.close()
+        self._models.close()
 
     def _load(self, model_id: int) -> LoadedModel:
         with self._engine.connect() as connection:
             row = connection.execute(_MODEL, {"model_id": model_id}).one_or_none()
         if row is None:
             raise ModelError(f"There is no model with number {model_id} in the store.")
-        model = load_bundle(self._model_dir / row.path, expected_sha256=row.sha256)
-        runtime = choose_runtime(model, self._runtime, cache_dir=self._cache_dir)
-        tolerance = max(SELF_TEST_TOLERANCE, runtime.tolerance)
-        model.self_test(runtime.rows, tolerance=tolerance)
-        log.info("model loaded", model=row.path, runtime=runtime.name)
-        return LoadedModel(model, runtime, batch_size=self._batch_size)
+        folder = self._model_dir / row.path
+        description = read_description(folder, row.sha256)
+        if row.identity != description.encoder:
+            raise ModelError(
+                f"{folder} is on {_named(description.encoder)}, but the store says that it is on "
+                f"{_named(row.identity)}. Promote the model again."
+            )
+        heads = load_heads(folder, description) if description.encoder else None
+        if heads and heads.heads[0].dimension != row.dimension:
+            raise ModelError(
+                f"{folder} holds heads for {heads.heads[0].dimension} numbers; embeddings of its "
+                f"encoder have {row.dimension}."
+            )
+        encoder = EncoderInStore(id=row.encoder_id, identity=row.identity, dimension=row.dimension)
+        return LoadedModel(
+            id=model_id,
+            folder=folder,
+            sha256=row.sha256,
+            description=description,
+            heads=heads,
+            encoder=encoder if heads else None,
+        )
 
-    def _drop_unused(self) -> list[_Place]:
-        unused = [number for number, place in self._places.items() if not place.users]
-        surplus = max(0, len(self._places) - MAX_LOADED)
-        return [self._places.pop(number) for number in unused[:surplus]]
+    def _load_network(self, first: LoadedModel) -> LoadedNetwork:
+        encoder = None
+        if first.encoder is None:
+            model = load_bundle(first.folder, expected_sha256=first.sha256)
+        else:
+            encoder = load_encoder(self._model_dir / ENCODERS, first.encoder.identity)
+            model = load_on_encoder(first.folder, first.description, encoder, sha256=first.sha256)
+        runtime = choose_runtime(model, self._runtime, cache_dir=self._cache_dir)
+        _test(model, runtime)
+        log.info("network loaded", network=model.served.title, runtime=runtime.name)
+        return LoadedNetwork(
+            runtime, batch_size=self._batch_size, models={first.id: model}, encoder=encoder
+        )
+
+
+def _named(encoder: str | None) -> str:
+    return f"the encoder {encoder[:12]}..." if encoder else "no encoder"

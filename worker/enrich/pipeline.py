@@ -1,212 +1,208 @@
-"""What happens to the records of one chunk: resolve, fetch, decode, batch, classify, threshold.
+"""What happens to the records of one chunk: resolve, read or look, answer.
 
-Each chunk in work runs in a thread of its own. The thread decodes while other threads download and
-classify. Where cores are scarce, batches go before decoding and older chunks before younger ones:
-so chunks end one after the other, and while one begins or waits for its last pictures, others use
-the cores.
-
-Three things bound memory: decoders have little of their own, pictures that are not yet decoded
-share a budget of bytes, and a chunk keeps only small pixels.
+What the encoder saw of a record's picture before is read, and goes straight to the heads. Other
+pictures are looked at. What the encoder makes of them is rounded to halfs before any head sees it:
+so a record that is read later gets the same answer, bit for bit.
 """
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
-from common.errors import RecordError, TransientRecordError
-from common.fetch.client import Fetched, FetchRequest, PictureFetcher
-from common.fetch.download import FetchOutcome, UnreadBytes, fetch_all
-from common.fetch.host_limits import HostLimiter
-from common.pictures.decoders import Decoders
-from common.pictures.sources import PictureUrl
-from common.process.cores import cores
+from common.errors import RecordError
 from common.reasons import Reason
+from common.store.embeddings import Seen, Vector
+from common.vision.heads import halved
 from worker import metrics
-from worker.enrich.models import LoadedModel, Probabilities
+from worker.enrich.answers import predictions
+from worker.enrich.batcher import Row
+from worker.enrich.looking import Look, LookedAt, Looker
+from worker.enrich.models import EncoderInStore, ModelsInUse
 from worker.enrich.resolve import RecordResolver, Target
-from worker.enrich.stragglers import StragglerWait, wait_for_all
+from worker.enrich.seen import RecordSeen, SeenPictures
 from worker.ledger.chunks import Lease
-from worker.ledger.finish import ChunkOutcome, RecordPrediction
-
-_NEVER = threading.Event()
-
-
-class MeteredFetcher(PictureFetcher):
-    """Measures each request, failed ones and each redirect included."""
-
-    def step(
-        self, request: FetchRequest, cancelled: threading.Event = _NEVER
-    ) -> Fetched | FetchRequest:
-        """See `PictureFetcher`."""
-        with metrics.timed("fetch"):
-            return super().step(request, cancelled)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Look:
-    """A record, and the one of its pictures that is tried."""
-
-    asked_id: str
-    target: Target
-    number: int = 0
-
-    @property
-    def picture(self) -> PictureUrl:
-        return self.target.pictures[self.number]
-
-    @property
-    def fallback(self) -> "_Look | None":
-        has_more = self.number + 1 < len(self.target.pictures)
-        return replace(self, number=self.number + 1) if has_more else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Seen:
-    """A picture that the model classifies; `pixels` only if the job wants heatmaps."""
-
-    look: _Look
-    probabilities: "Future[Probabilities]"
-    pixels: torch.Tensor | None
+from worker.ledger.finish import ChunkOutcome, NewlySeen
 
 
 class Pipeline:
     """Turns the record IDs of a chunk into outcomes; threads share one."""
 
-    def __init__(
-        self,
-        resolver: RecordResolver,
-        fetcher: PictureFetcher,
-        limiter: HostLimiter,
-        decoders: Decoders,
-        *,
-        connections: int,
-    ) -> None:
-        self._decoders = decoders
+    def __init__(self, resolver: RecordResolver, seen: SeenPictures, looker: Looker) -> None:
         self._resolver = resolver
-        self._fetcher = fetcher
-        self._limiter = limiter
-        self._connections = connections
-        self._unread = UnreadBytes()
+        self._seen = seen
+        self._looker = looker
 
     def run(
-        self, lease: Lease, loaded: LoadedModel, *, on_record: Callable[[], None]
+        self, lease: Lease, models: ModelsInUse, *, on_record: Callable[[], None]
     ) -> ChunkOutcome:
         """Bring each record of the chunk to its outcome.
 
-        `on_record` is called after each picture; an error from it ends the run.
+        `on_record` is called after each picture that is looked at; an error from it ends the run.
+        The network of the models is loaded if there is such a picture.
         """
         with metrics.timed("resolve"):
             targets, errors = self._resolver.resolve(lease.record_ids, picture=lease.picture)
-        looks = [_Look(asked_id=key, target=target) for key, target in targets.items()]
-        seen: list[_Seen] = []
-        while looks:
-            fallbacks: list[_Look] = []
-            for look, result in self._look(looks, loaded, lease):
-                on_record()
-                if isinstance(result, _Seen):
-                    seen.append(result)
-                    continue
-                errors[look.asked_id] = _more_hopeful(errors.get(look.asked_id), result)
-                if look.fallback:
-                    fallbacks.append(look.fallback)
-            looks = fallbacks
-        return _outcome(seen, errors, loaded, on_record)
+        outcome = ChunkOutcome(predictions={each.id: [] for each in models.models})
+        self._read(targets, models, lease, outcome)
+        looks = [
+            Look(asked_id=key, target=target)
+            for key, target in targets.items()
+            if key not in outcome.classified
+        ]
+        if looks:
+            models.network()
+            on_record()  # it may have taken minutes to load
+            looked = self._looker.look_at(looks, models, lease, on_record=on_record)
+            errors |= looked.errors
+            seen = _awaited(looked.pictures, models, lease, errors, on_record)
+            _answer_looks(outcome, seen, models, lease)
+        outcome.errors = {
+            key: error for key, error in errors.items() if key not in outcome.classified
+        }
+        return outcome
 
-    def _look(
-        self, looks: list[_Look], loaded: LoadedModel, lease: Lease
-    ) -> Iterator[tuple[_Look, _Seen | RecordError]]:
-        """Fetch, decode and hand to the model, in no order; a failed picture gives its error."""
-        outcomes = fetch_all(
-            ((look, look.picture.url) for look in looks),
-            fetcher=self._fetcher,
-            limiter=self._limiter,
-            threads=self._connections,
-            unread=self._unread,
-            next_wait=wait_for_all if lease.is_put_off else StragglerWait(len(looks)),
-        )
-        awaited = set(looks)
-        began = time.monotonic()
-        with closing(outcomes):
-            for outcome in outcomes:
-                awaited.remove(outcome.key)
-                seen = self._classify(outcome, loaded, keep_pixels=lease.explain, rank=began)
-                yield outcome.key, seen
-        for look in awaited:
-            yield look, Reason.HOST_SLOW.error("the other hosts delivered long before")
-
-    def _classify(
-        self, outcome: FetchOutcome[_Look], loaded: LoadedModel, *, keep_pixels: bool, rank: float
-    ) -> _Seen | RecordError:
-        if isinstance(outcome.result, RecordError):
-            return outcome.result
-        preprocessing = loaded.model.description.preprocessing
-        try:
-            square = self._decoders.square(
-                outcome.result.content, preprocessing.square, turn=partial(_turn, rank)
-            )
-        except RecordError as error:
-            return error
-        pixels = preprocessing.from_rgb(square.content)
-        probabilities = loaded.batcher.submit(pixels)
-        kept = pixels if keep_pixels else None
-        return _Seen(look=outcome.key, probabilities=probabilities, pixels=kept)
+    def _read(
+        self,
+        targets: Mapping[str, Target],
+        models: ModelsInUse,
+        lease: Lease,
+        outcome: ChunkOutcome,
+    ) -> None:
+        """Answer for the records whose pictures the encoder saw before."""
+        if models.encoder is None or not lease.may_read or not targets:
+            return
+        with metrics.timed("read"):
+            read = self._seen.read(targets, models.encoder, max_age=lease.max_age)
+            outcome.read = len(read.records)
+            _answer(outcome, models, read.records, read.embeddings)
 
 
-@contextmanager
-def _turn(rank: float) -> Iterator[None]:
-    with cores.turn(rank), metrics.timed("decode"):
-        yield
+def _answer(
+    outcome: ChunkOutcome,
+    models: ModelsInUse,
+    records: Sequence[RecordSeen],
+    rows: NDArray[np.floating],
+) -> None:
+    """Add what each model says of records, from the network's rows (n, numbers)."""
+    for each in records:
+        outcome.classified[each.asked_id] = each.record_id
+    for model in models.models:
+        outcome.predictions[model.id] += predictions(model, records, rows)
 
 
-def _more_hopeful(first: RecordError | None, second: RecordError) -> RecordError:
-    """The error that may pass, if one of the two does; else the first."""
-    if first is None:
-        return second
-    passes = isinstance(second, TransientRecordError)
-    return second if passes and not isinstance(first, TransientRecordError) else first
+@dataclass(kw_only=True)
+class _Looked:
+    """Pictures that were looked at, with their records and rows, in one order."""
+
+    pictures: list[LookedAt]
+    records: list[RecordSeen]
+    rows: list[Row]
 
 
-def _outcome(
-    seen: list[_Seen],
+def _answer_looks(
+    outcome: ChunkOutcome, looked: _Looked, models: ModelsInUse, lease: Lease
+) -> None:
+    if not looked.pictures:
+        return
+    _answer(outcome, models, looked.records, np.stack(looked.rows))
+    if models.encoder:
+        outcome.newly_seen = _newly_seen(outcome, looked, models, models.encoder)
+    if lease.explain:
+        written = outcome.enriched_records
+        outcome.pictures = {
+            each.look.picture.url: each.pixels
+            for each in looked.pictures
+            if each.pixels is not None and each.look.target.record_id in written
+        }
+
+
+def _awaited(
+    pictures: Sequence[LookedAt],
+    models: ModelsInUse,
+    lease: Lease,
     errors: dict[str, RecordError],
-    loaded: LoadedModel,
     on_record: Callable[[], None],
-) -> ChunkOutcome:
-    outcome = ChunkOutcome()
-    for each in seen:
+) -> _Looked:
+    """What the network makes of pictures; one that it fails at becomes an error."""
+    looked = _Looked(pictures=[], records=[], rows=[])
+    for each in pictures:
         try:
-            _add(outcome, each, loaded)
+            row = each.row.result()
+            looked.rows.append(_embedding(row) if models.encoder else row)
+            looked.pictures.append(each)
+            looked.records.append(_record_seen(each, lease))
         except RecordError as error:
             errors[each.look.asked_id] = error
         on_record()
-    outcome.errors = {key: error for key, error in errors.items() if key not in outcome.classified}
-    return outcome
+    return looked
 
 
-def _add(outcome: ChunkOutcome, seen: _Seen, loaded: LoadedModel) -> None:
-    found = _predictions(seen.look, loaded, seen.probabilities.result())
-    outcome.classified[seen.look.asked_id] = seen.look.target.record_id
-    outcome.predictions += found
-    if found and seen.pixels is not None:
-        outcome.pictures[seen.look.picture.url] = seen.pixels
+def _embedding(row: Row) -> Vector:
+    """As it is kept; one that was kept before comes as halfs.
+
+    Raises:
+        RecordError: it cannot be kept.
+    """
+    if row.dtype == np.float16:
+        return row.astype(np.float16, copy=False)
+    try:
+        vector: Vector = halved(row[np.newaxis])[0]
+    except ValueError as error:
+        raise Reason.RUNTIME_FAILED.error(str(error)) from error
+    return vector
 
 
-def _predictions(
-    look: _Look, loaded: LoadedModel, probabilities: Probabilities
-) -> list[RecordPrediction]:
-    return [
-        RecordPrediction(
-            record_id=look.target.record_id,
-            concept_uri=found.concept_uri,
-            confidence=found.confidence,
-            source=look.picture.source,
-            image_url=look.picture.url,
+def _record_seen(looked: LookedAt, lease: Lease) -> RecordSeen:
+    look = looked.look
+    return RecordSeen(
+        asked_id=look.asked_id,
+        record_id=look.target.record_id,
+        picture=look.picture,
+        seen_at=lease.claimed_at,
+    )
+
+
+def _newly_seen(
+    outcome: ChunkOutcome, looked: _Looked, models: ModelsInUse, encoder: EncoderInStore
+) -> NewlySeen:
+    pictures: list[Seen] = []
+    vectors: dict[bytes, Vector] = {}
+    for picture, record, row in zip(looked.pictures, looked.records, looked.rows, strict=True):
+        assert picture.sha256 is not None  # whatever an encoder sees has one
+        vectors[picture.sha256] = row.astype(np.float16, copy=False)
+        seen = Seen(
+            record_id=record.record_id,
+            source=record.picture.source,
+            url=record.picture.url,
+            sha256=picture.sha256,
+            seen_at=record.seen_at,
         )
-        for found in loaded.model.predictions(probabilities)
-    ]
+        pictures.append(seen)
+
+    def answer_again(kept: Mapping[bytes, Vector]) -> None:
+        vectors.update(kept)
+        rows = [vectors[picture.sha256 or b""] for picture in looked.pictures]
+        _correct(outcome, models, looked.records, np.stack(rows))
+
+    return NewlySeen(
+        encoder_id=encoder.id, pictures=pictures, vectors=vectors, answer_again=answer_again
+    )
+
+
+def _correct(
+    outcome: ChunkOutcome,
+    models: ModelsInUse,
+    records: Sequence[RecordSeen],
+    rows: NDArray[np.floating],
+) -> None:
+    """Replace what was said of these records; heatmaps stay."""
+    again = {each.record_id for each in records}
+    for model in models.models:
+        said = outcome.predictions[model.id]
+        heatmaps = {(each.record_id, each.concept_uri): each.heatmap for each in said}
+        outcome.predictions[model.id] = [each for each in said if each.record_id not in again] + [
+            replace(each, heatmap=heatmaps.get((each.record_id, each.concept_uri)))
+            for each in predictions(model, records, rows)
+        ]

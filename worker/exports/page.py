@@ -64,7 +64,7 @@ def write_page(sample: Sample, stream: TextIO, *, job: UUID, folder: Path) -> No
     with progress("heatmaps", len(rows)) as report:
         view = {
             "job": job,
-            "model": rows[0].model,
+            "model": ", ".join(sorted({row.model for row in rows})),
             "shown": len(rows),
             "total": sample.total,
             "labels": list(_labels(rows, folder, report)),
@@ -86,7 +86,7 @@ def _card(row: EnrichmentRow, folder: Path, report: ProgressReport) -> Enrichmen
         record_id=row.record_id,
         page=record_page(row.record_id),
         confidence=row.confidence,
-        source=SOURCES[row.picture],
+        source=SOURCES[row.picture] + (f", seen {row.seen:%Y-%m-%d}" if row.seen else ""),
         image=_picture(folder / (row.heatmap or "")),
     )
 

@@ -55,9 +55,10 @@ def _schema(pyarrow: Any, asked: Mapping[str, Any]) -> Any:
         "job": repeated,
         "updated": pyarrow.timestamp("us", tz="UTC"),
         "heatmap": pyarrow.string(),
+        "seen": pyarrow.timestamp("us", tz="UTC"),
     }
     fields = [
-        pyarrow.field(name, types[name], nullable=name == "heatmap")
+        pyarrow.field(name, types[name], nullable=name in ("heatmap", "seen"))
         for name in EnrichmentRow._fields
     ]
     described = json.dumps({name: str(value) for name, value in asked.items()})

@@ -28,7 +28,8 @@ _KEY = re.compile(r"(?<=[?&])(?:wskey|api_?key|utm_campaign)=[^&#]*&?", re.IGNOR
 class EnrichmentRow(NamedTuple):
     """A concept that a model saw in a picture of a record; `image_url` may be published.
 
-    `heatmap`: the path of the heatmap below HEATMAP_DIR, if there is one.
+    `heatmap`: the path of the heatmap below HEATMAP_DIR, if there is one. `seen`: when the picture
+    was looked at, None if that was before the store kept it.
     """
 
     record_id: str
@@ -41,13 +42,14 @@ class EnrichmentRow(NamedTuple):
     job: str
     updated: datetime
     heatmap: str | None
+    seen: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """A job; or a model (all versions, if none is given), a time, or both.
 
-    A job's enrichments are all enrichments of its records by its model, also those that another
+    A job's enrichments are all enrichments of its records by its models, also those that another
     job wrote. `since` is compared with the start of the transaction that last wrote an enrichment,
     in database time.
     """
@@ -65,7 +67,8 @@ class Selection:
 _COLUMNS = """
     SELECT enrichment.record_id, enrichment.concept_uri, concept.label, enrichment.confidence,
            model.name || ' v' || model.version, enrichment.source, enrichment.image_url,
-           CAST(enrichment.job_id AS text), enrichment.updated_at, heatmap.sha256
+           CAST(enrichment.job_id AS text), enrichment.updated_at, heatmap.sha256,
+           enrichment.seen_at
 """
 _FROM = """
     FROM enrichment
@@ -79,7 +82,8 @@ _IN_ORDER = """
 """
 _CONDITIONS = {
     "job": """
-        enrichment.model_id = (SELECT model_id FROM job WHERE id = :job)
+        enrichment.model_id = ANY(ARRAY(
+            SELECT unnest(array_prepend(model_id, also_models)) FROM job WHERE id = :job))
         AND enrichment.record_id IN (
             SELECT coalesce(alias.record_id, asked.id)
             FROM job_chunk CROSS JOIN LATERAL unnest(job_chunk.record_ids) AS asked(id)

@@ -22,7 +22,7 @@ from worker.exports.selection import EnrichmentRow
 Target = Literal["record", "image"]
 COLUMNS = (
     *("record_id", "concept", "label", "confidence"),
-    *("model", "picture", "image_url", "heatmap"),
+    *("model", "picture", "image_url", "heatmap", "seen"),
 )
 ANNOTATIONS_A_PAGE = 100  # if the API refuses one, it refuses the page, and does not say which
 
@@ -86,7 +86,9 @@ def once_a_concept(rows: Iterable[EnrichmentRow]) -> Iterator[EnrichmentRow]:
 def _cells(row: EnrichmentRow) -> tuple[str, ...]:
     confidence = f"{row.confidence:.4f}"
     what = (row.record_id, row.concept, row.label)
-    return (*what, confidence, row.model, row.picture, row.image_url, row.heatmap or "")
+    seen = row.seen.isoformat(timespec="seconds") if row.seen else ""
+    of_picture = (row.picture, row.image_url, row.heatmap or "", seen)
+    return (*what, confidence, row.model, *of_picture)
 
 
 def _annotation(row: EnrichmentRow, target: Target) -> dict[str, object]:

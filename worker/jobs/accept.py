@@ -1,18 +1,19 @@
 """Accepting lists of record IDs: the whole list becomes a job, or nothing does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, select, text
+from sqlalchemy import Connection, Engine, text
 
-from common.errors import ModelError, UsageError
+from common.errors import UsageError
 from common.europeana.record_ids import parse_record_id
 from common.pictures.sources import PictureKinds, usual_picture
 from common.store.bulk import copy_rows
-from common.store.model_names import ModelName
-from common.store.tables import ModelStage, PictureChoice, Priority, PromotedModel
+from common.store.tables import PictureChoice, Priority
+from worker.jobs.models import find_models
 from worker.jobs.names import check_name
 from worker.jobs.records import RecordSelection, submit_selection
 from worker.ledger.chunks import CHUNK_SIZE
@@ -24,30 +25,42 @@ Records = Iterable[str] | RecordSelection
 class JobOptions:
     """How to work on a job; see `worker enqueue --help`.
 
-    `model`: NAME for its newest version, NAME@VERSION, or None for the active model. `picture`:
-    None lets the priority decide (`usual_picture`). `unseen`: leave out records that the model has
-    seen, or will see for another job. `explain`: store a heatmap for each enrichment.
+    `model`: NAME for its newest version, NAME@VERSION, several of them that are on one encoder, or
+    None for the active model. `picture`: None lets the priority decide (`usual_picture`). `unseen`:
+    leave out records that the models have seen, or will see for another job. `explain`: store a
+    heatmap for each enrichment. `look_again`: look at all pictures, also where the encoder saw them
+    before; `max_age`: where it saw them longer ago than that.
 
     Raises:
-        UsageError: submitter or key is empty, too long or no plain text.
+        UsageError: submitter or key is empty, too long or no plain text, or there are both
+            `look_again` and `max_age`.
     """
 
     priority: Priority = Priority.BULK
     picture: PictureChoice | None = None
-    model: str | None = None
+    model: str | Sequence[str] | None = None
     unseen: bool = False
     explain: bool = False
+    look_again: bool = False
+    max_age: timedelta | None = None
     submitter: str | None = None
     idempotency_key: str | None = None
 
     def __post_init__(self) -> None:
         check_name(self.submitter, "submitter")
         check_name(self.idempotency_key, "idempotency key")
+        if self.look_again and self.max_age is not None:
+            raise UsageError("Give either --look-again or --max-age.")
 
     @property
     def looks_at(self) -> PictureChoice:
         """The choice of pictures, made by the user or by the priority."""
         return self.picture or usual_picture(self.priority)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models; none for the active one."""
+        return (self.model,) if isinstance(self.model, str) else tuple(self.model or ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +93,10 @@ _KNOWN = text("""
     FROM job JOIN model ON model.id = job.model_id WHERE idempotency_key = :idempotency_key
 """)
 _CREATE = text("""
-    INSERT INTO job (model_id, priority, picture, explain, submitter, idempotency_key)
-    VALUES (:model_id, :priority, :picture, :explain, :submitter, :idempotency_key)
+    INSERT INTO job (model_id, also_models, priority, picture, explain, look_again, max_age,
+                     submitter, idempotency_key)
+    VALUES (:model_id, :also_models, :priority, :picture, :explain, :look_again, :max_age,
+            :submitter, :idempotency_key)
     ON CONFLICT (idempotency_key) DO NOTHING RETURNING id
 """)
 _SUBMITTED = text("CREATE TEMPORARY TABLE submitted (record_id text) ON COMMIT DROP")
@@ -89,14 +104,16 @@ _COUNT = text("SELECT count(*) FROM submitted")
 # A record without a usable picture was not seen. Records count by their present IDs.
 _FORGET_SEEN = text("""
     WITH seen AS (
-        SELECT DISTINCT coalesce(alias.record_id, asked.id) AS record_id
-        FROM job JOIN job_chunk AS chunk ON chunk.job_id = job.id
+        SELECT coalesce(alias.record_id, asked.id) AS record_id
+        FROM unnest(CAST(:model_ids AS int[])) AS wanted(model_id)
+        JOIN job ON wanted.model_id = ANY(array_prepend(job.model_id, job.also_models))
+        JOIN job_chunk AS chunk ON chunk.job_id = job.id
         CROSS JOIN LATERAL unnest(chunk.record_ids) AS asked(id)
         LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
-        WHERE job.model_id = :model_id
-          AND (chunk.state IN ('done', 'dead') OR job.state IN ('running', 'paused'))
+        WHERE (chunk.state IN ('done', 'dead') OR job.state IN ('running', 'paused'))
           AND NOT EXISTS (SELECT 1 FROM job_failure AS failure
                           WHERE failure.job_id = job.id AND failure.record_id = asked.id)
+        GROUP BY 1 HAVING count(DISTINCT wanted.model_id) = cardinality(CAST(:model_ids AS int[]))
     )
     DELETE FROM submitted WHERE record_id IN (
         SELECT record_id FROM seen UNION ALL
@@ -139,13 +156,15 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
     """
     options = options or JobOptions()
     with engine.begin() as connection:
-        model = _find_model(connection, options.model)
-        asked = {**asdict(options), "picture": options.looks_at, "model_id": model.id}
+        models = find_models(connection, options.models)
+        first, *others = models.ids
+        asked = {**asdict(options), "picture": options.looks_at}
+        asked |= {"model_id": first, "also_models": others}
         job_id = connection.execute(_CREATE, asked).scalar_one_or_none()
         if job_id is None:
             return _known(connection, asked)
         submitted, seen = _submit(
-            connection, records, unseen_by=model.id if options.unseen else None
+            connection, records, unseen_by=models.ids if options.unseen else ()
         )
         connection.execute(_CHUNKS, {"job_id": job_id, "chunk_size": CHUNK_SIZE})
         total: int = connection.execute(_TOTAL, {"job_id": job_id}).scalar_one()
@@ -153,7 +172,7 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
         return Accepted(
             job_id=job_id,
             total=total,
-            pictures=PictureKinds(looks_at=options.looks_at, trained_on=model.picture_source),
+            pictures=models.pictures(options.looks_at),
             duplicates=submitted - seen - total,
             seen=seen,
         )
@@ -163,15 +182,15 @@ def preview(engine: Engine, records: Records, options: JobOptions | None = None)
     """What `enqueue` would do: it reads the whole list and raises the same, but writes nothing."""
     options = options or JobOptions()
     with engine.connect() as connection:  # without a commit
-        model = _find_model(connection, options.model)
+        models = find_models(connection, options.models)
         submitted, seen = _submit(
-            connection, records, unseen_by=model.id if options.unseen else None
+            connection, records, unseen_by=models.ids if options.unseen else ()
         )
         row = connection.execute(_PREVIEW).one()
         _check_not_empty(row.total, seen)
         return Preview(
-            model=ModelName(model.name, model.version).title,
-            pictures=PictureKinds(looks_at=options.looks_at, trained_on=model.picture_source),
+            model=", ".join(models.titles),
+            pictures=models.pictures(options.looks_at),
             total=row.total,
             chunks=-(-row.total // CHUNK_SIZE),
             duplicates=submitted - seen - row.total,
@@ -186,23 +205,8 @@ def _known(connection: Connection, asked: dict[str, Any]) -> Accepted:
     return Accepted(job_id=row.id, total=row.total, pictures=pictures, already_known=True)
 
 
-def _find_model(connection: Connection, name: str | None) -> Row[int, str, int, str | None]:
-    is_active = PromotedModel.stage == ModelStage.ACTIVE
-    condition = is_active if name is None else ModelName.parse(name).condition
-    found = select(
-        PromotedModel.id, PromotedModel.name, PromotedModel.version, PromotedModel.picture_source
-    ).where(condition)
-    newest = found.order_by(PromotedModel.version.desc()).limit(1)
-    model = connection.execute(newest).one_or_none()
-    if model is not None:
-        return model
-    if name is None:
-        raise ModelError("No model is active; promote one: trainer promote EXPERIMENT")
-    raise ModelError(f"There is no model {name}; see: trainer models")
-
-
-def _submit(connection: Connection, records: Records, unseen_by: int | None) -> tuple[int, int]:
-    """Fill the table `submitted`; returns how many IDs came, and how many the model has seen."""
+def _submit(connection: Connection, records: Records, unseen_by: Sequence[int]) -> tuple[int, int]:
+    """Fill the table `submitted`; returns how many IDs came, and how many all models have seen."""
     connection.execute(_SUBMITTED)
     if isinstance(records, RecordSelection):
         submit_selection(connection, records)
@@ -210,9 +214,9 @@ def _submit(connection: Connection, records: Records, unseen_by: int | None) -> 
         rows = ((parse_record_id(each),) for each in records)
         copy_rows(connection, "submitted", ["record_id"], rows)
     submitted: int = connection.execute(_COUNT).scalar_one()
-    if unseen_by is None:
+    if not unseen_by:
         return submitted, 0
-    return submitted, connection.execute(_FORGET_SEEN, {"model_id": unseen_by}).rowcount
+    return submitted, connection.execute(_FORGET_SEEN, {"model_ids": list(unseen_by)}).rowcount
 
 
 def _check_not_empty(total: int, seen: int) -> None:

@@ -22,6 +22,7 @@ SHOWN = 50  # jobs
 class Status:
     """How far a job has come; the three outcomes and `waiting` add up to `total` records.
 
+    `model` names the job's models. `read`: of how many records the encoder's embedding was read.
     `put_off`: the waiting records that failed for a reason that may pass. `rate`: records a second
     in the last RATE_SECONDS, null if too few were settled.
     """
@@ -34,6 +35,7 @@ class Status:
     enriched: int
     below_threshold: int
     failed: int
+    read: int
     put_off: int
     rate: float | None
     failures: dict[str, int]
@@ -44,6 +46,11 @@ class Status:
     def settled(self) -> int:
         """Records that have their outcome."""
         return self.enriched + self.below_threshold + self.failed
+
+    @property
+    def looked_at(self) -> int:
+        """Records whose picture was looked at, and could be seen."""
+        return self.enriched + self.below_threshold - self.read
 
     @property
     def waiting(self) -> int:
@@ -66,6 +73,8 @@ class Status:
             "enriched": self.enriched,
             "below_threshold": self.below_threshold,
             "failed": self.failed,
+            "read": self.read,
+            "looked_at": self.looked_at,
             "waiting": self.waiting,
             "put_off": self.put_off,
             "records_per_second": self.rate,
@@ -85,17 +94,22 @@ RATE_SQL = """
           WHERE job_id = job.id AND settled_at > now() - make_interval(secs => :rate_seconds)
          ) AS lately
 """
+_MODELS = """
+    SELECT string_agg(model.name || ' v' || model.version, ', ' ORDER BY used.place)
+    FROM unnest(array_prepend(job.model_id, job.also_models)) WITH ORDINALITY AS used(id, place)
+    JOIN model ON model.id = used.id
+"""
 _STATUS = text(f"""
     SELECT job.id AS job_id, job.state, job.priority, job.total, job.created_at, job.finished_at,
-           model.name || ' v' || model.version AS model, ({RATE_SQL}) AS rate,
+           ({_MODELS}) AS model, ({RATE_SQL}) AS rate,
            coalesce(sum(chunk.enriched), 0) AS enriched,
            coalesce(sum(chunk.below_threshold), 0) AS below_threshold,
-           coalesce(sum(chunk.failed), 0) AS failed,
+           coalesce(sum(chunk.failed), 0) AS failed, coalesce(sum(chunk.read), 0) AS read,
            coalesce(sum(cardinality(chunk.record_ids)) FILTER (
                WHERE chunk.settled_at IS NULL
                  AND (chunk.retries > 0 OR chunk.waiting_since IS NOT NULL)), 0) AS put_off
-    FROM job JOIN model ON model.id = job.model_id LEFT JOIN job_chunk AS chunk ON job_id = job.id
-    WHERE job.id = :job_id GROUP BY job.id, model.id
+    FROM job LEFT JOIN job_chunk AS chunk ON job_id = job.id
+    WHERE job.id = :job_id GROUP BY job.id
 """)
 _FAILURES = text("""
     SELECT reason, count(*) AS records FROM job_failure WHERE job_id = :job_id
@@ -211,12 +225,11 @@ class JobRow:
 
 _JOBS = text(f"""
     SELECT job.id AS job_id, job.state, job.priority, job.submitter, job.total, job.created_at,
-           now() - job.created_at AS age, model.name || ' v' || model.version AS model,
+           now() - job.created_at AS age, ({_MODELS}) AS model,
            (SELECT coalesce(sum(enriched + below_threshold + failed), 0) FROM job_chunk
             WHERE job_id = job.id) AS settled,
            CASE WHEN job.state = 'running' THEN ({RATE_SQL}) END AS rate
-    FROM job JOIN model ON model.id = job.model_id
-    WHERE job.state = ANY(CAST(:states AS text[]))
+    FROM job WHERE job.state = ANY(CAST(:states AS text[]))
     ORDER BY job.state NOT IN ('running', 'paused'), job.created_at DESC LIMIT :shown
 """)
 

@@ -63,6 +63,7 @@ def _line_printer(console: SafeConsole) -> _Show:
 
 def _line(current: Status) -> str:
     parts = [f"{current.state}: {current.settled:,} of {current.total:,} records", *_pace(current)]
+    parts += [f"{current.read:,} read"] * bool(current.read)
     parts += [f"{records:,} {reason}" for reason, records in current.failures.items()]
     parts += [f"{current.put_off:,} to be tried again"] * bool(current.put_off)
     return ", ".join(parts)
@@ -106,6 +107,8 @@ def _table(current: Status) -> Table:
 
 def _remarks(current: Status, hosts: Sequence[FailingHost]) -> Iterator[str]:
     yield f"model {current.model}, priority {current.priority}"
+    if current.enriched + current.below_threshold:
+        yield f"pictures: {current.read:,} read, {current.looked_at:,} looked at"
     if pace := _pace(current):
         yield ", ".join(pace)
     for host in hosts:

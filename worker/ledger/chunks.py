@@ -18,6 +18,7 @@ writes nothing (fencing, https://martin.kleppmann.com/2016/02/08/how-to-do-distr
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, TextClause, text
@@ -32,17 +33,22 @@ class Lease:
     """One worker's right to one chunk, for as long as the worker renews it.
 
     `retries`: how often its records failed before. `waited_seconds`: how long they have waited for
-    hosts that were unavailable. `explain`: whether the job wants heatmaps.
+    hosts that were unavailable. `explain`: whether the job wants heatmaps. `model_ids`: models on
+    one encoder, or one model. `look_again`, `max_age`: which pictures that were seen are looked at
+    nevertheless. `claimed_at`: database time.
     """
 
     job_id: UUID
     number: int
     token: int
     retries: int
-    model_id: int
+    model_ids: tuple[int, ...]
     picture: PictureChoice
     record_ids: tuple[str, ...]
+    claimed_at: datetime
     explain: bool = False
+    look_again: bool = False
+    max_age: timedelta | None = None
     waited_seconds: float = 0.0
     attempt: int = 1
 
@@ -50,6 +56,11 @@ class Lease:
     def is_put_off(self) -> bool:
         """Whether its records were put off before, for a reason that may pass."""
         return self.retries > 0 or self.waited_seconds > 0
+
+    @property
+    def may_read(self) -> bool:
+        """Whether a picture that the encoder saw before needs no look; heatmaps need pixels."""
+        return not (self.look_again or self.explain)
 
     @property
     def is_suspect(self) -> bool:
@@ -69,7 +80,8 @@ _TAKE = """
 _TAKEN = """
     RETURNING chunk.job_id, chunk.number, chunk.token, chunk.attempt, chunk.retries,
               chunk.record_ids,
-              job.model_id, job.picture, job.explain,
+              array_prepend(job.model_id, job.also_models) AS model_ids, job.picture, job.explain,
+              job.look_again, job.max_age, now() AS claimed_at,
               CAST(coalesce(extract(epoch FROM now() - chunk.waiting_since), 0) AS float8)
                   AS waited_seconds
 """
@@ -119,8 +131,8 @@ def _claim(engine: Engine, statement: TextClause, asked: Mapping[str, object]) -
         row = connection.execute(statement, asked).mappings().one_or_none()
     if row is None:
         return None
-    picture, record_ids = PictureChoice(row["picture"]), tuple(row["record_ids"])
-    return Lease(**{**row, "picture": picture, "record_ids": record_ids})
+    arrays = {name: tuple(row[name]) for name in ("record_ids", "model_ids")}
+    return Lease(**{**row, **arrays, "picture": PictureChoice(row["picture"])})
 
 
 _RENEW = text("""
@@ -184,7 +196,8 @@ def lock(connection: Connection, lease: Lease) -> None:
 _SETTLE = text("""
     UPDATE job_chunk
     SET state = 'done', lease_until = '-infinity', settled_at = now(), record_ids = :record_ids,
-        enriched = :enriched, below_threshold = :below_threshold, failed = :failed
+        enriched = :enriched, below_threshold = :below_threshold, failed = :failed,
+        read = :read
     WHERE job_id = :job_id AND number = :number
 """)
 
@@ -197,6 +210,7 @@ def settle(
     enriched: int,
     below_threshold: int,
     failed: int,
+    read: int,
 ) -> None:
     """Close a locked chunk; `record_ids` are the records that have their outcome."""
     outcome = {
@@ -204,6 +218,7 @@ def settle(
         "enriched": enriched,
         "below_threshold": below_threshold,
         "failed": failed,
+        "read": read,
     }
     connection.execute(_SETTLE, {**_key(lease), **outcome})
 

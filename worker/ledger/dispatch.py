@@ -13,12 +13,12 @@ mostly waits. The waiting room works on them in threads of its own: there they t
 fresh chunks and hold up no other job.
 
 Every worker runs a dispatcher. An advisory lock lets one of them choose at a time. The sweep is
-part of the same transaction: it finds chunks whose lease ran out because their worker died, hung
-or failed. Such a chunk is tried MAX_ATTEMPTS times and then split into smaller chunks. A record
-that is alone in its chunk and still ends its workers is given up. So a record that kills or hangs
-workers delays its neighbours, but they keep their outcomes.
+part of the same transaction: it finds chunks whose worker died, hung or failed. Such a chunk is
+tried MAX_ATTEMPTS times and then split into smaller chunks. A record that is alone in its chunk and
+still ends its workers is given up. So its neighbours are delayed, but they keep their outcomes.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -76,6 +76,7 @@ _BURY = text("""
            'the worker failed or was lost ' || attempt || ' times with this record alone'
     FROM buried
 """)
+LEAST_PAUSE = 0.1  # seconds between two choices; a chunk that is read may take less
 SPARE_HINTS = 8  # hints of one priority, in addition to two for each chunk in work
 BULK_SHARE = 4  # while urgent chunks wait, one in 4 chunks in work may be a bulk chunk
 log = structlog.get_logger()
@@ -219,7 +220,7 @@ def _choose(
 
 
 class Dispatcher(PeriodicThread):
-    """Chooses chunks and sends hints to them, every `interval` seconds."""
+    """Chooses chunks and sends hints to them, every `interval` seconds, and when it is woken."""
 
     def __init__(
         self,
@@ -236,7 +237,8 @@ class Dispatcher(PeriodicThread):
         self.held_up_by: LockHolder | None = None
 
     def run_once(self) -> None:
-        """Choose, and send the hints after the transaction that chose them."""
+        """Choose, and send the hints after that transaction."""
+        self.stopping.wait(LEAST_PAUSE - (time.monotonic() - self._ended_at))
         hints, holder = [], None
         with self._engine.begin() as connection:
             if dispatch_lock.take(connection):
@@ -258,10 +260,8 @@ class Dispatcher(PeriodicThread):
 
 
 class WaitingRoom(PeriodicThread):
-    """Works on put-off chunks that are due, each in a thread, at most `places` at a time.
-
-    Every worker asks Postgres for them every `interval` seconds.
-    """
+    """Asks for put-off chunks that are due every `interval` seconds, and works on `places` of them
+    at a time, each in a thread."""
 
     def __init__(
         self,

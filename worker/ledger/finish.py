@@ -5,34 +5,26 @@ one of its tries. A record whose host was not asked, because the host had failed
 not failed itself: it waits, each time as long as it has waited so far, and is given up after
 MAX_WAIT in all. A record whose host was too slow for its chunk moves at once to a chunk of slow
 records; after that it waits in the same way.
-
-Enrichments are compared with what the model said of the same records before, and only the
-difference is written. Most records are new to the model: COPY writes their rows in half the time of
-INSERT ... ON CONFLICT. Existing rows are read and locked in the order of their key, so that
-transactions over the same records wait for each other and do not deadlock. Rows that say the same
-stay untouched, with their job and their time. The others are then found by their place (ctid),
-which the lock keeps: Postgres knows too little of a new model's rows to plan a join with them.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING
 
-from psycopg2.errors import UniqueViolation
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from common.errors import RecordError, TransientRecordError
 from common.reasons import Reason
-from common.store.bulk import copy_rows, upsert
-from common.store.tables import Enrichment, Heatmap, JobFailure, PictureSource
+from common.store.bulk import upsert
+from common.store.embeddings import Seen, Vector, is_kept_meanwhile, keep_vectors, save_seen
+from common.store.tables import Heatmap, JobFailure
 from worker import metrics
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease
+from worker.ledger.enrichments import RecordPrediction, is_collision, replace_enrichments
 
 if TYPE_CHECKING:
     import torch
@@ -44,32 +36,39 @@ COLLISIONS = 3  # with other jobs' chunks, in a row; after one more the chunk is
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordPrediction:
-    """A concept seen in a picture of a record, above the model's threshold for the concept.
+class NewlySeen:
+    """What an encoder saw in a chunk: which pictures, and their embeddings by their sha256.
 
-    `heatmap` is the SHA-256 of a file that shows where (`worker/enrich/heatmap_files`).
+    `answer_again` corrects the predictions of a chunk where other embeddings of its pictures were
+    kept meanwhile: so that a job that reads them says the same.
     """
 
-    record_id: str
-    concept_uri: str
-    confidence: float
-    source: PictureSource
-    image_url: str
-    heatmap: str | None = None
+    encoder_id: int
+    pictures: list[Seen]
+    vectors: dict[bytes, Vector]
+    answer_again: Callable[[Mapping[bytes, Vector]], None]
 
 
 @dataclass
 class ChunkOutcome:
     """What each record of a chunk came to, under the ID that it was enqueued with.
 
-    `classified` maps that ID to the record's present ID, which `predictions` have. `pictures` maps
-    image URLs to the classified pixels, for predictions that are to be explained.
+    `classified` maps that ID to the record's present ID, which `predictions` have; these are by the
+    number of the model. `read` of the classified records needed no look. `pictures` maps image URLs
+    to the classified pixels, for predictions that are to be explained.
     """
 
     classified: dict[str, str] = field(default_factory=dict)
-    predictions: list[RecordPrediction] = field(default_factory=list)
+    predictions: dict[int, list[RecordPrediction]] = field(default_factory=dict)
     errors: dict[str, RecordError] = field(default_factory=dict)
     pictures: "dict[str, torch.Tensor]" = field(default_factory=dict)
+    read: int = 0
+    newly_seen: NewlySeen | None = None
+
+    @property
+    def enriched_records(self) -> set[str]:
+        """The present IDs of records of which any model says something."""
+        return {each.record_id for said in self.predictions.values() for each in said}
 
 
 @dataclass(frozen=True, order=True)
@@ -135,12 +134,23 @@ def finish(
     Raises:
         LeaseLostError: another worker has the chunk; nothing is written.
     """
-    verdict = _judge(lease, outcome, retry_delays)
-    job_finished = _write_despite_collisions(engine, lease, outcome, verdict)
+    collisions = 0
+    while True:
+        verdict = _judge(lease, outcome, retry_delays)
+        try:
+            job_finished = _write(engine, lease, outcome, verdict)
+            break
+        except _KeptOtherwiseError as error:
+            error.newly_seen.answer_again(error.vectors)
+        except IntegrityError as error:  # another chunk wrote the same new rows meanwhile
+            collisions += 1
+            if collisions > COLLISIONS or not (is_collision(error) or is_kept_meanwhile(error)):
+                raise
     metrics.count_records(
         enriched=verdict.enriched,
         below_threshold=verdict.below_threshold,
         put_off=len(outcome.errors) - len(verdict.final),
+        read=outcome.read,
         errors=outcome.errors,
     )
     return job_finished
@@ -149,7 +159,7 @@ def finish(
 def _judge(lease: Lease, outcome: ChunkOutcome, retry_delays: Sequence[float]) -> _Verdict:
     later = by_delay(outcome.errors, lease, retry_delays)
     put_off = {record_id for record_ids in later.values() for record_id in record_ids}
-    predicted = {each.record_id for each in outcome.predictions}
+    predicted = outcome.enriched_records
     enriched = sum(current in predicted for current in outcome.classified.values())
     return _Verdict(
         later=later,
@@ -160,30 +170,21 @@ def _judge(lease: Lease, outcome: ChunkOutcome, retry_delays: Sequence[float]) -
     )
 
 
-def _write_despite_collisions(
-    engine: Engine, lease: Lease, outcome: ChunkOutcome, verdict: _Verdict
-) -> bool:
-    """Write again if another job's chunk wrote the same new enrichments meanwhile."""
-    for _ in range(COLLISIONS):
-        try:
-            return _write(engine, lease, outcome, verdict)
-        except IntegrityError as error:
-            if not is_collision(error):
-                raise
-    return _write(engine, lease, outcome, verdict)
+class _KeptOtherwiseError(Exception):
+    """Others have kept these embeddings of the chunk's pictures, which differ from its own."""
+
+    def __init__(self, newly_seen: NewlySeen, vectors: Mapping[bytes, Vector]) -> None:
+        super().__init__(len(vectors))
+        self.newly_seen = newly_seen
+        self.vectors = vectors
 
 
 def _write(engine: Engine, lease: Lease, outcome: ChunkOutcome, verdict: _Verdict) -> bool:
     with engine.begin() as connection:
         chunks.lock(connection, lease)
-        replace_enrichments(
-            connection,
-            model_id=lease.model_id,
-            job_id=lease.job_id,
-            record_ids=list(outcome.classified.values()),
-            predictions=outcome.predictions,
-        )
-        _write_heatmaps(connection, lease, outcome)
+        if outcome.newly_seen:
+            _keep(connection, outcome.newly_seen)
+        _write_predictions(connection, lease, outcome)
         _write_failures(connection, lease, verdict.final)
         for delay, record_ids in verdict.later.items():
             chunks.put_off(
@@ -196,86 +197,39 @@ def _write(engine: Engine, lease: Lease, outcome: ChunkOutcome, verdict: _Verdic
             enriched=verdict.enriched,
             below_threshold=verdict.below_threshold,
             failed=len(verdict.final),
+            read=outcome.read,
         )
         return chunks.complete_job(connection, lease.job_id)
 
 
-_COLUMNS = ("record_id", "concept_uri", "confidence", "source", "image_url", "model_id", "job_id")
-_KEY = attrgetter(*_COLUMNS[:2])
-_FINDING = attrgetter(*_COLUMNS[2:5])
-_PREDICTED = attrgetter(*_COLUMNS[:5])
-
-_THERE = text("""
-    SELECT record_id, concept_uri, confidence, source, image_url, ctid FROM enrichment
-    WHERE model_id = :model_id AND record_id = ANY(CAST(:record_ids AS text[]))
-    ORDER BY record_id, concept_uri FOR UPDATE
-""")
-_FORGET = text("DELETE FROM enrichment WHERE ctid = ANY(CAST(:places AS tid[]))")
-_CHANGE = text("""
-    UPDATE enrichment
-    SET confidence = said.confidence, source = said.source, image_url = said.image_url,
-        job_id = :job_id, updated_at = now()
-    FROM unnest(CAST(:places AS tid[]), CAST(:confidences AS float8[]), CAST(:sources AS text[]),
-                CAST(:image_urls AS text[])) AS said(place, confidence, source, image_url)
-    WHERE enrichment.ctid = said.place
-""")
+def _keep(connection: Connection, newly_seen: NewlySeen) -> None:
+    other = keep_vectors(connection, newly_seen.encoder_id, newly_seen.vectors)
+    if other:
+        raise _KeptOtherwiseError(newly_seen, other)
+    save_seen(connection, newly_seen.pictures)
 
 
-def replace_enrichments(
-    connection: Connection,
-    *,
-    model_id: int,
-    job_id: UUID,
-    record_ids: Sequence[str],
-    predictions: Iterable[RecordPrediction],
+def _write_predictions(connection: Connection, lease: Lease, outcome: ChunkOutcome) -> None:
+    """Model by model in the order of their numbers, so that transactions do not deadlock."""
+    record_ids = list(outcome.classified.values())
+    for model_id in sorted(lease.model_ids):
+        said = outcome.predictions.get(model_id, [])
+        replace_enrichments(
+            connection,
+            model_id=model_id,
+            job_id=lease.job_id,
+            record_ids=record_ids,
+            predictions=said,
+        )
+        _write_heatmaps(connection, model_id, said)
+
+
+def _write_heatmaps(
+    connection: Connection, model_id: int, said: Sequence[RecordPrediction]
 ) -> None:
-    """Make these predictions the model's only enrichments of these records.
-
-    Raises:
-        IntegrityError: a record or concept is not in the store, or another transaction wrote one
-            of the rows meanwhile (`is_collision`). The transaction must then be repeated.
-    """
-    said = {_KEY(each): each for each in predictions}
-    asked = {"model_id": model_id, "record_ids": list(record_ids)}
-    there = {row[:2]: row[2:] for row in connection.execute(_THERE, asked)}
-    gone: list[str] = []
-    changed: dict[str, RecordPrediction] = {}
-    for key, (*finding, place) in there.items():
-        if key not in said:
-            gone.append(place)
-        elif finding != [*_FINDING(said[key])]:
-            changed[place] = said[key]
-    if gone:
-        connection.execute(_FORGET, {"places": gone})
-    if changed:
-        connection.execute(_CHANGE, {"job_id": job_id, **_arrays(changed)})
-    if new := sorted(said.keys() - there.keys()):
-        found_by = (model_id, str(job_id))
-        rows = (_PREDICTED(said[key]) + found_by for key in new)
-        copy_rows(connection, Enrichment.__tablename__, _COLUMNS, rows)
-
-
-def _arrays(changed: Mapping[str, RecordPrediction]) -> dict[str, list[Any]]:
-    confidences, sources, image_urls = zip(*map(_FINDING, changed.values()), strict=True)
-    return {
-        "places": list(changed),
-        "confidences": list(confidences),
-        "sources": list(sources),
-        "image_urls": list(image_urls),
-    }
-
-
-def is_collision(error: IntegrityError) -> bool:
-    """Whether another transaction wrote the same enrichment first."""
-    return isinstance(error.orig, UniqueViolation) and (
-        error.orig.diag.constraint_name == Enrichment.__table__.primary_key.name
-    )
-
-
-def _write_heatmaps(connection: Connection, lease: Lease, outcome: ChunkOutcome) -> None:
     rows = [
-        (each.record_id, each.concept_uri, lease.model_id, each.image_url, each.heatmap)
-        for each in outcome.predictions
+        (each.record_id, each.concept_uri, model_id, each.image_url, each.heatmap)
+        for each in said
         if each.heatmap
     ]
     if rows:

@@ -12,6 +12,7 @@ import structlog
 import torch
 from celery import Celery
 from sqlalchemy import Engine
+from threadpoolctl import threadpool_limits
 
 from common.broker import check_broker, work
 from common.messages import put_aside
@@ -39,6 +40,9 @@ def run_worker() -> int:
     """
     switch_threads_often()
     torch.set_num_threads(1)  # of each thread that computes: there are as many threads as cores
+    threadpool_limits(
+        1, user_api="blas"
+    )  # numpy's threads wait busily: reading took three times the processor
     settings = WorkerSettings.read()
     engine = open_store(connections=settings.store_connections)
     app = create_app(settings)
@@ -73,6 +77,7 @@ def _periodic_threads(
         interval=settings.worker_dispatch_seconds,
         hint_seconds=settings.worker_hint_seconds,
     )
+    service.on_done = dispatcher.wake
     waiting_room = WaitingRoom(
         service.claim_put_off,
         service.work_on,

@@ -19,9 +19,11 @@ from common.pictures.sources import PictureKinds
 from common.process.database_trouble import is_there, trouble
 from common.process.periodic import PeriodicThread
 from worker import metrics
-from worker.enrich.models import LoadedModel, ModelPool
-from worker.enrich.pipeline import MeteredFetcher, Pipeline
+from worker.enrich.looking import Looker, MeteredFetcher
+from worker.enrich.models import ModelPool, ModelsInUse
+from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver
+from worker.enrich.seen import SeenPictures
 from worker.ledger import chunks, finish
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.finish import ChunkOutcome
@@ -47,6 +49,7 @@ class EnrichmentService:
         self._engine = engine
         self._settings = settings
         self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self.on_done: Callable[[], None] = lambda: None  # is called after each chunk
         self._warned_jobs: set[UUID] = set()
         self._suspect_in_work = threading.Lock()
         self._exits = ExitStack()
@@ -69,13 +72,16 @@ class EnrichmentService:
     def _open_pipeline(self) -> Pipeline:
         settings, opened = self._settings, self._exits.enter_context
         api = opened(EuropeanaApi(settings, longest_quota_wait=LONGEST_QUOTA_WAIT))
-        return Pipeline(
-            RecordResolver(self._engine, api, api_url=settings.europeana_api_url),
+        seen = SeenPictures(self._engine)
+        looker = Looker(
             opened(MeteredFetcher.from_settings(settings)),
             self._shares,
             opened(Decoders()),
+            seen,
             connections=settings.worker_connections,
         )
+        resolver = RecordResolver(self._engine, api, api_url=settings.europeana_api_url)
+        return Pipeline(resolver, seen, looker)
 
     def close(self) -> None:
         """End all threads and connections; no chunk may be in work."""
@@ -167,28 +173,30 @@ class EnrichmentService:
             if held.lost or self._drain.dropping.is_set():
                 raise DrainingError
 
-        with self._models.use(lease.model_id) as loaded:
+        with self._models.use(*lease.model_ids) as models:
             on_record()
-            self._warn_of_other_pictures(lease, loaded)
-            outcome = self._pipeline.run(lease, loaded, on_record=on_record)
-            if lease.explain:
-                self._explain(outcome, loaded, on_record)
+            self._warn_of_other_pictures(lease, models)
+            outcome = self._pipeline.run(lease, models, on_record=on_record)
+            if lease.explain and outcome.pictures:
+                self._explain(outcome, models, on_record)
         with metrics.timed("write"):
             job_finished = finish.finish(
                 self._engine, lease, outcome, retry_delays=self._settings.retry_delays
             )
         metrics.CHUNKS.labels("done").inc()
+        self.on_done()
         log.info(
             "chunk done",
             classified=len(outcome.classified),
+            read=outcome.read,
             not_classified=len(outcome.errors),
-            runtime=loaded.runtime,
+            runtime=models.runtime,
         )
         if job_finished:
             log.info("job done")
 
     def _explain(
-        self, outcome: ChunkOutcome, loaded: LoadedModel, on_record: Callable[[], None]
+        self, outcome: ChunkOutcome, models: ModelsInUse, on_record: Callable[[], None]
     ) -> None:
         try:
             from worker.enrich.explain import explain  # an extra, and slow to load
@@ -196,18 +204,23 @@ class EnrichmentService:
             raise UsageError(
                 f"Heatmaps need {error.name}: pip install '.[worker,explain]'."
             ) from error
-        explain(outcome, loaded.model, self._settings.heatmap_dir, on_record=on_record)
+        network = models.network()
+        complete = {each.id: network.model(each) for each in models.models}
+        explain(outcome, complete, self._settings.heatmap_dir, on_record=on_record)
 
-    def _warn_of_other_pictures(self, lease: Lease, loaded: LoadedModel) -> None:
+    def _warn_of_other_pictures(self, lease: Lease, models: ModelsInUse) -> None:
         """Log, once a job, that the accuracy may be lower than at promotion."""
-        trained_on = loaded.model.description.picture_source
-        pictures = PictureKinds(looks_at=lease.picture, trained_on=trained_on)
-        if lease.job_id in self._warned_jobs or not pictures.differ:
+        if lease.job_id in self._warned_jobs:
+            return
+        sources = [each.description.picture_source for each in models.models]
+        pictures = [PictureKinds(looks_at=lease.picture, trained_on=each) for each in sources]
+        trained_on = [each.trained_on for each in pictures if each.differ]
+        if not trained_on:
             return
         self._warned_jobs.add(lease.job_id)
         log.warning(
             "the model was trained on other pictures than the job looks at",
-            trained_on=trained_on,
+            trained_on=trained_on[0],
             looks_at=lease.picture,
         )
 

@@ -5,12 +5,13 @@ not end the worker, and is not delivered again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import structlog
 from celery import Celery, Task
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
@@ -22,6 +23,8 @@ from common.process.settings import BrokerSettings
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
 from worker.jobs import JobOptions
+from worker.jobs.ages import parse_age
+from worker.jobs.models import MOST_MODELS
 from worker.jobs.names import MAX_NAME
 from worker.jobs.records import RejectedLines
 from worker.ledger.dispatch import Hint
@@ -54,6 +57,12 @@ def create_app(settings: BrokerSettings) -> Celery:
     return app
 
 
+def _age(value: object) -> timedelta:
+    if not isinstance(value, str):
+        raise ValueError("is no text such as 30d or 12h")  # noqa: TRY004 - pydantic wants this one
+    return parse_age(value)
+
+
 class Submission(BaseModel):
     """A message from another system: record IDs in any accepted form, and options of the job."""
 
@@ -65,6 +74,9 @@ class Submission(BaseModel):
     priority: Annotated[Priority, FROM_TEXT] = Priority.BULK
     picture: Annotated[PictureChoice, FROM_TEXT] | None = None
     explain: bool = False
+    model: Name | Annotated[list[Name], Field(min_length=1, max_length=MOST_MODELS)] | None = None
+    look_again: bool = False
+    max_age: Annotated[timedelta, BeforeValidator(_age)] | None = None
 
 
 class _ChunkName(BaseModel):

@@ -106,6 +106,11 @@ def partition_of(encoder_id: int) -> str:
     return f"embedding_{encoder_id:d}"
 
 
+def index_of(encoder_id: int) -> str:
+    """The index for similar pictures, if it was made (`worker/embeddings/indexing.py`)."""
+    return f"ix_{partition_of(encoder_id)}_alike"
+
+
 def add_partition(connection: Connection, encoder_id: int, dimension: int) -> None:
     """Make the table of an encoder's embeddings."""
     name = partition_of(encoder_id)

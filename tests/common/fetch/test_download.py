@@ -61,6 +61,41 @@ def test_items_are_read_no_further_ahead_than_the_window(serve, fetcher):
     assert 100 < next(read) <= 121
 
 
+def test_who_wants_a_handful_gets_what_has_come_and_never_waits_for_more(serve, fetcher):
+    go_on = threading.Event()
+
+    def answer(request, connection) -> None:
+        if request.target.endswith("late.jpg"):
+            go_on.wait(30)
+        connection.sendall(response(JPEG))
+
+    server = serve(answer)
+    items = [(number, server.url(f"/{number}.jpg")) for number in range(40)]
+    handfuls: list[list[object]] = []
+    taken: list[object] = []
+
+    def arrived(outcomes) -> None:
+        assert [key for told in handfuls for key in told] == taken  # all of them were handed out
+        handfuls.append([outcome.key for outcome in outcomes])
+
+    found = fetch_all(
+        [*items, ("late", server.url("/late.jpg"))],
+        fetcher=fetcher,
+        limiter=LocalHostLimiter(FAST),
+        threads=4,
+        arrived=arrived,
+    )
+    with closing_generator(found) as outcomes:
+        for outcome in itertools.islice(outcomes, 40):
+            taken.append(outcome.key)
+            time.sleep(0.01)
+        go_on.set()
+        taken += [outcome.key for outcome in outcomes]
+    assert sorted(map(str, taken)) == sorted(map(str, [*range(40), "late"]))
+    assert 1 < max(map(len, handfuls)) <= download.HANDFUL
+    assert handfuls[-1] == ["late"]
+
+
 def test_pictures_that_nobody_takes_hold_up_new_requests(serve, fetcher, monkeypatch):
     monkeypatch.setattr(download, "LEAST_BYTES", 1)
     server = serve(answering(response(JPEG)))

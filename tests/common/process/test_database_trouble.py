@@ -43,6 +43,20 @@ def test_a_database_that_refuses_to_wait_is_there(
     assert last_words(error).endswith(to_do)
 
 
+def test_a_full_disk_is_called_so_and_waited_for_as_if_the_database_were_away(
+    database_url: str,
+) -> None:
+    full = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END $$"
+    with psycopg2.connect(database_url.replace("+psycopg2", "")) as connection:
+        with pytest.raises(psycopg2.OperationalError) as caught:
+            connection.cursor().execute(full)
+        connection.rollback()
+    error = OperationalError("", None, caught.value)
+    assert not is_there(error)
+    assert trouble(error) == "the disk of the database is full"
+    assert last_words(error).endswith("make room, and run the same command again.")
+
+
 def test_a_database_that_cannot_be_reached_is_away(services: Services) -> None:
     with pytest.raises(psycopg2.OperationalError) as caught:
         psycopg2.connect("host=127.0.0.1 port=1 dbname=nowhere")

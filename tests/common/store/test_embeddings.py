@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Engine, insert, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from common.store.embeddings import (
+    PlaceAsked,
     Seen,
     is_kept_meanwhile,
     keep_vectors,
     kept_vectors,
+    read_pictures,
     save_seen,
     seen_pictures,
 )
@@ -62,8 +64,11 @@ def test_what_is_kept_comes_back_bit_for_bit(engine: Engine) -> None:
 def test_what_is_kept_of_a_picture_stays(engine: Engine) -> None:
     (picture, first), (other, second) = vectors(2).items()
     with engine.begin() as connection:
-        keep_vectors(connection, 1, {picture: first})
-        keep_vectors(connection, 1, {picture: second, other: second})
+        assert keep_vectors(connection, 1, {picture: first}) == {}
+        assert keep_vectors(connection, 1, {picture: first}) == {}
+        different = keep_vectors(connection, 1, {picture: second, other: second})
+        assert different.keys() == {picture}
+        assert np.array_equal(different[picture], first)
         found = kept_vectors(connection, 1, [picture, other])
     assert np.array_equal(found[picture], first)
     assert np.array_equal(found[other], second)
@@ -145,3 +150,47 @@ def test_embeddings_of_an_encoder_go_at_once(engine: Engine) -> None:
         keep_vectors(connection, 1, vectors(3))
         drop_partition(connection, 1)
         assert connection.execute(text("SELECT count(*) FROM embedding")).scalar() == 0
+
+
+def test_many_are_read_by_record_source_and_address(engine: Engine) -> None:
+    (old, _), (new, vector) = vectors(2).items()
+    asked = [
+        PlaceAsked(record_id=record_id, source=source, url=url)
+        for record_id in ("/1/a", "/1/b", "/1/c")
+        for source in PictureSource
+        for url in ("http://x.org/a.jpg", "http://x.org/new.jpg")
+    ]
+    with engine.begin() as connection:
+        keep_vectors(connection, 1, vectors(2))
+        save_seen(connection, [seen("/1/a", old), seen("/1/b", b"?" * 32)])
+        save_seen(connection, [seen("/1/a", new, url="http://x.org/new.jpg")])
+        found = read_pictures(connection, 1, asked, dimension=DIMENSION)
+        assert not read_pictures(connection, 1, [], dimension=DIMENSION).places
+    assert [asked[place] for place in found.places] == [
+        PlaceAsked(record_id="/1/a", source=PictureSource.MEDIA, url="http://x.org/new.jpg")
+    ]
+    assert found.seen_at == [NOW]
+    assert found.vectors.tobytes() == vector.tobytes()
+
+
+def test_of_what_was_seen_too_long_ago_nothing_is_read(engine: Engine) -> None:
+    asked = [PlaceAsked(record_id="/1/a", source=PictureSource.MEDIA, url="http://x.org/a.jpg")]
+    since = datetime.now(UTC) - NOW
+    with engine.begin() as connection:
+        keep_vectors(connection, 1, vectors(1))
+        save_seen(connection, [seen("/1/a", next(iter(vectors(1))))])
+        for spare, count in ((timedelta(hours=-1), 0), (timedelta(hours=1), 1)):
+            found = read_pictures(connection, 1, asked, dimension=DIMENSION, max_age=since + spare)
+            assert len(found.places) == len(found.vectors) == count
+
+
+def test_two_transactions_that_see_the_same_place_first_are_a_collision(engine: Engine) -> None:
+    with engine.connect() as first, engine.connect() as second:
+        second.execute(text("SET SESSION default_transaction_isolation = 'repeatable read'"))
+        second.commit()
+        second.execute(text("SELECT 1 FROM encoder"))
+        save_seen(first, [seen("/1/a", b"?" * 32)])
+        first.commit()
+        with pytest.raises(IntegrityError) as collision:
+            save_seen(second, [seen("/1/a", b"?" * 32)])
+    assert is_kept_meanwhile(collision.value)

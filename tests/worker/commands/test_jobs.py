@@ -112,6 +112,8 @@ def test_pictures_of_another_kind_than_the_models_are_warned_about(
         ("enqueue", "--name", "\udcff"),
         ("enqueue", "--data-provider", "a\0"),
         ("enqueue", "--concept", "c" * 4000),
+        ("enqueue", "--unseen", "--max-age", "soon"),
+        ("enqueue", "--unseen", "--max-age", "30d", "--look-again"),
     ],
 )
 def test_what_makes_no_sense_is_wrong_usage(

@@ -1,6 +1,7 @@
 """Heatmaps of a chunk's predictions."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from tests.common.vision.models import MAP, PAINTING, SIZE, model_of
 from worker.enrich import explain as explaining
 from worker.enrich.explain import explain
 from worker.enrich.heatmap_files import relative_path
-from worker.ledger.finish import ChunkOutcome, RecordPrediction
+from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.finish import ChunkOutcome
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def seen(count: int) -> ChunkOutcome:
     pictures = nn.functional.interpolate(drawn, size=SIZE, mode="bilinear").byte()
     predictions = [predicted(number, MAP) for number in range(count)]
     return ChunkOutcome(
-        predictions=[*predictions, predicted(0, PAINTING)],
+        predictions={1: [*predictions, predicted(0, PAINTING)]},
         pictures={url(number): picture for number, picture in enumerate(pictures)},
     )
 
@@ -43,6 +45,7 @@ def predicted(number: int, concept: str) -> RecordPrediction:
         confidence=0.9,
         source="media",
         image_url=url(number),
+        seen_at=datetime(2026, 11, 25, tzinfo=UTC),
     )
 
 
@@ -58,13 +61,13 @@ def test_each_prediction_gets_the_heatmap_of_its_picture_and_concept(
     model: Model, tmp_path: Path
 ) -> None:
     outcome = seen(20)
-    before = list(outcome.predictions)
-    explain(outcome, model, tmp_path / "kept", on_record=ignore)
-    assert [replace(each, heatmap=None) for each in outcome.predictions] == before
-    names = [each.heatmap for each in outcome.predictions]
+    before = list(outcome.predictions[1])
+    explain(outcome, {1: model}, tmp_path / "kept", on_record=ignore)
+    assert [replace(each, heatmap=None) for each in outcome.predictions[1]] == before
+    names = [each.heatmap for each in outcome.predictions[1]]
     assert len(set(names)) == 21
     maker = HeatmapMaker(model.classifiers(), model.description.preprocessing)
-    for each in (outcome.predictions[0], outcome.predictions[-1]):
+    for each in (outcome.predictions[1][0], outcome.predictions[1][-1]):
         picture = outcome.pictures[each.image_url]
         heats = maker.heatmaps(torch.stack([picture, picture]), [0, 1])
         with Image.open(tmp_path / "kept" / relative_path(str(each.heatmap))) as kept:
@@ -80,7 +83,7 @@ def difference(first: Image.Image, second: Image.Image) -> float:
 def test_the_same_chunk_again_leaves_no_other_files(model: Model, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     for _ in range(2):
-        explain(seen(3), model, folder, on_record=ignore)
+        explain(seen(3), {1: model}, folder, on_record=ignore)
     assert len(list(folder.rglob("*.*"))) == 4
 
 
@@ -93,9 +96,9 @@ def test_a_lost_lease_ends_the_work_between_batches(model: Model, tmp_path: Path
 
     outcome = seen(20)
     with pytest.raises(LostError):
-        explain(outcome, model, tmp_path / "kept", on_record=lose)
+        explain(outcome, {1: model}, tmp_path / "kept", on_record=lose)
     assert len(list((tmp_path / "kept").rglob("*.*"))) == explaining.AT_A_TIME
-    assert not any(each.heatmap for each in outcome.predictions)
+    assert not any(each.heatmap for each in outcome.predictions[1])
 
 
 class _Breaking(nn.Sequential):
@@ -112,17 +115,19 @@ class _Breaking(nn.Sequential):
 
 def test_a_device_that_breaks_blames_no_record(model: Model, tmp_path: Path) -> None:
     layers = nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    broken = replace(model, predictor=Predictor([_Breaking(*layers)], model.description))
+    predictor = Predictor([_Breaking(*layers)], model.description)
+    broken = replace(model, served=replace(model.served, network=predictor))
     with pytest.raises(DeviceError, match="illegal memory"):
-        explain(seen(2), broken, tmp_path / "kept", on_record=ignore)
+        explain(seen(2), {1: broken}, tmp_path / "kept", on_record=ignore)
 
 
 def test_a_model_without_places_explains_nothing_and_says_so(model: Model, tmp_path: Path) -> None:
     tiny = replace(model.description, preprocessing=Preprocessing(size=1))
     classifier = nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    without = replace(model, description=tiny, predictor=Predictor([classifier], tiny))
+    served = replace(model.served, network=Predictor([classifier], tiny))
+    without = replace(model, description=tiny, served=served)
     outcome = seen(2)
     with capture_logs() as logs:
-        explain(outcome, without, tmp_path / "kept", on_record=ignore)
+        explain(outcome, {1: without}, tmp_path / "kept", on_record=ignore)
     assert [entry["event"] for entry in logs] == ["no heatmaps"]
-    assert [each.heatmap for each in outcome.predictions] == [None] * 3
+    assert [each.heatmap for each in outcome.predictions[1]] == [None] * 3

@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -18,7 +19,8 @@ from worker.exports.selection import Selection, selected
 from worker.jobs import JobOptions
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, LeaseLostError
-from worker.ledger.finish import ChunkOutcome, RecordPrediction
+from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.finish import ChunkOutcome
 
 MAP, PAINTING = CONCEPTS
 RECORD = "/1/r1"
@@ -35,9 +37,12 @@ def finish(
         confidence=0.9,
         source="media",
         image_url=url,
+        seen_at=datetime(2026, 11, 25, tzinfo=UTC),
         heatmap=heatmap,
     )
-    outcome = ChunkOutcome(classified={RECORD: RECORD}, predictions=[prediction])
+    outcome = ChunkOutcome(
+        classified={RECORD: RECORD}, predictions={lease.model_ids[0]: [prediction]}
+    )
     finishing.finish(engine, lease, outcome, retry_delays=DELAYS)
 
 

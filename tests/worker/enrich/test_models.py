@@ -9,11 +9,15 @@ import torch
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import ModelError
+from common.vision.encoders.encoder import ENCODERS
 from common.vision.model import Model
 from common.vision.runtimes.choice import RuntimeName
 from common.vision.saved_model import load_bundle
 from tests.common.vision.models import SIZE, model_of
-from worker.enrich.models import MAX_LOADED, ModelPool
+from tests.worker.conftest import CONCEPTS
+from tests.worker.on_encoder import add_encoder
+from tests.worker.on_encoder import promote as promote_on
+from worker.enrich.models import MAX_LOADED, ModelPool, ModelsInUse
 from worker.process.settings import WorkerSettings
 
 PICTURES = torch.arange(2 * 3 * SIZE * SIZE, dtype=torch.int64).reshape(2, 3, SIZE, SIZE).byte()
@@ -42,17 +46,22 @@ def insert(connection: Connection, model: Model, version: int) -> int:
     return int(connection.execute(new, {"version": version, "sha256": model.sha256}).scalar_one())
 
 
+def network_model(used: ModelsInUse) -> Model:
+    return used.network().model(used.models[0])
+
+
 def test_a_running_job_keeps_its_model_when_another_is_promoted(
     engine: Engine, pool: ModelPool, tmp_path: Path
 ) -> None:
     first = promote(engine, tmp_path, 1)
     with pool.use(first) as old:
+        network = old.network()
         second = promote(engine, tmp_path, 2, members=2)
         with pool.use(second) as new, pool.use(first) as still_old:
-            assert still_old is old
-            assert len(new.model.description.members) == 2
-            expected = old.model.probabilities(PICTURES[:1])[0]
-            assert old.batcher.submit(PICTURES[0]).result() == pytest.approx(expected, abs=1e-4)
+            assert still_old.network() is network
+            assert len(network_model(new).description.members) == 2
+            expected = network_model(old).probabilities(PICTURES[:1])[0]
+            assert network.batcher.submit(PICTURES[0]).result() == pytest.approx(expected, abs=1e-4)
     pool.close()
 
 
@@ -67,7 +76,7 @@ def test_the_active_model_is_loaded_before_a_chunk_needs_it(
     pool.close()
 
 
-def test_the_longest_unused_model_is_dropped(
+def test_the_longest_unused_network_is_dropped(
     engine: Engine, pool: ModelPool, tmp_path: Path
 ) -> None:
     before = threading.active_count()
@@ -76,10 +85,10 @@ def test_the_longest_unused_model_is_dropped(
     loaded = []
     for model_id in models:
         with pool.use(model_id) as each:
-            loaded.append(each)
+            loaded.append(each.network())
     with pool.use(models[-1]) as last, pool.use(models[0]) as again:
-        assert last is loaded[-1]
-        assert again is not loaded[0]
+        assert last.network() is loaded[-1]
+        assert again.network() is not loaded[0]
     pool.close()
     assert threading.active_count() == before
 
@@ -95,9 +104,48 @@ def test_a_model_that_does_not_say_what_it_said_is_refused(
         return model
 
     monkeypatch.setattr("worker.enrich.models.load_bundle", load_with_other_expectation)
-    with pytest.raises(ModelError, match="fails its self-test"), pool.use(model_id):
+    with pool.use(model_id) as used, pytest.raises(ModelError, match="fails its self-test"):
+        used.network()
+    pool.close()
+
+
+def test_a_model_on_an_encoder_is_loaded_without_it_until_a_picture_is_looked_at(
+    engine: Engine, pool: ModelPool, tmp_path: Path, model_id: int
+) -> None:
+    encoder = add_encoder(engine, tmp_path)
+    thresholds: dict[str, float | None] = dict.fromkeys(CONCEPTS, 0.5)
+    first, second = (
+        promote_on(engine, tmp_path, encoder, name=name, thresholds=thresholds, examples=PICTURES)
+        for name in ("one", "two")
+    )
+    weights = tmp_path / ENCODERS / encoder.identity / encoder.weights.file
+    content = weights.read_bytes()
+    weights.unlink()
+    with pool.use(first, second) as used:
+        assert [each.id for each in used.models] == [first, second]
+        with pytest.raises(ModelError, match="cannot be read"):
+            used.network()
+        weights.write_bytes(content)
+        network = used.network()
+    with pool.use(second) as again:
+        assert again.network() is network
+    pool.close()
+
+
+def test_a_model_is_refused_if_the_store_says_that_it_is_on_another_encoder(
+    engine: Engine, pool: ModelPool, tmp_path: Path, model_id: int
+) -> None:
+    encoder, other = (add_encoder(engine, tmp_path, name=name) for name in ("drawn", "other"))
+    thresholds: dict[str, float | None] = dict.fromkeys(CONCEPTS, 0.5)
+    first = promote_on(engine, tmp_path, encoder, name="one", thresholds=thresholds)
+    second = promote_on(engine, tmp_path, other, name="two", thresholds=thresholds)
+    with pytest.raises(ModelError, match="on different encoders"), pool.use(first, second):
         pass
-    assert not pool.has_model
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE model SET encoder_id = 2 WHERE name = 'one'"))
+    said = f"is on the encoder {encoder.identity[:12]}..., but the store says that it is on"
+    with pytest.raises(ModelError, match=said), ModelPool(engine, tmp_path).use(first):
+        pass
     pool.close()
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -14,7 +15,6 @@ import pytest
 from PIL import Image
 from sqlalchemy import Engine, text
 
-from common.errors import RecordError, TransientRecordError
 from common.europeana.api import EuropeanaApi
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
 from common.pictures.decoders import Decoders
@@ -24,10 +24,12 @@ from common.store.tables import PictureChoice
 from common.vision.runtimes import TorchRuntime
 from tests.common.fetch.servers import Request, answering, encoded, response, serving
 from tests.common.vision.models import MAP, model_of
-from worker.enrich import pipeline as pipeline_module
-from worker.enrich.models import LoadedModel
-from worker.enrich.pipeline import MeteredFetcher, Pipeline, _more_hopeful
+from worker.enrich import looking
+from worker.enrich.looking import Looker, MeteredFetcher
+from worker.enrich.models import LoadedModel, LoadedNetwork, ModelsInUse
+from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver
+from worker.enrich.seen import SeenPictures
 from worker.ledger.chunks import Lease
 
 LEASE = Lease(
@@ -35,12 +37,12 @@ LEASE = Lease(
     number=1,
     token=1,
     retries=0,
-    model_id=1,
+    model_ids=(1,),
     picture=PictureChoice.MEDIA,
     record_ids=("/1/a", "/1/b", "/1/c"),
+    claimed_at=datetime(2026, 11, 25, tzinfo=UTC),
 )
 PATIENCE = 120.0  # seconds
-FINAL, PASSING = RecordError("fetch", "not_found"), TransientRecordError("fetch", "timeout")
 
 
 def picture() -> bytes:
@@ -50,11 +52,19 @@ def picture() -> bytes:
 
 
 @pytest.fixture
-def loaded(tmp_path: Path) -> Iterator[LoadedModel]:
+def models(tmp_path: Path) -> Iterator[ModelsInUse]:
     model = model_of("squeezenet1_1", tmp_path / "model")
-    loaded = LoadedModel(model, TorchRuntime(model.served), batch_size=4)
-    yield loaded
-    loaded.batcher.stop()
+    loaded = LoadedModel(
+        id=1,
+        folder=tmp_path / "model",
+        sha256=model.sha256,
+        description=model.description,
+        heads=None,
+        encoder=None,
+    )
+    network = LoadedNetwork(TorchRuntime(model.served), batch_size=4, models={1: model})
+    yield ModelsInUse([loaded], lambda: network)
+    network.batcher.stop()
 
 
 @pytest.fixture
@@ -68,7 +78,9 @@ def pipeline(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeli
         Decoders(1) as decoders,
     ):
         resolver = RecordResolver(engine, api, api_url=settings.europeana_api_url)
-        yield Pipeline(resolver, fetcher, LocalHostLimiter(limits), decoders, connections=4)
+        seen = SeenPictures(engine)
+        looker = Looker(fetcher, LocalHostLimiter(limits), decoders, seen, connections=4)
+        yield Pipeline(resolver, seen, looker)
 
 
 @pytest.fixture
@@ -88,35 +100,35 @@ def museum(engine: Engine) -> Iterator[None]:
 
 @pytest.mark.usefixtures("museum")
 def test_every_record_is_classified_or_has_its_error(
-    pipeline: Pipeline, loaded: LoadedModel
+    pipeline: Pipeline, models: ModelsInUse
 ) -> None:
     calls: list[None] = []
-    outcome = pipeline.run(LEASE, loaded, on_record=lambda: calls.append(None))
+    outcome = pipeline.run(LEASE, models, on_record=lambda: calls.append(None))
     assert outcome.classified == {"/1/a": "/1/a", "/1/b": "/1/b"}
     assert {key: error.reason for key, error in outcome.errors.items()} == {
         "/1/c": "not_an_image_html"
     }
-    assert {(each.record_id, each.concept_uri) for each in outcome.predictions} == {
+    assert {(each.record_id, each.concept_uri) for each in outcome.predictions[1]} == {
         ("/1/a", MAP),
         ("/1/b", MAP),
     }
     assert outcome.pictures == {}
-    assert len(calls) == 5  # three fetched, two classified
+    assert len(calls) == 6  # the network is there, three fetched, two classified
 
 
 @pytest.mark.usefixtures("museum")
-def test_pixels_are_kept_for_heatmaps_alone(pipeline: Pipeline, loaded: LoadedModel) -> None:
-    outcome = pipeline.run(replace(LEASE, explain=True), loaded, on_record=lambda: None)
-    assert outcome.pictures.keys() == {each.image_url for each in outcome.predictions}
+def test_pixels_are_kept_for_heatmaps_alone(pipeline: Pipeline, models: ModelsInUse) -> None:
+    outcome = pipeline.run(replace(LEASE, explain=True), models, on_record=lambda: None)
+    assert outcome.pictures.keys() == {each.image_url for each in outcome.predictions[1]}
 
 
 @pytest.mark.usefixtures("museum")
-def test_an_error_of_the_callback_ends_the_run(pipeline: Pipeline, loaded: LoadedModel) -> None:
+def test_an_error_of_the_callback_ends_the_run(pipeline: Pipeline, models: ModelsInUse) -> None:
     def drop() -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        pipeline.run(LEASE, loaded, on_record=drop)
+        pipeline.run(LEASE, models, on_record=drop)
 
 
 class _BusyDecoder:
@@ -148,14 +160,14 @@ def large(engine: Engine) -> Iterator[None]:
 
 @pytest.mark.usefixtures("large")
 def test_a_picture_that_waits_for_the_large_decoder_takes_no_core(
-    pipeline: Pipeline, loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, models: ModelsInUse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared, busy = Cores(1), _BusyDecoder()
-    monkeypatch.setattr(pipeline_module, "cores", shared)
-    monkeypatch.setattr(pipeline._decoders, "_large_is_free", busy)
+    monkeypatch.setattr(looking, "cores", shared)
+    monkeypatch.setattr(pipeline._looker._decoders, "_large_is_free", busy)
     lease = replace(LEASE, record_ids=("/1/a",))
     with ThreadPoolExecutor(2) as threads:
-        outcome = threads.submit(pipeline.run, lease, loaded, on_record=lambda: None)
+        outcome = threads.submit(pipeline.run, lease, models, on_record=lambda: None)
         try:
             assert busy.asked.wait(PATIENCE)
             threads.submit(take_turn, shared).result(timeout=10)
@@ -168,18 +180,3 @@ def test_a_picture_that_waits_for_the_large_decoder_takes_no_core(
 def take_turn(shared: Cores) -> None:
     with shared.turn():
         pass
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "kept"),
-    [
-        (None, FINAL, FINAL),
-        (FINAL, FINAL, FINAL),
-        (FINAL, PASSING, PASSING),
-        (PASSING, FINAL, PASSING),
-    ],
-)
-def test_of_two_errors_the_one_that_may_pass_is_kept(
-    first: RecordError | None, second: RecordError, kept: RecordError
-) -> None:
-    assert _more_hopeful(first, second) is kept

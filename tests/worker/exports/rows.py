@@ -18,6 +18,7 @@ ROW = EnrichmentRow(
     job="8f14e45f-ceea-467f-a9f4-6c1d6d1fd2f0",
     updated=datetime(2026, 11, 23, 22, 0, 5, 250, tzinfo=UTC),
     heatmap=None,
+    seen=datetime(2026, 11, 23, 21, 58, tzinfo=UTC),
 )
 
 

@@ -45,6 +45,21 @@ def test_the_rate_is_that_of_the_chunks_since_the_first(engine: Engine, job_id: 
     assert status.as_json()["records_per_second"] == status.rate
 
 
+def test_what_was_read_and_what_was_looked_at_are_counted(engine: Engine, job_id: UUID) -> None:
+    lease = claim(engine, job_id, 1)
+    failed, *classified = lease.record_ids
+    outcome = ChunkOutcome(
+        classified=dict.fromkeys(classified, classified[0]),
+        errors={failed: RecordError("fetch", "not_found")},
+        read=200,
+    )
+    finishing.finish(engine, lease, outcome, retry_delays=DELAYS)
+    status = jobs.status(engine, job_id)
+    assert (status.read, status.looked_at, status.failed) == (200, 55, 1)
+    told = status.as_json()
+    assert (told["read"], told["looked_at"]) == (200, 55)
+
+
 def test_of_one_chunk_there_is_no_rate(engine: Engine, job_id: UUID) -> None:
     finish(engine, claim(engine, job_id, 1))
     assert jobs.status(engine, job_id).rate is None

@@ -7,6 +7,7 @@ counts agree with the rows, and attempts are bounded.
 """
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +32,8 @@ from worker.jobs import accept
 from worker.ledger import chunks, dispatch
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, LeaseLostError
-from worker.ledger.finish import ChunkOutcome, RecordPrediction
+from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.finish import ChunkOutcome
 
 RECORDS_IN_A_CHUNK = 3
 MAX_ATTEMPTS = 2  # of a chunk, so that some are split, and some records buried, in a short story
@@ -132,7 +134,8 @@ class Ledger(RuleBasedStateMachine):
             self.state = "done"
 
     def write(self, lease: Lease, fate_of: dict[str, str]) -> bool:
-        outcome = ChunkOutcome()
+        said: list[RecordPrediction] = []
+        outcome = ChunkOutcome(predictions={lease.model_ids[0]: said})
         for record_id, fate in fate_of.items():
             if fate in PASSING:
                 outcome.errors[record_id] = TransientRecordError("fetch", fate)
@@ -140,7 +143,7 @@ class Ledger(RuleBasedStateMachine):
                 outcome.errors[record_id] = RecordError("fetch", fate)
             else:
                 outcome.classified[record_id] = record_id
-                outcome.predictions += [prediction(record_id)] * (fate == "enriched")
+                said += [prediction(record_id)] * (fate == "enriched")
         return finishing.finish(self.engine, lease, outcome, retry_delays=DELAYS)
 
     def final(self, lease: Lease, fate_of: dict[str, str]) -> dict[str, str]:
@@ -298,6 +301,7 @@ def prediction(record_id: str) -> RecordPrediction:
         confidence=0.5,
         source="media",
         image_url="http://museum.example/1",
+        seen_at=datetime(2026, 11, 25, tzinfo=UTC),
     )
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -120,9 +121,10 @@ def lease(number: int) -> Lease:
         number=number,
         token=1,
         retries=1,
-        model_id=1,
+        model_ids=(1,),
         picture="auto",
         record_ids=("/1/a",),
+        claimed_at=datetime(2026, 11, 25, tzinfo=UTC),
     )
 
 

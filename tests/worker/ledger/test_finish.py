@@ -1,6 +1,7 @@
 """Finishing a chunk: what each record comes to, once and by the worker with the lease."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -19,7 +20,8 @@ from tests.worker.ledger_rows import (
 from worker import jobs
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease, LeaseLostError
-from worker.ledger.finish import MAX_WAIT, ChunkOutcome, RecordPrediction
+from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.finish import MAX_WAIT, ChunkOutcome
 
 MAP = "http://data.europeana.eu/concept/43"
 PAINTING = "http://data.europeana.eu/concept/47"
@@ -61,7 +63,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(engine: Engine, job_id: UUI
     assert fast.token > slow.token
     found = ChunkOutcome(
         classified={slow.record_ids[0]: slow.record_ids[0]},
-        predictions=[prediction(slow.record_ids[0], MAP)],
+        predictions={slow.model_ids[0]: [prediction(slow.record_ids[0], MAP)]},
     )
     with pytest.raises(LeaseLostError):
         finish_with(engine, slow, found)
@@ -77,6 +79,7 @@ def prediction(record_id: str, concept_uri: str, confidence: float = 0.75) -> Re
         confidence=confidence,
         source="media",
         image_url="http://museum.example/1",
+        seen_at=datetime(2026, 11, 25, tzinfo=UTC),
     )
 
 
@@ -85,7 +88,7 @@ def test_every_record_is_counted_under_its_outcome(engine: Engine, job_id: UUID)
     first, second, third, *rest = lease.record_ids
     outcome = ChunkOutcome(
         classified={first: first, **{key: key for key in rest}},
-        predictions=[prediction(first, MAP), prediction(first, PAINTING)],
+        predictions={lease.model_ids[0]: [prediction(first, MAP), prediction(first, PAINTING)]},
         errors={
             second: RecordError("fetch", "not_found"),
             third: TransientRecordError("fetch", "timeout"),
@@ -195,5 +198,5 @@ def test_looking_again_replaces_what_the_model_said_before(engine: Engine, job_i
 
 def with_predictions(lease: Lease, *predictions: RecordPrediction) -> ChunkOutcome:
     outcome = all_below(lease)
-    outcome.predictions = list(predictions)
+    outcome.predictions[lease.model_ids[0]] = list(predictions)
     return outcome

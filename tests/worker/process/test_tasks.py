@@ -1,6 +1,7 @@
 """What other systems may send, and what comes of messages that are not as they should be."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
@@ -27,6 +28,14 @@ HOSTILE: list[dict[str, object]] = [
     {"priority": "highest"},
     {"picture": 3},
     {"explain": "yes"},
+    {"model": ["a"] * 17},
+    {"model": []},
+    {"model": "no name of a model"},
+    {"look_again": "yes"},
+    {"max_age": 30},
+    {"max_age": "a month"},
+    {"max_age": "9" * 400},
+    {"max_age": "30d", "look_again": True},
     {"argument 1": "surplus"},
     {"model_id": 7},
 ]
@@ -48,6 +57,14 @@ def test_a_list_becomes_a_job_once(engine: Engine, model_id: int) -> None:
     for _ in range(2):
         assert accept(engine, GOOD | {"submitter": None, "priority": "urgent"}) == ["info"]
     assert job_totals(engine) == [2]
+
+
+def test_a_message_has_the_options_of_a_job(engine: Engine, model_id: int) -> None:
+    assert accept(engine, GOOD | {"model": ["test@1"], "max_age": "36h"}) == ["info"]
+    assert accept(engine, GOOD | {"idempotency_key": "b", "look_again": True}) == ["info"]
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT max_age, look_again FROM job ORDER BY look_again"))
+        assert [tuple(row) for row in rows] == [(timedelta(hours=36), False), (None, True)]
 
 
 def test_a_hostile_message_is_told_in_the_log_and_forgotten(engine: Engine, model_id: int) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from common.errors import DeviceError, RecordError
 from common.reasons import Reason
-from worker.enrich.models import Batcher
+from worker.enrich.batcher import Batcher
 
 
 class Recording:

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,8 @@ from tests.worker.conftest import CONCEPTS
 from worker import jobs
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, claim
-from worker.ledger.finish import ChunkOutcome, RecordPrediction, is_collision, replace_enrichments
+from worker.ledger.enrichments import RecordPrediction, is_collision, replace_enrichments
+from worker.ledger.finish import ChunkOutcome
 
 MAP, PAINTING = CONCEPTS
 FIRST, SECOND = "/1/r1", "/1/r2"
@@ -28,6 +30,7 @@ def prediction(
         confidence=confidence,
         source="media",
         image_url="http://museum.example/1",
+        seen_at=datetime(2026, 11, 25, tzinfo=UTC),
     )
 
 
@@ -187,6 +190,6 @@ def test_two_jobs_that_write_the_same_new_row_both_finish(
 def finish(engine: Engine, lease: Lease, enriched: str) -> None:
     outcome = ChunkOutcome(
         classified={each: each for each in lease.record_ids},
-        predictions=[prediction(enriched, confidence=0.5)],
+        predictions={lease.model_ids[0]: [prediction(enriched, confidence=0.5)]},
     )
     finishing.finish(engine, lease, outcome, retry_delays=())

@@ -1,0 +1,158 @@
+"""A worker with models on one encoder: real records of the sandbox, and drawn embeddings."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+import torch
+from sqlalchemy import Engine, text
+
+from benchmarks.parts.enrich_service import (
+    CONCEPTS,
+    LIMITS,
+    Service,
+    sandbox_process,
+    store_and_broker,
+    worker_process,
+)
+from common.store.bulk import copy_rows
+from common.store.embeddings import Seen, keep_vectors, save_seen
+from common.store.encoders import find_encoder, register_encoder
+from common.store.tables import PictureSource
+from common.vision.bundle import Description
+from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder, save_encoder
+from common.vision.encoders.networks import build_network
+from common.vision.heads import Embeddings, Head, halved
+from common.vision.preprocessing import Preprocessing
+from common.vision.saved_model import save_bundle
+
+NETWORK, SIZE = "torchvision:resnet18", 224
+HOSTS = tuple(f"museum{number:02}.example" for number in range(1, 41))
+SHARES = (0.6, *[0.03] * (len(CONCEPTS) - 1))  # of the records that each concept is found in
+PART = 10_000  # rows of a transaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookBench:
+    """What runs, and what the models are on."""
+
+    service: Service
+    encoder: Encoder
+    encoder_id: int
+    model_dir: Path
+    sandbox_url: str
+
+    def promote(self, name: str, sample: Embeddings) -> None:
+        """A model with a drawn head, whose concepts are found in SHARES of the sample."""
+        drawn = np.random.default_rng(sum(name.encode()))
+        weight = drawn.normal(size=(len(CONCEPTS), self.encoder.description.dimension))
+        logits = Head.rounded(weight, np.zeros(len(CONCEPTS))).logits(sample)
+        places = [np.quantile(logits[:, n], 1 - share) for n, share in enumerate(SHARES)]
+        description = Description(
+            architecture=NETWORK,
+            labels=tuple(f"concept {number}" for number, _ in enumerate(CONCEPTS)),
+            concept_uris=CONCEPTS,
+            preprocessing=self.encoder.description.preprocessing,
+            kind="multi",
+            temperature=1.0,
+            thresholds=dict.fromkeys(CONCEPTS, 0.5),
+            picture_source="media",
+            created_from={},
+            encoder=self.encoder.description.identity,
+        )
+        state = {"weight": torch.from_numpy(weight), "bias": -torch.tensor(np.array(places))}
+        folder = self.model_dir / f"{name}-1"
+        digest = save_bundle(folder, description, [state], encoders=self.model_dir / ENCODERS)
+        row = {"name": name, "path": folder.name, "sha256": digest, "labels": list(CONCEPTS)}
+        with self.service.engine.begin() as connection:
+            connection.execute(_MODEL, row | {"encoder_id": self.encoder_id})
+
+    def requests(self) -> int:
+        """Those that the sandbox has answered so far."""
+        with urlopen(f"{self.sandbox_url}/sandbox/requests", timeout=60) as answer:
+            told = json.load(answer)
+        return sum(int(host["requests"]) for host in told.values())
+
+    def add_drawn(self, sample: Embeddings, numbers: range) -> None:
+        """Records of the store whose pictures the encoder has seen, with embeddings around those
+        of a sample."""
+        drawn = np.random.default_rng(numbers.start)
+        for start in range(numbers.start, numbers.stop, PART):
+            part = range(start, min(start + PART, numbers.stop))
+            near = sample[drawn.integers(0, len(sample), len(part))].astype(np.float32)
+            noise = drawn.normal(size=near.shape, scale=1 / near.shape[1]).astype(np.float32)
+            _add_part(self.service.engine, self.encoder_id, part, halved(near + noise))
+
+
+_MODEL = text("""
+    INSERT INTO model (name, version, path, sha256, labels, thresholds, encoder_id)
+    VALUES (:name, 1, :path, :sha256, :labels, '{}', :encoder_id)
+""")
+
+
+def drawn_id(number: int) -> str:
+    """The ID of a record whose embedding was drawn."""
+    return f"/{number % 2000 + 1}/drawn_{number:08}"
+
+
+def _add_part(engine: Engine, encoder_id: int, part: range, vectors: Embeddings) -> None:
+    digests = [sha256(number.to_bytes(8, "big")).digest() for number in part]
+    urls = [f"https://{HOSTS[number % len(HOSTS)]}/drawn/{number}.jpg" for number in part]
+    with engine.begin() as connection:
+        ids = [drawn_id(number) for number in part]
+        copy_rows(connection, "record", ("id", "media_url"), zip(ids, urls, strict=True))
+        keep_vectors(connection, encoder_id, dict(zip(digests, vectors, strict=True)))
+        seen = (
+            Seen(
+                record_id=record_id,
+                source=PictureSource.MEDIA,
+                url=url,
+                sha256=digest,
+                seen_at=datetime.now(UTC),
+            )
+            for record_id, url, digest in zip(ids, urls, digests, strict=True)
+        )
+        save_seen(connection, seen)
+
+
+@contextmanager
+def look_bench(folder: Path) -> Iterator[LookBench]:
+    """Everything that runs, with an encoder and the concepts in the store."""
+    model_dir = folder / "models"
+    torch.manual_seed(0)
+    weights = build_network(NETWORK, size=SIZE).state_dict()
+    saved = save_encoder(model_dir / ENCODERS, NETWORK, weights, Preprocessing(size=SIZE), "drawn")
+    with (
+        store_and_broker() as engine,
+        sandbox_process(folder, program="benchmarks.parts.distinct_sandbox") as sandbox,
+    ):
+        process, variables = sandbox
+        with engine.begin() as connection:
+            copy_rows(connection, "concept", ("uri", "label"), zip(CONCEPTS, CONCEPTS, strict=True))
+            register_encoder(
+                connection,
+                name="drawn",
+                sha256=saved.identity,
+                network=NETWORK,
+                dimension=saved.dimension,
+                licence="",
+            )
+            encoder_id = find_encoder(connection, "drawn").id
+        environment = {
+            "MODEL_DIR": str(model_dir),
+            "WORKER_CACHE_DIR": str(folder / "exports"),
+        }
+        with worker_process(variables | LIMITS | environment) as worker:
+            yield LookBench(
+                service=Service(engine=engine, worker=worker, sandbox=process),
+                encoder=load_encoder(model_dir / ENCODERS, saved.identity),
+                encoder_id=encoder_id,
+                model_dir=model_dir,
+                sandbox_url=variables["EUROPEANA_API_URL"],
+            )

@@ -1,0 +1,73 @@
+"""Predictions of many records at once are those of one after the other."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from common.pictures.sources import PictureUrl
+from common.store.tables import PictureSource
+from common.vision.heads import Head, HeadEnsemble, halved
+from common.vision.model import written
+from tests.common.vision.models import DESCRIPTION, MAP, PAINTING
+from worker.enrich.answers import predictions
+from worker.enrich.models import LoadedModel
+from worker.enrich.seen import RecordSeen
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+MODEL = LoadedModel(
+    id=1,
+    folder=Path("test-1"),
+    sha256="0" * 64,
+    description=replace(DESCRIPTION, thresholds={MAP: 0.5, PAINTING: 0.2}),
+    heads=None,
+    encoder=None,
+)
+
+
+def records(count: int) -> list[RecordSeen]:
+    return [
+        RecordSeen(
+            asked_id=f"/1/old{number}",
+            record_id=f"/1/r{number}",
+            picture=PictureUrl(f"http://m.example/{number}", PictureSource.MEDIA),
+            seen_at=NOW,
+        )
+        for number in range(count)
+    ]
+
+
+def test_each_record_gets_what_its_own_row_says() -> None:
+    rows = np.random.default_rng(0).dirichlet([1, 1], size=50).astype(np.float32)
+    rows[0] = (0.5, 0.2)  # at the thresholds
+    found = predictions(MODEL, records(50), rows)
+    told = {(each.record_id, each.concept_uri): each.confidence for each in found}
+    assert told == {
+        (f"/1/r{number}", each.concept_uri): each.confidence
+        for number, row in enumerate(rows)
+        for each in written(MODEL.description, row)
+    }
+    assert ("/1/r0", PAINTING) in told
+    assert {(each.image_url, each.seen_at) for each in found if each.record_id == "/1/r7"} == {
+        ("http://m.example/7", NOW)
+    }
+
+
+def test_what_a_record_gets_does_not_depend_on_its_neighbours() -> None:
+    drawn = np.random.default_rng(0)
+    heads = tuple(Head.rounded(drawn.normal(size=(2, 64)), np.zeros(2)) for _ in range(3))
+    model = replace(MODEL, heads=HeadEnsemble(heads, "single", 1.3))
+    rows = halved(drawn.normal(size=(100, 64)).astype(np.float32))
+    together = predictions(model, records(100), rows)
+    singly = [
+        found
+        for number, record in enumerate(records(100))
+        for found in predictions(model, [record], rows[number : number + 1])
+    ]
+    assert together == singly
+    assert together
+
+
+def test_of_no_record_nothing_is_said() -> None:
+    assert predictions(MODEL, [], np.zeros((0, 2), dtype=np.float32)) == []

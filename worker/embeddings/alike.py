@@ -1,0 +1,196 @@
+"""Records whose pictures are most alike: those whose embeddings point into the same direction."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from common.errors import UsageError
+from common.europeana.record_ids import parse_record_id
+from common.store.encoders import KeptEmbeddings, StoredEncoder, find_encoder, kept_embeddings
+from common.store.tables.seen import partition_of
+from worker.embeddings.indexing import as_indexed
+
+MOST = 1_000  # records of an answer
+MOST_SEARCHED = 1_000  # pictures that the index looks around
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarRecord:
+    """A record with the similarity of its picture: 1 for the same, 0 for nothing in common.
+
+    `source` and `url` say which picture that is, and `seen_at` when it was looked at. What the
+    store does not know of the record is None.
+    """
+
+    record_id: str
+    similarity: float
+    source: str
+    url: str
+    seen_at: datetime
+    title: str | None
+    data_provider: str | None
+    media_url: str | None
+    preview_url: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as a JSON object."""
+        return {
+            "record": self.record_id,
+            "similarity": self.similarity,
+            "picture": self.source,
+            "image_url": self.url,
+            "seen": self.seen_at.isoformat(),
+            "title": self.title,
+            "data_provider": self.data_provider,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alike:
+    """A record, and those that are most like it, the most similar first.
+
+    `is_exact`: every embedding was compared; else an index was asked, which may miss some.
+    """
+
+    record: SimilarRecord
+    found: list[SimilarRecord]
+    encoder: StoredEncoder
+    compared: int
+    is_exact: bool
+
+
+_SEEN = """
+    SELECT seen.record_id, seen.source, seen.url, seen.seen_at, seen.sha256, record.title,
+           record.data_provider, record.media_url, record.preview_url
+    FROM picture_seen AS seen LEFT JOIN record ON record.id = seen.record_id
+"""
+_OF_RECORD = text(f"""
+    {_SEEN} JOIN embedding ON embedding.encoder_id = :encoder_id AND embedding.sha256 = seen.sha256
+    WHERE seen.record_id = (SELECT coalesce(
+        (SELECT record_id FROM record_alias WHERE old_id = :record_id), :record_id))
+    ORDER BY seen.source LIMIT 1
+""")  # the file comes before the thumbnail
+_OF_PICTURES = text(f"{_SEEN} WHERE seen.sha256 = ANY(CAST(:pictures AS bytea[]))")
+_ACTIVE = text("""
+    SELECT encoder.name FROM model JOIN encoder ON encoder.id = model.encoder_id
+    WHERE model.stage = 'active'
+""")
+
+
+def find_alike(
+    engine: Engine,
+    record_id: str,
+    *,
+    count: int,
+    encoder: str | None = None,
+    exact: bool = False,
+) -> Alike:
+    """The records whose pictures are most like that of a record.
+
+    Args:
+        record_id: in any accepted form.
+        encoder: its name; else that of the active model, or the only one that has embeddings.
+        exact: compare every embedding, also where there is an index.
+
+    Raises:
+        UsageError: there is no such encoder, the choice is not clear, or the encoder has not seen a
+            picture of the record.
+    """
+    asked = parse_record_id(record_id)
+    with engine.connect() as connection:
+        chosen = _choose(connection, encoder)
+        of_encoder = {"encoder_id": chosen.encoder.id, "record_id": asked}
+        own = connection.execute(_OF_RECORD, of_encoder).one_or_none()
+        if own is None:
+            raise UsageError(
+                f"The encoder {chosen.encoder.name} has not seen a picture of {asked}. A job with "
+                f"a model on it looks at it: worker enqueue - --model NAME."
+            )
+        is_exact = exact or not chosen.has_index
+        found = _nearest(connection, chosen, own, count=count, is_exact=is_exact)
+    return Alike(
+        record=_similar(own, 1.0),
+        found=found,
+        encoder=chosen.encoder,
+        compared=chosen.pictures,
+        is_exact=is_exact,
+    )
+
+
+def _choose(connection: Connection, name: str | None) -> KeptEmbeddings:
+    name = name or connection.scalar(_ACTIVE)
+    kept = kept_embeddings(connection)
+    if name is not None:
+        find_encoder(connection, name)
+        return next(each for each in kept if each.encoder.name == name)
+    filled = [each for each in kept if each.pictures]
+    if len(filled) != 1:
+        names = ", ".join(each.encoder.name for each in filled) or "none"
+        raise UsageError(f"Say which encoder, with --encoder; these have embeddings: {names}.")
+    return filled[0]
+
+
+def _nearest(
+    connection: Connection, kept: KeptEmbeddings, own: Row[Any], *, count: int, is_exact: bool
+) -> list[SimilarRecord]:
+    """The records of the nearest pictures; more pictures are asked for until they are enough.
+
+    A picture may be shown by several records, or by none any more.
+    """
+    pictures = 2 * count + 1
+    while True:
+        distances = _distances(connection, kept.encoder, own, pictures=pictures, is_exact=is_exact)
+        found = _records(connection, distances, own.record_id)
+        if len(found) >= count or len(distances) < pictures:
+            return found[:count]
+        pictures *= 4
+
+
+def _distances(
+    connection: Connection,
+    encoder: StoredEncoder,
+    own: Row[Any],
+    *,
+    pictures: int,
+    is_exact: bool,
+) -> dict[bytes, float]:
+    """The cosine distances of the nearest pictures, by their sha256."""
+    table = partition_of(encoder.id)
+    vector = "vector" if is_exact else as_indexed("vector", encoder.dimension)
+    if not is_exact:
+        searched = min(MOST_SEARCHED, max(100, 2 * pictures))
+        connection.execute(text(f"SET LOCAL hnsw.ef_search = {searched:d}"))
+    rows = connection.execute(
+        text(
+            f"SELECT sha256, {vector} <=> (SELECT {vector} FROM {table} WHERE sha256 = :own) "
+            f"AS distance FROM {table} ORDER BY distance LIMIT :pictures"
+        ),
+        {"own": own.sha256, "pictures": pictures},
+    )
+    return {bytes(row.sha256): row.distance for row in rows}
+
+
+def _records(
+    connection: Connection, distances: dict[bytes, float], but: str
+) -> list[SimilarRecord]:
+    """The records that show these pictures, each once, with its nearest."""
+    rows = connection.execute(_OF_PICTURES, {"pictures": list(distances)})
+    similar = [_similar(row, 1 - distances[bytes(row.sha256)]) for row in rows]
+    similar.sort(key=lambda each: (-each.similarity, each.record_id))
+    return list(_once(similar, but))
+
+
+def _once(similar: Sequence[SimilarRecord], but: str) -> Iterator[SimilarRecord]:
+    told = {but}
+    for each in similar:
+        if each.record_id not in told:
+            told.add(each.record_id)
+            yield each
+
+
+def _similar(row: Row[Any], similarity: float) -> SimilarRecord:
+    known = {name: value for name, value in row._mapping.items() if name != "sha256"}
+    return SimilarRecord(**known, similarity=round(similarity, 6))
