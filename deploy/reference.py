@@ -120,7 +120,7 @@ This page is made from `trainer/settings.py` and `trainer/recipes.py` by `make d
 These are options of `trainer train`.
 An experiment keeps them in its `conf.json`.
 `--recipe` chooses defaults that go together.
-Without it the recipe is `scratch`, `fine-tune` if `--weights` are given, or `head` if an `--encoder` is.
+Without it the recipe is `scratch`, with `--weights` `fine-tune`, and with `--encoder` `head`.
 Every option given beside it counts more.
 An option that a recipe does not know (–) is refused.
 

@@ -6,34 +6,32 @@ EXPERIMENT/
     near_duplicates.csv                      which pictures are nearly the same
     split_K/checkpoint.pth                   the weights: a plain state dict
             class_index.json, conf.json      index to label; the settings
-            history.csv, tensorboard/        every epoch
+            history.csv, tensorboard/        every epoch of a network
+            strengths.csv, dropped.csv       of a head: strengths tried, doubtful labels left out
             predictions.csv                  every test example
-            validation_predictions.csv       every validation example
+            validation_predictions.csv       every validation example that can be judged
             heatmaps/, *.png                 to look at
             metrics.json                     written last: a fold that has it is finished
     summary.json, *.png, doubtful_labels.csv all folds together
     report.html                              all of it, to read
-
-A claim keeps other processes from training the same experiment or fold, on one machine or on
-several that share a disk. It is a lock of the file system, so it ends with its process, however
-that ends. On a network file system it ends with its machine, after the server's timeout.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from common.errors import EnrichmentError, ModelError, UsageError
+from common.errors import ModelError, UsageError
 from common.files import write_atomically
+from trainer.claims import ClaimedError, claimed
 from trainer.data.dataset import DatasetDescription, Example, LeftOut, TrainingData
 from trainer.data.split import Fold
 from trainer.data.tables import parsing, read_records, read_table, write_table
 from trainer.learning.fit import Epoch
+from trainer.learning.strength import Trial
 from trainer.scoring.metrics import Metrics
 from trainer.scoring.predictions import (
     Predictions,
@@ -47,21 +45,22 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _TEST = "predictions.csv"
 _VALIDATION = "validation_predictions.csv"
 _HISTORY = TypeAdapter(list[Epoch])
-
-
-class ClaimedError(UsageError):
-    """Another process trains the experiment or the fold."""
+_TRIALS = TypeAdapter(list[Trial])
 
 
 class FoldResult(BaseModel):
-    """The content of a fold's `metrics.json`; `test` are the metrics of the test part."""
+    """The content of a fold's `metrics.json`; `test` are the metrics of the test part.
+
+    A network has epochs. A head has none, but a strength of the regularisation.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fold: int
     checkpoint_sha256: str
-    best_epoch: int
-    epochs: int
+    best_epoch: int = 0
+    epochs: int = 0
+    strength: float | None = None
     validation_loss: float
     test: Metrics
 
@@ -81,34 +80,14 @@ class Experiment:
         """Whether a fold is trained and all its files are written."""
         return (self.split(number) / "metrics.json").exists()
 
-    @contextmanager
-    def claimed(self, fold: int | None = None) -> Iterator[None]:
+    def claimed(self, fold: int | None = None) -> AbstractContextManager[None]:
         """Keep other processes from training the same experiment, or one fold of it.
 
         Raises:
             ClaimedError: another process trains it.
             EnrichmentError: the file system refuses the lock.
         """
-        folder = self.folder if fold is None else self.split(fold)
-        lock = FileLock(  # never by a mere file: that would outlive its process
-            folder.with_name(f".{folder.name}.lock"),
-            timeout=0,
-            fallback_to_soft=False,
-            preserve_lock_file=True,
-        )
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise ClaimedError(f"{folder} is being trained by another process.") from error
-        except OSError as error:
-            raise EnrichmentError(
-                f"{folder} cannot be claimed: {error.strerror}. Machines that train together need "
-                "a file system with locks, such as NFS 4."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+        return claimed(self.folder if fold is None else self.split(fold))
 
     def is_claimed(self, fold: int) -> bool:
         """Whether a process trains this fold now.
@@ -248,6 +227,24 @@ class Experiment:
         """
         with parsing(self.split(number) / "history.csv") as path:
             return _HISTORY.validate_python(read_records(path))
+
+    def trials(self, number: int) -> list[Trial]:
+        """The strengths that were tried for the head of a finished fold.
+
+        Raises:
+            ModelError: they are missing or damaged.
+        """
+        with parsing(self.split(number) / "strengths.csv") as path:
+            return _TRIALS.validate_python(read_records(path))
+
+    def dropped(self, number: int) -> list[str]:
+        """The examples with doubtful labels from which the head of a fold did not learn.
+
+        Raises:
+            ModelError: they are missing or damaged.
+        """
+        with parsing(self.split(number) / "dropped.csv") as path:
+            return [row["example"] for row in read_records(path)]
 
     def checkpoint(self, result: FoldResult) -> Path:
         """The path of a finished fold's checkpoint, whose sha256 is checked.

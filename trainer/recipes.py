@@ -9,8 +9,8 @@ on the first fold's test part, after an epoch of the head and eight of everythin
 small pictures.
 
 `head` fits a linear head on the embeddings of an encoder, which is never changed. Embeddings are
-kept, so ten folds take minutes instead of hours. Its options are few: `--encoder` names the encoder,
-and the strength of the regularisation is found, not set.
+kept, so ten folds take minutes instead of hours. Its options are few: the encoder is named, and the
+strength of the regularisation is found, not set.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ RECIPES: dict[RecipeName, TrainingSettings] = {
     "fine-tune": FINE_TUNING,
     "head": TrainingSettings(),
 }
-_OF_HEADS_ALONE = frozenset({"encoder", "encoder_sha256", "drop_doubtful"})
+_OF_HEADS_ALONE = frozenset({"encoder", "encoder_sha256", "encoder_licence", "drop_doubtful"})
 _OF_ALL = frozenset({"kind", "group_by", "folds", "class_weights", "seed"})
 
 

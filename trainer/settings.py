@@ -66,6 +66,11 @@ class TrainingSettings(BaseModel):
         description="sha256 of the encoder, so that a changed one is noticed.",
         json_schema_extra={"option": ""},
     )
+    encoder_licence: str = Field(
+        default="",
+        description="Licence of the encoder's weights; empty if it is unknown.",
+        json_schema_extra={"option": ""},
+    )
     input_size: int = Field(
         default=128, ge=MIN_SIZE, description="Side of the pictures after preparation, in pixels."
     )

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from torch import nn
 from torch.nn import functional
 from torchvision import models
+from torchvision.models import WeightsEnum
 
 from common.errors import ModelError, UsageError
 
@@ -103,12 +104,20 @@ def imagenet_weights(architecture: str) -> StateDict:
     Raises:
         ModelError: they cannot be downloaded.
     """
+    return downloaded(models.get_model_weights(architecture).DEFAULT, of=architecture)
+
+
+def downloaded(weights: WeightsEnum, *, of: str) -> StateDict:
+    """Weights that torchvision offers, downloaded on first use.
+
+    Raises:
+        ModelError: they cannot be downloaded.
+    """
     try:
-        weights = models.get_model_weights(architecture).DEFAULT
         return cast("StateDict", weights.get_state_dict(progress=False, check_hash=True))
     except (OSError, RuntimeError) as error:
         raise ModelError(
-            f"The ImageNet weights of {architecture} cannot be downloaded ({error}); "
+            f"The weights of {of} cannot be downloaded ({error}); "
             "give a file instead: --weights FILE."
         ) from error
 

@@ -1,5 +1,6 @@
 """`trainer train`."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,9 +14,12 @@ from trainer.recipes import RecipeName, settings_for
 from trainer.settings import TrainingSettings
 
 if TYPE_CHECKING:
+    from trainer.data.dataset import TrainingData
     from trainer.experiment import Experiment
     from trainer.running.cross_validation import Way
     from trainer.scoring.metrics import Summary
+
+    Validation = Callable[[TrainingData, TrainingSettings, Experiment, SafeConsole], Summary]
 
 
 @with_training_settings
@@ -34,8 +38,8 @@ def train(
         RecipeName | None,
         typer.Option(
             "--recipe",
-            help="Defaults that go together; head fits a head on an encoder. Default: scratch, with "
-            "--weights fine-tune, with --encoder head.",
+            help="Defaults that go together; head fits a head on an encoder. Default: scratch; "
+            "with --weights fine-tune, with --encoder head.",
         ),
     ] = None,
     devices: Annotated[
@@ -58,15 +62,43 @@ def train(
     from common.europeana.vocabulary import load_vocabulary
     from trainer.data.dataset import folder_data
     from trainer.experiment import Experiment
-    from trainer.running.cross_validation import cross_validate
 
-    experiment, way = Experiment(saving_dir, experiment_name), _way(devices, queue=queue)
+    experiment = Experiment(saving_dir, experiment_name)
+    validate = _validation(settings, devices, queue=queue)
     if name is not None:
-        summary = _train_from_store(name, settings, experiment, way)
+        summary = _train_from_store(name, settings, experiment, validate)
     elif data_dir is not None:
         data = folder_data(data_dir, load_vocabulary(vocab_json))
-        summary = cross_validate(data, settings, experiment, SafeConsole(), way)
+        summary = validate(data, settings, experiment, SafeConsole())
     _print_end(summary, experiment)
+
+
+def _validation(settings: TrainingSettings, devices: str | None, *, queue: bool) -> "Validation":
+    """The cross-validation of networks or of heads.
+
+    Raises:
+        UsageError: as `_way`, or heads are to be fitted in another way than in sequence.
+    """
+    from trainer.data.embedded import pinned
+    from trainer.running.cross_validation import cross_validate, cross_validate_heads
+
+    if not settings.encoder:
+        return partial(cross_validate, way=_way(devices, queue=queue))
+    if devices is not None or queue:
+        raise UsageError(
+            "Heads take seconds each, so the recipe head does all folds in this process: leave out "
+            "--devices and --queue."
+        )
+
+    def of_heads(
+        data: "TrainingData",
+        settings: TrainingSettings,
+        experiment: "Experiment",
+        console: SafeConsole,
+    ) -> "Summary":
+        return cross_validate_heads(data, pinned(settings), experiment, console)
+
+    return of_heads
 
 
 def _way(devices: str | None, *, queue: bool) -> "Way":
@@ -91,17 +123,16 @@ def _way(devices: str | None, *, queue: bool) -> "Way":
 
 
 def _train_from_store(
-    name: str, settings: TrainingSettings, experiment: "Experiment", way: "Way"
+    name: str, settings: TrainingSettings, experiment: "Experiment", validate: "Validation"
 ) -> "Summary":
     from common.process.settings import ImageSettings
     from common.store.session import open_store
     from trainer.data.store_dataset import dataset_data
     from trainer.models.store import record_run
-    from trainer.running.cross_validation import cross_validate
 
     engine = open_store()
     data = dataset_data(engine, name, ImageSettings.read().image_dir, settings.kind)
-    summary = cross_validate(data, settings, experiment, SafeConsole(), way)
+    summary = validate(data, settings, experiment, SafeConsole())
     record_run(engine, experiment, summary, fingerprint=data.fingerprint)
     engine.dispose()
     return summary

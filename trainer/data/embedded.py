@@ -7,7 +7,7 @@ killed goes on where it was, and the next training on the same pictures computes
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -36,12 +36,16 @@ EXPORT_PAYS = 5_000  # pictures from which exporting the encoder to a faster run
 _ASKED_AT_A_TIME = 10_000  # pictures, of the store
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class EmbeddedData:
-    """The readable part of the data, with an embedding for each example."""
+    """The readable part of the data, and an embedding of each of its examples, (n, dimension).
+
+    With its encoder, pictures of it can be explained.
+    """
 
     data: TrainingData
     embeddings: Embeddings
+    encoder: Encoder | None = None
 
 
 def embedded(data: TrainingData, settings: TrainingSettings) -> EmbeddedData:
@@ -61,13 +65,15 @@ def embedded(data: TrainingData, settings: TrainingSettings) -> EmbeddedData:
             raise ModelError(
                 f"The encoder {stored.name} is another one than the training was begun with."
             )
-        return embed(data, stored, engine, ModelSettings.read().model_dir)
+        model_dir = ModelSettings.read().model_dir
+        ready = embed(data, stored, engine, model_dir)
+        return replace(ready, encoder=load_encoder(model_dir / ENCODERS, stored.sha256))
     finally:
         engine.dispose()
 
 
 def pinned(settings: TrainingSettings) -> TrainingSettings:
-    """The settings with the identity of their encoder, if they name one.
+    """The settings with identity and licence of their encoder, if they name one.
 
     Raises:
         UsageError: there is no such encoder, or DATABASE_URL is missing.
@@ -81,7 +87,7 @@ def pinned(settings: TrainingSettings) -> TrainingSettings:
             stored = find_encoder(connection, settings.encoder)
     finally:
         engine.dispose()
-    return settings.changed(encoder_sha256=stored.sha256)
+    return settings.changed(encoder_sha256=stored.sha256, encoder_licence=stored.licence)
 
 
 def embed(

@@ -7,6 +7,14 @@ at most 30 bits from their own copy after JPEG compression at quality 30, halvin
 30 %, and by at most 42 after cutting 1.6 % from each side. Of 53 million pairs of different files,
 99 differ by 40 bits or less. Those are copies, shots of the same scene, and figurines of a series.
 (With 64 bits, pictures on a black background are as near to each other as copies.)
+
+Embeddings, where they are there, find other copies: those whose cosine is at least 0.96. Measured
+on 1,928 photographs of museum objects and 1,200 of buildings, on features of a MobileNetV2 and of
+an EfficientNet-Lite0. Of 4.9 million pairs of different files, 30 and 4 are that near, almost all
+of them figurines of a series. Embeddings alone would not do: a copy at JPEG quality 30 or of half
+the size has a cosine of 0.92 and 0.90 in the middle, as have 1,322 and 278 pairs of different
+files. The hash finds all of these, and 96 of 100 that were cut by 1.6 %. With embeddings (0.95)
+that rises to 99, and mirrored pictures, of which the hash finds none, to 98 and 88.
 """
 
 from collections.abc import Iterator
@@ -19,29 +27,64 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch.nn import functional
 
+from common.vision.heads import Embeddings
+from trainer.data.split import Indices
+
 MAX_DISTANCE = 40  # of 256 bits
+MIN_COSINE = 0.96
 
 Hashes = NDArray[np.uint64]  # (n, 4)
+Pairs = NDArray[np.int64]
+"""Pairs (m, 2) of positions, the lower first."""
 
-_SIDE = 32  # pixels of the hashed luminance
+HASHED_SIZE = 32  # pixels, a side of the hashed luminance
 _FREQUENCIES = 16  # per side
 _LUMINANCE = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)  # ITU-R BT.601
 _PICTURES = 256  # hashed at a time
-_PAIRS = 1 << 18  # compared at a time: 2 MiB
+_PAIRS = 1 << 18  # hashes compared at a time: 2 MiB
+_ROWS, _COLUMNS = 1024, 8192  # cosines computed at a time: 32 MiB
+_NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 
 
-def group_near_duplicates(pictures: torch.Tensor) -> NDArray[np.int64]:
+def group_near_duplicates(pictures: torch.Tensor) -> Indices:
     """The group (n,) of each picture of uint8 (n, 3, size, size), counted from 0.
 
-    Near-duplicates of near-duplicates are in the same group. 70,000 pictures at 128 px take about
-    a minute of one core. The time grows with the square of their number, the memory does not.
+    70,000 pictures at 128 px take about a minute of one core. The time grows with the square of
+    their number, the memory does not.
     """
-    hashes = hash_pictures(pictures)
-    pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *_near_pairs(hashes)])
+    return grouped(pairs_by_hash(pictures), len(pictures))
+
+
+def grouped(pairs: Pairs, count: int) -> Indices:
+    """The group (n,) of each of `count` pictures; pairs, and pairs of pairs, are in the same."""
     ones = np.ones(len(pairs), dtype=np.bool_)
-    graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(len(hashes), len(hashes)))
+    graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     _, groups = connected_components(graph, directed=False)
     return np.asarray(groups, dtype=np.int64)
+
+
+def pairs_by_hash(pictures: torch.Tensor) -> Pairs:
+    """Pairs of pictures uint8 (n, 3, size, size) whose hashes are near."""
+    return np.concatenate([_NO_PAIRS, *_near_hashes(hash_pictures(pictures))])
+
+
+def pairs_by_embedding(embeddings: Embeddings) -> Pairs:
+    """Pairs of embeddings (n, dimension) that are near.
+
+    The time grows with the square of their number, the memory does not.
+    """
+    vectors = torch.from_numpy(embeddings.astype(np.float32))
+    return np.concatenate([_NO_PAIRS, *_near_vectors(vectors)])
+
+
+def _near_vectors(vectors: torch.Tensor) -> Iterator[Pairs]:
+    for start in range(0, len(vectors), _ROWS):
+        rows = vectors[start : start + _ROWS]
+        for other in range(start, len(vectors), _COLUMNS):
+            cosines = rows @ vectors[other : other + _COLUMNS].T
+            if cosines.max() >= MIN_COSINE:
+                near = torch.nonzero(cosines >= MIN_COSINE).numpy() + np.array([start, other])
+                yield near[near[:, 0] < near[:, 1]]
 
 
 def hash_pictures(pictures: torch.Tensor) -> Hashes:
@@ -50,7 +93,7 @@ def hash_pictures(pictures: torch.Tensor) -> Hashes:
 
 
 def _hashed(pictures: torch.Tensor) -> Hashes:
-    small = functional.adaptive_avg_pool2d(pictures.float(), _SIDE)
+    small = functional.adaptive_avg_pool2d(pictures.float(), HASHED_SIZE)
     luminance = (small * _LUMINANCE).sum(dim=1).numpy()
     lowest = dctn(luminance, axes=(1, 2))[:, :_FREQUENCIES, :_FREQUENCIES].reshape(len(small), -1)
     bits = lowest > np.median(
@@ -59,7 +102,7 @@ def _hashed(pictures: torch.Tensor) -> Hashes:
     return np.packbits(bits, axis=1).view(np.uint64)
 
 
-def _near_pairs(hashes: Hashes) -> Iterator[NDArray[np.int64]]:
+def _near_hashes(hashes: Hashes) -> Iterator[Pairs]:
     """Pairs (m, 2) of positions, the lower first, at most `MAX_DISTANCE` apart."""
     step = max(1, _PAIRS // len(hashes))
     for start in range(0, len(hashes), step):

@@ -14,9 +14,17 @@ import numpy as np
 
 from common.errors import DatasetError, UsageError
 from common.process.console import SafeConsole
+from common.vision.preprocessing import Preprocessing
 from trainer.data.cache import CachedData, cached
 from trainer.data.dataset import Example, TrainingData
-from trainer.data.near_duplicates import group_near_duplicates
+from trainer.data.embedded import EmbeddedData
+from trainer.data.near_duplicates import (
+    HASHED_SIZE,
+    group_near_duplicates,
+    grouped,
+    pairs_by_embedding,
+    pairs_by_hash,
+)
 from trainer.data.split import Fold, Indices, make_folds, validation_parts
 from trainer.data.tables import write_table
 from trainer.settings import TrainingSettings
@@ -191,13 +199,20 @@ def _near_duplicates(data: TrainingData, group: list[Example]) -> Iterator[NearD
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """The readable part of the data with its pictures, its folds and its near-duplicates."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Assigned:
+    """The folds of the readable part of the data, its near-duplicates and their groups (n,)."""
 
-    cached: CachedData
     folds: list[Fold]
     near_duplicates: tuple[NearDuplicate, ...]
+    groups: Indices
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared(Assigned):
+    """The same, with the readable part of the data and its pictures."""
+
+    cached: CachedData
 
 
 def prepare(
@@ -211,21 +226,48 @@ def prepare(
         UsageError, DatasetError: the data cannot be trained on with these settings.
         EnrichmentError: the disk has too little space for the pictures.
     """
-    check_trainable(_usable(data, settings), settings)
+    check_trainable(usable(data, settings), settings)
     ready = decoded(data, settings, cache_folder)
-    check_trainable(ready.data, settings)
-    groups = group_near_duplicates(ready.pictures)
-    near_duplicates = list_near_duplicates(ready.data, groups)
-    show_findings(ready.data, near_duplicates, console)
+    made = assign(ready.data, group_near_duplicates(ready.pictures), settings, console)
+    return Prepared(**vars(made), cached=ready)
+
+
+def group_embedded(ready: EmbeddedData, cache_folder: Path) -> Indices:
+    """The group (n,) of near-duplicates of each example, by embeddings and by small pictures.
+
+    Raises:
+        DatasetError, EnrichmentError: as `decoded`.
+    """
+    small = cached(ready.data, Preprocessing(size=HASHED_SIZE), cache_folder)
+    row_of = {example.key: row for row, example in enumerate(ready.data.examples)}
+    rows = np.array([row_of[example.key] for example in small.data.examples], dtype=np.int64)
+    pairs = [rows[pairs_by_hash(small.pictures)], pairs_by_embedding(ready.embeddings)]
+    return grouped(np.concatenate(pairs), len(row_of))
+
+
+def assign(
+    readable: TrainingData, groups: Indices, settings: TrainingSettings, console: SafeConsole
+) -> Assigned:
+    """Check the readable part of the data, assign the folds, and print the findings.
+
+    Args:
+        groups: the group of near-duplicates of each example, (n,), counted from 0.
+
+    Raises:
+        UsageError, DatasetError: as `prepare`.
+    """
+    check_trainable(readable, settings)
+    near_duplicates = list_near_duplicates(readable, groups)
+    show_findings(readable, near_duplicates, console)
     folds = make_folds(
-        ready.data.targets,
+        readable.targets,
         groups,
         folds=settings.folds,
         seed=settings.seed,
-        tested_together=_providers(ready.data) if settings.group_by == "provider" else None,
+        tested_together=tested_together(readable, settings),
     )
-    check_folds(ready.data, folds, settings)
-    return Prepared(cached=ready, folds=folds, near_duplicates=near_duplicates)
+    check_folds(readable, folds, settings)
+    return Assigned(folds=folds, near_duplicates=near_duplicates, groups=groups)
 
 
 def decoded(data: TrainingData, settings: TrainingSettings, cache_folder: Path) -> CachedData:
@@ -235,17 +277,20 @@ def decoded(data: TrainingData, settings: TrainingSettings, cache_folder: Path) 
         DatasetError: no picture can be read, or they are too large for a cache.
         EnrichmentError: the disk has too little space for the pictures.
     """
-    return cached(_usable(data, settings), settings.preprocessing, cache_folder)
+    return cached(usable(data, settings), settings.preprocessing, cache_folder)
 
 
-def _usable(data: TrainingData, settings: TrainingSettings) -> TrainingData:
+def usable(data: TrainingData, settings: TrainingSettings) -> TrainingData:
+    """The data without records that lack a provider, where providers stay together."""
     nameless = [example.key for example in data.examples if not example.provider]
     if settings.group_by == "picture" or len(nameless) == len(data.examples):
         return data
     return data.without("record without a data provider", nameless)
 
 
-def _providers(data: TrainingData) -> Indices:
-    """The number (n,) of each example's provider, in the order of their names."""
+def tested_together(data: TrainingData, settings: TrainingSettings) -> Indices | None:
+    """The number (n,) of each example's provider, where providers stay together."""
+    if settings.group_by == "picture":
+        return None
     names = [example.provider for example in data.examples]
     return np.unique(names, return_inverse=True)[1].astype(np.int64)

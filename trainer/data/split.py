@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
+INNER_PARTS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,60 @@ class Fold:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Division:
+    """What is tested together, and the rest, as ascending positions of examples.
+
+    Near-duplicates of tested examples are in neither.
+    """
+
+    rest: Indices
+    test: Indices
+
+
+def make_divisions(
+    targets: NDArray[np.bool_],
+    groups: Indices,
+    *,
+    parts: int,
+    seed: Sequence[int],
+    tested_together: Indices | None = None,
+) -> list[Division]:
+    """Stratified divisions whose test parts make up the data; arguments as for `make_folds`."""
+    together = groups if tested_together is None else tested_together
+    part_of = divide(targets, together, [1 / parts] * parts, seed=seed)
+    made = []
+    for number in range(parts):
+        test = np.flatnonzero(part_of == number)
+        rest = np.flatnonzero((part_of != number) & ~np.isin(groups, groups[test]))
+        made.append(Division(rest=rest, test=test))
+    return made
+
+
+def make_inner_divisions(
+    targets: NDArray[np.bool_],
+    groups: Indices,
+    *,
+    seed: Sequence[int],
+    tested_together: Indices | None = None,
+) -> list[Division]:
+    """Divisions of the training part of a fold, made like the fold; arguments as for `make_folds`.
+
+    They are `INNER_PARTS`, but not more than there are groups to be tested together. With a single
+    one of these, near-duplicates alone stay together.
+    """
+    together = 1 if tested_together is None else len(np.unique(tested_together))
+    if together < 2:
+        return make_divisions(targets, groups, parts=INNER_PARTS, seed=seed)
+    return make_divisions(
+        targets,
+        groups,
+        parts=min(INNER_PARTS, together),
+        seed=seed,
+        tested_together=tested_together,
+    )
+
+
 def make_folds(
     targets: NDArray[np.bool_],
     groups: Indices,
@@ -65,16 +120,17 @@ def make_folds(
             provider of each example. Near-duplicates of a tested example in other groups are then
             unused in that fold.
     """
-    together = groups if tested_together is None else tested_together
-    test_fold = divide(targets, together, [1 / folds] * folds, seed=[seed])
+    divisions = make_divisions(
+        targets, groups, parts=folds, seed=[seed], tested_together=tested_together
+    )
     made = []
-    for number in range(folds):
-        test = np.flatnonzero(test_fold == number)
-        rest = np.flatnonzero((test_fold != number) & ~np.isin(groups, groups[test]))
+    for number, division in enumerate(divisions):
+        rest = division.rest
         share = 1 / validation_parts(folds)
         part = divide(targets[rest], groups[rest], [1 - share, share], seed=[seed, number])
+        training, validation = rest[part == 0], rest[part == 1]
         made.append(
-            Fold(number=number, training=rest[part == 0], validation=rest[part == 1], test=test)
+            Fold(number=number, training=training, validation=validation, test=division.test)
         )
     return made
 

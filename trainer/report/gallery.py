@@ -20,11 +20,17 @@ from common.errors import RecordError
 from common.files import replacing
 from common.pages import data_uri, record_page
 from common.pictures.decode import decode
+from common.vision.encoders.encoder import Encoder
+from common.vision.heads import Head
 from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.kinds import Kind
 from common.vision.model import Model
+from common.vision.network import HeadedNetwork
 from common.vision.preprocessing import Preprocessing
+from trainer.data.dataset import TrainingData
+from trainer.data.split import Indices
 from trainer.experiment import Experiment
+from trainer.scoring.evaluate import read_files
 from trainer.scoring.label_errors import Doubt
 from trainer.scoring.predictions import Predictions, asserted
 
@@ -85,10 +91,38 @@ def write_gallery(
     """
     maker = HeatmapMaker([classifier], preprocessing)
     for exhibit in exhibits:
-        picture = pictures[exhibit.position]
-        (heat,) = maker.heatmaps(picture[None], [exhibit.category])
-        with replacing(folder / exhibit.file) as temporary:
-            side_by_side(picture, heat).save(temporary, format="PNG")
+        _save(folder / exhibit.file, maker, pictures[exhibit.position], exhibit.category)
+
+
+def write_head_gallery(
+    folder: Path,
+    predictions: Predictions,
+    data: TrainingData,
+    positions: Indices,
+    encoder: Encoder,
+    head: Head,
+) -> None:
+    """As `write_gallery`, for a head on an encoder; only the exhibits are decoded.
+
+    Args:
+        positions: those of the predicted examples in the data.
+    """
+    how = encoder.description.preprocessing
+    exhibits = choose_exhibits(predictions, data.categories, data.kind)
+    shown = sorted({exhibit.position for exhibit in exhibits})
+    paths = {data.examples[positions[each]].path: each for each in shown}
+    pictures = {paths[each.path]: each.picture for each in read_files(list(paths), how)}
+    (network,) = encoder.served.network.members
+    maker = HeatmapMaker([HeadedNetwork(network, head.weights, head.bias)], how)
+    for exhibit in exhibits:
+        if exhibit.position in pictures:
+            _save(folder / exhibit.file, maker, pictures[exhibit.position], exhibit.category)
+
+
+def _save(path: Path, maker: HeatmapMaker, picture: torch.Tensor, category: int) -> None:
+    (heat,) = maker.heatmaps(picture[None], [category])
+    with replacing(path) as temporary:
+        side_by_side(picture, heat).save(temporary, format="PNG")
 
 
 def _exhibit(
@@ -121,9 +155,7 @@ def save_model_heatmap(path: Path, model: Model, picture: torch.Tensor, *, label
         EnrichmentError: the disk is full or refuses.
     """
     maker = HeatmapMaker(model.classifiers(), model.description.preprocessing)
-    (heat,) = maker.heatmaps(picture[None], [label])
-    with replacing(path) as temporary:
-        side_by_side(picture, heat).save(temporary, format="PNG")
+    _save(path, maker, picture, label)
 
 
 def thumbnail(path: Path) -> str:
@@ -211,13 +243,14 @@ class ReportCards:
         return [(position, category) for position, category in wrong[surest[:MOST_MISTAKES]]]
 
     def _exhibits(self) -> list[tuple[int, Exhibit, Path]]:
-        """The exhibits of all folds: position in `test`, exhibit and file."""
+        """The exhibits of all folds with heatmaps: position in `test`, exhibit and file."""
         found, offset = [], 0
         for number in range(self._experiment.settings().folds):
             test = self._experiment.predictions(number)
             folder = self._experiment.split(number) / "heatmaps"
-            for exhibit in choose_exhibits(test, self._dataset.categories, self._dataset.kind):
-                found.append((offset + exhibit.position, exhibit, folder / exhibit.file))
+            if folder.is_dir():
+                for exhibit in choose_exhibits(test, self._dataset.categories, self._dataset.kind):
+                    found.append((offset + exhibit.position, exhibit, folder / exhibit.file))
             offset += len(test.keys)
         return found
 

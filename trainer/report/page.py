@@ -14,9 +14,17 @@ from rich.table import Table
 
 from common.files import write_atomically
 from common.pages import data_uri, template_engine
+from common.vision.encoders.licences import warning_about
 from trainer.experiment import Experiment, FoldResult
 from trainer.report.gallery import ReportCards
-from trainer.report.plots import plot_confusion, plot_history, plot_reliability, save_png, svg
+from trainer.report.plots import (
+    plot_confusion,
+    plot_history,
+    plot_reliability,
+    plot_trials,
+    save_png,
+    svg,
+)
 from trainer.scoring.calibration import at_temperature, calibration, fit_temperature
 from trainer.scoring.label_errors import Doubt, doubtful_labels, write_doubts
 from trainer.scoring.metrics import AVERAGED, SCORED, CategoryScores, Spread, Summary
@@ -149,10 +157,10 @@ def _view(
     experiment: Experiment, summary: Summary, cards: ReportCards, doubts: list[Doubt]
 ) -> dict[str, Any]:
     """The values that the template shows."""
-    histories = [experiment.history(number) for number in range(summary.folds)]
     return {
         "name": experiment.name,
         "settings": experiment.settings(),
+        "licence_warning": warning_about(experiment.settings().encoder_licence),
         "dataset": experiment.dataset(),
         "summary": summary,
         "averages": [
@@ -160,15 +168,31 @@ def _view(
         ],
         "pictures": PICTURES[experiment.dataset().picture_source],
         "left_out": experiment.left_out(),
+        "dropped": _dropped(experiment),
         "mistaken": {name: summary.most_mistaken(name) for name in summary.categories},
         "shows_matrix": len(summary.categories) <= MOST_IN_MATRIX,
-        "history": _image(plot_history(histories)),
+        "history": _image(_learning(experiment)),
         "reliability": _image(plot_reliability(summary.uncalibrated, summary.calibrated)),
         "exhibits": cards.exhibits(),
         "mistakes": cards.mistakes(),
         "doubts": cards.doubts(doubts),
         "doubtful": len(doubts),
     }
+
+
+def _learning(experiment: Experiment) -> Figure:
+    settings = experiment.settings()
+    if settings.encoder:
+        return plot_trials([experiment.trials(number) for number in range(settings.folds)])
+    return plot_history([experiment.history(number) for number in range(settings.folds)])
+
+
+def _dropped(experiment: Experiment) -> list[str]:
+    """The examples that some head did not learn from, since their labels are doubtful."""
+    settings = experiment.settings()
+    if not settings.encoder:
+        return []
+    return sorted({key for number in range(settings.folds) for key in experiment.dropped(number)})
 
 
 def _image(figure: Figure) -> str:

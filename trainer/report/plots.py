@@ -24,6 +24,7 @@ from tensorboardX import SummaryWriter
 from common.files import replacing
 from trainer.data.tables import write_table
 from trainer.learning.fit import Epoch
+from trainer.learning.strength import Trial
 from trainer.scoring.calibration import Calibration
 
 DOTS_PER_INCH = 120
@@ -68,6 +69,27 @@ def plot_history(folds: Sequence[Sequence[Epoch]]) -> Figure:
         for axes in (losses, accuracies):
             axes.set_xlabel("epoch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.grid(axis="y", color=GRID, linewidth=0.6)
+    return figure
+
+
+def plot_trials(folds: Sequence[Sequence[Trial]]) -> Figure:
+    """Loss and accuracy of the heads of folds by strength; a dot marks the kept strength."""
+    with _figure(width=7, height=2.9, columns=2) as (figure, (losses, accuracies)):
+        for trials in folds:
+            strengths = [trial.strength for trial in trials]
+            best = min(trials, key=lambda trial: trial.loss)
+            losses.plot(strengths, [trial.loss for trial in trials], color=BLUE, linewidth=1.2)
+            losses.plot(best.strength, best.loss, "o", color=BLUE, markersize=4)
+            accuracy = [trial.accuracy for trial in trials]
+            accuracies.plot(strengths, accuracy, color=BLUE, linewidth=1.2)
+        losses.set_title("Loss on pictures not seen")
+        accuracies.set_title("Accuracy on pictures not seen")
+        accuracies.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        for axes in (losses, accuracies):
+            axes.set_xscale("log")
+            axes.invert_xaxis()
+            axes.set_xlabel("strength of the regularisation")
             axes.grid(axis="y", color=GRID, linewidth=0.6)
     return figure
 
@@ -157,6 +179,13 @@ def write_history(folder: Path, history: Sequence[Epoch]) -> None:
     write_table(folder / "history.csv", [list(lines[0]), *(list(x.values()) for x in lines)])
     save_png(folder / "history.png", plot_history([history]))
     _write_events(folder / "tensorboard", lines)
+
+
+def write_trials(folder: Path, trials: Sequence[Trial]) -> None:
+    """Write `strengths.csv` and `strengths.png` into the folder of a fold."""
+    lines = [asdict(trial) for trial in trials]
+    write_table(folder / "strengths.csv", [list(lines[0]), *(list(x.values()) for x in lines)])
+    save_png(folder / "strengths.png", plot_trials([trials]))
 
 
 def _write_events(folder: Path, lines: list[dict[str, float]]) -> None:

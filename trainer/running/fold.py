@@ -7,7 +7,7 @@ Once a cross-validation is begun, its folder holds all that a fold needs, so any
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,10 +88,7 @@ def finish_fold(
     """Test a trained fold and write all its files."""
     folder = experiment.split(fold.number)
     data = cached.data
-    sha256 = _write_checkpoint(folder / "checkpoint.pth", state.classifier)
-    class_index = json.dumps(dict(enumerate(data.categories)), indent=2)
-    write_atomically(folder / "class_index.json", class_index)
-    write_atomically(folder / "conf.json", settings.to_json())
+    sha256 = write_checkpoint(folder, state.classifier.state_dict(), data, settings)
     write_history(folder, state.history)
     test = _predict(state.classifier, cached, fold.test, settings)
     validation = _predict(state.classifier, cached, fold.validation, settings)
@@ -115,10 +112,23 @@ def finish_fold(
     return result
 
 
-def _write_checkpoint(path: Path, classifier: nn.Module) -> str:
+def write_checkpoint(
+    folder: Path, state: Mapping[str, torch.Tensor], data: TrainingData, settings: TrainingSettings
+) -> str:
+    """Write the weights of a fold, and beside them its labels and settings.
+
+    Returns:
+        The sha256 of the checkpoint.
+
+    Raises:
+        EnrichmentError: the disk is full or refuses.
+    """
+    class_index = json.dumps(dict(enumerate(data.categories)), indent=2)
+    write_atomically(folder / "class_index.json", class_index)
+    write_atomically(folder / "conf.json", settings.to_json())
     buffer = io.BytesIO()
-    torch.save({name: t.cpu() for name, t in classifier.state_dict().items()}, buffer)
-    write_atomically(path, buffer.getbuffer())
+    torch.save({name: t.cpu() for name, t in state.items()}, buffer)
+    write_atomically(folder / "checkpoint.pth", buffer.getbuffer())
     return hashlib.sha256(buffer.getbuffer()).hexdigest()
 
 
@@ -126,7 +136,11 @@ def _predict(
     classifier: nn.Module, cached: CachedData, part: Indices, settings: TrainingSettings
 ) -> Predictions:
     logits = predict_logits(classifier, cached.pictures, part, settings)
-    data = cached.data
+    return predictions_of(logits, part, cached.data)
+
+
+def predictions_of(logits: torch.Tensor, part: Indices, data: TrainingData) -> Predictions:
+    """The predictions for a part of the data, from its logits (len(part), classes)."""
     probabilities = logits.softmax(1) if data.kind == "single" else logits.sigmoid()
     return Predictions(
         keys=tuple(data.examples[i].key for i in part),

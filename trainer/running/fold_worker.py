@@ -18,8 +18,9 @@ import torch
 
 from common import broker
 from common.errors import EnrichmentError
+from trainer.claims import ClaimedError
 from trainer.data.store_dataset import read_again
-from trainer.experiment import ClaimedError, Experiment, FoldResult
+from trainer.experiment import Experiment, FoldResult
 from trainer.learning.fit import Epoch
 from trainer.running.fold import Assignment, run_fold
 from trainer.running.on_devices import FoldProcess, Work, threads_each
@@ -70,6 +71,8 @@ class FoldWorker:
             try:
                 if number >= experiment.settings().folds:
                     log.error("the experiment has no such fold")
+                elif experiment.settings().encoder:
+                    log.error("the experiment is one of heads, which `trainer train` fits itself")
                 elif not (experiment.is_finished(number) or experiment.is_claimed(number)):
                     self._train(experiment, number)
             except EnrichmentError as error:

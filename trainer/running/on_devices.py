@@ -30,7 +30,8 @@ import torch
 from common.errors import EnrichmentError, UsageError
 from common.process.command import configure_logging
 from common.process.progress import progress
-from trainer.experiment import ClaimedError, FoldResult
+from trainer.claims import ClaimedError
+from trainer.experiment import FoldResult
 from trainer.learning.fit import Epoch
 from trainer.running.fold import Assignment, run_fold
 

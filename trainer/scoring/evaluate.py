@@ -79,10 +79,15 @@ def classify(
 def read_pictures(paths: Sequence[Path], preprocessing: Preprocessing) -> torch.Tensor:
     """The pictures of all readable files, uint8 (n, 3, size, size), in memory."""
     size = preprocessing.size
-    read = [each for batch in _batches(paths, preprocessing, READERS) for each in batch]
-    pictures = [each.picture for each in read if isinstance(each, Readable)]
+    pictures = [each.picture for each in read_files(paths, preprocessing)]
     empty = torch.zeros((0, 3, size, size), dtype=torch.uint8)
     return torch.stack(pictures) if pictures else empty
+
+
+def read_files(paths: Sequence[Path], preprocessing: Preprocessing) -> list[Readable]:
+    """All readable files, in their order, in memory."""
+    read = (each for batch in _batches(paths, preprocessing, READERS) for each in batch)
+    return [each for each in read if isinstance(each, Readable)]
 
 
 def _batches(

@@ -55,6 +55,19 @@ def doubtful_labels(predictions: Predictions, kind: Kind) -> list[Doubt]:
     return sorted(doubts, key=lambda doubt: doubt.given_probability - doubt.suggested_probability)
 
 
+def pictures_in_doubt(predictions: Predictions, kind: Kind) -> Positions:
+    """The ascending positions of pictures with a doubtful label.
+
+    Where most pictures of a category are in doubt, the doubts say more about the classifier than
+    about the labels, so all of its pictures stay.
+    """
+    doubts = [doubt.position for doubt in doubtful_labels(predictions, kind)]
+    doubtful = np.zeros(len(predictions.keys), dtype=np.bool_)
+    doubtful[doubts] = True
+    lost = predictions.targets[doubtful].sum(axis=0) * 2 > predictions.targets.sum(axis=0)
+    return np.flatnonzero(doubtful & ~predictions.targets[:, lost].any(axis=1))
+
+
 def write_doubts(
     path: Path, doubts: list[Doubt], predictions: Predictions, categories: tuple[str, ...]
 ) -> None:

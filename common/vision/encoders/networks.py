@@ -1,6 +1,7 @@
 """The networks of encoders: those of timm and torchvision, without their heads.
 
 A network is named by its library: `timm:vit_base_patch16_siglip_224`, `torchvision:mobilenet_v2`.
+After a dot may stand which of several weights is meant: `torchvision:mobilenet_v2.IMAGENET1K_V1`.
 It takes normalised float pictures and returns features (n, dimension). Preprocessing and licence
 are those of the weights that the library offers under this name.
 """
@@ -17,6 +18,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import nn
 from torchvision import models
+from torchvision.models import WeightsEnum
 from torchvision.transforms import InterpolationMode
 
 from common.errors import ModelError, UsageError
@@ -25,7 +27,7 @@ from common.vision.network import (
     StateDict,
     architectures,
     build_classifier,
-    imagenet_weights,
+    downloaded,
     read_state_dict,
 )
 from common.vision.preprocessing import Preprocessing
@@ -58,7 +60,7 @@ def split_name(name: str) -> tuple[Library, str]:
     library, _, network = name.partition(":")
     if library == "torchvision":
         known = architectures()
-        found = network in known
+        found = network.partition(".")[0] in known and _torchvision_weights(network) is not None
     elif library == "timm":
         from timm import is_model, list_models  # slow to load
 
@@ -100,7 +102,8 @@ def build_network(name: str, *, size: int) -> nn.Module:
     try:
         if library == "timm":
             return _timm(network, size)
-        return _without_head(build_classifier(network, classes=2, size=size))
+        architecture = network.partition(".")[0]
+        return _without_head(build_classifier(architecture, classes=2, size=size))
     except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         raise UsageError(f"{name} cannot be built for {size} px: {_first_line(error)}") from error
 
@@ -125,7 +128,7 @@ def pretrained_weights(name: str) -> StateDict:
     """
     library, network = split_name(name)
     if library == "torchvision":
-        return imagenet_weights(network)
+        return downloaded(_torchvision_weights(network), of=name)
     import timm  # slow to load
 
     try:
@@ -237,8 +240,16 @@ def _timm_origin(network: str) -> Origin:
     )
 
 
+def _torchvision_weights(network: str) -> WeightsEnum | None:
+    """Those that the name asks for, or that torchvision recommends."""
+    architecture, _, tag = network.partition(".")
+    offered: dict[str, WeightsEnum] = models.get_model_weights(architecture).__members__
+    return offered.get(tag or "DEFAULT")
+
+
 def _torchvision_origin(network: str) -> Origin:
-    weights = models.get_model_weights(network).DEFAULT
+    weights = _torchvision_weights(network)
+    assert weights is not None  # as `split_name` saw
     how = weights.transforms()
     meta: Mapping[str, Any] = weights.meta
     (size,), (shorter,) = how.crop_size, how.resize_size

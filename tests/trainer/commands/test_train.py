@@ -202,6 +202,8 @@ def test_other_data_under_the_same_name_is_refused(trainer: Trainer) -> None:
         (["--ema", "1"], 2, "--ema must be 0 or more, and less than 1."),
         (["--vocab-json", "/nowhere.json"], 2, "no vocabulary file"),
         (["--experiment-name", "../x"], 2, "no name of an experiment"),
+        (["--recipe", "head"], 2, "does not know --arch, --input-size"),
+        (["--recipe", "fine-tune"], 2, "give --weights"),
     ],
 )
 def test_wrong_input_is_a_message_and_leaves_nothing(
@@ -254,6 +256,14 @@ def test_one_way_at_a_time(trainer: Trainer) -> None:
     assert without_broker.exit_code == 2
     assert "BROKER_URL" in without_broker.stderr
     assert not trainer.experiments.exists()
+
+
+@pytest.mark.parametrize("way", [["--devices", "cpu,cpu"], ["--queue"]], ids=str)
+def test_heads_are_fitted_by_the_process_of_the_command(trainer: Trainer, way: list[str]) -> None:
+    where = ["--data-dir", str(trainer.data), "--vocab-json", str(trainer.vocabulary)]
+    result = CliRunner().invoke(app, ["train", *where, "--encoder", "tiny", *way])
+    assert result.exit_code == 2
+    assert "leave out --devices and --queue" in " ".join(result.stderr.split())
 
 
 def test_two_processes_do_not_train_the_same_experiment(trainer: Trainer) -> None:

@@ -8,9 +8,16 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
+from common.vision.heads import halved
 from common.vision.preprocessing import Preprocessing
 from tests.trainer.pictures import draw
-from trainer.data.near_duplicates import MAX_DISTANCE, group_near_duplicates, hash_pictures
+from trainer.data.near_duplicates import (
+    MAX_DISTANCE,
+    group_near_duplicates,
+    grouped,
+    hash_pictures,
+    pairs_by_embedding,
+)
 
 SIDE = 128
 
@@ -83,3 +90,19 @@ def test_every_pair_is_compared_however_the_work_is_cut(monkeypatch: pytest.Monk
     assert (
         group_near_duplicates(_stack(*images)).tolist() == whole == [seed % 7 for seed in range(30)]
     )
+
+
+def test_embeddings_that_point_the_same_way_are_near() -> None:
+    """More than are compared at a time, so that pairs lie within and between blocks."""
+    vectors = np.random.default_rng(0).normal(size=(3000, 40)).astype(np.float32)
+    for copy, like in ((5, 4), (1500, 3), (2999, 1023)):
+        vectors[copy] = 2 * vectors[like] + 0.05
+    pairs = pairs_by_embedding(halved(vectors))
+    assert sorted(map(tuple, pairs.tolist())) == [(3, 1500), (4, 5), (1023, 2999)]
+
+
+def test_pairs_of_pairs_are_one_group() -> None:
+    groups = grouped(np.array([[0, 2], [2, 4], [1, 5]]), 6)
+    assert groups[0] == groups[2] == groups[4]
+    assert groups[1] == groups[5]
+    assert len(set(groups.tolist())) == 3

@@ -6,11 +6,14 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.trainer.begun import QUICK
+from tests.trainer.embeddings import HEADS, embedded_pictures
 from tests.trainer.pictures import VOCABULARY
-from trainer.data.dataset import folder_data
+from trainer.data.dataset import TrainingData, folder_data
+from trainer.data.embedded import EmbeddedData
 from trainer.experiment import Experiment, FoldResult
-from trainer.running.cross_validation import cross_validate, run_in_sequence
+from trainer.running.cross_validation import cross_validate, cross_validate_heads, run_in_sequence
 from trainer.running.fold import Assignment
+from trainer.settings import TrainingSettings
 
 
 def test_folds_that_are_finished_are_not_trained_again(labelled: Path) -> None:
@@ -29,3 +32,32 @@ def test_folds_that_are_finished_are_not_trained_again(labelled: Path) -> None:
     assert asked == [[0, 1], [1]]
     assert first.model_dump_json() == second.model_dump_json() == third.model_dump_json()
     assert not list(experiment.folder.rglob("resume.pth"))
+
+
+def test_a_cross_validation_of_heads_goes_from_embeddings_to_the_report(tmp_path: Path) -> None:
+    ready, asked = embedded_pictures(tmp_path / "pictures"), []
+
+    def embed(data: TrainingData, settings: TrainingSettings) -> EmbeddedData:
+        asked.append(settings.encoder)
+        assert data is ready.data
+        return ready
+
+    experiment = Experiment(tmp_path, "heads")
+    console = Console(record=True, width=200)
+    first = cross_validate_heads(ready.data, HEADS, experiment, console, embed)
+    text = console.export_text()
+    assert "tiny: 12 numbers a picture" in text
+    assert "Fold 2: accuracy" in text
+    assert "strength" in text
+    (experiment.split(1) / "metrics.json").unlink()
+    before = (experiment.split(0) / "metrics.json").stat().st_mtime_ns
+    second = cross_validate_heads(ready.data, HEADS, experiment, console, embed)
+    third = cross_validate_heads(ready.data, HEADS, experiment, console, embed)
+    assert first.model_dump_json() == second.model_dump_json() == third.model_dump_json()
+    assert (experiment.split(0) / "metrics.json").stat().st_mtime_ns == before
+    assert asked == ["tiny", "tiny"]
+    assert {path.name for path in experiment.folder.iterdir()} == {
+        *("conf.json", "dataset.json", "splits.csv", "left_out.csv", "near_duplicates.csv"),
+        *("split_0", "split_1", "summary.json", "confusion_matrix.png", "reliability.png"),
+        *("doubtful_labels.csv", "report.html"),
+    }

@@ -6,9 +6,12 @@ import torch
 from celery import Celery
 from structlog.testing import capture_logs
 
+from common.files import write_atomically
 from tests.trainer.begun import begun
+from trainer.experiment import Experiment
 from trainer.running.fold_worker import FoldWorker
 from trainer.running.on_machines import TRAIN_FOLD, read_status, register_task
+from trainer.settings import TrainingSettings
 
 CPU = torch.device("cpu")
 
@@ -46,15 +49,19 @@ def test_a_fold_that_is_none_of_its_business_is_left_alone(labelled: Path) -> No
     experiment = begun(labelled).experiment
     worker = FoldWorker(experiment.folder.parent, [CPU])
     (experiment.split(1)).mkdir()
+    heads = Experiment(experiment.folder.parent, "heads")
+    write_atomically(heads.folder / "conf.json", TrainingSettings(encoder="tiny").to_json())
     (experiment.split(1) / "metrics.json").write_text("{}")
     with experiment.claimed(0), capture_logs() as logs:
         worker.train("run", 0)  # another process has it
         worker.train("run", 1)  # finished
         worker.train("run", 2)  # there are two
         worker.train("walk", 0)  # no experiment
+        worker.train("heads", 0)  # they are not trained here
     assert [entry["event"] for entry in logs] == [
         "the experiment has no such fold",
         "the fold cannot be trained here",
+        "the experiment is one of heads, which `trainer train` fits itself",
     ]
     assert "walk" in logs[1]["error"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.scoring.label_errors import doubtful_labels, write_doubts
+from trainer.scoring.label_errors import doubtful_labels, pictures_in_doubt, write_doubts
 from trainer.scoring.predictions import Predictions
 
 CATEGORIES = ("map", "textile", "toy")
@@ -68,3 +68,18 @@ def test_the_table_names_record_and_labels(tmp_path: Path) -> None:
     assert rows[0]["example"] == f"/1/{doubts[0].position}"
     assert rows[0]["given"] != rows[0]["suggested"]
     assert {rows[0]["given"], rows[0]["suggested"]} <= set(CATEGORIES)
+
+
+def test_pictures_in_doubt_are_those_with_a_doubtful_label() -> None:
+    predictions = _swapped(20)
+    doubts = {doubt.position for doubt in doubtful_labels(predictions, "single")}
+    assert pictures_in_doubt(predictions, "single").tolist() == sorted(doubts)
+
+
+def test_a_category_that_is_mostly_in_doubt_keeps_its_pictures() -> None:
+    """Of the 30 pictures labelled 2, all look like others; of the rest, one label is wrong."""
+    targets = np.eye(3, dtype=np.bool_)[[0] * 50 + [1] * 50 + [2] * 30]
+    said = np.array([0] * 49 + [1] + [1] * 50 + [0] * 30)
+    predictions = _predictions(targets, 0.8 * np.eye(3)[said] + 0.2 / 3)
+    assert {49, 100} <= {doubt.position for doubt in doubtful_labels(predictions, "single")}
+    assert pictures_in_doubt(predictions, "single").tolist() == [49]

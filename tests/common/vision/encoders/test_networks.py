@@ -68,6 +68,7 @@ def test_the_features_are_what_the_head_of_a_classifier_saw() -> None:
         ("timm:resnet19", "timm has no network 'resnet19'. Did you mean resnet1"),
         ("timm:resnet18.nobody", "timm has no network 'resnet18.nobody'"),
         ("torchvision:resnet19", "torchvision has no network 'resnet19'. Did you mean resnet1"),
+        ("torchvision:resnet18.nobody", "torchvision has no network 'resnet18.nobody'"),
         ("keras:resnet18", "expected timm:NAME or torchvision:NAME"),
         ("resnet18", "expected timm:NAME or torchvision:NAME"),
         ("", "expected timm:NAME or torchvision:NAME"),
@@ -86,6 +87,8 @@ def test_preprocessing_and_licence_are_those_of_the_weights() -> None:
     mobile = origin_of("torchvision:mobilenet_v2").preprocessing
     assert (mobile.size, mobile.resize, mobile.interpolation) == (224, "crop", "bilinear")
     assert mobile.kept == 224 / 232
+    first = origin_of("torchvision:mobilenet_v2.IMAGENET1K_V1").preprocessing
+    assert first.kept == 0.875
     assert origin_of("timm:vit_base_patch16_clip_224.metaclip_2pt5b").licence == "cc-by-nc-4.0"
     squashed = origin_of("timm:vit_base_patch32_clip_256.datacompxl").preprocessing
     assert squashed.size == 256

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import EnrichmentError
-from trainer.experiment import ClaimedError, Experiment
+from trainer.claims import ClaimedError
+from trainer.experiment import Experiment
 
 CLAIMS_AND_SAYS_SO = """
 import sys, time

@@ -1,0 +1,148 @@
+"""One fold of heads, from embeddings to its finished files.
+
+A head learns from the training and the validation part together: its strength is found by a
+cross-validation inside them, so no part needs to be held back. Predictions for the validation part,
+on which the temperature is fitted, come from heads of that inner cross-validation that have not
+seen them. Where data providers stay together, they have seen no record of the provider either, so
+the temperature is the one for strangers.
+
+`--drop-doubtful` leaves pictures out that the inner heads contradict: each is judged by a head that
+has not seen it, nor anything of the test part. Test parts keep all their pictures. A test without
+those that are hard to label would flatter.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from common.process.progress import progress
+from common.vision.heads import Head
+from trainer.data.embedded import EmbeddedData
+from trainer.data.prepare import Assigned, tested_together
+from trainer.data.split import Division, Fold, Indices, make_inner_divisions
+from trainer.data.tables import write_table
+from trainer.experiment import Experiment, FoldResult
+from trainer.learning.head import Points
+from trainer.learning.strength import Learning, Search, find_strength, search_without
+from trainer.report.gallery import write_head_gallery
+from trainer.report.plots import write_trials
+from trainer.running.fold import predictions_of, write_checkpoint
+from trainer.scoring.label_errors import pictures_in_doubt
+from trainer.scoring.metrics import measure
+from trainer.scoring.predictions import Predictions
+from trainer.settings import TrainingSettings
+
+_INNER = 1  # in the seed of inner divisions, which are others than those of the fold
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeadAssignment:
+    """What all folds of a begun cross-validation of heads need."""
+
+    ready: EmbeddedData
+    assigned: Assigned
+    settings: TrainingSettings
+    experiment: Experiment
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FittedHead:
+    """The head of a fold as it is kept: `weight` (classes, dimension) and `bias` (classes,).
+
+    `validation` is the part of the validation part that inner heads can judge. `dropped` are the
+    positions of examples with doubtful labels, from which it did not learn.
+    """
+
+    state: dict[str, torch.Tensor]
+    search: Search
+    validation: Predictions
+    dropped: Indices
+
+
+def run_heads(numbers: Sequence[int], assignment: HeadAssignment) -> Iterator[FoldResult]:
+    """Fit and test heads of a begun experiment one after the other, and yield each result.
+
+    Raises:
+        EnrichmentError: the disk is full or refuses.
+    """
+    points = Points.of(assignment.ready.embeddings)
+    with progress("Folds", len(numbers)) as report:
+        for number in numbers:
+            fold = assignment.assigned.folds[number]
+            result = finish_head_fold(assignment, fold, fit_fold(assignment, fold, points))
+            report.advance(note=f"accuracy {result.test.accuracy:.3f}")
+            yield result
+
+
+def inner_divisions(assignment: HeadAssignment, fold: Fold) -> tuple[Indices, list[Division]]:
+    """The positions of all examples that a fold does not test, and divisions of these."""
+    data, settings = assignment.ready.data, assignment.settings
+    seen = np.sort(np.concatenate([fold.training, fold.validation]))
+    together = tested_together(data, settings)
+    divisions = make_inner_divisions(
+        data.targets[seen],
+        assignment.assigned.groups[seen],
+        seed=[settings.seed, fold.number, _INNER],
+        tested_together=None if together is None else together[seen],
+    )
+    return seen, divisions
+
+
+def fit_fold(assignment: HeadAssignment, fold: Fold, points: Points) -> FittedHead:
+    """Fit the head of a fold to all that it does not test.
+
+    Args:
+        points: those of all embeddings.
+    """
+    data, settings = assignment.ready.data, assignment.settings
+    how = Learning(kind=settings.kind, class_weights=settings.class_weights)
+    seen, divisions = inner_divisions(assignment, fold)
+    targets = torch.from_numpy(data.targets[seen]).float()
+    own = points.rows(seen)
+    search = find_strength(own, targets, divisions, how)
+    doubtful: Indices = np.empty(0, dtype=np.int64)
+    if settings.drop_doubtful:
+        judged = np.flatnonzero(search.judged.numpy())
+        told = predictions_of(search.logits[search.judged], seen[judged], data)
+        doubtful = judged[pictures_in_doubt(told, settings.kind)]
+        divisions = [replace(each, rest=np.setdiff1d(each.rest, doubtful)) for each in divisions]
+        search = search_without(search, own, targets, divisions, how)
+    learned = np.setdiff1d(np.arange(len(seen)), doubtful)
+    held_back = np.flatnonzero(search.judged.numpy() & np.isin(seen, fold.validation))
+    return FittedHead(
+        state=points.on_embeddings(search.head(own, targets, learned, how)),
+        search=search,
+        validation=predictions_of(search.logits[held_back], seen[held_back], data),
+        dropped=seen[doubtful],
+    )
+
+
+def finish_head_fold(assignment: HeadAssignment, fold: Fold, fitted: FittedHead) -> FoldResult:
+    """Test the head of a fold, as it will be served, and write all files of the fold.
+
+    Raises:
+        EnrichmentError: the disk is full or refuses.
+    """
+    ready, settings, experiment = assignment.ready, assignment.settings, assignment.experiment
+    folder, data = experiment.split(fold.number), ready.data
+    sha256 = write_checkpoint(folder, fitted.state, data, settings)
+    write_trials(folder, fitted.search.trials)
+    dropped = [[data.examples[position].key] for position in fitted.dropped]
+    write_table(folder / "dropped.csv", [["example"], *dropped])
+    head = Head.rounded(fitted.state["weight"].numpy(), fitted.state["bias"].numpy())
+    logits = torch.from_numpy(head.logits(ready.embeddings[fold.test]))
+    test = predictions_of(logits, fold.test, data)
+    if ready.encoder is not None:
+        write_head_gallery(folder / "heatmaps", test, data, fold.test, ready.encoder, head)
+    experiment.write_predictions(fold.number, test=test, validation=fitted.validation, data=data)
+    result = FoldResult(
+        fold=fold.number,
+        checkpoint_sha256=sha256,
+        strength=fitted.search.best.strength,
+        validation_loss=fitted.search.best.loss,
+        test=measure(test.targets, test.probabilities, data.categories, data.kind),
+    )
+    experiment.write_result(result)
+    return result
