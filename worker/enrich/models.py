@@ -192,8 +192,12 @@ class ModelPool:
                 used.network()
 
     @contextmanager
-    def use(self, *model_ids: int) -> Iterator[ModelsInUse]:
+    def use(
+        self, *model_ids: int, before_loading: Callable[[], None] = lambda: None
+    ) -> Iterator[ModelsInUse]:
         """Models that share a network; all stays loaded until the block ends.
+
+        `before_loading` is called before the network is loaded, which may take minutes.
 
         Raises:
             ModelError: the bundle is missing, damaged or not the promoted one, the model gives
@@ -210,6 +214,7 @@ class ModelPool:
                 raise ModelError(f"The models {names} of one job are on different encoders.")
 
             def load_network() -> LoadedNetwork:
+                before_loading()
                 first = models[0]
                 place = self._networks.use(first.network_sha256, partial(self._load_network, first))
                 return exits.enter_context(place)

@@ -34,6 +34,10 @@ class HeldLease:
         """Note that work on the records begins, or that a record is finished."""
         self._progress_at = time.monotonic()
 
+    def pause(self) -> None:
+        """Note that a network is loaded, which may take minutes, until the next progress."""
+        self._progress_at = None
+
     @property
     def idle_seconds(self) -> float:
         """Time since the last progress; 0 before the first."""

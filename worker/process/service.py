@@ -173,7 +173,7 @@ class EnrichmentService:
             if held.lost or self._drain.dropping.is_set():
                 raise DrainingError
 
-        with self._models.use(*lease.model_ids) as models:
+        with self._models.use(*lease.model_ids, before_loading=held.pause) as models:
             on_record()
             self._warn_of_other_pictures(lease, models)
             outcome = self._pipeline.run(lease, models, on_record=on_record)

@@ -121,12 +121,15 @@ def test_a_model_on_an_encoder_is_loaded_without_it_until_a_picture_is_looked_at
     weights = tmp_path / ENCODERS / encoder.identity / encoder.weights.file
     content = weights.read_bytes()
     weights.unlink()
-    with pool.use(first, second) as used:
+    begun: list[str] = []
+    with pool.use(first, second, before_loading=lambda: begun.append("loading")) as used:
+        assert begun == []
         assert [each.id for each in used.models] == [first, second]
         with pytest.raises(ModelError, match="cannot be read"):
             used.network()
         weights.write_bytes(content)
         network = used.network()
+        assert begun == ["loading"] * 2
     with pool.use(second) as again:
         assert again.network() is network
     pool.close()

@@ -54,6 +54,9 @@ def test_a_chunk_that_hangs_is_left_alone(
     with keeper.hold(lease) as held:
         keeper.run_once()  # no work has begun: nothing can hang
         held.progress()
+        held.pause()  # an encoder is loaded, which takes its time
+        keeper.run_once()
+        held.progress()
         keeper.run_once()
     assert hung == ["hung"]
 
