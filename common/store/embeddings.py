@@ -41,14 +41,6 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptPicture:
-    """A picture that was seen, with what the encoder made of it."""
-
-    seen: Seen
-    vector: Vector
-
-
-@dataclass(frozen=True, kw_only=True)
 class PlaceAsked:
     """A record's place, as it is known now: what was seen at another address does not count."""
 
@@ -69,42 +61,10 @@ class PicturesRead:
     vectors: NDArray[np.float16]
 
 
-_SEEN = text("""
-    SELECT seen.record_id, seen.source, seen.url, seen.sha256, seen.seen_at,
-           halfvec_send(embedding.vector) AS vector
-    FROM picture_seen AS seen
-    JOIN embedding ON embedding.encoder_id = :encoder_id AND embedding.sha256 = seen.sha256
-    WHERE seen.record_id = ANY(CAST(:record_ids AS text[]))
-      AND (CAST(:max_age AS interval) IS NULL OR seen.seen_at >= now() - CAST(:max_age AS interval))
-""")
 _KEPT = text("""
     SELECT sha256, halfvec_send(vector) AS vector FROM embedding
     WHERE encoder_id = :encoder_id AND sha256 = ANY(CAST(:pictures AS bytea[]))
 """)
-
-
-def seen_pictures(
-    connection: Connection,
-    encoder_id: int,
-    record_ids: Sequence[str],
-    *,
-    max_age: timedelta | None = None,
-) -> list[KeptPicture]:
-    """What the encoder has seen of these records, and not longer ago than `max_age`."""
-    asked = {"encoder_id": encoder_id, "record_ids": list(record_ids), "max_age": max_age}
-    return [
-        KeptPicture(
-            seen=Seen(
-                record_id=row.record_id,
-                source=PictureSource(row.source),
-                url=row.url,
-                sha256=bytes(row.sha256),
-                seen_at=row.seen_at,
-            ),
-            vector=_vector(row.vector),
-        )
-        for row in connection.execute(_SEEN, asked)
-    ]
 
 
 _READ = """

@@ -17,7 +17,6 @@ from common.store.embeddings import (
     kept_vectors,
     read_pictures,
     save_seen,
-    seen_pictures,
 )
 from common.store.session import open_store
 from common.store.tables import PictureSource, RegisteredEncoder
@@ -108,28 +107,6 @@ def seen(record_id: str, sha256: bytes, *, url: str = "http://x.org/a.jpg") -> S
     return Seen(
         record_id=record_id, source=PictureSource.MEDIA, url=url, sha256=sha256, seen_at=NOW
     )
-
-
-def test_a_record_is_found_by_what_was_last_seen_of_it(engine: Engine) -> None:
-    (old, _), (new, vector) = vectors(2).items()
-    with engine.begin() as connection:
-        keep_vectors(connection, 1, vectors(2))
-        save_seen(connection, [seen("/1/a", old), seen("/1/b", b"?" * 32)])
-        save_seen(connection, [seen("/1/a", new, url="http://x.org/new.jpg")])
-        found = seen_pictures(connection, 1, ["/1/a", "/1/b", "/1/c"])
-    assert [each.seen for each in found] == [seen("/1/a", new, url="http://x.org/new.jpg")]
-    assert np.array_equal(found[0].vector, vector)
-
-
-def test_what_was_seen_too_long_ago_is_not_found(engine: Engine) -> None:
-    (picture,) = vectors(1)
-    since = datetime.now(UTC) - NOW
-    with engine.begin() as connection:
-        keep_vectors(connection, 1, vectors(1))
-        save_seen(connection, [seen("/1/a", picture)])
-        for spare, count in ((timedelta(hours=-1), 0), (timedelta(hours=1), 1)):
-            found = seen_pictures(connection, 1, ["/1/a"], max_age=since + spare)
-            assert len(found) == count
 
 
 @pytest.mark.parametrize(("dimension", "most_bytes"), [(768, 1700), (1024, 2800), (1280, 2800)])
