@@ -55,8 +55,8 @@ def prune(
 ) -> None:
     """Remove embeddings of pictures that no record shows any more.
 
-    A record shows a picture that was seen at its present address. To remove everything of an
-    encoder: trainer encoders remove NAME.
+    A record shows a picture that was seen at its present address. Pictures that the harvester
+    stored stay, for trainings. To remove everything of an encoder: trainer encoders remove NAME.
     """
     age = None if unseen_for is None else parse_age(unseen_for)
     engine = open_store()

@@ -17,6 +17,10 @@ _SHOWN = """
     AND (CAST(:unseen_for AS interval) IS NULL
          OR seen.seen_at >= now() - CAST(:unseen_for AS interval))
 """
+_UNUSED = f"""
+    NOT EXISTS (SELECT 1 FROM picture_seen AS seen WHERE seen.sha256 = kept.sha256 AND {_SHOWN})
+    AND NOT EXISTS (SELECT 1 FROM image WHERE image.sha256 = encode(kept.sha256, 'hex'))
+"""
 _FORGET_PLACES = text(f"DELETE FROM picture_seen AS seen WHERE NOT ({_SHOWN})")
 
 
@@ -38,17 +42,15 @@ def prune(
     """Remove the encoders' embeddings of pictures that no record shows any more.
 
     A record shows a picture that was seen at its present address, and not longer ago than
-    `unseen_for`. The places where other pictures were seen are forgotten if these are all encoders.
-    A picture that is looked at meanwhile is looked at again by the next job.
+    `unseen_for`. Pictures that the harvester stored stay, for trainings. The places where other
+    pictures were seen are forgotten if these are all encoders. A picture that is looked at
+    meanwhile is looked at again by the next job.
     """
     asked = {"unseen_for": unseen_for}
     removed, places = 0, 0
     with progress("encoders", len(encoders)) as report:
         for encoder in encoders:
-            statement = text(
-                f"DELETE FROM {partition_of(encoder.id)} AS kept WHERE NOT EXISTS "
-                f"(SELECT 1 FROM picture_seen AS seen WHERE seen.sha256 = kept.sha256 AND {_SHOWN})"
-            )
+            statement = text(f"DELETE FROM {partition_of(encoder.id)} AS kept WHERE {_UNUSED}")
             with engine.begin() as connection:
                 removed += connection.execute(statement, asked).rowcount
             report.advance(note=encoder.name)

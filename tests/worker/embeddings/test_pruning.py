@@ -55,6 +55,20 @@ def test_what_was_not_looked_at_for_long_goes_on_request(
     assert everything == Pruned(embeddings=10, places=5)
 
 
+def test_pictures_that_the_harvester_stored_stay(
+    arc: Engine, encoders: list[StoredEncoder]
+) -> None:
+    with arc.begin() as connection:
+        connection.execute(text("DELETE FROM picture_seen"))
+        connection.execute(
+            text("INSERT INTO image (record_id, state, sha256, path, width, height, source)"
+                 " VALUES ('/1/r07', 'stored', :sha256, 'a.jpg', 1, 1, 'media')"),
+            {"sha256": digest(7).hex()},
+        )  # fmt: skip
+    prune(arc, encoders, every_encoder=True)
+    assert set(kept(arc).values()) == {1}
+
+
 def test_a_picture_that_one_of_its_records_shows_stays(
     arc: Engine, encoders: list[StoredEncoder]
 ) -> None:
