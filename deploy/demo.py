@@ -32,6 +32,7 @@ from deploy.sandbox.server import Sandbox
 
 FOLDER = Path(".demo")
 NAME = "demo"
+HEADS, STRICT = "heads", "strict_heads"  # models on what the first fold learned, as an encoder
 VOCABULARY = Path("vocabulary.json")
 BIN = Path(sys.executable).parent
 LOOPBACK = "127.0.0.0/8"
@@ -61,6 +62,7 @@ FINE_TUNED = (
     *("--arch", "mobilenet_v2", "--input-size", "96", "--learning-rate", "0.0005"),
     *("--folds", "3", "--epochs", "4"),
 )
+STRICTER = 0.1  # the second model promises more
 DRAWN = Scale(per_category=50, unseen=300, precision=0.8)
 PHOTOGRAPHS = Scale(per_category=200, unseen=1000, precision=0.7)
 LIVE = Scale(per_category=60, unseen=200, precision=0.7)
@@ -111,11 +113,11 @@ def _walk(scale: Scale) -> dict[str, Any]:
     _refuse_used_store()
     _harvest(scale)
     _train(scale)
-    job = _enrich(scale)
+    job, second = _enrich(scale)
     exports = [str(FOLDER / "enrichments.csv"), str(FOLDER / "annotations.jsonld")]
     _run("worker", "export", job, exports[0])
     _run("worker", "export", job, exports[1], "--format", "jsonld")
-    summary = _summary(job, exports)
+    summary = _summary(job, second, exports)
     _tell(summary, job)
     return summary
 
@@ -138,18 +140,33 @@ def _train(scale: Scale) -> None:
     training = (*FINE_TUNED, "--weights", weights) if weights else FROM_SCRATCH
     experiments = ("--saving-dir", str(FOLDER / "experiments"))
     _run("trainer", "train", "--name", NAME, "--experiment-name", NAME, *experiments, *training)
+    _run("trainer", "encoders", "add", NAME, "--experiment", NAME, *experiments)
+    heads = ("--encoder", NAME, "--folds", "3", "--experiment-name", HEADS, *experiments)
+    _run("trainer", "train", "--name", NAME, *heads)
+    _run("trainer", "promote", HEADS, *experiments, "--precision", str(scale.precision))
+    strict = ("--name", STRICT, "--precision", str(scale.precision + STRICTER))
+    _run("trainer", "promote", HEADS, *experiments, *strict)
     _run("trainer", "promote", NAME, *experiments, "--precision", str(scale.precision))
 
 
-def _enrich(scale: Scale) -> str:
-    """Enqueue records that the trainer has not seen, and have a worker enrich them."""
+def _enrich(scale: Scale) -> tuple[str, str]:
+    """Enqueue records that the trainer has not seen, and have a worker enrich them.
+
+    Returns:
+        The jobs of the active model, and of the second model on the encoder. It reads what the
+        encoder saw for the first one.
+    """
     unseen = FOLDER / "unseen.txt"
     record_ids = (*_unseen(scale.unseen), *scale.former_ids)
     unseen.write_text("".join(f"{record_id}\n" for record_id in record_ids))
-    job = _run("worker", "enqueue", str(unseen), "--picture", "auto")
+    enqueue = ("worker", "enqueue", str(unseen), "--picture", "auto")
+    job = _run(*enqueue)
     with _worker():
         _run("worker", "status", job, "--watch")
-    return job
+        _run("worker", "status", _run(*enqueue, "--model", HEADS), "--watch")
+        second = _run(*enqueue, "--model", STRICT)
+        _run("worker", "status", second, "--watch")
+    return job, second
 
 
 def _unseen(number: int) -> list[str]:
@@ -199,8 +216,9 @@ def _show(command: tuple[str, ...] | list[str]) -> None:
     console.print(f"\n$ {shlex.join([Path(command[0]).name, *command[1:]])}", style="bold cyan")
 
 
-def _summary(job: str, exports: list[str]) -> dict[str, Any]:
+def _summary(job: str, second: str, exports: list[str]) -> dict[str, Any]:
     status = json.loads(_run("worker", "status", job, "--json"))
+    read = json.loads(_run("worker", "status", second, "--json"))["read"]
     results = json.loads((FOLDER / "experiments" / NAME / "summary.json").read_text())
     with open_store().connect() as connection:
         counted = connection.execute(text("SELECT state, count(*) FROM image GROUP BY state"))
@@ -216,6 +234,7 @@ def _summary(job: str, exports: list[str]) -> dict[str, Any]:
         "folds": results["folds"],
         "accuracy": round(results["accuracy"]["mean"], 4),
         **{name: status[name] for name in ("enriched", "below_threshold", "failed")},
+        "read": read,
         "exports": exports,
     }
 
@@ -229,7 +248,9 @@ def _tell(summary: dict[str, Any], job: str) -> None:
         f"Of {summary['enriched'] + summary['below_threshold'] + summary['failed']} records that "
         f"the trainer had not seen, {summary['enriched']} were enriched, "
         f"{summary['below_threshold']} had no concept above its threshold, "
-        f"{summary['failed']} failed.\n\n"
+        f"{summary['failed']} failed.\n"
+        f"Looked at them once more with an encoder, and kept its embeddings: a second model then "
+        f"read {summary['read']} of them and fetched none of these.\n\n"
         f"Enrichments:   {' and '.join(summary['exports'])}\n"
         f"Training:      {FOLDER / 'experiments' / NAME}, with heatmaps in each split\n"
         f"Pictures:      {FOLDER / 'training_data'}\n"

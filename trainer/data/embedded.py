@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from common.errors import DatasetError, ModelError, RecordError
 from common.pictures.decoders import Decoders
+from common.process.console import SafeConsole
 from common.process.progress import progress
 from common.process.settings import ModelSettings
 from common.store.embeddings import Vector, is_kept_meanwhile, keep_vectors, kept_vectors
@@ -28,7 +29,15 @@ from common.vision.heads import Embeddings, halved
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import Runtime, TorchRuntime, fastest_runtime
 from common.vision.runtimes.choice import EXPORTS
+from trainer.data.cache import cached
 from trainer.data.dataset import READERS, Example, TrainingData
+from trainer.data.near_duplicates import (
+    HASHED_SIZE,
+    grouped,
+    pairs_by_embedding,
+    pairs_by_hash,
+)
+from trainer.data.split import Indices
 from trainer.settings import TrainingSettings
 
 KEPT_AT_A_TIME = 256  # pictures in a transaction; a killed command computes so many again
@@ -204,3 +213,23 @@ def _together(
         raise DatasetError(f"No picture of {data.source} can be read: {reason}.")
     rows = np.stack([vectors[_picture(each)] for each in readable.examples])
     return EmbeddedData(data=readable, embeddings=rows)
+
+
+def group_embedded(ready: EmbeddedData, cache_folder: Path, console: SafeConsole) -> Indices:
+    """The group (n,) of near-duplicates of each example, by embeddings and by small pictures.
+
+    Raises:
+        DatasetError, EnrichmentError: as `cached`.
+    """
+    small = cached(ready.data, Preprocessing(size=HASHED_SIZE), cache_folder)
+    row_of = {example.key: row for row, example in enumerate(ready.data.examples)}
+    rows = np.array([row_of[example.key] for example in small.data.examples], dtype=np.int64)
+    hashed, alike = rows[pairs_by_hash(small.pictures)], pairs_by_embedding(ready.embeddings)
+    if alike is None:
+        console.print(
+            "  To this encoder strangers are nearly the same, too: near-duplicates are told by "
+            "their hash alone.",
+            soft_wrap=True,
+        )
+        return grouped(hashed, len(row_of))
+    return grouped(np.concatenate([hashed, alike]), len(row_of))

@@ -70,13 +70,20 @@ def pairs_by_hash(pictures: torch.Tensor) -> Pairs:
     return np.concatenate([_NO_PAIRS, *_near_hashes(hash_pictures(pictures))])
 
 
-def pairs_by_embedding(embeddings: Embeddings) -> Pairs:
+def pairs_by_embedding(embeddings: Embeddings) -> Pairs | None:
     """Pairs of embeddings (n, dimension) that are near.
 
-    The time grows with the square of their number, the memory does not.
+    None if more pairs than pictures are: to such an encoder strangers are alike, too, as they are
+    to a network that learned from a few hundred pictures. The time grows with the square of their
+    number, the memory does not.
     """
     vectors = torch.from_numpy(embeddings.astype(np.float32))
-    return np.concatenate([_NO_PAIRS, *_near_vectors(vectors)])
+    found = [_NO_PAIRS]
+    for pairs in _near_vectors(vectors):
+        found.append(pairs)
+        if sum(map(len, found)) > len(vectors):
+            return None
+    return np.concatenate(found)
 
 
 def _near_vectors(vectors: torch.Tensor) -> Iterator[Pairs]:

@@ -14,16 +14,10 @@ import numpy as np
 
 from common.errors import DatasetError, UsageError
 from common.process.console import SafeConsole
-from common.vision.preprocessing import Preprocessing
 from trainer.data.cache import CachedData, cached
 from trainer.data.dataset import Example, TrainingData
-from trainer.data.embedded import EmbeddedData
 from trainer.data.near_duplicates import (
-    HASHED_SIZE,
     group_near_duplicates,
-    grouped,
-    pairs_by_embedding,
-    pairs_by_hash,
 )
 from trainer.data.split import Fold, Indices, make_folds, validation_parts
 from trainer.data.tables import write_table
@@ -230,19 +224,6 @@ def prepare(
     ready = decoded(data, settings, cache_folder)
     made = assign(ready.data, group_near_duplicates(ready.pictures), settings, console)
     return Prepared(**vars(made), cached=ready)
-
-
-def group_embedded(ready: EmbeddedData, cache_folder: Path) -> Indices:
-    """The group (n,) of near-duplicates of each example, by embeddings and by small pictures.
-
-    Raises:
-        DatasetError, EnrichmentError: as `decoded`.
-    """
-    small = cached(ready.data, Preprocessing(size=HASHED_SIZE), cache_folder)
-    row_of = {example.key: row for row, example in enumerate(ready.data.examples)}
-    rows = np.array([row_of[example.key] for example in small.data.examples], dtype=np.int64)
-    pairs = [rows[pairs_by_hash(small.pictures)], pairs_by_embedding(ready.embeddings)]
-    return grouped(np.concatenate(pairs), len(row_of))
 
 
 def assign(

@@ -8,12 +8,11 @@ from common.process.console import SafeConsole
 from common.process.progress import ProgressReport, progress
 from common.vision.network import pick_device
 from trainer.data.dataset import TrainingData
-from trainer.data.embedded import EmbeddedData, embedded
+from trainer.data.embedded import EmbeddedData, embedded, group_embedded
 from trainer.data.prepare import (
     Assigned,
     assign,
     check_trainable,
-    group_embedded,
     prepare,
     usable,
     write_near_duplicates,
@@ -97,7 +96,7 @@ def cross_validate_heads(
         kept = usable(data, pinned)
         check_trainable(kept, pinned)
         ready = embed(kept, pinned)
-        groups = group_embedded(ready, cache_folder(experiment))
+        groups = group_embedded(ready, cache_folder(experiment), console)
         assigned = assign(ready.data, groups, pinned, console)
         _write_begun(experiment, pinned, data, readable=ready.data, assigned=assigned)
         _print_pictures(ready.data, to=console)

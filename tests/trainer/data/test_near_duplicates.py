@@ -98,6 +98,7 @@ def test_embeddings_that_point_the_same_way_are_near() -> None:
     for copy, like in ((5, 4), (1500, 3), (2999, 1023)):
         vectors[copy] = 2 * vectors[like] + 0.05
     pairs = pairs_by_embedding(halved(vectors))
+    assert pairs is not None
     assert sorted(map(tuple, pairs.tolist())) == [(3, 1500), (4, 5), (1023, 2999)]
 
 
