@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegressionCV
 
 from tests.trainer.embeddings import around_means, one_hot
-from trainer.data.split import Division, make_inner_divisions
+from trainer.data.split import Division, make_divisions, make_inner_divisions
 from trainer.learning.head import Points
 from trainer.learning.strength import STRENGTHS, Learning, find_strength, search_without
 
@@ -75,3 +76,27 @@ def test_the_head_of_a_search_learns_from_what_it_is_given() -> None:
     right = (logits.argmax(1) == TARGETS.argmax(1))[known].float().mean().item()
     assert right == pytest.approx(1, abs=0.25)
     assert not (logits.argmax(1) == 2).any()
+
+
+def test_heads_are_as_good_as_those_of_scikit_learns_own_search() -> None:
+    """The small form of `benchmarks.head_training`."""
+    labels = np.random.default_rng(3).choice(4, size=900)
+    embeddings, targets = around_means(labels), one_hot(labels)
+    right, peers = [], []
+    for fold in make_divisions(targets, np.arange(900), parts=3, seed=[0]):
+        inner = make_inner_divisions(targets[fold.rest], np.arange(len(fold.rest)), seed=[1])
+        points = Points.of(embeddings)
+        own, known = points.rows(fold.rest), torch.from_numpy(targets[fold.rest]).float()
+        search = find_strength(own, known, inner, HOW)
+        weights = search.head(own, known, np.arange(len(fold.rest)), HOW)
+        said = points.rows(fold.test).logits(weights[None])[:, 0].argmax(1).numpy()
+        right.append((said == labels[fold.test]).mean())
+        peer = LogisticRegressionCV(
+            Cs=[1 / (strength * len(inner[0].rest)) for strength in STRENGTHS],
+            cv=[(each.rest, each.test) for each in inner],
+            **{"l1_ratios": (0,), "use_legacy_attributes": False},
+            **{"scoring": "accuracy", "max_iter": 5000},
+        )
+        peer.fit(embeddings[fold.rest].astype(np.float64), labels[fold.rest])
+        peers.append(peer.score(embeddings[fold.test].astype(np.float64), labels[fold.test]))
+    assert np.mean(right) > np.mean(peers) - 0.01
