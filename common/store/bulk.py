@@ -56,6 +56,16 @@ def upsert(
     return result.rowcount
 
 
+def driver_of(connection: Connection) -> "psycopg2.extensions.connection":
+    """The driver's connection, in a transaction whose time is limited (`session`).
+
+    SQLAlchemy begins a transaction with its own statements only, and the driver with any.
+    """
+    if not connection.in_transaction():
+        connection.begin()
+    return cast("psycopg2.extensions.connection", connection.connection.driver_connection)
+
+
 def copy_rows(
     connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
@@ -65,7 +75,7 @@ def copy_rows(
         DBAPIError: Postgres refuses a row or goes away, as with any other statement.
     """
     reader = _RowReader(rows)
-    driver = cast("psycopg2.extensions.connection", connection.connection.driver_connection)
+    driver = driver_of(connection)
     statement = f"COPY {_PREPARER.quote(table)} ({_names(columns)}) FROM STDIN"
     try:
         with driver.cursor() as cursor:

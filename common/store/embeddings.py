@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from typing import cast
 
 import numpy as np
 import psycopg2
@@ -19,7 +18,7 @@ from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from common.store.bulk import copy_rows
+from common.store.bulk import copy_rows, driver_of
 from common.store.tables import PictureSeen, PictureSource
 
 Vector = NDArray[np.float16]
@@ -102,7 +101,7 @@ def read_pictures(
         "urls": [each.url for each in asked],
         "max_age": max_age,
     }
-    driver = cast("psycopg2.extensions.connection", connection.connection.driver_connection)
+    driver = driver_of(connection)
     answer = BytesIO()
     try:
         with driver.cursor() as cursor:
@@ -158,9 +157,8 @@ def keep_vectors(
             vector has another dimension than the encoder.
     """
     there = kept_vectors(connection, encoder_id, vectors)
-    new = sorted(
-        vectors.keys() - there.keys()
-    )  # in the order of the key: transactions do not deadlock
+    # In the order of the key, so that transactions do not deadlock.
+    new = sorted(vectors.keys() - there.keys())
     if new:
         rows = _binary_rows(encoder_id, new, np.stack([vectors[sha256] for sha256 in new]))
         _copy(connection, BytesIO(_BEGIN + rows + _END))
@@ -176,12 +174,12 @@ _SEE_AGAIN = text("""
     UPDATE picture_seen SET url = said.url, sha256 = said.sha256, seen_at = said.seen_at
     FROM unnest(CAST(:places AS tid[]), CAST(:urls AS text[]), CAST(:pictures AS bytea[]),
                 CAST(:times AS timestamptz[])) AS said(place, url, sha256, seen_at)
-    WHERE picture_seen.ctid = said.place
+    WHERE picture_seen.ctid = said.place AND said.seen_at >= picture_seen.seen_at
 """)
 
 
 def save_seen(connection: Connection, seen: Iterable[Seen]) -> None:
-    """Say which picture was last seen at each place of a record.
+    """Say which picture was last seen at each place of a record; who saw it earlier says nothing.
 
     Most places are new, and COPY writes them; rows that are there are locked in the order of their
     key, so that transactions over the same records do not deadlock.
@@ -251,7 +249,7 @@ def _binary_rows(encoder_id: int, pictures: Sequence[bytes], vectors: NDArray[np
 
 def _copy(connection: Connection, rows: BytesIO) -> None:
     statement = "COPY embedding (encoder_id, sha256, vector) FROM STDIN (FORMAT BINARY)"
-    driver = cast("psycopg2.extensions.connection", connection.connection.driver_connection)
+    driver = driver_of(connection)
     try:
         with driver.cursor() as cursor:
             cursor.copy_expert(statement, rows)

@@ -22,7 +22,8 @@ from common.process.periodic import AWAY, PeriodicThread
 WAITING = 100  # different messages, from one writing to the next
 WRITE_SECONDS = 5.0
 KEPT = 1_000  # rows; the oldest go
-SHOWN = 1024  # bytes of a body, and of its headers
+SHOWN = 1024  # characters of a body, and of its headers
+CLEANED = 4 * SHOWN  # of which secrets are taken out
 
 _LOCK = text("SELECT pg_advisory_xact_lock(7310427)")  # workers write one after the other
 
@@ -95,9 +96,9 @@ class RefusedMessages:
             Refusal(
                 sha256=hashlib.sha256(body).hexdigest(),
                 problem=_harmless(problem),
-                queue=_harmless(queue[:SHOWN]),
-                headers=_harmless(headers[:SHOWN]),
-                body=_harmless(body[:SHOWN].decode(errors="backslashreplace")),
+                queue=_harmless(queue),
+                headers=_harmless(headers),
+                body=_harmless(body[:CLEANED].decode(errors="backslashreplace")),
                 size=len(body),
                 times=1,
                 first_at=now,
@@ -127,8 +128,12 @@ class RefusedMessages:
 
 
 def _harmless(strangers: str) -> str:
-    """One line without control characters, and without what URLs may hold of secrets."""
-    return without_secrets(visible(strangers)).replace("\n", "\\n").replace("\t", "\\t")
+    """SHOWN characters of one line without control characters, nor what URLs hold of secrets.
+
+    More is cleaned than is shown, so that no URL is cut before the sign that ends its password.
+    """
+    clean = without_secrets(visible(strangers[:CLEANED]))
+    return clean.replace("\n", "\\n").replace("\t", "\\t")[:SHOWN]
 
 
 class RefusedMessageWriter(PeriodicThread):

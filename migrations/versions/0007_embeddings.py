@@ -22,6 +22,11 @@ MISSING = (
     "it on the database's machine (Debian: postgresql-18-pgvector; containers: the image "
     "pgvector/pgvector:pg18), and run the migration again. Nothing was changed."
 )
+OLD = (
+    "Postgres has the extension `vector` (pgvector) in a version before 0.7, which knows no halfvec. "
+    "Install a newer one, let an administrator run ALTER EXTENSION vector UPDATE; and run the "
+    "migration again. Nothing was changed."
+)
 NOT_ALLOWED = (
     "This user may not add the extension `vector` to the database. Let an administrator run there: "
     "CREATE EXTENSION vector; and run the migration again. Nothing was changed."
@@ -102,6 +107,7 @@ def _add_pgvector() -> None:
         return
     connection = op.get_bind()
     if connection.scalar(sa.text("SELECT 1 FROM pg_extension WHERE extname = 'vector'")):
+        _check_halfvec(connection)
         return
     offers = sa.text("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'")
     if not connection.scalar(offers):
@@ -110,6 +116,13 @@ def _add_pgvector() -> None:
         op.execute("CREATE EXTENSION vector")
     except sa.exc.ProgrammingError as error:
         raise StoreError(NOT_ALLOWED) from error
+    _check_halfvec(connection)
+
+
+def _check_halfvec(connection: sa.Connection) -> None:
+    """Raises StoreError if the extension is older than its 16-bit vectors."""
+    if not connection.scalar(sa.text("SELECT 1 FROM pg_type WHERE typname = 'halfvec'")):
+        raise StoreError(OLD)
 
 
 def downgrade() -> None:

@@ -42,6 +42,8 @@ from trainer.settings import TrainingSettings
 
 KEPT_AT_A_TIME = 256  # pictures in a transaction; a killed command computes so many again
 EXPORT_PAYS = 5_000  # pictures from which exporting the encoder to a faster runtime saves time
+NO_EMBEDDING = "the encoder gives no numbers for it"
+COLLISIONS = 3  # with other processes, in a row
 _ASKED_AT_A_TIME = 10_000  # pictures, of the store
 
 
@@ -110,8 +112,7 @@ def embed(
         encoder = load_encoder(model_dir / ENCODERS, stored.sha256)
         runtime = _runtime(encoder, len(missing), model_dir)
         for found, reasons in _computed(list(missing.values()), encoder, runtime):
-            _keep(engine, stored, found)
-            vectors |= found
+            vectors |= found | _keep(engine, stored, found)
             unreadable |= reasons
     return _together(data, vectors, unreadable)
 
@@ -132,19 +133,22 @@ def _kept(
     return found
 
 
-def _keep(engine: Engine, stored: StoredEncoder, vectors: dict[bytes, Vector]) -> None:
-    """Keep vectors; once more if another process keeps some of them at the same time."""
+def _keep(
+    engine: Engine, stored: StoredEncoder, vectors: dict[bytes, Vector]
+) -> dict[bytes, Vector]:
+    """Keep vectors. Returns those of them that others kept meanwhile, with other last bits."""
 
-    def keep() -> None:
+    def keep() -> dict[bytes, Vector]:
         with engine.begin() as connection:
-            keep_vectors(connection, stored.id, vectors)
+            return keep_vectors(connection, stored.id, vectors)
 
-    try:
-        keep()
-    except IntegrityError as error:
-        if not is_kept_meanwhile(error):
-            raise
-        keep()
+    for _ in range(COLLISIONS):
+        try:
+            return keep()
+        except IntegrityError as error:
+            if not is_kept_meanwhile(error):
+                raise
+    return keep()
 
 
 def _runtime(encoder: Encoder, pictures: int, model_dir: Path) -> Runtime:
@@ -184,8 +188,11 @@ def _vectors(
     if not pictures:
         return {}
     batches = torch.split(torch.stack(list(pictures.values())), runtime.batch_size)
-    rows = halved(np.concatenate(list(streams.map(runtime.rows, batches))))
-    return {_picture(example): row for example, row in zip(pictures, rows, strict=True)}
+    rows = np.concatenate(list(streams.map(runtime.rows, batches)))
+    usable = np.isfinite(rows).all(axis=1) & rows.any(axis=1)
+    examples = [example for example, is_usable in zip(pictures, usable, strict=True) if is_usable]
+    found = zip(examples, halved(rows[usable]), strict=True)
+    return {_picture(example): row for example, row in found}
 
 
 def _read(example: Example, preprocessing: Preprocessing, decoders: Decoders) -> torch.Tensor | str:

@@ -34,6 +34,7 @@ from trainer.data.split import Indices
 
 MAX_DISTANCE = 40  # of 256 bits
 MIN_COSINE = 0.96
+MOST_NEAR = 0.5  # of the pictures; more, and embeddings tell nothing
 
 Hashes = NDArray[np.uint64]  # (n, 4)
 Pairs = NDArray[np.int64]
@@ -45,6 +46,7 @@ _LUMINANCE = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)  # ITU-R BT.601
 _PICTURES = 256  # hashed at a time
 _PAIRS = 1 << 18  # hashes compared at a time: 2 MiB
 _ROWS, _COLUMNS = 1024, 8192  # cosines computed at a time: 32 MiB
+_NEAR_EACH = 32  # of a picture, at a time: a group is told by fewer pairs than it has
 _NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 
 
@@ -71,29 +73,26 @@ def pairs_by_hash(pictures: torch.Tensor) -> Pairs:
 
 
 def pairs_by_embedding(embeddings: Embeddings) -> Pairs | None:
-    """Pairs of embeddings (n, dimension) that are near.
+    """Pairs of embeddings (n, dimension) that are near: enough of them to tell groups.
 
-    None if more pairs than pictures are: to such an encoder strangers are alike, too, as they are
-    to a network that learned from a few hundred pictures. The time grows with the square of their
-    number, the memory does not.
+    None if more than half of the pictures are near another one. To such an encoder strangers are
+    alike, too, as they are to a network that learned from a few hundred pictures. The time grows
+    with the square of their number, the memory does not.
     """
     vectors = torch.from_numpy(embeddings.astype(np.float32))
-    found = [_NO_PAIRS]
-    for pairs in _near_vectors(vectors):
-        found.append(pairs)
-        if sum(map(len, found)) > len(vectors):
-            return None
-    return np.concatenate(found)
+    pairs = np.concatenate([_NO_PAIRS, *_near_vectors(vectors)])
+    return None if len(np.unique(pairs)) > MOST_NEAR * len(vectors) else pairs
 
 
 def _near_vectors(vectors: torch.Tensor) -> Iterator[Pairs]:
     for start in range(0, len(vectors), _ROWS):
         rows = vectors[start : start + _ROWS]
         for other in range(start, len(vectors), _COLUMNS):
-            cosines = rows @ vectors[other : other + _COLUMNS].T
-            if cosines.max() >= MIN_COSINE:
-                near = torch.nonzero(cosines >= MIN_COSINE).numpy() + np.array([start, other])
-                yield near[near[:, 0] < near[:, 1]]
+            near = rows @ vectors[other : other + _COLUMNS].T >= MIN_COSINE
+            near = torch.triu(near, diagonal=start + 1 - other)  # the lower position first
+            if near.any():
+                few = near & (near.cumsum(dim=1) <= _NEAR_EACH)
+                yield torch.nonzero(few).numpy() + np.array([start, other])
 
 
 def hash_pictures(pictures: torch.Tensor) -> Hashes:

@@ -88,18 +88,20 @@ def make_inner_divisions(
     """Divisions of the training part of a fold, made like the fold; arguments as for `make_folds`.
 
     They are `INNER_PARTS`, but not more than there are groups to be tested together. With a single
-    one of these, near-duplicates alone stay together.
+    one of these, or where all of them show the same pictures, near-duplicates alone stay together.
     """
     together = 1 if tested_together is None else len(np.unique(tested_together))
-    if together < 2:
-        return make_divisions(targets, groups, parts=INNER_PARTS, seed=seed)
-    return make_divisions(
-        targets,
-        groups,
-        parts=min(INNER_PARTS, together),
-        seed=seed,
-        tested_together=tested_together,
-    )
+    if together > 1:
+        made = make_divisions(
+            targets,
+            groups,
+            parts=min(INNER_PARTS, together),
+            seed=seed,
+            tested_together=tested_together,
+        )
+        if all(len(each.rest) for each in made):  # else providers show the same pictures
+            return made
+    return make_divisions(targets, groups, parts=INNER_PARTS, seed=seed)
 
 
 def make_folds(

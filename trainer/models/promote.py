@@ -129,7 +129,7 @@ def trunk_of(settings: TrainingSettings, model_dir: Path) -> Trunk:
     return Trunk(
         architecture=encoder.network,
         preprocessing=encoder.preprocessing,
-        encoder=encoder.identity,
+        encoder=settings.encoder_sha256,  # as it was when the encoder was added
     )
 
 

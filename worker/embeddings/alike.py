@@ -14,6 +14,7 @@ from common.store.tables.seen import partition_of
 from worker.embeddings.indexing import as_indexed
 
 MOST = 1_000  # records of an answer
+MOST_PICTURES = 50_000  # that are looked through for records that show them
 MOST_SEARCHED = 1_000  # pictures that the index looks around
 
 
@@ -62,18 +63,23 @@ class Alike:
     is_exact: bool
 
 
-_SEEN = """
-    SELECT seen.record_id, seen.source, seen.url, seen.seen_at, seen.sha256, record.title,
-           record.data_provider, record.media_url, record.preview_url
-    FROM picture_seen AS seen LEFT JOIN record ON record.id = seen.record_id
+_TOLD = """
+    seen.record_id, seen.source, seen.url, seen.seen_at, seen.sha256, record.title,
+    record.data_provider, record.media_url, record.preview_url
 """
 _OF_RECORD = text(f"""
-    {_SEEN} JOIN embedding ON embedding.encoder_id = :encoder_id AND embedding.sha256 = seen.sha256
+    SELECT {_TOLD} FROM picture_seen AS seen LEFT JOIN record ON record.id = seen.record_id
+    JOIN embedding ON embedding.encoder_id = :encoder_id AND embedding.sha256 = seen.sha256
     WHERE seen.record_id = (SELECT coalesce(
         (SELECT record_id FROM record_alias WHERE old_id = :record_id), :record_id))
     ORDER BY seen.source LIMIT 1
 """)  # the file comes before the thumbnail
-_OF_PICTURES = text(f"{_SEEN} WHERE seen.sha256 = ANY(CAST(:pictures AS bytea[]))")
+_OF_PICTURES = text(f"""
+    SELECT {_TOLD} FROM (
+        SELECT *, row_number() OVER (PARTITION BY sha256 ORDER BY record_id) AS place
+        FROM picture_seen WHERE sha256 = ANY(CAST(:pictures AS bytea[]))
+    ) AS seen LEFT JOIN record ON record.id = seen.record_id WHERE seen.place <= :each
+""")
 _ACTIVE = text("""
     SELECT encoder.name FROM model JOIN encoder ON encoder.id = model.encoder_id
     WHERE model.stage = 'active'
@@ -111,6 +117,9 @@ def find_alike(
             )
         is_exact = exact or not chosen.has_index
         found = _nearest(connection, chosen, own, count=count, is_exact=is_exact)
+        if len(found) < count and not is_exact:  # the index sees no further
+            is_exact = True
+            found = _nearest(connection, chosen, own, count=count, is_exact=True)
     return Alike(
         record=_similar(own, 1.0),
         found=found,
@@ -143,8 +152,9 @@ def _nearest(
     pictures = 2 * count + 1
     while True:
         distances = _distances(connection, kept.encoder, own, pictures=pictures, is_exact=is_exact)
-        found = _records(connection, distances, own.record_id)
-        if len(found) >= count or len(distances) < pictures:
+        found = _records(connection, distances, own.record_id, each=count + 1)
+        is_all = len(distances) < pictures or pictures >= MOST_PICTURES
+        if len(found) >= count or is_all:
             return found[:count]
         pictures *= 4
 
@@ -174,10 +184,14 @@ def _distances(
 
 
 def _records(
-    connection: Connection, distances: dict[bytes, float], but: str
+    connection: Connection, distances: dict[bytes, float], but: str, *, each: int
 ) -> list[SimilarRecord]:
-    """The records that show these pictures, each once, with its nearest."""
-    rows = connection.execute(_OF_PICTURES, {"pictures": list(distances)})
+    """The records that show these pictures, each once, with its nearest.
+
+    Args:
+        each: so many records of a picture, at most.
+    """
+    rows = connection.execute(_OF_PICTURES, {"pictures": list(distances), "each": each})
     similar = [_similar(row, 1 - distances[bytes(row.sha256)]) for row in rows]
     similar.sort(key=lambda each: (-each.similarity, each.record_id))
     return list(_once(similar, but))

@@ -1,4 +1,8 @@
-"""Embeddings of pictures that no record shows any more are removed on request."""
+"""Embeddings of pictures that no record shows any more are removed on request.
+
+Little is removed in one transaction, and what a chunk has locked is passed over: chunks that finish
+meanwhile neither wait long nor lock rows in another order.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +25,22 @@ _UNUSED = f"""
     NOT EXISTS (SELECT 1 FROM picture_seen AS seen WHERE seen.sha256 = kept.sha256 AND {_SHOWN})
     AND NOT EXISTS (SELECT 1 FROM image WHERE image.sha256 = encode(kept.sha256, 'hex'))
 """
-_FORGET_PLACES = text(f"DELETE FROM picture_seen AS seen WHERE NOT ({_SHOWN})")
+# The last key of a batch; then what of the batch is not shown, and not locked by a chunk.
+_BATCH_END = text("""
+    SELECT record_id, source FROM picture_seen WHERE (record_id, source) > (:record_id, :source)
+    ORDER BY record_id, source OFFSET :batch - 1 LIMIT 1
+""")
+_FORGET_PLACES = text(f"""
+    DELETE FROM picture_seen WHERE ctid = ANY(ARRAY(
+        SELECT seen.ctid FROM picture_seen AS seen
+        WHERE (record_id, source) > (:record_id, :source)
+          AND (CAST(:last_id AS text) IS NULL OR (record_id, source) <= (:last_id, :last_source))
+          AND NOT ({_SHOWN})
+        ORDER BY record_id, source FOR UPDATE SKIP LOCKED
+    ))
+""")
+BATCH = 10_000  # places in a transaction
+_PARTS = 256  # of an encoder's embeddings, by the first byte of their key; each a transaction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,20 +60,46 @@ def prune(
 ) -> Pruned:
     """Remove the encoders' embeddings of pictures that no record shows any more.
 
-    A record shows a picture that was seen at its present address, and not longer ago than
-    `unseen_for`. Pictures that the harvester stored stay, for trainings. The places where other
-    pictures were seen are forgotten if these are all encoders. A picture that is looked at
-    meanwhile is looked at again by the next job.
+    A record shows a picture that was seen at its file's present address, or as its thumbnail, and
+    not longer ago than `unseen_for`. Pictures that the harvester stored stay, for trainings. The
+    places where other pictures were seen are forgotten if these are all encoders. A picture that is
+    looked at meanwhile is looked at again by the next job.
     """
-    asked = {"unseen_for": unseen_for}
-    removed, places = 0, 0
-    with progress("encoders", len(encoders)) as report:
+    removed = 0
+    with progress("parts of encoders", len(encoders) * _PARTS) as report:
         for encoder in encoders:
-            statement = text(f"DELETE FROM {partition_of(encoder.id)} AS kept WHERE {_UNUSED}")
-            with engine.begin() as connection:
-                removed += connection.execute(statement, asked).rowcount
-            report.advance(note=encoder.name)
-    if every_encoder:
-        with engine.begin() as connection:
-            places = connection.execute(_FORGET_PLACES, asked).rowcount
+            for part in range(_PARTS):
+                removed += _prune_part(engine, encoder, part, unseen_for)
+                report.advance(note=encoder.name)
+    places = _forget_places(engine, unseen_for) if every_encoder else 0
     return Pruned(embeddings=removed, places=places)
+
+
+def _prune_part(
+    engine: Engine, encoder: StoredEncoder, part: int, unseen_for: timedelta | None
+) -> int:
+    keys = "sha256 >= :first AND (CAST(:after AS bytea) IS NULL OR sha256 < :after)"
+    statement = text(f"DELETE FROM {partition_of(encoder.id)} AS kept WHERE {keys} AND {_UNUSED}")
+    asked = {
+        "unseen_for": unseen_for,
+        "first": bytes([part]),
+        "after": bytes([part + 1]) if part + 1 < _PARTS else None,
+    }
+    with engine.begin() as connection:
+        return connection.execute(statement, asked).rowcount
+
+
+def _forget_places(engine: Engine, unseen_for: timedelta | None) -> int:
+    forgotten = 0
+    last: tuple[str, str] | None = ("", "")
+    while last is not None:
+        start = {"record_id": last[0], "source": last[1]}
+        with engine.begin() as connection:
+            end = connection.execute(_BATCH_END, start | {"batch": BATCH}).one_or_none()
+            last = None if end is None else (end.record_id, end.source)
+            last_id, last_source = last or (None, None)
+            asked = start | {"last_id": last_id, "last_source": last_source}
+            forgotten += connection.execute(
+                _FORGET_PLACES, asked | {"unseen_for": unseen_for}
+            ).rowcount
+    return forgotten

@@ -98,6 +98,8 @@ class LoadedNetwork:
                 )
                 _test(model, self._runtime)
                 self._models[loaded.id] = model
+                if len(self._models) > MAX_HEADS:
+                    del self._models[next(iter(self._models))]  # the one tested longest ago
             return self._models[loaded.id]
 
 

@@ -104,7 +104,8 @@ _COUNT = text("SELECT count(*) FROM submitted")
 # A record without a usable picture was not seen. Records count by their present IDs.
 _FORGET_SEEN = text("""
     WITH seen AS (
-        SELECT coalesce(alias.record_id, asked.id) AS record_id
+        SELECT record_id FROM (SELECT DISTINCT
+               coalesce(alias.record_id, asked.id) AS record_id, wanted.model_id
         FROM unnest(CAST(:model_ids AS int[])) AS wanted(model_id)
         JOIN job ON wanted.model_id = ANY(array_prepend(job.model_id, job.also_models))
         JOIN job_chunk AS chunk ON chunk.job_id = job.id
@@ -113,7 +114,7 @@ _FORGET_SEEN = text("""
         WHERE (chunk.state IN ('done', 'dead') OR job.state IN ('running', 'paused'))
           AND NOT EXISTS (SELECT 1 FROM job_failure AS failure
                           WHERE failure.job_id = job.id AND failure.record_id = asked.id)
-        GROUP BY 1 HAVING count(DISTINCT wanted.model_id) = cardinality(CAST(:model_ids AS int[]))
+        ) AS seen_by GROUP BY record_id HAVING count(*) = cardinality(CAST(:model_ids AS int[]))
     )
     DELETE FROM submitted WHERE record_id IN (
         SELECT record_id FROM seen UNION ALL

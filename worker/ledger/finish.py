@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from psycopg2.errors import DeadlockDetected
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from common.errors import RecordError, TransientRecordError
+from common.errors import RecordError, StoreError, TransientRecordError
 from common.reasons import Reason
 from common.store.bulk import upsert
 from common.store.embeddings import Seen, Vector, is_kept_meanwhile, keep_vectors, save_seen
@@ -133,6 +134,7 @@ def finish(
 
     Raises:
         LeaseLostError: another worker has the chunk; nothing is written.
+        StoreError: other transactions were in the way again and again; nothing is written.
     """
     collisions = 0
     while True:
@@ -142,10 +144,14 @@ def finish(
             break
         except _KeptOtherwiseError as error:
             error.newly_seen.answer_again(error.vectors)
-        except IntegrityError as error:  # another chunk wrote the same new rows meanwhile
-            collisions += 1
-            if collisions > COLLISIONS or not (is_collision(error) or is_kept_meanwhile(error)):
+        except (IntegrityError, OperationalError) as error:
+            if not _is_conflict(error):
                 raise
+            collisions += 1
+            if collisions > COLLISIONS:
+                raise StoreError(
+                    f"Other transactions wrote the same rows {collisions} times in a row."
+                ) from error
     metrics.count_records(
         enriched=verdict.enriched,
         below_threshold=verdict.below_threshold,
@@ -154,6 +160,13 @@ def finish(
         errors=outcome.errors,
     )
     return job_finished
+
+
+def _is_conflict(error: IntegrityError | OperationalError) -> bool:
+    """Whether another transaction wrote the same rows first, or locks rows in another order."""
+    if isinstance(error, IntegrityError):
+        return is_collision(error) or is_kept_meanwhile(error)
+    return isinstance(error.orig, DeadlockDetected)
 
 
 def _judge(lease: Lease, outcome: ChunkOutcome, retry_delays: Sequence[float]) -> _Verdict:
