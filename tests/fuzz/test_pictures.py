@@ -8,9 +8,10 @@ from common.errors import RecordError
 from common.pictures.decoders import Decoders
 from common.pictures.resize import Square
 from common.reasons import Reason
+from deploy.sandbox.hosts.bombs import tile_bomb
 from tests.common.fetch.servers import encoded
 from tests.common.pictures.test_decode import scene
-from tests.common.pictures.test_decoders import FORMATS, tiff_of_a_tile
+from tests.common.pictures.test_decoders import FORMATS
 from tests.fuzz.trying import TIMEOUT, try_mutations
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
@@ -29,7 +30,7 @@ def seeds() -> list[bytes]:
         encoded(small, "WEBP", lossless=True),
         encoded(small, "GIF", save_all=True, append_images=[small.rotate(90)]),
         *(encoded(small, "TIFF", compression=name) for name in ("tiff_lzw", "jpeg", "packbits")),
-        tiff_of_a_tile(64),
+        tile_bomb(64),
     ]
     return plain + options
 

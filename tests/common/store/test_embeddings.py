@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -171,3 +172,20 @@ def test_two_transactions_that_see_the_same_place_first_are_a_collision(engine: 
         with pytest.raises(IntegrityError) as collision:
             save_seen(second, [seen("/1/a", b"?" * 32)])
     assert is_kept_meanwhile(collision.value)
+
+
+def test_who_saw_a_picture_earlier_says_nothing(engine: Engine) -> None:
+    (old, new) = vectors(2)
+    earlier = replace(seen("/1/a", old), seen_at=NOW - timedelta(hours=1))
+    with engine.begin() as connection:
+        save_seen(connection, [seen("/1/a", new)])
+        save_seen(connection, [earlier])
+        row = connection.execute(text("SELECT sha256, seen_at FROM picture_seen")).one()
+    assert (bytes(row.sha256), row.seen_at) == (new, NOW)
+
+
+def test_the_time_of_a_read_is_limited(engine: Engine) -> None:
+    asked = [PlaceAsked(record_id="/1/a", source=PictureSource.MEDIA, url="http://x.org/a.jpg")]
+    with engine.connect() as connection:
+        read_pictures(connection, 1, asked, dimension=DIMENSION)
+        assert connection.execute(text("SHOW lock_timeout")).scalar() != "0"

@@ -176,3 +176,11 @@ def test_workers_write_side_by_side(engine, monkeypatch):
     for thread in threads:
         thread.join()
     assert len(list_refused(engine)) == 50
+
+
+@pytest.mark.parametrize("before", range(SHOWN - 30, SHOWN, 7))
+def test_a_password_that_is_cut_is_not_kept(messages, before):
+    sent = b" " * before + b"amqp://user:sup3rsecret@host/"
+    messages.add(sent, problem="x", headers=sent.decode())
+    (kept,) = messages.take()
+    assert "sup3r" not in kept.body + kept.headers

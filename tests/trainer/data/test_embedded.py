@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -164,3 +165,21 @@ def test_after_a_kill_it_goes_on_where_it_was(
     again = replace(data, examples=data.examples[::-1])
     turned = embed(again, tiny, engine, tmp_path / "models")
     assert np.array_equal(turned.embeddings[::-1], found.embeddings)
+
+
+def test_a_picture_without_numbers_is_left_out(tmp_path: Path) -> None:
+    class Silent:
+        name, batch_size, streams, tolerance = "silent", 4, 1, 1.0
+
+        def rows(self, batch: torch.Tensor) -> np.ndarray:
+            rows = np.ones((len(batch), 3), dtype=np.float32)
+            rows[batch[:, 0, 0, 0] == 1] = np.nan
+            rows[batch[:, 0, 0, 0] == 2] = 0
+            return rows
+
+    examples = data_in(tmp_path / "data", 3).examples
+    pictures = {e: torch.full((3, 4, 4), n, dtype=torch.uint8) for n, e in enumerate(examples)}
+    with ThreadPoolExecutor(1) as streams:
+        found = module._vectors(pictures, Silent(), streams)
+    usable = [example for number, example in enumerate(examples) if number not in (1, 2)]
+    assert found.keys() == {bytes.fromhex(example.sha256) for example in usable}

@@ -107,3 +107,21 @@ def test_pairs_of_pairs_are_one_group() -> None:
     assert groups[0] == groups[2] == groups[4]
     assert groups[1] == groups[5]
     assert len(set(groups.tolist())) == 3
+
+
+def test_one_large_group_of_copies_takes_few_pairs_and_hides_no_other() -> None:
+    vectors = np.random.default_rng(0).normal(size=(3000, 40)).astype(np.float32)
+    vectors[100:500] = vectors[99]
+    vectors[2999] = vectors[7]
+    pairs = pairs_by_embedding(halved(vectors))
+    assert pairs is not None
+    assert len(pairs) < 400 * 40
+    groups = grouped(pairs, len(vectors))
+    assert len(set(groups[99:500].tolist())) == 1
+    assert groups[2999] == groups[7]
+    assert len(set(groups.tolist())) == 3000 - 400 - 1
+
+
+def test_where_most_pictures_are_near_another_embeddings_tell_nothing() -> None:
+    cone = np.random.default_rng(0).normal(size=(300, 40)).astype(np.float32) + 10
+    assert pairs_by_embedding(halved(cone)) is None

@@ -1,5 +1,7 @@
 """Which records are most alike, with and without an index."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sqlalchemy import Engine, text
@@ -8,6 +10,7 @@ from common.errors import UsageError
 from common.store.embeddings import save_seen
 from common.store.encoders import find_encoder
 from tests.worker.embeddings.conftest import seen, vector
+from worker.embeddings import alike
 from worker.embeddings.alike import Alike, find_alike
 from worker.embeddings.indexing import make_index
 
@@ -85,3 +88,26 @@ def test_what_cannot_be_answered_says_why(
 def test_without_any_embedding_the_encoder_must_be_named(engine: Engine) -> None:
     with pytest.raises(UsageError, match="these have embeddings: none"):
         find_alike(engine, "/1/a", count=1)
+
+
+def test_where_the_index_sees_no_further_everything_is_compared(
+    arc: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with arc.connect() as connection:
+        make_index(arc, find_encoder(connection, "arc"))
+    few = dict.fromkeys([bytes(32)], 0.5)
+    distances = alike._distances
+
+    def near_sighted(*asked, is_exact, **more):
+        return distances(*asked, is_exact=True, **more) if is_exact else few
+
+    monkeypatch.setattr(alike, "_distances", near_sighted)
+    found = find_alike(arc, "/1/r00", count=5)
+    assert (found.is_exact, len(found.found)) == (True, 5)
+
+
+def test_a_picture_of_very_many_records_brings_few_of_them(arc: Engine) -> None:
+    with arc.begin() as connection:
+        save_seen(connection, [replace(seen(1), record_id=f"/2/r{n:03}") for n in range(200)])
+    found = find_alike(arc, "/1/r00", count=3).found
+    assert [each.record_id for each in found] == ["/1/r01", "/2/r000", "/2/r001"]

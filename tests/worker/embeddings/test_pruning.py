@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 from common.store.embeddings import keep_vectors
 from common.store.encoders import StoredEncoder, stored_encoders
 from tests.worker.embeddings.conftest import COUNT, digest, vector
+from worker.embeddings import pruning
 from worker.embeddings.pruning import Pruned, prune
 
 
@@ -79,3 +80,16 @@ def test_a_picture_that_one_of_its_records_shows_stays(
         )
         connection.execute(text("DELETE FROM record WHERE id IN ('/1/r00', '/1/r01')"))
     assert prune(arc, encoders, every_encoder=True) == Pruned(embeddings=4, places=2)
+
+
+def test_places_that_a_chunk_has_locked_are_passed_over(
+    arc: Engine, encoders: list[StoredEncoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "BATCH", 7)
+    with arc.begin() as connection:
+        connection.execute(text("DELETE FROM record WHERE id < '/1/r20'"))
+    with arc.connect() as chunk:
+        lock = "SELECT 1 FROM picture_seen WHERE record_id IN ('/1/r03', '/1/r11') FOR UPDATE"
+        chunk.execute(text(lock))
+        assert prune(arc, encoders, every_encoder=True).places == 18
+    assert prune(arc, encoders, every_encoder=True).places == 2
