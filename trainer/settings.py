@@ -63,6 +63,7 @@ class TrainingSettings(BaseModel):
     )
     encoder_sha256: str = Field(
         default="",
+        pattern=r"^([0-9a-f]{64})?$",
         description="sha256 of the encoder, so that a changed one is noticed.",
         json_schema_extra={"option": ""},
     )
@@ -224,7 +225,7 @@ class TrainingSettings(BaseModel):
         return [
             f"{name} {theirs} instead of {own}"
             for (name, own), (_, theirs) in zip(self, other, strict=True)
-            if own != theirs
+            if own != theirs and name != "encoder_licence"  # which is a fact, no choice
         ]
 
 

@@ -38,6 +38,7 @@ from common.pictures.resize import Square
 from common.process.cores import available_cores
 from common.reasons import Reason
 
+FILE_BYTES = INPUT_BYTES  # of a picture's file, at most
 LOOK_SECONDS = 5.0  # between two looks whether a decoder stands still
 STILL_SECONDS = 30.0  # without a tick of the processor, until it is ended
 KEPT_BYTES = 4 << 20  # of shared memory, after a picture that took more

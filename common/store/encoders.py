@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, text
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from common.errors import UsageError
 from common.store.model_names import ModelName
@@ -49,13 +49,18 @@ def find_encoder(connection: Connection, name: str) -> StoredEncoder:
 def register_encoder(
     connection: Connection, *, name: str, sha256: str, network: str, dimension: int, licence: str
 ) -> bool:
-    """Record an encoder and make the table of its embeddings; False if the store has it.
+    """Record an encoder and make the table of its embeddings.
+
+    Returns:
+        False if the store has it; a licence that is given now replaces the former.
 
     Raises:
         UsageError: its name is another encoder's, or it has another name in the store.
     """
     for each in stored_encoders(connection):
         if (each.name, each.sha256) == (name, sha256):
+            if licence:
+                _name_licence(connection, each, licence)
             return False
         if each.name == name:
             raise UsageError(
@@ -70,6 +75,11 @@ def register_encoder(
     assert encoder_id is not None
     add_partition(connection, encoder_id, dimension)
     return True
+
+
+def _name_licence(connection: Connection, encoder: StoredEncoder, licence: str) -> None:
+    change = update(RegisteredEncoder).where(RegisteredEncoder.id == encoder.id)
+    connection.execute(change.values(licence=licence))
 
 
 def remove_encoder(connection: Connection, encoder: StoredEncoder) -> None:

@@ -23,6 +23,7 @@ from common.vision.network import StateDict
 from common.vision.preprocessing import Preprocessing
 
 DESCRIPTION = "model.json"
+PROMOTE_AGAIN = "promote the model again"
 MOST_CATEGORIES = 10_000
 LARGEST_SIZE = 4096  # pixels
 LEAST_KEPT = 0.1  # of a picture's side
@@ -151,11 +152,14 @@ def write_tensors(path: Path, tensors: StateDict) -> BundleFile:
     return BundleFile(file=path.name, sha256=sha256_of(data))
 
 
-def read_tensors(folder: Path, file: BundleFile, *, at_most: int = MAX_TENSORS) -> StateDict:
+def read_tensors(
+    folder: Path, file: BundleFile, *, at_most: int = MAX_TENSORS, again: str = PROMOTE_AGAIN
+) -> StateDict:
     """The tensors of a file of the bundle.
 
     Args:
         at_most: the bytes of tensors that the file may hold.
+        again: what mends a missing or changed file.
 
     Raises:
         ModelError: it is missing, was changed, holds no tensors, is too large, or is outside the
@@ -164,7 +168,7 @@ def read_tensors(folder: Path, file: BundleFile, *, at_most: int = MAX_TENSORS) 
     path = folder / file.file
     if path.parent != folder:
         raise ModelError(f"{folder / DESCRIPTION} names a file outside its folder.")
-    data = read_checked(path, file.sha256, at_most=at_most + _MAX_HEADER)
+    data = read_checked(path, file.sha256, at_most=at_most + _MAX_HEADER, again=again)
     if int.from_bytes(data[:_LENGTH], "little") > _MAX_HEADER:
         raise ModelError(f"{path} holds no tensors: its header is too large.")
     try:
@@ -174,21 +178,32 @@ def read_tensors(folder: Path, file: BundleFile, *, at_most: int = MAX_TENSORS) 
 
 
 def read_checked(
-    path: Path, expected_sha256: str | None = None, *, at_most: int = MAX_DESCRIPTION
+    path: Path,
+    expected_sha256: str | None = None,
+    *,
+    at_most: int = MAX_DESCRIPTION,
+    again: str = PROMOTE_AGAIN,
 ) -> bytes:
     """The bytes of a file, whose sha256 is checked if one is expected.
+
+    Args:
+        again: what mends a missing or changed file.
 
     Raises:
         ModelError: the file cannot be read, has more bytes, or another sha256.
     """
     try:
         data = read_regular(path, at_most=at_most)
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{path} is missing. Check that MODEL_DIR names the folder of the models; else {again}."
+        ) from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
     if expected_sha256 is not None and sha256_of(data) != expected_sha256:
         raise ModelError(
-            f"{path} is not the file that was promoted: its sha256 is {sha256_of(data)[:12]}..., "
-            f"expected {expected_sha256[:12]}.... Promote the model again."
+            f"{path} is not the file that was saved: its sha256 is {sha256_of(data)[:12]}..., "
+            f"expected {expected_sha256[:12]}.... To mend it, {again}."
         )
     return data
 

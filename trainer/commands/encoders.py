@@ -18,6 +18,7 @@ from trainer.commands.promote import print_end
 
 if TYPE_CHECKING:
     from common.store.encoders import StoredEncoder
+    from common.vision.preprocessing import Preprocessing
     from trainer.models.encoders import EncoderSource
 
 encoders = command_group("Add networks that turn pictures into embeddings, and look at them.")
@@ -67,6 +68,7 @@ def add(
     source = _source(network, weights, experiment, fold, saving_dir, licence)
     found, is_new = add_encoder(engine, ModelSettings.read().model_dir, name, source)
     print_end(f"{'Added' if is_new else 'Added before'}: {_line(found)}")
+    print_end(_prepared(source.preprocessing))
     if warning := warning_about(found.licence):
         print_end(warning)
     print_end(f"Next: trainer train --encoder {found.name} --name DATASET")
@@ -129,8 +131,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
         return
     print_end(_line(found))
     print_end(f"identity: {found.sha256}")
-    kept = f", the middle {how.kept:.1%} of a side" if how.resize == "crop" else ""
-    print_end(f"pictures: {how.size} px, {how.resize}{kept}, {how.interpolation}")
+    print_end(_prepared(how))
     print_end(f"models: {', '.join(models) or 'none'}")
     if warning := warning_about(found.licence):
         print_end(warning)
@@ -151,6 +152,11 @@ def _line(encoder: "StoredEncoder") -> str:
         f"{encoder.name}: {encoder.network}, {encoder.dimension} numbers a picture, "
         f"licence {encoder.licence or 'unknown'}"
     )
+
+
+def _prepared(how: "Preprocessing") -> str:
+    kept = f", the middle {how.kept:.1%} of a side" if how.resize == "crop" else ""
+    return f"pictures: {how.size} px, {how.resize}{kept}, {how.interpolation}"
 
 
 def _members(encoder: "StoredEncoder") -> dict[str, Any]:

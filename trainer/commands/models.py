@@ -8,6 +8,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from common.errors import ModelError
 from common.process.command import command_group
 from common.process.console import SafeConsole
 from common.process.settings import ModelSettings
@@ -64,8 +65,7 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
         return
     print_end(f"{found.title}, {found.stage}, promoted {each.promoted}, sha256 {found.sha256}")
     if each.description is None:
-        print_end(each.problem)
-        return
+        raise ModelError(each.problem)
     for line in each.origin():
         print_end(line)
     table = Table("category", "written from", "concept", box=box.SIMPLE)

@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 
 from common.errors import DatasetError, EnrichmentError, RecordError
-from common.files import replacing, write_atomically
-from common.pictures.decoders import Decoders
+from common.files import read_regular, replacing, write_atomically
+from common.pictures.decoders import FILE_BYTES, Decoders
 from common.process.progress import progress
 from common.vision.preprocessing import Preprocessing
 from trainer.data.dataset import READERS, Example, TrainingData
@@ -128,7 +128,7 @@ def _prepare(
 ) -> torch.Tensor | str:
     """The pixels of an example, or the reason why it cannot be read."""
     try:
-        content = example.path.read_bytes()
+        content = read_regular(example.path, at_most=FILE_BYTES)
         square = decoders.square(content, preprocessing.square)
     except OSError as error:
         return f"{error.strerror}".lower()

@@ -17,7 +17,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from common.errors import DatasetError, ModelError, RecordError
-from common.pictures.decoders import Decoders
+from common.files import read_regular
+from common.pictures.decoders import FILE_BYTES, Decoders
 from common.process.console import SafeConsole
 from common.process.progress import progress
 from common.process.settings import ModelSettings
@@ -198,7 +199,7 @@ def _vectors(
 def _read(example: Example, preprocessing: Preprocessing, decoders: Decoders) -> torch.Tensor | str:
     """The pixels of an example, or the reason why it cannot be read."""
     try:
-        content = example.path.read_bytes()
+        content = read_regular(example.path, at_most=FILE_BYTES)
         if hashlib.sha256(content).hexdigest() != example.sha256:
             return "the file was changed"
         square = decoders.square(content, preprocessing.square)

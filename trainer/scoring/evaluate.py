@@ -18,7 +18,8 @@ from rich import box
 from rich.table import Table
 
 from common.errors import DatasetError, RecordError
-from common.pictures.decoders import Decoders
+from common.files import read_regular
+from common.pictures.decoders import FILE_BYTES, Decoders
 from common.process.progress import progress
 from common.vision.bundle import Description
 from common.vision.preprocessing import Preprocessing
@@ -107,7 +108,7 @@ def _batches(
 
 def _read(path: Path, preprocessing: Preprocessing, decoders: Decoders) -> Readable | Unreadable:
     try:
-        square = decoders.square(path.read_bytes(), preprocessing.square)
+        square = decoders.square(read_regular(path, at_most=FILE_BYTES), preprocessing.square)
     except OSError as error:
         return Unreadable(path=path, reason=(error.strerror or str(error)).lower())
     except RecordError as error:

@@ -9,7 +9,13 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from common.errors import UsageError
 from common.europeana.record_ids import parse_record_id
-from common.store.encoders import KeptEmbeddings, StoredEncoder, find_encoder, kept_embeddings
+from common.store.encoders import (
+    KeptEmbeddings,
+    StoredEncoder,
+    find_encoder,
+    kept_embeddings,
+    stored_encoders,
+)
 from common.store.tables.seen import partition_of
 from worker.embeddings.indexing import as_indexed
 
@@ -111,9 +117,11 @@ def find_alike(
         of_encoder = {"encoder_id": chosen.encoder.id, "record_id": asked}
         own = connection.execute(_OF_RECORD, of_encoder).one_or_none()
         if own is None:
+            others = [each.name for each in stored_encoders(connection) if each != chosen.encoder]
+            ask = f" Ask another one with --encoder: {', '.join(others)}." if others else ""
             raise UsageError(
-                f"The encoder {chosen.encoder.name} has not seen a picture of {asked}. A job with "
-                f"a model on it looks at it: worker enqueue - --model NAME."
+                f"The encoder {chosen.encoder.name} has not seen a picture of {asked}.{ask} A job "
+                "of a model on it looks at the picture: worker enqueue FILE --model NAME."
             )
         is_exact = exact or not chosen.has_index
         found = _nearest(connection, chosen, own, count=count, is_exact=is_exact)

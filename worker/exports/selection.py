@@ -164,7 +164,7 @@ def _check(connection: Connection, selection: Selection) -> None:
     if selection.model:
         known = connection.execute(_VERSIONS, {"model": selection.model}).scalars().all()
         if not known:
-            raise UsageError(f"There is no model {selection.model}; see: trainer models")
+            raise UsageError(f"There is no model {selection.model}; see: trainer models list")
         if selection.version not in (None, *known):
             raise UsageError(
                 f"Model {selection.model} has no version {selection.version}; "

@@ -6,17 +6,17 @@ from datetime import timedelta
 from common.errors import UsageError
 
 LONGEST = timedelta(days=36_500)
-_AGE = re.compile(r"(?P<count>[0-9]{1,7})(?P<unit>[dh]?)")
+_AGE = re.compile(r"(?P<count>[0-9]{1,7})(?P<unit>[dh])")
 
 
 def parse_age(text: str) -> timedelta:
-    """The age in `30d`, `12h`, or `30` for days.
+    """The age in `30d` or `12h`.
 
     Raises:
         UsageError: the text has another form, or is more than a hundred years.
     """
     match = _AGE.fullmatch(text)
-    if match is None:
+    if match is None or not int(match["count"]):
         raise UsageError(f"{text[:40]!r} is no age; expected days or hours, such as 30d or 12h.")
     count = int(match["count"])
     age = timedelta(hours=count) if match["unit"] == "h" else timedelta(days=count)

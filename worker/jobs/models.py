@@ -71,7 +71,7 @@ def _find(connection: Connection, name: str | None) -> Row[int, str, int, str | 
         return model
     if name is None:
         raise ModelError("No model is active; promote one: trainer promote EXPERIMENT")
-    raise ModelError(f"There is no model {name}; see: trainer models")
+    raise ModelError(f"There is no model {name}; see: trainer models list")
 
 
 def _check_same_encoder(titles: Sequence[str], encoders: Sequence[str | None]) -> None:

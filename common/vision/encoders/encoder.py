@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from torch import nn
 from torch.nn import functional
 
 from common.errors import EnrichmentError, ModelError, UsageError
@@ -33,6 +34,7 @@ from common.vision.served import Served, ServedNetwork
 
 ENCODERS = "encoders"  # folder in MODEL_DIR
 ENCODER_JSON = "encoder.json"
+ADD_AGAIN = "add the encoder again under its name: trainer encoders add"
 _WEIGHTS = "weights.safetensors"
 _SPARE = 2  # how many times its own bytes a network's file may have; float64 takes twice float32
 
@@ -99,6 +101,7 @@ def save_encoder(
     built = build_network(network, size=preprocessing.size)
     load_whole(built, weights, source=source)
     dimension = dimension_of(built, size=preprocessing.size)
+    _check_sight(built, preprocessing, source)
     try:
         encoders.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".adding-", dir=encoders) as scratch:
@@ -113,6 +116,18 @@ def save_encoder(
     except OSError as error:
         raise EnrichmentError(f"{encoders} cannot be written to: {error.strerror}.") from error
     return description
+
+
+def _check_sight(network: nn.Module, preprocessing: Preprocessing, source: str) -> None:
+    """Raises ModelError if two different pictures give no two different embeddings."""
+    drawn, size = torch.Generator().manual_seed(0), preprocessing.size
+    pictures = torch.randint(0, 256, (2, 3, size, size), generator=drawn).byte()
+    with torch.inference_mode():
+        one, other = Embedder([network], preprocessing)(pictures)
+    if not (one.isfinite().all() and other.isfinite().all() and one.any() and other.any()):
+        raise ModelError(f"{source} cannot be used: the network gives no numbers for a picture.")
+    if torch.equal(one, other):
+        raise ModelError(f"{source} cannot be used: all pictures are the same to the network.")
 
 
 def _put(made: Path, folder: Path) -> None:
@@ -131,7 +146,7 @@ def read_encoder(encoders: Path, identity: str) -> EncoderDescription:
     Raises:
         ModelError: `encoder.json` is missing, was changed, or is damaged.
     """
-    text = read_checked(encoders / identity / ENCODER_JSON, identity)
+    text = read_checked(encoders / identity / ENCODER_JSON, identity, again=ADD_AGAIN)
     try:
         description = _DESCRIPTION.validate_json(text, strict=True)
     except ValidationError as error:
@@ -153,7 +168,7 @@ def load_encoder(encoders: Path, identity: str) -> Encoder:
     except UsageError as error:
         raise ModelError(f"{folder} holds an encoder that cannot be built: {error}") from error
     own = sum(each.numel() * each.element_size() for each in network.state_dict().values())
-    tensors = read_tensors(folder, description.weights, at_most=_SPARE * own)
+    tensors = read_tensors(folder, description.weights, at_most=_SPARE * own, again=ADD_AGAIN)
     load_whole(network, tensors, source=str(folder / description.weights.file))
     if (found := dimension_of(network, size=size)) != description.dimension:
         raise ModelError(

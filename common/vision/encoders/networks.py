@@ -73,8 +73,8 @@ def split_name(name: str) -> tuple[Library, str]:
         )
     if not found:
         similar = difflib.get_close_matches(network, known, n=3)
-        hint = f" Did you mean {' or '.join(similar)}?" if similar else ""
-        raise UsageError(f"{library} has no network {network!r}.{hint}")
+        hint = f"Did you mean {' or '.join(similar)}?" if similar else "resnet18 is one."
+        raise UsageError(f"{library} has no network {network!r}. {hint}")
     return cast("Library", library), network
 
 
@@ -158,6 +158,9 @@ def load_whole(network: nn.Module, weights: Path | StateDict, *, source: str) ->
             f"are missing or have another shape, such as {wrong[0]}."
         )
     fitting = {name: given[name] for name in own if name in given}
+    whole = [n for n, t in fitting.items() if own[n].is_floating_point() != t.is_floating_point()]
+    if whole:
+        raise ModelError(f"{source} cannot be used: {whole[0]} holds whole numbers.")
     bad = next((n for n, t in fitting.items() if t.is_floating_point() and not _finite(t)), None)
     if bad is not None:
         raise ModelError(f"{source} cannot be used: {bad} has numbers that are not finite.")

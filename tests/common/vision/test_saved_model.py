@@ -45,7 +45,7 @@ def test_one_changed_byte_or_missing_file_is_refused(
 
 def test_another_sha256_is_refused(tmp_path: Path) -> None:
     save_three(tmp_path / "m")
-    with pytest.raises(ModelError, match="not the file that was promoted"):
+    with pytest.raises(ModelError, match="not the file that was saved"):
         load_bundle(tmp_path / "m", "0" * 64)
 
 

@@ -97,7 +97,7 @@ def test_a_damaged_bundle_is_not_activated(engine: Engine, tmp_path: Path) -> No
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
     result = models("activate", "small@1")
     assert result.exit_code == 1
-    assert "not the file that was promoted" in result.stderr
+    assert "not the file that was saved" in result.stderr
     assert _active(engine) == ["small v2"]
 
 

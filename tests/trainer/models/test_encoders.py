@@ -100,6 +100,8 @@ def test_the_licence_of_a_library_does_not_speak_for_a_file(weights: Path) -> No
         (("x", "timm:test_convnext", "--weights", "WEIGHTS"), 1, "weights of another network"),
         (("x", NETWORK, "--weights", "WEIGHTS", "--licence", "a\nb"), 2, "--licence is a name"),
         (("x", "--experiment", "nothing"), 2, "There is no experiment"),
+        (("x", NETWORK, "--weights", "ZERO"), 1, "the network gives no numbers for a picture"),
+        (("x", NETWORK, "--weights", "WHOLE"), 1, "holds whole numbers"),
     ],
     ids=str,
 )
@@ -112,7 +114,16 @@ def test_what_cannot_be_added_is_said_and_leaves_nothing(
     code: int,
     message: str,
 ) -> None:
-    given = [str(weights) if each == "WEIGHTS" else each for each in arguments]
+    spoilt = {
+        "ZERO": lambda tensor: torch.zeros_like(tensor),
+        "WHOLE": lambda tensor: tensor.to(torch.int32),
+    }
+    files = {"WEIGHTS": str(weights)}
+    for name, spoil in spoilt.items():
+        files[name] = str(tmp_path / f"{name}.safetensors")
+        tensors = safetensors.torch.load_file(weights)
+        safetensors.torch.save_file({n: spoil(t) for n, t in tensors.items()}, files[name])
+    given = [files.get(each, each) for each in arguments]
     refused = encoders("add", *given)
     assert refused.exit_code == code
     assert message in refused.output
@@ -151,7 +162,22 @@ def test_list_and_show_say_what_an_encoder_is(
     assert (missing.exit_code, "there are: tiny" in missing.output) == (2, True)
     shutil.rmtree(tmp_path / "models" / ENCODERS / stored.sha256)
     damaged = encoders("show", "tiny")
-    assert (damaged.exit_code, "cannot be read" in damaged.output) == (1, True)
+    assert (damaged.exit_code, "is missing" in damaged.output) == (1, True)
+
+
+def test_the_same_again_mends_files_and_names_the_licence(
+    encoders: Encoders, weights: Path, engine: Engine, tmp_path: Path
+) -> None:
+    assert encoders("add", "tiny", NETWORK, "--weights", weights).exit_code == 0
+    with engine.connect() as connection:
+        (stored,) = stored_encoders(connection)
+    file = tmp_path / "models" / ENCODERS / stored.sha256 / "weights.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    assert "trainer encoders add" in encoders("show", "tiny").output
+    again = encoders("add", "tiny", NETWORK, "--weights", weights, "--licence", "mit")
+    assert "Added before" in again.output
+    shown = encoders("show", "tiny")
+    assert (shown.exit_code, "licence mit" in shown.output) == (0, True)
 
 
 def test_an_encoder_goes_with_its_files_unless_a_model_needs_it(

@@ -13,12 +13,13 @@ from typer.testing import CliRunner, Result
 
 from common.errors import DatasetError
 from common.store.session import open_store
+from common.vision.preprocessing import Preprocessing
 from tests.trainer.bundles import bundle, describe, promoted
 from tests.trainer.pictures import VOCABULARY, draw_folder
 from tests.trainer.store_rows import add_dataset
 from trainer.cli import app
 from trainer.data.dataset import folder_data
-from trainer.scoring.evaluate import evaluate
+from trainer.scoring.evaluate import Unreadable, classify, evaluate
 
 
 def run(model: Path | str, *more: str) -> Result:
@@ -139,3 +140,11 @@ def test_wrong_arguments_are_a_message(tmp_path: Path, more: list[str], message:
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stdout == ""
+
+
+def test_what_is_no_file_is_not_read() -> None:
+    (found,) = classify(
+        [Path("/dev/zero")], Preprocessing(size=32), lambda batch: batch.numpy(), batch_size=4
+    )
+    assert isinstance(found, Unreadable)
+    assert found.reason == "it is no regular file"

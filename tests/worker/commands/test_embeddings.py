@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from tests.worker.embeddings.conftest import arc
@@ -30,7 +30,9 @@ def test_what_is_kept_is_listed_pruned_and_indexed(arc: Engine) -> None:
     listed = run("embeddings", "list").stdout
     assert "arc" in listed
     assert "yes" in listed
-    assert "50 embeddings removed" in run("embeddings", "prune", "--unseen-for", "0h").stderr
+    with arc.begin() as connection:
+        connection.execute(text("UPDATE picture_seen SET seen_at = now() - interval '2 hours'"))
+    assert "50 embeddings removed" in run("embeddings", "prune", "--unseen-for", "1h").stderr
 
 
 def test_similar_records_are_a_table_json_or_a_page(

@@ -12,16 +12,16 @@ from worker.jobs.ages import parse_age
     ("text", "age"),
     [
         ("30d", timedelta(days=30)),
-        ("30", timedelta(days=30)),
         ("12h", timedelta(hours=12)),
-        ("0d", timedelta()),
     ],
 )
 def test_days_and_hours_are_read(text: str, age: timedelta) -> None:
     assert parse_age(text) == age
 
 
-@pytest.mark.parametrize("text", ["", "d", "-1d", "1.5d", "30 d", "1w", "40000d", "9" * 40, "٣d"])
+@pytest.mark.parametrize(
+    "text", ["", "d", "30", "0d", "0h", "-1d", "1.5d", "30 d", "1w", "40000d", "9" * 40, "٣d"]
+)
 def test_what_is_no_age_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="age"):
         parse_age(text)
