@@ -30,3 +30,10 @@ def test_a_line_has_one_sentence(page: Path) -> None:
     lines = [line for line in text.splitlines() if not line.startswith(("|", "#", "  |"))]
     two = [line for line in lines if re.search(r"[a-z`)]\. [A-Z`\[]", line)]
     assert two == []
+
+
+def test_a_word_of_the_glossary_is_explained_once() -> None:
+    lines = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()
+    words = [line.split("|")[1].strip() for line in lines if line.startswith("| ")]
+    assert len(words) > 40
+    assert sorted(set(words)) == sorted(words)
