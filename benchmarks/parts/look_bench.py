@@ -25,6 +25,7 @@ from common.store.bulk import copy_rows
 from common.store.embeddings import Seen, keep_vectors, save_seen
 from common.store.encoders import find_encoder, register_encoder
 from common.store.tables import PictureSource
+from common.store.tables.seen import partition_of
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder, save_encoder
 from common.vision.encoders.networks import build_network
@@ -88,6 +89,15 @@ class LookBench:
             near = sample[drawn.integers(0, len(sample), len(part))].astype(np.float32)
             noise = drawn.normal(size=near.shape, scale=1 / near.shape[1]).astype(np.float32)
             _add_part(self.service.engine, self.encoder_id, part, halved(near + noise))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Leave the tables as autovacuum leaves those of a store that has been in use; otherwise it
+        would work on a million new rows while they are read."""
+        filled = ("record", "picture_seen", partition_of(self.encoder_id))
+        with self.service.engine.connect() as connection:
+            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+            alone.execute(text(f"VACUUM (ANALYZE) {', '.join(filled)}"))
 
 
 _MODEL = text("""
