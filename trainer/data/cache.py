@@ -62,12 +62,19 @@ def cached(
         key, reason = next(iter(unreadable.items()))
         raise DatasetError(f"No picture of {data.source} can be read, such as {key}: {reason}.")
     pixels.touch()
+    flat = torch.from_file(str(pixels), size=pixels.stat().st_size, dtype=torch.uint8)
+    return CachedData(
+        data=without_unreadable(data, unreadable), pictures=flat.view(-1, *pictures[1:])
+    )
+
+
+def without_unreadable(data: TrainingData, unreadable: UnreadablePictures) -> TrainingData:
+    """The data without pictures that cannot be read, and with the reasons."""
     readable = data
     for reason in sorted(set(unreadable.values())):
         keys = [key for key in unreadable if unreadable[key] == reason]
         readable = readable.without(f"picture unreadable ({reason})", keys)
-    flat = torch.from_file(str(pixels), size=pixels.stat().st_size, dtype=torch.uint8)
-    return CachedData(data=readable, pictures=flat.view(-1, *pictures[1:]))
+    return readable
 
 
 def _whole(pixels: Path, notes: Path, pictures: Sequence[int]) -> UnreadablePictures | None:
@@ -115,7 +122,7 @@ def _decoded(
         Decoders() as decoders,
         ThreadPoolExecutor(READERS) as pool,
     ):
-        prepare = partial(_prepare, preprocessing=preprocessing, decoders=decoders)
+        prepare = partial(pixels_of, preprocessing=preprocessing, decoders=decoders)
         for start in range(0, len(examples), WINDOW):
             window = examples[start : start + WINDOW]
             for example, picture in zip(window, pool.map(prepare, window), strict=True):
@@ -123,12 +130,18 @@ def _decoded(
                 yield example, picture
 
 
-def _prepare(
-    example: Example, preprocessing: Preprocessing, decoders: Decoders
+def pixels_of(
+    example: Example, preprocessing: Preprocessing, decoders: Decoders, *, unchanged: bool = False
 ) -> torch.Tensor | str:
-    """The pixels of an example, or the reason why it cannot be read."""
+    """The pixels of an example, uint8 (3, size, size), or the reason why it cannot be read.
+
+    Args:
+        unchanged: whether the file must still be the one that was listed.
+    """
     try:
         content = read_regular(example.path, at_most=FILE_BYTES)
+        if unchanged and hashlib.sha256(content).hexdigest() != example.sha256:
+            return "the file was changed"
         square = decoders.square(content, preprocessing.square)
     except OSError as error:
         return f"{error.strerror}".lower()

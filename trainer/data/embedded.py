@@ -4,7 +4,6 @@ They are kept as soon as they are computed, some hundred pictures at a time. So 
 killed goes on where it was, and the next training on the same pictures computes nothing.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,9 +15,8 @@ import torch
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from common.errors import DatasetError, ModelError, RecordError
-from common.files import read_regular
-from common.pictures.decoders import FILE_BYTES, Decoders
+from common.errors import DatasetError, ModelError
+from common.pictures.decoders import Decoders
 from common.process.console import SafeConsole
 from common.process.progress import progress
 from common.process.settings import ModelSettings
@@ -30,7 +28,7 @@ from common.vision.heads import Embeddings, halved
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import Runtime, TorchRuntime, fastest_runtime
 from common.vision.runtimes.choice import EXPORTS
-from trainer.data.cache import cached
+from trainer.data.cache import cached, pixels_of, without_unreadable
 from trainer.data.dataset import READERS, Example, TrainingData
 from trainer.data.near_duplicates import (
     HASHED_SIZE,
@@ -169,7 +167,7 @@ def _computed(
         ThreadPoolExecutor(READERS) as readers,
         ThreadPoolExecutor(runtime.streams) as streams,
     ):
-        read = partial(_read, preprocessing=preprocessing, decoders=decoders)
+        read = partial(pixels_of, preprocessing=preprocessing, decoders=decoders, unchanged=True)
         for start in range(0, len(examples), KEPT_AT_A_TIME):
             some = examples[start : start + KEPT_AT_A_TIME]
             pictures = dict(zip(some, readers.map(read, some), strict=True))
@@ -196,28 +194,15 @@ def _vectors(
     return {_picture(example): row for example, row in found}
 
 
-def _read(example: Example, preprocessing: Preprocessing, decoders: Decoders) -> torch.Tensor | str:
-    """The pixels of an example, or the reason why it cannot be read."""
-    try:
-        content = read_regular(example.path, at_most=FILE_BYTES)
-        if hashlib.sha256(content).hexdigest() != example.sha256:
-            return "the file was changed"
-        square = decoders.square(content, preprocessing.square)
-    except OSError as error:
-        return f"{error.strerror}".lower()
-    except RecordError as error:
-        return error.reason
-    return preprocessing.from_rgb(square.content)
-
-
 def _together(
     data: TrainingData, vectors: dict[bytes, Vector], unreadable: dict[str, str]
 ) -> EmbeddedData:
-    readable = data
-    for reason in sorted(set(unreadable.values())):
-        keys = [each.key for each in data.examples if unreadable.get(each.sha256) == reason]
-        readable = readable.without(f"picture unreadable ({reason})", keys)
+    reasons = {
+        each.key: unreadable[each.sha256] for each in data.examples if each.sha256 in unreadable
+    }
+    readable = without_unreadable(data, reasons)
     if not readable.examples:
+        reason = max(reasons.values())
         raise DatasetError(f"No picture of {data.source} can be read: {reason}.")
     rows = np.stack([vectors[_picture(each)] for each in readable.examples])
     return EmbeddedData(data=readable, embeddings=rows)
