@@ -26,14 +26,6 @@ SELF_TEST_FEW = 64  # pictures, at most, that are tested wherever the model is l
 SELF_TEST_TOLERANCE = 1e-3  # of a probability; float32 differs by about 1e-6 between machines
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """A concept of a picture, with its probability."""
-
-    concept_uri: str
-    confidence: float
-
-
 class Predictor(ServedNetwork):
     """Probabilities: the mean over the members of an ensemble, each with its softmax or sigmoid."""
 
@@ -128,29 +120,12 @@ class Model:
                 f"{self.description.torchvision}, here is {torchvision.__version__}."
             )
 
-    def predictions(self, probabilities: NDArray[np.float32]) -> list[Prediction]:
-        """See `written`."""
-        return written(self.description, probabilities)
-
-
-def written(description: Description, probabilities: NDArray[np.float32]) -> list[Prediction]:
-    """The concepts to write for a picture, from its probabilities (classes,), sorted by them.
-
-    A concept is written if its probability reaches its threshold. The promised precision was
-    measured for this rule, and holds for no other.
-    """
-    (classes,) = is_written(description, probabilities).nonzero()
-    found = [
-        Prediction(
-            concept_uri=description.concept_uris[place], confidence=float(probabilities[place])
-        )
-        for place in classes.tolist()
-    ]
-    return sorted(found, key=lambda prediction: -prediction.confidence)
-
 
 def is_written(description: Description, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which concepts are written, as in `written`: of probabilities (..., classes) each."""
+    """Which concepts are written: whose probability (..., classes) reaches their threshold.
+
+    The promised precision was measured for this rule, and holds for no other.
+    """
     thresholds = [description.thresholds[uri] for uri in description.concept_uris]
     lowest = [np.inf if each is None else each for each in thresholds]
     reached: NDArray[np.bool_] = probabilities >= np.array(lowest, dtype=np.float32)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import structlog
 import torch
-from numpy.typing import NDArray
 
 from common.errors import ModelError
-from common.vision.model import Model
+from common.vision.model import Model, is_written
 from common.vision.runtimes.interface import Runtime
 
 SAME_CONCEPT = 0.99  # of the pictures, at least
@@ -66,16 +65,10 @@ def measure_agreement(model: Model, runtime: Runtime) -> Agreement:
     expected = model.self_test_expected
     parts = torch.split(model.self_test_pictures, runtime.batch_size)
     found = np.concatenate([runtime.rows(part) for part in parts])
-    same_written = _written(model, found) == _written(model, expected)
+    says = model.description
+    same_written = is_written(says, found) == is_written(says, expected)
     return Agreement(
         pictures=len(expected),
         same_concept=int((found.argmax(axis=1) == expected.argmax(axis=1)).sum()),
         same_written=int(same_written.all(axis=1).sum()),
     )
-
-
-def _written(model: Model, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which concepts (columns) of which pictures (rows) would be written."""
-    thresholds = [model.description.thresholds[uri] for uri in model.description.concept_uris]
-    never = [np.inf if threshold is None else threshold for threshold in thresholds]
-    return probabilities >= np.array(never)

@@ -9,12 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from common.errors import ModelError
-from common.vision.model import Model
+from common.vision.model import Model, is_written
 from common.vision.saved_model import load_bundle
 from tests.common.vision.models import (
-    MAP,
     THREE,
-    TOY,
     members_of_three,
     save_three,
 )
@@ -39,11 +37,12 @@ def test_temperature_and_kind_are_applied(tmp_path: Path, batch: torch.Tensor) -
     np.testing.assert_allclose(model.probabilities(batch), (logits / 2).sigmoid(), rtol=1e-5)
 
 
-def test_what_reaches_its_threshold_is_predicted_most_probable_first(tmp_path: Path) -> None:
-    model = load_bundle(tmp_path / "m", save_three(tmp_path / "m", members=1))
-    row = np.array([0.3, 0.6000001, 0.99], dtype=np.float32)
-    assert [each.concept_uri for each in model.predictions(row)] == [TOY, MAP]
-    assert model.predictions(np.array([0.2, 0.59, 1.0], dtype=np.float32)) == []
+def test_what_reaches_its_threshold_is_written(tmp_path: Path) -> None:
+    description = load_bundle(tmp_path / "m", save_three(tmp_path / "m", members=1)).description
+    rows = np.array([[0.3, 0.6000001, 0.99], [0.2, 0.59, 1.0], [0.25, 0.6, 0]], dtype=np.float32)
+    expected = [[True, True, False], [False, False, False], [True, True, False]]
+    assert is_written(description, rows).tolist() == expected
+    assert is_written(description, rows[0]).tolist() == expected[0]
 
 
 def test_the_self_test_comes_back_and_passes(tried: Model, batch: torch.Tensor) -> None:
