@@ -70,16 +70,20 @@ def _members(each: "Classified | Unreadable", description: "Description") -> dic
 
 
 def _categories(each: "Classified", description: "Description") -> list[dict[str, object]]:
-    rows = zip(description.labels, description.concept_uris, each.probabilities, strict=True)
+    from common.vision.model import is_written
+
+    passes = is_written(description, each.probabilities).tolist()
+    concepts = zip(description.labels, description.concept_uris, strict=True)
+    rows = zip(concepts, each.probabilities, passes, strict=True)
     return [
         {
             "label": label,
             "concept": uri,
             "probability": round(float(probability), 6),
-            "threshold": (threshold := description.thresholds[uri]),
-            "passes": threshold is not None and bool(probability >= threshold),
+            "threshold": description.thresholds[uri],
+            "passes": is_passing,
         }
-        for label, uri, probability in sorted(rows, key=lambda row: -row[2])
+        for (label, uri), probability, is_passing in sorted(rows, key=lambda row: -row[1])
     ]
 
 

@@ -22,6 +22,7 @@ from common.files import read_regular
 from common.pictures.decoders import FILE_BYTES, Decoders
 from common.process.progress import progress
 from common.vision.bundle import Description
+from common.vision.model import is_written
 from common.vision.preprocessing import Preprocessing
 from trainer.data.dataset import LeftOut, TrainingData
 from trainer.scoring.calibration import Calibration, calibration
@@ -174,8 +175,7 @@ def evaluate(
     """
     answers = ask(description, data, compute, batch_size=batch_size)
     targets, probabilities = answers.targets, answers.probabilities
-    thresholds = [description.thresholds[uri] for uri in description.concept_uris]
-    written = probabilities >= np.array([np.inf if t is None else t for t in thresholds])
+    written = is_written(description, probabilities)
     return Evaluation(
         source=data.source,
         left_out=answers.data.left_out,
