@@ -194,12 +194,10 @@ def read_checked(
     """
     try:
         data = read_regular(path, at_most=at_most)
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{path} is missing. Check that MODEL_DIR names the folder of the models; else {again}."
-        ) from error
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+        lost = f" Check that MODEL_DIR names the folder of the models; else {again}."
+        advice = lost if isinstance(error, FileNotFoundError) else ""
+        raise ModelError(f"{path} cannot be read: {error.strerror}.{advice}") from error
     if expected_sha256 is not None and sha256_of(data) != expected_sha256:
         raise ModelError(
             f"{path} is not the file that was saved: its sha256 is {sha256_of(data)[:12]}..., "

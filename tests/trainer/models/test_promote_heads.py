@@ -123,7 +123,7 @@ def test_an_encoder_that_went_is_said(trainer: Command, engine: Engine, tmp_path
     assert (missing.exit_code, "is not in this store" in missing.output) == (1, True)
     (tmp_path / "models" / ENCODERS / encoder.sha256).rename(tmp_path / "gone")
     missing = trainer("promote", "heads", "--precision", "0.5")
-    assert (missing.exit_code, "encoder.json is missing" in missing.output) == (1, True)
+    assert (missing.exit_code, "encoder.json cannot be read" in missing.output) == (1, True)
     assert not list((tmp_path / "models").glob("heads-*"))
     unknown = trainer("train", "--name", "plain", "--encoder", "tiny", "--experiment-name", "b")
     assert (unknown.exit_code, "There is no encoder tiny" in unknown.output) == (2, True)

@@ -48,7 +48,7 @@ def test_a_model_without_its_bundle_is_listed_and_never_activated(
     first, second = list_models(engine, tmp_path)
     assert (first.architecture, first.problem) == ("squeezenet1_1", "")
     (tmp_path / second.stored.path / "model.json").unlink()
-    assert "is missing" in describe(second.stored, tmp_path).problem
+    assert "cannot be read" in describe(second.stored, tmp_path).problem
     with pytest.raises(ModelError):
         activate(engine, tmp_path, "small@2")
     assert open_stored(engine, tmp_path, "small@1").title == "small v1"
