@@ -1,7 +1,8 @@
 """Embeddings of pictures that no record shows any more are removed on request.
 
-Little is removed in one transaction, and what a chunk has locked is passed over: chunks that finish
-meanwhile neither wait long nor lock rows in another order.
+Chunks that finish meanwhile do not wait. They lock no embedding, so all of an encoder's go at once,
+with one look at what is seen. They lock places: few of these go in one transaction, in the order of
+their key, and what a chunk has locked is passed over.
 """
 
 from collections.abc import Sequence
@@ -40,7 +41,6 @@ _FORGET_PLACES = text(f"""
     ))
 """)
 BATCH = 10_000  # places in a transaction
-_PARTS = 256  # of an encoder's embeddings, by the first byte of their key; each a transaction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,27 +66,14 @@ def prune(
     looked at meanwhile is looked at again by the next job.
     """
     removed = 0
-    with progress("parts of encoders", len(encoders) * _PARTS) as report:
+    with progress("encoders", len(encoders)) as report:
         for encoder in encoders:
-            for part in range(_PARTS):
-                removed += _prune_part(engine, encoder, part, unseen_for)
-                report.advance(note=encoder.name)
+            statement = text(f"DELETE FROM {partition_of(encoder.id)} AS kept WHERE {_UNUSED}")
+            with engine.begin() as connection:
+                removed += connection.execute(statement, {"unseen_for": unseen_for}).rowcount
+            report.advance(note=encoder.name)
     places = _forget_places(engine, unseen_for) if every_encoder else 0
     return Pruned(embeddings=removed, places=places)
-
-
-def _prune_part(
-    engine: Engine, encoder: StoredEncoder, part: int, unseen_for: timedelta | None
-) -> int:
-    keys = "sha256 >= :first AND (CAST(:after AS bytea) IS NULL OR sha256 < :after)"
-    statement = text(f"DELETE FROM {partition_of(encoder.id)} AS kept WHERE {keys} AND {_UNUSED}")
-    asked = {
-        "unseen_for": unseen_for,
-        "first": bytes([part]),
-        "after": bytes([part + 1]) if part + 1 < _PARTS else None,
-    }
-    with engine.begin() as connection:
-        return connection.execute(statement, asked).rowcount
 
 
 def _forget_places(engine: Engine, unseen_for: timedelta | None) -> int:
