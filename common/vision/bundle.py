@@ -32,6 +32,7 @@ MAX_DESCRIPTION = 8 << 20  # bytes; 10,000 categories take about two million
 MAX_TENSORS = 4 << 30  # bytes of a file; the largest network of torchvision has 2.6 GB
 _MAX_HEADER = 4 << 20  # bytes of names and shapes; the largest network needs a tenth of one million
 _SHOWN = 100  # characters of what is wrong
+_SPARE = 2  # times its own bytes that a network's file may have; float64 takes twice float32
 _LENGTH = 8  # bytes that hold the length of that header
 
 
@@ -175,6 +176,18 @@ def read_tensors(
         return safetensors.torch.load(data)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise ModelError(f"{path} holds no tensors: {error}.") from error
+
+
+def read_weights(
+    folder: Path, file: BundleFile, of: StateDict, *, again: str = PROMOTE_AGAIN
+) -> StateDict:
+    """The weights of a network whose own tensors are `of`, of which a file holds few bytes more.
+
+    Raises:
+        ModelError: as `read_tensors`.
+    """
+    own = sum(tensor.numel() * tensor.element_size() for tensor in of.values())
+    return read_tensors(folder, file, at_most=_SPARE * own, again=again)
 
 
 def read_checked(

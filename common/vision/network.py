@@ -152,6 +152,11 @@ def read_state_dict(path: Path) -> StateDict:
     return state
 
 
+def weight_names(state: StateDict) -> list[str]:
+    """The names of the tensors that are weights."""
+    return [name for name in state if not name.endswith(_COUNTERS)]
+
+
 def load_weights(classifier: nn.Module, path: Path) -> LoadedWeights:
     """Load the fitting tensors of a file into a classifier; the file may have other classes.
 
@@ -166,7 +171,7 @@ def load_state(classifier: nn.Module, state: StateDict, *, source: str) -> Loade
     own = classifier.state_dict()
     given = _without_prefix(state, own)
     fitting = {n: t for n, t in given.items() if n in own and own[n].shape == t.shape}
-    counted = [name for name in own if not name.endswith(_COUNTERS)]
+    counted = weight_names(own)
     result = LoadedWeights(
         loaded=tuple(name for name in counted if name in fitting),
         missing=tuple(name for name in counted if name not in fitting),

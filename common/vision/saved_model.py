@@ -23,6 +23,7 @@ from common.vision.bundle import (
     parse_description,
     read_checked,
     read_tensors,
+    read_weights,
     sha256_of,
     write_tensors,
 )
@@ -36,7 +37,6 @@ SELF_TEST = "self_test.safetensors"
 CALIBRATION = "calibration.safetensors"
 _EXAMPLE_BYTES = 256 << 20  # of a file of pictures, at most; a promotion takes 40 MiB for all
 _HEAD_BYTES = 512 << 20  # 10,000 classes of 4,000 numbers
-_SPARE = 2  # how many times its own bytes a network's file may have; float64 takes twice float32
 
 
 def save_bundle(
@@ -195,9 +195,7 @@ def _load_member(folder: Path, member: BundleFile, description: Description) -> 
             classes=len(description.labels),
             size=description.preprocessing.size,
         )
-        state = classifier.state_dict()
-        own = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
-        classifier.load_state_dict(read_tensors(folder, member, at_most=_SPARE * own))
+        classifier.load_state_dict(read_weights(folder, member, classifier.state_dict()))
     except (RuntimeError, ValueError, AssertionError, UsageError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(

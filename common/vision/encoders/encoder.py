@@ -23,7 +23,7 @@ from common.vision.bundle import (
     BundleFile,
     check_preprocessing,
     read_checked,
-    read_tensors,
+    read_weights,
     sha256_of,
     write_tensors,
 )
@@ -36,7 +36,6 @@ ENCODERS = "encoders"  # folder in MODEL_DIR
 ENCODER_JSON = "encoder.json"
 ADD_AGAIN = "add the encoder again under its name: trainer encoders add"
 _WEIGHTS = "weights.safetensors"
-_SPARE = 2  # how many times its own bytes a network's file may have; float64 takes twice float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,8 +166,7 @@ def load_encoder(encoders: Path, identity: str) -> Encoder:
         network = build_network(description.network, size=size)
     except UsageError as error:
         raise ModelError(f"{folder} holds an encoder that cannot be built: {error}") from error
-    own = sum(each.numel() * each.element_size() for each in network.state_dict().values())
-    tensors = read_tensors(folder, description.weights, at_most=_SPARE * own, again=ADD_AGAIN)
+    tensors = read_weights(folder, description.weights, network.state_dict(), again=ADD_AGAIN)
     load_whole(network, tensors, source=str(folder / description.weights.file))
     if (found := dimension_of(network, size=size)) != description.dimension:
         raise ModelError(

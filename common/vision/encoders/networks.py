@@ -29,6 +29,7 @@ from common.vision.network import (
     build_classifier,
     downloaded,
     read_state_dict,
+    weight_names,
 )
 from common.vision.preprocessing import Preprocessing
 
@@ -37,7 +38,6 @@ MOST_NUMBERS = 4000  # of an embedding; more do not fit into a page of Postgres,
 
 _CROPS: dict[str, ResizeMode] = {"center": "crop", "squash": "squash", "border": "letterbox"}
 _TORCHVISION_LICENCE = "bsd-3-clause"
-_COUNTERS = "num_batches_tracked"  # of batch norm; not weights, and often not saved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +150,7 @@ def load_whole(network: nn.Module, weights: Path | StateDict, *, source: str) ->
     """
     given = read_state_dict(weights) if isinstance(weights, Path) else weights
     own = network.state_dict()
-    wanted = [name for name in own if not name.endswith(_COUNTERS)]
+    wanted = weight_names(own)
     wrong = [n for n in wanted if n not in given or given[n].shape != own[n].shape]
     if wrong:
         raise ModelError(
