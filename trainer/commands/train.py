@@ -61,10 +61,12 @@ def train(
 
     from common.europeana.vocabulary import load_vocabulary
     from trainer.data.dataset import folder_data
+    from trainer.data.embedded import pinned
     from trainer.experiment import Experiment
 
     experiment = Experiment(saving_dir, experiment_name)
     validate = _validation(settings, devices, queue=queue)
+    settings = pinned(settings)
     if name is not None:
         summary = _train_from_store(name, settings, experiment, validate)
     elif data_dir is not None:
@@ -79,7 +81,6 @@ def _validation(settings: TrainingSettings, devices: str | None, *, queue: bool)
     Raises:
         UsageError: as `_way`, or heads are to be fitted in another way than in sequence.
     """
-    from trainer.data.embedded import pinned
     from trainer.running.cross_validation import cross_validate, cross_validate_heads
 
     if not settings.encoder:
@@ -89,16 +90,7 @@ def _validation(settings: TrainingSettings, devices: str | None, *, queue: bool)
             "Heads take seconds each, so the recipe head does all folds in this process: leave out "
             "--devices and --queue."
         )
-
-    def of_heads(
-        data: "TrainingData",
-        settings: TrainingSettings,
-        experiment: "Experiment",
-        console: SafeConsole,
-    ) -> "Summary":
-        return cross_validate_heads(data, pinned(settings), experiment, console)
-
-    return of_heads
+    return cross_validate_heads
 
 
 def _way(devices: str | None, *, queue: bool) -> "Way":
