@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
+from sqlalchemy import Engine
 
+from common.store.session import open_store
 from common.vision.kinds import Kind
 from tests.trainer.experiments import finished_experiment
 from tests.trainer.pictures import VOCABULARY, draw_folder, write_vocabulary
@@ -30,6 +32,16 @@ def one_thread() -> Iterator[None]:
 def _one_thread() -> Iterator[None]:
     with one_thread():
         yield
+
+
+@pytest.fixture
+def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """On an empty store; pictures and models are in the test's folder."""
+    monkeypatch.setenv("IMAGE_DIR", str(tmp_path / "images"))
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
+    engine = open_store()
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

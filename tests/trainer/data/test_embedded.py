@@ -2,7 +2,6 @@
 
 import signal
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from sqlalchemy import Engine, text
 
 from common.errors import DatasetError, ModelError
 from common.store.encoders import StoredEncoder
-from common.store.session import open_store
 from common.vision.encoders.encoder import ENCODERS, load_encoder
 from common.vision.heads import halved
 from tests.trainer.encoders import add_tiny
@@ -25,14 +23,6 @@ from trainer.data import embedded as module
 from trainer.data.dataset import TrainingData, folder_data
 from trainer.data.embedded import embed, embedded, pinned
 from trainer.settings import TrainingSettings
-
-
-@pytest.fixture
-def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
-    engine = open_store()
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

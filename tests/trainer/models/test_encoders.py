@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ from sqlalchemy import Engine, insert
 from typer.testing import CliRunner, Result
 
 from common.store.encoders import stored_encoders
-from common.store.session import open_store
 from common.store.tables import PromotedModel
 from common.vision.encoders.encoder import ENCODERS, load_encoder
 from common.vision.encoders.networks import build_network
@@ -22,14 +21,6 @@ from trainer.experiment import Experiment
 from trainer.models.encoders import of_library
 
 Encoders = Callable[..., Result]
-
-
-@pytest.fixture
-def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
-    engine = open_store()
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from sqlalchemy import Engine
 from torch import nn
 from typer.testing import CliRunner, Result
 
-from common.store.session import open_store
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import load_bundle
@@ -30,15 +28,6 @@ class _PilotsNetwork(nn.Module):
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         return self.sm(self.net(batch))
-
-
-@pytest.fixture
-def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    """On an empty store."""
-    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
-    engine = open_store()
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

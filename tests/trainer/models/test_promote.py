@@ -4,7 +4,7 @@ import hashlib
 import pickle
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ from PIL import Image
 from sqlalchemy import Engine, Row, select
 from typer.testing import CliRunner, Result
 
-from common.store.session import open_store
 from common.store.tables import Checkpoint, Concept, Dataset, PromotedModel, TrainingRun
 from common.vision.model import Model as LoadedModel
 from common.vision.saved_model import load_bundle
@@ -35,15 +34,11 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture
-def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def engine(engine: Engine, tmp_path: Path) -> Engine:
     """On a store with a dataset of 40 maps and 40 toys."""
-    monkeypatch.setenv("IMAGE_DIR", str(tmp_path / "images"))
-    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
-    engine = open_store()
     with engine.begin() as connection:
         add_dataset(connection, "plain", tmp_path / "images", each=40)
-    yield engine
-    engine.dispose()
+    return engine
 
 
 @pytest.fixture

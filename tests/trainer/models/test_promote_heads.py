@@ -1,7 +1,7 @@
 """From pictures to a promoted head on an encoder, by the commands alone."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,6 @@ from sqlalchemy import Engine, select
 from typer.testing import CliRunner, Result
 
 from common.store.encoders import find_encoder, remove_encoder
-from common.store.session import open_store
 from common.store.tables import PromotedModel, RegisteredEncoder
 from common.vision.encoders.encoder import ENCODERS
 from common.vision.saved_model import load_bundle
@@ -25,16 +24,12 @@ Command = Callable[..., Result]
 
 
 @pytest.fixture
-def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def engine(engine: Engine, tmp_path: Path) -> Engine:
     """On a store with a dataset of 40 maps and 40 toys, and an encoder."""
-    monkeypatch.setenv("IMAGE_DIR", str(tmp_path / "images"))
-    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
-    engine = open_store()
     with engine.begin() as connection:
         add_dataset(connection, "plain", tmp_path / "images", each=40)
     add_tiny(engine, tmp_path / "models", licence="cc-by-nc-4.0")
-    yield engine
-    engine.dispose()
+    return engine
 
 
 @pytest.fixture

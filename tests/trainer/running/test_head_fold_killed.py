@@ -2,13 +2,11 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from common.store.session import open_store
 from tests.trainer.encoders import add_tiny
 from tests.trainer.running_commands import PATIENCE, running, wait_until
 from tests.trainer.store_rows import add_dataset
@@ -17,16 +15,12 @@ FOLDS = 10
 
 
 @pytest.fixture
-def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def engine(engine: Engine, tmp_path: Path) -> Engine:
     """On a store with 40 maps, 40 toys and an encoder."""
-    monkeypatch.setenv("IMAGE_DIR", str(tmp_path / "images"))
-    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
-    engine = open_store()
     with engine.begin() as connection:
         add_dataset(connection, "plain", tmp_path / "images", each=40)
     add_tiny(engine, tmp_path / "models")
-    yield engine
-    engine.dispose()
+    return engine
 
 
 def training(folder: Path, name: str) -> list[str]:

@@ -1,7 +1,6 @@
 """`trainer evaluate`: a model scored on labelled pictures."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
 from common.errors import DatasetError
-from common.store.session import open_store
 from common.vision.preprocessing import Preprocessing
 from tests.trainer.bundles import bundle, describe, promoted
 from tests.trainer.pictures import VOCABULARY, draw_folder
@@ -109,15 +107,11 @@ def test_categories_that_the_model_does_not_know_are_named(tmp_path: Path) -> No
 
 
 @pytest.fixture
-def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def engine(engine: Engine, tmp_path: Path) -> Engine:
     """On a store with a dataset of three maps and three toys."""
-    monkeypatch.setenv("IMAGE_DIR", str(tmp_path / "images"))
-    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
-    engine = open_store()
     with engine.begin() as connection:
         add_dataset(connection, "plain", tmp_path / "images", each=3)
-    yield engine
-    engine.dispose()
+    return engine
 
 
 def test_a_stored_model_is_scored_on_a_dataset_of_the_store(engine: Engine, tmp_path: Path) -> None:
