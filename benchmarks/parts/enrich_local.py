@@ -137,8 +137,7 @@ def enriched(assignment: LocalAssignment) -> Measured:
         id=1,
         folder=Path(assignment.bundle),
         sha256=model.sha256,
-        description=model.description,
-        heads=None,
+        answering=model.answering,
         encoder=None,
     )
     network = LoadedNetwork(assignment.open_runtime(model), models={1: model})

@@ -7,7 +7,7 @@ from anybody: what is no regular file, too large or out of range is refused befo
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +21,8 @@ from common.files import read_regular
 from common.vision.kinds import Kind, TrainingPictures
 from common.vision.network import StateDict
 from common.vision.preprocessing import Preprocessing
+from common.vision.rule import Rule
+from common.vision.tally import Tally
 
 DESCRIPTION = "model.json"
 PROMOTE_AGAIN = "promote the model again"
@@ -51,6 +53,26 @@ class BundleFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Promise:
+    """What is promised of a model, for whom, and what it said when that was measured.
+
+    Of the pictures for which a concept is written, at least the share `precision` shows it, at
+    `confidence`, for each concept by itself. This is promised for records of the data providers
+    that the model learned from: `providers` with their pictures, none where nobody knows them.
+    `is_from_strangers` says that each picture was judged by a model that had learned nothing from
+    its provider. `said` is the tally of these pictures.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    precision: float
+    confidence: float
+    providers: dict[_Text, int]
+    is_from_strangers: bool
+    said: Tally
+
+
+@dataclass(frozen=True, kw_only=True)
 class Description:
     """The content of `model.json`.
 
@@ -61,9 +83,11 @@ class Description:
     `labels` and `concept_uris` are in the order of the outputs. `kind` is single if a picture has
     one concept (softmax), multi if it may have several (sigmoid). The logits are divided by
     `temperature`. `thresholds` map a concept URI to the probability from which it is written, or to
-    None if the concept is switched off. `created_from` describes the origin for people. A model
-    that was imported without pictures has neither `self_test` nor `calibration`, a model of an
-    older version has no `calibration`.
+    None if the concept is switched off; `rule` says which concepts may be written at all. A picture
+    that is less like the pictures in `likeness` than `least_likeness` gets no concept; a model
+    without them never abstains. `created_from` describes the origin for people. A model that was
+    imported without pictures has neither `self_test` nor `calibration`, a model of an older version
+    has no `calibration`, `promise` or `likeness`.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -80,6 +104,10 @@ class Description:
     members: tuple[BundleFile, ...] = ()
     self_test: BundleFile | None = None
     calibration: BundleFile | None = None
+    rule: Rule = field(default_factory=Rule)
+    promise: Promise | None = None
+    likeness: BundleFile | None = None
+    least_likeness: float | None = None
     encoder: _Sha256 | None = None
     torchvision: str = torchvision.__version__
 
@@ -98,13 +126,19 @@ class Description:
         for uri, threshold in self.thresholds.items():
             if threshold is not None and not 0 <= threshold <= 1:
                 raise ModelError(f"The threshold of {uri} is {threshold}, no probability.")
+        if not 0 <= self.rule.floor <= 1:
+            raise ModelError(f"The floor of the model is {self.rule.floor}, no probability.")
+        if (self.likeness is None) != (self.least_likeness is None):
+            raise ModelError(
+                "Of the model's likeness, either the pictures or the limit is missing."
+            )
         check_preprocessing(self.preprocessing)
 
     @property
     def files(self) -> tuple[BundleFile, ...]:
         """All files of the bundle besides `model.json`."""
-        pictures = (self.self_test, self.calibration)
-        return (*self.members, *(file for file in pictures if file is not None))
+        others = (self.self_test, self.calibration, self.likeness)
+        return (*self.members, *(file for file in others if file is not None))
 
     def to_json(self) -> str:
         """The text of `model.json`; the same description gives the same bytes."""

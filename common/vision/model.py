@@ -1,7 +1,7 @@
 """The model: what a promoted bundle says of a picture.
 
 A model is a whole network, or heads on an encoder. A runtime computes what `served` describes, the
-network's probabilities or the encoder's embeddings; `answers` makes probabilities of both.
+network's probabilities or the encoder's embeddings; `Answering` makes answers of both.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,13 @@ import torch
 import torchvision
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional
 
 from common.errors import ModelError
+from common.vision.answers import Answering, Answers
 from common.vision.bundle import Description
-from common.vision.heads import HeadEnsemble, halved
-from common.vision.network import HeadedNetwork
+from common.vision.heads import halved
+from common.vision.network import EmbeddingHead, FeaturesToo, HeadedNetwork
 from common.vision.served import Rows, Served, ServedNetwork
 
 Compute = Callable[[torch.Tensor], Rows]
@@ -27,12 +29,28 @@ SELF_TEST_TOLERANCE = 1e-3  # of a probability; float32 differs by about 1e-6 be
 
 
 class Predictor(ServedNetwork):
-    """Probabilities: the mean over the members of an ensemble, each with its softmax or sigmoid."""
+    """Probabilities: the mean over the members of an ensemble, each with its softmax or sigmoid.
+
+    If the model has a likeness, the features of the first member follow, of length 1.
+    """
 
     def __init__(self, members: list[nn.Module], description: Description) -> None:
+        if description.likeness is not None:
+            members = [FeaturesToo(members[0]), *members[1:]]
         super().__init__(members, description.preprocessing)
+        self._classes = len(description.labels)
         self._single = description.kind == "single"
         self._temperature = description.temperature
+        self._has_features = description.likeness is not None
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        if not self._has_features:
+            return super().forward(batch)
+        pictures = self.normalised(batch)
+        first, *others = [member(pictures).float() for member in self.members]
+        logits = [first[:, : self._classes], *others]
+        features = functional.normalize(first[:, self._classes :], dim=1)
+        return torch.cat([self.finish(torch.stack(logits)), features], dim=1)
 
     def finish(self, answers: torch.Tensor) -> torch.Tensor:
         """Logits (members, n, classes) to probabilities (n, classes)."""
@@ -52,33 +70,37 @@ def served_classifier(members: list[nn.Module], description: Description, *, sha
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A bundle in memory; `heads` are those of a model on an encoder.
+    """A bundle in memory.
 
     `self_test_pictures` are uint8 (n, 3, size, size), shuffled, so that the first ones already have
     all categories. `self_test_expected` are their probabilities (n, classes) at promotion.
     """
 
-    description: Description
+    answering: Answering
     served: Served
-    heads: HeadEnsemble | None
     sha256: str
     self_test_pictures: torch.Tensor
     self_test_expected: NDArray[np.float32]
 
-    def answers(self, rows: Rows) -> NDArray[np.float32]:
-        """The probabilities (n, classes), from what a runtime computed.
+    @property
+    def description(self) -> Description:
+        """What `model.json` says."""
+        return self.answering.description
+
+    def answers(self, rows: Rows) -> Answers:
+        """The answers, from what a runtime computed.
 
         Raises:
             ValueError: an embedding is zero or not finite.
         """
-        return rows if self.heads is None else self.heads.probabilities(halved(rows))
+        return self.answering.answers(halved(rows) if self.answering.heads else rows)
 
     def probabilities(self, batch: torch.Tensor) -> NDArray[np.float32]:
         """The reference: uint8 pictures (n, 3, size, size) to float32 (n, classes), on the CPU."""
-        return self.answers(self.served.rows(batch))
+        return self.answers(self.served.rows(batch)).probabilities
 
-    def probabilities_by(self, compute: Compute) -> Compute:
-        """The probabilities, as the rows that a runtime computes give them."""
+    def answers_by(self, compute: Compute) -> Callable[[torch.Tensor], Answers]:
+        """The answers, as the rows that a runtime computes give them."""
         return lambda batch: self.answers(compute(batch))
 
     def classifiers(self) -> list[nn.Module]:
@@ -86,11 +108,17 @@ class Model:
 
         Those of a model on an encoder share its weights.
         """
-        networks = list(self.served.network.members)
-        if self.heads is None:
+        networks = [
+            each.classifier if isinstance(each, FeaturesToo) else each
+            for each in self.served.network.members
+        ]
+        heads = self.answering.heads
+        if heads is None:
             return networks
         (encoder,) = networks
-        return [HeadedNetwork(encoder, each.weights, each.bias) for each in self.heads.heads]
+        return [
+            HeadedNetwork(encoder, EmbeddingHead(each.weights, each.bias)) for each in heads.heads
+        ]
 
     def self_test(
         self,
@@ -108,9 +136,9 @@ class Model:
             ModelError: a probability differs by more.
         """
         pictures = self.self_test_pictures[:SELF_TEST_FEW]
-        found = self.answers(compute(pictures)) if len(pictures) else self.self_test_expected
-        differences = np.abs(found - self.self_test_expected[:SELF_TEST_FEW])
-        differences = differences.max(axis=1, initial=0.0)
+        few = self.self_test_expected[:SELF_TEST_FEW]
+        found = self.answers(compute(pictures)).probabilities if len(pictures) else few
+        differences = np.abs(found - few).max(axis=1, initial=0.0)
         wrong = int((~(differences <= tolerance)).sum())  # NaN counts as wrong
         if wrong:
             raise ModelError(
@@ -119,14 +147,3 @@ class Model:
                 f"{tolerance:g} is allowed. It was promoted with torchvision "
                 f"{self.description.torchvision}, here is {torchvision.__version__}."
             )
-
-
-def is_written(description: Description, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which concepts are written: whose probability (..., classes) reaches their threshold.
-
-    The promised precision was measured for this rule, and holds for no other.
-    """
-    thresholds = [description.thresholds[uri] for uri in description.concept_uris]
-    lowest = [np.inf if each is None else each for each in thresholds]
-    reached: NDArray[np.bool_] = probabilities >= np.array(lowest, dtype=np.float32)
-    return reached

@@ -77,20 +77,63 @@ def build_classifier(architecture: str, *, classes: int, size: int = 224) -> nn.
 
 
 class HeadedNetwork(nn.Module):
-    """An encoder's network and a head on it: normalised pictures to logits (n, classes)."""
+    """A network without its last layer, and a head on it: pictures to logits (n, classes)."""
 
-    def __init__(
-        self, encoder: nn.Module, weights: NDArray[np.float64], bias: NDArray[np.float64]
-    ) -> None:
+    def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.head = nn.Linear(weights.shape[1], weights.shape[0])
-        state = {"weight": torch.from_numpy(weights), "bias": torch.from_numpy(bias)}
-        self.head.load_state_dict(state)
+        self.encoder, self.head = encoder, head
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.head(functional.normalize(self.encoder(pictures), dim=1))
+        logits: torch.Tensor = self.head(self.encoder(pictures))
         return logits
+
+
+class EmbeddingHead(nn.Linear):
+    """A head from features of any length, since embeddings have length 1."""
+
+    def __init__(self, weights: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
+        super().__init__(weights.shape[1], weights.shape[0])
+        self.load_state_dict({"weight": torch.from_numpy(weights), "bias": torch.from_numpy(bias)})
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return super().forward(functional.normalize(features, dim=1))
+
+
+class FeaturesToo(nn.Module):
+    """A classifier that gives the input of its last layer too: (n, classes + numbers).
+
+    It takes the classifier apart.
+
+    Raises:
+        ModelError: the last layer does not take a row of numbers for each picture.
+    """
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        name, last = last_layer(classifier)
+        if not isinstance(last, nn.Linear):
+            raise ModelError("The last layer of the network takes no row of numbers.")
+        classifier.set_submodule(name, nn.Identity())
+        self.body, self.last = classifier, last
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        features = self.body(pictures)
+        return torch.cat([self.last(features), features], dim=1)
+
+    @property
+    def classifier(self) -> nn.Module:
+        """The classifier alone, on the same weights."""
+        return HeadedNetwork(self.body, self.last)
+
+
+def last_layer(classifier: nn.Module) -> tuple[str, nn.Module]:
+    """The layer of a classifier that gives the logits, and its name."""
+    layers = [
+        (name, module)
+        for name, module in classifier.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+    ]
+    return layers[-1]
 
 
 def pick_device() -> torch.device:

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from common.errors import ModelError, UsageError
+from common.vision.answers import Answering
 from common.vision.bundle import (
     DESCRIPTION,
     BundleFile,
@@ -28,13 +29,15 @@ from common.vision.bundle import (
     write_tensors,
 )
 from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
-from common.vision.heads import Head, HeadEnsemble
+from common.vision.heads import Embeddings, Head, HeadEnsemble
+from common.vision.likeness import MOST_BYTES, Likeness
 from common.vision.model import Model, served_classifier
 from common.vision.network import StateDict, build_classifier
 from common.vision.served import Served
 
 SELF_TEST = "self_test.safetensors"
 CALIBRATION = "calibration.safetensors"
+LIKENESS = "likeness.safetensors"
 _EXAMPLE_BYTES = 256 << 20  # of a file of pictures, at most; a promotion takes 40 MiB for all
 _HEAD_BYTES = 512 << 20  # 10,000 classes of 4,000 numbers
 
@@ -47,6 +50,7 @@ def save_bundle(
     encoders: Path | None = None,
     self_test: torch.Tensor | None = None,
     calibration: torch.Tensor | None = None,
+    references: Embeddings | None = None,
 ) -> str:
     """Write a bundle into a new folder and return its sha256.
 
@@ -57,16 +61,23 @@ def save_bundle(
         encoders: where the description's encoder is.
         self_test: uint8 pictures (n, 3, size, size).
         calibration: others of the same shape, none of them in the self-test.
+        references: what the description's `least_likeness` is about.
 
     Raises:
         ModelError: the weights do not fit the description.
     """
     folder.mkdir(parents=True)
+    likeness = None
+    if references is not None:
+        tensors = {"references": torch.from_numpy(references)}
+        likeness = write_tensors(folder / LIKENESS, tensors)
     listed = tuple(
         write_tensors(folder / f"member_{number}.safetensors", state)
         for number, state in enumerate(members)
     )
-    complete = replace(description, members=listed, self_test=None, calibration=None)
+    complete = replace(
+        description, members=listed, self_test=None, calibration=None, likeness=likeness
+    )
     if self_test is not None:
         model = _load(folder, complete, sha256="", encoders=encoders)
         expected = torch.from_numpy(model.probabilities(self_test))
@@ -127,6 +138,32 @@ def load_heads(folder: Path, description: Description) -> HeadEnsemble:
     return HeadEnsemble(heads, description.kind, description.temperature)
 
 
+def load_answering(folder: Path, description: Description) -> Answering:
+    """A model without its network: the heads of one on an encoder, likeness and rule.
+
+    Raises:
+        ModelError: a file is missing or was changed, or is none of this model.
+    """
+    heads = load_heads(folder, description) if description.encoder else None
+    likeness = _load_likeness(folder, description)
+    if heads and likeness and heads.heads[0].dimension != likeness.references.shape[1]:
+        raise ModelError(f"{folder} holds heads and references for different encoders.")
+    return Answering(description=description, heads=heads, likeness=likeness)
+
+
+def _load_likeness(folder: Path, description: Description) -> Likeness | None:
+    if description.likeness is None or description.least_likeness is None:
+        return None
+    tensors = read_tensors(folder, description.likeness, at_most=MOST_BYTES)
+    references = tensors.get("references")
+    if references is None or references.dtype != torch.float16:
+        raise ModelError(f"{folder / description.likeness.file} holds no references.")
+    try:
+        return Likeness.of(references.numpy(), description.least_likeness)
+    except ValueError as error:
+        raise ModelError(f"{folder / description.likeness.file}: {error}.") from error
+
+
 def load_on_encoder(
     folder: Path, description: Description, encoder: Encoder, *, sha256: str
 ) -> Model:
@@ -135,15 +172,17 @@ def load_on_encoder(
     Raises:
         ModelError: a file is missing or was changed, or the heads do not fit the encoder.
     """
-    heads = load_heads(folder, description)
-    if heads.heads[0].dimension != encoder.description.dimension:
+    answering = load_answering(folder, description)
+    assert answering.heads is not None  # the description names an encoder
+    dimension = answering.heads.heads[0].dimension
+    if dimension != encoder.description.dimension:
         raise ModelError(
-            f"{folder} holds heads for {heads.heads[0].dimension} numbers; its encoder gives "
+            f"{folder} holds heads for {dimension} numbers; its encoder gives "
             f"{encoder.description.dimension}."
         )
     if description.preprocessing != encoder.description.preprocessing:
         raise ModelError(f"{folder} prepares pictures in another way than its encoder.")
-    return _complete(folder, description, encoder.served, heads, sha256=sha256)
+    return _complete(folder, answering, encoder.served, sha256=sha256)
 
 
 def _load(folder: Path, description: Description, *, sha256: str, encoders: Path | None) -> Model:
@@ -154,23 +193,16 @@ def _load(folder: Path, description: Description, *, sha256: str, encoders: Path
         return load_on_encoder(folder, description, encoder, sha256=sha256)
     members = [_load_member(folder, member, description) for member in description.members]
     served = served_classifier(members, description, sha256=sha256)
-    return _complete(folder, description, served, None, sha256=sha256)
+    return _complete(folder, load_answering(folder, description), served, sha256=sha256)
 
 
-def _complete(
-    folder: Path,
-    description: Description,
-    served: Served,
-    heads: HeadEnsemble | None,
-    *,
-    sha256: str,
-) -> Model:
+def _complete(folder: Path, answering: Answering, served: Served, *, sha256: str) -> Model:
+    description = answering.description
     pictures, expected = _load_self_test(folder, description)
     calibration = _load_calibration(folder, description)
     return Model(
-        description=description,
+        answering=answering,
         served=replace(served, examples=pictures, calibration=calibration),
-        heads=heads,
         sha256=sha256,
         self_test_pictures=pictures,
         self_test_expected=expected.numpy(),

@@ -31,11 +31,11 @@ class ServedNetwork(nn.Module):
     def __init__(self, members: Iterable[nn.Module], preprocessing: Preprocessing) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self._normalise = Normalisation(preprocessing)
+        self.normalised = Normalisation(preprocessing)
         self.eval()
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        pictures = self._normalise(batch)
+        pictures = self.normalised(batch)
         return self.finish(torch.stack([member(pictures) for member in self.members]).float())
 
     def finish(self, answers: torch.Tensor) -> torch.Tensor:

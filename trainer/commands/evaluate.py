@@ -43,7 +43,7 @@ def evaluate(
     vocabulary = load_vocabulary(vocab_json) if vocab_json else own
     data = labelled_pictures(name, data_dir, vocabulary=vocabulary, kind=description.kind)
     runtime = TorchRuntime(opened.model.served)
-    compute = opened.model.probabilities_by(runtime.rows)
+    compute = opened.model.answers_by(runtime.rows)
     scores = evaluate_model(description, data, compute, batch_size=runtime.batch_size)
     console = SafeConsole(stderr=True)
     for table in evaluation_tables(scores):

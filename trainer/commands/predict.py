@@ -43,7 +43,7 @@ def predict(
     found = classify(
         images,
         opened.description.preprocessing,
-        opened.probabilities_by(runtime.rows),
+        opened.answers_by(runtime.rows),
         batch_size=runtime.batch_size,
     )
     failed = 0
@@ -70,11 +70,8 @@ def _members(each: "Classified | Unreadable", description: "Description") -> dic
 
 
 def _categories(each: "Classified", description: "Description") -> list[dict[str, object]]:
-    from common.vision.model import is_written
-
-    passes = is_written(description, each.probabilities).tolist()
     concepts = zip(description.labels, description.concept_uris, strict=True)
-    rows = zip(concepts, each.probabilities, passes, strict=True)
+    rows = zip(concepts, each.probabilities, each.written.tolist(), strict=True)
     return [
         {
             "label": label,

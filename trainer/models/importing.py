@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from pydantic import TypeAdapter
 from sqlalchemy import Engine
 
 from common.errors import ModelError, UsageError
 from common.files import read_regular
+from common.vision.answers import Answering, Answers, is_written
 from common.vision.bundle import MAX_DESCRIPTION, Description
 from common.vision.model import served_classifier
 from common.vision.network import StateDict, build_classifier, load_state, read_state_dict
@@ -149,10 +151,15 @@ def _tune(
 ) -> _Tuned:
     """Choose temperature and thresholds by the checkpoint's answers for the data."""
     runtime = TorchRuntime(_in_memory(checkpoint, blank))
-    answers = ask(blank, data, runtime.rows, batch_size=runtime.batch_size)
-    temperature = fit_temperature(answers.probabilities, answers.targets, blank.kind)
-    probabilities = at_temperature(answers.probabilities, temperature, blank.kind)
-    uris, targets = blank.concept_uris, answers.targets
+    answering = Answering(description=blank, heads=None, likeness=None)
+
+    def compute(batch: torch.Tensor) -> Answers:
+        return answering.answers(runtime.rows(batch))
+
+    asked = ask(blank, data, compute, batch_size=runtime.batch_size)
+    temperature = fit_temperature(asked.answers.probabilities, asked.targets, blank.kind)
+    probabilities = at_temperature(asked.answers.probabilities, temperature, blank.kind)
+    uris, targets = blank.concept_uris, asked.targets
     origin = {"chosen_on": data.source, "pictures": len(targets), "precision": precision}
     description = replace(
         blank,
@@ -163,9 +170,9 @@ def _tune(
     )
     return _Tuned(
         description=description,
-        effects=effects(description, probabilities, targets),
+        effects=effects(description, is_written(description, probabilities), targets),
         pictures=example_pictures(
-            [example.path for example in answers.data.examples],
+            [example.path for example in asked.data.examples],
             targets,
             blank.preprocessing,
             unseen=np.ones(len(targets), dtype=np.bool_),

@@ -13,6 +13,7 @@ import numpy as np
 from sqlalchemy import Engine
 
 from common.errors import UsageError
+from common.vision.answers import is_written
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, read_encoder
 from common.vision.network import read_state_dict
@@ -163,7 +164,7 @@ def _describe(
             "precision": precision,
         },
     )
-    return description, effects(description, probabilities, targets)
+    return description, effects(description, is_written(description, probabilities), targets)
 
 
 def _examples(

@@ -25,7 +25,7 @@ from common.vision.heads import Head
 from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.kinds import Kind
 from common.vision.model import Model
-from common.vision.network import HeadedNetwork
+from common.vision.network import EmbeddingHead, HeadedNetwork
 from common.vision.preprocessing import Preprocessing
 from trainer.data.dataset import TrainingData
 from trainer.data.split import Indices
@@ -113,7 +113,8 @@ def write_head_gallery(
     paths = {data.examples[positions[each]].path: each for each in shown}
     pictures = {paths[each.path]: each.picture for each in read_files(list(paths), how)}
     (network,) = encoder.served.network.members
-    maker = HeatmapMaker([HeadedNetwork(network, head.weights, head.bias)], how)
+    headed = HeadedNetwork(network, EmbeddingHead(head.weights, head.bias))
+    maker = HeatmapMaker([headed], how)
     for exhibit in exhibits:
         if exhibit.position in pictures:
             _save(folder / exhibit.file, maker, pictures[exhibit.position], exhibit.category)

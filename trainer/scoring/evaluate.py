@@ -6,7 +6,7 @@ Files are classified in bounded memory: threads decode, batches are classified m
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,18 +21,19 @@ from common.errors import DatasetError, RecordError
 from common.files import read_regular
 from common.pictures.decoders import FILE_BYTES, Decoders
 from common.process.progress import progress
+from common.vision.answers import Answers
 from common.vision.bundle import Description
-from common.vision.model import is_written
 from common.vision.preprocessing import Preprocessing
 from trainer.data.dataset import LeftOut, TrainingData
 from trainer.scoring.calibration import Calibration, calibration
 from trainer.scoring.metrics import Metrics, measure, members_of
-from trainer.scoring.predictions import Probabilities, Targets
+from trainer.scoring.predictions import Targets
 from trainer.scoring.thresholds import Effect, effects
 
 READERS = 8  # threads
 AHEAD = 2  # batches decoded ahead of the one that is classified
-Compute = Callable[[torch.Tensor], NDArray[np.float32]]
+Compute = Callable[[torch.Tensor], Answers]
+"""uint8 pictures (n, 3, size, size) to the answers of a model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,29 +54,37 @@ class Readable:
 
 @dataclass(frozen=True, kw_only=True)
 class Classified(Readable):
-    """A picture with its probabilities (classes,)."""
+    """A picture with its probabilities and written concepts, both (classes,)."""
 
     probabilities: NDArray[np.float32]
+    written: NDArray[np.bool_]
+    is_unlike: bool
 
 
 def classify(
     paths: Sequence[Path], preprocessing: Preprocessing, compute: Compute, *, batch_size: int
 ) -> Iterator[Classified | Unreadable]:
-    """Classify files, in their order. Unreadable files are yielded with the reason.
-
-    Args:
-        compute: uint8 pictures (n, 3, size, size) to probabilities (n, classes).
-    """
+    """Classify files, in their order. Unreadable files are yielded with the reason."""
     for batch in _batches(paths, preprocessing, batch_size):
         readable = [each for each in batch if isinstance(each, Readable)]
-        rows: Iterator[NDArray[np.float32]] = iter(())
-        if readable:
-            rows = iter(compute(torch.stack([each.picture for each in readable])))
+        answered = _classified(readable, compute)
         for each in batch:
-            if isinstance(each, Unreadable):
-                yield each
-            else:
-                yield Classified(path=each.path, picture=each.picture, probabilities=next(rows))
+            yield each if isinstance(each, Unreadable) else next(answered)
+
+
+def _classified(readable: list[Readable], compute: Compute) -> Iterator[Classified]:
+    if not readable:
+        return
+    answers = compute(torch.stack([each.picture for each in readable]))
+    rows = zip(readable, answers.probabilities, answers.written, answers.unlike, strict=True)
+    for each, probabilities, written, is_unlike in rows:
+        yield Classified(
+            path=each.path,
+            picture=each.picture,
+            probabilities=probabilities,
+            written=written,
+            is_unlike=bool(is_unlike),
+        )
 
 
 def read_pictures(paths: Sequence[Path], preprocessing: Preprocessing) -> torch.Tensor:
@@ -118,15 +127,15 @@ def _read(path: Path, preprocessing: Preprocessing, decoders: Decoders) -> Reada
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
-    """The answers of a model for the readable part of some data.
+class Asked:
+    """The readable part of some data, and what a model answered.
 
-    Targets and probabilities are (n, classes), in the order of the model's outputs.
+    `targets` are (n, classes), in the order of the model's outputs.
     """
 
     data: TrainingData
     targets: Targets
-    probabilities: Probabilities
+    answers: Answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,21 +176,18 @@ def evaluate(
 ) -> Evaluation:
     """Score a model on all readable pictures of the data.
 
-    Args:
-        compute: uint8 pictures (n, 3, size, size) to the model's probabilities.
-
     Raises:
         DatasetError: the model lacks a category of the data, or no picture can be read.
     """
-    answers = ask(description, data, compute, batch_size=batch_size)
-    targets, probabilities = answers.targets, answers.probabilities
-    written = is_written(description, probabilities)
+    asked = ask(description, data, compute, batch_size=batch_size)
+    targets, written = asked.targets, asked.answers.written
+    probabilities = asked.answers.probabilities
     return Evaluation(
         source=data.source,
-        left_out=answers.data.left_out,
+        left_out=asked.data.left_out,
         metrics=measure(targets, probabilities, description.labels, description.kind),
         calibration=calibration(probabilities, targets, description.kind),
-        effects=effects(description, probabilities, targets),
+        effects=effects(description, written, targets),
         written_precision=float(targets[written].mean()) if written.any() else np.nan,
         pictures_written=int(written.any(axis=1).sum()),
     )
@@ -189,7 +195,7 @@ def evaluate(
 
 def ask(
     description: Description, data: TrainingData, compute: Compute, *, batch_size: int
-) -> Answers:
+) -> Asked:
     """Classify all pictures of the data.
 
     Raises:
@@ -197,14 +203,14 @@ def ask(
     """
     columns = _columns(description, data)
     paths = [example.path for example in data.examples]
-    rows: list[NDArray[np.float32]] = []
+    rows: list[Classified] = []
     unreadable: dict[str, str] = {}
     with progress("Classifying", len(paths)) as report:
         found = classify(paths, description.preprocessing, compute, batch_size=batch_size)
         for example, each in zip(data.examples, found, strict=True):
             report.advance()
             if isinstance(each, Classified):
-                rows.append(each.probabilities)
+                rows.append(replace(each, picture=torch.zeros(0)))
             else:
                 unreadable[example.key] = each.reason
     if not rows:
@@ -215,7 +221,12 @@ def ask(
         readable = readable.without(f"picture unreadable ({reason})", keys)
     targets = np.zeros((len(rows), len(description.labels)), dtype=np.bool_)
     targets[:, columns] = readable.targets
-    return Answers(data=readable, targets=targets, probabilities=np.stack(rows))
+    answers = Answers(
+        probabilities=np.stack([each.probabilities for each in rows]),
+        unlike=np.array([each.is_unlike for each in rows]),
+        written=np.stack([each.written for each in rows]),
+    )
+    return Asked(data=readable, targets=targets, answers=answers)
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:

@@ -47,27 +47,26 @@ class Effect:
 
 
 def effect(
-    probabilities: NDArray[np.floating], correct: NDArray[np.bool_], threshold: float | None
+    written: NDArray[np.bool_], correct: NDArray[np.bool_], threshold: float | None
 ) -> Effect:
-    """The effect of one concept's threshold on examples (n,); with None, nothing is written."""
-    passes = probabilities >= (math.inf if threshold is None else threshold)
-    right, written, examples = (int(each.sum()) for each in (correct & passes, passes, correct))
+    """The effect of one concept's threshold on examples (n,)."""
+    right, said, examples = (int(each.sum()) for each in (correct & written, written, correct))
     return Effect(
         threshold=threshold,
         examples=examples,
-        written=written,
-        precision=right / written if written else math.nan,
+        written=said,
+        precision=right / said if said else math.nan,
         found=right / examples if examples else math.nan,
     )
 
 
 def effects(
-    description: Description, probabilities: NDArray[np.floating], targets: NDArray[np.bool_]
+    description: Description, written: NDArray[np.bool_], targets: NDArray[np.bool_]
 ) -> dict[str, Effect]:
-    """The effects by label, from probabilities and targets (n, concepts)."""
+    """The effects by label, from what is written and what is right, both (n, concepts)."""
     thresholds = [description.thresholds[uri] for uri in description.concept_uris]
     return {
-        label: effect(probabilities[:, index], targets[:, index], thresholds[index])
+        label: effect(written[:, index], targets[:, index], thresholds[index])
         for index, label in enumerate(description.labels)
     }
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from common.vision.model import is_written
 from worker.enrich.models import LoadedModel
 from worker.enrich.seen import RecordSeen
 from worker.ledger.enrichments import RecordPrediction
@@ -17,10 +16,10 @@ def predictions(
     """What a model says of records; `rows` (n, numbers) are embeddings if it is on an encoder."""
     if not records:
         return []
-    answers = model.heads.probabilities(rows) if model.heads else rows
+    answers = model.answering.answers(rows)
     concepts = model.description.concept_uris
-    places, columns = is_written(model.description, answers).nonzero()
-    confidences = answers[places, columns].tolist()
+    places, columns = answers.written.nonzero()
+    confidences = answers.probabilities[places, columns].tolist()
     found = zip(places.tolist(), columns.tolist(), confidences, strict=True)
     return [
         RecordPrediction(

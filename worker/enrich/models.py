@@ -17,14 +17,14 @@ import structlog
 from sqlalchemy import Engine, text
 
 from common.errors import ModelError
+from common.vision.answers import Answering
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
-from common.vision.heads import HeadEnsemble
 from common.vision.model import SELF_TEST_TOLERANCE, Model
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
 from common.vision.runtimes.choice import EXPORTS
-from common.vision.saved_model import load_bundle, load_heads, load_on_encoder, read_description
+from common.vision.saved_model import load_answering, load_bundle, load_on_encoder, read_description
 from worker.enrich.batcher import Batcher
 from worker.enrich.places import Places
 
@@ -50,14 +50,18 @@ class EncoderInStore:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """A model without its network; `heads` and `encoder` are those of a model on an encoder."""
+    """A model without its network; `encoder` is that of a model on an encoder."""
 
     id: int
     folder: Path
     sha256: str
-    description: Description
-    heads: HeadEnsemble | None
+    answering: Answering
     encoder: EncoderInStore | None
+
+    @property
+    def description(self) -> Description:
+        """What `model.json` says."""
+        return self.answering.description
 
     @property
     def network_sha256(self) -> str:
@@ -240,7 +244,8 @@ class ModelPool:
                 f"{folder} is on {_named(description.encoder)}, but the store says that it is on "
                 f"{_named(row.identity)}. Promote the model again."
             )
-        heads = load_heads(folder, description) if description.encoder else None
+        answering = load_answering(folder, description)
+        heads = answering.heads
         if heads and heads.heads[0].dimension != row.dimension:
             raise ModelError(
                 f"{folder} holds heads for {heads.heads[0].dimension} numbers; embeddings of its "
@@ -251,8 +256,7 @@ class ModelPool:
             id=model_id,
             folder=folder,
             sha256=row.sha256,
-            description=description,
-            heads=heads,
+            answering=answering,
             encoder=encoder if heads else None,
         )
 

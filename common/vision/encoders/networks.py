@@ -28,6 +28,7 @@ from common.vision.network import (
     architectures,
     build_classifier,
     downloaded,
+    last_layer,
     read_state_dict,
     weight_names,
 )
@@ -211,12 +212,8 @@ def _silent_hub() -> Iterator[None]:
 
 def _without_head(classifier: nn.Module) -> nn.Module:
     """A classifier of torchvision, whose last layer gives back what it is given."""
-    layers = [
-        name
-        for name, module in classifier.named_modules()
-        if isinstance(module, nn.Linear | nn.Conv2d)
-    ]
-    classifier.set_submodule(layers[-1], nn.Identity())
+    name, _ = last_layer(classifier)
+    classifier.set_submodule(name, nn.Identity())
     return classifier
 
 

@@ -11,7 +11,8 @@ import structlog
 import torch
 
 from common.errors import ModelError
-from common.vision.model import Model, is_written
+from common.vision.answers import is_written
+from common.vision.model import Model
 from common.vision.runtimes.interface import Runtime
 
 SAME_CONCEPT = 0.99  # of the pictures, at least
@@ -64,7 +65,8 @@ def measure_agreement(model: Model, runtime: Runtime) -> Agreement:
     """Compare the runtime's probabilities for the self-test with those at promotion."""
     expected = model.self_test_expected
     parts = torch.split(model.self_test_pictures, runtime.batch_size)
-    found = np.concatenate([runtime.rows(part) for part in parts])
+    rows = np.concatenate([runtime.rows(part) for part in parts])
+    found = model.answers(rows).probabilities
     says = model.description
     same_written = is_written(says, found) == is_written(says, expected)
     return Agreement(

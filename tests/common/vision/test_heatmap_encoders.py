@@ -6,7 +6,7 @@ import torch
 
 from common.vision.encoders.networks import build_network, dimension_of
 from common.vision.heatmap import HeatmapMaker
-from common.vision.network import HeadedNetwork
+from common.vision.network import EmbeddingHead, HeadedNetwork
 from common.vision.preprocessing import Preprocessing
 
 CLASSES = 3
@@ -27,7 +27,7 @@ def test_a_head_on_an_encoder_is_looked_at(name: str, size: int) -> None:
     torch.manual_seed(0)
     network = build_network(name, size=size).eval()
     weights = np.random.default_rng(0).normal(size=(CLASSES, dimension_of(network, size=size)))
-    headed = HeadedNetwork(network, weights, np.zeros(CLASSES))
+    headed = HeadedNetwork(network, EmbeddingHead(weights, np.zeros(CLASSES)))
     picture = torch.randint(0, 256, (3, size, size), dtype=torch.uint8)
     maker = HeatmapMaker([headed], Preprocessing(size=size))
     heats = maker.heatmaps(picture.expand(CLASSES, -1, -1, -1), list(range(CLASSES)))

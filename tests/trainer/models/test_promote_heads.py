@@ -68,7 +68,7 @@ def test_heads_are_trained_promoted_and_asked(
     assert row.encoder_id == encoder.id
     model = load_bundle(tmp_path / "models" / row.path, row.sha256)
     assert (model.description.encoder, len(model.description.members)) == (encoder.sha256, 2)
-    assert model.heads is not None
+    assert model.answering.heads is not None
 
     shown = trainer("models", "show", "heads")
     assert "2 x head on timm:test_efficientnet at 64 px" in shown.stdout

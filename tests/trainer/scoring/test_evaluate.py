@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
 from common.errors import DatasetError
+from common.vision.answers import Answering, Answers
+from common.vision.bundle import Description
 from common.vision.preprocessing import Preprocessing
 from tests.trainer.bundles import bundle, describe, promoted
 from tests.trainer.pictures import VOCABULARY, draw_folder
@@ -27,19 +28,22 @@ def run(model: Path | str, *more: str) -> Result:
 class _Pretender:
     """Answers with given probabilities, in the order of the pictures."""
 
-    def __init__(self, rows: list[list[float]]) -> None:
+    def __init__(self, description: Description, rows: list[list[float]]) -> None:
+        self.answering = Answering(description=description, heads=None, likeness=None)
         self.rows = np.array(rows, dtype=np.float32)
         self.batches: list[int] = []
 
-    def __call__(self, batch: torch.Tensor) -> NDArray[np.float32]:
+    def __call__(self, batch: torch.Tensor) -> Answers:
         start = sum(self.batches)
         self.batches.append(len(batch))
-        return self.rows[start : start + len(batch)]
+        return self.answering.answers(self.rows[start : start + len(batch)])
 
 
 def test_the_numbers_are_those_of_the_answers(tmp_path: Path) -> None:
     data = folder_data(draw_folder(tmp_path / "data", 3), VOCABULARY)
+    description = describe(threshold=0.5)
     compute = _Pretender(
+        description,
         [
             [0.9, 0.1, 0.0],  # maps: two right, both written
             [0.6, 0.3, 0.1],
@@ -47,9 +51,9 @@ def test_the_numbers_are_those_of_the_answers(tmp_path: Path) -> None:
             [0.3, 0.4, 0.3],  # toys: two right, one of them written
             [0.1, 0.8, 0.1],
             [0.1, 0.0, 0.9],  # called a textile, which is switched off
-        ]
+        ],
     )
-    found = evaluate(describe(threshold=0.5), data, compute, batch_size=4)
+    found = evaluate(description, data, compute, batch_size=4)
     assert compute.batches == [4, 2]
     assert found.metrics.accuracy == pytest.approx(4 / 6)
     maps, toys = found.effects["map"], found.effects["toy"]
@@ -65,7 +69,7 @@ def test_unreadable_pictures_are_left_out_and_named(tmp_path: Path) -> None:
     folder = draw_folder(tmp_path / "data", 2)
     (folder / "map" / "000.png").write_bytes(b"no picture")
     data = folder_data(folder, VOCABULARY)
-    compute = _Pretender([[0.9, 0.1, 0.0]] * 3)
+    compute = _Pretender(describe(), [[0.9, 0.1, 0.0]] * 3)
     found = evaluate(describe(), data, compute, batch_size=8)
     assert found.metrics.examples == 3
     assert [part.keys for part in found.left_out] == [("map/000.png",)]
@@ -100,7 +104,7 @@ def test_categories_that_the_model_does_not_know_are_named(tmp_path: Path) -> No
     (folder / "toy").rename(folder / "ship")
     ship = {"map": VOCABULARY["map"], "ship": "http://example.org/ship"}
     with pytest.raises(DatasetError, match=r"ship \(http://example.org/ship\).*It knows map, toy"):
-        evaluate(describe(), folder_data(folder, ship), _Pretender([]), batch_size=1)
+        evaluate(describe(), folder_data(folder, ship), _Pretender(describe(), []), batch_size=1)
     refused = run(bundle(tmp_path / "m"), "--data-dir", str(folder))
     assert refused.exit_code == 2
     assert "no concept for ship" in refused.stderr

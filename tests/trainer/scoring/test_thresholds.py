@@ -148,11 +148,11 @@ def test_the_promise_holds_on_photographs_of_museums_that_were_set_aside(
 
 
 def test_the_effect_counts_what_is_written() -> None:
-    probabilities = np.array([0.9, 0.8, 0.7, 0.2])
+    written = np.array([True, True, True, False])
     right = np.array([True, False, True, True])
-    found = effect(probabilities, right, 0.7)
+    found = effect(written, right, 0.7)
     assert (found.written, found.precision, found.found) == (3, 2 / 3, 2 / 3)
-    off = effect(probabilities, right, None)
+    off = effect(np.zeros(4, dtype=bool), right, None)
     assert (off.written, off.found) == (0, 0.0)
     assert math.isnan(off.precision)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from common.pictures.sources import PictureUrl
 from common.store.tables import PictureSource
+from common.vision.answers import Answering
 from common.vision.heads import Head, HeadEnsemble, halved
 from tests.common.vision.models import DESCRIPTION, MAP, PAINTING
 from worker.enrich.answers import predictions
@@ -20,8 +21,11 @@ MODEL = LoadedModel(
     id=1,
     folder=Path("test-1"),
     sha256="0" * 64,
-    description=replace(DESCRIPTION, thresholds={MAP: 0.5, PAINTING: 0.2}),
-    heads=None,
+    answering=Answering(
+        description=replace(DESCRIPTION, thresholds={MAP: 0.5, PAINTING: 0.2}),
+        heads=None,
+        likeness=None,
+    ),
     encoder=None,
 )
 
@@ -58,7 +62,8 @@ def test_each_record_gets_what_its_own_row_says() -> None:
 def test_what_a_record_gets_does_not_depend_on_its_neighbours() -> None:
     drawn = np.random.default_rng(0)
     heads = tuple(Head.rounded(drawn.normal(size=(2, 64)), np.zeros(2)) for _ in range(3))
-    model = replace(MODEL, heads=HeadEnsemble(heads, "single", 1.3))
+    ensemble = HeadEnsemble(heads, "single", 1.3)
+    model = replace(MODEL, answering=replace(MODEL.answering, heads=ensemble))
     rows = halved(drawn.normal(size=(100, 64)).astype(np.float32))
     together = predictions(model, records(100), rows)
     singly = [

@@ -125,7 +125,8 @@ def test_a_model_without_places_explains_nothing_and_says_so(model: Model, tmp_p
     tiny = replace(model.description, preprocessing=Preprocessing(size=1))
     classifier = nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     served = replace(model.served, network=Predictor([classifier], tiny))
-    without = replace(model, description=tiny, served=served)
+    answering = replace(model.answering, description=tiny)
+    without = replace(model, answering=answering, served=served)
     outcome = seen(2)
     with capture_logs() as logs:
         explain(outcome, {1: without}, tmp_path / "kept", on_record=ignore)

@@ -58,8 +58,7 @@ def models(tmp_path: Path) -> Iterator[ModelsInUse]:
         id=1,
         folder=tmp_path / "model",
         sha256=model.sha256,
-        description=model.description,
-        heads=None,
+        answering=model.answering,
         encoder=None,
     )
     network = LoadedNetwork(TorchRuntime(model.served), batch_size=4, models={1: model})

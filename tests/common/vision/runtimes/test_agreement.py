@@ -53,13 +53,18 @@ def test_one_picture_in_a_hundred_may_differ_and_no_more(model: Model) -> None:
         check_agreement(flipped(model, 2), RUNTIME)
 
 
+def with_thresholds(model: Model, thresholds: dict[str, float | None]) -> Model:
+    description = replace(model.description, thresholds=thresholds)
+    return replace(model, answering=replace(model.answering, description=description))
+
+
 def test_what_is_written_is_counted_apart(model: Model) -> None:
-    never = dict.fromkeys(model.description.thresholds)
-    silent = replace(model, description=replace(model.description, thresholds=never))
+    never: dict[str, float | None] = dict.fromkeys(model.description.thresholds)
+    silent = with_thresholds(model, never)
     expected = Agreement(pictures=100, same_concept=93, same_written=100)
     assert measure_agreement(flipped(silent, 7), RUNTIME) == expected
-    half = dict.fromkeys(model.description.thresholds, 0.5)
-    telling = replace(model, description=replace(model.description, thresholds=half))
+    half: dict[str, float | None] = dict.fromkeys(model.description.thresholds, 0.5)
+    telling = with_thresholds(model, half)
     expected = Agreement(pictures=100, same_concept=93, same_written=93)
     assert measure_agreement(flipped(telling, 7), RUNTIME) == expected
 

@@ -1,0 +1,74 @@
+"""Answers: what a model says of pictures, from the rows that a runtime computed of them.
+
+Heads turn embeddings into probabilities; a whole network has computed its probabilities itself, and
+beside them the features that tell whether a picture is like those that it learned from. Then the
+rule says which concepts are written. A picture that is unlike all that was learned gets none.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.vision.bundle import Description
+from common.vision.heads import Embeddings, HeadEnsemble
+from common.vision.likeness import Likeness
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """Of n pictures: probabilities (n, classes), whether they are unlike all that the model learned
+    from (n,), and which concepts are written (n, classes)."""
+
+    probabilities: NDArray[np.float32]
+    unlike: NDArray[np.bool_]
+    written: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answering:
+    """A model without its network; `heads` are those of a model on an encoder.
+
+    A model without `likeness` finds no picture unlike those that it learned from.
+    """
+
+    description: Description
+    heads: HeadEnsemble | None
+    likeness: Likeness | None
+
+    def answers(self, rows: NDArray[np.floating]) -> Answers:
+        """The answers to rows of pictures.
+
+        Args:
+            rows: embeddings as they are kept (n, dimension), for heads. Of a whole network the
+                probabilities, and after them the features if it has a likeness.
+        """
+        if self.heads is None:
+            classes = len(self.description.labels)
+            probabilities, features = rows[:, :classes].astype(np.float32), rows[:, classes:]
+            return self._decided(probabilities, _kept(features))
+        return self._decided(self.heads.probabilities(rows), rows)
+
+    def _decided(self, probabilities: NDArray[np.float32], features: Embeddings) -> Answers:
+        if self.likeness is None:
+            unlike = np.zeros(len(probabilities), dtype=np.bool_)
+        else:
+            unlike = self.likeness.is_unlike(features)
+        return Answers(
+            probabilities=probabilities,
+            unlike=unlike,
+            written=is_written(self.description, probabilities) & ~unlike[:, np.newaxis],
+        )
+
+
+def is_written(description: Description, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which concepts (n, classes) the model's rule and thresholds would write."""
+    return description.rule.written(probabilities, description.thresholds, description.concept_uris)
+
+
+def _kept(features: NDArray[np.floating]) -> Embeddings:
+    """Features of length 1 as halfs; one that has no length is like no picture."""
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    usable = np.isfinite(lengths) & (lengths > 0)
+    halves: Embeddings = np.where(usable, features / np.where(usable, lengths, 1), 0)
+    return halves.astype(np.float16)

@@ -1,0 +1,93 @@
+"""Likeness: whether a picture is like those that a model learned from.
+
+A picture that is unlike all of them gets no concept: whatever the model says of it is a guess. The
+likeness of a picture is the cosine of its features and those of the tenth nearest picture that the
+model learned from (k nearest neighbours for out-of-distribution detection: Sun et al., 2022,
+https://arxiv.org/abs/2204.06507). The features are the encoder's embedding, or what a network hands
+to its last layer.
+
+Cosines are computed in float32. Only one that is as near to the limit as float32 may err is
+computed again exactly: products of halfs and their sums fit into float64 (`heads`). So the answer
+does not depend on the batch or the machine.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.vision.heads import Embeddings
+
+NEIGHBOURS = 10
+MOST_BYTES = 8 << 20  # of references
+_PART = 256  # pictures that are compared at a time; bounds the memory
+_EPSILON = 2.0**-23  # of float32
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness:
+    """Embeddings (m, dimension) of pictures that a model learned from, and the least cosine.
+
+    Build it with `of`.
+    """
+
+    references: Embeddings
+    least: float
+    _transposed: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, references: Embeddings, least: float) -> Self:
+        """The likeness to references.
+
+        Raises:
+            ValueError: there are fewer than NEIGHBOURS references, or a number is out of range.
+        """
+        if references.ndim != 2 or len(references) < NEIGHBOURS:
+            raise ValueError(f"there are fewer than {NEIGHBOURS} pictures to compare with")
+        lengths = np.linalg.norm(references.astype(np.float64), axis=1)
+        if not (np.abs(lengths - 1) <= 0.01).all() or not -1 <= least <= 1:  # nor is NaN
+            raise ValueError("a number is out of range")
+        return cls(references, least, np.ascontiguousarray(references.T.astype(np.float32)))
+
+    def is_unlike(self, embeddings: Embeddings) -> NDArray[np.bool_]:
+        """Which pictures with these embeddings (n, dimension) are unlike all references."""
+        cosines = self._cosines(embeddings)
+        unlike: NDArray[np.bool_] = cosines < self.least
+        error = (embeddings.shape[1] + 2) * _EPSILON
+        unsure = np.abs(cosines - self.least) <= error
+        if unsure.any():
+            unlike[unsure] = likeness(embeddings[unsure], self.references) < self.least
+        return unlike
+
+    def _cosines(self, embeddings: Embeddings) -> NDArray[np.float32]:
+        found = np.empty(len(embeddings), dtype=np.float32)
+        for start in range(0, len(embeddings), _PART):
+            part = embeddings[start : start + _PART].astype(np.float32)
+            found[start : start + _PART] = _nearest(part @ self._transposed)
+        return found
+
+
+def likeness(embeddings: Embeddings, references: Embeddings) -> NDArray[np.float64]:
+    """The exact cosine (n,) of each embedding and its tenth nearest reference."""
+    found = np.empty(len(embeddings))
+    exact = references.T.astype(np.float64)
+    for start in range(0, len(embeddings), _PART):
+        part = embeddings[start : start + _PART].astype(np.float64)
+        found[start : start + _PART] = _nearest(part @ exact)
+    return found
+
+
+def _nearest(cosines: NDArray[np.floating]) -> NDArray[np.floating]:
+    tenth: NDArray[np.floating] = np.partition(cosines, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS]
+    return tenth
+
+
+def draw_references(embeddings: Embeddings, *, seed: int) -> Embeddings:
+    """As many of these embeddings, drawn at random, as a model may keep."""
+    most = MOST_BYTES // (embeddings.shape[1] * embeddings.itemsize)
+    if len(embeddings) <= most:
+        return embeddings
+    drawn = np.random.default_rng(seed).choice(len(embeddings), most, replace=False)
+    chosen: Embeddings = embeddings[np.sort(drawn)]
+    return chosen
