@@ -9,6 +9,7 @@ EXPERIMENT/
             history.csv, tensorboard/        every epoch of a network
             strengths.csv, dropped.csv       of a head: strengths tried, doubtful labels left out
             predictions.csv                  every test example
+            evidence.safetensors             what a promotion needs besides
             validation_predictions.csv       every validation example that can be judged
             heatmaps/, *.png                 to look at
             metrics.json                     written last: a fold that has it is finished
@@ -24,18 +25,18 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from common.errors import ModelError, UsageError
+from common.errors import UsageError
 from common.files import write_atomically
 from trainer.claims import ClaimedError, claimed
 from trainer.data.dataset import DatasetDescription, Example, LeftOut, TrainingData
 from trainer.data.split import Fold
-from trainer.data.tables import parsing, read_records, read_table, write_table
+from trainer.data.split_table import read_fold, read_paths, read_providers, write_splits
+from trainer.data.tables import parsing, read_columns, read_records, write_table
 from trainer.learning.fit import Epoch
 from trainer.learning.strength import Trial
 from trainer.scoring.metrics import Metrics
 from trainer.scoring.predictions import (
     Predictions,
-    cell_of,
     read_predictions,
     write_predictions,
 )
@@ -130,15 +131,13 @@ class Experiment:
 
     def write_splits(self, data: TrainingData, folds: list[Fold]) -> None:
         """Write the part of each example in each fold, and what was left out and why."""
-        parts = [fold.part_of(len(data.examples)) for fold in folds]
-        header = ["example", "category", "picture", *(f"split_{fold.number}" for fold in folds)]
-        rows = (
-            [example.key, cell_of(target, data.categories), example.path.resolve(), *of_folds]
-            for example, target, *of_folds in zip(data.examples, data.targets, *parts, strict=True)
-        )
-        write_table(self.folder / "splits.csv", [header, *rows])
+        write_splits(self._splits, data, folds)
         left_out = [[each.reason, key] for each in data.left_out for key in each.keys]
         write_table(self.folder / "left_out.csv", [["reason", "example"], *left_out])
+
+    @property
+    def _splits(self) -> Path:
+        return self.folder / "splits.csv"
 
     def fold(self, number: int, examples: Sequence[Example]) -> Fold:
         """The fold assignment that was written when the experiment was begun.
@@ -146,12 +145,7 @@ class Experiment:
         Raises:
             ModelError: the table is missing, damaged, or about other examples than these.
         """
-        rows = self._rows("splits.csv", "example", f"split_{number}")
-        if [key for key, _ in rows] != [example.key for example in examples]:
-            raise ModelError(
-                f"{self.folder / 'splits.csv'} is about other pictures than can be read here."
-            )
-        return Fold.of_parts(number, [part for _, part in rows])
+        return read_fold(self._splits, number, examples)
 
     def pictures(self) -> dict[str, Path]:
         """The path that the picture of each example had.
@@ -159,8 +153,17 @@ class Experiment:
         Raises:
             ModelError: the table is missing or damaged.
         """
-        rows = self._rows("splits.csv", "example", "picture")
-        return {key: Path(picture) for key, picture in rows}
+        return read_paths(self._splits)
+
+    def providers(self, folds: Sequence[int]) -> dict[str, int]:
+        """The data providers that any of these folds learned from, with their pictures.
+
+        Empty where the examples have none.
+
+        Raises:
+            ModelError: the table is missing or damaged.
+        """
+        return read_providers(self._splits, folds)
 
     def left_out(self) -> list[LeftOut]:
         """The examples that were left out.
@@ -169,16 +172,9 @@ class Experiment:
             ModelError: the table is missing or damaged.
         """
         keys: dict[str, list[str]] = {}
-        for reason, key in self._rows("left_out.csv", "reason", "example"):
+        for reason, key in read_columns(self.folder / "left_out.csv", "reason", "example"):
             keys.setdefault(reason, []).append(key)
         return [LeftOut(reason=reason, keys=tuple(found)) for reason, found in keys.items()]
-
-    def _rows(self, file: str, first: str, second: str) -> list[tuple[str, str]]:
-        """Two columns of a table."""
-        with parsing(self.folder / file) as path:
-            header, *rows = read_table(path)
-            one, other = header.index(first), header.index(second)
-            return [(row[one], row[other]) for row in rows]
 
     def settings(self) -> TrainingSettings:
         """The settings of the experiment.

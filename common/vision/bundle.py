@@ -34,6 +34,7 @@ MAX_DESCRIPTION = 8 << 20  # bytes; 10,000 categories take about two million
 MAX_TENSORS = 4 << 30  # bytes of a file; the largest network of torchvision has 2.6 GB
 _MAX_HEADER = 4 << 20  # bytes of names and shapes; the largest network needs a tenth of one million
 _SHOWN = 100  # characters of what is wrong
+_SHOWN_PROVIDERS = 10
 _SPARE = 2  # times its own bytes that a network's file may have; float64 takes twice float32
 _LENGTH = 8  # bytes that hold the length of that header
 
@@ -70,6 +71,30 @@ class Promise:
     providers: dict[_Text, int]
     is_from_strangers: bool
     said: Tally
+
+    def in_words(self) -> list[str]:
+        """The promise for a person, in lines."""
+        promised = (
+            f"Of the pictures for which a concept is written, at least {self.precision:.0%} show "
+            f"it, at {self.confidence:.0%} confidence, for each concept by itself."
+        )
+        if not self.providers:
+            return [promised, "Promised for: pictures like those that the model learned from."]
+        largest = sorted(self.providers.items(), key=lambda each: (-each[1], each[0]))
+        named = [f"{provider} ({pictures:,})" for provider, pictures in largest[:_SHOWN_PROVIDERS]]
+        if len(largest) > len(named):
+            named.append(f"and {len(largest) - len(named):,} more")
+        lines = [
+            promised,
+            f"Promised for the providers that the model learned from: {', '.join(named)}. For "
+            "others nothing is promised; the way to a promise for them is an audit.",
+        ]
+        if self.is_from_strangers:
+            lines.append(
+                "It was measured with each of them left out in turn, so it is careful: with "
+                "--group-by picture, a training measures what it does for these providers."
+            )
+        return lines
 
 
 @dataclass(frozen=True, kw_only=True)

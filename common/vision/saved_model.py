@@ -29,7 +29,7 @@ from common.vision.bundle import (
     write_tensors,
 )
 from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
-from common.vision.heads import Embeddings, Head, HeadEnsemble
+from common.vision.heads import Head, HeadEnsemble
 from common.vision.likeness import MOST_BYTES, Likeness
 from common.vision.model import Model, served_classifier
 from common.vision.network import StateDict, build_classifier
@@ -50,7 +50,7 @@ def save_bundle(
     encoders: Path | None = None,
     self_test: torch.Tensor | None = None,
     calibration: torch.Tensor | None = None,
-    references: Embeddings | None = None,
+    likeness: Likeness | None = None,
 ) -> str:
     """Write a bundle into a new folder and return its sha256.
 
@@ -61,23 +61,21 @@ def save_bundle(
         encoders: where the description's encoder is.
         self_test: uint8 pictures (n, 3, size, size).
         calibration: others of the same shape, none of them in the self-test.
-        references: what the description's `least_likeness` is about.
+        likeness: by which the model abstains.
 
     Raises:
         ModelError: the weights do not fit the description.
     """
     folder.mkdir(parents=True)
-    likeness = None
-    if references is not None:
-        tensors = {"references": torch.from_numpy(references)}
-        likeness = write_tensors(folder / LIKENESS, tensors)
     listed = tuple(
         write_tensors(folder / f"member_{number}.safetensors", state)
         for number, state in enumerate(members)
     )
-    complete = replace(
-        description, members=listed, self_test=None, calibration=None, likeness=likeness
-    )
+    complete = replace(description, members=listed, self_test=None, calibration=None)
+    if likeness is not None:
+        tensors = {"references": torch.from_numpy(likeness.references)}
+        file = write_tensors(folder / LIKENESS, tensors)
+        complete = replace(complete, likeness=file, least_likeness=likeness.least)
     if self_test is not None:
         model = _load(folder, complete, sha256="", encoders=encoders)
         expected = torch.from_numpy(model.probabilities(self_test))

@@ -32,8 +32,8 @@ def changeable(museum: Experiment, tmp_path: Path) -> Experiment:
 
 def test_a_fold_leaves_its_files(museum: Experiment) -> None:
     assert {path.name for path in museum.split(0).iterdir()} == {
-        *("checkpoint.pth", "class_index.json", "conf.json", "heatmaps", "history.csv"),
-        *("history.png", "metrics.json", "predictions.csv", "tensorboard"),
+        *("checkpoint.pth", "class_index.json", "conf.json", "evidence.safetensors", "heatmaps"),
+        *("history.csv", "history.png", "metrics.json", "predictions.csv", "tensorboard"),
         "validation_predictions.csv",
     }
 

@@ -88,6 +88,12 @@ class TrainingData:
         found = Counter(label for example in self.examples for label in example.labels)
         return [found[label] for label in range(len(self.categories))]
 
+    @property
+    def providers(self) -> dict[str, int]:
+        """The data providers with their examples; empty if the examples have none."""
+        found = Counter(example.provider for example in self.examples if example.provider)
+        return dict(sorted(found.items()))
+
     def without(
         self, reason: str, keys: Iterable[str], details: Mapping[str, str] | None = None
     ) -> "TrainingData":

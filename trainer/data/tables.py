@@ -58,6 +58,29 @@ def read_records(path: Path) -> list[dict[str, str]]:
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
+def read_columns(path: Path, *names: str) -> list[list[str]]:
+    """These columns of a CSV file, row by row.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    with parsing(path):
+        header, *rows = read_table(path)
+        chosen = [header.index(name) for name in names]
+        return [[row[place] for place in chosen] for row in rows]
+
+
+def cell_of(chosen: Iterable[bool], categories: tuple[str, ...]) -> str:
+    """The labels of the chosen categories as one cell of a table."""
+    labels = [category for category, is_so in zip(categories, chosen, strict=True) if is_so]
+    return as_csv([labels]).rstrip("\n") if labels else ""
+
+
+def labels_in(cell: str) -> list[str]:
+    """The categories in a cell that `cell_of` made."""
+    return [unguard_cell(label) for label in next(csv.reader([cell]), [])]
+
+
 @contextmanager
 def parsing(path: Path) -> Iterator[Path]:
     """Turn the errors of reading and parsing one file into errors for its user.
