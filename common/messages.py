@@ -2,7 +2,9 @@
 
 A message is checked before Celery builds a request from it. A malformed one is logged, counted and
 put aside; it ends no worker and does not come back. Compressed bodies are refused, since a small
-one may be huge when unpacked. A message may not ask for another one to be sent.
+one may be huge when unpacked. A message may not ask for another one to be sent: Celery would obey
+one that names a task of its own, or that asks for it in a header. So tasks are ours alone, and
+Celery is given the headers that were checked and no others.
 """
 
 import json
@@ -56,8 +58,11 @@ def _is_soon(time: datetime) -> datetime:
     return time
 
 
+_Time = Annotated[datetime, Field(strict=False)]
+
+
 class _Headers(BaseModel):
-    """The headers of a task message that Celery acts on; others are ignored.
+    """The headers of a task message that Celery may act on; it is not given others.
 
     https://docs.celeryq.dev/en/stable/internals/protocol.html
     """
@@ -72,8 +77,8 @@ class _Headers(BaseModel):
     compression: None = None
     retries: Annotated[int, Field(ge=0, le=MAX_RETRIES)] | None = 0
     timelimit: tuple[_Seconds | None, _Seconds | None] | None = None
-    eta: Annotated[datetime, Field(strict=False), AfterValidator(_is_soon)] | None = None
-    expires: Annotated[datetime, Field(strict=False)] | None = None
+    eta: Annotated[_Time, AfterValidator(_is_soon)] | None = None
+    expires: _Time | None = None
 
 
 class _Continuation(BaseModel):
@@ -91,8 +96,11 @@ class _Continuation(BaseModel):
 _BODY = TypeAdapter(tuple[list[Any], dict[str, Any], _Continuation | None])
 
 
-def check_message(message: Message) -> None:
+def check_message(message: Message) -> dict[str, Any]:
     """Make sure that a message is of the form that our senders give it.
+
+    Returns:
+        The headers that Celery may act on.
 
     Raises:
         MalformedMessageError: it is not; says what is wrong without the input.
@@ -103,13 +111,14 @@ def check_message(message: Message) -> None:
     if len(body) > MAX_BODY:
         raise MalformedMessageError(f"the body has more than {MAX_BODY >> 20} MiB")
     try:
-        _Headers.model_validate_json(json.dumps(message.headers))
+        headers = _Headers.model_validate_json(json.dumps(message.headers))
         _BODY.validate_json(body, strict=True)
         json.loads(body, object_hook=_plain)
     except ValidationError as error:
         raise MalformedMessageError(first_problem(error)) from error
     except _UNREADABLE as error:
         raise MalformedMessageError(f"it cannot be read: {type(error).__name__}") from error
+    return headers.model_dump(exclude_unset=True)
 
 
 def _plain(value: dict[str, object]) -> dict[str, object]:
@@ -140,17 +149,33 @@ def _written(headers: object) -> str:
 class CheckedConsumer(Consumer):
     """A Celery consumer that checks each message before it makes a request of it."""
 
+    strategies: dict[str, Any]  # of each task, by its name
+
+    def update_strategies(self) -> None:
+        """See Celery; messages reach the tasks that bear the application's name, none of Celery's.
+
+        Celery's own tasks send messages on, to whatever queue they are told to.
+        """
+        super().update_strategies()
+        for name in list(self.strategies):
+            if not name.startswith(f"{self.app.main}."):
+                del self.strategies[name]
+
     def create_task_handler(self, *arguments: Any, **named: Any) -> Callable[[Message], None]:
-        """See Celery; the handler puts malformed messages aside."""
+        """See Celery; the handler puts aside what is malformed, or no task of this worker."""
         handle = super().create_task_handler(*arguments, **named)
 
         def handle_checked(message: Message) -> None:
             try:
-                check_message(message)
+                headers = check_message(message)
             except MalformedMessageError as error:
                 self._put_aside(message, error)
-            else:
-                handle(message)
+                return
+            if headers["task"] not in self.strategies:
+                self._put_aside(message, "no task of this worker has its name")
+                return
+            message.headers, message.properties = headers, {}
+            handle(message)
 
         return handle_checked
 
@@ -158,12 +183,8 @@ class CheckedConsumer(Consumer):
         """See Celery; the body could not be read, or is compressed."""
         self._put_aside(message, exc)
 
-    def on_unknown_task(self, body: object, message: Message, exc: Exception) -> None:
-        """See Celery, which would log the body and have the broker drop the message."""
-        self._put_aside(message, "no task of this worker has its name")
-
     def _put_aside(self, message: Message, problem: object) -> None:
-        queue = message.delivery_info.get("routing_key")  # as the message says
+        queue = message.delivery_info.get("routing_key")
         refused(
             problem,
             message.body,
@@ -203,6 +224,12 @@ class CheckedRedisTransport(redis_transport.Transport):
     """Kombu's transport for Redis, with channels that outlive garbage."""
 
     Channel = _CheckedChannel
+
+    def _deliver(self, message: Any, queue: str | None) -> None:
+        """See kombu. A message belongs to the queue that it came from, whatever it says: another
+        try of its task goes there, and so does the message if this process ends before it."""
+        message["properties"]["delivery_info"] = {"exchange": "", "routing_key": queue}
+        super()._deliver(message, queue)
 
 
 def refuse_compression() -> None:
