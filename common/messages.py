@@ -34,6 +34,7 @@ MAX_BODY = 32 << 20  # bytes; 100,000 record IDs take six million
 MAX_NAME = 255  # characters
 MAX_RETRIES = 100_000  # Celery raises two to this power
 LONGEST_DELAY = timedelta(minutes=10)  # a message that waits for its time is held in memory
+FIRST_YEAR, LAST_YEAR = 2000, 9000  # at the ends of the calendar Celery's arithmetic overflows
 _SHOWN = 200  # characters of a problem
 REFUSED = Counter("broker_messages_refused", "Messages of the broker that were not of our form")
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -51,6 +52,12 @@ class MalformedMessageError(Exception):
     """A message that is not of the form that our senders give it."""
 
 
+def _is_of_our_time(time: datetime) -> datetime:
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        raise ValueError(f"is not in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return time
+
+
 def _is_soon(time: datetime) -> datetime:
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     if aware > datetime.now(UTC) + LONGEST_DELAY:
@@ -58,7 +65,7 @@ def _is_soon(time: datetime) -> datetime:
     return time
 
 
-_Time = Annotated[datetime, Field(strict=False)]
+_Time = Annotated[datetime, Field(strict=False), AfterValidator(_is_of_our_time)]
 
 
 class _Headers(BaseModel):
@@ -112,12 +119,14 @@ def check_message(message: Message) -> dict[str, Any]:
         raise MalformedMessageError(f"the body has more than {MAX_BODY >> 20} MiB")
     try:
         headers = _Headers.model_validate_json(json.dumps(message.headers))
-        _BODY.validate_json(body, strict=True)
+        _, named, _ = _BODY.validate_json(body, strict=True)
         json.loads(body, object_hook=_plain)
     except ValidationError as error:
         raise MalformedMessageError(first_problem(error)) from error
     except _UNREADABLE as error:
         raise MalformedMessageError(f"it cannot be read: {type(error).__name__}") from error
+    if "self" in named:
+        raise MalformedMessageError("an argument is named self, as the task itself is")
     return headers.model_dump(exclude_unset=True)
 
 

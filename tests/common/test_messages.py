@@ -151,7 +151,11 @@ MALFORMED: dict[str, str | bytes] = {
     "more retries than fit into memory": envelope(retries=3_000_000_000),
     "a time of next year": envelope(eta="2999-01-01T00:00:00"),
     "another task to be sent": envelope(b'[[], {}, {"chain": [{"task": "probe.task"}]}]'),
-    "a task without our name before it": envelope(task="task"),
+    "an argument named as the task itself": envelope(b'[[], {"self": 1}, null]'),
+    "a time before all others": envelope(eta="0001-01-01T00:00:00+14:00"),
+    "an end before all others": envelope(expires="0001-01-01T00:00:00+14:00"),
+    "an end after all others": envelope(expires="9999-12-31T23:59:59-14:00"),
+    "a task without our name before it": envelope(b'[[2], {}, {}]', task="task"),
 }
 
 
