@@ -8,6 +8,7 @@ Celery is given the headers that were checked and no others.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NoReturn
@@ -37,6 +38,7 @@ LONGEST_DELAY = timedelta(minutes=10)  # a message that waits for its time is he
 FIRST_YEAR, LAST_YEAR = 2000, 9000  # at the ends of the calendar Celery's arithmetic overflows
 _SHOWN = 200  # characters of a problem
 REFUSED = Counter("broker_messages_refused", "Messages of the broker that were not of our form")
+_PLACE = re.compile(r"\w[\w ]{0,39}", re.ASCII)
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 put_aside = RefusedMessages()
@@ -138,21 +140,20 @@ def _plain(value: dict[str, object]) -> dict[str, object]:
     return value
 
 
-def refused(problem: object, body: object, *, queue: str, headers: object = None) -> None:
-    """Say that a message was refused, count it, and put it aside."""
+def refused(problem: Exception | str, body: object, *, queue: object, headers: object) -> None:
+    """Say that a message was refused, count it, and put it aside.
+
+    Args:
+        problem: in our words. Errors of libraries quote what they cannot read, so only their names
+            are told.
+    """
     REFUSED.inc()
+    if isinstance(problem, Exception) and not isinstance(problem, MalformedMessageError):
+        problem = f"it cannot be read: {type(problem).__name__}"
     told = str(problem)[:_SHOWN]
     log.error("message refused", problem=told)
     content = body if isinstance(body, bytes) else str(body or "").encode(errors="replace")
-    put_aside.add(content, problem=told, queue=queue, headers=_written(headers))
-
-
-def _written(headers: object) -> str:
-    """Headers as JSON; those of RabbitMQ may hold other types."""
-    try:
-        return json.dumps(headers, default=str) if headers else ""
-    except _UNREADABLE:
-        return ""
+    put_aside.add(content, problem=told, queue=queue, headers=headers)
 
 
 class CheckedConsumer(Consumer):
@@ -192,14 +193,9 @@ class CheckedConsumer(Consumer):
         """See Celery; the body could not be read, or is compressed."""
         self._put_aside(message, exc)
 
-    def _put_aside(self, message: Message, problem: object) -> None:
+    def _put_aside(self, message: Message, problem: Exception | str) -> None:
         queue = message.delivery_info.get("routing_key")
-        refused(
-            problem,
-            message.body,
-            queue=queue if isinstance(queue, str) else "",
-            headers=message.headers,
-        )
+        refused(problem, message.body, queue=queue, headers=message.headers)
         message.ack_log_error(log, self.connection_errors)  # type: ignore[attr-defined]  # a stub
 
 
@@ -223,7 +219,7 @@ class _CheckedChannel(redis_transport.Channel):
         except _UNREADABLE as error:
             queue, item = self._popped or (b"", b"")
             problem = f"it is no message: {type(error).__name__}"
-            refused(problem, item, queue=queue.decode(errors="replace"))
+            refused(problem, item, queue=queue.decode(errors="replace"), headers=None)
             return True
         finally:
             self._popped = None
@@ -260,6 +256,10 @@ def by_name(
 
 
 def first_problem(error: ValidationError) -> str:
-    """What is wrong, without the input: it may be long, and is a stranger's."""
+    """What is wrong, without the input: it may be long, and is a stranger's.
+
+    A name that we do not know is told if it looks like one.
+    """
     problem = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+    place = (part if _PLACE.fullmatch(part) else "(a name)" for part in map(str, problem["loc"]))
+    return f"{'.'.join(place)}: {problem['msg']}"

@@ -155,7 +155,7 @@ MALFORMED: dict[str, str | bytes] = {
     "a time before all others": envelope(eta="0001-01-01T00:00:00+14:00"),
     "an end before all others": envelope(expires="0001-01-01T00:00:00+14:00"),
     "an end after all others": envelope(expires="9999-12-31T23:59:59-14:00"),
-    "a task without our name before it": envelope(b'[[2], {}, {}]', task="task"),
+    "a task without our name before it": envelope(b"[[2], {}, {}]", task="task"),
 }
 
 
