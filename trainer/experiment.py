@@ -30,8 +30,8 @@ from trainer.claims import ClaimedError, claimed
 from trainer.data.dataset import DatasetDescription, Example, LeftOut, TrainingData
 from trainer.data.split import Fold
 from trainer.data.tables import parsing, read_records, read_table, write_table
-from trainer.learning.fit import Epoch
 from trainer.learning.strength import Trial
+from trainer.learning.training_state import Epoch
 from trainer.scoring.metrics import Metrics
 from trainer.scoring.predictions import (
     Predictions,

@@ -14,13 +14,12 @@ from typing import Annotated, Any
 import safetensors.torch
 import torchvision
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
-from safetensors import SafetensorError
 
 from common.errors import ModelError
 from common.files import read_regular
 from common.vision.kinds import Kind, TrainingPictures
-from common.vision.network import StateDict
 from common.vision.preprocessing import Preprocessing
+from common.vision.weights import StateDict, parsed
 
 DESCRIPTION = "model.json"
 PROMOTE_AGAIN = "promote the model again"
@@ -171,11 +170,8 @@ def read_tensors(
         raise ModelError(f"{folder / DESCRIPTION} names a file outside its folder.")
     data = read_checked(path, file.sha256, at_most=at_most + _MAX_HEADER, again=again)
     if int.from_bytes(data[:_LENGTH], "little") > _MAX_HEADER:
-        raise ModelError(f"{path} holds no tensors: its header is too large.")
-    try:
-        return safetensors.torch.load(data)
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path} holds no tensors: {error}.") from error
+        raise ModelError(f"{path} cannot be read as weights: its header is too large.")
+    return parsed(data, source=str(path))
 
 
 def read_weights(

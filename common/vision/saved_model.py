@@ -30,8 +30,9 @@ from common.vision.bundle import (
 from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
 from common.vision.heads import Head, HeadEnsemble
 from common.vision.model import Model, served_classifier
-from common.vision.network import StateDict, build_classifier
+from common.vision.network import build_classifier
 from common.vision.served import Served
+from common.vision.weights import StateDict
 
 SELF_TEST = "self_test.safetensors"
 CALIBRATION = "calibration.safetensors"

@@ -16,8 +16,8 @@ from common.store.encoders import (
 from common.vision.encoders.encoder import ENCODERS, load_encoder, save_encoder
 from common.vision.encoders.licences import MOST_CHARACTERS
 from common.vision.encoders.networks import origin_of, pretrained_weights
-from common.vision.network import StateDict
 from common.vision.preprocessing import Preprocessing
+from common.vision.weights import StateDict
 from trainer.experiment import Experiment
 
 

@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 from common.errors import UsageError
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, read_encoder
-from common.vision.network import read_state_dict
 from common.vision.preprocessing import Preprocessing
+from common.vision.weights import read_state_dict
 from trainer.experiment import Experiment, FoldResult, checked_name
 from trainer.models.example_pictures import ExamplePictures, example_pictures
 from trainer.models.registry import put_in_service

@@ -26,7 +26,7 @@ from common.process.progress import ProgressReport, progress
 from common.process.settings import BrokerSettings
 from trainer.data.tables import parsing
 from trainer.experiment import NAME, Experiment, FoldResult
-from trainer.learning.fit import Epoch
+from trainer.learning.training_state import Epoch
 from trainer.running.fold import Assignment
 
 TRAIN_FOLD = "trainer.train_fold"

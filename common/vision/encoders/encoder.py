@@ -28,9 +28,9 @@ from common.vision.bundle import (
     write_tensors,
 )
 from common.vision.encoders.networks import MOST_NUMBERS, build_network, dimension_of, load_whole
-from common.vision.network import StateDict
 from common.vision.preprocessing import Preprocessing
 from common.vision.served import Served, ServedNetwork
+from common.vision.weights import StateDict
 
 ENCODERS = "encoders"  # folder in MODEL_DIR
 ENCODER_JSON = "encoder.json"
