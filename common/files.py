@@ -4,6 +4,7 @@ And files of strangers, which may be no files at all.
 """
 
 import errno
+import io
 import os
 import re
 import secrets
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 from common.errors import EnrichmentError
 
@@ -20,14 +21,14 @@ STANDARD_OUTPUT = "-"
 _HELD_OPEN = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/(?:self|\d+)/fd/\d+")
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> io.BufferedReader:
     """A regular file, opened without waiting; of a link, the file that it leads to.
 
     Raises:
         OSError: it cannot be read, or is a device, a pipe or a folder; `strerror` says which.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    stream: BinaryIO | None = None
+    stream = None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
@@ -38,7 +39,7 @@ def open_regular(path: Path) -> BinaryIO:
     return stream
 
 
-def open_given(path: Path) -> BinaryIO:
+def open_given(path: Path) -> io.BufferedReader:
     """As `open_regular`. What a shell holds open for the command, as `<(...)` does, may be a pipe.
 
     Raises:

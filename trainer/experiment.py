@@ -25,7 +25,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from common.errors import ModelError, UsageError
-from common.files import write_atomically
+from common.files import open_regular, read_regular, write_atomically
 from trainer.claims import ClaimedError, claimed
 from trainer.data.dataset import DatasetDescription, Example, LeftOut, TrainingData
 from trainer.data.split import Fold
@@ -39,7 +39,7 @@ from trainer.scoring.predictions import (
     read_predictions,
     write_predictions,
 )
-from trainer.settings import TrainingSettings
+from trainer.settings import MAX_JSON, TrainingSettings
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _TEST = "predictions.csv"
@@ -195,7 +195,7 @@ class Experiment:
             ModelError: the file is missing or damaged.
         """
         with parsing(self.folder / "dataset.json") as path:
-            return DatasetDescription.model_validate_json(path.read_bytes())
+            return DatasetDescription.model_validate_json(read_regular(path, at_most=MAX_JSON))
 
     def write_result(self, result: FoldResult) -> None:
         """Write `metrics.json`, which marks the fold as finished."""
@@ -209,7 +209,7 @@ class Experiment:
             ModelError: the fold is not finished, or its file is damaged.
         """
         with parsing(self.split(number) / "metrics.json") as path:
-            return FoldResult.model_validate_json(path.read_bytes())
+            return FoldResult.model_validate_json(read_regular(path, at_most=MAX_JSON))
 
     def results(self) -> list[FoldResult]:
         """The results of all folds.
@@ -253,7 +253,9 @@ class Experiment:
             ModelError: the checkpoint is missing or was changed.
         """
         with parsing(self.split(result.fold) / "checkpoint.pth") as path:
-            if hashlib.sha256(path.read_bytes()).hexdigest() != result.checkpoint_sha256:
+            with open_regular(path) as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != result.checkpoint_sha256:
                 raise ValueError("its sha256 is not the one in metrics.json")
         return path
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from common.errors import ModelError
-from common.files import write_atomically
+from common.files import open_regular, write_atomically
 from common.process.foreign_text import guard_row, unguard_cell
 
 
@@ -37,7 +37,7 @@ def read_table(path: Path) -> list[list[str]]:
         OSError: the file cannot be read.
         ValueError, csv.Error: the file is damaged.
     """
-    with path.open(newline="", encoding="utf-8") as file:
+    with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as file:
         rows = [[unguard_cell(cell) for cell in row] for row in csv.reader(file)]
     if not rows:
         raise ValueError("it is empty")
