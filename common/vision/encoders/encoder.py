@@ -103,17 +103,21 @@ def save_encoder(
     _check_sight(built, preprocessing, source)
     try:
         encoders.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".adding-", dir=encoders) as scratch:
+        scratch = Path(tempfile.mkdtemp(prefix=".adding-", dir=encoders))
+        try:
             description = EncoderDescription(
                 network=network,
-                weights=write_tensors(Path(scratch, _WEIGHTS), built.state_dict()),
+                weights=write_tensors(scratch / _WEIGHTS, built.state_dict()),
                 preprocessing=preprocessing,
                 dimension=dimension,
             )
-            Path(scratch, ENCODER_JSON).write_text(description.to_json())
-            _put(Path(scratch), encoders / description.identity)
+            (scratch / ENCODER_JSON).write_text(description.to_json())
+            _put(scratch, encoders / description.identity)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
-        raise EnrichmentError(f"{encoders} cannot be written to: {error.strerror}.") from error
+        place = error.filename2 or encoders
+        raise EnrichmentError(f"{place} cannot be written: {error.strerror}.") from error
     return description
 
 
@@ -130,13 +134,23 @@ def _check_sight(network: nn.Module, preprocessing: Preprocessing, source: str) 
 
 
 def _put(made: Path, folder: Path) -> None:
-    """Copy the encoder to its place. Files there that do not check were never added."""
+    """Move the encoder to its place. Files there that do not check were never added."""
+    if _is_whole(folder):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        made.rename(folder)
+    except OSError:
+        if not _is_whole(folder):  # else another process was faster
+            raise
+
+
+def _is_whole(folder: Path) -> bool:
     try:
         load_encoder(folder.parent, folder.name)
     except ModelError:
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(made, folder.with_name(made.name + "-done"))
-        folder.with_name(made.name + "-done").rename(folder)
+        return False
+    return True
 
 
 def read_encoder(encoders: Path, identity: str) -> EncoderDescription:

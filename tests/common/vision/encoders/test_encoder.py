@@ -1,6 +1,8 @@
 """An encoder on disk: whole and always the same, or refused."""
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from common.errors import ModelError
+from common.errors import EnrichmentError, ModelError
 from common.vision.bundle import sha256_of
 from common.vision.encoders.encoder import (
     ENCODER_JSON,
@@ -112,6 +114,18 @@ def test_one_changed_byte_or_missing_file_is_refused(
         load_encoder(tmp_path, identity)
     save(tmp_path)  # what does not check was never added
     load_encoder(tmp_path, identity)
+
+
+@pytest.mark.parametrize("occupy", [Path.write_text, lambda path, _: path.symlink_to("nowhere")])
+def test_an_occupied_place_is_named_and_nothing_is_left_behind(
+    tmp_path: Path, occupy: Callable[[Path, str], object]
+) -> None:
+    place = tmp_path / save(tmp_path).identity
+    shutil.rmtree(place)
+    occupy(place, "text")
+    with pytest.raises(EnrichmentError, match=f"{place.name} cannot be written: Not a directory"):
+        save(tmp_path)
+    assert [*tmp_path.iterdir()] == [place]
 
 
 @pytest.mark.parametrize(
