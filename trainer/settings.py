@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from common.errors import ModelError, UsageError
 from common.files import open_regular, read_regular
+from common.process.field_paths import field_path
 from common.vision.kinds import Kind, ResizeMode
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ def range_of(name: str) -> str:
 def _problems(error: ValidationError) -> Iterator[str]:
     """The problems of some settings, a sentence for each."""
     for problem in error.errors():
-        name = ".".join(map(str, problem["loc"]))
+        name = field_path(problem["loc"])
         if name in TrainingSettings.model_fields:
             yield f"{option_of(name) or name} must be {range_of(name) or 'a text'}."
         elif problem["type"] == "value_error":

@@ -110,7 +110,7 @@ def read_description(folder: Path, expected_sha256: str) -> Description:
         ModelError: `model.json` is missing, was changed, or is damaged.
     """
     text = read_checked(folder / DESCRIPTION, expected_sha256)
-    return parse_description(text)
+    return parse_description(text, source=str(folder / DESCRIPTION))
 
 
 def load_heads(folder: Path, description: Description) -> HeadEnsemble:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from common.errors import ModelError
 from common.files import open_regular, write_atomically
+from common.process.field_paths import first_wrong
 from common.process.foreign_text import guard_row, unguard_cell
 
 
@@ -80,7 +81,4 @@ def parsing(path: Path) -> Iterator[Path]:
 
 
 def _reason(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+    return first_wrong(error) if isinstance(error, ValidationError) else str(error)

@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from common.errors import EnrichmentError, ModelError, UsageError
+from common.process.field_paths import first_wrong
 from common.vision.bundle import (
     BundleFile,
     check_preprocessing,
@@ -159,12 +160,15 @@ def read_encoder(encoders: Path, identity: str) -> EncoderDescription:
     Raises:
         ModelError: `encoder.json` is missing, was changed, or is damaged.
     """
-    text = read_checked(encoders / identity / ENCODER_JSON, identity, again=ADD_AGAIN)
+    path = encoders / identity / ENCODER_JSON
+    text = read_checked(path, identity, again=ADD_AGAIN)
     try:
         description = _DESCRIPTION.validate_json(text, strict=True)
+        check_preprocessing(description.preprocessing)
     except ValidationError as error:
-        raise ModelError(f"{encoders / identity / ENCODER_JSON} is damaged.") from error
-    check_preprocessing(description.preprocessing)
+        raise ModelError(f"{path} is damaged: {first_wrong(error)}.") from error
+    except ModelError as error:
+        raise ModelError(f"{path} is damaged: {error}") from error
     return description
 
 
@@ -172,7 +176,7 @@ def load_encoder(encoders: Path, identity: str) -> Encoder:
     """An encoder, on the CPU, after checking every byte of it.
 
     Raises:
-        ModelError: a file is missing or was changed, or the weights do not fit.
+        ModelError: a file is missing or was changed, or the weights do not fit or see nothing.
     """
     description = read_encoder(encoders, identity)
     size, folder = description.preprocessing.size, encoders / identity
@@ -187,6 +191,7 @@ def load_encoder(encoders: Path, identity: str) -> Encoder:
             f"{folder} holds an encoder of {description.dimension} numbers; the network gives "
             f"{found}."
         )
+    _check_sight(network, description.preprocessing, str(folder))
     return Encoder(
         description=description,
         served=Served(
