@@ -26,21 +26,21 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from common.errors import UsageError
-from common.files import write_atomically
+from common.files import open_regular, read_regular, write_atomically
 from trainer.claims import ClaimedError, claimed
 from trainer.data.dataset import DatasetDescription, Example, LeftOut, TrainingData
 from trainer.data.split import Fold
 from trainer.data.split_table import read_fold, read_paths, read_providers, write_splits
 from trainer.data.tables import parsing, read_columns, read_records, write_table
-from trainer.learning.fit import Epoch
 from trainer.learning.strength import Trial
+from trainer.learning.training_state import Epoch
 from trainer.scoring.metrics import Metrics
 from trainer.scoring.predictions import (
     Predictions,
     read_predictions,
     write_predictions,
 )
-from trainer.settings import TrainingSettings
+from trainer.settings import MAX_JSON, TrainingSettings
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _TEST = "predictions.csv"
@@ -191,7 +191,7 @@ class Experiment:
             ModelError: the file is missing or damaged.
         """
         with parsing(self.folder / "dataset.json") as path:
-            return DatasetDescription.model_validate_json(path.read_bytes())
+            return DatasetDescription.model_validate_json(read_regular(path, at_most=MAX_JSON))
 
     def write_result(self, result: FoldResult) -> None:
         """Write `metrics.json`, which marks the fold as finished."""
@@ -205,7 +205,7 @@ class Experiment:
             ModelError: the fold is not finished, or its file is damaged.
         """
         with parsing(self.split(number) / "metrics.json") as path:
-            return FoldResult.model_validate_json(path.read_bytes())
+            return FoldResult.model_validate_json(read_regular(path, at_most=MAX_JSON))
 
     def results(self) -> list[FoldResult]:
         """The results of all folds.
@@ -249,7 +249,9 @@ class Experiment:
             ModelError: the checkpoint is missing or was changed.
         """
         with parsing(self.split(result.fold) / "checkpoint.pth") as path:
-            if hashlib.sha256(path.read_bytes()).hexdigest() != result.checkpoint_sha256:
+            with open_regular(path) as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != result.checkpoint_sha256:
                 raise ValueError("its sha256 is not the one in metrics.json")
         return path
 

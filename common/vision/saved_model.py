@@ -32,8 +32,9 @@ from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
 from common.vision.heads import Head, HeadEnsemble
 from common.vision.likeness import MOST_BYTES, Likeness
 from common.vision.model import Model, served_classifier
-from common.vision.network import StateDict, build_classifier
+from common.vision.network import build_classifier
 from common.vision.served import Served
+from common.vision.weights import StateDict
 
 SELF_TEST = "self_test.safetensors"
 CALIBRATION = "calibration.safetensors"
@@ -118,7 +119,7 @@ def read_description(folder: Path, expected_sha256: str) -> Description:
         ModelError: `model.json` is missing, was changed, or is damaged.
     """
     text = read_checked(folder / DESCRIPTION, expected_sha256)
-    return parse_description(text)
+    return parse_description(text, source=str(folder / DESCRIPTION))
 
 
 def load_heads(folder: Path, description: Description) -> HeadEnsemble:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from common.errors import DatasetError, UsageError
+from common.files import open_regular
 from common.process.progress import progress
 from common.vision.kinds import Kind, TrainingPictures
 
@@ -198,5 +199,5 @@ def _examples(folder: Path, paths: list[tuple[Path, int]]) -> Iterable[Example]:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

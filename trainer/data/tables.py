@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from common.errors import ModelError
-from common.files import write_atomically
+from common.files import open_regular, write_atomically
+from common.process.field_paths import first_wrong
 from common.process.foreign_text import guard_row, unguard_cell
 
 
@@ -37,7 +38,7 @@ def read_table(path: Path) -> list[list[str]]:
         OSError: the file cannot be read.
         ValueError, csv.Error: the file is damaged.
     """
-    with path.open(newline="", encoding="utf-8") as file:
+    with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as file:
         rows = [[unguard_cell(cell) for cell in row] for row in csv.reader(file)]
     if not rows:
         raise ValueError("it is empty")
@@ -103,7 +104,4 @@ def parsing(path: Path) -> Iterator[Path]:
 
 
 def _reason(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+    return first_wrong(error) if isinstance(error, ValidationError) else str(error)

@@ -20,8 +20,8 @@ from common.store.session import limit_lock_wait
 from common.vision.encoders.encoder import ENCODERS, load_encoder, save_encoder
 from common.vision.encoders.licences import MOST_CHARACTERS
 from common.vision.encoders.networks import origin_of, pretrained_weights
-from common.vision.network import StateDict
 from common.vision.preprocessing import Preprocessing
+from common.vision.weights import StateDict
 from trainer.experiment import Experiment
 
 MOMENT = 0.2  # seconds that a removal waits for a lock, and that others wait behind it

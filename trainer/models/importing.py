@@ -19,11 +19,12 @@ from common.errors import ModelError, UsageError
 from common.files import read_regular
 from common.vision.bundle import MAX_DESCRIPTION, Description
 from common.vision.model import served_classifier
-from common.vision.network import StateDict, build_classifier, load_state, read_state_dict
+from common.vision.network import build_classifier, load_state
 from common.vision.preprocessing import Preprocessing
 from common.vision.rule import Rule
 from common.vision.runtimes import TorchRuntime
 from common.vision.served import Served
+from common.vision.weights import StateDict, read_state_dict
 from trainer.data.dataset import TrainingData
 from trainer.experiment import checked_name
 from trainer.models.example_pictures import example_pictures, no_pictures

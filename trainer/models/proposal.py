@@ -11,9 +11,9 @@ from common.errors import UsageError
 from common.vision.answers import is_written
 from common.vision.bundle import Description, Promise
 from common.vision.likeness import Likeness
-from common.vision.network import StateDict
 from common.vision.rule import FLOOR
 from common.vision.tally import Tally
+from common.vision.weights import StateDict
 from trainer.models.example_pictures import ExamplePictures
 from trainer.models.judged import Judged
 from trainer.scoring.proof import CONFIDENCE

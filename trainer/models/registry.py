@@ -22,8 +22,8 @@ from common.vision.encoders.encoder import ENCODERS
 from common.vision.encoders.licences import warning_about
 from common.vision.likeness import Likeness
 from common.vision.model import Model
-from common.vision.network import StateDict
 from common.vision.saved_model import bundle_sha256, load_bundle, read_description, save_bundle
+from common.vision.weights import StateDict
 from trainer.models.example_pictures import ExamplePictures
 from trainer.models.store import (
     ModelRow,

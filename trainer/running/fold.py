@@ -27,7 +27,8 @@ from trainer.data.dataset import TrainingData
 from trainer.data.prepare import decoded
 from trainer.data.split import Fold, Indices
 from trainer.experiment import Experiment, FoldResult
-from trainer.learning.fit import Epoch, FoldData, TrainingState, predict_logits, train_fold
+from trainer.learning.fit import FoldData, predict_logits, train_fold
+from trainer.learning.training_state import Epoch, TrainingState
 from trainer.report.gallery import choose_exhibits, write_gallery
 from trainer.report.plots import write_history
 from trainer.scoring.evidence import Evidence, Likenesses, measure_likenesses, write_evidence

@@ -9,20 +9,22 @@ one, on less data, and none of them has seen a tested picture.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
 from common.errors import ModelError
-from common.files import write_atomically
+from common.files import read_regular, write_atomically
 from common.vision.heads import Embeddings
-from common.vision.likeness import NEIGHBOURS, likeness, most_references
+from common.vision.likeness import NEIGHBOURS, Likeness, likeness, most_references
+from common.vision.weights import parsed
 from trainer.data.tables import parsing
 
 FILE = "evidence.safetensors"
+_MOST_BYTES = 4 << 30  # of a file; answers to a million pictures with a hundred categories
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,13 +114,17 @@ def read_evidence(folder: Path) -> Evidence:
             "it again; a single fold of an older version can be promoted with --no-abstention."
         )
     with parsing(folder / FILE) as path:
-        try:
-            tensors = safetensors.torch.load(path.read_bytes())
-        except SafetensorError as error:
-            raise ValueError(str(error)) from error
+        tensors = parsed(read_regular(path, at_most=_MOST_BYTES), source=str(path))
         found = {name: tensor.numpy() for name, tensor in tensors.items()}
         logits = found.pop("inner_logits", None)
-        return Evidence(
-            likenesses=Likenesses(**found) if found else None,
-            inner_logits=logits,
-        )
+        return Evidence(likenesses=_checked(found) if found else None, inner_logits=logits)
+
+
+def _checked(found: dict[str, NDArray[Any]]) -> Likenesses:
+    """Raises ValueError if there are no references, or something else."""
+    if found.keys() != {"references", "held_back", "tested"}:
+        raise ValueError("it does not hold what a promotion needs")
+    Likeness.of(found["references"], least=0.0)
+    if found["held_back"].ndim != 1 or not len(found["held_back"]) or found["tested"].ndim != 1:
+        raise ValueError("its likenesses are no list of numbers")
+    return Likenesses(**found)

@@ -27,7 +27,8 @@ from scipy.stats import beta, binom
 CONFIDENCE = 0.95
 ERROR = 1 - CONFIDENCE
 STRIDE = 1.05  # ratio of one rank to the next
-FIRST_TWO = 0.4  # of the error, each; the other starts share the rest
+MOST_TIMES = 64  # as many pictures as there are, that anybody would label
+FIRST_TWO = 0.475  # of the error, each; the other starts share the rest
 
 
 def proved_rank(
@@ -123,9 +124,6 @@ def best_precision(probabilities: NDArray[np.floating], correct: NDArray[np.bool
     return found / 100
 
 
-MOST_TIMES = 64
-
-
 def times_as_many(
     probabilities: NDArray[np.floating], correct: NDArray[np.bool_], *, precision: float
 ) -> int | None:
@@ -133,10 +131,8 @@ def times_as_many(
 
     None if MOST_TIMES as many do not do: then no threshold seems to have that precision.
     """
-    times = 2
-    while times <= MOST_TIMES:
+    for times in range(2, MOST_TIMES + 1):
         more = np.repeat(probabilities, times), np.repeat(correct, times)
         if proved_rank(*more, precision=precision):
             return times
-        times += 1
     return None

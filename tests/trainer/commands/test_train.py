@@ -29,7 +29,7 @@ QUICK = (
 MORTAL = """
 import os, signal
 from trainer.cli import main
-from trainer.learning.fit import TrainingState
+from trainer.learning.training_state import TrainingState
 
 save = TrainingState.save
 

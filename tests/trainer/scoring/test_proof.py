@@ -66,17 +66,18 @@ def test_the_starts_share_one_error(precision: float, count: int) -> None:
 def test_the_best_precision_is_the_last_that_is_proved() -> None:
     right = np.random.default_rng(0).random(1000) < 0.8
     best = best_precision(DESCENDING, right)
-    assert 0.75 < best < 0.9
+    assert 0.7 < best < 0.9
     assert proved_rank(DESCENDING, right, precision=best)
     assert not proved_rank(DESCENDING, right, precision=best + 0.01)
     assert best_precision(DESCENDING[:0], right[:0]) == 0
 
 
 def test_more_of_the_same_prove_what_few_do_not() -> None:
-    right = np.arange(40) % 20 != 19
+    right = np.arange(40) % 20 != 0
     assert not proved_rank(DESCENDING[:40], right, precision=0.9)
     times = times_as_many(DESCENDING[:40], right, precision=0.9)
-    assert times in (2, 3, 4, 5)
+    assert times is not None
+    assert 2 <= times <= 20
     assert times_as_many(DESCENDING[:40], right, precision=0.99) is None
 
 

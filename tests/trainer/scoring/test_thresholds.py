@@ -179,7 +179,7 @@ def test_a_concept_that_cannot_keep_the_promise_is_switched_off() -> None:
 
 
 def test_too_few_predictions_prove_nothing() -> None:
-    probabilities, right = np.linspace(0.9, 1, 30), np.ones(30, dtype=bool)
+    probabilities, right = np.linspace(0.9, 1, 28), np.ones(28, dtype=bool)
     assert choose_threshold(probabilities, right, precision=0.9) is None
 
 
@@ -199,7 +199,7 @@ def test_equal_probabilities_stand_or_fall_together() -> None:
 
 def test_what_is_off_is_told_what_would_do() -> None:
     probabilities = np.linspace(1, 0.5, 40, dtype=np.float32)
-    right = np.arange(40) % 10 != 9  # nine of ten, too few to prove it
+    right = np.arange(40) % 10 != 0  # nine of ten, too few to prove it, and mistakes from the first
     outlook = Statements(probabilities, right, examples=50).outlook(0.85)
     assert 0.6 < outlook.best_precision < 0.85
     assert outlook.more_pictures is not None
