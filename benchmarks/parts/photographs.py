@@ -21,7 +21,7 @@ from common.store.encoders import StoredEncoder
 from common.store.session import open_store
 from common.vision.heads import Embeddings
 from common.vision.model import Model
-from common.vision.saved_model import load_bundle
+from common.vision.saved_model import bundle_sha256, load_bundle
 from deploy.local import local_services
 from trainer.data.dataset import Example, TrainingData, folder_data
 from trainer.data.embedded import EmbeddedData, embed, group_embedded
@@ -106,7 +106,7 @@ class Studio:
             model_dir=self.folder,
         )
         made = promote(proposal, name=experiment.name, model_dir=self.folder, engine=self.engine)
-        return load_bundle(made.folder, made.model.sha256)
+        return load_bundle(made.folder, bundle_sha256(made.folder))
 
 
 @contextmanager
