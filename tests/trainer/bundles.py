@@ -64,7 +64,6 @@ def promoted(
         describe(),
         [weights(seed)],
         pictures=ExamplePictures(self_test=pictures(), calibration=pictures(1)),
-        likeness=None,
         name=name,
         active=active,
     )

@@ -43,9 +43,9 @@ def put_in_service(
     members: list[StateDict],
     *,
     pictures: ExamplePictures,
-    likeness: Likeness | None,
     name: str,
     active: bool,
+    likeness: Likeness | None = None,
 ) -> Promoted:
     """Write a bundle, test it, and add it to the models of the store.
 
