@@ -1,4 +1,4 @@
-"""Two services side by side, each with its own worker, store and broker: what looks cost on both."""
+"""Two services side by side, each with worker, store and broker: what looks cost on both."""
 
 import tempfile
 from collections.abc import Callable, Iterator
