@@ -2,19 +2,23 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from sqlalchemy import Engine, select, text
 
 from common.store.encoders import register_encoder
 from common.store.tables import RegisteredEncoder
-from common.vision.bundle import Description
+from common.vision.bundle import BundleFile, Description
 from common.vision.encoders.encoder import ENCODERS, EncoderDescription, save_encoder
 from common.vision.encoders.networks import build_network
+from common.vision.heads import Embeddings
+from common.vision.likeness import NEIGHBOURS
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import save_bundle
 
 SIZE = 32  # pixels
 NETWORK = "torchvision:squeezenet1_1"
+LEAST_LIKENESS = 0.9  # cosine
 
 
 def add_encoder(engine: Engine, models: Path, *, name: str = "drawn") -> EncoderDescription:
@@ -42,8 +46,12 @@ def promote(
     name: str,
     thresholds: dict[str, float | None],
     examples: torch.Tensor | None = None,
+    references: Embeddings | None = None,
 ) -> int:
-    """A model with a drawn head for these concepts, which are in the store; its number."""
+    """A model with a drawn head for these concepts, which are in the store; its number.
+
+    With `references` it calls pictures unlike whose embeddings point elsewhere than they.
+    """
     concepts = tuple(thresholds)
     description = Description(
         architecture=encoder.network,
@@ -56,6 +64,8 @@ def promote(
         picture_source="media",
         created_from={},
         encoder=encoder.identity,
+        likeness=None if references is None else BundleFile(file="replaced", sha256="0" * 64),
+        least_likeness=None if references is None else LEAST_LIKENESS,
     )
     torch.manual_seed(sum(name.encode()))
     head = {
@@ -64,7 +74,12 @@ def promote(
     }
     folder = models / f"{name}-1"
     sha256 = save_bundle(
-        folder, description, [head], encoders=models / ENCODERS, self_test=examples
+        folder,
+        description,
+        [head],
+        encoders=models / ENCODERS,
+        self_test=examples,
+        references=references,
     )
     return insert_model(engine, name, sha256, encoder.identity, concepts)
 
@@ -86,3 +101,8 @@ def insert_model(
         values = {"name": name, "path": f"{name}-1", "sha256": sha256, "labels": list(concepts)}
         number: int = connection.execute(insert, values | {"encoder_id": encoder_id}).scalar_one()
     return number
+
+
+def pointing_elsewhere(dimension: int) -> Embeddings:
+    """Ten embeddings, as no network makes them, that all are alike."""
+    return np.tile(np.eye(1, dimension, dtype=np.float16), (NEIGHBOURS, 1))

@@ -64,6 +64,7 @@ def _line_printer(console: SafeConsole) -> _Show:
 def _line(current: Status) -> str:
     parts = [f"{current.state}: {current.settled:,} of {current.total:,} records", *_pace(current)]
     parts += [f"{current.read:,} read"] * bool(current.read)
+    parts += [f"{current.unlike:,} unlike"] * bool(current.unlike)
     parts += [f"{records:,} {reason}" for reason, records in current.failures.items()]
     parts += [f"{current.put_off:,} to be tried again"] * bool(current.put_off)
     return ", ".join(parts)
@@ -93,6 +94,7 @@ def _table(current: Status) -> Table:
     table.add_column("outcome")
     table.add_column("records", justify="right")
     table.add_row("enriched", f"{current.enriched:,}")
+    table.add_row("unlike all that was learned", f"{current.unlike:,}")
     table.add_row("no concept above its threshold", f"{current.below_threshold:,}")
     table.add_row("failed", f"{current.failed:,}")
     for reason, records in current.failures.items():
@@ -107,7 +109,7 @@ def _table(current: Status) -> Table:
 
 def _remarks(current: Status, hosts: Sequence[FailingHost]) -> Iterator[str]:
     yield f"model {current.model}, priority {current.priority}"
-    if current.enriched + current.below_threshold:
+    if current.classified:
         yield f"pictures: {current.read:,} read, {current.looked_at:,} looked at"
     if pace := _pace(current):
         yield ", ".join(pace)
