@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from common.process.console import SafeConsole
 from common.store.tables import JobState
-from worker.jobs import FailingHost, JobRow, Status, failing_hosts, status
+from worker.jobs import FailingHost, JobRow, ModelDrift, Status, failing_hosts, status
 
 SECONDS_BETWEEN_LOOKS = 1.0
 LOOKS_BETWEEN_LINES = 10  # if the output is no terminal
@@ -70,13 +70,18 @@ def _line(current: Status) -> str:
     return ", ".join(parts)
 
 
-def show_status(current: Status, hosts: Sequence[FailingHost]) -> None:
-    """Print a status as a table, and below it model, rate and hosts."""
+def show_status(
+    current: Status, hosts: Sequence[FailingHost], drifts: Sequence[ModelDrift]
+) -> None:
+    """Print a status as a table, below it model, rate and hosts, and what the models said."""
     console = SafeConsole(highlight=False)
     console.print(_heading(current), soft_wrap=True)
     console.print(_table(current))
     for line in _remarks(current, hosts):
         console.print(line, style="dim", markup=False, soft_wrap=True)
+    for drift in drifts:
+        console.print(f"\n{drift.title}", soft_wrap=True)
+        console.print(drift.table())
 
 
 def _view(current: Status, hosts: Sequence[FailingHost]) -> Group:
