@@ -11,6 +11,7 @@ print(jobs.status(engine, accepted.job_id).waiting, "records wait")
 from common.vision.drift import ModelDrift, ProviderDrift, drift_of_job
 from worker.jobs.accept import Accepted, JobOptions, Preview, Records, enqueue, preview
 from worker.jobs.progress import FailingHost, JobRow, Status, failing_hosts, list_jobs, status
+from worker.jobs.promises import Unpromised, unpromised
 from worker.jobs.records import RecordSelection
 from worker.jobs.steer import cancel, pause, resume, retry
 
@@ -25,6 +26,7 @@ __all__ = [
     "RecordSelection",
     "Records",
     "Status",
+    "Unpromised",
     "cancel",
     "drift_of_job",
     "enqueue",
@@ -35,4 +37,5 @@ __all__ = [
     "resume",
     "retry",
     "status",
+    "unpromised",
 ]
