@@ -51,28 +51,38 @@ def list_(as_json: AsJson = False) -> None:
 
 @models.command()
 def show(model: StoredReference, as_json: AsJson = False) -> None:
-    """Show what a model is: concepts with their thresholds, files, origin.
+    """Show what a model is: what is promised of it for whom, concepts with their thresholds, files,
+    origin; and what it has said in jobs since, by data provider, beside what it said at promotion.
 
     Example: trainer models show pilot@2
     """
     from common.store.session import open_store
+    from common.vision.drift import drift_of_model
     from trainer.models import registry
+    from trainer.models.promise_lines import promise_lines
 
-    found = registry.find_model(open_store(), model)
+    engine = open_store()
+    found = registry.find_model(engine, model)
     each = registry.describe(found, ModelSettings.read().model_dir)
+    drift = drift_of_model(engine, found.id)
     if as_json:
-        typer.echo(json.dumps(each.to_json()))
+        typer.echo(json.dumps(each.to_json() | {"drift": drift.as_json() if drift else None}))
         return
     print_end(f"{found.title}, {found.stage}, promoted {each.promoted}, sha256 {found.sha256}")
     if each.description is None:
         raise ModelError(each.problem)
-    for line in each.origin():
+    for line in (*promise_lines(each.description), *each.origin()):
         print_end(line)
     table = Table("category", "written from", "concept", box=box.SIMPLE)
     for label, uri in zip(each.description.labels, each.description.concept_uris, strict=True):
         threshold = each.description.thresholds[uri]
         table.add_row(label, "off" if threshold is None else f"{threshold:.3f}", uri)
     SafeConsole().print(table)
+    if drift is None:
+        print_end("It has said nothing in jobs yet.")
+    else:
+        print_end(drift.title)
+        SafeConsole().print(drift.table())
 
 
 @models.command()
