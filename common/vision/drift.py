@@ -21,7 +21,7 @@ from sqlalchemy import Engine, Row, text
 from common.store.model_names import ModelName
 from common.vision.tally import COUNTS, DRIFTED, Tally
 
-MOST_CHUNKS = 2_000  # half a million records
+MOST_CHUNKS = 1_000  # a quarter of a million records
 LEAST_PICTURES = 100  # below, most of the drift is chance
 SHOWN = 10  # data providers
 NOBODY = "(unknown)"

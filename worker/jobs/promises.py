@@ -64,11 +64,13 @@ _LEARNED_FROM = text("""
     FROM unnest(CAST(:model_ids AS int[])) WITH ORDINALITY AS wanted(id, place)
     JOIN model USING (id) WHERE promise -> 'providers' <> '{}' ORDER BY place
 """)
+# No join: Postgres would read all records of the store for it.
 _COUNT = """
-    SELECT record.data_provider, count(*) AS records
-    FROM sample LEFT JOIN record_alias AS alias ON alias.old_id = sample.record_id
-    LEFT JOIN record ON record.id = coalesce(alias.record_id, sample.record_id)
-    GROUP BY record.data_provider ORDER BY records DESC, record.data_provider
+    SELECT (SELECT data_provider FROM record WHERE id = coalesce(
+               (SELECT record_id FROM record_alias WHERE old_id = sample.record_id),
+               sample.record_id)) AS data_provider,
+           count(*) AS records
+    FROM sample GROUP BY 1 ORDER BY records DESC, 1
 """
 _OF_JOB = text(f"""
     WITH sample AS (
