@@ -51,8 +51,9 @@ def list_(as_json: AsJson = False) -> None:
 
 @models.command()
 def show(model: StoredReference, as_json: AsJson = False) -> None:
-    """Show what a model is: what is promised of it for whom, concepts with their thresholds, files,
-    origin; and what it has said in jobs since, by data provider, beside what it said at promotion.
+    """Show what a model is: what it promises for whom, concepts with thresholds, files, origin.
+
+    Below, what it has said in jobs since of each data provider's pictures, and at promotion.
 
     Example: trainer models show pilot@2
     """
