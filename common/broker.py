@@ -38,6 +38,9 @@ _AMQP_OPTIONS = {"confirm_publish": True}
 def create_app(name: str, settings: BrokerSettings, queues: Iterable[str]) -> Celery:
     """A Celery application on the broker of the settings, without tasks.
 
+    Args:
+        name: what the names of its tasks begin with, before a dot; no message reaches others.
+
     Raises:
         UsageError: BROKER_URL is malformed, or no URL of a broker that we know.
     """

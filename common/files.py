@@ -4,7 +4,9 @@ And files of strangers, which may be no files at all.
 """
 
 import errno
+import io
 import os
+import re
 import secrets
 import stat
 import sys
@@ -16,27 +18,48 @@ from typing import TextIO
 from common.errors import EnrichmentError
 
 STANDARD_OUTPUT = "-"
+_HELD_OPEN = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/(?:self|\d+)/fd/\d+")
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """A regular file, opened without waiting; of a link, the file that it leads to.
+
+    Raises:
+        OSError: it cannot be read, or is a device, a pipe or a folder; `strerror` says which.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    stream = None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        stream = os.fdopen(descriptor, "rb")
+    finally:
+        if stream is None:
+            os.close(descriptor)
+    return stream
+
+
+def open_given(path: Path) -> io.BufferedReader:
+    """As `open_regular`. What a shell holds open for the command, as `<(...)` does, may be a pipe.
+
+    Raises:
+        OSError: as `open_regular`.
+    """
+    return path.open("rb") if _HELD_OPEN.fullmatch(str(path)) else open_regular(path)
 
 
 def read_regular(path: Path, *, at_most: int) -> bytes:
-    """The bytes of a regular file; of a link, those of the file that it leads to.
+    """The bytes of a regular file.
 
     Raises:
-        OSError: it cannot be read, is a device, a pipe or a folder, or has more bytes; `strerror`
-            says which.
+        OSError: as `open_regular`, or the file has more bytes.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        if found.st_size > at_most:
-            problem = f"it has {found.st_size:,} bytes, {at_most:,} are allowed"
+    with open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > at_most:
+            problem = f"it has {size:,} bytes, {at_most:,} are allowed"
             raise OSError(errno.EFBIG, problem, str(path))
-        with os.fdopen(descriptor, "rb", closefd=False) as stream:
-            return stream.read(found.st_size)
-    finally:
-        os.close(descriptor)
+        return stream.read(size)
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 A message is checked before Celery builds a request from it. A malformed one is logged, counted and
 put aside; it ends no worker and does not come back. Compressed bodies are refused, since a small
-one may be huge when unpacked. A message may not ask for another one to be sent.
+one may be huge when unpacked. A message may not ask for another one to be sent: Celery would obey
+one that names a task of its own, or that asks for it in a header. So tasks are ours alone, and
+Celery is given the headers that were checked and no others.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NoReturn
@@ -26,14 +29,17 @@ from pydantic import (
     ValidationError,
 )
 
+from common.process.field_paths import field_path
 from common.store.refused_messages import RefusedMessages
 
 MAX_BODY = 32 << 20  # bytes; 100,000 record IDs take six million
 MAX_NAME = 255  # characters
 MAX_RETRIES = 100_000  # Celery raises two to this power
 LONGEST_DELAY = timedelta(minutes=10)  # a message that waits for its time is held in memory
+FIRST_YEAR, LAST_YEAR = 2000, 9000  # at the ends of the calendar Celery's arithmetic overflows
 _SHOWN = 200  # characters of a problem
 REFUSED = Counter("broker_messages_refused", "Messages of the broker that were not of our form")
+_PLACE = re.compile(r"\w[\w ]{0,39}", re.ASCII)
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 put_aside = RefusedMessages()
@@ -49,6 +55,12 @@ class MalformedMessageError(Exception):
     """A message that is not of the form that our senders give it."""
 
 
+def _is_of_our_time(time: datetime) -> datetime:
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        raise ValueError(f"is not in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return time
+
+
 def _is_soon(time: datetime) -> datetime:
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     if aware > datetime.now(UTC) + LONGEST_DELAY:
@@ -56,8 +68,11 @@ def _is_soon(time: datetime) -> datetime:
     return time
 
 
+_Time = Annotated[datetime, Field(strict=False), AfterValidator(_is_of_our_time)]
+
+
 class _Headers(BaseModel):
-    """The headers of a task message that Celery acts on; others are ignored.
+    """The headers of a task message that Celery may act on; it is not given others.
 
     https://docs.celeryq.dev/en/stable/internals/protocol.html
     """
@@ -72,8 +87,8 @@ class _Headers(BaseModel):
     compression: None = None
     retries: Annotated[int, Field(ge=0, le=MAX_RETRIES)] | None = 0
     timelimit: tuple[_Seconds | None, _Seconds | None] | None = None
-    eta: Annotated[datetime, Field(strict=False), AfterValidator(_is_soon)] | None = None
-    expires: Annotated[datetime, Field(strict=False)] | None = None
+    eta: Annotated[_Time, AfterValidator(_is_soon)] | None = None
+    expires: _Time | None = None
 
 
 class _Continuation(BaseModel):
@@ -91,8 +106,11 @@ class _Continuation(BaseModel):
 _BODY = TypeAdapter(tuple[list[Any], dict[str, Any], _Continuation | None])
 
 
-def check_message(message: Message) -> None:
+def check_message(message: Message) -> dict[str, Any]:
     """Make sure that a message is of the form that our senders give it.
+
+    Returns:
+        The headers that Celery may act on.
 
     Raises:
         MalformedMessageError: it is not; says what is wrong without the input.
@@ -103,13 +121,16 @@ def check_message(message: Message) -> None:
     if len(body) > MAX_BODY:
         raise MalformedMessageError(f"the body has more than {MAX_BODY >> 20} MiB")
     try:
-        _Headers.model_validate_json(json.dumps(message.headers))
-        _BODY.validate_json(body, strict=True)
+        headers = _Headers.model_validate_json(json.dumps(message.headers))
+        _, named, _ = _BODY.validate_json(body, strict=True)
         json.loads(body, object_hook=_plain)
     except ValidationError as error:
         raise MalformedMessageError(first_problem(error)) from error
     except _UNREADABLE as error:
         raise MalformedMessageError(f"it cannot be read: {type(error).__name__}") from error
+    if "self" in named:
+        raise MalformedMessageError("an argument is named self, as the task itself is")
+    return headers.model_dump(exclude_unset=True)
 
 
 def _plain(value: dict[str, object]) -> dict[str, object]:
@@ -120,37 +141,52 @@ def _plain(value: dict[str, object]) -> dict[str, object]:
     return value
 
 
-def refused(problem: object, body: object, *, queue: str, headers: object = None) -> None:
-    """Say that a message was refused, count it, and put it aside."""
+def refused(problem: Exception | str, body: object, *, queue: object, headers: object) -> None:
+    """Say that a message was refused, count it, and put it aside.
+
+    Args:
+        problem: in our words. Errors of libraries quote what they cannot read, so only their names
+            are told.
+    """
     REFUSED.inc()
+    if isinstance(problem, Exception) and not isinstance(problem, MalformedMessageError):
+        problem = f"it cannot be read: {type(problem).__name__}"
     told = str(problem)[:_SHOWN]
     log.error("message refused", problem=told)
     content = body if isinstance(body, bytes) else str(body or "").encode(errors="replace")
-    put_aside.add(content, problem=told, queue=queue, headers=_written(headers))
-
-
-def _written(headers: object) -> str:
-    """Headers as JSON; those of RabbitMQ may hold other types."""
-    try:
-        return json.dumps(headers, default=str) if headers else ""
-    except _UNREADABLE:
-        return ""
+    put_aside.add(content, problem=told, queue=queue, headers=headers)
 
 
 class CheckedConsumer(Consumer):
     """A Celery consumer that checks each message before it makes a request of it."""
 
+    strategies: dict[str, Any]  # of each task, by its name
+
+    def update_strategies(self) -> None:
+        """See Celery; messages reach the tasks that bear the application's name, none of Celery's.
+
+        Celery's own tasks send messages on, to whatever queue they are told to.
+        """
+        super().update_strategies()
+        for name in list(self.strategies):
+            if not name.startswith(f"{self.app.main}."):
+                del self.strategies[name]
+
     def create_task_handler(self, *arguments: Any, **named: Any) -> Callable[[Message], None]:
-        """See Celery; the handler puts malformed messages aside."""
+        """See Celery; the handler puts aside what is malformed, or no task of this worker."""
         handle = super().create_task_handler(*arguments, **named)
 
         def handle_checked(message: Message) -> None:
             try:
-                check_message(message)
+                headers = check_message(message)
             except MalformedMessageError as error:
                 self._put_aside(message, error)
-            else:
-                handle(message)
+                return
+            if headers["task"] not in self.strategies:
+                self._put_aside(message, "no task of this worker has its name")
+                return
+            message.headers, message.properties = headers, {}
+            handle(message)
 
         return handle_checked
 
@@ -158,18 +194,9 @@ class CheckedConsumer(Consumer):
         """See Celery; the body could not be read, or is compressed."""
         self._put_aside(message, exc)
 
-    def on_unknown_task(self, body: object, message: Message, exc: Exception) -> None:
-        """See Celery, which would log the body and have the broker drop the message."""
-        self._put_aside(message, "no task of this worker has its name")
-
-    def _put_aside(self, message: Message, problem: object) -> None:
-        queue = message.delivery_info.get("routing_key")  # as the message says
-        refused(
-            problem,
-            message.body,
-            queue=queue if isinstance(queue, str) else "",
-            headers=message.headers,
-        )
+    def _put_aside(self, message: Message, problem: Exception | str) -> None:
+        queue = message.delivery_info.get("routing_key")
+        refused(problem, message.body, queue=queue, headers=message.headers)
         message.ack_log_error(log, self.connection_errors)  # type: ignore[attr-defined]  # a stub
 
 
@@ -193,7 +220,7 @@ class _CheckedChannel(redis_transport.Channel):
         except _UNREADABLE as error:
             queue, item = self._popped or (b"", b"")
             problem = f"it is no message: {type(error).__name__}"
-            refused(problem, item, queue=queue.decode(errors="replace"))
+            refused(problem, item, queue=queue.decode(errors="replace"), headers=None)
             return True
         finally:
             self._popped = None
@@ -203,6 +230,12 @@ class CheckedRedisTransport(redis_transport.Transport):
     """Kombu's transport for Redis, with channels that outlive garbage."""
 
     Channel = _CheckedChannel
+
+    def _deliver(self, message: Any, queue: str | None) -> None:
+        """See kombu. A message belongs to the queue that it came from, whatever it says: another
+        try of its task goes there, and so does the message if this process ends before it."""
+        message["properties"]["delivery_info"] = {"exchange": "", "routing_key": queue}
+        super()._deliver(message, queue)
 
 
 def refuse_compression() -> None:
@@ -224,6 +257,10 @@ def by_name(
 
 
 def first_problem(error: ValidationError) -> str:
-    """What is wrong, without the input: it may be long, and is a stranger's."""
+    """What is wrong, without the input: it may be long, and is a stranger's.
+
+    A name that we do not know is told if it looks like one.
+    """
     problem = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+    place = (part if _PLACE.fullmatch(part) else "(a name)" for part in map(str, problem["loc"]))
+    return f"{field_path(tuple(place))}: {problem['msg']}"

@@ -1,7 +1,8 @@
 """What the HTML pages for curators share: their template engine, pictures and links to records.
 
 A page is one file that needs nothing else. The template engine escapes all texts from outside
-(labels, IDs, reasons), and each template's own policy forbids scripts and every request.
+(labels, IDs, reasons) and writes their control characters out, and each template's own policy
+forbids scripts and every request.
 """
 
 import base64
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.errors import UsageError
+from common.process.foreign_text import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -29,12 +31,20 @@ def template_engine(folder: Path) -> "Environment":
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["number"] = "{:,}".format
     return environment
+
+
+def _visible(value: object) -> object:
+    """Markup is what the template itself made of values."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return visible(value)
+    return value
 
 
 def data_uri(content: bytes, media_type: str) -> str:

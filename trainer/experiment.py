@@ -9,6 +9,7 @@ EXPERIMENT/
             history.csv, tensorboard/        every epoch of a network
             strengths.csv, dropped.csv       of a head: strengths tried, doubtful labels left out
             predictions.csv                  every test example
+            evidence.safetensors             what a promotion needs besides
             validation_predictions.csv       every validation example that can be judged
             heatmaps/, *.png                 to look at
             metrics.json                     written last: a fold that has it is finished
@@ -24,22 +25,22 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from common.errors import ModelError, UsageError
-from common.files import write_atomically
+from common.errors import UsageError
+from common.files import open_regular, read_regular, write_atomically
 from trainer.claims import ClaimedError, claimed
 from trainer.data.dataset import DatasetDescription, Example, LeftOut, TrainingData
 from trainer.data.split import Fold
-from trainer.data.tables import parsing, read_records, read_table, write_table
-from trainer.learning.fit import Epoch
+from trainer.data.split_table import read_fold, read_paths, read_providers, write_splits
+from trainer.data.tables import parsing, read_columns, read_records, write_table
 from trainer.learning.strength import Trial
+from trainer.learning.training_state import Epoch
 from trainer.scoring.metrics import Metrics
 from trainer.scoring.predictions import (
     Predictions,
-    cell_of,
     read_predictions,
     write_predictions,
 )
-from trainer.settings import TrainingSettings
+from trainer.settings import MAX_JSON, TrainingSettings
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _TEST = "predictions.csv"
@@ -130,15 +131,13 @@ class Experiment:
 
     def write_splits(self, data: TrainingData, folds: list[Fold]) -> None:
         """Write the part of each example in each fold, and what was left out and why."""
-        parts = [fold.part_of(len(data.examples)) for fold in folds]
-        header = ["example", "category", "picture", *(f"split_{fold.number}" for fold in folds)]
-        rows = (
-            [example.key, cell_of(target, data.categories), example.path.resolve(), *of_folds]
-            for example, target, *of_folds in zip(data.examples, data.targets, *parts, strict=True)
-        )
-        write_table(self.folder / "splits.csv", [header, *rows])
+        write_splits(self._splits, data, folds)
         left_out = [[each.reason, key] for each in data.left_out for key in each.keys]
         write_table(self.folder / "left_out.csv", [["reason", "example"], *left_out])
+
+    @property
+    def _splits(self) -> Path:
+        return self.folder / "splits.csv"
 
     def fold(self, number: int, examples: Sequence[Example]) -> Fold:
         """The fold assignment that was written when the experiment was begun.
@@ -146,12 +145,7 @@ class Experiment:
         Raises:
             ModelError: the table is missing, damaged, or about other examples than these.
         """
-        rows = self._rows("splits.csv", "example", f"split_{number}")
-        if [key for key, _ in rows] != [example.key for example in examples]:
-            raise ModelError(
-                f"{self.folder / 'splits.csv'} is about other pictures than can be read here."
-            )
-        return Fold.of_parts(number, [part for _, part in rows])
+        return read_fold(self._splits, number, examples)
 
     def pictures(self) -> dict[str, Path]:
         """The path that the picture of each example had.
@@ -159,8 +153,17 @@ class Experiment:
         Raises:
             ModelError: the table is missing or damaged.
         """
-        rows = self._rows("splits.csv", "example", "picture")
-        return {key: Path(picture) for key, picture in rows}
+        return read_paths(self._splits)
+
+    def providers(self, folds: Sequence[int]) -> dict[str, int]:
+        """The data providers that any of these folds learned from, with their pictures.
+
+        Empty where the examples have none.
+
+        Raises:
+            ModelError: the table is missing or damaged.
+        """
+        return read_providers(self._splits, folds)
 
     def left_out(self) -> list[LeftOut]:
         """The examples that were left out.
@@ -169,16 +172,9 @@ class Experiment:
             ModelError: the table is missing or damaged.
         """
         keys: dict[str, list[str]] = {}
-        for reason, key in self._rows("left_out.csv", "reason", "example"):
+        for reason, key in read_columns(self.folder / "left_out.csv", "reason", "example"):
             keys.setdefault(reason, []).append(key)
         return [LeftOut(reason=reason, keys=tuple(found)) for reason, found in keys.items()]
-
-    def _rows(self, file: str, first: str, second: str) -> list[tuple[str, str]]:
-        """Two columns of a table."""
-        with parsing(self.folder / file) as path:
-            header, *rows = read_table(path)
-            one, other = header.index(first), header.index(second)
-            return [(row[one], row[other]) for row in rows]
 
     def settings(self) -> TrainingSettings:
         """The settings of the experiment.
@@ -195,7 +191,7 @@ class Experiment:
             ModelError: the file is missing or damaged.
         """
         with parsing(self.folder / "dataset.json") as path:
-            return DatasetDescription.model_validate_json(path.read_bytes())
+            return DatasetDescription.model_validate_json(read_regular(path, at_most=MAX_JSON))
 
     def write_result(self, result: FoldResult) -> None:
         """Write `metrics.json`, which marks the fold as finished."""
@@ -209,7 +205,7 @@ class Experiment:
             ModelError: the fold is not finished, or its file is damaged.
         """
         with parsing(self.split(number) / "metrics.json") as path:
-            return FoldResult.model_validate_json(path.read_bytes())
+            return FoldResult.model_validate_json(read_regular(path, at_most=MAX_JSON))
 
     def results(self) -> list[FoldResult]:
         """The results of all folds.
@@ -253,7 +249,9 @@ class Experiment:
             ModelError: the checkpoint is missing or was changed.
         """
         with parsing(self.split(result.fold) / "checkpoint.pth") as path:
-            if hashlib.sha256(path.read_bytes()).hexdigest() != result.checkpoint_sha256:
+            with open_regular(path) as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != result.checkpoint_sha256:
                 raise ValueError("its sha256 is not the one in metrics.json")
         return path
 

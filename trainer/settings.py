@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from common.errors import ModelError, UsageError
+from common.files import open_regular, read_regular
+from common.process.field_paths import field_path
 from common.vision.kinds import Kind, ResizeMode
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 GroupBy = Literal["picture", "provider"]
 ClassWeights = Literal["none", "sqrt", "inverse"]
 MIN_BATCH = 4  # so that no batch, split evenly, has a single picture: batch norm needs two
+MAX_JSON = 1 << 30  # bytes of a file of an experiment; a confusion of 10,000 categories fits
 MIN_SIZE = 32  # pixels; below, deep architectures have no feature map left
 NO_WEIGHTS: Literal["none"] = "none"
 IMAGENET: Literal["imagenet"] = "imagenet"
@@ -42,7 +45,7 @@ class TrainingSettings(BaseModel):
     group_by: GroupBy = Field(
         default="picture",
         description="What stays in one part of a fold: near-duplicates of a picture, or also all "
-        "records of a data provider.",
+        "records of a data provider. With three providers or more, provider is the default.",
     )
     architecture: str = Field(
         default="resnet18",
@@ -194,7 +197,7 @@ class TrainingSettings(BaseModel):
         if self.weights in (NO_WEIGHTS, IMAGENET):
             return self
         try:
-            with Path(self.weights).open("rb") as file:
+            with open_regular(Path(self.weights)) as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError as error:
             raise ModelError(f"There is no weight file {self.weights}.") from error
@@ -214,7 +217,7 @@ class TrainingSettings(BaseModel):
             ModelError: the file is missing or damaged.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_regular(path, at_most=MAX_JSON))
         except OSError as error:
             raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
         except ValidationError as error:
@@ -262,7 +265,7 @@ def range_of(name: str) -> str:
 def _problems(error: ValidationError) -> Iterator[str]:
     """The problems of some settings, a sentence for each."""
     for problem in error.errors():
-        name = ".".join(map(str, problem["loc"]))
+        name = field_path(problem["loc"])
         if name in TrainingSettings.model_fields:
             yield f"{option_of(name) or name} must be {range_of(name) or 'a text'}."
         elif problem["type"] == "value_error":

@@ -18,9 +18,10 @@ from sqlalchemy import Engine, create_engine, text
 from common.store.tables import PictureChoice
 from common.vision.bundle import Description
 from common.vision.encoders.networks import build_network
-from common.vision.network import StateDict, build_classifier
+from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import bundle_sha256
+from common.vision.weights import StateDict
 from deploy.local import local_services
 from trainer.models.encoders import EncoderSource, add_encoder
 from trainer.models.example_pictures import ExamplePictures

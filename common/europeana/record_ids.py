@@ -9,6 +9,7 @@ brackets and commas around an ID are no harm; every other line that holds no rec
 its number and the reason.
 """
 
+import io
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TextIO
 
 from common.errors import InvalidRecordIdError, UsageError
+from common.files import open_given
 
 ITEM_URI = "http://data.europeana.eu/item"
 MAX_LENGTH = 512  # characters; the longest seen in 14,458 harvested records has 124
@@ -86,8 +88,8 @@ def open_list(source: str) -> Iterator[TextIO]:
         yield sys.stdin
         return
     try:
-        stream = Path(source).open(encoding="utf-8", errors="replace")  # noqa: SIM115 - see with
+        content = open_given(Path(source))
     except OSError as error:
         raise UsageError(f"{source} cannot be read: {error.strerror}.") from error
-    with stream:
+    with io.TextIOWrapper(content, encoding="utf-8", errors="replace") as stream:
         yield stream

@@ -32,6 +32,11 @@ def is_there(error: BaseException) -> bool:
     return _code(error) in _THERE
 
 
+def is_locked(error: BaseException) -> bool:
+    """Whether another process kept a lock for longer than the transaction waits."""
+    return _code(error) == errorcodes.LOCK_NOT_AVAILABLE
+
+
 def last_words(error: DBAPIError) -> str:
     """What the user of a command reads that ended with this error: what happened, what to do."""
     if is_there(error):

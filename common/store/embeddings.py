@@ -18,6 +18,7 @@ from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from common.errors import StoreError
 from common.store.bulk import copy_rows, driver_of
 from common.store.tables import PictureSeen, PictureSource
 
@@ -60,13 +61,19 @@ class PicturesRead:
     vectors: NDArray[np.float16]
 
 
+# Another program may have written infinity, or a year that Python does not have. Such a picture
+# counts as not seen, so that it is looked at again.
+IS_DATED = "seen.seen_at BETWEEN '2000-01-01' AND now() + interval '1 day'"
+
 _KEPT = text("""
-    SELECT sha256, halfvec_send(vector) AS vector FROM embedding
+    SELECT sha256, halfvec_send(vector) AS vector,
+           vector_dims(vector) = (SELECT dimension FROM encoder WHERE id = :encoder_id) AS is_whole
+    FROM embedding
     WHERE encoder_id = :encoder_id AND sha256 = ANY(CAST(:pictures AS bytea[]))
 """)
 
 
-_READ = """
+_READ = f"""
     COPY (
         SELECT CAST(asked.place AS int4) - 1, seen.seen_at, embedding.vector
         FROM unnest(CAST(%(record_ids)s AS text[]), CAST(%(sources)s AS text[]),
@@ -75,8 +82,9 @@ _READ = """
         JOIN picture_seen AS seen USING (record_id, source, url)
         JOIN embedding
              ON embedding.encoder_id = %(encoder_id)s AND embedding.sha256 = seen.sha256
-        WHERE CAST(%(max_age)s AS interval) IS NULL
-           OR seen.seen_at >= now() - CAST(%(max_age)s AS interval)
+                AND vector_dims(embedding.vector) = %(dimension)s
+        WHERE {IS_DATED} AND (CAST(%(max_age)s AS interval) IS NULL
+           OR seen.seen_at >= now() - CAST(%(max_age)s AS interval))
     ) TO STDOUT (FORMAT BINARY)
 """
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # from which Postgres counts microseconds
@@ -96,6 +104,7 @@ def read_pictures(
     """
     values = {
         "encoder_id": encoder_id,
+        "dimension": dimension,
         "record_ids": [each.record_id for each in asked],
         "sources": [each.source.value for each in asked],
         "urls": [each.url for each in asked],
@@ -137,9 +146,20 @@ def _row_read(dimension: int) -> np.dtype[np.void]:
 def kept_vectors(
     connection: Connection, encoder_id: int, pictures: Iterable[bytes]
 ) -> dict[bytes, Vector]:
-    """The embeddings that are kept of these pictures, each by its sha256."""
+    """The embeddings that are kept of these pictures, each by its sha256.
+
+    Raises:
+        StoreError: one is not of the encoder's length.
+    """
     asked = {"encoder_id": encoder_id, "pictures": list(pictures)}
-    rows = connection.execute(_KEPT, asked)
+    rows = connection.execute(_KEPT, asked).all()
+    for row in rows:
+        if not row.is_whole:
+            raise StoreError(
+                f"The embedding that encoder {encoder_id} has of the picture "
+                f"{bytes(row.sha256).hex()} is not of the encoder's length: another program wrote "
+                f"it. Delete that row of the table embedding_{encoder_id}."
+            )
     return {bytes(row.sha256): _vector(row.vector) for row in rows}
 
 
@@ -155,6 +175,7 @@ def keep_vectors(
     Raises:
         IntegrityError: another transaction kept one of them meanwhile (`is_kept_meanwhile`), or a
             vector has another dimension than the encoder.
+        StoreError: what is kept of one of them is not of the encoder's length.
     """
     there = kept_vectors(connection, encoder_id, vectors)
     # In the order of the key, so that transactions do not deadlock.
@@ -170,11 +191,11 @@ _THERE = text("""
     SELECT record_id, source, ctid FROM picture_seen
     WHERE record_id = ANY(CAST(:record_ids AS text[])) ORDER BY record_id, source FOR UPDATE
 """)
-_SEE_AGAIN = text("""
-    UPDATE picture_seen SET url = said.url, sha256 = said.sha256, seen_at = said.seen_at
+_SEE_AGAIN = text(f"""
+    UPDATE picture_seen AS seen SET url = said.url, sha256 = said.sha256, seen_at = said.seen_at
     FROM unnest(CAST(:places AS tid[]), CAST(:urls AS text[]), CAST(:pictures AS bytea[]),
                 CAST(:times AS timestamptz[])) AS said(place, url, sha256, seen_at)
-    WHERE picture_seen.ctid = said.place AND said.seen_at >= picture_seen.seen_at
+    WHERE seen.ctid = said.place AND (said.seen_at >= seen.seen_at OR NOT {IS_DATED})
 """)
 
 

@@ -4,36 +4,44 @@ A message that comes again and again is one row with a count. A thread writes ev
 came meanwhile, so that thousands of messages are few transactions. Everything is bounded: messages
 that wait to be written, what is kept of each, and the rows. Messages beyond that are only logged
 and counted, by whoever refused them.
+
+Nothing of a body is kept but its size and its sha256, by which its sender knows it again: it may
+hold passwords, in any form and any encoding. Of the headers those are kept that have a form in
+which there is no room for one.
 """
 
 import hashlib
+import json
+import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlalchemy import Engine, text
 
-from common.process.command import without_secrets
-from common.process.foreign_text import visible
 from common.process.periodic import AWAY, PeriodicThread
 
 WAITING = 100  # different messages, from one writing to the next
 WRITE_SECONDS = 5.0
 KEPT = 1_000  # rows; the oldest go
-SHOWN = 1024  # characters of a body, and of its headers
-CLEANED = 4 * SHOWN  # of which secrets are taken out
+_NAME = re.compile(r"[A-Za-z]\w{0,39}(\.\w{1,40}){0,3}", re.ASCII)  # of a task or a queue
+_HEADERS = {
+    "task": _NAME,
+    "id": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    "origin": re.compile(r"gen[0-9]{1,10}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,9}"),
+}
 
 _LOCK = text("SELECT pg_advisory_xact_lock(7310427)")  # workers write one after the other
 
 _WRITE = text("""
     INSERT INTO refused_message AS known
-        (sha256, problem, queue, headers, body, size, times, first_at, last_at)
+        (sha256, problem, queue, headers, size, times, first_at, last_at)
     SELECT * FROM unnest(
         CAST(:sha256 AS text[]), CAST(:problem AS text[]), CAST(:queue AS text[]),
-        CAST(:headers AS text[]), CAST(:body AS text[]), CAST(:size AS bigint[]),
-        CAST(:times AS bigint[]), CAST(:first_at AS timestamptz[]), CAST(:last_at AS timestamptz[])
+        CAST(:headers AS text[]), CAST(:size AS bigint[]), CAST(:times AS bigint[]),
+        CAST(:first_at AS timestamptz[]), CAST(:last_at AS timestamptz[])
     )
     ON CONFLICT (sha256, problem) DO UPDATE
     SET queue = excluded.queue, headers = excluded.headers, times = known.times + excluded.times,
@@ -48,7 +56,7 @@ _PRUNE = text("""
 """)
 
 _LIST = text("""
-    SELECT sha256, problem, queue, headers, body, size, times, first_at, last_at
+    SELECT sha256, problem, queue, headers, size, times, first_at, last_at
     FROM refused_message ORDER BY last_at DESC, sha256, problem
 """)
 
@@ -61,7 +69,6 @@ class Refusal:
     problem: str
     queue: str
     headers: str
-    body: str
     size: int
     times: int
     first_at: datetime
@@ -76,10 +83,15 @@ class Refusal:
         """The same message, seen by both."""
         return replace(later, times=self.times + later.times, first_at=self.first_at)
 
+    @property
+    def known_headers(self) -> dict[str, str]:
+        """The headers that are kept: `task`, `id` and `origin`, each if it has its usual form."""
+        return dict(json.loads(self.headers))
+
     def as_json(self) -> dict[str, Any]:
         """The message as a JSON object."""
         times = {"first_at": self.first_at.isoformat(), "last_at": self.last_at.isoformat()}
-        return asdict(self) | times
+        return asdict(self) | times | {"headers": self.known_headers}
 
 
 class RefusedMessages:
@@ -89,16 +101,19 @@ class RefusedMessages:
         self._waiting: dict[tuple[str, str], Refusal] = {}
         self._lock = threading.Lock()
 
-    def add(self, body: bytes, *, problem: str, queue: str = "", headers: str = "") -> None:
-        """Put a message aside, unless too many others wait."""
+    def add(self, body: bytes, *, problem: str, queue: object = "", headers: object = None) -> None:
+        """Put a message aside, unless too many others wait.
+
+        Args:
+            problem: in our words alone; queue and headers may be anything.
+        """
         now = datetime.now(UTC)
         self._add(
             Refusal(
                 sha256=hashlib.sha256(body).hexdigest(),
-                problem=_harmless(problem),
-                queue=_harmless(queue),
-                headers=_harmless(headers),
-                body=_harmless(body[:CLEANED].decode(errors="backslashreplace")),
+                problem=problem,
+                queue=queue if _has_form(queue, _NAME) else "",
+                headers=json.dumps(_known(headers)),
                 size=len(body),
                 times=1,
                 first_at=now,
@@ -127,13 +142,15 @@ class RefusedMessages:
                 self._waiting[refusal.key] = refusal
 
 
-def _harmless(strangers: str) -> str:
-    """SHOWN characters of one line without control characters, nor what URLs hold of secrets.
+def _known(headers: object) -> dict[str, str]:
+    if not isinstance(headers, Mapping):
+        return {}
+    found = {name: headers.get(name) for name in _HEADERS}
+    return {name: value for name, value in found.items() if _has_form(value, _HEADERS[name])}
 
-    More is cleaned than is shown, so that no URL is cut before the sign that ends its password.
-    """
-    clean = without_secrets(visible(strangers[:CLEANED]))
-    return clean.replace("\n", "\\n").replace("\t", "\\t")[:SHOWN]
+
+def _has_form(value: object, form: re.Pattern[str]) -> TypeGuard[str]:
+    return isinstance(value, str) and form.fullmatch(value) is not None
 
 
 class RefusedMessageWriter(PeriodicThread):

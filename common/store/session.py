@@ -109,6 +109,12 @@ def allow_pauses(connection: Connection) -> None:
     connection.exec_driver_sql(_pause(LONGEST_PAUSE), execution_options=_PLAIN)
 
 
+def limit_lock_wait(connection: Connection, seconds: float) -> None:
+    """Let the transaction wait less for its locks: others queue behind one that waits."""
+    statement = f"SET LOCAL lock_timeout = {_milliseconds(seconds)}"
+    connection.exec_driver_sql(statement, execution_options=_PLAIN)
+
+
 def _pause(seconds: float) -> str:
     return f"SET LOCAL idle_in_transaction_session_timeout = {_milliseconds(seconds)}"
 

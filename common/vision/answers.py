@@ -5,14 +5,25 @@ beside them the features that tell whether a picture is like those that it learn
 rule says which concepts are written. A picture that is unlike all that was learned gets none.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from common.vision.bundle import Description
 from common.vision.heads import Embeddings, HeadEnsemble
-from common.vision.likeness import Likeness
+from common.vision.likeness import Likeness, halved_if_any
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answer:
+    """Of one picture: probabilities and written concepts, both (classes,)."""
+
+    probabilities: NDArray[np.float32]
+    is_unlike: bool
+    written: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,6 +34,20 @@ class Answers:
     probabilities: NDArray[np.float32]
     unlike: NDArray[np.bool_]
     written: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, answers: Sequence[Answer]) -> Self:
+        """The answers for one picture or more."""
+        return cls(
+            probabilities=np.stack([each.probabilities for each in answers]),
+            unlike=np.array([each.is_unlike for each in answers]),
+            written=np.stack([each.written for each in answers]),
+        )
+
+    def __iter__(self) -> Iterator[Answer]:
+        rows = zip(self.probabilities, self.unlike.tolist(), self.written, strict=True)
+        for probabilities, is_unlike, written in rows:
+            yield Answer(probabilities=probabilities, is_unlike=is_unlike, written=written)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,7 +71,7 @@ class Answering:
         if self.heads is None:
             classes = len(self.description.labels)
             probabilities, features = rows[:, :classes].astype(np.float32), rows[:, classes:]
-            return self._decided(probabilities, _kept(features))
+            return self._decided(probabilities, halved_if_any(features))
         return self._decided(self.heads.probabilities(rows), rows)
 
     def _decided(self, probabilities: NDArray[np.float32], features: Embeddings) -> Answers:
@@ -64,11 +89,3 @@ class Answering:
 def is_written(description: Description, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which concepts (n, classes) the model's rule and thresholds would write."""
     return description.rule.written(probabilities, description.thresholds, description.concept_uris)
-
-
-def _kept(features: NDArray[np.floating]) -> Embeddings:
-    """Features of length 1 as halfs; one that has no length is like no picture."""
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    usable = np.isfinite(lengths) & (lengths > 0)
-    halves: Embeddings = np.where(usable, features / np.where(usable, lengths, 1), 0)
-    return halves.astype(np.float16)

@@ -6,7 +6,6 @@ from anybody: what is no regular file, too large or out of range is refused befo
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,26 +13,27 @@ from typing import Annotated, Any
 import safetensors.torch
 import torchvision
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
-from safetensors import SafetensorError
 
 from common.errors import ModelError
 from common.files import read_regular
+from common.process.field_paths import first_wrong
 from common.vision.kinds import Kind, TrainingPictures
-from common.vision.network import StateDict
 from common.vision.preprocessing import Preprocessing
 from common.vision.rule import Rule
 from common.vision.tally import Tally
+from common.vision.weights import StateDict, parsed
 
 DESCRIPTION = "model.json"
 PROMOTE_AGAIN = "promote the model again"
 MOST_CATEGORIES = 10_000
 LARGEST_SIZE = 4096  # pixels
 LEAST_KEPT = 0.1  # of a picture's side
+LEAST_DEVIATION = 1e-3  # of a colour in [0, 1]; published weights have 0.14 and more
 TEMPERATURES = (1e-3, 1e3)
 MAX_DESCRIPTION = 8 << 20  # bytes; 10,000 categories take about two million
 MAX_TENSORS = 4 << 30  # bytes of a file; the largest network of torchvision has 2.6 GB
 _MAX_HEADER = 4 << 20  # bytes of names and shapes; the largest network needs a tenth of one million
-_SHOWN = 100  # characters of what is wrong
+_SHOWN_PROVIDERS = 10
 _SPARE = 2  # times its own bytes that a network's file may have; float64 takes twice float32
 _LENGTH = 8  # bytes that hold the length of that header
 
@@ -70,6 +70,30 @@ class Promise:
     providers: dict[_Text, int]
     is_from_strangers: bool
     said: Tally
+
+    def in_words(self) -> list[str]:
+        """The promise for a person, in lines."""
+        promised = (
+            f"Of the pictures for which a concept is written, at least {self.precision:.0%} show "
+            f"it, at {self.confidence:.0%} confidence, for each concept by itself."
+        )
+        if not self.providers:
+            return [promised, "Promised for: pictures like those that the model learned from."]
+        largest = sorted(self.providers.items(), key=lambda each: (-each[1], each[0]))
+        named = [f"{provider} ({pictures:,})" for provider, pictures in largest[:_SHOWN_PROVIDERS]]
+        if len(largest) > len(named):
+            named.append(f"and {len(largest) - len(named):,} more")
+        lines = [
+            promised,
+            f"Promised for the providers that the model learned from: {', '.join(named)}. For "
+            "others nothing is promised; the way to a promise for them is an audit.",
+        ]
+        if self.is_from_strangers:
+            lines.append(
+                "It was measured with each of them left out in turn, so it is careful: with "
+                "--group-by picture, a training measures what it does for these providers."
+            )
+        return lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,21 +177,24 @@ def check_preprocessing(preprocessing: Preprocessing) -> None:
     """
     if not 1 <= preprocessing.size <= LARGEST_SIZE:
         raise ModelError(
-            f"The pictures of the model have sides of {preprocessing.size} pixels, "
+            f"The pictures have sides of {preprocessing.size} pixels, "
             f"not between 1 and {LARGEST_SIZE:,}."
         )
-    statistics = (*preprocessing.mean, *preprocessing.std)
-    if not all(map(math.isfinite, statistics)) or not min(preprocessing.std) > 0:
-        raise ModelError("The mean or the deviation of the model's colours is out of range.")
+    if not all(0 <= each <= 1 for each in preprocessing.mean):  # nor is NaN
+        raise ModelError("The mean of a colour is not between 0 and 1.")
+    if not all(LEAST_DEVIATION <= each <= 1 for each in preprocessing.std):
+        raise ModelError(f"The deviation of a colour is not between {LEAST_DEVIATION:g} and 1.")
     if not LEAST_KEPT <= preprocessing.kept <= 1:
-        raise ModelError(f"The model sees {preprocessing.kept:g} of a picture's side, no share.")
+        raise ModelError(
+            f"Of a picture's side {preprocessing.kept:g} is seen, not {LEAST_KEPT:g} to 1."
+        )
 
 
 _DESCRIPTION = TypeAdapter(Description)
 
 
-def parse_description(text: bytes) -> Description:
-    """The description that `to_json` wrote.
+def parse_description(text: bytes, *, source: str = DESCRIPTION) -> Description:
+    """The description that `to_json` wrote; `source` names it in messages.
 
     Raises:
         ModelError: it is damaged, or of another version of this program.
@@ -175,9 +202,9 @@ def parse_description(text: bytes) -> Description:
     try:
         return _DESCRIPTION.validate_json(text, strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))[:_SHOWN] or "the file"
-        raise ModelError(f"{DESCRIPTION} is damaged: {where}: {first['msg']}.") from error
+        raise ModelError(f"{source} is damaged: {first_wrong(error)}.") from error
+    except ModelError as error:
+        raise ModelError(f"{source} is damaged: {error}") from error
 
 
 def write_tensors(path: Path, tensors: StateDict) -> BundleFile:
@@ -202,14 +229,11 @@ def read_tensors(
     """
     path = folder / file.file
     if path.parent != folder:
-        raise ModelError(f"{folder / DESCRIPTION} names a file outside its folder.")
+        raise ModelError(f"{path} lies outside its folder, {folder}.")
     data = read_checked(path, file.sha256, at_most=at_most + _MAX_HEADER, again=again)
     if int.from_bytes(data[:_LENGTH], "little") > _MAX_HEADER:
-        raise ModelError(f"{path} holds no tensors: its header is too large.")
-    try:
-        return safetensors.torch.load(data)
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path} holds no tensors: {error}.") from error
+        raise ModelError(f"{path} cannot be read as weights: its header is too large.")
+    return parsed(data, source=str(path))
 
 
 def read_weights(

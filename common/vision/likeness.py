@@ -1,7 +1,7 @@
 """Likeness: whether a picture is like those that a model learned from.
 
 A picture that is unlike all of them gets no concept: whatever the model says of it is a guess. The
-likeness of a picture is the cosine of its features and those of the tenth nearest picture that the
+likeness of a picture is the cosine of its features and those of the third nearest picture that the
 model learned from (k nearest neighbours for out-of-distribution detection: Sun et al., 2022,
 https://arxiv.org/abs/2204.06507). The features are the encoder's embedding, or what a network hands
 to its last layer.
@@ -19,7 +19,11 @@ from numpy.typing import NDArray
 
 from common.vision.heads import Embeddings
 
-NEIGHBOURS = 10
+# With 1, 3, 5 and 10 neighbours, on features of a MobileNetV2, each of three museums left out in
+# turn: at least 96.7, 97.8, 96.9 and 94.5 % of 3,000 photographs of buildings were unlike the other
+# two, and at least 89.0, 88.8, 90.3 and 91.2 % of the museum that was left out was like them.
+NEIGHBOURS = 3
+MOST_REFERENCES = 2_000  # pictures that a picture is compared with; more cost time and bring little
 MOST_BYTES = 8 << 20  # of references
 _PART = 256  # pictures that are compared at a time; bounds the memory
 _EPSILON = 2.0**-23  # of float32
@@ -69,7 +73,7 @@ class Likeness:
 
 
 def likeness(embeddings: Embeddings, references: Embeddings) -> NDArray[np.float64]:
-    """The exact cosine (n,) of each embedding and its tenth nearest reference."""
+    """The exact cosine (n,) of each embedding and its third nearest reference."""
     found = np.empty(len(embeddings))
     exact = references.T.astype(np.float64)
     for start in range(0, len(embeddings), _PART):
@@ -79,15 +83,22 @@ def likeness(embeddings: Embeddings, references: Embeddings) -> NDArray[np.float
 
 
 def _nearest(cosines: NDArray[np.floating]) -> NDArray[np.floating]:
-    tenth: NDArray[np.floating] = np.partition(cosines, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS]
-    return tenth
+    third: NDArray[np.floating] = np.partition(cosines, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS]
+    return third
 
 
-def draw_references(embeddings: Embeddings, *, seed: int) -> Embeddings:
-    """As many of these embeddings, drawn at random, as a model may keep."""
-    most = MOST_BYTES // (embeddings.shape[1] * embeddings.itemsize)
-    if len(embeddings) <= most:
-        return embeddings
-    drawn = np.random.default_rng(seed).choice(len(embeddings), most, replace=False)
-    chosen: Embeddings = embeddings[np.sort(drawn)]
-    return chosen
+def most_references(dimension: int) -> int:
+    """How many pictures with features of this dimension a model may keep."""
+    return min(MOST_REFERENCES, MOST_BYTES // (2 * dimension))
+
+
+def halved_if_any(features: NDArray[np.floating]) -> Embeddings:
+    """Features (n, dimension) of length 1, as halfs; zeros, which are like no picture, of others.
+
+    A network's last layer may be handed nothing but zeros.
+    """
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    usable = np.isfinite(lengths) & (lengths > 0)
+    ones = np.where(usable, features / np.where(usable, lengths, 1), 0)
+    halves: Embeddings = ones.astype(np.float16)
+    return halves

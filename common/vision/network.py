@@ -4,25 +4,21 @@ A classifier takes normalised float pictures and returns logits. Softmax or sigm
 """
 
 import difflib
-import pickle
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import numpy as np
-import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from torch import nn
 from torch.nn import functional
 from torchvision import models
 from torchvision.models import WeightsEnum
 
 from common.errors import ModelError, UsageError
-
-StateDict = dict[str, torch.Tensor]
+from common.vision.weights import StateDict, fill, read_state_dict
 
 MATCH_REQUIRED = 0.9  # share of the tensors below the head that must be in the file
 
@@ -165,36 +161,6 @@ def downloaded(weights: WeightsEnum, *, of: str) -> StateDict:
         ) from error
 
 
-def read_state_dict(path: Path) -> StateDict:
-    """The tensors of a .safetensors file or a PyTorch checkpoint. Code in it is never run.
-
-    Raises:
-        ModelError: the file is missing, damaged, or holds anything but tensors.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            state = safetensors.torch.load_file(path)
-        else:
-            with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore", UserWarning
-                )  # about unusual pickles; an error follows
-                state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ModelError(f"There is no weight file {path}.") from error
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{path} is not a plain state dict: it holds pickled objects, which may run code and "
-            "were not loaded. Save it with torch.save(classifier.state_dict(), path)."
-        ) from error
-    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{path} cannot be read as weights: {reason}.") from error
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise ModelError(f"{path} is not a plain state dict, names to tensors.")
-    return state
-
-
 def weight_names(state: StateDict) -> list[str]:
     """The names of the tensors that are weights."""
     return [name for name in state if not name.endswith(_COUNTERS)]
@@ -221,7 +187,7 @@ def load_state(classifier: nn.Module, state: StateDict, *, source: str) -> Loade
         unexpected=tuple(name for name in given if name not in fitting),
     )
     _check_same_architecture(classifier, result, source)
-    classifier.load_state_dict(fitting, strict=False)
+    fill(classifier, fitting, source=source)
     return result
 
 

@@ -29,11 +29,12 @@ from common.vision.bundle import (
     write_tensors,
 )
 from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
-from common.vision.heads import Embeddings, Head, HeadEnsemble
+from common.vision.heads import Head, HeadEnsemble
 from common.vision.likeness import MOST_BYTES, Likeness
 from common.vision.model import Model, served_classifier
-from common.vision.network import StateDict, build_classifier
+from common.vision.network import build_classifier
 from common.vision.served import Served
+from common.vision.weights import StateDict
 
 SELF_TEST = "self_test.safetensors"
 CALIBRATION = "calibration.safetensors"
@@ -50,7 +51,7 @@ def save_bundle(
     encoders: Path | None = None,
     self_test: torch.Tensor | None = None,
     calibration: torch.Tensor | None = None,
-    references: Embeddings | None = None,
+    likeness: Likeness | None = None,
 ) -> str:
     """Write a bundle into a new folder and return its sha256.
 
@@ -61,23 +62,21 @@ def save_bundle(
         encoders: where the description's encoder is.
         self_test: uint8 pictures (n, 3, size, size).
         calibration: others of the same shape, none of them in the self-test.
-        references: what the description's `least_likeness` is about.
+        likeness: by which the model abstains.
 
     Raises:
         ModelError: the weights do not fit the description.
     """
     folder.mkdir(parents=True)
-    likeness = None
-    if references is not None:
-        tensors = {"references": torch.from_numpy(references)}
-        likeness = write_tensors(folder / LIKENESS, tensors)
     listed = tuple(
         write_tensors(folder / f"member_{number}.safetensors", state)
         for number, state in enumerate(members)
     )
-    complete = replace(
-        description, members=listed, self_test=None, calibration=None, likeness=likeness
-    )
+    complete = replace(description, members=listed, self_test=None, calibration=None)
+    if likeness is not None:
+        tensors = {"references": torch.from_numpy(likeness.references)}
+        file = write_tensors(folder / LIKENESS, tensors)
+        complete = replace(complete, likeness=file, least_likeness=likeness.least)
     if self_test is not None:
         model = _load(folder, complete, sha256="", encoders=encoders)
         expected = torch.from_numpy(model.probabilities(self_test))
@@ -120,7 +119,7 @@ def read_description(folder: Path, expected_sha256: str) -> Description:
         ModelError: `model.json` is missing, was changed, or is damaged.
     """
     text = read_checked(folder / DESCRIPTION, expected_sha256)
-    return parse_description(text)
+    return parse_description(text, source=str(folder / DESCRIPTION))
 
 
 def load_heads(folder: Path, description: Description) -> HeadEnsemble:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from common.errors import EnrichmentError, UsageError
+from common.files import open_regular
 from common.process.foreign_text import guard_row, unguard_cell
 
 LineOutcome = Literal[
@@ -41,6 +42,7 @@ class ListReport:
         self.path = path
         try:
             path.touch()
+            open_regular(path).close()  # before a pipe is waited for
             self._cut_unfinished_row()
             if path.stat().st_size == 0:
                 self._write([COLUMNS])

@@ -1,6 +1,7 @@
 """The rows of a CSV file that was made by hand, read one at a time in bounded memory."""
 
 import csv
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from common.errors import UsageError
+from common.files import open_given
 from common.process.foreign_text import unguard_cell
 
 MAX_ROW = 100_000  # characters; the csv module refuses cells of more than 131,072
@@ -35,7 +37,10 @@ def read_rows(path: Path) -> Iterator[TableRow]:
             long or a quote that is never closed; names the line.
     """
     try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+        content = open_given(path)
+        with io.TextIOWrapper(
+            content, encoding="utf-8-sig", errors="surrogateescape", newline=""
+        ) as stream:
             lines = _Lines(path, stream)
             reader = csv.reader(lines, strict=True)
             while (row := _next_row(reader, lines)) is not None:

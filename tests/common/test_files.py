@@ -1,13 +1,16 @@
 """Files are whole or absent."""
 
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from common.files import read_regular, replacing, write_atomically
+from common.files import open_given, open_regular, read_regular, replacing, write_atomically
 
 
 def test_the_content_is_there_and_nothing_else(tmp_path: Path) -> None:
@@ -63,9 +66,25 @@ def test_a_regular_file_is_read_up_to_a_size(tmp_path: Path) -> None:
         read_regular(path, at_most=4)
 
 
-def test_a_device_a_pipe_and_a_folder_are_refused_without_waiting(tmp_path: Path) -> None:
+@pytest.mark.parametrize("open_", [open_regular, open_given])
+def test_a_device_a_pipe_a_socket_and_a_folder_are_refused_without_waiting(
+    tmp_path: Path, open_: Callable[[Path], BinaryIO]
+) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "zero").symlink_to("/dev/zero")
     for path in (tmp_path, tmp_path / "pipe", tmp_path / "zero"):
         with pytest.raises(OSError, match="no regular file"):
-            read_regular(path, at_most=1 << 20)
+            open_(path)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        with pytest.raises(OSError, match="No such device"):
+            open_(tmp_path / "s")
+
+
+def test_what_a_shell_holds_open_is_read_though_it_is_a_pipe() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"12345")
+    os.close(writing)
+    with open_given(Path(f"/dev/fd/{reading}")) as stream:
+        assert stream.read() == b"12345"
+    os.close(reading)

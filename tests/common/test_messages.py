@@ -65,6 +65,24 @@ def task(*args, **kwargs):
     print(*args, flush=True)
 
 
+@app.task(name="task")
+def unnamed(*args, **kwargs):
+    print("reached", flush=True)
+
+
+@app.task(name="probe.again", bind=True)
+def again(self, *args):
+    if not self.request.retries:
+        raise self.retry(countdown=0)
+    print(*args, flush=True)
+
+
+@app.task(name="probe.fails")
+def fails(*args):
+    print(*args, flush=True)
+    raise RuntimeError("on purpose")
+
+
 @app.task(name="probe.refused")
 def count_refused():
     print(REFUSED.collect()[0].samples[0].value, flush=True)
@@ -81,11 +99,12 @@ def envelope(
     content_type: str = "application/json",
     headers: object = None,
     encoding: str = "utf-8",
+    queue: str = QUEUE,
     **more: object,
 ) -> str:
     """A message as kombu puts it into a list of Redis."""
     properties = {
-        "delivery_info": {"exchange": "", "routing_key": QUEUE},
+        "delivery_info": {"exchange": "", "routing_key": queue},
         "body_encoding": "base64",
         "delivery_tag": "tag",
     }
@@ -132,6 +151,11 @@ MALFORMED: dict[str, str | bytes] = {
     "more retries than fit into memory": envelope(retries=3_000_000_000),
     "a time of next year": envelope(eta="2999-01-01T00:00:00"),
     "another task to be sent": envelope(b'[[], {}, {"chain": [{"task": "probe.task"}]}]'),
+    "an argument named as the task itself": envelope(b'[[], {"self": 1}, null]'),
+    "a time before all others": envelope(eta="0001-01-01T00:00:00+14:00"),
+    "an end before all others": envelope(expires="0001-01-01T00:00:00+14:00"),
+    "an end after all others": envelope(expires="9999-12-31T23:59:59-14:00"),
+    "a task without our name before it": envelope(b"[[2], {}, {}]", task="task"),
 }
 
 

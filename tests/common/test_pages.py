@@ -15,6 +15,13 @@ def test_texts_from_outside_are_escaped_and_numbers_are_grouped(tmp_path: Path) 
     assert page == "<b>&lt;script&gt;</b> 1,234,567"
 
 
+def test_control_characters_are_written_out_once(tmp_path: Path) -> None:
+    template = "{% macro bold(text) %}<b>{{ text }}</b>{% endmacro %}{{ bold(title) }}\n"
+    (tmp_path / "page.html.jinja").write_text(template)
+    page = template_engine(tmp_path).get_template("page.html.jinja")
+    assert page.render(title="\x1b[2J\u202e<&") == r"<b>\x1b[2J\u202e&lt;&amp;</b>"
+
+
 def test_a_value_that_the_template_lacks_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "page.html.jinja").write_text("{{ missing }}")
     template = template_engine(tmp_path).get_template("page.html.jinja")

@@ -11,7 +11,7 @@ from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import save_bundle
 from tests.trainer.pictures import VOCABULARY, draw
-from trainer.models.promote import ExamplePictures
+from trainer.models.example_pictures import ExamplePictures
 from trainer.models.registry import put_in_service
 from trainer.models.store import Promoted
 
@@ -70,6 +70,7 @@ def promoted(
         description or describe(),
         [weights(seed)],
         pictures=ExamplePictures(self_test=pictures(), calibration=pictures(1)),
+        likeness=None,
         name=name,
         active=active,
     )

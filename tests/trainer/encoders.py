@@ -12,17 +12,24 @@ from trainer.models.encoders import EncoderSource, add_encoder
 
 NETWORK = "timm:test_efficientnet"
 SIZE = 64
+BLIND_TO_BLACK = Preprocessing(size=SIZE, mean=(0, 0, 0), std=(1, 1, 1))  # no layer adds to zero
 
 
 def add_tiny(
-    engine: Engine, model_dir: Path, name: str = "tiny", *, seed: int = 0, licence: str = "mit"
+    engine: Engine,
+    model_dir: Path,
+    name: str = "tiny",
+    *,
+    seed: int = 0,
+    licence: str = "mit",
+    preprocessing: Preprocessing = Preprocessing(size=SIZE),  # noqa: B008 - it is frozen
 ) -> StoredEncoder:
     """Add the encoder."""
     torch.manual_seed(seed)
     source = EncoderSource(
         network=NETWORK,
         weights=build_network(NETWORK, size=SIZE).state_dict(),
-        preprocessing=Preprocessing(size=SIZE),
+        preprocessing=preprocessing,
         licence=licence,
         described="drawn weights",
     )

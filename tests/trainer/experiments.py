@@ -14,7 +14,7 @@ from trainer.data.cache import CachedData
 from trainer.data.dataset import Example, TrainingData
 from trainer.data.split import Fold
 from trainer.experiment import Experiment
-from trainer.learning.fit import Epoch, TrainingState
+from trainer.learning.training_state import Epoch, TrainingState
 from trainer.running.fold import finish_fold
 from trainer.settings import TrainingSettings
 

@@ -33,12 +33,14 @@ def draw(category: str, seed: int, size: int = 32) -> Image.Image:
     return image
 
 
-def draw_folder(folder: Path, each: int, categories: tuple[str, ...] = ("map", "toy")) -> Path:
-    """A training folder with `each` pictures in every category."""
+def draw_folder(
+    folder: Path, each: int, categories: tuple[str, ...] = ("map", "toy"), *, seed: int = 0
+) -> Path:
+    """A training folder with `each` pictures in every category; other seeds draw others."""
     for category in categories:
         (folder / category).mkdir(parents=True)
         for number in range(each):
-            draw(category, number).save(folder / category / f"{number:03}.png")
+            draw(category, seed + number).save(folder / category / f"{number:03}.png")
     return folder
 
 

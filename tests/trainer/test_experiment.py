@@ -1,6 +1,7 @@
 """An experiment on disk: what is written is read again, what is damaged is said."""
 
 import csv
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,8 +33,8 @@ def changeable(museum: Experiment, tmp_path: Path) -> Experiment:
 
 def test_a_fold_leaves_its_files(museum: Experiment) -> None:
     assert {path.name for path in museum.split(0).iterdir()} == {
-        *("checkpoint.pth", "class_index.json", "conf.json", "heatmaps", "history.csv"),
-        *("history.png", "metrics.json", "predictions.csv", "tensorboard"),
+        *("checkpoint.pth", "class_index.json", "conf.json", "evidence.safetensors", "heatmaps"),
+        *("history.csv", "history.png", "metrics.json", "predictions.csv", "tensorboard"),
         "validation_predictions.csv",
     }
 
@@ -72,18 +73,18 @@ def test_pictures_are_found_again_from_anywhere(
     assert all(path.is_absolute() and path.exists() for path in museum.pictures().values())
 
 
-@pytest.mark.parametrize(
-    ("file", "read"),
-    [
-        ("split_1/metrics.json", lambda experiment: experiment.result(1)),
-        ("split_1/predictions.csv", lambda experiment: experiment.predictions(1)),
-        ("split_1/validation_predictions.csv", lambda e: e.validation_predictions(1)),
-        ("split_1/history.csv", lambda experiment: experiment.history(1)),
-        ("dataset.json", Experiment.dataset),
-        ("splits.csv", Experiment.pictures),
-        ("left_out.csv", Experiment.left_out),
-    ],
-)
+READ: list[tuple[str, Callable[[Experiment], object]]] = [
+    ("split_1/metrics.json", lambda experiment: experiment.result(1)),
+    ("split_1/predictions.csv", lambda experiment: experiment.predictions(1)),
+    ("split_1/validation_predictions.csv", lambda e: e.validation_predictions(1)),
+    ("split_1/history.csv", lambda experiment: experiment.history(1)),
+    ("dataset.json", Experiment.dataset),
+    ("splits.csv", Experiment.pictures),
+    ("left_out.csv", Experiment.left_out),
+]
+
+
+@pytest.mark.parametrize(("file", "read"), READ)
 def test_damage_and_absence_are_said(
     changeable: Experiment, file: str, read: Callable[[Experiment], object]
 ) -> None:
@@ -93,6 +94,24 @@ def test_damage_and_absence_are_said(
         read(changeable)
     path.unlink()
     with pytest.raises(ModelError, match="train it to the end"):
+        read(changeable)
+
+
+@pytest.mark.parametrize(
+    ("file", "read"),
+    [
+        *READ,
+        ("conf.json", Experiment.settings),
+        ("split_1/checkpoint.pth", lambda e: e.checkpoint(e.result(1))),
+    ],
+)
+def test_nobody_waits_for_a_pipe_in_place_of_a_file(
+    changeable: Experiment, file: str, read: Callable[[Experiment], object]
+) -> None:
+    path = changeable.folder / file
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ModelError, match=f"{path.name} cannot be read: it is no regular file"):
         read(changeable)
 
 

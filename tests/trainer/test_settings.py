@@ -1,6 +1,7 @@
 """The settings of an experiment."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -84,8 +85,10 @@ def test_another_file_under_the_same_name_is_a_difference(tmp_path: Path) -> Non
 def test_a_weight_file_that_cannot_be_read_is_a_model_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no weight file .*gone\.pth"):
         TrainingSettings(weights=str(tmp_path / "gone.pth")).pinned()
-    with pytest.raises(ModelError, match="cannot be read"):
-        TrainingSettings(weights=str(tmp_path)).pinned()
+    os.mkfifo(tmp_path / "pipe.pth")
+    for path in (tmp_path, tmp_path / "pipe.pth"):
+        with pytest.raises(ModelError, match="cannot be read: it is no regular file"):
+            TrainingSettings(weights=str(path)).pinned()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"folds": 1}', '{"folds": "2"}', '{"unknown": 1}'])

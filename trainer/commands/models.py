@@ -14,11 +14,13 @@ from common.process.console import SafeConsole
 from common.process.settings import ModelSettings
 from trainer.commands.options import (
     DataDir,
+    Floor,
+    Labelled,
     Precision,
     StoredReference,
     labelled_pictures,
 )
-from trainer.commands.promote import print_end, print_promotion
+from trainer.commands.promote import print_end, print_proposal
 
 models = command_group("Look at the models, put one in service, or take it out.")
 
@@ -117,7 +119,6 @@ ClassIndex = Annotated[
     Path | None,
     typer.Option(help="Output to label. Default: class_index.json beside the checkpoint."),
 ]
-Labelled = Annotated[str | None, typer.Option(help="Labelled pictures: a dataset of the store.")]
 
 
 @models.command("import")
@@ -133,6 +134,7 @@ def import_(
     dataset: Labelled = None,
     data_dir: DataDir = None,
     precision: Precision = 0.9,
+    floor: Floor = 0.5,
 ) -> None:
     """Make a model from a foreign checkpoint, such as the pilot's.
 
@@ -146,6 +148,7 @@ def import_(
     from common.store.session import open_store
     from common.vision.preprocessing import Preprocessing
     from trainer.models.importing import import_checkpoint, read_checkpoint
+    from trainer.models.proposal import Terms
 
     index = class_index or checkpoint.with_name("class_index.json")
     how = Preprocessing(size=input_size)
@@ -154,12 +157,12 @@ def import_(
     data = None
     if dataset is not None or data_dir is not None:
         data = labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind="single")
-    made = import_checkpoint(
+    proposal, made = import_checkpoint(
         weights,
         vocabulary,
         data,
         name=name,
-        precision=precision,
+        terms=Terms(precision=precision, floor=floor),
         model_dir=ModelSettings.read().model_dir,
         engine=open_store(),
     )
@@ -168,6 +171,6 @@ def import_(
             "All concepts are switched off: without labelled pictures no precision can be promised."
         )
     else:
-        print_promotion(made, by=data.source)
+        print_proposal(proposal)
     print_end(f"Imported: {made.model.title}, in {made.folder}")
     print_end(f"Next: trainer models activate {made.model.name}@{made.model.version}")

@@ -27,6 +27,14 @@ Precision = Annotated[
     float,
     typer.Option(help="Precision that each concept must reach, with 95 % confidence."),
 ]
+Floor = Annotated[
+    float,
+    typer.Option(
+        help="Probability below which even the most probable concept is not written, of models "
+        "for one concept a picture."
+    ),
+]
+Labelled = Annotated[str | None, typer.Option(help="Labelled pictures: a dataset of the store.")]
 DatasetName = Annotated[str | None, typer.Option("--name", help="Dataset of the store.")]
 DataDir = Annotated[
     Path | None,

@@ -11,6 +11,7 @@ from common.process.console import SafeConsole
 from trainer.commands.options import ModelReference, open_model
 
 if TYPE_CHECKING:
+    from common.vision.answers import Answer
     from common.vision.bundle import Description
     from trainer.scoring.evaluate import Classified, Unreadable
 
@@ -56,12 +57,15 @@ def predict(
             failed += 1
         elif heatmap is not None:
             path = heatmap / f"{number:04}_{each.path.stem}.png"
-            save_model_heatmap(path, opened, each.picture, label=int(each.probabilities.argmax()))
+            label = int(each.said.probabilities.argmax())
+            save_model_heatmap(path, opened, each.picture, label=label)
     if failed:
         raise typer.Exit(1)
 
 
-def _members(each: "Classified | Unreadable", description: "Description") -> dict[str, object]:
+def _members(
+    each: "Classified[Answer] | Unreadable", description: "Description"
+) -> dict[str, object]:
     from trainer.scoring.evaluate import Unreadable
 
     if isinstance(each, Unreadable):
@@ -69,9 +73,9 @@ def _members(each: "Classified | Unreadable", description: "Description") -> dic
     return {"image": str(each.path), "categories": _categories(each, description)}
 
 
-def _categories(each: "Classified", description: "Description") -> list[dict[str, object]]:
+def _categories(each: "Classified[Answer]", description: "Description") -> list[dict[str, object]]:
     concepts = zip(description.labels, description.concept_uris, strict=True)
-    rows = zip(concepts, each.probabilities, each.written.tolist(), strict=True)
+    rows = zip(concepts, each.said.probabilities, each.said.written.tolist(), strict=True)
     return [
         {
             "label": label,
@@ -84,7 +88,7 @@ def _categories(each: "Classified", description: "Description") -> list[dict[str
     ]
 
 
-def _print(each: "Classified | Unreadable", description: "Description") -> None:
+def _print(each: "Classified[Answer] | Unreadable", description: "Description") -> None:
     from trainer.scoring.evaluate import Unreadable
 
     if isinstance(each, Unreadable):

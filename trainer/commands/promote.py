@@ -4,13 +4,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
+from rich.table import Table
 
-from common.errors import UsageError
+from common.errors import ModelError, UsageError
 from common.process.console import SafeConsole
-from trainer.commands.options import Precision, SavingDir
+from trainer.commands.options import (
+    DataDir,
+    Floor,
+    Labelled,
+    Precision,
+    SavingDir,
+    labelled_pictures,
+)
 
 if TYPE_CHECKING:
-    from trainer.models.promote import Promotion
+    from trainer.data.dataset import TrainingData
+    from trainer.experiment import Experiment
+    from trainer.models.proposal import Proposal
 
 
 def promote(
@@ -21,12 +32,29 @@ def promote(
         typer.Option(help="Which fold. Default: the one with the lowest validation loss."),
     ] = None,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="All folds together: more accurate, and slower.")
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="All folds together: more accurate, and slower. An ensemble of networks is "
+            "measured on pictures that none of them saw: --dataset or --data-dir.",
+        ),
     ] = False,
     name: Annotated[
         str | None, typer.Option(help="Name of the model. Default: that of the experiment.")
     ] = None,
     precision: Precision = 0.9,
+    floor: Floor = 0.5,
+    no_abstention: Annotated[
+        bool,
+        typer.Option(
+            "--no-abstention", help="Answer also to pictures unlike all that was learned from."
+        ),
+    ] = False,
+    dataset: Labelled = None,
+    data_dir: DataDir = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Promote a model in which every concept is off.")
+    ] = False,
 ) -> None:
     """Make a finished experiment the model that workers use."""
     if ensemble and fold is not None:
@@ -34,37 +62,87 @@ def promote(
 
     from common.process.settings import ModelSettings
     from common.store.session import open_store
-    from trainer.experiment import Experiment
-    from trainer.models.promote import promote as promote_experiment
+    from trainer.experiment import Experiment, checked_name
+    from trainer.models.promote import promote as put_in_service
+    from trainer.models.promote import propose
+    from trainer.models.proposal import Terms
 
-    promotion = promote_experiment(
-        Experiment(saving_dir, experiment),
+    title = checked_name(name or experiment, of="a model")
+    terms = Terms(precision=precision, floor=floor, abstains=not no_abstention)
+    chosen = Experiment(saving_dir, experiment)
+    model_dir, engine = ModelSettings.read().model_dir, open_store()
+    proposal = propose(
+        chosen,
+        terms,
         fold=fold,
         ensemble=ensemble,
-        name=name or experiment,
-        precision=precision,
-        model_dir=ModelSettings.read().model_dir,
-        engine=open_store(),
+        judged_on=_judged_on(chosen, dataset, data_dir),
+        model_dir=model_dir,
     )
-    print_promotion(promotion, by="out-of-fold predictions")
-    how = "Promoted" if promotion.model.is_new else "Promoted before, active now"
-    print_end(f"{how}: {promotion.model.title}, in {promotion.folder}")
+    print_proposal(proposal)
+    if proposal.is_silent and not anyway:
+        raise ModelError(
+            f"Every concept would be off, so the model would write nothing: {experiment} is not "
+            "promoted. Promise less (--precision), label more pictures, or give --anyway."
+        )
+    promoted = put_in_service(proposal, name=title, model_dir=model_dir, engine=engine)
+    how = "Promoted" if promoted.model.is_new else "Promoted before, active now"
+    print_end(f"{how}: {promoted.model.title}, in {promoted.folder}")
 
 
-def print_promotion(promotion: "Promotion", *, by: str) -> None:
-    """Print the effect of the thresholds; `by` says on which predictions they were chosen."""
+def _judged_on(
+    experiment: "Experiment", dataset: str | None, data_dir: Path | None
+) -> "TrainingData | None":
+    if dataset is None and data_dir is None:
+        return None
+    known = experiment.dataset()
+    vocabulary = dict(zip(known.categories, known.concept_uris, strict=True))
+    return labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind=known.kind)
+
+
+def print_proposal(proposal: "Proposal") -> None:
+    """Print what the thresholds do, for whom that is promised, and what is off and why."""
     from trainer.scoring.thresholds import effect_table
 
+    description = proposal.description
+    assert description.promise is not None  # that of a proposal is measured
     console = SafeConsole()
-    console.print(effect_table(promotion.effects, title=f"Thresholds, by {by}"))
-    off = [label for label, each in promotion.effects.items() if each.threshold is None]
-    if off:
-        promised = promotion.description.created_from["precision"]
-        print_end(
-            f"Switched off, since a precision of {promised:g} is not proved: {', '.join(off)}"
-        )
-    if not promotion.self_test:
+    title = "Thresholds, by answers to pictures that the model had not seen"
+    console.print(effect_table(proposal.effects, title=title))
+    if proposal.outlooks:
+        console.print(_outlook_table(proposal, description.promise.precision))
+    print_end(f"Rule: {description.rule}.")
+    print_end(_abstention(proposal))
+    for line in description.promise.in_words():
+        print_end(line)
+    if not len(proposal.pictures.self_test):
         print_end("No training picture can be read any more: the model has no self-test.")
+
+
+def _abstention(proposal: "Proposal") -> str:
+    assert proposal.description.promise is not None
+    said = proposal.description.promise.said
+    if proposal.likeness is None:
+        return "The model answers to every picture, also to one unlike all that it learned from."
+    return (
+        "A picture that is unlike all that the model learned from gets no concept: so did "
+        f"{said.unlike:,} of {said.pictures:,}."
+    )
+
+
+def _outlook_table(proposal: "Proposal", precision: float) -> Table:
+    title = f"Switched off, since a precision of {precision:g} is not proved"
+    table = Table(title=title, box=box.SIMPLE)
+    table.add_column("category")
+    table.add_column("precision that is proved", justify="right")
+    table.add_column(f"more pictures for {precision:g}", justify="right")
+    for label, each in proposal.outlooks.items():
+        proved = f"{each.best_precision:.2f}" if each.best_precision else "none"
+        more = "more alone would not do"
+        if each.more_pictures is not None:
+            more = f"about {each.more_pictures:,}"
+        table.add_row(label, proved, more)
+    return table
 
 
 def print_end(line: str) -> None:

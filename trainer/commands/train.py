@@ -1,6 +1,6 @@
 """`trainer train`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,7 +68,7 @@ def train(
     validate = _validation(settings, devices, queue=queue)
     settings = pinned(settings)
     if name is not None:
-        summary = _train_from_store(name, settings, experiment, validate)
+        summary = _train_from_store(name, settings, experiment, validate, given=given.keys())
     elif data_dir is not None:
         data = folder_data(data_dir, load_vocabulary(vocab_json))
         summary = validate(data, settings, experiment, SafeConsole())
@@ -115,16 +115,26 @@ def _way(devices: str | None, *, queue: bool) -> "Way":
 
 
 def _train_from_store(
-    name: str, settings: TrainingSettings, experiment: "Experiment", validate: "Validation"
+    name: str,
+    settings: TrainingSettings,
+    experiment: "Experiment",
+    validate: "Validation",
+    *,
+    given: Container[str],
 ) -> "Summary":
     from common.process.settings import ImageSettings
     from common.store.session import open_store
+    from trainer.data.providers import with_grouping
     from trainer.data.store_dataset import dataset_data
     from trainer.models.store import record_run
 
     engine = open_store()
     data = dataset_data(engine, name, ImageSettings.read().image_dir, settings.kind)
-    summary = validate(data, settings, experiment, SafeConsole())
+    settings, grouping = with_grouping(settings, data, given=given)
+    console = SafeConsole()
+    if grouping:
+        console.print(grouping, highlight=False, soft_wrap=True)
+    summary = validate(data, settings, experiment, console)
     record_run(engine, experiment, summary, fingerprint=data.fingerprint)
     engine.dispose()
     return summary

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 
 from common.errors import DatasetError, EnrichmentError, RecordError
 from common.files import read_regular, replacing, write_atomically
@@ -25,6 +26,7 @@ from common.pictures.decoders import FILE_BYTES, Decoders
 from common.process.progress import progress
 from common.vision.preprocessing import Preprocessing
 from trainer.data.dataset import READERS, Example, TrainingData
+from trainer.settings import MAX_JSON
 
 VERSION = 1  # rises when the same picture is decoded to other pixels
 MAX_BYTES = 50 * 10**9  # of all caches in a folder: a million pictures at 128 px
@@ -32,6 +34,7 @@ ABANDONED = 24 * 3600  # seconds after which a half-written cache is deleted
 WINDOW = 1024  # pictures decoded ahead of the writing; bounds the memory
 
 UnreadablePictures = dict[str, str]  # key of an example to the reason
+_NOTES = TypeAdapter(UnreadablePictures)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +86,7 @@ def _whole(pixels: Path, notes: Path, pictures: Sequence[int]) -> UnreadablePict
     None if the cache is missing or damaged.
     """
     try:
-        unreadable: UnreadablePictures = json.loads(notes.read_text())
+        unreadable = _NOTES.validate_json(read_regular(notes, at_most=MAX_JSON))
         count, *shape = pictures
         is_whole = pixels.stat().st_size == (count - len(unreadable)) * math.prod(shape)
     except (OSError, ValueError):

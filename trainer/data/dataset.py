@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from common.errors import DatasetError, UsageError
+from common.files import open_regular
 from common.process.progress import progress
 from common.vision.kinds import Kind, TrainingPictures
 
@@ -87,6 +88,12 @@ class TrainingData:
         """Examples of each category."""
         found = Counter(label for example in self.examples for label in example.labels)
         return [found[label] for label in range(len(self.categories))]
+
+    @property
+    def providers(self) -> dict[str, int]:
+        """The data providers with their examples; empty if the examples have none."""
+        found = Counter(example.provider for example in self.examples if example.provider)
+        return dict(sorted(found.items()))
 
     def without(
         self, reason: str, keys: Iterable[str], details: Mapping[str, str] | None = None
@@ -192,5 +199,5 @@ def _examples(folder: Path, paths: list[tuple[Path, int]]) -> Iterable[Example]:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

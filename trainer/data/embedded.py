@@ -174,10 +174,10 @@ def _computed(
             readable = {
                 e: found for e, found in pictures.items() if isinstance(found, torch.Tensor)
             }
-            yield (
-                _vectors(readable, runtime, streams),
-                {e.sha256: found for e, found in pictures.items() if isinstance(found, str)},
-            )
+            vectors = _vectors(readable, runtime, streams)
+            reasons = {e.sha256: found for e, found in pictures.items() if isinstance(found, str)}
+            silent = {e.sha256: NO_EMBEDDING for e in readable if _picture(e) not in vectors}
+            yield vectors, reasons | silent
             report.advance(len(some))
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from common.errors import ModelError
-from common.files import write_atomically
+from common.files import open_regular, write_atomically
+from common.process.field_paths import first_wrong
 from common.process.foreign_text import guard_row, unguard_cell
 
 
@@ -37,7 +38,7 @@ def read_table(path: Path) -> list[list[str]]:
         OSError: the file cannot be read.
         ValueError, csv.Error: the file is damaged.
     """
-    with path.open(newline="", encoding="utf-8") as file:
+    with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as file:
         rows = [[unguard_cell(cell) for cell in row] for row in csv.reader(file)]
     if not rows:
         raise ValueError("it is empty")
@@ -56,6 +57,29 @@ def read_records(path: Path) -> list[dict[str, str]]:
     """
     header, *rows = read_table(path)
     return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def read_columns(path: Path, *names: str) -> list[list[str]]:
+    """These columns of a CSV file, row by row.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    with parsing(path):
+        header, *rows = read_table(path)
+        chosen = [header.index(name) for name in names]
+        return [[row[place] for place in chosen] for row in rows]
+
+
+def cell_of(chosen: Iterable[bool], categories: tuple[str, ...]) -> str:
+    """The labels of the chosen categories as one cell of a table."""
+    labels = [category for category, is_so in zip(categories, chosen, strict=True) if is_so]
+    return as_csv([labels]).rstrip("\n") if labels else ""
+
+
+def labels_in(cell: str) -> list[str]:
+    """The categories in a cell that `cell_of` made."""
+    return [unguard_cell(label) for label in next(csv.reader([cell]), [])]
 
 
 @contextmanager
@@ -80,7 +104,4 @@ def parsing(path: Path) -> Iterator[Path]:
 
 
 def _reason(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+    return first_wrong(error) if isinstance(error, ValidationError) else str(error)

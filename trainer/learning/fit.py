@@ -4,25 +4,20 @@ Every random choice has its own seed, made of the experiment's seed, the fold an
 killed run continues from its last saved epoch, on a CPU to the very same numbers.
 """
 
-import io
 import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 from common.errors import EnrichmentError
-from common.files import write_atomically
 from common.vision.kinds import Kind
 from common.vision.network import (
     LoadedWeights,
-    StateDict,
     build_classifier,
     imagenet_weights,
     load_state,
@@ -40,6 +35,7 @@ from trainer.learning.optimisation import (
     share_right,
     train_mode,
 )
+from trainer.learning.training_state import Epoch, TrainingState
 from trainer.settings import IMAGENET, NO_WEIGHTS, TrainingSettings
 
 SAVING_SHARE = 0.05  # of the time, at most, is spent on saving the state
@@ -56,89 +52,6 @@ class FoldData:
     targets: torch.Tensor
     kind: Kind
     fold: Fold
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """One line of the history; epochs count from 1, those of the head included.
-
-    The accuracy is the share of pictures whose categories are all predicted correctly.
-    """
-
-    number: int
-    training_loss: float
-    validation_loss: float
-    validation_accuracy: float
-
-    def __str__(self) -> str:
-        loss, accuracy = self.validation_loss, self.validation_accuracy
-        return f"validation loss {loss:.3f}, accuracy {accuracy:.3f}"
-
-
-@dataclass(kw_only=True)
-class TrainingState:
-    """All that changes from epoch to epoch, and so all that a resumed run needs.
-
-    `average` is the moving average of the classifier's weights, if the settings ask for one.
-    """
-
-    classifier: nn.Module
-    optimizer: torch.optim.Optimizer
-    average: AveragedModel | None = None
-    best: StateDict = field(default_factory=dict)
-    history: list[Epoch] = field(default_factory=list)
-
-    @property
-    def best_epoch(self) -> Epoch:
-        """The epoch with the lowest validation loss."""
-        return min(self.history, key=lambda epoch: epoch.validation_loss)
-
-    @property
-    def result(self) -> nn.Module:
-        """The classifier that is validated and kept: the average, or else the trained one."""
-        return self.classifier if self.average is None else self.average.module
-
-    def step(self, loss: torch.Tensor) -> None:
-        """Take an optimiser step on a loss, and update the average."""
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update_parameters(self.classifier)
-
-    def add(self, epoch: Epoch) -> None:
-        """Add an epoch to the history, and keep the weights if they are the best so far."""
-        self.history.append(epoch)
-        if self.best_epoch is epoch:
-            state = self.result.state_dict()
-            self.best = {name: tensor.detach().clone() for name, tensor in state.items()}
-
-    def save(self, path: Path) -> None:
-        """Write the state to one file, whole or not at all.
-
-        Raises:
-            EnrichmentError: the disk is full or refuses; the former file is untouched.
-        """
-        parts = {
-            "classifier": self.classifier.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average and self.average.state_dict(),
-            "best": self.best,
-            "history": [asdict(epoch) for epoch in self.history],
-        }
-        buffer = io.BytesIO()
-        torch.save(parts, buffer)
-        write_atomically(path, buffer.getbuffer())
-
-    def restore(self, path: Path, device: torch.device) -> None:
-        """Load the state that `save` wrote."""
-        parts: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        self.classifier.load_state_dict(parts["classifier"])
-        self.optimizer.load_state_dict(parts["optimizer"])
-        if self.average is not None:
-            self.average.load_state_dict(parts["average"])
-        self.best = parts["best"]
-        self.history = [Epoch(**epoch) for epoch in parts["history"]]
 
 
 def start_classifier(
@@ -180,7 +93,7 @@ def train_fold(
     """
     state = _start(data, settings, device)
     if resume.exists():
-        state.restore(resume, device)
+        state.restore(resume)
         for epoch in state.history:
             on_epoch(epoch)
     save_at = time.monotonic()

@@ -12,27 +12,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from pydantic import TypeAdapter
 from sqlalchemy import Engine
 
 from common.errors import ModelError, UsageError
 from common.files import read_regular
-from common.vision.answers import Answering, Answers, is_written
 from common.vision.bundle import MAX_DESCRIPTION, Description
 from common.vision.model import served_classifier
-from common.vision.network import StateDict, build_classifier, load_state, read_state_dict
+from common.vision.network import build_classifier, load_state
 from common.vision.preprocessing import Preprocessing
+from common.vision.rule import Rule
 from common.vision.runtimes import TorchRuntime
 from common.vision.served import Served
+from common.vision.weights import StateDict, read_state_dict
 from trainer.data.dataset import TrainingData
 from trainer.experiment import checked_name
-from trainer.models.example_pictures import ExamplePictures, example_pictures, no_pictures
-from trainer.models.promote import Promotion, check_precision
-from trainer.models.registry import put_in_service
+from trainer.models.example_pictures import example_pictures, no_pictures
+from trainer.models.judged import Judged
+from trainer.models.promote import Promotion, promote
+from trainer.models.proposal import Proposal, Terms, propose_judged
 from trainer.scoring.calibration import at_temperature, fit_temperature
 from trainer.scoring.evaluate import ask
-from trainer.scoring.thresholds import Effect, choose_thresholds, effects
 
 _CLASS_INDEX = TypeAdapter(dict[str, str])
 
@@ -80,10 +80,10 @@ def import_checkpoint(
     data: TrainingData | None,
     *,
     name: str,
-    precision: float,
+    terms: Terms,
     model_dir: Path,
     engine: Engine,
-) -> Promotion:
+) -> tuple[Proposal, Promotion]:
     """Add a checkpoint to the models of the store, as a candidate.
 
     Args:
@@ -92,39 +92,19 @@ def import_checkpoint(
             temperature is 1 and every concept is switched off.
 
     Raises:
-        UsageError: a label has no concept, or the precision is out of range.
+        UsageError: a label has no concept.
         DatasetError: the data has categories that the checkpoint does not know, or no picture.
     """
-    check_precision(precision)
     checked_name(name, of="a model")
-    blank = _blank(checkpoint, vocabulary)
-    tuned = _tune(checkpoint, blank, data, precision) if data else _untuned(blank)
-    model = put_in_service(
-        engine,
-        model_dir,
-        tuned.description,
-        [checkpoint.weights],
-        pictures=tuned.pictures,
-        name=name,
-        active=False,
+    blank = _blank(checkpoint, vocabulary, terms)
+    proposal = (
+        _untuned(checkpoint, blank) if data is None else _tuned(checkpoint, blank, data, terms)
     )
-    return Promotion(
-        model=model,
-        folder=model_dir / model.path,
-        description=tuned.description,
-        effects=tuned.effects,
-        self_test=len(tuned.pictures.self_test),
-    )
+    promotion = promote(proposal, name=name, model_dir=model_dir, engine=engine, active=False)
+    return proposal, promotion
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Tuned:
-    description: Description
-    effects: dict[str, Effect]
-    pictures: ExamplePictures
-
-
-def _blank(checkpoint: ForeignCheckpoint, vocabulary: dict[str, str]) -> Description:
+def _blank(checkpoint: ForeignCheckpoint, vocabulary: dict[str, str], terms: Terms) -> Description:
     unknown = [label for label in checkpoint.labels if label not in vocabulary]
     if unknown:
         raise UsageError(f"The vocabulary has no concept for {', '.join(unknown)}.")
@@ -137,46 +117,59 @@ def _blank(checkpoint: ForeignCheckpoint, vocabulary: dict[str, str]) -> Descrip
         kind="single",
         temperature=1.0,
         thresholds=dict.fromkeys(uris),
+        rule=Rule.of("single", terms.floor),
         picture_source="mixed",
         created_from={"checkpoint": checkpoint.source},
     )
 
 
-def _untuned(blank: Description) -> _Tuned:
-    return _Tuned(description=blank, effects={}, pictures=no_pictures(blank.preprocessing))
-
-
-def _tune(
-    checkpoint: ForeignCheckpoint, blank: Description, data: TrainingData, precision: float
-) -> _Tuned:
-    """Choose temperature and thresholds by the checkpoint's answers for the data."""
-    runtime = TorchRuntime(_in_memory(checkpoint, blank))
-    answering = Answering(description=blank, heads=None, likeness=None)
-
-    def compute(batch: torch.Tensor) -> Answers:
-        return answering.answers(runtime.rows(batch))
-
-    asked = ask(blank, data, compute, batch_size=runtime.batch_size)
-    temperature = fit_temperature(asked.answers.probabilities, asked.targets, blank.kind)
-    probabilities = at_temperature(asked.answers.probabilities, temperature, blank.kind)
-    uris, targets = blank.concept_uris, asked.targets
-    origin = {"chosen_on": data.source, "pictures": len(targets), "precision": precision}
-    description = replace(
-        blank,
-        temperature=temperature,
-        thresholds=choose_thresholds(probabilities, targets, uris, precision=precision),
-        picture_source=data.picture_source,
-        created_from=blank.created_from | origin,
+def _untuned(checkpoint: ForeignCheckpoint, blank: Description) -> Proposal:
+    return Proposal(
+        description=blank,
+        members=[checkpoint.weights],
+        likeness=None,
+        pictures=no_pictures(blank.preprocessing),
+        effects={},
+        outlooks={},
     )
-    return _Tuned(
-        description=description,
-        effects=effects(description, is_written(description, probabilities), targets),
-        pictures=example_pictures(
-            [example.path for example in asked.data.examples],
-            targets,
-            blank.preprocessing,
-            unseen=np.ones(len(targets), dtype=np.bool_),
-        ),
+
+
+def _tuned(
+    checkpoint: ForeignCheckpoint, blank: Description, data: TrainingData, terms: Terms
+) -> Proposal:
+    """Choose temperature and thresholds by the checkpoint's answers for the data.
+
+    What it learned from is unknown, so it never abstains.
+    """
+    runtime = TorchRuntime(_in_memory(checkpoint, blank))
+    asked = ask(blank, data, runtime.rows, batch_size=runtime.batch_size)
+    said, targets = np.stack(asked.said), asked.targets
+    temperature = fit_temperature(said, targets, blank.kind)
+    judged = Judged(
+        probabilities=at_temperature(said, temperature, blank.kind),
+        targets=targets,
+        unlike=np.zeros(len(targets), dtype=np.bool_),
+        temperature=temperature,
+        likeness=None,
+    )
+    pictures = example_pictures(
+        [example.path for example in asked.data.examples],
+        targets,
+        blank.preprocessing,
+        unseen=np.ones(len(targets), dtype=np.bool_),
+    )
+    origin = {"chosen_on": data.source, "pictures": len(targets)}
+    described = replace(
+        blank, picture_source=data.picture_source, created_from=blank.created_from | origin
+    )
+    return propose_judged(
+        described,
+        [checkpoint.weights],
+        judged,
+        terms,
+        pictures,
+        providers=asked.data.providers,
+        from_strangers=True,
     )
 
 

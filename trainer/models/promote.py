@@ -1,96 +1,129 @@
 """Promotion: from an experiment to the model that workers use.
 
-Temperature and thresholds come from out-of-fold predictions: the predicting fold was not trained
-on the picture. An ensemble answers with the mean of all folds, and every picture of the data was
-in the training of some of them. So its thresholds are those of single folds. Score an ensemble on
-new data with `trainer evaluate`.
+What is promoted is what is measured: temperature, thresholds and the limit of abstention come from
+answers of the promoted kind of model to pictures that it had not seen (`judged`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from sqlalchemy import Engine
+from torch import nn
 
 from common.errors import UsageError
-from common.vision.answers import is_written
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, read_encoder
-from common.vision.network import read_state_dict
+from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
-from trainer.experiment import Experiment, FoldResult, checked_name
+from common.vision.rule import Rule
+from common.vision.weights import StateDict, read_state_dict
+from trainer.data.dataset import TrainingData
+from trainer.experiment import Experiment, FoldResult
 from trainer.models.example_pictures import ExamplePictures, example_pictures
+from trainer.models.judged import (
+    judged_by_folds,
+    judged_by_inner_heads,
+    judged_by_new_pictures,
+)
+from trainer.models.proposal import Proposal, Terms, propose_judged
 from trainer.models.registry import put_in_service
 from trainer.models.store import Promoted
 from trainer.report.page import summarise
-from trainer.scoring.calibration import at_temperature
 from trainer.scoring.predictions import Predictions
-from trainer.scoring.thresholds import Effect, choose_thresholds, effects
 from trainer.settings import TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """A promoted model; `effects` are those of its thresholds, by label."""
+    """A promoted model, in its folder."""
 
     model: Promoted
     folder: Path
-    description: Description
-    effects: dict[str, Effect]
-    self_test: int
-    """Pictures in its self-test."""
 
 
-def promote(
+def propose(
     experiment: Experiment,
+    terms: Terms,
     *,
     fold: int | None,
     ensemble: bool,
-    name: str,
-    precision: float,
+    judged_on: TrainingData | None,
     model_dir: Path,
-    engine: Engine,
-) -> Promotion:
-    """Make a bundle of one fold or of all folds, and make it the active model.
+) -> Proposal:
+    """The model of one fold or of all folds.
 
     Args:
         fold: which fold; None takes the one with the lowest validation loss.
+        judged_on: labelled pictures that no fold has seen, for an ensemble of networks.
 
     Raises:
-        UsageError: no such experiment or fold, or the precision is out of range.
-        ModelError: the experiment is unfinished or damaged; nothing is written then.
+        UsageError: no such experiment or fold, or pictures to judge by are missing or not needed.
+        ModelError: the experiment is unfinished or damaged.
+        DatasetError: no picture to judge by can be read.
     """
-    check_precision(precision)
-    checked_name(name, of="a model")
     results = _results(experiment)
+    settings = experiment.settings()
     chosen = results if ensemble else [_choose(results, fold)]
-    trunk = trunk_of(experiment.settings(), model_dir)
+    _check_judged_on(judged_on, is_needed=ensemble and not settings.encoder)
     members = [read_state_dict(experiment.checkpoint(result)) for result in chosen]
-    predictions = Predictions.joined([experiment.predictions(each.fold) for each in results])
-    folds = [result.fold for result in chosen]
-    temperature = summarise(experiment).temperature
-    description, measured = _describe(experiment, trunk, predictions, folds, temperature, precision)
-    pictures = _examples(experiment, predictions, folds, description.preprocessing)
-    model = put_in_service(
-        engine, model_dir, description, members, pictures=pictures, name=name, active=True
-    )
-    return Promotion(
-        model=model,
-        folder=model_dir / model.path,
-        description=description,
-        effects=measured,
-        self_test=len(pictures.self_test),
+    blank = _blank(experiment, trunk_of(settings, model_dir), [each.fold for each in chosen], terms)
+    if judged_on is not None:
+        networks = _networks(blank, members)
+        judged = judged_by_new_pictures(
+            experiment, networks, blank, judged_on, abstains=terms.abstains
+        )
+        blank = replace(blank, created_from=blank.created_from | {"judged_on": judged_on.source})
+    elif ensemble:
+        judged = judged_by_inner_heads(experiment, abstains=terms.abstains)
+    else:
+        temperature = summarise(experiment).temperature
+        judged = judged_by_folds(
+            experiment, chosen[0].fold, temperature=temperature, abstains=terms.abstains
+        )
+    pictures = _examples(experiment, [each.fold for each in chosen], blank.preprocessing)
+    providers = experiment.providers([each.fold for each in chosen])
+    from_strangers = settings.group_by == "provider" and judged_on is None
+    return propose_judged(
+        blank, members, judged, terms, pictures, providers=providers, from_strangers=from_strangers
     )
 
 
-def check_precision(precision: float) -> None:
-    """Refuse a precision that is out of range.
+def promote(
+    proposal: Proposal, *, name: str, model_dir: Path, engine: Engine, active: bool = True
+) -> Promotion:
+    """Write the bundle of a proposal and add it to the models of the store.
 
     Raises:
-        UsageError: it is not between 0 and 1; 1 cannot be proved.
+        ModelError: the weights do not fit the description; nothing is written then.
+        EnrichmentError: the disk is full or refuses.
     """
-    if not 0 < precision < 1:
-        raise UsageError("--precision must be more than 0, and less than 1.")
+    model = put_in_service(
+        engine,
+        model_dir,
+        proposal.description,
+        proposal.members,
+        pictures=proposal.pictures,
+        likeness=proposal.likeness,
+        name=name,
+        active=active,
+    )
+    return Promotion(model=model, folder=model_dir / model.path)
+
+
+def _check_judged_on(judged_on: TrainingData | None, *, is_needed: bool) -> None:
+    if is_needed and judged_on is None:
+        raise UsageError(
+            "Every picture of the training was seen by most members of an ensemble of networks. "
+            "Give labelled pictures that none of them saw, to measure its promise on: --name "
+            "DATASET or --data-dir FOLDER. Or promote the best fold: leave out --ensemble."
+        )
+    if judged_on is not None and not is_needed:
+        raise UsageError(
+            "--name and --data-dir are for ensembles of networks. This model is measured on the "
+            "pictures of its training, each judged by a model that had not seen it."
+        )
 
 
 def _results(experiment: Experiment) -> list[FoldResult]:
@@ -134,47 +167,47 @@ def trunk_of(settings: TrainingSettings, model_dir: Path) -> Trunk:
     )
 
 
-def _describe(
-    experiment: Experiment,
-    trunk: Trunk,
-    predictions: Predictions,
-    folds: list[int],
-    temperature: float,
-    precision: float,
-) -> tuple[Description, dict[str, Effect]]:
+def _blank(experiment: Experiment, trunk: Trunk, folds: list[int], terms: Terms) -> Description:
+    """The description of a model that was not judged yet: all concepts are off."""
     dataset = experiment.dataset()
-    probabilities = at_temperature(predictions.probabilities, temperature, dataset.kind)
-    uris, targets = dataset.concept_uris, predictions.targets
-    thresholds = choose_thresholds(probabilities, targets, uris, precision=precision)
-    description = Description(
+    return Description(
         architecture=trunk.architecture,
         encoder=trunk.encoder,
         labels=dataset.categories,
-        concept_uris=uris,
+        concept_uris=dataset.concept_uris,
         preprocessing=trunk.preprocessing,
         kind=dataset.kind,
-        temperature=temperature,
-        thresholds=thresholds,
+        temperature=1.0,
+        thresholds=dict.fromkeys(dataset.concept_uris),
+        rule=Rule.of(dataset.kind, terms.floor),
         picture_source=dataset.picture_source,
         created_from={
             "experiment": experiment.name,
             "folds": folds,
             "data": dataset.source,
             "dataset_fingerprint": dataset.fingerprint,
-            "precision": precision,
         },
     )
-    return description, effects(description, is_written(description, probabilities), targets)
+
+
+def _networks(blank: Description, members: Sequence[StateDict]) -> list[nn.Module]:
+    networks = []
+    for state in members:
+        network = build_classifier(
+            blank.architecture, classes=len(blank.labels), size=blank.preprocessing.size
+        )
+        network.load_state_dict(state)
+        networks.append(network)
+    return networks
 
 
 def _examples(
-    experiment: Experiment,
-    predictions: Predictions,
-    folds: list[int],
-    preprocessing: Preprocessing,
+    experiment: Experiment, folds: list[int], preprocessing: Preprocessing
 ) -> ExamplePictures:
     """Pictures of the data; those of a single fold's self-test were not in its training."""
     where = experiment.pictures()
+    every = range(experiment.settings().folds)
+    predictions = Predictions.joined([experiment.predictions(fold) for fold in every])
     tested = Predictions.joined([experiment.predictions(fold) for fold in folds])
     return example_pictures(
         [where[key] for key in predictions.keys],

@@ -20,9 +20,10 @@ from common.store.model_names import ModelName
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS
 from common.vision.encoders.licences import warning_about
+from common.vision.likeness import Likeness
 from common.vision.model import Model
-from common.vision.network import StateDict
 from common.vision.saved_model import bundle_sha256, load_bundle, read_description, save_bundle
+from common.vision.weights import StateDict
 from trainer.models.example_pictures import ExamplePictures
 from trainer.models.store import (
     ModelRow,
@@ -42,6 +43,7 @@ def put_in_service(
     members: list[StateDict],
     *,
     pictures: ExamplePictures,
+    likeness: Likeness | None,
     name: str,
     active: bool,
 ) -> Promoted:
@@ -60,6 +62,7 @@ def put_in_service(
             encoders=model_dir / ENCODERS,
             self_test=pictures.self_test,
             calibration=pictures.calibration,
+            likeness=likeness,
         )
         check_bundle(bundle, sha256, encoders=model_dir / ENCODERS)
         row = ModelRow(

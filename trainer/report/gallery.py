@@ -17,9 +17,10 @@ from PIL import Image
 from torch import nn
 
 from common.errors import RecordError
-from common.files import replacing
+from common.files import read_regular, replacing
 from common.pages import data_uri, record_page
 from common.pictures.decode import decode
+from common.pictures.decoders import FILE_BYTES
 from common.vision.encoders.encoder import Encoder
 from common.vision.heads import Head
 from common.vision.heatmap import HeatmapMaker, side_by_side
@@ -162,7 +163,7 @@ def save_model_heatmap(path: Path, model: Model, picture: torch.Tensor, *, label
 def thumbnail(path: Path) -> str:
     """A picture of the training data as a data URI; empty if it is missing or unreadable."""
     try:
-        decoded = decode(path.read_bytes(), shorter_side=min(THUMBNAIL))
+        decoded = decode(read_regular(path, at_most=FILE_BYTES), shorter_side=min(THUMBNAIL))
     except (OSError, RecordError):
         return ""
     return _jpeg(decoded.image, THUMBNAIL)
@@ -171,7 +172,7 @@ def thumbnail(path: Path) -> str:
 def heatmap_pair(path: Path) -> str:
     """A saved heatmap as a data URI; empty if it is missing."""
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(read_regular(path, at_most=FILE_BYTES))) as image:
             return _jpeg(image.convert("RGB"), HEATMAP)
     except OSError:
         return ""

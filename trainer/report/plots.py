@@ -23,8 +23,8 @@ from tensorboardX import SummaryWriter
 
 from common.files import replacing
 from trainer.data.tables import write_table
-from trainer.learning.fit import Epoch
 from trainer.learning.strength import Trial
+from trainer.learning.training_state import Epoch
 from trainer.scoring.calibration import Calibration
 
 DOTS_PER_INCH = 120

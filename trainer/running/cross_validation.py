@@ -18,7 +18,8 @@ from trainer.data.prepare import (
     write_near_duplicates,
 )
 from trainer.experiment import Experiment, FoldResult
-from trainer.learning.fit import Epoch, start_classifier
+from trainer.learning.fit import start_classifier
+from trainer.learning.training_state import Epoch
 from trainer.report.page import summarise, write_summary
 from trainer.running.fold import Assignment, cache_folder, run_fold
 from trainer.running.head_fold import HeadAssignment, run_heads

@@ -9,22 +9,29 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
-from common.errors import EnrichmentError
+from common.errors import EnrichmentError, ModelError
 from common.files import write_atomically
+from common.vision.heads import Embeddings
+from common.vision.likeness import MOST_REFERENCES, halved_if_any
+from common.vision.network import FeaturesToo
 from trainer.data.cache import CachedData
 from trainer.data.dataset import TrainingData
 from trainer.data.prepare import decoded
 from trainer.data.split import Fold, Indices
 from trainer.experiment import Experiment, FoldResult
-from trainer.learning.fit import Epoch, FoldData, TrainingState, predict_logits, train_fold
+from trainer.learning.fit import FoldData, predict_logits, train_fold
+from trainer.learning.training_state import Epoch, TrainingState
 from trainer.report.gallery import choose_exhibits, write_gallery
 from trainer.report.plots import write_history
+from trainer.scoring.evidence import Evidence, Likenesses, measure_likenesses, write_evidence
 from trainer.scoring.metrics import measure
 from trainer.scoring.predictions import Predictions
 from trainer.settings import TrainingSettings
@@ -93,6 +100,8 @@ def finish_fold(
     test = _predict(state.classifier, cached, fold.test, settings)
     validation = _predict(state.classifier, cached, fold.validation, settings)
     experiment.write_predictions(fold.number, test=test, validation=validation, data=data)
+    likenesses = _likenesses(state.classifier, cached, fold, settings)
+    write_evidence(folder, Evidence(likenesses=likenesses))
     write_gallery(
         folder / "heatmaps",
         choose_exhibits(test, data.categories, data.kind),
@@ -137,6 +146,26 @@ def _predict(
 ) -> Predictions:
     logits = predict_logits(classifier, cached.pictures, part, settings)
     return predictions_of(logits, part, cached.data)
+
+
+def _likenesses(
+    classifier: nn.Module, cached: CachedData, fold: Fold, settings: TrainingSettings
+) -> Likenesses | None:
+    try:
+        network = FeaturesToo(deepcopy(classifier))
+    except ModelError:
+        return None
+
+    def features(part: Indices) -> Embeddings:
+        both = predict_logits(network, cached.pictures, part, settings).numpy()
+        return halved_if_any(both[:, len(cached.data.categories) :])
+
+    few = np.random.default_rng(fold.number).permutation(fold.training)[:MOST_REFERENCES]
+    learned = features(np.sort(few))
+    learned = learned[learned.any(axis=1)]  # zeros are like nothing
+    return measure_likenesses(
+        learned, features(fold.test), [(features(fold.validation), learned)], seed=fold.number
+    )
 
 
 def predictions_of(logits: torch.Tensor, part: Indices, data: TrainingData) -> Predictions:

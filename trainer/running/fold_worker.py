@@ -21,7 +21,7 @@ from common.errors import EnrichmentError
 from trainer.claims import ClaimedError
 from trainer.data.store_dataset import read_again
 from trainer.experiment import Experiment, FoldResult
-from trainer.learning.fit import Epoch
+from trainer.learning.training_state import Epoch
 from trainer.running.fold import Assignment, run_fold
 from trainer.running.on_devices import FoldProcess, Work, threads_each
 from trainer.running.on_machines import (

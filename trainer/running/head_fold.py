@@ -21,7 +21,14 @@ from common.process.progress import progress
 from common.vision.heads import Head
 from trainer.data.embedded import EmbeddedData
 from trainer.data.prepare import Assigned, tested_together
-from trainer.data.split import Division, Fold, Indices, make_inner_divisions
+from trainer.data.split import (
+    INNER_PARTS,
+    Division,
+    Fold,
+    Indices,
+    make_divisions,
+    make_inner_divisions,
+)
 from trainer.data.tables import write_table
 from trainer.experiment import Experiment, FoldResult
 from trainer.learning.head import Points
@@ -29,12 +36,13 @@ from trainer.learning.strength import Learning, Search, find_strength, search_wi
 from trainer.report.gallery import write_head_gallery
 from trainer.report.plots import write_trials
 from trainer.running.fold import predictions_of, write_checkpoint
+from trainer.scoring.evidence import Evidence, Likenesses, measure_likenesses, write_evidence
 from trainer.scoring.label_errors import pictures_in_doubt
 from trainer.scoring.metrics import measure
 from trainer.scoring.predictions import Predictions
 from trainer.settings import TrainingSettings
 
-_INNER = 1  # in the seed of inner divisions, which are others than those of the fold
+_INNER, _HELD_BACK = 1, 2  # in the seed of divisions, which are others than those of the fold
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +67,7 @@ class FittedHead:
     search: Search
     validation: Predictions
     dropped: Indices
+    evidence: Evidence
 
 
 def run_heads(numbers: Sequence[int], assignment: HeadAssignment) -> Iterator[FoldResult]:
@@ -116,6 +125,27 @@ def fit_fold(assignment: HeadAssignment, fold: Fold, points: Points) -> FittedHe
         search=search,
         validation=predictions_of(search.logits[held_back], seen[held_back], data),
         dropped=seen[doubtful],
+        evidence=Evidence(
+            likenesses=_likenesses(assignment, fold, seen),
+            inner_logits=points.rows(fold.test).logits(search.weights).numpy(),
+        ),
+    )
+
+
+def _likenesses(assignment: HeadAssignment, fold: Fold, seen: Indices) -> Likenesses | None:
+    """Held back are pictures, not providers: a model abstains from what no provider showed it."""
+    embeddings = assignment.ready.embeddings[seen]
+    divisions = make_divisions(
+        assignment.ready.data.targets[seen],
+        assignment.assigned.groups[seen],
+        parts=INNER_PARTS,
+        seed=[assignment.settings.seed, fold.number, _HELD_BACK],
+    )
+    return measure_likenesses(
+        embeddings,
+        assignment.ready.embeddings[fold.test],
+        [(embeddings[each.test], embeddings[each.rest]) for each in divisions],
+        seed=fold.number,
     )
 
 
@@ -134,6 +164,7 @@ def finish_head_fold(assignment: HeadAssignment, fold: Fold, fitted: FittedHead)
     head = Head.rounded(fitted.state["weight"].numpy(), fitted.state["bias"].numpy())
     logits = torch.from_numpy(head.logits(ready.embeddings[fold.test]))
     test = predictions_of(logits, fold.test, data)
+    write_evidence(folder, fitted.evidence)
     if ready.encoder is not None:
         write_head_gallery(folder / "heatmaps", test, data, fold.test, ready.encoder, head)
     experiment.write_predictions(fold.number, test=test, validation=fitted.validation, data=data)

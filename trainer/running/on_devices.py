@@ -32,7 +32,7 @@ from common.process.command import configure_logging
 from common.process.progress import progress
 from trainer.claims import ClaimedError
 from trainer.experiment import FoldResult
-from trainer.learning.fit import Epoch
+from trainer.learning.training_state import Epoch
 from trainer.running.fold import Assignment, run_fold
 
 log = structlog.get_logger()

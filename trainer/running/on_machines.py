@@ -20,14 +20,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common import broker
 from common.errors import BrokerError, EnrichmentError
-from common.files import write_atomically
+from common.files import read_regular, write_atomically
 from common.messages import by_name, first_problem
 from common.process.progress import ProgressReport, progress
 from common.process.settings import BrokerSettings
 from trainer.data.tables import parsing
 from trainer.experiment import NAME, Experiment, FoldResult
-from trainer.learning.fit import Epoch
+from trainer.learning.training_state import Epoch
 from trainer.running.fold import Assignment
+from trainer.settings import MAX_JSON
 
 TRAIN_FOLD = "trainer.train_fold"
 QUEUE = "train"
@@ -100,7 +101,7 @@ def read_status(experiment: Experiment, number: int) -> FoldStatus | None:
     """
     with parsing(_path(experiment, number)) as path:
         try:
-            return FoldStatus.model_validate_json(path.read_bytes())
+            return FoldStatus.model_validate_json(read_regular(path, at_most=MAX_JSON))
         except FileNotFoundError:
             return None
 

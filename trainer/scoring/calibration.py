@@ -9,6 +9,7 @@ Calibration is about statements. If a picture has one category, its most probabl
 statement. If it may have several, every category is a statement of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,39 @@ def at_temperature(probabilities: Probabilities, temperature: float, kind: Kind)
     scaled = _logits(probabilities, kind) / temperature
     changed = softmax(scaled, axis=1) if kind == "single" else expit(scaled)
     return np.asarray(changed, dtype=np.float32)
+
+
+def fit_ensemble_temperature(
+    logits: Sequence[NDArray[np.float32]], targets: Targets, kind: Kind
+) -> float:
+    """The temperature at which the mean probabilities of ensembles give the lowest loss.
+
+    Args:
+        logits: those of each member of an ensemble, (m, members, classes), for parts of the
+            examples, one after the other; targets are (n, classes).
+    """
+
+    def loss(log_temperature: float) -> float:
+        said = ensemble_probabilities(logits, float(np.exp(log_temperature)), kind)
+        exact = np.clip(said.astype(np.float64), _SMALLEST, _LARGEST)
+        if kind == "single":
+            return float(-np.log(exact[targets]).mean())
+        return float(-np.log(np.where(targets, exact, 1 - exact)).mean())
+
+    found = minimize_scalar(loss, bounds=np.log(RANGE), method="bounded")
+    return float(np.exp(found.x))
+
+
+def ensemble_probabilities(
+    logits: Sequence[NDArray[np.float32]], temperature: float, kind: Kind
+) -> Probabilities:
+    """The mean over the members of their probabilities, (n, classes); logits as above."""
+    parts = []
+    for part in logits:
+        scaled = part.astype(np.float64) / temperature
+        each = softmax(scaled, axis=2) if kind == "single" else expit(scaled)
+        parts.append(each.mean(axis=1))
+    return np.asarray(np.concatenate(parts), dtype=np.float32)
 
 
 def calibration(probabilities: Probabilities, targets: Targets, kind: Kind) -> Calibration:

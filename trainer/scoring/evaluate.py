@@ -4,16 +4,15 @@ Files are classified in bounded memory: threads decode, batches are classified m
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 
@@ -32,8 +31,7 @@ from trainer.scoring.thresholds import Effect, effects
 
 READERS = 8  # threads
 AHEAD = 2  # batches decoded ahead of the one that is classified
-Compute = Callable[[torch.Tensor], Answers]
-"""uint8 pictures (n, 3, size, size) to the answers of a model."""
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,38 +51,32 @@ class Readable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Classified(Readable):
-    """A picture with its probabilities and written concepts, both (classes,)."""
+class Classified(Readable, Generic[Said]):
+    """A picture with what was said of it."""
 
-    probabilities: NDArray[np.float32]
-    written: NDArray[np.bool_]
-    is_unlike: bool
+    said: Said
 
 
 def classify(
-    paths: Sequence[Path], preprocessing: Preprocessing, compute: Compute, *, batch_size: int
-) -> Iterator[Classified | Unreadable]:
-    """Classify files, in their order. Unreadable files are yielded with the reason."""
+    paths: Sequence[Path],
+    preprocessing: Preprocessing,
+    compute: Callable[[torch.Tensor], Iterable[Said]],
+    *,
+    batch_size: int,
+) -> Iterator[Classified[Said] | Unreadable]:
+    """Classify files, in their order. Unreadable files are yielded with the reason.
+
+    Args:
+        compute: uint8 pictures (n, 3, size, size) to what is said of each.
+    """
     for batch in _batches(paths, preprocessing, batch_size):
-        readable = [each for each in batch if isinstance(each, Readable)]
-        answered = _classified(readable, compute)
+        pictures = [each.picture for each in batch if isinstance(each, Readable)]
+        said = iter(compute(torch.stack(pictures)) if pictures else ())
         for each in batch:
-            yield each if isinstance(each, Unreadable) else next(answered)
-
-
-def _classified(readable: list[Readable], compute: Compute) -> Iterator[Classified]:
-    if not readable:
-        return
-    answers = compute(torch.stack([each.picture for each in readable]))
-    rows = zip(readable, answers.probabilities, answers.written, answers.unlike, strict=True)
-    for each, probabilities, written, is_unlike in rows:
-        yield Classified(
-            path=each.path,
-            picture=each.picture,
-            probabilities=probabilities,
-            written=written,
-            is_unlike=bool(is_unlike),
-        )
+            if isinstance(each, Unreadable):
+                yield each
+            else:
+                yield Classified(path=each.path, picture=each.picture, said=next(said))
 
 
 def read_pictures(paths: Sequence[Path], preprocessing: Preprocessing) -> torch.Tensor:
@@ -127,15 +119,15 @@ def _read(path: Path, preprocessing: Preprocessing, decoders: Decoders) -> Reada
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """The readable part of some data, and what a model answered.
+class Asked(Generic[Said]):
+    """The readable part of some data, and what was said of each of its pictures.
 
     `targets` are (n, classes), in the order of the model's outputs.
     """
 
     data: TrainingData
     targets: Targets
-    answers: Answers
+    said: list[Said]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +164,11 @@ class Evaluation:
 
 
 def evaluate(
-    description: Description, data: TrainingData, compute: Compute, *, batch_size: int
+    description: Description,
+    data: TrainingData,
+    compute: Callable[[torch.Tensor], Answers],
+    *,
+    batch_size: int,
 ) -> Evaluation:
     """Score a model on all readable pictures of the data.
 
@@ -180,8 +176,8 @@ def evaluate(
         DatasetError: the model lacks a category of the data, or no picture can be read.
     """
     asked = ask(description, data, compute, batch_size=batch_size)
-    targets, written = asked.targets, asked.answers.written
-    probabilities = asked.answers.probabilities
+    targets, answers = asked.targets, Answers.of(asked.said)
+    probabilities, written = answers.probabilities, answers.written
     return Evaluation(
         source=data.source,
         left_out=asked.data.left_out,
@@ -194,8 +190,12 @@ def evaluate(
 
 
 def ask(
-    description: Description, data: TrainingData, compute: Compute, *, batch_size: int
-) -> Asked:
+    description: Description,
+    data: TrainingData,
+    compute: Callable[[torch.Tensor], Iterable[Said]],
+    *,
+    batch_size: int,
+) -> Asked[Said]:
     """Classify all pictures of the data.
 
     Raises:
@@ -203,30 +203,25 @@ def ask(
     """
     columns = _columns(description, data)
     paths = [example.path for example in data.examples]
-    rows: list[Classified] = []
+    said: list[Said] = []
     unreadable: dict[str, str] = {}
     with progress("Classifying", len(paths)) as report:
         found = classify(paths, description.preprocessing, compute, batch_size=batch_size)
         for example, each in zip(data.examples, found, strict=True):
             report.advance()
             if isinstance(each, Classified):
-                rows.append(replace(each, picture=torch.zeros(0)))
+                said.append(each.said)
             else:
                 unreadable[example.key] = each.reason
-    if not rows:
+    if not said:
         raise DatasetError(f"No picture of {data.source} can be read.")
     readable = data
     for reason in sorted(set(unreadable.values())):
         keys = [key for key, value in unreadable.items() if value == reason]
         readable = readable.without(f"picture unreadable ({reason})", keys)
-    targets = np.zeros((len(rows), len(description.labels)), dtype=np.bool_)
+    targets = np.zeros((len(said), len(description.labels)), dtype=np.bool_)
     targets[:, columns] = readable.targets
-    answers = Answers(
-        probabilities=np.stack([each.probabilities for each in rows]),
-        unlike=np.array([each.is_unlike for each in rows]),
-        written=np.stack([each.written for each in rows]),
-    )
-    return Asked(data=readable, targets=targets, answers=answers)
+    return Asked(data=readable, targets=targets, said=said)
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:

@@ -9,17 +9,15 @@ The asserted categories of a picture are what the classifier says it shows: the 
 where a picture has one category, all with probability 0.5 or more where it may have several.
 """
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from common.process.foreign_text import unguard_cell
 from common.vision.kinds import Kind
-from trainer.data.tables import as_csv, read_table, write_table
+from trainer.data.tables import cell_of, labels_in, read_table, write_table
 
 Targets = NDArray[np.bool_]
 Probabilities = NDArray[np.float32]
@@ -89,14 +87,3 @@ def read_predictions(path: Path) -> Predictions:
         targets=targets,
         probabilities=probabilities.reshape(targets.shape),
     )
-
-
-def cell_of(chosen: Iterable[bool], categories: tuple[str, ...]) -> str:
-    """The labels of the chosen categories as one cell of a table."""
-    labels = [category for category, is_so in zip(categories, chosen, strict=True) if is_so]
-    return as_csv([labels]).rstrip("\n") if labels else ""
-
-
-def labels_in(cell: str) -> list[str]:
-    """The categories in a cell that `cell_of` made."""
-    return [unguard_cell(label) for label in next(csv.reader([cell]), [])]

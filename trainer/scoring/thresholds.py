@@ -1,16 +1,8 @@
-"""Thresholds: a concept is written if its probability reaches its threshold.
+"""Thresholds: from which probability a concept is written, so that a promise is kept.
 
-The threshold of a concept is the lowest one whose precision is at least the promised one, with 95 %
-confidence. It is chosen on predictions for pictures that the classifier was not trained on.
-
-Why this is valid: sort the predictions by the probability of the concept. Given the m-th
-probability, the predictions above it are independently right with the precision of that threshold.
-So the Clopper-Pearson lower bound holds for one m that is fixed beforehand. (The m-th prediction
-and its ties are counted too, which only lowers the bound.) Several m are tested, so the error is
-divided: two starts get half of it each (Bonferroni). From a start the ranks go down in a fixed
-sequence until the first failure. Going on after a pass costs no error, going on after a failure
-is not allowed (fixed-sequence testing with multiple starts: Angelopoulos et al., Learn then Test,
-2021, https://arxiv.org/abs/2110.01052). This is exact if a higher threshold has a higher precision.
+The threshold of a concept is the lowest one whose precision is proved to be the promised one
+(`proof`), among the statements that the model's rule may write. It is chosen on predictions for
+pictures that the classifier was not trained on.
 
 The promise holds for each concept by itself, and for records like those of the training.
 """
@@ -22,13 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
-from scipy.stats import beta
 
 from common.vision.bundle import Description
-
-CONFIDENCE = 0.95
-STARTS = 2  # more starts find more in thousands of examples, and less in hundreds
-STRIDE = 1.1  # ratio of one rank to the next
+from common.vision.rule import Rule
+from trainer.scoring.proof import best_precision, proved_rank, times_as_many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,57 +81,71 @@ def _share(share: float) -> str:
 
 
 def choose_thresholds(
-    probabilities: NDArray[np.floating],
+    probabilities: NDArray[np.float32],
     targets: NDArray[np.bool_],
     concept_uris: tuple[str, ...],
     *,
+    rule: Rule,
     precision: float,
 ) -> dict[str, float | None]:
-    """The threshold of each concept, from probabilities and targets (n, concepts)."""
+    """The threshold of each concept, from probabilities and targets (n, concepts).
+
+    It is None for a concept whose precision is not proved.
+    """
+    statements = statements_of(probabilities, targets, rule)
     return {
-        uri: choose_threshold(probabilities[:, index], targets[:, index], precision=precision)
-        for index, uri in enumerate(concept_uris)
+        uri: each.threshold(precision) for uri, each in zip(concept_uris, statements, strict=True)
     }
 
 
-def choose_threshold(
-    probabilities: NDArray[np.floating], correct: NDArray[np.bool_], *, precision: float
-) -> float | None:
-    """The lowest threshold with the promised precision, at 95 % confidence; None if there is none.
+@dataclass(frozen=True, eq=False)
+class Statements:
+    """What the rule may write of a concept: descending probabilities (n,), and which are right.
 
-    Args:
-        probabilities: those of one concept, (n,).
-        correct: whether each example has that concept, (n,).
+    `examples` are the pictures that show the concept.
     """
-    order = np.argsort(-probabilities, kind="stable")
-    descending, right = probabilities[order], np.cumsum(correct[order], dtype=np.int64)
-    error = (1 - CONFIDENCE) / STARTS
-    smallest = math.ceil(math.log(error) / math.log(precision))  # fewer cannot prove it
-    lowest = max(
-        _walk(descending, right, start=smallest * 2**i, precision=precision, error=error)
-        for i in range(STARTS)
-    )
-    return float(descending[lowest - 1]) if lowest else None
+
+    probabilities: NDArray[np.float32]
+    correct: NDArray[np.bool_]
+    examples: int
+
+    def threshold(self, precision: float) -> float | None:
+        """The lowest threshold with the promised precision; None if none is proved."""
+        rank = proved_rank(self.probabilities, self.correct, precision=precision)
+        return float(self.probabilities[rank - 1]) if rank else None
+
+    def outlook(self, precision: float) -> "Outlook":
+        """What could be promised instead."""
+        times = times_as_many(self.probabilities, self.correct, precision=precision)
+        return Outlook(
+            best_precision=best_precision(self.probabilities, self.correct),
+            more_pictures=None if times is None else (times - 1) * self.examples,
+        )
 
 
-def _walk(
-    descending: NDArray[np.floating],
-    right: NDArray[np.int64],
-    *,
-    start: int,
-    precision: float,
-    error: float,
-) -> int:
-    """How many predictions one start allows to write; 0 if the first rank fails."""
-    passed, rank = 0, start
-    while rank <= len(descending):
-        above = int(np.searchsorted(-descending, -descending[rank - 1], side="right"))
-        if lower_bound(int(right[above - 1]), above, error) < precision:
-            break
-        passed, rank = above, math.ceil(rank * STRIDE)
-    return passed
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What could be promised of a concept that is switched off.
+
+    `best_precision` is proved now. With about `more_pictures` more that show the concept, labelled
+    and like those that there are, the wanted precision would be; None if that is not to be expected
+    of pictures alone.
+    """
+
+    best_precision: float
+    more_pictures: int | None
 
 
-def lower_bound(right: int, tries: int, error: float) -> float:
-    """Clopper-Pearson: the lowest success rate not ruled out at `error`, one-sided."""
-    return float(beta.ppf(error, right, tries - right + 1)) if right else 0.0
+def statements_of(
+    probabilities: NDArray[np.float32], targets: NDArray[np.bool_], rule: Rule
+) -> list[Statements]:
+    """The statements for each concept, from probabilities and targets (n, concepts)."""
+    candidates = rule.candidates(probabilities)
+    found = []
+    for column in range(probabilities.shape[1]):
+        chosen = candidates[:, column]
+        said, correct = probabilities[chosen, column], targets[chosen, column]
+        order = np.argsort(-said, kind="stable")
+        examples = int(targets[:, column].sum())
+        found.append(Statements(said[order], correct[order], examples))
+    return found

@@ -12,7 +12,6 @@ from common.store.refused_messages import Refusal, list_refused
 from common.store.session import open_store
 
 NARROWEST = 132  # columns, if the output is no terminal
-SHOWN = 40  # characters of a body
 
 
 def refused(
@@ -22,7 +21,8 @@ def refused(
 ) -> None:
     """List the messages that workers refused, the latest first: not of our form, or unknown tasks.
 
-    A message that came again and again is one row. At most 1,000 are kept, the beginning of each.
+    A message that came again and again is one row. At most 1,000 are kept. Bodies are not, since
+    they may hold passwords: only their size and, with --json, their sha256, who sent them and when.
     """
     refusals = list_refused(open_store())
     if as_json:
@@ -35,11 +35,13 @@ def _show(refusals: Sequence[Refusal]) -> None:
     console = SafeConsole(highlight=False)
     console.width = max(console.width, NARROWEST)
     table = Table(box=None, pad_edge=False)
-    for heading in ("last", "queue", "body"):
+    for heading in ("last", "queue", "task"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("times", justify="right", no_wrap=True)
+    for heading in ("bytes", "times"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("problem")
     for refusal in refusals:
-        last, body = f"{refusal.last_at:%Y-%m-%d %H:%M:%S%z}", refusal.body[:SHOWN]
-        table.add_row(last, refusal.queue, body, f"{refusal.times:,}", refusal.problem)
+        last, task = f"{refusal.last_at:%Y-%m-%d %H:%M:%S%z}", refusal.known_headers.get("task")
+        counts = (f"{refusal.size:,}", f"{refusal.times:,}")
+        table.add_row(last, refusal.queue, task, *counts, refusal.problem)
     console.print(table)

@@ -1,14 +1,16 @@
 """Records whose pictures are most alike: those whose embeddings point into the same direction."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from math import isnan
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from common.errors import UsageError
+from common.errors import StoreError, UsageError
 from common.europeana.record_ids import parse_record_id
+from common.store.embeddings import IS_DATED
 from common.store.encoders import (
     KeptEmbeddings,
     StoredEncoder,
@@ -22,6 +24,7 @@ from worker.embeddings.indexing import as_indexed
 MOST = 1_000  # records of an answer
 MOST_PICTURES = 50_000  # that are looked through for records that show them
 MOST_SEARCHED = 1_000  # pictures that the index looks around
+LONGEST_NAME = 300  # characters of a title or a provider; metadata may hold any number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,9 @@ class SimilarRecord:
         }
 
 
+_OF_ROW = {field.name for field in fields(SimilarRecord)} - {"similarity"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Alike:
     """A record, and those that are most like it, the most similar first.
@@ -69,21 +75,25 @@ class Alike:
     is_exact: bool
 
 
-_TOLD = """
-    seen.record_id, seen.source, seen.url, seen.seen_at, seen.sha256, record.title,
-    record.data_provider, record.media_url, record.preview_url
+_TOLD = f"""
+    seen.record_id, seen.source, seen.url, seen.seen_at, seen.sha256,
+    left(record.title, {LONGEST_NAME}) AS title,
+    left(record.data_provider, {LONGEST_NAME}) AS data_provider,
+    record.media_url, record.preview_url
 """
 _OF_RECORD = text(f"""
-    SELECT {_TOLD} FROM picture_seen AS seen LEFT JOIN record ON record.id = seen.record_id
+    SELECT {_TOLD}, CASE vector_dims(embedding.vector) WHEN :dimension
+        THEN l2_norm(embedding.vector) > 0 ELSE false END AS has_direction
+    FROM picture_seen AS seen LEFT JOIN record ON record.id = seen.record_id
     JOIN embedding ON embedding.encoder_id = :encoder_id AND embedding.sha256 = seen.sha256
-    WHERE seen.record_id = (SELECT coalesce(
+    WHERE {IS_DATED} AND seen.record_id = (SELECT coalesce(
         (SELECT record_id FROM record_alias WHERE old_id = :record_id), :record_id))
     ORDER BY seen.source LIMIT 1
 """)  # the file comes before the thumbnail
 _OF_PICTURES = text(f"""
     SELECT {_TOLD} FROM (
         SELECT *, row_number() OVER (PARTITION BY sha256 ORDER BY record_id) AS place
-        FROM picture_seen WHERE sha256 = ANY(CAST(:pictures AS bytea[]))
+        FROM picture_seen AS seen WHERE sha256 = ANY(CAST(:pictures AS bytea[])) AND {IS_DATED}
     ) AS seen LEFT JOIN record ON record.id = seen.record_id WHERE seen.place <= :each
 """)
 _ACTIVE = text("""
@@ -110,19 +120,12 @@ def find_alike(
     Raises:
         UsageError: there is no such encoder, the choice is not clear, or the encoder has not seen a
             picture of the record.
+        StoreError: what is kept of the record's picture cannot be compared.
     """
     asked = parse_record_id(record_id)
     with engine.connect() as connection:
         chosen = _choose(connection, encoder)
-        of_encoder = {"encoder_id": chosen.encoder.id, "record_id": asked}
-        own = connection.execute(_OF_RECORD, of_encoder).one_or_none()
-        if own is None:
-            others = [each.name for each in stored_encoders(connection) if each != chosen.encoder]
-            ask = f" Ask another one with --encoder: {', '.join(others)}." if others else ""
-            raise UsageError(
-                f"The encoder {chosen.encoder.name} has not seen a picture of {asked}.{ask} A job "
-                "of a model on it looks at the picture: worker enqueue FILE --model NAME."
-            )
+        own = _own(connection, chosen.encoder, asked)
         is_exact = exact or not chosen.has_index
         found = _nearest(connection, chosen, own, count=count, is_exact=is_exact)
         if len(found) < count and not is_exact:  # the index sees no further
@@ -135,6 +138,25 @@ def find_alike(
         compared=chosen.pictures,
         is_exact=is_exact,
     )
+
+
+def _own(connection: Connection, encoder: StoredEncoder, record_id: str) -> Row[Any]:
+    asked = {"encoder_id": encoder.id, "dimension": encoder.dimension, "record_id": record_id}
+    own = connection.execute(_OF_RECORD, asked).one_or_none()
+    if own is None:
+        others = [each.name for each in stored_encoders(connection) if each != encoder]
+        ask = f" Ask another one with --encoder: {', '.join(others)}." if others else ""
+        raise UsageError(
+            f"The encoder {encoder.name} has not seen a picture of {record_id}.{ask} A job "
+            "of a model on it looks at the picture: worker enqueue FILE --model NAME."
+        )
+    if not own.has_direction:
+        raise StoreError(
+            f"The embedding that {encoder.name} has of {record_id} cannot be compared: it is all "
+            "zeros, or not of the encoder's length. Another program wrote it. Delete the row of "
+            f"the picture {bytes(own.sha256).hex()} from the table {partition_of(encoder.id)}."
+        )
+    return own
 
 
 def _choose(connection: Connection, name: str | None) -> KeptEmbeddings:
@@ -175,20 +197,25 @@ def _distances(
     pictures: int,
     is_exact: bool,
 ) -> dict[bytes, float]:
-    """The cosine distances of the nearest pictures, by their sha256."""
+    """The cosine distances of the nearest pictures, by their sha256.
+
+    Left out is what only another program can have written: vectors of another length, for which
+    Postgres has no distance, and those of zeros, whose distance is no number.
+    """
     table = partition_of(encoder.id)
     vector = "vector" if is_exact else as_indexed("vector", encoder.dimension)
+    of_length = f"WHERE vector_dims(vector) = {encoder.dimension:d}" if is_exact else ""
     if not is_exact:
         searched = min(MOST_SEARCHED, max(100, 2 * pictures))
         connection.execute(text(f"SET LOCAL hnsw.ef_search = {searched:d}"))
     rows = connection.execute(
         text(
             f"SELECT sha256, {vector} <=> (SELECT {vector} FROM {table} WHERE sha256 = :own) "
-            f"AS distance FROM {table} ORDER BY distance LIMIT :pictures"
+            f"AS distance FROM {table} {of_length} ORDER BY distance LIMIT :pictures"
         ),
         {"own": own.sha256, "pictures": pictures},
     )
-    return {bytes(row.sha256): row.distance for row in rows}
+    return {bytes(row.sha256): row.distance for row in rows if not isnan(row.distance)}
 
 
 def _records(
@@ -214,5 +241,5 @@ def _once(similar: Sequence[SimilarRecord], but: str) -> Iterator[SimilarRecord]
 
 
 def _similar(row: Row[Any], similarity: float) -> SimilarRecord:
-    known = {name: value for name, value in row._mapping.items() if name != "sha256"}
+    known = {name: row._mapping[name] for name in _OF_ROW}
     return SimilarRecord(**known, similarity=round(similarity, 6))

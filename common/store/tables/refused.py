@@ -11,8 +11,7 @@ from common.store.tables.base import Base
 class RefusedMessage(Base):
     """A refused body, for one problem, however often it came; see common/store/refused_messages.
 
-    `sha256` and `size` are those of the whole body; `headers` and `body` are the beginnings, as
-    text that gives no terminal an order.
+    `sha256` and `size` are those of the body; `headers` is a JSON object of those that are kept.
     """
 
     __tablename__ = "refused_message"
@@ -25,7 +24,6 @@ class RefusedMessage(Base):
     problem: Mapped[str] = mapped_column(primary_key=True)
     queue: Mapped[str]
     headers: Mapped[str]
-    body: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)
     times: Mapped[int] = mapped_column(BigInteger)
     first_at: Mapped[datetime]

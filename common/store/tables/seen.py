@@ -112,19 +112,29 @@ def index_of(encoder_id: int) -> str:
 
 
 def add_partition(connection: Connection, encoder_id: int, dimension: int) -> None:
-    """Make the table of an encoder's embeddings."""
+    """Make the table of an encoder's embeddings.
+
+    It is attached when it is made, since CREATE TABLE ... PARTITION OF locks all readers out of the
+    embeddings of all encoders.
+    """
     name = partition_of(encoder_id)
     connection.execute(
         text(
-            f"CREATE TABLE {name} PARTITION OF embedding "
-            f"(CONSTRAINT ck_{name}_dimension CHECK (vector_dims(vector) = {dimension:d})) "
-            f"FOR VALUES IN ({encoder_id:d})"
+            f"CREATE TABLE {name} (LIKE embedding, "
+            f"CONSTRAINT ck_{name}_dimension CHECK (vector_dims(vector) = {dimension:d}))"
         )
     )
     for column in ("sha256", "vector"):
         connection.execute(text(f"ALTER TABLE {name} ALTER COLUMN {column} SET STORAGE PLAIN"))
+    connection.execute(
+        text(f"ALTER TABLE embedding ATTACH PARTITION {name} FOR VALUES IN ({encoder_id:d})")
+    )
 
 
 def drop_partition(connection: Connection, encoder_id: int) -> None:
-    """Delete an encoder's embeddings, at once however many there are."""
+    """Delete an encoder's embeddings, at once however many there are.
+
+    While it waits for a reader, all later readers wait for it, whichever encoder they ask for: see
+    `limit_lock_wait` in `session`.
+    """
     connection.execute(text(f"DROP TABLE {partition_of(encoder_id)}"))

@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from common.errors import EnrichmentError, ModelError, UsageError
+from common.process.field_paths import first_wrong
 from common.vision.bundle import (
     BundleFile,
     check_preprocessing,
@@ -28,9 +29,9 @@ from common.vision.bundle import (
     write_tensors,
 )
 from common.vision.encoders.networks import MOST_NUMBERS, build_network, dimension_of, load_whole
-from common.vision.network import StateDict
 from common.vision.preprocessing import Preprocessing
 from common.vision.served import Served, ServedNetwork
+from common.vision.weights import StateDict
 
 ENCODERS = "encoders"  # folder in MODEL_DIR
 ENCODER_JSON = "encoder.json"
@@ -103,17 +104,21 @@ def save_encoder(
     _check_sight(built, preprocessing, source)
     try:
         encoders.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".adding-", dir=encoders) as scratch:
+        scratch = Path(tempfile.mkdtemp(prefix=".adding-", dir=encoders))
+        try:
             description = EncoderDescription(
                 network=network,
-                weights=write_tensors(Path(scratch, _WEIGHTS), built.state_dict()),
+                weights=write_tensors(scratch / _WEIGHTS, built.state_dict()),
                 preprocessing=preprocessing,
                 dimension=dimension,
             )
-            Path(scratch, ENCODER_JSON).write_text(description.to_json())
-            _put(Path(scratch), encoders / description.identity)
+            (scratch / ENCODER_JSON).write_text(description.to_json())
+            _put(scratch, encoders / description.identity)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
-        raise EnrichmentError(f"{encoders} cannot be written to: {error.strerror}.") from error
+        place = error.filename2 or encoders
+        raise EnrichmentError(f"{place} cannot be written: {error.strerror}.") from error
     return description
 
 
@@ -130,13 +135,23 @@ def _check_sight(network: nn.Module, preprocessing: Preprocessing, source: str) 
 
 
 def _put(made: Path, folder: Path) -> None:
-    """Copy the encoder to its place. Files there that do not check were never added."""
+    """Move the encoder to its place. Files there that do not check were never added."""
+    if _is_whole(folder):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        made.rename(folder)
+    except OSError:
+        if not _is_whole(folder):  # else another process was faster
+            raise
+
+
+def _is_whole(folder: Path) -> bool:
     try:
         load_encoder(folder.parent, folder.name)
     except ModelError:
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(made, folder.with_name(made.name + "-done"))
-        folder.with_name(made.name + "-done").rename(folder)
+        return False
+    return True
 
 
 def read_encoder(encoders: Path, identity: str) -> EncoderDescription:
@@ -145,12 +160,15 @@ def read_encoder(encoders: Path, identity: str) -> EncoderDescription:
     Raises:
         ModelError: `encoder.json` is missing, was changed, or is damaged.
     """
-    text = read_checked(encoders / identity / ENCODER_JSON, identity, again=ADD_AGAIN)
+    path = encoders / identity / ENCODER_JSON
+    text = read_checked(path, identity, again=ADD_AGAIN)
     try:
         description = _DESCRIPTION.validate_json(text, strict=True)
+        check_preprocessing(description.preprocessing)
     except ValidationError as error:
-        raise ModelError(f"{encoders / identity / ENCODER_JSON} is damaged.") from error
-    check_preprocessing(description.preprocessing)
+        raise ModelError(f"{path} is damaged: {first_wrong(error)}.") from error
+    except ModelError as error:
+        raise ModelError(f"{path} is damaged: {error}") from error
     return description
 
 
@@ -158,7 +176,7 @@ def load_encoder(encoders: Path, identity: str) -> Encoder:
     """An encoder, on the CPU, after checking every byte of it.
 
     Raises:
-        ModelError: a file is missing or was changed, or the weights do not fit.
+        ModelError: a file is missing or was changed, or the weights do not fit or see nothing.
     """
     description = read_encoder(encoders, identity)
     size, folder = description.preprocessing.size, encoders / identity
@@ -173,6 +191,7 @@ def load_encoder(encoders: Path, identity: str) -> Encoder:
             f"{folder} holds an encoder of {description.dimension} numbers; the network gives "
             f"{found}."
         )
+    _check_sight(network, description.preprocessing, str(folder))
     return Encoder(
         description=description,
         served=Served(

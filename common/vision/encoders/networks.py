@@ -24,15 +24,14 @@ from torchvision.transforms import InterpolationMode
 from common.errors import ModelError, UsageError
 from common.vision.kinds import Interpolation, ResizeMode
 from common.vision.network import (
-    StateDict,
     architectures,
     build_classifier,
     downloaded,
     last_layer,
-    read_state_dict,
     weight_names,
 )
 from common.vision.preprocessing import Preprocessing
+from common.vision.weights import StateDict, fill, read_state_dict
 
 Library = Literal["timm", "torchvision"]
 MOST_NUMBERS = 4000  # of an embedding; more do not fit into a page of Postgres, nor into an index
@@ -158,14 +157,7 @@ def load_whole(network: nn.Module, weights: Path | StateDict, *, source: str) ->
             f"{source} holds weights of another network: {len(wrong)} of {len(wanted)} tensors "
             f"are missing or have another shape, such as {wrong[0]}."
         )
-    fitting = {name: given[name] for name in own if name in given}
-    whole = [n for n, t in fitting.items() if own[n].is_floating_point() != t.is_floating_point()]
-    if whole:
-        raise ModelError(f"{source} cannot be used: {whole[0]} holds whole numbers.")
-    bad = next((n for n, t in fitting.items() if t.is_floating_point() and not _finite(t)), None)
-    if bad is not None:
-        raise ModelError(f"{source} cannot be used: {bad} has numbers that are not finite.")
-    network.load_state_dict(fitting, strict=False)
+    fill(network, {name: given[name] for name in own if name in given}, source=source)
 
 
 def dimension_of(network: nn.Module, *, size: int) -> int:
@@ -270,10 +262,6 @@ def _torchvision_origin(network: str) -> Origin:
 
 def _interpolation(name: str) -> Interpolation:
     return "bilinear" if name == "bilinear" else "bicubic"
-
-
-def _finite(tensor: torch.Tensor) -> bool:
-    return bool(torch.isfinite(tensor).all())
 
 
 def _first_line(error: Exception) -> str:

@@ -14,6 +14,7 @@ import structlog
 import torch
 
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
+from common.files import open_regular
 from common.vision.model import Model
 from common.vision.network import pick_device
 from common.vision.runtimes.agreement import check_agreement
@@ -92,6 +93,8 @@ def _open_on_cpu(name: RuntimeName, served: Served, cache_dir: Path) -> Runtime:
         graph, tolerance = quantised(served, cache_dir), INT8_TOLERANCE
     else:
         graph, tolerance = exported(served, cache_dir), FLOAT32_TOLERANCE
+    for file in graph.parent.iterdir():  # for a pipe a runtime would wait without end
+        open_regular(file).close()
     if name.startswith("onnx"):
         from common.vision.runtimes.cpu_runtimes import OnnxRuntime  # an extra
 

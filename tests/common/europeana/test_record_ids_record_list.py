@@ -1,4 +1,5 @@
 import io
+import os
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,18 @@ def test_a_file_and_standard_input_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("/1/b\n"))
     with open_list("-") as lines:
         assert [line.record_id for line in read_list(lines)] == ["/1/b"]
+
+
+def test_a_pipe_is_read_if_the_shell_gave_it_and_else_refused_without_waiting(tmp_path):
+    reading, writing = os.pipe()
+    os.write(writing, b"/1/a\n")
+    os.close(writing)
+    with open_list(f"/dev/fd/{reading}") as lines:
+        assert [line.record_id for line in read_list(lines)] == ["/1/a"]
+    os.close(reading)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="pipe cannot be read: it is no regular file"):
+        open_list(str(tmp_path / "pipe")).__enter__()
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

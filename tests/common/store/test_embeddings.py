@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, insert, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from common.errors import StoreError
 from common.store.embeddings import (
     PlaceAsked,
     Seen,
@@ -189,3 +190,35 @@ def test_the_time_of_a_read_is_limited(engine: Engine) -> None:
     with engine.connect() as connection:
         read_pictures(connection, 1, asked, dimension=DIMENSION)
         assert connection.execute(text("SHOW lock_timeout")).scalar() != "0"
+
+
+TIMES = ("infinity", "-infinity", "20000-01-01", "0100-01-01 BC", "9999-12-31 23:59:59+00")
+
+
+@pytest.mark.parametrize("time", TIMES)
+def test_what_was_seen_at_no_time_that_can_be_is_looked_at_again(engine: Engine, time: str) -> None:
+    asked = [PlaceAsked(record_id="/1/a", source=PictureSource.MEDIA, url="http://x.org/a.jpg")]
+    picture = next(iter(vectors(1)))
+    with engine.begin() as connection:
+        keep_vectors(connection, 1, vectors(1))
+        save_seen(connection, [seen("/1/a", picture)])
+        connection.execute(text("UPDATE picture_seen SET seen_at = :time"), {"time": time})
+        assert read_pictures(connection, 1, asked, dimension=DIMENSION).places == []
+        save_seen(connection, [seen("/1/a", picture)])
+        assert read_pictures(connection, 1, asked, dimension=DIMENSION).seen_at == [NOW]
+
+
+def test_a_vector_of_another_length_is_not_read_and_named_where_it_is_in_the_way(
+    engine: Engine,
+) -> None:
+    asked = [PlaceAsked(record_id="/1/a", source=PictureSource.MEDIA, url="http://x.org/a.jpg")]
+    ((picture, vector),) = vectors(1).items()
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE embedding_1 DROP CONSTRAINT ck_embedding_1_dimension"))
+        row = {"sha256": picture}
+        connection.execute(text("INSERT INTO embedding VALUES (1, :sha256, '[1,2,3]')"), row)
+        save_seen(connection, [seen("/1/a", picture)])
+        assert read_pictures(connection, 1, asked, dimension=DIMENSION).places == []
+        for ask in (kept_vectors, keep_vectors):
+            with pytest.raises(StoreError, match=f"{picture.hex()} is not of the encoder's length"):
+                ask(connection, 1, {picture: vector})

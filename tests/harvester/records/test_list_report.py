@@ -1,6 +1,7 @@
 """The report on a list, from which a later run continues."""
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,12 @@ def test_a_row_that_a_crash_cut_short_is_removed(path):
     assert list(report.fates()) == FATES[:1]
     report.append(FATES[1:])
     assert list(report.fates()) == FATES
+
+
+def test_what_is_no_file_is_refused_without_waiting(path):
+    os.mkfifo(path)
+    with pytest.raises(UsageError, match="cannot be written: it is no regular file"):
+        ListReport(path)
 
 
 def test_another_file_is_refused_and_left_alone(path):

@@ -1,11 +1,14 @@
 """Rows of files that were made by hand: whole, broken and harmful ones."""
 
+import os
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
 from common.errors import UsageError
 from harvester.tables.fates import judge_rows
+from harvester.tables.rows import read_rows
 from tests.harvester.tables.judged import VOCABULARY, fates, found
 
 
@@ -66,3 +69,14 @@ def test_a_line_of_a_gigabyte_is_refused_in_bounded_memory(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"none\.csv cannot be read: No such file"):
         list(judge_rows(tmp_path / "none.csv", VOCABULARY))
+
+
+def test_a_pipe_is_read_if_the_shell_gave_it_and_else_refused_without_waiting(tmp_path):
+    reading, writing = os.pipe()
+    os.write(writing, b"ID,category\n/1/a,map\n")
+    os.close(writing)
+    assert [row.cells[0] for row in read_rows(Path(f"/dev/fd/{reading}"))] == ["ID", "/1/a"]
+    os.close(reading)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="pipe cannot be read: it is no regular file"):
+        next(read_rows(tmp_path / "pipe"))

@@ -29,7 +29,7 @@ QUICK = (
 MORTAL = """
 import os, signal
 from trainer.cli import main
-from trainer.learning.fit import TrainingState
+from trainer.learning.training_state import TrainingState
 
 save = TrainingState.save
 
@@ -79,7 +79,14 @@ def test_a_cross_validation_leaves_all_its_files(trainer: Trainer) -> None:
     for fold in ("split_0", "split_1"):
         files = {path.name for path in (run / fold).iterdir()}
         assert files == {
-            *("checkpoint.pth", "class_index.json", "conf.json", "heatmaps", "history.csv"),
+            *(
+                "checkpoint.pth",
+                "class_index.json",
+                "conf.json",
+                "evidence.safetensors",
+                "heatmaps",
+                "history.csv",
+            ),
             *("history.png", "metrics.json", "predictions.csv", "tensorboard"),
             "validation_predictions.csv",
         }

@@ -85,7 +85,11 @@ def test_a_damaged_cache_is_decoded_anew(data: TrainingData, tmp_path: Path) -> 
     pixels.write_bytes(pixels.read_bytes()[:-1])
     assert torch.equal(cached(data, SMALL, tmp_path / "cache").pictures, first)
     (notes,) = (tmp_path / "cache").glob("*.json")
-    notes.write_text("{")
+    for damage in ("{", "3", '{"map/000.png": 1}', "[" * 100_000):
+        notes.write_text(damage)
+        assert torch.equal(cached(data, SMALL, tmp_path / "cache").pictures, first)
+    notes.unlink()
+    os.mkfifo(notes)
     assert torch.equal(cached(data, SMALL, tmp_path / "cache").pictures, first)
 
 

@@ -11,14 +11,16 @@ import pytest
 import torch
 from PIL import Image
 from sqlalchemy import Engine, text
+from typer.testing import CliRunner
 
 from common.errors import DatasetError, ModelError
 from common.store.encoders import StoredEncoder
 from common.vision.encoders.encoder import ENCODERS, load_encoder
 from common.vision.heads import halved
-from tests.trainer.encoders import add_tiny
-from tests.trainer.pictures import VOCABULARY, draw, draw_folder
+from tests.trainer.encoders import BLIND_TO_BLACK, add_tiny
+from tests.trainer.pictures import VOCABULARY, draw, draw_folder, write_vocabulary
 from tests.trainer.running_commands import running, wait_until
+from trainer.cli import app
 from trainer.data import embedded as module
 from trainer.data.dataset import TrainingData, folder_data
 from trainer.data.embedded import embed, embedded, pinned
@@ -88,6 +90,23 @@ def test_unreadable_and_changed_pictures_are_left_out_with_their_reasons(
         "picture unreadable (no such file or directory)": ("toy/002.png",),
     }
     assert len(found.embeddings) == len(found.data.examples) == kept(engine) == 5
+
+
+def test_a_training_leaves_a_picture_out_that_the_encoder_gives_no_numbers_for(
+    engine: Engine, tmp_path: Path
+) -> None:
+    add_tiny(engine, tmp_path / "models", preprocessing=BLIND_TO_BLACK)
+    folder = draw_folder(tmp_path / "data", 12)
+    Image.new("RGB", (64, 64)).save(folder / "map" / "black.png")
+    where = ["--data-dir", str(folder), "--saving-dir", str(tmp_path / "experiments")]
+    where += ["--vocab-json", str(write_vocabulary(tmp_path / "vocabulary.json"))]
+    result = CliRunner().invoke(app, ["train", *where, "--encoder", "tiny", "--folds", "2"])
+    assert result.exit_code == 0, result.output
+    reason = f"picture unreadable ({module.NO_EMBEDDING})"
+    assert f"1 x left out, {reason}: map/black.png" in result.output
+    (experiment,) = (tmp_path / "experiments").glob("*/report.html")
+    assert reason in experiment.read_text()
+    assert kept(engine) == 24
 
 
 def test_data_without_a_readable_picture_is_refused(

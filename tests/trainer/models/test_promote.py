@@ -15,14 +15,18 @@ from sqlalchemy import Engine, Row, select
 from typer.testing import CliRunner, Result
 
 from common.store.tables import Checkpoint, Concept, Dataset, PromotedModel, TrainingRun
+from common.vision.answers import Answers
 from common.vision.model import Model as LoadedModel
 from common.vision.saved_model import load_bundle
-from tests.trainer.pictures import VOCABULARY
+from common.vision.tally import Tally
+from tests.trainer.pictures import VOCABULARY, draw_folder
 from tests.trainer.store_rows import add_dataset, add_label
 from trainer.cli import app
+from trainer.data.dataset import folder_data
 from trainer.experiment import Experiment
 from trainer.report.page import summarise
 from trainer.scoring.calibration import at_temperature
+from trainer.scoring.evaluate import ask
 
 Promote = Callable[..., Result]
 
@@ -64,10 +68,10 @@ def _training(folder: Path) -> list[str]:
 
 @pytest.fixture
 def promote(trained: Path) -> Promote:
-    """The command `trainer promote`."""
+    """The command `trainer promote`, of a model that may say nothing: 80 pictures prove little."""
 
     def run(*more: str, experiment: str = "run") -> Result:
-        arguments = ["promote", experiment, "--saving-dir", str(trained), *more]
+        arguments = ["promote", experiment, "--saving-dir", str(trained), "--anyway", *more]
         return CliRunner().invoke(app, arguments)
 
     return run
@@ -142,7 +146,7 @@ def test_the_self_test_has_unseen_pictures_and_the_calibration_others(
     assert promote("--fold", "1").exit_code == 0
     (row,) = _models(engine)
     model = load_bundle(tmp_path / "models" / row.path, row.sha256)
-    model.self_test(model.probabilities)
+    model.self_test(model.served.rows)
     unseen = Experiment(trained, "run").predictions(1).keys
     self_test = _found_among(unseen, model.self_test_pictures, tmp_path / "images", model)
     assert len(self_test) == len(unseen) == len(model.self_test_pictures)
@@ -166,10 +170,46 @@ def _found_among(
     }
 
 
+def test_an_ensemble_of_networks_is_measured_on_pictures_that_none_of_them_saw(
+    engine: Engine, promote: Promote, trained: Path, tmp_path: Path
+) -> None:
+    refused = promote("--ensemble")
+    assert refused.exit_code == 2
+    assert "Give labelled pictures that none of them saw" in refused.stderr
+    refused = promote("--ensemble", "--dataset", "plain")
+    assert refused.exit_code == 2
+    assert "run was trained on 80 of the 80 pictures of dataset plain" in refused.stderr
+    refused = promote("--fold", "0", "--dataset", "plain")
+    assert refused.exit_code == 2
+    assert "are for ensembles of networks" in refused.stderr
+    _assert_nothing_promoted(engine, tmp_path)
+
+
+def test_the_ensemble_says_what_its_members_say_together(
+    engine: Engine, promote: Promote, trained: Path, tmp_path: Path
+) -> None:
+    others = draw_folder(tmp_path / "others", 30, seed=500)
+    result = promote("--ensemble", "--data-dir", str(others), "--precision", "0.3")
+    assert result.exit_code == 0, result.output
+    (row,) = _models(engine)
+    model = load_bundle(tmp_path / "models" / row.path, row.sha256)
+    promise = model.description.promise
+    assert promise is not None
+    assert promise.said.pictures == 60
+    assert not promise.is_from_strangers
+    assert model.description.created_from["judged_on"] == f"folder {others}"
+    data = folder_data(others, VOCABULARY)
+    asked = ask(model.description, data, model.answers_by(model.served.rows), batch_size=16)
+    answers = Answers.of(asked.said)
+    found = Tally.of(answers.probabilities, written=answers.written, unlike=answers.unlike)
+    assert found == promise.said
+
+
 def test_the_ensemble_is_tested_and_calibrated_by_different_pictures(
     engine: Engine, promote: Promote, tmp_path: Path
 ) -> None:
-    assert promote("--ensemble", "--name", "all").exit_code == 0
+    others = draw_folder(tmp_path / "others", 10, seed=500)
+    assert promote("--ensemble", "--name", "all", "--data-dir", str(others)).exit_code == 0
     (row,) = _models(engine)
     model = load_bundle(tmp_path / "models" / "all-1", row.sha256)
     assert len(model.description.members) == 2
@@ -200,7 +240,8 @@ def test_a_model_of_several_labels_a_picture_is_promoted(engine: Engine, tmp_pat
     folder = tmp_path / "experiments"
     trained = CliRunner().invoke(app, [*_training(folder), "--mode", "multi"])
     assert trained.exit_code == 0, trained.output
-    result = CliRunner().invoke(app, ["promote", "run", "--saving-dir", str(folder)])
+    promoting = ["promote", "run", "--saving-dir", str(folder), "--precision", "0.5"]
+    result = CliRunner().invoke(app, promoting)
     assert result.exit_code == 0, result.output
     (row,) = _models(engine)
     model = load_bundle(tmp_path / "models" / row.path, row.sha256)
@@ -241,12 +282,25 @@ def test_a_concept_that_cannot_keep_the_promise_is_switched_off_and_said_so(
 ) -> None:
     result = promote("--precision", "0.999")  # cannot be proved by 80 examples
     assert result.exit_code == 0
-    assert "a precision of 0.999 is not proved: map, toy" in " ".join(result.output.split())
+    assert "a precision of 0.999 is not proved" in " ".join(result.output.split())
     with engine.connect() as connection:
         assert connection.scalar(select(PromotedModel.thresholds)) == {}
     (row,) = _models(engine)
     description = load_bundle(tmp_path / "models" / row.path, row.sha256).description
     assert set(description.thresholds.values()) == {None}
+
+
+def test_a_model_that_would_write_nothing_is_promoted_on_demand_only(
+    engine: Engine, trained: Path, tmp_path: Path
+) -> None:
+    wanted = ["promote", "run", "--saving-dir", str(trained), "--precision", "0.999"]
+    refused = CliRunner().invoke(app, wanted)
+    assert refused.exit_code == 1
+    assert "Every concept would be off" in refused.stderr
+    assert "--anyway" in refused.stderr
+    assert "precision that is proved" in refused.stdout
+    _assert_nothing_promoted(engine, tmp_path)
+    assert CliRunner().invoke(app, [*wanted, "--anyway"]).exit_code == 0
 
 
 class _Bomb:
@@ -274,7 +328,9 @@ def test_a_pickle_bomb_is_refused_even_with_a_matching_sha256(
     _assert_nothing_promoted(engine, tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["checkpoint", "unfinished", "predictions", "metrics"])
+@pytest.mark.parametrize(
+    "damage", ["checkpoint", "unfinished", "predictions", "evidence", "metrics"]
+)
 def test_a_damaged_or_unfinished_experiment_is_refused(
     engine: Engine, promote: Promote, trained: Path, tmp_path: Path, damage: str
 ) -> None:
@@ -285,9 +341,11 @@ def test_a_damaged_or_unfinished_experiment_is_refused(
         (split / "metrics.json").unlink()
     elif damage == "predictions":
         (split / "predictions.csv").write_text("example,category,predicted,map\n/1/x,toy,toy,z\n")
+    elif damage == "evidence":
+        (split / "evidence.safetensors").write_bytes(b"nothing")
     else:
         (split / "metrics.json").write_text("{")
-    refused = promote("--ensemble")
+    refused = promote("--fold", "1")
     assert refused.exit_code == 1
     assert "split_1" in refused.stderr
     _assert_nothing_promoted(engine, tmp_path)

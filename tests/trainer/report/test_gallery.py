@@ -1,12 +1,15 @@
 """The gallery: which pictures are shown, and under which names."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from common.vision.kinds import Kind
 from trainer.experiment import Experiment
-from trainer.report.gallery import choose_exhibits
+from trainer.report.gallery import choose_exhibits, heatmap_pair, thumbnail
 from trainer.scoring.predictions import Predictions
 
 
@@ -46,6 +49,11 @@ def test_a_label_cannot_leave_the_folder() -> None:
     (exhibit,) = choose_exhibits(predictions, ("../../etc", "/" + 300 * "x"), "single")
     assert "/" not in exhibit.file
     assert len(exhibit.file) < 255
+
+
+def test_nobody_waits_for_a_pipe_in_place_of_a_picture(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    assert thumbnail(tmp_path / "pipe.png") == heatmap_pair(tmp_path / "pipe.png") == ""
 
 
 @pytest.mark.parametrize("kind", ["single", "multi"])

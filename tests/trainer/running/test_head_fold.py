@@ -39,6 +39,7 @@ def test_a_fold_leaves_its_files_and_is_finished(tmp_path: Path, kind: Kind) -> 
     assert experiment.result(1) == result
     assert {path.name for path in experiment.split(1).iterdir()} == {
         *("checkpoint.pth", "class_index.json", "conf.json", "dropped.csv", "metrics.json"),
+        "evidence.safetensors",
         *("predictions.csv", "strengths.csv", "strengths.png", "validation_predictions.csv"),
     }
     trials = experiment.trials(1)

@@ -1,5 +1,6 @@
 """Folds by other machines: here by processes that share a disk, and one that is killed."""
 
+import os
 import signal
 import threading
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import redis
 
 from common.broker import count_waiting
-from common.errors import BrokerError, EnrichmentError
+from common.errors import BrokerError, EnrichmentError, ModelError
 from deploy.local import Services
 from tests.trainer.begun import begun
 from tests.trainer.running_commands import (
@@ -112,3 +113,11 @@ def _holds(worker: int, lock: Path) -> bool:
     """Whether a fold's process, of this worker, has opened a file."""
     opened = (fd for child in children(worker) for fd in Path(f"/proc/{child}/fd").iterdir())
     return any(fd.resolve() == lock for fd in opened)
+
+
+def test_nobody_waits_for_a_pipe_in_place_of_a_status(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path, "run")
+    experiment.split(0).mkdir(parents=True)
+    os.mkfifo(experiment.split(0) / "status.json")
+    with pytest.raises(ModelError, match="cannot be read: it is no regular file"):
+        read_status(experiment, 0)

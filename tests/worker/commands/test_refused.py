@@ -2,6 +2,7 @@
 
 import json
 import re
+from hashlib import sha256
 
 import pytest
 from sqlalchemy import Engine
@@ -23,8 +24,8 @@ def worker_refused(
 @pytest.fixture
 def _refused(engine: Engine) -> None:
     messages = RefusedMessages()
-    for body in (b"first", *[b"\x1b[2Jsecond" + b"." * 500] * 3):
-        messages.add(body, problem="[red]: bad", queue="enrich.bulk", headers='{"task": "t"}')
+    for body in (b"first", *[b"\x1b[2Jsecond" + b"." * 5000] * 3):
+        messages.add(body, problem="[red]: bad", queue="enrich.bulk", headers={"task": "no.such"})
     write_refused(engine, messages.take())
 
 
@@ -33,9 +34,9 @@ def test_refused_messages_are_listed_the_latest_first(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     heading, second, first = worker_refused(monkeypatch, capsys).splitlines()
-    assert heading.split() == ["last", "queue", "body", "times", "problem"]
-    assert re.search(r" enrich\.bulk +\\x1b\[2Jsecond\.{27} +3 +\[red\]: bad *$", second)
-    assert re.search(r" enrich\.bulk +first +1 +\[red\]: bad *$", first)
+    assert heading.split() == ["last", "queue", "task", "bytes", "times", "problem"]
+    assert re.search(r" enrich\.bulk +no\.such +5,010 +3 +\[red\]: bad *$", second)
+    assert re.search(r" enrich\.bulk +no\.such +5 +1 +\[red\]: bad *$", first)
 
 
 @pytest.mark.usefixtures("_refused")
@@ -43,10 +44,9 @@ def test_refused_messages_are_told_whole_as_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     second, first = json.loads(worker_refused(monkeypatch, capsys, "--json"))
-    assert first["body"] == "first"
-    assert (second["times"], second["size"]) == (3, 510)
-    assert second["body"] == r"\x1b[2Jsecond" + "." * 500
-    assert second["headers"] == '{"task": "t"}'
+    assert first["sha256"] == sha256(b"first").hexdigest()
+    assert (second["times"], second["size"]) == (3, 5010)
+    assert second["headers"] == {"task": "no.such"}
     assert first["first_at"] == first["last_at"] < second["last_at"]
 
 

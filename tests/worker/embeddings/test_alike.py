@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
-from common.errors import UsageError
+from common.errors import StoreError, UsageError
 from common.store.embeddings import save_seen
 from common.store.encoders import find_encoder
-from tests.worker.embeddings.conftest import seen, vector
+from tests.worker.embeddings.conftest import digest, seen, vector
 from worker.embeddings import alike
-from worker.embeddings.alike import Alike, find_alike
+from worker.embeddings.alike import LONGEST_NAME, Alike, find_alike
 from worker.embeddings.indexing import make_index
 
 
@@ -111,3 +111,46 @@ def test_a_picture_of_very_many_records_brings_few_of_them(arc: Engine) -> None:
         save_seen(connection, [replace(seen(1), record_id=f"/2/r{n:03}") for n in range(200)])
     found = find_alike(arc, "/1/r00", count=3).found
     assert [each.record_id for each in found] == ["/1/r01", "/2/r000", "/2/r001"]
+
+
+def set_vector(engine: Engine, number: int, vector: str) -> None:
+    """Another program writes into the table."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("ALTER TABLE embedding_1 DROP CONSTRAINT IF EXISTS ck_embedding_1_dimension")
+        )
+        connection.execute(
+            text("UPDATE embedding SET vector = CAST(:vector AS halfvec) WHERE sha256 = :sha256"),
+            {"vector": vector, "sha256": digest(number)},
+        )
+
+
+@pytest.mark.parametrize("written", ["[0,0,0,0,0,0,0,0]", "[1,2,3]"])
+def test_what_cannot_be_compared_is_left_out_or_named(arc: Engine, written: str) -> None:
+    set_vector(arc, 3, written)
+    found = find_alike(arc, "/1/r00", count=100)
+    assert len(found.found) == 48
+    assert "/1/r03" not in ids(found)
+    assert all(-1 <= each.similarity <= 1 for each in found.found)
+    with pytest.raises(StoreError, match=f"of /1/r03 cannot be compared.*{digest(3).hex()}"):
+        find_alike(arc, "/1/r03", count=1)
+
+
+@pytest.mark.parametrize("time", ["infinity", "20000-01-01", "0100-01-01 BC"])
+def test_what_was_seen_at_no_time_that_can_be_was_not_seen(arc: Engine, time: str) -> None:
+    with arc.begin() as connection:
+        connection.execute(
+            text("UPDATE picture_seen SET seen_at = :time WHERE record_id = '/1/r03'"),
+            {"time": time},
+        )
+    assert "/1/r03" not in ids(find_alike(arc, "/1/r00", count=10))
+    with pytest.raises(UsageError, match="has not seen a picture of /1/r03"):
+        find_alike(arc, "/1/r03", count=1)
+
+
+def test_long_names_are_cut(arc: Engine) -> None:
+    with arc.begin() as connection:
+        connection.execute(text("UPDATE record SET title = repeat('t', 3000000)"))
+        connection.execute(text("UPDATE record SET data_provider = repeat('p', 3000000)"))
+    (found,) = find_alike(arc, "/1/r00", count=1).found
+    assert (found.title, found.data_provider) == ("t" * LONGEST_NAME, "p" * LONGEST_NAME)

@@ -25,7 +25,7 @@ def record(number: int, *, title: str | None = None) -> SimilarRecord:
         url="http://museum.example/a.jpg",
         seen_at=SEEN,
         title=title,
-        data_provider="Museum <b>of</b> Things",
+        data_provider="Museum \x1b[2J\u202e <b>of</b> Things",
         media_url=None,
         preview_url=None,
     )
@@ -72,6 +72,12 @@ def test_each_card_has_its_similarity_and_link_in_order(tmp_path: Path) -> None:
 def test_it_says_whether_all_were_compared(tmp_path: Path) -> None:
     assert "every one of them was compared" in written(tmp_path / "a.html")
     assert "found by an index, which may miss some" in written(tmp_path / "b.html", is_exact=False)
+
+
+def test_control_characters_of_names_are_written_out(tmp_path: Path) -> None:
+    text = written(tmp_path / "page.html")
+    assert r"Museum \x1b[2J\u202e" in text
+    assert not {"\x1b", "\u202e"} & {*text}
 
 
 def test_it_needs_no_other_file_and_no_network(tmp_path: Path) -> None:

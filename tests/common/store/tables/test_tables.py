@@ -50,7 +50,6 @@ GOOD = {
         "problem": "x",
         "queue": "enrich.bulk",
         "headers": "",
-        "body": "",
         "size": 0,
         "times": 1,
         "first_at": "2026-01-01T00:00:00Z",

@@ -1,15 +1,18 @@
 """An encoder on disk: whole and always the same, or refused."""
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
-from common.errors import ModelError
-from common.vision.bundle import sha256_of
+from common.errors import EnrichmentError, ModelError
+from common.vision.bundle import sha256_of, write_tensors
 from common.vision.encoders.encoder import (
     ENCODER_JSON,
     Encoder,
@@ -114,26 +117,48 @@ def test_one_changed_byte_or_missing_file_is_refused(
     load_encoder(tmp_path, identity)
 
 
+@pytest.mark.parametrize("occupy", [Path.write_text, lambda path, _: path.symlink_to("nowhere")])
+def test_an_occupied_place_is_named_and_nothing_is_left_behind(
+    tmp_path: Path, occupy: Callable[[Path, str], object]
+) -> None:
+    place = tmp_path / save(tmp_path).identity
+    shutil.rmtree(place)
+    occupy(place, "text")
+    with pytest.raises(EnrichmentError, match=f"{place.name} cannot be written: Not a directory"):
+        save(tmp_path)
+    assert [*tmp_path.iterdir()] == [place]
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "told"),
     [
-        {"dimension": 0},
-        {"dimension": 5_000},
-        {"dimension": "256"},
-        {"precision": "int4"},
-        {"network": 3},
-        {"unknown": 1},
-        {"preprocessing": {"size": 10**9}},
+        ({"dimension": 0}, "dimension: "),
+        ({"dimension": 5_000}, "dimension: "),
+        ({"dimension": "256"}, "dimension: "),
+        ({"precision": "int4"}, "precision: "),
+        ({"network": 3}, "network: "),
+        ({"unknown": 1}, "unknown: "),
+        ({"weights": {"file": "", "sha256": "0" * 64}}, r"weights\.file: "),
+        ({"preprocessing": {"size": 0}}, "The pictures have sides of 0 pixels"),
+        ({"preprocessing": {"size": 100_000}}, "The pictures have sides of 100000 pixels"),
+        ({"preprocessing": {"size": 64, "std": [0.2, 0, 0.2]}}, "The deviation"),
+        ({"preprocessing": {"size": 64, "std": [5e-324] * 3}}, "The deviation"),
+        ({"preprocessing": {"size": 64, "std": [0.2, -1, 0.2]}}, "The deviation"),
+        ({"preprocessing": {"size": 64, "mean": [0.2, float("nan"), 0.2]}}, "The mean"),
+        ({"preprocessing": {"size": 64, "mean": [1e308] * 3}}, "The mean"),
+        ({"preprocessing": {"size": 64, "kept": 0.0}}, "Of a picture's side 0 is seen"),
     ],
     ids=str,
 )
-def test_a_hostile_description_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+def test_a_hostile_description_is_refused(
+    tmp_path: Path, change: dict[str, object], told: str
+) -> None:
     described = json.loads(save(tmp_path).to_json())
     hostile = json.dumps(described | change)
     folder = tmp_path / sha256_of(hostile.encode())
     folder.mkdir()
     (folder / ENCODER_JSON).write_text(hostile)
-    with pytest.raises(ModelError, match=r"encoder\.json is damaged|sides of"):
+    with pytest.raises(ModelError, match=rf"encoder\.json is damaged: {told}"):
         read_encoder(tmp_path, folder.name)
 
 
@@ -155,3 +180,26 @@ def test_a_description_of_another_encoder_is_refused(
     (tmp_path / other.identity / ENCODER_JSON).write_text(other.to_json())
     with pytest.raises(ModelError, match=message):
         load_encoder(tmp_path, other.identity)
+
+
+def test_weights_outside_the_folder_are_refused_without_a_word_of_models(tmp_path: Path) -> None:
+    described = save(tmp_path)
+    elsewhere = replace(described.weights, file="../weights.safetensors")
+    other = replace(described, weights=elsewhere)
+    (tmp_path / described.identity).rename(tmp_path / other.identity)
+    (tmp_path / other.identity / ENCODER_JSON).write_text(other.to_json())
+    with pytest.raises(ModelError, match="lies outside its folder") as caught:
+        load_encoder(tmp_path, other.identity)
+    assert "model.json" not in str(caught.value)
+
+
+def test_an_encoder_that_sees_nothing_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
+    described = save(tmp_path)
+    folder = tmp_path / described.identity
+    tensors = safetensors.torch.load_file(folder / described.weights.file)
+    tensors["conv_stem.weight"] = torch.zeros_like(tensors["conv_stem.weight"])
+    blind = replace(described, weights=write_tensors(folder / described.weights.file, tensors))
+    (folder / ENCODER_JSON).write_text(blind.to_json())
+    folder.rename(tmp_path / blind.identity)
+    with pytest.raises(ModelError, match="cannot be used: the network gives no numbers"):
+        load_encoder(tmp_path, blind.identity)

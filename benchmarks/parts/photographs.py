@@ -1,0 +1,158 @@
+"""Photographs of ../shared with their embeddings, and heads that are trained on a part of them."""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine
+
+from common.process.console import SafeConsole
+from common.store.encoders import StoredEncoder
+from common.store.session import open_store
+from common.vision.heads import Embeddings
+from common.vision.model import Model
+from common.vision.saved_model import bundle_sha256, load_bundle
+from deploy.local import local_services
+from trainer.data.dataset import Example, TrainingData, folder_data
+from trainer.data.embedded import EmbeddedData, embed, group_embedded
+from trainer.data.prepare import assign
+from trainer.data.split import Indices
+from trainer.experiment import Experiment
+from trainer.models.encoders import add_encoder, of_library
+from trainer.models.promote import promote, propose
+from trainer.models.proposal import Terms
+from trainer.running.head_fold import HeadAssignment, run_heads
+from trainer.settings import TrainingSettings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHARED = REPOSITORY.parent / "shared"
+WEIGHTS = SHARED / "weights" / "mobilenet_v2_features.safetensors"
+ELEMENTS = SHARED / "data" / "elements" / "train_val.zip"
+MUSEUM = SHARED / "data" / "museum"
+NETWORK = "torchvision:mobilenet_v2.IMAGENET1K_V1"
+CONCEPT = "http://data.europeana.eu/concept/{}"
+
+
+def missing() -> Path | None:
+    """What of ../shared is not there."""
+    return next((path for path in (WEIGHTS, ELEMENTS, MUSEUM) if not path.exists()), None)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Photographs:
+    """Labelled photographs with their embeddings, and their groups of near-duplicates (n,)."""
+
+    ready: EmbeddedData
+    groups: Indices
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """Those of all photographs, (n, dimension)."""
+        return self.ready.embeddings
+
+    def some(self, rows: Indices) -> "Photographs":
+        """Some of the photographs."""
+        data = self.ready.data
+        chosen = replace(data, examples=tuple(data.examples[row] for row in rows))
+        _, groups = np.unique(self.groups[rows], return_inverse=True)
+        ready = replace(self.ready, data=chosen, embeddings=self.embeddings[rows])
+        return Photographs(ready=ready, groups=groups.astype(np.int64))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Studio:
+    """A store with an encoder, and the photographs that it embedded."""
+
+    engine: Engine
+    folder: Path
+    encoder: StoredEncoder
+    elements: Photographs
+    museum: Photographs
+
+    def train_heads(self, learned: Photographs, name: str, **settings: Any) -> Experiment:
+        """Cross-validate heads on photographs, as `trainer train` does."""
+        chosen = TrainingSettings(
+            encoder=self.encoder.name, encoder_sha256=self.encoder.sha256, **settings
+        )
+        experiment = Experiment(self.folder / "experiments", name)
+        data = learned.ready.data
+        assigned = assign(data, learned.groups, chosen, SafeConsole(stderr=True))
+        experiment.begin(chosen, data)
+        experiment.write_splits(data, assigned.folds)
+        assignment = HeadAssignment(
+            ready=learned.ready, assigned=assigned, settings=chosen, experiment=experiment
+        )
+        list(run_heads(range(chosen.folds), assignment))
+        return experiment
+
+    def promoted(self, experiment: Experiment, terms: Terms) -> Model:
+        """The ensemble of its heads, as workers load it."""
+        proposal = propose(
+            experiment,
+            terms,
+            fold=None,
+            ensemble=True,
+            judged_on=None,
+            model_dir=self.folder,
+        )
+        made = promote(proposal, name=experiment.name, model_dir=self.folder, engine=self.engine)
+        return load_bundle(made.folder, bundle_sha256(made.folder))
+
+
+@contextmanager
+def studio() -> Iterator[Studio]:
+    """Elements and museum, embedded; all is there until the block ends."""
+    with TemporaryDirectory() as temporary, local_services() as services:
+        os.environ["DATABASE_URL"] = services.database_url
+        command.upgrade(Config(REPOSITORY / "alembic.ini"), "head")
+        folder, engine = Path(temporary), open_store()
+        stored, _ = add_encoder(engine, folder, "mobilenet", of_library(NETWORK, WEIGHTS, None))
+        found = []
+        for data in (_elements(folder / "elements"), _museum()):
+            ready = embed(data, stored, engine, folder)
+            groups = group_embedded(ready, folder / "cache", SafeConsole(stderr=True))
+            found.append(Photographs(ready=ready, groups=groups))
+        yield Studio(
+            engine=engine, folder=folder, encoder=stored, elements=found[0], museum=found[1]
+        )
+        engine.dispose()
+
+
+def _elements(folder: Path) -> TrainingData:
+    with zipfile.ZipFile(ELEMENTS) as archive:
+        archive.extractall(folder)
+    names = sorted(path.name for path in folder.iterdir())
+    return folder_data(folder, {name: CONCEPT.format(i) for i, name in enumerate(names)})
+
+
+def _museum() -> TrainingData:
+    lines = (MUSEUM / "catalog.jsonl").read_text(encoding="utf-8").splitlines()
+    items = [json.loads(line) for line in lines]
+    categories = tuple(sorted({item["category"] for item in items}))
+    return TrainingData(
+        source="museum",
+        kind="single",
+        categories=categories,
+        concept_uris=tuple(CONCEPT.format(i) for i in range(len(categories))),
+        picture_source="media",
+        examples=tuple(
+            Example(
+                key=item["id"],
+                path=MUSEUM / item["image"],
+                labels=(categories.index(item["category"]),),
+                sha256=hashlib.sha256((MUSEUM / item["image"]).read_bytes()).hexdigest(),
+                provider=str(item["dataProvider"]),
+            )
+            for item in items
+        ),
+    )

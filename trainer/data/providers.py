@@ -1,0 +1,46 @@
+"""Data providers: whether folds leave them out, if nobody says.
+
+A model is used on museums that it has not learned from, and does worse there. Folds that leave
+providers out show how much. So that is the default where the data allows it.
+"""
+
+from collections import Counter
+from collections.abc import Container
+
+from trainer.data.dataset import TrainingData
+from trainer.settings import TrainingSettings
+
+ENOUGH = 3  # providers; with two, each fold would learn from a single one
+
+
+def with_grouping(
+    settings: TrainingSettings, data: TrainingData, *, given: Container[str]
+) -> tuple[TrainingSettings, str]:
+    """The settings with the grouping for this data, and what to say of it, if anything.
+
+    Args:
+        given: the names of settings that were chosen; these stay.
+    """
+    providers = data.providers
+    if "group_by" in given or len(providers) < ENOUGH:
+        return settings, ""
+    folds = settings.folds if "folds" in given else min(settings.folds, len(providers))
+    if problem := _problem(data, folds):
+        return settings, (
+            f"Folds do not leave data providers out, since {problem}. So nothing is known of "
+            "providers that the model has not learned from."
+        )
+    return settings.changed(group_by="provider", folds=folds), (
+        f"Folds leave data providers out: each tests records of providers, of {len(providers):,} "
+        "in all, that it has not learned from. --group-by picture undoes it."
+    )
+
+
+def _problem(data: TrainingData, folds: int) -> str:
+    """Why folds cannot leave providers out; empty if they can."""
+    if len(data.providers) < folds:
+        return f"{len(data.providers)} are too few for {folds} folds"
+    pairs = {(label, e.provider) for e in data.examples if e.provider for label in e.labels}
+    having = Counter(label for label, _ in pairs)
+    short = [name for label, name in enumerate(data.categories) if having[label] < 2]
+    return f"fewer than two have {', '.join(short)}" if short else ""

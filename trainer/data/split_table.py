@@ -1,0 +1,77 @@
+"""The table `splits.csv`: the part of each example in each fold, and where its picture is from."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from common.errors import ModelError
+from trainer.data.dataset import Example, TrainingData
+from trainer.data.split import Fold
+from trainer.data.tables import cell_of, parsing, read_columns, read_table, write_table
+
+_KNOWN = ("example", "category", "picture", "provider")
+_LEARNED = ("train", "validation")
+
+
+def write_splits(path: Path, data: TrainingData, folds: Sequence[Fold]) -> None:
+    """Write the part of each example in each fold.
+
+    Raises:
+        EnrichmentError: the disk is full or refuses.
+    """
+    parts = [fold.part_of(len(data.examples)) for fold in folds]
+    rows = (
+        [
+            example.key,
+            cell_of(target, data.categories),
+            example.path.resolve(),
+            example.provider,
+            *of_folds,
+        ]
+        for example, target, *of_folds in zip(data.examples, data.targets, *parts, strict=True)
+    )
+    write_table(path, [[*_KNOWN, *(_column(fold.number) for fold in folds)], *rows])
+
+
+def read_fold(path: Path, number: int, examples: Sequence[Example]) -> Fold:
+    """The fold assignment that was written when the experiment was begun.
+
+    Raises:
+        ModelError: the table is missing, damaged, or about other examples than these.
+    """
+    rows = read_columns(path, "example", _column(number))
+    if [key for key, _ in rows] != [example.key for example in examples]:
+        raise ModelError(f"{path} is about other pictures than can be read here.")
+    return Fold.of_parts(number, [part for _, part in rows])
+
+
+def read_paths(path: Path) -> dict[str, Path]:
+    """The path that the picture of each example had.
+
+    Raises:
+        ModelError: the table is missing or damaged.
+    """
+    return {key: Path(picture) for key, picture in read_columns(path, "example", "picture")}
+
+
+def read_providers(path: Path, folds: Sequence[int]) -> dict[str, int]:
+    """The data providers that any of these folds learned from, with their pictures.
+
+    Empty where the examples have none, or the table is of an older version.
+
+    Raises:
+        ModelError: the table is missing or damaged.
+    """
+    with parsing(path):
+        header, *_ = read_table(path)
+    if "provider" not in header:
+        return {}
+    rows = read_columns(path, "provider", *map(_column, folds))
+    learned = Counter(
+        provider for provider, *parts in rows if provider and set(parts) & set(_LEARNED)
+    )
+    return dict(sorted(learned.items()))
+
+
+def _column(fold: int) -> str:
+    return f"split_{fold}"

@@ -1,0 +1,207 @@
+"""What a promise is measured on: the answers of a model to pictures that it has not seen.
+
+- A single fold: the test predictions of all folds, each by the fold that did not see the picture.
+- An ensemble of heads: each picture is judged by the inner heads of the fold that tests it. They
+  are an ensemble of the same kind, on less data, and none of them has seen the picture.
+- An ensemble of networks: every picture of the training was seen by most of its members. Inner
+  networks for each fold would cost as many trainings again as there are folds, for each of them.
+  So its promise is measured on other labelled pictures, which none of the members saw.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from common.errors import ModelError, UsageError
+from common.vision.bundle import Description
+from common.vision.heads import Embeddings
+from common.vision.likeness import Likeness, halved_if_any
+from common.vision.network import FeaturesToo
+from common.vision.runtimes import TorchRuntime
+from common.vision.served import Served, ServedNetwork
+from trainer.data.dataset import TrainingData
+from trainer.experiment import Experiment
+from trainer.scoring.calibration import (
+    at_temperature,
+    ensemble_probabilities,
+    fit_ensemble_temperature,
+)
+from trainer.scoring.evaluate import ask
+from trainer.scoring.evidence import Likenesses, draw_references, read_evidence
+from trainer.scoring.predictions import Predictions, Probabilities, Targets
+
+PASSING = 0.95  # of pictures that were held back are like those that were learned from
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judged:
+    """Answers to n pictures, at the model's temperature.
+
+    `probabilities` and `targets` are (n, classes), `unlike` (n,). A model that never abstains has
+    no `likeness`.
+    """
+
+    probabilities: Probabilities
+    targets: Targets
+    unlike: NDArray[np.bool_]
+    temperature: float
+    likeness: Likeness | None
+
+
+def judged_by_folds(
+    experiment: Experiment, fold: int, *, temperature: float, abstains: bool
+) -> Judged:
+    """What the folds say of their test parts, for a model of one of them.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    tests = _tests(experiment)
+    found = _likenesses(experiment) if abstains else []
+    return Judged(
+        probabilities=at_temperature(tests.probabilities, temperature, experiment.dataset().kind),
+        targets=tests.targets,
+        unlike=_unlike(found, len(tests.keys)),
+        temperature=temperature,
+        likeness=Likeness.of(found[fold].references, limit(found)) if found else None,
+    )
+
+
+def judged_by_inner_heads(experiment: Experiment, *, abstains: bool) -> Judged:
+    """What the inner heads of each fold say of its test part, for an ensemble of heads.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    tests, kind = _tests(experiment), experiment.dataset().kind
+    logits = [_inner_logits(experiment, number) for number in _folds(experiment)]
+    temperature = fit_ensemble_temperature(logits, tests.targets, kind)
+    found = _likenesses(experiment) if abstains else []
+    return Judged(
+        probabilities=ensemble_probabilities(logits, temperature, kind),
+        targets=tests.targets,
+        unlike=_unlike(found, len(tests.keys)),
+        temperature=temperature,
+        likeness=Likeness.of(_joined_references(found), limit(found)) if found else None,
+    )
+
+
+def judged_by_new_pictures(
+    experiment: Experiment,
+    members: Sequence[nn.Module],
+    blank: Description,
+    data: TrainingData,
+    *,
+    abstains: bool,
+) -> Judged:
+    """What the members of an ensemble of networks say of pictures that none of them saw.
+
+    Args:
+        blank: the description of the model, whose temperature and thresholds do not matter.
+
+    Raises:
+        UsageError: the experiment was trained on some of these pictures.
+        ModelError: a file is missing or damaged.
+        DatasetError: the model lacks a category of the data, or no picture can be read.
+    """
+    _check_unseen(experiment, data)
+    found = _likenesses(experiment) if abstains else []
+    first = FeaturesToo(members[0]) if found else members[0]
+    served = Served(
+        title=blank.architecture,
+        sha256="",
+        size=blank.preprocessing.size,
+        network=_Members([first, *members[1:]], blank.preprocessing),
+    )
+    runtime = TorchRuntime(served)
+    asked = ask(blank, data, runtime.rows, batch_size=runtime.batch_size)
+    rows, classes = np.stack(asked.said), len(blank.labels)
+    width = classes + (rows.shape[1] - classes * len(members))  # of the first member
+    logits = np.concatenate([rows[:, :classes], rows[:, width:]], axis=1)
+    by_member = [logits.reshape(len(rows), len(members), classes)]
+    temperature = fit_ensemble_temperature(by_member, asked.targets, blank.kind)
+    likeness = Likeness.of(found[0].references, limit(found)) if found else None
+    features = halved_if_any(rows[:, classes:width])
+    return Judged(
+        probabilities=ensemble_probabilities(by_member, temperature, blank.kind),
+        targets=asked.targets,
+        unlike=likeness.is_unlike(features) if likeness else np.zeros(len(rows), dtype=np.bool_),
+        temperature=temperature,
+        likeness=likeness,
+    )
+
+
+class _Members(ServedNetwork):
+    """What each member gives, one after the other: (n, numbers of all)."""
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        pictures = self.normalised(batch)
+        return torch.cat([member(pictures).float() for member in self.members], dim=1)
+
+
+def _folds(experiment: Experiment) -> range:
+    return range(experiment.settings().folds)
+
+
+def _tests(experiment: Experiment) -> Predictions:
+    return Predictions.joined([experiment.predictions(number) for number in _folds(experiment)])
+
+
+def _inner_logits(experiment: Experiment, number: int) -> NDArray[np.float32]:
+    """Those of a fold, (tested, heads, classes)."""
+    found = read_evidence(experiment.split(number)).inner_logits
+    wanted = experiment.predictions(number).probabilities.shape
+    if found is None or found.ndim != 3 or (found.shape[0], found.shape[2]) != wanted:
+        raise ModelError(f"The evidence in {experiment.split(number)} is damaged: train it again.")
+    return found
+
+
+def _likenesses(experiment: Experiment) -> list[Likenesses]:
+    """Those of each fold; none at all if a fold has none.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    found = [read_evidence(experiment.split(number)).likenesses for number in _folds(experiment)]
+    there = [each for each in found if each is not None]
+    return there if len(there) == len(found) else []
+
+
+def limit(found: Sequence[Likenesses]) -> float:
+    """The likeness that PASSING of the pictures reach that were held back."""
+    held_back = np.concatenate([each.held_back for each in found])
+    return float(np.quantile(held_back, 1 - PASSING, method="lower"))
+
+
+def _unlike(found: Sequence[Likenesses], tested: int) -> NDArray[np.bool_]:
+    if not found:
+        return np.zeros(tested, dtype=np.bool_)
+    unlike: NDArray[np.bool_] = np.concatenate([each.tested for each in found]) < limit(found)
+    if len(unlike) != tested:
+        raise ModelError("Evidence and predictions of the experiment do not match: train it again.")
+    return unlike
+
+
+def _joined_references(found: Sequence[Likenesses]) -> Embeddings:
+    """Of all folds, which share most of their pictures."""
+    different = np.unique(np.concatenate([each.references for each in found]), axis=0)
+    return draw_references(different, seed=0)
+
+
+def _check_unseen(experiment: Experiment, data: TrainingData) -> None:
+    learned = experiment.pictures()
+    paths = set(learned.values())
+    seen = [
+        each.key
+        for each in data.examples
+        if each.path.resolve() in paths or (each.url and each.key in learned)  # a record's ID
+    ]
+    if seen:
+        raise UsageError(
+            f"{experiment.name} was trained on {len(seen):,} of the {len(data.examples):,} "
+            f"pictures of {data.source}, such as {seen[0]}. Give pictures that it has not seen."
+        )

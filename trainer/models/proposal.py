@@ -1,0 +1,101 @@
+"""A proposal: a model with the thresholds that its answers to unseen pictures prove.
+
+It is shown before it is promoted, so that nobody puts a model in service that says nothing.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from common.errors import UsageError
+from common.vision.answers import is_written
+from common.vision.bundle import Description, Promise
+from common.vision.likeness import Likeness
+from common.vision.rule import FLOOR
+from common.vision.tally import Tally
+from common.vision.weights import StateDict
+from trainer.models.example_pictures import ExamplePictures
+from trainer.models.judged import Judged
+from trainer.scoring.proof import CONFIDENCE
+from trainer.scoring.thresholds import Effect, Outlook, choose_thresholds, effects, statements_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What is asked of a model: the precision of each concept, the floor, and whether it abstains.
+
+    Raises:
+        UsageError: a number is out of range.
+    """
+
+    precision: float = 0.9
+    floor: float = FLOOR
+    abstains: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.precision < 1:
+            raise UsageError("--precision must be more than 0, and less than 1.")
+        if not 0 <= self.floor < 1:
+            raise UsageError("--floor must be 0 or more, and less than 1.")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Proposal:
+    """A model as it would be promoted.
+
+    `effects` are those of its thresholds on the pictures that it was judged by, by label;
+    `outlooks` say what could be promised of the concepts that are off.
+    """
+
+    description: Description
+    members: list[StateDict]
+    likeness: Likeness | None
+    pictures: ExamplePictures
+    effects: dict[str, Effect]
+    outlooks: dict[str, Outlook]
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether every concept is off."""
+        return not any(each is not None for each in self.description.thresholds.values())
+
+
+def propose_judged(
+    blank: Description,
+    members: list[StateDict],
+    judged: Judged,
+    terms: Terms,
+    pictures: ExamplePictures,
+    *,
+    providers: dict[str, int],
+    from_strangers: bool,
+) -> Proposal:
+    """The model with the thresholds that its answers to unseen pictures prove."""
+    uris, like = blank.concept_uris, ~judged.unlike
+    probabilities, targets = judged.probabilities[like], judged.targets[like]
+    thresholds = choose_thresholds(
+        probabilities, targets, uris, rule=blank.rule, precision=terms.precision
+    )
+    decided = replace(blank, temperature=judged.temperature, thresholds=thresholds)
+    written = is_written(decided, judged.probabilities) & like[:, np.newaxis]
+    promise = Promise(
+        precision=terms.precision,
+        confidence=CONFIDENCE,
+        providers=providers,
+        is_from_strangers=from_strangers,
+        said=Tally.of(judged.probabilities, written=written, unlike=judged.unlike),
+    )
+    statements = statements_of(probabilities, targets, blank.rule)
+    by_label = zip(blank.labels, uris, statements, strict=True)
+    return Proposal(
+        description=replace(decided, promise=promise),
+        members=members,
+        likeness=judged.likeness,
+        pictures=pictures,
+        effects=effects(decided, written, judged.targets),
+        outlooks={
+            label: each.outlook(terms.precision)
+            for label, uri, each in by_label
+            if thresholds[uri] is None
+        },
+    )

@@ -1,0 +1,130 @@
+"""Evidence: what a promotion needs of a fold besides its predictions.
+
+It says how like the pictures that the fold learned from others are: pictures of the same providers
+that it held back, on which the limit is set, and those that it tests. For an ensemble of heads it
+has the answers of the fold's inner heads to the test part. They are an ensemble like the promoted
+one, on less data, and none of them has seen a tested picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+
+from common.errors import ModelError
+from common.files import read_regular, write_atomically
+from common.vision.heads import Embeddings
+from common.vision.likeness import NEIGHBOURS, Likeness, likeness, most_references
+from common.vision.weights import parsed
+from trainer.data.tables import parsing
+
+FILE = "evidence.safetensors"
+_MOST_BYTES = 4 << 30  # of a file; answers to a million pictures with a hundred categories
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Likenesses:
+    """`references` are features (m, dimension) of pictures that a fold learned from.
+
+    `held_back` (h,) and `tested` (t,) are the likeness of other pictures to such.
+    """
+
+    references: Embeddings
+    held_back: NDArray[np.float64]
+    tested: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """`inner_logits` are those of inner heads for the test part, (t, heads, classes).
+
+    There are no likenesses if a network's last layer takes no row of numbers, or if there are too
+    few pictures.
+    """
+
+    likenesses: Likenesses | None = None
+    inner_logits: NDArray[np.float32] | None = None
+
+
+def measure_likenesses(
+    learned: Embeddings,
+    tested: Embeddings,
+    held_back: Sequence[tuple[Embeddings, Embeddings]],
+    *,
+    seed: int,
+) -> Likenesses | None:
+    """The likenesses to pictures that were learned from; None if there are too few of these.
+
+    Args:
+        held_back: features of pictures of the same providers, and those that they are compared
+            with, of which none shows the same.
+    """
+    pairs = [(part, rest) for part, rest in held_back if len(part) and len(rest) >= NEIGHBOURS]
+    if len(learned) < NEIGHBOURS or not pairs:
+        return None
+    references = draw_references(learned, seed=seed)
+    found = [likeness(part, draw_references(rest, seed=seed)) for part, rest in pairs]
+    return Likenesses(
+        references=references,
+        held_back=np.concatenate(found),
+        tested=likeness(tested, references),
+    )
+
+
+def draw_references(features: Embeddings, *, seed: int) -> Embeddings:
+    """As many of these features, drawn at random, as a model may keep."""
+    most = most_references(features.shape[1])
+    if len(features) <= most:
+        return features
+    drawn = np.random.default_rng(seed).choice(len(features), most, replace=False)
+    chosen: Embeddings = features[np.sort(drawn)]
+    return chosen
+
+
+def write_evidence(folder: Path, evidence: Evidence) -> None:
+    """Write the evidence of a fold into its folder.
+
+    Raises:
+        EnrichmentError: the disk is full or refuses.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    if evidence.likenesses is not None:
+        tensors |= {
+            name: torch.from_numpy(each) for name, each in vars(evidence.likenesses).items()
+        }
+    if evidence.inner_logits is not None:
+        tensors["inner_logits"] = torch.from_numpy(evidence.inner_logits)
+    write_atomically(folder / FILE, safetensors.torch.save(tensors))
+
+
+def read_evidence(folder: Path) -> Evidence:
+    """The evidence of a finished fold.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    if not (folder / FILE).exists():
+        raise ModelError(
+            f"There is no {folder / FILE}: the fold is not finished, or of an older version. Train "
+            "it again; a single fold of an older version can be promoted with --no-abstention."
+        )
+    with parsing(folder / FILE) as path:
+        tensors = parsed(read_regular(path, at_most=_MOST_BYTES), source=str(path))
+        found = {name: tensor.numpy() for name, tensor in tensors.items()}
+        logits = found.pop("inner_logits", None)
+        return Evidence(likenesses=_checked(found) if found else None, inner_logits=logits)
+
+
+def _checked(found: dict[str, NDArray[Any]]) -> Likenesses:
+    """Raises ValueError if there are no references, or something else."""
+    if found.keys() != {"references", "held_back", "tested"}:
+        raise ValueError("it does not hold what a promotion needs")
+    Likeness.of(found["references"], least=0.0)
+    if found["held_back"].ndim != 1 or not len(found["held_back"]) or found["tested"].ndim != 1:
+        raise ValueError("its likenesses are no list of numbers")
+    return Likenesses(**found)

@@ -1,0 +1,138 @@
+"""Proof: how far down a list of statements, most confident first, a precision is proved.
+
+A precision is proved for a rank if so many of the statements up to it are right that it would be
+unlikely with a lower precision (the exact binomial test of Clopper and Pearson). Given the last of
+these probabilities, the statements above it are independent draws from all that a threshold there
+would write; the last one and its ties are counted too, which only makes the proof harder.
+
+Of many ranks the last one that is proved is wanted, and all tests together may err in 5 % of cases.
+The ranks are tested from first to last by the fallback procedure (Wiens, 2003, Pharmaceutical
+Statistics 2, 211-215; one of the graphs of Learn then Test, https://arxiv.org/abs/2110.01052). A
+few ranks, the starts, have a share of the error of their own. A rank that passes hands on all error
+that it was tested at. A rank that fails keeps it, and what follows begins anew at the next start.
+So an early mistake costs some error, but does not end the walk. This is valid whether or not a
+higher threshold has a higher precision.
+
+`benchmarks.thresholds` compares it with a single sequence from two starts, a grid with a union
+bound, several sequences with shared error, and a bound for the whole curve.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta, binom
+
+CONFIDENCE = 0.95
+ERROR = 1 - CONFIDENCE
+STRIDE = 1.05  # ratio of one rank to the next
+MOST_TIMES = 64  # as many pictures as there are, that anybody would label
+FIRST_TWO = 0.475  # of the error, each; the other starts share the rest
+
+
+def proved_rank(
+    probabilities: NDArray[np.floating], correct: NDArray[np.bool_], *, precision: float
+) -> int:
+    """Up to which rank the precision is proved, 0 if nowhere.
+
+    Args:
+        probabilities: of the statements, descending (n,).
+        correct: whether each is right (n,).
+    """
+    shares = starts(len(correct), precision)
+    if not shares:
+        return 0
+    ranks = _with_ties(probabilities, shares)
+    right = np.cumsum(correct, dtype=np.int64)[np.array(list(ranks)) - 1]
+    chances = binom.sf(right - 1, list(ranks), precision)
+    passed, handed_on = 0, 0.0
+    for (rank, share), chance in zip(ranks.items(), chances, strict=True):
+        error = ERROR * (handed_on + share)
+        if error > 0 and chance <= error:
+            passed, handed_on = rank, handed_on + share
+        else:
+            handed_on = 0.0
+    return passed
+
+
+def starts(count: int, precision: float) -> dict[int, float]:
+    """The ranks that have a share of the error of their own, for so many statements.
+
+    Each has twice the rank of the one before. The first one is the fewest statements that can prove
+    the precision, if all are right.
+    """
+    first = fewest(precision, ERROR * FIRST_TWO)
+    ranks = list(_doubled(first, count))
+    if len(ranks) > 2:
+        rest = (1 - 2 * FIRST_TWO) / (len(ranks) - 2)
+        return dict(zip(ranks, [FIRST_TWO, FIRST_TWO] + [rest] * (len(ranks) - 2), strict=True))
+    first = fewest(precision, ERROR / 2)
+    if 2 * first <= count:
+        return {first: 0.5, 2 * first: 0.5}
+    first = fewest(precision, ERROR)
+    return {first: 1.0} if first <= count else {}
+
+
+def fewest(precision: float, error: float) -> int:
+    """The fewest statements that prove a precision if all of them are right."""
+    return math.ceil(math.log(error) / math.log(precision))
+
+
+def _doubled(first: int, count: int) -> Iterator[int]:
+    while first <= count:
+        yield first
+        first *= 2
+
+
+def _with_ties(probabilities: NDArray[np.floating], shares: dict[int, float]) -> dict[int, float]:
+    """All ranks that are tested, ascending, with their own shares of the error.
+
+    A rank includes the statements that are as probable as its last one.
+    """
+    count, rank = len(probabilities), next(iter(shares))
+    ranks = set(shares) | {count}
+    while rank < count:
+        ranks.add(rank)
+        rank = math.ceil(rank * STRIDE)
+    tested: dict[int, float] = {}
+    for each in sorted(ranks):
+        last = np.searchsorted(-probabilities, -probabilities[each - 1], side="right")
+        tested[int(last)] = tested.get(int(last), 0.0) + shares.get(each, 0.0)
+    return tested
+
+
+def lower_bound(right: int, tries: int, error: float = ERROR) -> float:
+    """Clopper-Pearson: the lowest success rate that is not ruled out at `error`, one-sided."""
+    return float(beta.ppf(error, right, tries - right + 1)) if right else 0.0
+
+
+def upper_bound(right: int, tries: int, error: float = ERROR) -> float:
+    """Clopper-Pearson: the highest success rate that is not ruled out at `error`, one-sided."""
+    return float(beta.ppf(1 - error, right + 1, tries - right)) if right < tries else 1.0
+
+
+def best_precision(probabilities: NDArray[np.floating], correct: NDArray[np.bool_]) -> float:
+    """The highest precision, in hundredths, that is proved for any rank; 0 if none is."""
+    found = 0
+    step = 64
+    while step:
+        tried = found + step
+        if tried < 100 and proved_rank(probabilities, correct, precision=tried / 100):
+            found = tried
+        step //= 2
+    return found / 100
+
+
+def times_as_many(
+    probabilities: NDArray[np.floating], correct: NDArray[np.bool_], *, precision: float
+) -> int | None:
+    """With how many times as many statements of the same kind the precision would be proved.
+
+    None if MOST_TIMES as many do not do: then no threshold seems to have that precision.
+    """
+    for times in range(2, MOST_TIMES + 1):
+        more = np.repeat(probabilities, times), np.repeat(correct, times)
+        if proved_rank(*more, precision=precision):
+            return times
+    return None
