@@ -8,11 +8,11 @@ from sqlalchemy import Engine, select, text
 
 from common.store.encoders import register_encoder
 from common.store.tables import RegisteredEncoder
-from common.vision.bundle import BundleFile, Description
+from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, EncoderDescription, save_encoder
 from common.vision.encoders.networks import build_network
 from common.vision.heads import Embeddings
-from common.vision.likeness import NEIGHBOURS
+from common.vision.likeness import NEIGHBOURS, Likeness
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import save_bundle
 
@@ -46,12 +46,9 @@ def promote(
     name: str,
     thresholds: dict[str, float | None],
     examples: torch.Tensor | None = None,
-    references: Embeddings | None = None,
+    likeness: Likeness | None = None,
 ) -> int:
-    """A model with a drawn head for these concepts, which are in the store; its number.
-
-    With `references` it calls pictures unlike whose embeddings point elsewhere than they.
-    """
+    """A model with a drawn head for these concepts, which are in the store; its number."""
     concepts = tuple(thresholds)
     description = Description(
         architecture=encoder.network,
@@ -64,8 +61,6 @@ def promote(
         picture_source="media",
         created_from={},
         encoder=encoder.identity,
-        likeness=None if references is None else BundleFile(file="replaced", sha256="0" * 64),
-        least_likeness=None if references is None else LEAST_LIKENESS,
     )
     torch.manual_seed(sum(name.encode()))
     head = {
@@ -79,7 +74,7 @@ def promote(
         [head],
         encoders=models / ENCODERS,
         self_test=examples,
-        references=references,
+        likeness=likeness,
     )
     return insert_model(engine, name, sha256, encoder.identity, concepts)
 
@@ -103,6 +98,11 @@ def insert_model(
     return number
 
 
-def pointing_elsewhere(dimension: int) -> Embeddings:
-    """Ten embeddings, as no network makes them, that all are alike."""
-    return np.tile(np.eye(1, dimension, dtype=np.float16), (NEIGHBOURS, 1))
+def to_nothing(dimension: int) -> Likeness:
+    """Likeness to pictures as there are none: to no network's embeddings."""
+    return to_all_near(np.eye(1, dimension, dtype=np.float16))
+
+
+def to_all_near(embedding: Embeddings) -> Likeness:
+    """Likeness to pictures with this one embedding (1, dimension)."""
+    return Likeness.of(np.repeat(embedding, NEIGHBOURS, axis=0), LEAST_LIKENESS)

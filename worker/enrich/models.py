@@ -110,7 +110,7 @@ class LoadedNetwork:
 
 
 def _sharing(model: Model, loaded: LoadedModel) -> Model:
-    """The model without answering of its own: what a likeness compares with takes 24 MiB."""
+    """The model without answering of its own: what a likeness compares with may take 24 MiB."""
     return replace(model, answering=loaded.answering)
 
 

@@ -66,7 +66,7 @@ class PromotedModel(Base):
     `picture_source` says what the training's pictures were; unknown for models before 0004.
     `encoder_id` is the encoder of a model that consists of heads. `promise` is that of the bundle:
     what is promised, for whom, and what the model said when that was measured; models of bundles
-    before 0009 have none.
+    before 0010 have none.
     """
 
     __tablename__ = "model"

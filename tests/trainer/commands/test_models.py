@@ -5,16 +5,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from common.store.session import open_store
 from common.vision.bundle import Promise
+from common.vision.likeness import NEIGHBOURS, Likeness
+from common.vision.network import build_classifier
+from common.vision.rule import Rule
 from common.vision.tally import BINS, Tally
-from tests.trainer.bundles import describe, promoted
+from tests.trainer.bundles import describe, pictures, promoted
 from tests.trainer.pictures import VOCABULARY
 from trainer.cli import app
+from trainer.models.example_pictures import ExamplePictures
+from trainer.models.registry import put_in_service
 from trainer.models.store import stored_models
 
 
@@ -88,7 +95,9 @@ def test_a_model_is_shown_with_its_promise_and_what_it_has_said_since(
     )
     promoted(engine, tmp_path, name="new", seed=4, description=replace(describe(), promise=promise))
     before = models("show", "new").stdout
-    assert "promised for the records of: Louvre (1,200)" in before
+    assert "at least 90% show it, at 95% confidence" in before
+    assert "Promised for the providers that the model learned from: Louvre (1,200)." in before
+    assert "Abstains: never" in before
     assert "It has said nothing in jobs yet." in before
     now = Tally.of_counts((200, 20, 180, *(0,) * (BINS - 1), 20))
     settle_a_job(engine, {str(stored_models(engine, "new")[0].id): {"Prado": now.counts}})
@@ -100,6 +109,33 @@ def test_a_model_is_shown_with_its_promise_and_what_it_has_said_since(
     assert told["drift"]["providers"][0]["has_drifted"]
     assert told["description"]["promise"]["providers"] == {"Louvre": 1200}
     assert "before promises said for whom" in models("show", "small").stdout
+
+
+def test_a_model_says_by_which_rule_it_writes_and_when_it_abstains(
+    engine: Engine, tmp_path: Path
+) -> None:
+    references = np.tile(np.eye(1, 512, dtype=np.float16), (NEIGHBOURS, 1))
+    torch.manual_seed(0)
+    put_in_service(
+        engine,
+        tmp_path,
+        replace(describe(), architecture="resnet18", rule=Rule.of("single", 0.5)),
+        [build_classifier("resnet18", classes=3).state_dict()],
+        pictures=ExamplePictures(self_test=pictures(), calibration=pictures(1)),
+        likeness=Likeness.of(references, 0.25),
+        name="careful",
+        active=False,
+    )
+    shown = models("show", "careful").stdout
+    assert "Rule: at most the most probable concept is written" in shown
+    assert (
+        "Abstains: from pictures that are unlike all that it learned from (likeness < 0.250)."
+        in shown
+    )
+    assert (
+        "Rule: each concept that reaches its threshold is written."
+        in models("show", "small").stdout
+    )
 
 
 def settle_a_job(engine: Engine, said: dict[str, dict[str, tuple[int, ...]]]) -> None:

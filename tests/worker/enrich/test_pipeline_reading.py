@@ -23,12 +23,11 @@ from common.process.settings import ApiSettings, ImageSettings
 from common.store.embeddings import keep_vectors
 from common.store.tables import PictureChoice
 from common.vision.encoders.encoder import ENCODERS, EncoderDescription
-from common.vision.heads import Embeddings
-from common.vision.likeness import NEIGHBOURS
+from common.vision.likeness import Likeness
 from tests.common.fetch.servers import Request, response, serving
 from tests.worker.conftest import CONCEPTS
 from tests.worker.ledger_rows import claim
-from tests.worker.on_encoder import add_encoder, pointing_elsewhere, promote
+from tests.worker.on_encoder import add_encoder, promote, to_all_near, to_nothing
 from worker import jobs
 from worker.enrich.looking import Looker, MeteredFetcher
 from worker.enrich.models import ModelPool
@@ -62,8 +61,8 @@ class Museum:
     asked: list[str] = field(default_factory=list)
     content: dict[str, bytes] = field(default_factory=dict)
 
-    def promote(self, name: str, references: Embeddings) -> int:
-        """Another model on the encoder, which compares with these."""
+    def promote(self, name: str, likeness: Likeness) -> int:
+        """Another model on the encoder, which abstains."""
         thresholds: dict[str, float | None] = {MAP: 0.0, PAINTING: 0.5}
         return promote(
             self.engine,
@@ -71,7 +70,7 @@ class Museum:
             self.encoder,
             name=name,
             thresholds=thresholds,
-            references=references,
+            likeness=likeness,
         )
 
     def job(self, *ids: str, model: int | None = None, **changes: Any) -> ChunkOutcome:
@@ -269,8 +268,7 @@ def test_what_others_kept_of_a_picture_meanwhile_counts(museum: Museum) -> None:
 
 
 def test_a_picture_that_is_unlike_all_that_was_learned_gets_no_concept(museum: Museum) -> None:
-    elsewhere = pointing_elsewhere(museum.encoder.dimension)
-    number = museum.promote("stranger", elsewhere)
+    number = museum.promote("stranger", to_nothing(museum.encoder.dimension))
     for outcome in (museum.job(model=number), museum.job(model=number)):  # looked at, and read
         assert outcome.predictions == {number: []}
         assert all(said.is_unlike for said in outcome.said[number].values())
@@ -281,7 +279,7 @@ def test_a_picture_that_is_unlike_all_that_was_learned_gets_no_concept(museum: M
 def test_a_record_that_is_unlike_to_one_model_of_a_job_may_be_known_to_another(
     museum: Museum,
 ) -> None:
-    number = museum.promote("stranger", pointing_elsewhere(museum.encoder.dimension))
+    number = museum.promote("stranger", to_nothing(museum.encoder.dimension))
     museum.job(model_ids=(museum.numbers[0], number))
     (counted,) = museum.rows("SELECT enriched, unlike, said FROM job_chunk")
     assert (counted.enriched, counted.unlike) == (4, 0)
@@ -294,7 +292,7 @@ def test_what_others_kept_counts_for_likeness_too(museum: Museum) -> None:
     seen = museum.job()
     assert seen.newly_seen
     own = next(iter(seen.newly_seen.vectors.values()))
-    number = museum.promote("friend", np.tile(own, (NEIGHBOURS, 1)))
+    number = museum.promote("friend", to_all_near(own[np.newaxis]))
     museum.execute("TRUNCATE embedding, picture_seen")
     accepted = jobs.enqueue(museum.engine, IDS, jobs.JobOptions(picture="media", model="friend"))
     lease = claim(museum.engine, accepted.job_id, 1)
@@ -302,7 +300,7 @@ def test_what_others_kept_counts_for_likeness_too(museum: Museum) -> None:
         outcome = museum.pipeline.run(lease, models, on_record=lambda: None)
         assert outcome.newly_seen
         assert not any(said.is_unlike for said in outcome.said[number].values())
-        (elsewhere, *_) = pointing_elsewhere(museum.encoder.dimension)
+        elsewhere, *_ = to_nothing(museum.encoder.dimension).references
         with museum.engine.begin() as connection:
             pictures = dict.fromkeys(outcome.newly_seen.vectors, elsewhere)
             keep_vectors(connection, outcome.newly_seen.encoder_id, pictures)

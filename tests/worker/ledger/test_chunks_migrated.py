@@ -13,7 +13,7 @@ from worker import jobs
 from worker.ledger.tallies import RecordSaid
 
 ALEMBIC = Config(Path(__file__).resolve().parents[3] / "alembic.ini")
-SETTLED_BEFORE_0009 = text("""
+SETTLED_BEFORE_0010 = text("""
     UPDATE job_chunk
     SET state = 'done', lease_until = '-infinity', settled_at = now(), record_ids = record_ids,
         enriched = 0, below_threshold = cardinality(record_ids) - 1, failed = 1, read = 0
@@ -24,14 +24,14 @@ SETTLED_BEFORE_0009 = text("""
 def settle_as_before(engine: Engine, job_id: UUID, number: int) -> None:
     claim(engine, job_id, number)
     with engine.begin() as connection:
-        connection.execute(SETTLED_BEFORE_0009, {"job_id": job_id, "number": number})
+        connection.execute(SETTLED_BEFORE_0010, {"job_id": job_id, "number": number})
 
 
 @pytest.fixture
 def begun_before(engine: Engine, job_id: UUID) -> UUID:
     """The job of three chunks in a schema of the release before, with one of them settled."""
     engine.dispose()
-    command.downgrade(ALEMBIC, "0008")
+    command.downgrade(ALEMBIC, "0009")
     settle_as_before(engine, job_id, 1)
     engine.dispose()
     command.upgrade(ALEMBIC, "head")
@@ -61,7 +61,7 @@ def test_on_the_way_down_no_record_loses_its_outcome(engine: Engine, begun_befor
     outcome.said = {lease.model_ids[0]: dict.fromkeys(lease.record_ids[:5], strange)}
     finish_with(engine, lease, outcome)
     engine.dispose()
-    command.downgrade(ALEMBIC, "0008")
+    command.downgrade(ALEMBIC, "0009")
     with engine.connect() as connection:
         counted = text("SELECT below_threshold, failed FROM job_chunk WHERE number = 2")
         assert tuple(connection.execute(counted).one()) == (256, 0)

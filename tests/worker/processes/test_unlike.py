@@ -9,12 +9,11 @@ import pytest
 import torch
 from sqlalchemy import Engine, text
 
-from common.vision.bundle import BundleFile
 from common.vision.network import build_classifier
 from common.vision.saved_model import save_bundle
 from deploy.sandbox.server import Sandbox
 from tests.common.vision.models import DESCRIPTION, SIZE
-from tests.worker.on_encoder import pointing_elsewhere
+from tests.worker.on_encoder import to_nothing
 from tests.worker.processes.running import (
     TIMEOUT,
     WORKER,
@@ -37,14 +36,9 @@ def stranger(engine: Engine, environment: dict[str, str]) -> dict[str, str]:
     """An environment whose active model calls every picture unlike all that it learned from."""
     torch.manual_seed(0)
     weights = build_classifier("resnet18", classes=2, size=SIZE).state_dict()
-    description = replace(
-        DESCRIPTION,
-        architecture="resnet18",
-        likeness=BundleFile(file="replaced", sha256="0" * 64),
-        least_likeness=0.9,
-    )
+    description = replace(DESCRIPTION, architecture="resnet18")
     folder = Path(environment["MODEL_DIR"]) / "stranger-1"
-    sha256 = save_bundle(folder, description, [weights], references=pointing_elsewhere(FEATURES))
+    sha256 = save_bundle(folder, description, [weights], likeness=to_nothing(FEATURES))
     with engine.begin() as connection:
         change = text("UPDATE model SET sha256 = :sha256, path = 'stranger-1'")
         connection.execute(change, {"sha256": sha256})
