@@ -74,6 +74,7 @@ def put_in_service(
             fingerprint=description.created_from.get("dataset_fingerprint", ""),
             run=description.created_from.get("experiment", ""),
             encoder=description.encoder,
+            promise=asdict(description.promise) if description.promise else None,
         )
         return add_model(
             engine, row, lambda path: _put(bundle, model_dir / path, sha256), active=active
