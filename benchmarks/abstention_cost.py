@@ -19,8 +19,8 @@ from benchmarks.parts.enrich_service import put_head_in_service
 from benchmarks.parts.look_pairs import KINDS
 from benchmarks.parts.paired_services import SIZE, Contender, compared
 from benchmarks.parts.report import at_most, finish
-from common.vision.heads import halved
-from common.vision.likeness import Likeness, most_references
+from common.vision.answers.heads import halved
+from common.vision.answers.likeness import Likeness, most_references
 
 DIMENSION = 512  # of a resnet18
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegressionCV
 
 from benchmarks.parts.report import at_most, finish
-from common.vision.heads import Embeddings, halved
+from common.vision.answers.heads import Embeddings, halved
 from trainer.data.dataset import Example, TrainingData
 from trainer.data.embedded import EmbeddedData
 from trainer.data.prepare import Assigned

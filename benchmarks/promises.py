@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.parts.photographs import Photographs, Studio, missing, studio
 from benchmarks.parts.procedures import PROCEDURES
 from benchmarks.parts.report import at_least, at_most, finish
-from common.vision.answers import Answers
+from common.vision.answers.answering import Answers
 from common.vision.model import Model
 from trainer.data.split import Indices, divide
 from trainer.experiment import Experiment

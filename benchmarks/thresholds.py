@@ -53,7 +53,7 @@ SILENT = ("never enough", "just not enough")
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class DrawnLists:
     """Lists of statements of one classifier, most confident first.
 
     `right` and the places of the statements in the population are (seeds, n). `precision` and
@@ -72,7 +72,7 @@ class Drawn:
         return float(holds.mean()), float(np.where(ranks > 0, self.found[last], 0.0).mean())
 
 
-def draw(classifier: str, count: int, planted: int, seeds: int) -> Drawn:
+def draw(classifier: str, count: int, planted: int, seeds: int) -> DrawnLists:
     """Draw so many lists of `count` statements."""
     mean, deviation, share = CLASSIFIERS[classifier]
     logits = -np.sort(-np.random.default_rng(0).normal(mean, deviation, POPULATION))
@@ -85,7 +85,7 @@ def draw(classifier: str, count: int, planted: int, seeds: int) -> Drawn:
         right[seed] = chance.random(count) < likely[places[seed]]
     right[:, :planted] = False
     cumulated = np.cumsum(likely)
-    return Drawn(
+    return DrawnLists(
         right=right,
         places=places,
         precision=cumulated / np.arange(1, POPULATION + 1),

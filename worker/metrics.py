@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from common.errors import EnrichmentError, RecordError
 from common.process.periodic import PeriodicThread
-from common.vision.tally import Tally
+from common.vision.answers.tally import Tally
 
 Stage = Literal["resolve", "read", "fetch", "decode", "wait", "infer", "explain", "write"]
 

@@ -16,9 +16,9 @@ import torch
 from sqlalchemy import Engine, create_engine, text
 
 from common.store.tables import PictureChoice
+from common.vision.answers.likeness import Likeness
 from common.vision.bundle import Description
 from common.vision.encoders.networks import build_network
-from common.vision.likeness import Likeness
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import bundle_sha256

@@ -17,10 +17,10 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from common.errors import ModelError
 from common.files import read_regular
 from common.process.field_paths import first_wrong
+from common.vision.answers.rule import Rule
+from common.vision.answers.tally import Tally
 from common.vision.kinds import Kind, TrainingPictures
 from common.vision.preprocessing import Preprocessing
-from common.vision.rule import Rule
-from common.vision.tally import Tally
 from common.vision.weights import StateDict, parsed
 
 DESCRIPTION = "model.json"

@@ -15,9 +15,9 @@ from torch import nn
 from torch.nn import functional
 
 from common.errors import ModelError
-from common.vision.answers import Answering, Answers
+from common.vision.answers.answering import Answering, Answers
+from common.vision.answers.heads import halved
 from common.vision.bundle import Description
-from common.vision.heads import halved
 from common.vision.network import EmbeddingHead, FeaturesToo, HeadedNetwork
 from common.vision.served import Rows, Served, ServedNetwork
 

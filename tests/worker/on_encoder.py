@@ -8,11 +8,11 @@ from sqlalchemy import Engine, select, text
 
 from common.store.encoders import register_encoder
 from common.store.tables import RegisteredEncoder
+from common.vision.answers.heads import Embeddings
+from common.vision.answers.likeness import NEIGHBOURS, Likeness
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, EncoderDescription, save_encoder
 from common.vision.encoders.networks import build_network
-from common.vision.heads import Embeddings
-from common.vision.likeness import NEIGHBOURS, Likeness
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import save_bundle
 

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 
 from common.errors import EnrichmentError, RecordError
 from common.process.periodic import PeriodicThread
-from common.vision.tally import BINS, Tally
+from common.vision.answers.tally import BINS, Tally
 from worker import metrics
 
 LOOPBACK = "127.0.0.1"

@@ -63,7 +63,7 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
     Example: trainer models show pilot@2
     """
     from common.store.session import open_store
-    from common.vision.drift import drift_of_model
+    from common.vision.answers.drift import drift_of_model
     from trainer.models import registry
 
     engine = open_store()
@@ -158,8 +158,8 @@ def import_(
 ) -> None:
     """Make a model from a foreign checkpoint, such as the pilot's.
 
-    Thresholds are chosen on labelled pictures (--dataset or --data-dir) that the checkpoint was not
-    trained on. Without them no precision can be promised, and all concepts are switched off.
+    Its promise is measured on labelled pictures (--dataset or --data-dir) that the checkpoint was
+    not trained on. Without them every concept is off.
 
     Example: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
     --name pilot --data-dir labelled
@@ -187,9 +187,7 @@ def import_(
         engine=open_store(),
     )
     if data is None:
-        print_end(
-            "All concepts are switched off: without labelled pictures no precision can be promised."
-        )
+        print_end("Every concept is off: without labelled pictures nothing can be promised.")
     else:
         print_proposal(proposal)
     print_end(f"Imported: {made.model.title}, in {made.folder}")

@@ -11,7 +11,7 @@ from common.process.console import SafeConsole
 from trainer.commands.options import ModelReference, open_model
 
 if TYPE_CHECKING:
-    from common.vision.answers import Answer
+    from common.vision.answers.answering import PictureAnswer
     from common.vision.bundle import Description
     from trainer.scoring.evaluate import Classified, Unreadable
 
@@ -64,7 +64,7 @@ def predict(
 
 
 def _members(
-    each: "Classified[Answer] | Unreadable", description: "Description"
+    each: "Classified[PictureAnswer] | Unreadable", description: "Description"
 ) -> dict[str, object]:
     from trainer.scoring.evaluate import Unreadable
 
@@ -73,7 +73,9 @@ def _members(
     return {"image": str(each.path), "categories": _categories(each, description)}
 
 
-def _categories(each: "Classified[Answer]", description: "Description") -> list[dict[str, object]]:
+def _categories(
+    each: "Classified[PictureAnswer]", description: "Description"
+) -> list[dict[str, object]]:
     concepts = zip(description.labels, description.concept_uris, strict=True)
     rows = zip(concepts, each.said.probabilities, each.said.written.tolist(), strict=True)
     return [
@@ -88,7 +90,7 @@ def _categories(each: "Classified[Answer]", description: "Description") -> list[
     ]
 
 
-def _print(each: "Classified[Answer] | Unreadable", description: "Description") -> None:
+def _print(each: "Classified[PictureAnswer] | Unreadable", description: "Description") -> None:
     from trainer.scoring.evaluate import Unreadable
 
     if isinstance(each, Unreadable):

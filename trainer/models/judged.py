@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from common.errors import ModelError, UsageError
+from common.vision.answers.heads import Embeddings
+from common.vision.answers.likeness import Likeness, halved_if_any
 from common.vision.bundle import Description
-from common.vision.heads import Embeddings
-from common.vision.likeness import Likeness, halved_if_any
 from common.vision.network import FeaturesToo
 from common.vision.runtimes import TorchRuntime
 from common.vision.served import Served, ServedNetwork
@@ -38,7 +38,7 @@ PASSING = 0.95  # of pictures that were held back are like those that were learn
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Judged:
+class JudgedAnswers:
     """Answers to n pictures, at the model's temperature.
 
     `probabilities` and `targets` are (n, classes), `unlike` (n,). A model that never abstains has
@@ -54,7 +54,7 @@ class Judged:
 
 def judged_by_folds(
     experiment: Experiment, fold: int, *, temperature: float, abstains: bool
-) -> Judged:
+) -> JudgedAnswers:
     """What the folds say of their test parts, for a model of one of them.
 
     Raises:
@@ -62,7 +62,7 @@ def judged_by_folds(
     """
     tests = _tests(experiment)
     found = _likenesses(experiment) if abstains else []
-    return Judged(
+    return JudgedAnswers(
         probabilities=at_temperature(tests.probabilities, temperature, experiment.dataset().kind),
         targets=tests.targets,
         unlike=_unlike(found, len(tests.keys)),
@@ -71,7 +71,7 @@ def judged_by_folds(
     )
 
 
-def judged_by_inner_heads(experiment: Experiment, *, abstains: bool) -> Judged:
+def judged_by_inner_heads(experiment: Experiment, *, abstains: bool) -> JudgedAnswers:
     """What the inner heads of each fold say of its test part, for an ensemble of heads.
 
     Raises:
@@ -81,7 +81,7 @@ def judged_by_inner_heads(experiment: Experiment, *, abstains: bool) -> Judged:
     logits = [_inner_logits(experiment, number) for number in _folds(experiment)]
     temperature = fit_ensemble_temperature(logits, tests.targets, kind)
     found = _likenesses(experiment) if abstains else []
-    return Judged(
+    return JudgedAnswers(
         probabilities=ensemble_probabilities(logits, temperature, kind),
         targets=tests.targets,
         unlike=_unlike(found, len(tests.keys)),
@@ -97,7 +97,7 @@ def judged_by_new_pictures(
     data: TrainingData,
     *,
     abstains: bool,
-) -> Judged:
+) -> JudgedAnswers:
     """What the members of an ensemble of networks say of pictures that none of them saw.
 
     Args:
@@ -126,7 +126,7 @@ def judged_by_new_pictures(
     temperature = fit_ensemble_temperature(by_member, asked.targets, blank.kind)
     likeness = Likeness.of(found[0].references, limit(found)) if found else None
     features = halved_if_any(rows[:, classes:width])
-    return Judged(
+    return JudgedAnswers(
         probabilities=ensemble_probabilities(by_member, temperature, blank.kind),
         targets=asked.targets,
         unlike=likeness.is_unlike(features) if likeness else np.zeros(len(rows), dtype=np.bool_),

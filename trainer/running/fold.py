@@ -19,8 +19,8 @@ from torch import nn
 
 from common.errors import EnrichmentError, ModelError
 from common.files import write_atomically
-from common.vision.heads import Embeddings
-from common.vision.likeness import MOST_REFERENCES, halved_if_any
+from common.vision.answers.heads import Embeddings
+from common.vision.answers.likeness import MOST_REFERENCES, halved_if_any
 from common.vision.network import FeaturesToo
 from trainer.data.cache import CachedData
 from trainer.data.dataset import TrainingData

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from common.vision.answers import Answers
+from common.vision.answers.answering import Answers
 from worker.enrich.models import LoadedModel
 from worker.enrich.seen import RecordSeen
 from worker.ledger.enrichments import RecordPrediction

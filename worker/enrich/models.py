@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 
 from common.errors import ModelError
 from common.store.model_names import ModelName
-from common.vision.answers import Answering
+from common.vision.answers.answering import Answering
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
 from common.vision.model import SELF_TEST_TOLERANCE, Model

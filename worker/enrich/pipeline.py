@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from common.errors import RecordError
 from common.reasons import Reason
 from common.store.embeddings import Seen, Vector
-from common.vision.heads import halved
+from common.vision.answers.heads import halved
 from worker import metrics
 from worker.enrich.answers import what_it_says
 from worker.enrich.batcher import Row

@@ -17,7 +17,7 @@ from common.fetch.client import Fetched
 from common.fetch.download import FetchOutcome
 from common.pictures.sources import PictureUrl
 from common.store.embeddings import PlaceAsked, kept_vectors, read_pictures
-from common.vision.heads import Embeddings
+from common.vision.answers.heads import Embeddings
 from worker.enrich.batcher import Row
 from worker.enrich.models import EncoderInStore
 from worker.enrich.resolve import Target

@@ -8,7 +8,7 @@ accepted = jobs.enqueue(engine, ["/2021618/internetserver_Details_kunst_10561"])
 print(jobs.status(engine, accepted.job_id).waiting, "records wait")
 """
 
-from common.vision.drift import ModelDrift, ProviderDrift, drift_of_job
+from common.vision.answers.drift import ModelDrift, ProviderDrift, drift_of_job
 from worker.jobs.accept import Accepted, JobOptions, Preview, Records, enqueue, preview
 from worker.jobs.progress import FailingHost, JobRow, Status, failing_hosts, list_jobs, status
 from worker.jobs.promises import Unpromised, unpromised

@@ -25,7 +25,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from common.store.tables import IS_PUT_OFF, PictureChoice
-from common.vision.tally import Tally
+from common.vision.answers.tally import Tally
 
 CHUNK_SIZE = 256  # records
 

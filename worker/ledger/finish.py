@@ -22,7 +22,7 @@ from common.reasons import Reason
 from common.store.bulk import upsert
 from common.store.embeddings import Seen, Vector, is_kept_meanwhile, keep_vectors, save_seen
 from common.store.tables import Heatmap, JobFailure
-from common.vision.tally import Tally
+from common.vision.answers.tally import Tally
 from worker import metrics
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.vision.tally import Tally, tallies_by
+from common.vision.answers.tally import Tally, tallies_by
 
 
 @dataclass(frozen=True, kw_only=True)

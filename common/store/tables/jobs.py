@@ -112,7 +112,7 @@ class JobChunk(Base):
     because their host was unavailable. The four counts are the outcomes of a chunk that was
     settled, done or dead, and add up to its records. `read` of them had their pictures read from
     the embeddings that are kept. `said` counts what each model said of each data provider's
-    pictures (`common/vision/drift.py`); a worker before 0010 leaves it empty.
+    pictures (`common/vision/answers/drift.py`); a worker before 0010 leaves it empty.
     """
 
     __tablename__ = "job_chunk"

@@ -12,11 +12,11 @@ from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from common.store.session import open_store
+from common.vision.answers.likeness import NEIGHBOURS, Likeness
+from common.vision.answers.rule import Rule
+from common.vision.answers.tally import BINS, Tally
 from common.vision.bundle import Promise
-from common.vision.likeness import NEIGHBOURS, Likeness
 from common.vision.network import build_classifier
-from common.vision.rule import Rule
-from common.vision.tally import BINS, Tally
 from tests.trainer.bundles import describe, pictures, promoted
 from tests.trainer.pictures import VOCABULARY
 from trainer.cli import app

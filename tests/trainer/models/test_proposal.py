@@ -7,22 +7,22 @@ import pytest
 import torch
 
 from common.errors import UsageError
-from common.vision.answers import is_written
-from common.vision.rule import Rule
+from common.vision.answers.answering import is_written
+from common.vision.answers.rule import Rule
 from tests.trainer.bundles import LABELS, describe, pictures, weights
 from trainer.models.example_pictures import ExamplePictures
-from trainer.models.judged import Judged
+from trainer.models.judged import JudgedAnswers
 from trainer.models.proposal import Proposal, Terms, propose_judged
 
 COUNT = 900
 
 
-def judged(*, skill: float = 6.0, unlike: int = 0) -> Judged:
+def judged(*, skill: float = 6.0, unlike: int = 0) -> JudgedAnswers:
     """Answers to pictures of three concepts; the first `unlike` pictures are strangers."""
     chance = np.random.default_rng(0)
     targets = np.eye(3, dtype=bool)[np.arange(COUNT) % 3]
     powers = np.exp(chance.normal(size=(COUNT, 3)) + skill * targets)
-    return Judged(
+    return JudgedAnswers(
         probabilities=(powers / powers.sum(axis=1, keepdims=True)).astype(np.float32),
         targets=targets,
         unlike=np.arange(COUNT) < unlike,
@@ -31,7 +31,7 @@ def judged(*, skill: float = 6.0, unlike: int = 0) -> Judged:
     )
 
 
-def proposed(answers: Judged, **terms: float) -> Proposal:
+def proposed(answers: JudgedAnswers, **terms: float) -> Proposal:
     blank = describe()
     rule = Rule.of("single", Terms(**terms).floor)
     none = ExamplePictures(self_test=pictures(1), calibration=torch.zeros(0))

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
 from common.errors import DatasetError
-from common.vision.answers import Answering, Answers
+from common.vision.answers.answering import Answering, Answers
 from common.vision.bundle import Description
 from common.vision.preprocessing import Preprocessing
 from tests.trainer.bundles import bundle, describe, promoted

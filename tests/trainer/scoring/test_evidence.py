@@ -9,8 +9,8 @@ import safetensors.torch
 import torch
 
 from common.errors import ModelError
-from common.vision.heads import Embeddings, halved
-from common.vision.likeness import likeness, most_references
+from common.vision.answers.heads import Embeddings, halved
+from common.vision.answers.likeness import likeness, most_references
 from trainer.scoring.evidence import (
     FILE,
     Evidence,

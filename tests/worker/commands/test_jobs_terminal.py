@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import Engine, text
 
-from common.vision.tally import BINS, Tally
+from common.vision.answers.tally import BINS, Tally
 from worker import jobs
 from worker.jobs import FailingHost, ModelDrift, ProviderDrift
 from worker.jobs.watch import show_jobs, show_status

@@ -8,9 +8,9 @@ import numpy as np
 
 from common.pictures.sources import PictureUrl
 from common.store.tables import PictureSource
-from common.vision.answers import Answering
-from common.vision.heads import Head, HeadEnsemble, halved
-from common.vision.likeness import NEIGHBOURS, Likeness
+from common.vision.answers.answering import Answering
+from common.vision.answers.heads import Head, HeadEnsemble, halved
+from common.vision.answers.likeness import NEIGHBOURS, Likeness
 from tests.common.vision.models import DESCRIPTION, MAP, PAINTING
 from worker.enrich.answers import what_it_says
 from worker.enrich.models import LoadedModel

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.vision.tally import Tally, tallies_by
+from common.vision.answers.tally import Tally, tallies_by
 
 COUNT = 500
 

@@ -10,9 +10,9 @@ from rich.console import Console
 from sqlalchemy import Engine, text
 
 from common.store.session import open_store
-from common.vision import drift
-from common.vision.drift import LEAST_PICTURES, drift_of_job, drift_of_model
-from common.vision.tally import BINS, DRIFTED, Tally
+from common.vision.answers import drift
+from common.vision.answers.drift import LEAST_PICTURES, drift_of_job, drift_of_model
+from common.vision.answers.tally import BINS, DRIFTED, Tally
 
 PROMOTION = Tally.of_counts((1000, 800, 100, *(0,) * (BINS - 2), 100, 800))
 MUSEUM = "Museum of the World's Longest Names of Museums and Galleries, Department of Prints"

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from common.errors import ModelError
-from common.vision.answers import Answering, Answers, is_written
-from common.vision.heads import Head, HeadEnsemble, halved
-from common.vision.likeness import Likeness, halved_if_any
+from common.vision.answers.answering import Answering, Answers, is_written
+from common.vision.answers.heads import Head, HeadEnsemble, halved
+from common.vision.answers.likeness import Likeness, halved_if_any
+from common.vision.answers.rule import Rule
 from common.vision.model import Model
-from common.vision.rule import Rule
 from common.vision.runtimes.choice import open_runtime
 from common.vision.saved_model import load_bundle, save_bundle
 from tests.common.vision.models import THREE, model_of, save_three

@@ -19,7 +19,7 @@ from rich.table import Table
 from sqlalchemy import Engine, Row, text
 
 from common.store.model_names import ModelName
-from common.vision.tally import COUNTS, DRIFTED, Tally
+from common.vision.answers.tally import COUNTS, DRIFTED, Tally
 
 MOST_CHUNKS = 1_000  # a quarter of a million records
 LEAST_PICTURES = 100  # below, most of the drift is chance
