@@ -70,7 +70,11 @@ def _members(
 
     if isinstance(each, Unreadable):
         return {"image": str(each.path), "error": each.reason}
-    return {"image": str(each.path), "categories": _categories(each, description)}
+    return {
+        "image": str(each.path),
+        "unlike": each.said.is_unlike,
+        "categories": _categories(each, description),
+    }
 
 
 def _categories(
@@ -97,6 +101,8 @@ def _print(each: "Classified[PictureAnswer] | Unreadable", description: "Descrip
         out.print(f"{each.path}: {each.reason}", style="red")
         return
     out.print(str(each.path), style="bold")
+    if each.said.is_unlike:
+        out.print("  unlike all that the model learned from: nothing is written", style="yellow")
     for rank, row in enumerate(_categories(each, description)):
         if rank < SHOWN or row["passes"]:
             threshold = row["threshold"]

@@ -10,9 +10,10 @@ import numpy as np
 from common.errors import UsageError
 from common.vision.answers.answering import is_written
 from common.vision.answers.likeness import Likeness
+from common.vision.answers.promise import Promise
 from common.vision.answers.rule import FLOOR
 from common.vision.answers.tally import Tally
-from common.vision.bundle import Description, Promise
+from common.vision.bundle import Description
 from common.vision.weights import StateDict
 from trainer.models.example_pictures import ExamplePictures
 from trainer.models.judged import JudgedAnswers

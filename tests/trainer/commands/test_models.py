@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 
 from common.store.session import open_store
 from common.vision.answers.likeness import NEIGHBOURS, Likeness
+from common.vision.answers.promise import Promise
 from common.vision.answers.rule import Rule
 from common.vision.answers.tally import BINS, Tally
-from common.vision.bundle import Promise
 from common.vision.network import build_classifier
 from tests.trainer.bundles import describe, pictures, promoted
 from tests.trainer.pictures import VOCABULARY
