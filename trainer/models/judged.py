@@ -136,11 +136,16 @@ def judged_by_new_pictures(
 
 
 class _Members(ServedNetwork):
-    """What each member gives, one after the other: (n, numbers of all)."""
+    """What each member gives, one after the other: (n, numbers of all).
+
+    The features of the first stand after its logits.
+    """
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         pictures = self.normalised(batch)
-        return torch.cat([member(pictures).float() for member in self.members], dim=1)
+        given = [member(pictures) for member in self.members]
+        parts = [each for one in given for each in (one if isinstance(one, tuple) else (one,))]
+        return torch.cat(parts, dim=1).float()
 
 
 def _folds(experiment: Experiment) -> range:

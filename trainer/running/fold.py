@@ -152,13 +152,12 @@ def _likenesses(
     classifier: nn.Module, cached: CachedData, fold: Fold, settings: TrainingSettings
 ) -> Likenesses | None:
     try:
-        network = FeaturesToo(deepcopy(classifier))
+        body = FeaturesToo(deepcopy(classifier)).body
     except ModelError:
         return None
 
     def features(part: Indices) -> Embeddings:
-        both = predict_logits(network, cached.pictures, part, settings).numpy()
-        return halved_if_any(both[:, len(cached.data.categories) :])
+        return halved_if_any(predict_logits(body, cached.pictures, part, settings).numpy())
 
     few = np.random.default_rng(fold.number).permutation(fold.training)[:MOST_REFERENCES]
     learned = features(np.sort(few))
