@@ -32,19 +32,24 @@ FIRST_TWO = 0.475  # of the error, each; the other starts share the rest
 
 
 def proved_rank(
-    probabilities: NDArray[np.floating], correct: NDArray[np.bool_], *, precision: float
+    probabilities: NDArray[np.floating],
+    correct: NDArray[np.bool_],
+    *,
+    precision: float,
+    times: int = 1,
 ) -> int:
     """Up to which rank the precision is proved, 0 if nowhere.
 
     Args:
         probabilities: of the statements, descending (n,).
         correct: whether each is right (n,).
+        times: as if each statement were there so many times; the rank counts all of them.
     """
-    shares = starts(len(correct), precision)
+    shares = starts(times * len(correct), precision)
     if not shares:
         return 0
-    ranks = _with_ties(probabilities, shares)
-    right = np.cumsum(correct, dtype=np.int64)[np.array(list(ranks)) - 1]
+    ranks = _with_ties(probabilities, shares, times)
+    right = times * np.cumsum(correct, dtype=np.int64)[np.array(list(ranks)) // times - 1]
     chances = binom.sf(right - 1, list(ranks), precision)
     passed, handed_on = 0, 0.0
     for (rank, share), chance in zip(ranks.items(), chances, strict=True):
@@ -85,20 +90,23 @@ def _doubled(first: int, count: int) -> Iterator[int]:
         first *= 2
 
 
-def _with_ties(probabilities: NDArray[np.floating], shares: dict[int, float]) -> dict[int, float]:
+def _with_ties(
+    probabilities: NDArray[np.floating], shares: dict[int, float], times: int
+) -> dict[int, float]:
     """All ranks that are tested, ascending, with their own shares of the error.
 
     A rank includes the statements that are as probable as its last one.
     """
-    count, rank = len(probabilities), next(iter(shares))
+    count, rank = times * len(probabilities), next(iter(shares))
     ranks = set(shares) | {count}
     while rank < count:
         ranks.add(rank)
         rank = math.ceil(rank * STRIDE)
+    ascending, wanted = -probabilities, sorted(ranks)
+    last = np.searchsorted(ascending, ascending[(np.array(wanted) - 1) // times], side="right")
     tested: dict[int, float] = {}
-    for each in sorted(ranks):
-        last = np.searchsorted(-probabilities, -probabilities[each - 1], side="right")
-        tested[int(last)] = tested.get(int(last), 0.0) + shares.get(each, 0.0)
+    for each, tied in zip(wanted, (times * last).tolist(), strict=True):
+        tested[tied] = tested.get(tied, 0.0) + shares.get(each, 0.0)
     return tested
 
 
@@ -132,7 +140,6 @@ def times_as_many(
     None if MOST_TIMES as many do not do: then no threshold seems to have that precision.
     """
     for times in range(2, MOST_TIMES + 1):
-        more = np.repeat(probabilities, times), np.repeat(correct, times)
-        if proved_rank(*more, precision=precision):
+        if proved_rank(probabilities, correct, precision=precision, times=times):
             return times
     return None

@@ -81,6 +81,21 @@ def test_more_of_the_same_prove_what_few_do_not() -> None:
     assert times_as_many(DESCENDING[:40], right, precision=0.99) is None
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from([0.9, 0.8, 0.7, 0.6]), st.booleans()), max_size=60),
+    st.integers(2, 20),
+)
+def test_times_as_many_are_as_if_each_were_there_so_often(
+    drawn: list[tuple[float, bool]], times: int
+) -> None:
+    drawn.sort(key=lambda each: -each[0])
+    probabilities = np.array([each for each, _ in drawn])
+    right = np.array([each for _, each in drawn], dtype=bool)
+    repeated = np.repeat(probabilities, times), np.repeat(right, times)
+    expected = proved_rank(*repeated, precision=0.7)
+    assert proved_rank(probabilities, right, precision=0.7, times=times) == expected
+
+
 @pytest.mark.parametrize(
     ("right", "tries", "bound"),
     [
