@@ -26,11 +26,11 @@ from trainer.models.judged import (
     judged_by_folds,
     judged_by_inner_heads,
     judged_by_new_pictures,
+    shared_temperature,
 )
 from trainer.models.proposal import Proposal, Terms, propose_judged
 from trainer.models.registry import put_in_service
 from trainer.models.store import Promoted
-from trainer.report.page import summarise
 from trainer.scoring.predictions import Predictions
 from trainer.settings import TrainingSettings
 
@@ -78,7 +78,7 @@ def propose(
     elif ensemble:
         judged = judged_by_inner_heads(experiment, abstains=terms.abstains)
     else:
-        temperature = summarise(experiment).temperature
+        temperature = shared_temperature(experiment)
         judged = judged_by_folds(
             experiment, chosen[0].fold, temperature=temperature, abstains=terms.abstains
         )

@@ -16,6 +16,7 @@ from common.files import write_atomically
 from common.pages import data_uri, template_engine
 from common.vision.encoders.licences import warning_about
 from trainer.experiment import Experiment, FoldResult
+from trainer.models.judged import shared_temperature
 from trainer.report.gallery import ReportCards
 from trainer.report.plots import (
     plot_confusion,
@@ -25,7 +26,7 @@ from trainer.report.plots import (
     save_png,
     svg,
 )
-from trainer.scoring.calibration import at_temperature, calibration, fit_temperature
+from trainer.scoring.calibration import at_temperature, calibration
 from trainer.scoring.label_errors import Doubt, doubtful_labels, write_doubts
 from trainer.scoring.metrics import AVERAGED, SCORED, CategoryScores, Spread, Summary
 from trainer.scoring.predictions import Predictions, Targets
@@ -60,9 +61,8 @@ def summarise(experiment: Experiment) -> Summary:
     """
     kind, results = experiment.dataset().kind, experiment.results()
     numbers = [result.fold for result in results]
-    validation = Predictions.joined([experiment.validation_predictions(n) for n in numbers])
     test = Predictions.joined([experiment.predictions(n) for n in numbers])
-    temperature = fit_temperature(validation.probabilities, validation.targets, kind)
+    temperature = shared_temperature(experiment)
     calibrated = at_temperature(test.probabilities, temperature, kind)
     return Summary(
         **{name: Spread.of([getattr(each.test, name) for each in results]) for name in AVERAGED},
