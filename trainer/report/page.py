@@ -26,6 +26,7 @@ from trainer.report.plots import (
     save_png,
     svg,
 )
+from trainer.report.promotion import promotion_view
 from trainer.scoring.calibration import at_temperature, calibration
 from trainer.scoring.label_errors import Doubt, doubtful_labels, write_doubts
 from trainer.scoring.metrics import AVERAGED, SCORED, CategoryScores, Spread, Summary
@@ -147,7 +148,12 @@ def write_report(
         doubts: the doubtful labels, the most doubtful first.
     """
     engine = template_engine(Path(__file__).parent)
-    engine.filters |= {"percent": _percent, "shade": _shade, "breakable": _breakable}
+    engine.filters |= {
+        "percent": _percent,
+        "whole": "{:.0%}".format,
+        "shade": _shade,
+        "breakable": _breakable,
+    }
     view = _view(experiment, summary, ReportCards(experiment, test), doubts)
     page = engine.get_template(TEMPLATE).render(view)
     write_atomically(experiment.folder / "report.html", page)
@@ -171,6 +177,7 @@ def _view(
         "dropped": _dropped(experiment),
         "mistaken": {name: summary.most_mistaken(name) for name in summary.categories},
         "shows_matrix": len(summary.categories) <= MOST_IN_MATRIX,
+        "promotion": promotion_view(experiment),
         "history": _image(_learning(experiment)),
         "reliability": _image(plot_reliability(summary.uncalibrated, summary.calibrated)),
         "exhibits": cards.exhibits(),

@@ -19,6 +19,7 @@ bound, several sequences with shared error, and a bound for the whole curve.
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +119,24 @@ def lower_bound(right: int, tries: int, error: float = ERROR) -> float:
 def upper_bound(right: int, tries: int, error: float = ERROR) -> float:
     """Clopper-Pearson: the highest success rate that is not ruled out at `error`, one-sided."""
     return float(beta.ppf(1 - error, right + 1, tries - right)) if right < tries else 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """Two bounds of a share."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low:.2f}–{self.high:.2f}"
+
+
+def interval(right: int, tries: int) -> Interval:
+    """Clopper-Pearson: the success rates that are not ruled out, two-sided, at CONFIDENCE."""
+    return Interval(
+        low=lower_bound(right, tries, ERROR / 2), high=upper_bound(right, tries, ERROR / 2)
+    )
 
 
 def best_precision(probabilities: NDArray[np.floating], correct: NDArray[np.bool_]) -> float:
