@@ -154,7 +154,7 @@ def plot_curve(curve: Curve, effect: Effect, *, precision: float, lowest: float)
     few = np.unique(np.linspace(0, len(curve.found) - 1, POINTS).astype(np.int64).clip(min=0))
     with rc_context(_STYLE | {"font.size": 7}):
         figure = Figure(figsize=(2.1, 1.5))
-        axes = figure.add_axes((0.2, 0.2, 0.77, 0.76))  # a layout of its own takes long
+        axes = figure.add_axes((0.2, 0.2, 0.7, 0.76))  # a layout of its own takes long
         axes.axhline(precision, color=ORANGE, linewidth=0.9, linestyle="--")
         if len(curve.found):
             axes.plot(curve.found[few], curve.precision[few], color=BLUE, linewidth=1.2)

@@ -11,7 +11,7 @@ from trainer.experiment import Experiment
 from trainer.models.prospect import Prospect, prospect_of
 from trainer.report.plots import lowest_of, plot_curve, svg
 from trainer.scoring.by_provider import ProviderScores, about_new_providers, scores_by_provider
-from trainer.scoring.predictions import Predictions
+from trainer.scoring.predictions import Predictions, asserted
 from trainer.scoring.proof import lower_bound
 from trainer.scoring.thresholds import Effect, Outlook
 
@@ -96,8 +96,7 @@ def left_out_providers(experiment: Experiment, prospect: Prospect) -> dict[str, 
     tests = Predictions.joined([experiment.predictions(n) for n in range(settings.folds)])
     return scores_by_provider(
         [provider_of.get(key, "") for key in tests.keys],
-        prospect.judged.targets,
-        prospect.judged.probabilities,
-        prospect.written,
-        settings.kind,
+        targets=tests.targets,
+        said=asserted(tests.probabilities, settings.kind),
+        written=prospect.written,
     )

@@ -12,8 +12,7 @@ from rich import box
 from rich.table import Table
 from sklearn.metrics import f1_score
 
-from common.vision.kinds import Kind
-from trainer.scoring.predictions import Probabilities, Targets, asserted
+from trainer.scoring.predictions import Targets
 from trainer.scoring.proof import ERROR, Interval, interval
 
 ENOUGH = round(1 / ERROR) - 1  # left-out providers, of which the worst says something of a new one
@@ -56,19 +55,17 @@ class ProviderScores:
 
 
 def scores_by_provider(
-    providers: Sequence[str],
-    targets: Targets,
-    probabilities: Probabilities,
-    written: NDArray[np.bool_],
-    kind: Kind,
+    providers: Sequence[str], *, targets: Targets, said: Targets, written: NDArray[np.bool_]
 ) -> dict[str, ProviderScores]:
     """The scores of each provider, those with most pictures first.
 
     Args:
         providers: that of each picture (n,); pictures without one do not count.
-        targets: as `probabilities` and `written`, (n, concepts).
+        targets: the true categories (n, classes).
+        said: those that are asserted.
+        written: those that would be written.
     """
-    said, names = asserted(probabilities, kind), np.array(providers)
+    names = np.array(providers)
     found = {}
     for provider in sorted(set(providers) - {""}):
         own = names == provider
@@ -93,41 +90,33 @@ def about_new_providers(scores: Mapping[str, ProviderScores]) -> str:
     """What the left-out providers say of one that nobody has seen, in words."""
     count = len(scores)
     worst = min(scores, key=lambda provider: scores[provider].accuracy)
-    chance = f"a probability of 1/{count + 1:,}, {1 / (count + 1):.0%}"
     enough = (
         f"With fewer than {ENOUGH} left-out providers that is too likely to promise anything."
         if count < ENOUGH
         else "That is said of its accuracy, not of the precision of a concept."
     )
     return (
-        f"For providers that a model did not learn from nothing is promised. If a new one is such "
-        f"as these {count:,}, it does worse than the worst of them, {worst} with an accuracy of "
-        f"{scores[worst].accuracy:.2f}, with {chance}. {enough} The way to a promise is an audit "
-        "of the new provider."
+        "Nothing is promised for providers that a model did not learn from. A new one such as "
+        f"these {count:,} does worse than the worst of them ({worst}, accuracy "
+        f"{scores[worst].accuracy:.2f}) with a probability of 1 in {count + 1:,}. {enough} The way "
+        "to a promise is an audit of the new provider."
     )
 
 
 def provider_table(scores: Mapping[str, ProviderScores], *, most: int) -> Table:
-    """The scores of the providers with most pictures, for a terminal."""
-    title = "Providers, by models that did not learn from them"
+    """The scores of the providers with most pictures, in short, for a terminal."""
+    title = "Left-out providers, with 95% intervals"
     if len(scores) > most:
-        title += f"; {most} of {len(scores):,}, those with most pictures"
+        title += f"; the {most} of {len(scores):,} with most pictures"
     table = Table(title=title, box=box.SIMPLE)
     table.add_column("provider")
-    columns = ("pictures", "accuracy", "(95 %)", "macro F1", "written", "precision", "(95 %)")
-    for column in columns:
-        table.add_column(column, justify="right")
+    for column in ("pictures", "accuracy", "written", "precision of it"):
+        table.add_column(column, justify="right", no_wrap=True)
     for provider, each in list(scores.items())[:most]:
-        precision = ("–", "")
+        precision = "–"
         if each.precision is not None:
-            precision = (f"{each.precision:.2f}", str(each.precision_interval))
-        table.add_row(
-            provider,
-            f"{each.pictures:,}",
-            f"{each.accuracy:.2f}",
-            str(each.accuracy_interval),
-            f"{each.f1:.2f}",
-            f"{each.written / each.pictures:.0%}",
-            *precision,
-        )
+            precision = f"{each.precision:.2f} ({each.precision_interval})"
+        accuracy = f"{each.accuracy:.2f} ({each.accuracy_interval})"
+        written = f"{each.written / each.pictures:.0%}"
+        table.add_row(provider, f"{each.pictures:,}", accuracy, written, precision)
     return table
