@@ -33,8 +33,8 @@ from benchmarks.parts.look_bench import HOSTS, LookBench, drawn_id, look_bench
 from benchmarks.parts.picture_files import Series, draw_pictures, write_catalogue
 from benchmarks.parts.report import Bar, at_least, at_most, finish
 from benchmarks.parts.watching import pss_gib, watching
+from common.vision.answers.heads import Embeddings, halved
 from common.vision.encoders.encoder import Encoder
-from common.vision.heads import Embeddings, halved
 
 MEGAPIXELS = 3.0
 SAMPLE = 1024  # embeddings by which the heads' biases are set

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.parts.photographs import Photographs, Studio, missing, studio
 from benchmarks.parts.procedures import PROCEDURES
 from benchmarks.parts.report import at_least, at_most, finish
-from common.vision.answers import Answers
+from common.vision.answers.answering import Answers
 from common.vision.model import Model
 from trainer.data.split import Indices, divide
 from trainer.experiment import Experiment
@@ -138,6 +138,21 @@ def procedures(
     return scored
 
 
+def museum(place: Studio) -> dict[str, Any]:
+    """Heads that learn from seven eighths of the museums' photographs, by each procedure."""
+    by_procedure = []
+    for seed in SEEDS:
+        learned, others = set_aside(place.museum, seed)
+        experiment = place.train_heads(
+            place.museum.some(learned), f"museum_{seed}", folds=FOLDS, seed=seed
+        )
+        model = place.promoted(experiment, Terms(precision=PRECISION))
+        answers = model.answering.answers(place.museum.embeddings[others])
+        targets = place.museum.ready.data.targets[others]
+        by_procedure.append(procedures(experiment, model, answers, targets))
+    return {"museum_by_procedure": _summed(by_procedure)}
+
+
 def _summed(by_seed: list[dict[str, tuple[int, float]]]) -> dict[str, dict[str, float]]:
     return {
         name: {
@@ -183,7 +198,7 @@ def main() -> None:
         typer.echo(f"skipped: there is no {absent}")
         return
     with studio() as place:
-        figures = elements(place) | abstention(place)
+        figures = elements(place) | museum(place) | abstention(place)
     finish(
         figures=figures,
         bars={

@@ -18,6 +18,7 @@ nothing should be written have no `found` either. `benchmarks.promises` compares
 photographs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -31,6 +32,7 @@ from benchmarks.parts.procedures import PROCEDURES, Ranks, Right
 from benchmarks.parts.report import at_least, finish
 from common.process.console import SafeConsole
 
+Logits = NDArray[np.float64]
 PRECISION = 0.9
 COUNTS = (50, 100, 200, 500, 1_000, 2_000, 5_000)
 PLANTED = 3  # mistakes among the most confident statements
@@ -38,9 +40,9 @@ POPULATION = 400_000
 LEAST = 0.001  # that is found
 OURS, BEFORE = "fallback", "two starts"
 # Mean and deviation of the logits, and the share that is right at a logit.
-CLASSIFIERS = {
-    "good": (3.2, 1.6, lambda logits: expit(logits)),
-    "middling": (2.0, 1.6, lambda logits: expit(logits)),
+CLASSIFIERS: dict[str, tuple[float, float, Callable[[Logits], Logits]]] = {
+    "good": (3.2, 1.6, expit),
+    "middling": (2.0, 1.6, expit),
     "too sure": (3.0, 2.5, lambda logits: expit(0.5 * logits + 0.3)),
     "too modest": (1.5, 1.2, lambda logits: expit(1.7 * logits)),
     "seldom sure": (-1.5, 2.5, lambda logits: 0.02 + 0.97 * expit(logits) ** 1.5),
@@ -51,7 +53,7 @@ SILENT = ("never enough", "just not enough")
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class DrawnLists:
     """Lists of statements of one classifier, most confident first.
 
     `right` and the places of the statements in the population are (seeds, n). `precision` and
@@ -70,7 +72,7 @@ class Drawn:
         return float(holds.mean()), float(np.where(ranks > 0, self.found[last], 0.0).mean())
 
 
-def draw(classifier: str, count: int, planted: int, seeds: int) -> Drawn:
+def draw(classifier: str, count: int, planted: int, seeds: int) -> DrawnLists:
     """Draw so many lists of `count` statements."""
     mean, deviation, share = CLASSIFIERS[classifier]
     logits = -np.sort(-np.random.default_rng(0).normal(mean, deviation, POPULATION))
@@ -83,7 +85,7 @@ def draw(classifier: str, count: int, planted: int, seeds: int) -> Drawn:
         right[seed] = chance.random(count) < likely[places[seed]]
     right[:, :planted] = False
     cumulated = np.cumsum(likely)
-    return Drawn(
+    return DrawnLists(
         right=right,
         places=places,
         precision=cumulated / np.arange(1, POPULATION + 1),

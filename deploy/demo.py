@@ -36,6 +36,7 @@ HEADS, STRICT = "heads", "strict_heads"  # models on what the first fold learned
 VOCABULARY = Path("vocabulary.json")
 BIN = Path(sys.executable).parent
 LOOPBACK = "127.0.0.0/8"
+OUTCOMES = ("enriched", "unlike", "below_threshold", "failed")
 
 console = Console(stderr=True, highlight=False)
 
@@ -233,7 +234,7 @@ def _summary(job: str, second: str, exports: list[str]) -> dict[str, Any]:
         "image_failures": sum(states.values()),
         "folds": results["folds"],
         "accuracy": round(results["accuracy"]["mean"], 4),
-        **{name: status[name] for name in ("enriched", "below_threshold", "failed")},
+        **{name: status[name] for name in OUTCOMES},
         "read": read,
         "exports": exports,
     }
@@ -245,8 +246,9 @@ def _tell(summary: dict[str, Any], job: str) -> None:
         f"Harvested {summary['records']} records and {summary['images']} pictures; "
         f"{summary['image_failures']} pictures could not be had.\n"
         f"Trained {summary['folds']} folds: mean test accuracy {summary['accuracy']:.3f}.\n"
-        f"Of {summary['enriched'] + summary['below_threshold'] + summary['failed']} records that "
+        f"Of {sum(summary[name] for name in OUTCOMES)} records that "
         f"the trainer had not seen, {summary['enriched']} were enriched, "
+        f"{summary['unlike']} were unlike all that it learned from, "
         f"{summary['below_threshold']} had no concept above its threshold, "
         f"{summary['failed']} failed.\n"
         f"Looked at them once more with an encoder, and kept its embeddings: a second model then "

@@ -4,6 +4,7 @@ progress. The depth of the queue is in the store: `worker jobs` shows it."""
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from threading import Lock
 from typing import Literal
 
 import structlog
@@ -11,6 +12,7 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from common.errors import EnrichmentError, RecordError
 from common.process.periodic import PeriodicThread
+from common.vision.answers.tally import Tally
 
 Stage = Literal["resolve", "read", "fetch", "decode", "wait", "infer", "explain", "write"]
 
@@ -18,10 +20,21 @@ _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0)
 
 RECORDS = Counter(
     "worker_records", "Records by outcome", ["outcome"]
-)  # enriched, below_threshold, failed, put_off
+)  # enriched, unlike, below_threshold, failed, put_off
 PICTURES = Counter(
     "worker_pictures", "Classified records by what was done about their picture", ["what"]
 )  # read, looked_at
+SAID = Counter(
+    "worker_said",
+    "Pictures by what a model said of them, and by the data provider of the record",
+    ["model", "provider", "what"],
+)  # written, unlike, nothing
+CONFIDENCE = Counter(
+    "worker_said_confidence",
+    "Sum of the confidences, to half a tenth, in the most probable concept of the pictures that "
+    "are not unlike: divided by those of worker_said_total, the mean",
+    ["model", "provider"],
+)
 FAILURES = Counter("worker_failures", "Errors of records, final or not", ["stage", "reason"])
 CHUNKS = Counter("worker_chunks", "Chunks by the end of the work on them", ["end"])
 CHUNKS_IN_WORK = Gauge("worker_chunks_in_work", "Chunks that this process has a lease on")
@@ -47,7 +60,12 @@ DISPATCH_HELD_UP = Gauge(
     "Seconds for which one session has kept every dispatcher from choosing; 0 if none does",
 )
 
+MOST_PROVIDERS = 200  # that have series of their own; a process may see thousands
+OTHER, UNKNOWN = "other", "unknown"  # providers
+
 log = structlog.get_logger()
+_providers: set[str] = set()
+_providers_change = Lock()
 
 
 def timed(stage: Stage) -> AbstractContextManager[object]:
@@ -58,6 +76,7 @@ def timed(stage: Stage) -> AbstractContextManager[object]:
 def count_records(
     *,
     enriched: int,
+    unlike: int,
     below_threshold: int,
     put_off: int,
     read: int,
@@ -65,16 +84,36 @@ def count_records(
 ) -> None:
     """Count the outcomes of a chunk; `errors` are those of failed and put-off records.
 
-    `read`: how many of the enriched and the below-threshold records needed no look.
+    `read`: how many of the other records needed no look.
     """
     RECORDS.labels("enriched").inc(enriched)
+    RECORDS.labels("unlike").inc(unlike)
     RECORDS.labels("below_threshold").inc(below_threshold)
     RECORDS.labels("put_off").inc(put_off)
     RECORDS.labels("failed").inc(len(errors) - put_off)
     PICTURES.labels("read").inc(read)
-    PICTURES.labels("looked_at").inc(enriched + below_threshold - read)
+    PICTURES.labels("looked_at").inc(enriched + unlike + below_threshold - read)
     for error in errors.values():
         FAILURES.labels(error.stage, error.reason).inc()
+
+
+def count_said(model: str, tallies: Mapping[str, Tally]) -> None:
+    """Count what a model said, by data provider; of providers the first MOST_PROVIDERS by name."""
+    for provider, tally in tallies.items():
+        named = _label(provider)
+        SAID.labels(model, named, "written").inc(tally.written)
+        SAID.labels(model, named, "unlike").inc(tally.unlike)
+        SAID.labels(model, named, "nothing").inc(tally.pictures - tally.written - tally.unlike)
+        if judged := tally.pictures - tally.unlike:
+            CONFIDENCE.labels(model, named).inc(tally.confidence * judged)
+
+
+def _label(provider: str) -> str:
+    with _providers_change:
+        if provider not in _providers and len(_providers) >= MOST_PROVIDERS:
+            return OTHER
+        _providers.add(provider)
+    return provider or UNKNOWN
 
 
 def watch(threads: Iterable[PeriodicThread]) -> None:

@@ -135,6 +135,7 @@ def enriched(assignment: LocalAssignment) -> Measured:
     model = assignment.model()
     loaded = LoadedModel(
         id=1,
+        title="benchmark",
         folder=Path(assignment.bundle),
         sha256=model.sha256,
         answering=model.answering,
@@ -177,7 +178,11 @@ class _Shelf(RecordResolver):
     ) -> tuple[dict[str, Target], dict[str, RecordError]]:
         places = {each: f"http://disk{self._paths[each]}" for each in record_ids}
         return {
-            each: Target(record_id=each, pictures=(PictureUrl(url, PictureSource.MEDIA),))
+            each: Target(
+                record_id=each,
+                pictures=(PictureUrl(url, PictureSource.MEDIA),),
+                data_provider="",
+            )
             for each, url in places.items()
         }, {}
 

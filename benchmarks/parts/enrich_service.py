@@ -16,6 +16,7 @@ import torch
 from sqlalchemy import Engine, create_engine, text
 
 from common.store.tables import PictureChoice
+from common.vision.answers.likeness import Likeness
 from common.vision.bundle import Description
 from common.vision.encoders.networks import build_network
 from common.vision.network import build_classifier
@@ -194,7 +195,12 @@ def put_resnet18_in_service(engine: Engine, model_dir: Path, size: int) -> tuple
 
 
 def put_head_in_service(
-    engine: Engine, model_dir: Path, size: int, name: str = "head", seed: int = 0
+    engine: Engine,
+    model_dir: Path,
+    size: int,
+    name: str = "head",
+    seed: int = 0,
+    likeness: Likeness | None = None,
 ) -> tuple[Path, str]:
     """The same resnet18 as an encoder, and a head of drawn weights on it; its bundle."""
     torch.manual_seed(0)
@@ -209,7 +215,7 @@ def put_head_in_service(
     torch.manual_seed(seed)
     head = {"weight": torch.randn(len(CONCEPTS), encoder.dimension), "bias": torch.zeros(20)}
     description = replace(_description(encoder.network, size), encoder=encoder.sha256)
-    return _put(engine, model_dir, description, head, name)
+    return _put(engine, model_dir, description, head, name, likeness)
 
 
 def _description(architecture: str, size: int) -> Description:
@@ -228,7 +234,12 @@ def _description(architecture: str, size: int) -> Description:
 
 
 def _put(
-    engine: Engine, model_dir: Path, description: Description, member: StateDict, name: str
+    engine: Engine,
+    model_dir: Path,
+    description: Description,
+    member: StateDict,
+    name: str,
+    likeness: Likeness | None = None,
 ) -> tuple[Path, str]:
     size = description.preprocessing.size
     drawn = torch.randint(0, 256, (8, 3, size, size), dtype=torch.uint8)
@@ -238,6 +249,7 @@ def _put(
         description,
         [member],
         pictures=ExamplePictures(self_test=drawn, calibration=drawn[:1]),
+        likeness=likeness,
         name=name,
         active=True,
     )

@@ -48,8 +48,7 @@ def enrich(folder: Path, urls: Mapping[str, str], *, most_seconds: float) -> Enr
                     time.sleep(0.2)
                     status = jobs.status(service.engine, job_id)
             seconds = time.monotonic() - began
-        classified = status.enriched + status.below_threshold
-        return Enriched(seconds, peak, classified, status.waiting, _reasons(service.engine))
+        return Enriched(seconds, peak, status.classified, status.waiting, _reasons(service.engine))
 
 
 def _reasons(engine: Engine) -> dict[str, str]:

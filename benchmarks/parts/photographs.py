@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from common.process.console import SafeConsole
 from common.store.encoders import StoredEncoder
 from common.store.session import open_store
-from common.vision.heads import Embeddings
+from common.vision.answers.heads import Embeddings
 from common.vision.model import Model
 from common.vision.saved_model import bundle_sha256, load_bundle
 from deploy.local import local_services

@@ -29,7 +29,8 @@ def two_starts(right: Right, precision: float) -> Ranks:
     error = ERROR / 2
     first = fewest(precision, error)
     walks = [_sequence(right, precision, first * times, error) for times in (1, 2)]
-    return np.max(walks, axis=0)
+    longest: Ranks = np.max(walks, axis=0)
+    return longest
 
 
 def shared_starts(right: Right, precision: float) -> Ranks:
@@ -39,7 +40,9 @@ def shared_starts(right: Right, precision: float) -> Ranks:
     if first > count:
         return np.zeros(len(right), dtype=np.int64)
     ranks = {round(first * (count / first) ** (part / 4)) for part in range(4)}
-    return np.max([_sequence(right, precision, rank, error) for rank in ranks], axis=0)
+    walks = [_sequence(right, precision, rank, error) for rank in ranks]
+    longest: Ranks = np.max(walks, axis=0)
+    return longest
 
 
 def union_bound(right: Right, precision: float) -> Ranks:

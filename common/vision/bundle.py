@@ -17,10 +17,10 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from common.errors import ModelError
 from common.files import read_regular
 from common.process.field_paths import first_wrong
+from common.vision.answers.promise import Promise
+from common.vision.answers.rule import Rule
 from common.vision.kinds import Kind, TrainingPictures
 from common.vision.preprocessing import Preprocessing
-from common.vision.rule import Rule
-from common.vision.tally import Tally
 from common.vision.weights import StateDict, parsed
 
 DESCRIPTION = "model.json"
@@ -33,7 +33,6 @@ TEMPERATURES = (1e-3, 1e3)
 MAX_DESCRIPTION = 8 << 20  # bytes; 10,000 categories take about two million
 MAX_TENSORS = 4 << 30  # bytes of a file; the largest network of torchvision has 2.6 GB
 _MAX_HEADER = 4 << 20  # bytes of names and shapes; the largest network needs a tenth of one million
-_SHOWN_PROVIDERS = 10
 _SPARE = 2  # times its own bytes that a network's file may have; float64 takes twice float32
 _LENGTH = 8  # bytes that hold the length of that header
 
@@ -50,50 +49,6 @@ class BundleFile:
 
     file: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,200}$")]
     sha256: _Sha256
-
-
-@dataclass(frozen=True, kw_only=True)
-class Promise:
-    """What is promised of a model, for whom, and what it said when that was measured.
-
-    Of the pictures for which a concept is written, at least the share `precision` shows it, at
-    `confidence`, for each concept by itself. This is promised for records of the data providers
-    that the model learned from: `providers` with their pictures, none where nobody knows them.
-    `is_from_strangers` says that each picture was judged by a model that had learned nothing from
-    its provider. `said` is the tally of these pictures.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    precision: float
-    confidence: float
-    providers: dict[_Text, int]
-    is_from_strangers: bool
-    said: Tally
-
-    def in_words(self) -> list[str]:
-        """The promise for a person, in lines."""
-        promised = (
-            f"Of the pictures for which a concept is written, at least {self.precision:.0%} show "
-            f"it, at {self.confidence:.0%} confidence, for each concept by itself."
-        )
-        if not self.providers:
-            return [promised, "Promised for: pictures like those that the model learned from."]
-        largest = sorted(self.providers.items(), key=lambda each: (-each[1], each[0]))
-        named = [f"{provider} ({pictures:,})" for provider, pictures in largest[:_SHOWN_PROVIDERS]]
-        if len(largest) > len(named):
-            named.append(f"and {len(largest) - len(named):,} more")
-        lines = [
-            promised,
-            f"Promised for the providers that the model learned from: {', '.join(named)}. For "
-            "others nothing is promised; the way to a promise for them is an audit.",
-        ]
-        if self.is_from_strangers:
-            lines.append(
-                "It was measured with each of them left out in turn, so it is careful: with "
-                "--group-by picture, a training measures what it does for these providers."
-            )
-        return lines
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,9 @@ from torch import nn
 from torch.nn import functional
 
 from common.errors import ModelError
-from common.vision.answers import Answering, Answers
+from common.vision.answers.answering import Answering, Answers
+from common.vision.answers.heads import halved
 from common.vision.bundle import Description
-from common.vision.heads import halved
 from common.vision.network import EmbeddingHead, FeaturesToo, HeadedNetwork
 from common.vision.served import Rows, Served, ServedNetwork
 
@@ -38,7 +38,6 @@ class Predictor(ServedNetwork):
         if description.likeness is not None:
             members = [FeaturesToo(members[0]), *members[1:]]
         super().__init__(members, description.preprocessing)
-        self._classes = len(description.labels)
         self._single = description.kind == "single"
         self._temperature = description.temperature
         self._has_features = description.likeness is not None
@@ -47,10 +46,10 @@ class Predictor(ServedNetwork):
         if not self._has_features:
             return super().forward(batch)
         pictures = self.normalised(batch)
-        first, *others = [member(pictures).float() for member in self.members]
-        logits = [first[:, : self._classes], *others]
-        features = functional.normalize(first[:, self._classes :], dim=1)
-        return torch.cat([self.finish(torch.stack(logits)), features], dim=1)
+        (logits, features), *others = [member(pictures) for member in self.members]
+        answers = torch.stack([logits, *others]).float()
+        features = functional.normalize(features.float(), dim=1)
+        return torch.cat([self.finish(answers), features], dim=1)
 
     def finish(self, answers: torch.Tensor) -> torch.Tensor:
         """Logits (members, n, classes) to probabilities (n, classes)."""

@@ -96,9 +96,9 @@ class EmbeddingHead(nn.Linear):
 
 
 class FeaturesToo(nn.Module):
-    """A classifier that gives the input of its last layer too: (n, classes + numbers).
+    """A classifier that gives two things: logits (n, classes), and the input of its last layer.
 
-    It takes the classifier apart.
+    It takes the classifier apart. The two stay apart, since int8 gives each its own steps.
 
     Raises:
         ModelError: the last layer does not take a row of numbers for each picture.
@@ -112,9 +112,9 @@ class FeaturesToo(nn.Module):
         classifier.set_submodule(name, nn.Identity())
         self.body, self.last = classifier, last
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = self.body(pictures)
-        return torch.cat([self.last(features), features], dim=1)
+        return self.last(features), features
 
     @property
     def classifier(self) -> nn.Module:

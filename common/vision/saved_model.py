@@ -16,7 +16,9 @@ import torch
 from torch import nn
 
 from common.errors import ModelError, UsageError
-from common.vision.answers import Answering
+from common.vision.answers.answering import Answering
+from common.vision.answers.heads import Head, HeadEnsemble
+from common.vision.answers.likeness import MOST_BYTES, Likeness
 from common.vision.bundle import (
     DESCRIPTION,
     BundleFile,
@@ -29,8 +31,6 @@ from common.vision.bundle import (
     write_tensors,
 )
 from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
-from common.vision.heads import Head, HeadEnsemble
-from common.vision.likeness import MOST_BYTES, Likeness
 from common.vision.model import Model, served_classifier
 from common.vision.network import build_classifier
 from common.vision.served import Served

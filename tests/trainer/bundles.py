@@ -55,16 +55,21 @@ def bundle(folder: Path, description: Description | None = None) -> Path:
 
 
 def promoted(
-    engine: Engine, model_dir: Path, *, name: str = "small", seed: int = 0, active: bool = True
+    engine: Engine,
+    model_dir: Path,
+    *,
+    name: str = "small",
+    seed: int = 0,
+    active: bool = True,
+    description: Description | None = None,
 ) -> Promoted:
     """A bundle that the store knows."""
     return put_in_service(
         engine,
         model_dir,
-        describe(),
+        description or describe(),
         [weights(seed)],
         pictures=ExamplePictures(self_test=pictures(), calibration=pictures(1)),
-        likeness=None,
         name=name,
         active=active,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from common.vision.heads import Embeddings, halved
+from common.vision.answers.heads import Embeddings, halved
 from common.vision.kinds import Kind
 from tests.trainer.experiments import CATEGORIES, labelled_pictures
 from trainer.data.embedded import EmbeddedData

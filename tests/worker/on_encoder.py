@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from sqlalchemy import Engine, select, text
 
 from common.store.encoders import register_encoder
 from common.store.tables import RegisteredEncoder
+from common.vision.answers.heads import Embeddings
+from common.vision.answers.likeness import NEIGHBOURS, Likeness
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, EncoderDescription, save_encoder
 from common.vision.encoders.networks import build_network
@@ -15,6 +18,7 @@ from common.vision.saved_model import save_bundle
 
 SIZE = 32  # pixels
 NETWORK = "torchvision:squeezenet1_1"
+LEAST_LIKENESS = 0.9  # cosine
 
 
 def add_encoder(engine: Engine, models: Path, *, name: str = "drawn") -> EncoderDescription:
@@ -42,6 +46,7 @@ def promote(
     name: str,
     thresholds: dict[str, float | None],
     examples: torch.Tensor | None = None,
+    likeness: Likeness | None = None,
 ) -> int:
     """A model with a drawn head for these concepts, which are in the store; its number."""
     concepts = tuple(thresholds)
@@ -64,7 +69,12 @@ def promote(
     }
     folder = models / f"{name}-1"
     sha256 = save_bundle(
-        folder, description, [head], encoders=models / ENCODERS, self_test=examples
+        folder,
+        description,
+        [head],
+        encoders=models / ENCODERS,
+        self_test=examples,
+        likeness=likeness,
     )
     return insert_model(engine, name, sha256, encoder.identity, concepts)
 
@@ -86,3 +96,13 @@ def insert_model(
         values = {"name": name, "path": f"{name}-1", "sha256": sha256, "labels": list(concepts)}
         number: int = connection.execute(insert, values | {"encoder_id": encoder_id}).scalar_one()
     return number
+
+
+def to_nothing(dimension: int) -> Likeness:
+    """Likeness to pictures as there are none: to no network's embeddings."""
+    return to_all_near(np.eye(1, dimension, dtype=np.float16))
+
+
+def to_all_near(embedding: Embeddings) -> Likeness:
+    """Likeness to pictures with this one embedding (1, dimension)."""
+    return Likeness.of(np.repeat(embedding, NEIGHBOURS, axis=0), LEAST_LIKENESS)

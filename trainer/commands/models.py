@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -21,6 +21,9 @@ from trainer.commands.options import (
     labelled_pictures,
 )
 from trainer.commands.promote import print_end, print_proposal
+
+if TYPE_CHECKING:  # it loads torch
+    from common.vision.bundle import Description
 
 models = command_group("Look at the models, put one in service, or take it out.")
 
@@ -53,28 +56,56 @@ def list_(as_json: AsJson = False) -> None:
 
 @models.command()
 def show(model: StoredReference, as_json: AsJson = False) -> None:
-    """Show what a model is: concepts with their thresholds, files, origin.
+    """Show what a model is: what it promises for whom, concepts with thresholds, files, origin.
+
+    Below, what it has said in jobs since of each data provider's pictures, and at promotion.
 
     Example: trainer models show pilot@2
     """
     from common.store.session import open_store
+    from common.vision.answers.drift import drift_of_model
     from trainer.models import registry
 
-    found = registry.find_model(open_store(), model)
+    engine = open_store()
+    found = registry.find_model(engine, model)
     each = registry.describe(found, ModelSettings.read().model_dir)
+    drift = drift_of_model(engine, found.id)
     if as_json:
-        typer.echo(json.dumps(each.to_json()))
+        typer.echo(json.dumps(each.to_json() | {"drift": drift.as_json() if drift else None}))
         return
     print_end(f"{found.title}, {found.stage}, promoted {each.promoted}, sha256 {found.sha256}")
     if each.description is None:
         raise ModelError(each.problem)
-    for line in each.origin():
+    for line in (*_promised(each.description), *each.origin()):
         print_end(line)
     table = Table("category", "written from", "concept", box=box.SIMPLE)
     for label, uri in zip(each.description.labels, each.description.concept_uris, strict=True):
         threshold = each.description.thresholds[uri]
         table.add_row(label, "off" if threshold is None else f"{threshold:.3f}", uri)
     SafeConsole().print(table)
+    if drift is None:
+        print_end("It has said nothing in jobs yet.")
+    else:
+        print_end(drift.title)
+        SafeConsole().print(drift.table())
+
+
+def _promised(description: "Description") -> list[str]:
+    """The promise, the rule, and when the model abstains, in lines."""
+    promise, least = description.promise, description.least_likeness
+    abstains = "never, also not for pictures that are unlike all that it learned from"
+    if least is not None:
+        abstains = (
+            f"from pictures that are unlike all that it learned from (likeness < {least:.3f})"
+        )
+    if least is not None and promise is not None:
+        abstains += f"; so it did for {promise.said.unlike:,} of {promise.said.pictures:,}"
+    before = ["Promised for: nobody knows; the model was made before promises said for whom."]
+    return [
+        *(before if promise is None else promise.in_words()),
+        f"Rule: {description.rule}.",
+        f"Abstains: {abstains}.",
+    ]
 
 
 @models.command()
@@ -127,8 +158,8 @@ def import_(
 ) -> None:
     """Make a model from a foreign checkpoint, such as the pilot's.
 
-    Thresholds are chosen on labelled pictures (--dataset or --data-dir) that the checkpoint was not
-    trained on. Without them no precision can be promised, and all concepts are switched off.
+    Its promise is measured on labelled pictures (--dataset or --data-dir) that the checkpoint was
+    not trained on. Without them every concept is off.
 
     Example: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
     --name pilot --data-dir labelled
@@ -156,9 +187,7 @@ def import_(
         engine=open_store(),
     )
     if data is None:
-        print_end(
-            "All concepts are switched off: without labelled pictures no precision can be promised."
-        )
+        print_end("Every concept is off: without labelled pictures nothing can be promised.")
     else:
         print_proposal(proposal)
     print_end(f"Imported: {made.model.title}, in {made.folder}")

@@ -11,7 +11,7 @@ from common.process.console import SafeConsole
 from trainer.commands.options import ModelReference, open_model
 
 if TYPE_CHECKING:
-    from common.vision.answers import Answer
+    from common.vision.answers.answering import PictureAnswer
     from common.vision.bundle import Description
     from trainer.scoring.evaluate import Classified, Unreadable
 
@@ -64,16 +64,22 @@ def predict(
 
 
 def _members(
-    each: "Classified[Answer] | Unreadable", description: "Description"
+    each: "Classified[PictureAnswer] | Unreadable", description: "Description"
 ) -> dict[str, object]:
     from trainer.scoring.evaluate import Unreadable
 
     if isinstance(each, Unreadable):
         return {"image": str(each.path), "error": each.reason}
-    return {"image": str(each.path), "categories": _categories(each, description)}
+    return {
+        "image": str(each.path),
+        "unlike": each.said.is_unlike,
+        "categories": _categories(each, description),
+    }
 
 
-def _categories(each: "Classified[Answer]", description: "Description") -> list[dict[str, object]]:
+def _categories(
+    each: "Classified[PictureAnswer]", description: "Description"
+) -> list[dict[str, object]]:
     concepts = zip(description.labels, description.concept_uris, strict=True)
     rows = zip(concepts, each.said.probabilities, each.said.written.tolist(), strict=True)
     return [
@@ -88,13 +94,15 @@ def _categories(each: "Classified[Answer]", description: "Description") -> list[
     ]
 
 
-def _print(each: "Classified[Answer] | Unreadable", description: "Description") -> None:
+def _print(each: "Classified[PictureAnswer] | Unreadable", description: "Description") -> None:
     from trainer.scoring.evaluate import Unreadable
 
     if isinstance(each, Unreadable):
         out.print(f"{each.path}: {each.reason}", style="red")
         return
     out.print(str(each.path), style="bold")
+    if each.said.is_unlike:
+        out.print("  unlike all that the model learned from: nothing is written", style="yellow")
     for rank, row in enumerate(_categories(each, description)):
         if rank < SHOWN or row["passes"]:
             threshold = row["threshold"]

@@ -24,37 +24,43 @@ if TYPE_CHECKING:
     from trainer.models.proposal import Proposal
 
 
+FoldNumber = Annotated[
+    int | None, typer.Option(help="Which fold. Default: the one with the lowest validation loss.")
+]
+Ensemble = Annotated[
+    bool,
+    typer.Option(
+        "--ensemble",
+        help="All folds together: more accurate, and slower. An ensemble of networks is measured "
+        "on pictures that none of them saw: --dataset or --data-dir.",
+    ),
+]
+ModelTitle = Annotated[
+    str | None, typer.Option(help="Name of the model. Default: that of the experiment.")
+]
+NoAbstention = Annotated[
+    bool,
+    typer.Option(
+        "--no-abstention", help="Answer also to pictures unlike all that was learned from."
+    ),
+]
+Anyway = Annotated[
+    bool, typer.Option("--anyway", help="Promote a model in which every concept is off.")
+]
+
+
 def promote(
     experiment: Annotated[str, typer.Argument(help="Name of a finished experiment.")],
     saving_dir: SavingDir = Path("experiments"),
-    fold: Annotated[
-        int | None,
-        typer.Option(help="Which fold. Default: the one with the lowest validation loss."),
-    ] = None,
-    ensemble: Annotated[
-        bool,
-        typer.Option(
-            "--ensemble",
-            help="All folds together: more accurate, and slower. An ensemble of networks is "
-            "measured on pictures that none of them saw: --dataset or --data-dir.",
-        ),
-    ] = False,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the model. Default: that of the experiment.")
-    ] = None,
+    fold: FoldNumber = None,
+    ensemble: Ensemble = False,
+    name: ModelTitle = None,
     precision: Precision = 0.9,
     floor: Floor = 0.5,
-    no_abstention: Annotated[
-        bool,
-        typer.Option(
-            "--no-abstention", help="Answer also to pictures unlike all that was learned from."
-        ),
-    ] = False,
+    no_abstention: NoAbstention = False,
     dataset: Labelled = None,
     data_dir: DataDir = None,
-    anyway: Annotated[
-        bool, typer.Option("--anyway", help="Promote a model in which every concept is off.")
-    ] = False,
+    anyway: Anyway = False,
 ) -> None:
     """Make a finished experiment the model that workers use."""
     if ensemble and fold is not None:
@@ -68,12 +74,11 @@ def promote(
     from trainer.models.proposal import Terms
 
     title = checked_name(name or experiment, of="a model")
-    terms = Terms(precision=precision, floor=floor, abstains=not no_abstention)
     chosen = Experiment(saving_dir, experiment)
     model_dir, engine = ModelSettings.read().model_dir, open_store()
     proposal = propose(
         chosen,
-        terms,
+        Terms(precision=precision, floor=floor, abstains=not no_abstention),
         fold=fold,
         ensemble=ensemble,
         judged_on=_judged_on(chosen, dataset, data_dir),

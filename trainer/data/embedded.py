@@ -23,8 +23,8 @@ from common.process.settings import ModelSettings
 from common.store.embeddings import Vector, is_kept_meanwhile, keep_vectors, kept_vectors
 from common.store.encoders import StoredEncoder, find_encoder
 from common.store.session import open_store
+from common.vision.answers.heads import Embeddings, halved
 from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
-from common.vision.heads import Embeddings, halved
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import Runtime, TorchRuntime, fastest_runtime
 from common.vision.runtimes.choice import EXPORTS

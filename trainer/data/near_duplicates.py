@@ -29,7 +29,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch.nn import functional
 
-from common.vision.heads import Embeddings
+from common.vision.answers.heads import Embeddings
 from trainer.data.split import Indices
 
 MAX_DISTANCE = 40  # of 256 bits

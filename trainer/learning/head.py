@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from common.vision.heads import Embeddings
+from common.vision.answers.heads import Embeddings
 from common.vision.kinds import Kind
 from trainer.data.split import Indices
 from trainer.learning.optimisation import Objective

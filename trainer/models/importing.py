@@ -17,18 +17,18 @@ from sqlalchemy import Engine
 
 from common.errors import ModelError, UsageError
 from common.files import read_regular
+from common.vision.answers.rule import Rule
 from common.vision.bundle import MAX_DESCRIPTION, Description
 from common.vision.model import served_classifier
 from common.vision.network import build_classifier, load_state
 from common.vision.preprocessing import Preprocessing
-from common.vision.rule import Rule
 from common.vision.runtimes import TorchRuntime
 from common.vision.served import Served
 from common.vision.weights import StateDict, read_state_dict
 from trainer.data.dataset import TrainingData
 from trainer.experiment import checked_name
 from trainer.models.example_pictures import example_pictures, no_pictures
-from trainer.models.judged import Judged
+from trainer.models.judged import JudgedAnswers
 from trainer.models.promote import Promotion, promote
 from trainer.models.proposal import Proposal, Terms, propose_judged
 from trainer.scoring.calibration import at_temperature, fit_temperature
@@ -145,7 +145,7 @@ def _tuned(
     asked = ask(blank, data, runtime.rows, batch_size=runtime.batch_size)
     said, targets = np.stack(asked.said), asked.targets
     temperature = fit_temperature(said, targets, blank.kind)
-    judged = Judged(
+    judged = JudgedAnswers(
         probabilities=at_temperature(said, temperature, blank.kind),
         targets=targets,
         unlike=np.zeros(len(targets), dtype=np.bool_),

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from common.errors import ModelError, UsageError
+from common.vision.answers.heads import Embeddings
+from common.vision.answers.likeness import Likeness, halved_if_any
 from common.vision.bundle import Description
-from common.vision.heads import Embeddings
-from common.vision.likeness import Likeness, halved_if_any
 from common.vision.network import FeaturesToo
 from common.vision.runtimes import TorchRuntime
 from common.vision.served import Served, ServedNetwork
@@ -39,7 +39,7 @@ PASSING = 0.95  # of pictures that were held back are like those that were learn
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Judged:
+class JudgedAnswers:
     """Answers to n pictures, at the model's temperature.
 
     `probabilities` and `targets` are (n, classes), `unlike` (n,). A model that never abstains has
@@ -66,7 +66,7 @@ def shared_temperature(experiment: Experiment) -> float:
 
 def judged_by_folds(
     experiment: Experiment, fold: int, *, temperature: float, abstains: bool
-) -> Judged:
+) -> JudgedAnswers:
     """What the folds say of their test parts, for a model of one of them.
 
     Raises:
@@ -74,7 +74,7 @@ def judged_by_folds(
     """
     tests = _tests(experiment)
     found = _likenesses(experiment) if abstains else []
-    return Judged(
+    return JudgedAnswers(
         probabilities=at_temperature(tests.probabilities, temperature, experiment.dataset().kind),
         targets=tests.targets,
         unlike=_unlike(found, len(tests.keys)),
@@ -83,7 +83,7 @@ def judged_by_folds(
     )
 
 
-def judged_by_inner_heads(experiment: Experiment, *, abstains: bool) -> Judged:
+def judged_by_inner_heads(experiment: Experiment, *, abstains: bool) -> JudgedAnswers:
     """What the inner heads of each fold say of its test part, for an ensemble of heads.
 
     Raises:
@@ -93,7 +93,7 @@ def judged_by_inner_heads(experiment: Experiment, *, abstains: bool) -> Judged:
     logits = [_inner_logits(experiment, number) for number in _folds(experiment)]
     temperature = fit_ensemble_temperature(logits, tests.targets, kind)
     found = _likenesses(experiment) if abstains else []
-    return Judged(
+    return JudgedAnswers(
         probabilities=ensemble_probabilities(logits, temperature, kind),
         targets=tests.targets,
         unlike=_unlike(found, len(tests.keys)),
@@ -109,7 +109,7 @@ def judged_by_new_pictures(
     data: TrainingData,
     *,
     abstains: bool,
-) -> Judged:
+) -> JudgedAnswers:
     """What the members of an ensemble of networks say of pictures that none of them saw.
 
     Args:
@@ -138,7 +138,7 @@ def judged_by_new_pictures(
     temperature = fit_ensemble_temperature(by_member, asked.targets, blank.kind)
     likeness = Likeness.of(found[0].references, limit(found)) if found else None
     features = halved_if_any(rows[:, classes:width])
-    return Judged(
+    return JudgedAnswers(
         probabilities=ensemble_probabilities(by_member, temperature, blank.kind),
         targets=asked.targets,
         unlike=likeness.is_unlike(features) if likeness else np.zeros(len(rows), dtype=np.bool_),
@@ -148,11 +148,16 @@ def judged_by_new_pictures(
 
 
 class _Members(ServedNetwork):
-    """What each member gives, one after the other: (n, numbers of all)."""
+    """What each member gives, one after the other: (n, numbers of all).
+
+    The features of the first stand after its logits.
+    """
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         pictures = self.normalised(batch)
-        return torch.cat([member(pictures).float() for member in self.members], dim=1)
+        given = [member(pictures) for member in self.members]
+        parts = [each for one in given for each in (one if isinstance(one, tuple) else (one,))]
+        return torch.cat(parts, dim=1).float()
 
 
 def _folds(experiment: Experiment) -> range:

@@ -13,11 +13,11 @@ from sqlalchemy import Engine
 from torch import nn
 
 from common.errors import UsageError
+from common.vision.answers.rule import Rule
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, read_encoder
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
-from common.vision.rule import Rule
 from common.vision.weights import StateDict, read_state_dict
 from trainer.data.dataset import TrainingData
 from trainer.experiment import Experiment, FoldResult

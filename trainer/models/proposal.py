@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from common.errors import UsageError
-from common.vision.answers import is_written
-from common.vision.bundle import Description, Promise
-from common.vision.likeness import Likeness
-from common.vision.rule import FLOOR
-from common.vision.tally import Tally
+from common.vision.answers.answering import is_written
+from common.vision.answers.likeness import Likeness
+from common.vision.answers.promise import Promise
+from common.vision.answers.rule import FLOOR
+from common.vision.answers.tally import Tally
+from common.vision.bundle import Description
 from common.vision.weights import StateDict
 from trainer.models.example_pictures import ExamplePictures
-from trainer.models.judged import Judged
+from trainer.models.judged import JudgedAnswers
 from trainer.scoring.proof import CONFIDENCE
 from trainer.scoring.thresholds import Effect, Outlook, choose_thresholds, effects, statements_of
 
@@ -80,7 +81,7 @@ class Proposal:
 def propose_judged(
     blank: Description,
     members: list[StateDict],
-    judged: Judged,
+    judged: JudgedAnswers,
     terms: Terms,
     pictures: ExamplePictures,
     *,

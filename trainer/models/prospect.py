@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from common.vision.answers import is_written
+from common.vision.answers.answering import is_written
 from trainer.experiment import Experiment
 from trainer.models.example_pictures import no_pictures
 from trainer.models.judged import (
-    Judged,
+    JudgedAnswers,
     judged_by_folds,
     judged_by_inner_heads,
     shared_temperature,
@@ -32,7 +32,7 @@ class Prospect:
     """
 
     proposal: Proposal
-    judged: Judged
+    judged: JudgedAnswers
     is_ensemble: bool
 
     @property

@@ -17,10 +17,10 @@ from sqlalchemy import Engine
 
 from common.errors import EnrichmentError, ModelError, UsageError
 from common.store.model_names import ModelName
+from common.vision.answers.likeness import Likeness
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS
 from common.vision.encoders.licences import warning_about
-from common.vision.likeness import Likeness
 from common.vision.model import Model
 from common.vision.saved_model import bundle_sha256, load_bundle, read_description, save_bundle
 from common.vision.weights import StateDict
@@ -43,9 +43,9 @@ def put_in_service(
     members: list[StateDict],
     *,
     pictures: ExamplePictures,
-    likeness: Likeness | None,
     name: str,
     active: bool,
+    likeness: Likeness | None = None,
 ) -> Promoted:
     """Write a bundle, test it, and add it to the models of the store.
 
@@ -74,6 +74,7 @@ def put_in_service(
             fingerprint=description.created_from.get("dataset_fingerprint", ""),
             run=description.created_from.get("experiment", ""),
             encoder=description.encoder,
+            promise=asdict(description.promise) if description.promise else None,
         )
         return add_model(
             engine, row, lambda path: _put(bundle, model_dir / path, sha256), active=active

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -63,6 +64,7 @@ class ModelRow:
     fingerprint: str = ""  # of the data that it was trained on
     run: str = ""  # the experiment
     encoder: str | None = None  # the identity of that of its heads
+    promise: dict[str, Any] | None = None  # that of its description
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,5 +248,6 @@ def _insert(connection: Connection, model: ModelRow, promoted: Promoted) -> None
             picture_source=model.picture_source,
             run_id=run_id,
             encoder_id=_encoder_id(connection, model),
+            promise=model.promise,
         )
     )

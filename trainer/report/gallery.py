@@ -21,8 +21,8 @@ from common.files import read_regular, replacing
 from common.pages import data_uri, record_page
 from common.pictures.decode import decode
 from common.pictures.decoders import FILE_BYTES
+from common.vision.answers.heads import Head
 from common.vision.encoders.encoder import Encoder
-from common.vision.heads import Head
 from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.kinds import Kind
 from common.vision.model import Model

@@ -19,8 +19,8 @@ from torch import nn
 
 from common.errors import EnrichmentError, ModelError
 from common.files import write_atomically
-from common.vision.heads import Embeddings
-from common.vision.likeness import MOST_REFERENCES, halved_if_any
+from common.vision.answers.heads import Embeddings
+from common.vision.answers.likeness import MOST_REFERENCES, halved_if_any
 from common.vision.network import FeaturesToo
 from trainer.data.cache import CachedData
 from trainer.data.dataset import TrainingData
@@ -152,13 +152,12 @@ def _likenesses(
     classifier: nn.Module, cached: CachedData, fold: Fold, settings: TrainingSettings
 ) -> Likenesses | None:
     try:
-        network = FeaturesToo(deepcopy(classifier))
+        body = FeaturesToo(deepcopy(classifier)).body
     except ModelError:
         return None
 
     def features(part: Indices) -> Embeddings:
-        both = predict_logits(network, cached.pictures, part, settings).numpy()
-        return halved_if_any(both[:, len(cached.data.categories) :])
+        return halved_if_any(predict_logits(body, cached.pictures, part, settings).numpy())
 
     few = np.random.default_rng(fold.number).permutation(fold.training)[:MOST_REFERENCES]
     learned = features(np.sort(few))

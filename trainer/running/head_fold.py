@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from common.process.progress import progress
-from common.vision.heads import Head
+from common.vision.answers.heads import Head
 from trainer.data.embedded import EmbeddedData
 from trainer.data.prepare import Assigned, tested_together
 from trainer.data.split import (

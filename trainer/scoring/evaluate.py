@@ -20,7 +20,7 @@ from common.errors import DatasetError, RecordError
 from common.files import read_regular
 from common.pictures.decoders import FILE_BYTES, Decoders
 from common.process.progress import progress
-from common.vision.answers import Answers
+from common.vision.answers.answering import Answers
 from common.vision.bundle import Description
 from common.vision.preprocessing import Preprocessing
 from trainer.data.dataset import LeftOut, TrainingData
@@ -120,7 +120,7 @@ def _read(path: Path, preprocessing: Preprocessing, decoders: Decoders) -> Reada
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked(Generic[Said]):
+class AskedPictures(Generic[Said]):
     """The readable part of some data, and what was said of each of its pictures.
 
     `targets` are (n, classes), in the order of the model's outputs.
@@ -206,7 +206,7 @@ def ask(
     compute: Callable[[torch.Tensor], Iterable[Said]],
     *,
     batch_size: int,
-) -> Asked[Said]:
+) -> AskedPictures[Said]:
     """Classify all pictures of the data.
 
     Raises:
@@ -232,7 +232,7 @@ def ask(
         readable = readable.without(f"picture unreadable ({reason})", keys)
     targets = np.zeros((len(said), len(description.labels)), dtype=np.bool_)
     targets[:, columns] = readable.targets
-    return Asked(data=readable, targets=targets, said=said)
+    return AskedPictures(data=readable, targets=targets, said=said)
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:

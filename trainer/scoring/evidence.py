@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from common.errors import ModelError
 from common.files import read_regular, write_atomically
-from common.vision.heads import Embeddings
-from common.vision.likeness import NEIGHBOURS, Likeness, likeness, most_references
+from common.vision.answers.heads import Embeddings
+from common.vision.answers.likeness import NEIGHBOURS, Likeness, likeness, most_references
 from common.vision.weights import parsed
 from trainer.data.tables import parsing
 

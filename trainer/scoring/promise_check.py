@@ -12,7 +12,7 @@ from typing import Any, Literal
 from rich import box
 from rich.table import Table
 
-from common.vision.bundle import Promise
+from common.vision.answers.promise import Promise
 from trainer.scoring.proof import Interval, interval, upper_bound
 from trainer.scoring.thresholds import Effect
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 
+from common.vision.answers.rule import Rule
 from common.vision.bundle import Description
-from common.vision.rule import Rule
 from trainer.scoring.proof import best_precision, proved_rank, times_as_many
 
 

@@ -1,5 +1,6 @@
 """`worker enqueue`: arguments only."""
 
+from collections.abc import Sequence
 from getpass import getuser
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from common.store.session import open_store
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
 from worker.commands.options import console
-from worker.jobs import JobOptions, Records, RecordSelection
+from worker.jobs import JobOptions, Records, RecordSelection, Unpromised
 from worker.jobs.ages import parse_age
 from worker.jobs.names import MAX_NAME
 from worker.jobs.records import RejectedLines, read_files, refuse_rejected
@@ -165,7 +166,8 @@ def _user() -> str | None:
 
 
 def _enqueue(records: Records, options: JobOptions, rejected: RejectedLines) -> None:
-    accepted = jobs.enqueue(open_store(), records, options)
+    engine = open_store()
+    accepted = jobs.enqueue(engine, records, options)
     if accepted.already_known:
         console.print("A job with this idempotency key exists; nothing was added.")
     else:
@@ -173,6 +175,7 @@ def _enqueue(records: Records, options: JobOptions, rejected: RejectedLines) -> 
         console.print(f"{accepted.total:,} records enqueued{left_out}.", markup=False)
     typer.echo(accepted.job_id)
     _warn_of_other_pictures(accepted.pictures)
+    _warn_of_other_providers(jobs.unpromised(engine, accepted.job_id))
 
 
 def _preview(records: Records, options: JobOptions, rejected: RejectedLines) -> None:
@@ -186,6 +189,12 @@ def _preview(records: Records, options: JobOptions, rejected: RejectedLines) -> 
         soft_wrap=True,
     )
     _warn_of_other_pictures(preview.pictures)
+    _warn_of_other_providers(preview.unpromised)
+
+
+def _warn_of_other_providers(unpromised: Sequence[Unpromised]) -> None:
+    for each in unpromised:
+        console.print(str(each), soft_wrap=True)
 
 
 def _warn_of_other_pictures(pictures: PictureKinds) -> None:

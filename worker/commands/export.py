@@ -11,6 +11,7 @@ from worker.commands.options import console
 from worker.exports import files
 from worker.exports.asking import read_arguments
 from worker.exports.parquet import write_parquet
+from worker.exports.promises import promises_of, told
 from worker.exports.selection import Selection, is_unfinished
 from worker.exports.texts import Target, write_csv, write_edm, write_jsonld
 
@@ -68,22 +69,27 @@ def export(
     vases.parquet · worker export --since 2026-11-23T22:00Z --format jsonld annotations.jsonl
     """
     asked = read_arguments(places or [], model=model, since=since)
-    write = _writer(file_format, asked.selection, target)
     engine = open_store()
+    promises = promises_of(engine, asked.selection)
+    write = _writer(file_format, asked.selection, target, told(promises))
     job = asked.selection.job
     if job and is_unfinished(engine, job):
         console.print("The job is not finished: more enrichments may follow.")
     count = files.export(engine, asked.selection, asked.file, write)
     console.print(f"{count:,} enrichments written to {asked.file}.", markup=False)
+    for line in told(promises):
+        console.print(line, markup=False, soft_wrap=True)
 
 
-def _writer(file_format: Format, selection: Selection, target: Target | None) -> files.Write:
+def _writer(
+    file_format: Format, selection: Selection, target: Target | None, promises: list[str]
+) -> files.Write:
     if target and file_format != "jsonld":
         raise UsageError(f"--target goes with --format jsonld, not with {file_format}.")
     writers: dict[Format, files.Write] = {
         "csv": write_csv,
         "jsonld": partial(write_jsonld, target=target or "record"),
         "edm": write_edm,
-        "parquet": partial(write_parquet, asked=selection.asked()),
+        "parquet": partial(write_parquet, asked=selection.asked(), promises=promises),
     }
     return writers[file_format]

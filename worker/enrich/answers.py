@@ -1,23 +1,42 @@
-"""From rows of numbers to predictions: all records of a chunk at once, for each of its models."""
+"""From rows of numbers to what a model says: all records of a chunk at once, model by model."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from common.vision.answers.answering import Answers
 from worker.enrich.models import LoadedModel
 from worker.enrich.seen import RecordSeen
 from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.tallies import RecordSaid
 
 
-def predictions(
+@dataclass(frozen=True, kw_only=True)
+class ModelSays:
+    """What a model says of records: its predictions, and by the record's present ID in short."""
+
+    predictions: list[RecordPrediction]
+    of_records: dict[str, RecordSaid]
+
+
+def what_it_says(
     model: LoadedModel, records: Sequence[RecordSeen], rows: NDArray[np.floating]
-) -> list[RecordPrediction]:
+) -> ModelSays:
     """What a model says of records; `rows` (n, numbers) are embeddings if it is on an encoder."""
     if not records:
-        return []
+        return ModelSays(predictions=[], of_records={})
     answers = model.answering.answers(rows)
-    concepts = model.description.concept_uris
+    return ModelSays(
+        predictions=_predictions(answers, records, model.description.concept_uris),
+        of_records=_in_short(answers, records),
+    )
+
+
+def _predictions(
+    answers: Answers, records: Sequence[RecordSeen], concepts: Sequence[str]
+) -> list[RecordPrediction]:
     places, columns = answers.written.nonzero()
     confidences = answers.probabilities[places, columns].tolist()
     found = zip(places.tolist(), columns.tolist(), confidences, strict=True)
@@ -32,3 +51,18 @@ def predictions(
         )
         for place, column, confidence in found
     ]
+
+
+def _in_short(answers: Answers, records: Sequence[RecordSeen]) -> dict[str, RecordSaid]:
+    surest: NDArray[np.float32] = answers.probabilities.max(axis=1)
+    written = np.asarray(answers.written.any(axis=1))
+    said = zip(records, surest.tolist(), written.tolist(), answers.unlike.tolist(), strict=True)
+    return {
+        record.record_id: RecordSaid(
+            data_provider=record.data_provider,
+            confidence=confidence,
+            is_written=is_written,
+            is_unlike=is_unlike,
+        )
+        for record, confidence, is_written, is_unlike in said
+    }

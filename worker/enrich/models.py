@@ -9,7 +9,7 @@ pictures of all chunks in work.
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,8 @@ import structlog
 from sqlalchemy import Engine, text
 
 from common.errors import ModelError
-from common.vision.answers import Answering
+from common.store.model_names import ModelName
+from common.vision.answers.answering import Answering
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
 from common.vision.model import SELF_TEST_TOLERANCE, Model
@@ -32,8 +33,8 @@ log = structlog.get_logger()
 MAX_LOADED = 2  # networks that stay loaded while no chunk uses them
 MAX_HEADS = 32  # models, without their networks, that stay as well
 _MODEL = text("""
-    SELECT model.path, model.sha256, encoder.id AS encoder_id, encoder.sha256 AS identity,
-           encoder.dimension
+    SELECT model.name, model.version, model.path, model.sha256,
+           encoder.id AS encoder_id, encoder.sha256 AS identity, encoder.dimension
     FROM model LEFT JOIN encoder ON encoder.id = model.encoder_id WHERE model.id = :model_id
 """)
 _ACTIVE = text("SELECT id FROM model WHERE stage = 'active'")
@@ -53,6 +54,7 @@ class LoadedModel:
     """A model without its network; `encoder` is that of a model on an encoder."""
 
     id: int
+    title: str
     folder: Path
     sha256: str
     answering: Answering
@@ -101,10 +103,15 @@ class LoadedNetwork:
                     loaded.folder, loaded.description, self._encoder, sha256=loaded.sha256
                 )
                 _test(model, self._runtime)
-                self._models[loaded.id] = model
+                self._models[loaded.id] = _sharing(model, loaded)
                 if len(self._models) > MAX_HEADS:
                     del self._models[next(iter(self._models))]  # the one tested longest ago
             return self._models[loaded.id]
+
+
+def _sharing(model: Model, loaded: LoadedModel) -> Model:
+    """The model without answering of its own: what a likeness compares with may take 24 MiB."""
+    return replace(model, answering=loaded.answering)
 
 
 def _test(model: Model, runtime: Runtime) -> None:
@@ -254,6 +261,7 @@ class ModelPool:
         encoder = EncoderInStore(id=row.encoder_id, identity=row.identity, dimension=row.dimension)
         return LoadedModel(
             id=model_id,
+            title=ModelName(row.name, row.version).title,
             folder=folder,
             sha256=row.sha256,
             answering=answering,
@@ -271,7 +279,10 @@ class ModelPool:
         _test(model, runtime)
         log.info("network loaded", network=model.served.title, runtime=runtime.name)
         return LoadedNetwork(
-            runtime, batch_size=self._batch_size, models={first.id: model}, encoder=encoder
+            runtime,
+            batch_size=self._batch_size,
+            models={first.id: _sharing(model, first)},
+            encoder=encoder,
         )
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from common.errors import RecordError
 from common.reasons import Reason
 from common.store.embeddings import Seen, Vector
-from common.vision.heads import halved
+from common.vision.answers.heads import halved
 from worker import metrics
-from worker.enrich.answers import predictions
+from worker.enrich.answers import what_it_says
 from worker.enrich.batcher import Row
 from worker.enrich.looking import Look, LookedAt, Looker
 from worker.enrich.models import EncoderInStore, ModelsInUse
@@ -44,7 +44,10 @@ class Pipeline:
         """
         with metrics.timed("resolve"):
             targets, errors = self._resolver.resolve(lease.record_ids, picture=lease.picture)
-        outcome = ChunkOutcome(predictions={each.id: [] for each in models.models})
+        outcome = ChunkOutcome(
+            predictions={each.id: [] for each in models.models},
+            said={each.id: {} for each in models.models},
+        )
         self._read(targets, models, lease, outcome)
         looks = [
             Look(asked_id=key, target=target)
@@ -89,7 +92,9 @@ def _answer(
     for each in records:
         outcome.classified[each.asked_id] = each.record_id
     for model in models.models:
-        outcome.predictions[model.id] += predictions(model, records, rows)
+        says = what_it_says(model, records, rows)
+        outcome.predictions[model.id] += says.predictions
+        outcome.said[model.id] |= says.of_records
 
 
 @dataclass(kw_only=True)
@@ -159,6 +164,7 @@ def _record_seen(looked: LookedAt, lease: Lease) -> RecordSeen:
     return RecordSeen(
         asked_id=look.asked_id,
         record_id=look.target.record_id,
+        data_provider=look.target.data_provider,
         picture=look.picture,
         seen_at=lease.claimed_at,
     )
@@ -202,7 +208,9 @@ def _correct(
     for model in models.models:
         said = outcome.predictions[model.id]
         heatmaps = {(each.record_id, each.concept_uri): each.heatmap for each in said}
+        says = what_it_says(model, records, rows)
+        outcome.said[model.id] |= says.of_records
         outcome.predictions[model.id] = [each for each in said if each.record_id not in again] + [
             replace(each, heatmap=heatmaps.get((each.record_id, each.concept_uri)))
-            for each in predictions(model, records, rows)
+            for each in says.predictions
         ]

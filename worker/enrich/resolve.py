@@ -16,10 +16,14 @@ from common.store.tables import PictureChoice
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A record under its present ID, and the places of its picture in order of preference."""
+    """A record under its present ID, and the places of its picture in order of preference.
+
+    `data_provider` is empty where nobody knows it.
+    """
 
     record_id: str
     pictures: tuple[PictureUrl, ...]
+    data_provider: str
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,12 @@ class _Known:
     record_id: str
     media_url: str | None
     preview_url: str | None
+    data_provider: str | None
 
 
 _STORED = text("""
-    SELECT asked.id AS asked_id, record.id AS record_id, record.media_url, record.preview_url
+    SELECT asked.id AS asked_id, record.id AS record_id, record.media_url, record.preview_url,
+           record.data_provider
     FROM unnest(CAST(:record_ids AS text[])) AS asked(id)
     LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
     JOIN record ON record.id = coalesce(alias.record_id, asked.id)
@@ -52,11 +58,15 @@ class RecordResolver:
         known = self._stored(record_ids)
         found, errors = self._ask([each for each in record_ids if each not in known])
         for asked_id, told in found.items():
-            known[asked_id] = _Known(told.id, told.media_url, told.preview_url)
+            known[asked_id] = _Known(told.id, told.media_url, told.preview_url, told.data_provider)
         targets: dict[str, Target] = {}
         for asked_id, record in known.items():
             if pictures := self._pictures(record, picture):
-                targets[asked_id] = Target(record_id=record.record_id, pictures=pictures)
+                targets[asked_id] = Target(
+                    record_id=record.record_id,
+                    pictures=pictures,
+                    data_provider=record.data_provider or "",
+                )
             else:
                 errors[asked_id] = Reason.NO_PICTURE.error("neither file nor thumbnail")
         return targets, errors
@@ -64,9 +74,7 @@ class RecordResolver:
     def _stored(self, record_ids: Sequence[str]) -> dict[str, _Known]:
         with self._engine.connect() as connection:
             rows = connection.execute(_STORED, {"record_ids": list(record_ids)})
-            return {
-                row.asked_id: _Known(row.record_id, row.media_url, row.preview_url) for row in rows
-            }
+            return {asked_id: _Known(*known) for asked_id, *known in rows}
 
     def _ask(
         self, record_ids: Sequence[str]

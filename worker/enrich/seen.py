@@ -17,7 +17,7 @@ from common.fetch.client import Fetched
 from common.fetch.download import FetchOutcome
 from common.pictures.sources import PictureUrl
 from common.store.embeddings import PlaceAsked, kept_vectors, read_pictures
-from common.vision.heads import Embeddings
+from common.vision.answers.heads import Embeddings
 from worker.enrich.batcher import Row
 from worker.enrich.models import EncoderInStore
 from worker.enrich.resolve import Target
@@ -29,6 +29,7 @@ class RecordSeen:
 
     asked_id: str
     record_id: str
+    data_provider: str
     picture: PictureUrl
     seen_at: datetime
 
@@ -56,14 +57,14 @@ class SeenPictures:
     ) -> RecordsRead:
         """The records, of those at `targets`, whose pictures need no look."""
         places = [
-            (asked_id, target.record_id, picture)
+            (asked_id, target, picture)
             for asked_id, target in targets.items()
             for picture in target.pictures
             if picture.source == target.pictures[0].source
         ]
         asked = [
-            PlaceAsked(record_id=record_id, source=picture.source, url=picture.url)
-            for _, record_id, picture in places
+            PlaceAsked(record_id=target.record_id, source=picture.source, url=picture.url)
+            for _, target, picture in places
         ]
         with self._engine.connect() as connection:
             read = read_pictures(
@@ -75,9 +76,13 @@ class SeenPictures:
             )
         records = []
         for place, seen_at in zip(read.places, read.seen_at, strict=True):
-            asked_id, record_id, picture = places[place]
+            asked_id, target, picture = places[place]
             seen = RecordSeen(
-                asked_id=asked_id, record_id=record_id, picture=picture, seen_at=seen_at
+                asked_id=asked_id,
+                record_id=target.record_id,
+                data_provider=target.data_provider,
+                picture=picture,
+                seen_at=seen_at,
             )
             records.append(seen)
         return RecordsRead(records=records, embeddings=read.vectors)

@@ -1,7 +1,7 @@
 """Enrichments as a Parquet file, for the analysis of millions of them."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -13,12 +13,17 @@ METADATA_KEY = "enrichments"
 
 
 def write_parquet(
-    rows: Iterable[EnrichmentRow], stream: BinaryIO, *, asked: Mapping[str, Any]
+    rows: Iterable[EnrichmentRow],
+    stream: BinaryIO,
+    *,
+    asked: Mapping[str, Any],
+    promises: Sequence[str],
 ) -> int:
     """Write all rows with all columns of EnrichmentRow; returns the number of rows.
 
     Args:
         asked: job, model and time of the selection, for the metadata of the file, as JSON.
+        promises: what is promised of the enrichments, for the metadata.
 
     Raises:
         UsageError: pyarrow is not installed.
@@ -30,7 +35,7 @@ def write_parquet(
         raise UsageError(
             "Parquet needs pyarrow: install this project's extra `parquet`."
         ) from error
-    schema = _schema(pyarrow, asked)
+    schema = _schema(pyarrow, asked, promises)
     remaining = iter(rows)
     count = 0
     with parquet.ParquetWriter(stream, schema) as writer:
@@ -42,7 +47,7 @@ def write_parquet(
     return count
 
 
-def _schema(pyarrow: Any, asked: Mapping[str, Any]) -> Any:
+def _schema(pyarrow: Any, asked: Mapping[str, Any], promises: Sequence[str]) -> Any:
     repeated = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     types = {
         "record_id": pyarrow.string(),
@@ -61,5 +66,7 @@ def _schema(pyarrow: Any, asked: Mapping[str, Any]) -> Any:
         pyarrow.field(name, types[name], nullable=name in ("heatmap", "seen"))
         for name in EnrichmentRow._fields
     ]
-    described = json.dumps({name: str(value) for name, value in asked.items()})
+    described = json.dumps(
+        {name: str(value) for name, value in asked.items()} | {"promises": list(promises)}
+    )
     return pyarrow.schema(fields, metadata={METADATA_KEY: described})

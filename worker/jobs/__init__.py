@@ -8,8 +8,10 @@ accepted = jobs.enqueue(engine, ["/2021618/internetserver_Details_kunst_10561"])
 print(jobs.status(engine, accepted.job_id).waiting, "records wait")
 """
 
+from common.vision.answers.drift import ModelDrift, ProviderDrift, drift_of_job
 from worker.jobs.accept import Accepted, JobOptions, Preview, Records, enqueue, preview
 from worker.jobs.progress import FailingHost, JobRow, Status, failing_hosts, list_jobs, status
+from worker.jobs.promises import Unpromised, unpromised
 from worker.jobs.records import RecordSelection
 from worker.jobs.steer import cancel, pause, resume, retry
 
@@ -18,11 +20,15 @@ __all__ = [
     "FailingHost",
     "JobOptions",
     "JobRow",
+    "ModelDrift",
     "Preview",
+    "ProviderDrift",
     "RecordSelection",
     "Records",
     "Status",
+    "Unpromised",
     "cancel",
+    "drift_of_job",
     "enqueue",
     "failing_hosts",
     "list_jobs",
@@ -31,4 +37,5 @@ __all__ = [
     "resume",
     "retry",
     "status",
+    "unpromised",
 ]

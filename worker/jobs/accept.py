@@ -15,6 +15,7 @@ from common.store.bulk import copy_rows
 from common.store.tables import PictureChoice, Priority
 from worker.jobs.models import find_models
 from worker.jobs.names import check_name
+from worker.jobs.promises import Unpromised, unpromised_of_submitted
 from worker.jobs.records import RecordSelection, submit_selection
 from worker.ledger.chunks import CHUNK_SIZE
 
@@ -77,7 +78,10 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What `enqueue` would make of a list; `unknown` records are not in the store."""
+    """What `enqueue` would make of a list; `unknown` records are not in the store.
+
+    `unpromised` tells for whose records nothing is promised.
+    """
 
     model: str
     pictures: PictureKinds
@@ -86,6 +90,7 @@ class Preview:
     duplicates: int
     seen: int
     unknown: int
+    unpromised: list[Unpromised]
 
 
 _KNOWN = text("""
@@ -197,6 +202,7 @@ def preview(engine: Engine, records: Records, options: JobOptions | None = None)
             duplicates=submitted - seen - row.total,
             seen=seen,
             unknown=row.unknown,
+            unpromised=unpromised_of_submitted(connection, models.ids, total=row.total),
         )
 
 

@@ -20,7 +20,7 @@ SHOWN = 50  # jobs
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """How far a job has come; the three outcomes and `waiting` add up to `total` records.
+    """How far a job has come; the four outcomes and `waiting` add up to `total` records.
 
     `model` names the job's models. `read`: of how many records the encoder's embedding was read.
     `put_off`: the waiting records that failed for a reason that may pass. `rate`: records a second
@@ -33,6 +33,7 @@ class Status:
     priority: str
     total: int
     enriched: int
+    unlike: int
     below_threshold: int
     failed: int
     read: int
@@ -45,12 +46,17 @@ class Status:
     @property
     def settled(self) -> int:
         """Records that have their outcome."""
-        return self.enriched + self.below_threshold + self.failed
+        return self.classified + self.failed
+
+    @property
+    def classified(self) -> int:
+        """Records whose picture could be seen, or was seen before."""
+        return self.enriched + self.unlike + self.below_threshold
 
     @property
     def looked_at(self) -> int:
         """Records whose picture was looked at, and could be seen."""
-        return self.enriched + self.below_threshold - self.read
+        return self.classified - self.read
 
     @property
     def waiting(self) -> int:
@@ -71,6 +77,7 @@ class Status:
             "model": self.model,
             "total": self.total,
             "enriched": self.enriched,
+            "unlike": self.unlike,
             "below_threshold": self.below_threshold,
             "failed": self.failed,
             "read": self.read,
@@ -103,6 +110,7 @@ _STATUS = text(f"""
     SELECT job.id AS job_id, job.state, job.priority, job.total, job.created_at, job.finished_at,
            ({_MODELS}) AS model, ({RATE_SQL}) AS rate,
            coalesce(sum(chunk.enriched), 0) AS enriched,
+           coalesce(sum(chunk.unlike), 0) AS unlike,
            coalesce(sum(chunk.below_threshold), 0) AS below_threshold,
            coalesce(sum(chunk.failed), 0) AS failed, coalesce(sum(chunk.read), 0) AS read,
            coalesce(sum(cardinality(chunk.record_ids)) FILTER (
@@ -226,7 +234,7 @@ class JobRow:
 _JOBS = text(f"""
     SELECT job.id AS job_id, job.state, job.priority, job.submitter, job.total, job.created_at,
            now() - job.created_at AS age, ({_MODELS}) AS model,
-           (SELECT coalesce(sum(enriched + below_threshold + failed), 0) FROM job_chunk
+           (SELECT coalesce(sum(enriched + unlike + below_threshold + failed), 0) FROM job_chunk
             WHERE job_id = job.id) AS settled,
            CASE WHEN job.state = 'running' THEN ({RATE_SQL}) END AS rate
     FROM job WHERE job.state = ANY(CAST(:states AS text[]))

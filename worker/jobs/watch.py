@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from common.process.console import SafeConsole
 from common.store.tables import JobState
-from worker.jobs import FailingHost, JobRow, Status, failing_hosts, status
+from worker.jobs import FailingHost, JobRow, ModelDrift, Status, failing_hosts, status
 
 SECONDS_BETWEEN_LOOKS = 1.0
 LOOKS_BETWEEN_LINES = 10  # if the output is no terminal
@@ -64,18 +64,24 @@ def _line_printer(console: SafeConsole) -> _Show:
 def _line(current: Status) -> str:
     parts = [f"{current.state}: {current.settled:,} of {current.total:,} records", *_pace(current)]
     parts += [f"{current.read:,} read"] * bool(current.read)
+    parts += [f"{current.unlike:,} unlike"] * bool(current.unlike)
     parts += [f"{records:,} {reason}" for reason, records in current.failures.items()]
     parts += [f"{current.put_off:,} to be tried again"] * bool(current.put_off)
     return ", ".join(parts)
 
 
-def show_status(current: Status, hosts: Sequence[FailingHost]) -> None:
-    """Print a status as a table, and below it model, rate and hosts."""
+def show_status(
+    current: Status, hosts: Sequence[FailingHost], drifts: Sequence[ModelDrift]
+) -> None:
+    """Print a status as a table, below it model, rate and hosts, and what the models said."""
     console = SafeConsole(highlight=False)
     console.print(_heading(current), soft_wrap=True)
     console.print(_table(current))
     for line in _remarks(current, hosts):
         console.print(line, style="dim", markup=False, soft_wrap=True)
+    for drift in drifts:
+        console.print(f"\n{drift.title}", soft_wrap=True)
+        console.print(drift.table())
 
 
 def _view(current: Status, hosts: Sequence[FailingHost]) -> Group:
@@ -93,6 +99,7 @@ def _table(current: Status) -> Table:
     table.add_column("outcome")
     table.add_column("records", justify="right")
     table.add_row("enriched", f"{current.enriched:,}")
+    table.add_row("unlike all that was learned", f"{current.unlike:,}")
     table.add_row("no concept above its threshold", f"{current.below_threshold:,}")
     table.add_row("failed", f"{current.failed:,}")
     for reason, records in current.failures.items():
@@ -107,7 +114,7 @@ def _table(current: Status) -> Table:
 
 def _remarks(current: Status, hosts: Sequence[FailingHost]) -> Iterator[str]:
     yield f"model {current.model}, priority {current.priority}"
-    if current.enriched + current.below_threshold:
+    if current.classified:
         yield f"pictures: {current.read:,} read, {current.looked_at:,} looked at"
     if pace := _pace(current):
         yield ", ".join(pace)

@@ -16,6 +16,7 @@ rises with each claim, and finishing needs the token of the claim: a worker that
 writes nothing (fencing, https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html).
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from common.store.tables import IS_PUT_OFF, PictureChoice
+from common.vision.answers.tally import Tally
 
 CHUNK_SIZE = 256  # records
 
@@ -196,8 +198,8 @@ def lock(connection: Connection, lease: Lease) -> None:
 _SETTLE = text("""
     UPDATE job_chunk
     SET state = 'done', lease_until = '-infinity', settled_at = now(), record_ids = :record_ids,
-        enriched = :enriched, below_threshold = :below_threshold, failed = :failed,
-        read = :read
+        enriched = :enriched, unlike = :unlike, below_threshold = :below_threshold,
+        failed = :failed, read = :read, said = CAST(:said AS jsonb)
     WHERE job_id = :job_id AND number = :number
 """)
 
@@ -208,17 +210,30 @@ def settle(
     *,
     record_ids: list[str],
     enriched: int,
+    unlike: int,
     below_threshold: int,
     failed: int,
     read: int,
+    said: Mapping[int, Mapping[str, Tally]],
 ) -> None:
-    """Close a locked chunk; `record_ids` are the records that have their outcome."""
+    """Close a locked chunk.
+
+    Args:
+        record_ids: the records that have their outcome.
+        said: what the models said, by their numbers and by data provider.
+    """
+    counts = {
+        model_id: {provider: tally.counts for provider, tally in by_provider.items()}
+        for model_id, by_provider in said.items()
+    }
     outcome = {
         "record_ids": record_ids,
         "enriched": enriched,
+        "unlike": unlike,
         "below_threshold": below_threshold,
         "failed": failed,
         "read": read,
+        "said": json.dumps(counts) if counts else None,
     }
     connection.execute(_SETTLE, {**_key(lease), **outcome})
 

@@ -22,10 +22,12 @@ from common.reasons import Reason
 from common.store.bulk import upsert
 from common.store.embeddings import Seen, Vector, is_kept_meanwhile, keep_vectors, save_seen
 from common.store.tables import Heatmap, JobFailure
+from common.vision.answers.tally import Tally
 from worker import metrics
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease
 from worker.ledger.enrichments import RecordPrediction, is_collision, replace_enrichments
+from worker.ledger.tallies import RecordSaid, tallied, unlike_to_all
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +42,7 @@ COLLISIONS = 3  # with other jobs' chunks, in a row; after one more the chunk is
 class NewlySeen:
     """What an encoder saw in a chunk: which pictures, and their embeddings by their sha256.
 
-    `answer_again` corrects the predictions of a chunk where other embeddings of its pictures were
+    `answer_again` corrects what was said of a chunk where other embeddings of its pictures were
     kept meanwhile: so that a job that reads them says the same.
     """
 
@@ -54,13 +56,14 @@ class NewlySeen:
 class ChunkOutcome:
     """What each record of a chunk came to, under the ID that it was enqueued with.
 
-    `classified` maps that ID to the record's present ID, which `predictions` have; these are by the
-    number of the model. `read` of the classified records needed no look. `pictures` maps image URLs
-    to the classified pixels, for predictions that are to be explained.
+    `classified` maps that ID to the record's present ID, which `predictions` and `said` have; both
+    are by the number of the model. `read` of the classified records needed no look. `pictures` maps
+    image URLs to the classified pixels, for predictions that are to be explained.
     """
 
     classified: dict[str, str] = field(default_factory=dict)
     predictions: dict[int, list[RecordPrediction]] = field(default_factory=dict)
+    said: dict[int, dict[str, RecordSaid]] = field(default_factory=dict)
     errors: dict[str, RecordError] = field(default_factory=dict)
     pictures: "dict[str, torch.Tensor]" = field(default_factory=dict)
     read: int = 0
@@ -70,6 +73,11 @@ class ChunkOutcome:
     def enriched_records(self) -> set[str]:
         """The present IDs of records of which any model says something."""
         return {each.record_id for said in self.predictions.values() for each in said}
+
+    @property
+    def tallies(self) -> dict[int, dict[str, Tally]]:
+        """What each model said, counted by data provider."""
+        return tallied(self.said)
 
 
 @dataclass(frozen=True, order=True)
@@ -121,6 +129,7 @@ class _Verdict:
     final: Mapping[str, RecordError]
     settled: list[str]
     enriched: int
+    unlike: int
     below_threshold: int
 
 
@@ -154,6 +163,7 @@ def finish(
                 ) from error
     metrics.count_records(
         enriched=verdict.enriched,
+        unlike=verdict.unlike,
         below_threshold=verdict.below_threshold,
         put_off=len(outcome.errors) - len(verdict.final),
         read=outcome.read,
@@ -173,13 +183,16 @@ def _judge(lease: Lease, outcome: ChunkOutcome, retry_delays: Sequence[float]) -
     later = by_delay(outcome.errors, lease, retry_delays)
     put_off = {record_id for record_ids in later.values() for record_id in record_ids}
     predicted = outcome.enriched_records
+    strange = unlike_to_all(outcome.said) - predicted
     enriched = sum(current in predicted for current in outcome.classified.values())
+    unlike = sum(current in strange for current in outcome.classified.values())
     return _Verdict(
         later=later,
         final={key: error for key, error in outcome.errors.items() if key not in put_off},
         settled=[key for key in lease.record_ids if key not in put_off],
         enriched=enriched,
-        below_threshold=len(outcome.classified) - enriched,
+        unlike=unlike,
+        below_threshold=len(outcome.classified) - enriched - unlike,
     )
 
 
@@ -208,9 +221,11 @@ def _write(engine: Engine, lease: Lease, outcome: ChunkOutcome, verdict: _Verdic
             lease,
             record_ids=verdict.settled,
             enriched=verdict.enriched,
+            unlike=verdict.unlike,
             below_threshold=verdict.below_threshold,
             failed=len(verdict.final),
             read=outcome.read,
+            said=outcome.tallies,
         )
         return chunks.complete_job(connection, lease.job_id)
 

@@ -184,6 +184,9 @@ class EnrichmentService:
                 self._engine, lease, outcome, retry_delays=self._settings.retry_delays
             )
         metrics.CHUNKS.labels("done").inc()
+        tallies = outcome.tallies
+        for model in models.models:
+            metrics.count_said(model.title, tallies.get(model.id, {}))
         self.on_done()
         log.info(
             "chunk done",

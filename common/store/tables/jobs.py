@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.reasons import Stage
@@ -107,9 +109,10 @@ class JobChunk(Base):
     `retries` how often the records were put off for a transient failure. `token` rises with each
     claim: whoever finishes with an older one is fenced off. `hinted_at` is when the broker was
     last told of the chunk, `waiting_since` when its records were first put off without a try,
-    because their host was unavailable. The three counts are the outcomes of a chunk that was
+    because their host was unavailable. The four counts are the outcomes of a chunk that was
     settled, done or dead, and add up to its records. `read` of them had their pictures read from
-    the embeddings that are kept.
+    the embeddings that are kept. `said` counts what each model said of each data provider's
+    pictures (`common/vision/answers/drift.py`); a worker before 0010 leaves it empty.
     """
 
     __tablename__ = "job_chunk"
@@ -120,9 +123,9 @@ class JobChunk(Base):
             "attempt >= 0 AND retries >= 0 AND token >= attempt", name="token_covers_attempts"
         ),
         CheckConstraint(
-            "enriched >= 0 AND below_threshold >= 0 AND failed >= 0 AND "
+            "enriched >= 0 AND below_threshold >= 0 AND unlike >= 0 AND failed >= 0 AND "
             "(state NOT IN ('done', 'dead') OR"
-            " enriched + below_threshold + failed = cardinality(record_ids))",
+            " enriched + below_threshold + unlike + failed = cardinality(record_ids))",
             name="outcomes_add_up",
         ),
         CheckConstraint(
@@ -155,6 +158,8 @@ class JobChunk(Base):
     below_threshold: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     failed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     read: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    unlike: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    said: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class JobFailure(Base):

@@ -13,6 +13,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.store.tables.base import Base, one_of
@@ -63,7 +64,9 @@ class PromotedModel(Base):
     `labels` are the concept URIs in the order of the classifier's outputs, `thresholds` map a
     concept URI to the confidence from which it is written; a concept without one is switched off.
     `picture_source` says what the training's pictures were; unknown for models before 0004.
-    `encoder_id` is the encoder of a model that consists of heads.
+    `encoder_id` is the encoder of a model that consists of heads. `promise` is that of the bundle:
+    what is promised, for whom, and what the model said when that was measured; models of bundles
+    before 0010 have none.
     """
 
     __tablename__ = "model"
@@ -86,4 +89,5 @@ class PromotedModel(Base):
     stage: Mapped[str] = mapped_column(server_default=ModelStage.CANDIDATE)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("training_run.id"))
     encoder_id: Mapped[int | None] = mapped_column(ForeignKey("encoder.id"))
+    promise: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

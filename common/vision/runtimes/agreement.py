@@ -11,7 +11,7 @@ import structlog
 import torch
 
 from common.errors import ModelError
-from common.vision.answers import is_written
+from common.vision.answers.answering import is_written
 from common.vision.model import Model
 from common.vision.runtimes.interface import Runtime
 

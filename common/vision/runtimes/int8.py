@@ -84,12 +84,21 @@ def _quantise(source: Path, target: Path, pictures: torch.Tensor, *, bits: int) 
         _Calibration(pictures),
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=[*_LAYERS, *_BETWEEN],
-        nodes_to_exclude=_first_layers(graph),
+        nodes_to_exclude=[*_first_layers(graph), *_last(graph)],
         per_channel=True,
         reduce_range=bits == 7,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
     )
+
+
+def _last(graph: onnx.ModelProto) -> list[str]:
+    """The name of the node that gives the rows, whose numbers nothing computes with any more.
+
+    Probabilities that are joined with features would get the steps of both.
+    """
+    outputs = {each.name for each in graph.graph.output}
+    return [node.name for node in graph.graph.node if outputs & set(node.output)]
 
 
 def _first_layers(graph: onnx.ModelProto) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from common.errors import ModelError
-from common.vision.answers import is_written
+from common.vision.answers.answering import is_written
 from common.vision.model import Model
 from common.vision.saved_model import load_bundle
 from tests.common.vision.models import (

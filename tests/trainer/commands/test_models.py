@@ -2,16 +2,26 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from sqlalchemy import Engine
+import torch
+from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from common.store.session import open_store
-from tests.trainer.bundles import promoted
+from common.vision.answers.likeness import NEIGHBOURS, Likeness
+from common.vision.answers.promise import Promise
+from common.vision.answers.rule import Rule
+from common.vision.answers.tally import BINS, Tally
+from common.vision.network import build_classifier
+from tests.trainer.bundles import describe, pictures, promoted
 from tests.trainer.pictures import VOCABULARY
 from trainer.cli import app
+from trainer.models.example_pictures import ExamplePictures
+from trainer.models.registry import put_in_service
 from trainer.models.store import stored_models
 
 
@@ -71,6 +81,73 @@ def test_a_model_is_named_as_everything_prints_it(engine: Engine) -> None:
     named = {"small": "small v2", "small@1": "small v1", "small v1": "small v1"}
     for reference, title in named.items():
         assert models("show", reference).stdout.startswith(f"{title}, ")
+
+
+def test_a_model_is_shown_with_its_promise_and_what_it_has_said_since(
+    engine: Engine, tmp_path: Path
+) -> None:
+    promise = Promise(
+        precision=0.9,
+        confidence=0.95,
+        providers={"Louvre": 1200},
+        is_from_strangers=True,
+        said=Tally.of_counts((1200, 1000, 100, *(0,) * (BINS - 1), 1100)),
+    )
+    promoted(engine, tmp_path, name="new", seed=4, description=replace(describe(), promise=promise))
+    before = models("show", "new").stdout
+    assert "at least 90% show it, at 95% confidence" in before
+    assert "Promised for the providers that the model learned from: Louvre (1,200)." in before
+    assert "Abstains: never" in before
+    assert "It has said nothing in jobs yet." in before
+    now = Tally.of_counts((200, 20, 180, *(0,) * (BINS - 1), 20))
+    settle_a_job(engine, {str(stored_models(engine, "new")[0].id): {"Prado": now.counts}})
+    after = models("show", "new").stdout.split("new v1 said, by data provider:")[1]
+    rows = {line.split()[0]: line.split()[1:] for line in after.splitlines() if "%" in line}
+    assert rows["Prado"] == ["200", "10.0%", "90.0%", "0.95", "3.75", "drifted"]
+    assert rows["at"] == ["promotion", "1,200", "83.3%", "8.3%", "0.95"]
+    told = json.loads(models("show", "new", "--json").stdout)
+    assert told["drift"]["providers"][0]["has_drifted"]
+    assert told["description"]["promise"]["providers"] == {"Louvre": 1200}
+    assert "before promises said for whom" in models("show", "small").stdout
+
+
+def test_a_model_says_by_which_rule_it_writes_and_when_it_abstains(
+    engine: Engine, tmp_path: Path
+) -> None:
+    references = np.tile(np.eye(1, 512, dtype=np.float16), (NEIGHBOURS, 1))
+    torch.manual_seed(0)
+    put_in_service(
+        engine,
+        tmp_path,
+        replace(describe(), architecture="resnet18", rule=Rule.of("single", 0.5)),
+        [build_classifier("resnet18", classes=3).state_dict()],
+        pictures=ExamplePictures(self_test=pictures(), calibration=pictures(1)),
+        likeness=Likeness.of(references, 0.25),
+        name="careful",
+        active=False,
+    )
+    shown = models("show", "careful").stdout
+    assert "Rule: at most the most probable concept is written" in shown
+    assert (
+        "Abstains: from pictures that are unlike all that it learned from (likeness < 0.250)."
+        in shown
+    )
+    assert (
+        "Rule: each concept that reaches its threshold is written."
+        in models("show", "small").stdout
+    )
+
+
+def settle_a_job(engine: Engine, said: dict[str, dict[str, tuple[int, ...]]]) -> None:
+    """A done job of one chunk, of which its models said this."""
+    (model_id,) = said
+    statement = text("""
+        WITH job AS (INSERT INTO job (model_id) VALUES (:model_id) RETURNING id)
+        INSERT INTO job_chunk (job_id, number, record_ids, state, settled_at, said)
+        SELECT id, 1, '{}', 'done', now(), CAST(:said AS jsonb) FROM job
+    """)
+    with engine.begin() as connection:
+        connection.execute(statement, {"model_id": int(model_id), "said": json.dumps(said)})
 
 
 @pytest.mark.parametrize("command", ["show", "activate", "retire"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from common.process.console import SafeConsole
-from common.vision.heads import halved
+from common.vision.answers.heads import halved
 from tests.trainer.embeddings import embedded_pictures
 from trainer.data.embedded import EmbeddedData, group_embedded
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
-from common.vision.heads import halved
+from common.vision.answers.heads import halved
 from common.vision.preprocessing import Preprocessing
 from tests.trainer.pictures import draw
 from trainer.data.near_duplicates import (

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from common.vision.heads import Head
+from common.vision.answers.heads import Head
 from common.vision.kinds import Kind
 from tests.trainer.embeddings import around_means, one_hot
 from trainer.learning.head import Lesson, Points, example_loss, fit_heads

@@ -15,10 +15,10 @@ from sqlalchemy import Engine, Row, select
 from typer.testing import CliRunner, Result
 
 from common.store.tables import Checkpoint, Concept, Dataset, PromotedModel, TrainingRun
-from common.vision.answers import Answers
+from common.vision.answers.answering import Answers
+from common.vision.answers.tally import Tally
 from common.vision.model import Model as LoadedModel
 from common.vision.saved_model import load_bundle
-from common.vision.tally import Tally
 from tests.trainer.pictures import VOCABULARY, draw_folder
 from tests.trainer.store_rows import add_dataset, add_label
 from trainer.cli import app

@@ -8,7 +8,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from common.vision.heads import Head
+from common.vision.answers.heads import Head
 from common.vision.kinds import Kind
 from tests.trainer.embeddings import HEADS, embedded_pictures
 from trainer.data.dataset import Example

@@ -11,10 +11,11 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
 from common.errors import DatasetError
-from common.vision.answers import Answering, Answers
-from common.vision.bundle import Description, Promise
+from common.vision.answers.answering import Answering, Answers
+from common.vision.answers.promise import Promise
+from common.vision.answers.tally import Tally
+from common.vision.bundle import Description
 from common.vision.preprocessing import Preprocessing
-from common.vision.tally import Tally
 from tests.trainer.bundles import bundle, describe, promoted
 from tests.trainer.pictures import VOCABULARY, draw_folder
 from tests.trainer.store_rows import add_dataset

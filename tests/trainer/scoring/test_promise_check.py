@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from common.vision.bundle import Promise
-from common.vision.tally import Tally
+from common.vision.answers.promise import Promise
+from common.vision.answers.tally import Tally
 from tests.trainer.printed import printed
 from trainer.scoring.metrics import members_of
 from trainer.scoring.promise_check import CheckedConcept, PromiseCheck

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
+from common.vision.answers.rule import Rule
 from common.vision.network import build_classifier, load_weights
 from common.vision.preprocessing import Preprocessing
-from common.vision.rule import Rule
 from trainer.scoring.calibration import at_temperature, fit_temperature
 from trainer.scoring.thresholds import Statements, choose_thresholds, effect, statements_of
 

@@ -1,4 +1,4 @@
-"""Predictions of many records at once are those of one after the other."""
+"""What is said of many records at once is what is said of one after the other."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,17 +8,20 @@ import numpy as np
 
 from common.pictures.sources import PictureUrl
 from common.store.tables import PictureSource
-from common.vision.answers import Answering
-from common.vision.heads import Head, HeadEnsemble, halved
+from common.vision.answers.answering import Answering
+from common.vision.answers.heads import Head, HeadEnsemble, halved
+from common.vision.answers.likeness import NEIGHBOURS, Likeness
 from tests.common.vision.models import DESCRIPTION, MAP, PAINTING
-from worker.enrich.answers import predictions
+from worker.enrich.answers import what_it_says
 from worker.enrich.models import LoadedModel
 from worker.enrich.seen import RecordSeen
 
 LOWEST = np.array([0.5, 0.2], dtype=np.float32).tolist()  # confidences that are written
+PROVIDERS = ("Louvre", "Prado")
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 MODEL = LoadedModel(
     id=1,
+    title="test v1",
     folder=Path("test-1"),
     sha256="0" * 64,
     answering=Answering(
@@ -35,6 +38,7 @@ def records(count: int) -> list[RecordSeen]:
         RecordSeen(
             asked_id=f"/1/old{number}",
             record_id=f"/1/r{number}",
+            data_provider=PROVIDERS[number % 2],
             picture=PictureUrl(f"http://m.example/{number}", PictureSource.MEDIA),
             seen_at=NOW,
         )
@@ -45,7 +49,7 @@ def records(count: int) -> list[RecordSeen]:
 def test_each_record_gets_what_its_own_row_says() -> None:
     rows = np.random.default_rng(0).dirichlet([1, 1], size=50).astype(np.float32)
     rows[0] = (0.5, 0.2)  # at the thresholds
-    found = predictions(MODEL, records(50), rows)
+    found = what_it_says(MODEL, records(50), rows).predictions
     told = {(each.record_id, each.concept_uri): each.confidence for each in found}
     assert told == {
         (f"/1/r{number}", uri): confidence
@@ -65,15 +69,32 @@ def test_what_a_record_gets_does_not_depend_on_its_neighbours() -> None:
     ensemble = HeadEnsemble(heads, "single", 1.3)
     model = replace(MODEL, answering=replace(MODEL.answering, heads=ensemble))
     rows = halved(drawn.normal(size=(100, 64)).astype(np.float32))
-    together = predictions(model, records(100), rows)
+    together = what_it_says(model, records(100), rows)
     singly = [
-        found
+        what_it_says(model, [record], rows[number : number + 1])
         for number, record in enumerate(records(100))
-        for found in predictions(model, [record], rows[number : number + 1])
     ]
-    assert together == singly
-    assert together
+    assert together.predictions == [found for each in singly for found in each.predictions]
+    assert together.of_records == {
+        key: said for each in singly for key, said in each.of_records.items()
+    }
+    assert together.predictions
 
 
 def test_of_no_record_nothing_is_said() -> None:
-    assert predictions(MODEL, [], np.zeros((0, 2), dtype=np.float32)) == []
+    says = what_it_says(MODEL, [], np.zeros((0, 2), dtype=np.float32))
+    assert (says.predictions, says.of_records) == ([], {})
+
+
+def test_a_record_that_is_unlike_all_that_was_learned_gets_no_concept() -> None:
+    """Its features point elsewhere than those of all references."""
+    references = np.tile(np.eye(1, 4, dtype=np.float16), (NEIGHBOURS, 1))
+    answering = replace(MODEL.answering, likeness=Likeness.of(references, 0.5))
+    probabilities_and_features = [[0.9, 0.1, 3, 0, 0, 0], [0.7, 0.3, 0, 3, 0, 0]]
+    rows = np.array(probabilities_and_features, dtype=np.float32)
+    says = what_it_says(replace(MODEL, answering=answering), records(2), rows)
+    assert [(each.record_id, each.concept_uri) for each in says.predictions] == [("/1/r0", MAP)]
+    like, unlike = says.of_records.values()
+    assert (like.data_provider, like.is_written, like.is_unlike) == ("Louvre", True, False)
+    assert (unlike.data_provider, unlike.is_written, unlike.is_unlike) == ("Prado", False, True)
+    assert unlike.confidence == np.float32(0.7)

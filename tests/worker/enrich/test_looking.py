@@ -14,7 +14,7 @@ FINAL, PASSING = RecordError("fetch", "not_found"), TransientRecordError("fetch"
 
 def test_the_places_of_a_picture_are_tried_in_order() -> None:
     places = tuple(PictureUrl(f"http://m.example/{n}", PictureSource.MEDIA) for n in range(2))
-    look = Look(asked_id="/1/a", target=Target(record_id="/1/a", pictures=places))
+    look = Look(asked_id="/1/a", target=Target(record_id="/1/a", pictures=places, data_provider=""))
     assert look.picture == places[0]
     assert look.fallback is not None
     assert look.fallback.picture == places[1]

@@ -56,6 +56,7 @@ def models(tmp_path: Path) -> Iterator[ModelsInUse]:
     model = model_of("squeezenet1_1", tmp_path / "model")
     loaded = LoadedModel(
         id=1,
+        title="test v1",
         folder=tmp_path / "model",
         sha256=model.sha256,
         answering=model.answering,

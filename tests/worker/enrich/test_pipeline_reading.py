@@ -22,11 +22,12 @@ from common.pictures.decoders import Decoders
 from common.process.settings import ApiSettings, ImageSettings
 from common.store.embeddings import keep_vectors
 from common.store.tables import PictureChoice
-from common.vision.encoders.encoder import ENCODERS
+from common.vision.answers.likeness import Likeness
+from common.vision.encoders.encoder import ENCODERS, EncoderDescription
 from tests.common.fetch.servers import Request, response, serving
 from tests.worker.conftest import CONCEPTS
 from tests.worker.ledger_rows import claim
-from tests.worker.on_encoder import add_encoder, promote
+from tests.worker.on_encoder import add_encoder, promote, to_all_near, to_nothing
 from worker import jobs
 from worker.enrich.looking import Looker, MeteredFetcher
 from worker.enrich.models import ModelPool
@@ -53,19 +54,32 @@ class Museum:
 
     engine: Engine
     models: Path
+    encoder: EncoderDescription
     numbers: tuple[int, int]
     pipeline: Pipeline
     pool: ModelPool
     asked: list[str] = field(default_factory=list)
     content: dict[str, bytes] = field(default_factory=dict)
 
-    def job(self, *ids: str, model: int = 0, **changes: Any) -> ChunkOutcome:
+    def promote(self, name: str, likeness: Likeness) -> int:
+        """Another model on the encoder, which abstains."""
+        thresholds: dict[str, float | None] = {MAP: 0.0, PAINTING: 0.5}
+        return promote(
+            self.engine,
+            self.models,
+            self.encoder,
+            name=name,
+            thresholds=thresholds,
+            likeness=likeness,
+        )
+
+    def job(self, *ids: str, model: int | None = None, **changes: Any) -> ChunkOutcome:
         """What a job over these records comes to, after it was written."""
         self.asked.clear()
         with self.engine.begin() as connection:
             connection.execute(text("UPDATE model SET stage = 'candidate'"))
             activate = text("UPDATE model SET stage = 'active' WHERE id = :number")
-            connection.execute(activate, {"number": self.numbers[model]})
+            connection.execute(activate, {"number": model or self.numbers[0]})
         options = jobs.JobOptions(picture=changes.pop("picture", PictureChoice.MEDIA))
         accepted = jobs.enqueue(self.engine, ids or IDS, options)
         lease = replace(claim(self.engine, accepted.job_id, 1), **changes)
@@ -106,7 +120,8 @@ def museum(
         looker = Looker(fetcher, limits, decoders, seen, connections=4)
         resolver = RecordResolver(engine, api, api_url=settings.europeana_api_url)
         pool = ModelPool(engine, tmp_path, runtime="torch")
-        found = Museum(engine, tmp_path, (first, second), Pipeline(resolver, seen, looker), pool)
+        pipeline = Pipeline(resolver, seen, looker)
+        found = Museum(engine, tmp_path, encoder, (first, second), pipeline, pool)
 
         def answer(request: Request, connection: socket.socket) -> None:
             found.asked.append(request.target)
@@ -116,7 +131,7 @@ def museum(
             found.content = {each: picture(min(n, 2)) for n, each in enumerate(IDS)}
             with engine.begin() as connection:
                 connection.execute(
-                    text("INSERT INTO record (id, media_url) VALUES (:id, :url)"),
+                    text("INSERT INTO record VALUES (:id, :url, NULL, NULL, 'Louvre')"),
                     [{"id": each, "url": server.url(each)} for each in IDS],
                 )
             yield found
@@ -151,7 +166,7 @@ def test_what_is_read_says_what_a_look_says_bit_for_bit(museum: Museum) -> None:
 
 def test_another_head_reads_what_the_encoder_saw_for_the_first(museum: Museum) -> None:
     museum.job()
-    outcome = museum.job(model=1)
+    outcome = museum.job(model=museum.numbers[1])
     assert (outcome.read, museum.asked) == (4, [])
     assert outcome.predictions[museum.numbers[1]]
     assert len(museum.rows("SELECT 1 FROM job_chunk WHERE read = 4")) == 1
@@ -250,6 +265,53 @@ def test_what_others_kept_of_a_picture_meanwhile_counts(museum: Museum) -> None:
     assert before == museum.rows(
         "SELECT *, xmin::text FROM enrichment ORDER BY record_id, concept_uri"
     )
+
+
+def test_a_picture_that_is_unlike_all_that_was_learned_gets_no_concept(museum: Museum) -> None:
+    number = museum.promote("stranger", to_nothing(museum.encoder.dimension))
+    for outcome in (museum.job(model=number), museum.job(model=number)):  # looked at, and read
+        assert outcome.predictions == {number: []}
+        assert all(said.is_unlike for said in outcome.said[number].values())
+    counted = museum.rows("SELECT unlike, read, below_threshold FROM job_chunk ORDER BY read")
+    assert counted == [(4, 0, 0), (4, 4, 0)]
+
+
+def test_a_record_that_is_unlike_to_one_model_of_a_job_may_be_known_to_another(
+    museum: Museum,
+) -> None:
+    number = museum.promote("stranger", to_nothing(museum.encoder.dimension))
+    museum.job(model_ids=(museum.numbers[0], number))
+    (counted,) = museum.rows("SELECT enriched, unlike, said FROM job_chunk")
+    assert (counted.enriched, counted.unlike) == (4, 0)
+    unlike = {model: said["Louvre"][2] for model, said in counted.said.items()}
+    assert unlike == {str(museum.numbers[0]): 0, str(number): 4}
+
+
+def test_what_others_kept_counts_for_likeness_too(museum: Museum) -> None:
+    """They kept an embedding that is unlike what was learned, where the own one is like it."""
+    seen = museum.job()
+    assert seen.newly_seen
+    own = next(iter(seen.newly_seen.vectors.values()))
+    number = museum.promote("friend", to_all_near(own[np.newaxis]))
+    museum.execute("TRUNCATE embedding, picture_seen")
+    accepted = jobs.enqueue(museum.engine, IDS, jobs.JobOptions(picture="media", model="friend"))
+    lease = claim(museum.engine, accepted.job_id, 1)
+    with museum.pool.use(number) as models:
+        outcome = museum.pipeline.run(lease, models, on_record=lambda: None)
+        assert outcome.newly_seen
+        assert not any(said.is_unlike for said in outcome.said[number].values())
+        elsewhere, *_ = to_nothing(museum.encoder.dimension).references
+        with museum.engine.begin() as connection:
+            pictures = dict.fromkeys(outcome.newly_seen.vectors, elsewhere)
+            keep_vectors(connection, outcome.newly_seen.encoder_id, pictures)
+        finishing.finish(museum.engine, lease, outcome, retry_delays=())
+    status = jobs.status(museum.engine, accepted.job_id)
+    assert (status.unlike, status.enriched) == (4, 0)
+    assert (
+        museum.rows("SELECT 1 FROM enrichment WHERE job_id = '" + str(accepted.job_id) + "'") == []
+    )
+    ((said,),) = museum.rows(f"SELECT said -> '{number}' FROM job_chunk WHERE said ? '{number}'")
+    assert said["Louvre"][:3] == [4, 0, 4]
 
 
 def test_explained_jobs_look(museum: Museum) -> None:

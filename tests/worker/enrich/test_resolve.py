@@ -66,6 +66,7 @@ def test_a_record_of_the_store_is_found_without_the_apis(
     add(engine, "/1/a", MEDIA)
     targets, errors = resolver.resolve(["/1/a"], picture=choice)
     assert errors == {}
+    assert targets["/1/a"].data_provider == ""
     assert [place.source for place in targets["/1/a"].pictures] == sources
     assert not sandbox.log[API_ADDRESS].requests
 
@@ -84,6 +85,10 @@ def test_unknown_records_are_asked_for_once_and_then_stored(
     record_ids = unknown_records()
     first, errors = resolver.resolve(record_ids, picture=PictureChoice.MEDIA)
     assert (first.keys(), errors) == (set(record_ids), {})
+    providers = {item.id: item.data_provider for item in CATALOGUE.items}
+    assert {key: target.data_provider for key, target in first.items()} == {
+        record_id: providers[record_id] for record_id in record_ids
+    }
     asked = sandbox.log[API_ADDRESS].requests
     assert resolver.resolve(record_ids, picture=PictureChoice.MEDIA) == (first, {})
     assert sandbox.log[API_ADDRESS].requests == asked

@@ -19,7 +19,7 @@ parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parque
 
 def written(given: list[EnrichmentRow], **asked: Any) -> bytes:
     stream = io.BytesIO()
-    assert write_parquet(given, stream, asked=asked) == len(given)
+    assert write_parquet(given, stream, asked=asked, promises=["kept"]) == len(given)
     return stream.getvalue()
 
 
@@ -36,7 +36,10 @@ def test_columns_have_types_and_the_file_says_what_was_asked_for() -> None:
     types = {name: str(schema.field(name).type) for name in schema.names}
     assert (types["confidence"], types["updated"]) == ("double", "timestamp[us, tz=UTC]")
     assert [field.name for field in schema if field.nullable] == ["heatmap", "seen"]
-    assert json.loads(schema.metadata[METADATA_KEY.encode()]) == {"job": str(job)}
+    assert json.loads(schema.metadata[METADATA_KEY.encode()]) == {
+        "job": str(job),
+        "promises": ["kept"],
+    }
 
 
 def test_row_groups_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +60,7 @@ def test_without_pyarrow_the_message_names_the_extra() -> None:
         "import io, sys; sys.modules['pyarrow'] = None\n"
         "from common.errors import UsageError\n"
         "from worker.exports.parquet import write_parquet\n"
-        "try: write_parquet([], io.BytesIO(), asked={})\n"
+        "try: write_parquet([], io.BytesIO(), asked={}, promises=[])\n"
         "except UsageError as error: print(error)\n"
     )
     command = [sys.executable, "-c", program]

@@ -177,6 +177,7 @@ def test_a_preview_counts_and_writes_nothing(
         duplicates=2,
         seen=10,
         unknown=1,
+        unpromised=[],
     )
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM job")).scalar_one() == 1

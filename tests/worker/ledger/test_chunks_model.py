@@ -34,6 +34,7 @@ from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkOutcome
+from worker.ledger.tallies import RecordSaid
 
 RECORDS_IN_A_CHUNK = 3
 MAX_ATTEMPTS = 2  # of a chunk, so that some are split, and some records buried, in a short story
@@ -43,11 +44,12 @@ DELAYS = (60.0,)
 BLAMES = MAX_ATTEMPTS * 2  # of one record: in its chunk, and alone
 PICK = st.integers(0, 1_000_000)
 FATES = st.lists(
-    st.sampled_from(["below", "enriched", "not_found", "timeout", "host_unavailable"]),
+    st.sampled_from(["below", "unlike", "enriched", "not_found", "timeout", "host_unavailable"]),
     min_size=1,
     max_size=7,
 )
 PASSING = {"timeout", "host_unavailable"}
+CLASSIFIED = ("below", "unlike", "enriched")
 
 _OUTCOMES = text("""
     SELECT id, chunk.number, chunk.state, chunk.attempt,
@@ -135,7 +137,9 @@ class Ledger(RuleBasedStateMachine):
 
     def write(self, lease: Lease, fate_of: dict[str, str]) -> bool:
         said: list[RecordPrediction] = []
-        outcome = ChunkOutcome(predictions={lease.model_ids[0]: said})
+        in_short: dict[str, RecordSaid] = {}
+        model_id = lease.model_ids[0]
+        outcome = ChunkOutcome(predictions={model_id: said}, said={model_id: in_short})
         for record_id, fate in fate_of.items():
             if fate in PASSING:
                 outcome.errors[record_id] = TransientRecordError("fetch", fate)
@@ -144,6 +148,7 @@ class Ledger(RuleBasedStateMachine):
             else:
                 outcome.classified[record_id] = record_id
                 said += [prediction(record_id)] * (fate == "enriched")
+                in_short[record_id] = in_short_of(fate)
         return finishing.finish(self.engine, lease, outcome, retry_delays=DELAYS)
 
     def final(self, lease: Lease, fate_of: dict[str, str]) -> dict[str, str]:
@@ -241,7 +246,7 @@ class Ledger(RuleBasedStateMachine):
         return {
             record_id
             for record_id, outcome in self.outcomes.items()
-            if outcome not in ("below", "enriched") and reason in (None, outcome)
+            if outcome not in CLASSIFIED and reason in (None, outcome)
         }
 
     # What holds after each step, and in the end.
@@ -251,7 +256,10 @@ class Ledger(RuleBasedStateMachine):
         self.steps += 1
         rows = self.rows()
         assert sorted(row.id for row in rows) == sorted(self.records)
-        assert {row.id: row.outcome for row in rows if row.outcome} == self.outcomes
+        assert {row.id: row.outcome for row in rows if row.outcome} == {
+            record_id: "below" if outcome == "unlike" else outcome  # only the counts tell
+            for record_id, outcome in self.outcomes.items()
+        }
         assert {row.number for row in rows if row.state == "leased"} == self.live.keys()
         assert max(row.attempt for row in rows) <= MAX_ATTEMPTS
         assert max(self.blames.values(), default=0) <= BLAMES
@@ -261,9 +269,10 @@ class Ledger(RuleBasedStateMachine):
         status = jobs.status(self.engine, self.job_id)
         found = Counter(self.outcomes.values())
         assert (status.state, status.total) == (self.state, len(self.records))
-        assert (status.enriched, status.below_threshold) == (found["enriched"], found["below"])
+        classified = (status.below_threshold, status.unlike, status.enriched)
+        assert classified == tuple(found[outcome] for outcome in CLASSIFIED)
         assert status.failures == {
-            reason: count for reason, count in found.items() if reason not in ("enriched", "below")
+            reason: count for reason, count in found.items() if reason not in CLASSIFIED
         }
         assert status.failed == sum(status.failures.values())
 
@@ -302,6 +311,15 @@ def prediction(record_id: str) -> RecordPrediction:
         source="media",
         image_url="http://museum.example/1",
         seen_at=datetime(2026, 11, 25, tzinfo=UTC),
+    )
+
+
+def in_short_of(fate: str) -> RecordSaid:
+    return RecordSaid(
+        data_provider="museum",
+        confidence=0.5,
+        is_written=fate == "enriched",
+        is_unlike=fate == "unlike",
     )
 
 

@@ -22,6 +22,7 @@ from worker.ledger import chunks
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import MAX_WAIT, ChunkOutcome
+from worker.ledger.tallies import RecordSaid
 
 MAP = "http://data.europeana.eu/concept/43"
 PAINTING = "http://data.europeana.eu/concept/47"
@@ -99,6 +100,39 @@ def test_every_record_is_counted_under_its_outcome(engine: Engine, job_id: UUID)
     assert (status.enriched, status.below_threshold, status.failed) == (1, 253, 1)
     assert status.failures == {"not_found": 1}
     assert status.waiting == 600 - 255
+
+
+def test_of_a_record_that_no_model_knows_nothing_is_said(engine: Engine, job_id: UUID) -> None:
+    """Enriched if any model says something; unlike if each model calls its picture unlike."""
+    lease = claim(engine, job_id, 1)
+    enriched, unlike, below, *_ = lease.record_ids
+    (first,), second = lease.model_ids, 7
+    outcome = all_below(lease)
+    outcome.predictions = {first: [prediction(enriched, MAP)], second: []}
+    outcome.said = {
+        first: {enriched: said("Louvre"), unlike: said("", is_unlike=True), below: said("Prado")},
+        second: {
+            enriched: said("Louvre", is_unlike=True),
+            unlike: said("", is_unlike=True),
+            below: said("Prado", is_unlike=True),
+        },
+    }
+    finish_with(engine, lease, outcome)
+    status = jobs.status(engine, job_id)
+    assert (status.enriched, status.unlike, status.below_threshold) == (1, 1, 254)
+    assert (status.settled, status.waiting, status.looked_at) == (256, 344, 256)
+    ((kept,),) = rows(engine, "SELECT said FROM job_chunk WHERE number = 1")
+    seen, strange = [1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], [1, 0, 1] + [0] * 10
+    assert kept == {
+        str(first): {"Louvre": seen, "": strange, "Prado": seen},
+        str(second): {"Louvre": strange, "": strange, "Prado": strange},
+    }
+
+
+def said(data_provider: str, *, is_unlike: bool = False) -> RecordSaid:
+    return RecordSaid(
+        data_provider=data_provider, confidence=0.5, is_written=False, is_unlike=is_unlike
+    )
 
 
 def test_a_passing_failure_moves_the_record_to_a_later_chunk(engine: Engine, job_id: UUID) -> None:

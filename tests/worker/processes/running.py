@@ -1,11 +1,13 @@
 """Worker processes, and what became of their jobs."""
 
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 from uuid import UUID
 
 from sqlalchemy import Engine, text
@@ -31,6 +33,11 @@ def worker(
         finally:
             process.terminate()
             process.communicate(timeout=TIMEOUT)
+
+
+def run_from(folder: Path = REPOSITORY) -> dict[str, str]:
+    """What has a process run the release in this folder."""
+    return {"PYTHONPATH": str(folder), "ALEMBIC_CONFIG": str(folder / "alembic.ini")}
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -78,3 +85,18 @@ def chunk_states(engine: Engine, job_id: UUID) -> dict[str, int]:
 def job_ids(engine: Engine) -> list[UUID]:
     with engine.connect() as connection:
         return list(connection.execute(text("SELECT id FROM job")).scalars())
+
+
+def scrape(port: int) -> dict[str, float]:
+    """The metrics of a worker that serves them at this port, by name and labels."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in pairs}
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,10 +1,8 @@
 """Worker processes under supervision: how they end, whether they are well, what they say."""
 
 import json
-import socket
 import subprocess
 from pathlib import Path
-from urllib.request import urlopen
 from uuid import UUID
 
 import pytest
@@ -18,6 +16,8 @@ from tests.worker.processes.running import (
     TIMEOUT,
     WORKER,
     chunk_states,
+    free_port,
+    scrape,
     wait_for,
     wait_until_done,
     worker,
@@ -113,16 +113,3 @@ def test_health_metrics_and_log_of_a_worker(
 def health(environment: dict[str, str]) -> int:
     command = [WORKER, "health", "--ready"]
     return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
-
-
-def scrape(port: int) -> dict[str, float]:
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-    return {name: float(value) for name, value in pairs}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -18,6 +18,7 @@ from tests.worker.processes.running import (
     REPOSITORY,
     TIMEOUT,
     WORKER,
+    run_from,
     wait_for,
     wait_until_done,
     worker,
@@ -48,11 +49,6 @@ CONTRACTING = """
     op.drop_column("job", "submitter")
     op.execute("UPDATE schema_compatibility SET serves_from = '9998'")
 """
-
-
-def run_from(folder: Path) -> dict[str, str]:
-    """What has a process run the release in this folder."""
-    return {"PYTHONPATH": str(folder), "ALEMBIC_CONFIG": str(folder / "alembic.ini")}
 
 
 def newer_release(folder: Path, upgrade: str) -> dict[str, str]:

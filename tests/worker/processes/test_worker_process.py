@@ -39,7 +39,7 @@ def test_every_record_comes_to_one_outcome(
     with worker(environment):
         status = wait_until_done(engine, accepted.job_id)
     enriched, failed = outcomes(engine, accepted.job_id)
-    assert status.enriched + status.below_threshold + status.failed == 63
+    assert status.classified + status.failed == 63
     assert status.failed == len(failed)
     assert status.enriched == len(enriched | {old_id}) - (present_id not in enriched)
     assert failed[withdrawn] == "deleted"

@@ -168,6 +168,8 @@ BAD = [
     ("job_chunk", "outcomes_add_up", {"state": "dead"}),
     ("job_chunk", "outcomes_add_up", {"state": "done", "enriched": 1, "failed": 1}),
     ("job_chunk", "outcomes_add_up", {"state": "done", "enriched": 2, "failed": -1}),
+    ("job_chunk", "outcomes_add_up", {"state": "done", "enriched": 1, "unlike": 1}),
+    ("job_chunk", "outcomes_add_up", {"state": "done", "enriched": 2, "unlike": -1}),
     ("job_failure", "stage_known", {"stage": "dream"}),
     ("enrichment", "confidence_is_probability", {"confidence": 1.01}),
     ("enrichment", "confidence_is_probability", {"confidence": -0.01}),

@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 
 from common.errors import EnrichmentError, ModelError
+from common.vision.answers.heads import halved
 from common.vision.bundle import sha256_of, write_tensors
 from common.vision.encoders.encoder import (
     ENCODER_JSON,
@@ -22,7 +23,6 @@ from common.vision.encoders.encoder import (
     save_encoder,
 )
 from common.vision.encoders.networks import build_network
-from common.vision.heads import halved
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import TorchRuntime, fastest_runtime
 

@@ -9,11 +9,12 @@ import torch
 from structlog.testing import capture_logs
 
 from common.errors import ModelError
+from common.vision.answers.likeness import Likeness, halved_if_any
 from common.vision.model import Model
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import RuntimeChoice, choose_runtime
-from common.vision.runtimes.choice import INT8
+from common.vision.runtimes.choice import INT8, open_runtime
 from common.vision.saved_model import load_bundle, save_bundle
 from tests.common.vision.models import DESCRIPTION, SIZE, model_of
 
@@ -118,3 +119,20 @@ def test_weights_keep_to_seven_bits_where_products_overflow(
     for overflow, most in ((False, 127), (True, 64)):
         monkeypatch.setattr(quantisation, "_products_overflow", lambda yes=overflow: yes)
         assert most - 1 <= reach(quantisation.quantised(model.served, cache_dir)) <= most
+
+
+def test_features_have_steps_of_their_own(cache_dir: Path, tmp_path: Path) -> None:
+    states = [each.state_dict() for each in model_of("resnet18", tmp_path / "r").classifiers()]
+    drawn = np.random.default_rng(0).normal(1, 0.3, size=(8, 512)).astype(np.float32)
+    likeness = Likeness.of(halved_if_any(drawn), least=0.5)
+    pictures = {"self_test": shades(8, seed=2), "calibration": shades(20, seed=3)}
+    description = replace(DESCRIPTION, architecture="resnet18")
+    sha256 = save_bundle(tmp_path / "m", description, states, likeness=likeness, **pictures)
+    model = load_bundle(tmp_path / "m", sha256)
+    runtime = open_runtime("onnx-int8", model.served, cache_dir)
+    unknown = shades(20, seed=4)
+    found, expected = runtime.rows(unknown), model.served.rows(unknown)
+    assert found.shape == expected.shape == (20, 2 + 512)
+    assert np.abs(found[:, :2] - expected[:, :2]).max() < 0.1
+    cosines = (found[:, 2:] * expected[:, 2:]).sum(axis=1)
+    assert cosines.min() > 0.99

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from common.vision.rule import Rule
+from common.vision.answers.rule import Rule
 
 URIS = ("a", "b", "c")
 SHARES = st.floats(0, 1, width=32)

@@ -5,7 +5,7 @@ with what it said at promotion: how often it writes, how often it finds a pictur
 learned from, and how sure it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Self
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
 BINS = 10  # of confidence, equally wide
+COUNTS = 3 + BINS  # numbers of a tally
 DRIFTED = 0.25  # of the index: usually called a major shift
 _LEAST = 1e-4  # share of a bin; an empty one would make the index infinite
 _Count = Annotated[int, Field(ge=0)]
@@ -44,23 +45,32 @@ class Tally:
     ) -> Self:
         """The tally of probabilities and written concepts, both (n, classes), and `unlike` (n,)."""
         surest = probabilities[~unlike].max(axis=1, initial=0.0)
-        bins = np.minimum((surest * BINS).astype(np.int64), BINS - 1)
         return cls(
             pictures=len(probabilities),
             written=int(written.any(axis=1).sum()),
             unlike=int(unlike.sum()),
-            confidences=tuple(np.bincount(bins, minlength=BINS).tolist()),
+            confidences=tuple(np.bincount(_bins(surest), minlength=BINS).tolist()),
+        )
+
+    @classmethod
+    def of_counts(cls, counts: Sequence[int]) -> Self:
+        """The tally whose `counts` these are."""
+        pictures, written, unlike, *confidences = counts
+        return cls(
+            pictures=pictures, written=written, unlike=unlike, confidences=tuple(confidences)
         )
 
     @classmethod
     def sum(cls, tallies: "Iterable[Tally]") -> "Tally":
         """The tally of all these pictures together."""
-        each = [(t.pictures, t.written, t.unlike, *t.confidences) for t in tallies]
-        totals = np.array([(0,) * (3 + BINS), *each], dtype=np.int64).sum(axis=0)
-        pictures, written, unlike, *confidences = map(int, totals)
-        return Tally(
-            pictures=pictures, written=written, unlike=unlike, confidences=tuple(confidences)
-        )
+        each = [tally.counts for tally in tallies]
+        totals = np.array([(0,) * COUNTS, *each], dtype=np.int64).sum(axis=0)
+        return Tally.of_counts(totals.tolist())
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """All numbers in the order of the fields; sums of them are those of all the pictures."""
+        return (self.pictures, self.written, self.unlike, *self.confidences)
 
     @property
     def confidence(self) -> float:
@@ -85,3 +95,33 @@ class Tally:
         counts = np.array([self.unlike, *self.confidences], dtype=np.float64)
         shares: NDArray[np.float64] = np.maximum(counts / counts.sum(), _LEAST)
         return shares
+
+
+def tallies_by(
+    groups: Sequence[str],
+    *,
+    confidences: NDArray[np.float32],
+    written: NDArray[np.bool_],
+    unlike: NDArray[np.bool_],
+) -> dict[str, Tally]:
+    """The tally of each group of pictures.
+
+    Args:
+        groups: of each of n pictures.
+        confidences: the probabilities (n,) of the most probable concepts.
+        written: whether any concept is written (n,).
+    """
+    names, places = np.unique(np.array(groups, dtype=object), return_inverse=True)
+    counts = [
+        np.bincount(of_them, minlength=len(names))
+        for of_them in (places, places[written], places[unlike])
+    ]
+    cells = places[~unlike] * BINS + _bins(confidences[~unlike])
+    bins = np.bincount(cells, minlength=len(names) * BINS).reshape(len(names), BINS)
+    table = np.column_stack([*counts, bins]).tolist()
+    return {name: Tally.of_counts(row) for name, row in zip(names.tolist(), table, strict=True)}
+
+
+def _bins(confidences: NDArray[np.float32]) -> NDArray[np.int64]:
+    bins: NDArray[np.int64] = np.minimum((confidences * BINS).astype(np.int64), BINS - 1)
+    return bins

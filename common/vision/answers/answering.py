@@ -12,13 +12,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from common.vision.answers.heads import Embeddings, HeadEnsemble
+from common.vision.answers.likeness import Likeness, halved_if_any
 from common.vision.bundle import Description
-from common.vision.heads import Embeddings, HeadEnsemble
-from common.vision.likeness import Likeness, halved_if_any
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Answer:
+class PictureAnswer:
     """Of one picture: probabilities and written concepts, both (classes,)."""
 
     probabilities: NDArray[np.float32]
@@ -36,7 +36,7 @@ class Answers:
     written: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, answers: Sequence[Answer]) -> Self:
+    def of(cls, answers: Sequence[PictureAnswer]) -> Self:
         """The answers for one picture or more."""
         return cls(
             probabilities=np.stack([each.probabilities for each in answers]),
@@ -44,10 +44,10 @@ class Answers:
             written=np.stack([each.written for each in answers]),
         )
 
-    def __iter__(self) -> Iterator[Answer]:
+    def __iter__(self) -> Iterator[PictureAnswer]:
         rows = zip(self.probabilities, self.unlike.tolist(), self.written, strict=True)
         for probabilities, is_unlike, written in rows:
-            yield Answer(probabilities=probabilities, is_unlike=is_unlike, written=written)
+            yield PictureAnswer(probabilities=probabilities, is_unlike=is_unlike, written=written)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.vision.heads import Head, HeadEnsemble, halved
+from common.vision.answers.heads import Head, HeadEnsemble, halved
 
 DIMENSION = 96
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.vision.heads import Embeddings, halved
-from common.vision.likeness import (
+from common.vision.answers.heads import Embeddings, halved
+from common.vision.answers.likeness import (
     MOST_BYTES,
     MOST_REFERENCES,
     NEIGHBOURS,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from common.vision.tally import BINS, DRIFTED, Tally
+from common.vision.answers.tally import BINS, DRIFTED, Tally
 
 
 def of(probabilities: list[list[float]], *, least: float = 0.5, unlike: int = 0) -> Tally:

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from common.vision.heads import Embeddings
+from common.vision.answers.heads import Embeddings
 
 # With 1, 3, 5 and 10 neighbours, on features of a MobileNetV2, each of three museums left out in
 # turn: at least 96.7, 97.8, 96.9 and 94.5 % of 3,000 photographs of buildings were unlike the other

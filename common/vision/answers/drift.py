@@ -1,0 +1,203 @@
+"""Drift: what models say of each data provider's pictures, beside what they said at promotion.
+
+Each chunk of a job keeps the tallies of what was said of its records (`job_chunk.said`). Records
+are spread over chunks by a hash, so some chunks tell of all: the newest MOST_CHUNKS are counted,
+which takes half a second where each of them has two hundred data providers.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from rich import box
+from rich.table import Table
+from sqlalchemy import Engine, Row, text
+
+from common.store.model_names import ModelName
+from common.vision.answers.tally import COUNTS, DRIFTED, Tally
+
+MOST_CHUNKS = 1_000  # a quarter of a million records
+LEAST_PICTURES = 100  # below, most of the drift is chance
+SHOWN = 10  # data providers
+NOBODY = "(unknown)"
+_TALLY = TypeAdapter(Tally)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderDrift:
+    """What a model said of a data provider's pictures, `now`, and of all `at_promotion`.
+
+    The name of the provider is empty where nobody knows it.
+    """
+
+    data_provider: str
+    now: Tally
+    at_promotion: Tally | None
+
+    @property
+    def index(self) -> float | None:
+        """How far the one is from the other; None where nobody knows."""
+        index = self.now.drift_from(self.at_promotion) if self.at_promotion else math.nan
+        return None if math.isnan(index) else index
+
+    @property
+    def has_drifted(self) -> bool:
+        """Whether that is a major shift, and no chance of few pictures."""
+        index = self.index
+        return index is not None and index > DRIFTED and self.now.pictures >= LEAST_PICTURES
+
+    def as_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        told = {"data_provider": self.data_provider or None, **shares(self.now)}
+        return told | {"drift": self.index, "has_drifted": self.has_drifted}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDrift:
+    """What a model said of each data provider's pictures, of the largest number first.
+
+    `is_part`: that is what the newest MOST_CHUNKS tell; there may be more.
+    """
+
+    model_id: int
+    model: str
+    at_promotion: Tally | None
+    providers: tuple[ProviderDrift, ...]
+    is_part: bool
+
+    @property
+    def title(self) -> str:
+        """What `table` shows."""
+        part = f" (its newest {MOST_CHUNKS:,} chunks)" if self.is_part else ""
+        return f"{self.model} said, by data provider{part}:"
+
+    @property
+    def of_all(self) -> ProviderDrift:
+        """The same of all providers together."""
+        now = Tally.sum(each.now for each in self.providers)
+        return ProviderDrift(data_provider="", now=now, at_promotion=self.at_promotion)
+
+    def as_json(self) -> dict[str, Any]:
+        """As a JSON object, with the SHOWN largest providers."""
+        of_all = self.of_all.as_json()
+        del of_all["data_provider"]
+        return {
+            "model": self.model,
+            "at_promotion": shares(self.at_promotion) if self.at_promotion else None,
+            "all_providers": {"count": len(self.providers), **of_all},
+            "providers": [each.as_json() for each in self.providers[:SHOWN]],
+        }
+
+    def table(self) -> Table:
+        """For a terminal, with the SHOWN largest providers."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("data provider", overflow="fold")
+        for heading in ("pictures", "written", "unlike", "confidence"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        if self.at_promotion:
+            table.add_column("drift", no_wrap=True)
+        for each in self.providers[:SHOWN]:
+            table.add_row(each.data_provider or NOBODY, *_cells(each.now), _told(each))
+        table.add_section()
+        if (more := len(self.providers) - SHOWN) > 0:
+            rest = Tally.sum(each.now for each in self.providers[SHOWN:])
+            table.add_row(f"{more:,} more", *_cells(rest), style="dim")
+        if len(self.providers) > 1:
+            of_all = self.of_all
+            table.add_row("all together", *_cells(of_all.now), _told(of_all))
+        if self.at_promotion:
+            table.add_row("at promotion", *_cells(self.at_promotion))
+        return table
+
+
+def shares(tally: Tally) -> dict[str, int | float | None]:
+    """A tally as JSON: pictures, the shares written and unlike, and the mean confidence."""
+    written, unlike = _share(tally.written, tally), _share(tally.unlike, tally)
+    confidence = None if math.isnan(tally.confidence) else tally.confidence
+    return {
+        "pictures": tally.pictures,
+        "written": written,
+        "unlike": unlike,
+        "confidence": confidence,
+    }
+
+
+def _share(part: int, tally: Tally) -> float:
+    return part / tally.pictures if tally.pictures else 0.0
+
+
+def _cells(tally: Tally) -> list[str]:
+    confidence = "" if math.isnan(tally.confidence) else f"{tally.confidence:.2f}"
+    parts = [f"{_share(part, tally):.1%}" for part in (tally.written, tally.unlike)]
+    return [f"{tally.pictures:,}", *parts, confidence]
+
+
+def _told(drift: ProviderDrift) -> str:
+    if drift.index is None:
+        return ""
+    return f"{drift.index:.2f}{' drifted' if drift.has_drifted else ''}"
+
+
+def drift_of_job(engine: Engine, job_id: UUID) -> list[ModelDrift]:
+    """What the models of a job have said so far."""
+    return _drifts(engine, "job_id = :id", job_id)
+
+
+def drift_of_model(engine: Engine, model_id: int) -> ModelDrift | None:
+    """What a model has said in all its jobs; None if it has said nothing yet."""
+    jobs = "SELECT id FROM job WHERE :id = ANY(array_prepend(model_id, also_models))"
+    drifts = _drifts(engine, f"job_id IN ({jobs})", model_id)
+    return next((each for each in drifts if each.model_id == model_id), None)
+
+
+_SUMS = ", ".join(f"sum(CAST(of_provider.value ->> {place} AS bigint))" for place in range(COUNTS))
+
+
+def _drifts(engine: Engine, chosen: str, number: UUID | int) -> list[ModelDrift]:
+    """One statement for chunks that a condition chooses."""
+    statement = text(f"""
+        WITH newest AS (
+            SELECT said FROM job_chunk WHERE said IS NOT NULL AND {chosen}
+            ORDER BY settled_at DESC LIMIT :most_chunks
+        ), counted AS (
+            SELECT CAST(of_model.key AS int) AS model_id, of_provider.key AS data_provider,
+                   CAST(ARRAY[{_SUMS}] AS bigint[]) AS counts
+            FROM newest CROSS JOIN LATERAL jsonb_each(said) AS of_model
+            CROSS JOIN LATERAL jsonb_each(of_model.value) AS of_provider
+            GROUP BY of_model.key, of_provider.key
+        )
+        SELECT model.id, model.name, model.version, model.promise -> 'said' AS at_promotion,
+               (SELECT count(*) = :most_chunks FROM newest) AS is_part,
+               counted.data_provider, counted.counts
+        FROM counted JOIN model ON model.id = counted.model_id ORDER BY model.id
+    """)
+    with engine.connect() as connection:
+        rows = connection.execute(statement, {"id": number, "most_chunks": MOST_CHUNKS})
+        return [_drift(list(of_model)) for _, of_model in groupby(rows, key=attrgetter("id"))]
+
+
+def _drift(rows: Sequence[Row[Any]]) -> ModelDrift:
+    first = rows[0]
+    promised = first.at_promotion
+    at_promotion = None if promised is None else _TALLY.validate_python(promised)
+    providers = [
+        ProviderDrift(
+            data_provider=row.data_provider,
+            now=Tally.of_counts(row.counts),
+            at_promotion=at_promotion,
+        )
+        for row in rows
+    ]
+    providers.sort(key=lambda each: (-each.now.pictures, each.data_provider))
+    return ModelDrift(
+        model_id=first.id,
+        model=ModelName(first.name, first.version).title,
+        at_promotion=at_promotion,
+        providers=tuple(providers),
+        is_part=first.is_part,
+    )

@@ -1,0 +1,67 @@
+"""The table of splits: who is where, read back."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.errors import ModelError
+from tests.trainer.experiments import labelled_pictures
+from trainer.data.dataset import TrainingData
+from trainer.data.split import Fold
+from trainer.data.split_table import read_fold, read_paths, read_providers, write_splits
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> TrainingData:
+    """Six pictures of three providers, one after the other."""
+    (tmp_path / "pictures").mkdir()
+    whole = labelled_pictures(tmp_path / "pictures", "single", ("map", "toy"))
+    providers = ("Museum A", "Museum B", "")
+    examples = [
+        replace(each, provider=providers[number % 3])
+        for number, each in enumerate(whole.examples[:6])
+    ]
+    return replace(whole, examples=tuple(examples))
+
+
+@pytest.fixture
+def table(data: TrainingData, tmp_path: Path) -> Path:
+    first, second, third = np.array([0, 3]), np.array([1, 4]), np.array([2, 5])
+    folds = [
+        Fold(number=0, training=second, validation=third, test=first),
+        Fold(number=1, training=first, validation=third, test=second),
+    ]
+    write_splits(tmp_path / "splits.csv", data, folds)
+    return tmp_path / "splits.csv"
+
+
+def test_a_fold_comes_back(table: Path, data: TrainingData) -> None:
+    fold = read_fold(table, 1, data.examples)
+    assert (fold.training.tolist(), fold.test.tolist()) == ([0, 3], [1, 4])
+    with pytest.raises(ModelError, match="about other pictures"):
+        read_fold(table, 1, data.examples[:-1])
+
+
+def test_paths_come_back(table: Path, data: TrainingData) -> None:
+    assert read_paths(table) == {each.key: each.path.resolve() for each in data.examples}
+
+
+def test_providers_are_those_that_a_fold_learned_from(table: Path) -> None:
+    assert read_providers(table, [0]) == {"Museum B": 2}
+    assert read_providers(table, [1]) == {"Museum A": 2}
+    assert read_providers(table, [0, 1]) == {"Museum A": 2, "Museum B": 2}
+
+
+def test_a_table_of_before_names_no_providers(table: Path) -> None:
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    place = lines[0].index("provider")
+    table.write_text("".join(",".join(c[:place] + c[place + 1 :]) + "\n" for c in lines))
+    assert read_providers(table, [0]) == {}
+
+
+def test_damage_is_said(table: Path) -> None:
+    table.write_text("example\nhalf a line")
+    with pytest.raises(ModelError, match=r"splits\.csv is damaged"):
+        read_paths(table)

@@ -1,0 +1,104 @@
+"""Data providers that a job's models learned nothing from."""
+
+import json
+
+import pytest
+from sqlalchemy import Engine, text
+
+from tests.worker.on_encoder import insert_model
+from worker import jobs
+from worker.jobs import JobOptions, Unpromised, promises
+
+LEARNED_FROM = {"Louvre": 1000}
+
+
+def promise_for(engine: Engine, model_id: int, providers: dict[str, int]) -> None:
+    change = text("UPDATE model SET promise = CAST(:promise AS jsonb) WHERE id = :id")
+    with engine.begin() as connection:
+        told = {"promise": json.dumps({"providers": providers}), "id": model_id}
+        connection.execute(change, told)
+
+
+@pytest.fixture
+def museums(engine: Engine, records: list[str]) -> list[str]:
+    """Of six hundred records three hundred are the Louvre's, a hundred of nobody, the rest of two
+    other museums; one has moved."""
+    change = text("""
+        UPDATE record SET data_provider = CASE
+            WHEN n <= 300 THEN 'Louvre' WHEN n <= 400 THEN NULL
+            WHEN n <= 550 THEN 'Prado' ELSE 'Uffizi' END
+        FROM (SELECT id, CAST(substr(id, 5) AS int) AS n FROM record) AS numbered
+        WHERE record.id = numbered.id
+    """)
+    with engine.begin() as connection:
+        connection.execute(change)
+        connection.execute(text("INSERT INTO record_alias VALUES ('/0/old', '/1/r600')"))
+    return ["/0/old", *records[:599], "/9/unknown"]
+
+
+def test_providers_that_a_model_learned_nothing_from_are_counted(
+    engine: Engine, model_id: int, museums: list[str]
+) -> None:
+    promise_for(engine, model_id, LEARNED_FROM)
+    job_id = jobs.enqueue(engine, museums).job_id
+    (told,) = jobs.unpromised(engine, job_id)
+    assert told == Unpromised(
+        models=("test v1",),
+        data_providers={"Prado": 150, "Uffizi": 50},
+        counted=601,
+        is_sample=False,
+    )
+    assert list(told.data_providers) == ["Prado", "Uffizi"]
+    assert str(told) == (
+        "Nothing is promised for the records of Prado (150), Uffizi (50): test v1 learned nothing "
+        "from them."
+    )
+    assert jobs.preview(engine, museums).unpromised == [told]
+
+
+@pytest.mark.parametrize("providers", [None, {}, {"Louvre": 1, "Prado": 1, "Uffizi": 1}])
+def test_without_a_promise_or_a_stranger_there_is_nothing_to_tell(
+    engine: Engine, model_id: int, museums: list[str], providers: dict[str, int] | None
+) -> None:
+    if providers is not None:
+        promise_for(engine, model_id, providers)
+    assert jobs.unpromised(engine, jobs.enqueue(engine, museums).job_id) == []
+    assert jobs.preview(engine, museums).unpromised == []
+
+
+def test_models_that_learned_from_the_same_providers_are_told_of_together(
+    engine: Engine, model_id: int, museums: list[str]
+) -> None:
+    with engine.begin() as connection:
+        encoder = "INSERT INTO encoder (name, sha256, network, dimension)"
+        connection.execute(text(f"{encoder} VALUES ('e', repeat('e', 64), 'timm:x', 3)"))
+    for number, name in enumerate("abc"):
+        added = insert_model(engine, name, f"{number + 1:064}", "e" * 64, ())
+        promise_for(engine, added, LEARNED_FROM if name != "b" else {"Prado": 5})
+    job_id = jobs.enqueue(engine, museums, JobOptions(model=["a", "b", "c"])).job_id
+    told = {each.models: list(each.data_providers) for each in jobs.unpromised(engine, job_id)}
+    assert told == {("a v1", "c v1"): ["Prado", "Uffizi"], ("b v1",): ["Louvre", "Uffizi"]}
+
+
+def test_of_a_long_list_a_sample_is_counted(
+    engine: Engine, model_id: int, museums: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promises, "MOST_RECORDS", 300)
+    promise_for(engine, model_id, LEARNED_FROM)
+    (told,) = jobs.unpromised(engine, jobs.enqueue(engine, museums).job_id)
+    assert (told.counted, told.is_sample) == (300, True)
+    assert 50 < told.data_providers["Prado"] < 100  # a half of 150
+    assert str(told).endswith("Counted in a sample of 300 records.")
+    assert jobs.preview(engine, museums).unpromised == [told]
+
+
+def test_of_many_providers_the_ten_with_most_records_are_named() -> None:
+    providers = {f"museum {number}": 100 - number for number in range(13)}
+    told = Unpromised(
+        models=("a v1", "b v1"), data_providers=providers, counted=2000, is_sample=False
+    )
+    assert "museum 0 (100), museum 1 (99)" in str(told)
+    assert "museum 9 (91) and 3 more: a v1, b v1 learned nothing" in str(told)
+    as_json = told.as_json()
+    assert len(as_json["data_providers"]) == promises.SHOWN
+    assert as_json["data_providers_in_all"] == 13

@@ -1,0 +1,67 @@
+"""A job that was under way when its database was migrated, and workers of the release before."""
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, text
+
+from tests.worker.ledger_rows import all_below, claim, finish_with
+from worker import jobs
+from worker.ledger.tallies import RecordSaid
+
+ALEMBIC = Config(Path(__file__).resolve().parents[3] / "alembic.ini")
+SETTLED_BEFORE_0010 = text("""
+    UPDATE job_chunk
+    SET state = 'done', lease_until = '-infinity', settled_at = now(), record_ids = record_ids,
+        enriched = 0, below_threshold = cardinality(record_ids) - 1, failed = 1, read = 0
+    WHERE job_id = :job_id AND number = :number
+""")
+
+
+def settle_as_before(engine: Engine, job_id: UUID, number: int) -> None:
+    claim(engine, job_id, number)
+    with engine.begin() as connection:
+        connection.execute(SETTLED_BEFORE_0010, {"job_id": job_id, "number": number})
+
+
+@pytest.fixture
+def begun_before(engine: Engine, job_id: UUID) -> UUID:
+    """The job of three chunks in a schema of the release before, with one of them settled."""
+    engine.dispose()
+    command.downgrade(ALEMBIC, "0009")
+    settle_as_before(engine, job_id, 1)
+    engine.dispose()
+    command.upgrade(ALEMBIC, "head")
+    return job_id
+
+
+def test_a_job_that_was_begun_before_ends_with_right_counts(
+    engine: Engine, begun_before: UUID
+) -> None:
+    settle_as_before(engine, begun_before, 2)  # by a worker of the release before
+    lease = claim(engine, begun_before, 3)
+    outcome = all_below(lease)
+    strange = RecordSaid(data_provider="", confidence=0.5, is_written=False, is_unlike=True)
+    outcome.said = {lease.model_ids[0]: dict.fromkeys(lease.record_ids[:5], strange)}
+    assert finish_with(engine, lease, outcome)
+    status = jobs.status(engine, begun_before)
+    assert (status.state, status.waiting, status.settled) == ("done", 0, 600)
+    assert (status.unlike, status.failed, status.below_threshold) == (5, 2, 593)
+    (drift,) = jobs.drift_of_job(engine, begun_before)
+    assert drift.of_all.now.pictures == 5
+
+
+def test_on_the_way_down_no_record_loses_its_outcome(engine: Engine, begun_before: UUID) -> None:
+    lease = claim(engine, begun_before, 2)
+    outcome = all_below(lease)
+    strange = RecordSaid(data_provider="", confidence=0.5, is_written=False, is_unlike=True)
+    outcome.said = {lease.model_ids[0]: dict.fromkeys(lease.record_ids[:5], strange)}
+    finish_with(engine, lease, outcome)
+    engine.dispose()
+    command.downgrade(ALEMBIC, "0009")
+    with engine.connect() as connection:
+        counted = text("SELECT below_threshold, failed FROM job_chunk WHERE number = 2")
+        assert tuple(connection.execute(counted).one()) == (256, 0)

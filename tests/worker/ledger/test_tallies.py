@@ -1,0 +1,34 @@
+"""What models said of a chunk, in short."""
+
+from worker.ledger.tallies import RecordSaid, tallied, unlike_to_all
+
+
+def said(
+    data_provider: str = "Louvre", *, confidence: float = 0.5, is_unlike: bool = False
+) -> RecordSaid:
+    is_written = confidence > 0.8 and not is_unlike
+    return RecordSaid(
+        data_provider=data_provider,
+        confidence=confidence,
+        is_written=is_written,
+        is_unlike=is_unlike,
+    )
+
+
+def test_a_record_is_unlike_if_every_model_says_so() -> None:
+    first = {"/1/a": said(is_unlike=True), "/1/b": said(is_unlike=True), "/1/c": said()}
+    second = {"/1/a": said(is_unlike=True), "/1/b": said(), "/1/c": said()}
+    assert unlike_to_all({1: first}) == {"/1/a", "/1/b"}
+    assert unlike_to_all({1: first, 2: second}) == {"/1/a"}
+    assert unlike_to_all({1: first, 2: {}}) == unlike_to_all({}) == set()
+
+
+def test_what_each_model_said_is_counted_by_data_provider() -> None:
+    first = {"/1/a": said(confidence=0.95), "/1/b": said("", is_unlike=True), "/1/c": said()}
+    counted = tallied({1: first, 2: {}})
+    assert counted.keys() == {1}
+    counts = {provider: tally.counts for provider, tally in counted[1].items()}
+    assert counts == {
+        "Louvre": (2, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1),
+        "": (1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    }

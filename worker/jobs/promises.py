@@ -1,0 +1,137 @@
+"""For whose records nothing is promised: data providers that a job's models learned nothing from.
+
+Only the first MOST_RECORDS of a job are counted. Records are in its chunks by a hash, so the first
+ones are a sample of all, and a job of ten million takes no longer than one of twenty thousand.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+
+from common.store.model_names import ModelName
+from worker.ledger.chunks import CHUNK_SIZE
+
+MOST_RECORDS = 20_000
+SHOWN = 10  # data providers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unpromised:
+    """Data providers that models learned nothing from, with their records, most records first.
+
+    `counted` records of a list were looked up in the store, all of them unless it `is_sample`.
+    """
+
+    models: tuple[str, ...]
+    data_providers: dict[str, int]
+    counted: int
+    is_sample: bool
+
+    def __str__(self) -> str:
+        shown = list(self.data_providers.items())[:SHOWN]
+        listed = ", ".join(f"{name} ({records:,})" for name, records in shown)
+        more = len(self.data_providers) - len(shown)
+        others = f" and {more:,} more" if more else ""
+        models = ", ".join(self.models)
+        sample = f" Counted in a sample of {self.counted:,} records." if self.is_sample else ""
+        return (
+            f"Nothing is promised for the records of {listed}{others}: {models} learned nothing "
+            f"from them.{sample}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """As a JSON object, with the SHOWN largest providers."""
+        shown = list(self.data_providers.items())[:SHOWN]
+        return {
+            "models": self.models,
+            "data_providers": [
+                {"data_provider": name, "records": records} for name, records in shown
+            ],
+            "data_providers_in_all": len(self.data_providers),
+            "records_counted": self.counted,
+            "is_sample": self.is_sample,
+        }
+
+
+_JOB = text("""
+    SELECT total, array_prepend(model_id, also_models) AS model_ids FROM job WHERE id = :job_id
+""")
+_LEARNED_FROM = text("""
+    SELECT name, version, promise -> 'providers' AS data_providers
+    FROM unnest(CAST(:model_ids AS int[])) WITH ORDINALITY AS wanted(id, place)
+    JOIN model USING (id) WHERE promise -> 'providers' <> '{}' ORDER BY place
+""")
+# No join: Postgres would read all records of the store for it.
+_COUNT = """
+    SELECT (SELECT data_provider FROM record WHERE id = coalesce(
+               (SELECT record_id FROM record_alias WHERE old_id = sample.record_id),
+               sample.record_id)) AS data_provider,
+           count(*) AS records
+    FROM sample GROUP BY 1 ORDER BY records DESC, 1
+"""
+_OF_JOB = text(f"""
+    WITH sample AS (
+        SELECT record_id FROM (SELECT record_ids FROM job_chunk WHERE job_id = :job_id
+                               ORDER BY number LIMIT :most / {CHUNK_SIZE} + 1) AS first
+        CROSS JOIN LATERAL unnest(record_ids) AS each(record_id) LIMIT :most
+    ) {_COUNT}
+""")
+_OF_SUBMITTED = text(f"""
+    WITH drawn AS (SELECT record_id FROM submitted ORDER BY hashtext(record_id) LIMIT :most),
+    sample AS (SELECT DISTINCT record_id FROM drawn) {_COUNT}
+""")
+
+
+def unpromised(engine: Engine, job_id: UUID) -> list[Unpromised]:
+    """For whose records a job's models promise nothing, as far as the store knows the records.
+
+    Models that learned from the same providers are told of together. Of a model without a promise,
+    or of which nobody knows the providers, there is nothing to tell.
+    """
+    with engine.connect() as connection:
+        job = connection.execute(_JOB, {"job_id": job_id}).one()
+        learned_from = _learned_from(connection, job.model_ids)
+        if not learned_from:
+            return []
+        rows = connection.execute(_OF_JOB, {"job_id": job_id, "most": MOST_RECORDS}).all()
+        return _compared({row.data_provider: row.records for row in rows}, learned_from, job.total)
+
+
+def unpromised_of_submitted(
+    connection: Connection, model_ids: Sequence[int], *, total: int
+) -> list[Unpromised]:
+    """The same for the table `submitted`, before there is a job."""
+    learned_from = _learned_from(connection, model_ids)
+    if not learned_from:
+        return []
+    rows = connection.execute(_OF_SUBMITTED, {"most": MOST_RECORDS}).all()
+    return _compared({row.data_provider: row.records for row in rows}, learned_from, total)
+
+
+def _learned_from(connection: Connection, model_ids: Sequence[int]) -> dict[str, set[str]]:
+    """The data providers that each model learned from, by its title."""
+    rows = connection.execute(_LEARNED_FROM, {"model_ids": list(model_ids)})
+    return {ModelName(row.name, row.version).title: set(row.data_providers) for row in rows}
+
+
+def _compared(
+    records: Mapping[str | None, int], learned_from: Mapping[str, set[str]], total: int
+) -> list[Unpromised]:
+    titles: dict[tuple[str, ...], list[str]] = {}
+    for title, known in learned_from.items():
+        strange = tuple(name for name in records if name is not None and name not in known)
+        if strange:
+            titles.setdefault(strange, []).append(title)
+    counted = sum(records.values())
+    return [
+        Unpromised(
+            models=tuple(of_them),
+            data_providers={name: records[name] for name in strange},
+            counted=counted,
+            is_sample=counted < total,
+        )
+        for strange, of_them in titles.items()
+    ]
