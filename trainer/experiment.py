@@ -30,16 +30,18 @@ from common.files import open_regular, read_regular, write_atomically
 from trainer.claims import ClaimedError, claimed
 from trainer.data.dataset import DatasetDescription, Example, LeftOut, TrainingData
 from trainer.data.split import Fold
-from trainer.data.split_table import read_fold, read_paths, read_providers, write_splits
+from trainer.data.split_table import (
+    read_fold,
+    read_paths,
+    read_provider_of,
+    read_providers,
+    write_splits,
+)
 from trainer.data.tables import parsing, read_columns, read_records, write_table
 from trainer.learning.strength import Trial
 from trainer.learning.training_state import Epoch
 from trainer.scoring.metrics import Metrics
-from trainer.scoring.predictions import (
-    Predictions,
-    read_predictions,
-    write_predictions,
-)
+from trainer.scoring.predictions import Predictions, read_predictions, write_predictions
 from trainer.settings import MAX_JSON, TrainingSettings
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -156,14 +158,20 @@ class Experiment:
         return read_paths(self._splits)
 
     def providers(self, folds: Sequence[int]) -> dict[str, int]:
-        """The data providers that any of these folds learned from, with their pictures.
-
-        Empty where the examples have none.
+        """The data providers, if any, that any of these folds learned from, with their pictures.
 
         Raises:
             ModelError: the table is missing or damaged.
         """
         return read_providers(self._splits, folds)
+
+    def provider_of(self) -> dict[str, str]:
+        """The data provider of each example that has one; none of an older version.
+
+        Raises:
+            ModelError: the table is missing or damaged.
+        """
+        return read_provider_of(self._splits)
 
     def left_out(self) -> list[LeftOut]:
         """The examples that were left out.

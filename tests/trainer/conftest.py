@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from common.store.session import open_store
 from common.vision.kinds import Kind
 from tests.trainer.experiments import finished_experiment
+from tests.trainer.finished_heads import finished_heads
 from tests.trainer.pictures import VOCABULARY, draw_folder, write_vocabulary
 from tests.trainer.running_commands import TRAINED
 from trainer.data.dataset import folder_data
@@ -51,6 +52,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, Experiment]
         kind: finished_experiment(tmp_path_factory.mktemp(kind), kind=kind)
         for kind in ("single", "multi")
     }
+
+
+@pytest.fixture(scope="session")
+def heads_by_provider(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """Heads by folds that leave out a data provider each, to read or to copy."""
+    with one_thread():
+        return finished_heads(tmp_path_factory.mktemp("heads"), each=80, by_provider=True)
 
 
 @pytest.fixture

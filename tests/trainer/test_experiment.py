@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.trainer.experiments import (
     copied,
     labelled_pictures,
 )
+from trainer.data.tables import write_table
 from trainer.experiment import Experiment
 
 
@@ -71,6 +73,26 @@ def test_pictures_are_found_again_from_anywhere(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert all(path.is_absolute() and path.exists() for path in museum.pictures().values())
+
+
+def test_the_provider_of_an_example_is_remembered(changeable: Experiment, tmp_path: Path) -> None:
+    data = labelled_pictures(tmp_path, "single", CATEGORIES)
+    first, second, *others = data.examples
+    named = (replace(first, provider="Museum, of toys"), replace(second, provider="=1"))
+    data = replace(data, examples=(*named, *others))
+    changeable.write_splits(data, [changeable.fold(0, data.examples)])
+    assert changeable.provider_of() == {first.key: "Museum, of toys", second.key: "=1"}
+
+
+def test_the_splits_of_an_older_version_name_no_provider(changeable: Experiment) -> None:
+    splits = changeable.folder / "splits.csv"
+    with splits.open() as file:
+        rows = [{**row} for row in csv.DictReader(file)]
+    for row in rows:
+        del row["provider"]
+    write_table(splits, [list(rows[0]), *(list(row.values()) for row in rows)])
+    assert changeable.provider_of() == {}
+    assert changeable.providers([0]) == {}
 
 
 READ: list[tuple[str, Callable[[Experiment], object]]] = [

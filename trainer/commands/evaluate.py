@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from trainer.commands.options import (
     open_model,
 )
 
+if TYPE_CHECKING:
+    from trainer.scoring.evaluate import Evaluation
+
 
 def evaluate(
     model: ModelReference,
@@ -25,7 +28,7 @@ def evaluate(
         typer.Option(help="Concepts of the folders, if their names are not the model's labels."),
     ] = None,
 ) -> None:
-    """Score a model on labelled pictures that it was not trained on.
+    """Score a model on labelled pictures that it was not trained on, and check its promise.
 
     Tables go to standard error, one JSON object to standard output.
 
@@ -35,7 +38,6 @@ def evaluate(
     from common.vision.runtimes import TorchRuntime
     from trainer.scoring.evaluate import evaluate as evaluate_model
     from trainer.scoring.evaluate import evaluation_tables
-    from trainer.scoring.thresholds import effect_table
 
     opened = open_model(model)
     description = opened.model.description
@@ -48,8 +50,27 @@ def evaluate(
     console = SafeConsole(stderr=True)
     for table in evaluation_tables(scores):
         console.print(table)
-    console.print(effect_table(scores.effects, title="What is written at the thresholds"))
-    for part in scores.left_out:
-        line = f"left out: {len(part.keys):,} x {part.reason}"
-        console.print(line, highlight=False, soft_wrap=True)
+    _print_written(scores, console)
     typer.echo(json.dumps({"model": opened.title, **scores.to_json()}))
+
+
+def _print_written(scores: "Evaluation", console: SafeConsole) -> None:
+    """Print what is written, and whether that keeps the promise."""
+    from trainer.scoring.thresholds import effect_table
+
+    check = scores.promise_check
+    lines = [f"left out: {len(part.keys):,} x {part.reason}" for part in scores.left_out]
+    if check is None:
+        console.print(effect_table(scores.effects, title="What is written at the thresholds"))
+        lines.append("The model is of an older version, and has no promise to compare with.")
+    else:
+        console.print(check.table())
+        lines += [
+            *check.promise.in_words(),
+            f"Unlike all that the model learned from, so without a concept: {scores.unlike:,} of "
+            f"{scores.metrics.examples:,} pictures.",
+            *filter(None, [check.about_strangers()]),
+            check.ending(),
+        ]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)

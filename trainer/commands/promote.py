@@ -109,30 +109,17 @@ def print_proposal(proposal: "Proposal") -> None:
     """Print what the thresholds do, for whom that is promised, and what is off and why."""
     from trainer.scoring.thresholds import effect_table
 
-    description = proposal.description
-    assert description.promise is not None  # that of a proposal is measured
     console = SafeConsole()
     title = "Thresholds, by answers to pictures that the model had not seen"
     console.print(effect_table(proposal.effects, title=title))
     if proposal.outlooks:
-        console.print(_outlook_table(proposal, description.promise.precision))
-    print_end(f"Rule: {description.rule}.")
-    print_end(_abstention(proposal))
-    for line in description.promise.in_words():
+        console.print(_outlook_table(proposal, proposal.promise.precision))
+    print_end(f"Rule: {proposal.description.rule}.")
+    print_end(proposal.abstention_in_words())
+    for line in proposal.promise.in_words():
         print_end(line)
     if not len(proposal.pictures.self_test):
         print_end("No training picture can be read any more: the model has no self-test.")
-
-
-def _abstention(proposal: "Proposal") -> str:
-    assert proposal.description.promise is not None
-    said = proposal.description.promise.said
-    if proposal.likeness is None:
-        return "The model answers to every picture, also to one unlike all that it learned from."
-    return (
-        "A picture that is unlike all that the model learned from gets no concept: so did "
-        f"{said.unlike:,} of {said.pictures:,}."
-    )
 
 
 def _outlook_table(proposal: "Proposal", precision: float) -> Table:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     Validation = Callable[[TrainingData, TrainingSettings, Experiment, SafeConsole], Summary]
 
 
+MOST_PROVIDERS = 20  # on the terminal; the report has more
+
+
 @with_training_settings
 def train(
     *,
@@ -146,6 +149,7 @@ def _print_end(summary: "Summary", experiment: "Experiment") -> None:
     console = SafeConsole()
     console.print(category_table(summary))
     console.print(overall_table(summary))
+    _print_providers(experiment, console)
     console.print(
         f"Report and files: {experiment.folder}; heatmaps of each fold: "
         f"{experiment.folder}/split_*/heatmaps\n"
@@ -153,3 +157,15 @@ def _print_end(summary: "Summary", experiment: "Experiment") -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _print_providers(experiment: "Experiment", console: SafeConsole) -> None:
+    """Print how the folds do on the data providers that they left out, if they did."""
+    from trainer.models.prospect import prospect_of
+    from trainer.report.promotion import left_out_providers
+    from trainer.scoring.by_provider import about_new_providers, provider_table
+
+    prospect = prospect_of(experiment)
+    if prospect and (scores := left_out_providers(experiment, prospect)):
+        console.print(provider_table(scores, most=MOST_PROVIDERS))
+        console.print(about_new_providers(scores), highlight=False, soft_wrap=True)

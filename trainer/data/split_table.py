@@ -62,15 +62,31 @@ def read_providers(path: Path, folds: Sequence[int]) -> dict[str, int]:
     Raises:
         ModelError: the table is missing or damaged.
     """
-    with parsing(path):
-        header, *_ = read_table(path)
-    if "provider" not in header:
+    if not _has_providers(path):
         return {}
     rows = read_columns(path, "provider", *map(_column, folds))
     learned = Counter(
         provider for provider, *parts in rows if provider and set(parts) & set(_LEARNED)
     )
     return dict(sorted(learned.items()))
+
+
+def read_provider_of(path: Path) -> dict[str, str]:
+    """The data provider of each example that has one; none if the table is of an older version.
+
+    Raises:
+        ModelError: the table is missing or damaged.
+    """
+    if not _has_providers(path):
+        return {}
+    rows = read_columns(path, "example", "provider")
+    return {key: provider for key, provider in rows if provider}
+
+
+def _has_providers(path: Path) -> bool:
+    with parsing(path):
+        header, *_ = read_table(path)
+    return "provider" in header
 
 
 def _column(fold: int) -> str:

@@ -29,6 +29,7 @@ from trainer.scoring.calibration import (
     at_temperature,
     ensemble_probabilities,
     fit_ensemble_temperature,
+    fit_temperature,
 )
 from trainer.scoring.evaluate import ask
 from trainer.scoring.evidence import Likenesses, draw_references, read_evidence
@@ -50,6 +51,17 @@ class JudgedAnswers:
     unlike: NDArray[np.bool_]
     temperature: float
     likeness: Likeness | None
+
+
+def shared_temperature(experiment: Experiment) -> float:
+    """The temperature that fits the validation predictions of all folds.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    parts = [experiment.validation_predictions(number) for number in _folds(experiment)]
+    held_back = Predictions.joined(parts)
+    return fit_temperature(held_back.probabilities, held_back.targets, experiment.dataset().kind)
 
 
 def judged_by_folds(

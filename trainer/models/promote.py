@@ -26,11 +26,11 @@ from trainer.models.judged import (
     judged_by_folds,
     judged_by_inner_heads,
     judged_by_new_pictures,
+    shared_temperature,
 )
 from trainer.models.proposal import Proposal, Terms, propose_judged
 from trainer.models.registry import put_in_service
 from trainer.models.store import Promoted
-from trainer.report.page import summarise
 from trainer.scoring.predictions import Predictions
 from trainer.settings import TrainingSettings
 
@@ -68,7 +68,8 @@ def propose(
     chosen = results if ensemble else [_choose(results, fold)]
     _check_judged_on(judged_on, is_needed=ensemble and not settings.encoder)
     members = [read_state_dict(experiment.checkpoint(result)) for result in chosen]
-    blank = _blank(experiment, trunk_of(settings, model_dir), [each.fold for each in chosen], terms)
+    trunk = trunk_of(settings, model_dir)
+    blank = blank_description(experiment, trunk, [each.fold for each in chosen], terms)
     if judged_on is not None:
         networks = _networks(blank, members)
         judged = judged_by_new_pictures(
@@ -78,7 +79,7 @@ def propose(
     elif ensemble:
         judged = judged_by_inner_heads(experiment, abstains=terms.abstains)
     else:
-        temperature = summarise(experiment).temperature
+        temperature = shared_temperature(experiment)
         judged = judged_by_folds(
             experiment, chosen[0].fold, temperature=temperature, abstains=terms.abstains
         )
@@ -136,10 +137,15 @@ def _results(experiment: Experiment) -> list[FoldResult]:
 
 def _choose(results: list[FoldResult], fold: int | None) -> FoldResult:
     if fold is None:
-        return min(results, key=lambda result: result.validation_loss)
+        return best_fold(results)
     if not 0 <= fold < len(results):
         raise UsageError(f"There is no fold {fold}; there are 0 to {len(results) - 1}.")
     return results[fold]
+
+
+def best_fold(results: Sequence[FoldResult]) -> FoldResult:
+    """The one with the lowest validation loss."""
+    return min(results, key=lambda result: result.validation_loss)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +173,9 @@ def trunk_of(settings: TrainingSettings, model_dir: Path) -> Trunk:
     )
 
 
-def _blank(experiment: Experiment, trunk: Trunk, folds: list[int], terms: Terms) -> Description:
+def blank_description(
+    experiment: Experiment, trunk: Trunk, folds: list[int], terms: Terms
+) -> Description:
     """The description of a model that was not judged yet: all concepts are off."""
     dataset = experiment.dataset()
     return Description(

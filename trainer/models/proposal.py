@@ -60,6 +60,23 @@ class Proposal:
         """Whether every concept is off."""
         return not any(each is not None for each in self.description.thresholds.values())
 
+    @property
+    def promise(self) -> Promise:
+        """What is promised, as measured on the pictures that it was judged by."""
+        assert self.description.promise is not None  # `propose_judged` has made it
+        return self.description.promise
+
+    def abstention_in_words(self) -> str:
+        """Whether the model abstains, and from how many of these pictures."""
+        if self.likeness is None:
+            return (
+                "The model answers to every picture, also to one unlike all that it learned from."
+            )
+        return (
+            "A picture that is unlike all that the model learned from gets no concept: so did "
+            f"{self.promise.said.unlike:,} of {self.promise.said.pictures:,}."
+        )
+
 
 def propose_judged(
     blank: Description,

@@ -16,6 +16,7 @@ from common.files import write_atomically
 from common.pages import data_uri, template_engine
 from common.vision.encoders.licences import warning_about
 from trainer.experiment import Experiment, FoldResult
+from trainer.models.judged import shared_temperature
 from trainer.report.gallery import ReportCards
 from trainer.report.plots import (
     plot_confusion,
@@ -25,7 +26,8 @@ from trainer.report.plots import (
     save_png,
     svg,
 )
-from trainer.scoring.calibration import at_temperature, calibration, fit_temperature
+from trainer.report.promotion import promotion_view
+from trainer.scoring.calibration import at_temperature, calibration
 from trainer.scoring.label_errors import Doubt, doubtful_labels, write_doubts
 from trainer.scoring.metrics import AVERAGED, SCORED, CategoryScores, Spread, Summary
 from trainer.scoring.predictions import Predictions, Targets
@@ -60,9 +62,8 @@ def summarise(experiment: Experiment) -> Summary:
     """
     kind, results = experiment.dataset().kind, experiment.results()
     numbers = [result.fold for result in results]
-    validation = Predictions.joined([experiment.validation_predictions(n) for n in numbers])
     test = Predictions.joined([experiment.predictions(n) for n in numbers])
-    temperature = fit_temperature(validation.probabilities, validation.targets, kind)
+    temperature = shared_temperature(experiment)
     calibrated = at_temperature(test.probabilities, temperature, kind)
     return Summary(
         **{name: Spread.of([getattr(each.test, name) for each in results]) for name in AVERAGED},
@@ -147,7 +148,12 @@ def write_report(
         doubts: the doubtful labels, the most doubtful first.
     """
     engine = template_engine(Path(__file__).parent)
-    engine.filters |= {"percent": _percent, "shade": _shade, "breakable": _breakable}
+    engine.filters |= {
+        "percent": _percent,
+        "whole": "{:.0%}".format,
+        "shade": _shade,
+        "breakable": _breakable,
+    }
     view = _view(experiment, summary, ReportCards(experiment, test), doubts)
     page = engine.get_template(TEMPLATE).render(view)
     write_atomically(experiment.folder / "report.html", page)
@@ -171,6 +177,7 @@ def _view(
         "dropped": _dropped(experiment),
         "mistaken": {name: summary.most_mistaken(name) for name in summary.categories},
         "shows_matrix": len(summary.categories) <= MOST_IN_MATRIX,
+        "promotion": promotion_view(experiment),
         "history": _image(_learning(experiment)),
         "reliability": _image(plot_reliability(summary.uncalibrated, summary.calibrated)),
         "exhibits": cards.exhibits(),

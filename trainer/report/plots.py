@@ -7,7 +7,7 @@ server with many dependencies, is only needed to look at them.
 import io
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,9 +26,12 @@ from trainer.data.tables import write_table
 from trainer.learning.strength import Trial
 from trainer.learning.training_state import Epoch
 from trainer.scoring.calibration import Calibration
+from trainer.scoring.thresholds import Curve, Effect
 
 DOTS_PER_INCH = 120
 LONGEST_LABEL = 28  # letters
+POINTS = 200  # of a small curve, at most
+FIRST_FEW = 10  # statements
 INK, MUTED, GRID = "#1c1b19", "#6b6762", "#dedad3"
 BLUE, ORANGE = "#1f5a8a", "#b4541a"
 _STYLE: Any = {
@@ -134,6 +137,34 @@ def plot_reliability(before: Calibration, after: Calibration) -> Figure:
         axes.set_aspect("equal")
         axes.legend(loc="upper left")
         axes.grid(color=GRID, linewidth=0.6)
+    return figure
+
+
+def lowest_of(curves: Iterable[Curve]) -> float:
+    """From which precision curves are drawn, so that all can be compared.
+
+    The first few statements of a curve say little, and do not count.
+    """
+    precisions = [curve.precision[FIRST_FEW:].min(initial=1.0) for curve in curves]
+    return 0.5 if min(precisions, default=1.0) >= 0.5 else 0.0
+
+
+def plot_curve(curve: Curve, effect: Effect, *, precision: float, lowest: float) -> Figure:
+    """Precision over the share found, small; a dot marks the threshold, a line the promise."""
+    few = np.unique(np.linspace(0, len(curve.found) - 1, POINTS).astype(np.int64).clip(min=0))
+    with rc_context(_STYLE | {"font.size": 7}):
+        figure = Figure(figsize=(2.1, 1.5))
+        axes = figure.add_axes((0.2, 0.2, 0.7, 0.76))  # a layout of its own takes long
+        axes.axhline(precision, color=ORANGE, linewidth=0.9, linestyle="--")
+        if len(curve.found):
+            axes.plot(curve.found[few], curve.precision[few], color=BLUE, linewidth=1.2)
+        if effect.written:
+            axes.plot(effect.found, effect.precision, "o", color=BLUE, markersize=5)
+        axes.set_xlim(0, 1.02)
+        axes.set_ylim(lowest, 1.02)
+        for axis, ticks in ((axes.xaxis, (0, 0.5, 1)), (axes.yaxis, (lowest, 1))):
+            axis.set_ticks(ticks)
+            axis.set_major_formatter(PercentFormatter(1, decimals=0))
     return figure
 
 

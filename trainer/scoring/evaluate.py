@@ -27,6 +27,7 @@ from trainer.data.dataset import LeftOut, TrainingData
 from trainer.scoring.calibration import Calibration, calibration
 from trainer.scoring.metrics import Metrics, measure, members_of
 from trainer.scoring.predictions import Targets
+from trainer.scoring.promise_check import PromiseCheck
 from trainer.scoring.thresholds import Effect, effects
 
 READERS = 8  # threads
@@ -134,7 +135,8 @@ class AskedPictures(Generic[Said]):
 class Evaluation:
     """The scores of a model on some data.
 
-    `metrics` ignore the thresholds; `effects` are those of the thresholds.
+    `metrics` ignore the thresholds; `effects` are those of the thresholds. A model of an older
+    version has no promise to check.
     """
 
     source: str
@@ -146,6 +148,9 @@ class Evaluation:
     """The share of written concepts that are right."""
     pictures_written: int
     """Pictures with at least one written concept."""
+    unlike: int
+    """Pictures that are unlike all that the model learned from."""
+    promise_check: PromiseCheck | None
 
     def to_json(self) -> dict[str, Any]:
         """The members as JSON has them."""
@@ -159,6 +164,8 @@ class Evaluation:
                 "thresholds": self.effects,
                 "written_precision": self.written_precision,
                 "pictures_written": self.pictures_written,
+                "unlike": self.unlike,
+                "promise": self.promise_check and self.promise_check.to_json(),
             }
         )
 
@@ -178,14 +185,18 @@ def evaluate(
     asked = ask(description, data, compute, batch_size=batch_size)
     targets, answers = asked.targets, Answers.of(asked.said)
     probabilities, written = answers.probabilities, answers.written
+    measured, promise = effects(description, written, targets), description.promise
+    providers = asked.data.providers
     return Evaluation(
         source=data.source,
         left_out=asked.data.left_out,
         metrics=measure(targets, probabilities, description.labels, description.kind),
         calibration=calibration(probabilities, targets, description.kind),
-        effects=effects(description, written, targets),
+        effects=measured,
         written_precision=float(targets[written].mean()) if written.any() else np.nan,
         pictures_written=int(written.any(axis=1).sum()),
+        unlike=int(answers.unlike.sum()),
+        promise_check=PromiseCheck.of(promise, measured, providers) if promise else None,
     )
 
 

@@ -102,13 +102,18 @@ def write_evidence(folder: Path, evidence: Evidence) -> None:
     write_atomically(folder / FILE, safetensors.torch.save(tensors))
 
 
+def has_evidence(folder: Path) -> bool:
+    """Whether a finished fold has any; one of an older version has none."""
+    return (folder / FILE).exists()
+
+
 def read_evidence(folder: Path) -> Evidence:
     """The evidence of a finished fold.
 
     Raises:
         ModelError: the file is missing or damaged.
     """
-    if not (folder / FILE).exists():
+    if not has_evidence(folder):
         raise ModelError(
             f"There is no {folder / FILE}: the fold is not finished, or of an older version. Train "
             "it again; a single fold of an older version can be promoted with --no-abstention."

@@ -19,6 +19,7 @@ bound, several sequences with shared error, and a bound for the whole curve.
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,19 +33,24 @@ FIRST_TWO = 0.475  # of the error, each; the other starts share the rest
 
 
 def proved_rank(
-    probabilities: NDArray[np.floating], correct: NDArray[np.bool_], *, precision: float
+    probabilities: NDArray[np.floating],
+    correct: NDArray[np.bool_],
+    *,
+    precision: float,
+    times: int = 1,
 ) -> int:
     """Up to which rank the precision is proved, 0 if nowhere.
 
     Args:
         probabilities: of the statements, descending (n,).
         correct: whether each is right (n,).
+        times: as if each statement were there so many times; the rank counts all of them.
     """
-    shares = starts(len(correct), precision)
+    shares = starts(times * len(correct), precision)
     if not shares:
         return 0
-    ranks = _with_ties(probabilities, shares)
-    right = np.cumsum(correct, dtype=np.int64)[np.array(list(ranks)) - 1]
+    ranks = _with_ties(probabilities, shares, times)
+    right = times * np.cumsum(correct, dtype=np.int64)[np.array(list(ranks)) // times - 1]
     chances = binom.sf(right - 1, list(ranks), precision)
     passed, handed_on = 0, 0.0
     for (rank, share), chance in zip(ranks.items(), chances, strict=True):
@@ -85,20 +91,23 @@ def _doubled(first: int, count: int) -> Iterator[int]:
         first *= 2
 
 
-def _with_ties(probabilities: NDArray[np.floating], shares: dict[int, float]) -> dict[int, float]:
+def _with_ties(
+    probabilities: NDArray[np.floating], shares: dict[int, float], times: int
+) -> dict[int, float]:
     """All ranks that are tested, ascending, with their own shares of the error.
 
     A rank includes the statements that are as probable as its last one.
     """
-    count, rank = len(probabilities), next(iter(shares))
+    count, rank = times * len(probabilities), next(iter(shares))
     ranks = set(shares) | {count}
     while rank < count:
         ranks.add(rank)
         rank = math.ceil(rank * STRIDE)
+    ascending, wanted = -probabilities, sorted(ranks)
+    last = np.searchsorted(ascending, ascending[(np.array(wanted) - 1) // times], side="right")
     tested: dict[int, float] = {}
-    for each in sorted(ranks):
-        last = np.searchsorted(-probabilities, -probabilities[each - 1], side="right")
-        tested[int(last)] = tested.get(int(last), 0.0) + shares.get(each, 0.0)
+    for each, tied in zip(wanted, (times * last).tolist(), strict=True):
+        tested[tied] = tested.get(tied, 0.0) + shares.get(each, 0.0)
     return tested
 
 
@@ -110,6 +119,24 @@ def lower_bound(right: int, tries: int, error: float = ERROR) -> float:
 def upper_bound(right: int, tries: int, error: float = ERROR) -> float:
     """Clopper-Pearson: the highest success rate that is not ruled out at `error`, one-sided."""
     return float(beta.ppf(1 - error, right + 1, tries - right)) if right < tries else 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """Two bounds of a share."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low:.2f}–{self.high:.2f}"
+
+
+def interval(right: int, tries: int) -> Interval:
+    """Clopper-Pearson: the success rates that are not ruled out, two-sided, at CONFIDENCE."""
+    return Interval(
+        low=lower_bound(right, tries, ERROR / 2), high=upper_bound(right, tries, ERROR / 2)
+    )
 
 
 def best_precision(probabilities: NDArray[np.floating], correct: NDArray[np.bool_]) -> float:
@@ -132,7 +159,6 @@ def times_as_many(
     None if MOST_TIMES as many do not do: then no threshold seems to have that precision.
     """
     for times in range(2, MOST_TIMES + 1):
-        more = np.repeat(probabilities, times), np.repeat(correct, times)
-        if proved_rank(*more, precision=precision):
+        if proved_rank(probabilities, correct, precision=precision, times=times):
             return times
     return None

@@ -31,6 +31,7 @@ class Effect:
     threshold: float | None
     examples: int
     written: int
+    right: int
     precision: float
     found: float
 
@@ -44,6 +45,7 @@ def effect(
         threshold=threshold,
         examples=examples,
         written=said,
+        right=right,
         precision=right / said if said else math.nan,
         found=right / examples if examples else math.nan,
     )
@@ -114,6 +116,12 @@ class Statements:
         rank = proved_rank(self.probabilities, self.correct, precision=precision)
         return float(self.probabilities[rank - 1]) if rank else None
 
+    def curve(self, examples: int) -> "Curve":
+        """Precision and the share found of so many pictures that show the concept."""
+        last = np.flatnonzero(np.diff(self.probabilities, append=-1))  # of equally probable ones
+        right, said = np.cumsum(self.correct)[last], last + 1
+        return Curve(found=right / max(examples, 1), precision=right / said)
+
     def outlook(self, precision: float) -> "Outlook":
         """What could be promised instead."""
         times = times_as_many(self.probabilities, self.correct, precision=precision)
@@ -121,6 +129,15 @@ class Statements:
             best_precision=best_precision(self.probabilities, self.correct),
             more_pictures=None if times is None else (times - 1) * self.examples,
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """Of a concept, as its threshold falls: the share of its pictures that are found, and the
+    precision, both (n,)."""
+
+    found: NDArray[np.float64]
+    precision: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """`trainer evaluate`: a model scored on labelled pictures."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from typer.testing import CliRunner, Result
 
 from common.errors import DatasetError
 from common.vision.answers.answering import Answering, Answers
+from common.vision.answers.promise import Promise
+from common.vision.answers.tally import Tally
 from common.vision.bundle import Description
 from common.vision.preprocessing import Preprocessing
 from tests.trainer.bundles import bundle, describe, promoted
@@ -19,6 +22,8 @@ from tests.trainer.store_rows import add_dataset
 from trainer.cli import app
 from trainer.data.dataset import folder_data
 from trainer.scoring.evaluate import Unreadable, classify, evaluate
+
+_URIS = describe().concept_uris
 
 
 def run(model: Path | str, *more: str) -> Result:
@@ -97,6 +102,57 @@ def test_tables_are_for_people_and_json_for_programs(tmp_path: Path) -> None:
     assert json.loads(result.stdout)["examples"] == 6
     for title in ("macro F1", "calibration error", "Most probable category", "What is written"):
         assert title in result.stderr
+
+
+def _promising(precision: float) -> Description:
+    """A model that promises a precision, and learned from the Museum."""
+    promise = Promise(
+        precision=precision,
+        confidence=0.95,
+        providers={"Museum": 100},
+        is_from_strangers=False,
+        said=Tally.sum([]),
+    )
+    return replace(describe(threshold=0.5), promise=promise)
+
+
+def test_what_was_promised_is_compared_with_what_is_found(tmp_path: Path) -> None:
+    data = folder_data(draw_folder(tmp_path / "data", 6), VOCABULARY)
+    named = [replace(e, provider="Museum" if e.labels == (0,) else "Attic") for e in data.examples]
+    data = replace(data, examples=tuple(named))
+    maps, toys = [[0.9, 0.1, 0.0]] * 6, [[0.8, 0.2, 0.0]] * 4 + [[0.3, 0.7, 0.0]] * 2
+    description = _promising(0.98)
+    found = evaluate(description, data, _Pretender(description, maps + toys), batch_size=12)
+    check = found.promise_check
+    assert check is not None
+    states = {label: each.promise for label, each in check.concepts.items()}
+    assert states == {"map": "broken", "toy": "holds", "textile": "off"}
+    assert (check.concepts["map"].right, check.concepts["map"].written) == (6, 10)
+    assert check.strangers == {"Attic": 6}
+    members = json.loads(json.dumps(found.to_json()))["promise"]
+    assert (members["broken"], members["providers_not_learned_from"]) == (["map"], {"Attic": 6})
+
+
+def test_the_command_says_whether_the_promise_is_kept(tmp_path: Path) -> None:
+    folder = draw_folder(tmp_path / "data", 2, ("map", "textile", "toy"))
+    model = bundle(tmp_path / "m", replace(_promising(0.9), thresholds=dict.fromkeys(_URIS)))
+    result = run(model, "--data-dir", str(folder))
+    assert result.exit_code == 0, result.output
+    flat = " ".join(result.stderr.split())
+    for line in (*_promising(0.9).promise.in_words(), "What was promised, and what was found"):
+        assert line in flat
+    assert "without a concept: 0 of 6 pictures" in flat
+    assert flat.endswith("Every concept is off, so nothing is promised.")
+    assert json.loads(result.stdout)["promise"]["precision"] == 0.9
+
+
+def test_a_model_of_an_older_version_has_nothing_to_compare_with(tmp_path: Path) -> None:
+    folder = draw_folder(tmp_path / "data", 2)
+    result = run(bundle(tmp_path / "m"), "--data-dir", str(folder))
+    assert result.exit_code == 0, result.output
+    assert "What is written at the thresholds" in result.stderr
+    assert "has no promise to compare with" in " ".join(result.stderr.split())
+    assert json.loads(result.stdout)["promise"] is None
 
 
 def test_categories_that_the_model_does_not_know_are_named(tmp_path: Path) -> None:

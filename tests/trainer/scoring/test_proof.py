@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from trainer.scoring.proof import (
     ERROR,
     best_precision,
     fewest,
+    interval,
     lower_bound,
     proved_rank,
     starts,
@@ -81,6 +83,21 @@ def test_more_of_the_same_prove_what_few_do_not() -> None:
     assert times_as_many(DESCENDING[:40], right, precision=0.99) is None
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from([0.9, 0.8, 0.7, 0.6]), st.booleans()), max_size=60),
+    st.integers(2, 20),
+)
+def test_times_as_many_are_as_if_each_were_there_so_often(
+    drawn: list[tuple[float, bool]], times: int
+) -> None:
+    drawn.sort(key=lambda each: -each[0])
+    probabilities = np.array([each for each, _ in drawn])
+    right = np.array([each for _, each in drawn], dtype=bool)
+    repeated = np.repeat(probabilities, times), np.repeat(right, times)
+    expected = proved_rank(*repeated, precision=0.7)
+    assert proved_rank(probabilities, right, precision=0.7, times=times) == expected
+
+
 @pytest.mark.parametrize(
     ("right", "tries", "bound"),
     [
@@ -93,3 +110,16 @@ def test_the_lower_bound_is_that_of_clopper_and_pearson(
 ) -> None:
     assert lower_bound(right, tries) == pytest.approx(bound)
     assert upper_bound(tries - right, tries) == pytest.approx(1 - bound)
+
+
+@pytest.mark.parametrize(("right", "tries"), [(0, 0), (0, 7), (7, 7), (141, 168)])
+def test_an_interval_leaves_out_a_fortieth_on_either_side(right: int, tries: int) -> None:
+    found = interval(right, tries)
+    assert 0 <= found.low <= found.high <= 1
+    if tries:
+        expected = binomtest(right, tries).proportion_ci(0.95, method="exact")
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_an_interval_is_short_to_read() -> None:
+    assert str(interval(141, 168)) == "0.77–0.89"

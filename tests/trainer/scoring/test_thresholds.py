@@ -165,7 +165,7 @@ def test_the_effect_counts_what_is_written() -> None:
     written = np.array([True, True, True, False])
     right = np.array([True, False, True, True])
     found = effect(written, right, 0.7)
-    assert (found.written, found.precision, found.found) == (3, 2 / 3, 2 / 3)
+    assert (found.written, found.right, found.precision, found.found) == (3, 2, 2 / 3, 2 / 3)
     off = effect(np.zeros(4, dtype=bool), right, None)
     assert (off.written, off.found) == (0, 0.0)
     assert math.isnan(off.precision)
@@ -195,6 +195,19 @@ def test_equal_probabilities_stand_or_fall_together() -> None:
     probabilities = np.repeat([1.0, 0.5], 100)
     right = np.repeat([True, False], 100)
     assert choose_threshold(probabilities, right, precision=0.9) == 1.0
+
+
+def test_a_curve_says_what_each_threshold_would_do() -> None:
+    probabilities = np.array([0.9, 0.8, 0.8, 0.6], dtype=np.float32)
+    right = np.array([True, False, True, True])
+    curve = Statements(probabilities, right, examples=3).curve(examples=5)
+    np.testing.assert_allclose(curve.found, [1 / 5, 2 / 5, 3 / 5])  # two are equally probable
+    np.testing.assert_allclose(curve.precision, [1, 2 / 3, 3 / 4])
+
+
+def test_a_concept_that_is_never_a_candidate_has_an_empty_curve() -> None:
+    none = Statements(np.zeros(0, np.float32), np.zeros(0, bool), examples=0).curve(examples=0)
+    assert len(none.found) == len(none.precision) == 0
 
 
 def test_what_is_off_is_told_what_would_do() -> None:

@@ -1,0 +1,58 @@
+"""A finished cross-validation of heads on hundreds of examples, of which no picture exists."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from common.process.console import SafeConsole
+from tests.trainer.embeddings import HEADS, around_means
+from trainer.data.dataset import Example, TrainingData
+from trainer.data.embedded import EmbeddedData
+from trainer.data.prepare import assign
+from trainer.experiment import Experiment
+from trainer.running.head_fold import HeadAssignment, run_heads
+
+PROVIDERS = ("Museum of Maps", "Museum of Toys", "Attic")
+
+
+def finished_heads(
+    folder: Path, *, each: int = 100, categories: int = 4, by_provider: bool = False
+) -> Experiment:
+    """Heads that tell most of the categories apart, by folds that may leave out the PROVIDERS."""
+    labels = np.arange(each * categories) % categories
+    names = tuple(f"category {number:02}" for number in range(categories))
+    data = TrainingData(
+        source="dataset museum",
+        kind="single",
+        categories=names,
+        concept_uris=tuple(f"http://data.europeana.eu/concept/{i}" for i in range(categories)),
+        picture_source="thumbnail",
+        examples=tuple(
+            Example(
+                key=f"/90101/object_{number}",
+                path=folder / f"{number}.png",
+                labels=(label,),
+                sha256=str(number),
+            )
+            for number, label in enumerate(labels.tolist())
+        ),
+    )
+    settings = HEADS
+    if by_provider:
+        settings = HEADS.changed(group_by="provider", folds=len(PROVIDERS))
+        named = [
+            replace(example, provider=PROVIDERS[number // categories % 5 % len(PROVIDERS)])
+            for number, example in enumerate(data.examples)
+        ]
+        data = replace(data, examples=tuple(named))
+    experiment = Experiment(folder / "experiments", "heads")
+    assigned = assign(data, np.arange(len(labels)), settings, SafeConsole(quiet=True))
+    experiment.begin(settings, data)
+    experiment.write_splits(data, assigned.folds)
+    ready = EmbeddedData(data=data, embeddings=around_means(labels))
+    assignment = HeadAssignment(
+        ready=ready, assigned=assigned, settings=settings, experiment=experiment
+    )
+    list(run_heads(range(settings.folds), assignment))
+    return experiment

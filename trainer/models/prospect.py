@@ -1,0 +1,86 @@
+"""A prospect: what a finished experiment would write and promise if it were promoted as usual.
+
+That is all folds together if they are heads, else the best fold, at the default terms. It takes no
+weights and no pictures, only what the folds said of their test parts.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.vision.answers.answering import is_written
+from trainer.experiment import Experiment
+from trainer.models.example_pictures import no_pictures
+from trainer.models.judged import (
+    JudgedAnswers,
+    judged_by_folds,
+    judged_by_inner_heads,
+    shared_temperature,
+)
+from trainer.models.promote import Trunk, best_fold, blank_description
+from trainer.models.proposal import Proposal, Terms, propose_judged
+from trainer.scoring.evidence import has_evidence
+from trainer.scoring.thresholds import Curve, statements_of
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prospect:
+    """A proposal without weights and pictures, and the answers that it was judged by.
+
+    The answers are in the order of the folds.
+    """
+
+    proposal: Proposal
+    judged: JudgedAnswers
+    is_ensemble: bool
+
+    @property
+    def written(self) -> NDArray[np.bool_]:
+        """Which concepts would be written, (n, concepts)."""
+        reached = is_written(self.proposal.description, self.judged.probabilities)
+        return reached & ~self.judged.unlike[:, np.newaxis]
+
+    def curves(self) -> dict[str, Curve]:
+        """Precision over the share found, by label."""
+        description, like = self.proposal.description, ~self.judged.unlike
+        found = statements_of(
+            self.judged.probabilities[like], self.judged.targets[like], description.rule
+        )
+        return {
+            label: each.curve(self.proposal.effects[label].examples)
+            for label, each in zip(description.labels, found, strict=True)
+        }
+
+
+def prospect_of(experiment: Experiment) -> Prospect | None:
+    """The prospect of a finished experiment; None if a fold of an older version has no evidence.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    settings, results, terms = experiment.settings(), experiment.results(), Terms()
+    if not all(has_evidence(experiment.split(each.fold)) for each in results):
+        return None
+    is_ensemble = bool(settings.encoder)
+    best = best_fold(results).fold
+    if is_ensemble:
+        judged = judged_by_inner_heads(experiment, abstains=terms.abstains)
+    else:
+        temperature = shared_temperature(experiment)
+        judged = judged_by_folds(experiment, best, temperature=temperature, abstains=terms.abstains)
+    folds = [each.fold for each in results] if is_ensemble else [best]
+    trunk = Trunk(  # what is written does not depend on it
+        architecture=settings.encoder or settings.architecture,
+        preprocessing=settings.preprocessing,
+    )
+    proposal = propose_judged(
+        blank_description(experiment, trunk, folds, terms),
+        [],
+        judged,
+        terms,
+        no_pictures(settings.preprocessing),
+        providers=experiment.providers(folds),
+        from_strangers=settings.group_by == "provider",
+    )
+    return Prospect(proposal=proposal, judged=judged, is_ensemble=is_ensemble)

@@ -1,0 +1,102 @@
+"""What the report says of a promotion: what would be written, and what would be promised.
+
+Data providers that the folds left out have a table of their own.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from common.pages import data_uri
+from trainer.experiment import Experiment
+from trainer.models.prospect import Prospect, prospect_of
+from trainer.report.plots import lowest_of, plot_curve, svg
+from trainer.scoring.by_provider import ProviderScores, about_new_providers, scores_by_provider
+from trainer.scoring.predictions import Predictions, asserted
+from trainer.scoring.proof import lower_bound
+from trainer.scoring.thresholds import Effect, Outlook
+
+MOST_CURVES = 40
+MOST_PROVIDERS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotedConcept:
+    """A concept as it would be promoted.
+
+    `at_least` is the lowest precision that its test does not rule out. `outlook` is that of a
+    concept that is off. `curve` is a data URI, empty if there are too many concepts.
+    """
+
+    label: str
+    effect: Effect
+    at_least: float
+    outlook: Outlook | None
+    curve: str
+
+
+def promotion_view(experiment: Experiment) -> dict[str, Any] | None:
+    """The values that the template shows of a promotion; None if nothing can be said."""
+    prospect = prospect_of(experiment)
+    if prospect is None:
+        return None
+    proposal, concepts = prospect.proposal, promoted_concepts(prospect)
+    most = max(concepts, key=lambda each: each.effect.written)
+    providers = left_out_providers(experiment, prospect)
+    return {
+        "is_ensemble": prospect.is_ensemble,
+        "said": proposal.promise.said,
+        "precision": proposal.promise.precision,
+        "confidence": proposal.promise.confidence,
+        "most": most,
+        "right": int(proposal.promise.precision * most.effect.written),
+        "promise": proposal.promise.in_words(),
+        "rule": proposal.description.rule,
+        "abstention": proposal.abstention_in_words(),
+        "concepts": concepts,
+        "curves": [each for each in concepts if each.curve],
+        "providers": dict(list(providers.items())[:MOST_PROVIDERS]),
+        "providers_in_all": len(providers),
+        "new_providers": about_new_providers(providers) if providers else "",
+    }
+
+
+def promoted_concepts(prospect: Prospect) -> list[PromotedConcept]:
+    """The concepts; the MOST_CURVES with most pictures have curves."""
+    effects, precision = prospect.proposal.effects, prospect.proposal.promise.precision
+    by_pictures = sorted(effects, key=lambda label: -effects[label].examples)
+    curves = prospect.curves()
+    chosen = {label: curves[label] for label in by_pictures[:MOST_CURVES]}
+    lowest = lowest_of(chosen.values())
+    plots = {
+        label: plot_curve(curve, effects[label], precision=precision, lowest=lowest)
+        for label, curve in chosen.items()
+    }
+    return [
+        PromotedConcept(
+            label=label,
+            effect=effect,
+            at_least=lower_bound(effect.right, effect.written),
+            outlook=prospect.proposal.outlooks.get(label),
+            curve=data_uri(svg(plots[label]).encode(), "image/svg+xml") if label in plots else "",
+        )
+        for label, effect in effects.items()
+    ]
+
+
+def left_out_providers(experiment: Experiment, prospect: Prospect) -> dict[str, ProviderScores]:
+    """The scores of each data provider, if the folds left them out.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    settings = experiment.settings()
+    if settings.group_by != "provider":
+        return {}
+    provider_of = experiment.provider_of()
+    tests = Predictions.joined([experiment.predictions(n) for n in range(settings.folds)])
+    return scores_by_provider(
+        [provider_of.get(key, "") for key in tests.keys],
+        targets=tests.targets,
+        said=asserted(tests.probabilities, settings.kind),
+        written=prospect.written,
+    )

@@ -1,0 +1,122 @@
+"""By provider: how good a model is on each data provider that its folds left out.
+
+The intervals are those of Clopper and Pearson, as if the pictures of a provider were independent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rich import box
+from rich.table import Table
+from sklearn.metrics import f1_score
+
+from trainer.scoring.predictions import Targets
+from trainer.scoring.proof import ERROR, Interval, interval
+
+ENOUGH = round(1 / ERROR) - 1  # left-out providers, of which the worst says something of a new one
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderScores:
+    """Of a provider's pictures: those given exactly the true categories, and those with a written
+    concept. `statements` are the written concepts; `right` counts those that are right.
+
+    `f1` is the macro average over the categories that the provider has pictures of.
+    """
+
+    pictures: int
+    accurate: int
+    f1: float
+    written: int
+    statements: int
+    right: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share of accurate pictures."""
+        return self.accurate / self.pictures
+
+    @property
+    def accuracy_interval(self) -> Interval:
+        """Its interval, at 95 % confidence."""
+        return interval(self.accurate, self.pictures)
+
+    @property
+    def precision(self) -> float | None:
+        """The share of written concepts that are right; None if none is written."""
+        return self.right / self.statements if self.statements else None
+
+    @property
+    def precision_interval(self) -> Interval:
+        """Its interval, at 95 % confidence."""
+        return interval(self.right, self.statements)
+
+
+def scores_by_provider(
+    providers: Sequence[str], *, targets: Targets, said: Targets, written: NDArray[np.bool_]
+) -> dict[str, ProviderScores]:
+    """The scores of each provider, those with most pictures first.
+
+    Args:
+        providers: that of each picture (n,); pictures without one do not count.
+        targets: the true categories (n, classes).
+        said: those that are asserted.
+        written: those that would be written.
+    """
+    names = np.array(providers)
+    found = {}
+    for provider in sorted(set(providers) - {""}):
+        own = names == provider
+        right = targets[own] & written[own]
+        found[provider] = ProviderScores(
+            pictures=int(own.sum()),
+            accurate=int((said[own] == targets[own]).all(axis=1).sum()),
+            f1=_macro_f1(targets[own], said[own]),
+            written=int(written[own].any(axis=1).sum()),
+            statements=int(written[own].sum()),
+            right=int(right.sum()),
+        )
+    return dict(sorted(found.items(), key=lambda each: -each[1].pictures))
+
+
+def _macro_f1(targets: Targets, said: Targets) -> float:
+    present = np.flatnonzero(targets.any(axis=0))
+    return float(f1_score(targets, said, labels=present, average="macro", zero_division=0.0))
+
+
+def about_new_providers(scores: Mapping[str, ProviderScores]) -> str:
+    """What the left-out providers say of one that nobody has seen, in words."""
+    count = len(scores)
+    worst = min(scores, key=lambda provider: scores[provider].accuracy)
+    enough = (
+        f"With fewer than {ENOUGH} left-out providers that is too likely to promise anything."
+        if count < ENOUGH
+        else "That is said of its accuracy, not of the precision of a concept."
+    )
+    return (
+        "Nothing is promised for providers that a model did not learn from. A new one such as "
+        f"these {count:,} does worse than the worst of them ({worst}, accuracy "
+        f"{scores[worst].accuracy:.2f}) with a probability of 1 in {count + 1:,}. {enough} The way "
+        "to a promise is an audit of the new provider."
+    )
+
+
+def provider_table(scores: Mapping[str, ProviderScores], *, most: int) -> Table:
+    """The scores of the providers with most pictures, in short, for a terminal."""
+    title = "Left-out providers, with 95% intervals"
+    if len(scores) > most:
+        title += f"; the {most} of {len(scores):,} with most pictures"
+    table = Table(title=title, box=box.SIMPLE)
+    table.add_column("provider")
+    for column in ("pictures", "accuracy", "written", "precision of it"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for provider, each in list(scores.items())[:most]:
+        precision = "–"
+        if each.precision is not None:
+            precision = f"{each.precision:.2f} ({each.precision_interval})"
+        accuracy = f"{each.accuracy:.2f} ({each.accuracy_interval})"
+        written = f"{each.written / each.pictures:.0%}"
+        table.add_row(provider, f"{each.pictures:,}", accuracy, written, precision)
+    return table

@@ -1,0 +1,154 @@
+"""A promise check: what was promised of each concept, beside what labelled pictures show.
+
+A promise is broken if so few of the written concepts are right that it would happen in one of a
+hundred cases at most if the promise were kept (the exact binomial test, one-sided).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rich import box
+from rich.table import Table
+
+from common.vision.answers.promise import Promise
+from trainer.scoring.proof import Interval, interval, upper_bound
+from trainer.scoring.thresholds import Effect
+
+BROKEN_AT = 0.01
+SHOWN = 10  # data providers
+State = Literal["holds", "broken", "too few to say", "off"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedConcept:
+    """What was promised of a concept, and found; `interval` is at 95 % confidence.
+
+    It is "too few to say" if the promise could not be broken even if all that is written were
+    wrong, as if nothing is. Of a concept that is off nothing is promised.
+    """
+
+    promised: float | None
+    written: int
+    right: int
+    precision: float
+    interval: Interval
+    found: float
+    promise: State
+
+    @classmethod
+    def of(cls, effect: Effect, promised: float) -> "CheckedConcept":
+        """What a threshold does, against the precision that it was chosen for."""
+        is_off = effect.threshold is None
+        return cls(
+            promised=None if is_off else promised,
+            written=effect.written,
+            right=effect.right,
+            precision=effect.precision,
+            interval=interval(effect.right, effect.written),
+            found=effect.found,
+            promise="off" if is_off else _state(effect, promised),
+        )
+
+
+def _state(effect: Effect, promised: float) -> State:
+    if upper_bound(0, effect.written, BROKEN_AT) >= promised:
+        return "too few to say"
+    if upper_bound(effect.right, effect.written, BROKEN_AT) < promised:
+        return "broken"
+    return "holds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromiseCheck:
+    """The concepts by label; `strangers` are data providers that the model learned nothing from,
+    with their pictures. These pictures are counted, though nothing is promised for them."""
+
+    promise: Promise
+    concepts: dict[str, CheckedConcept]
+    strangers: dict[str, int]
+
+    @classmethod
+    def of(
+        cls, promise: Promise, effects: Mapping[str, Effect], providers: Mapping[str, int]
+    ) -> "PromiseCheck":
+        """What thresholds do, against the promise; `providers` are those of the pictures."""
+        checked = {
+            label: CheckedConcept.of(effect, promise.precision) for label, effect in effects.items()
+        }
+        known = promise.providers
+        strangers = {each: providers[each] for each in providers if known and each not in known}
+        return cls(promise=promise, concepts=checked, strangers=strangers)
+
+    @property
+    def broken(self) -> list[str]:
+        """The concepts whose promise is broken."""
+        return self._with("broken")
+
+    def to_json(self) -> dict[str, Any]:
+        """What JSON has, whose numbers may be NaN."""
+        return {
+            "precision": self.promise.precision,
+            "confidence": self.promise.confidence,
+            "concepts": self.concepts,
+            "broken": self.broken,
+            "providers_not_learned_from": self.strangers,
+        }
+
+    def about_strangers(self) -> str:
+        """How many pictures are of unknown providers, in words; empty if none is."""
+        if not self.strangers:
+            return ""
+        largest = sorted(self.strangers.items(), key=lambda each: -each[1])
+        named = [f"{provider} ({pictures:,})" for provider, pictures in largest[:SHOWN]]
+        if len(largest) > SHOWN:
+            named.append(f"and {len(largest) - SHOWN:,} more")
+        return (
+            f"{sum(self.strangers.values()):,} pictures are of providers that the model did not "
+            f"learn from: {', '.join(named)}. Nothing is promised for them; they count here too."
+        )
+
+    def ending(self) -> str:
+        """Whether the promise is kept, in a line."""
+        promised = sum(each.promise != "off" for each in self.concepts.values())
+        if not promised:
+            return "Every concept is off, so nothing is promised."
+        broken = [self._named(label) for label in self.broken]
+        if broken:
+            few = f"{len(broken)} of {promised} concepts: {', '.join(broken)}"
+            return f"The promise is broken for {few}."
+        holds, few_to_say = len(self._with("holds")), len(self._with("too few to say"))
+        rest = f"; for {few_to_say} too few are written to say" if few_to_say else ""
+        return f"The promise holds for {holds} of {promised} concepts{rest}."
+
+    def _with(self, state: State) -> list[str]:
+        return [label for label, each in self.concepts.items() if each.promise == state]
+
+    def _named(self, label: str) -> str:
+        each = self.concepts[label]
+        return f"{label} ({each.precision:.2f} of {each.written:,})"
+
+    def table(self) -> Table:
+        """The concepts, for a terminal."""
+        title = "What was promised, and what was found, with 95% intervals"
+        table = Table(title=title, box=box.SIMPLE, collapse_padding=True)
+        table.add_column("category", overflow="fold")
+        for column in ("promised", "right", "precision", "found"):
+            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("promise")
+        for label, each in self.concepts.items():
+            if each.promised is None:
+                table.add_row(label, "", "", "", "", "off", style="yellow")
+                continue
+            style = "red" if each.promise == "broken" else None
+            table.add_row(label, f"{each.promised:g}", *_numbers(each), each.promise, style=style)
+        return table
+
+
+def _numbers(each: CheckedConcept) -> tuple[str, str, str]:
+    found = "–" if math.isnan(each.found) else f"{each.found:.2f}"
+    if not each.written:
+        return "0", "–", found
+    precision = f"{each.precision:.2f} ({each.interval})"
+    return f"{each.right:,} of {each.written:,}", precision, found
