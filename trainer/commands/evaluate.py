@@ -43,7 +43,9 @@ def evaluate(
     description = opened.model.description
     own = dict(zip(description.labels, description.concept_uris, strict=True))
     vocabulary = load_vocabulary(vocab_json) if vocab_json else own
-    data = labelled_pictures(name, data_dir, vocabulary=vocabulary, kind=description.kind)
+    data = labelled_pictures(
+        name, data_dir, vocabulary=vocabulary, kind=description.kind, option="--name"
+    )
     runtime = TorchRuntime(opened.model.served)
     compute = opened.model.answers_by(runtime.rows)
     scores = evaluate_model(description, data, compute, batch_size=runtime.batch_size)

@@ -110,9 +110,14 @@ def _in_words(value: str | float | bool) -> str:
 
 
 def labelled_pictures(
-    name: str | None, data_dir: Path | None, *, vocabulary: dict[str, str], kind: Kind
+    name: str | None,
+    data_dir: Path | None,
+    *,
+    vocabulary: dict[str, str],
+    kind: Kind,
+    option: str = "--dataset",
 ) -> "TrainingData":
-    """The data of --name or --data-dir.
+    """The data of a dataset or of --data-dir; `option` is the one that names the dataset.
 
     Raises:
         UsageError: neither or both are given, or there is no such data.
@@ -131,7 +136,7 @@ def labelled_pictures(
             engine.dispose()
     if data_dir is not None and name is None:
         return folder_data(data_dir, vocabulary)
-    raise UsageError("Give either --name DATASET or --data-dir FOLDER.")
+    raise UsageError(f"Give either {option} DATASET or --data-dir FOLDER.")
 
 
 def open_model(reference: str) -> "OpenModel":

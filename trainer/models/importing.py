@@ -169,7 +169,7 @@ def _tuned(
         terms,
         pictures,
         providers=asked.data.providers,
-        from_strangers=True,
+        measured_on="other pictures",
     )
 
 

@@ -8,8 +8,11 @@
   So its promise is measured on other labelled pictures, which none of the members saw.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from common.errors import ModelError, UsageError
+from common.files import open_regular
 from common.vision.answers.heads import Embeddings
 from common.vision.answers.likeness import Likeness, halved_if_any
 from common.vision.bundle import Description
@@ -191,7 +195,8 @@ def _likenesses(experiment: Experiment) -> list[Likenesses]:
 def limit(found: Sequence[Likenesses]) -> float:
     """The likeness that PASSING of the pictures reach that were held back."""
     held_back = np.concatenate([each.held_back for each in found])
-    return float(np.quantile(held_back, 1 - PASSING, method="lower"))
+    lowest = float(np.quantile(held_back, 1 - PASSING, method="lower"))
+    return min(lowest, 1.0)  # halfs of one embedding may have a cosine just above 1
 
 
 def _unlike(found: Sequence[Likenesses], tested: int) -> NDArray[np.bool_]:
@@ -211,14 +216,23 @@ def _joined_references(found: Sequence[Likenesses]) -> Embeddings:
 
 def _check_unseen(experiment: Experiment, data: TrainingData) -> None:
     learned = experiment.pictures()
-    paths = set(learned.values())
+    digests = _digests(learned.values())
     seen = [
         each.key
         for each in data.examples
-        if each.path.resolve() in paths or (each.url and each.key in learned)  # a record's ID
+        if each.sha256 in digests or (each.url and each.key in learned)  # a record's ID
     ]
     if seen:
         raise UsageError(
             f"{experiment.name} was trained on {len(seen):,} of the {len(data.examples):,} "
             f"pictures of {data.source}, such as {seen[0]}. Give pictures that it has not seen."
         )
+
+
+def _digests(paths: Iterable[Path]) -> set[str]:
+    """The sha256 of the files that can be read."""
+    found = set()
+    for path in paths:
+        with suppress(OSError), open_regular(path) as file:
+            found.add(hashlib.file_digest(file, "sha256").hexdigest())
+    return found

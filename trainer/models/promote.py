@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from torch import nn
 
 from common.errors import UsageError
-from common.vision.answers.rule import Rule
+from common.vision.answers.rule import FLOOR, Rule
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, read_encoder
 from common.vision.network import build_classifier
@@ -28,7 +28,7 @@ from trainer.models.judged import (
     judged_by_new_pictures,
     shared_temperature,
 )
-from trainer.models.proposal import Proposal, Terms, propose_judged
+from trainer.models.proposal import Proposal, Terms, measured_on, propose_judged
 from trainer.models.registry import put_in_service
 from trainer.models.store import Promoted
 from trainer.scoring.predictions import Predictions
@@ -66,6 +66,8 @@ def propose(
     results = _results(experiment)
     settings = experiment.settings()
     chosen = results if ensemble else [_choose(results, fold)]
+    if settings.kind == "multi" and terms.floor != FLOOR:
+        raise UsageError("--floor is for models for one concept a picture; this one has several.")
     _check_judged_on(judged_on, is_needed=ensemble and not settings.encoder)
     members = [read_state_dict(experiment.checkpoint(result)) for result in chosen]
     trunk = trunk_of(settings, model_dir)
@@ -84,10 +86,15 @@ def propose(
             experiment, chosen[0].fold, temperature=temperature, abstains=terms.abstains
         )
     pictures = _examples(experiment, [each.fold for each in chosen], blank.preprocessing)
-    providers = experiment.providers([each.fold for each in chosen])
-    from_strangers = settings.group_by == "provider" and judged_on is None
+    own = experiment.providers([each.fold for each in chosen])
     return propose_judged(
-        blank, members, judged, terms, pictures, providers=providers, from_strangers=from_strangers
+        blank,
+        members,
+        judged,
+        terms,
+        pictures,
+        providers=own if judged_on is None else judged_on.providers,
+        measured_on=measured_on(settings) if judged_on is None else "other pictures",
     )
 
 
@@ -117,12 +124,12 @@ def _check_judged_on(judged_on: TrainingData | None, *, is_needed: bool) -> None
     if is_needed and judged_on is None:
         raise UsageError(
             "Every picture of the training was seen by most members of an ensemble of networks. "
-            "Give labelled pictures that none of them saw, to measure its promise on: --name "
-            "DATASET or --data-dir FOLDER. Or promote the best fold: leave out --ensemble."
+            "Give labelled pictures that none of them saw, to measure its promise on: --dataset "
+            "NAME or --data-dir FOLDER. Or promote the best fold: leave out --ensemble."
         )
     if judged_on is not None and not is_needed:
         raise UsageError(
-            "--name and --data-dir are for ensembles of networks. This model is measured on the "
+            "--dataset and --data-dir are for ensembles of networks. This model is measured on the "
             "pictures of its training, each judged by a model that had not seen it."
         )
 

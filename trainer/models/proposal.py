@@ -10,7 +10,7 @@ import numpy as np
 from common.errors import UsageError
 from common.vision.answers.answering import is_written
 from common.vision.answers.likeness import Likeness
-from common.vision.answers.promise import Promise
+from common.vision.answers.promise import MeasuredOn, Promise
 from common.vision.answers.rule import FLOOR
 from common.vision.answers.tally import Tally
 from common.vision.bundle import Description
@@ -19,6 +19,7 @@ from trainer.models.example_pictures import ExamplePictures
 from trainer.models.judged import JudgedAnswers
 from trainer.scoring.proof import CONFIDENCE
 from trainer.scoring.thresholds import Effect, Outlook, choose_thresholds, effects, statements_of
+from trainer.settings import TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ def propose_judged(
     pictures: ExamplePictures,
     *,
     providers: dict[str, int],
-    from_strangers: bool,
+    measured_on: MeasuredOn,
 ) -> Proposal:
     """The model with the thresholds that its answers to unseen pictures prove."""
     uris, like = blank.concept_uris, ~judged.unlike
@@ -100,7 +101,7 @@ def propose_judged(
         precision=terms.precision,
         confidence=CONFIDENCE,
         providers=providers,
-        is_from_strangers=from_strangers,
+        measured_on=measured_on,
         said=Tally.of(judged.probabilities, written=written, unlike=judged.unlike),
     )
     statements = statements_of(probabilities, targets, blank.rule)
@@ -117,3 +118,8 @@ def propose_judged(
             if thresholds[uri] is None
         },
     )
+
+
+def measured_on(settings: TrainingSettings) -> MeasuredOn:
+    """What the promise of a model is measured on, if no other pictures are given."""
+    return "left-out providers" if settings.group_by == "provider" else "own pictures"

@@ -19,7 +19,7 @@ from trainer.models.judged import (
     shared_temperature,
 )
 from trainer.models.promote import Trunk, best_fold, blank_description
-from trainer.models.proposal import Proposal, Terms, propose_judged
+from trainer.models.proposal import Proposal, Terms, measured_on, propose_judged
 from trainer.scoring.evidence import has_evidence
 from trainer.scoring.thresholds import Curve, statements_of
 
@@ -81,6 +81,6 @@ def prospect_of(experiment: Experiment) -> Prospect | None:
         terms,
         no_pictures(settings.preprocessing),
         providers=experiment.providers(folds),
-        from_strangers=settings.group_by == "provider",
+        measured_on=measured_on(settings),
     )
     return Prospect(proposal=proposal, judged=judged, is_ensemble=is_ensemble)

@@ -62,7 +62,7 @@ def _state(effect: Effect, promised: float) -> State:
 
 @dataclass(frozen=True, kw_only=True)
 class PromiseCheck:
-    """The concepts by label; `strangers` are data providers that the model learned nothing from,
+    """The concepts by label; `strangers` are data providers that the promise is not for,
     with their pictures. These pictures are counted, though nothing is promised for them."""
 
     promise: Promise
@@ -93,7 +93,7 @@ class PromiseCheck:
             "confidence": self.promise.confidence,
             "concepts": self.concepts,
             "broken": self.broken,
-            "providers_not_learned_from": self.strangers,
+            "providers_without_promise": self.strangers,
         }
 
     def about_strangers(self) -> str:
@@ -105,8 +105,8 @@ class PromiseCheck:
         if len(largest) > SHOWN:
             named.append(f"and {len(largest) - SHOWN:,} more")
         return (
-            f"{sum(self.strangers.values()):,} pictures are of providers that the model did not "
-            f"learn from: {', '.join(named)}. Nothing is promised for them; they count here too."
+            f"{sum(self.strangers.values()):,} pictures are of providers that the promise is not "
+            f"for: {', '.join(named)}. They count here too."
         )
 
     def ending(self) -> str:

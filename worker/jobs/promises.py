@@ -1,4 +1,4 @@
-"""For whose records nothing is promised: data providers that a job's models learned nothing from.
+"""For whose records nothing is promised: data providers that the promises of a job are not for.
 
 Only the first MOST_RECORDS of a job are counted. Records are in its chunks by a hash, so the first
 ones are a sample of all, and a job of ten million takes no longer than one of twenty thousand.
@@ -20,7 +20,7 @@ SHOWN = 10  # data providers
 
 @dataclass(frozen=True, kw_only=True)
 class Unpromised:
-    """Data providers that models learned nothing from, with their records, most records first.
+    """Data providers that no promise of models is for, with their records, most records first.
 
     `counted` records of a list were looked up in the store, all of them unless it `is_sample`.
     """
@@ -38,8 +38,8 @@ class Unpromised:
         models = ", ".join(self.models)
         sample = f" Counted in a sample of {self.counted:,} records." if self.is_sample else ""
         return (
-            f"Nothing is promised for the records of {listed}{others}: {models} learned nothing "
-            f"from them.{sample}"
+            f"Nothing is promised for the records of {listed}{others}: the promise of {models} is "
+            f"for other data providers.{sample}"
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Likeness:
         unsure = np.abs(cosines - self.least) <= error
         if unsure.any():
             unlike[unsure] = likeness(embeddings[unsure], self.references) < self.least
-        return unlike
+        return unlike | ~embeddings.any(axis=1)  # zeros are like nothing, whatever the limit is
 
     def _cosines(self, embeddings: Embeddings) -> NDArray[np.float32]:
         found = np.empty(len(embeddings), dtype=np.float32)

@@ -1,11 +1,13 @@
 """The promise: how often what a model writes is right, and for whose records."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, StringConstraints
 
 from common.vision.answers.tally import Tally
+
+MeasuredOn = Literal["own pictures", "left-out providers", "other pictures"]
 
 SHOWN = 10  # data providers
 _Provider = Annotated[str, StringConstraints(max_length=2000)]
@@ -16,10 +18,15 @@ class Promise:
     """What is promised of a model, for whom, and what it said when that was measured.
 
     Of the pictures for which a concept is written, at least the share `precision` shows it, at
-    `confidence`, for each concept by itself. This is promised for records of the data providers
-    that the model learned from: `providers` with their pictures, none where nobody knows them.
-    `is_from_strangers` says that each picture was judged by a model that had learned nothing from
-    its provider. `said` is the tally of these pictures.
+    `confidence`, for each concept by itself. This is promised for records of `providers`, with
+    their pictures; none where nobody knows them. `said` is the tally of the pictures that it was
+    measured on:
+
+    - "own pictures": of providers that the model learned from, each judged by a model of the same
+      kind that had not seen it;
+    - "left-out providers": the same, but that model had learned nothing from its provider;
+    - "other pictures": labelled for this, whatever the model learned from. The promise is then for
+      their providers.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -27,29 +34,36 @@ class Promise:
     precision: float
     confidence: float
     providers: dict[_Provider, int]
-    is_from_strangers: bool
+    measured_on: MeasuredOn
     said: Tally
 
     def in_words(self) -> list[str]:
         """The promise for a person, in lines."""
         promised = (
-            f"Of the pictures for which a concept is written, at least {self.precision:.0%} show "
-            f"it, at {self.confidence:.0%} confidence, for each concept by itself."
+            f"Of the pictures for which a concept is written, at least {percent(self.precision)} "
+            f"show it, at {percent(self.confidence)} confidence, for each concept by itself."
         )
+        is_by_others = self.measured_on == "other pictures"
+        measured = "it was measured on" if is_by_others else "the model learned from"
         if not self.providers:
-            return [promised, "Promised for: pictures like those that the model learned from."]
+            return [promised, f"Promised for: pictures like those that {measured}."]
         largest = sorted(self.providers.items(), key=lambda each: (-each[1], each[0]))
         named = [f"{provider} ({pictures:,})" for provider, pictures in largest[:SHOWN]]
         if len(largest) > len(named):
             named.append(f"and {len(largest) - len(named):,} more")
         lines = [
             promised,
-            f"Promised for the providers that the model learned from: {', '.join(named)}. For "
-            "others nothing is promised; the way to a promise for them is an audit.",
+            f"Promised for the providers that {measured}: {', '.join(named)}. For others nothing "
+            "is promised; the way to a promise for them is an audit.",
         ]
-        if self.is_from_strangers:
+        if self.measured_on == "left-out providers":
             lines.append(
                 "It was measured with each of them left out in turn, so it is careful: with "
                 "--group-by picture, a training measures what it does for these providers."
             )
         return lines
+
+
+def percent(share: float) -> str:
+    """A share as it was promised: rounding up would promise more."""
+    return f"{100 * share:.10g}%"

@@ -90,7 +90,7 @@ def test_a_model_is_shown_with_its_promise_and_what_it_has_said_since(
         precision=0.9,
         confidence=0.95,
         providers={"Louvre": 1200},
-        is_from_strangers=True,
+        measured_on="left-out providers",
         said=Tally.of_counts((1200, 1000, 100, *(0,) * (BINS - 1), 1100)),
     )
     promoted(engine, tmp_path, name="new", seed=4, description=replace(describe(), promise=promise))

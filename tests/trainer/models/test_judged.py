@@ -11,10 +11,10 @@ from common.errors import ModelError
 from tests.trainer.embeddings import HEADS, embedded_pictures
 from trainer.data.prepare import assign
 from trainer.experiment import Experiment
-from trainer.models.judged import PASSING, judged_by_folds, judged_by_inner_heads
+from trainer.models.judged import PASSING, judged_by_folds, judged_by_inner_heads, limit
 from trainer.running.head_fold import HeadAssignment, run_heads
 from trainer.scoring.calibration import at_temperature
-from trainer.scoring.evidence import FILE, read_evidence, write_evidence
+from trainer.scoring.evidence import FILE, Likenesses, read_evidence, write_evidence
 from trainer.scoring.predictions import Predictions
 
 
@@ -58,8 +58,31 @@ def test_an_ensemble_is_judged_by_heads_that_saw_none_of_the_pictures(
     powers = np.exp(logits.astype(np.float64) / judged.temperature)
     mean = (powers / powers.sum(axis=2, keepdims=True)).mean(axis=1)
     np.testing.assert_allclose(judged.probabilities[:tested], mean, atol=1e-6)
-    members = [experiment.checkpoint(result) for result in experiment.results()]
-    assert len(members) == HEADS.folds  # the heads that serve have seen most of the pictures
+
+
+def test_labels_of_tested_pictures_reach_no_inner_head(
+    assignment: HeadAssignment, tmp_path: Path
+) -> None:
+    fold = assignment.assigned.folds[0]
+    data = assignment.ready.data
+    other = [
+        replace(example, labels=((example.labels[0] + 1) % 3,)) if row in fold.test else example
+        for row, example in enumerate(data.examples)
+    ]
+    relabelled = replace(assignment.ready, data=replace(data, examples=tuple(other)))
+    experiment = Experiment(tmp_path / "experiments", "relabelled")
+    experiment.begin(HEADS, relabelled.data)
+    list(run_heads([0], replace(assignment, ready=relabelled, experiment=experiment)))
+    found, expected = (
+        read_evidence(each.split(0)).inner_logits for each in (experiment, assignment.experiment)
+    )
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_limit_is_a_cosine() -> None:
+    same = np.full((5, 4), 0.5, dtype=np.float16)
+    nearly = Likenesses(references=same, held_back=np.full(9, 1.0003), tested=np.ones(1))
+    assert limit([nearly]) == 1.0
 
 
 def test_the_inner_heads_say_about_what_the_promoted_ones_say(assignment: HeadAssignment) -> None:

@@ -176,12 +176,21 @@ def test_an_ensemble_of_networks_is_measured_on_pictures_that_none_of_them_saw(
     refused = promote("--ensemble")
     assert refused.exit_code == 2
     assert "Give labelled pictures that none of them saw" in refused.stderr
+    assert "--dataset NAME or --data-dir FOLDER" in refused.stderr
     refused = promote("--ensemble", "--dataset", "plain")
     assert refused.exit_code == 2
     assert "run was trained on 80 of the 80 pictures of dataset plain" in refused.stderr
+    copies = tmp_path / "copies"
+    for label in ("map", "toy"):
+        (copies / label).mkdir(parents=True)
+        for number in range(5):
+            shutil.copy(tmp_path / "images" / f"{label}_{number}.png", copies / label)
+    refused = promote("--ensemble", "--data-dir", str(copies))
+    assert refused.exit_code == 2
+    assert "run was trained on 10 of the 10 pictures" in refused.stderr
     refused = promote("--fold", "0", "--dataset", "plain")
     assert refused.exit_code == 2
-    assert "are for ensembles of networks" in refused.stderr
+    assert "--dataset and --data-dir are for ensembles of networks" in refused.stderr
     _assert_nothing_promoted(engine, tmp_path)
 
 
@@ -196,7 +205,7 @@ def test_the_ensemble_says_what_its_members_say_together(
     promise = model.description.promise
     assert promise is not None
     assert promise.said.pictures == 60
-    assert not promise.is_from_strangers
+    assert promise.measured_on == "other pictures"
     assert model.description.created_from["judged_on"] == f"folder {others}"
     data = folder_data(others, VOCABULARY)
     asked = ask(model.description, data, model.answers_by(model.served.rows), batch_size=16)
@@ -241,6 +250,9 @@ def test_a_model_of_several_labels_a_picture_is_promoted(engine: Engine, tmp_pat
     trained = CliRunner().invoke(app, [*_training(folder), "--mode", "multi"])
     assert trained.exit_code == 0, trained.output
     promoting = ["promote", "run", "--saving-dir", str(folder), "--precision", "0.5"]
+    refused = CliRunner().invoke(app, [*promoting, "--floor", "0.6"])
+    assert refused.exit_code == 2
+    assert "--floor is for models for one concept a picture" in refused.stderr
     result = CliRunner().invoke(app, promoting)
     assert result.exit_code == 0, result.output
     (row,) = _models(engine)

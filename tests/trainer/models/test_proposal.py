@@ -42,7 +42,7 @@ def proposed(answers: JudgedAnswers, **terms: float) -> Proposal:
         Terms(**terms),
         none,
         providers={"Museum A": 600},
-        from_strangers=True,
+        measured_on="left-out providers",
     )
 
 
@@ -54,7 +54,7 @@ def test_what_is_proposed_is_what_was_measured() -> None:
     assert description.promise is not None
     assert (description.promise.precision, description.promise.confidence) == (0.9, 0.95)
     assert description.promise.providers == {"Museum A": 600}
-    assert description.promise.is_from_strangers
+    assert description.promise.measured_on == "left-out providers"
     written = is_written(description, answers.probabilities)
     assert description.promise.said.written == written.any(axis=1).sum() > 800
     for index, label in enumerate(LABELS):

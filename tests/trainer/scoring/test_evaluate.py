@@ -110,7 +110,7 @@ def _promising(precision: float) -> Description:
         precision=precision,
         confidence=0.95,
         providers={"Museum": 100},
-        is_from_strangers=False,
+        measured_on="own pictures",
         said=Tally.sum([]),
     )
     return replace(describe(threshold=0.5), promise=promise)
@@ -130,7 +130,7 @@ def test_what_was_promised_is_compared_with_what_is_found(tmp_path: Path) -> Non
     assert (check.concepts["map"].right, check.concepts["map"].written) == (6, 10)
     assert check.strangers == {"Attic": 6}
     members = json.loads(json.dumps(found.to_json()))["promise"]
-    assert (members["broken"], members["providers_not_learned_from"]) == (["map"], {"Attic": 6})
+    assert (members["broken"], members["providers_without_promise"]) == (["map"], {"Attic": 6})
 
 
 def test_the_command_says_whether_the_promise_is_kept(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def _check(effects: dict[str, Effect], **providers: int) -> PromiseCheck:
         precision=0.9,
         confidence=0.95,
         providers={"Museum": 500},
-        is_from_strangers=False,
+        measured_on="own pictures",
         said=Tally.sum([]),
     )
     return PromiseCheck.of(promise, effects, providers)
@@ -83,9 +83,8 @@ def test_what_holds_and_what_is_too_rare_is_counted_at_the_end() -> None:
 def test_pictures_of_providers_that_were_not_learned_from_are_counted() -> None:
     check = _check({"maps": _effect(100, 99)}, Museum=50, Attic=7, Cellar=9)
     assert check.strangers == {"Attic": 7, "Cellar": 9}
-    assert (
-        "16 pictures are of providers that the model did not learn from: Cellar (9), Attic (7)"
-        in (check.about_strangers())
+    assert "16 pictures are of providers that the promise is not for: Cellar (9), Attic (7)" in (
+        check.about_strangers()
     )
     assert _check({}, Museum=50).about_strangers() == ""
 

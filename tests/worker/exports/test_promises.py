@@ -16,7 +16,7 @@ PROMISE = Promise(
     precision=0.9,
     confidence=0.95,
     providers={"Museum A": 300, "Museum B": 20},
-    is_from_strangers=False,
+    measured_on="own pictures",
     said=Tally(pictures=320, written=200, unlike=10, confidences=(0,) * (BINS - 1) + (310,)),
 )
 

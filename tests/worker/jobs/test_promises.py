@@ -1,4 +1,4 @@
-"""Data providers that a job's models learned nothing from."""
+"""Data providers that the promises of a job are not for."""
 
 import json
 
@@ -50,8 +50,8 @@ def test_providers_that_a_model_learned_nothing_from_are_counted(
     )
     assert list(told.data_providers) == ["Prado", "Uffizi"]
     assert str(told) == (
-        "Nothing is promised for the records of Prado (150), Uffizi (50): test v1 learned nothing "
-        "from them."
+        "Nothing is promised for the records of Prado (150), Uffizi (50): the promise of test v1 "
+        "is for other data providers."
     )
     assert jobs.preview(engine, museums).unpromised == [told]
 
@@ -98,7 +98,7 @@ def test_of_many_providers_the_ten_with_most_records_are_named() -> None:
         models=("a v1", "b v1"), data_providers=providers, counted=2000, is_sample=False
     )
     assert "museum 0 (100), museum 1 (99)" in str(told)
-    assert "museum 9 (91) and 3 more: a v1, b v1 learned nothing" in str(told)
+    assert "museum 9 (91) and 3 more: the promise of a v1, b v1 is for other" in str(told)
     as_json = told.as_json()
     assert len(as_json["data_providers"]) == promises.SHOWN
     assert as_json["data_providers_in_all"] == 13

@@ -1,15 +1,20 @@
 """The promise in words: how often, and for whom."""
 
-from common.vision.answers.promise import SHOWN, Promise
+from common.vision.answers.promise import SHOWN, MeasuredOn, Promise
 from common.vision.answers.tally import Tally
 
 
-def promise(providers: dict[str, int], *, from_strangers: bool = False) -> Promise:
+def promise(
+    providers: dict[str, int],
+    *,
+    measured_on: MeasuredOn = "own pictures",
+    precision: float = 0.9,
+) -> Promise:
     return Promise(
-        precision=0.9,
+        precision=precision,
         confidence=0.95,
         providers=providers,
-        is_from_strangers=from_strangers,
+        measured_on=measured_on,
         said=Tally.sum([]),
     )
 
@@ -32,5 +37,16 @@ def test_many_providers_are_counted() -> None:
 
 
 def test_it_says_that_it_is_careful_where_providers_were_left_out() -> None:
-    words = promise({"Museum A": 12}, from_strangers=True).in_words()
+    words = promise({"Museum A": 12}, measured_on="left-out providers").in_words()
     assert "with each of them left out in turn" in words[2]
+
+
+def test_a_promise_on_other_pictures_is_for_their_providers() -> None:
+    _, whom = promise({"Museum A": 12}, measured_on="other pictures").in_words()
+    assert "providers that it was measured on: Museum A (12)" in whom
+    assert "learned" not in whom
+
+
+def test_a_precision_is_not_rounded_up() -> None:
+    assert "at least 97.5% show it" in promise({}, precision=0.975).in_words()[0]
+    assert "at least 99.9% show it" in promise({}, precision=0.999).in_words()[0]
