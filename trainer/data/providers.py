@@ -11,6 +11,7 @@ from trainer.data.dataset import TrainingData
 from trainer.settings import TrainingSettings
 
 ENOUGH = 3  # providers; with two, each fold would learn from a single one
+MOST_NAMELESS = 0.05  # share of records without a provider, which such folds cannot use
 
 
 def with_grouping(
@@ -25,21 +26,25 @@ def with_grouping(
     if "group_by" in given or len(providers) < ENOUGH:
         return settings, ""
     folds = settings.folds if "folds" in given else min(settings.folds, len(providers))
-    if problem := _problem(data, folds):
+    by_provider = settings.changed(group_by="provider", folds=folds)
+    if problem := _problem(data, by_provider):
         return settings, (
             f"Folds do not leave data providers out, since {problem}. So nothing is known of "
             "providers that the model has not learned from."
         )
-    return settings.changed(group_by="provider", folds=folds), (
+    return by_provider, (
         f"Folds leave data providers out: each tests records of providers, of {len(providers):,} "
         "in all, that it has not learned from. --group-by picture undoes it."
     )
 
 
-def _problem(data: TrainingData, folds: int) -> str:
-    """Why folds cannot leave providers out; empty if they can."""
-    if len(data.providers) < folds:
-        return f"{len(data.providers)} are too few for {folds} folds"
+def _problem(data: TrainingData, by_provider: TrainingSettings) -> str:
+    """Why folds cannot leave providers out, or would waste the data; empty if all is well."""
+    nameless = sum(not example.provider for example in data.examples)
+    if nameless > MOST_NAMELESS * len(data.examples):
+        return f"{nameless:,} of {len(data.examples):,} records have none and would be lost"
+    if len(data.providers) < by_provider.folds:
+        return f"{len(data.providers)} are too few for {by_provider.folds} folds"
     pairs = {(label, e.provider) for e in data.examples if e.provider for label in e.labels}
     having = Counter(label for label, _ in pairs)
     short = [name for label, name in enumerate(data.categories) if having[label] < 2]

@@ -1,5 +1,6 @@
 """Folds leave data providers out where the data allows it, if nobody says otherwise."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,23 +11,30 @@ from trainer.settings import TrainingSettings
 
 
 def given_by(*providers: str, categories: int = 2) -> TrainingData:
-    """Data of which each of these providers has a picture of each category."""
+    """Data of which each of these providers has five pictures of each category."""
+    return with_counts([(provider, (5,) * categories) for provider in providers])
+
+
+def with_counts(counts: Sequence[tuple[str, tuple[int, ...]]]) -> TrainingData:
+    """Data of which each of these providers has so many pictures of each category."""
+    categories = range(len(counts[0][1]) if counts else 0)
     return TrainingData(
         source="dataset museum",
         kind="single",
-        categories=tuple(f"category {label}" for label in range(categories)),
-        concept_uris=tuple(f"http://concept.example/{label}" for label in range(categories)),
+        categories=tuple(f"category {label}" for label in categories),
+        concept_uris=tuple(f"http://concept.example/{label}" for label in categories),
         picture_source="media",
         examples=tuple(
             Example(
-                key=f"/1/{provider}_{label}",
+                key=f"/1/{provider}_{label}_{number}",
                 path=Path("p.jpg"),
                 labels=(label,),
                 sha256="0",
                 provider=provider,
             )
-            for provider in providers
-            for label in range(categories)
+            for provider, of_categories in counts
+            for label, count in enumerate(of_categories)
+            for number in range(count)
         ),
     )
 
@@ -49,7 +57,7 @@ def test_with_fewer_they_do_not(providers: tuple[str, ...]) -> None:
 
 
 def test_what_was_asked_for_is_done() -> None:
-    data = given_by("a", "b", "c")
+    data = given_by("a", "b", "c", "d")
     settings, said = with_grouping(TrainingSettings(), data, given=("group_by",))
     assert (settings, said) == (TrainingSettings(), "")
     two = TrainingSettings(folds=2)
@@ -62,8 +70,24 @@ def test_where_they_cannot_the_reason_is_said() -> None:
     settings, said = with_grouping(five, given_by("a", "b", "c"), given=("folds",))
     assert settings == five
     assert "3 are too few for 5 folds" in said
-    alone = given_by("a", "b", "c")
-    only_one = alone.without("gone", ["/1/a_1", "/1/b_1"])
+    only_one = with_counts([("a", (5, 0)), ("b", (5, 0)), ("c", (5, 5))])
     settings, said = with_grouping(TrainingSettings(), only_one, given=())
     assert settings == TrainingSettings()
     assert "fewer than two have category 1" in said
+
+
+def test_records_without_a_provider_are_not_lost_by_default() -> None:
+    lost = with_counts([("", (1000, 1000)), ("a", (5, 5)), ("b", (5, 5)), ("c", (5, 5))])
+    settings, said = with_grouping(TrainingSettings(), lost, given=())
+    assert settings == TrainingSettings()
+    assert "since 2,000 of 2,030 records have none and would be lost" in said
+
+
+@pytest.mark.parametrize(("nameless", "group_by"), [(5, "provider"), (6, "picture")])
+def test_a_twentieth_of_them_may_be(nameless: int, group_by: str) -> None:
+    data = with_counts(
+        [("", (nameless, 0)), ("a", (20, 15)), ("b", (15, 15)), ("c", (15, 20 - nameless))]
+    )
+    assert len(data.examples) == 100
+    settings, _ = with_grouping(TrainingSettings(), data, given=())
+    assert settings.group_by == group_by
