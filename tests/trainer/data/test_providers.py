@@ -1,6 +1,8 @@
 """Folds leave data providers out where the data allows it, if nobody says otherwise."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,35 @@ def test_a_twentieth_of_them_may_be(nameless: int, group_by: str) -> None:
     assert len(data.examples) == 100
     settings, _ = with_grouping(TrainingSettings(), data, given=())
     assert settings.group_by == group_by
+
+
+def test_a_category_of_nearly_one_provider_alone_is_divided_by_pictures() -> None:
+    toys_of_one = with_counts([("a", (50, 100)), ("b", (100, 1)), ("c", (100, 0))])
+    settings, said = with_grouping(TrainingSettings(), toys_of_one, given=())
+    assert settings == TrainingSettings()
+    assert re.search(r"since fold \d of 3 has no picture of category 1 for validation\. So", said)
+
+
+def test_a_category_that_all_others_with_a_provider_have_is_divided_by_pictures() -> None:
+    named = given_by(*"abc", categories=3)
+    both = tuple(replace(e, labels=tuple({0, *e.labels})) for e in named.examples)
+    nameless = replace(both[-1], key="/1/nameless", labels=(1,), provider="")
+    data = replace(named, kind="multi", examples=(*both, nameless))
+    settings, said = with_grouping(TrainingSettings(kind="multi"), data, given=())
+    assert settings.group_by == "picture"
+    assert "every record that has one has category 0" in said
+
+
+@pytest.mark.parametrize(("of_giant", "group_by"), [(100, "provider"), (101, "picture")])
+def test_half_of_the_records_are_left_to_learn_from(of_giant: int, group_by: str) -> None:
+    data = with_counts([("giant", (of_giant, of_giant)), ("b", (50, 50)), ("c", (50, 50))])
+    settings, said = with_grouping(TrainingSettings(), data, given=())
+    assert settings.group_by == group_by
+    is_said = "since a fold would have 200 of 402 records to learn from, fewer than half" in said
+    assert is_said == (group_by == "picture")
+
+
+def test_two_folds_leave_half_of_the_providers_each() -> None:
+    two = TrainingSettings(folds=2)
+    settings, _ = with_grouping(two, given_by("a", "b", "c"), given=("folds",))
+    assert settings == two
