@@ -45,7 +45,8 @@ class TrainingSettings(BaseModel):
     group_by: GroupBy = Field(
         default="picture",
         description="What stays in one part of a fold: near-duplicates of a picture, or also all "
-        "records of a data provider. With three providers or more, provider is the default.",
+        "records of a data provider. With three providers or more, provider is the default where "
+        "the data allows it.",
     )
     architecture: str = Field(
         default="resnet18",

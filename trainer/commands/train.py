@@ -127,13 +127,12 @@ def _train_from_store(
 ) -> "Summary":
     from common.process.settings import ImageSettings
     from common.store.session import open_store
-    from trainer.data.providers import with_grouping
     from trainer.data.store_dataset import dataset_data
     from trainer.models.store import record_run
 
     engine = open_store()
     data = dataset_data(engine, name, ImageSettings.read().image_dir, settings.kind)
-    settings, grouping = with_grouping(settings, data, given=given)
+    settings, grouping = _with_grouping(settings, data, experiment, given)
     console = SafeConsole()
     if grouping:
         console.print(grouping, highlight=False, soft_wrap=True)
@@ -141,6 +140,25 @@ def _train_from_store(
     record_run(engine, experiment, summary, fingerprint=data.fingerprint)
     engine.dispose()
     return summary
+
+
+def _with_grouping(
+    settings: TrainingSettings,
+    data: "TrainingData",
+    experiment: "Experiment",
+    given: Container[str],
+) -> tuple[TrainingSettings, str]:
+    """The settings with their grouping, and what to say of it, if anything.
+
+    A begun experiment keeps its own, whatever the default is by now: the same command goes on.
+    """
+    from trainer.data.providers import with_grouping
+
+    if not (experiment.folder / "conf.json").exists():
+        return with_grouping(settings, data, given=given)
+    begun = experiment.settings()
+    kept = {name: getattr(begun, name) for name in ("group_by", "folds") if name not in given}
+    return settings.changed(**kept), ""
 
 
 def _print_end(summary: "Summary", experiment: "Experiment") -> None:

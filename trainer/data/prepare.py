@@ -62,6 +62,18 @@ def check_folds(data: TrainingData, folds: list[Fold], settings: TrainingSetting
     Raises:
         DatasetError: a category is missing; the message names the fold and the part.
     """
+    if gap := gap_in(data, folds, settings):
+        fewer = "fewer folds"
+        if settings.group_by == "provider":
+            fewer += " or --group-by picture"
+        raise DatasetError(
+            f"{gap[0].upper()}{gap[1:]}: there are too few, or too many are near-duplicates, which "
+            f"stay together. Take {fewer}, or add pictures."
+        )
+
+
+def gap_in(data: TrainingData, folds: list[Fold], settings: TrainingSettings) -> str:
+    """Which fold lacks which categories in which part, in words; empty if `check_folds` passes."""
     targets = data.targets
     for fold in folds:
         parts = {"training": fold.training, "validation": fold.validation}
@@ -70,11 +82,9 @@ def check_folds(data: TrainingData, folds: list[Fold], settings: TrainingSetting
         for name, part in parts.items():
             missing = np.flatnonzero(~targets[part].any(axis=0))
             if len(missing):
-                raise DatasetError(
-                    f"Fold {fold.number + 1} of {settings.folds} has no picture of "
-                    f"{_listed(data, missing)} for {name}: there are too few, or too many are "
-                    "near-duplicates, which stay together. Take fewer folds, or add pictures."
-                )
+                number = f"fold {fold.number + 1} of {settings.folds}"
+                return f"{number} has no picture of {_listed(data, missing)} for {name}"
+    return ""
 
 
 def examples_needed(folds: int) -> int:

@@ -7,10 +7,15 @@ providers out show how much. So that is the default where the data allows it.
 from collections import Counter
 from collections.abc import Container
 
+import numpy as np
+
 from trainer.data.dataset import TrainingData
+from trainer.data.prepare import gap_in, tested_together, usable
+from trainer.data.split import make_folds
 from trainer.settings import TrainingSettings
 
 ENOUGH = 3  # providers; with two, each fold would learn from a single one
+MOST_NAMELESS = 0.05  # share of records without a provider, which such folds cannot use
 
 
 def with_grouping(
@@ -25,22 +30,56 @@ def with_grouping(
     if "group_by" in given or len(providers) < ENOUGH:
         return settings, ""
     folds = settings.folds if "folds" in given else min(settings.folds, len(providers))
-    if problem := _problem(data, folds):
+    by_provider = settings.changed(group_by="provider", folds=folds)
+    if problem := _problem(data, by_provider):
         return settings, (
             f"Folds do not leave data providers out, since {problem}. So nothing is known of "
             "providers that the model has not learned from."
         )
-    return settings.changed(group_by="provider", folds=folds), (
+    return by_provider, (
         f"Folds leave data providers out: each tests records of providers, of {len(providers):,} "
         "in all, that it has not learned from. --group-by picture undoes it."
     )
 
 
-def _problem(data: TrainingData, folds: int) -> str:
-    """Why folds cannot leave providers out; empty if they can."""
-    if len(data.providers) < folds:
-        return f"{len(data.providers)} are too few for {folds} folds"
+def _problem(data: TrainingData, by_provider: TrainingSettings) -> str:
+    """Why folds cannot leave providers out, or would waste the data; empty if all is well."""
+    nameless = sum(not example.provider for example in data.examples)
+    if nameless > MOST_NAMELESS * len(data.examples):
+        return f"{nameless:,} of {len(data.examples):,} records have none and would be lost"
+    if len(data.providers) < by_provider.folds:
+        return f"{len(data.providers)} are too few for {by_provider.folds} folds"
     pairs = {(label, e.provider) for e in data.examples if e.provider for label in e.labels}
     having = Counter(label for label, _ in pairs)
     short = [name for label, name in enumerate(data.categories) if having[label] < 2]
-    return f"fewer than two have {', '.join(short)}" if short else ""
+    if short:
+        return f"fewer than two have {', '.join(short)}"
+    return _problem_of_folds(data, by_provider)
+
+
+def _problem_of_folds(data: TrainingData, by_provider: TrainingSettings) -> str:
+    """As `_problem`, by trying the folds.
+
+    Near-duplicates are not known before the pictures are decoded, so each picture counts.
+    """
+    kept = usable(data, by_provider)
+    targets = kept.targets
+    everywhere = [data.categories[label] for label in np.flatnonzero(targets.all(axis=0))]
+    if everywhere:
+        return f"every record that has one has {', '.join(everywhere)}"
+    folds = make_folds(
+        targets,
+        np.arange(len(kept.examples)),
+        folds=by_provider.folds,
+        seed=by_provider.seed,
+        tested_together=tested_together(kept, by_provider),
+    )
+    if gap := gap_in(kept, folds, by_provider):
+        return gap
+    least = min(len(fold.training) + len(fold.validation) for fold in folds)
+    if 2 * least < len(data.examples):
+        return (
+            f"a fold would have {least:,} of {len(data.examples):,} records to learn from, fewer "
+            "than half"
+        )
+    return ""

@@ -94,6 +94,18 @@ def test_a_part_without_a_category_is_named(folder: Path) -> None:
     check_folds(data, [folds[0], without_toys], TWO.changed(group_by="provider"))
 
 
+def test_where_providers_stay_together_the_message_names_the_other_grouping(folder: Path) -> None:
+    data = folder_data(folder, VOCABULARY)
+    folds = make_folds(data.targets, np.arange(20), folds=2, seed=0)
+    training = folds[1].training
+    without_toys = replace(folds[1], training=training[~data.targets[training, 1]])
+    for settings in (TWO, TWO.changed(group_by="provider")):
+        with pytest.raises(DatasetError, match="no picture of toy for training") as refused:
+            check_folds(data, [folds[0], without_toys], settings)
+        is_named = "Take fewer folds or --group-by picture, or add" in str(refused.value)
+        assert is_named == (settings.group_by == "provider")
+
+
 @pytest.mark.parametrize(
     ("folds", "needed"),
     [
