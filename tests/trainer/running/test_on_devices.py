@@ -47,7 +47,7 @@ def test_killed_and_resumed_they_give_the_numbers_of_a_sequence(
 
 def test_a_fold_that_fails_ends_the_others_and_says_why(labelled: Path) -> None:
     weights = build_classifier("shufflenet_v2_x0_5", classes=2).state_dict()
-    weights["conv1.0.weight"].fill_(1e30)  # finite, and overflows in the first step
+    weights["fc.weight"].fill_(1e38)  # finite, and overflows in the first step
     torch.save(weights, labelled.parent / "large.pth")
     assignment = begun(labelled, QUICK.changed(weights=str(labelled.parent / "large.pth")))
     with pytest.raises(EnrichmentError, match="not a number any more"):
