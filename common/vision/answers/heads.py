@@ -23,7 +23,7 @@ Embeddings = NDArray[np.float16]
 
 _HALF_STEP = 2.0**-24  # of which every half is a multiple
 _EXACT = 2.0**53  # up to which float64 has every whole number
-_LONGEST = 1.01  # an embedding, after rounding
+LONGEST = 1.01  # an embedding, after rounding; so is a cosine of two
 
 
 def halved(vectors: NDArray[np.float32]) -> Embeddings:
@@ -60,7 +60,7 @@ class Head:
         if not (np.isfinite(exact).all() and np.isfinite(offsets).all()):
             raise ValueError("a head has a weight that is not finite")
         length = np.linalg.norm(exact, axis=1, keepdims=True)
-        smallest = np.maximum(_LONGEST * length, np.finfo(np.float64).tiny) / _HALF_STEP / _EXACT
+        smallest = np.maximum(LONGEST * length, np.finfo(np.float64).tiny) / _HALF_STEP / _EXACT
         step = 2.0 ** np.ceil(np.log2(smallest))
         return cls(np.round(exact / step) * step, offsets)
 
