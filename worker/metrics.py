@@ -61,7 +61,7 @@ DISPATCH_HELD_UP = Gauge(
 )
 
 MOST_PROVIDERS = 200  # that have series of their own; a process may see thousands
-OTHER, UNKNOWN = "other", "unknown"  # providers
+OTHER, UNKNOWN = "(other)", "(unknown)"  # providers; in brackets, as no museum is named
 
 log = structlog.get_logger()
 _providers: set[str] = set()

@@ -32,7 +32,7 @@ from common.vision.bundle import (
 )
 from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
 from common.vision.model import Model, served_classifier
-from common.vision.network import build_classifier
+from common.vision.network import build_classifier, last_layer
 from common.vision.served import Served
 from common.vision.weights import StateDict
 
@@ -191,8 +191,22 @@ def _load(folder: Path, description: Description, *, sha256: str, encoders: Path
         encoder = load_encoder(encoders or folder.parent / ENCODERS, description.encoder)
         return load_on_encoder(folder, description, encoder, sha256=sha256)
     members = [_load_member(folder, member, description) for member in description.members]
+    answering = load_answering(folder, description)
+    if answering.likeness is not None:
+        _check_features(folder, members[0], answering.likeness)
     served = served_classifier(members, description, sha256=sha256)
-    return _complete(folder, load_answering(folder, description), served, sha256=sha256)
+    return _complete(folder, answering, served, sha256=sha256)
+
+
+def _check_features(folder: Path, network: nn.Module, likeness: Likeness) -> None:
+    """Refuse references to which no picture can be compared, before there is a picture."""
+    _, last = last_layer(network)
+    dimension = likeness.references.shape[1]
+    if isinstance(last, nn.Linear) and last.in_features != dimension:
+        raise ModelError(
+            f"{folder} holds references of {dimension} numbers; its network gives "
+            f"{last.in_features}."
+        )
 
 
 def _complete(folder: Path, answering: Answering, served: Served, *, sha256: str) -> Model:

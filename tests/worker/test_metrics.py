@@ -91,16 +91,19 @@ def test_what_a_model_said_is_counted_by_data_provider() -> None:
     assert told == {"written": 6, "unlike": 8, "nothing": 6}
     confidence = sample("worker_said_confidence_total", model="maps v1", provider="Louvre")
     assert confidence == pytest.approx(2 * (5 * 0.85 + 0.95))
-    assert said("maps v1", "unknown", "unlike") == 2
+    assert said("maps v1", "(unknown)", "unlike") == 2
+    assert said("maps v1", "unknown", "unlike") == 0
 
 
 def test_beyond_so_many_data_providers_the_rest_is_counted_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(metrics, "_providers", set())
-    museums = [f"museum {number}" for number in range(metrics.MOST_PROVIDERS + 50)]
+    museums = [f"museum {number}" for number in range(metrics.MOST_PROVIDERS + 49)]
+    museums.insert(0, "other")  # a museum's name, too
     for _ in range(2):
         metrics.count_said("toys v1", dict.fromkeys(museums, NOTHING))
     assert said("toys v1", museums[0], "unlike") == 2
     assert said("toys v1", metrics.OTHER, "unlike") == 2 * 50
+    assert said("toys v1", "other", "unlike") == 2
     assert said("toys v1", museums[-1], "unlike") == 0

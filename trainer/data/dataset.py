@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from common.errors import DatasetError, UsageError
 from common.files import open_regular
 from common.process.progress import progress
+from common.vision.answers.provider_names import provider_name
 from common.vision.kinds import Kind, TrainingPictures
 
 READERS = 8  # threads
@@ -92,8 +93,7 @@ class TrainingData:
     @property
     def providers(self) -> dict[str, int]:
         """The data providers with their examples; empty if the examples have none."""
-        found = Counter(example.provider for example in self.examples if example.provider)
-        return dict(sorted(found.items()))
+        return counted(example.provider for example in self.examples)
 
     def without(
         self, reason: str, keys: Iterable[str], details: Mapping[str, str] | None = None
@@ -143,6 +143,13 @@ class DatasetDescription(BaseModel):
     categories: tuple[str, ...]
     concept_uris: tuple[str, ...]
     picture_source: TrainingPictures
+
+
+def counted(providers: Iterable[str]) -> dict[str, int]:
+    """How often each data provider is among these, in alphabetical order; none that is unknown."""
+    found = Counter(map(provider_name, providers))
+    del found[""]
+    return dict(sorted(found.items()))
 
 
 def folder_data(folder: Path, vocabulary: dict[str, str]) -> TrainingData:

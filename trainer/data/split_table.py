@@ -1,11 +1,11 @@
 """The table `splits.csv`: the part of each example in each fold, and where its picture is from."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import ModelError
-from trainer.data.dataset import Example, TrainingData
+from common.vision.answers.provider_names import provider_name
+from trainer.data.dataset import Example, TrainingData, counted
 from trainer.data.split import Fold
 from trainer.data.tables import cell_of, parsing, read_columns, read_table, write_table
 
@@ -65,10 +65,7 @@ def read_providers(path: Path, folds: Sequence[int]) -> dict[str, int]:
     if not _has_providers(path):
         return {}
     rows = read_columns(path, "provider", *map(_column, folds))
-    learned = Counter(
-        provider for provider, *parts in rows if provider and set(parts) & set(_LEARNED)
-    )
-    return dict(sorted(learned.items()))
+    return counted(provider for provider, *parts in rows if set(parts) & set(_LEARNED))
 
 
 def read_provider_of(path: Path) -> dict[str, str]:
@@ -80,7 +77,8 @@ def read_provider_of(path: Path) -> dict[str, str]:
     if not _has_providers(path):
         return {}
     rows = read_columns(path, "example", "provider")
-    return {key: provider for key, provider in rows if provider}
+    named = ((key, provider_name(provider)) for key, provider in rows)
+    return {key: name for key, name in named if name}
 
 
 def _has_providers(path: Path) -> bool:

@@ -189,6 +189,10 @@ def _likenesses(experiment: Experiment) -> list[Likenesses]:
     """
     found = [read_evidence(experiment.split(number)).likenesses for number in _folds(experiment)]
     there = [each for each in found if each is not None]
+    if len({each.references.shape[1] for each in there}) > 1:
+        raise ModelError(
+            "The folds of the experiment have features of different length: train it again."
+        )
     return there if len(there) == len(found) else []
 
 

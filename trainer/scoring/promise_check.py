@@ -13,6 +13,7 @@ from rich import box
 from rich.table import Table
 
 from common.vision.answers.promise import Promise
+from common.vision.answers.provider_names import provider_name
 from trainer.scoring.proof import Interval, interval, upper_bound
 from trainer.scoring.thresholds import Effect
 
@@ -77,7 +78,7 @@ class PromiseCheck:
         checked = {
             label: CheckedConcept.of(effect, promise.precision) for label, effect in effects.items()
         }
-        known = promise.providers
+        known = set(map(provider_name, promise.providers))  # an older one has them as they came
         strangers = {each: providers[each] for each in providers if known and each not in known}
         return cls(promise=promise, concepts=checked, strangers=strangers)
 

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Engine, text
 
+from common.errors import StoreError
+from common.process.field_paths import first_wrong
 from common.store.model_names import ModelName
 from common.vision.answers.promise import Promise
 from worker.exports.selection import Selection
@@ -24,6 +26,9 @@ def promises_of(engine: Engine, selection: Selection) -> dict[str, Promise | Non
     """The promise of each model whose enrichments are selected, by its title.
 
     None for a model whose promise the store does not know.
+
+    Raises:
+        StoreError: a promise is damaged.
     """
     asked = selection.asked()
     conditions = " AND ".join(_CONDITIONS[name] for name in asked)
@@ -32,11 +37,18 @@ def promises_of(engine: Engine, selection: Selection) -> dict[str, Promise | Non
     )
     with engine.connect() as connection:
         rows = connection.execute(statement, asked).all()
-    return {ModelName(row.name, row.version).title: _promise(row.promise) for row in rows}
+    titled = {ModelName(row.name, row.version).title: row.promise for row in rows}
+    return {title: _promise(title, stored) for title, stored in titled.items()}
 
 
-def _promise(stored: dict[str, Any] | None) -> Promise | None:
-    return None if stored is None else _PROMISE.validate_python(stored)
+def _promise(title: str, stored: dict[str, Any] | None) -> Promise | None:
+    try:
+        return None if stored is None else _PROMISE.validate_python(stored)
+    except ValidationError as error:
+        raise StoreError(
+            f"The promise of {title} in the store is damaged: {first_wrong(error)}. "
+            "Promote the model again."
+        ) from error
 
 
 def told(promises: dict[str, Promise | None]) -> list[str]:

@@ -4,6 +4,7 @@ Only the first MOST_RECORDS of a job are counted. Records are in its chunks by a
 ones are a sample of all, and a job of ten million takes no longer than one of twenty thousand.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.store.model_names import ModelName
+from common.vision.answers.provider_names import provider_name
 from worker.ledger.chunks import CHUNK_SIZE
 
 MOST_RECORDS = 20_000
@@ -114,22 +116,28 @@ def unpromised_of_submitted(
 def _learned_from(connection: Connection, model_ids: Sequence[int]) -> dict[str, set[str]]:
     """The data providers that each model learned from, by its title."""
     rows = connection.execute(_LEARNED_FROM, {"model_ids": list(model_ids)})
-    return {ModelName(row.name, row.version).title: set(row.data_providers) for row in rows}
+    return {
+        ModelName(row.name, row.version).title: set(map(provider_name, row.data_providers))
+        for row in rows
+    }
 
 
 def _compared(
     records: Mapping[str | None, int], learned_from: Mapping[str, set[str]], total: int
 ) -> list[Unpromised]:
+    by_name: Counter[str] = Counter()
+    for told, count in records.items():
+        by_name[provider_name(told or "")] += count
     titles: dict[tuple[str, ...], list[str]] = {}
     for title, known in learned_from.items():
-        strange = tuple(name for name in records if name is not None and name not in known)
+        strange = tuple(name for name, _ in by_name.most_common() if name and name not in known)
         if strange:
             titles.setdefault(strange, []).append(title)
     counted = sum(records.values())
     return [
         Unpromised(
             models=tuple(of_them),
-            data_providers={name: records[name] for name in strange},
+            data_providers={name: by_name[name] for name in strange},
             counted=counted,
             is_sample=counted < total,
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.vision.answers.provider_names import provider_name
 from common.vision.answers.tally import Tally, tallies_by
 
 
@@ -43,7 +44,7 @@ def tallied(said: Said) -> dict[int, dict[str, Tally]]:
 def _by_provider(of_model: Mapping[str, RecordSaid]) -> dict[str, Tally]:
     records = of_model.values()
     return tallies_by(
-        [each.data_provider for each in records],
+        [provider_name(each.data_provider) for each in records],
         confidences=np.array([each.confidence for each in records], dtype=np.float32),
         written=np.array([each.is_written for each in records]),
         unlike=np.array([each.is_unlike for each in records]),

@@ -18,6 +18,7 @@ from rich import box
 from rich.table import Table
 from sqlalchemy import Engine, Row, text
 
+from common.errors import StoreError
 from common.store.model_names import ModelName
 from common.vision.answers.tally import COUNTS, DRIFTED, Tally
 
@@ -183,20 +184,23 @@ def _drifts(engine: Engine, chosen: str, number: UUID | int) -> list[ModelDrift]
 
 def _drift(rows: Sequence[Row[Any]]) -> ModelDrift:
     first = rows[0]
-    promised = first.at_promotion
-    at_promotion = None if promised is None else _TALLY.validate_python(promised)
-    providers = [
-        ProviderDrift(
-            data_provider=row.data_provider,
-            now=Tally.of_counts(row.counts),
-            at_promotion=at_promotion,
-        )
-        for row in rows
-    ]
+    title, promised = ModelName(first.name, first.version).title, first.at_promotion
+    try:
+        at_promotion = None if promised is None else _TALLY.validate_python(promised)
+        providers = [
+            ProviderDrift(
+                data_provider=row.data_provider,
+                now=Tally.of_counts(row.counts),
+                at_promotion=at_promotion,
+            )
+            for row in rows
+        ]
+    except ValueError as error:  # another program wrote it
+        raise StoreError(f"What the store keeps of what {title} said is damaged.") from error
     providers.sort(key=lambda each: (-each.now.pictures, each.data_provider))
     return ModelDrift(
         model_id=first.id,
-        model=ModelName(first.name, first.version).title,
+        model=title,
         at_promotion=at_promotion,
         providers=tuple(providers),
         is_part=first.is_part,

@@ -23,7 +23,8 @@ Embeddings = NDArray[np.float16]
 
 _HALF_STEP = 2.0**-24  # of which every half is a multiple
 _EXACT = 2.0**53  # up to which float64 has every whole number
-_LONGEST = 1.01  # an embedding, after rounding
+LONGEST = 1.01  # an embedding, after rounding; so is a cosine of two
+MOST_WEIGHT = 1e30  # of a weight or bias; beyond 1e38, logits are infinite and answers are NaN
 
 
 def halved(vectors: NDArray[np.float32]) -> Embeddings:
@@ -52,15 +53,17 @@ class Head:
         """The head with these weights (classes, dimension), as exactly as they can be served.
 
         Raises:
-            ValueError: the shapes do not match, or a number is not finite.
+            ValueError: the shapes do not match, or a number is not finite or too large.
         """
         exact, offsets = weights.astype(np.float64), bias.astype(np.float64)
         if exact.ndim != 2 or offsets.shape != exact.shape[:1]:
             raise ValueError(f"weights {exact.shape} and bias {offsets.shape} are no head")
         if not (np.isfinite(exact).all() and np.isfinite(offsets).all()):
             raise ValueError("a head has a weight that is not finite")
+        if (np.abs(exact) > MOST_WEIGHT).any() or (np.abs(offsets) > MOST_WEIGHT).any():
+            raise ValueError(f"a head has a weight beyond {MOST_WEIGHT:g}")
         length = np.linalg.norm(exact, axis=1, keepdims=True)
-        smallest = np.maximum(_LONGEST * length, np.finfo(np.float64).tiny) / _HALF_STEP / _EXACT
+        smallest = np.maximum(LONGEST * length, np.finfo(np.float64).tiny) / _HALF_STEP / _EXACT
         step = 2.0 ** np.ceil(np.log2(smallest))
         return cls(np.round(exact / step) * step, offsets)
 

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, StringConstraints
+from pydantic import ConfigDict, Field
 
-from common.vision.answers.tally import Tally
+from common.vision.answers.provider_names import MOST, ProviderName
+from common.vision.answers.tally import Count, Tally
 
 MeasuredOn = Literal["own pictures", "left-out providers", "other pictures"]
 
 SHOWN = 10  # data providers
-_Provider = Annotated[str, StringConstraints(max_length=2000)]
+_Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +32,9 @@ class Promise:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    precision: float
-    confidence: float
-    providers: dict[_Provider, int]
+    precision: _Share
+    confidence: _Share
+    providers: Annotated[dict[ProviderName, Count], Field(max_length=MOST)]
     measured_on: MeasuredOn
     said: Tally
 

@@ -7,11 +7,11 @@ written asks here: the promised precision was measured for this rule, and holds 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from common.vision.kinds import Kind
 
@@ -32,7 +32,7 @@ class Rule:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     concepts: WrittenConcepts = "each"
-    floor: float = 0.0
+    floor: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
 
     @classmethod
     def of(cls, kind: Kind, floor: float) -> "Rule":

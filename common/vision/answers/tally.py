@@ -17,7 +17,7 @@ BINS = 10  # of confidence, equally wide
 COUNTS = 3 + BINS  # numbers of a tally
 DRIFTED = 0.25  # of the index: usually called a major shift
 _LEAST = 1e-4  # share of a bin; an empty one would make the index infinite
-_Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=2**53)]  # which float64 has exactly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +26,23 @@ class Tally:
 
     `confidences` counts the others by the probability of their most probable concept, in BINS bins
     from 0 to 1.
+
+    Raises:
+        ValueError: the counts cannot be of the same pictures.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    pictures: _Count
-    written: _Count
-    unlike: _Count
-    confidences: Annotated[tuple[_Count, ...], Field(min_length=BINS, max_length=BINS)]
+    pictures: Count
+    written: Count
+    unlike: Count
+    confidences: Annotated[tuple[Count, ...], Field(min_length=BINS, max_length=BINS)]
+
+    def __post_init__(self) -> None:
+        if self.written + self.unlike > self.pictures:
+            raise ValueError("more pictures are written or unlike than there are")
+        if sum(self.confidences) != self.pictures - self.unlike:
+            raise ValueError("there are not as many confidences as pictures that are not unlike")
 
     @classmethod
     def of(

@@ -30,6 +30,15 @@ NAN, INFINITE = float("nan"), float("inf")
 WHOLE = json.loads(DESCRIPTION.to_json())
 (FIRST, *_) = DESCRIPTION.concept_uris
 PICTURES = WHOLE["preprocessing"]
+SAID = {"pictures": 5, "written": 1, "unlike": 2, "confidences": [0] * 9 + [3]}
+PROMISE = {
+    "precision": 0.9,
+    "confidence": 0.95,
+    "providers": {"Museum": 5},
+    "measured_on": "own pictures",
+    "said": SAID,
+}
+HUGE = 10**400
 
 
 @pytest.mark.parametrize(
@@ -45,6 +54,10 @@ PICTURES = WHOLE["preprocessing"]
         {"thresholds": WHOLE["thresholds"] | {FIRST: INFINITE}},
         {"thresholds": WHOLE["thresholds"] | {FIRST: -0.5}},
         {"thresholds": WHOLE["thresholds"] | {FIRST: 1.5}},
+        {"thresholds": WHOLE["thresholds"] | {FIRST: HUGE}},
+        {"rule": {"concepts": "each", "floor": NAN}},
+        {"rule": {"concepts": "each", "floor": HUGE}},
+        {"temperature": HUGE},
         {"preprocessing": PICTURES | {"size": 0}},
         {"preprocessing": PICTURES | {"size": 10**9}},
         {"preprocessing": PICTURES | {"size": "96"}},
@@ -60,6 +73,40 @@ PICTURES = WHOLE["preprocessing"]
 def test_values_out_of_range_are_refused(damage: dict[str, object]) -> None:
     with pytest.raises(ModelError) as caught:
         parse_description(json.dumps(WHOLE | damage).encode())
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"precision": NAN},
+        {"precision": 0},
+        {"precision": HUGE},
+        {"confidence": 1e308},
+        {"confidence": 1},
+        {"providers": {"Museum": -5}},
+        {"providers": {"Museum": HUGE}},
+        {"providers": {"Mu\nseum": 5}},
+        {"providers": {"Museum\n": 5}},
+        {"providers": {"\x1b[2J": 5}},
+        {"providers": {"\u009b2J": 5}},
+        {"providers": {"x" * 301: 5}},
+        {"providers": {str(number): 1 for number in range(10_001)}},
+        {"said": SAID | {"pictures": HUGE}},
+        {"said": SAID | {"pictures": -1}},
+        {"said": SAID | {"written": 4}},
+        {"said": SAID | {"unlike": 1}},
+        {"said": SAID | {"confidences": [0] * 9 + [4]}},
+        {"said": SAID | {"pictures": 2 + HUGE, "confidences": [0] * 9 + [HUGE]}},
+        {"said": SAID | {"pictures": 2**54 + 2, "confidences": [0] * 9 + [2**54]}},
+    ],
+    ids=lambda damage: str(damage)[:40],
+)
+def test_a_promise_out_of_range_is_refused(damage: dict[str, object]) -> None:
+    whole = parse_description(json.dumps(WHOLE | {"promise": PROMISE}).encode())
+    assert parse_description(whole.to_json().encode()) == whole
+    with pytest.raises(ModelError, match=r"is damaged: promise") as caught:
+        parse_description(json.dumps(WHOLE | {"promise": PROMISE | damage}).encode())
     assert len(str(caught.value)) < 300
 
 

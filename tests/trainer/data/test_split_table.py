@@ -10,7 +10,13 @@ from common.errors import ModelError
 from tests.trainer.experiments import labelled_pictures
 from trainer.data.dataset import TrainingData
 from trainer.data.split import Fold
-from trainer.data.split_table import read_fold, read_paths, read_providers, write_splits
+from trainer.data.split_table import (
+    read_fold,
+    read_paths,
+    read_provider_of,
+    read_providers,
+    write_splits,
+)
 
 
 @pytest.fixture
@@ -52,6 +58,18 @@ def test_providers_are_those_that_a_fold_learned_from(table: Path) -> None:
     assert read_providers(table, [0]) == {"Museum B": 2}
     assert read_providers(table, [1]) == {"Museum A": 2}
     assert read_providers(table, [0, 1]) == {"Museum A": 2, "Museum B": 2}
+
+
+def test_a_provider_has_the_name_that_a_promise_has(data: TrainingData, tmp_path: Path) -> None:
+    odd = ("x" * 999, "x" * 998, "Museum\n A", "Museum A ", " ", "\x1b")
+    examples = zip(data.examples, odd, strict=True)
+    named = replace(data, examples=tuple(replace(each, provider=name) for each, name in examples))
+    expected = {"Museum A": 2, "x" * 300: 2}
+    assert named.providers == expected
+    fold = Fold(number=0, training=np.arange(5), validation=np.array([5]), test=np.array([], int))
+    write_splits(tmp_path / "splits.csv", named, [fold])
+    assert read_providers(tmp_path / "splits.csv", [0]) == expected
+    assert set(read_provider_of(tmp_path / "splits.csv").values()) == expected.keys()
 
 
 def test_a_table_of_before_names_no_providers(table: Path) -> None:

@@ -125,3 +125,14 @@ def test_evidence_of_other_pictures_is_refused(assignment: HeadAssignment) -> No
     write_evidence(folder, replace(evidence, inner_logits=evidence.inner_logits[:-1]))
     with pytest.raises(ModelError, match="is damaged"):
         judged_by_inner_heads(assignment.experiment, abstains=False)
+
+
+def test_folds_whose_features_differ_are_refused(assignment: HeadAssignment) -> None:
+    folder = assignment.experiment.split(0)
+    evidence = read_evidence(folder)
+    assert evidence.likenesses is not None
+    short = np.eye(3, dtype=np.float16)
+    likenesses = replace(evidence.likenesses, references=short)
+    write_evidence(folder, replace(evidence, likenesses=likenesses))
+    with pytest.raises(ModelError, match="train it again"):
+        judged_by_inner_heads(assignment.experiment, abstains=True)

@@ -4,8 +4,10 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import Engine
 
+from common.errors import StoreError
 from common.vision.answers.promise import Promise
 from common.vision.answers.tally import BINS, Tally
 from tests.worker.shelf import MAP, Shelf
@@ -48,3 +50,11 @@ def test_a_promise_that_nobody_knows_is_told_so(shelf: Shelf, engine: Engine) ->
     (line,) = told(promises_of(engine, Selection(job=shelf.jobs["vases 1"])))
     assert "at least 90% show it" in line
     assert "Museum A (300), Museum B (20)" in line
+
+
+def test_a_damaged_promise_is_said(shelf: Shelf, engine: Engine) -> None:
+    shelf.add("/1/a", MAP, 0.9)
+    promise(shelf, "vases", 1)
+    shelf.execute("UPDATE model SET promise = jsonb_set(promise, '{precision}', '7')")
+    with pytest.raises(StoreError, match=r"promise of vases v1 .* is damaged: precision: .* less"):
+        promises_of(engine, Selection(job=shelf.jobs["vases 1"]))

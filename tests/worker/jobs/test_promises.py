@@ -92,6 +92,17 @@ def test_of_a_long_list_a_sample_is_counted(
     assert jobs.preview(engine, museums).unpromised == [told]
 
 
+def test_a_museum_is_known_whatever_its_name_is_like(
+    engine: Engine, model_id: int, museums: list[str]
+) -> None:
+    promise_for(engine, model_id, {"Louvre": 5, "P" * 300: 5, "Uffi zi": 5})
+    change = text("UPDATE record SET data_provider = :after WHERE data_provider = :before")
+    with engine.begin() as connection:
+        connection.execute(change, {"before": "Prado", "after": "P" * 400})
+        connection.execute(change, {"before": "Uffizi", "after": "Uffi\nzi "})
+    assert jobs.unpromised(engine, jobs.enqueue(engine, museums).job_id) == []
+
+
 def test_of_many_providers_the_ten_with_most_records_are_named() -> None:
     providers = {f"museum {number}": 100 - number for number in range(13)}
     told = Unpromised(

@@ -32,3 +32,10 @@ def test_what_each_model_said_is_counted_by_data_provider() -> None:
         "Louvre": (2, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1),
         "": (1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
     }
+
+
+def test_a_data_provider_is_counted_by_the_name_that_a_promise_has() -> None:
+    odd = {"/1/a": said("Louvre"), "/1/b": said(" Lou\nvre"), "/1/c": said("Lou vre" + "x" * 999)}
+    odd |= {"/1/d": said("Louvre\n"), "/1/e": said(" ")}
+    pictures = {name: tally.pictures for name, tally in tallied({1: odd})[1].items()}
+    assert pictures == {"Louvre": 2, "Lou vre": 1, "Lou vre" + "x" * 293: 1, "": 1}

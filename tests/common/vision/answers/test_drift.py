@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Engine, text
 
+from common.errors import StoreError
 from common.store.session import open_store
 from common.vision.answers import drift
 from common.vision.answers.drift import LEAST_PICTURES, drift_of_job, drift_of_model
@@ -156,3 +157,18 @@ def test_ten_data_providers_are_shown_in_any_width(jobs: Jobs, width: int) -> No
     assert promotion == ["at", "promotion", "1,000", "80.0%", "10.0%", "0.94"]
     assert len(promised.as_json()["providers"]) == drift.SHOWN
     assert sum("drifted" in line for line in lines) == drift.SHOWN + 1
+
+
+@pytest.mark.parametrize("damage", ["promise", "said"])
+def test_damaged_tallies_are_said(jobs: Jobs, damage: str) -> None:
+    job_id = jobs.job({jobs.promised: {"Louvre": PROMOTION}})
+    broken = {
+        "promise": "UPDATE model SET promise = jsonb_set(promise, '{said,written}', '99999')",
+        "said": "UPDATE job_chunk SET said = jsonb_set(said, CAST(:place AS text[]), '99999')",
+    }
+    place = [str(jobs.promised), "Louvre", "1"]
+    with jobs.engine.begin() as connection:
+        statement = text(broken[damage])
+        connection.execute(statement, {"place": place} if damage == "said" else {})
+    with pytest.raises(StoreError, match="what promised v1 said is damaged"):
+        drift_of_job(jobs.engine, job_id)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.vision.answers.heads import Head, HeadEnsemble, halved
+from common.vision.answers.heads import MOST_WEIGHT, Head, HeadEnsemble, halved
+from common.vision.kinds import Kind
 
 DIMENSION = 96
 
@@ -60,6 +61,8 @@ def test_weights_of_zero_are_a_head() -> None:
         (np.ones(3), np.ones(3), "are no head"),
         (np.full((2, 3), np.nan), np.ones(2), "not finite"),
         (np.ones((2, 3)), np.array([np.inf, 0]), "not finite"),
+        (np.full((2, 3), -1e200), np.ones(2), "beyond 1e\\+30"),
+        (np.ones((2, 3)), np.array([0, 1e31]), "beyond 1e\\+30"),
     ],
 )
 def test_what_is_no_head_is_refused(weights: np.ndarray, bias: np.ndarray, message: str) -> None:
@@ -94,3 +97,11 @@ def test_extreme_logits_give_probabilities() -> None:
     assert np.isfinite(large.probabilities(embeddings(5))).all()
     several = HeadEnsemble((head(scale=1e6),), "multi", 1e-3)
     assert np.isfinite(several.probabilities(embeddings(5))).all()
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_the_largest_weights_give_probabilities(kind: Kind) -> None:
+    drawn = np.random.default_rng(0).choice([-1.0, 1.0], size=(5, DIMENSION))
+    largest = Head.rounded(MOST_WEIGHT * drawn, np.full(5, MOST_WEIGHT))
+    found = HeadEnsemble((largest,), kind, 1e-3).probabilities(embeddings(5))
+    assert np.isfinite(found).all()

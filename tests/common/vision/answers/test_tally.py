@@ -53,3 +53,18 @@ def test_without_pictures_there_is_no_drift_to_tell() -> None:
     none = Tally(pictures=0, written=0, unlike=0, confidences=(0,) * BINS)
     assert np.isnan(none.drift_from(of([[0.9, 0.1]])))
     assert np.isnan(of([[0.9, 0.1]]).drift_from(none))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        (5, 6, 0, 5, *(0,) * (BINS - 1)),
+        (5, 3, 3, 2, *(0,) * (BINS - 1)),
+        (5, 0, 0, 4, *(0,) * (BINS - 1)),
+        (5, 0, 1, 5, *(0,) * (BINS - 1)),
+    ],
+    ids=["written", "written or unlike", "few confidences", "many confidences"],
+)
+def test_counts_that_cannot_be_of_the_same_pictures_are_refused(counts: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="pictures"):
+        Tally.of_counts(counts)
