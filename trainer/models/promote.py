@@ -23,6 +23,7 @@ from trainer.data.dataset import TrainingData
 from trainer.experiment import Experiment, FoldResult
 from trainer.models.example_pictures import ExamplePictures, example_pictures
 from trainer.models.judged import (
+    JudgedAnswers,
     judged_by_folds,
     judged_by_inner_heads,
     judged_by_new_pictures,
@@ -72,19 +73,9 @@ def propose(
     members = [read_state_dict(experiment.checkpoint(result)) for result in chosen]
     trunk = trunk_of(settings, model_dir)
     blank = blank_description(experiment, trunk, [each.fold for each in chosen], terms)
+    judged = _judge(experiment, blank, members, terms, judged_on)
     if judged_on is not None:
-        networks = _networks(blank, members)
-        judged = judged_by_new_pictures(
-            experiment, networks, blank, judged_on, abstains=terms.abstains
-        )
         blank = replace(blank, created_from=blank.created_from | {"judged_on": judged_on.source})
-    elif ensemble:
-        judged = judged_by_inner_heads(experiment, abstains=terms.abstains)
-    else:
-        temperature = shared_temperature(experiment)
-        judged = judged_by_folds(
-            experiment, chosen[0].fold, temperature=temperature, abstains=terms.abstains
-        )
     pictures = _examples(experiment, [each.fold for each in chosen], blank.preprocessing)
     own = experiment.providers([each.fold for each in chosen])
     return propose_judged(
@@ -96,6 +87,26 @@ def propose(
         providers=own if judged_on is None else judged_on.providers,
         measured_on=measured_on(settings) if judged_on is None else "other pictures",
     )
+
+
+def _judge(
+    experiment: Experiment,
+    blank: Description,
+    members: list[StateDict],
+    terms: Terms,
+    judged_on: TrainingData | None,
+) -> JudgedAnswers:
+    """The answers to unseen pictures that the model is measured by."""
+    if judged_on is not None:
+        networks = _networks(blank, members)
+        return judged_by_new_pictures(
+            experiment, networks, blank, judged_on, abstains=terms.abstains
+        )
+    folds: list[int] = blank.created_from["folds"]
+    if len(folds) > 1:
+        return judged_by_inner_heads(experiment, abstains=terms.abstains)
+    temperature = shared_temperature(experiment)
+    return judged_by_folds(experiment, folds[0], temperature=temperature, abstains=terms.abstains)
 
 
 def promote(
