@@ -202,13 +202,24 @@ def all_decoders_stopped(others: set[int]) -> Iterator[set[int]]:
         thread.join()
 
 
+def failure(decoders: Decoders) -> str:
+    """Why a picture fails at last: on a busy machine a decoder may be done before it is stopped."""
+    picture = encoded(scene(), "JPEG")
+    for _ in range(50):
+        try:
+            decoders.square(picture, Square(side=SIDE, resize="squash"))
+        except RecordError as error:
+            return error.reason
+    return "none"
+
+
 @pytest.mark.usefixtures("little_patience")
 def test_a_picture_fails_when_a_second_decoder_stands_still():
     others = children()
     with Decoders(1) as decoders:
         with all_decoders_stopped(others) as stopped:
-            assert reason(decoders, encoded(scene(), "JPEG")) == "decoding_too_long"
-            assert len(stopped) == 2
+            assert failure(decoders) == "decoding_too_long"
+            assert len(stopped) >= 2
         assert_well(decoders)
 
 
