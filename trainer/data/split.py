@@ -82,12 +82,13 @@ def make_inner_divisions(
     targets: NDArray[np.bool_],
     groups: Indices,
     *,
+    parts: int = INNER_PARTS,
     seed: Sequence[int],
     tested_together: Indices | None = None,
 ) -> list[Division]:
     """Divisions of the training part of a fold, made like the fold; arguments as for `make_folds`.
 
-    They are `INNER_PARTS`, but not more than there are groups to be tested together. With a single
+    They are `parts`, but not more than there are groups to be tested together. With a single
     one of these, or where all of them show the same pictures, near-duplicates alone stay together.
     """
     together = 1 if tested_together is None else len(np.unique(tested_together))
@@ -95,13 +96,13 @@ def make_inner_divisions(
         made = make_divisions(
             targets,
             groups,
-            parts=min(INNER_PARTS, together),
+            parts=min(parts, together),
             seed=seed,
             tested_together=tested_together,
         )
         if all(len(each.rest) for each in made):  # else providers show the same pictures
             return made
-    return make_divisions(targets, groups, parts=INNER_PARTS, seed=seed)
+    return make_divisions(targets, groups, parts=parts, seed=seed)
 
 
 def make_folds(

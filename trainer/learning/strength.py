@@ -129,6 +129,19 @@ def search_without(
     return replace(search, weights=weights, logits=logits, judged=judged)
 
 
+def fit_members(
+    search: Search,
+    points: Points,
+    targets: torch.Tensor,
+    divisions: Sequence[Division],
+    how: Learning,
+) -> Weights:
+    """Heads of the best strength, each from the `rest` of a division."""
+    lessons = _lessons(targets, divisions, how)
+    start = np.repeat(search.weights.mean(axis=0, keepdims=True), len(lessons), axis=0)
+    return fit_heads(points, lessons, strength=search.best.strength, start=start)
+
+
 def _lessons(targets: torch.Tensor, divisions: Sequence[Division], how: Learning) -> list[Lesson]:
     return [Lesson.of(each.rest, targets, how.kind, how.class_weights) for each in divisions]
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from common.process.progress import progress
 from common.vision.answers.heads import Head
@@ -32,7 +33,13 @@ from trainer.data.split import (
 from trainer.data.tables import write_table
 from trainer.experiment import Experiment, FoldResult
 from trainer.learning.head import Points
-from trainer.learning.strength import Learning, Search, find_strength, search_without
+from trainer.learning.strength import (
+    Learning,
+    Search,
+    find_strength,
+    fit_members,
+    search_without,
+)
 from trainer.report.gallery import write_head_gallery
 from trainer.report.plots import write_trials
 from trainer.running.fold import predictions_of, write_checkpoint
@@ -42,7 +49,10 @@ from trainer.scoring.metrics import measure
 from trainer.scoring.predictions import Predictions
 from trainer.settings import TrainingSettings
 
-_INNER, _HELD_BACK = 1, 2  # in the seed of divisions, which are others than those of the fold
+MEMBERS = 8  # of the ensemble that a promotion is measured by
+HELD_BACK_PARTS = 5
+# In the seeds of divisions inside a fold, which are others than those of the fold.
+_INNER, _HELD_BACK, _ENSEMBLE = 1, 2, 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,15 +95,22 @@ def run_heads(numbers: Sequence[int], assignment: HeadAssignment) -> Iterator[Fo
             yield result
 
 
-def inner_divisions(assignment: HeadAssignment, fold: Fold) -> tuple[Indices, list[Division]]:
-    """The positions of all examples that a fold does not test, and divisions of these."""
+def inner_divisions(
+    assignment: HeadAssignment, fold: Fold, *, parts: int = INNER_PARTS, use: int = _INNER
+) -> tuple[Indices, list[Division]]:
+    """The positions of all examples that a fold does not test, and divisions of these.
+
+    Args:
+        use: a number in the seed; divisions for another use are others.
+    """
     data, settings = assignment.ready.data, assignment.settings
     seen = np.sort(np.concatenate([fold.training, fold.validation]))
     together = tested_together(data, settings)
     divisions = make_inner_divisions(
         data.targets[seen],
         assignment.assigned.groups[seen],
-        seed=[settings.seed, fold.number, _INNER],
+        parts=parts,
+        seed=[settings.seed, fold.number, use],
         tested_together=None if together is None else together[seen],
     )
     return seen, divisions
@@ -127,9 +144,25 @@ def fit_fold(assignment: HeadAssignment, fold: Fold, points: Points) -> FittedHe
         dropped=seen[doubtful],
         evidence=Evidence(
             likenesses=_likenesses(assignment, fold, seen),
-            inner_logits=points.rows(fold.test).logits(search.weights).numpy(),
+            inner_logits=_inner_logits(assignment, fold, points, search),
         ),
     )
+
+
+def _inner_logits(
+    assignment: HeadAssignment, fold: Fold, points: Points, search: Search
+) -> NDArray[np.float32]:
+    """The answers (tested, heads, classes) of an ensemble of heads that saw none of the test part.
+
+    They are more than those of the search, so that each learns from more: what is measured should
+    be about as good as what is promoted.
+    """
+    seen, divisions = inner_divisions(assignment, fold, parts=MEMBERS, use=_ENSEMBLE)
+    settings = assignment.settings
+    how = Learning(kind=settings.kind, class_weights=settings.class_weights)
+    targets = torch.from_numpy(assignment.ready.data.targets[seen]).float()
+    weights = fit_members(search, points.rows(seen), targets, divisions, how)
+    return np.asarray(points.rows(fold.test).logits(weights).numpy())
 
 
 def _likenesses(assignment: HeadAssignment, fold: Fold, seen: Indices) -> Likenesses | None:
@@ -138,7 +171,7 @@ def _likenesses(assignment: HeadAssignment, fold: Fold, seen: Indices) -> Likene
     divisions = make_divisions(
         assignment.ready.data.targets[seen],
         assignment.assigned.groups[seen],
-        parts=INNER_PARTS,
+        parts=HELD_BACK_PARTS,
         seed=[assignment.settings.seed, fold.number, _HELD_BACK],
     )
     return measure_likenesses(
