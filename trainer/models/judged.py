@@ -68,6 +68,20 @@ def shared_temperature(experiment: Experiment) -> float:
     return fit_temperature(held_back.probabilities, held_back.targets, experiment.dataset().kind)
 
 
+def judged_by_own_pictures(
+    experiment: Experiment, folds: Sequence[int], *, abstains: bool
+) -> JudgedAnswers:
+    """What is said of the training's own pictures, for a model of one fold or of heads together.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    if len(folds) > 1:
+        return judged_by_inner_heads(experiment, abstains=abstains)
+    temperature = shared_temperature(experiment)
+    return judged_by_folds(experiment, folds[0], temperature=temperature, abstains=abstains)
+
+
 def judged_by_folds(
     experiment: Experiment, fold: int, *, temperature: float, abstains: bool
 ) -> JudgedAnswers:

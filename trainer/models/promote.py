@@ -22,13 +22,7 @@ from common.vision.weights import StateDict, read_state_dict
 from trainer.data.dataset import TrainingData
 from trainer.experiment import Experiment, FoldResult
 from trainer.models.example_pictures import ExamplePictures, example_pictures
-from trainer.models.judged import (
-    JudgedAnswers,
-    judged_by_folds,
-    judged_by_inner_heads,
-    judged_by_new_pictures,
-    shared_temperature,
-)
+from trainer.models.judged import JudgedAnswers, judged_by_new_pictures, judged_by_own_pictures
 from trainer.models.proposal import Proposal, Terms, measured_on, propose_judged
 from trainer.models.registry import put_in_service
 from trainer.models.store import Promoted
@@ -103,10 +97,7 @@ def _judge(
             experiment, networks, blank, judged_on, abstains=terms.abstains
         )
     folds: list[int] = blank.created_from["folds"]
-    if len(folds) > 1:
-        return judged_by_inner_heads(experiment, abstains=terms.abstains)
-    temperature = shared_temperature(experiment)
-    return judged_by_folds(experiment, folds[0], temperature=temperature, abstains=terms.abstains)
+    return judged_by_own_pictures(experiment, folds, abstains=terms.abstains)
 
 
 def promote(

@@ -12,12 +12,7 @@ from numpy.typing import NDArray
 from common.vision.answers.answering import is_written
 from trainer.experiment import Experiment
 from trainer.models.example_pictures import no_pictures
-from trainer.models.judged import (
-    JudgedAnswers,
-    judged_by_folds,
-    judged_by_inner_heads,
-    shared_temperature,
-)
+from trainer.models.judged import JudgedAnswers, judged_by_own_pictures
 from trainer.models.promote import Trunk, best_fold, blank_description
 from trainer.models.proposal import Proposal, Terms, measured_on, propose_judged
 from trainer.scoring.evidence import has_evidence
@@ -63,13 +58,8 @@ def prospect_of(experiment: Experiment) -> Prospect | None:
     if not all(has_evidence(experiment.split(each.fold)) for each in results):
         return None
     is_ensemble = bool(settings.encoder)
-    best = best_fold(results).fold
-    if is_ensemble:
-        judged = judged_by_inner_heads(experiment, abstains=terms.abstains)
-    else:
-        temperature = shared_temperature(experiment)
-        judged = judged_by_folds(experiment, best, temperature=temperature, abstains=terms.abstains)
-    folds = [each.fold for each in results] if is_ensemble else [best]
+    folds = [each.fold for each in (results if is_ensemble else [best_fold(results)])]
+    judged = judged_by_own_pictures(experiment, folds, abstains=terms.abstains)
     trunk = Trunk(  # what is written does not depend on it
         architecture=settings.encoder or settings.architecture,
         preprocessing=settings.preprocessing,
