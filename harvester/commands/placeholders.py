@@ -7,7 +7,7 @@ from rich.table import Table
 
 from common.process.console import SafeConsole
 from common.store.session import open_store
-from common.store.tables import Verdict
+from common.store.tables import Judgement
 from harvester.pictures.placeholders import judge, judged_pictures
 
 
@@ -22,13 +22,13 @@ def placeholders(
     """List the placeholders, which stand in for missing pictures, and correct the list.
 
     `harvester images` takes a picture for a placeholder if five URLs or more have the same bytes.
-    Your verdict overrules that, from the next run of `harvester images` on.
+    Your judgement overrules that, from the next run of `harvester images` on.
 
     Example: harvester placeholders --picture 3f5a...
     """
     engine = open_store()
-    judge(engine, picture or [], Verdict.PICTURE)
-    judge(engine, placeholder or [], Verdict.PLACEHOLDER)
+    judge(engine, picture or [], Judgement.PICTURE)
+    judge(engine, placeholder or [], Judgement.PLACEHOLDER)
     table = Table("verdict", "records")
     for column in ("SHA-256", "for example"):
         table.add_column(column, overflow="fold")  # to be copied

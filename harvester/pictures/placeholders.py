@@ -5,7 +5,7 @@ the same bytes come from many different URLs. (A picture that several records sh
 pages of one album, has the same URL in all of them.) If a true picture was uploaded five times and
 is set aside, little is lost: byte-identical copies teach a classifier nothing.
 
-Verdicts are rows of `picture_verdict`, by the SHA-256 of the stored file. A person's verdict
+Judgements are rows of `picture_verdict`, by the SHA-256 of the stored file. A person's judgement
 overrules the count, and takes effect with the next run.
 """
 
@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 from common.errors import UsageError
 from common.reasons import Reason
 from common.store.bulk import upsert
-from common.store.tables import PictureVerdict, Verdict
+from common.store.tables import Judgement, PictureJudgement
 
 MIN_URLS = 5  # with the same bytes: these count as a placeholder
 
@@ -102,22 +102,22 @@ class Placeholders:
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict on a picture, the number of its records, and one of its URLs."""
+    """A judgement on a picture, the number of its records, and one of its URLs."""
 
     sha256: str
-    verdict: Verdict
+    verdict: Judgement
     records: int
     example: str | None
 
 
 def judged_pictures(engine: Engine) -> list[Judged]:
-    """All verdicts, the one with the most records first."""
+    """All judgements, the one with the most records first."""
     with engine.connect() as connection:
         return [Judged(*row) for row in connection.execute(_LIST)]
 
 
-def judge(engine: Engine, digests: Sequence[str], verdict: Verdict) -> None:
-    """Store a person's verdict on pictures; the next run applies it.
+def judge(engine: Engine, digests: Sequence[str], verdict: Judgement) -> None:
+    """Store a person's judgement on pictures; the next run applies it.
 
     Raises:
         UsageError: a digest is no SHA-256.
@@ -128,4 +128,4 @@ def judge(engine: Engine, digests: Sequence[str], verdict: Verdict) -> None:
     columns = ("sha256", "verdict")
     rows = [(digest, verdict) for digest in digests]
     with engine.begin() as connection:
-        upsert(connection, PictureVerdict.__table__, columns, rows, update=("verdict",))
+        upsert(connection, PictureJudgement.__table__, columns, rows, update=("verdict",))

@@ -10,10 +10,16 @@ encoder, picture_seen, embedding   what looks at pictures, which it saw, and wha
 training_run, checkpoint, model    what was learned, and what of it is in service
 job, job_chunk, job_failure        what is to be enriched, and how far that has come
 enrichment, heatmap      what came out, and where the model looked for it
+desk_user, desk_session, login_attempt, desk_action    who uses the desk, and what they did
+verdict, decision        what people say of suggestions, and what they decide
+audit, audit_block, audit_draw     what was to be proven, what was drawn of it, and what came out
+service, refit           which models serve whom, and heads that learn from verdicts
 refused_message          what came by the broker and is not of our form
 schema_compatibility     which programs this schema serves (docs/how-to/migrate.md)
 """
 
+from common.store.tables.accounts import Action, DeskSession, DeskUser, LoginAttempt, Role
+from common.store.tables.audited import Audit, AuditBlock, AuditDraw, AuditState
 from common.store.tables.base import RECORD_ID_PATTERN, Base, SchemaCompatibility
 from common.store.tables.enriched import Enrichment, Heatmap
 from common.store.tables.harvested import (
@@ -24,11 +30,11 @@ from common.store.tables.harvested import (
     HostShare,
     Image,
     ImageState,
+    Judgement,
+    PictureJudgement,
     PictureSource,
-    PictureVerdict,
     Record,
     RecordAlias,
-    Verdict,
 )
 from common.store.tables.jobs import (
     IS_PUT_OFF,
@@ -42,17 +48,28 @@ from common.store.tables.jobs import (
 )
 from common.store.tables.learned import Checkpoint, ModelStage, PromotedModel, TrainingRun
 from common.store.tables.refused import RefusedMessage
+from common.store.tables.reviewed import Decided, Decision, Said, Verdict
 from common.store.tables.seen import Embedding, PictureSeen, RegisteredEncoder
+from common.store.tables.taught import Refit, Service
 
 __all__ = [
     "IS_PUT_OFF",
     "RECORD_ID_PATTERN",
+    "Action",
+    "Audit",
+    "AuditBlock",
+    "AuditDraw",
+    "AuditState",
     "Base",
     "Checkpoint",
     "ChunkState",
     "Concept",
     "Dataset",
     "DatasetItem",
+    "Decided",
+    "Decision",
+    "DeskSession",
+    "DeskUser",
     "Embedding",
     "Enrichment",
     "HarvestCursor",
@@ -64,18 +81,24 @@ __all__ = [
     "JobChunk",
     "JobFailure",
     "JobState",
+    "Judgement",
+    "LoginAttempt",
     "ModelStage",
     "PictureChoice",
+    "PictureJudgement",
     "PictureSeen",
     "PictureSource",
-    "PictureVerdict",
     "Priority",
     "PromotedModel",
     "Record",
     "RecordAlias",
+    "Refit",
     "RefusedMessage",
     "RegisteredEncoder",
+    "Role",
+    "Said",
     "SchemaCompatibility",
+    "Service",
     "TrainingRun",
     "Verdict",
 ]

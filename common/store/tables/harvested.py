@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Identity,
+    Index,
     SmallInteger,
     func,
     text,
@@ -36,7 +37,10 @@ class Record(Base):
     """What Europeana says of an object; `media_url` is edmIsShownBy, `preview_url` edmPreview."""
 
     __tablename__ = "record"
-    __table_args__ = (CheckConstraint(f"id ~ '{RECORD_ID_PATTERN}'", name="id_form"),)
+    __table_args__ = (
+        CheckConstraint(f"id ~ '{RECORD_ID_PATTERN}'", name="id_form"),
+        Index("ix_record_data_provider", "data_provider", "id"),  # pages of a provider's records
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     media_url: Mapped[str | None]
@@ -73,10 +77,16 @@ class Dataset(Base):
 
 
 class DatasetItem(Base):
-    """A label of a record in a dataset; several concepts for one record make it multi-label."""
+    """A label of a record in a dataset; several concepts for one record make it multi-label.
+
+    `weight` says how much it counts in a training, beside the 1 of a harvested label.
+    """
 
     __tablename__ = "dataset_item"
-    __table_args__ = (one_of("source", "search", "csv"),)
+    __table_args__ = (
+        one_of("source", "search", "csv", "verdict"),
+        CheckConstraint("weight > 0 AND weight <= 1000", name="weight_positive"),
+    )
 
     dataset_id: Mapped[int] = mapped_column(
         ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True
@@ -84,6 +94,7 @@ class DatasetItem(Base):
     record_id: Mapped[str] = mapped_column(ForeignKey("record.id"), primary_key=True, index=True)
     concept_uri: Mapped[str] = mapped_column(ForeignKey("concept.uri"), primary_key=True)
     source: Mapped[str]
+    weight: Mapped[float] = mapped_column(server_default="1")
 
 
 class HarvestCursor(Base):
@@ -155,19 +166,19 @@ class Image(Base):
     fetched_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Verdict(StrEnum):
+class Judgement(StrEnum):
     """What a stored file is: a stand-in for missing pictures, or a true picture."""
 
     PLACEHOLDER = "placeholder"
     PICTURE = "picture"
 
 
-class PictureVerdict(Base):
+class PictureJudgement(Base):
     """Whether pictures of these bytes stand in for missing ones, by count or by a person's word."""
 
     __tablename__ = "picture_verdict"
     __table_args__ = (
-        one_of("verdict", *Verdict),
+        one_of("verdict", *Judgement),
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),
     )
 

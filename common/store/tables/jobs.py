@@ -67,7 +67,9 @@ class Job(Base):
 
     `also_models` are more models on the same encoder. Pictures that the encoder has seen are not
     looked at again, unless `look_again` is set, or they were seen longer than `max_age` ago.
-    `chunks` counts the chunk numbers in use; `total` counts its records.
+    `chunks` counts the chunk numbers in use; `total` counts its records. `routes` maps data
+    providers to the model that serves them, one of `also_models`; other records get `model_id`.
+    Without routes each model says something of every record.
     """
 
     __tablename__ = "job"
@@ -91,6 +93,7 @@ class Job(Base):
     also_models: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default="{}")
     look_again: Mapped[bool] = mapped_column(server_default=false())
     max_age: Mapped[timedelta | None]
+    routes: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     total: Mapped[int] = mapped_column(BigInteger, server_default="0")
     chunks: Mapped[int] = mapped_column(server_default="0")
     submitter: Mapped[str | None]
@@ -109,8 +112,9 @@ class JobChunk(Base):
     `retries` how often the records were put off for a transient failure. `token` rises with each
     claim: whoever finishes with an older one is fenced off. `hinted_at` is when the broker was
     last told of the chunk, `waiting_since` when its records were first put off without a try,
-    because their host was unavailable. The four counts are the outcomes of a chunk that was
-    settled, done or dead, and add up to its records. `read` of them had their pictures read from
+    because their host was unavailable. The five counts are the outcomes of a chunk that was
+    settled, done or dead, and add up to its records; of `blocked` ones a concept was found that may
+    not be written (`decision`). `read` of them had their pictures read from
     the embeddings that are kept. `said` counts what each model said of each data provider's
     pictures (`common/vision/answers/drift.py`); a worker before 0010 leaves it empty.
     """
@@ -124,8 +128,8 @@ class JobChunk(Base):
         ),
         CheckConstraint(
             "enriched >= 0 AND below_threshold >= 0 AND unlike >= 0 AND failed >= 0 AND "
-            "(state NOT IN ('done', 'dead') OR"
-            " enriched + below_threshold + unlike + failed = cardinality(record_ids))",
+            "blocked >= 0 AND (state NOT IN ('done', 'dead') OR"
+            " enriched + below_threshold + unlike + failed + blocked = cardinality(record_ids))",
             name="outcomes_add_up",
         ),
         CheckConstraint(
@@ -159,6 +163,7 @@ class JobChunk(Base):
     failed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     read: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     unlike: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    blocked: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     said: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 

@@ -98,6 +98,37 @@ GOOD = {
         "url": "http://x.org/a.jpg",
         "sha256": b"a" * 32,
     },
+    "desk_user": {"id": 1, "name": "a reviewer", "role": "reviewer"},
+    "desk_session": {
+        "token_sha256": b"a" * 32,
+        "user_id": 1,
+        "csrf": "word",
+        "ends_at": "2026-01-01T00:00:00Z",
+    },
+    "audit": {
+        "id": 1,
+        "model_id": 1,
+        "thresholds": {},
+        "rows": 10,
+        "sample": 10,
+        "attempt": 1,
+        "error": 0.025,
+        "drawn_by": 1,
+    },
+    "verdict": {
+        "id": JOB,
+        "record_id": "/1/a",
+        "concept_uri": "http://data.europeana.eu/concept/43",
+        "said": "right",
+        "user_id": 1,
+    },
+    "decision": {
+        "decided": "blocked",
+        "concept_uri": "http://data.europeana.eu/concept/43",
+        "reason": "too general",
+        "decided_by": 1,
+    },
+    "refit": {"id": 1, "model_id": 1, "data_provider": "A museum"},
     "schema_compatibility": {"serves_from": "0006"},  # last: the migrations wrote its one row
 }
 
@@ -176,6 +207,40 @@ BAD = [
     ("enrichment", "confidence_is_probability", {"confidence": float("nan")}),
     ("enrichment", "source_known", {"source": "guess"}),
     ("heatmap", "sha256_form", {"sha256": "../a"}),
+    ("dataset_item", "weight_positive", {"weight": 0.0}),
+    ("dataset_item", "weight_positive", {"weight": float("nan")}),
+    ("job_chunk", "outcomes_add_up", {"state": "done", "enriched": 2, "blocked": -1}),
+    ("desk_user", "role_known", {"role": "king"}),
+    ("desk_user", "nameless_has_ended", {"name": None}),
+    (
+        "desk_user",
+        "forgotten_is_whole",
+        {"name": None, "ended_at": "2026-01-01T00:00:00Z", "password": "x"},
+    ),
+    ("desk_session", "token_sha256_form", {"token_sha256": b"a"}),
+    ("audit", "state_known", {"state": "lost", "ended_at": "2026-01-01T00:00:00Z"}),
+    ("audit", "sample_of_rows", {"sample": 11}),
+    ("audit", "attempt_positive", {"attempt": 0}),
+    ("audit", "error_is_probability", {"error": 0.0}),
+    ("audit", "closed_has_result", {"state": "closed", "ended_at": "2026-01-01T00:00:00Z"}),
+    ("audit", "closed_has_result", {"right_ones": 1, "precision": 0.1}),
+    ("audit", "right_ones_of_sample", {"right_ones": 11}),
+    ("audit", "precision_is_share", {"precision": 1.1}),
+    ("audit", "ended_has_time", {"state": "abandoned"}),
+    ("audit", "withdrawn_has_reason", {"withdrawn_at": "2026-01-01T00:00:00Z"}),
+    ("verdict", "said_known", {"said": "perhaps"}),
+    ("verdict", "instead_of_what", {"instead_uri": "http://x.org/1"}),
+    (
+        "verdict",
+        "instead_differs",
+        {"said": "wrong", "instead_uri": "http://data.europeana.eu/concept/43"},
+    ),
+    ("decision", "decided_known", {"decided": "liked", "concept_uri": None, "data_provider": "m"}),
+    ("decision", "block_has_uri", {"concept_uri": None}),
+    ("decision", "word_of_whom", {"decided": "refused", "concept_uri": None}),
+    ("decision", "undone_by_whom", {"undone_by": 1}),
+    ("refit", "ended_has_outcome", {"ended_at": "2026-01-01T00:00:00Z"}),
+    ("refit", "ended_has_outcome", {"problem": "none"}),
     ("schema_compatibility", "one_row", {"only_row": False}),
     ("schema_compatibility", "serves_from_form", {"serves_from": "6"}),
     ("schema_compatibility", "serves_from_form", {"serves_from": "ae10"}),
@@ -191,7 +256,7 @@ def insert_rows(connection, last, row):
 
 
 def test_the_good_rows_are_good(connection):
-    insert_rows(connection, "heatmap", GOOD["heatmap"])
+    insert_rows(connection, "refit", GOOD["refit"])
 
 
 @pytest.mark.parametrize(

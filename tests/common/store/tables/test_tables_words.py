@@ -9,11 +9,11 @@ from common.store.tables import (
     ChunkState,
     ImageState,
     JobState,
+    Judgement,
     ModelStage,
     PictureChoice,
     PictureSource,
     Priority,
-    Verdict,
 )
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -21,7 +21,7 @@ WORDS = {
     "state": {*JobState, *ChunkState, *ImageState},
     "priority": {*Priority},
     "picture": {*PictureChoice},
-    "verdict": {*Verdict},
+    "verdict": {*Judgement},
     "stage": {*ModelStage, "fetch"},  # the stage of a failure, in worker/jobs/progress.py
     "image.source": {*PictureSource},
 }
