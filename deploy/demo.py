@@ -144,27 +144,27 @@ def _train(scale: Scale) -> None:
     _run("trainer", "encoders", "add", NAME, "--experiment", NAME, *experiments)
     heads = ("--encoder", NAME, "--folds", "3", "--experiment-name", HEADS, *experiments)
     _run("trainer", "train", "--name", NAME, *heads)
-    _run("trainer", "promote", HEADS, *experiments, "--precision", str(scale.precision))
+    _run("trainer", "promote", NAME, *experiments, "--precision", str(scale.precision))
     strict = ("--name", STRICT, "--precision", str(scale.precision + STRICTER))
     _run("trainer", "promote", HEADS, *experiments, *strict)
-    _run("trainer", "promote", NAME, *experiments, "--precision", str(scale.precision))
+    _run("trainer", "promote", HEADS, *experiments, "--precision", str(scale.precision))
 
 
 def _enrich(scale: Scale) -> tuple[str, str]:
     """Enqueue records that the trainer has not seen, and have a worker enrich them.
 
     Returns:
-        The jobs of the active model, and of the second model on the encoder. It reads what the
-        encoder saw for the first one.
+        The jobs of the whole network, and of the second model on the encoder. It reads what the
+        encoder saw for the first one, which is the active model.
     """
     unseen = FOLDER / "unseen.txt"
     record_ids = (*_unseen(scale.unseen), *scale.former_ids)
     unseen.write_text("".join(f"{record_id}\n" for record_id in record_ids))
     enqueue = ("worker", "enqueue", str(unseen), "--picture", "auto")
-    job = _run(*enqueue)
+    job = _run(*enqueue, "--model", NAME)
     with _worker():
         _run("worker", "status", job, "--watch")
-        _run("worker", "status", _run(*enqueue, "--model", HEADS), "--watch")
+        _run("worker", "status", _run(*enqueue), "--watch")
         second = _run(*enqueue, "--model", STRICT)
         _run("worker", "status", second, "--watch")
     return job, second
