@@ -38,6 +38,14 @@ BIN = Path(sys.executable).parent
 LOOPBACK = "127.0.0.0/8"
 OUTCOMES = ("enriched", "unlike", "below_threshold", "failed")
 
+FOLDERS = {
+    "IMAGE_DIR": str(FOLDER / "images"),
+    "MODEL_DIR": str(FOLDER / "models"),
+    "HEATMAP_DIR": str(FOLDER / "heatmaps"),
+    "EXPERIMENTS_DIR": str(FOLDER / "experiments"),
+    "DESK_CACHE_DIR": str(FOLDER / "desk_cache"),
+}
+
 console = Console(stderr=True, highlight=False)
 
 
@@ -93,23 +101,29 @@ def _source() -> Iterator[Scale]:
         yield LIVE
     elif source == "sandbox":
         with Sandbox(read_catalogue(Path(catalogue)) if catalogue else None) as sandbox:
-            os.environ |= {
-                "EUROPEANA_API_URL": sandbox.url,
-                "EUROPEANA_API_KEY": sandbox.key,
-                "FETCH_ALLOW_ADDRESSES": LOOPBACK,
-                "FETCH_REQUESTS_PER_SECOND": "100",
-                "FETCH_REQUESTS_AT_A_TIME": "8",
-                "WORKER_RETRY_DELAYS": "1,2",
-                "WORKER_DISPATCH_SECONDS": "0.5",
-            }
+            os.environ |= sandbox_environment(sandbox)
             former_ids = (*sandbox.catalogue.moved, *sorted(sandbox.catalogue.deleted))
             yield replace(PHOTOGRAPHS if catalogue else DRAWN, former_ids=former_ids)
     else:
         raise UsageError(f"SOURCE is {source!r}; expected sandbox or europeana.")
 
 
+def sandbox_environment(sandbox: Sandbox) -> dict[str, str]:
+    """The settings of all programs, with the demo's folders and this sandbox."""
+    return {
+        "EUROPEANA_API_URL": sandbox.url,
+        "EUROPEANA_API_KEY": sandbox.key,
+        "FETCH_ALLOW_ADDRESSES": LOOPBACK,
+        "FETCH_REQUESTS_PER_SECOND": "100",
+        "FETCH_REQUESTS_AT_A_TIME": "8",
+        "WORKER_RETRY_DELAYS": "1,2",
+        "WORKER_DISPATCH_SECONDS": "0.5",
+        **FOLDERS,
+    }
+
+
 def _walk(scale: Scale) -> dict[str, Any]:
-    os.environ |= {"IMAGE_DIR": str(FOLDER / "images"), "MODEL_DIR": str(FOLDER / "models")}
+    os.environ |= FOLDERS
     _run("alembic", "upgrade", "head")
     _refuse_used_store()
     _harvest(scale)
@@ -257,7 +271,8 @@ def _tell(summary: dict[str, Any], job: str) -> None:
         f"Training:      {FOLDER / 'experiments' / NAME}, with heatmaps in each split\n"
         f"Pictures:      {FOLDER / 'training_data'}\n"
         f"Ask the store: python -m deploy.local --data {FOLDER / 'services'} -- "
-        f"worker status {job}",
+        f"worker status {job}\n\n"
+        "See, judge and teach on web pages: make desk",
     )
 
 

@@ -86,6 +86,7 @@ def _with_thoughts(
         told = replace(
             each,
             model_id=model.id,
+            model=model.title,
             concept=thought.concept,
             label=model.concepts.get(thought.concept, thought.concept),
             confidence=thought.confidence,

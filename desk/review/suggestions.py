@@ -45,6 +45,7 @@ class Suggestion:
     data_provider: str | None
     rights: str | None
     model_id: int | None
+    model: str | None
     concept: str | None = None
     label: str | None = None
     confidence: float | None = None
@@ -98,9 +99,9 @@ _OF_PROVIDER = """
     WHERE data_provider = :provider AND id > :after ORDER BY id LIMIT :most
 """
 _OF_MODEL = """
-    SELECT DISTINCT record_id, record_id AS asked_id, record_id AS place FROM (
-        SELECT record_id FROM enrichment WHERE model_id = ANY(CAST(:models AS int[]))
-        AND record_id > :after ORDER BY record_id LIMIT :most) AS some
+    SELECT record_id, record_id AS asked_id, record_id AS place FROM enrichment
+    WHERE model_id = :first AND record_id > :after
+    GROUP BY record_id ORDER BY record_id LIMIT :most
 """
 _JUDGED = """
     SELECT FROM verdict WHERE record_id = walked.record_id AND concept_uri = written.concept_uri
@@ -151,7 +152,8 @@ _NOTHING = """
     ORDER BY walked.place LIMIT :rows
 """
 _TOLD = f"""
-    SELECT found.record_id, found.place, found.model_id, found.concept_uri, found.confidence,
+    SELECT found.record_id, found.place, found.model_id,
+           model.name || ' v' || model.version AS model, found.concept_uri, found.confidence,
            found.reason, left(found.detail, {LONGEST}) AS detail, concept.label, heatmap.sha256,
            left(record.title, {LONGEST}) AS title,
            left(record.data_provider, {LONGEST}) AS data_provider, record.rights,
@@ -165,6 +167,7 @@ _TOLD = f"""
     FROM found
     LEFT JOIN record ON record.id = found.record_id
     LEFT JOIN concept ON concept.uri = found.concept_uri
+    LEFT JOIN model ON model.id = found.model_id
     LEFT JOIN heatmap ON heatmap.record_id = found.record_id
          AND heatmap.concept_uri = found.concept_uri AND heatmap.model_id = found.model_id
          AND heatmap.image_url = found.image_url
@@ -178,7 +181,8 @@ def suggestion_page(
     """A page of about `count` suggestions; records are never divided between pages.
 
     Args:
-        model_ids: the models that a job, or the filters, name.
+        model_ids: the models that a job, or the filters, name. Without a job only the first one's
+            enrichments are walked over.
 
     Raises:
         UsageError: the place to go on from is malformed.
@@ -192,6 +196,7 @@ def suggestion_page(
         "lowest": filters.lowest,
         "highest": filters.highest,
         "models": list(model_ids),
+        "first": next(iter(model_ids), None),
         "most": most,
         "rows": 2 * count,
         **_places(filters),
@@ -264,6 +269,7 @@ def _suggestion(row: dict[str, Any]) -> Suggestion:
         data_provider=row["data_provider"],
         rights=row["rights"],
         model_id=row["model_id"],
+        model=row["model"],
         concept=row["concept_uri"],
         label=row["label"],
         confidence=row["confidence"],
