@@ -20,6 +20,7 @@ from sqlalchemy import text
 from common.errors import EnrichmentError, UsageError
 from common.store.session import open_store
 from deploy.demo import BIN, FOLDER, sandbox_environment
+from deploy.local.bound import bound_command
 from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.server import Sandbox
 
@@ -38,7 +39,7 @@ def main() -> int:
             for command in BEHIND:
                 exits.enter_context(_running(command))
             serve = ["desk", "serve", "--port", os.environ.get("DESK_PORT", "8000")]
-            return subprocess.run([BIN / serve[0], *serve[1:]], check=False).returncode
+            return subprocess.run(_bound(serve), check=False).returncode
     except EnrichmentError as error:
         console.print(f"error: {error}", markup=False)
         return error.exit_code
@@ -67,12 +68,18 @@ def _running(command: Sequence[str]) -> Iterator[None]:
     console.print(f"$ {' '.join(command)}  (log: {log})", style="dim", markup=False)
     with (
         log.open("w") as file,
-        subprocess.Popen([BIN / command[0], *command[1:]], stderr=file) as running,
+        subprocess.Popen(_bound(command), stderr=file) as running,
     ):
         try:
             yield
         finally:
             running.send_signal(signal.SIGTERM)
+
+
+def _bound(command: Sequence[str]) -> list[str]:
+    """A command of the product that ends with this process, whatever ends it."""
+    path = str(BIN / command[0])
+    return bound_command([path, *command[1:]], death_signal=signal.SIGTERM)
 
 
 if __name__ == "__main__":

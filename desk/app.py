@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from desk.pages import data, judge, models, picture, see
+from desk.pages import data, jobs, judge, models, picture, see
 from desk.pages.desk import Desk
 from desk.pages.door import Door
 from desk.pages.rendering import ASSETS
@@ -18,7 +18,7 @@ from desk.pictures.thumbnails import Thumbnails
 from desk.review.models import LoadedAnswers
 from desk.settings import DeskSettings
 
-SUBJECTS = (see, judge, picture, models, data)
+SUBJECTS = (see, judge, picture, jobs, models, data)
 
 
 def create_app(engine: Engine, settings: DeskSettings) -> Starlette:

@@ -41,6 +41,7 @@ def _templates() -> "Environment":
         "day": lambda time: f"{time:%Y-%m-%d}",
         "moment": lambda time: f"{time:%Y-%m-%d %H:%M}",
         "ago": ago,
+        "length_of_time": length_of_time,
         "record_page": record_page,
         "rights": rights_words,
     }
@@ -71,6 +72,15 @@ def render(asked: "Asked", template: str, values: dict[str, Any], *, status: int
     }
     text = _templates().get_template(f"{template}.html.jinja").render(known | values)
     return HTMLResponse(text, status_code=status)
+
+
+def length_of_time(seconds: float) -> str:
+    """A length of time, in its two largest units."""
+    whole = round(seconds)
+    for size, word, part, smaller in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min")):
+        if whole >= size:
+            return f"{whole // size} {word} {whole % size // part} {smaller}"
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
 
 
 def ago(time: datetime) -> str:

@@ -70,8 +70,8 @@ class Thumbnails:
         return next(filter(None, found), None)
 
     def _at(self, url: str) -> SmallPicture | None:
-        if kept := self._kept.get(url):
-            return _unpacked(kept)
+        if (kept := self._kept.get(url)) and (known := _unpacked(kept)):
+            return known
         if self._has_failed(url):
             return None
         try:
