@@ -9,7 +9,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
-TOWERS = ("common", "harvester", "trainer", "worker", "deploy")
+TOWERS = ("common", "harvester", "trainer", "worker", "desk", "deploy")
 ROOM = 12  # entries that one takes in at a glance, __init__.py left out
 MODULE_LINES, FUNCTION_LINES = 300, 50
 
@@ -56,6 +56,7 @@ TESTED_ELSEWHERE = {
     "worker/jobs/watch.py": "tests/worker/commands/test_jobs.py",
     "worker/process/run.py": "tests/worker/processes",
     "worker/process/service.py": "tests/worker/processes and tests/chaos",
+    "desk/cli.py": "every test of a command goes through it",
     "deploy/demo.py": "make demo",
     "deploy/local": "tests/deploy/test_local.py starts and kills its processes",
     "deploy/sandbox/__main__.py": "tests/deploy/sandbox/test_main.py",

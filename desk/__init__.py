@@ -1,0 +1,1 @@
+"""The desk: the web pages on which curators see, teach and prove."""
