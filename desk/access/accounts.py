@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, text
 
 from common.errors import UsageError
-from common.process.foreign_text import visible
 from common.store.tables import Role
 from desk.access.actions import log_action
 from desk.access.attempts import forget_attempts
@@ -61,7 +60,7 @@ _FORGET = text("""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Account:
+class DeskAccount:
     """An account, which logs in by password, subject, or both.
 
     `name` is none once it was forgotten; `password` is a hash.
@@ -93,7 +92,7 @@ def checked_name(name: str) -> str:
     kept = re.sub(" +", " ", unicodedata.normalize("NFKC", name[: 4 * LONGEST_NAME])).strip(" ")
     if not (0 < len(kept) <= LONGEST_NAME and kept.isprintable() and kept[0].isalnum()):
         raise UsageError(
-            f"'{visible(name[:LONGEST_NAME])}' cannot be a name. A name has 1 to {LONGEST_NAME} "
+            f"{name[:LONGEST_NAME]!r} cannot be a name. A name has 1 to {LONGEST_NAME} "
             "signs that one can see, and begins with a letter or a digit."
         )
     return kept
@@ -101,7 +100,7 @@ def checked_name(name: str) -> str:
 
 def add_account(
     engine: Engine, name: str, *, role: Role, password: str | None, subject: str | None
-) -> Account:
+) -> DeskAccount:
     """Add an account that logs in by password, as a subject of the identity provider, or both.
 
     Raises:
@@ -124,7 +123,7 @@ def add_account(
     return account
 
 
-def list_accounts(engine: Engine) -> list[Account]:
+def list_accounts(engine: Engine) -> list[DeskAccount]:
     """All accounts in the order of their numbers, ended and forgotten ones too."""
     with engine.connect() as connection:
         return [_account(row) for row in connection.execute(_LIST, {"built_in": BUILT_IN})]
@@ -204,7 +203,7 @@ def local_operator(engine: Engine, settings: AccessSettings, *, word: str) -> Lo
     return LoggedIn(user=number, name=BUILT_IN, role=Role.OPERATOR, csrf=word)
 
 
-def find_account(connection: Connection, name: str) -> Account | None:
+def find_account(connection: Connection, name: str) -> DeskAccount | None:
     """The account of a name that somebody typed, in capitals or not; none if there is none."""
     try:
         kept = checked_name(name)
@@ -215,7 +214,7 @@ def find_account(connection: Connection, name: str) -> Account | None:
     return _account(row) if row is not None else None
 
 
-def find_subject(connection: Connection, subject: str) -> Account | None:
+def find_subject(connection: Connection, subject: str) -> DeskAccount | None:
     """The account of a subject of the identity provider; none if there is none."""
     row = connection.execute(_FIND_SUBJECT, {"subject": subject}).one_or_none()
     return _account(row) if row is not None else None
@@ -247,7 +246,7 @@ def free_name(connection: Connection, wanted: str) -> str:
 
 def insert_account(
     connection: Connection, name: str, *, role: Role, password: str | None, subject: str | None
-) -> Account:
+) -> DeskAccount:
     """Write an account down that was checked; `password` is a hash."""
     values = {"name": name, "role": role, "password": password, "subject": subject}
     return _account(connection.execute(_ADD, values).one())
@@ -266,12 +265,10 @@ def _like(connection: Connection, name: str) -> str | None:
     return next((other for other in names if other.casefold() == folded), None)
 
 
-def _named(connection: Connection, name: str) -> Account:
+def _named(connection: Connection, name: str) -> DeskAccount:
     account = find_account(connection, name)
     if account is None:
-        raise UsageError(
-            f"There is no account '{visible(name[:LONGEST_NAME])}'. See: desk users list"
-        )
+        raise UsageError(f"There is no account {name[:LONGEST_NAME]!r}. See: desk users list")
     return account
 
 
@@ -287,6 +284,6 @@ def _built_in(connection: Connection) -> int:
     return int(connection.execute(_BUILT_IN, {"built_in": BUILT_IN}).one().id)
 
 
-def _account(row: Row[Any]) -> Account:
+def _account(row: Row[Any]) -> DeskAccount:
     values = dict(row._mapping)
-    return Account(number=values.pop("id"), role=Role(values.pop("role")), **values)
+    return DeskAccount(number=values.pop("id"), role=Role(values.pop("role")), **values)

@@ -28,7 +28,7 @@ IN_ALL = 10_000
 _NETWORK_OF_ONE = 56  # bits of an IPv6 address: what providers give a customer
 
 _LOCK = text("SELECT pg_advisory_xact_lock(7310428)")  # attempts are counted one after the other
-_AGE = f"clock_timestamp() - interval '{MINUTES} minutes'"
+_AGE = f"(clock_timestamp() - interval '{MINUTES} minutes')"
 _FORGET_OLD = text(f"DELETE FROM login_attempt WHERE at <= {_AGE}")
 _WAIT = text(f"""
     SELECT extract(epoch FROM max(freed.at) - {_AGE}) FROM

@@ -140,8 +140,9 @@ class IdentityProvider:
         except AuthlibBaseError as error:  # its text may quote what the provider says
             why = f"refused the login{_said(error.error)}; check OIDC_CLIENT_ID and its secret"
             raise self._discovery.refusal(why) from None
-        except (requests.RequestException, ValueError):  # their text may quote the code
-            raise self._discovery.refusal("cannot be reached; try again later") from None
+        except (requests.RequestException, ValueError, RecursionError):  # may quote the code
+            why = "does not answer as it should; try again later"
+            raise self._discovery.refusal(why) from None
 
     def _claims(self, token: Mapping[str, Any], *, nonce: str) -> Mapping[str, Any]:
         signed = token.get("id_token")

@@ -13,7 +13,7 @@ from common.errors import LoginRefusedError, UsageError
 from common.store.tables import Role
 from desk.access.accounts import (
     LONGEST_NAME,
-    Account,
+    DeskAccount,
     checked_name,
     find_account,
     find_subject,
@@ -101,7 +101,9 @@ def local_path(wanted: str | None) -> str:
     return wanted if wanted and _PLAIN_PATH.fullmatch(wanted) else "/"
 
 
-def _account_of(connection: Connection, identity: Identity, settings: AccessSettings) -> Account:
+def _account_of(
+    connection: Connection, identity: Identity, settings: AccessSettings
+) -> DeskAccount:
     account = find_subject(connection, identity.subject)
     if settings.oidc_role_claim is None:
         role = account.role if account is not None else settings.oidc_default_role
@@ -119,7 +121,7 @@ def _account_of(connection: Connection, identity: Identity, settings: AccessSett
     return account
 
 
-def _add(connection: Connection, identity: Identity, role: Role) -> Account:
+def _add(connection: Connection, identity: Identity, role: Role) -> DeskAccount:
     """Whoever comes with the name of another account gets a number behind it."""
     try:
         wanted = checked_name(identity.name[:LONGEST_NAME])
@@ -135,7 +137,7 @@ def _log_role(connection: Connection, what: str, number: int, role: Role) -> Non
     log_action(connection, number, what, {"account": number, "role": role})
 
 
-def _up_to_date(engine: Engine, account: Account, kept: str, password: str) -> str:
+def _up_to_date(engine: Engine, account: DeskAccount, kept: str, password: str) -> str:
     """The hash of a right password, made anew if it is of older parameters."""
     if not is_outdated(kept):
         return kept
@@ -152,7 +154,7 @@ def _known_by(number: int, kept: str) -> str:
     return f"{said}.{_signature(said, kept)}"
 
 
-def _is_known(account: Account, browser: str | None) -> bool:
+def _is_known(account: DeskAccount, browser: str | None) -> bool:
     said, _, signature = (browser or "").rpartition(".")
     if account.password is None or said.partition(".")[0] != str(account.number):
         return False

@@ -9,17 +9,17 @@ import typer
 from rich.table import Table
 
 from common.errors import UsageError
+from common.process.command import command_group
 from common.process.console import SafeConsole
 from common.store.session import open_store
 from common.store.tables import Role
 from desk.access import accounts
-from desk.access.accounts import Account
+from desk.access.accounts import DeskAccount
 from desk.access.passwords import LONGEST, SHORTEST, check_password
 
 console = SafeConsole(stderr=True, highlight=False)
-users = typer.Typer(
-    help="Who uses the desk: accounts with a role each, viewer, reviewer or operator.",
-    no_args_is_help=True,
+users = command_group(
+    "Who uses the desk: accounts, each with the role viewer, reviewer or operator."
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="as `desk users list` shows it")]
@@ -89,16 +89,14 @@ def end(name: Name) -> None:
 
 @users.command()
 def forget(name: Name) -> None:
-    """Erase name, password and subject of an account, and end it. Verdicts and actions keep its
-    number, which nobody can tell a person from."""
+    """Erase name, password and subject of an account, and end it. Its number stays."""
     number = accounts.forget_account(open_store(), name)
     console.print(f"Forgotten: only account {number} is left.")
 
 
 def _password(*, from_input: bool) -> str:
     if from_input:
-        line = sys.stdin.readline(4 * LONGEST)
-        typed = line.rstrip("\r\n")
+        typed = _first_line(sys.stdin.buffer.readline(8 * LONGEST))
     elif sys.stdin.isatty():
         typed = typer.prompt(
             f"Password ({SHORTEST} characters or more)",
@@ -112,7 +110,14 @@ def _password(*, from_input: bool) -> str:
     return typed
 
 
-def _show(rows: Sequence[Account]) -> None:
+def _first_line(line: bytes) -> str:
+    try:
+        return line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:  # which would quote the password
+        raise UsageError("The password on standard input is not in UTF-8.") from None
+
+
+def _show(rows: Sequence[DeskAccount]) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("number", "name", "role", "logs in by", "since", "ended"):
         table.add_column(heading, no_wrap=heading != "name")

@@ -1,0 +1,41 @@
+"""A migrated store for the accounts of one test, and identity providers."""
+
+from collections.abc import Iterator
+
+import pytest
+from argon2 import PasswordHasher
+from sqlalchemy import Engine
+
+from common.store.session import open_store
+from desk.access import passwords
+from tests.desk.access.providers import OwnProvider, own_provider, real_provider
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes of little memory and time, but where they are the subject."""
+    if request.node.path.stem != "test_passwords":
+        cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        monkeypatch.setattr(passwords, "_HASHER", cheap)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """The store of one test."""
+    engine = open_store()
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[str]:
+    """The address of a provider that others wrote, in a process of its own."""
+    with real_provider() as address:
+        yield address
+
+
+@pytest.fixture
+def provider() -> Iterator[OwnProvider]:
+    """A provider that says what a test has it say."""
+    with own_provider() as running:
+        yield running
