@@ -200,7 +200,7 @@ def local_operator(engine: Engine, settings: AccessSettings, *, word: str) -> Lo
         if found.has_accounts:
             return None
         number = found.id if found.id is not None else _built_in(connection)
-    return LoggedIn(user=number, name=BUILT_IN, role=Role.OPERATOR, csrf=word)
+    return LoggedIn(number=number, name=BUILT_IN, role=Role.OPERATOR, csrf=word)
 
 
 def find_account(connection: Connection, name: str) -> DeskAccount | None:

@@ -43,24 +43,26 @@ _WRITE = text("""
     SELECT subject, clock_timestamp() FROM unnest(CAST(:subjects AS text[])) AS subject
     RETURNING id
 """)
-_STRIKE_OUT = text("""
-    DELETE FROM login_attempt WHERE id = ANY(:ids) OR subject = :name OR starts_with(subject, :name)
-""")
+_STRIKE_OUT = text("DELETE FROM login_attempt WHERE id = ANY(:ids)")
+_FORGET_NAME = text("DELETE FROM login_attempt WHERE starts_with(subject, :name)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     """A login that is being tried: its rows count as a failure until they are struck out."""
 
-    name: str
+    name: str | None
     ids: tuple[int, ...]
 
 
-def begin_attempt(engine: Engine, *, name: str, address: str, browser: str | None) -> Attempt:
+def begin_attempt(
+    engine: Engine, *, name: str | None, address: str, browser: str | None
+) -> Attempt:
     """Write an attempt down, unless too many have failed.
 
     Args:
-        name: as it was typed; the store gets a hash of it, since people type passwords there too.
+        name: as it was typed, or none if the identity provider is asked; the store gets a hash of
+            it, since people type passwords there too.
         address: of the network, of who asks.
         browser: what the account knows the browser by, once that was checked; else none.
 
@@ -81,12 +83,14 @@ def begin_attempt(engine: Engine, *, name: str, address: str, browser: str | Non
 
 def strike_out(connection: Connection, attempt: Attempt) -> None:
     """The attempt was right: it counts no more, and neither do those of its name."""
-    connection.execute(_STRIKE_OUT, {"ids": list(attempt.ids), "name": _of_name(attempt.name)})
+    connection.execute(_STRIKE_OUT, {"ids": list(attempt.ids)})
+    if attempt.name is not None:
+        forget_attempts(connection, attempt.name)
 
 
 def forget_attempts(connection: Connection, name: str) -> None:
-    """Remove all that is known of attempts with a name."""
-    strike_out(connection, Attempt(name=name, ids=()))
+    """Remove all that is known of attempts with a name, from whatever address."""
+    connection.execute(_FORGET_NAME, {"name": _of_name(name)})
 
 
 def network_of(address: str) -> str:
@@ -100,16 +104,15 @@ def network_of(address: str) -> str:
     return str(found)
 
 
-def _limits(name: str, address: str, browser: str | None) -> Mapping[str, int]:
+def _limits(name: str | None, address: str, browser: str | None) -> Mapping[str, int]:
     if browser is not None:
         return {f"browser:{_hash(browser)}": FOR_KNOWN_BROWSER}
-    network, of_name = network_of(address), _of_name(name)
-    return {
-        f"{of_name}@{network}": FOR_NAME_FROM_ADDRESS,
-        of_name: FOR_NAME,
-        f"address:{network}": FOR_ADDRESS,
-        "all": IN_ALL,
-    }
+    network = network_of(address)
+    of_all = {f"address:{network}": FOR_ADDRESS, "all": IN_ALL}
+    if name is None:
+        return of_all
+    of_name = _of_name(name)
+    return {f"{of_name}@{network}": FOR_NAME_FROM_ADDRESS, of_name: FOR_NAME} | of_all
 
 
 def _of_name(name: str) -> str:

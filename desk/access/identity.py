@@ -86,16 +86,14 @@ class IdentityProvider:
             )
         return Departure(address=str(address), cookie=cookie)
 
-    def finish(self, *, origin: str, cookie: str | None, answer: Mapping[str, str]) -> Identity:
-        """Who came back.
+    def check_return(self, *, cookie: str | None, answer: Mapping[str, str]) -> str:
+        """Refuse an answer to another browser, before the provider is asked about it.
 
-        Args:
-            cookie: the departure's.
-            answer: the parameters of the address that the provider sent the browser to.
+        Returns:
+            The departure's cookie.
 
         Raises:
-            LoginRefusedError: another browser went there, or the provider says no, or what it
-                says is not true.
+            LoginRefusedError: the browser has no such cookie, or another provider answered.
         """
         if not cookie or not hmac.compare_digest(
             _derived("state", cookie).encode(),
@@ -104,6 +102,21 @@ class IdentityProvider:
             raise LoginRefusedError(f"The login took too long, or began elsewhere. {_BEGIN_AGAIN}")
         if answer.get("iss", self._issuer) != self._issuer:
             raise LoginRefusedError(f"Another identity provider answered. {_BEGIN_AGAIN}")
+        return cookie
+
+    def finish(self, *, origin: str, cookie: str | None, answer: Mapping[str, str]) -> Identity:
+        """Who came back.
+
+        Args:
+            origin: of the desk's pages, as at the departure.
+            cookie: the departure's.
+            answer: the parameters of the address that the provider sent the browser to.
+
+        Raises:
+            LoginRefusedError: another browser went there, or the provider says no, or what it
+                says is not true.
+        """
+        cookie = self.check_return(cookie=cookie, answer=answer)
         code = answer.get("code", "")
         if not code or len(code) > _LONGEST_CODE:
             raise self._discovery.refusal(f"refused the login{_said(answer.get('error'))}")

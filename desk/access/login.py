@@ -3,6 +3,7 @@
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -24,7 +25,7 @@ from desk.access.accounts import (
 )
 from desk.access.actions import log_action
 from desk.access.attempts import begin_attempt, network_of, strike_out
-from desk.access.identity import Identity
+from desk.access.identity import Identity, IdentityProvider
 from desk.access.passwords import hash_password, is_outdated, is_password
 from desk.access.sessions import begin_session
 from desk.access.settings import AccessSettings
@@ -42,9 +43,10 @@ _REHASH = text("UPDATE desk_user SET password = :new WHERE id = :id AND password
 
 @dataclass(frozen=True, kw_only=True)
 class Entrance:
-    """A login that went well: the token for the browser, and what it is known by from now on."""
+    """A login that went well: of which account, the session's token for the browser's cookie, and
+    what the browser is known by from now on."""
 
-    user: int
+    number: int
     token: str = field(repr=False)
     browser: str | None = field(repr=False)
 
@@ -78,7 +80,7 @@ def log_in(
     with engine.begin() as connection:
         token = begin_session(connection, account.number, kept)
         strike_out(connection, attempt)
-    return Entrance(user=account.number, token=token, browser=_known_by(account.number, kept))
+    return Entrance(number=account.number, token=token, browser=_known_by(account.number, kept))
 
 
 def log_in_as(engine: Engine, identity: Identity, settings: AccessSettings) -> Entrance:
@@ -93,7 +95,38 @@ def log_in_as(engine: Engine, identity: Identity, settings: AccessSettings) -> E
         if account.ended_at is not None:
             raise LoginRefusedError("This account has ended. Ask who runs the desk.")
         token = begin_session(connection, account.number, account.password)
-    return Entrance(user=account.number, token=token, browser=None)
+    return Entrance(number=account.number, token=token, browser=None)
+
+
+def come_back(
+    engine: Engine,
+    provider: IdentityProvider,
+    settings: AccessSettings,
+    *,
+    origin: str,
+    cookie: str | None,
+    answer: Mapping[str, str],
+    address: str,
+) -> Entrance:
+    """Begin a session of who comes back from the identity provider; failures have a limit too.
+
+    Args:
+        origin: of the desk's pages, as at the departure.
+        cookie: the departure's.
+        answer: the parameters of the address that the provider sent the browser to.
+        address: of the network, of who asks.
+
+    Raises:
+        TooManyLoginsError: too many logins failed; the provider was not asked.
+        LoginRefusedError: as `IdentityProvider.finish` and `log_in_as` say.
+    """
+    provider.check_return(cookie=cookie, answer=answer)  # which another site's link cannot pass
+    attempt = begin_attempt(engine, name=None, address=address, browser=None)
+    identity = provider.finish(origin=origin, cookie=cookie, answer=answer)
+    entrance = log_in_as(engine, identity, settings)
+    with engine.begin() as connection:
+        strike_out(connection, attempt)
+    return entrance
 
 
 def local_path(wanted: str | None) -> str:

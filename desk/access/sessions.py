@@ -57,9 +57,9 @@ _END_ALL = text("DELETE FROM desk_session WHERE user_id = :account")
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedIn:
-    """Who asks: the number of the account (`user`), its name and role; `csrf` is for forms."""
+    """Who asks: the account's number, name and role, and the word that its forms bring back."""
 
-    user: int
+    number: int
     name: str
     role: Role
     csrf: str
@@ -94,7 +94,7 @@ def who(engine: Engine, token: str | None) -> LoggedIn | None:
         row = connection.execute(_WHO, {"token": _digest(token)}).one_or_none()
     if row is None:
         return None
-    return LoggedIn(user=row.id, name=row.name, role=Role(row.role), csrf=row.csrf)
+    return LoggedIn(number=row.id, name=row.name, role=Role(row.role), csrf=row.csrf)
 
 
 def end_session(engine: Engine, token: str | None) -> None:

@@ -20,11 +20,13 @@ from desk.access.accounts import (
     set_password,
 )
 from desk.access.actions import list_actions
-from desk.access.identity import Identity
-from desk.access.login import local_path, log_in, log_in_as
+from desk.access.attempts import FOR_ADDRESS
+from desk.access.identity import Identity, IdentityProvider
+from desk.access.login import Entrance, come_back, local_path, log_in, log_in_as
 from desk.access.sessions import who
 from desk.access.settings import AccessSettings
 from tests.desk.access.people import HERE, PASSWORD, add, enter
+from tests.desk.access.providers import OwnProvider
 
 ASKS_PROVIDER = {"oidc_issuer": "https://login.museum.example", "oidc_client_id": "desk"}
 ADDED_ONLY = AccessSettings(**ASKS_PROVIDER)
@@ -38,8 +40,8 @@ def somebody(subject: str = "s-1", name: str = "Anna", role: Role | None = None)
 
 def test_a_name_in_any_case_and_its_password_log_in(engine: Engine) -> None:
     account = add(engine)
-    assert enter(engine, "Anna").user == account.number
-    assert enter(engine, " anna ").user == account.number
+    assert enter(engine, "Anna").number == account.number
+    assert enter(engine, " anna ").number == account.number
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def test_who_was_added_comes_in_with_the_provider_and_nobody_else(engine: Engine
     entrance = log_in_as(engine, somebody(name="Another name"), ADDED_ONLY)
     asks = who(engine, entrance.token)
     assert asks is not None
-    assert (asks.user, asks.name, asks.role) == (account.number, "Anna", Role.REVIEWER)
+    assert (asks.number, asks.name, asks.role) == (account.number, "Anna", Role.REVIEWER)
     with pytest.raises(LoginRefusedError, match="say your subject: s-2"):
         log_in_as(engine, somebody("s-2"), ADDED_ONLY)
     end_account(engine, "Anna")
@@ -241,7 +243,7 @@ def test_newcomers_get_the_default_role_and_a_name_of_their_own(engine: Engine) 
     ]
     assert {row.role for row in rows} == {Role.VIEWER}
     again = log_in_as(engine, somebody("s-1", "a new name"), ALL_VIEW)
-    assert again.user == rows[1].number != taken.number
+    assert again.number == rows[1].number != taken.number
     assert list_actions(engine)[0].what == "account added at login"
     assert list_actions(engine)[0].about == {"account": rows[-1].number, "role": "viewer"}
 
@@ -249,7 +251,7 @@ def test_newcomers_get_the_default_role_and_a_name_of_their_own(engine: Engine) 
 def test_newcomers_at_once_are_one_account_each(engine: Engine) -> None:
     with ThreadPoolExecutor(4) as pool:
         users = [
-            entrance.user
+            entrance.number
             for entrance in pool.map(lambda _: log_in_as(engine, somebody(), ALL_VIEW), range(6))
         ]
     assert len(set(users)) == 1
@@ -284,3 +286,35 @@ def test_tokens_are_long_and_for_the_browser_alone(engine: Engine) -> None:
     assert re.fullmatch(r"[\w-]{43}", entrance.token)
     assert entrance.browser is not None
     assert re.fullmatch(r"\d+\.[\w-]{22}\.[0-9a-f]{64}", entrance.browser)
+
+
+def test_who_comes_back_from_the_provider_is_limited_by_address(
+    engine: Engine, provider: OwnProvider
+) -> None:
+    settings = AccessSettings(
+        oidc_issuer=provider.issuer, oidc_client_id="desk", oidc_default_role=Role.VIEWER
+    )
+    desk = IdentityProvider(settings)
+    origin = "http://localhost:8000"
+
+    def back(cookie: str, answer: dict[str, str], address: str = HERE) -> Entrance:
+        return come_back(
+            engine, desk, settings, origin=origin, cookie=cookie, answer=answer, address=address
+        )
+
+    for _ in range(FOR_ADDRESS + 2):  # right ones, and links of another site, count nothing
+        departure = desk.begin(origin=origin)
+        answer = provider.login(departure.address)
+        assert back(departure.cookie, answer).number
+        with pytest.raises(LoginRefusedError, match="began elsewhere"):
+            back(departure.cookie, {"state": "forged", "code": "x"})
+    provider.token_answer = (400, b'{"error": "invalid_grant"}')
+    asked = len(provider.token_requests)
+    for _ in range(FOR_ADDRESS):
+        with pytest.raises(LoginRefusedError, match="invalid_grant"):
+            back(departure.cookie, answer)
+    with pytest.raises(TooManyLoginsError):
+        back(departure.cookie, answer)
+    assert len(provider.token_requests) == asked + FOR_ADDRESS
+    provider.token_answer = None
+    assert back(departure.cookie, answer, "192.0.2.2").number

@@ -81,10 +81,35 @@ def test_keys_that_are_none_are_refused_in_words(
         discovery.keys()
 
 
-def test_a_provider_that_is_away_is_asked_again_later(provider: OwnProvider) -> None:
+def test_a_provider_that_is_away_ends_in_words(provider: OwnProvider) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{closed.getsockname()[1]}"
         with pytest.raises(LoginRefusedError, match=f"at {host} cannot be reached") as refused:
             Discovery(f"http://{host}").places()
     assert "Max retries" not in str(refused.value)
+
+
+def test_a_provider_that_failed_is_left_alone_for_a_while(
+    provider: OwnProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider, "answer", lambda *_: 1 / 0)  # the connection breaks
+    discovery = Discovery(provider.issuer)
+    with pytest.raises(LoginRefusedError, match="try again later"):
+        discovery.places()
+    monkeypatch.undo()
+    with pytest.raises(LoginRefusedError, match="try again in a minute"):
+        discovery.places()
+    assert provider.asked == []
+    monkeypatch.setattr(module, "SECONDS_AWAY", 0.0)
+    assert discovery.places()
+
+
+def test_nobody_waits_long_while_somebody_else_asks(
+    provider: OwnProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
+    discovery = Discovery(provider.issuer)
+    with discovery._turn(), pytest.raises(LoginRefusedError, match="slow to answer"):
+        discovery.places()
+    assert discovery.places()

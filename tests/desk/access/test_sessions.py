@@ -37,7 +37,7 @@ def test_a_token_stands_for_its_account(engine: Engine) -> None:
     first, second = enter(engine), enter(engine)
     found = who(engine, first.token)
     assert found is not None
-    assert (found.user, found.name, found.role) == (account.number, "Anna", Role.REVIEWER)
+    assert (found.number, found.name, found.role) == (account.number, "Anna", Role.REVIEWER)
     assert len(found.csrf) >= 43
     other = who(engine, second.token)
     assert other is not None
@@ -185,7 +185,7 @@ def test_old_sessions_are_removed_and_an_account_has_at_most_twenty(engine: Engi
 
 def test_each_role_may_what_those_before_it_may() -> None:
     def may(role: Role) -> list[bool]:
-        asks = LoggedIn(user=1, name="a", role=role, csrf="w")
+        asks = LoggedIn(number=1, name="a", role=role, csrf="w")
         return [asks.may(needed) for needed in Role]
 
     assert may(Role.VIEWER) == [True, False, False]
