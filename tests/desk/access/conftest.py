@@ -1,12 +1,10 @@
-"""A migrated store for the accounts of one test, and identity providers."""
+"""Cheap hashes, and identity providers."""
 
 from collections.abc import Iterator
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import Engine
 
-from common.store.session import open_store
 from desk.access import passwords
 from tests.desk.access.providers import OwnProvider, own_provider, real_provider
 
@@ -17,14 +15,6 @@ def _cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     if request.node.path.stem != "test_passwords":
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         monkeypatch.setattr(passwords, "_HASHER", cheap)
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """The store of one test."""
-    engine = open_store()
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture(scope="module")

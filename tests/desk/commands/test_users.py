@@ -10,14 +10,12 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
 from common.errors import LoginRefusedError
-from common.store.session import open_store
 from desk.access.login import log_in
 from desk.cli import main
 
@@ -53,13 +51,6 @@ class Typed:
 @pytest.fixture
 def users(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
     return Typed(monkeypatch, capsys)
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_store()
-    yield engine
-    engine.dispose()
 
 
 def enters(engine: Engine, name: str, password: str) -> bool:
