@@ -240,7 +240,7 @@ def free_name(connection: Connection, wanted: str) -> str:
     number, name = 1, wanted
     while _like(connection, name) is not None:
         number += 1
-        name = f"{wanted[: LONGEST_NAME - 8]} ({number})"
+        name = f"{wanted[: LONGEST_NAME - 8].rstrip()} ({number})"
     return name
 
 

@@ -14,6 +14,7 @@ from desk.access import passwords
 from desk.access.accounts import (
     add_account,
     change_role,
+    checked_name,
     end_account,
     list_accounts,
     local_operator,
@@ -230,7 +231,8 @@ def test_who_was_added_comes_in_with_the_provider_and_nobody_else(engine: Engine
 
 def test_newcomers_get_the_default_role_and_a_name_of_their_own(engine: Engine) -> None:
     taken = add(engine, role=Role.OPERATOR)
-    names = ["anna", "Anna", "\x1b[31m", "", "=1+1", "Ελένη " * 40]
+    long = "Ελένη " * 40
+    names = ["anna", "Anna", "\x1b[31m", "", "=1+1", long, long]
     for count, name in enumerate(names):
         log_in_as(engine, somebody(f"s-{count}", name), ALL_VIEW)
     rows = list_accounts(engine)[1:]
@@ -242,6 +244,7 @@ def test_newcomers_get_the_default_role_and_a_name_of_their_own(engine: Engine) 
         "somebody (3)",
     ]
     assert {row.role for row in rows} == {Role.VIEWER}
+    assert [checked_name(row.name or "") for row in rows] == [row.name for row in rows]
     again = log_in_as(engine, somebody("s-1", "a new name"), ALL_VIEW)
     assert again.number == rows[1].number != taken.number
     assert list_actions(engine)[0].what == "account added at login"

@@ -127,6 +127,14 @@ def test_a_change_of_the_account_ends_its_sessions_and_no_others(
     assert who(engine, other) is not None
 
 
+def test_whoever_ends_an_account_ends_its_sessions(engine: Engine) -> None:
+    add(engine)
+    token = enter(engine).token
+    with engine.begin() as connection:  # as another program might
+        connection.execute(text("UPDATE desk_user SET ended_at = now()"))
+    assert who(engine, token) is None
+
+
 def test_logging_out_ends_one_session(engine: Engine) -> None:
     add(engine)
     first, second = enter(engine).token, enter(engine).token
