@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from desk.pages import data, jobs, judge, models, picture, see
+from desk.pages.asking import page
 from desk.pages.desk import Desk
 from desk.pages.door import Door
 from desk.pages.rendering import ASSETS
@@ -52,6 +53,7 @@ def routes() -> list[BaseRoute]:
         *views,
         Route("/healthz", _healthy),
         Mount("/assets", StaticFiles(directory=ASSETS)),
+        page("/{path:path}", see.nothing),
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from desk.pages.asking import Asked, go_to, page
+from desk.pages.asking import Asked, NotThereError, go_to, page
 from desk.pages.desk import Desk
 from desk.pages.rendering import render
 from desk.review.choices import concept_choices, job_choices, provider_choices
@@ -99,6 +99,11 @@ def _with_thoughts(
 def _fits(suggestion: Suggestion, outcome: Outcome) -> bool:
     """Where nothing is kept to tell the outcome from, every one fits."""
     return suggestion.reason is None or suggestion.reason == outcome
+
+
+def nothing(asked: Asked) -> Response:
+    """Any other address."""
+    raise NotThereError(f"The desk has no page {asked.request.url.path[:100]}.")
 
 
 ROUTES = [page("/", home), page("/see", see)]
