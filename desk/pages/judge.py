@@ -137,6 +137,6 @@ def _verdict_id(text: str) -> UUID:
 ROUTES = [
     page("/judge", judging, Role.REVIEWER),
     page("/alike", alike, Role.REVIEWER),
-    deed("/verdicts", keep, Role.REVIEWER),
-    deed("/verdicts/withdraw", take_back, Role.REVIEWER),
+    deed("/verdicts", keep, Role.REVIEWER, is_logged=False),
+    deed("/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),
 ]

@@ -39,10 +39,12 @@ def test_failures_and_what_was_not_written_are_shown_of_a_job(filled, desk):
     )
 
 
-def test_a_card_tells_title_rights_and_verdicts_and_leads_to_europeana(filled, desk):
+def test_a_card_tells_title_rights_and_verdicts_and_leads_to_europeana(filled, desk, visit):
     filled.say("one", RECORDS[0], MAP, Said.RIGHT)
     filled.say("two", RECORDS[0], MAP, Said.WRONG)
-    page = desk.get("/see?concept=" + MAP)
+    visit.log_in(desk.url, "two")
+    visit.page.goto(f"{desk.url}/see?concept={MAP}")
+    page = visit.page.content()
     assert "CC BY-SA 4.0" in page
     assert f"https://www.europeana.eu/item{RECORDS[0]}" in page
     assert "disputed" in page
