@@ -65,7 +65,7 @@ def test_a_name_in_any_case_and_its_password_log_in(engine: Engine) -> None:
     ],
 )
 def test_all_others_hear_the_same_words(engine: Engine, name: str, password: str) -> None:
-    local_operator(engine, AccessSettings(), word="w")
+    local_operator(engine, AccessSettings(), address="127.0.0.1", word="w")
     add(engine)
     add(engine, "Ended")
     end_account(engine, "Ended")
