@@ -184,16 +184,20 @@ def forget_account(engine: Engine, name: str) -> int:
     return account.number
 
 
-def local_operator(engine: Engine, settings: AccessSettings, *, word: str) -> LoggedIn | None:
+def local_operator(
+    engine: Engine, settings: AccessSettings, *, address: str, word: str
+) -> LoggedIn | None:
     """Who asks a desk that has no accounts: the built-in account, made when it is first needed.
 
     None as soon as there was an account, even if it ended: the desk does not open by itself. None
-    too where there is an identity provider, or an address that is not this machine's.
+    too where there is an identity provider, or where another machine may ask.
 
     Args:
+        address: of the network, of who asks.
         word: what forms bring back (`csrf.word_for`), since there is no session.
     """
-    if settings.oidc_issuer is not None or not is_loopback(settings.host or "localhost"):
+    is_here = is_loopback(address) and is_loopback(settings.host or "localhost")
+    if settings.oidc_issuer is not None or not is_here:
         return None
     with engine.begin() as connection:
         found = connection.execute(_BUILT_IN, {"built_in": BUILT_IN}).one()

@@ -27,7 +27,7 @@ FOR_KNOWN_BROWSER = 5
 IN_ALL = 10_000
 _NETWORK_OF_ONE = 56  # bits of an IPv6 address: what providers give a customer
 
-_LOCK = text("SELECT pg_advisory_xact_lock(7310428)")  # attempts are counted one after the other
+_LOCK = text("SELECT pg_advisory_xact_lock(7310428)")  # one process at a time changes attempts
 _AGE = f"(clock_timestamp() - interval '{MINUTES} minutes')"
 _FORGET_OLD = text(f"DELETE FROM login_attempt WHERE at <= {_AGE}")
 _WAIT = text(f"""
@@ -83,6 +83,7 @@ def begin_attempt(
 
 def strike_out(connection: Connection, attempt: Attempt) -> None:
     """The attempt was right: it counts no more, and neither do those of its name."""
+    connection.execute(_LOCK)  # else two that remove the same rows could wait for each other
     connection.execute(_STRIKE_OUT, {"ids": list(attempt.ids)})
     if attempt.name is not None:
         forget_attempts(connection, attempt.name)
@@ -90,6 +91,7 @@ def strike_out(connection: Connection, attempt: Attempt) -> None:
 
 def forget_attempts(connection: Connection, name: str) -> None:
     """Remove all that is known of attempts with a name, from whatever address."""
+    connection.execute(_LOCK)
     connection.execute(_FORGET_NAME, {"name": _of_name(name)})
 
 

@@ -93,7 +93,7 @@ def test_two_processes_that_add_one_name_add_one_account(engine: Engine) -> None
     ],
 )
 def test_odd_names_are_refused_in_words_and_found_nowhere(engine: Engine, bad: str) -> None:
-    local_operator(engine, LOCAL, word="w")
+    local_operator(engine, LOCAL, address="127.0.0.1", word="w")
     with pytest.raises(UsageError, match="1 to 80 signs") as refused:
         checked_name(bad)
     assert str(refused.value).isprintable()
@@ -173,7 +173,11 @@ def test_what_is_done_to_accounts_is_logged_by_numbers(engine: Engine) -> None:
 
 def test_a_desk_without_accounts_has_one_operator_on_this_machine(engine: Engine) -> None:
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: local_operator(engine, LOCAL, word="w"), range(8)))
+        found = list(
+            pool.map(
+                lambda _: local_operator(engine, LOCAL, address="127.0.0.1", word="w"), range(8)
+            )
+        )
     assert len(set(found)) == 1
     assert found[0] is not None
     assert (found[0].name, found[0].role, found[0].csrf) == (BUILT_IN, Role.OPERATOR, "w")
@@ -181,11 +185,11 @@ def test_a_desk_without_accounts_has_one_operator_on_this_machine(engine: Engine
 
 
 def test_the_first_account_closes_the_open_desk_for_ever(engine: Engine) -> None:
-    assert local_operator(engine, LOCAL, word="w") is not None
+    assert local_operator(engine, LOCAL, address="127.0.0.1", word="w") is not None
     add(engine)
-    assert local_operator(engine, LOCAL, word="w") is None
+    assert local_operator(engine, LOCAL, address="127.0.0.1", word="w") is None
     forget_account(engine, "Anna")
-    assert local_operator(engine, LOCAL, word="w") is None
+    assert local_operator(engine, LOCAL, address="127.0.0.1", word="w") is None
 
 
 def test_a_desk_that_others_reach_is_never_open(engine: Engine) -> None:
@@ -193,5 +197,9 @@ def test_a_desk_that_others_reach_is_never_open(engine: Engine) -> None:
         AccessSettings(desk_url="https://desk.museum.example"),
         AccessSettings(oidc_issuer="https://login.museum.example", oidc_client_id="desk"),
     ):
-        assert local_operator(engine, settings, word="w") is None
-    assert local_operator(engine, AccessSettings(desk_url="http://localhost:8000"), word="w")
+        assert local_operator(engine, settings, address="127.0.0.1", word="w") is None
+    for address in ("192.0.2.1", "172.17.0.1", "0.0.0.0", "", "testclient", "127.0.0.1, 192.0.2.1"):
+        assert local_operator(engine, LOCAL, address=address, word="w") is None
+    assert local_operator(
+        engine, AccessSettings(desk_url="http://localhost:8000"), address="127.0.0.1", word="w"
+    )

@@ -129,6 +129,18 @@ def test_a_right_one_clears_its_name_and_not_its_address(engine: Engine) -> None
     assert fail(engine, "name 1") == FOR_ADDRESS - 15
 
 
+def test_right_ones_of_a_name_at_once_do_not_wait_for_each_other_for_ever(engine: Engine) -> None:
+    def succeed(_: int) -> None:
+        for _ in range(5):
+            attempt = begin_attempt(engine, name="anna", address=HERE, browser=None)
+            with engine.begin() as connection:
+                strike_out(connection, attempt)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(succeed, range(4)))
+    assert rows(engine) == 0
+
+
 def test_no_name_is_kept_and_one_can_be_forgotten(engine: Engine) -> None:
     fail(engine, "a password typed in the wrong field")
     with engine.begin() as connection:

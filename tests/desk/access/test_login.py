@@ -65,7 +65,7 @@ def test_a_name_in_any_case_and_its_password_log_in(engine: Engine) -> None:
     ],
 )
 def test_all_others_hear_the_same_words(engine: Engine, name: str, password: str) -> None:
-    local_operator(engine, AccessSettings(), word="w")
+    local_operator(engine, AccessSettings(), address="127.0.0.1", word="w")
     add(engine)
     add(engine, "Ended")
     end_account(engine, "Ended")
@@ -92,7 +92,8 @@ def test_an_unknown_name_costs_as_many_hashes_as_a_known_one(
             checked.append(str(hash).rpartition("$")[0].rpartition("$")[0])
             return super().verify(hash, password)
 
-    monkeypatch.setattr(passwords, "_HASHER", Counting())
+    cheap = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
+    monkeypatch.setattr(passwords, "_HASHER", Counting(**cheap))
     passwords._of_nobody()
     for name in ("Anna", "nobody", "Ended", "\0"):
         with pytest.raises(LoginRefusedError):
