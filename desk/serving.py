@@ -13,6 +13,7 @@ from desk.access.settings import is_loopback
 from desk.app import create_app
 from desk.settings import DeskSettings
 
+LOOPBACK = "127.0.0.1"
 GRACE = 10  # seconds that requests have to end
 
 console = SafeConsole(stderr=True, highlight=False)
@@ -46,7 +47,7 @@ def serve_desk(host: str, port: int) -> None:
 
 def _check_address(engine: Engine, settings: DeskSettings, host: str) -> None:
     """A desk without accounts serves nobody but this machine."""
-    alone = local_operator(engine, settings, word="") is not None
+    alone = local_operator(engine, settings, address=LOOPBACK, word="") is not None
     if alone and not is_loopback(host):
         raise UsageError(
             f"The desk has no account yet, so it serves this machine only, and not {host}. "

@@ -45,7 +45,9 @@ class Door:
         form = given or secrets.token_urlsafe(32)
         user = who(self._engine, self.cookies.session.read(request))
         if user is None:
-            user = local_operator(self._engine, self.settings, word=word_for(form))
+            user = local_operator(
+                self._engine, self.settings, address=address_of(request), word=word_for(form)
+            )
         return Visitor(user=user, form=form, is_new=given is None)
 
     def remember(self, visitor: Visitor, response: Response) -> None:
@@ -70,6 +72,11 @@ class Door:
     def origin(self, request: Request) -> str:
         """Where browsers reach the desk."""
         return self.settings.origin_for(request.headers.get("host", ""))
+
+
+def address_of(request: Request) -> str:
+    """Of who asks, in the network; uvicorn takes it from a proxy that it trusts."""
+    return request.client.host if request.client else ""
 
 
 def is_built_in(user: LoggedIn) -> bool:

@@ -14,7 +14,7 @@ from desk.access.login import Entrance, come_back, local_path, log_in
 from desk.access.sessions import end_session
 from desk.pages.asking import Asked, deed
 from desk.pages.desk import Desk
-from desk.pages.door import Visitor
+from desk.pages.door import address_of
 from desk.pages.rendering import plain_page
 
 _STATUS = {TooManyLoginsError: 429}
@@ -71,12 +71,12 @@ def _entered(request: Request, form: FormData) -> Response:
             desk.engine,
             name=_text(form, "name"),
             password=_text(form, "password"),
-            address=_address(request),
+            address=address_of(request),
             browser=desk.door.cookies.browser.read(request),
         )
     except EnrichmentError as error:
         return _form(request, str(error), _status_of(error))
-    return _welcome(desk, visitor, entrance, local_path(_text(form, "after")))
+    return _welcome(request, entrance, local_path(_text(form, "after")))
 
 
 def _departed(request: Request) -> Response:
@@ -105,22 +105,24 @@ def _arrived(request: Request) -> Response:
             origin=door.origin(request),
             cookie=door.cookies.departure.read(request),
             answer=request.query_params,
-            address=_address(request),
+            address=address_of(request),
         )
     except AccessError as error:
         return _form(request, str(error), _status_of(error))
-    response = _welcome(desk, door.who(request), entrance, "/")
-    door.cookies.departure.remove(response)
-    return response
+    return _welcome(request, entrance, "/")
 
 
-def _welcome(desk: Desk, visitor: Visitor, entrance: Entrance, after: str) -> Response:
-    response = RedirectResponse(after, status_code=303)
+def _welcome(request: Request, entrance: Entrance, after: str) -> Response:
+    """The former session of the browser ends: nobody goes on with somebody else's."""
+    desk = _desk(request)
     cookies = desk.door.cookies
+    end_session(desk.engine, cookies.session.read(request))
+    response = RedirectResponse(after, status_code=303)
     cookies.session.give(response, entrance.token)
     if entrance.browser is not None:
         cookies.browser.give(response, entrance.browser)
-    desk.door.remember(visitor, response)
+    cookies.departure.remove(response)
+    cookies.form.remove(response)
     return response
 
 
@@ -140,11 +142,6 @@ def _desk(request: Request) -> Desk:
 def _text(form: FormData, name: str) -> str:
     value = form.get(name)
     return value if isinstance(value, str) else ""
-
-
-def _address(request: Request) -> str:
-    """Of the network; uvicorn takes it from a proxy that it trusts."""
-    return request.client.host if request.client else ""
 
 
 ROUTES = [

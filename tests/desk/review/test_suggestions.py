@@ -111,7 +111,7 @@ def test_verdicts_are_told_and_filter(filled):
 
 def test_a_forgotten_reviewer_has_a_number_alone(filled):
     filled.say("one", RECORDS[0], PAINTING, Said.RIGHT)
-    filled.execute("UPDATE desk_user SET name = NULL, ended_at = now()")
+    filled.execute("UPDATE desk_user SET name = NULL, password = NULL, ended_at = now()")
     with filled.engine.connect() as connection:
         (told,) = suggestions_of_record(connection, RECORDS[0]).suggestions
     assert told.verdicts[0].name == f"account {filled.user('one')}"
