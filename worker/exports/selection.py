@@ -1,11 +1,12 @@
 """The enrichments to export, and their order.
 
 The order does not depend on the database's locale or age: by record ID, byte by byte, then by
-falling confidence, then by concept URI, name and version of the model.
+falling confidence, then by concept URI, name and version of the model. What decisions block is
+left out and counted.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.session import allow_pauses
 from common.store.tables import JobState
+from common.vision.answers.blocked import BlockedInSql, Blocks
 from worker.enrich.heatmap_files import relative_path
 
 ROWS_AT_ONCE = 5_000  # from the server's cursor
@@ -105,8 +107,26 @@ _JOB_STATE = text("SELECT state FROM job WHERE id = :job")
 _VERSIONS = text("SELECT version FROM model WHERE name = :model ORDER BY version")
 
 
+class SelectedRows:
+    """Enrichments to export, once; `left_out` counts those that decisions block."""
+
+    def __init__(self, rows: Iterable[Any]) -> None:
+        self._rows = iter(rows)
+        self.left_out = 0
+
+    def __iter__(self) -> Iterator[EnrichmentRow]:
+        return self
+
+    def __next__(self) -> EnrichmentRow:
+        for *row, is_blocked in self._rows:
+            if not is_blocked:
+                return _fit_to_publish(row)
+            self.left_out += 1
+        raise StopIteration
+
+
 @contextmanager
-def selected(engine: Engine, selection: Selection) -> Iterator[Iterator[EnrichmentRow]]:
+def selected(engine: Engine, selection: Selection) -> Iterator[SelectedRows]:
     """The selected enrichments, all from one moment, for as long as the block lasts.
 
     Raises:
@@ -114,21 +134,27 @@ def selected(engine: Engine, selection: Selection) -> Iterator[Iterator[Enrichme
     """
     asked = selection.asked()
     conditions = " AND ".join(_CONDITIONS[name] for name in asked)
-    statement = text(f"{_COLUMNS} {_FROM} WHERE {conditions} {_IN_ORDER}")
     with engine.connect() as connection:
         _check(connection, selection)
+        blocked = _blocked(connection)
+        statement = text(f"{_COLUMNS}, {blocked.condition} {_FROM} WHERE {conditions} {_IN_ORDER}")
         allow_pauses(connection)  # whoever reads the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
-        with streaming.execute(statement, asked) as rows:
-            yield map(_fit_to_publish, rows)
+        with streaming.execute(statement, asked | blocked.parameters) as rows:
+            yield SelectedRows(rows)
+
+
+def _blocked(connection: Connection) -> BlockedInSql:
+    return Blocks.read(connection).in_sql(connection)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Some of a job's `total` enrichments that have a heatmap."""
+    """Some of a job's `total` enrichments that have a heatmap; decisions block `left_out` more."""
 
     rows: list[EnrichmentRow]
     total: int
+    left_out: int
 
 
 def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
@@ -140,15 +166,24 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
     explained = f"{_FROM} WHERE {_CONDITIONS['job']} AND heatmap.sha256 IS NOT NULL"
     with engine.connect() as connection:
         _check(connection, Selection(job=job))
-        count = text(f"SELECT count(*) {explained}")
-        total: int = connection.execute(count, {"job": job}).scalar_one()
-        if total == 0:
-            raise UsageError(
-                f"No enrichment of job {job} has a heatmap; enqueue its records with --explain."
-            )
-        drawn = text(f"{_COLUMNS} {explained} {_DRAWN}")
-        rows = connection.execute(drawn, {"job": job, "limit": limit})
-        return Sample(rows=[_fit_to_publish(row) for row in rows], total=total)
+        blocked = _blocked(connection)
+        asked = {"job": job, "limit": limit, **blocked.parameters}
+        count = text(
+            f"SELECT count(*) FILTER (WHERE NOT {blocked.condition}) AS total,"
+            f" count(*) FILTER (WHERE {blocked.condition}) AS left_out {explained}"
+        )
+        counted = connection.execute(count, asked).one()
+        if counted.total == 0:
+            raise UsageError(_nothing_to_show(job, counted.left_out))
+        drawn = text(f"{_COLUMNS} {explained} AND NOT {blocked.condition} {_DRAWN}")
+        rows = [_fit_to_publish(row) for row in connection.execute(drawn, asked)]
+        return Sample(rows=rows, total=counted.total, left_out=counted.left_out)
+
+
+def _nothing_to_show(job: UUID, left_out: int) -> str:
+    if left_out:
+        return f"All {left_out:,} enrichments of job {job} with a heatmap are blocked by decisions."
+    return f"No enrichment of job {job} has a heatmap; enqueue its records with --explain."
 
 
 def is_unfinished(engine: Engine, job: UUID) -> bool:

@@ -20,7 +20,7 @@ SHOWN = 50  # jobs
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """How far a job has come; the four outcomes and `waiting` add up to `total` records.
+    """How far a job has come; the five outcomes and `waiting` add up to `total` records.
 
     `model` names the job's models. `read`: of how many records the encoder's embedding was read.
     `put_off`: the waiting records that failed for a reason that may pass. `rate`: records a second
@@ -35,6 +35,7 @@ class Status:
     enriched: int
     unlike: int
     below_threshold: int
+    blocked: int
     failed: int
     read: int
     put_off: int
@@ -51,7 +52,7 @@ class Status:
     @property
     def classified(self) -> int:
         """Records whose picture could be seen, or was seen before."""
-        return self.enriched + self.unlike + self.below_threshold
+        return self.enriched + self.unlike + self.below_threshold + self.blocked
 
     @property
     def looked_at(self) -> int:
@@ -79,6 +80,7 @@ class Status:
             "enriched": self.enriched,
             "unlike": self.unlike,
             "below_threshold": self.below_threshold,
+            "blocked": self.blocked,
             "failed": self.failed,
             "read": self.read,
             "looked_at": self.looked_at,
@@ -112,6 +114,7 @@ _STATUS = text(f"""
            coalesce(sum(chunk.enriched), 0) AS enriched,
            coalesce(sum(chunk.unlike), 0) AS unlike,
            coalesce(sum(chunk.below_threshold), 0) AS below_threshold,
+           coalesce(sum(chunk.blocked), 0) AS blocked,
            coalesce(sum(chunk.failed), 0) AS failed, coalesce(sum(chunk.read), 0) AS read,
            coalesce(sum(cardinality(chunk.record_ids)) FILTER (
                WHERE chunk.settled_at IS NULL
@@ -234,8 +237,8 @@ class JobRow:
 _JOBS = text(f"""
     SELECT job.id AS job_id, job.state, job.priority, job.submitter, job.total, job.created_at,
            now() - job.created_at AS age, ({_MODELS}) AS model,
-           (SELECT coalesce(sum(enriched + unlike + below_threshold + failed), 0) FROM job_chunk
-            WHERE job_id = job.id) AS settled,
+           (SELECT coalesce(sum(enriched + unlike + below_threshold + blocked + failed), 0)
+            FROM job_chunk WHERE job_id = job.id) AS settled,
            CASE WHEN job.state = 'running' THEN ({RATE_SQL}) END AS rate
     FROM job WHERE job.state = ANY(CAST(:states AS text[]))
     ORDER BY job.state NOT IN ('running', 'paused'), job.created_at DESC LIMIT :shown

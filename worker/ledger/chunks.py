@@ -199,7 +199,7 @@ _SETTLE = text("""
     UPDATE job_chunk
     SET state = 'done', lease_until = '-infinity', settled_at = now(), record_ids = :record_ids,
         enriched = :enriched, unlike = :unlike, below_threshold = :below_threshold,
-        failed = :failed, read = :read, said = CAST(:said AS jsonb)
+        failed = :failed, blocked = :blocked, read = :read, said = CAST(:said AS jsonb)
     WHERE job_id = :job_id AND number = :number
 """)
 
@@ -212,6 +212,7 @@ def settle(
     enriched: int,
     unlike: int,
     below_threshold: int,
+    blocked: int,
     failed: int,
     read: int,
     said: Mapping[int, Mapping[str, Tally]],
@@ -231,6 +232,7 @@ def settle(
         "enriched": enriched,
         "unlike": unlike,
         "below_threshold": below_threshold,
+        "blocked": blocked,
         "failed": failed,
         "read": read,
         "said": json.dumps(counts) if counts else None,

@@ -21,7 +21,8 @@ from worker import jobs
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import MAX_WAIT, ChunkOutcome
+from worker.ledger.delays import MAX_WAIT
+from worker.ledger.finish import ChunkOutcome
 from worker.ledger.tallies import RecordSaid
 
 MAP = "http://data.europeana.eu/concept/43"
