@@ -5,6 +5,7 @@ falling confidence, then by concept URI, name and version of the model. What dec
 left out and counted.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,8 +19,10 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.session import allow_pauses
 from common.store.tables import JobState
-from common.vision.answers.blocked import BlockedInSql, Blocks
+from common.vision.answers.blocked import Blocks
+from common.vision.answers.spellings import odd_spellings
 from worker.enrich.heatmap_files import relative_path
+from worker.ledger.routes import ROUTED_MODEL
 
 ROWS_AT_ONCE = 5_000  # from the server's cursor
 
@@ -52,7 +55,7 @@ class Selection:
     """A job; or a model (all versions, if none is given), a time, or both.
 
     A job's enrichments are all enrichments of its records by its models, also those that another
-    job wrote. `since` is compared with the start of the transaction that last wrote an enrichment,
+    job wrote; of a record for which the job has a route, those by that model. `since` is compared with the start of the transaction that last wrote an enrichment,
     in database time.
     """
 
@@ -83,7 +86,7 @@ _IN_ORDER = """
              enrichment.concept_uri COLLATE "C", model.name COLLATE "C", model.version
 """
 _CONDITIONS = {
-    "job": """
+    "job": f"""
         enrichment.model_id = ANY(ARRAY(
             SELECT unnest(array_prepend(model_id, also_models)) FROM job WHERE id = :job))
         AND enrichment.record_id IN (
@@ -91,6 +94,9 @@ _CONDITIONS = {
             FROM job_chunk CROSS JOIN LATERAL unnest(job_chunk.record_ids) AS asked(id)
             LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
             WHERE job_chunk.job_id = :job AND job_chunk.state = 'done')
+        AND (SELECT job.routes IS NULL
+                    OR enrichment.model_id = {ROUTED_MODEL.format(record_id="enrichment.record_id")}
+             FROM job WHERE job.id = :job)
     """,
     "model": "model.name = :model",
     "version": "model.version = :version",
@@ -132,20 +138,22 @@ def selected(engine: Engine, selection: Selection) -> Iterator[SelectedRows]:
     Raises:
         UsageError: there is no such job or model.
     """
-    asked = selection.asked()
-    conditions = " AND ".join(_CONDITIONS[name] for name in asked)
+    conditions = " AND ".join(_CONDITIONS[name] for name in selection.asked())
     with engine.connect() as connection:
         _check(connection, selection)
-        blocked = _blocked(connection)
+        blocked = Blocks.read(connection).in_sql(connection)
+        asked = _asked(connection, selection) | blocked.parameters
         statement = text(f"{_COLUMNS}, {blocked.condition} {_FROM} WHERE {conditions} {_IN_ORDER}")
         allow_pauses(connection)  # whoever reads the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
-        with streaming.execute(statement, asked | blocked.parameters) as rows:
+        with streaming.execute(statement, asked) as rows:
             yield SelectedRows(rows)
 
 
-def _blocked(connection: Connection) -> BlockedInSql:
-    return Blocks.read(connection).in_sql(connection)
+def _asked(connection: Connection, selection: Selection) -> dict[str, Any]:
+    if selection.job is None:
+        return selection.asked()
+    return {**selection.asked(), "odd_spellings": json.dumps(odd_spellings(connection))}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,8 +174,8 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
     explained = f"{_FROM} WHERE {_CONDITIONS['job']} AND heatmap.sha256 IS NOT NULL"
     with engine.connect() as connection:
         _check(connection, Selection(job=job))
-        blocked = _blocked(connection)
-        asked = {"job": job, "limit": limit, **blocked.parameters}
+        blocked = Blocks.read(connection).in_sql(connection)
+        asked = _asked(connection, Selection(job=job)) | blocked.parameters
         count = text(
             f"SELECT count(*) FILTER (WHERE NOT {blocked.condition}) AS total,"
             f" count(*) FILTER (WHERE {blocked.condition}) AS left_out {explained}"
@@ -176,7 +184,8 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
         if counted.total == 0:
             raise UsageError(_nothing_to_show(job, counted.left_out))
         drawn = text(f"{_COLUMNS} {explained} AND NOT {blocked.condition} {_DRAWN}")
-        rows = [_fit_to_publish(row) for row in connection.execute(drawn, asked)]
+        found = connection.execute(drawn, asked | {"limit": limit})
+        rows = [_fit_to_publish(row) for row in found]
         return Sample(rows=rows, total=counted.total, left_out=counted.left_out)
 
 

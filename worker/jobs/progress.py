@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 from common.errors import UsageError
 from common.fetch.urls import URL_START, host_of
 from common.store.tables import JobState
+from worker.jobs.models import title_of
 
 RATE_SECONDS = 300  # the rate is that of the last five minutes
 HOSTS_SHOWN = 5
@@ -104,7 +105,10 @@ RATE_SQL = """
          ) AS lately
 """
 _MODELS = """
-    SELECT string_agg(model.name || ' v' || model.version, ', ' ORDER BY used.place)
+    SELECT jsonb_build_object(
+        'ids', jsonb_agg(model.id ORDER BY used.place),
+        'titles', jsonb_agg(model.name || ' v' || model.version ORDER BY used.place),
+        'routes', job.routes)
     FROM unnest(array_prepend(job.model_id, job.also_models)) WITH ORDINALITY AS used(id, place)
     JOIN model ON model.id = used.id
 """
@@ -140,7 +144,10 @@ def status(engine: Engine, job_id: UUID) -> Status:
         if row is None:
             raise UsageError(f"There is no job {job_id}.")
         failures = connection.execute(_FAILURES, asked)
-        return Status(**row, failures={each.reason: each.records for each in failures})
+        return Status(
+            **{**row, "model": title_of(**row["model"])},
+            failures={each.reason: each.records for each in failures},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,4 +256,5 @@ def list_jobs(engine: Engine, states: Sequence[JobState] = tuple(JobState)) -> l
     """The jobs in these states, at most SHOWN: unfinished jobs first, then the newest."""
     asked = {"states": list(states), "shown": SHOWN, "rate_seconds": RATE_SECONDS}
     with engine.connect() as connection:
-        return [JobRow(**row) for row in connection.execute(_JOBS, asked).mappings()]
+        rows = connection.execute(_JOBS, asked).mappings()
+        return [JobRow(**{**row, "model": title_of(**row["model"])}) for row in rows]

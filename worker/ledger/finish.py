@@ -217,9 +217,13 @@ def _keep(connection: Connection, newly_seen: NewlySeen) -> None:
 def _write_predictions(
     connection: Connection, lease: Lease, outcome: ChunkOutcome, allowed: Permitted
 ) -> None:
-    """Model by model in the order of their numbers, so that transactions do not deadlock."""
-    record_ids = list(outcome.classified.values())
+    """Model by model in the order of their numbers, so that transactions do not deadlock.
+
+    With routes, what a model said of records that another one answers for is left alone.
+    """
+    classified = list(outcome.classified.values())
     for model_id in sorted(lease.model_ids):
+        record_ids = list(outcome.said.get(model_id, ())) if lease.routes else classified
         said = allowed.predictions.get(model_id, [])
         replace_enrichments(
             connection,
