@@ -165,3 +165,18 @@ def test_a_sample_leaves_out_what_is_blocked(shelf: Shelf) -> None:
     block(shelf.engine, PAINTING, data_provider=None, reason="too general", user_id=1)
     with pytest.raises(UsageError, match="All 3 enrichments"):
         selecting.draw_sample(shelf.engine, job, limit=9)
+
+
+def test_a_job_with_routes_has_of_each_record_what_the_routed_model_says(shelf: Shelf) -> None:
+    job = shelf.jobs["vases 1"]
+    shelf.execute(
+        "UPDATE job SET also_models = ARRAY[2], routes = '{\"Lou vre\": 2}' WHERE id = :id", id=job
+    )
+    for record_id in ("/1/a", "/1/B"):
+        shelf.add(record_id, MAP, 0.9)
+        shelf.add(record_id, PAINTING, 0.8, model="vases 2")
+    spell = "UPDATE record SET data_provider = E'Lou\\nvre' WHERE id = '/1/B'"
+    assert [row.model for row in shelf.found(Selection(job=job))] == ["vases v1", "vases v1"]
+    shelf.execute(spell)
+    found = [(row.record_id, row.model) for row in shelf.found(Selection(job=job))]
+    assert found == [("/1/B", "vases v2"), ("/1/a", "vases v1")]

@@ -24,6 +24,7 @@ from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.delays import MAX_WAIT
 from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkOutcome
+from worker.ledger.routes import Routes
 from worker.ledger.tallies import RecordSaid
 
 MAP = "http://data.europeana.eu/concept/43"
@@ -270,3 +271,31 @@ def decide_against(engine: Engine, concept_uri: str) -> None:
         user = "INSERT INTO desk_user (name, role) VALUES ('ann', 'operator') RETURNING id"
         user_id = connection.execute(text(user)).scalar_one()
     block(engine, concept_uri, data_provider=None, reason="too general", user_id=user_id)
+
+
+def test_a_model_touches_only_the_records_that_it_answers_for(engine: Engine, job_id: UUID) -> None:
+    """What it said before of another record stays; that is what another model answers for now."""
+    lease = claim(engine, job_id, 1)
+    (usual,) = lease.model_ids
+    theirs, ours, *_ = lease.record_ids
+    finish_with(
+        engine, lease, with_predictions(lease, prediction(theirs, MAP), prediction(ours, MAP))
+    )
+    with engine.begin() as connection:
+        added = "INSERT INTO model (name, version, path, sha256, labels, thresholds)"
+        values = "VALUES ('taught', 1, 'taught-1', repeat('1', 64), '{}', '{}') RETURNING id"
+        taught = int(connection.execute(text(f"{added} {values}")).scalar_one())
+    again = claim(engine, jobs.enqueue(engine, [theirs, ours]).job_id, 1)
+    routes = Routes(model_id=usual, by_provider={"Louvre": taught})
+    again = replace(again, model_ids=(usual, taught), routes=routes)
+    outcome = all_below(again)
+    outcome.predictions = {usual: [], taught: [prediction(theirs, PAINTING)]}
+    outcome.said = {
+        usual: {ours: said("Prado", is_unlike=True)},
+        taught: {theirs: said("Louvre")},
+    }
+    finish_with(engine, again, outcome)
+    status = jobs.status(engine, again.job_id)
+    assert (status.enriched, status.unlike, status.below_threshold) == (1, 1, 0)
+    found = rows(engine, "SELECT model_id, record_id, concept_uri FROM enrichment")
+    assert set(found) == {(usual, theirs, MAP), (taught, theirs, PAINTING)}
