@@ -1,0 +1,15 @@
+from collections.abc import Iterator
+
+import pytest
+
+from common.store.session import open_store
+from tests.desk.audits.gallery import Gallery, hung
+
+
+@pytest.fixture
+def gallery(database_url: str) -> Iterator[Gallery]:
+    """Two museums with what a model wrote of their records."""
+    engine = open_store()
+    with hung(engine) as gallery:
+        yield gallery
+    engine.dispose()
