@@ -3,13 +3,12 @@ from collections.abc import Iterator
 import pytest
 
 from common.store.session import open_store
-from tests.desk.audits.gallery import Gallery, hung
+from tests.desk.audits.gallery import Gallery, hang
 
 
 @pytest.fixture
 def gallery(database_url: str) -> Iterator[Gallery]:
     """Two museums with what a model wrote of their records."""
     engine = open_store()
-    with hung(engine) as gallery:
-        yield gallery
+    yield hang(engine)
     engine.dispose()

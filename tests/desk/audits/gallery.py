@@ -1,7 +1,5 @@
 """A gallery in the store: what a model wrote of the records of two museums, ready to be audited."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -58,9 +56,8 @@ class Gallery:
             return [tuple(row) for row in connection.execute(text(statement), values)]
 
 
-@contextmanager
-def hung(engine: Engine) -> Iterator[Gallery]:
-    """Fill the store."""
+def hang(engine: Engine) -> Gallery:
+    """Fill a store."""
     gallery = Gallery(engine, model_id=1)
     gallery.execute(
         "INSERT INTO desk_user (name, role) VALUES ('ann', 'reviewer'), ('bo', 'reviewer')"
@@ -92,4 +89,4 @@ def hung(engine: Engine) -> Iterator[Gallery]:
             concept=concept,
             every=every,
         )
-    yield gallery
+    return gallery
