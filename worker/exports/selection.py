@@ -55,8 +55,8 @@ class Selection:
     """A job; or a model (all versions, if none is given), a time, or both.
 
     A job's enrichments are all enrichments of its records by its models, also those that another
-    job wrote; of a record for which the job has a route, those by that model. `since` is compared with the start of the transaction that last wrote an enrichment,
-    in database time.
+    job wrote; of a record for which the job has a route, those by that model. `since` is compared
+    with the start of the transaction that last wrote an enrichment, in database time.
     """
 
     job: UUID | None = None
