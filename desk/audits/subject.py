@@ -56,7 +56,7 @@ def in_sql(connection: Connection, subject: AuditSubject) -> SubjectInSql:
     """The enrichments of a subject that no decision blocks."""
     blocked = Blocks.read(connection).in_sql(connection)
     values = subject.values
-    joined, conditions = "", ["enrichment.model_id = :model_id", f"NOT {blocked.condition}"]
+    joined, conditions = "", ["enrichment.model_id = :model_id", blocked.is_free]
     if values["data_provider"] is not None:
         spellings = spellings_of(connection, [values["data_provider"]])
         values["spellings"] = spellings[values["data_provider"]]

@@ -143,7 +143,7 @@ def selected(engine: Engine, selection: Selection) -> Iterator[SelectedRows]:
         _check(connection, selection)
         blocked = Blocks.read(connection).in_sql(connection)
         asked = _asked(connection, selection) | blocked.parameters
-        statement = text(f"{_COLUMNS}, {blocked.condition} {_FROM} WHERE {conditions} {_IN_ORDER}")
+        statement = text(f"{_COLUMNS}, {blocked.is_blocked} {_FROM} WHERE {conditions} {_IN_ORDER}")
         allow_pauses(connection)  # whoever reads the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
         with streaming.execute(statement, asked) as rows:
@@ -177,13 +177,13 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
         blocked = Blocks.read(connection).in_sql(connection)
         asked = _asked(connection, Selection(job=job)) | blocked.parameters
         count = text(
-            f"SELECT count(*) FILTER (WHERE NOT {blocked.condition}) AS total,"
-            f" count(*) FILTER (WHERE {blocked.condition}) AS left_out {explained}"
+            f"SELECT count(*) FILTER (WHERE NOT {blocked.is_blocked}) AS total,"
+            f" count(*) FILTER (WHERE {blocked.is_blocked}) AS left_out {explained}"
         )
         counted = connection.execute(count, asked).one()
         if counted.total == 0:
             raise UsageError(_nothing_to_show(job, counted.left_out))
-        drawn = text(f"{_COLUMNS} {explained} AND NOT {blocked.condition} {_DRAWN}")
+        drawn = text(f"{_COLUMNS} {explained} AND {blocked.is_free} {_DRAWN}")
         found = connection.execute(drawn, asked | {"limit": limit})
         rows = [_fit_to_publish(row) for row in found]
         return Sample(rows=rows, total=counted.total, left_out=counted.left_out)

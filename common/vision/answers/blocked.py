@@ -15,18 +15,39 @@ from common.store.decisions import standing_blocks
 from common.vision.answers.provider_names import provider_name
 from common.vision.answers.spellings import spellings_of
 
-NEVER = "false"
+FOR_ALL = "enrichment.concept_uri = ANY(CAST(:blocked_for_all AS text[]))"
+REFUSED = """
+    EXISTS (SELECT 1 FROM record WHERE record.id = enrichment.record_id
+            AND record.data_provider = ANY(CAST(:refusing AS text[])))
+"""
+BY_PROVIDER = """
+    EXISTS (SELECT 1 FROM record
+            JOIN unnest(CAST(:blocking AS text[]), CAST(:blocked_there AS text[]))
+                 AS blocked(data_provider, concept_uri) USING (data_provider)
+            WHERE record.id = enrichment.record_id
+              AND blocked.concept_uri = enrichment.concept_uri)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlockedInSql:
-    """A condition on rows of `enrichment` that holds for those that are blocked, never null.
+    """Conditions on rows of `enrichment`, never null: those that meet any of them are blocked.
 
-    `parameters` go with it.
+    `parameters` go with them.
     """
 
-    condition: str
+    conditions: tuple[str, ...]
     parameters: dict[str, Any]
+
+    @property
+    def is_blocked(self) -> str:
+        """The condition of rows that are blocked."""
+        return f"({' OR '.join(self.conditions)})" if self.conditions else "false"
+
+    @property
+    def is_free(self) -> str:
+        """The condition of all others, in the form that Postgres plans best."""
+        return " AND ".join(f"NOT {each}" for each in self.conditions) or "true"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,37 +93,22 @@ class Blocks:
         """The same for statements on `enrichment`."""
         conditions: list[str] = []
         parameters: dict[str, Any] = {}
+        named = self.refusing | self.by_provider.keys()
+        spellings = spellings_of(connection, named) if named else {}
         if self.for_all:
-            conditions.append("enrichment.concept_uri = ANY(CAST(:blocked_for_all AS text[]))")
+            conditions.append(FOR_ALL)
             parameters["blocked_for_all"] = sorted(self.for_all)
-        if self.refusing or self.by_provider:
-            conditions.append(_OF_PROVIDERS)
-            parameters |= self._of_providers(connection)
-        return BlockedInSql(
-            condition=f"({' OR '.join(conditions)})" if conditions else NEVER, parameters=parameters
-        )
-
-    def _of_providers(self, connection: Connection) -> dict[str, list[str]]:
-        spellings = spellings_of(connection, self.refusing | self.by_provider.keys())
-        pairs = [
-            (spelt, concept_uri)
-            for name, concepts in self.by_provider.items()
-            for spelt in spellings[name]
-            for concept_uri in concepts
-        ]
-        return {
-            "blocked_refusing": [spelt for name in self.refusing for spelt in spellings[name]],
-            "blocked_providers": [spelt for spelt, _ in pairs],
-            "blocked_there": [concept_uri for _, concept_uri in pairs],
-        }
-
-
-_OF_PROVIDERS = """
-    EXISTS (
-        SELECT 1 FROM record WHERE record.id = enrichment.record_id
-        AND (record.data_provider = ANY(CAST(:blocked_refusing AS text[]))
-             OR (record.data_provider, enrichment.concept_uri) IN (
-                 SELECT * FROM unnest(CAST(:blocked_providers AS text[]),
-                                      CAST(:blocked_there AS text[]))))
-    )
-"""
+        if self.refusing:
+            conditions.append(REFUSED)
+            parameters["refusing"] = [each for name in self.refusing for each in spellings[name]]
+        if self.by_provider:
+            conditions.append(BY_PROVIDER)
+            pairs = [
+                (spelt, concept_uri)
+                for name, concepts in self.by_provider.items()
+                for spelt in spellings[name]
+                for concept_uri in concepts
+            ]
+            parameters["blocking"] = [spelt for spelt, _ in pairs]
+            parameters["blocked_there"] = [concept_uri for _, concept_uri in pairs]
+        return BlockedInSql(conditions=tuple(conditions), parameters=parameters)

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from common.store.decisions import block, consent, refuse
 from common.store.session import open_store
-from common.vision.answers.blocked import NEVER, Blocks
+from common.vision.answers.blocked import Blocks
 
 MAP, PAINTING = "http://data.europeana.eu/concept/43", "http://data.europeana.eu/concept/47"
 PROVIDERS = ["Louvre", "Prado", "Uffi\n zi", None]
@@ -45,13 +45,14 @@ def blocked(engine: Engine) -> set[tuple[str, str]]:
         in_sql = blocks.in_sql(connection)
         rows = connection.execute(
             text(f"""
-                SELECT record_id, concept_uri, {in_sql.condition} AS is_blocked
+                SELECT record_id, concept_uri, {in_sql.is_blocked} AS is_blocked,
+                       {in_sql.is_free} AS is_free
                 FROM (SELECT record.id AS record_id, uri AS concept_uri
                       FROM record CROSS JOIN concept) AS enrichment
             """),
             in_sql.parameters,
         ).all()
-    assert {row.is_blocked for row in rows} <= {True, False}
+    assert all(row.is_blocked is not row.is_free for row in rows)
     assert {tuple(row[:2]) for row in rows if row.is_blocked} == in_python
     return in_python
 
@@ -61,7 +62,7 @@ def test_without_a_decision_nothing_is_blocked(store: Engine) -> None:
     with store.connect() as connection:
         blocks = Blocks.read(connection)
         assert not blocks
-        assert blocks.in_sql(connection).condition == NEVER
+        assert blocks.in_sql(connection).conditions == ()
     assert blocked(store) == set()
 
 
