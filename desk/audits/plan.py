@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, text
 
 from desk.audits.bounds import least_right, lower_bound
-from desk.audits.subject import Attempt, AuditSubject, in_sql, next_attempt, thresholds_of
+from desk.audits.subject import AuditAttempt, AuditSubject, in_sql, next_attempt, thresholds_of
 
 PRECISIONS = (0.8, 0.9, 0.95)
 SAMPLES = (20, 40, 60, 80, 120, 200, 300, 500)
@@ -31,7 +31,7 @@ class AuditPlan:
 
     subject: AuditSubject
     rows: int
-    attempt: Attempt
+    attempt: AuditAttempt
 
     @property
     def samples(self) -> Iterator[PlannedSample]:

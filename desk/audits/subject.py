@@ -100,7 +100,7 @@ _ATTEMPTS = text("""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class AuditAttempt:
     """That an audit is the k-th that may be about the same rows, and the error that it spends."""
 
     number: int
@@ -111,7 +111,7 @@ class Attempt:
         return error_of(self.number)
 
 
-def next_attempt(connection: Connection, subject: AuditSubject) -> Attempt:
+def next_attempt(connection: Connection, subject: AuditSubject) -> AuditAttempt:
     """Which attempt an audit of this subject would be now; abandoned audits count as others do.
 
     Raises:
@@ -123,4 +123,4 @@ def next_attempt(connection: Connection, subject: AuditSubject) -> Attempt:
             f"These enrichments were audited {before} times: no audit could prove anything more. "
             "Audit those of another model version."
         )
-    return Attempt(number=before + 1)
+    return AuditAttempt(number=before + 1)
