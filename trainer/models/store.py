@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, 
 from sqlalchemy.dialects.postgresql import insert
 
 from common.errors import ModelError
+from common.process.user_name import user_name
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
 from common.store.tables import (
@@ -263,5 +264,6 @@ def _insert(connection: Connection, model: ModelRow, promoted: Promoted) -> None
             run_id=run_id,
             encoder_id=_encoder_id(connection, model),
             promise=model.promise,
+            promoted_by=user_name(),
         )
     )
