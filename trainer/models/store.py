@@ -13,7 +13,14 @@ from common.errors import ModelError
 from common.process.user_name import user_name
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
-from common.store.tables import Checkpoint, Concept, PromotedModel, RegisteredEncoder, TrainingRun
+from common.store.tables import (
+    Audit,
+    Checkpoint,
+    Concept,
+    PromotedModel,
+    RegisteredEncoder,
+    TrainingRun,
+)
 from trainer.experiment import Experiment
 from trainer.scoring.metrics import Summary, members_of
 
@@ -115,8 +122,15 @@ def activate_model(engine: Engine, model_id: int) -> None:
 
 
 def retire_model(engine: Engine, model_id: int) -> bool:
-    """Take a model out of service. Returns whether another one is active."""
+    """Take a model out of service, and withdraw what audits have proved of it.
+
+    Returns:
+        Whether another model is active.
+    """
     with _changing(engine) as connection:
+        standing = (Audit.model_id == model_id, Audit.withdrawn_at.is_(None))
+        withdrawn = {"withdrawn_at": func.now(), "withdrawn_because": "the model was retired"}
+        connection.execute(update(Audit).where(*standing).values(withdrawn))
         connection.execute(
             update(PromotedModel).where(PromotedModel.id == model_id).values(stage="retired")
         )
