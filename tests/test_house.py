@@ -43,6 +43,7 @@ TESTED_ELSEWHERE = {
     "desk/review/choices.py": "tests/desk/pages/test_see.py chooses from it",
     "desk/review/model_list.py": "tests/desk/pages/test_models.py and test_data.py",
     "desk/review/models.py": "tests/desk/pages/test_models.py",
+    "desk/review/walks.py": "tests/desk/review/test_suggestions.py",
     "desk/settings.py": "every test of tests/desk/pages sets some",
     "harvester/cli.py": "every command test of tests/harvester goes through it",
     "harvester/commands": "tests/harvester runs the commands",

@@ -5,11 +5,11 @@ from starlette.responses import Response
 from common.errors import UsageError
 from common.store.tables import Role
 from desk.access.actions import PAGE, list_actions
-from desk.pages.asking import Asked, page
+from desk.pages.asking import DeskRequest, page
 from desk.pages.rendering import render
 
 
-def actions(asked: Asked) -> Response:
+def actions(asked: DeskRequest) -> Response:
     """The newest actions first."""
     before = asked.query("before")
     if before and not (before.isdecimal() and len(before) < 18):

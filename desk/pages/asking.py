@@ -42,7 +42,7 @@ class NotThereError(UsageError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class DeskRequest:
     """A request, and who made it; `form` is empty for pages."""
 
     request: Request
@@ -77,7 +77,7 @@ class Asked:
         return "application/json" in self.request.headers.get("accept", "")
 
 
-View = Callable[[Asked], Response]
+View = Callable[[DeskRequest], Response]
 
 
 class Asks(Route):
@@ -130,13 +130,13 @@ def _viewed(request: Request, desk: Desk, form: FormData, route: Asks) -> Respon
         return PlainTextResponse(f"{last_words(error)}\n", status_code=503)
     if visitor.user is None:
         return _to_login(request)
-    asked = Asked(request=request, desk=desk, user=visitor.user, form=form)
+    asked = DeskRequest(request=request, desk=desk, user=visitor.user, form=form)
     response = _done(asked, route)
     desk.door.remember(visitor, response)
     return response
 
 
-def _done(asked: Asked, route: Asks) -> Response:
+def _done(asked: DeskRequest, route: Asks) -> Response:
     try:
         _check(asked, route)
         return route.view(asked)
@@ -152,7 +152,7 @@ def _done(asked: Asked, route: Asks) -> Response:
         return problem(asked, words, status=500)
 
 
-def _check(asked: Asked, route: Asks) -> None:
+def _check(asked: DeskRequest, route: Asks) -> None:
     """Check the role and, for a deed, where it comes from; then log it.
 
     It is logged before it is done: nothing is done that the log does not know.
@@ -170,7 +170,7 @@ def _check(asked: Asked, route: Asks) -> None:
             log_action(connection, asked.user.number, route.path, _about(asked))
 
 
-def _about(asked: Asked) -> dict[str, str]:
+def _about(asked: DeskRequest) -> dict[str, str]:
     """What a deed was asked to do: the parts of its path, and its fields."""
     fields = {
         name: ", ".join(asked.fields(name))[:LOGGED_TEXT]
@@ -196,7 +196,7 @@ def _status(error: EnrichmentError) -> int:
     return 400 if isinstance(error, UsageError) else 503
 
 
-def problem(asked: Asked, words: str, *, status: int) -> Response:
+def problem(asked: DeskRequest, words: str, *, status: int) -> Response:
     """What went wrong, as a page, or as JSON for a script."""
     if asked.wants_json:
         return JSONResponse({"error": words}, status_code=status)

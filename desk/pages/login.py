@@ -12,7 +12,7 @@ from common.errors import AccessError, EnrichmentError, TooManyLoginsError
 from common.store.tables import Role
 from desk.access.login import Entrance, come_back, local_path, log_in
 from desk.access.sessions import end_session
-from desk.pages.asking import Asked, deed
+from desk.pages.asking import DeskRequest, deed
 from desk.pages.desk import Desk
 from desk.pages.door import address_of
 from desk.pages.rendering import plain_page
@@ -41,7 +41,7 @@ async def arrive(request: Request) -> Response:
     return await run_in_threadpool(_arrived, request)
 
 
-def log_out(asked: Asked) -> Response:
+def log_out(asked: DeskRequest) -> Response:
     """End the session of this browser."""
     cookies = asked.desk.door.cookies
     end_session(asked.desk.engine, cookies.session.read(asked.request))

@@ -9,9 +9,9 @@ from starlette.responses import Response
 from common.store.tables import Role
 from common.vision.answers.drift import drift_of_model
 from common.vision.answers.promise import Promise
-from desk.pages.asking import Asked, NotThereError, deed, go_to, page
+from desk.pages.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.pages.rendering import render
-from desk.review.filters import Filters
+from desk.review.filters import ViewFilters
 from desk.review.model_list import list_versions, service_history
 from desk.review.models import models_of
 
@@ -19,16 +19,16 @@ _KEPT = text("SELECT promise, thresholds FROM model WHERE id = :model_id")
 _PROMISE = TypeAdapter(Promise)
 
 
-def models(asked: Asked) -> Response:
+def models(asked: DeskRequest) -> Response:
     """The list."""
     with asked.desk.engine.connect() as connection:
         versions = list_versions(connection)
     return render(asked, "models", {"versions": versions})
 
 
-def model(asked: Asked) -> Response:
+def model(asked: DeskRequest) -> Response:
     """One model."""
-    filters = Filters.of({"model": asked.path("model")})
+    filters = ViewFilters.of({"model": asked.path("model")})
     with asked.desk.engine.connect() as connection:
         found = models_of(connection, filters)
         if not found:
@@ -58,7 +58,7 @@ def promise_in_words(stored: dict[str, Any] | None) -> list[str]:
         return ["The promise in the store is damaged. Promote the model again."]
 
 
-def activate(asked: Asked) -> Response:
+def activate(asked: DeskRequest) -> Response:
     """Put a model in service for all records, after checking its files."""
     from trainer.models import registry  # loads torch
 

@@ -17,7 +17,7 @@ from desk.pages.door import is_built_in
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from desk.pages.asking import Asked
+    from desk.pages.asking import DeskRequest
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
@@ -65,7 +65,9 @@ def plain_page(template: str, values: dict[str, Any]) -> str:
     return _templates().get_template(f"{template}.html.jinja").render(known | values)
 
 
-def render(asked: "Asked", template: str, values: dict[str, Any], *, status: int = 200) -> Response:
+def render(
+    asked: "DeskRequest", template: str, values: dict[str, Any], *, status: int = 200
+) -> Response:
     """A page from a template of this folder."""
     known = {
         "user": asked.user,

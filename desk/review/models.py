@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, text
 
 from common.store.model_names import ModelName
-from desk.review.filters import Filters
+from desk.review.filters import ViewFilters
 
 if TYPE_CHECKING:
     from common.vision.answers.answering import Answering
@@ -62,7 +62,7 @@ _USUAL = text(f"{_MODELS} ORDER BY stage = 'active' DESC, created_at DESC LIMIT 
 _ALL = text(f"{_MODELS} ORDER BY name, version DESC")
 
 
-def models_of(connection: Connection, filters: Filters) -> list[ShownModel]:
+def models_of(connection: Connection, filters: ViewFilters) -> list[ShownModel]:
     """The models that filters are about: the named one, a job's, or the active one.
 
     None if there is no such model, or none at all.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from desk.review.filters import Filters
+from desk.review.filters import ViewFilters
 from desk.review.models import LoadedAnswers, models_of
 from desk.review.thoughts import embeddings_of, thoughts_of
 from tests.desk.museum import MAP, PAINTING, Museum
@@ -25,7 +25,7 @@ def vectors(encoder):
 
 def thoughts(museum, tmp_path):
     with museum.engine.connect() as connection:
-        (model,) = models_of(connection, Filters())
+        (model,) = models_of(connection, ViewFilters())
         embeddings = embeddings_of(connection, model.encoder_id, RECORDS)
         return thoughts_of(LoadedAnswers(tmp_path).of(model), embeddings)
 
