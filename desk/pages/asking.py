@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import structlog
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -82,10 +83,20 @@ Answer = TypeVar("Answer", Response, Response | None)
 
 
 class Asks(Route):
-    """A route with the least role that may use it, and whether its use is an action."""
+    """A route with the least role that may use it, and whether its use is an action.
+
+    `places` is how many may wait in it at a time, if these must not hold up other pages.
+    """
 
     def __init__(
-        self, path: str, view: View, *, role: Role, method: str, is_logged: bool = False
+        self,
+        path: str,
+        view: View,
+        *,
+        role: Role,
+        method: str,
+        is_logged: bool = False,
+        places: int | None = None,
     ) -> None:
         async def endpoint(request: Request) -> Response:
             return await _answer(request, self)
@@ -94,11 +105,12 @@ class Asks(Route):
         self.view = view
         self.role = role
         self.is_logged = is_logged
+        self.limiter = None if places is None else CapacityLimiter(places)
 
 
-def page(path: str, view: View, role: Role = Role.VIEWER) -> Asks:
+def page(path: str, view: View, role: Role = Role.VIEWER, *, places: int | None = None) -> Asks:
     """A page, which changes nothing."""
-    return Asks(path, view, role=role, method="GET")
+    return Asks(path, view, role=role, method="GET", places=places)
 
 
 def deed(path: str, view: View, role: Role, *, is_logged: bool = True) -> Asks:
@@ -122,7 +134,8 @@ async def _answer(request: Request, route: Asks) -> Response:
     """Who may not do it is told so before the form is read: nobody else fills the disk."""
     desk: Desk = request.app.state.desk
     if request.method != "POST":
-        return await run_in_threadpool(_viewed, request, desk, FormData(), route)
+        asked = (request, desk, FormData(), route)
+        return await to_thread.run_sync(_viewed, *asked, limiter=route.limiter)
     if (refusal := await run_in_threadpool(_refusal, request, desk, route)) is not None:
         return refusal
     try:
