@@ -69,7 +69,6 @@ TESTED_ELSEWHERE = {
     "worker/jobs/watch.py": "tests/worker/commands/test_jobs.py",
     "worker/process/run.py": "tests/worker/processes",
     "worker/process/service.py": "tests/worker/processes and tests/chaos",
-    "desk/cli.py": "every test of a command goes through it",
     "deploy/demo.py": "make demo",
     "deploy/desk.py": "make desk",
     "deploy/local": "tests/deploy/test_local.py starts and kills its processes",
