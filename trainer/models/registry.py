@@ -204,17 +204,28 @@ def describe(model: StoredModel, model_dir: Path) -> ListedModel:
     return ListedModel(stored=model, description=description)
 
 
-def activate(engine: Engine, model_dir: Path, reference: str) -> StoredModel:
-    """Put a model in service after checking its bundle.
+@dataclass(frozen=True, kw_only=True)
+class Activated:
+    """A model that was put in service; `taken_out` as for `Promoted`."""
+
+    model: StoredModel
+    taken_out: tuple[str, ...]
+
+
+def activate(
+    engine: Engine, model_dir: Path, reference: str, *, data_provider: str | None = None
+) -> Activated:
+    """Put a model in service after checking its bundle: for all, or for a data provider.
 
     Raises:
-        UsageError: there is no such model.
+        UsageError: there is no such model or data provider, or the model is not on the encoder of
+            the model for all.
         ModelError: its bundle is missing, was changed, or fails its self-test; nothing changes.
     """
     model = find_model(engine, reference)
     check_bundle(model_dir / model.path, model.sha256, encoders=model_dir / ENCODERS)
-    activate_model(engine, model.id)
-    return model
+    taken_out = activate_model(engine, model.id, data_provider=data_provider)
+    return Activated(model=model, taken_out=tuple(taken_out))
 
 
 def retire(engine: Engine, reference: str) -> tuple[StoredModel, bool]:
