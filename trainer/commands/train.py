@@ -10,7 +10,7 @@ import typer
 from common.errors import UsageError
 from common.process.console import SafeConsole
 from trainer.commands.options import SavingDir, with_training_settings
-from trainer.recipes import RecipeName, settings_for
+from trainer.commands.recipes import RecipeName, settings_for
 from trainer.settings import TrainingSettings
 
 if TYPE_CHECKING:
