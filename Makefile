@@ -10,7 +10,7 @@ WEIGHTS ?= $(if $(CATALOG),$(wildcard $(CATALOG)/../../weights/mobilenet_v2_feat
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos fuzz check docs format lock clean
+.PHONY: help demo desk test chaos fuzz check docs format lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,10 @@ help: ## Show what can be made
 demo: $(INSTALLED) ## Walk the whole path, harvest to enrichments; CATALOG=folder or SOURCE=europeana for other input
 	@rm -rf .demo
 	@WEIGHTS="$(WEIGHTS)" $(BIN)/python -m deploy.local --data .demo/services -- $(BIN)/python -m deploy.demo
+
+desk: $(INSTALLED) ## Open the desk on the demo's data: web pages to see, judge and teach
+	@test -d .demo/services || { echo "There is no demo yet. Run first: make demo" >&2; exit 2; }
+	@$(BIN)/python -m deploy.local --data .demo/services -- $(BIN)/python -m deploy.desk
 
 # Three processes keep two cores busy, since tests wait more than they compute; a file stays whole.
 test: $(INSTALLED) ## Run all tests, on a Postgres and a Valkey of their own, and measure what they cover

@@ -38,6 +38,14 @@ BIN = Path(sys.executable).parent
 LOOPBACK = "127.0.0.0/8"
 OUTCOMES = ("enriched", "unlike", "below_threshold", "failed")
 
+FOLDERS = {
+    "IMAGE_DIR": str(FOLDER / "images"),
+    "MODEL_DIR": str(FOLDER / "models"),
+    "HEATMAP_DIR": str(FOLDER / "heatmaps"),
+    "EXPERIMENTS_DIR": str(FOLDER / "experiments"),
+    "DESK_CACHE_DIR": str(FOLDER / "desk_cache"),
+}
+
 console = Console(stderr=True, highlight=False)
 
 
@@ -93,23 +101,29 @@ def _source() -> Iterator[Scale]:
         yield LIVE
     elif source == "sandbox":
         with Sandbox(read_catalogue(Path(catalogue)) if catalogue else None) as sandbox:
-            os.environ |= {
-                "EUROPEANA_API_URL": sandbox.url,
-                "EUROPEANA_API_KEY": sandbox.key,
-                "FETCH_ALLOW_ADDRESSES": LOOPBACK,
-                "FETCH_REQUESTS_PER_SECOND": "100",
-                "FETCH_REQUESTS_AT_A_TIME": "8",
-                "WORKER_RETRY_DELAYS": "1,2",
-                "WORKER_DISPATCH_SECONDS": "0.5",
-            }
+            os.environ |= sandbox_environment(sandbox)
             former_ids = (*sandbox.catalogue.moved, *sorted(sandbox.catalogue.deleted))
             yield replace(PHOTOGRAPHS if catalogue else DRAWN, former_ids=former_ids)
     else:
         raise UsageError(f"SOURCE is {source!r}; expected sandbox or europeana.")
 
 
+def sandbox_environment(sandbox: Sandbox) -> dict[str, str]:
+    """The settings of all programs, with the demo's folders and this sandbox."""
+    return {
+        "EUROPEANA_API_URL": sandbox.url,
+        "EUROPEANA_API_KEY": sandbox.key,
+        "FETCH_ALLOW_ADDRESSES": LOOPBACK,
+        "FETCH_REQUESTS_PER_SECOND": "100",
+        "FETCH_REQUESTS_AT_A_TIME": "8",
+        "WORKER_RETRY_DELAYS": "1,2",
+        "WORKER_DISPATCH_SECONDS": "0.5",
+        **FOLDERS,
+    }
+
+
 def _walk(scale: Scale) -> dict[str, Any]:
-    os.environ |= {"IMAGE_DIR": str(FOLDER / "images"), "MODEL_DIR": str(FOLDER / "models")}
+    os.environ |= FOLDERS
     _run("alembic", "upgrade", "head")
     _refuse_used_store()
     _harvest(scale)
@@ -144,27 +158,27 @@ def _train(scale: Scale) -> None:
     _run("trainer", "encoders", "add", NAME, "--experiment", NAME, *experiments)
     heads = ("--encoder", NAME, "--folds", "3", "--experiment-name", HEADS, *experiments)
     _run("trainer", "train", "--name", NAME, *heads)
-    _run("trainer", "promote", HEADS, *experiments, "--precision", str(scale.precision))
+    _run("trainer", "promote", NAME, *experiments, "--precision", str(scale.precision))
     strict = ("--name", STRICT, "--precision", str(scale.precision + STRICTER))
     _run("trainer", "promote", HEADS, *experiments, *strict)
-    _run("trainer", "promote", NAME, *experiments, "--precision", str(scale.precision))
+    _run("trainer", "promote", HEADS, *experiments, "--precision", str(scale.precision))
 
 
 def _enrich(scale: Scale) -> tuple[str, str]:
     """Enqueue records that the trainer has not seen, and have a worker enrich them.
 
     Returns:
-        The jobs of the active model, and of the second model on the encoder. It reads what the
-        encoder saw for the first one.
+        The jobs of the whole network, and of the second model on the encoder. It reads what the
+        encoder saw for the first one, which is the active model.
     """
     unseen = FOLDER / "unseen.txt"
     record_ids = (*_unseen(scale.unseen), *scale.former_ids)
     unseen.write_text("".join(f"{record_id}\n" for record_id in record_ids))
     enqueue = ("worker", "enqueue", str(unseen), "--picture", "auto")
-    job = _run(*enqueue)
+    job = _run(*enqueue, "--model", NAME)
     with _worker():
         _run("worker", "status", job, "--watch")
-        _run("worker", "status", _run(*enqueue, "--model", HEADS), "--watch")
+        _run("worker", "status", _run(*enqueue), "--watch")
         second = _run(*enqueue, "--model", STRICT)
         _run("worker", "status", second, "--watch")
     return job, second
@@ -257,7 +271,8 @@ def _tell(summary: dict[str, Any], job: str) -> None:
         f"Training:      {FOLDER / 'experiments' / NAME}, with heatmaps in each split\n"
         f"Pictures:      {FOLDER / 'training_data'}\n"
         f"Ask the store: python -m deploy.local --data {FOLDER / 'services'} -- "
-        f"worker status {job}",
+        f"worker status {job}\n\n"
+        "See, judge and teach on web pages: make desk",
     )
 
 

@@ -38,3 +38,32 @@ def reusability(rights: str) -> Reusability:
         if address.startswith(prefixes):
             return name
     return "uncategorized"
+
+
+_PUBLIC = {"publicdomain/mark": "Public Domain", "publicdomain/zero": "CC0"}
+_STATEMENT_WORDS = {
+    "InC": "In Copyright",
+    "InC-EDU": "In Copyright, educational use",
+    "InC-OW-EU": "In Copyright, EU orphan work",
+    "InC-RUU": "In Copyright, owner not found",
+    "NoC-NC": "No Copyright, non-commercial use",
+    "NoC-OKLR": "No Copyright, other legal restrictions",
+    "CNE": "Copyright not evaluated",
+}
+
+
+def rights_words(rights: str | None) -> str:
+    """A rights statement in a few words, such as CC BY-SA 4.0; its URI where nobody knows it.
+
+    The words are those of https://rightsstatements.org and https://creativecommons.org.
+    """
+    if not rights:
+        return "Rights unknown"
+    parts = rights.strip().rstrip("/").split("/")
+    if "licenses" in parts[3:4] and len(parts) > 4:
+        return " ".join(["CC", parts[4].upper(), *parts[5:6]])
+    if (known := _PUBLIC.get("/".join(parts[3:5]))) is not None:
+        return known
+    if "vocab" in parts[3:4] and len(parts) > 4:
+        return _STATEMENT_WORDS.get(parts[4], rights)
+    return rights

@@ -345,6 +345,7 @@ def change_tables() -> None:
     op.add_column(
         "job_chunk", sa.Column("blocked", sa.SmallInteger(), server_default="0", nullable=False)
     )
+    op.add_column("model", sa.Column("promoted_by", sa.Text(), nullable=True))
     op.create_index("ix_record_data_provider", "record", ["data_provider", "id"], unique=False)
     op.create_check_constraint(
         op.f("ck_dataset_item_weight_positive"), "dataset_item", "weight > 0 AND weight <= 1000"
@@ -384,6 +385,7 @@ def downgrade() -> None:
 
 def drop_tables() -> None:
     op.drop_index("ix_record_data_provider", table_name="record")
+    op.drop_column("model", "promoted_by")
     op.drop_column("job_chunk", "blocked")
     op.drop_column("job", "routes")
     op.drop_column("dataset_item", "weight")

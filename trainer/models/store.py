@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from common.errors import ModelError
+from common.process.user_name import user_name
 from common.store.in_service import begin_service, end_services_of, lock_models
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
@@ -274,5 +275,6 @@ def _insert(connection: Connection, model: ModelRow, promoted: Promoted) -> None
             run_id=run_id,
             encoder_id=_encoder_id(connection, model),
             promise=model.promise,
+            promoted_by=user_name(),
         )
     )

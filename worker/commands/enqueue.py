@@ -1,20 +1,19 @@
 """`worker enqueue`: arguments only."""
 
 from collections.abc import Sequence
-from getpass import getuser
 from typing import Annotated
 
 import typer
 
 from common.errors import UsageError
 from common.pictures.sources import PictureKinds
+from common.process.user_name import user_name
 from common.store.session import open_store
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
 from worker.commands.options import console
 from worker.jobs import JobOptions, Records, RecordSelection, Unpromised
 from worker.jobs.ages import parse_age
-from worker.jobs.names import MAX_NAME
 from worker.jobs.records import RejectedLines, read_files, refuse_rejected
 
 _TITLES: dict[str, str] = {
@@ -121,7 +120,7 @@ def enqueue(
         explain=explain,
         look_again=look_again,
         max_age=None if max_age is None else parse_age(max_age),
-        submitter=_user(),
+        submitter=user_name(),
         idempotency_key=idempotency_key,
     )
     rejected = RejectedLines()
@@ -156,13 +155,6 @@ def _records(
         return selection
     record_ids = read_files(files, rejected)
     return record_ids if skip_invalid else refuse_rejected(record_ids, rejected)
-
-
-def _user() -> str | None:
-    try:
-        return getuser()[:MAX_NAME] or None
-    except (OSError, KeyError):  # an account without a name, as in a container
-        return None
 
 
 def _enqueue(records: Records, options: JobOptions, rejected: RejectedLines) -> None:

@@ -66,7 +66,7 @@ class PromotedModel(Base):
     `picture_source` says what the training's pictures were; unknown for models before 0004.
     `encoder_id` is the encoder of a model that consists of heads. `promise` is that of the bundle:
     what is promised, for whom, and what the model said when that was measured; models of bundles
-    before 0010 have none.
+    before 0010 have none. `promoted_by` is who ran the command; unknown before 0011.
     """
 
     __tablename__ = "model"
@@ -90,4 +90,5 @@ class PromotedModel(Base):
     run_id: Mapped[int | None] = mapped_column(ForeignKey("training_run.id"))
     encoder_id: Mapped[int | None] = mapped_column(ForeignKey("encoder.id"))
     promise: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    promoted_by: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

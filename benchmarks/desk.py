@@ -1,0 +1,189 @@
+"""How long pages of the desk take: a million enrichments, 20,000 verdicts, ten reviewers at work.
+
+    python -m benchmarks.desk [--enrichments 1000000] [--seconds 60] [--requests 10000]
+
+A real `desk serve` on a real Postgres. Ten reviewers ask for grids with all kinds of filters, for
+jobs and models, and send verdicts, each again as soon as it has the answer, with a pause as long as
+a person looks (`PAUSE`). `p95_ms` is that of a kind of page. Then the
+desk answers `--requests` more, after which its memory is compared with that after the first tenth
+of them. How long an audit's draw takes: `benchmarks.audit`.
+"""
+
+import random
+import statistics
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlencode
+
+import psutil
+import requests
+import typer
+
+from benchmarks.parts.desk_service import (
+    CONCEPTS,
+    PROVIDERS,
+    DeskService,
+    csrf_of,
+    desk_service,
+    fill_store,
+    new_verdict,
+)
+from benchmarks.parts.report import at_least, at_most, finish
+from common.store.session import open_store
+
+REVIEWERS = 10
+PAUSE = 0.5  # seconds that a reviewer looks, on average
+MILLISECONDS = 1_000
+PERCENTILE = 95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """A kind of request, and how often it is made."""
+
+    kind: str
+    weight: int
+
+
+KINDS = (
+    Asking(kind="grid", weight=6),
+    Asking(kind="judge", weight=2),
+    Asking(kind="job", weight=1),
+    Asking(kind="model", weight=1),
+    Asking(kind="verdict", weight=6),
+)
+
+
+class Reviewer:
+    """Asks for pages at random, and remembers how long each took."""
+
+    def __init__(self, desk: DeskService, records: int, seed: int) -> None:
+        self._desk = desk
+        self._records = records
+        self._random = random.Random(seed)
+        self._session = requests.Session()
+        self.took: defaultdict[str, list[float]] = defaultdict(list)
+        self.largest = 0
+        self.failed = 0
+        first = self._session.get(desk.url + "/see", timeout=60)
+        self._csrf = csrf_of(first.text)
+
+    def ask(self) -> None:
+        """One request of a kind that is drawn."""
+        weights = [each.weight for each in KINDS]
+        (kind,) = self._random.choices([each.kind for each in KINDS], weights)
+        before = time.perf_counter()
+        answer = self._verdict() if kind == "verdict" else self._page(kind)
+        self.took[kind].append(MILLISECONDS * (time.perf_counter() - before))
+        self.failed += answer.status_code != requests.codes.ok
+        if kind != "verdict":
+            self.largest = max(self.largest, len(answer.content))
+
+    def _page(self, kind: str) -> requests.Response:
+        paths = {"job": f"/jobs/{self._desk.job}", "model": "/models/measured@1"}
+        path = paths.get(kind) or f"/{'see' if kind == 'grid' else 'judge'}?{self._filters()}"
+        return self._session.get(self._desk.url + path, timeout=60)
+
+    def _filters(self) -> str:
+        """Of each kind: by job, by provider, by concept, by confidence, by verdict."""
+        chance = self._random
+        asked: dict[str, object] = chance.choice(
+            [{"job": self._desk.job}, {"provider": chance.choice(PROVIDERS)}, {}]
+        )
+        asked |= chance.choice([{}, {"concept": chance.choice(CONCEPTS)}])
+        asked |= chance.choice([{}, {"lowest": 0.9}, {"lowest": 0.5, "highest": 0.55}])
+        asked |= chance.choice([{}, {"judged": chance.choice(["no", "yes", "disputed"])}])
+        return urlencode(asked)
+
+    def _verdict(self) -> requests.Response:
+        return self._session.post(
+            self._desk.url + "/verdicts",
+            data=new_verdict(self._records, self._csrf, self._random),
+            headers={"Accept": "application/json"},
+            timeout=60,
+        )
+
+
+def at_work(desk: DeskService, records: int, seconds: float) -> list[Reviewer]:
+    """Reviewers who have worked so long, side by side."""
+    reviewers = [Reviewer(desk, records, seed) for seed in range(REVIEWERS)]
+    until = time.monotonic() + seconds
+
+    def work(reviewer: Reviewer) -> None:
+        chance = random.Random(id(reviewer))
+        while time.monotonic() < until:
+            reviewer.ask()
+            time.sleep(chance.uniform(0, 2 * PAUSE))
+
+    with ThreadPoolExecutor(REVIEWERS) as threads:
+        list(threads.map(work, reviewers))
+    return reviewers
+
+
+def memory_over(desk: DeskService, records: int, count: int) -> float:
+    """Memory after so many requests over that after a tenth of them."""
+    process = psutil.Process(desk.pid)
+    taken, lock = iter(range(count)), threading.Lock()
+    early: list[int] = []
+
+    def work(seed: int) -> None:
+        reviewer = Reviewer(desk, records, 1_000 + seed)
+        while True:
+            with lock:
+                number = next(taken, None)
+            if number is None:
+                return
+            if number == count // 10:
+                early.append(process.memory_info().rss)
+            reviewer.ask()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(4)))
+    late: int = process.memory_info().rss
+    return late / early[0]
+
+
+def measured(desk: DeskService, *, records: int, seconds: float, count: int) -> dict[str, float]:
+    """The figures."""
+    at_work(desk, records, min(10.0, seconds))  # so that nothing is measured for the first time
+    reviewers = at_work(desk, records, seconds)
+    figures: dict[str, float] = {}
+    for kind in (each.kind for each in KINDS):
+        took = [each for reviewer in reviewers for each in reviewer.took[kind]]
+        figures[f"{kind}_p95_ms"] = statistics.quantiles(took, n=100)[PERCENTILE - 1]
+        figures[f"{kind}_median_ms"] = statistics.median(took)
+    figures["requests"] = sum(len(took) for each in reviewers for took in each.took.values())
+    figures["failed"] = sum(each.failed for each in reviewers)
+    figures["largest_page_kb"] = max(each.largest for each in reviewers) / 1_000
+    figures["memory_ratio"] = memory_over(desk, records, count)
+    return figures
+
+
+def main(
+    enrichments: Annotated[int, typer.Option(min=10_000)] = 1_000_000,
+    verdicts: Annotated[int, typer.Option(min=100)] = 20_000,
+    seconds: Annotated[float, typer.Option(min=1, help="Of the reviewers' work.")] = 60.0,
+    count: Annotated[int, typer.Option("--requests", min=100)] = 10_000,
+) -> None:
+    """Measure and report."""
+    with tempfile.TemporaryDirectory() as name, desk_service(Path(name)) as start:
+        engine = open_store()
+        job = fill_store(engine, enrichments=enrichments, verdicts=verdicts)
+        with start(job) as desk:
+            figures = measured(desk, records=enrichments, seconds=seconds, count=count)
+        engine.dispose()
+    pages = ("grid", "judge", "job", "model")
+    bars = {f"{kind}_p95_ms": at_most(150) for kind in pages}
+    bars |= {"largest_page_kb": at_most(300)}
+    bars |= {"memory_ratio": at_most(1.1), "failed": at_most(0), "requests": at_least(1)}
+    finish(figures=figures | {"enrichments": enrichments, "verdicts": verdicts}, bars=bars)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,177 @@
+"""From a request to a view: who asks, whether the role allows it, and what the form says.
+
+Views are plain functions that run in threads. A page is asked for by GET and changes nothing; a
+deed is asked for by POST with the session's word against forgery, and is told where to go next.
+Every route names the least role, which is checked here and nowhere else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from common.errors import EnrichmentError, UsageError
+from common.process.database_trouble import last_words
+from common.store.tables import Role
+from desk.access.sessions import LoggedIn
+from desk.pages.desk import Desk
+from desk.pages.rendering import render
+
+MOST_FIELDS = 2_000  # of a form: a batch of verdicts, or a selection of records
+RANK = {role: place for place, role in enumerate(Role)}
+
+log = structlog.get_logger()
+
+
+class NotAllowedError(EnrichmentError):
+    """The account's role does not allow it."""
+
+
+class NotThereError(UsageError):
+    """There is no such page or thing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request, and who made it; `form` is empty for pages."""
+
+    request: Request
+    desk: Desk
+    user: LoggedIn
+    form: FormData
+
+    def query(self, name: str) -> str:
+        """A part of the address after the question mark; empty if it is not there."""
+        return self.request.query_params.get(name, "").strip()
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.request.path_params[name])
+
+    def field(self, name: str) -> str:
+        """A field of the form, as text; empty if it is not there."""
+        value = self.form.get(name, "")
+        return "" if isinstance(value, UploadFile) else value.strip()
+
+    def fields(self, name: str) -> list[str]:
+        """All fields of this name."""
+        return [each for each in self.form.getlist(name) if isinstance(each, str)]
+
+    def may(self, role: Role) -> bool:
+        """Whether the account may do what this role may."""
+        return RANK[self.user.role] >= RANK[role]
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether a script asks, not a person."""
+        return "application/json" in self.request.headers.get("accept", "")
+
+
+View = Callable[[Asked], Response]
+
+
+class Asks(Route):
+    """A route with the least role that may use it."""
+
+    def __init__(self, path: str, view: View, *, role: Role, method: str) -> None:
+        async def endpoint(request: Request) -> Response:
+            return await _answer(request, view, role)
+
+        super().__init__(path, endpoint, methods=[method], name=f"{method} {path}")
+        self.role = role
+
+
+def page(path: str, view: View, role: Role = Role.VIEWER) -> Asks:
+    """A page, which changes nothing."""
+    return Asks(path, view, role=role, method="GET")
+
+
+def deed(path: str, view: View, role: Role) -> Asks:
+    """Something that is done."""
+    return Asks(path, view, role=role, method="POST")
+
+
+def go_to(path: str, **told: object) -> Response:
+    """After a deed: a page of the desk. What is `told` goes into its address."""
+    asked = {name: value for name, value in told.items() if value not in (None, "")}
+    return RedirectResponse(f"{path}?{urlencode(asked)}" if asked else path, status_code=303)
+
+
+async def _answer(request: Request, view: View, role: Role) -> Response:
+    desk: Desk = request.app.state.desk
+    form = FormData()
+    if request.method == "POST":
+        form = await request.form(max_fields=MOST_FIELDS, max_files=1)
+    try:
+        return await run_in_threadpool(_viewed, request, desk, form, view, role)
+    finally:
+        await form.close()
+
+
+def _viewed(request: Request, desk: Desk, form: FormData, view: View, role: Role) -> Response:
+    user = desk.door.who(request)
+    if user is None:
+        return desk.door.to_login(request)
+    asked = Asked(request=request, desk=desk, user=user, form=form)
+    try:
+        if not asked.may(role):
+            raise NotAllowedError(
+                f"This needs the role {role}; your account has the role {user.role}. "
+                "An administrator changes it: desk users role NAME ROLE"
+            )
+        if request.method == "POST":
+            desk.door.check_deed(request, form, user)
+        return view(asked)
+    except EnrichmentError as error:
+        return problem(asked, str(error), status=_status(error))
+    except DBAPIError as error:
+        log.warning("the store was in trouble", path=request.url.path, error=last_words(error))
+        return problem(asked, last_words(error), status=503)
+    except Exception:  # of one page; the desk goes on
+        log.exception("a page failed", path=request.url.path)
+        words = "This page failed, and the log of the desk says why. Nothing was changed by it."
+        return problem(asked, words, status=500)
+
+
+def _status(error: EnrichmentError) -> int:
+    if isinstance(error, NotAllowedError):
+        return 403
+    if isinstance(error, NotThereError):
+        return 404
+    return 400 if isinstance(error, UsageError) else 503
+
+
+def problem(asked: Asked, words: str, *, status: int) -> Response:
+    """What went wrong, as a page, or as JSON for a script."""
+    if asked.wants_json:
+        return JSONResponse({"error": words}, status_code=status)
+    return render(asked, "problem", {"words": words, "status": status}, status=status)
+
+
+def number(text: str, *, what: str, least: float = 0.0, most: float = 1e9) -> float | None:
+    """The number in a field, None where it is empty.
+
+    Raises:
+        UsageError: it is no number, or out of range.
+    """
+    if not text:
+        return None
+    try:
+        found = float(text)
+    except ValueError as error:
+        raise UsageError(f"{what} is {text[:40]!r}, which is no number.") from error
+    if not least <= found <= most:
+        raise UsageError(f"{what} is {found:g}; it must be from {least:g} to {most:g}.")
+    return found
+
+
+Context = dict[str, Any]
+"""What a template is given."""

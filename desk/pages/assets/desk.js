@@ -1,0 +1,20 @@
+// What all pages do: on a narrow screen the filters are folded, so that pictures come first.
+"use strict";
+
+if (matchMedia("(max-width: 52rem)").matches)
+  for (const filters of document.querySelectorAll(".filters details")) filters.open = false;
+
+// Parts of a page that change are asked for again, as long as they are not over.
+for (const place of document.querySelectorAll("[data-live]")) follow(place);
+
+async function follow(place) {
+  while (place.firstElementChild?.dataset.over !== "yes") {
+    await new Promise(done => setTimeout(done, document.hidden ? 10_000 : 2_000));
+    try {
+      const answer = await fetch(place.dataset.live, { redirect: "manual" });
+      if (answer.ok) place.innerHTML = await answer.text();
+      else if (answer.status < 500) return;
+    } catch { /* the desk is away: asked again */ }
+  }
+  if (place.dataset.then) location.assign(place.dataset.then);
+}

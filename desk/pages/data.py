@@ -1,0 +1,51 @@
+"""Data: datasets, and the trainings on them with their reports."""
+
+from pathlib import Path
+
+from starlette.responses import Response
+
+from common.errors import UsageError
+from desk.pages.asking import Asked, NotThereError, page
+from desk.pages.rendering import render
+from desk.review.model_list import list_trainings
+from harvester.datasets.operations import check_dataset_name, list_datasets
+
+# A report is one file with its own styles and pictures. It runs nothing, and reaches nothing.
+REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
+REPORT = "report.html"
+MOST_BYTES = 100_000_000
+
+
+def data(asked: Asked) -> Response:
+    """The lists."""
+    with asked.desk.engine.connect() as connection:
+        trainings = list_trainings(connection)
+    folder = asked.desk.settings.experiments_dir
+    reports = {each.name for each in trainings if _report(folder, each.name) is not None}
+    values = {"datasets": list_datasets(asked.desk.engine), "trainings": trainings}
+    return render(asked, "data", values | {"reports": reports})
+
+
+def report(asked: Asked) -> Response:
+    """The report of a training, as it was written."""
+    path = _report(asked.desk.settings.experiments_dir, asked.path("training"))
+    if path is None:
+        raise NotThereError("The report of this training is not in EXPERIMENTS_DIR of this desk.")
+    headers = {"Content-Security-Policy": REPORT_POLICY}
+    return Response(path.read_bytes(), media_type="text/html; charset=utf-8", headers=headers)
+
+
+def _report(folder: Path, training: str) -> Path | None:
+    try:
+        check_dataset_name(training)  # experiments are named alike, so no name leaves the folder
+    except UsageError:
+        return None
+    path = folder / training / REPORT
+    try:
+        is_there = path.is_file() and path.stat().st_size <= MOST_BYTES
+    except OSError:
+        return None
+    return path if is_there else None
+
+
+ROUTES = [page("/data", data), page("/trainings/{training}/report", report)]

@@ -1,0 +1,21 @@
+"""What all views of a desk process share."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from desk.pages.door import Door
+from desk.pictures.thumbnails import Thumbnails
+from desk.review.models import LoadedAnswers
+from desk.settings import DeskSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """The store, the settings, and the pictures that pages show; threads share one."""
+
+    engine: Engine
+    settings: DeskSettings
+    door: Door
+    thumbnails: Thumbnails
+    answers: LoadedAnswers

@@ -1,0 +1,194 @@
+"""Jobs: how far they have come, and what operators do to them."""
+
+import io
+from collections.abc import Iterable, Sequence
+from uuid import UUID, uuid4
+
+from starlette.datastructures import UploadFile
+from starlette.responses import Response
+
+from common.errors import UsageError
+from common.store.tables import JobState, PictureChoice, Priority, Role
+from desk.pages.asking import Asked, deed, go_to, page
+from desk.pages.rendering import render
+from desk.review.choices import provider_choices
+from desk.review.filters import job_number
+from desk.review.models import all_models
+from desk.steering.matching import matching, steer
+from desk.steering.throughput import throughput
+from harvester.datasets.operations import list_datasets
+from worker import jobs as ledger
+from worker.jobs import JobOptions, Records, RecordSelection
+from worker.jobs.records import RejectedLines, read_record_ids, refuse_rejected
+
+DONE_WORDS = {
+    "pause": "paused",
+    "resume": "resumed",
+    "cancel": "cancelled",
+    "retry": "tried again",
+}
+
+
+def jobs(asked: Asked) -> Response:
+    """The list; the newest fifty of the chosen states."""
+    state = asked.query("state")
+    rows = ledger.list_jobs(asked.desk.engine, _states(state))
+    return render(asked, "jobs", {"jobs": rows, "state": state, "states": list(JobState)})
+
+
+def job(asked: Asked) -> Response:
+    """One job, as it is now."""
+    return render(asked, "job", _of_job(asked))
+
+
+def live(asked: Asked) -> Response:
+    """The part of a job's page that changes, for a script that asks again and again."""
+    return render(asked, "job_progress", _of_job(asked))
+
+
+def _of_job(asked: Asked) -> dict[str, object]:
+    number = job_number(asked.path("job"))
+    engine = asked.desk.engine
+    status = ledger.status(engine, number)
+    with engine.connect() as connection:
+        plot = throughput(connection, number)
+    return {
+        "status": status,
+        "plot": plot,
+        "hosts": ledger.failing_hosts(engine, number),
+        "drifts": ledger.drift_of_job(engine, number),
+        "unpromised": ledger.unpromised(engine, number),
+        "is_over": JobState(status.state).is_over,
+    }
+
+
+def steer_jobs(asked: Asked) -> Response:
+    """Do something to the ticked jobs, or to all in a state."""
+    what, engine = asked.field("deed"), asked.desk.engine
+    if what not in DONE_WORDS:
+        raise UsageError(f"{what[:40]!r} is nothing that can be done to a job.")
+    if asked.field("all"):
+        chosen = matching(engine, _states(asked.field("state")), what)
+    else:
+        chosen = [job_number(each) for each in asked.fields("job")]
+    if not chosen:
+        raise UsageError("No job was chosen, or none can be steered so.")
+    done = steer(engine, chosen, what)
+    if not done.done and len(chosen) == 1:
+        raise UsageError(done.refused[0])
+    told = f"{done.done:,} of {len(chosen):,} jobs {DONE_WORDS[what]}. {' '.join(done.refused)}"
+    return go_to(asked.field("back") or "/jobs", told=told.strip())
+
+
+def retry(asked: Asked) -> Response:
+    """Try the failed records of a job again, those of some reasons or all."""
+    number = job_number(asked.path("job"))
+    records = ledger.retry(asked.desk.engine, number, asked.fields("reason"))
+    return go_to(f"/jobs/{number}", told=f"{records:,} records will be tried again.")
+
+
+def new_job(asked: Asked) -> Response:
+    """The form of a new job."""
+    return _form(asked, {})
+
+
+def enqueue(asked: Asked) -> Response:
+    """Make a job of a file, of IDs that were typed, or of a selection; or say what it would be."""
+    rejected = RejectedLines()
+    records, options = _records(asked, rejected), _options(asked)
+    if asked.field("look"):
+        found = ledger.preview(asked.desk.engine, records, options)
+        return _form(asked, {"preview": found, "rejected": rejected})
+    accepted = ledger.enqueue(asked.desk.engine, records, options)
+    told = f"{accepted.total:,} records enqueued."
+    if accepted.already_known:
+        told = "This job was enqueued before; nothing was added."
+    if rejected.count:
+        told += f" {rejected.count:,} lines without a record ID were left out."
+    return go_to(f"/jobs/{accepted.job_id}", told=told)
+
+
+def _form(asked: Asked, found: dict[str, object]) -> Response:
+    with asked.desk.engine.connect() as connection:
+        values = {
+            "models": all_models(connection),
+            "providers": provider_choices(connection),
+            "datasets": list_datasets(asked.desk.engine),
+            "pictures": list(PictureChoice),
+            "key": asked.field("key") or str(uuid4()),
+            "given": asked,
+            "preview": None,
+            "rejected": None,
+        }
+    return render(asked, "new_job", values | found)
+
+
+def _records(asked: Asked, rejected: RejectedLines) -> Records:
+    selection = RecordSelection(
+        dataset=asked.field("dataset") or None,
+        data_provider=asked.field("provider") or None,
+        concept=asked.field("concept") or None,
+    )
+    lists = [each for each in (_file_lines(asked), asked.field("ids").splitlines()) if each]
+    if len(lists) + (selection != RecordSelection()) > 1:
+        raise UsageError("Choose one of them: a file, typed IDs, or a selection of records.")
+    if lists:
+        found = read_record_ids(lists[0], rejected, name="the list")
+        return found if asked.field("skip") else refuse_rejected(found, rejected)
+    if selection == RecordSelection() and not asked.field("unseen"):
+        raise UsageError("Say which records: a file, typed IDs, or a selection.")
+    return selection
+
+
+def _file_lines(asked: Asked) -> Iterable[str] | None:
+    """The lines of the file that was sent, if one was."""
+    upload = asked.form.get("file")
+    if not isinstance(upload, UploadFile) or not upload.filename:
+        return None
+    return io.TextIOWrapper(upload.file, encoding="utf-8-sig", errors="replace")
+
+
+def _options(asked: Asked) -> JobOptions:
+    key = asked.field("key")
+    return JobOptions(
+        priority=Priority.URGENT if asked.field("urgent") else Priority.BULK,
+        picture=_picture(asked.field("picture")),
+        model=asked.field("model") or None,
+        unseen=bool(asked.field("unseen")),
+        explain=bool(asked.field("explain")),
+        submitter=f"desk, account {asked.user.number}",
+        idempotency_key=f"desk {UUID(key)}" if _is_number(key) else None,
+    )
+
+
+def _picture(text: str) -> PictureChoice | None:
+    try:
+        return PictureChoice(text) if text else None
+    except ValueError as error:
+        raise UsageError(f"{text[:40]!r} is no choice of pictures.") from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _states(text: str) -> Sequence[JobState]:
+    try:
+        return [JobState(text)] if text else tuple(JobState)
+    except ValueError as error:
+        raise UsageError(f"{text[:40]!r} is no state of a job.") from error
+
+
+ROUTES = [
+    page("/jobs", jobs),
+    page("/jobs/new", new_job, Role.OPERATOR),
+    deed("/jobs/new", enqueue, Role.OPERATOR),
+    deed("/jobs/steer", steer_jobs, Role.OPERATOR),
+    page("/jobs/{job}", job),
+    page("/jobs/{job}/live", live),
+    deed("/jobs/{job}/retry", retry, Role.OPERATOR),
+]

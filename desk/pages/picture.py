@@ -1,0 +1,96 @@
+"""A picture by itself: large, with its heatmap, its verdicts and its judged neighbours."""
+
+import re
+from pathlib import Path
+
+from starlette.responses import Response
+
+from common.errors import UsageError
+from common.europeana.record_ids import parse_record_id
+from common.store.tables import PictureChoice, Priority, Role
+from desk.pages.asking import Asked, NotThereError, deed, go_to, page
+from desk.pages.rendering import render
+from desk.review.filters import Filters
+from desk.review.models import models_of
+from desk.review.neighbours import judged_neighbours
+from desk.review.suggestions import suggestions_of_record
+from desk.review.thoughts import embeddings_of, thoughts_of
+from worker import jobs
+from worker.enrich.heatmap_files import relative_path
+from worker.jobs import JobOptions
+
+KEPT_BY_BROWSERS = {"Cache-Control": "private, max-age=86400"}
+NEIGHBOURS = 6
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def thumbnail(asked: Asked) -> Response:
+    """A record's small picture; a browser is told at once where there is none."""
+    found = asked.desk.thumbnails.of_record(_record(asked))
+    if found is None:
+        return Response(status_code=404, headers={"Cache-Control": "private, max-age=60"})
+    return Response(found.content, media_type=found.media_type, headers=KEPT_BY_BROWSERS)
+
+
+def heatmap(asked: Asked) -> Response:
+    """A heatmap that a job made, by its SHA-256."""
+    digest = asked.path("digest")
+    if not _DIGEST.fullmatch(digest):
+        raise NotThereError("There is no such heatmap.")
+    path: Path = asked.desk.settings.heatmap_dir / relative_path(digest)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise NotThereError("The heatmap is not in HEATMAP_DIR of this desk.") from error
+    return Response(content, media_type="image/jpeg", headers=KEPT_BY_BROWSERS)
+
+
+def picture(asked: Asked) -> Response:
+    """The page of a record."""
+    record_id = _record(asked)
+    filters = Filters.of({"model": asked.query("model")})
+    with asked.desk.engine.connect() as connection:
+        models = models_of(connection, filters)
+        record = suggestions_of_record(connection, record_id)
+        if record is None:
+            raise NotThereError(f"The record {record_id} is not in the store.")
+        thought, neighbours = None, []
+        model = models[0] if models else None
+        if model and model.encoder_id is not None:
+            embeddings = embeddings_of(connection, model.encoder_id, [record_id])
+            thought = thoughts_of(asked.desk.answers.of(model), embeddings).get(record_id)
+            neighbours = judged_neighbours(
+                connection, model.encoder_id, record_id, count=NEIGHBOURS
+            )
+    values = {"record": record, "model": model, "thought": thought, "neighbours": neighbours}
+    return render(asked, "picture", values)
+
+
+def explain(asked: Asked) -> Response:
+    """Have a worker make a heatmap of a record's picture."""
+    record_id = _record(asked)
+    options = JobOptions(
+        priority=Priority.URGENT,
+        picture=PictureChoice.THUMBNAIL,
+        model=asked.field("model") or None,
+        explain=True,
+        submitter=f"desk, account {asked.user.number}",
+    )
+    jobs.enqueue(asked.desk.engine, [record_id], options)
+    told = "A worker will make the heatmap. Load this page again in a moment."
+    return go_to(f"/records{record_id}", model=asked.field("model"), told=told)
+
+
+def _record(asked: Asked) -> str:
+    try:
+        return parse_record_id(f"/{asked.path('dataset')}/{asked.path('local')}")
+    except UsageError as error:
+        raise NotThereError("There is no such record.") from error
+
+
+ROUTES = [
+    page("/records/{dataset}/{local}", picture),
+    deed("/records/{dataset}/{local}/explain", explain, Role.OPERATOR),
+    page("/thumbnails/{dataset}/{local}", thumbnail),
+    page("/heatmaps/{digest}", heatmap),
+]

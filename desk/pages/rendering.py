@@ -1,0 +1,93 @@
+"""From a view's values to HTML: the templates, and what all pages have in common."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import HTMLResponse, Response
+
+from common.europeana.rights import rights_words
+from common.pages import record_page, template_engine
+from common.store.tables import Role
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from desk.pages.asking import Asked
+
+HERE = Path(__file__).parent
+ASSETS = HERE / "assets"
+# What the head of each page leads to, and the beginning of its addresses.
+PLACES = (
+    ("/see", "See"),
+    ("/judge", "Judge"),
+    ("/teach", "Teach"),
+    ("/prove", "Prove"),
+    ("/decide", "Decide"),
+    ("/jobs", "Jobs"),
+    ("/models", "Models"),
+    ("/data", "Data"),
+)
+
+
+@cache
+def _templates() -> "Environment":
+    engine = template_engine(HERE / "templates")
+    filters: dict[str, Callable[..., object]] = {
+        "percent": lambda share: f"{100 * share:.1f} %",
+        "day": lambda time: f"{time:%Y-%m-%d}",
+        "moment": lambda time: f"{time:%Y-%m-%d %H:%M}",
+        "ago": ago,
+        "length_of_time": length_of_time,
+        "record_page": record_page,
+        "rights": rights_words,
+    }
+    engine.filters.update(filters)
+    return engine
+
+
+@cache
+def asset_version() -> str:
+    """A word that changes with the assets, for their addresses: so browsers may keep them."""
+    digest = sha256()
+    for path in sorted(ASSETS.iterdir()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def render(asked: "Asked", template: str, values: dict[str, Any], *, status: int = 200) -> Response:
+    """A page from a template of this folder."""
+    known = {
+        "user": asked.user,
+        "can_review": asked.may(Role.REVIEWER),
+        "can_operate": asked.may(Role.OPERATOR),
+        "places": PLACES,
+        "here": asked.request.url.path,
+        "told": asked.query("told")[:300],
+        "version": asset_version(),
+        "has_accounts": asked.desk.door.has_accounts,
+    }
+    text = _templates().get_template(f"{template}.html.jinja").render(known | values)
+    return HTMLResponse(text, status_code=status)
+
+
+def length_of_time(seconds: float) -> str:
+    """A length of time, in its two largest units."""
+    whole = round(seconds)
+    for size, word, part, smaller in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min")):
+        if whole >= size:
+            return f"{whole // size} {word} {whole % size // part} {smaller}"
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
+
+
+def ago(time: datetime) -> str:
+    """How long ago a time was, in words."""
+    seconds = max(0, round((datetime.now(UTC) - time).total_seconds()))
+    for size, word in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {word}{'s' * (count > 1)} ago"
+    return "just now"

@@ -1,0 +1,109 @@
+"""See: enrichments as a grid of pictures, and what models did not write."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from desk.pages.asking import Asked, NotThereError, go_to, page
+from desk.pages.desk import Desk
+from desk.pages.rendering import render
+from desk.review.choices import concept_choices, job_choices, provider_choices
+from desk.review.filters import Filters, Judged, Outcome
+from desk.review.models import ShownModel, models_of
+from desk.review.suggestions import Suggestion, SuggestionPage, suggestion_page
+from desk.review.thoughts import embeddings_of, thoughts_of
+
+SHOWN = 48  # pictures of a page
+OUTCOMES = {
+    Outcome.ENRICHED: "a concept was written",
+    Outcome.BELOW_THRESHOLD: "no concept was sure enough",
+    Outcome.UNLIKE: "unlike all that was learned",
+    Outcome.BLOCKED: "the concept is blocked",
+    Outcome.FAILED: "failed",
+}
+JUDGED = {
+    Judged.ANY: "judged or not",
+    Judged.NO: "not judged",
+    Judged.YES: "judged",
+    Judged.DISPUTED: "disputed",
+}
+
+
+def see(asked: Asked) -> Response:
+    """The grid."""
+    filters = Filters.of(asked.request.query_params)
+    with asked.desk.engine.connect() as connection:
+        models = models_of(connection, filters)
+        found = shown(connection, asked.desk, filters, models, count=SHOWN)
+        values = choices(connection, filters, models)
+    return render(asked, "see", values | {"page": found, "filters": filters, "models": models})
+
+
+def home(asked: Asked) -> Response:
+    """The first page is the grid: whoever comes wants to see."""
+    return go_to("/see", told=asked.query("told"))
+
+
+def choices(connection: Connection, filters: Filters, models: list[ShownModel]) -> dict[str, Any]:
+    """What the form of the filters offers."""
+    return {
+        "jobs": job_choices(connection),
+        "providers": provider_choices(connection),
+        "concepts": concept_choices(models),
+        "outcomes": OUTCOMES,
+        "judged": JUDGED,
+    }
+
+
+def shown(
+    connection: Connection, desk: Desk, filters: Filters, models: list[ShownModel], *, count: int
+) -> SuggestionPage:
+    """A page of suggestions. Of records without an enrichment the model is asked what it thinks."""
+    found = suggestion_page(connection, filters, [each.id for each in models], count=count)
+    if filters.outcome in (Outcome.ENRICHED, Outcome.FAILED) or not models:
+        return found
+    told = _with_thoughts(connection, desk, models[0], found.found)
+    return replace(found, found=[each for each in told if _fits(each, filters.outcome)])
+
+
+def _with_thoughts(
+    connection: Connection, desk: Desk, model: ShownModel, records: list[Suggestion]
+) -> list[Suggestion]:
+    """The same with the model's most probable concept; `reason` is the outcome, if it is known."""
+    if model.encoder_id is None:
+        return records
+    embeddings = embeddings_of(connection, model.encoder_id, [each.record_id for each in records])
+    thoughts = thoughts_of(desk.answers.of(model), embeddings)
+    together = []
+    for each in records:
+        thought = thoughts.get(each.record_id)
+        if thought is None:
+            together.append(each)
+            continue
+        outcome = Outcome.BLOCKED if thought.is_written else Outcome.BELOW_THRESHOLD
+        told = replace(
+            each,
+            model_id=model.id,
+            model=model.title,
+            concept=thought.concept,
+            label=model.concepts.get(thought.concept, thought.concept),
+            confidence=thought.confidence,
+            reason=Outcome.UNLIKE if thought.is_unlike else outcome,
+        )
+        together.append(told)
+    return together
+
+
+def _fits(suggestion: Suggestion, outcome: Outcome) -> bool:
+    """Where nothing is kept to tell the outcome from, every one fits."""
+    return suggestion.reason is None or suggestion.reason == outcome
+
+
+def nothing(asked: Asked) -> Response:
+    """Any other address."""
+    raise NotThereError(f"The desk has no page {asked.request.url.path[:100]}.")
+
+
+ROUTES = [page("/", home), page("/see", see)]

@@ -1,0 +1,67 @@
+"""Files that are kept as long as there is room; the ones unused for longest go first."""
+
+import os
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+
+from common.files import write_atomically
+
+_ROOM = 0.8  # of the limit, to which files are removed
+
+
+class KeptFiles:
+    """Files in a folder, by keys of any form; several processes may share the folder."""
+
+    def __init__(self, folder: Path, *, most_bytes: int) -> None:
+        self._folder = folder
+        self._most = most_bytes
+        self._written = most_bytes  # so that the first write looks what is there
+        self._lock = Lock()
+
+    def get(self, key: str) -> bytes | None:
+        """The content, if it is kept."""
+        path = self._path(key)
+        try:
+            content = path.read_bytes()
+            os.utime(path)  # used just now
+        except OSError:
+            return None
+        return content
+
+    def put(self, key: str, content: bytes) -> None:
+        """Keep a content.
+
+        Raises:
+            EnrichmentError: the disk is full or refuses.
+        """
+        write_atomically(self._path(key), content)
+        with self._lock:
+            self._written += len(content)
+            is_time = self._written > self._most // 20
+            if is_time:
+                self._written = 0
+        if is_time:
+            self._make_room()
+
+    def _path(self, key: str) -> Path:
+        """No part of a name comes from outside."""
+        digest = sha256(key.encode(errors="replace")).hexdigest()
+        return self._folder / digest[:2] / digest
+
+    def _make_room(self) -> None:
+        found = []
+        for path in self._folder.glob("??/*"):
+            with suppress(OSError):  # another process removed it
+                stat = path.stat()
+                found.append((stat.st_mtime, stat.st_size, path))
+        total = sum(size for _, size, _ in found)
+        if total <= self._most:
+            return
+        for _, size, path in sorted(found):
+            with suppress(OSError):
+                path.unlink()
+            total -= size
+            if total <= _ROOM * self._most:
+                return

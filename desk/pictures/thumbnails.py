@@ -1,0 +1,118 @@
+"""Small pictures of records: Europeana's thumbnails, fetched and decoded as strangers' bytes are.
+
+A picture is decoded in a process that may die, and sent to browsers only if that went well. A
+failure is remembered for a while, so that a page of dead links asks no host again and again.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, text
+
+from common.errors import EnrichmentError, RecordError
+from common.fetch.client import PictureFetcher
+from common.pictures.decoders import Decoders
+from common.pictures.sources import picture_urls
+from common.reasons import Reason
+from common.store.tables import PictureChoice
+from desk.pictures.kept_files import KeptFiles
+from desk.settings import DeskSettings
+
+SIDE = 400  # pixels, as wide as Europeana's thumbnails
+FORGOTTEN_AFTER = 300.0  # seconds, of a failure
+MOST_FAILURES = 10_000  # that are remembered
+AT_A_TIME = 8  # pictures that are fetched
+_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+_RECORD = text("SELECT media_url, preview_url FROM record WHERE id = :record_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallPicture:
+    """A picture that a browser can show; `media_type` is one of four."""
+
+    content: bytes
+    media_type: str
+
+
+class Thumbnails:
+    """The thumbnails of records; threads share one."""
+
+    def __init__(self, engine: Engine, settings: DeskSettings) -> None:
+        self._engine = engine
+        self._api_url = settings.europeana_api_url
+        self._fetcher = PictureFetcher.from_settings(settings)
+        self._decoders = Decoders(places=1)
+        self._kept = KeptFiles(settings.desk_cache_dir, most_bytes=settings.desk_cache_bytes)
+        self._failures: OrderedDict[str, float] = OrderedDict()
+        self._places = threading.BoundedSemaphore(AT_A_TIME)
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """End the decoders and connections."""
+        self._decoders.close()
+        self._fetcher.close()
+
+    def of_record(self, record_id: str) -> SmallPicture | None:
+        """The thumbnail of a record; None if there is none now."""
+        with self._engine.connect() as connection:
+            record = connection.execute(_RECORD, {"record_id": record_id}).one_or_none()
+        if record is None:
+            return None
+        places = picture_urls(
+            record.media_url,
+            record.preview_url,
+            picture=PictureChoice.THUMBNAIL,
+            api_url=self._api_url,
+        )
+        found = (self._at(each.url) for each in places)
+        return next(filter(None, found), None)
+
+    def _at(self, url: str) -> SmallPicture | None:
+        if (kept := self._kept.get(url)) and (known := _unpacked(kept)):
+            return known
+        if self._has_failed(url):
+            return None
+        try:
+            with self._places:
+                picture = self._fetched(url)
+            self._kept.put(url, _packed(picture))
+        except RecordError:
+            self._remember_failure(url)
+            return None
+        except EnrichmentError:  # the disk is full: the picture is shown all the same
+            return picture
+        return picture
+
+    def _fetched(self, url: str) -> SmallPicture:
+        content = self._fetcher.fetch(url).content
+        made = self._decoders.file(content, longest_side=SIDE)
+        if made.content:
+            return SmallPicture(content=made.content, media_type=_TYPES["JPEG"])
+        media_type = _TYPES.get(made.format)
+        if media_type is None:  # stored as it came, in a form that browsers do not show
+            raise Reason.UNSUPPORTED_IMAGE.error(made.format)
+        return SmallPicture(content=content, media_type=media_type)
+
+    def _has_failed(self, url: str) -> bool:
+        with self._lock:
+            failed_at = self._failures.get(url)
+            return failed_at is not None and time.monotonic() - failed_at < FORGOTTEN_AFTER
+
+    def _remember_failure(self, url: str) -> None:
+        with self._lock:
+            self._failures[url] = time.monotonic()
+            self._failures.move_to_end(url)
+            while len(self._failures) > MOST_FAILURES:
+                self._failures.popitem(last=False)
+
+
+def _packed(picture: SmallPicture) -> bytes:
+    return picture.media_type.encode() + b"\n" + picture.content
+
+
+def _unpacked(kept: bytes) -> SmallPicture | None:
+    media_type, _, content = kept.partition(b"\n")
+    known = media_type.decode(errors="replace")
+    return SmallPicture(content=content, media_type=known) if known in _TYPES.values() else None

@@ -1,0 +1,64 @@
+"""What filters can be chosen from: jobs, data providers and concepts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from desk.review.models import ShownModel
+
+MOST_JOBS = 50
+MOST_PROVIDERS = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobChoice:
+    """A job in a list to choose from."""
+
+    id: UUID
+    created_at: datetime
+    model: str
+    total: int
+
+    @property
+    def title(self) -> str:
+        """In a line."""
+        return f"{self.created_at:%Y-%m-%d %H:%M} · {self.model} · {self.total:,} records"
+
+
+_JOBS = text("""
+    SELECT job.id, job.created_at, job.total, model.name || ' v' || model.version AS model
+    FROM job JOIN model ON model.id = job.model_id ORDER BY job.created_at DESC LIMIT :most
+""")
+# From one provider to the next by the index: counting distinct ones would read all records.
+_PROVIDERS = text("""
+    WITH RECURSIVE provider(name) AS (
+        (SELECT data_provider FROM record WHERE data_provider > '' ORDER BY data_provider LIMIT 1)
+        UNION ALL
+        SELECT (SELECT data_provider FROM record WHERE data_provider > provider.name
+                ORDER BY data_provider LIMIT 1)
+        FROM provider WHERE provider.name IS NOT NULL
+    )
+    SELECT name FROM provider WHERE name IS NOT NULL LIMIT :most
+""")
+
+
+def job_choices(connection: Connection) -> list[JobChoice]:
+    """The newest jobs."""
+    rows = connection.execute(_JOBS, {"most": MOST_JOBS}).mappings()
+    return [JobChoice(**row) for row in rows]
+
+
+def provider_choices(connection: Connection) -> list[str]:
+    """Data providers of the store's records, in alphabetical order; the first MOST_PROVIDERS."""
+    return list(connection.execute(_PROVIDERS, {"most": MOST_PROVIDERS}).scalars())
+
+
+def concept_choices(models: Iterable[ShownModel]) -> dict[str, str]:
+    """The concepts of models, URI to label, in the order of the labels."""
+    together: dict[str, str] = {}
+    for each in models:
+        together |= each.concepts
+    return dict(sorted(together.items(), key=lambda each: each[1].casefold()))

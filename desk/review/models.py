@@ -1,0 +1,116 @@
+"""The models that pages are about, as the store knows them, and what they answer to embeddings."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, text
+
+from common.store.model_names import ModelName
+from desk.review.filters import Filters
+
+if TYPE_CHECKING:
+    from common.vision.answers.answering import Answering
+
+MOST_LOADED = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownModel:
+    """A model with its concepts, by URI; `encoder_id` is that of a model on an encoder."""
+
+    id: int
+    name: str
+    version: int
+    stage: str
+    path: str
+    sha256: str
+    encoder_id: int | None
+    concepts: dict[str, str]
+
+    @property
+    def title(self) -> str:
+        """As exports show it."""
+        return ModelName(self.name, self.version).title
+
+    @property
+    def reference(self) -> str:
+        """As addresses and commands name it."""
+        return str(ModelName(self.name, self.version))
+
+
+_MODELS = """
+    SELECT model.id, model.name, model.version, model.stage, model.path, model.sha256,
+           model.encoder_id,
+           (SELECT json_object_agg(concept.uri, concept.label ORDER BY place)
+            FROM unnest(model.labels) WITH ORDINALITY AS own(uri, place)
+            JOIN concept ON concept.uri = own.uri) AS concepts
+    FROM model
+"""
+_OF_JOB = text(f"""
+    {_MODELS} JOIN job ON job.id = :job AND model.id = ANY(job.model_id || job.also_models)
+    ORDER BY model.id
+""")
+_NAMED = text(f"""
+    {_MODELS} WHERE name = :name AND (CAST(:version AS int) IS NULL OR version = :version)
+    ORDER BY version DESC LIMIT 1
+""")
+_USUAL = text(f"{_MODELS} ORDER BY stage = 'active' DESC, created_at DESC LIMIT 1")
+_ALL = text(f"{_MODELS} ORDER BY name, version DESC")
+
+
+def models_of(connection: Connection, filters: Filters) -> list[ShownModel]:
+    """The models that filters are about: the named one, a job's, or the active one.
+
+    None if there is no such model, or none at all.
+    """
+    if filters.model is not None:
+        asked = {"name": filters.model.name, "version": filters.model.version}
+        return _shown(connection.execute(_NAMED, asked).mappings())
+    if filters.job is not None:
+        return _shown(connection.execute(_OF_JOB, {"job": filters.job}).mappings())
+    return _shown(connection.execute(_USUAL).mappings())
+
+
+def all_models(connection: Connection) -> list[ShownModel]:
+    """All models, the newest version of each name first."""
+    return _shown(connection.execute(_ALL).mappings())
+
+
+def _shown(rows: object) -> list[ShownModel]:
+    return [ShownModel(**{**row, "concepts": row["concepts"] or {}}) for row in rows]  # type: ignore[attr-defined]
+
+
+class LoadedAnswers:
+    """Models without their networks, loaded when they are asked for; threads share one."""
+
+    def __init__(self, model_dir: Path) -> None:
+        self._model_dir = model_dir
+        self._loaded: OrderedDict[int, Answering] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, model: ShownModel) -> "Answering":
+        """The model's heads, rule and likeness.
+
+        Raises:
+            ModelError: its bundle is missing or was changed.
+        """
+        from common.vision.saved_model import load_answering, read_description  # loads torch
+
+        with self._lock:
+            if model.id not in self._loaded:
+                folder = self._model_dir / model.path
+                description = read_description(folder, model.sha256)
+                self._loaded[model.id] = load_answering(folder, description)
+                if len(self._loaded) > MOST_LOADED:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(model.id)
+            return self._loaded[model.id]
+
+
+def titles(models: Sequence[ShownModel]) -> str:
+    """The models in a line."""
+    return ", ".join(each.title for each in models)

@@ -1,0 +1,123 @@
+"""Verdicts: what reviewers say of suggestions, each kept once however often it is sent.
+
+A browser that lost its connection, or whose server was killed, sends a verdict again, with the same
+ID. Who thinks again says something else, with a new ID, and that withdraws the former verdict. Two
+reviewers on one suggestion are both kept.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from common.errors import UsageError
+from common.store.tables import Said
+
+MOST_AT_ONCE = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewVerdict:
+    """What a reviewer says of a concept of a record; `instead` is the URI of another concept.
+
+    `model_id` is who suggested the concept; None if nobody did. `id` is made by the browser.
+    """
+
+    id: UUID
+    record_id: str
+    concept: str
+    said: Said
+    instead: str | None = None
+    model_id: int | None = None
+    audit_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.instead is not None and self.said not in (Said.WRONG, Said.TOO_GENERAL):
+            raise UsageError("Another concept goes with `wrong` or `too general` only.")
+        if self.instead == self.concept:
+            raise UsageError("The other concept is the same as the suggested one.")
+
+
+# What is withdrawn is locked first, in the order of its key, so that two tabs of one reviewer do
+# not deadlock.
+_LOCK = text("SELECT pg_advisory_xact_lock(7300011, :user_id)")
+_ASKED = """
+    unnest(CAST(:ids AS uuid[]), CAST(:record_ids AS text[]), CAST(:concepts AS text[]),
+           CAST(:said AS text[]), CAST(:instead AS text[]), CAST(:models AS int[]),
+           CAST(:audits AS int[]))
+    AS asked(id, record_id, concept_uri, said, instead_uri, model_id, audit_id)
+"""
+_MISSING = text(f"""
+    SELECT CASE WHEN record.id IS NULL THEN 'record ' || asked.record_id
+                ELSE 'concept ' || coalesce(asked.instead_uri, asked.concept_uri) END
+    FROM {_ASKED} LEFT JOIN record ON record.id = asked.record_id
+    WHERE record.id IS NULL OR NOT EXISTS (SELECT FROM concept WHERE uri = asked.concept_uri)
+       OR asked.instead_uri IS NOT NULL
+          AND NOT EXISTS (SELECT FROM concept WHERE uri = asked.instead_uri) LIMIT 1
+""")
+_KNOWN = text("SELECT id FROM verdict WHERE id = ANY(CAST(:ids AS uuid[]))")
+_WITHDRAW_FORMER = text(f"""
+    UPDATE verdict SET withdrawn_at = now() FROM {_ASKED}
+    WHERE verdict.record_id = asked.record_id AND verdict.concept_uri = asked.concept_uri
+      AND verdict.audit_id IS NOT DISTINCT FROM asked.audit_id
+      AND verdict.user_id = :user_id AND verdict.withdrawn_at IS NULL
+""")
+_ADD = text(f"""
+    INSERT INTO verdict (id, record_id, concept_uri, said, instead_uri, model_id, audit_id, user_id)
+    SELECT asked.*, :user_id FROM {_ASKED}
+""")
+_WITHDRAW = text("""
+    UPDATE verdict SET withdrawn_at = now()
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND user_id = :user_id AND withdrawn_at IS NULL
+""")
+
+
+def judge(connection: Connection, user_id: int, verdicts: Sequence[NewVerdict]) -> int:
+    """Keep what a reviewer says, in the caller's transaction. Returns how many verdicts are new.
+
+    Of several on one concept of a record, the last counts.
+
+    Raises:
+        UsageError: too many at once, or a record or concept is not in the store.
+    """
+    if len(verdicts) > MOST_AT_ONCE:
+        raise UsageError(f"{len(verdicts):,} verdicts at once; {MOST_AT_ONCE} are allowed.")
+    connection.execute(_LOCK, {"user_id": user_id})
+    known = set(connection.execute(_KNOWN, {"ids": [str(each.id) for each in verdicts]}).scalars())
+    last = {(each.record_id, each.concept, each.audit_id): each for each in verdicts}
+    new = [each for each in last.values() if each.id not in known]
+    if not new:
+        return 0
+    asked = _asked(new) | {"user_id": user_id}
+    missing = connection.execute(_MISSING, asked).scalar()
+    if missing is not None:
+        raise UsageError(f"The {missing} is not in the store; the verdict cannot be kept.")
+    connection.execute(_WITHDRAW_FORMER, asked)
+    return connection.execute(_ADD, asked).rowcount
+
+
+def withdraw(connection: Connection, user_id: int, ids: Sequence[UUID]) -> int:
+    """Take back verdicts of a reviewer; returns how many stood. What stood before them stays
+    withdrawn.
+
+    Raises:
+        UsageError: too many at once.
+    """
+    if len(ids) > MOST_AT_ONCE:
+        raise UsageError(f"{len(ids):,} verdicts at once; {MOST_AT_ONCE} are allowed.")
+    connection.execute(_LOCK, {"user_id": user_id})
+    asked = {"ids": [str(each) for each in ids], "user_id": user_id}
+    return connection.execute(_WITHDRAW, asked).rowcount
+
+
+def _asked(verdicts: Sequence[NewVerdict]) -> dict[str, list[object]]:
+    return {
+        "ids": [str(each.id) for each in verdicts],
+        "record_ids": [each.record_id for each in verdicts],
+        "concepts": [each.concept for each in verdicts],
+        "said": [each.said.value for each in verdicts],
+        "instead": [each.instead for each in verdicts],
+        "models": [each.model_id for each in verdicts],
+        "audits": [each.audit_id for each in verdicts],
+    }

@@ -1,0 +1,59 @@
+"""How many records of a job were settled when, for a plot."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+MOST_BARS = 60
+
+_SETTLED = text("""
+    WITH span AS (
+        SELECT min(settled_at) AS first,
+               greatest(ceil(extract(epoch FROM max(settled_at) - min(settled_at))), 1) AS seconds
+        FROM job_chunk WHERE job_id = :job
+    ), bars AS (SELECT span.*, least(span.seconds, :most) AS bars FROM span)
+    SELECT CAST(least(floor(bars * extract(epoch FROM settled_at - first) / seconds), bars - 1)
+                AS int) AS bar,
+           sum(cardinality(record_ids)) AS records, min(first) AS first,
+           min(CAST(seconds AS float8)) AS seconds, min(CAST(bars AS int)) AS bars
+    FROM job_chunk CROSS JOIN bars
+    WHERE job_id = :job AND settled_at IS NOT NULL GROUP BY bar ORDER BY bar
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A part of the time: place, width and height as parts of a hundred, and records a second."""
+
+    place: float
+    width: float
+    height: float
+    rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Throughput:
+    """Records a second from the first chunk that was settled to the last, in equal parts of a
+    second or more."""
+
+    first: datetime
+    seconds: float
+    most: float
+    bars: tuple[Bar, ...]
+
+
+def throughput(connection: Connection, job: UUID) -> Throughput | None:
+    """The throughput of a job; None before a chunk is settled."""
+    rows = connection.execute(_SETTLED, {"job": job, "most": MOST_BARS}).all()
+    if not rows:
+        return None
+    seconds, parts = rows[0].seconds, rows[0].bars
+    rates = {row.bar: float(row.records) * parts / seconds for row in rows}
+    most = max(rates.values()) or 1.0
+    bars = tuple(
+        Bar(place=100 * bar / parts, width=95 / parts, height=100 * rate / most, rate=rate)
+        for bar, rate in rates.items()
+    )
+    return Throughput(first=rows[0].first, seconds=seconds, most=most, bars=bars)

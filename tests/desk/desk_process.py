@@ -1,0 +1,88 @@
+"""A real desk: a process that is started, killed and started again."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120  # seconds, on a busy machine
+_ADDRESS = re.compile(r"The desk is at (http://\S+)")
+
+
+class DeskProcess:
+    """`desk serve`; `url` is where it is."""
+
+    def __init__(self, folder: Path, *, port: int = 0, **variables: str) -> None:
+        self._environment = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "DESK_CACHE_DIR": str(folder / "cache"),
+            "MODEL_DIR": str(folder / "models"),
+            "HEATMAP_DIR": str(folder / "heatmaps"),
+            "EXPERIMENTS_DIR": str(folder / "experiments"),
+            **variables,
+        }
+        self._log = folder / "desk.log"
+        self._port = port
+        self.url = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        run = "from desk.cli import main; main()"
+        program = [sys.executable, "-c", run, "serve", "--port", str(self._port)]
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(program, env=self._environment, stderr=log)
+        deadline = time.monotonic() + PATIENCE
+        while not (found := _ADDRESS.search(self.log())):
+            assert self._process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.05)
+        self.url = found[1]
+        self._port = int(self.url.rpartition(":")[2])
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def log(self) -> str:
+        """What it has logged."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    def kill(self) -> None:
+        """End it without a warning."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """End it as an operator does; returns the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(PATIENCE)
+
+    def get(self, path: str) -> str:
+        """A page, without a browser."""
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as answer:
+            text: str = answer.read().decode()
+            return text
+
+
+@contextmanager
+def desk_process(folder: Path, **variables: str) -> Iterator[DeskProcess]:
+    """A desk that serves until the block ends."""
+    desk = DeskProcess(folder, **variables)
+    desk.start()
+    try:
+        yield desk
+    finally:
+        desk.kill()

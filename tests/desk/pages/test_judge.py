@@ -1,0 +1,179 @@
+"""Judging in a real browser, at a real desk that is killed, and with two reviewers at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.desk.desk_process import DeskProcess, desk_process
+from tests.desk.museum import LABELS, MAP, PAINTING, VASE, Museum
+from tests.desk.visiting import Visit, visiting
+
+pytestmark = pytest.mark.timeout(600)
+
+RECORDS = [f"/1/r{number:02}" for number in range(23)]
+STANDING = """
+    SELECT record_id, said, coalesce(instead_uri, '') FROM verdict
+    WHERE withdrawn_at IS NULL ORDER BY record_id
+"""
+
+
+@pytest.fixture
+def filled(museum: Museum) -> Museum:
+    """Twenty-three records that a model calls maps."""
+    museum.records("A museum", *RECORDS)
+    model = museum.model()
+    job = museum.job(model, RECORDS)
+    museum.enrich(job, model, dict.fromkeys(RECORDS, (MAP, 0.7)))
+    encoder = museum.encoder(model)
+    alike = {each: [1.0, 0.01 * number] for number, each in enumerate(RECORDS)}
+    museum.embed(encoder, {each: [*vector, *[0.0] * 6] for each, vector in alike.items()})
+    return museum
+
+
+@pytest.fixture
+def desk(filled: Museum, tmp_path: Path):
+    with desk_process(tmp_path) as desk:
+        yield desk
+
+
+@pytest.fixture
+def visit():
+    with visiting() as visit:
+        yield visit
+
+
+def saved(visit: Visit) -> None:
+    """Wait until the browser has nothing that is not kept."""
+    visit.page.wait_for_function("document.querySelector('.unsaved').dataset.count === '0'")
+
+
+def test_keys_say_what_is_kept(filled: Museum, desk: DeskProcess, visit: Visit):
+    visit.page.goto(desk.url + "/judge")
+    visit.press("r", "w", "g", "c")
+    visit.press("t")
+    visit.page.keyboard.type("paint")
+    visit.press("Enter")
+    saved(visit)
+    assert filled.rows(STANDING) == [
+        (RECORDS[0], "right", ""),
+        (RECORDS[1], "wrong", ""),
+        (RECORDS[2], "too_general", ""),
+        (RECORDS[3], "cannot_tell", ""),
+        (RECORDS[4], "wrong", PAINTING),
+    ]
+    assert visit.page.locator(".done").inner_text() == "5"
+    assert visit.problems == []
+
+
+def test_undo_brings_back_what_stood(filled: Museum, desk: DeskProcess, visit: Visit):
+    visit.page.goto(desk.url + "/judge")
+    visit.press("r", "ArrowLeft", "w", "u", "ArrowRight", "w", "u")
+    saved(visit)
+    assert filled.rows(STANDING) == [(RECORDS[0], "right", "")]
+
+
+def test_the_rest_of_ten_is_right_with_a_key_and_the_next_ten_come(
+    filled: Museum, desk: DeskProcess, visit: Visit
+):
+    visit.page.goto(desk.url + "/judge")
+    visit.press("w", "a", "Enter")
+    visit.page.wait_for_url("**/judge?*after=*")
+    assert visit.page.locator(".batch > .card").count() == 10
+    said = [said for _, said, _ in filled.rows(STANDING)]
+    assert said == ["wrong", *["right"] * 9]
+    visit.press("a", "Enter")
+    visit.page.wait_for_function("document.querySelectorAll('.batch > .card').length === 3")
+
+
+def test_what_looks_alike_is_judged_at_once_and_undone_at_once(
+    filled: Museum, desk: DeskProcess, visit: Visit
+):
+    visit.page.goto(desk.url + "/judge")
+    visit.press("l")
+    boxes = visit.page.locator("dialog.alike input")
+    boxes.first.wait_for()
+    assert boxes.count() == 12
+    visit.press("Space")  # takes the first away
+    visit.press("r")
+    saved(visit)
+    assert [said for _, said, _ in filled.rows(STANDING)] == ["right"] * 12
+    visit.press("u")
+    saved(visit)
+    assert filled.rows(STANDING) == []
+
+
+def test_a_verdict_survives_a_killed_desk_and_a_closed_page(
+    filled: Museum, desk: DeskProcess, visit: Visit
+):
+    visit.page.goto(desk.url + "/judge")
+    visit.press("r")
+    saved(visit)
+    desk.kill()
+    visit.press("w", "r")
+    visit.page.locator(".unsaved", has_text="2 not saved yet").wait_for()
+    assert "cannot be reached" in visit.page.locator(".unsaved").inner_text()
+    visit.page.close()
+    desk.start()
+    visit.page = visit.context.new_page()
+    visit.page.goto(desk.url + "/judge")
+    saved(visit)
+    assert [row[:2] for row in filled.rows(STANDING)] == [
+        (RECORDS[0], "right"),
+        (RECORDS[1], "wrong"),
+        (RECORDS[2], "right"),
+    ]
+    assert len(filled.rows("SELECT 1 FROM verdict")) == 3
+
+
+def test_a_double_click_says_it_once(filled: Museum, desk: DeskProcess, visit: Visit):
+    visit.page.goto(desk.url + "/judge")
+    visit.page.locator(".say button", has_text="Right").first.dblclick()
+    saved(visit)
+    assert [row[:2] for row in filled.rows(STANDING)] == [(RECORDS[0], "right")]
+
+
+def test_without_a_script_there_are_forms(filled: Museum, desk: DeskProcess):
+    with visiting() as visit:
+        context = visit.context.browser.new_context(java_script_enabled=False)
+        page = context.new_page()
+        page.goto(desk.url + "/judge")
+        page.locator(".say button", has_text="Wrong").first.click()
+        page.wait_for_load_state()
+        assert page.locator(".batch > .card").count() == 10
+        context.close()
+    assert [row[:2] for row in filled.rows(STANDING)] == [(RECORDS[0], "wrong")]
+
+
+def test_two_reviewers_at_once_lose_nothing(filled: Museum, desk: DeskProcess):
+    """The same account in two browsers, as two people at one desk without accounts."""
+
+    def judge_ten(key: str) -> list[str]:
+        with visiting() as visit:
+            visit.page.goto(desk.url + "/judge")
+            visit.press(*[key] * 10)
+            saved(visit)
+            return visit.problems
+
+    with ThreadPoolExecutor(2) as reviewers:
+        assert list(reviewers.map(judge_ten, "rw")) == [[], []]
+    assert [row[0] for row in filled.rows(STANDING)] == RECORDS[:10]
+    assert len(filled.rows("SELECT 1 FROM verdict")) == 20
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_page_fits_and_is_usable_by_all(filled, desk: DeskProcess, width: int):
+    from axe_playwright_python.sync_playwright import Axe
+
+    with visiting(width=width) as visit:
+        visit.page.goto(desk.url + "/judge")
+        assert visit.overflow <= 0
+        found = Axe().run(visit.page).response["violations"]
+        assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+        assert visit.problems == []
+
+
+def test_all_concepts_can_be_typed(filled: Museum, desk: DeskProcess):
+    page = desk.get("/judge")
+    assert all(f'<option value="{label}"' in page for label in LABELS.values())
+    assert VASE in page

@@ -1,0 +1,92 @@
+"""The grid in a real browser: filters in the address, hostile metadata, wide and narrow."""
+
+import pytest
+
+from common.store.tables import Said
+from tests.desk.museum import MAP
+from tests.desk.pages.conftest import OURS, RECORDS
+from tests.desk.visiting import visiting
+
+pytestmark = pytest.mark.timeout(600)
+
+SCRIPT = "<script>document.title = 'taken'</script><img src=x onerror=\"document.title='taken'\">"
+
+
+def titles(visit):
+    return visit.page.locator(".card .title").all_inner_texts()
+
+
+def test_filters_are_chosen_in_a_form_and_live_in_the_address(filled, desk, visit):
+    visit.page.goto(desk.url)
+    assert len(titles(visit)) == 9
+    visit.page.get_by_label("Data provider").fill(OURS)
+    visit.page.locator("select[name=concept]").select_option(label="map")
+    visit.page.get_by_role("button", name="Show").click()
+    visit.page.wait_for_url("**/see?*provider=Our+museum*")
+    assert titles(visit) == [f"Title of {RECORDS[0]}", f"Title of {RECORDS[3]}"]
+    visit.page.reload()
+    assert len(titles(visit)) == 2
+    assert visit.page.locator("select[name=concept]").input_value() == MAP
+    assert visit.problems == []
+
+
+def test_failures_and_what_was_not_written_are_shown_of_a_job(filled, desk):
+    failed = desk.get(f"/see?job={filled.the_job}&outcome=failed")
+    assert "timeout" in failed
+    assert f"Title of {RECORDS[11]}" in failed
+    assert f"Title of {RECORDS[9]}" in desk.get(
+        f"/see?job={filled.the_job}&outcome=below_threshold"
+    )
+
+
+def test_a_card_tells_title_rights_and_verdicts_and_leads_to_europeana(filled, desk):
+    filled.say("one", RECORDS[0], MAP, Said.RIGHT)
+    filled.say("two", RECORDS[0], MAP, Said.WRONG)
+    page = desk.get("/see?concept=" + MAP)
+    assert "CC BY-SA 4.0" in page
+    assert f"https://www.europeana.eu/item{RECORDS[0]}" in page
+    assert "disputed" in page
+
+
+def test_hostile_metadata_runs_nothing(filled, desk, visit):
+    filled.execute("UPDATE record SET title = :script, data_provider = :script", script=SCRIPT)
+    filled.execute("UPDATE record SET rights = :rights", rights='javascript:alert(1)"><b>')
+    filled.execute("UPDATE concept SET label = :script WHERE uri = :uri", script=SCRIPT, uri=MAP)
+    for path in ("/see", "/judge", "/jobs", f"/jobs/{filled.the_job}", f"/records{RECORDS[0]}"):
+        visit.page.goto(desk.url + path)
+        assert "taken" not in visit.page.title()
+        assert visit.page.locator("main script, main img[src=x]").count() == 0
+    assert visit.problems == []
+
+
+@pytest.mark.parametrize("path", ["/see?lowest=x", "/see?job=1", "/see?outcome=failed", "/none"])
+def test_a_wrong_address_has_a_plain_answer(filled, desk, visit, path):
+    answer = visit.page.goto(desk.url + path)
+    assert answer.status in (400, 404)
+    assert visit.page.locator("main p").first.inner_text()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_page_fits_and_is_usable_by_all(filled, desk, width, dark):
+    from axe_playwright_python.sync_playwright import Axe
+
+    filled.execute("UPDATE record SET title = :title", title="Κεραμικόαγγείο" * 12)
+    filled.execute(
+        "UPDATE record SET data_provider = :name", name="Национален етнографски музей" * 3
+    )
+    with visiting(width=width, dark=dark) as visit:
+        visit.page.goto(desk.url + "/see")
+        assert visit.overflow <= 0
+        found = Axe().run(visit.page).response["violations"]
+        assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+def test_an_empty_store_says_what_to_do(museum, tmp_path):
+    from tests.desk.desk_process import desk_process
+
+    with desk_process(tmp_path) as desk:
+        assert "No model is in the store yet" in desk.get("/see")
+        assert "There is no job yet" in desk.get("/jobs")
+        assert "No model is in the store yet" in desk.get("/models")
+        assert "There is no dataset yet" in desk.get("/data")

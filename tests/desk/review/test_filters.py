@@ -1,0 +1,63 @@
+from uuid import uuid4
+
+import pytest
+
+from common.errors import UsageError
+from desk.review.filters import Filters, Judged, Outcome, job_number
+
+JOB = uuid4()
+
+
+def test_no_filters_ask_for_nothing_and_leave_no_trace_in_the_address():
+    assert Filters.of({}) == Filters()
+    assert Filters().address() == ""
+
+
+def test_filters_come_back_from_their_address():
+    from urllib.parse import parse_qsl
+
+    filters = Filters.of(
+        {
+            "job": str(JOB),
+            "model": "vases@2",
+            "provider": "Музей & Co.",
+            "concept": "http://x.org/1?a=b",
+            "outcome": "unlike",
+            "judged": "disputed",
+            "lowest": "0.25",
+            "highest": "0.5",
+        }
+    )
+    assert filters.outcome is Outcome.UNLIKE
+    assert filters.judged is Judged.DISPUTED
+    assert Filters.of(dict(parse_qsl(filters.address()))) == filters
+
+
+def test_a_place_to_go_on_from_belongs_to_its_filters():
+    filters = Filters(provider="A museum", after="/1/a")
+    assert "after" not in filters.address()
+    assert "after=%2F1%2Fb" in filters.address(after="/1/b")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"job": "abc"}, "no job ID"),
+        ({"model": "../x"}, "not the name of a model"),
+        ({"outcome": "lost"}, "must be one of"),
+        ({"judged": "maybe"}, "must be one of"),
+        ({"lowest": "much"}, "no number"),
+        ({"lowest": "nan"}, "from 0 to 1"),
+        ({"highest": "1.5"}, "from 0 to 1"),
+        ({"provider": "x" * 1_001}, "too long"),
+        ({"provider": "x\0"}, "no text"),
+        ({"outcome": "failed"}, "Choose a job"),
+    ],
+)
+def test_a_malformed_filter_is_named(asked, words):
+    with pytest.raises(UsageError, match=words):
+        Filters.of(asked)
+
+
+def test_a_job_number_is_checked():
+    assert job_number(str(JOB)) == JOB

@@ -1,0 +1,129 @@
+from dataclasses import replace
+from itertools import chain
+
+import pytest
+
+from common.errors import UsageError
+from common.store.tables import Said
+from desk.review import suggestions
+from desk.review.filters import Filters, Judged, Outcome
+from desk.review.suggestions import suggestion_page, suggestions_of_record
+from tests.desk.museum import MAP, PAINTING, Museum
+
+OURS, THEIRS = "Our museum", "Their museum"
+RECORDS = [f"/1/r{number:02}" for number in range(12)]
+
+
+@pytest.fixture
+def filled(museum: Museum) -> Museum:
+    """Twelve records in three chunks: eight maps and paintings, two of nothing, two that failed."""
+    museum.records(OURS, *RECORDS[::2])
+    museum.records(THEIRS, *RECORDS[1::2])
+    museum.execute("INSERT INTO record_alias VALUES ('/1/old', :record)", record=RECORDS[0])
+    model = museum.model()
+    asked = ["/1/old", *RECORDS[1:]]
+    failed = {RECORDS[10]: "timeout", RECORDS[11]: "not_found"}
+    job = museum.job(model, asked[:5], asked[5:6], asked[6:], failed=failed)
+    found = {
+        record: (MAP if number % 2 else PAINTING, number / 10)
+        for number, record in enumerate(RECORDS[:8])
+    }
+    museum.enrich(job, model, found)
+    museum.the_job, museum.the_model = job, model
+    return museum
+
+
+def pages(museum, filters, count=100):
+    """The records of all pages, page by page."""
+    found = []
+    with museum.engine.connect() as connection:
+        while True:
+            page = suggestion_page(connection, filters, [museum.the_model], count=count)
+            found.append([each.record_id for each in page.found])
+            if page.after is None:
+                return found
+            assert len(found) < 50
+            filters = replace(filters, after=page.after)
+
+
+def records(museum, **filters):
+    return sorted(chain(*pages(museum, Filters(**filters))))
+
+
+@pytest.mark.parametrize("way", ["job", "provider", "model"])
+@pytest.mark.parametrize("count", [1, 2, 3, 100])
+def test_pages_show_each_record_once(filled, way, count):
+    filters = {
+        "job": Filters(job=filled.the_job),
+        "provider": Filters(provider=OURS),
+        "model": Filters(),
+    }[way]
+    found = chain(*pages(filled, filters, count))
+    assert sorted(found) == (RECORDS[:8:2] if way == "provider" else RECORDS[:8])
+
+
+def test_filters_narrow_what_is_shown(filled):
+    assert records(filled, concept=MAP) == RECORDS[1:8:2]
+    assert records(filled, lowest=0.3, highest=0.5) == RECORDS[3:6]
+    assert records(filled, provider=THEIRS, concept=PAINTING) == []
+    assert records(filled, job=filled.the_job, provider=THEIRS) == RECORDS[1:8:2]
+
+
+def test_failures_have_their_reasons(filled):
+    with filled.engine.connect() as connection:
+        filters = Filters(job=filled.the_job, outcome=Outcome.FAILED)
+        page = suggestion_page(connection, filters, [filled.the_model], count=10)
+    assert {each.record_id: each.reason for each in page.found} == {
+        RECORDS[10]: "timeout",
+        RECORDS[11]: "not_found",
+    }
+
+
+def test_records_of_which_nothing_was_written_are_neither_failed_nor_enriched(filled):
+    assert records(filled, job=filled.the_job, outcome=Outcome.BELOW_THRESHOLD) == RECORDS[8:10]
+
+
+def test_a_walk_is_bounded_and_says_where_to_go_on(filled, monkeypatch):
+    monkeypatch.setattr(suggestions, "WALKED_FILTERED", 3)
+    for filters in (Filters(concept=MAP), Filters(concept=MAP, job=filled.the_job)):
+        found = pages(filled, filters)
+        assert len(found) > 2
+        assert sorted(chain(*found)) == RECORDS[1:8:2]
+
+
+def test_verdicts_are_told_and_filter(filled):
+    filled.say("one", RECORDS[0], PAINTING, Said.RIGHT)
+    filled.say("two", RECORDS[0], PAINTING, Said.WRONG, instead=MAP)
+    filled.say("one", RECORDS[1], MAP, Said.RIGHT)
+    assert records(filled, judged=Judged.NO) == RECORDS[2:8]
+    assert records(filled, judged=Judged.YES) == RECORDS[:2]
+    assert records(filled, judged=Judged.DISPUTED) == RECORDS[:1]
+    with filled.engine.connect() as connection:
+        record = suggestions_of_record(connection, RECORDS[0])
+    (told,) = record.suggestions
+    assert [(each.name, each.said, each.instead) for each in told.verdicts] == [
+        ("one", "right", None),
+        ("two", "wrong", "map"),
+    ]
+    assert told.is_disputed
+    assert told.said_by(filled.user("two")).said is Said.WRONG
+
+
+def test_a_forgotten_reviewer_has_a_number_alone(filled):
+    filled.say("one", RECORDS[0], PAINTING, Said.RIGHT)
+    filled.execute("UPDATE desk_user SET name = NULL, ended_at = now()")
+    with filled.engine.connect() as connection:
+        (told,) = suggestions_of_record(connection, RECORDS[0]).suggestions
+    assert told.verdicts[0].name == f"account {filled.user('one')}"
+
+
+def test_what_is_not_there_is_none(filled):
+    with filled.engine.connect() as connection:
+        assert suggestions_of_record(connection, "/1/none") is None
+
+
+@pytest.mark.parametrize("after", ["x", "1", "1.x", "9" * 20 + ".1", "-1.0"])
+def test_a_malformed_place_is_refused(filled, after):
+    filters = Filters(job=filled.the_job, after=after)
+    with filled.engine.connect() as connection, pytest.raises(UsageError, match="malformed"):
+        suggestion_page(connection, filters, [filled.the_model], count=1)

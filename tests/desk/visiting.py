@@ -1,0 +1,79 @@
+"""A real browser at the desk: what it shows, and that nothing leaves the machine."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
+
+from tests.browser import NAMES
+
+PATIENCE = 120_000  # milliseconds, on a busy machine
+LOOPBACK = {"127.0.0.1", "localhost"}
+
+
+class Visit:
+    """A page in a browser of its own; `problems` are errors of scripts and forbidden requests."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.problems: list[str] = []
+        self.context = context
+        self.page: Page = context.new_page()
+        self.page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
+        self.page.on("console", self._hear)
+        self.page.on("request", self._see)
+
+    def _hear(self, message) -> None:  # type: ignore[no-untyped-def]
+        if message.type == "error" and "Content Security Policy" in message.text:
+            self.problems.append(message.text)
+
+    def _see(self, request) -> None:  # type: ignore[no-untyped-def]
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https") and parts.hostname not in LOOPBACK:
+            self.problems.append(f"left the machine: {request.url}")
+
+    @property
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than its window."""
+        width: int = self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        return width
+
+    def press(self, *keys: str) -> None:
+        """Keys, one after the other."""
+        for key in keys:
+            self.page.keyboard.press(key)
+
+
+def browser_path() -> str:
+    """The system's browser, or the test is skipped."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip(f"no browser to visit the desk with: none of {', '.join(NAMES)} is installed")
+    return found
+
+
+@contextmanager
+def visiting(*, width: int = 1280, dark: bool = False) -> Iterator[Visit]:
+    """A visit with an empty profile."""
+    path = browser_path()
+    with sync_playwright() as playwright, _browser(playwright, path, width, dark) as context:
+        yield Visit(context)
+
+
+@contextmanager
+def _browser(playwright: Playwright, path: str, width: int, dark: bool) -> Iterator[BrowserContext]:
+    browser = playwright.chromium.launch(
+        executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    )
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
+    )
+    context.set_default_timeout(PATIENCE)
+    try:
+        yield context
+    finally:
+        browser.close()
