@@ -138,7 +138,7 @@ def activate(model: StoredReference, provider: Provider = None) -> None:
     model_dir = ModelSettings.read().model_dir
     done = registry.activate(open_store(), model_dir, model, data_provider=provider)
     serves = "Active now" if provider is None else f"In service for {provider} now"
-    print_end(f"{serves}: {done.model.title}")
+    print_end(f"{serves}: {done.title}")
     print_taken_out(done.taken_out)
 
 

@@ -211,6 +211,11 @@ class Activated:
     model: StoredModel
     taken_out: tuple[str, ...]
 
+    @property
+    def title(self) -> str:
+        """That of the model."""
+        return self.model.title
+
 
 def activate(
     engine: Engine, model_dir: Path, reference: str, *, data_provider: str | None = None
