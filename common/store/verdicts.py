@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+WEIGHT = 10.0
+"""How much a judged record counts in a training, beside the 1 of a harvested one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaughtRecord:

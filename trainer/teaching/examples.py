@@ -195,7 +195,7 @@ def _old_rows(
             "store. Models that are trained on a dataset of the store can be taught: "
             "trainer train --name DATASET --recipe head"
         )
-    name = data.removeprefix(_DATASET)
+    name = data.removeprefix(_DATASET).partition(" ")[0]  # "and verdicts" may follow
     asked = {
         "dataset": find_dataset(connection, name),
         "uris": list(description.concept_uris),
