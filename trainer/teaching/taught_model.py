@@ -31,7 +31,9 @@ from trainer.teaching.examples import TeachingExamples
 from trainer.teaching.refit import TaughtHead
 
 TAUGHT_FROM = "taught_from"  # in the origin of a taught model: the model that it is made from
-TESTED = 32  # pictures of the self-test; each costs a pass through the encoder, twice
+TESTED = (
+    8  # pictures of the self-test; each costs two passes through the encoder, which is as it was
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 import structlog
+import torch
 from sqlalchemy import Connection, Engine
 
 from common.errors import EnrichmentError
@@ -31,7 +32,12 @@ log = structlog.get_logger()
 
 
 def run_teacher(engine: Engine, model_dir: Path) -> None:
-    """Grant wishes until SIGTERM or Ctrl-C; the one in work is finished first."""
+    """Grant wishes until SIGTERM or Ctrl-C; the one in work is finished first.
+
+    It computes with one thread: workers and the desk share the machine, a second thread gains
+    little, and the order of sums is always the same.
+    """
+    torch.set_num_threads(1)
     with _stopping() as stopping:
         log.info("teacher ready", models=str(model_dir))
         while not stopping.is_set():
