@@ -129,12 +129,12 @@ def _fill(engine: Engine, items: Sequence[dict[str, Any]], names: Sequence[str])
         connection.execute(text(user))
         rows = ((i["id"], str(i["dataProvider"]), URL.format(i["id"])) for i in items)
         copy_rows(connection, "record", ("id", "data_provider", "media_url"), rows)
-        columns = ("record_id", "state", "sha256", "path", "width", "height", "source")
+        described = ("record_id", "state", "sha256", "path", "width", "height", "source")
         files = (
             (i["id"], "stored", pictures[i["id"]].hex(), i["image"], 224, 224, "media")
             for i in items
         )
-        copy_rows(connection, "image", columns, files)
+        copy_rows(connection, "image", described, files)
         for number, name in enumerate(names):
             dataset = "INSERT INTO dataset (name) VALUES (:name) RETURNING id"
             made = connection.execute(text(dataset), {"name": _dataset(number)}).scalar_one()
@@ -143,8 +143,8 @@ def _fill(engine: Engine, items: Sequence[dict[str, Any]], names: Sequence[str])
                 for i in items
                 if str(i["dataProvider"]) != name
             )
-            columns = ("dataset_id", "record_id", "concept_uri", "source")
-            copy_rows(connection, "dataset_item", columns, others)
+            labelled = ("dataset_id", "record_id", "concept_uri", "source")
+            copy_rows(connection, "dataset_item", labelled, others)
     add_seen(engine, pictures)
 
 

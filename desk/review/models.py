@@ -5,15 +5,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, text
 
 from common.store.model_names import ModelName
+from common.vision.answers.answering import Answering
+from common.vision.answers.saved import load_answering
+from common.vision.bundle import read_description
 from desk.review.filters import Filters
-
-if TYPE_CHECKING:
-    from common.vision.answers.answering import Answering
 
 MOST_LOADED = 16
 
@@ -92,14 +91,12 @@ class LoadedAnswers:
         self._loaded: OrderedDict[int, Answering] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, model: ShownModel) -> "Answering":
+    def of(self, model: ShownModel) -> Answering:
         """The model's heads, rule and likeness.
 
         Raises:
             ModelError: its bundle is missing or was changed.
         """
-        from common.vision.saved_model import load_answering, read_description  # loads torch
-
         with self._lock:
             if model.id not in self._loaded:
                 folder = self._model_dir / model.path

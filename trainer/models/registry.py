@@ -18,11 +18,11 @@ from sqlalchemy import Engine
 from common.errors import EnrichmentError, ModelError, UsageError
 from common.store.model_names import ModelName
 from common.vision.answers.likeness import Likeness
-from common.vision.bundle import Description
+from common.vision.bundle import Description, read_description
 from common.vision.encoders.encoder import ENCODERS
 from common.vision.encoders.licences import warning_about
 from common.vision.model import Model
-from common.vision.saved_model import bundle_sha256, load_bundle, read_description, save_bundle
+from common.vision.saved_model import bundle_sha256, load_bundle, save_bundle
 from common.vision.weights import StateDict
 from trainer.models.example_pictures import ExamplePictures
 from trainer.models.store import (

@@ -9,6 +9,7 @@ has seen none of the verdicts.
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,10 @@ def open_teachable(engine: Engine, model_dir: Path, model_id: int) -> TeachableM
     stored = next((each for each in stored_models(engine) if each.id == model_id), None)
     if stored is None:
         raise UsageError(f"There is no model with number {model_id} in the store.")
-    model = _load(model_dir, stored)
+    model = _load(model_dir, stored.path, stored.sha256)
     if origin := model.description.created_from.get(TAUGHT_FROM):
         stored = find_model(engine, str(origin))
-        model = _load(model_dir, stored)
+        model = _load(model_dir, stored.path, stored.sha256)
     if stored.encoder is None or model.description.kind != "single":
         raise ModelError(
             f"{stored.title} cannot be taught: only heads on an encoder that know one concept a "
@@ -123,8 +124,9 @@ def save_taught(
     )
 
 
-def _load(model_dir: Path, stored: StoredModel) -> Model:
-    return load_bundle(model_dir / stored.path, stored.sha256, encoders=model_dir / ENCODERS)
+@lru_cache(maxsize=1)  # a curator teaches one model several times; its files never change
+def _load(model_dir: Path, path: str, sha256: str) -> Model:
+    return load_bundle(model_dir / path, sha256, encoders=model_dir / ENCODERS)
 
 
 def _origin(base: TeachableModel, data_provider: str, examples: TeachingExamples) -> dict[str, Any]:

@@ -1,5 +1,9 @@
 """What to judge next: unsure records that differ."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +16,7 @@ from desk.review import next_to_judge as module
 from desk.review.next_to_judge import Gradients, NextToJudge, draw_apart, next_to_judge
 from tests.desk.museum import DIMENSION, LABELS, MAP, PAINTING, Museum
 
+ROOT = Path(__file__).resolve().parents[3]
 RECORDS = [f"/1/r{number:02}" for number in range(40)]
 
 
@@ -133,3 +138,12 @@ def test_of_copies_all_are_drawn_once() -> None:
     gradients = Gradients.of(probabilities, embeddings, several=False)
     drawn = draw_apart(gradients, None, count=9, chance=np.random.default_rng(0))
     assert sorted(drawn) == [0, 1, 2, 3]
+
+
+def test_choosing_and_renewing_load_no_torch() -> None:
+    program = (
+        "import sys, desk.review.next_to_judge, desk.teaching.renewal;"
+        "sys.exit('torch' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=300, check=False)
+    assert ended.returncode == 0
