@@ -66,13 +66,17 @@ _ALL = text(f"{_MODELS} ORDER BY name, version DESC")
 
 
 def models_of(connection: Connection, filters: ViewFilters) -> list[ShownModel]:
-    """The models that filters are about: the named one, a job's, or the active one.
+    """The models that filters are about: the named one, a job's, or the one that serves the data
+    provider or all.
 
     None if there is no such model, or none at all.
     """
     if filters.model is not None:
         asked = {"name": filters.model.name, "version": filters.model.version}
         return _shown(connection.execute(_NAMED, asked).mappings())
+    if filters.provider and filters.job is None:
+        serving = model_for(connection, filters.provider)
+        return [serving] if serving else []
     if filters.job is not None:
         return _shown(connection.execute(_OF_JOB, {"job": filters.job}).mappings())
     return _shown(connection.execute(_USUAL).mappings())
