@@ -10,9 +10,11 @@ from common.store.encoders import register_encoder
 from common.store.tables import RegisteredEncoder
 from common.vision.answers.heads import Embeddings
 from common.vision.answers.likeness import NEIGHBOURS, Likeness
+from common.vision.answers.rule import FLOOR, Rule
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, EncoderDescription, save_encoder
 from common.vision.encoders.networks import build_network
+from common.vision.kinds import Kind
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import save_bundle
 
@@ -47,6 +49,7 @@ def promote(
     thresholds: dict[str, float | None],
     examples: torch.Tensor | None = None,
     likeness: Likeness | None = None,
+    kind: Kind = "multi",
 ) -> int:
     """A model with a drawn head for these concepts, which are in the store; its number."""
     concepts = tuple(thresholds)
@@ -55,7 +58,8 @@ def promote(
         labels=tuple(f"concept {number}" for number, _ in enumerate(concepts)),
         concept_uris=concepts,
         preprocessing=encoder.preprocessing,
-        kind="multi",
+        kind=kind,
+        rule=Rule.of(kind, FLOOR),
         temperature=1.0,
         thresholds=thresholds,
         picture_source="media",
