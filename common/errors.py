@@ -14,6 +14,10 @@ EnrichmentError                 the command fails: exit code 1
 ├── BrokerError                 the message broker is unreachable
 ├── DatasetError                training data cannot be trained on
 ├── ModelError                  a checkpoint or a model is missing, damaged or not trusted
+├── AccessError                 the desk refuses who asks; nothing was done
+│   ├── LoginRefusedError
+│   │   └── TooManyLoginsError
+│   └── ForgedRequestError
 ├── DeviceError                 what computes probabilities is broken; only a new process may go on
 └── RecordError                 one record cannot go on; its neighbours do
     └── TransientRecordError    ... now, but perhaps later
@@ -87,6 +91,26 @@ class DatasetError(EnrichmentError):
 
 class ModelError(EnrichmentError):
     """A checkpoint or a model is missing, damaged or not trusted."""
+
+
+class AccessError(EnrichmentError):
+    """The desk does not do it for who asks."""
+
+
+class LoginRefusedError(AccessError):
+    """Nobody was logged in; the message says no more than a stranger may know."""
+
+
+class TooManyLoginsError(LoginRefusedError):
+    """Too many logins failed; another one may be tried in `seconds`."""
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class ForgedRequestError(AccessError):
+    """A request that no page of ours made, or a page that is too old."""
 
 
 class DeviceError(EnrichmentError):

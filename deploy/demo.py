@@ -36,7 +36,7 @@ HEADS, STRICT = "heads", "strict_heads"  # models on what the first fold learned
 VOCABULARY = Path("vocabulary.json")
 BIN = Path(sys.executable).parent
 LOOPBACK = "127.0.0.0/8"
-OUTCOMES = ("enriched", "unlike", "below_threshold", "failed")
+OUTCOMES = ("enriched", "unlike", "below_threshold", "blocked", "failed")
 
 FOLDERS = {
     "IMAGE_DIR": str(FOLDER / "images"),
@@ -264,6 +264,7 @@ def _tell(summary: dict[str, Any], job: str) -> None:
         f"the trainer had not seen, {summary['enriched']} were enriched, "
         f"{summary['unlike']} were unlike all that it learned from, "
         f"{summary['below_threshold']} had no concept above its threshold, "
+        f"{summary['blocked']} were blocked by decisions, "
         f"{summary['failed']} failed.\n"
         f"Looked at them once more with an encoder, and kept its embeddings: a second model then "
         f"read {summary['read']} of them and fetched none of these.\n\n"

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import Engine
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
-from desk.pages import data, jobs, judge, models, picture, see
+from desk.access.headers import Guard
+from desk.pages import actions, data, jobs, judge, login, models, picture, see, teach
 from desk.pages.asking import page
 from desk.pages.desk import Desk
 from desk.pages.door import Door
@@ -19,10 +19,11 @@ from desk.pictures.thumbnails import Thumbnails
 from desk.review.models import LoadedAnswers
 from desk.settings import DeskSettings
 
-SUBJECTS = (see, judge, picture, jobs, models, data)
+MOST_BYTES = 64 << 20  # of a request: a list of half a million records
+SUBJECTS = (login, see, judge, teach, picture, jobs, models, data, actions)
 
 
-def create_app(engine: Engine, settings: DeskSettings) -> Starlette:
+def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
     """The desk on a store.
 
     Raises:
@@ -31,7 +32,7 @@ def create_app(engine: Engine, settings: DeskSettings) -> Starlette:
     desk = Desk(
         engine=engine,
         settings=settings,
-        door=Door(engine),
+        door=Door(engine, settings),
         thumbnails=Thumbnails(engine, settings),
         answers=LoadedAnswers(settings.model_dir),
     )
@@ -43,7 +44,7 @@ def create_app(engine: Engine, settings: DeskSettings) -> Starlette:
 
     app = Starlette(routes=routes(), lifespan=lifespan)
     app.state.desk = desk
-    return app
+    return Guard(app, settings=settings, most=MOST_BYTES)
 
 
 def routes() -> list[BaseRoute]:
@@ -51,12 +52,6 @@ def routes() -> list[BaseRoute]:
     views = [route for subject in SUBJECTS for route in subject.ROUTES]
     return [
         *views,
-        Route("/healthz", _healthy),
         Mount("/assets", StaticFiles(directory=ASSETS)),
         page("/{path:path}", see.nothing),
     ]
-
-
-def _healthy(_: Request) -> Response:
-    """For probes: the process answers. It says nothing of the store, which a restart mends not."""
-    return PlainTextResponse("ok\n")

@@ -2,14 +2,11 @@
 
 from common.process.command import command_group
 from desk.commands.serve import serve
+from desk.commands.users import users
 
 app = command_group("Web pages on which curators see what models say, teach them, and prove it.")
 app.command()(serve)
-
-
-@app.callback()
-def _desk() -> None:
-    """Web pages on which curators see what models say, teach them, and prove it."""
+app.add_typer(users, name="users")
 
 
 def main() -> None:

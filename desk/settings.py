@@ -5,10 +5,11 @@ from pathlib import Path
 from pydantic import Field
 
 from common.process.settings import ImageSettings, ModelSettings
+from desk.access.settings import AccessSettings
 from worker.process.settings import HeatmapSettings
 
 
-class DeskSettings(ImageSettings, ModelSettings, HeatmapSettings):
+class DeskSettings(AccessSettings, ImageSettings, ModelSettings, HeatmapSettings):
     """All settings of a desk process; read once, at its start."""
 
     desk_cache_dir: Path = Field(

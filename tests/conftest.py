@@ -16,6 +16,7 @@ import structlog
 from alembic import command
 from alembic.config import Config
 
+import desk.access.settings as _access_settings  # noqa: F401  its classes count below
 import worker.process.settings as _worker_settings  # noqa: F401  its classes count below
 from common.process.settings import EnvironmentSettings
 from deploy.local import Postgres, Services, local_services

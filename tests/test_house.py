@@ -9,7 +9,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
-TOWERS = ("common", "harvester", "trainer", "worker", "deploy")
+TOWERS = ("common", "harvester", "trainer", "worker", "desk", "deploy")
 ROOM = 12  # entries that one takes in at a glance, __init__.py left out
 MODULE_LINES, FUNCTION_LINES = 300, 50
 
@@ -32,6 +32,19 @@ TESTED_ELSEWHERE = {
     "common/vision/runtimes/onnx_export.py": "tests/common/vision/runtimes/test_choice.py",
     "common/pictures/decoder.py": "tests/common/pictures/test_decoders.py runs it as it is run",
     "common/pictures/resize.py": "tests/common/pictures/test_decoders.py and the vision tests",
+    "common/store/tables/accounts.py": "tests/common/store/tables/test_tables.py",
+    "common/store/tables/audited.py": "tests/common/store/tables/test_tables.py",
+    "common/store/tables/reviewed.py": "tests/common/store/tables/test_tables.py",
+    "common/store/tables/taught.py": "tests/common/store/tables/test_tables.py",
+    "desk/app.py": "every test of tests/desk/pages serves it",
+    "desk/cli.py": "every test of tests/desk/pages starts it",
+    "desk/commands/serve.py": "tests/desk/test_serving.py types the command",
+    "desk/pages/desk.py": "what views share; every test of tests/desk/pages",
+    "desk/review/choices.py": "tests/desk/pages/test_see.py chooses from it",
+    "desk/review/model_list.py": "tests/desk/pages/test_models.py and test_data.py",
+    "desk/review/models.py": "tests/desk/pages/test_models.py",
+    "desk/review/walks.py": "tests/desk/review/test_suggestions.py",
+    "desk/settings.py": "every test of tests/desk/pages sets some",
     "harvester/cli.py": "every command test of tests/harvester goes through it",
     "harvester/commands": "tests/harvester runs the commands",
     "harvester/datasets/counts.py": "tests/harvester/datasets/test_operations.py",
@@ -58,6 +71,7 @@ TESTED_ELSEWHERE = {
     "worker/process/run.py": "tests/worker/processes",
     "worker/process/service.py": "tests/worker/processes and tests/chaos",
     "deploy/demo.py": "make demo",
+    "deploy/desk.py": "make desk",
     "deploy/local": "tests/deploy/test_local.py starts and kills its processes",
     "deploy/sandbox/__main__.py": "tests/deploy/sandbox/test_main.py",
     "deploy/sandbox/addresses.py": "tests/deploy/sandbox/test_server.py",

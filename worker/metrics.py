@@ -20,7 +20,7 @@ _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0)
 
 RECORDS = Counter(
     "worker_records", "Records by outcome", ["outcome"]
-)  # enriched, unlike, below_threshold, failed, put_off
+)  # enriched, unlike, below_threshold, blocked, failed, put_off
 PICTURES = Counter(
     "worker_pictures", "Classified records by what was done about their picture", ["what"]
 )  # read, looked_at
@@ -78,6 +78,7 @@ def count_records(
     enriched: int,
     unlike: int,
     below_threshold: int,
+    blocked: int,
     put_off: int,
     read: int,
     errors: Mapping[str, RecordError],
@@ -89,10 +90,11 @@ def count_records(
     RECORDS.labels("enriched").inc(enriched)
     RECORDS.labels("unlike").inc(unlike)
     RECORDS.labels("below_threshold").inc(below_threshold)
+    RECORDS.labels("blocked").inc(blocked)
     RECORDS.labels("put_off").inc(put_off)
     RECORDS.labels("failed").inc(len(errors) - put_off)
     PICTURES.labels("read").inc(read)
-    PICTURES.labels("looked_at").inc(enriched + unlike + below_threshold - read)
+    PICTURES.labels("looked_at").inc(enriched + unlike + below_threshold + blocked - read)
     for error in errors.values():
         FAILURES.labels(error.stage, error.reason).inc()
 

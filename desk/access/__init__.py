@@ -1,1 +1,1 @@
-"""Who may do what at the desk."""
+"""Who uses the desk: accounts, logins, sessions, and what no stranger may do."""

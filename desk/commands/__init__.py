@@ -1,0 +1,1 @@
+"""The commands of `desk`, one module each: arguments only."""

@@ -15,18 +15,20 @@ from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from common.errors import EnrichmentError, UsageError
+from common.errors import AccessError, EnrichmentError, UsageError
 from common.process.database_trouble import last_words
 from common.store.tables import Role
+from desk.access.actions import log_action
 from desk.access.sessions import LoggedIn
 from desk.pages.desk import Desk
 from desk.pages.rendering import render
 
 MOST_FIELDS = 2_000  # of a form: a batch of verdicts, or a selection of records
-RANK = {role: place for place, role in enumerate(Role)}
+LOGGED_TEXT = 200  # characters of a field
+_NOT_LOGGED = {"csrf", "password", "ids", "file", "key", "back"}
 
 log = structlog.get_logger()
 
@@ -40,7 +42,7 @@ class NotThereError(UsageError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class DeskRequest:
     """A request, and who made it; `form` is empty for pages."""
 
     request: Request
@@ -67,7 +69,7 @@ class Asked:
 
     def may(self, role: Role) -> bool:
         """Whether the account may do what this role may."""
-        return RANK[self.user.role] >= RANK[role]
+        return self.user.may(role)
 
     @property
     def wants_json(self) -> bool:
@@ -75,18 +77,22 @@ class Asked:
         return "application/json" in self.request.headers.get("accept", "")
 
 
-View = Callable[[Asked], Response]
+View = Callable[[DeskRequest], Response]
 
 
 class Asks(Route):
-    """A route with the least role that may use it."""
+    """A route with the least role that may use it, and whether its use is an action."""
 
-    def __init__(self, path: str, view: View, *, role: Role, method: str) -> None:
+    def __init__(
+        self, path: str, view: View, *, role: Role, method: str, is_logged: bool = False
+    ) -> None:
         async def endpoint(request: Request) -> Response:
-            return await _answer(request, view, role)
+            return await _answer(request, self)
 
         super().__init__(path, endpoint, methods=[method], name=f"{method} {path}")
+        self.view = view
         self.role = role
+        self.is_logged = is_logged
 
 
 def page(path: str, view: View, role: Role = Role.VIEWER) -> Asks:
@@ -94,9 +100,9 @@ def page(path: str, view: View, role: Role = Role.VIEWER) -> Asks:
     return Asks(path, view, role=role, method="GET")
 
 
-def deed(path: str, view: View, role: Role) -> Asks:
-    """Something that is done."""
-    return Asks(path, view, role=role, method="POST")
+def deed(path: str, view: View, role: Role, *, is_logged: bool = True) -> Asks:
+    """Something that is done; it is logged as an action, unless it has a log of its own."""
+    return Asks(path, view, role=role, method="POST", is_logged=is_logged)
 
 
 def go_to(path: str, **told: object) -> Response:
@@ -105,51 +111,92 @@ def go_to(path: str, **told: object) -> Response:
     return RedirectResponse(f"{path}?{urlencode(asked)}" if asked else path, status_code=303)
 
 
-async def _answer(request: Request, view: View, role: Role) -> Response:
+async def _answer(request: Request, route: Asks) -> Response:
     desk: Desk = request.app.state.desk
     form = FormData()
     if request.method == "POST":
         form = await request.form(max_fields=MOST_FIELDS, max_files=1)
     try:
-        return await run_in_threadpool(_viewed, request, desk, form, view, role)
+        return await run_in_threadpool(_viewed, request, desk, form, route)
     finally:
         await form.close()
 
 
-def _viewed(request: Request, desk: Desk, form: FormData, view: View, role: Role) -> Response:
-    user = desk.door.who(request)
-    if user is None:
-        return desk.door.to_login(request)
-    asked = Asked(request=request, desk=desk, user=user, form=form)
+def _viewed(request: Request, desk: Desk, form: FormData, route: Asks) -> Response:
     try:
-        if not asked.may(role):
-            raise NotAllowedError(
-                f"This needs the role {role}; your account has the role {user.role}. "
-                "An administrator changes it: desk users role NAME ROLE"
-            )
-        if request.method == "POST":
-            desk.door.check_deed(request, form, user)
-        return view(asked)
+        visitor = desk.door.who(request)
+    except DBAPIError as error:
+        log.warning("the store was in trouble", path=request.url.path, error=last_words(error))
+        return PlainTextResponse(f"{last_words(error)}\n", status_code=503)
+    if visitor.user is None:
+        return _to_login(request)
+    asked = DeskRequest(request=request, desk=desk, user=visitor.user, form=form)
+    response = _done(asked, route)
+    desk.door.remember(visitor, response)
+    return response
+
+
+def _done(asked: DeskRequest, route: Asks) -> Response:
+    try:
+        _check(asked, route)
+        return route.view(asked)
     except EnrichmentError as error:
         return problem(asked, str(error), status=_status(error))
     except DBAPIError as error:
-        log.warning("the store was in trouble", path=request.url.path, error=last_words(error))
+        path = asked.request.url.path
+        log.warning("the store was in trouble", path=path, error=last_words(error))
         return problem(asked, last_words(error), status=503)
     except Exception:  # of one page; the desk goes on
-        log.exception("a page failed", path=request.url.path)
+        log.exception("a page failed", path=asked.request.url.path)
         words = "This page failed, and the log of the desk says why. Nothing was changed by it."
         return problem(asked, words, status=500)
 
 
+def _check(asked: DeskRequest, route: Asks) -> None:
+    """Check the role and, for a deed, where it comes from; then log it.
+
+    It is logged before it is done: nothing is done that the log does not know.
+    """
+    if not asked.may(route.role):
+        raise NotAllowedError(
+            f"This needs the role {route.role}; your account has the role {asked.user.role}. "
+            "Who runs the desk changes it: desk users role NAME ROLE"
+        )
+    if asked.request.method != "POST":
+        return
+    asked.desk.door.check_deed(asked.request, asked.form, asked.user.csrf)
+    if route.is_logged:
+        with asked.desk.engine.begin() as connection:
+            log_action(connection, asked.user.number, route.path, _about(asked))
+
+
+def _about(asked: DeskRequest) -> dict[str, str]:
+    """What a deed was asked to do: the parts of its path, and its fields."""
+    fields = {
+        name: ", ".join(asked.fields(name))[:LOGGED_TEXT]
+        for name in asked.form
+        if name not in _NOT_LOGGED
+    }
+    told = {name: str(value)[:LOGGED_TEXT] for name, value in asked.request.path_params.items()}
+    return {name: text for name, text in (told | fields).items() if text}
+
+
+def _to_login(request: Request) -> Response:
+    if "application/json" in request.headers.get("accept", ""):
+        return JSONResponse({"error": "Log in again."}, status_code=401)
+    after = request.url.path if request.method == "GET" else "/"
+    return RedirectResponse(f"/login?{urlencode({'after': after})}", status_code=303)
+
+
 def _status(error: EnrichmentError) -> int:
-    if isinstance(error, NotAllowedError):
+    if isinstance(error, NotAllowedError | AccessError):
         return 403
     if isinstance(error, NotThereError):
         return 404
     return 400 if isinstance(error, UsageError) else 503
 
 
-def problem(asked: Asked, words: str, *, status: int) -> Response:
+def problem(asked: DeskRequest, words: str, *, status: int) -> Response:
     """What went wrong, as a page, or as JSON for a script."""
     if asked.wants_json:
         return JSONResponse({"error": words}, status_code=status)

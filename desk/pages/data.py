@@ -5,7 +5,7 @@ from pathlib import Path
 from starlette.responses import Response
 
 from common.errors import UsageError
-from desk.pages.asking import Asked, NotThereError, page
+from desk.pages.asking import DeskRequest, NotThereError, page
 from desk.pages.rendering import render
 from desk.review.model_list import list_trainings
 from harvester.datasets.operations import check_dataset_name, list_datasets
@@ -16,7 +16,7 @@ REPORT = "report.html"
 MOST_BYTES = 100_000_000
 
 
-def data(asked: Asked) -> Response:
+def data(asked: DeskRequest) -> Response:
     """The lists."""
     with asked.desk.engine.connect() as connection:
         trainings = list_trainings(connection)
@@ -26,7 +26,7 @@ def data(asked: Asked) -> Response:
     return render(asked, "data", values | {"reports": reports})
 
 
-def report(asked: Asked) -> Response:
+def report(asked: DeskRequest) -> Response:
     """The report of a training, as it was written."""
     path = _report(asked.desk.settings.experiments_dir, asked.path("training"))
     if path is None:

@@ -1,30 +1,84 @@
-"""The door."""
+"""The door: who comes with a request, and whether a deed came from a page of ours."""
 
-from sqlalchemy import Engine, text
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from common.store.tables import Role
-from desk.access.sessions import LoggedIn
+from desk.access.accounts import BUILT_IN, local_operator
+from desk.access.cookies import Cookies
+from desk.access.csrf import FIELD, check_request, word_for
+from desk.access.identity import IdentityProvider
+from desk.access.sessions import LoggedIn, who
+from desk.access.settings import AccessSettings
 
-_LOCAL = text("""
-    INSERT INTO desk_user (name, role) VALUES ('(local)', 'operator')
-    ON CONFLICT (name) DO UPDATE SET role = 'operator' RETURNING id
-""")
+
+@dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """Who asks, if that is known; `form` is what the browser's forms are recognised by."""
+
+    user: LoggedIn | None
+    form: str
+    is_new: bool
+
+    @property
+    def word(self) -> str:
+        """What forms bring back before there is a session."""
+        return word_for(self.form)
 
 
 class Door:
-    def __init__(self, engine: Engine) -> None:
-        self.has_accounts = False
-        with engine.begin() as connection:
-            self._local = connection.execute(_LOCAL).scalar_one()
+    """Sessions, or the one account of a desk that has none; threads share one."""
 
-    def who(self, request: Request) -> LoggedIn | None:
-        return LoggedIn(number=self._local, name="(local)", role=Role.OPERATOR, csrf="x")
+    def __init__(self, engine: Engine, settings: AccessSettings) -> None:
+        self._engine = engine
+        self.settings = settings
+        self.cookies = Cookies.of(is_https=settings.is_https)
+        self.provider = IdentityProvider(settings) if settings.oidc_issuer else None
 
-    def to_login(self, request: Request) -> Response:
-        return RedirectResponse("/login", status_code=303)
+    def who(self, request: Request) -> Visitor:
+        """Who asks."""
+        given = self.cookies.form.read(request)
+        form = given or secrets.token_urlsafe(32)
+        user = who(self._engine, self.cookies.session.read(request))
+        if user is None:
+            user = local_operator(
+                self._engine, self.settings, address=address_of(request), word=word_for(form)
+            )
+        return Visitor(user=user, form=form, is_new=given is None)
 
-    def check_deed(self, request: Request, form: FormData, user: LoggedIn) -> None:
-        pass
+    def remember(self, visitor: Visitor, response: Response) -> None:
+        """Give a new browser what its forms are recognised by."""
+        if visitor.is_new:
+            self.cookies.form.give(response, visitor.form)
+
+    def check_deed(self, request: Request, form: FormData, word: str) -> None:
+        """Refuse a deed that no page of ours sent.
+
+        Raises:
+            ForgedRequestError: its word is missing or wrong, or it comes from another site.
+        """
+        sent = form.get(FIELD)
+        check_request(
+            request.headers,
+            origin=self.origin(request),
+            word=word,
+            sent=sent if isinstance(sent, str) else None,
+        )
+
+    def origin(self, request: Request) -> str:
+        """Where browsers reach the desk."""
+        return self.settings.origin_for(request.headers.get("host", ""))
+
+
+def address_of(request: Request) -> str:
+    """Of who asks, in the network; uvicorn takes it from a proxy that it trusts."""
+    return request.client.host if request.client else ""
+
+
+def is_built_in(user: LoggedIn) -> bool:
+    """Whether that is the account of a desk that has no others."""
+    return user.name == BUILT_IN

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from common.errors import UsageError
 from common.store.tables import JobState, PictureChoice, Priority, Role
-from desk.pages.asking import Asked, deed, go_to, page
+from desk.pages.asking import DeskRequest, deed, go_to, page
 from desk.pages.rendering import render
 from desk.review.choices import provider_choices
 from desk.review.filters import job_number
@@ -29,24 +29,24 @@ DONE_WORDS = {
 }
 
 
-def jobs(asked: Asked) -> Response:
+def jobs(asked: DeskRequest) -> Response:
     """The list; the newest fifty of the chosen states."""
     state = asked.query("state")
     rows = ledger.list_jobs(asked.desk.engine, _states(state))
     return render(asked, "jobs", {"jobs": rows, "state": state, "states": list(JobState)})
 
 
-def job(asked: Asked) -> Response:
+def job(asked: DeskRequest) -> Response:
     """One job, as it is now."""
     return render(asked, "job", _of_job(asked))
 
 
-def live(asked: Asked) -> Response:
+def live(asked: DeskRequest) -> Response:
     """The part of a job's page that changes, for a script that asks again and again."""
     return render(asked, "job_progress", _of_job(asked))
 
 
-def _of_job(asked: Asked) -> dict[str, object]:
+def _of_job(asked: DeskRequest) -> dict[str, object]:
     number = job_number(asked.path("job"))
     engine = asked.desk.engine
     status = ledger.status(engine, number)
@@ -62,7 +62,7 @@ def _of_job(asked: Asked) -> dict[str, object]:
     }
 
 
-def steer_jobs(asked: Asked) -> Response:
+def steer_jobs(asked: DeskRequest) -> Response:
     """Do something to the ticked jobs, or to all in a state."""
     what, engine = asked.field("deed"), asked.desk.engine
     if what not in DONE_WORDS:
@@ -80,19 +80,19 @@ def steer_jobs(asked: Asked) -> Response:
     return go_to(asked.field("back") or "/jobs", told=told.strip())
 
 
-def retry(asked: Asked) -> Response:
+def retry(asked: DeskRequest) -> Response:
     """Try the failed records of a job again, those of some reasons or all."""
     number = job_number(asked.path("job"))
     records = ledger.retry(asked.desk.engine, number, asked.fields("reason"))
     return go_to(f"/jobs/{number}", told=f"{records:,} records will be tried again.")
 
 
-def new_job(asked: Asked) -> Response:
+def new_job(asked: DeskRequest) -> Response:
     """The form of a new job."""
     return _form(asked, {})
 
 
-def enqueue(asked: Asked) -> Response:
+def enqueue(asked: DeskRequest) -> Response:
     """Make a job of a file, of IDs that were typed, or of a selection; or say what it would be."""
     rejected = RejectedLines()
     records, options = _records(asked, rejected), _options(asked)
@@ -108,7 +108,7 @@ def enqueue(asked: Asked) -> Response:
     return go_to(f"/jobs/{accepted.job_id}", told=told)
 
 
-def _form(asked: Asked, found: dict[str, object]) -> Response:
+def _form(asked: DeskRequest, found: dict[str, object]) -> Response:
     with asked.desk.engine.connect() as connection:
         values = {
             "models": all_models(connection),
@@ -123,7 +123,7 @@ def _form(asked: Asked, found: dict[str, object]) -> Response:
     return render(asked, "new_job", values | found)
 
 
-def _records(asked: Asked, rejected: RejectedLines) -> Records:
+def _records(asked: DeskRequest, rejected: RejectedLines) -> Records:
     selection = RecordSelection(
         dataset=asked.field("dataset") or None,
         data_provider=asked.field("provider") or None,
@@ -140,7 +140,7 @@ def _records(asked: Asked, rejected: RejectedLines) -> Records:
     return selection
 
 
-def _file_lines(asked: Asked) -> Iterable[str] | None:
+def _file_lines(asked: DeskRequest) -> Iterable[str] | None:
     """The lines of the file that was sent, if one was."""
     upload = asked.form.get("file")
     if not isinstance(upload, UploadFile) or not upload.filename:
@@ -148,7 +148,7 @@ def _file_lines(asked: Asked) -> Iterable[str] | None:
     return io.TextIOWrapper(upload.file, encoding="utf-8-sig", errors="replace")
 
 
-def _options(asked: Asked) -> JobOptions:
+def _options(asked: DeskRequest) -> JobOptions:
     key = asked.field("key")
     return JobOptions(
         priority=Priority.URGENT if asked.field("urgent") else Priority.BULK,

@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 
 from common.errors import UsageError
 from common.store.tables import Role, Said
-from desk.pages.asking import Asked, deed, go_to, page
+from desk.pages.asking import DeskRequest, deed, go_to, page
 from desk.pages.rendering import render
 from desk.pages.see import choices, shown
-from desk.review.filters import Filters, Judged
+from desk.review.filters import JudgedState, ViewFilters
 from desk.review.look_alikes import look_alikes
 from desk.review.models import models_of
 from desk.review.verdicts import NewVerdict, judge, withdraw
@@ -27,11 +27,11 @@ _ALL_CONCEPTS = text("SELECT uri, label FROM concept ORDER BY label LIMIT 2000")
 _FIELDS = ("id", "record", "concept", "said", "instead", "model")
 
 
-def judging(asked: Asked) -> Response:
+def judging(asked: DeskRequest) -> Response:
     """Ten suggestions that nobody has judged, or those of the filters."""
-    filters = Filters.of(asked.request.query_params)
+    filters = ViewFilters.of(asked.request.query_params)
     if not asked.query("judged"):
-        filters = replace(filters, judged=Judged.NO)
+        filters = replace(filters, judged=JudgedState.NO)
     with asked.desk.engine.connect() as connection:
         models = models_of(connection, filters)
         found = shown(connection, asked.desk, filters, models, count=AT_A_TIME)
@@ -54,7 +54,7 @@ def all_concepts(connection: Connection) -> dict[str, str]:
     }
 
 
-def keep(asked: Asked) -> Response:
+def keep(asked: DeskRequest) -> Response:
     """Keep verdicts; the same again changes nothing."""
     verdicts = read_verdicts(asked)
     with asked.desk.engine.begin() as connection:
@@ -64,7 +64,7 @@ def keep(asked: Asked) -> Response:
     return go_to("/judge?" + asked.field("back") if asked.field("back") else "/judge")
 
 
-def take_back(asked: Asked) -> Response:
+def take_back(asked: DeskRequest) -> Response:
     """Withdraw verdicts of the account."""
     ids = [_verdict_id(each) for each in asked.fields("id")]
     with asked.desk.engine.begin() as connection:
@@ -74,10 +74,10 @@ def take_back(asked: Asked) -> Response:
     return go_to("/judge", told=f"{count} verdicts withdrawn.")
 
 
-def alike(asked: Asked) -> Response:
+def alike(asked: DeskRequest) -> Response:
     """Pictures that look like one and have the same suggestion, for a script."""
     with asked.desk.engine.connect() as connection:
-        models = models_of(connection, Filters.of({"model": asked.query("model")}))
+        models = models_of(connection, ViewFilters.of({"model": asked.query("model")}))
         model = models[0] if models else None
         if model is None or model.encoder_id is None:
             raise UsageError("Only pictures that an encoder saw can be compared.")
@@ -94,7 +94,7 @@ def alike(asked: Asked) -> Response:
     return JSONResponse({"alike": told})
 
 
-def read_verdicts(asked: Asked, *, audit_id: int | None = None) -> list[NewVerdict]:
+def read_verdicts(asked: DeskRequest, *, audit_id: int | None = None) -> list[NewVerdict]:
     """The verdicts of a form: fields of one name in one order.
 
     Raises:
@@ -137,6 +137,6 @@ def _verdict_id(text: str) -> UUID:
 ROUTES = [
     page("/judge", judging, Role.REVIEWER),
     page("/alike", alike, Role.REVIEWER),
-    deed("/verdicts", keep, Role.REVIEWER),
-    deed("/verdicts/withdraw", take_back, Role.REVIEWER),
+    deed("/verdicts", keep, Role.REVIEWER, is_logged=False),
+    deed("/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),
 ]

@@ -8,9 +8,9 @@ from starlette.responses import Response
 from common.errors import UsageError
 from common.europeana.record_ids import parse_record_id
 from common.store.tables import PictureChoice, Priority, Role
-from desk.pages.asking import Asked, NotThereError, deed, go_to, page
+from desk.pages.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.pages.rendering import render
-from desk.review.filters import Filters
+from desk.review.filters import ViewFilters
 from desk.review.models import models_of
 from desk.review.neighbours import judged_neighbours
 from desk.review.suggestions import suggestions_of_record
@@ -24,7 +24,7 @@ NEIGHBOURS = 6
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def thumbnail(asked: Asked) -> Response:
+def thumbnail(asked: DeskRequest) -> Response:
     """A record's small picture; a browser is told at once where there is none."""
     found = asked.desk.thumbnails.of_record(_record(asked))
     if found is None:
@@ -32,7 +32,7 @@ def thumbnail(asked: Asked) -> Response:
     return Response(found.content, media_type=found.media_type, headers=KEPT_BY_BROWSERS)
 
 
-def heatmap(asked: Asked) -> Response:
+def heatmap(asked: DeskRequest) -> Response:
     """A heatmap that a job made, by its SHA-256."""
     digest = asked.path("digest")
     if not _DIGEST.fullmatch(digest):
@@ -45,10 +45,10 @@ def heatmap(asked: Asked) -> Response:
     return Response(content, media_type="image/jpeg", headers=KEPT_BY_BROWSERS)
 
 
-def picture(asked: Asked) -> Response:
+def picture(asked: DeskRequest) -> Response:
     """The page of a record."""
     record_id = _record(asked)
-    filters = Filters.of({"model": asked.query("model")})
+    filters = ViewFilters.of({"model": asked.query("model")})
     with asked.desk.engine.connect() as connection:
         models = models_of(connection, filters)
         record = suggestions_of_record(connection, record_id)
@@ -66,7 +66,7 @@ def picture(asked: Asked) -> Response:
     return render(asked, "picture", values)
 
 
-def explain(asked: Asked) -> Response:
+def explain(asked: DeskRequest) -> Response:
     """Have a worker make a heatmap of a record's picture."""
     record_id = _record(asked)
     options = JobOptions(
@@ -81,7 +81,7 @@ def explain(asked: Asked) -> Response:
     return go_to(f"/records{record_id}", model=asked.field("model"), told=told)
 
 
-def _record(asked: Asked) -> str:
+def _record(asked: DeskRequest) -> str:
     try:
         return parse_record_id(f"/{asked.path('dataset')}/{asked.path('local')}")
     except UsageError as error:

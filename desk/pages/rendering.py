@@ -12,11 +12,12 @@ from starlette.responses import HTMLResponse, Response
 from common.europeana.rights import rights_words
 from common.pages import record_page, template_engine
 from common.store.tables import Role
+from desk.pages.door import is_built_in
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from desk.pages.asking import Asked
+    from desk.pages.asking import DeskRequest
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
@@ -58,7 +59,15 @@ def asset_version() -> str:
     return digest.hexdigest()[:12]
 
 
-def render(asked: "Asked", template: str, values: dict[str, Any], *, status: int = 200) -> Response:
+def plain_page(template: str, values: dict[str, Any]) -> str:
+    """A page for somebody who is not logged in."""
+    known = {"version": asset_version()}
+    return _templates().get_template(f"{template}.html.jinja").render(known | values)
+
+
+def render(
+    asked: "DeskRequest", template: str, values: dict[str, Any], *, status: int = 200
+) -> Response:
     """A page from a template of this folder."""
     known = {
         "user": asked.user,
@@ -68,7 +77,7 @@ def render(asked: "Asked", template: str, values: dict[str, Any], *, status: int
         "here": asked.request.url.path,
         "told": asked.query("told")[:300],
         "version": asset_version(),
-        "has_accounts": asked.desk.door.has_accounts,
+        "has_accounts": not is_built_in(asked.user),
     }
     text = _templates().get_template(f"{template}.html.jinja").render(known | values)
     return HTMLResponse(text, status_code=status)

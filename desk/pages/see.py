@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from desk.pages.asking import Asked, NotThereError, go_to, page
+from desk.pages.asking import DeskRequest, NotThereError, go_to, page
 from desk.pages.desk import Desk
 from desk.pages.rendering import render
 from desk.review.choices import concept_choices, job_choices, provider_choices
-from desk.review.filters import Filters, Judged, Outcome
+from desk.review.filters import JudgedState, Outcome, ViewFilters
 from desk.review.models import ShownModel, models_of
 from desk.review.suggestions import Suggestion, SuggestionPage, suggestion_page
 from desk.review.thoughts import embeddings_of, thoughts_of
@@ -24,16 +24,16 @@ OUTCOMES = {
     Outcome.FAILED: "failed",
 }
 JUDGED = {
-    Judged.ANY: "judged or not",
-    Judged.NO: "not judged",
-    Judged.YES: "judged",
-    Judged.DISPUTED: "disputed",
+    JudgedState.ANY: "judged or not",
+    JudgedState.NO: "not judged",
+    JudgedState.YES: "judged",
+    JudgedState.DISPUTED: "disputed",
 }
 
 
-def see(asked: Asked) -> Response:
+def see(asked: DeskRequest) -> Response:
     """The grid."""
-    filters = Filters.of(asked.request.query_params)
+    filters = ViewFilters.of(asked.request.query_params)
     with asked.desk.engine.connect() as connection:
         models = models_of(connection, filters)
         found = shown(connection, asked.desk, filters, models, count=SHOWN)
@@ -41,12 +41,14 @@ def see(asked: Asked) -> Response:
     return render(asked, "see", values | {"page": found, "filters": filters, "models": models})
 
 
-def home(asked: Asked) -> Response:
+def home(asked: DeskRequest) -> Response:
     """The first page is the grid: whoever comes wants to see."""
     return go_to("/see", told=asked.query("told"))
 
 
-def choices(connection: Connection, filters: Filters, models: list[ShownModel]) -> dict[str, Any]:
+def choices(
+    connection: Connection, filters: ViewFilters, models: list[ShownModel]
+) -> dict[str, Any]:
     """What the form of the filters offers."""
     return {
         "jobs": job_choices(connection),
@@ -58,7 +60,12 @@ def choices(connection: Connection, filters: Filters, models: list[ShownModel]) 
 
 
 def shown(
-    connection: Connection, desk: Desk, filters: Filters, models: list[ShownModel], *, count: int
+    connection: Connection,
+    desk: Desk,
+    filters: ViewFilters,
+    models: list[ShownModel],
+    *,
+    count: int,
 ) -> SuggestionPage:
     """A page of suggestions. Of records without an enrichment the model is asked what it thinks."""
     found = suggestion_page(connection, filters, [each.id for each in models], count=count)
@@ -101,7 +108,7 @@ def _fits(suggestion: Suggestion, outcome: Outcome) -> bool:
     return suggestion.reason is None or suggestion.reason == outcome
 
 
-def nothing(asked: Asked) -> Response:
+def nothing(asked: DeskRequest) -> Response:
     """Any other address."""
     raise NotThereError(f"The desk has no page {asked.request.url.path[:100]}.")
 

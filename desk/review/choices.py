@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from common.store.tables.harvested import PROVIDER_KEY
 from desk.review.models import ShownModel
 
 MOST_JOBS = 50
@@ -33,12 +34,13 @@ _JOBS = text("""
     FROM job JOIN model ON model.id = job.model_id ORDER BY job.created_at DESC LIMIT :most
 """)
 # From one provider to the next by the index: counting distinct ones would read all records.
-_PROVIDERS = text("""
+_PROVIDERS = text(f"""
     WITH RECURSIVE provider(name) AS (
-        (SELECT data_provider FROM record WHERE data_provider > '' ORDER BY data_provider LIMIT 1)
+        (SELECT {PROVIDER_KEY} FROM record WHERE {PROVIDER_KEY} > ''
+         ORDER BY {PROVIDER_KEY} LIMIT 1)
         UNION ALL
-        SELECT (SELECT data_provider FROM record WHERE data_provider > provider.name
-                ORDER BY data_provider LIMIT 1)
+        SELECT (SELECT {PROVIDER_KEY} FROM record WHERE {PROVIDER_KEY} > provider.name
+                ORDER BY {PROVIDER_KEY} LIMIT 1)
         FROM provider WHERE provider.name IS NOT NULL
     )
     SELECT name FROM provider WHERE name IS NOT NULL LIMIT :most

@@ -1,4 +1,4 @@
-"""Filters: which suggestions a page shows. They live in the page's address, and nowhere else."""
+"""Filters: which suggestions a page shows. They live in its address, and nowhere else."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-class Judged(StrEnum):
+class JudgedState(StrEnum):
     """Whether anybody has judged a suggestion."""
 
     ANY = "any"
@@ -36,7 +36,7 @@ class Judged(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filters:
+class ViewFilters:
     """What to show; `lowest` and `highest` are confidences, `after` is the place to go on from.
 
     `concept` is the concept's URI. Empty texts and None ask for nothing.
@@ -47,7 +47,7 @@ class Filters:
     provider: str = ""
     concept: str = ""
     outcome: Outcome = Outcome.ENRICHED
-    judged: Judged = Judged.ANY
+    judged: JudgedState = JudgedState.ANY
     lowest: float | None = None
     highest: float | None = None
     after: str = ""
@@ -69,7 +69,7 @@ class Filters:
             provider=given["provider"],
             concept=given["concept"],
             outcome=_one_of(Outcome, given["outcome"] or Outcome.ENRICHED, "outcome"),
-            judged=_one_of(Judged, given["judged"] or Judged.ANY, "judged"),
+            judged=_one_of(JudgedState, given["judged"] or JudgedState.ANY, "judged"),
             lowest=_share(given["lowest"], "lowest confidence"),
             highest=_share(given["highest"], "highest confidence"),
             after=given["after"],
@@ -119,6 +119,6 @@ def _share(text: str, name: str) -> float | None:
 
 
 def _written(name: str, value: object) -> str:
-    if value in (None, "", Judged.ANY) or (name, value) == ("outcome", Outcome.ENRICHED):
+    if value in (None, "", JudgedState.ANY) or (name, value) == ("outcome", Outcome.ENRICHED):
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -39,7 +39,7 @@ class ListedVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Served:
+class ServiceTime:
     """A time in which a model served all records, or those of a data provider."""
 
     data_provider: str | None
@@ -89,10 +89,10 @@ def list_versions(connection: Connection) -> list[ListedVersion]:
     return [ListedVersion(**{**row, "serves": tuple(row["serves"])}) for row in rows]
 
 
-def service_history(connection: Connection, model_id: int) -> list[Served]:
+def service_history(connection: Connection, model_id: int) -> list[ServiceTime]:
     """When a model served whom, the newest first."""
     rows = connection.execute(_SERVED, {"model_id": model_id}).mappings()
-    return [Served(**row) for row in rows]
+    return [ServiceTime(**row) for row in rows]
 
 
 def list_trainings(connection: Connection) -> list[ListedTraining]:

@@ -1,4 +1,4 @@
-"""Judged neighbours: the pictures nearest to one, among those that people judged."""
+"""JudgedState neighbours: the pictures nearest to one, among those that people judged."""
 
 from dataclasses import dataclass
 

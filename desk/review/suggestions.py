@@ -13,13 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from common.errors import UsageError
 from common.store.tables import Said
-from desk.review.filters import Filters, Judged, Outcome
+from desk.review.filters import JudgedState, ViewFilters
+from desk.review.walks import place_to_begin, walk_statement
 
 LONGEST = 300  # characters of a title or a name; metadata may hold any number
 WALKED, WALKED_FILTERED = 600, 4_000  # records of a page, without and with filters
-CHUNKS = 40  # of a job, of a page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,83 +73,6 @@ class SuggestionPage:
     after: str | None
 
 
-_OF_JOB = f"""
-    SELECT coalesce(alias.record_id, asked.id) AS record_id, asked.id AS asked_id,
-           to_char(chunk.number, 'FM0000000000') || '.' || to_char(asked.place, 'FM000') AS place
-    FROM (SELECT number, record_ids FROM job_chunk
-          WHERE job_id = :job AND state IN ('done', 'dead') AND number >= :from_chunk
-          ORDER BY number LIMIT {CHUNKS}) AS chunk
-    CROSS JOIN LATERAL unnest(chunk.record_ids) WITH ORDINALITY AS asked(id, place)
-    LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
-    WHERE (chunk.number, asked.place) > (:from_chunk, :from_place)
-    ORDER BY chunk.number, asked.place LIMIT :most
-"""
-_NARROWED = """
-    SELECT step.* FROM step LEFT JOIN record ON record.id = step.record_id
-    WHERE :provider = '' OR record.data_provider = :provider
-"""
-_CHUNK_AFTER = f"""
-    (SELECT number FROM job_chunk
-     WHERE job_id = :job AND state IN ('done', 'dead') AND number >= :from_chunk
-     ORDER BY number OFFSET {CHUNKS} LIMIT 1)
-"""
-_OF_PROVIDER = """
-    SELECT id AS record_id, id AS asked_id, id AS place FROM record
-    WHERE data_provider = :provider AND id > :after ORDER BY id LIMIT :most
-"""
-_OF_MODEL = """
-    SELECT record_id, record_id AS asked_id, record_id AS place FROM enrichment
-    WHERE model_id = :first AND record_id > :after
-    GROUP BY record_id ORDER BY record_id LIMIT :most
-"""
-_JUDGED = """
-    SELECT FROM verdict WHERE record_id = walked.record_id AND concept_uri = written.concept_uri
-                              AND withdrawn_at IS NULL AND audit_id IS NULL
-"""
-_CONDITIONS = {
-    "concept": "concept_uri = :concept",
-    "lowest": "confidence >= :lowest",
-    "highest": "confidence <= :highest",
-}
-_JUDGED_CONDITIONS = {
-    Judged.NO: f"NOT EXISTS ({_JUDGED})",
-    Judged.YES: f"EXISTS ({_JUDGED})",
-    Judged.DISPUTED: f"""
-        EXISTS ({_JUDGED}
-                HAVING count(DISTINCT (said, coalesce(instead_uri, ''))) > 1)""",
-}
-# Written enrichments one record after the other: the fence keeps Postgres from reading all of them,
-# which it would for a new model, of which its statistics know nothing.
-_WRITTEN = """
-    SELECT walked.record_id, walked.place, written.model_id, written.concept_uri,
-           written.confidence, written.image_url, CAST(NULL AS text) AS reason,
-           CAST(NULL AS text) AS detail
-    FROM walked CROSS JOIN LATERAL (
-        SELECT model_id, concept_uri, confidence, image_url FROM enrichment
-        WHERE model_id = ANY(CAST(:models AS int[])) AND record_id = walked.record_id
-        {conditions} OFFSET 0
-    ) AS written {judged} ORDER BY walked.place, written.confidence DESC LIMIT :rows
-"""
-_FAILED = """
-    SELECT walked.record_id, walked.place, CAST(NULL AS int) AS model_id,
-           CAST(NULL AS text) AS concept_uri, CAST(NULL AS float8) AS confidence,
-           CAST(NULL AS text) AS image_url, failure.reason, failure.detail
-    FROM walked JOIN job_failure AS failure
-         ON failure.job_id = :job AND failure.record_id = walked.asked_id
-    ORDER BY walked.place LIMIT :rows
-"""
-_NOTHING = """
-    SELECT walked.record_id, walked.place, CAST(NULL AS int) AS model_id,
-           CAST(NULL AS text) AS concept_uri, CAST(NULL AS float8) AS confidence,
-           CAST(NULL AS text) AS image_url, CAST(NULL AS text) AS reason,
-           CAST(NULL AS text) AS detail
-    FROM walked
-    WHERE NOT EXISTS (SELECT FROM enrichment WHERE model_id = ANY(CAST(:models AS int[]))
-                      AND record_id = walked.record_id)
-      AND NOT EXISTS (SELECT FROM job_failure AS failure
-                      WHERE failure.job_id = :job AND failure.record_id = walked.asked_id)
-    ORDER BY walked.place LIMIT :rows
-"""
 _TOLD = f"""
     SELECT found.record_id, found.place, found.model_id,
            model.name || ' v' || model.version AS model, found.concept_uri, found.confidence,
@@ -176,7 +98,7 @@ _TOLD = f"""
 
 
 def suggestion_page(
-    connection: Connection, filters: Filters, model_ids: Sequence[int], *, count: int
+    connection: Connection, filters: ViewFilters, model_ids: Sequence[int], *, count: int
 ) -> SuggestionPage:
     """A page of about `count` suggestions; records are never divided between pages.
 
@@ -188,7 +110,7 @@ def suggestion_page(
         UsageError: the place to go on from is malformed.
     """
     is_filtered = filters.concept or filters.lowest or filters.highest
-    most = WALKED_FILTERED if is_filtered or filters.judged is not Judged.ANY else WALKED
+    most = WALKED_FILTERED if is_filtered or filters.judged is not JudgedState.ANY else WALKED
     asked = {
         "job": filters.job,
         "provider": filters.provider,
@@ -199,40 +121,10 @@ def suggestion_page(
         "first": next(iter(model_ids), None),
         "most": most,
         "rows": 2 * count,
-        **_places(filters),
+        **place_to_begin(filters),
     }
-    row = connection.execute(text(_statement(filters)), asked).one()
+    row = connection.execute(text(walk_statement(filters, told=_TOLD)), asked).one()
     return _cut(row, count=count, most=most, rows=2 * count)
-
-
-def _statement(filters: Filters) -> str:
-    walk = _OF_JOB if filters.job else _OF_PROVIDER if filters.provider else _OF_MODEL
-    found = {Outcome.FAILED: _FAILED, Outcome.ENRICHED: _written(filters)}
-    return f"""
-        WITH step AS ({walk}), walked AS ({_NARROWED if filters.job else "SELECT * FROM step"}),
-             found AS ({found.get(filters.outcome, _NOTHING)}), told AS ({_TOLD})
-        SELECT (SELECT json_agg(told) FROM told) AS found,
-               (SELECT count(*) FROM step) AS walked, (SELECT max(place) FROM step) AS last,
-               {_CHUNK_AFTER if filters.job else "NULL"} AS chunk_after
-    """
-
-
-def _written(filters: Filters) -> str:
-    given = {name: getattr(filters, name) for name in _CONDITIONS}
-    conditions = [f"AND {_CONDITIONS[name]}" for name, value in given.items() if value]
-    judged = _JUDGED_CONDITIONS.get(filters.judged)
-    return _WRITTEN.format(
-        conditions=" ".join(conditions), judged=f"WHERE {judged}" if judged else ""
-    )
-
-
-def _places(filters: Filters) -> dict[str, Any]:
-    if not filters.job:
-        return {"after": filters.after}
-    chunk, _, place = (filters.after or "0.0").partition(".")
-    if not (chunk.isdecimal() and place.isdecimal() and len(filters.after) <= 14):
-        raise UsageError("The place to go on from is malformed. Begin with the first page.")
-    return {"from_chunk": int(chunk), "from_place": int(place)}
 
 
 def _cut(row: Any, *, count: int, most: int, rows: int) -> SuggestionPage:

@@ -24,7 +24,7 @@ _SETTLED = text("""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar:
+class RateBar:
     """A part of the time: place, width and height as parts of a hundred, and records a second."""
 
     place: float
@@ -41,7 +41,7 @@ class Throughput:
     first: datetime
     seconds: float
     most: float
-    bars: tuple[Bar, ...]
+    bars: tuple[RateBar, ...]
 
 
 def throughput(connection: Connection, job: UUID) -> Throughput | None:
@@ -53,7 +53,7 @@ def throughput(connection: Connection, job: UUID) -> Throughput | None:
     rates = {row.bar: float(row.records) * parts / seconds for row in rows}
     most = max(rates.values()) or 1.0
     bars = tuple(
-        Bar(place=100 * bar / parts, width=95 / parts, height=100 * rate / most, rate=rate)
+        RateBar(place=100 * bar / parts, width=95 / parts, height=100 * rate / most, rate=rate)
         for bar, rate in rates.items()
     )
     return Throughput(first=rows[0].first, seconds=seconds, most=most, bars=bars)

@@ -13,7 +13,7 @@ from worker.process.settings import WorkerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
-SERVICES = {"harvester", "trainer", "worker"}
+SERVICES = {"harvester", "trainer", "worker", "desk"}
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +49,20 @@ def test_no_image_runs_as_root() -> None:
     assert [stage.split()[0] for stage in stages if "\nUSER enrichment\n" in stage] == [
         "harvester",
         "trainer",
+        "desk",
         "worker",
     ]
 
 
 def test_the_composition_has_every_part(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == SERVICES | {"postgres", "valkey", "migrate"}
+    assert set(compose["services"]) == SERVICES | {"postgres", "valkey", "migrate", "teacher"}
     built = {
         name: part["build"]["target"]
         for name, part in compose["services"].items()
         if "build" in part
     }
-    assert built == {"migrate": "harvester", **{name: name for name in SERVICES}}
+    others = {"migrate": "harvester", "teacher": "trainer"}
+    assert built == others | {name: name for name in SERVICES}
 
 
 def test_services_wait_for_the_migration(compose: dict[str, Any]) -> None:

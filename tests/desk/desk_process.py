@@ -59,15 +59,17 @@ class DeskProcess:
 
     def kill(self) -> None:
         """End it without a warning."""
-        self._end(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
+        self.wait()
 
-    def stop(self) -> int:
-        """End it as an operator does; returns the exit code."""
-        return self._end(signal.SIGTERM)
-
-    def _end(self, number: signal.Signals) -> int:
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
         assert self._process is not None
         self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        assert self._process is not None
         return self._process.wait(PATIENCE)
 
     def get(self, path: str) -> str:

@@ -9,14 +9,16 @@ from sqlalchemy import Engine, text
 
 from common.store.embeddings import Seen, keep_vectors, save_seen
 from common.store.encoders import find_encoder, register_encoder
-from common.store.tables import PictureSource, Said
+from common.store.tables import PictureSource, Role, Said
 from common.vision.answers.heads import halved
+from desk.access.accounts import add_account
 from desk.review.verdicts import NewVerdict, judge
 
 MAP, PAINTING, VASE = (f"http://data.europeana.eu/concept/{number}" for number in (43, 47, 31))
 LABELS = {MAP: "map", PAINTING: "painting", VASE: "vase"}
 URL = "https://museum.example{record_id}.jpg"
 DIMENSION = 8
+PASSWORD = "correct horse battery"
 
 _MODEL = text("""
     INSERT INTO model (name, version, path, sha256, labels, thresholds, stage)
@@ -56,10 +58,10 @@ class Museum:
 
     def user(self, name: str = "a reviewer", role: str = "reviewer") -> int:
         if name not in self.users:
-            insert = "INSERT INTO desk_user (name, role) VALUES (:name, :role) RETURNING id"
-            with self.engine.begin() as connection:
-                found = connection.execute(text(insert), {"name": name, "role": role})
-                self.users[name] = found.scalar_one()
+            account = add_account(
+                self.engine, name, role=Role(role), password=PASSWORD, subject=None
+            )
+            self.users[name] = account.number
         return self.users[name]
 
     def records(self, provider: str, *record_ids: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 
 from tests.browser import NAMES
+from tests.desk.museum import PASSWORD
 
 PATIENCE = 120_000  # milliseconds, on a busy machine
 LOOPBACK = {"127.0.0.1", "localhost"}
@@ -33,6 +34,14 @@ class Visit:
         parts = urlsplit(request.url)
         if parts.scheme in ("http", "https") and parts.hostname not in LOOPBACK:
             self.problems.append(f"left the machine: {request.url}")
+
+    def log_in(self, url: str, name: str) -> None:
+        """Log in at a desk, with the password of all accounts of tests."""
+        self.page.goto(url + "/login")
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Log in", exact=True).click()
+        self.page.get_by_role("button", name="Log out").wait_for()
 
     @property
     def overflow(self) -> int:

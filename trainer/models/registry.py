@@ -218,9 +218,17 @@ class Activated:
 
 
 def activate(
-    engine: Engine, model_dir: Path, reference: str, *, data_provider: str | None = None
+    engine: Engine,
+    model_dir: Path,
+    reference: str,
+    *,
+    data_provider: str | None = None,
+    began_by: int | None = None,
 ) -> Activated:
     """Put a model in service after checking its bundle: for all, or for a data provider.
+
+    Args:
+        began_by: the number of the desk's account that does it; None for a command.
 
     Raises:
         UsageError: there is no such model or data provider, or the model is not on the encoder of
@@ -229,7 +237,7 @@ def activate(
     """
     model = find_model(engine, reference)
     check_bundle(model_dir / model.path, model.sha256, encoders=model_dir / ENCODERS)
-    taken_out = activate_model(engine, model.id, data_provider=data_provider)
+    taken_out = activate_model(engine, model.id, data_provider=data_provider, began_by=began_by)
     return Activated(model=model, taken_out=tuple(taken_out))
 
 

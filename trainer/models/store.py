@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Connection, Engine, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.errors import ModelError
@@ -15,6 +15,7 @@ from common.store.in_service import begin_service, end_services_of, lock_models
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
 from common.store.tables import (
+    Audit,
     Checkpoint,
     Concept,
     ModelStage,
@@ -122,19 +123,32 @@ def add_model(
     return promoted
 
 
-def activate_model(engine: Engine, model_id: int, *, data_provider: str | None = None) -> list[str]:
+def activate_model(
+    engine: Engine,
+    model_id: int,
+    *,
+    data_provider: str | None = None,
+    began_by: int | None = None,
+) -> list[str]:
     """Put a model in service for all records, or for those of a data provider.
 
     Returns, raises:
         As `begin_service`.
     """
     with engine.begin() as connection:
-        return begin_service(connection, model_id, data_provider=data_provider)
+        return begin_service(connection, model_id, data_provider=data_provider, began_by=began_by)
 
 
 def retire_model(engine: Engine, model_id: int) -> bool:
-    """Take a model out of service, for all it serves. Returns whether another one is active."""
+    """Take a model out of service, and withdraw what audits have proved of it.
+
+    Returns:
+        Whether another model is active.
+    """
     with engine.begin() as connection:
+        standing = (Audit.model_id == model_id, Audit.withdrawn_at.is_(None))
+        withdrawn = {"withdrawn_at": func.now(), "withdrawn_because": "the model was retired"}
+        connection.execute(update(Audit).where(*standing).values(withdrawn))
         end_services_of(connection, model_id)
         return bool(connection.scalar(select(func.count()).where(PromotedModel.stage == "active")))
 

@@ -42,6 +42,8 @@ def explain(
         f"{len(sample.rows):,} of {sample.total:,} explained enrichments written to {file}.",
         markup=False,
     )
+    if sample.left_out:
+        console.print(f"{sample.left_out:,} are left out, since decisions block them.")
 
 
 def tidy() -> None:

@@ -75,8 +75,10 @@ def export(
     job = asked.selection.job
     if job and is_unfinished(engine, job):
         console.print("The job is not finished: more enrichments may follow.")
-    count = files.export(engine, asked.selection, asked.file, write)
-    console.print(f"{count:,} enrichments written to {asked.file}.", markup=False)
+    exported = files.export(engine, asked.selection, asked.file, write)
+    console.print(f"{exported.written:,} enrichments written to {asked.file}.", markup=False)
+    if exported.left_out:
+        console.print(f"{exported.left_out:,} are left out, since decisions block them.")
     for line in told(promises):
         console.print(line, markup=False, soft_wrap=True)
 

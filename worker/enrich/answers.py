@@ -10,6 +10,7 @@ from common.vision.answers.answering import Answers
 from worker.enrich.models import LoadedModel
 from worker.enrich.seen import RecordSeen
 from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.routes import Routes
 from worker.ledger.tallies import RecordSaid
 
 
@@ -22,9 +23,24 @@ class ModelSays:
 
 
 def what_it_says(
-    model: LoadedModel, records: Sequence[RecordSeen], rows: NDArray[np.floating]
+    model: LoadedModel,
+    records: Sequence[RecordSeen],
+    rows: NDArray[np.floating],
+    *,
+    routes: Routes | None = None,
 ) -> ModelSays:
-    """What a model says of records; `rows` (n, numbers) are embeddings if it is on an encoder."""
+    """What a model says of records; of those only that it answers for, if there are routes.
+
+    Args:
+        rows: of the network (n, numbers), embeddings if the model is on an encoder.
+    """
+    if routes is not None:
+        places = [
+            place
+            for place, each in enumerate(records)
+            if routes.model_of(each.data_provider) == model.id
+        ]
+        records, rows = [records[place] for place in places], rows[places]
     if not records:
         return ModelSays(predictions=[], of_records={})
     answers = model.answering.answers(rows)

@@ -24,6 +24,7 @@ from worker.enrich.resolve import RecordResolver, Target
 from worker.enrich.seen import RecordSeen, SeenPictures
 from worker.ledger.chunks import Lease
 from worker.ledger.finish import ChunkOutcome, NewlySeen
+from worker.ledger.routes import Routes
 
 
 class Pipeline:
@@ -79,7 +80,7 @@ class Pipeline:
         with metrics.timed("read"):
             read = self._seen.read(targets, models.encoder, max_age=lease.max_age)
             outcome.read = len(read.records)
-            _answer(outcome, models, read.records, read.embeddings)
+            _answer(outcome, models, read.records, read.embeddings, routes=lease.routes)
 
 
 def _answer(
@@ -87,12 +88,14 @@ def _answer(
     models: ModelsInUse,
     records: Sequence[RecordSeen],
     rows: NDArray[np.floating],
+    *,
+    routes: Routes | None,
 ) -> None:
-    """Add what each model says of records, from the network's rows (n, numbers)."""
+    """Add what the models say of records that they answer for, from the rows (n, numbers)."""
     for each in records:
         outcome.classified[each.asked_id] = each.record_id
     for model in models.models:
-        says = what_it_says(model, records, rows)
+        says = what_it_says(model, records, rows, routes=routes)
         outcome.predictions[model.id] += says.predictions
         outcome.said[model.id] |= says.of_records
 
@@ -111,9 +114,11 @@ def _answer_looks(
 ) -> None:
     if not looked.pictures:
         return
-    _answer(outcome, models, looked.records, np.stack(looked.rows))
+    _answer(outcome, models, looked.records, np.stack(looked.rows), routes=lease.routes)
     if models.encoder:
-        outcome.newly_seen = _newly_seen(outcome, looked, models, models.encoder)
+        outcome.newly_seen = _newly_seen(
+            outcome, looked, models, models.encoder, routes=lease.routes
+        )
     if lease.explain:
         written = outcome.enriched_records
         outcome.pictures = {
@@ -171,7 +176,12 @@ def _record_seen(looked: LookedAt, lease: Lease) -> RecordSeen:
 
 
 def _newly_seen(
-    outcome: ChunkOutcome, looked: _Looked, models: ModelsInUse, encoder: EncoderInStore
+    outcome: ChunkOutcome,
+    looked: _Looked,
+    models: ModelsInUse,
+    encoder: EncoderInStore,
+    *,
+    routes: Routes | None,
 ) -> NewlySeen:
     pictures: list[Seen] = []
     vectors: dict[bytes, Vector] = {}
@@ -190,7 +200,7 @@ def _newly_seen(
     def answer_again(kept: Mapping[bytes, Vector]) -> None:
         vectors.update(kept)
         rows = [vectors[picture.sha256 or b""] for picture in looked.pictures]
-        _correct(outcome, models, looked.records, np.stack(rows))
+        _correct(outcome, models, looked.records, np.stack(rows), routes=routes)
 
     return NewlySeen(
         encoder_id=encoder.id, pictures=pictures, vectors=vectors, answer_again=answer_again
@@ -202,13 +212,15 @@ def _correct(
     models: ModelsInUse,
     records: Sequence[RecordSeen],
     rows: NDArray[np.floating],
+    *,
+    routes: Routes | None,
 ) -> None:
     """Replace what was said of these records; heatmaps stay."""
     again = {each.record_id for each in records}
     for model in models.models:
         said = outcome.predictions[model.id]
         heatmaps = {(each.record_id, each.concept_uri): each.heatmap for each in said}
-        says = what_it_says(model, records, rows)
+        says = what_it_says(model, records, rows, routes=routes)
         outcome.said[model.id] |= says.of_records
         outcome.predictions[model.id] = [each for each in said if each.record_id not in again] + [
             replace(each, heatmap=heatmaps.get((each.record_id, each.concept_uri)))

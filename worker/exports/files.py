@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,11 +18,16 @@ ROWS_A_REPORT = 1_000
 Write = Callable[[Iterable[EnrichmentRow], BinaryIO], int]
 
 
-def export(engine: Engine, selection: Selection, file: str, write: Write) -> int:
-    """Write a selection to a file, or to standard output if `file` is `-`.
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """How many enrichments were written, and how many decisions block."""
 
-    Returns:
-        How many enrichments were written.
+    written: int
+    left_out: int
+
+
+def export(engine: Engine, selection: Selection, file: str, write: Write) -> Exported:
+    """Write a selection to a file, or to standard output if `file` is `-`.
 
     Raises:
         UsageError: there is no such job or model.
@@ -32,7 +38,8 @@ def export(engine: Engine, selection: Selection, file: str, write: Write) -> int
         _output(file) as stream,
         progress("export") as report,
     ):
-        return write(_reported(rows, report), stream)
+        written = write(_reported(rows, report), stream)
+        return Exported(written=written, left_out=rows.left_out)
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """The enrichments to export, and their order.
 
 The order does not depend on the database's locale or age: by record ID, byte by byte, then by
-falling confidence, then by concept URI, name and version of the model.
+falling confidence, then by concept URI, name and version of the model. What decisions block is
+left out and counted.
 """
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -17,7 +19,10 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.session import allow_pauses
 from common.store.tables import JobState
+from common.vision.answers.blocked import Blocks
+from common.vision.answers.spellings import odd_spellings
 from worker.enrich.heatmap_files import relative_path
+from worker.ledger.routes import ROUTED_MODEL
 
 ROWS_AT_ONCE = 5_000  # from the server's cursor
 
@@ -50,8 +55,8 @@ class Selection:
     """A job; or a model (all versions, if none is given), a time, or both.
 
     A job's enrichments are all enrichments of its records by its models, also those that another
-    job wrote. `since` is compared with the start of the transaction that last wrote an enrichment,
-    in database time.
+    job wrote; of a record for which the job has a route, those by that model. `since` is compared
+    with the start of the transaction that last wrote an enrichment, in database time.
     """
 
     job: UUID | None = None
@@ -81,7 +86,7 @@ _IN_ORDER = """
              enrichment.concept_uri COLLATE "C", model.name COLLATE "C", model.version
 """
 _CONDITIONS = {
-    "job": """
+    "job": f"""
         enrichment.model_id = ANY(ARRAY(
             SELECT unnest(array_prepend(model_id, also_models)) FROM job WHERE id = :job))
         AND enrichment.record_id IN (
@@ -89,6 +94,9 @@ _CONDITIONS = {
             FROM job_chunk CROSS JOIN LATERAL unnest(job_chunk.record_ids) AS asked(id)
             LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
             WHERE job_chunk.job_id = :job AND job_chunk.state = 'done')
+        AND (SELECT job.routes IS NULL
+                    OR enrichment.model_id = {ROUTED_MODEL.format(record_id="enrichment.record_id")}
+             FROM job WHERE job.id = :job)
     """,
     "model": "model.name = :model",
     "version": "model.version = :version",
@@ -105,30 +113,56 @@ _JOB_STATE = text("SELECT state FROM job WHERE id = :job")
 _VERSIONS = text("SELECT version FROM model WHERE name = :model ORDER BY version")
 
 
+class SelectedRows:
+    """Enrichments to export, once; `left_out` counts those that decisions block."""
+
+    def __init__(self, rows: Iterable[Any]) -> None:
+        self._rows = iter(rows)
+        self.left_out = 0
+
+    def __iter__(self) -> Iterator[EnrichmentRow]:
+        return self
+
+    def __next__(self) -> EnrichmentRow:
+        for *row, is_blocked in self._rows:
+            if not is_blocked:
+                return _fit_to_publish(row)
+            self.left_out += 1
+        raise StopIteration
+
+
 @contextmanager
-def selected(engine: Engine, selection: Selection) -> Iterator[Iterator[EnrichmentRow]]:
+def selected(engine: Engine, selection: Selection) -> Iterator[SelectedRows]:
     """The selected enrichments, all from one moment, for as long as the block lasts.
 
     Raises:
         UsageError: there is no such job or model.
     """
-    asked = selection.asked()
-    conditions = " AND ".join(_CONDITIONS[name] for name in asked)
-    statement = text(f"{_COLUMNS} {_FROM} WHERE {conditions} {_IN_ORDER}")
+    conditions = " AND ".join(_CONDITIONS[name] for name in selection.asked())
     with engine.connect() as connection:
         _check(connection, selection)
+        blocked = Blocks.read(connection).in_sql(connection)
+        asked = _asked(connection, selection) | blocked.parameters
+        statement = text(f"{_COLUMNS}, {blocked.is_blocked} {_FROM} WHERE {conditions} {_IN_ORDER}")
         allow_pauses(connection)  # whoever reads the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
         with streaming.execute(statement, asked) as rows:
-            yield map(_fit_to_publish, rows)
+            yield SelectedRows(rows)
+
+
+def _asked(connection: Connection, selection: Selection) -> dict[str, Any]:
+    if selection.job is None:
+        return selection.asked()
+    return {**selection.asked(), "odd_spellings": json.dumps(odd_spellings(connection))}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Some of a job's `total` enrichments that have a heatmap."""
+    """Some of a job's `total` enrichments that have a heatmap; decisions block `left_out` more."""
 
     rows: list[EnrichmentRow]
     total: int
+    left_out: int
 
 
 def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
@@ -140,15 +174,25 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
     explained = f"{_FROM} WHERE {_CONDITIONS['job']} AND heatmap.sha256 IS NOT NULL"
     with engine.connect() as connection:
         _check(connection, Selection(job=job))
-        count = text(f"SELECT count(*) {explained}")
-        total: int = connection.execute(count, {"job": job}).scalar_one()
-        if total == 0:
-            raise UsageError(
-                f"No enrichment of job {job} has a heatmap; enqueue its records with --explain."
-            )
-        drawn = text(f"{_COLUMNS} {explained} {_DRAWN}")
-        rows = connection.execute(drawn, {"job": job, "limit": limit})
-        return Sample(rows=[_fit_to_publish(row) for row in rows], total=total)
+        blocked = Blocks.read(connection).in_sql(connection)
+        asked = _asked(connection, Selection(job=job)) | blocked.parameters
+        count = text(
+            f"SELECT count(*) FILTER (WHERE NOT {blocked.is_blocked}) AS total,"
+            f" count(*) FILTER (WHERE {blocked.is_blocked}) AS left_out {explained}"
+        )
+        counted = connection.execute(count, asked).one()
+        if counted.total == 0:
+            raise UsageError(_nothing_to_show(job, counted.left_out))
+        drawn = text(f"{_COLUMNS} {explained} AND {blocked.is_free} {_DRAWN}")
+        found = connection.execute(drawn, asked | {"limit": limit})
+        rows = [_fit_to_publish(row) for row in found]
+        return Sample(rows=rows, total=counted.total, left_out=counted.left_out)
+
+
+def _nothing_to_show(job: UUID, left_out: int) -> str:
+    if left_out:
+        return f"All {left_out:,} enrichments of job {job} with a heatmap are blocked by decisions."
+    return f"No enrichment of job {job} has a heatmap; enqueue its records with --explain."
 
 
 def is_unfinished(engine: Engine, job: UUID) -> bool:

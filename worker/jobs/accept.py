@@ -1,5 +1,6 @@
 """Accepting lists of record IDs: the whole list becomes a job, or nothing does."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -13,11 +14,13 @@ from common.europeana.record_ids import parse_record_id
 from common.pictures.sources import PictureKinds, usual_picture
 from common.store.bulk import copy_rows
 from common.store.tables import PictureChoice, Priority
-from worker.jobs.models import find_models
+from common.vision.answers.spellings import odd_spellings
+from worker.jobs.models import JobModels, find_models, with_routes
 from worker.jobs.names import check_name
 from worker.jobs.promises import Unpromised, unpromised_of_submitted
 from worker.jobs.records import RecordSelection, submit_selection
 from worker.ledger.chunks import CHUNK_SIZE
+from worker.ledger.routes import ROUTED_MODEL
 
 Records = Iterable[str] | RecordSelection
 
@@ -27,10 +30,11 @@ class JobOptions:
     """How to work on a job; see `worker enqueue --help`.
 
     `model`: NAME for its newest version, NAME@VERSION, several of them that are on one encoder, or
-    None for the active model. `picture`: None lets the priority decide (`usual_picture`). `unseen`:
-    leave out records that the models have seen, or will see for another job. `explain`: store a
-    heatmap for each enrichment. `look_again`: look at all pictures, also where the encoder saw them
-    before; `max_age`: where it saw them longer ago than that.
+    None for the active one, and for records of data providers the models in service for those.
+    `picture`: None lets the priority decide (`usual_picture`). `unseen`: leave out records that the
+    models have seen, or will see for another job. `explain`: store a heatmap for each enrichment.
+    `look_again`: look at all pictures, also where the encoder saw them before; `max_age`: where it
+    saw them longer ago than that.
 
     Raises:
         UsageError: submitter or key is empty, too long or no plain text, or there are both
@@ -98,28 +102,40 @@ _KNOWN = text("""
     FROM job JOIN model ON model.id = job.model_id WHERE idempotency_key = :idempotency_key
 """)
 _CREATE = text("""
-    INSERT INTO job (model_id, also_models, priority, picture, explain, look_again, max_age,
-                     submitter, idempotency_key)
-    VALUES (:model_id, :also_models, :priority, :picture, :explain, :look_again, :max_age,
-            :submitter, :idempotency_key)
+    INSERT INTO job (model_id, priority, picture, explain, look_again, max_age, submitter,
+                     idempotency_key)
+    VALUES (:model_id, :priority, :picture, :explain, :look_again, :max_age, :submitter,
+            :idempotency_key)
     ON CONFLICT (idempotency_key) DO NOTHING RETURNING id
 """)
 _SUBMITTED = text("CREATE TEMPORARY TABLE submitted (record_id text) ON COMMIT DROP")
 _COUNT = text("SELECT count(*) FROM submitted")
-# A record without a usable picture was not seen. Records count by their present IDs.
-_FORGET_SEEN = text("""
-    WITH seen AS (
-        SELECT record_id FROM (SELECT DISTINCT
-               coalesce(alias.record_id, asked.id) AS record_id, wanted.model_id
-        FROM unnest(CAST(:model_ids AS int[])) AS wanted(model_id)
-        JOIN job ON wanted.model_id = ANY(array_prepend(job.model_id, job.also_models))
-        JOIN job_chunk AS chunk ON chunk.job_id = job.id
+# A record without a usable picture was not seen. Records count by their present IDs. In a job with
+# routes one model has seen a record, and one has to have seen it.
+_FORGET_SEEN = text(f"""
+    WITH looked AS (
+        SELECT DISTINCT coalesce(alias.record_id, asked.id) AS record_id, used.model_id
+        FROM job JOIN job_chunk AS chunk ON chunk.job_id = job.id
         CROSS JOIN LATERAL unnest(chunk.record_ids) AS asked(id)
         LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
-        WHERE (chunk.state IN ('done', 'dead') OR job.state IN ('running', 'paused'))
+        CROSS JOIN LATERAL unnest(
+            CASE WHEN job.routes IS NULL THEN array_prepend(job.model_id, job.also_models)
+                 ELSE ARRAY[{ROUTED_MODEL.format(record_id="coalesce(alias.record_id, asked.id)")}]
+            END) AS used(model_id)
+        WHERE array_prepend(job.model_id, job.also_models) && CAST(:model_ids AS int[])
+          AND used.model_id = ANY(CAST(:model_ids AS int[]))
+          AND (chunk.state IN ('done', 'dead') OR job.state IN ('running', 'paused'))
           AND NOT EXISTS (SELECT 1 FROM job_failure AS failure
                           WHERE failure.job_id = job.id AND failure.record_id = asked.id)
-        ) AS seen_by GROUP BY record_id HAVING count(*) = cardinality(CAST(:model_ids AS int[]))
+    ), seen AS (
+        SELECT record_id
+        FROM looked CROSS JOIN (SELECT CAST(:routes AS jsonb) AS routes,
+                                       CAST(:model_id AS int) AS model_id) AS job
+        GROUP BY record_id, job.routes, job.model_id
+        HAVING CASE WHEN job.routes IS NULL
+                    THEN count(*) = cardinality(CAST(:model_ids AS int[]))
+                    ELSE {ROUTED_MODEL.format(record_id="looked.record_id")}
+                         = ANY(array_agg(looked.model_id)) END
     )
     DELETE FROM submitted WHERE record_id IN (
         SELECT record_id FROM seen UNION ALL
@@ -136,7 +152,8 @@ _CHUNKS = text("""
     SELECT :job_id, place + 1, array_agg(record_id) FROM placed GROUP BY place
 """)
 _TOTAL = text("""
-    UPDATE job SET total = counted.records, chunks = counted.chunks
+    UPDATE job SET total = counted.records, chunks = counted.chunks, also_models = :also_models,
+           routes = CAST(:routes AS jsonb)
     FROM (SELECT coalesce(sum(cardinality(record_ids)), 0) AS records, count(*) AS chunks
           FROM job_chunk WHERE job_id = :job_id) AS counted
     WHERE id = :job_id RETURNING total
@@ -163,24 +180,22 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
     options = options or JobOptions()
     with engine.begin() as connection:
         models = find_models(connection, options.models)
-        first, *others = models.ids
-        asked = {**asdict(options), "picture": options.looks_at}
-        asked |= {"model_id": first, "also_models": others}
+        asked = {**asdict(options), "picture": options.looks_at, "model_id": models.ids[0]}
         job_id = connection.execute(_CREATE, asked).scalar_one_or_none()
         if job_id is None:
             return _known(connection, asked)
-        submitted, seen = _submit(
-            connection, records, unseen_by=models.ids if options.unseen else ()
-        )
+        submitted = _submit(connection, records, models, options)
         connection.execute(_CHUNKS, {"job_id": job_id, "chunk_size": CHUNK_SIZE})
-        total: int = connection.execute(_TOTAL, {"job_id": job_id}).scalar_one()
-        _check_not_empty(total, seen)
+        total: int = connection.execute(
+            _TOTAL, {"job_id": job_id, **_chosen(submitted.models)}
+        ).scalar_one()
+        _check_not_empty(total, submitted.seen)
         return Accepted(
             job_id=job_id,
             total=total,
-            pictures=models.pictures(options.looks_at),
-            duplicates=submitted - seen - total,
-            seen=seen,
+            pictures=submitted.models.pictures(options.looks_at),
+            duplicates=submitted.count - submitted.seen - total,
+            seen=submitted.seen,
         )
 
 
@@ -188,21 +203,19 @@ def preview(engine: Engine, records: Records, options: JobOptions | None = None)
     """What `enqueue` would do: it reads the whole list and raises the same, but writes nothing."""
     options = options or JobOptions()
     with engine.connect() as connection:  # without a commit
-        models = find_models(connection, options.models)
-        submitted, seen = _submit(
-            connection, records, unseen_by=models.ids if options.unseen else ()
-        )
+        submitted = _submit(connection, records, find_models(connection, options.models), options)
+        models = submitted.models
         row = connection.execute(_PREVIEW).one()
-        _check_not_empty(row.total, seen)
+        _check_not_empty(row.total, submitted.seen)
         return Preview(
-            model=", ".join(models.titles),
+            model=models.title,
             pictures=models.pictures(options.looks_at),
             total=row.total,
             chunks=-(-row.total // CHUNK_SIZE),
-            duplicates=submitted - seen - row.total,
-            seen=seen,
+            duplicates=submitted.count - submitted.seen - row.total,
+            seen=submitted.seen,
             unknown=row.unknown,
-            unpromised=unpromised_of_submitted(connection, models.ids, total=row.total),
+            unpromised=unpromised_of_submitted(connection, models, total=row.total),
         )
 
 
@@ -212,18 +225,45 @@ def _known(connection: Connection, asked: dict[str, Any]) -> Accepted:
     return Accepted(job_id=row.id, total=row.total, pictures=pictures, already_known=True)
 
 
-def _submit(connection: Connection, records: Records, unseen_by: Sequence[int]) -> tuple[int, int]:
-    """Fill the table `submitted`; returns how many IDs came, and how many all models have seen."""
+@dataclass(frozen=True, kw_only=True)
+class _Submitted:
+    """How many IDs came, how many of them were left out as seen, and the models with routes."""
+
+    count: int
+    seen: int
+    models: JobModels
+
+
+def _submit(
+    connection: Connection, records: Records, models: JobModels, options: JobOptions
+) -> _Submitted:
+    """Fill the table `submitted`, and find the routes if no model was named."""
     connection.execute(_SUBMITTED)
     if isinstance(records, RecordSelection):
         submit_selection(connection, records)
     else:
         rows = ((parse_record_id(each),) for each in records)
         copy_rows(connection, "submitted", ["record_id"], rows)
-    submitted: int = connection.execute(_COUNT).scalar_one()
-    if not unseen_by:
-        return submitted, 0
-    return submitted, connection.execute(_FORGET_SEEN, {"model_ids": list(unseen_by)}).rowcount
+    count: int = connection.execute(_COUNT).scalar_one()
+    if not options.models:
+        models = with_routes(connection, models, submitted=count)
+    seen = _forget_seen(connection, models) if options.unseen else 0
+    return _Submitted(count=count, seen=seen, models=models)
+
+
+def _forget_seen(connection: Connection, models: JobModels) -> int:
+    asked = {
+        "model_ids": list(models.ids),
+        "model_id": models.ids[0],
+        "odd_spellings": json.dumps(odd_spellings(connection)),
+    }
+    return connection.execute(_FORGET_SEEN, asked | _chosen(models)).rowcount
+
+
+def _chosen(models: JobModels) -> dict[str, Any]:
+    """The other models of a job, and its routes, as its row has them."""
+    routes = json.dumps(dict(models.routes)) if models.routes else None
+    return {"also_models": list(models.ids[1:]), "routes": routes}
 
 
 def _check_not_empty(total: int, seen: int) -> None:

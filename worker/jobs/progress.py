@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 from common.errors import UsageError
 from common.fetch.urls import URL_START, host_of
 from common.store.tables import JobState
+from worker.jobs.models import title_of
 
 RATE_SECONDS = 300  # the rate is that of the last five minutes
 HOSTS_SHOWN = 5
@@ -20,7 +21,7 @@ SHOWN = 50  # jobs
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """How far a job has come; the four outcomes and `waiting` add up to `total` records.
+    """How far a job has come; the five outcomes and `waiting` add up to `total` records.
 
     `model` names the job's models. `read`: of how many records the encoder's embedding was read.
     `put_off`: the waiting records that failed for a reason that may pass. `rate`: records a second
@@ -35,6 +36,7 @@ class Status:
     enriched: int
     unlike: int
     below_threshold: int
+    blocked: int
     failed: int
     read: int
     put_off: int
@@ -51,7 +53,7 @@ class Status:
     @property
     def classified(self) -> int:
         """Records whose picture could be seen, or was seen before."""
-        return self.enriched + self.unlike + self.below_threshold
+        return self.enriched + self.unlike + self.below_threshold + self.blocked
 
     @property
     def looked_at(self) -> int:
@@ -79,6 +81,7 @@ class Status:
             "enriched": self.enriched,
             "unlike": self.unlike,
             "below_threshold": self.below_threshold,
+            "blocked": self.blocked,
             "failed": self.failed,
             "read": self.read,
             "looked_at": self.looked_at,
@@ -102,7 +105,10 @@ RATE_SQL = """
          ) AS lately
 """
 _MODELS = """
-    SELECT string_agg(model.name || ' v' || model.version, ', ' ORDER BY used.place)
+    SELECT jsonb_build_object(
+        'ids', jsonb_agg(model.id ORDER BY used.place),
+        'titles', jsonb_agg(model.name || ' v' || model.version ORDER BY used.place),
+        'routes', job.routes)
     FROM unnest(array_prepend(job.model_id, job.also_models)) WITH ORDINALITY AS used(id, place)
     JOIN model ON model.id = used.id
 """
@@ -112,6 +118,7 @@ _STATUS = text(f"""
            coalesce(sum(chunk.enriched), 0) AS enriched,
            coalesce(sum(chunk.unlike), 0) AS unlike,
            coalesce(sum(chunk.below_threshold), 0) AS below_threshold,
+           coalesce(sum(chunk.blocked), 0) AS blocked,
            coalesce(sum(chunk.failed), 0) AS failed, coalesce(sum(chunk.read), 0) AS read,
            coalesce(sum(cardinality(chunk.record_ids)) FILTER (
                WHERE chunk.settled_at IS NULL
@@ -137,7 +144,10 @@ def status(engine: Engine, job_id: UUID) -> Status:
         if row is None:
             raise UsageError(f"There is no job {job_id}.")
         failures = connection.execute(_FAILURES, asked)
-        return Status(**row, failures={each.reason: each.records for each in failures})
+        return Status(
+            **{**row, "model": title_of(**row["model"])},
+            failures={each.reason: each.records for each in failures},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,8 +244,8 @@ class JobRow:
 _JOBS = text(f"""
     SELECT job.id AS job_id, job.state, job.priority, job.submitter, job.total, job.created_at,
            now() - job.created_at AS age, ({_MODELS}) AS model,
-           (SELECT coalesce(sum(enriched + unlike + below_threshold + failed), 0) FROM job_chunk
-            WHERE job_id = job.id) AS settled,
+           (SELECT coalesce(sum(enriched + unlike + below_threshold + blocked + failed), 0)
+            FROM job_chunk WHERE job_id = job.id) AS settled,
            CASE WHEN job.state = 'running' THEN ({RATE_SQL}) END AS rate
     FROM job WHERE job.state = ANY(CAST(:states AS text[]))
     ORDER BY job.state NOT IN ('running', 'paused'), job.created_at DESC LIMIT :shown
@@ -246,4 +256,5 @@ def list_jobs(engine: Engine, states: Sequence[JobState] = tuple(JobState)) -> l
     """The jobs in these states, at most SHOWN: unfinished jobs first, then the newest."""
     asked = {"states": list(states), "shown": SHOWN, "rate_seconds": RATE_SECONDS}
     with engine.connect() as connection:
-        return [JobRow(**row) for row in connection.execute(_JOBS, asked).mappings()]
+        rows = connection.execute(_JOBS, asked).mappings()
+        return [JobRow(**{**row, "model": title_of(**row["model"])}) for row in rows]

@@ -5,8 +5,9 @@ ones are a sample of all, and a job of ten million takes no longer than one of t
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,9 @@ from sqlalchemy import Connection, Engine, text
 
 from common.store.model_names import ModelName
 from common.vision.answers.provider_names import provider_name
+from worker.jobs.models import JobModels
 from worker.ledger.chunks import CHUNK_SIZE
+from worker.ledger.routes import Routes
 
 MOST_RECORDS = 20_000
 SHOWN = 10  # data providers
@@ -59,10 +62,11 @@ class Unpromised:
 
 
 _JOB = text("""
-    SELECT total, array_prepend(model_id, also_models) AS model_ids FROM job WHERE id = :job_id
+    SELECT total, array_prepend(model_id, also_models) AS model_ids, routes
+    FROM job WHERE id = :job_id
 """)
 _LEARNED_FROM = text("""
-    SELECT name, version, promise -> 'providers' AS data_providers
+    SELECT model.id, name, version, promise -> 'providers' AS data_providers
     FROM unnest(CAST(:model_ids AS int[])) WITH ORDINALITY AS wanted(id, place)
     JOIN model USING (id) WHERE promise -> 'providers' <> '{}' ORDER BY place
 """)
@@ -95,7 +99,7 @@ def unpromised(engine: Engine, job_id: UUID) -> list[Unpromised]:
     """
     with engine.connect() as connection:
         job = connection.execute(_JOB, {"job_id": job_id}).one()
-        learned_from = _learned_from(connection, job.model_ids)
+        learned_from = _learned_from(connection, job.model_ids, job.routes)
         if not learned_from:
             return []
         rows = connection.execute(_OF_JOB, {"job_id": job_id, "most": MOST_RECORDS}).all()
@@ -103,34 +107,56 @@ def unpromised(engine: Engine, job_id: UUID) -> list[Unpromised]:
 
 
 def unpromised_of_submitted(
-    connection: Connection, model_ids: Sequence[int], *, total: int
+    connection: Connection, models: JobModels, *, total: int
 ) -> list[Unpromised]:
     """The same for the table `submitted`, before there is a job."""
-    learned_from = _learned_from(connection, model_ids)
+    learned_from = _learned_from(connection, models.ids, models.routes)
     if not learned_from:
         return []
     rows = connection.execute(_OF_SUBMITTED, {"most": MOST_RECORDS}).all()
     return _compared({row.data_provider: row.records for row in rows}, learned_from, total)
 
 
-def _learned_from(connection: Connection, model_ids: Sequence[int]) -> dict[str, set[str]]:
-    """The data providers that each model learned from, by its title."""
+@dataclass(frozen=True, kw_only=True)
+class _Learned:
+    """The data providers that a model learned from, and a test of whose records it answers for."""
+
+    providers: set[str]
+    answers_for: Callable[[str], bool]
+
+
+def _learned_from(
+    connection: Connection, model_ids: Sequence[int], routes: Mapping[str, int] | None
+) -> dict[str, _Learned]:
+    """What each model learned from, by its title; `routes` are those of the job."""
     rows = connection.execute(_LEARNED_FROM, {"model_ids": list(model_ids)})
+    chosen = Routes(model_id=model_ids[0], by_provider=routes) if routes else None
     return {
-        ModelName(row.name, row.version).title: set(map(provider_name, row.data_providers))
+        ModelName(row.name, row.version).title: _Learned(
+            providers=set(map(provider_name, row.data_providers)),
+            answers_for=partial(_answers_for, chosen, row.id),
+        )
         for row in rows
     }
 
 
+def _answers_for(routes: Routes | None, model_id: int, data_provider: str) -> bool:
+    return routes is None or routes.model_of(data_provider) == model_id
+
+
 def _compared(
-    records: Mapping[str | None, int], learned_from: Mapping[str, set[str]], total: int
+    records: Mapping[str | None, int], learned_from: Mapping[str, _Learned], total: int
 ) -> list[Unpromised]:
     by_name: Counter[str] = Counter()
     for told, count in records.items():
         by_name[provider_name(told or "")] += count
     titles: dict[tuple[str, ...], list[str]] = {}
-    for title, known in learned_from.items():
-        strange = tuple(name for name, _ in by_name.most_common() if name and name not in known)
+    for title, learned in learned_from.items():
+        strange = tuple(
+            name
+            for name, _ in by_name.most_common()
+            if name and learned.answers_for(name) and name not in learned.providers
+        )
         if strange:
             titles.setdefault(strange, []).append(title)
     counted = sum(records.values())

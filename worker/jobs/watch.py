@@ -65,6 +65,7 @@ def _line(current: Status) -> str:
     parts = [f"{current.state}: {current.settled:,} of {current.total:,} records", *_pace(current)]
     parts += [f"{current.read:,} read"] * bool(current.read)
     parts += [f"{current.unlike:,} unlike"] * bool(current.unlike)
+    parts += [f"{current.blocked:,} blocked"] * bool(current.blocked)
     parts += [f"{records:,} {reason}" for reason, records in current.failures.items()]
     parts += [f"{current.put_off:,} to be tried again"] * bool(current.put_off)
     return ", ".join(parts)
@@ -101,6 +102,7 @@ def _table(current: Status) -> Table:
     table.add_row("enriched", f"{current.enriched:,}")
     table.add_row("unlike all that was learned", f"{current.unlike:,}")
     table.add_row("no concept above its threshold", f"{current.below_threshold:,}")
+    table.add_row("blocked by a decision", f"{current.blocked:,}")
     table.add_row("failed", f"{current.failed:,}")
     for reason, records in current.failures.items():
         table.add_row(f"  {reason}", f"{records:,}", style="dim")

@@ -26,6 +26,7 @@ from sqlalchemy import Connection, Engine, TextClause, text
 
 from common.store.tables import IS_PUT_OFF, PictureChoice
 from common.vision.answers.tally import Tally
+from worker.ledger.routes import Routes
 
 CHUNK_SIZE = 256  # records
 
@@ -36,7 +37,8 @@ class Lease:
 
     `retries`: how often its records failed before. `waited_seconds`: how long they have waited for
     hosts that were unavailable. `explain`: whether the job wants heatmaps. `model_ids`: models on
-    one encoder, or one model. `look_again`, `max_age`: which pictures that were seen are looked at
+    one encoder, or one model; `routes` say which one answers for a record, without them all do.
+    `look_again`, `max_age`: which pictures that were seen are looked at
     nevertheless. `claimed_at`: database time.
     """
 
@@ -53,6 +55,7 @@ class Lease:
     max_age: timedelta | None = None
     waited_seconds: float = 0.0
     attempt: int = 1
+    routes: Routes | None = None
 
     @property
     def is_put_off(self) -> bool:
@@ -83,7 +86,7 @@ _TAKEN = """
     RETURNING chunk.job_id, chunk.number, chunk.token, chunk.attempt, chunk.retries,
               chunk.record_ids,
               array_prepend(job.model_id, job.also_models) AS model_ids, job.picture, job.explain,
-              job.look_again, job.max_age, now() AS claimed_at,
+              job.routes, job.look_again, job.max_age, now() AS claimed_at,
               CAST(coalesce(extract(epoch FROM now() - chunk.waiting_since), 0) AS float8)
                   AS waited_seconds
 """
@@ -114,12 +117,7 @@ def claim(
     engine: Engine, *, job_id: UUID, number: int, worker: str, lease_seconds: float
 ) -> Lease | None:
     """Claim a ready chunk of a running job; None if another worker has it or the job is over."""
-    asked = {
-        "job_id": job_id,
-        "number": number,
-        "worker": worker,
-        "lease_seconds": lease_seconds,
-    }
+    asked = {"job_id": job_id, "number": number, "worker": worker, "lease_seconds": lease_seconds}
     return _claim(engine, _CLAIM, asked)
 
 
@@ -134,7 +132,9 @@ def _claim(engine: Engine, statement: TextClause, asked: Mapping[str, object]) -
     if row is None:
         return None
     arrays = {name: tuple(row[name]) for name in ("record_ids", "model_ids")}
-    return Lease(**{**row, **arrays, "picture": PictureChoice(row["picture"])})
+    routes = row["routes"] and Routes(model_id=row["model_ids"][0], by_provider=row["routes"])
+    changed = {"picture": PictureChoice(row["picture"]), "routes": routes or None}
+    return Lease(**{**row, **arrays, **changed})
 
 
 _RENEW = text("""
@@ -199,7 +199,7 @@ _SETTLE = text("""
     UPDATE job_chunk
     SET state = 'done', lease_until = '-infinity', settled_at = now(), record_ids = :record_ids,
         enriched = :enriched, unlike = :unlike, below_threshold = :below_threshold,
-        failed = :failed, read = :read, said = CAST(:said AS jsonb)
+        failed = :failed, blocked = :blocked, read = :read, said = CAST(:said AS jsonb)
     WHERE job_id = :job_id AND number = :number
 """)
 
@@ -212,6 +212,7 @@ def settle(
     enriched: int,
     unlike: int,
     below_threshold: int,
+    blocked: int,
     failed: int,
     read: int,
     said: Mapping[int, Mapping[str, Tally]],
@@ -231,6 +232,7 @@ def settle(
         "enriched": enriched,
         "unlike": unlike,
         "below_threshold": below_threshold,
+        "blocked": blocked,
         "failed": failed,
         "read": read,
         "said": json.dumps(counts) if counts else None,

@@ -7,7 +7,7 @@ stay untouched, with their job and their time. The others are then found by thei
 which the lock keeps: Postgres knows too little of a new model's rows to plan a join with them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -72,8 +72,13 @@ def replace_enrichments(
     job_id: UUID,
     record_ids: Sequence[str],
     predictions: Iterable[RecordPrediction],
+    blocked: Collection[tuple[str, str]] = (),
 ) -> None:
     """Make these predictions the model's only enrichments of these records.
+
+    Args:
+        blocked: records with concepts that are predicted as well, but may not be written; of
+            these the store keeps what it has.
 
     Raises:
         IntegrityError: a record or concept is not in the store, or another transaction wrote one
@@ -86,7 +91,7 @@ def replace_enrichments(
     changed: dict[str, RecordPrediction] = {}
     for key, (*finding, place) in there.items():
         if key not in said:
-            gone.append(place)
+            gone += [place] * (key not in blocked)
         elif finding != [*_FINDING(said[key])]:
             changed[place] = said[key]
     if gone:

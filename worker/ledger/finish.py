@@ -1,14 +1,9 @@
 """The end of a chunk: what each record came to, and the one transaction that writes it.
 
-A failure that may pass moves the record to a later chunk. A failure of the record itself uses up
-one of its tries. A record whose host was not asked, because the host had failed other records, has
-not failed itself: it waits, each time as long as it has waited so far, and is given up after
-MAX_WAIT in all. A record whose host was too slow for its chunk moves at once to a chunk of slow
-records; after that it waits in the same way.
+A failure that may pass moves the record to a later chunk (`delays`). What decisions block is not
+written; what was written before it was blocked stays, and is not exported.
 """
 
-import math
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,23 +12,23 @@ from psycopg2.errors import DeadlockDetected
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from common.errors import RecordError, StoreError, TransientRecordError
-from common.reasons import Reason
+from common.errors import RecordError, StoreError
 from common.store.bulk import upsert
 from common.store.embeddings import Seen, Vector, is_kept_meanwhile, keep_vectors, save_seen
 from common.store.tables import Heatmap, JobFailure
+from common.vision.answers.blocked import Blocks
 from common.vision.answers.tally import Tally
 from worker import metrics
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease
+from worker.ledger.delays import Delay, by_delay
 from worker.ledger.enrichments import RecordPrediction, is_collision, replace_enrichments
+from worker.ledger.permitted import Permitted, permitted
 from worker.ledger.tallies import RecordSaid, tallied, unlike_to_all
 
 if TYPE_CHECKING:
     import torch
 
-MAX_RETRY_AFTER = 86_400.0  # seconds; a host that asks for more is asked again after a day
-MAX_WAIT = 86_400.0  # seconds that a record waits for the failures of other records to end
 MAX_DETAIL = 500  # characters
 COLLISIONS = 3  # with other jobs' chunks, in a row; after one more the chunk is tried again
 
@@ -80,49 +75,8 @@ class ChunkOutcome:
         return tallied(self.said)
 
 
-@dataclass(frozen=True, order=True)
-class Delay:
-    """How long a record is put off, and whether that was one of its tries."""
-
-    seconds: float
-    counted: bool
-
-
-def next_try(error: RecordError, lease: Lease, retry_delays: Sequence[float]) -> Delay | None:
-    """When to try a record with this error again; None if the error is final."""
-    if not isinstance(error, TransientRecordError):
-        return None
-    asked = _rounded_up(min(error.retry_after or 0.0, MAX_RETRY_AFTER))
-    reason = Reason.of(error)
-    if reason.retry and not reason.retry.counts:
-        is_slow = reason is Reason.HOST_SLOW
-        shortest = 0.0 if is_slow or not retry_delays else retry_delays[0]
-        seconds = max(asked, shortest, lease.waited_seconds)
-        return Delay(seconds, counted=False) if lease.waited_seconds < MAX_WAIT else None
-    if lease.retries >= len(retry_delays):
-        return None
-    return Delay(max(retry_delays[lease.retries], asked), counted=True)
-
-
-def _rounded_up(seconds: float) -> float:
-    """To two digits, so that records of one host share a later chunk."""
-    step = 10 ** max(0, len(str(int(seconds))) - 2)
-    return float(math.ceil(seconds / step) * step)
-
-
-def by_delay(
-    errors: Mapping[str, RecordError], lease: Lease, retry_delays: Sequence[float]
-) -> dict[Delay, list[str]]:
-    """The records that are tried again, by their delay; all other errors are final."""
-    later: dict[Delay, list[str]] = defaultdict(list)
-    for record_id, error in errors.items():
-        if delay := next_try(error, lease, retry_delays):
-            later[delay].append(record_id)
-    return dict(later)
-
-
 @dataclass(frozen=True, kw_only=True)
-class _Verdict:
+class _Sorted:
     """A chunk's records, sorted and counted: `later` are tried again, `final` have failed."""
 
     later: Mapping[Delay, list[str]]
@@ -131,12 +85,15 @@ class _Verdict:
     enriched: int
     unlike: int
     below_threshold: int
+    blocked: int
 
 
 def finish(
     engine: Engine, lease: Lease, outcome: ChunkOutcome, *, retry_delays: Sequence[float]
 ) -> bool:
     """Write all outcomes of a chunk, or none, in one transaction.
+
+    What standing decisions block is not written.
 
     Returns:
         Whether this finished the job.
@@ -147,9 +104,8 @@ def finish(
     """
     collisions = 0
     while True:
-        verdict = _judge(lease, outcome, retry_delays)
         try:
-            job_finished = _write(engine, lease, outcome, verdict)
+            written = _write(engine, lease, outcome, retry_delays)
             break
         except _KeptOtherwiseError as error:
             error.newly_seen.answer_again(error.vectors)
@@ -161,15 +117,17 @@ def finish(
                 raise StoreError(
                     f"Other transactions wrote the same rows {collisions} times in a row."
                 ) from error
+    records = written.records
     metrics.count_records(
-        enriched=verdict.enriched,
-        unlike=verdict.unlike,
-        below_threshold=verdict.below_threshold,
-        put_off=len(outcome.errors) - len(verdict.final),
+        enriched=records.enriched,
+        unlike=records.unlike,
+        below_threshold=records.below_threshold,
+        blocked=records.blocked,
+        put_off=len(outcome.errors) - len(records.final),
         read=outcome.read,
         errors=outcome.errors,
     )
-    return job_finished
+    return written.job_finished
 
 
 def _is_conflict(error: IntegrityError | OperationalError) -> bool:
@@ -179,20 +137,26 @@ def _is_conflict(error: IntegrityError | OperationalError) -> bool:
     return isinstance(error.orig, DeadlockDetected)
 
 
-def _judge(lease: Lease, outcome: ChunkOutcome, retry_delays: Sequence[float]) -> _Verdict:
+def _sort(
+    lease: Lease, outcome: ChunkOutcome, allowed: Permitted, retry_delays: Sequence[float]
+) -> _Sorted:
     later = by_delay(outcome.errors, lease, retry_delays)
     put_off = {record_id for record_ids in later.values() for record_id in record_ids}
-    predicted = outcome.enriched_records
-    strange = unlike_to_all(outcome.said) - predicted
-    enriched = sum(current in predicted for current in outcome.classified.values())
-    unlike = sum(current in strange for current in outcome.classified.values())
-    return _Verdict(
+    strange = unlike_to_all(outcome.said) - outcome.enriched_records
+
+    def count(records: set[str]) -> int:
+        return sum(current in records for current in outcome.classified.values())
+
+    enriched, blocked = count(allowed.enriched_records), count(allowed.blocked_records)
+    unlike = count(strange)
+    return _Sorted(
         later=later,
         final={key: error for key, error in outcome.errors.items() if key not in put_off},
         settled=[key for key in lease.record_ids if key not in put_off],
         enriched=enriched,
         unlike=unlike,
-        below_threshold=len(outcome.classified) - enriched - unlike,
+        below_threshold=len(outcome.classified) - enriched - unlike - blocked,
+        blocked=blocked,
     )
 
 
@@ -205,29 +169,42 @@ class _KeptOtherwiseError(Exception):
         self.vectors = vectors
 
 
-def _write(engine: Engine, lease: Lease, outcome: ChunkOutcome, verdict: _Verdict) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    records: _Sorted
+    job_finished: bool
+
+
+def _write(
+    engine: Engine, lease: Lease, outcome: ChunkOutcome, retry_delays: Sequence[float]
+) -> _Written:
     with engine.begin() as connection:
         chunks.lock(connection, lease)
         if outcome.newly_seen:
             _keep(connection, outcome.newly_seen)
-        _write_predictions(connection, lease, outcome)
-        _write_failures(connection, lease, verdict.final)
-        for delay, record_ids in verdict.later.items():
+        blocks = Blocks.read(connection, hold=True)
+        allowed = permitted(outcome.predictions, outcome.said, blocks)
+        records = _sort(lease, outcome, allowed, retry_delays)
+        _write_predictions(connection, lease, outcome, allowed)
+        _write_failures(connection, lease, records.final)
+        for delay, record_ids in records.later.items():
             chunks.put_off(
                 connection, lease, record_ids, delay_seconds=delay.seconds, counted=delay.counted
             )
         chunks.settle(
             connection,
             lease,
-            record_ids=verdict.settled,
-            enriched=verdict.enriched,
-            unlike=verdict.unlike,
-            below_threshold=verdict.below_threshold,
-            failed=len(verdict.final),
+            record_ids=records.settled,
+            enriched=records.enriched,
+            unlike=records.unlike,
+            below_threshold=records.below_threshold,
+            blocked=records.blocked,
+            failed=len(records.final),
             read=outcome.read,
             said=outcome.tallies,
         )
-        return chunks.complete_job(connection, lease.job_id)
+        job_finished = chunks.complete_job(connection, lease.job_id)
+    return _Written(records=records, job_finished=job_finished)
 
 
 def _keep(connection: Connection, newly_seen: NewlySeen) -> None:
@@ -237,17 +214,24 @@ def _keep(connection: Connection, newly_seen: NewlySeen) -> None:
     save_seen(connection, newly_seen.pictures)
 
 
-def _write_predictions(connection: Connection, lease: Lease, outcome: ChunkOutcome) -> None:
-    """Model by model in the order of their numbers, so that transactions do not deadlock."""
-    record_ids = list(outcome.classified.values())
+def _write_predictions(
+    connection: Connection, lease: Lease, outcome: ChunkOutcome, allowed: Permitted
+) -> None:
+    """Model by model in the order of their numbers, so that transactions do not deadlock.
+
+    With routes, what a model said of records that another one answers for is left alone.
+    """
+    classified = list(outcome.classified.values())
     for model_id in sorted(lease.model_ids):
-        said = outcome.predictions.get(model_id, [])
+        record_ids = list(outcome.said.get(model_id, ())) if lease.routes else classified
+        said = allowed.predictions.get(model_id, [])
         replace_enrichments(
             connection,
             model_id=model_id,
             job_id=lease.job_id,
             record_ids=record_ids,
             predictions=said,
+            blocked=allowed.blocked.get(model_id, ()),
         )
         _write_heatmaps(connection, model_id, said)
 

@@ -28,12 +28,17 @@ Said = Mapping[int, Mapping[str, RecordSaid]]
 
 
 def unlike_to_all(said: Said) -> set[str]:
-    """The records whose pictures every model calls unlike all that it learned from."""
-    each = [
-        {record_id for record_id, of_record in of_model.items() if of_record.is_unlike}
-        for of_model in said.values()
-    ]
-    return set.intersection(*each) if each else set()
+    """The records whose pictures every model that answers for them calls unlike all it knows."""
+    strange = {
+        is_unlike: {
+            record_id
+            for of_model in said.values()
+            for record_id, of_record in of_model.items()
+            if of_record.is_unlike is is_unlike
+        }
+        for is_unlike in (True, False)
+    }
+    return strange[True] - strange[False]
 
 
 def tallied(said: Said) -> dict[int, dict[str, Tally]]:

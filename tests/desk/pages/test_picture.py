@@ -88,8 +88,10 @@ def test_a_heatmap_is_asked_for_by_a_job(filled, desk, visit):
     assert jobs == [(True, "urgent", 1)]
 
 
-def test_verdicts_of_all_stand_beside_what_models_say(filled, desk):
+def test_verdicts_of_all_stand_beside_what_models_say(filled, desk, visit):
     filled.say("one", RECORDS[0], MAP, Said.WRONG, instead=PAINTING)
-    page = desk.get(f"/records{RECORDS[0]}")
+    visit.log_in(desk.url, "one")
+    visit.page.goto(f"{desk.url}/records{RECORDS[0]}")
+    page = visit.page.locator("main").inner_text()
     assert "wrong: painting" in page
     assert "test v1" in page

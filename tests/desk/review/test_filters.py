@@ -3,20 +3,20 @@ from uuid import uuid4
 import pytest
 
 from common.errors import UsageError
-from desk.review.filters import Filters, Judged, Outcome, job_number
+from desk.review.filters import JudgedState, Outcome, ViewFilters, job_number
 
 JOB = uuid4()
 
 
 def test_no_filters_ask_for_nothing_and_leave_no_trace_in_the_address():
-    assert Filters.of({}) == Filters()
-    assert Filters().address() == ""
+    assert ViewFilters.of({}) == ViewFilters()
+    assert ViewFilters().address() == ""
 
 
 def test_filters_come_back_from_their_address():
     from urllib.parse import parse_qsl
 
-    filters = Filters.of(
+    filters = ViewFilters.of(
         {
             "job": str(JOB),
             "model": "vases@2",
@@ -29,12 +29,12 @@ def test_filters_come_back_from_their_address():
         }
     )
     assert filters.outcome is Outcome.UNLIKE
-    assert filters.judged is Judged.DISPUTED
-    assert Filters.of(dict(parse_qsl(filters.address()))) == filters
+    assert filters.judged is JudgedState.DISPUTED
+    assert ViewFilters.of(dict(parse_qsl(filters.address()))) == filters
 
 
 def test_a_place_to_go_on_from_belongs_to_its_filters():
-    filters = Filters(provider="A museum", after="/1/a")
+    filters = ViewFilters(provider="A museum", after="/1/a")
     assert "after" not in filters.address()
     assert "after=%2F1%2Fb" in filters.address(after="/1/b")
 
@@ -56,7 +56,7 @@ def test_a_place_to_go_on_from_belongs_to_its_filters():
 )
 def test_a_malformed_filter_is_named(asked, words):
     with pytest.raises(UsageError, match=words):
-        Filters.of(asked)
+        ViewFilters.of(asked)
 
 
 def test_a_job_number_is_checked():

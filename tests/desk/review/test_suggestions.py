@@ -6,7 +6,7 @@ import pytest
 from common.errors import UsageError
 from common.store.tables import Said
 from desk.review import suggestions
-from desk.review.filters import Filters, Judged, Outcome
+from desk.review.filters import JudgedState, Outcome, ViewFilters
 from desk.review.suggestions import suggestion_page, suggestions_of_record
 from tests.desk.museum import MAP, PAINTING, Museum
 
@@ -47,16 +47,16 @@ def pages(museum, filters, count=100):
 
 
 def records(museum, **filters):
-    return sorted(chain(*pages(museum, Filters(**filters))))
+    return sorted(chain(*pages(museum, ViewFilters(**filters))))
 
 
 @pytest.mark.parametrize("way", ["job", "provider", "model"])
 @pytest.mark.parametrize("count", [1, 2, 3, 100])
 def test_pages_show_each_record_once(filled, way, count):
     filters = {
-        "job": Filters(job=filled.the_job),
-        "provider": Filters(provider=OURS),
-        "model": Filters(),
+        "job": ViewFilters(job=filled.the_job),
+        "provider": ViewFilters(provider=OURS),
+        "model": ViewFilters(),
     }[way]
     found = chain(*pages(filled, filters, count))
     assert sorted(found) == (RECORDS[:8:2] if way == "provider" else RECORDS[:8])
@@ -71,7 +71,7 @@ def test_filters_narrow_what_is_shown(filled):
 
 def test_failures_have_their_reasons(filled):
     with filled.engine.connect() as connection:
-        filters = Filters(job=filled.the_job, outcome=Outcome.FAILED)
+        filters = ViewFilters(job=filled.the_job, outcome=Outcome.FAILED)
         page = suggestion_page(connection, filters, [filled.the_model], count=10)
     assert {each.record_id: each.reason for each in page.found} == {
         RECORDS[10]: "timeout",
@@ -85,7 +85,7 @@ def test_records_of_which_nothing_was_written_are_neither_failed_nor_enriched(fi
 
 def test_a_walk_is_bounded_and_says_where_to_go_on(filled, monkeypatch):
     monkeypatch.setattr(suggestions, "WALKED_FILTERED", 3)
-    for filters in (Filters(concept=MAP), Filters(concept=MAP, job=filled.the_job)):
+    for filters in (ViewFilters(concept=MAP), ViewFilters(concept=MAP, job=filled.the_job)):
         found = pages(filled, filters)
         assert len(found) > 2
         assert sorted(chain(*found)) == RECORDS[1:8:2]
@@ -95,9 +95,9 @@ def test_verdicts_are_told_and_filter(filled):
     filled.say("one", RECORDS[0], PAINTING, Said.RIGHT)
     filled.say("two", RECORDS[0], PAINTING, Said.WRONG, instead=MAP)
     filled.say("one", RECORDS[1], MAP, Said.RIGHT)
-    assert records(filled, judged=Judged.NO) == RECORDS[2:8]
-    assert records(filled, judged=Judged.YES) == RECORDS[:2]
-    assert records(filled, judged=Judged.DISPUTED) == RECORDS[:1]
+    assert records(filled, judged=JudgedState.NO) == RECORDS[2:8]
+    assert records(filled, judged=JudgedState.YES) == RECORDS[:2]
+    assert records(filled, judged=JudgedState.DISPUTED) == RECORDS[:1]
     with filled.engine.connect() as connection:
         record = suggestions_of_record(connection, RECORDS[0])
     (told,) = record.suggestions
@@ -111,7 +111,7 @@ def test_verdicts_are_told_and_filter(filled):
 
 def test_a_forgotten_reviewer_has_a_number_alone(filled):
     filled.say("one", RECORDS[0], PAINTING, Said.RIGHT)
-    filled.execute("UPDATE desk_user SET name = NULL, ended_at = now()")
+    filled.execute("UPDATE desk_user SET name = NULL, password = NULL, ended_at = now()")
     with filled.engine.connect() as connection:
         (told,) = suggestions_of_record(connection, RECORDS[0]).suggestions
     assert told.verdicts[0].name == f"account {filled.user('one')}"
@@ -124,6 +124,6 @@ def test_what_is_not_there_is_none(filled):
 
 @pytest.mark.parametrize("after", ["x", "1", "1.x", "9" * 20 + ".1", "-1.0"])
 def test_a_malformed_place_is_refused(filled, after):
-    filters = Filters(job=filled.the_job, after=after)
+    filters = ViewFilters(job=filled.the_job, after=after)
     with filled.engine.connect() as connection, pytest.raises(UsageError, match="malformed"):
         suggestion_page(connection, filters, [filled.the_model], count=1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from common.store.decisions import block
 from tests.worker.shelf import MAP, PAINTING, THUMBNAIL, Shelf
 from worker.cli import app
 
@@ -106,3 +107,15 @@ def test_a_reader_that_stops_reading_ends_the_export_with_one_line(filled: Shelf
         assert process.wait(timeout=180) == 1
     lines = [line for line in complaint.splitlines() if not line.startswith("export:")]
     assert lines == ["error: Nobody reads the output any more."]
+
+
+@pytest.mark.parametrize("file_format", ["csv", "jsonld", "edm", "parquet"])
+def test_an_export_says_how_many_enrichments_are_blocked(
+    filled: Shelf, tmp_path: Path, file_format: str
+) -> None:
+    filled.execute("INSERT INTO desk_user (name, role) VALUES ('ann', 'operator')")
+    block(filled.engine, PAINTING, data_provider=None, reason="too general", user_id=1)
+    done = export("--model", "vases", tmp_path / "file", "--format", file_format)
+    assert "1 enrichments written" in done.output
+    assert "2 are left out, since decisions block them." in done.output
+    assert PAINTING.encode() not in (tmp_path / "file").read_bytes()

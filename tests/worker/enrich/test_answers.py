@@ -15,6 +15,7 @@ from tests.common.vision.models import DESCRIPTION, MAP, PAINTING
 from worker.enrich.answers import what_it_says
 from worker.enrich.models import LoadedModel
 from worker.enrich.seen import RecordSeen
+from worker.ledger.routes import Routes
 
 LOWEST = np.array([0.5, 0.2], dtype=np.float32).tolist()  # confidences that are written
 PROVIDERS = ("Louvre", "Prado")
@@ -79,6 +80,16 @@ def test_what_a_record_gets_does_not_depend_on_its_neighbours() -> None:
         key: said for each in singly for key, said in each.of_records.items()
     }
     assert together.predictions
+
+
+def test_a_model_says_nothing_of_records_that_another_one_answers_for() -> None:
+    rows = np.full((4, 2), 0.9, dtype=np.float32)
+    louvre = Routes(model_id=MODEL.id + 1, by_provider={"Louvre": MODEL.id})
+    says = what_it_says(MODEL, records(4), rows, routes=louvre)
+    assert list(says.of_records) == ["/1/r0", "/1/r2"]
+    assert {each.record_id for each in says.predictions} == {"/1/r0", "/1/r2"}
+    others = Routes(model_id=MODEL.id, by_provider={"Louvre": 7, "Prado": 8})
+    assert what_it_says(MODEL, records(4), rows, routes=others).of_records == {}
 
 
 def test_of_no_record_nothing_is_said() -> None:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from common.errors import UsageError
+from common.store.decisions import block, consent, refuse, undo
 from tests.worker.shelf import FULL, MAP, PAINTING, Shelf
 from worker.exports import selection as selecting
 from worker.exports.selection import Selection, is_unfinished
@@ -125,3 +126,57 @@ def test_a_job_is_unfinished_until_it_is_done_or_cancelled(shelf: Shelf) -> None
     assert not is_unfinished(shelf.engine, job)
     shelf.execute("UPDATE job SET state = 'paused', finished_at = NULL WHERE id = :id", id=job)
     assert is_unfinished(shelf.engine, job)
+
+
+def test_what_is_blocked_is_left_out_and_counted_until_that_is_undone(shelf: Shelf) -> None:
+    shelf.add("/1/a", MAP, 0.9)
+    shelf.add("/1/a", PAINTING, 0.8)
+    shelf.add("/1/B", MAP, 0.7)
+    shelf.execute("UPDATE record SET data_provider = 'Louvre' WHERE id = '/1/B'")
+    shelf.execute("INSERT INTO desk_user (name, role) VALUES ('ann', 'operator')")
+    decided = block(shelf.engine, MAP, data_provider=None, reason="too general", user_id=1)
+    assert found(shelf) == ([("/1/a", PAINTING)], 2)
+    undo(shelf.engine, decided, user_id=1)
+    assert found(shelf) == ([("/1/B", MAP), ("/1/a", MAP), ("/1/a", PAINTING)], 0)
+    refuse(shelf.engine, "Louvre", reason="by letter", user_id=1)
+    assert found(shelf) == ([("/1/a", MAP), ("/1/a", PAINTING)], 1)
+    consent(shelf.engine, "Louvre", reason="by letter", user_id=1)
+    assert found(shelf)[1] == 0
+
+
+def found(shelf: Shelf) -> tuple[list[tuple[str, str]], int]:
+    with selecting.selected(shelf.engine, Selection(model="vases")) as rows:
+        return [(row.record_id, row.concept) for row in rows], rows.left_out
+
+
+def test_a_sample_leaves_out_what_is_blocked(shelf: Shelf) -> None:
+    job = shelf.jobs["vases 1"]
+    for record_id, concept in (("/1/a", MAP), ("/1/a", PAINTING), ("/1/B", MAP)):
+        shelf.add(record_id, concept, 0.9)
+    shelf.execute(
+        "INSERT INTO heatmap SELECT record_id, concept_uri, model_id, image_url, repeat('a', 64)"
+        " FROM enrichment"
+    )
+    shelf.execute("INSERT INTO desk_user (name, role) VALUES ('ann', 'operator')")
+    block(shelf.engine, MAP, data_provider=None, reason="too general", user_id=1)
+    sample = selecting.draw_sample(shelf.engine, job, limit=9)
+    assert [row.concept for row in sample.rows] == [PAINTING]
+    assert (sample.total, sample.left_out) == (1, 2)
+    block(shelf.engine, PAINTING, data_provider=None, reason="too general", user_id=1)
+    with pytest.raises(UsageError, match="All 3 enrichments"):
+        selecting.draw_sample(shelf.engine, job, limit=9)
+
+
+def test_a_job_with_routes_has_of_each_record_what_the_routed_model_says(shelf: Shelf) -> None:
+    job = shelf.jobs["vases 1"]
+    shelf.execute(
+        "UPDATE job SET also_models = ARRAY[2], routes = '{\"Lou vre\": 2}' WHERE id = :id", id=job
+    )
+    for record_id in ("/1/a", "/1/B"):
+        shelf.add(record_id, MAP, 0.9)
+        shelf.add(record_id, PAINTING, 0.8, model="vases 2")
+    spell = "UPDATE record SET data_provider = E'Lou\\nvre' WHERE id = '/1/B'"
+    assert [row.model for row in shelf.found(Selection(job=job))] == ["vases v1", "vases v1"]
+    shelf.execute(spell)
+    found = [(row.record_id, row.model) for row in shelf.found(Selection(job=job))]
+    assert found == [("/1/B", "vases v2"), ("/1/a", "vases v1")]

@@ -8,7 +8,8 @@ from tests.worker.ledger_rows import claim, finish
 from tests.worker.on_encoder import insert_model
 from worker import jobs
 from worker.jobs import JobOptions
-from worker.jobs.models import MOST_MODELS
+from worker.jobs import models as choosing
+from worker.jobs.models import MOST_MODELS, NAMED, title_of
 
 
 @pytest.fixture
@@ -71,3 +72,101 @@ def test_the_model_that_was_trained_on_other_pictures_is_the_one_warned_of(
         connection.execute(text("UPDATE model SET picture_source = 'media' WHERE name = 'b'"))
     accepted = jobs.enqueue(engine, ["/1/a"], JobOptions(model=["a", "b"]))
     assert accepted.pictures.differ
+
+
+LOUVRE, PRADO = "Louvre", "Prado"
+
+
+@pytest.fixture
+def museums(engine: Engine, encoders: None) -> None:
+    """Records of three museums. On the encoder of `a`, the active model, `b` serves the Louvre;
+    `c`, which is on another encoder, serves the Prado, and `d` nobody any more."""
+    records = [("/1/l", "Lou\nvre"), ("/1/m", "Louvre"), ("/1/p", PRADO), ("/1/n", None)]
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO record (id, data_provider) VALUES (:id, :provider)"),
+            [{"id": id_, "provider": provider} for id_, provider in records],
+        )
+        connection.execute(text("UPDATE model SET stage = 'candidate'"))
+        connection.execute(text("UPDATE model SET stage = 'active' WHERE name = 'a'"))
+        service = "INSERT INTO service (data_provider, model_id, ended_at) SELECT :of, id, "
+        for of, name, ended in (
+            (None, "a", "NULL"),
+            ("Lou vre", "b", "NULL"),
+            (LOUVRE, "b", "NULL"),
+            (PRADO, "c", "NULL"),
+            ("Tate", "b", "now()"),
+        ):
+            statement = text(f"{service} {ended} FROM model WHERE name = :name")
+            connection.execute(statement, {"of": of, "name": name})
+
+
+def numbers(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT name, id FROM model"))
+        return {row.name: row.id for row in rows}
+
+
+@pytest.mark.usefixtures("museums")
+def test_without_a_model_each_record_gets_the_one_in_service(engine: Engine) -> None:
+    job_id = jobs.enqueue(engine, ["/1/l", "/1/m", "/1/p", "/1/n"]).job_id
+    of = numbers(engine)
+    lease = claim(engine, job_id, 1)
+    assert lease.model_ids == (of["a"], of["b"])
+    assert lease.routes
+    answers = {each: lease.routes.model_of(each) for each in ("Lou\nvre", LOUVRE, PRADO, "")}
+    assert answers == {"Lou\nvre": of["b"], LOUVRE: of["b"], PRADO: of["a"], "": of["a"]}
+    told = "a v1, and b v1 for Lou vre, Louvre"
+    assert jobs.status(engine, job_id).model == told
+    assert [row.model for row in jobs.list_jobs(engine)] == [told]
+    assert jobs.preview(engine, ["/1/l", "/1/m"]).model == told
+
+
+@pytest.mark.usefixtures("museums")
+def test_routes_are_those_of_data_providers_that_occur_or_may_occur(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert jobs.preview(engine, ["/1/p", "/1/n"]).model == "a v1"
+    assert jobs.preview(engine, ["/1/m"]).model == "a v1, and b v1 for Louvre"
+    assert jobs.preview(engine, ["/1/p", "/1/unknown"]).model.startswith("a v1, and b v1")
+    monkeypatch.setattr(choosing, "CHEAP", 0)
+    assert jobs.preview(engine, ["/1/p"]).model.startswith("a v1, and b v1")
+
+
+@pytest.mark.usefixtures("museums")
+def test_a_job_that_names_its_model_has_no_routes(engine: Engine) -> None:
+    job_id = jobs.enqueue(engine, ["/1/l"], JobOptions(model="a")).job_id
+    lease = claim(engine, job_id, 1)
+    assert (lease.model_ids, lease.routes) == ((numbers(engine)["a"],), None)
+
+
+@pytest.mark.usefixtures("museums")
+def test_routes_are_frozen_when_a_job_is_accepted(engine: Engine) -> None:
+    job_id = jobs.enqueue(engine, ["/1/l"]).job_id
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE service SET ended_at = now()"))
+    assert claim(engine, job_id, 1).routes is not None
+    assert jobs.preview(engine, ["/1/l"]).model == "a v1"
+
+
+@pytest.mark.usefixtures("museums")
+def test_unseen_are_records_that_the_model_in_service_for_them_has_not_seen(
+    engine: Engine,
+) -> None:
+    ids, unseen = ["/1/l", "/1/m", "/1/p", "/1/n"], JobOptions(unseen=True)
+    usual = jobs.enqueue(engine, ["/1/l", "/1/p"], JobOptions(model="a")).job_id
+    finish(engine, claim(engine, usual, 1))
+    assert jobs.preview(engine, ids, unseen).seen == 1  # /1/p
+    routed = jobs.enqueue(engine, ["/1/l", "/1/n"]).job_id
+    finish(engine, claim(engine, routed, 1))
+    assert jobs.preview(engine, ids, unseen).seen == 3
+    seen_by_b = JobOptions(unseen=True, model="b")
+    assert jobs.preview(engine, ids, seen_by_b).seen == 1  # /1/l
+    both = JobOptions(unseen=True, model=["a", "b"])
+    assert jobs.preview(engine, ids, both).seen == 1
+
+
+def test_many_data_providers_of_a_model_are_counted() -> None:
+    routes = {f"museum {number}": 2 for number in range(NAMED + 1)} | {"Louvre": 3}
+    told = title_of((1, 2, 3), ("a v1", "b v1", "c v2"), routes)
+    assert told == "a v1, and b v1 for 4 data providers, and c v2 for Louvre"

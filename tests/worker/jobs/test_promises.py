@@ -113,3 +113,22 @@ def test_of_many_providers_the_ten_with_most_records_are_named() -> None:
     as_json = told.as_json()
     assert len(as_json["data_providers"]) == promises.SHOWN
     assert as_json["data_providers_in_all"] == 13
+
+
+def test_of_a_job_with_routes_each_model_is_held_to_its_own_records(
+    engine: Engine, model_id: int, museums: list[str]
+) -> None:
+    with engine.begin() as connection:
+        encoder = "INSERT INTO encoder (name, sha256, network, dimension)"
+        connection.execute(text(f"{encoder} VALUES ('e', repeat('e', 64), 'timm:x', 3)"))
+        connection.execute(text("UPDATE model SET encoder_id = (SELECT id FROM encoder)"))
+    taught = insert_model(engine, "taught", f"{1:064}", "e" * 64, ())
+    with engine.begin() as connection:
+        service = text("INSERT INTO service (data_provider, model_id) VALUES ('Prado', :id)")
+        connection.execute(service, {"id": taught})
+    promise_for(engine, model_id, LEARNED_FROM)
+    promise_for(engine, taught, {"Uffizi": 1})
+    told = jobs.unpromised(engine, jobs.enqueue(engine, museums).job_id)
+    found = {each.models: each.data_providers for each in told}
+    assert found == {("test v1",): {"Uffizi": 50}, ("taught v1",): {"Prado": 150}}
+    assert jobs.preview(engine, museums).unpromised == told

@@ -13,6 +13,11 @@ from worker import jobs
 from worker.ledger.tallies import RecordSaid
 
 ALEMBIC = Config(Path(__file__).resolve().parents[3] / "alembic.ini")
+CLAIMED_BEFORE_0010 = text("""
+    UPDATE job_chunk SET state = 'leased', attempt = attempt + 1, token = token + 1, worker = 'old',
+           lease_until = now() + interval '60 s'
+    WHERE job_id = :job_id AND number = :number
+""")
 SETTLED_BEFORE_0010 = text("""
     UPDATE job_chunk
     SET state = 'done', lease_until = '-infinity', settled_at = now(), record_ids = record_ids,
@@ -22,9 +27,9 @@ SETTLED_BEFORE_0010 = text("""
 
 
 def settle_as_before(engine: Engine, job_id: UUID, number: int) -> None:
-    claim(engine, job_id, number)
     with engine.begin() as connection:
-        connection.execute(SETTLED_BEFORE_0010, {"job_id": job_id, "number": number})
+        for statement in (CLAIMED_BEFORE_0010, SETTLED_BEFORE_0010):
+            connection.execute(statement, {"job_id": job_id, "number": number})
 
 
 @pytest.fixture
@@ -60,6 +65,9 @@ def test_on_the_way_down_no_record_loses_its_outcome(engine: Engine, begun_befor
     strange = RecordSaid(data_provider="", confidence=0.5, is_written=False, is_unlike=True)
     outcome.said = {lease.model_ids[0]: dict.fromkeys(lease.record_ids[:5], strange)}
     finish_with(engine, lease, outcome)
+    with engine.begin() as connection:
+        blocked = "SET blocked = 7, below_threshold = below_threshold - 7 WHERE number = 2"
+        connection.execute(text(f"UPDATE job_chunk {blocked}"))
     engine.dispose()
     command.downgrade(ALEMBIC, "0009")
     with engine.connect() as connection:

@@ -26,6 +26,7 @@ from sqlalchemy import Engine, Row, text
 
 from common.errors import RecordError, TransientRecordError, UsageError
 from common.reasons import Reason
+from common.store.decisions import refuse
 from tests.worker.conftest import CONCEPTS
 from worker import jobs
 from worker.jobs import accept
@@ -44,12 +45,16 @@ DELAYS = (60.0,)
 BLAMES = MAX_ATTEMPTS * 2  # of one record: in its chunk, and alone
 PICK = st.integers(0, 1_000_000)
 FATES = st.lists(
-    st.sampled_from(["below", "unlike", "enriched", "not_found", "timeout", "host_unavailable"]),
+    st.sampled_from(
+        ["below", "unlike", "enriched", "blocked", "not_found", "timeout", "host_unavailable"]
+    ),
     min_size=1,
     max_size=7,
 )
+REFUSING = "a provider that refuses"
 PASSING = {"timeout", "host_unavailable"}
-CLASSIFIED = ("below", "unlike", "enriched")
+CLASSIFIED = ("below", "unlike", "enriched", "blocked")
+UNWRITTEN = ("unlike", "blocked")  # only the counts tell them from those below
 
 _OUTCOMES = text("""
     SELECT id, chunk.number, chunk.state, chunk.attempt,
@@ -147,7 +152,7 @@ class Ledger(RuleBasedStateMachine):
                 outcome.errors[record_id] = RecordError("fetch", fate)
             else:
                 outcome.classified[record_id] = record_id
-                said += [prediction(record_id)] * (fate == "enriched")
+                said += [prediction(record_id)] * (fate in ("enriched", "blocked"))
                 in_short[record_id] = in_short_of(fate)
         return finishing.finish(self.engine, lease, outcome, retry_delays=DELAYS)
 
@@ -257,7 +262,7 @@ class Ledger(RuleBasedStateMachine):
         rows = self.rows()
         assert sorted(row.id for row in rows) == sorted(self.records)
         assert {row.id: row.outcome for row in rows if row.outcome} == {
-            record_id: "below" if outcome == "unlike" else outcome  # only the counts tell
+            record_id: "below" if outcome in UNWRITTEN else outcome
             for record_id, outcome in self.outcomes.items()
         }
         assert {row.number for row in rows if row.state == "leased"} == self.live.keys()
@@ -269,7 +274,7 @@ class Ledger(RuleBasedStateMachine):
         status = jobs.status(self.engine, self.job_id)
         found = Counter(self.outcomes.values())
         assert (status.state, status.total) == (self.state, len(self.records))
-        classified = (status.below_threshold, status.unlike, status.enriched)
+        classified = (status.below_threshold, status.unlike, status.enriched, status.blocked)
         assert classified == tuple(found[outcome] for outcome in CLASSIFIED)
         assert status.failures == {
             reason: count for reason, count in found.items() if reason not in CLASSIFIED
@@ -316,9 +321,9 @@ def prediction(record_id: str) -> RecordPrediction:
 
 def in_short_of(fate: str) -> RecordSaid:
     return RecordSaid(
-        data_provider="museum",
+        data_provider=REFUSING if fate == "blocked" else "museum",
         confidence=0.5,
-        is_written=fate == "enriched",
+        is_written=fate in ("enriched", "blocked"),
         is_unlike=fate == "unlike",
     )
 
@@ -328,6 +333,9 @@ def test_the_ledger_holds_its_promises_under_any_interleaving(
 ) -> None:
     monkeypatch.setattr(accept, "CHUNK_SIZE", RECORDS_IN_A_CHUNK)
     monkeypatch.setattr(dispatch, "MAX_ATTEMPTS", MAX_ATTEMPTS)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO desk_user (name, role) VALUES ('a', 'operator')"))
+    refuse(engine, REFUSING, reason="by letter", user_id=1)
     assert set(RECORDS) <= set(records)
     run_state_machine_as_test(
         lambda: Ledger(engine),

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import RecordError, TransientRecordError
+from common.store.decisions import block
 from tests.worker.ledger_rows import (
     DELAYS,
     all_below,
@@ -20,8 +21,10 @@ from tests.worker.ledger_rows import (
 from worker import jobs
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease, LeaseLostError
+from worker.ledger.delays import MAX_WAIT
 from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import MAX_WAIT, ChunkOutcome
+from worker.ledger.finish import ChunkOutcome
+from worker.ledger.routes import Routes
 from worker.ledger.tallies import RecordSaid
 
 MAP = "http://data.europeana.eu/concept/43"
@@ -234,3 +237,65 @@ def with_predictions(lease: Lease, *predictions: RecordPrediction) -> ChunkOutco
     outcome = all_below(lease)
     outcome.predictions[lease.model_ids[0]] = list(predictions)
     return outcome
+
+
+def test_what_is_blocked_is_not_written_and_what_was_written_stays(
+    engine: Engine, job_id: UUID
+) -> None:
+    lease = claim(engine, job_id, 1)
+    both, blocked, old, *_ = lease.record_ids
+    finish_with(engine, lease, with_predictions(lease, prediction(old, MAP)))
+    decide_against(engine, MAP)
+    again_id = jobs.enqueue(engine, [both, blocked, old]).job_id
+    again = claim(engine, again_id, 1)
+    said_again = [prediction(each, MAP, 0.5) for each in (both, blocked, old)]
+    outcome = with_predictions(again, *said_again, prediction(both, PAINTING))
+    finish_with(engine, again, outcome)
+    status = jobs.status(engine, again_id)
+    assert (status.enriched, status.blocked, status.below_threshold) == (1, 2, 0)
+    assert (status.settled, status.looked_at, status.as_json()["blocked"]) == (3, 3, 2)
+    found = rows(engine, "SELECT record_id, concept_uri, confidence, job_id FROM enrichment")
+    assert set(found) == {(old, MAP, 0.75, job_id), (both, PAINTING, 0.75, again_id)}
+
+
+def test_a_heatmap_of_what_is_blocked_is_not_registered(engine: Engine, job_id: UUID) -> None:
+    decide_against(engine, MAP)
+    lease = claim(engine, job_id, 1)
+    explained = replace(prediction(lease.record_ids[0], MAP), heatmap="a" * 64)
+    finish_with(engine, lease, with_predictions(lease, explained))
+    assert rows(engine, "SELECT 1 FROM heatmap") == []
+
+
+def decide_against(engine: Engine, concept_uri: str) -> None:
+    with engine.begin() as connection:
+        user = "INSERT INTO desk_user (name, role) VALUES ('ann', 'operator') RETURNING id"
+        user_id = connection.execute(text(user)).scalar_one()
+    block(engine, concept_uri, data_provider=None, reason="too general", user_id=user_id)
+
+
+def test_a_model_touches_only_the_records_that_it_answers_for(engine: Engine, job_id: UUID) -> None:
+    """What it said before of another record stays; that is what another model answers for now."""
+    lease = claim(engine, job_id, 1)
+    (usual,) = lease.model_ids
+    theirs, ours, *_ = lease.record_ids
+    finish_with(
+        engine, lease, with_predictions(lease, prediction(theirs, MAP), prediction(ours, MAP))
+    )
+    with engine.begin() as connection:
+        added = "INSERT INTO model (name, version, path, sha256, labels, thresholds)"
+        values = "VALUES ('taught', 1, 'taught-1', repeat('1', 64), '{}', '{}') RETURNING id"
+        taught = int(connection.execute(text(f"{added} {values}")).scalar_one())
+    again = claim(engine, jobs.enqueue(engine, [theirs, ours]).job_id, 1)
+    routes = Routes(model_id=usual, by_provider={"Louvre": taught})
+    again = replace(again, model_ids=(usual, taught), routes=routes)
+    outcome = all_below(again)
+    outcome.predictions = {usual: [], taught: [prediction(theirs, PAINTING)]}
+    outcome.said = {
+        usual: {ours: said("Prado", is_unlike=True)},
+        taught: {theirs: said("Louvre")},
+    }
+    finish_with(engine, again, outcome)
+    status = jobs.status(engine, again.job_id)
+    assert (status.enriched, status.unlike, status.below_threshold) == (1, 1, 0)
+    found = rows(engine, "SELECT model_id, record_id, concept_uri FROM enrichment")
+    assert set(found) == {(usual, theirs, MAP), (taught, theirs, PAINTING)}

@@ -20,7 +20,12 @@ def test_a_record_is_unlike_if_every_model_says_so() -> None:
     second = {"/1/a": said(is_unlike=True), "/1/b": said(), "/1/c": said()}
     assert unlike_to_all({1: first}) == {"/1/a", "/1/b"}
     assert unlike_to_all({1: first, 2: second}) == {"/1/a"}
-    assert unlike_to_all({1: first, 2: {}}) == unlike_to_all({}) == set()
+    assert unlike_to_all({}) == set()
+
+
+def test_a_model_that_answers_for_other_records_has_no_say() -> None:
+    first = {"/1/a": said(is_unlike=True), "/1/b": said()}
+    assert unlike_to_all({1: first, 2: {"/1/c": said(is_unlike=True)}}) == {"/1/a", "/1/c"}
 
 
 def test_what_each_model_said_is_counted_by_data_provider() -> None:

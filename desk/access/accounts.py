@@ -1,0 +1,293 @@
+"""Accounts of the desk, and the built-in one of a desk that has none.
+
+Names are unique without regard to case, and begin with a letter or a digit; the built-in account's
+begins with neither, so that nobody can take it or log in with it. What is done to accounts is
+logged by their numbers.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from common.errors import UsageError
+from common.store.tables import Role
+from desk.access.actions import log_action
+from desk.access.attempts import forget_attempts
+from desk.access.passwords import hash_password
+from desk.access.sessions import LoggedIn, end_sessions
+from desk.access.settings import AccessSettings, is_loopback
+
+LONGEST_NAME = 80  # characters
+LONGEST_SUBJECT = 255  # characters, as OpenID Connect has it
+BUILT_IN = "(local)"
+
+_LOCK = text("SELECT pg_advisory_xact_lock(7310429)")  # one account is added at a time
+_COLUMNS = "id, name, role, password, subject, created_at, ended_at"
+_FIND = text(f"""
+    SELECT {_COLUMNS} FROM desk_user
+    WHERE name = :name OR lower(name) = lower(:name)
+    ORDER BY name <> :name LIMIT 1
+""")
+_FIND_SUBJECT = text(f"SELECT {_COLUMNS} FROM desk_user WHERE subject = :subject")
+_LIST = text(f"""
+    SELECT {_COLUMNS} FROM desk_user WHERE name IS DISTINCT FROM :built_in ORDER BY id
+""")
+_NAMES = text("SELECT name FROM desk_user WHERE name IS NOT NULL")
+_ADD = text(f"""
+    INSERT INTO desk_user (name, role, password, subject)
+    VALUES (:name, :role, :password, :subject) RETURNING {_COLUMNS}
+""")
+_ADD_BUILT_IN = text("""
+    INSERT INTO desk_user (name, role) VALUES (:built_in, 'operator') ON CONFLICT DO NOTHING
+""")
+_BUILT_IN = text("""
+    SELECT (SELECT id FROM desk_user WHERE name = :built_in) AS id,
+        EXISTS (SELECT FROM desk_user WHERE name IS DISTINCT FROM :built_in) AS has_accounts
+""")
+_CHANGE_ROLE = text("UPDATE desk_user SET role = :role WHERE id = :id")
+_SET_PASSWORD = text("UPDATE desk_user SET password = :password WHERE id = :id")
+_END = text("UPDATE desk_user SET ended_at = coalesce(ended_at, now()) WHERE id = :id")
+_FORGET = text("""
+    UPDATE desk_user SET name = NULL, password = NULL, subject = NULL,
+        ended_at = coalesce(ended_at, now())
+    WHERE id = :id
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskAccount:
+    """An account, which logs in by password, subject, or both.
+
+    `name` is none once it was forgotten; `password` is a hash.
+    """
+
+    number: int
+    name: str | None
+    role: Role
+    password: str | None = field(repr=False)
+    subject: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`: whether there is a password, and nothing of it."""
+        return asdict(self) | {
+            "password": self.password is not None,
+            "created_at": self.created_at.isoformat(),
+            "ended_at": self.ended_at.isoformat() if self.ended_at else None,
+        }
+
+
+def checked_name(name: str) -> str:
+    """A name as it is kept: in the form NFKC, so that signs that look the same are the same.
+
+    Raises:
+        UsageError: it is too long, has signs that cannot be seen, or begins with another sign.
+    """
+    kept = re.sub(" +", " ", unicodedata.normalize("NFKC", name[: 4 * LONGEST_NAME])).strip(" ")
+    if not (0 < len(kept) <= LONGEST_NAME and kept.isprintable() and kept[0].isalnum()):
+        raise UsageError(
+            f"{name[:LONGEST_NAME]!r} cannot be a name. A name has 1 to {LONGEST_NAME} "
+            "signs that one can see, and begins with a letter or a digit."
+        )
+    return kept
+
+
+def add_account(
+    engine: Engine, name: str, *, role: Role, password: str | None, subject: str | None
+) -> DeskAccount:
+    """Add an account that logs in by password, as a subject of the identity provider, or both.
+
+    Raises:
+        UsageError: name, password or subject cannot be one, or is another account's.
+    """
+    name = checked_name(name)
+    if subject is not None:
+        check_subject(subject)
+    if password is None and subject is None:
+        raise UsageError(f"Nobody could log in as '{name}': give a password or a subject.")
+    kept = hash_password(password) if password is not None else None
+    with engine.begin() as connection:
+        lock_names(connection)
+        if (taken := _like(connection, name)) is not None:
+            raise UsageError(f"There is an account '{taken}' already. Choose another name.")
+        if subject is not None and find_subject(connection, subject) is not None:
+            raise UsageError("Another account has this subject already. See: desk users list")
+        account = insert_account(connection, name, role=role, password=kept, subject=subject)
+        _log(connection, "account added", account.number, {"role": role})
+    return account
+
+
+def list_accounts(engine: Engine) -> list[DeskAccount]:
+    """All accounts in the order of their numbers, ended and forgotten ones too."""
+    with engine.connect() as connection:
+        return [_account(row) for row in connection.execute(_LIST, {"built_in": BUILT_IN})]
+
+
+def change_role(engine: Engine, name: str, role: Role) -> None:
+    """Give an account another role; who is logged in with it logs in again.
+
+    Raises:
+        UsageError: there is no such account.
+    """
+    with engine.begin() as connection:
+        account = _named(connection, name)
+        set_role(connection, account.number, role)
+        _log(connection, "role changed", account.number, {"role": role})
+
+
+def set_password(engine: Engine, name: str, password: str) -> None:
+    """Give an account another password; who is logged in with it logs in again.
+
+    Raises:
+        UsageError: there is no such account, or the password is too short or too long.
+    """
+    kept = hash_password(password)
+    with engine.begin() as connection:
+        account = _named(connection, name)
+        connection.execute(_SET_PASSWORD, {"id": account.number, "password": kept})
+        end_sessions(connection, account.number)
+        forget_attempts(connection, account.name or name)
+        _log(connection, "password changed", account.number)
+
+
+def end_account(engine: Engine, name: str) -> None:
+    """Log an account out for good; its name, verdicts and actions stay.
+
+    Raises:
+        UsageError: there is no such account.
+    """
+    with engine.begin() as connection:
+        account = _named(connection, name)
+        connection.execute(_END, {"id": account.number})
+        end_sessions(connection, account.number)
+        _log(connection, "account ended", account.number)
+
+
+def forget_account(engine: Engine, name: str) -> int:
+    """End an account, and erase name, password and subject; returns its number, which stays.
+
+    Raises:
+        UsageError: there is no such account.
+    """
+    with engine.begin() as connection:
+        account = _named(connection, name)
+        connection.execute(_FORGET, {"id": account.number})
+        end_sessions(connection, account.number)
+        forget_attempts(connection, account.name or name)
+        _log(connection, "account forgotten", account.number)
+    return account.number
+
+
+def local_operator(
+    engine: Engine, settings: AccessSettings, *, address: str, word: str
+) -> LoggedIn | None:
+    """Who asks a desk that has no accounts: the built-in account, made when it is first needed.
+
+    None as soon as there was an account, even if it ended: the desk does not open by itself. None
+    too where there is an identity provider, or where another machine may ask.
+
+    Args:
+        address: of the network, of who asks.
+        word: what forms bring back (`csrf.word_for`), since there is no session.
+    """
+    is_here = is_loopback(address) and is_loopback(settings.host or "localhost")
+    if settings.oidc_issuer is not None or not is_here:
+        return None
+    with engine.begin() as connection:
+        found = connection.execute(_BUILT_IN, {"built_in": BUILT_IN}).one()
+        if found.has_accounts:
+            return None
+        number = found.id if found.id is not None else _built_in(connection)
+    return LoggedIn(number=number, name=BUILT_IN, role=Role.OPERATOR, csrf=word)
+
+
+def find_account(connection: Connection, name: str) -> DeskAccount | None:
+    """The account of a name that somebody typed, in capitals or not; none if there is none."""
+    try:
+        kept = checked_name(name)
+        kept.encode()
+    except (UsageError, UnicodeEncodeError):
+        return None
+    row = connection.execute(_FIND, {"name": kept}).one_or_none()
+    return _account(row) if row is not None else None
+
+
+def find_subject(connection: Connection, subject: str) -> DeskAccount | None:
+    """The account of a subject of the identity provider; none if there is none."""
+    row = connection.execute(_FIND_SUBJECT, {"subject": subject}).one_or_none()
+    return _account(row) if row is not None else None
+
+
+def check_subject(subject: str) -> None:
+    """Refuse what no identity provider names a subject.
+
+    Raises:
+        UsageError: it is empty, too long, or has signs that cannot be seen.
+    """
+    if not (0 < len(subject) <= LONGEST_SUBJECT and subject.isprintable()):
+        raise UsageError(f"A subject has 1 to {LONGEST_SUBJECT} signs that one can see.")
+
+
+def lock_names(connection: Connection) -> None:
+    """Until the transaction ends, nobody else adds a name."""
+    connection.execute(_LOCK)
+
+
+def free_name(connection: Connection, wanted: str) -> str:
+    """A name like the one wanted that no account has; names are locked."""
+    number, name = 1, wanted
+    while _like(connection, name) is not None:
+        number += 1
+        name = f"{wanted[: LONGEST_NAME - 8].rstrip()} ({number})"
+    return name
+
+
+def insert_account(
+    connection: Connection, name: str, *, role: Role, password: str | None, subject: str | None
+) -> DeskAccount:
+    """Write an account down that was checked; `password` is a hash."""
+    values = {"name": name, "role": role, "password": password, "subject": subject}
+    return _account(connection.execute(_ADD, values).one())
+
+
+def set_role(connection: Connection, number: int, role: Role) -> None:
+    """Write another role down, and log the account out everywhere."""
+    connection.execute(_CHANGE_ROLE, {"id": number, "role": role})
+    end_sessions(connection, number)
+
+
+def _like(connection: Connection, name: str) -> str | None:
+    """A name that differs by nothing but case, as Unicode has it and the database may not."""
+    folded = name.casefold()
+    names = connection.scalars(_NAMES)
+    return next((other for other in names if other.casefold() == folded), None)
+
+
+def _named(connection: Connection, name: str) -> DeskAccount:
+    account = find_account(connection, name)
+    if account is None:
+        raise UsageError(f"There is no account {name[:LONGEST_NAME]!r}. See: desk users list")
+    return account
+
+
+def _log(
+    connection: Connection, what: str, number: int, about: Mapping[str, Any] | None = None
+) -> None:
+    """Commands are typed by whoever has the machine: the built-in account."""
+    log_action(connection, _built_in(connection), what, {"account": number} | dict(about or {}))
+
+
+def _built_in(connection: Connection) -> int:
+    connection.execute(_ADD_BUILT_IN, {"built_in": BUILT_IN})
+    return int(connection.execute(_BUILT_IN, {"built_in": BUILT_IN}).one().id)
+
+
+def _account(row: Row[Any]) -> DeskAccount:
+    values = dict(row._mapping)
+    return DeskAccount(number=values.pop("id"), role=Role(values.pop("role")), **values)

@@ -1,0 +1,134 @@
+"""How many logins may fail: limits that all processes of a desk share, since the store keeps them.
+
+An attempt is written down before its password is checked, and struck out if it was right: so ten
+at once count as ten. What is refused is not written down. So a limit ends by itself, and the table
+holds at most four rows for each of the attempts that may fail in fifteen minutes.
+
+Whoever does not know a password can use up the limits of a name. A browser in which the account was
+logged in before has a limit of its own: nobody else can use that up (`login`).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from sqlalchemy import Connection, Engine, text
+
+from common.errors import TooManyLoginsError
+from common.fetch.addresses import embedded
+
+MINUTES = 15
+FOR_NAME_FROM_ADDRESS = 5
+FOR_ADDRESS = 20
+FOR_NAME = 50  # from all addresses
+FOR_KNOWN_BROWSER = 5
+IN_ALL = 10_000
+_NETWORK_OF_ONE = 56  # bits of an IPv6 address: what providers give a customer
+
+_LOCK = text("SELECT pg_advisory_xact_lock(7310428)")  # one process at a time changes attempts
+_AGE = f"(clock_timestamp() - interval '{MINUTES} minutes')"
+_FORGET_OLD = text(f"DELETE FROM login_attempt WHERE at <= {_AGE}")
+_WAIT = text(f"""
+    SELECT extract(epoch FROM max(freed.at) - {_AGE}) FROM
+        unnest(CAST(:subjects AS text[]), CAST(:limits AS int[])) AS known (subject, most),
+        LATERAL (
+            SELECT at FROM login_attempt WHERE subject = known.subject
+            ORDER BY at DESC OFFSET known.most - 1 LIMIT 1
+        ) AS freed
+""")
+_WRITE = text("""
+    INSERT INTO login_attempt (subject, at)
+    SELECT subject, clock_timestamp() FROM unnest(CAST(:subjects AS text[])) AS subject
+    RETURNING id
+""")
+_STRIKE_OUT = text("DELETE FROM login_attempt WHERE id = ANY(:ids)")
+_FORGET_NAME = text("DELETE FROM login_attempt WHERE starts_with(subject, :name)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A login that is being tried: its rows count as a failure until they are struck out."""
+
+    name: str | None
+    ids: tuple[int, ...]
+
+
+def begin_attempt(
+    engine: Engine, *, name: str | None, address: str, browser: str | None
+) -> Attempt:
+    """Write an attempt down, unless too many have failed.
+
+    Args:
+        name: as it was typed, or none if the identity provider is asked; the store gets a hash of
+            it, since people type passwords there too.
+        address: of the network, of who asks.
+        browser: what the account knows the browser by, once that was checked; else none.
+
+    Raises:
+        TooManyLoginsError: with the seconds until another one may be tried.
+    """
+    limits = _limits(name, address, browser)
+    subjects = list(limits)
+    with engine.begin() as connection:
+        connection.execute(_LOCK)
+        connection.execute(_FORGET_OLD)
+        wait = connection.scalar(_WAIT, {"subjects": subjects, "limits": list(limits.values())})
+        if wait is not None:
+            raise _too_many(float(wait))
+        ids = tuple(connection.scalars(_WRITE, {"subjects": subjects}))
+    return Attempt(name=name, ids=ids)
+
+
+def strike_out(connection: Connection, attempt: Attempt) -> None:
+    """The attempt was right: it counts no more, and neither do those of its name."""
+    connection.execute(_LOCK)  # else two that remove the same rows could wait for each other
+    connection.execute(_STRIKE_OUT, {"ids": list(attempt.ids)})
+    if attempt.name is not None:
+        forget_attempts(connection, attempt.name)
+
+
+def forget_attempts(connection: Connection, name: str) -> None:
+    """Remove all that is known of attempts with a name, from whatever address."""
+    connection.execute(_LOCK)
+    connection.execute(_FORGET_NAME, {"name": _of_name(name)})
+
+
+def network_of(address: str) -> str:
+    """Who shares the limit of an address: the address itself, or the customer's IPv6 network."""
+    try:
+        found = embedded(ip_address(address.partition("%")[0]))
+    except ValueError:
+        return "unknown"
+    if isinstance(found, IPv6Address):
+        return str(ip_network((found, _NETWORK_OF_ONE), strict=False))
+    return str(found)
+
+
+def _limits(name: str | None, address: str, browser: str | None) -> Mapping[str, int]:
+    if browser is not None:
+        return {f"browser:{_hash(browser)}": FOR_KNOWN_BROWSER}
+    network = network_of(address)
+    of_all = {f"address:{network}": FOR_ADDRESS, "all": IN_ALL}
+    if name is None:
+        return of_all
+    of_name = _of_name(name)
+    return {f"{of_name}@{network}": FOR_NAME_FROM_ADDRESS, of_name: FOR_NAME} | of_all
+
+
+def _of_name(name: str) -> str:
+    return f"name:{_hash(name)}"
+
+
+def _hash(said: str) -> str:
+    return sha256(said.casefold().encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _too_many(seconds: float) -> TooManyLoginsError:
+    minutes = max(1, math.ceil(seconds / 60))
+    unit = "minute" if minutes == 1 else "minutes"
+    return TooManyLoginsError(
+        f"Too many logins failed. Wait {minutes} {unit}, then try again.",
+        seconds=max(1.0, seconds),
+    )

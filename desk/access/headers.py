@@ -1,0 +1,130 @@
+"""What every answer says to browsers, and which requests no page of ours sees.
+
+A request under another name than the desk's is refused: a stranger's name server could give a name
+this machine's address, and scripts of the stranger's page would then read the desk (DNS rebinding).
+Without DESK_URL, what came through a proxy is refused too: then not only this machine asks.
+"""
+
+import re
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from desk.access.settings import AccessSettings, is_loopback
+
+HEALTH = "/healthz"  # for probes, under any name: the process answers, and nothing more is said
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",  # a login elsewhere begins with a link, which this does not concern
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+_OF_ALL = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # with no-referrer, forms would come from the origin "null"
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_UNLESS_SAID = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_A_YEAR = "max-age=31536000"
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(?::(?P<port>\d{1,5}))?")
+
+
+class Guard:
+    """An ASGI application around another one: it checks names and sizes, and adds headers.
+
+    An answer that says its own Content-Security-Policy or Cache-Control keeps it.
+
+    Args:
+        most: bytes of a request's body.
+    """
+
+    def __init__(self, app: ASGIApp, *, settings: AccessSettings, most: int) -> None:
+        self._app = app
+        self._settings = settings
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it: 421 under a wrong name, 413 if it is too large."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["path"] == HEALTH:
+            await PlainTextResponse("ok\n")(scope, receive, send)
+            return
+        send = self._adding_headers(send)
+        headers = Headers(scope=scope)
+        if not self._is_our_name(headers):
+            await self._refuse_name(scope, receive, send)
+        elif self._is_too_large(headers):
+            await PlainTextResponse(self._too_large, 413)(scope, receive, send)
+        else:
+            await self._app(scope, self._limited(receive), send)
+
+    def _is_our_name(self, headers: Headers) -> bool:
+        hosts = headers.getlist("host")
+        found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+        if found is None or int(found["port"] or 0) > 65_535:
+            return False
+        host = found["name"].strip("[]").lower()
+        if self._settings.desk_url is None and any(name in headers for name in _OF_PROXIES):
+            return False
+        return is_loopback(host) or host == self._settings.host
+
+    def _is_too_large(self, headers: Headers) -> bool:
+        said = headers.get("content-length", "0")
+        return not (said.isascii() and said.isdigit() and len(said) < 19) or int(said) > self._most
+
+    @property
+    def _too_large(self) -> str:
+        return f"The desk takes at most {self._most >> 10:,} KiB at a time. Send less at a time."
+
+    async def _refuse_name(self, scope: Scope, receive: Receive, send: Send) -> None:
+        where = self._settings.desk_url or "http://localhost and its port"
+        message = f"The desk does not answer under this name. Open it as {where}."
+        if self._settings.desk_url is None:
+            message += " Set DESK_URL to the address under which people open it."
+        await PlainTextResponse(message, 421)(scope, receive, send)
+
+    def _limited(self, receive: Receive) -> Receive:
+        came = 0
+
+        async def limited() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > self._most:
+                raise HTTPException(413, self._too_large)
+            return message
+
+        return limited
+
+    def _adding_headers(self, send: Send) -> Send:
+        is_https = self._settings.is_https
+
+        async def adding(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(_OF_ALL)
+                if is_https:
+                    headers["Strict-Transport-Security"] = _A_YEAR
+                for name, value in _UNLESS_SAID.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        return adding

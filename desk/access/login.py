@@ -1,0 +1,198 @@
+"""Logging in: by a name and a password, or as somebody whom the identity provider knows."""
+
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import structlog
+from sqlalchemy import Connection, Engine, text
+
+from common.errors import LoginRefusedError, UsageError
+from common.store.tables import Role
+from desk.access.accounts import (
+    LONGEST_NAME,
+    DeskAccount,
+    checked_name,
+    find_account,
+    find_subject,
+    free_name,
+    insert_account,
+    lock_names,
+    set_role,
+)
+from desk.access.actions import log_action
+from desk.access.attempts import begin_attempt, network_of, strike_out
+from desk.access.identity import Identity, IdentityProvider
+from desk.access.passwords import hash_password, is_outdated, is_password
+from desk.access.sessions import begin_session
+from desk.access.settings import AccessSettings
+
+log = structlog.get_logger()
+_WRONG = "Name or password is wrong."
+_NOT_ADDED = (
+    "The identity provider knows you, but the desk does not. "
+    "Ask who runs the desk to add you, and say your subject: {subject}"
+)
+_NO_ROLE = "The identity provider names no role at the desk for you. Ask who runs it."
+_PLAIN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,1999}")  # browsers read \ as /
+_REHASH = text("UPDATE desk_user SET password = :new WHERE id = :id AND password = :old")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrance:
+    """A login that went well: of which account, the session's token for the browser's cookie, and
+    what the browser is known by from now on."""
+
+    number: int
+    token: str = field(repr=False)
+    browser: str | None = field(repr=False)
+
+
+def log_in(
+    engine: Engine, *, name: str, password: str, address: str, browser: str | None
+) -> Entrance:
+    """Check a name and a password, and begin a session.
+
+    An unknown name takes as long as a wrong password, and counts as much.
+
+    Args:
+        address: of the network, of who asks.
+        browser: the value that an earlier login gave this browser.
+
+    Raises:
+        TooManyLoginsError: too many logins failed; the password was not looked at.
+        LoginRefusedError: name or password is wrong, or the account ended; it says not which.
+    """
+    with engine.connect() as connection:
+        account = find_account(connection, name)
+    kept = account.password if account is not None and account.ended_at is None else None
+    known = browser if account is not None and _is_known(account, browser) else None
+    typed = (account.name if account is not None else None) or name
+    attempt = begin_attempt(engine, name=typed, address=address, browser=known)
+    if not is_password(password, kept) or account is None or kept is None:
+        number = account.number if account is not None else None  # names typed may be passwords
+        log.warning("login refused", account=number, network=network_of(address))
+        raise LoginRefusedError(_WRONG)
+    kept = _up_to_date(engine, account, kept, password)
+    with engine.begin() as connection:
+        token = begin_session(connection, account.number, kept)
+        strike_out(connection, attempt)
+    return Entrance(number=account.number, token=token, browser=_known_by(account.number, kept))
+
+
+def log_in_as(engine: Engine, identity: Identity, settings: AccessSettings) -> Entrance:
+    """Begin a session of who the identity provider says it is; a new account, if one may be made.
+
+    Raises:
+        LoginRefusedError: the account ended, or was not added, or the provider names no role.
+    """
+    with engine.begin() as connection:
+        lock_names(connection)
+        account = _account_of(connection, identity, settings)
+        if account.ended_at is not None:
+            raise LoginRefusedError("This account has ended. Ask who runs the desk.")
+        token = begin_session(connection, account.number, account.password)
+    return Entrance(number=account.number, token=token, browser=None)
+
+
+def come_back(
+    engine: Engine,
+    provider: IdentityProvider,
+    settings: AccessSettings,
+    *,
+    origin: str,
+    cookie: str | None,
+    answer: Mapping[str, str],
+    address: str,
+) -> Entrance:
+    """Begin a session of who comes back from the identity provider; failures have a limit too.
+
+    Args:
+        origin: of the desk's pages, as at the departure.
+        cookie: the departure's.
+        answer: the parameters of the address that the provider sent the browser to.
+        address: of the network, of who asks.
+
+    Raises:
+        TooManyLoginsError: too many logins failed; the provider was not asked.
+        LoginRefusedError: as `IdentityProvider.finish` and `log_in_as` say.
+    """
+    provider.check_return(cookie=cookie, answer=answer)  # which another site's link cannot pass
+    attempt = begin_attempt(engine, name=None, address=address, browser=None)
+    identity = provider.finish(origin=origin, cookie=cookie, answer=answer)
+    entrance = log_in_as(engine, identity, settings)
+    with engine.begin() as connection:
+        strike_out(connection, attempt)
+    return entrance
+
+
+def local_path(wanted: str | None) -> str:
+    """Where to go after a login: a path of the desk, or its first page for anything else."""
+    return wanted if wanted and _PLAIN_PATH.fullmatch(wanted) else "/"
+
+
+def _account_of(
+    connection: Connection, identity: Identity, settings: AccessSettings
+) -> DeskAccount:
+    account = find_subject(connection, identity.subject)
+    if settings.oidc_role_claim is None:
+        role = account.role if account is not None else settings.oidc_default_role
+        if role is None:
+            raise LoginRefusedError(_NOT_ADDED.format(subject=identity.subject))
+    else:
+        role = identity.role or settings.oidc_default_role
+        if role is None:
+            raise LoginRefusedError(_NO_ROLE)
+    if account is None:
+        return _add(connection, identity, role)
+    if account.role != role:
+        set_role(connection, account.number, role)
+        _log_role(connection, "role changed at login", account.number, role)
+    return account
+
+
+def _add(connection: Connection, identity: Identity, role: Role) -> DeskAccount:
+    """Whoever comes with the name of another account gets a number behind it."""
+    try:
+        wanted = checked_name(identity.name[:LONGEST_NAME])
+    except UsageError:
+        wanted = "somebody"
+    name = free_name(connection, wanted)
+    account = insert_account(connection, name, role=role, password=None, subject=identity.subject)
+    _log_role(connection, "account added at login", account.number, role)
+    return account
+
+
+def _log_role(connection: Connection, what: str, number: int, role: Role) -> None:
+    log_action(connection, number, what, {"account": number, "role": role})
+
+
+def _up_to_date(engine: Engine, account: DeskAccount, kept: str, password: str) -> str:
+    """The hash of a right password, made anew if it is of older parameters."""
+    if not is_outdated(kept):
+        return kept
+    new = hash_password(password)
+    with engine.begin() as connection:
+        values = {"id": account.number, "old": kept, "new": new}
+        changed = connection.execute(_REHASH, values).rowcount
+    return new if changed else kept
+
+
+def _known_by(number: int, kept: str) -> str:
+    """A value for the browser that only the store can check: the hash of the password signs it."""
+    said = f"{number}.{secrets.token_urlsafe(16)}"
+    return f"{said}.{_signature(said, kept)}"
+
+
+def _is_known(account: DeskAccount, browser: str | None) -> bool:
+    said, _, signature = (browser or "").rpartition(".")
+    if account.password is None or said.partition(".")[0] != str(account.number):
+        return False
+    return hmac.compare_digest(_signature(said, account.password).encode(), signature.encode())
+
+
+def _signature(said: str, kept: str) -> str:
+    return hmac.new(kept.encode(), said.encode(), sha256).hexdigest()

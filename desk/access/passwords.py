@@ -1,0 +1,82 @@
+"""Passwords are kept as Argon2id hashes, with the parameters that argon2-cffi recommends.
+
+A hash takes 64 MiB for a moment, so that few are computed at a time. Signs that look the same are
+the same: a password is brought to the form NFKC before it is hashed.
+"""
+
+import threading
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from common.errors import LoginRefusedError, UsageError
+
+SHORTEST, LONGEST = 12, 200  # characters
+AT_A_TIME = 2  # hashes: 128 MiB of memory
+LONGEST_WAIT = 10.0  # seconds for one's turn
+_HASHER = PasswordHasher()
+_turns = threading.BoundedSemaphore(AT_A_TIME)
+
+
+def check_password(password: str) -> None:
+    """Refuse a password that is too short or too long.
+
+    Raises:
+        UsageError: says how long a password is.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise UsageError(f"A password has {SHORTEST} to {LONGEST} characters. Choose another one.")
+
+
+def hash_password(password: str) -> str:
+    """What is kept of a password.
+
+    Raises:
+        UsageError: it is too short or too long.
+        LoginRefusedError: too many passwords are checked at the moment.
+    """
+    check_password(password)
+    with _turn():
+        return _HASHER.hash(_bytes(password))
+
+
+def is_password(password: str, kept: str | None) -> bool:
+    """Whether a password belongs to what was kept; without `kept` no, after as long a time.
+
+    Raises:
+        LoginRefusedError: too many passwords are checked at the moment.
+    """
+    with _turn():
+        try:
+            _HASHER.verify(kept or _of_nobody(), _bytes(password[: LONGEST + 1]))
+        except (VerificationError, InvalidHashError):
+            return False
+    return kept is not None and len(password) <= LONGEST
+
+
+def is_outdated(kept: str) -> bool:
+    """Whether a hash was made with other parameters than today's."""
+    return _HASHER.check_needs_rehash(kept)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _turns.acquire(timeout=LONGEST_WAIT):
+        raise LoginRefusedError("Many people log in at the moment. Try again in a minute.")
+    try:
+        yield
+    finally:
+        _turns.release()
+
+
+@cache
+def _of_nobody() -> str:
+    return _HASHER.hash(b"the password of nobody")
+
+
+def _bytes(password: str) -> bytes:
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")

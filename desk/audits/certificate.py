@@ -1,0 +1,157 @@
+"""Certificates: what a closed audit proves, in a sentence and as JSON.
+
+`docs/reference/certificates.md` documents the JSON. A certificate is made from what was frozen,
+whenever it is asked for. It is kept for ever; of a model that was retired it says that it is
+withdrawn.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+from common.errors import UsageError
+from common.store.model_names import ModelName
+from common.store.tables import AuditState
+from desk.audits.bounds import CONFIDENCE, in_percent, rounded_down
+
+FORM = 1  # of the JSON
+ROWS_AT_ONCE = 5_000  # from the server's cursor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """What a closed audit proves of the enrichments that were frozen when it was drawn.
+
+    `label` is that of the concept. `rows_sha256` names exactly the enrichments that are certified.
+    `precision` is the bound, which `sentence` shows rounded down.
+    """
+
+    audit_id: int
+    model: str
+    version: int
+    model_sha256: str
+    thresholds: dict[str, Any]
+    data_provider: str | None
+    concept_uri: str | None
+    label: str | None
+    rows: int
+    rows_sha256: str
+    sample: int
+    right_ones: int
+    precision: float
+    attempt: int
+    error: float
+    drawn_at: datetime
+    drawn_by: int
+    judged_by: tuple[int, ...]
+    closed_at: datetime
+    withdrawn_at: datetime | None
+    withdrawn_because: str | None
+
+    @property
+    def title(self) -> str:
+        """The model, as exports show it."""
+        return ModelName(self.model, self.version).title
+
+    @property
+    def sentence(self) -> str:
+        """To be printed."""
+        which = f"{self.label} enrichments" if self.label else "enrichments"
+        return (
+            f"Of the {self.rows:,} {which} of {self.data_provider or self.title} at least "
+            f"{in_percent(self.precision)} are right ({100 * CONFIDENCE:.0f} % confidence over all "
+            f"audits of them; {self.sample:,} drawn at random, {self.right_ones:,} right)."
+        )
+
+    @property
+    def withdrawal(self) -> str:
+        """Since when it does not hold any more, and why; empty if it does."""
+        if self.withdrawn_at is None:
+            return ""
+        return f"Withdrawn on {self.withdrawn_at:%Y-%m-%d}: {self.withdrawn_because}"
+
+    def as_json(self) -> dict[str, Any]:
+        """In the documented form."""
+        withdrawn = self.withdrawn_at and {
+            "at": self.withdrawn_at.isoformat(),
+            "because": self.withdrawn_because,
+        }
+        return {
+            "form": FORM,
+            "audit": self.audit_id,
+            "sentence": self.sentence,
+            "model": {"name": self.model, "version": self.version, "sha256": self.model_sha256},
+            "thresholds": self.thresholds,
+            "data_provider": self.data_provider,
+            "concept": self.concept_uri and {"uri": self.concept_uri, "label": self.label},
+            "enrichments": self.rows,
+            "enrichments_sha256": self.rows_sha256,
+            "drawn": self.sample,
+            "right": self.right_ones,
+            "at_least": float(rounded_down(self.precision)),
+            "confidence": CONFIDENCE,
+            "attempt": self.attempt,
+            "error": self.error,
+            "drawn_at": self.drawn_at.isoformat(),
+            "drawn_by": self.drawn_by,
+            "judged_by": list(self.judged_by),
+            "closed_at": self.closed_at.isoformat(),
+            "withdrawn": withdrawn,
+        }
+
+
+_AUDIT = text("""
+    SELECT audit.state, audit.id AS audit_id, model.name AS model, model.version,
+           model.sha256 AS model_sha256, audit.thresholds, audit.data_provider, audit.concept_uri,
+           concept.label, audit.rows, audit.sample, audit.right_ones, audit.precision,
+           audit.attempt, audit.error, audit.drawn_at, audit.drawn_by, audit.ended_at AS closed_at,
+           audit.withdrawn_at, audit.withdrawn_because,
+           ARRAY(SELECT DISTINCT user_id FROM verdict
+                 WHERE audit_id = audit.id AND judged_at <= audit.ended_at
+                   AND (verdict.withdrawn_at IS NULL OR verdict.withdrawn_at > audit.ended_at)
+                 ORDER BY 1) AS judged_by
+    FROM audit JOIN model ON model.id = audit.model_id
+    LEFT JOIN concept ON concept.uri = audit.concept_uri
+    WHERE audit.id = :audit_id
+""")
+_ROWS = text("""
+    SELECT concept_uri, record_id
+    FROM audit_block CROSS JOIN LATERAL unnest(record_ids) AS each(record_id)
+    WHERE audit_id = :audit_id ORDER BY concept_uri COLLATE "C", record_id COLLATE "C"
+""").execution_options(yield_per=ROWS_AT_ONCE)
+
+
+def certificate(engine: Engine, audit_id: int) -> Certificate:
+    """The certificate of a closed audit.
+
+    Raises:
+        UsageError: there is no such audit, or it is not closed.
+    """
+    with engine.connect() as connection:
+        row = connection.execute(_AUDIT, {"audit_id": audit_id}).mappings().one_or_none()
+        if row is None:
+            raise UsageError(f"There is no audit {audit_id}.")
+        values = dict(row)
+        if (state := values.pop("state")) != AuditState.CLOSED:
+            raise UsageError(f"Audit {audit_id} is {state}: only a closed one has a certificate.")
+        digest = _digest(connection, audit_id)
+    return Certificate(**{**values, "judged_by": tuple(row["judged_by"]), "rows_sha256": digest})
+
+
+def licensed_rows(connection: Connection, audit_id: int) -> Iterator[tuple[str, str]]:
+    """The enrichments that an audit is about: concept URIs with record IDs, in order by bytes."""
+    with connection.execute(_ROWS, {"audit_id": audit_id}) as rows:
+        for row in rows:
+            yield row.concept_uri, row.record_id
+
+
+def _digest(connection: Connection, audit_id: int) -> str:
+    """The sha256 of a line for each enrichment: concept URI, a space, record ID."""
+    digest = hashlib.sha256()
+    for concept_uri, record_id in licensed_rows(connection, audit_id):
+        digest.update(f"{concept_uri} {record_id}\n".encode())
+    return digest.hexdigest()

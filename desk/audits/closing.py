@@ -1,0 +1,68 @@
+"""The end of an audit: closed with a result, or abandoned with none.
+
+A drawn row is right only if somebody judged it and everybody who judged it says so. What nobody
+judged, what is disputed, too general or cannot be told counts as wrong.
+"""
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from common.errors import UsageError
+from common.store.tables import AuditState
+from desk.audits.bounds import lower_bound
+
+# Against the lock of who writes a verdict: what was begun before counts, what comes after is late.
+_LOCK = text("SELECT state, sample, error FROM audit WHERE id = :audit_id FOR UPDATE")
+_RIGHT = text("""
+    SELECT count(*) FROM (
+        SELECT 1 FROM audit_draw AS drawn JOIN verdict
+          ON verdict.audit_id = drawn.audit_id AND verdict.record_id = drawn.record_id
+         AND verdict.concept_uri = drawn.concept_uri AND verdict.withdrawn_at IS NULL
+        WHERE drawn.audit_id = :audit_id
+        GROUP BY drawn.place HAVING bool_and(verdict.said = 'right')
+    ) AS right_ones
+""")
+_CLOSE = text("""
+    UPDATE audit SET state = 'closed', ended_at = clock_timestamp(), right_ones = :right_ones,
+                     precision = :precision
+    WHERE id = :audit_id
+""")
+_ABANDON = text("UPDATE audit SET state = 'abandoned', ended_at = now() WHERE id = :audit_id")
+
+
+def close(engine: Engine, audit_id: int) -> None:
+    """Count the verdicts of an audit, and fix what it proves; a closed audit stays as it is.
+
+    Raises:
+        UsageError: there is no such audit, or it was abandoned.
+    """
+    with engine.begin() as connection:
+        audit = _locked(connection, audit_id)
+        if audit.state == AuditState.ABANDONED:
+            raise UsageError(f"Audit {audit_id} was abandoned, and proves nothing.")
+        if audit.state == AuditState.OPEN:
+            asked = {"audit_id": audit_id}
+            right_ones = connection.execute(_RIGHT, asked).scalar_one()
+            precision = lower_bound(right_ones, audit.sample, audit.error)
+            result = {"right_ones": right_ones, "precision": precision}
+            connection.execute(_CLOSE, asked | result)
+
+
+def abandon(engine: Engine, audit_id: int) -> None:
+    """Give an audit up; it has spent its error all the same. An abandoned one stays as it is.
+
+    Raises:
+        UsageError: there is no such audit, or it is closed.
+    """
+    with engine.begin() as connection:
+        audit = _locked(connection, audit_id)
+        if audit.state == AuditState.CLOSED:
+            raise UsageError(f"Audit {audit_id} is closed, and its certificate is kept.")
+        if audit.state == AuditState.OPEN:
+            connection.execute(_ABANDON, {"audit_id": audit_id})
+
+
+def _locked(connection: Connection, audit_id: int) -> Row[str, int, float]:
+    audit = connection.execute(_LOCK, {"audit_id": audit_id}).one_or_none()
+    if audit is None:
+        raise UsageError(f"There is no audit {audit_id}.")
+    return audit

@@ -1,0 +1,153 @@
+"""Drawing: an audit freezes its rows, and then draws from what was frozen.
+
+All that happens in one transaction that sees one moment. A lock on the table of audits comes before
+that moment, so that of two draws at once the second one sees the first, and is another attempt.
+
+Rows are frozen in no order, since sorting a million would take as long as all the rest. The
+positions of the drawn rows come from the operating system's source of chance: each set of so many
+rows is as likely as any other, and so is each order.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from secrets import SystemRandom
+
+from psycopg2.errors import SerializationFailure
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
+
+from common.errors import StoreError, UsageError
+from desk.audits.plan import MOST_DRAWN
+from desk.audits.subject import AuditSubject, in_sql, next_attempt, thresholds_of
+
+BLOCK = 5_000  # rows of an audit that are kept together
+TRIES = 3  # if others change what is read
+_LOCK = text("LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE")  # before the moment that is seen
+_FREEZE = """
+    WITH placed AS (
+        SELECT enrichment.concept_uri, enrichment.record_id,
+               (row_number() OVER () - 1) / :block AS part
+        {clause}
+    ), block AS MATERIALIZED (
+        SELECT row_number() OVER () AS number, concept_uri, array_agg(record_id) AS record_ids
+        FROM placed GROUP BY concept_uri, part
+    ), frozen AS (
+        INSERT INTO audit (model_id, data_provider, concept_uri, thresholds, rows, sample, attempt,
+                           error, drawn_by)
+        SELECT :model_id, :data_provider, :concept_uri, CAST(:thresholds AS jsonb), counted.rows,
+               :sample, :attempt, :error, :user_id
+        FROM (SELECT sum(cardinality(record_ids)) AS rows FROM block) AS counted
+        WHERE counted.rows >= :sample
+        RETURNING id
+    )
+    INSERT INTO audit_block (audit_id, number, concept_uri, record_ids)
+    SELECT frozen.id, number, block.concept_uri, record_ids FROM frozen CROSS JOIN block
+    RETURNING audit_id, number, cardinality(record_ids) AS size
+"""
+_DRAW = text("""
+    INSERT INTO audit_draw (audit_id, place, record_id, concept_uri, image_url)
+    SELECT :audit_id, drawn.place, enrichment.record_id, enrichment.concept_uri,
+           enrichment.image_url
+    FROM unnest(CAST(:blocks AS int[]), CAST(:positions AS int[]))
+         WITH ORDINALITY AS drawn(block, position, place)
+    JOIN audit_block ON audit_block.audit_id = :audit_id AND audit_block.number = drawn.block
+    JOIN enrichment ON enrichment.model_id = :model_id
+     AND enrichment.record_id = audit_block.record_ids[drawn.position]
+     AND enrichment.concept_uri = audit_block.concept_uri
+""")
+
+
+def draw(engine: Engine, subject: AuditSubject, *, sample: int, user_id: int) -> int:
+    """Begin an audit: freeze its rows, and draw so many of them. Returns the audit's number.
+
+    Raises:
+        UsageError: the sample is empty, too large or larger than the rows, the model does not
+            exist or is retired, or there were too many audits.
+        StoreError: others changed what is read, again and again; nothing was drawn.
+    """
+    if not 1 <= sample <= MOST_DRAWN:
+        raise UsageError(f"{sample:,} rows cannot be drawn; draw from 1 to {MOST_DRAWN:,}.")
+    for _ in range(TRIES):
+        try:
+            return _draw(engine, subject, sample=sample, user_id=user_id)
+        except OperationalError as error:
+            if not isinstance(error.orig, SerializationFailure):
+                raise
+            problem = error
+    raise StoreError(
+        "Nothing was drawn, since others changed the same rows. Try again."
+    ) from problem
+
+
+def _draw(engine: Engine, subject: AuditSubject, *, sample: int, user_id: int) -> int:
+    one_moment = engine.connect().execution_options(isolation_level="REPEATABLE READ")
+    with one_moment as connection, connection.begin():
+        connection.execute(_LOCK)
+        blocks = _freeze(connection, subject, sample=sample, user_id=user_id)
+        rows = sum(block.size for block in blocks)
+        places = places_in(blocks, SystemRandom().sample(range(rows), sample))
+        asked = {
+            "audit_id": blocks[0].audit_id,
+            "model_id": subject.model_id,
+            "blocks": [each.block for each in places],
+            "positions": [each.position for each in places],
+        }
+        drawn = connection.execute(_DRAW, asked).rowcount
+        assert drawn == sample, "all that was frozen is there at this moment"
+        return blocks[0].audit_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrozenBlock:
+    """A block of an audit: its number, and how many rows it has."""
+
+    audit_id: int
+    number: int
+    size: int
+
+
+def _freeze(
+    connection: Connection, subject: AuditSubject, *, sample: int, user_id: int
+) -> list[FrozenBlock]:
+    """The blocks of a new audit, by their numbers."""
+    thresholds = thresholds_of(connection, subject.model_id)
+    attempt = next_attempt(connection, subject)
+    chosen = in_sql(connection, subject)
+    asked = {
+        "block": BLOCK,
+        "thresholds": json.dumps(thresholds),
+        "sample": sample,
+        "attempt": attempt.number,
+        "error": attempt.error,
+        "user_id": user_id,
+    }
+    statement = text(_FREEZE.format(clause=chosen.clause))
+    rows = connection.execute(statement, chosen.parameters | asked)
+    blocks = [FrozenBlock(**row) for row in rows.mappings()]
+    if not blocks:
+        count = text(f"SELECT count(*) {chosen.clause}")
+        found = connection.execute(count, chosen.parameters).scalar_one()
+        raise UsageError(f"There are {found:,} such enrichments; {sample:,} cannot be drawn.")
+    return sorted(blocks, key=lambda block: block.number)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceInBlock:
+    """A row of an audit: the number of its block, and its position there, from 1."""
+
+    block: int
+    position: int
+
+
+def places_in(blocks: Sequence[FrozenBlock], rows: Sequence[int]) -> list[PlaceInBlock]:
+    """Where rows are, which are counted from 0 through all blocks."""
+    ends = list(accumulate(block.size for block in blocks))
+    found = []
+    for row in rows:
+        at = bisect_right(ends, row)
+        before = ends[at - 1] if at else 0
+        found.append(PlaceInBlock(block=blocks[at].number, position=row - before + 1))
+    return found

@@ -1,0 +1,123 @@
+"""Judging an audit: its drawn rows for a reviewer, and what may be said while it is open.
+
+A reviewer sees neither the model's confidence nor what others said. Until an audit is closed nobody
+can read how it stands; only how many rows are judged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, text
+
+from common.errors import UsageError
+from common.store.tables import AuditState, Said
+
+JUDGED = """
+    SELECT count(*) FROM audit_draw AS drawn WHERE drawn.audit_id = audit.id AND EXISTS (
+        SELECT 1 FROM verdict
+        WHERE verdict.audit_id = drawn.audit_id AND verdict.record_id = drawn.record_id
+          AND verdict.concept_uri = drawn.concept_uri AND verdict.withdrawn_at IS NULL)
+"""
+"""How many drawn rows of an `audit` somebody has judged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnRow:
+    """A row to judge, at its place in the order of drawing from 1, without the confidence.
+
+    `image_url` is where the picture was that the model saw. `said` is what this reviewer says.
+    """
+
+    place: int
+    record_id: str
+    concept_uri: str
+    label: str
+    image_url: str
+    title: str | None
+    rights: str | None
+    data_provider: str | None
+    said: Said | None
+
+
+_DRAWN = text("""
+    SELECT drawn.place, drawn.record_id, drawn.concept_uri, concept.label, drawn.image_url,
+           record.title, record.rights, record.data_provider, verdict.said
+    FROM audit_draw AS drawn
+    JOIN record ON record.id = drawn.record_id
+    JOIN concept ON concept.uri = drawn.concept_uri
+    LEFT JOIN verdict ON verdict.audit_id = drawn.audit_id AND verdict.record_id = drawn.record_id
+     AND verdict.concept_uri = drawn.concept_uri AND verdict.user_id = :user_id
+     AND verdict.withdrawn_at IS NULL
+    WHERE drawn.audit_id = :audit_id ORDER BY drawn.place
+""")
+
+
+def drawn_rows(engine: Engine, audit_id: int, *, user_id: int) -> list[DrawnRow]:
+    """All drawn rows of an audit, for one reviewer.
+
+    Raises:
+        UsageError: there is no such audit.
+    """
+    asked = {"audit_id": audit_id, "user_id": user_id}
+    with engine.connect() as connection:
+        rows = connection.execute(_DRAWN, asked).mappings()
+        drawn = [DrawnRow(**{**row, "said": row["said"] and Said(row["said"])}) for row in rows]
+    if not drawn:
+        raise UsageError(f"There is no audit {audit_id}.")
+    return drawn
+
+
+_JUDGED = text(f"SELECT ({JUDGED}) FROM audit WHERE id = :audit_id")
+
+
+def judged(engine: Engine, audit_id: int) -> int:
+    """How many drawn rows of an audit somebody has judged.
+
+    Raises:
+        UsageError: there is no such audit.
+    """
+    with engine.connect() as connection:
+        count = connection.execute(_JUDGED, {"audit_id": audit_id}).scalar_one_or_none()
+    if count is None:
+        raise UsageError(f"There is no audit {audit_id}.")
+    return int(count)
+
+
+# The lock is the one that a verdict's reference takes as well: closing waits for it.
+_OPEN = text("SELECT state FROM audit WHERE id = :audit_id FOR KEY SHARE")
+_STRANGERS = text("""
+    SELECT asked.record_id, asked.concept_uri
+    FROM unnest(CAST(:record_ids AS text[]), CAST(:concepts AS text[]))
+         AS asked(record_id, concept_uri)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM audit_draw AS drawn
+        WHERE drawn.audit_id = :audit_id AND drawn.record_id = asked.record_id
+          AND drawn.concept_uri = asked.concept_uri)
+    LIMIT 1
+""")
+
+
+def check_open(connection: Connection, audit_id: int, rows: Sequence[tuple[str, str]]) -> None:
+    """Hold an audit open until the transaction ends, to write verdicts on these rows of it.
+
+    Args:
+        rows: record IDs with concept URIs.
+
+    Raises:
+        UsageError: there is no such audit, it is over, or a row was not drawn.
+    """
+    state = connection.execute(_OPEN, {"audit_id": audit_id}).scalar_one_or_none()
+    if state is None:
+        raise UsageError(f"There is no audit {audit_id}.")
+    if state != AuditState.OPEN:
+        raise UsageError(f"Audit {audit_id} is {state}: its verdicts stay as they are.")
+    asked = {
+        "audit_id": audit_id,
+        "record_ids": [record_id for record_id, _ in rows],
+        "concepts": [concept_uri for _, concept_uri in rows],
+    }
+    stranger = connection.execute(_STRANGERS, asked).one_or_none()
+    if stranger is not None:
+        raise UsageError(
+            f"{stranger.concept_uri} of {stranger.record_id} was not drawn for audit {audit_id}."
+        )

@@ -1,0 +1,64 @@
+"""What an audit could prove, before anything is drawn."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, text
+
+from desk.audits.bounds import least_right, lower_bound
+from desk.audits.subject import AuditAttempt, AuditSubject, in_sql, next_attempt, thresholds_of
+
+PRECISIONS = (0.8, 0.9, 0.95)
+SAMPLES = (20, 40, 60, 80, 120, 200, 300, 500)
+MOST_DRAWN = 2_000  # rows that people could judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedSample:
+    """What `drawn` rows can prove: `best` if all of them are right.
+
+    `least_right` has the fewest right ones that prove a precision, None where not even all do.
+    """
+
+    drawn: int
+    best: float
+    least_right: Mapping[float, int | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditPlan:
+    """How many enrichments an audit would be about, and which attempt at them it would be."""
+
+    subject: AuditSubject
+    rows: int
+    attempt: AuditAttempt
+
+    @property
+    def samples(self) -> Iterator[PlannedSample]:
+        """What samples of usual sizes could prove, and all rows if they are few."""
+        sizes = {min(size, self.rows) for size in SAMPLES} - {0}
+        return (self.sample(size) for size in sorted(sizes))
+
+    def sample(self, drawn: int) -> PlannedSample:
+        """What a sample of so many rows could prove."""
+        error = self.attempt.error
+        return PlannedSample(
+            drawn=drawn,
+            best=lower_bound(drawn, drawn, error),
+            least_right={each: least_right(drawn, each, error) for each in PRECISIONS},
+        )
+
+
+def plan(engine: Engine, subject: AuditSubject) -> AuditPlan:
+    """What an audit of this subject would be; nothing is written.
+
+    Raises:
+        UsageError: the model does not exist or is retired, or there were too many audits.
+    """
+    with engine.connect() as connection:
+        thresholds_of(connection, subject.model_id)
+        chosen = in_sql(connection, subject)
+        rows = connection.execute(text(f"SELECT count(*) {chosen.clause}"), chosen.parameters)
+        return AuditPlan(
+            subject=subject, rows=rows.scalar_one(), attempt=next_attempt(connection, subject)
+        )

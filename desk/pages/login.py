@@ -1,0 +1,153 @@
+"""Logging in and out: by a password, or with the identity provider."""
+
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from common.errors import AccessError, EnrichmentError, TooManyLoginsError
+from common.store.tables import Role
+from desk.access.login import Entrance, come_back, local_path, log_in
+from desk.access.sessions import end_session
+from desk.pages.asking import DeskRequest, deed
+from desk.pages.desk import Desk
+from desk.pages.door import address_of
+from desk.pages.rendering import plain_page
+
+_STATUS = {TooManyLoginsError: 429}
+
+
+async def ask(request: Request) -> Response:
+    """The form."""
+    return await run_in_threadpool(_form, request, "", 200)
+
+
+async def enter(request: Request) -> Response:
+    """A name and a password."""
+    async with request.form(max_fields=10, max_files=0) as form:
+        return await run_in_threadpool(_entered, request, form)
+
+
+async def depart(request: Request) -> Response:
+    """To the identity provider."""
+    return await run_in_threadpool(_departed, request)
+
+
+async def arrive(request: Request) -> Response:
+    """Back from the identity provider."""
+    return await run_in_threadpool(_arrived, request)
+
+
+def log_out(asked: DeskRequest) -> Response:
+    """End the session of this browser."""
+    cookies = asked.desk.door.cookies
+    end_session(asked.desk.engine, cookies.session.read(asked.request))
+    response = RedirectResponse("/login", status_code=303)
+    cookies.session.remove(response)
+    return response
+
+
+def _form(request: Request, problem: str, status: int) -> Response:
+    door = _desk(request).door
+    visitor = door.who(request)
+    after = local_path(request.query_params.get("after"))
+    if visitor.user is not None and not problem:
+        return RedirectResponse(after, status_code=303)
+    values = {"problem": problem, "after": after, "csrf": visitor.word}
+    response = _page(values | {"has_provider": door.provider is not None}, status)
+    door.remember(visitor, response)
+    return response
+
+
+def _entered(request: Request, form: FormData) -> Response:
+    desk = _desk(request)
+    visitor = desk.door.who(request)
+    try:
+        desk.door.check_deed(request, form, visitor.word)
+        entrance = log_in(
+            desk.engine,
+            name=_text(form, "name"),
+            password=_text(form, "password"),
+            address=address_of(request),
+            browser=desk.door.cookies.browser.read(request),
+        )
+    except EnrichmentError as error:
+        return _form(request, str(error), _status_of(error))
+    return _welcome(request, entrance, local_path(_text(form, "after")))
+
+
+def _departed(request: Request) -> Response:
+    door = _desk(request).door
+    if door.provider is None:
+        return _form(request, "This desk asks no identity provider.", 404)
+    try:
+        departure = door.provider.begin(origin=door.origin(request))
+    except AccessError as error:
+        return _form(request, str(error), 502)
+    response = RedirectResponse(departure.address, status_code=303)
+    door.cookies.departure.give(response, departure.cookie)
+    return response
+
+
+def _arrived(request: Request) -> Response:
+    desk = _desk(request)
+    door = desk.door
+    if door.provider is None:
+        return _form(request, "This desk asks no identity provider.", 404)
+    try:
+        entrance = come_back(
+            desk.engine,
+            door.provider,
+            door.settings,
+            origin=door.origin(request),
+            cookie=door.cookies.departure.read(request),
+            answer=request.query_params,
+            address=address_of(request),
+        )
+    except AccessError as error:
+        return _form(request, str(error), _status_of(error))
+    return _welcome(request, entrance, "/")
+
+
+def _welcome(request: Request, entrance: Entrance, after: str) -> Response:
+    """The former session of the browser ends: nobody goes on with somebody else's."""
+    desk = _desk(request)
+    cookies = desk.door.cookies
+    end_session(desk.engine, cookies.session.read(request))
+    response = RedirectResponse(after, status_code=303)
+    cookies.session.give(response, entrance.token)
+    if entrance.browser is not None:
+        cookies.browser.give(response, entrance.browser)
+    cookies.departure.remove(response)
+    cookies.form.remove(response)
+    return response
+
+
+def _page(values: dict[str, Any], status: int) -> Response:
+    return HTMLResponse(plain_page("login", values), status_code=status)
+
+
+def _status_of(error: EnrichmentError) -> int:
+    return next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 403)
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+ROUTES = [
+    Route("/login", ask, methods=["GET"]),
+    Route("/login", enter, methods=["POST"]),
+    Route("/login/identity", depart, methods=["GET"]),
+    Route("/login/identity/back", arrive, methods=["GET"]),
+    deed("/logout", log_out, Role.VIEWER, is_logged=False),
+]

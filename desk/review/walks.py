@@ -1,0 +1,133 @@
+"""Walks over records, to find what a page shows: of a job, a data provider or a model.
+
+Each is in an order of its own, and gives each record a place, from which the next page goes on.
+"""
+
+from typing import Any
+
+from common.errors import UsageError
+from common.store.tables.harvested import PROVIDER_KEY
+from desk.review.filters import JudgedState, Outcome, ViewFilters
+
+CHUNKS = 40  # of a job, that a page walks over
+
+_OF_JOB = f"""
+    SELECT coalesce(alias.record_id, asked.id) AS record_id, asked.id AS asked_id,
+           to_char(chunk.number, 'FM0000000000') || '.' || to_char(asked.place, 'FM000') AS place
+    FROM (SELECT number, record_ids FROM job_chunk
+          WHERE job_id = :job AND state IN ('done', 'dead') AND number >= :from_chunk
+          ORDER BY number LIMIT {CHUNKS}) AS chunk
+    CROSS JOIN LATERAL unnest(chunk.record_ids) WITH ORDINALITY AS asked(id, place)
+    LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
+    WHERE (chunk.number, asked.place) > (:from_chunk, :from_place)
+    ORDER BY chunk.number, asked.place LIMIT :most
+"""
+_NARROWED = """
+    SELECT step.* FROM step LEFT JOIN record ON record.id = step.record_id
+    WHERE :provider = '' OR record.data_provider = :provider
+"""
+_CHUNK_AFTER = f"""
+    (SELECT number FROM job_chunk
+     WHERE job_id = :job AND state IN ('done', 'dead') AND number >= :from_chunk
+     ORDER BY number OFFSET {CHUNKS} LIMIT 1)
+"""
+_OF_PROVIDER = f"""
+    SELECT id AS record_id, id AS asked_id, id AS place FROM record
+    WHERE {PROVIDER_KEY} = left(:provider, 500) AND data_provider = :provider AND id > :after
+    ORDER BY id LIMIT :most
+"""
+_OF_MODEL = """
+    SELECT record_id, record_id AS asked_id, record_id AS place FROM enrichment
+    WHERE model_id = :first AND record_id > :after
+    GROUP BY record_id ORDER BY record_id LIMIT :most
+"""
+_JUDGED = """
+    SELECT FROM verdict WHERE record_id = walked.record_id AND concept_uri = written.concept_uri
+                              AND withdrawn_at IS NULL AND audit_id IS NULL
+"""
+_CONDITIONS = {
+    "concept": "concept_uri = :concept",
+    "lowest": "confidence >= :lowest",
+    "highest": "confidence <= :highest",
+}
+_JUDGED_CONDITIONS = {
+    JudgedState.NO: f"NOT EXISTS ({_JUDGED})",
+    JudgedState.YES: f"EXISTS ({_JUDGED})",
+    JudgedState.DISPUTED: f"""
+        EXISTS ({_JUDGED}
+                HAVING count(DISTINCT (said, coalesce(instead_uri, ''))) > 1)""",
+}
+# Written enrichments one record after the other: the fence keeps Postgres from reading all of them,
+# which it would for a new model, of which its statistics know nothing.
+_WRITTEN = """
+    SELECT walked.record_id, walked.place, written.model_id, written.concept_uri,
+           written.confidence, written.image_url, CAST(NULL AS text) AS reason,
+           CAST(NULL AS text) AS detail
+    FROM walked CROSS JOIN LATERAL (
+        SELECT model_id, concept_uri, confidence, image_url FROM enrichment
+        WHERE model_id = ANY(CAST(:models AS int[])) AND record_id = walked.record_id
+        {conditions} OFFSET 0
+    ) AS written {judged} ORDER BY walked.place, written.confidence DESC LIMIT :rows
+"""
+_FAILED = """
+    SELECT walked.record_id, walked.place, CAST(NULL AS int) AS model_id,
+           CAST(NULL AS text) AS concept_uri, CAST(NULL AS float8) AS confidence,
+           CAST(NULL AS text) AS image_url, failure.reason, failure.detail
+    FROM walked JOIN job_failure AS failure
+         ON failure.job_id = :job AND failure.record_id = walked.asked_id
+    ORDER BY walked.place LIMIT :rows
+"""
+_NOTHING = """
+    SELECT walked.record_id, walked.place, CAST(NULL AS int) AS model_id,
+           CAST(NULL AS text) AS concept_uri, CAST(NULL AS float8) AS confidence,
+           CAST(NULL AS text) AS image_url, CAST(NULL AS text) AS reason,
+           CAST(NULL AS text) AS detail
+    FROM walked
+    WHERE NOT EXISTS (SELECT FROM enrichment WHERE model_id = ANY(CAST(:models AS int[]))
+                      AND record_id = walked.record_id)
+      AND NOT EXISTS (SELECT FROM job_failure AS failure
+                      WHERE failure.job_id = :job AND failure.record_id = walked.asked_id)
+    ORDER BY walked.place LIMIT :rows
+"""
+
+
+def walk_statement(filters: ViewFilters, *, told: str) -> str:
+    """The statement for a page.
+
+    Args:
+        told: what is told of the rows `found`, a query with their columns.
+    """
+    walk = _OF_JOB if filters.job else _OF_PROVIDER if filters.provider else _OF_MODEL
+    found = {Outcome.FAILED: _FAILED, Outcome.ENRICHED: _written(filters)}
+    return f"""
+        WITH step AS ({walk}), walked AS ({_NARROWED if filters.job else "SELECT * FROM step"}),
+             found AS ({found.get(filters.outcome, _NOTHING)}), told AS ({told})
+        SELECT (SELECT json_agg(told) FROM told) AS found,
+               (SELECT count(*) FROM step) AS walked, (SELECT max(place) FROM step) AS last,
+               {_CHUNK_AFTER if filters.job else "NULL"} AS chunk_after
+    """
+
+
+def _written(filters: ViewFilters) -> str:
+    given = {name: getattr(filters, name) for name in _CONDITIONS}
+    conditions = [
+        f"AND {_CONDITIONS[name]}" for name, value in given.items() if value not in (None, "")
+    ]
+    judged = _JUDGED_CONDITIONS.get(filters.judged)
+    return _WRITTEN.format(
+        conditions=" ".join(conditions), judged=f"WHERE {judged}" if judged else ""
+    )
+
+
+def place_to_begin(filters: ViewFilters) -> dict[str, Any]:
+    """The parameters of the statement that say where the walk begins.
+
+    Raises:
+        UsageError: the place to go on from is malformed.
+    """
+    if not filters.job:
+        return {"after": filters.after}
+    chunk, _, place = (filters.after or "0.0").partition(".")
+    if not (chunk.isdecimal() and place.isdecimal() and len(filters.after) <= 14):
+        raise UsageError("The place to go on from is malformed. Begin with the first page.")
+    return {"from_chunk": int(chunk), "from_place": int(place)}

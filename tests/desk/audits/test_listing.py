@@ -1,0 +1,30 @@
+"""The audits of the store, for a page."""
+
+from common.store.tables import AuditState
+from desk.audits.closing import abandon, close
+from desk.audits.listing import list_audits
+from tests.desk.audits.gallery import MUSEUM, Gallery
+from trainer.models.store import retire_model
+
+
+def test_audits_are_listed_the_newest_first(gallery: Gallery) -> None:
+    numbers = [gallery.draw(10), gallery.draw(10, provider=None, concept=None), gallery.draw(10)]
+    for row in gallery.drawn(numbers[0]):
+        gallery.judge(numbers[0], row)
+    close(gallery.engine, numbers[0])
+    abandon(gallery.engine, numbers[1])
+    gallery.judge(numbers[2], gallery.drawn(numbers[2])[0])
+    with gallery.engine.connect() as connection:
+        last, middle, first = list_audits(connection)
+        assert [each.id for each in list_audits(connection, before=numbers[2], shown=1)] == [
+            numbers[1]
+        ]
+        assert list_audits(connection, model_id=9) == []
+    assert (last.state, last.judged, last.right_ones, last.proves) == (AuditState.OPEN, 1, None, "")
+    assert (middle.state, middle.label, middle.data_provider) == (AuditState.ABANDONED, None, None)
+    assert (first.model, first.label, first.data_provider) == ("vases v3", "map", MUSEUM)
+    assert (first.judged, first.right_ones, first.proves) == (10, 10, "at least 69.1 %")
+    assert (first.drawn_by, first.attempt, last.attempt) == ("ann", 1, 3)
+    retire_model(gallery.engine, gallery.model_id)
+    with gallery.engine.connect() as connection:
+        assert {each.proves for each in list_audits(connection)} == {""}

@@ -1,0 +1,56 @@
+"""The list of models, and the page of one."""
+
+import json
+
+import pytest
+
+from desk.pages.models import promise_in_words
+from tests.desk.museum import MAP
+
+pytestmark = pytest.mark.timeout(600)
+
+PROMISE = {
+    "precision": 0.9,
+    "confidence": 0.95,
+    "providers": {"A museum": 120},
+    "measured_on": "own pictures",
+    "said": {"pictures": 1, "written": 1, "unlike": 0, "confidences": [0] * 9 + [1]},
+}
+
+
+def test_a_promise_is_told_in_sentences():
+    assert "at least 90%" in promise_in_words(PROMISE)[0]
+    assert promise_in_words(None) == ["Nothing is promised. The way to a proof is an audit."]
+    assert "damaged" in promise_in_words({"precision": 2})[0]
+
+
+def test_a_model_tells_promise_concepts_and_whom_it_served(filled, desk, visit):
+    filled.execute("UPDATE model SET promise = CAST(:p AS jsonb)", p=json.dumps(PROMISE))
+    filled.execute("UPDATE model SET promoted_by = 'an operator'")
+    filled.execute(
+        "UPDATE model SET thresholds = jsonb_build_object(CAST(:uri AS text), 0.6)", uri=MAP
+    )
+    filled.execute(
+        "INSERT INTO service (model_id, data_provider) VALUES (:id, 'A museum')",
+        id=filled.the_model,
+    )
+    visit.page.goto(desk.url + "/models")
+    assert "A museum" in visit.page.locator("tbody").inner_text()
+    visit.page.get_by_role("link", name="test v1").click()
+    visit.page.get_by_role("heading", name="test v1").wait_for()
+    text = visit.page.locator("main").inner_text()
+    for words in ("at least 90%", "an operator", "60.0 %", "off", "A museum"):
+        assert words in text
+    assert visit.problems == []
+
+
+def test_a_model_that_is_not_there_is_told(filled, desk, visit):
+    assert visit.page.goto(desk.url + "/models/none@3").status == 404
+
+
+def test_a_model_without_its_files_is_not_put_in_service(filled, desk, visit):
+    filled.model("other")
+    visit.page.goto(desk.url + "/models/other@1")
+    visit.page.get_by_role("button", name="Put it in service").click()
+    visit.page.locator("main p").first.wait_for()
+    assert filled.rows("SELECT name FROM model WHERE stage = 'active'") == [("test",)]
