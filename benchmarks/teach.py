@@ -24,17 +24,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import numpy as np
 import typer
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from benchmarks.parts.enrich_service import REPOSITORY, worker_process
 from benchmarks.parts.museums import (
@@ -46,121 +46,25 @@ from benchmarks.parts.museums import (
     museum_store,
 )
 from benchmarks.parts.report import at_least, at_most, finish
+from benchmarks.parts.simulated_verdicts import (
+    COUNTS,
+    TaughtAccuracy,
+    at_random,
+    by_the_desk,
+    draw,
+    say,
+)
 from common.store.bulk import copy_rows
 from common.store.in_service import begin_service
 from common.store.refits import RefitStatus, ask_refit, refit_status
-from common.store.tables import PictureChoice, Said
-from common.vision.answers.answering import Answering
-from common.vision.answers.heads import Head, HeadEnsemble
-from desk.review.next_to_judge import next_to_judge
-from desk.review.verdicts import NewVerdict, judge
+from common.store.tables import PictureChoice
 from desk.teaching.renewal import renew
-from trainer.teaching.examples import read_examples
-from trainer.teaching.refit import TaughtHead, refit
 from worker import jobs
 
-COUNTS = (50, 100)
-AT_A_TIME = 10
-REVIEWER = 1  # the number of the only account
 SUGGESTIONS = 10_000
 LARGE = "A large museum"
 TEACHER = ("-c", "from trainer.cli import main; main()", "teacher")
 PATIENCE = 300.0  # seconds
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaughtAccuracy:
-    """Which records (n,) a head that was taught tells right, and which were judged (n,)."""
-
-    right: np.ndarray[Any, np.dtype[np.bool_]]
-    judged: np.ndarray[Any, np.dtype[np.bool_]]
-
-    @property
-    def on_others(self) -> float:
-        """The accuracy on records that were not judged."""
-        return float(self.right[~self.judged].mean())
-
-
-Choose = Callable[[Connection, Answering, int], Sequence[str]]
-
-
-def say(connection: Connection, museum: UnseenMuseum, record_ids: Sequence[str]) -> None:
-    """Judge records as a reviewer who knows the catalogue."""
-    row_of = {record_id: row for row, record_id in enumerate(museum.records)}
-    rows = [row_of[record_id] for record_id in record_ids]
-    said = museum.base.heads.probabilities(museum.embeddings[rows]).argmax(axis=1)
-    verdicts = []
-    for record_id, row, told in zip(record_ids, rows, said.tolist(), strict=True):
-        shown, suggested = museum.uris[museum.labels[row]], museum.uris[told]
-        is_right = shown == suggested
-        verdicts.append(
-            NewVerdict(
-                id=uuid4(),
-                record_id=record_id,
-                concept=suggested,
-                said=Said.RIGHT if is_right else Said.WRONG,
-                instead=None if is_right else shown,
-                model_id=museum.base.stored.id,
-            )
-        )
-    judge(connection, REVIEWER, verdicts)
-
-
-def taught(
-    connection: Connection, place: MuseumStore, museum: UnseenMuseum
-) -> tuple[TaughtHead, Answering]:
-    """What the teacher would make of the verdicts so far."""
-    pictures = read_examples(
-        connection, museum.base.description, place.encoder.id, data_provider=museum.name
-    )
-    head = refit(pictures.examples, museum.base.heads)
-    weights = Head.rounded(head.state["weight"].numpy(), head.state["bias"].numpy())
-    heads = HeadEnsemble((weights,), "single", head.temperature)
-    return head, replace(museum.base.model.answering, heads=heads)
-
-
-def draw(place: MuseumStore, museum: UnseenMuseum, choose: Choose) -> dict[int, TaughtAccuracy]:
-    """Judge and teach, and forget all of it; the accuracies by the number of verdicts."""
-    found = {}
-    judged: list[str] = []
-    answering = museum.base.model.answering
-    with place.engine.connect() as connection:
-        for count in COUNTS:
-            while len(judged) < count:
-                chosen = choose(connection, answering, len(judged))
-                say(connection, museum, chosen)
-                judged += chosen
-            _, answering = taught(connection, place, museum)
-            assert answering.heads is not None
-            said = answering.heads.probabilities(museum.embeddings).argmax(axis=1)
-            found[count] = TaughtAccuracy(
-                right=said == museum.labels, judged=np.isin(museum.records, judged)
-            )
-        connection.rollback()
-    return found
-
-
-def at_random(museum: UnseenMuseum, seed: int) -> Choose:
-    """Records in an order that the seed draws."""
-    order = np.random.default_rng(seed).permutation(museum.records).tolist()
-    return lambda _connection, _answering, done: order[done : done + AT_A_TIME]
-
-
-def by_the_desk(place: MuseumStore, museum: UnseenMuseum, seed: int) -> Choose:
-    """Records that the desk says to judge next."""
-
-    def choose(connection: Connection, answering: Answering, _done: int) -> Sequence[str]:
-        found = next_to_judge(
-            connection,
-            answering,
-            place.encoder.id,
-            data_provider=museum.name,
-            count=AT_A_TIME,
-            seed=seed,
-        )
-        return [each.record_id for each in found]
-
-    return choose
 
 
 def accuracies(place: MuseumStore, draws: int) -> dict[str, Any]:
@@ -179,19 +83,13 @@ def accuracies(place: MuseumStore, draws: int) -> dict[str, Any]:
             for name, place_of in (("chosen", 0), ("random", 1)):
                 mean = fmean(run[place_of][count].on_others for run in runs)
                 means.setdefault(f"{name}_{count}", []).append(mean)
-            beyond[count].append(fmean(_beyond(*(each[count] for each in run)) for run in runs))
+            beyond[count].append(fmean(run[0][count].beyond(run[1][count]) for run in runs))
         shown = {name: round(values[-1], 4) for name, values in means.items()}
         sys.stderr.write(f"{museum.name}: {figures['start'][museum.name]} {shown}\n")
         figures["by_museum"][museum.name] = shown
     figures["start"]["mean"] = round(fmean(figures["start"].values()), 4)
     figures |= {f"accuracy_{name}": round(fmean(each), 4) for name, each in means.items()}
     return figures | {f"chosen_beyond_random_{n}": round(fmean(beyond[n]), 4) for n in COUNTS}
-
-
-def _beyond(chosen: TaughtAccuracy, random: TaughtAccuracy) -> float:
-    """How much better the chosen ones taught, on records that neither judged."""
-    neither = ~(chosen.judged | random.judged)
-    return float(chosen.right[neither].mean() - random.right[neither].mean())
 
 
 def renewal(place: MuseumStore, folder: Path) -> dict[str, Any]:

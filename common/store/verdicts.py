@@ -28,11 +28,13 @@ class TaughtRecord:
 class TaughtLabels:
     """The records that verdicts label, in the order of judging.
 
-    On `disputed` others the reviewers disagree.
+    On `disputed` others the reviewers disagree, and to `unlabelled` ones nobody gave a concept:
+    they could not tell, or called one wrong without naming another.
     """
 
     records: tuple[TaughtRecord, ...]
     disputed: int
+    unlabelled: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,7 @@ _JUDGED = """
 """
 _LABELS = text(f"""{_JUDGED}
     SELECT record_id, data_provider, labels, is_disputed FROM decided
-    WHERE cardinality(labels) > 0 ORDER BY judged_at, record_id COLLATE "C"
+    ORDER BY judged_at, record_id COLLATE "C"
 """)
 _COUNTS = text(f"""{_JUDGED}
     SELECT data_provider, CAST(sum(verdicts) AS bigint) AS verdicts, count(*) AS records,
@@ -103,9 +105,10 @@ def taught_labels(
                 concepts=tuple(row.labels),
             )
             for row in rows
-            if not row.is_disputed
+            if row.labels and not row.is_disputed
         ),
         disputed=sum(row.is_disputed for row in rows),
+        unlabelled=sum(not row.labels for row in rows),
     )
 
 

@@ -22,6 +22,22 @@ if TYPE_CHECKING:
     Validation = Callable[[TrainingData, TrainingSettings, Experiment, SafeConsole], Summary]
 
 
+Recipe = Annotated[
+    RecipeName | None,
+    typer.Option(
+        "--recipe",
+        help="Defaults that go together; head fits a head on an encoder. Default: scratch; "
+        "with --weights fine-tune, with --encoder head.",
+    ),
+]
+WithVerdicts = Annotated[
+    bool,
+    typer.Option(
+        "--verdicts",
+        help="Heads also learn from the desk's verdicts: a judged record counts ten times, by its "
+        "verdict.",
+    ),
+]
 MOST_PROVIDERS = 20  # on the terminal; the report has more
 
 
@@ -37,26 +53,12 @@ def train(
         str, typer.Option(help="Name of the run; the same command continues a stopped run.")
     ] = "model_training",
     saving_dir: SavingDir = Path("experiments"),
-    recipe_name: Annotated[
-        RecipeName | None,
-        typer.Option(
-            "--recipe",
-            help="Defaults that go together; head fits a head on an encoder. Default: scratch; "
-            "with --weights fine-tune, with --encoder head.",
-        ),
-    ] = None,
+    recipe_name: Recipe = None,
     devices: Annotated[
         str | None,
         typer.Option(help="Train folds side by side, one per device: cuda:0,cuda:1 or cpu,cpu."),
     ] = None,
-    verdicts: Annotated[
-        bool,
-        typer.Option(
-            "--verdicts",
-            help="Heads also learn from the desk's verdicts: a judged record counts ten times, by "
-            "its verdict.",
-        ),
-    ] = False,
+    verdicts: WithVerdicts = False,
     queue: Annotated[
         bool, typer.Option("--queue", help="Have the folds trained by `trainer worker` processes.")
     ] = False,

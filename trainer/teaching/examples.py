@@ -82,12 +82,13 @@ class TeachingExamples:
 class TaughtPictures:
     """The examples of a refit, and how many judged records teach nothing.
 
-    On `disputed` ones reviewers disagree, `unknown` ones show a concept that is none of the
-    model's, and of `unseen` ones no embedding is kept.
+    On `disputed` ones reviewers disagree, and to `unlabelled` ones nobody gave a concept. `unknown`
+    ones show one that is none of the model's, and of `unseen` ones no embedding is kept.
     """
 
     examples: TeachingExamples
     disputed: int
+    unlabelled: int
     unknown: int
     unseen: int
 
@@ -159,6 +160,7 @@ def read_examples(
     return TaughtPictures(
         examples=examples,
         disputed=found.disputed,
+        unlabelled=found.unlabelled,
         unknown=len(found.records) - len(known),
         unseen=len(known) - len(judged),
     )

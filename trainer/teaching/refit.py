@@ -107,6 +107,7 @@ def result_of(pictures: TaughtPictures, head: TaughtHead) -> dict[str, Any]:
     return {
         "verdicts": pictures.examples.judged,
         "disputed": pictures.disputed,
+        "unlabelled": pictures.unlabelled,
         "unknown": pictures.unknown,
         "unseen": pictures.unseen,
         "old_labels": pictures.examples.old,

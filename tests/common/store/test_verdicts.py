@@ -36,6 +36,7 @@ def test_what_was_called_right_or_named_instead_is_the_label(connection: Connect
     say(connection, "/1/unclear", "map", "cannot_tell")
     expected = {"/1/right": ["map"], "/1/wrong": ["toy"], "/1/general": ["atlas"]}
     assert labels(connection) == expected
+    assert taught_labels(connection).unlabelled == 2
 
 
 def test_a_withdrawn_verdict_says_nothing(connection: Connection) -> None:

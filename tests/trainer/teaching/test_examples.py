@@ -33,7 +33,7 @@ def test_old_labels_come_first_evenly_by_concept_and_then_the_verdicts(school: S
     assert examples.labels[:6].tolist() == [0, 1, 2, 0, 1, 2]
     assert examples.labels[3 * EACH :].tolist() == school.labels[:20].tolist()
     assert examples.strangers.all()
-    assert (found.disputed, found.unknown, found.unseen) == (0, 0, 0)
+    assert (found.disputed, found.unlabelled, found.unknown, found.unseen) == (0, 0, 0, 0)
     assert len(examples.embeddings) == 3 * EACH + 20
 
 

@@ -58,9 +58,9 @@ def test_pictures_that_are_all_the_same_are_refused() -> None:
 
 def test_the_result_says_all_that_a_person_needs() -> None:
     examples = drawn(judged=30)
-    pictures = TaughtPictures(examples=examples, disputed=2, unknown=1, unseen=3)
+    pictures = TaughtPictures(examples=examples, disputed=2, unlabelled=4, unknown=1, unseen=3)
     found = result_of(pictures, refit(examples, silent_model()))
-    assert (found["verdicts"], found["disputed"], found["unseen"]) == (30, 2, 3)
+    assert (found["verdicts"], found["disputed"], found["unlabelled"]) == (30, 2, 4)
     assert found["curve"][0] == found["before"]
     assert found["curve"][-1] == found["after"]
     assert found["before"]["low"] < found["before"]["accuracy"] < found["before"]["high"]
