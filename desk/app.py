@@ -10,7 +10,19 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from desk.access.headers import Guard
-from desk.pages import actions, data, jobs, judge, login, models, picture, see, teach
+from desk.pages import (
+    actions,
+    data,
+    decide,
+    jobs,
+    judge,
+    login,
+    models,
+    picture,
+    prove,
+    see,
+    teach,
+)
 from desk.pages.asking import page
 from desk.pages.desk import Desk
 from desk.pages.door import Door
@@ -20,7 +32,7 @@ from desk.review.models import LoadedAnswers
 from desk.settings import DeskSettings
 
 MOST_BYTES = 64 << 20  # of a request: a list of half a million records
-SUBJECTS = (login, see, judge, teach, picture, jobs, models, data, actions)
+SUBJECTS = (login, see, judge, teach, prove, decide, picture, jobs, models, data, actions)
 
 
 def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from common.store.tables.harvested import PROVIDER_KEY
+from common.vision.answers.spellings import spellings_of
 from desk.review.models import ShownModel
 
 MOST_JOBS = 50
@@ -45,6 +46,10 @@ _PROVIDERS = text(f"""
     )
     SELECT name FROM provider WHERE name IS NOT NULL LIMIT :most
 """)
+_HAS_RECORDS = text(f"""
+    SELECT 1 FROM unnest(CAST(:spellings AS text[])) AS spelt(name)
+    JOIN record ON {PROVIDER_KEY} = left(spelt.name, 500) AND data_provider = spelt.name LIMIT 1
+""")
 
 
 def job_choices(connection: Connection) -> list[JobChoice]:
@@ -56,6 +61,13 @@ def job_choices(connection: Connection) -> list[JobChoice]:
 def provider_choices(connection: Connection) -> list[str]:
     """Data providers of the store's records, in alphabetical order; the first MOST_PROVIDERS."""
     return list(connection.execute(_PROVIDERS, {"most": MOST_PROVIDERS}).scalars())
+
+
+def has_records(connection: Connection, data_provider: str) -> bool:
+    """Whether the store has records of a data provider, however it spells the name."""
+    spellings = spellings_of(connection, [data_provider])[data_provider]
+    asked = {"spellings": spellings}
+    return connection.execute(_HAS_RECORDS, asked).first() is not None
 
 
 def concept_choices(models: Iterable[ShownModel]) -> dict[str, str]:

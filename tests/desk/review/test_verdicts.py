@@ -70,6 +70,24 @@ def test_verdicts_are_withdrawn_by_their_reviewer_alone(museum, reviewer):
     assert museum.rows(STANDING) == []
 
 
+def test_verdicts_of_an_audit_are_withdrawn_as_such_alone(museum, reviewer):
+    museum.model()
+    museum.execute(
+        "INSERT INTO audit (model_id, thresholds, rows, sample, attempt, error, drawn_by)"
+        " SELECT id, '{}', 1, 1, 1, 0.025, :who FROM model",
+        who=reviewer,
+    )
+    ((audit_id,),) = museum.rows("SELECT id FROM audit")
+    of_audit, of_none = verdict(audit_id=audit_id), verdict()
+    kept(museum, reviewer, of_audit, of_none)
+    ids = [of_audit.id, of_none.id]
+    with museum.engine.begin() as connection:
+        assert withdraw(connection, reviewer, ids, audit_id=audit_id) == 1
+        assert withdraw(connection, reviewer, ids, audit_id=audit_id) == 0
+        assert withdraw(connection, reviewer, ids) == 1
+    assert museum.rows(STANDING) == []
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
