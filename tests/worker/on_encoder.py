@@ -50,6 +50,7 @@ def promote(
     examples: torch.Tensor | None = None,
     likeness: Likeness | None = None,
     kind: Kind = "multi",
+    data: str = "",
 ) -> int:
     """A model with a drawn head for these concepts, which are in the store; its number."""
     concepts = tuple(thresholds)
@@ -63,7 +64,7 @@ def promote(
         temperature=1.0,
         thresholds=thresholds,
         picture_source="media",
-        created_from={},
+        created_from={"data": data} if data else {},
         encoder=encoder.identity,
     )
     torch.manual_seed(sum(name.encode()))

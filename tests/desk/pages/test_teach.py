@@ -39,6 +39,7 @@ def taught(museum, tmp_path):
         name="heads",
         thresholds=thresholds,
         kind="single",
+        data="dataset old",
     )
     museum.execute("INSERT INTO service (model_id) VALUES (:id)", id=model)
     chance = np.random.default_rng(0)
@@ -49,8 +50,33 @@ def taught(museum, tmp_path):
         for place, each in enumerate(RECORDS)
     }
     museum.embed(number, found)
+    label_old_ones(museum, number, centres)
     museum.the_job = museum.job(model, RECORDS)
     return museum
+
+
+def label_old_ones(museum, encoder, centres):
+    """The dataset that the model was trained on: pictures of another museum."""
+    chance = np.random.default_rng(1)
+    museum.execute("INSERT INTO dataset (name) VALUES ('old')")
+    vectors = {}
+    for place in range(30):
+        record = f"/2/o{place:02}"
+        museum.records("Their museum", record)
+        vectors[record] = centres[place % 3] + chance.normal(size=centres.shape[1])
+        museum.execute(
+            "INSERT INTO image (record_id, state, sha256, path, width, height, source)"
+            " VALUES (:record, 'stored', :sha256, 'x', 1, 1, 'thumbnail')",
+            record=record,
+            sha256=record.encode().ljust(32, b".")[:32].hex(),
+        )
+        museum.execute(
+            "INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source)"
+            " SELECT id, :record, :concept, 'csv' FROM dataset",
+            record=record,
+            concept=CONCEPTS[place % 3],
+        )
+    museum.embed(encoder, vectors)
 
 
 @pytest.fixture
