@@ -56,7 +56,7 @@ def running(*command: str, cwd: Path) -> Iterator[None]:
 @pytest.fixture
 def folder(tmp_path: Path, database_url: str, broker_url: str, monkeypatch) -> Iterator[Path]:
     """A trained model, and a job of records that it has not seen, which a worker has done."""
-    with Sandbox(draw_collection(items=360)) as sandbox:
+    with Sandbox(draw_collection(items=300)) as sandbox:
         settings = sandbox_environment(sandbox) | {
             name: str(tmp_path / folder)
             for name, folder in (
@@ -73,7 +73,9 @@ def folder(tmp_path: Path, database_url: str, broker_url: str, monkeypatch) -> I
         run("harvester", "records", "--vocab-json", vocabulary, "--n", "20", *dataset, cwd=tmp_path)
         run("harvester", "images", *dataset, cwd=tmp_path)
         engine = open_store()
-        add_encoder(engine, tmp_path / "models", name="lite")
+        add_encoder(
+            engine, tmp_path / "models", name="lite", network="torchvision:resnet18", size=64
+        )
         engine.dispose()
         heads = ("--encoder", "lite", "--folds", "2", "--experiment-name", "heads")
         run("trainer", "train", *dataset, *heads, cwd=tmp_path)
@@ -114,7 +116,7 @@ def truth(record_id: str) -> str:
     return record_id.split("/")[2].rpartition("_")[0]
 
 
-def judge_batch(visit: Visit, *, to: str) -> int:
+def judge_batch(visit: Visit) -> int:
     """Judge what is shown, by what was drawn; the number of pictures."""
     cards = visit.page.locator(".batch > .card")
     expect(cards.first).to_be_focused()
@@ -144,7 +146,7 @@ def test_the_circle_is_closed_by_keyboard_alone(folder: Path, desk: DeskProcess)
         follow(visit, "Judge the next ten")
         judged = 0
         while judged < VERDICTS:
-            judged += judge_batch(visit, to="/verdicts")
+            judged += judge_batch(visit)
             if judged < VERDICTS:
                 visit.press("Enter")
                 expect(visit.page.locator(".done")).to_have_text("0")
@@ -166,4 +168,17 @@ def test_the_circle_is_closed_by_keyboard_alone(folder: Path, desk: DeskProcess)
 
 def prove(visit: Visit) -> None:
     """From the plan to the certificate."""
-    raise NotImplementedError
+    follow(visit, "Draw")
+    left = visit.page.get_by_role("heading", name="Is this right?")
+    while True:
+        left.or_(visit.page.get_by_role("heading", name="You have judged all")).wait_for()
+        if not left.is_visible():
+            break
+        judge_batch(visit)
+        before = visit.page.locator(".stands progress").get_attribute("value")
+        visit.press("Enter")
+        expect(visit.page.locator(".stands progress")).not_to_have_attribute("value", before or "")
+    visit.press("Enter")  # close the audit
+    visit.page.get_by_role("heading", name="Close audit").wait_for()
+    follow(visit, "Close it")
+    visit.page.get_by_text("drawn at random").first.wait_for()
