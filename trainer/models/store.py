@@ -18,10 +18,10 @@ from common.store.tables import (
     Audit,
     Checkpoint,
     Concept,
+    ModelService,
     ModelStage,
     PromotedModel,
     RegisteredEncoder,
-    ModelService,
     TrainingRun,
 )
 from trainer.experiment import Experiment
