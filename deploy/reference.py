@@ -18,7 +18,7 @@ from common.process.settings import (
     StoreSettings,
 )
 from common.reasons import Reason, Retry
-from trainer.recipes import RECIPES, RecipeName, is_of
+from trainer.commands.recipes import RECIPES, RecipeName, is_of
 from trainer.settings import TrainingSettings, option_of, range_of
 from worker.process.settings import WorkerSettings
 
@@ -115,7 +115,7 @@ _TRAINING = (
     """\
 # Training settings
 
-This page is made from `trainer/settings.py` and `trainer/recipes.py` by `make docs`.
+This page is made from `trainer/settings.py` and `trainer/commands/recipes.py` by `make docs`.
 
 These are options of `trainer train`.
 An experiment keeps them in its `conf.json`.

@@ -11,7 +11,19 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from desk.access.headers import Guard
-from desk.pages import actions, data, jobs, judge, login, models, picture, see
+from desk.pages import (
+    actions,
+    data,
+    decide,
+    jobs,
+    judge,
+    login,
+    models,
+    picture,
+    prove,
+    see,
+    teach,
+)
 from desk.pages.asking import page
 from desk.pages.desk import Desk
 from desk.pages.door import Door
@@ -21,7 +33,7 @@ from desk.review.models import LoadedAnswers
 from desk.settings import DeskSettings
 
 MOST_BYTES = 64 << 20  # of a request: a list of half a million records
-SUBJECTS = (login, see, judge, picture, jobs, models, data, actions)
+SUBJECTS = (login, see, judge, teach, prove, decide, picture, jobs, models, data, actions)
 
 
 class VersionedFiles(StaticFiles):

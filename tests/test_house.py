@@ -54,6 +54,7 @@ TESTED_ELSEWHERE = {
     "trainer/commands/encoders.py": "tests/trainer/models/test_encoders.py types the command",
     "trainer/commands/evaluate.py": "tests/trainer/scoring/test_evaluate.py types the command",
     "trainer/commands/promote.py": "tests/trainer/models/test_promote.py types the command",
+    "trainer/commands/teacher.py": "tests/trainer/teaching/test_teacher.py starts it",
     "trainer/commands/worker.py": "tests/trainer/running/test_on_machines.py starts it",
     "worker/cli.py": "every test of a command goes through it",
     "worker/commands/control.py": "tests/worker/commands/test_jobs.py",

@@ -6,11 +6,12 @@ from trainer.commands.evaluate import evaluate
 from trainer.commands.models import models
 from trainer.commands.predict import predict
 from trainer.commands.promote import promote
+from trainer.commands.teacher import teacher
 from trainer.commands.train import train
 from trainer.commands.worker import worker
 
 app = command_group("Train classifiers on labelled pictures, and promote one for the workers.")
-for command in (train, worker, promote, evaluate, predict):
+for command in (train, worker, teacher, promote, evaluate, predict):
     app.command()(command)
 app.add_typer(encoders, name="encoders")
 app.add_typer(models, name="models")

@@ -2,16 +2,20 @@
 
 Each file's sha256 is recorded when it is written, and checked when it is read. A bundle may come
 from anybody: what is no regular file, too large or out of range is refused before it is used.
+
+Torch is loaded when tensors are read or written; what needs no network is read as arrays.
 """
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import safetensors.torch
-import torchvision
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from common.errors import ModelError
@@ -21,7 +25,9 @@ from common.vision.answers.promise import Promise
 from common.vision.answers.rule import Rule
 from common.vision.kinds import Kind, TrainingPictures
 from common.vision.preprocessing import Preprocessing
-from common.vision.weights import StateDict, parsed
+
+if TYPE_CHECKING:
+    from common.vision.weights import StateDict
 
 DESCRIPTION = "model.json"
 PROMOTE_AGAIN = "promote the model again"
@@ -88,7 +94,7 @@ class Description:
     likeness: BundleFile | None = None
     least_likeness: float | None = None
     encoder: _Sha256 | None = None
-    torchvision: str = torchvision.__version__
+    torchvision: str = field(default_factory=lambda: version("torchvision"))
 
     def __post_init__(self) -> None:
         same_concepts = set(self.concept_uris) == set(self.thresholds)
@@ -162,8 +168,20 @@ def parse_description(text: bytes, *, source: str = DESCRIPTION) -> Description:
         raise ModelError(f"{source} is damaged: {error}") from error
 
 
-def write_tensors(path: Path, tensors: StateDict) -> BundleFile:
+def read_description(folder: Path, expected_sha256: str) -> Description:
+    """The description of a bundle, without its weights.
+
+    Raises:
+        ModelError: `model.json` is missing, was changed, or is damaged.
+    """
+    text = read_checked(folder / DESCRIPTION, expected_sha256)
+    return parse_description(text, source=str(folder / DESCRIPTION))
+
+
+def write_tensors(path: Path, tensors: "StateDict") -> BundleFile:
     """Write tensors as safetensors. Returns the name and the sha256 of the file."""
+    import safetensors.torch
+
     data = safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})
     path.write_bytes(data)
     return BundleFile(file=path.name, sha256=sha256_of(data))
@@ -171,7 +189,7 @@ def write_tensors(path: Path, tensors: StateDict) -> BundleFile:
 
 def read_tensors(
     folder: Path, file: BundleFile, *, at_most: int = MAX_TENSORS, again: str = PROMOTE_AGAIN
-) -> StateDict:
+) -> "StateDict":
     """The tensors of a file of the bundle.
 
     Args:
@@ -182,18 +200,37 @@ def read_tensors(
         ModelError: it is missing, was changed, holds no tensors, is too large, or is outside the
             folder.
     """
+    from common.vision.weights import parsed
+
+    data = _read_file(folder, file, at_most=at_most, again=again)
+    return parsed(data, source=str(folder / file.file))
+
+
+def read_arrays(folder: Path, file: BundleFile, *, at_most: int) -> dict[str, NDArray[Any]]:
+    """The tensors of a file of the bundle as arrays; arguments and errors as for `read_tensors`."""
+    data = _read_file(folder, file, at_most=at_most, again=PROMOTE_AGAIN)
+    try:
+        return {name: np.asarray(each) for name, each in safetensors.numpy.load(data).items()}
+    except Exception as error:  # the reader trusts a file's form: it raises errors of any type
+        raise ModelError(
+            f"{folder / file.file} cannot be read as arrays ({type(error).__name__}). To mend it, "
+            f"{PROMOTE_AGAIN}."
+        ) from error
+
+
+def _read_file(folder: Path, file: BundleFile, *, at_most: int, again: str) -> bytes:
     path = folder / file.file
     if path.parent != folder:
         raise ModelError(f"{path} lies outside its folder, {folder}.")
     data = read_checked(path, file.sha256, at_most=at_most + _MAX_HEADER, again=again)
     if int.from_bytes(data[:_LENGTH], "little") > _MAX_HEADER:
         raise ModelError(f"{path} cannot be read as weights: its header is too large.")
-    return parsed(data, source=str(path))
+    return data
 
 
 def read_weights(
-    folder: Path, file: BundleFile, of: StateDict, *, again: str = PROMOTE_AGAIN
-) -> StateDict:
+    folder: Path, file: BundleFile, of: "StateDict", *, again: str = PROMOTE_AGAIN
+) -> "StateDict":
     """The weights of a network whose own tensors are `of`, of which a file holds few bytes more.
 
     Raises:

@@ -2,17 +2,21 @@
 
 It is stored with the weights, so that a worker prepares pictures exactly as the trainer did.
 Pictures are kept as uint8, a quarter of the bytes of float32, and normalised on the device.
+
+Torch is loaded when a picture is prepared: who only reads what a bundle says does without.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
 from PIL import Image
 from pydantic import ConfigDict
-from torch import nn
 
 from common.pictures.resize import Square, squared
 from common.vision.kinds import Interpolation, ResizeMode
+
+if TYPE_CHECKING:
+    import torch
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -45,34 +49,19 @@ class Preprocessing:
             side=self.size, resize=self.resize, kept=self.kept, interpolation=self.interpolation
         )
 
-    def to_uint8(self, image: Image.Image) -> torch.Tensor:
+    def to_uint8(self, image: Image.Image) -> "torch.Tensor":
         """A picture as a uint8 tensor (3, size, size) on the CPU."""
         return self.from_rgb(squared(image, self.square).tobytes())
 
-    def from_rgb(self, rows: bytes) -> torch.Tensor:
+    def from_rgb(self, rows: bytes) -> "torch.Tensor":
         """The RGB rows of a square picture as a uint8 tensor (3, size, size) on the CPU."""
+        import torch
+
         pixels = torch.frombuffer(bytearray(rows), dtype=torch.uint8)
         return pixels.view(self.size, self.size, 3).permute(2, 0, 1).contiguous()
 
-    def normalise(self, batch: torch.Tensor) -> torch.Tensor:
+    def normalise(self, batch: "torch.Tensor") -> "torch.Tensor":
         """A uint8 batch (n, 3, size, size) as float32, on the same device."""
+        from common.vision.served import Normalisation
+
         return Normalisation(self).to(batch.device).forward(batch)
-
-
-class Normalisation(nn.Module):
-    """uint8 pictures (n, 3, size, size) to float32, on the device of the module.
-
-    The statistics are buffers. Copying them to CUDA for each batch would wait for the device.
-    """
-
-    mean: torch.Tensor
-    std: torch.Tensor
-
-    def __init__(self, preprocessing: Preprocessing) -> None:
-        super().__init__()
-        for name in ("mean", "std"):
-            statistic = torch.tensor(getattr(preprocessing, name)).view(1, 3, 1, 1)
-            self.register_buffer(name, statistic, persistent=False)
-
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        return (batch.float() / 255 - self.mean) / self.std

@@ -17,14 +17,14 @@ from torch import nn
 
 from common.errors import ModelError, UsageError
 from common.vision.answers.answering import Answering
-from common.vision.answers.heads import Head, HeadEnsemble
-from common.vision.answers.likeness import MOST_BYTES, Likeness
+from common.vision.answers.likeness import Likeness
+from common.vision.answers.saved import load_answering
 from common.vision.bundle import (
     DESCRIPTION,
     BundleFile,
     Description,
-    parse_description,
     read_checked,
+    read_description,
     read_tensors,
     read_weights,
     sha256_of,
@@ -40,7 +40,6 @@ SELF_TEST = "self_test.safetensors"
 CALIBRATION = "calibration.safetensors"
 LIKENESS = "likeness.safetensors"
 _EXAMPLE_BYTES = 256 << 20  # of a file of pictures, at most; a promotion takes 40 MiB for all
-_HEAD_BYTES = 512 << 20  # 10,000 classes of 4,000 numbers
 
 
 def save_bundle(
@@ -112,57 +111,6 @@ def load_bundle(folder: Path, expected_sha256: str, *, encoders: Path | None = N
     return _load(folder, description, sha256=expected_sha256, encoders=encoders)
 
 
-def read_description(folder: Path, expected_sha256: str) -> Description:
-    """The description of a bundle, without loading its weights.
-
-    Raises:
-        ModelError: `model.json` is missing, was changed, or is damaged.
-    """
-    text = read_checked(folder / DESCRIPTION, expected_sha256)
-    return parse_description(text, source=str(folder / DESCRIPTION))
-
-
-def load_heads(folder: Path, description: Description) -> HeadEnsemble:
-    """The heads of a model on an encoder, without the encoder.
-
-    Raises:
-        ModelError: a file is missing or was changed, or is no head of this model.
-    """
-    classes = len(description.labels)
-    heads = tuple(_load_head(folder, file, classes) for file in description.members)
-    if not heads:
-        raise ModelError(f"{folder} holds a model without weights.")
-    if len({head.dimension for head in heads}) != 1:
-        raise ModelError(f"{folder} holds heads for different encoders, or none.")
-    return HeadEnsemble(heads, description.kind, description.temperature)
-
-
-def load_answering(folder: Path, description: Description) -> Answering:
-    """A model without its network: the heads of one on an encoder, likeness and rule.
-
-    Raises:
-        ModelError: a file is missing or was changed, or is none of this model.
-    """
-    heads = load_heads(folder, description) if description.encoder else None
-    likeness = _load_likeness(folder, description)
-    if heads and likeness and heads.heads[0].dimension != likeness.references.shape[1]:
-        raise ModelError(f"{folder} holds heads and references for different encoders.")
-    return Answering(description=description, heads=heads, likeness=likeness)
-
-
-def _load_likeness(folder: Path, description: Description) -> Likeness | None:
-    if description.likeness is None or description.least_likeness is None:
-        return None
-    tensors = read_tensors(folder, description.likeness, at_most=MOST_BYTES)
-    references = tensors.get("references")
-    if references is None or references.dtype != torch.float16:
-        raise ModelError(f"{folder / description.likeness.file} holds no references.")
-    try:
-        return Likeness.of(references.numpy(), description.least_likeness)
-    except ValueError as error:
-        raise ModelError(f"{folder / description.likeness.file}: {error}.") from error
-
-
 def load_on_encoder(
     folder: Path, description: Description, encoder: Encoder, *, sha256: str
 ) -> Model:
@@ -220,17 +168,6 @@ def _complete(folder: Path, answering: Answering, served: Served, *, sha256: str
         self_test_pictures=pictures,
         self_test_expected=expected.numpy(),
     )
-
-
-def _load_head(folder: Path, file: BundleFile, classes: int) -> Head:
-    tensors = read_tensors(folder, file, at_most=_HEAD_BYTES)
-    weight, bias = tensors.get("weight"), tensors.get("bias")
-    if weight is None or bias is None or weight.ndim != 2 or weight.shape[0] != classes:
-        raise ModelError(f"{folder / file.file} is no head for {classes} classes.")
-    try:
-        return Head.rounded(weight.double().numpy(), bias.double().numpy())
-    except ValueError as error:
-        raise ModelError(f"{folder / file.file} is no head: {error}.") from error
 
 
 def _load_member(folder: Path, member: BundleFile, description: Description) -> nn.Module:

@@ -14,12 +14,31 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from common.vision.preprocessing import Normalisation, Preprocessing
+from common.vision.preprocessing import Preprocessing
 
 REFERENCE_BATCH = 32  # pictures that the reference computes at a time; bounds the memory
 
 Rows = NDArray[np.float32]
 """A row for each picture, (n, classes) or (n, dimension)."""
+
+
+class Normalisation(nn.Module):
+    """uint8 pictures (n, 3, size, size) to float32, on the device of the module.
+
+    The statistics are buffers. Copying them to CUDA for each batch would wait for the device.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        for name in ("mean", "std"):
+            statistic = torch.tensor(getattr(preprocessing, name)).view(1, 3, 1, 1)
+            self.register_buffer(name, statistic, persistent=False)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return (batch.float() / 255 - self.mean) / self.std
 
 
 class ServedNetwork(nn.Module):

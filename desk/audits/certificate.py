@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, text
 
@@ -60,12 +60,7 @@ class Certificate:
     @property
     def sentence(self) -> str:
         """To be printed."""
-        which = f"{self.label} enrichments" if self.label else "enrichments"
-        return (
-            f"Of the {self.rows:,} {which} of {self.data_provider or self.title} at least "
-            f"{in_percent(self.precision)} are right ({100 * CONFIDENCE:.0f} % confidence over all "
-            f"audits of them; {self.sample:,} drawn at random, {self.right_ones:,} right)."
-        )
+        return sentence_of(self)
 
     @property
     def withdrawal(self) -> str:
@@ -102,6 +97,35 @@ class Certificate:
             "closed_at": self.closed_at.isoformat(),
             "withdrawn": withdrawn,
         }
+
+
+class Proved(Protocol):
+    """What the sentence of a closed audit says; `title` is the model's, `label` the concept's."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def data_provider(self) -> str | None: ...
+    @property
+    def label(self) -> str | None: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def sample(self) -> int: ...
+    @property
+    def right_ones(self) -> int | None: ...
+    @property
+    def precision(self) -> float | None: ...
+
+
+def sentence_of(audit: Proved) -> str:
+    """What a closed audit proves, to be printed."""
+    which = f"{audit.label} enrichments" if audit.label else "enrichments"
+    return (
+        f"Of the {audit.rows:,} {which} of {audit.data_provider or audit.title} at least "
+        f"{in_percent(audit.precision or 0)} are right ({100 * CONFIDENCE:.0f} % confidence over "
+        f"all audits of them; {audit.sample:,} drawn at random, {audit.right_ones:,} right)."
+    )
 
 
 _AUDIT = text("""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from secrets import SystemRandom
+from typing import Any
 
 from psycopg2.errors import SerializationFailure
 from sqlalchemy import Connection, Engine, text
@@ -59,20 +60,38 @@ _DRAW = text("""
      AND enrichment.concept_uri = audit_block.concept_uri
 """)
 
+_SAME = text("""
+    SELECT id FROM audit
+    WHERE model_id = :model_id AND attempt = :attempt AND sample = :sample AND drawn_by = :user_id
+      AND data_provider IS NOT DISTINCT FROM CAST(:data_provider AS text)
+      AND concept_uri IS NOT DISTINCT FROM CAST(:concept_uri AS text)
+""")
 
-def draw(engine: Engine, subject: AuditSubject, *, sample: int, user_id: int) -> int:
+
+def draw(
+    engine: Engine,
+    subject: AuditSubject,
+    *,
+    sample: int,
+    user_id: int,
+    attempt: int | None = None,
+) -> int:
     """Begin an audit: freeze its rows, and draw so many of them. Returns the audit's number.
+
+    Args:
+        attempt: the one that was planned. If the same account has drawn it already, with as many
+            rows, its audit is returned: a form that is sent twice draws once.
 
     Raises:
         UsageError: the sample is empty, too large or larger than the rows, the model does not
-            exist or is retired, or there were too many audits.
+            exist or is retired, there were too many audits, or one that was not planned for.
         StoreError: others changed what is read, again and again; nothing was drawn.
     """
     if not 1 <= sample <= MOST_DRAWN:
         raise UsageError(f"{sample:,} rows cannot be drawn; draw from 1 to {MOST_DRAWN:,}.")
     for _ in range(TRIES):
         try:
-            return _draw(engine, subject, sample=sample, user_id=user_id)
+            return _draw(engine, subject, sample=sample, user_id=user_id, planned=attempt)
         except OperationalError as error:
             if not isinstance(error.orig, SerializationFailure):
                 raise
@@ -82,10 +101,15 @@ def draw(engine: Engine, subject: AuditSubject, *, sample: int, user_id: int) ->
     ) from problem
 
 
-def _draw(engine: Engine, subject: AuditSubject, *, sample: int, user_id: int) -> int:
+def _draw(
+    engine: Engine, subject: AuditSubject, *, sample: int, user_id: int, planned: int | None
+) -> int:
     one_moment = engine.connect().execution_options(isolation_level="REPEATABLE READ")
     with one_moment as connection, connection.begin():
         connection.execute(_LOCK)
+        if planned is not None and next_attempt(connection, subject).number != planned:
+            asked = subject.values | {"attempt": planned, "sample": sample, "user_id": user_id}
+            return _drawn_before(connection, asked)
         blocks = _freeze(connection, subject, sample=sample, user_id=user_id)
         rows = sum(block.size for block in blocks)
         places = places_in(blocks, SystemRandom().sample(range(rows), sample))
@@ -98,6 +122,17 @@ def _draw(engine: Engine, subject: AuditSubject, *, sample: int, user_id: int) -
         drawn = connection.execute(_DRAW, asked).rowcount
         assert drawn == sample, "all that was frozen is there at this moment"
         return blocks[0].audit_id
+
+
+def _drawn_before(connection: Connection, asked: dict[str, Any]) -> int:
+    """The audit that an account has drawn already as it was planned."""
+    found: int | None = connection.execute(_SAME, asked).scalar_one_or_none()
+    if found is None:
+        raise UsageError(
+            "Somebody drew an audit of the same enrichments meanwhile, so that this one could "
+            "prove less than was planned. Nothing was drawn. Look at the plan again."
+        )
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

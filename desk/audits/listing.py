@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, RowMapping, text
 
 from common.store.model_names import ModelName
 from common.store.tables import AuditState
-from desk.audits.bounds import in_percent
+from desk.audits.certificate import sentence_of
 from desk.audits.judging import JUDGED
 
 SHOWN = 50
@@ -23,8 +23,10 @@ class ListedAudit:
 
     id: int
     state: AuditState
-    model: str
+    model_id: int
+    model: ModelName
     data_provider: str | None
+    concept_uri: str | None
     label: str | None
     rows: int
     sample: int
@@ -38,21 +40,31 @@ class ListedAudit:
     withdrawn_at: datetime | None
 
     @property
+    def title(self) -> str:
+        """The model, as exports show it."""
+        return self.model.title
+
+    @property
     def proves(self) -> str:
-        """The bound, rounded down; empty if it proves nothing or nothing any more."""
+        """In a sentence; empty if it proves nothing or nothing any more."""
         if self.precision is None or self.withdrawn_at is not None:
             return ""
-        return f"at least {in_percent(self.precision)}"
+        return sentence_of(self)
 
 
-_LIST = text(f"""
-    SELECT audit.id, audit.state, model.name, model.version, audit.data_provider, concept.label,
-           audit.rows, audit.sample, audit.attempt, audit.drawn_at, audit.ended_at,
-           audit.right_ones, audit.precision, audit.withdrawn_at, desk_user.name AS drawn_by,
+_LISTED = f"""
+    SELECT audit.id, audit.state, audit.model_id, model.name, model.version, audit.data_provider,
+           audit.concept_uri, concept.label, audit.rows, audit.sample, audit.attempt,
+           audit.drawn_at, audit.ended_at, audit.right_ones, audit.precision, audit.withdrawn_at,
+           desk_user.name AS drawn_by,
            ({JUDGED}) AS judged
     FROM audit JOIN model ON model.id = audit.model_id
     JOIN desk_user ON desk_user.id = audit.drawn_by
     LEFT JOIN concept ON concept.uri = audit.concept_uri
+"""
+_ONE = text(f"{_LISTED} WHERE audit.id = :audit_id")
+_LIST = text(f"""
+    {_LISTED}
     WHERE (CAST(:model_id AS int) IS NULL OR audit.model_id = :model_id)
       AND (CAST(:before AS int) IS NULL OR audit.id < :before)
     ORDER BY audit.id DESC LIMIT :shown
@@ -68,9 +80,16 @@ def list_audits(
 ) -> list[ListedAudit]:
     """Audits of all models or of one, the newest first; `before` goes on from an audit's number."""
     asked = {"model_id": model_id, "before": before, "shown": shown}
-    audits = []
-    for row in connection.execute(_LIST, asked).mappings():
-        values = dict(row)
-        model = ModelName(values.pop("name"), values.pop("version")).title
-        audits.append(ListedAudit(**{**values, "state": AuditState(row["state"])}, model=model))
-    return audits
+    return [_listed(row) for row in connection.execute(_LIST, asked).mappings()]
+
+
+def find_audit(connection: Connection, audit_id: int) -> ListedAudit | None:
+    """One audit; None if there is no such."""
+    row = connection.execute(_ONE, {"audit_id": audit_id}).mappings().one_or_none()
+    return None if row is None else _listed(row)
+
+
+def _listed(row: RowMapping) -> ListedAudit:
+    values = dict(row)
+    model = ModelName(values.pop("name"), values.pop("version"))
+    return ListedAudit(**{**values, "state": AuditState(row["state"])}, model=model)

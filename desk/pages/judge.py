@@ -66,7 +66,7 @@ def keep(asked: DeskRequest) -> Response:
 
 def take_back(asked: DeskRequest) -> Response:
     """Withdraw verdicts of the account."""
-    ids = [_verdict_id(each) for each in asked.fields("id")]
+    ids = read_verdict_ids(asked)
     with asked.desk.engine.begin() as connection:
         count = withdraw(connection, asked.user.number, ids)
     if asked.wants_json:
@@ -106,6 +106,15 @@ def read_verdicts(asked: DeskRequest, *, audit_id: int | None = None) -> list[Ne
         raise UsageError("The verdict is incomplete. Load the page again, and repeat it.")
     rows = zip(*columns.values(), strict=True)
     return [_verdict(dict(zip(_FIELDS, row, strict=True)), audit_id) for row in rows]
+
+
+def read_verdict_ids(asked: DeskRequest) -> list[UUID]:
+    """The IDs of verdicts in a form.
+
+    Raises:
+        UsageError: one is malformed.
+    """
+    return [_verdict_id(each) for each in asked.fields("id")]
 
 
 def _verdict(fields: dict[str, str], audit_id: int | None) -> NewVerdict:

@@ -6,6 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
 from starlette.responses import Response
 
+from common.store.in_service import go_back, models_in_service
 from common.store.tables import Role
 from common.vision.answers.drift import drift_of_model
 from common.vision.answers.promise import Promise
@@ -22,8 +23,11 @@ _PROMISE = TypeAdapter(Promise)
 def models(asked: DeskRequest) -> Response:
     """The list."""
     with asked.desk.engine.connect() as connection:
-        versions = list_versions(connection)
-    return render(asked, "models", {"versions": versions})
+        values = {
+            "versions": list_versions(connection),
+            "serving": models_in_service(connection),
+        }
+    return render(asked, "models", values)
 
 
 def model(asked: DeskRequest) -> Response:
@@ -59,16 +63,36 @@ def promise_in_words(stored: dict[str, Any] | None) -> list[str]:
 
 
 def activate(asked: DeskRequest) -> Response:
-    """Put a model in service for all records, after checking its files."""
+    """Put a model in service for all records, or a provider's, after checking its files."""
     from trainer.models import registry  # loads torch
 
-    name = asked.path("model")
-    found = registry.activate(asked.desk.engine, asked.desk.settings.model_dir, name)
-    return go_to(f"/models/{name}", told=f"{found.title} is in service for all records now.")
+    name, provider = asked.path("model"), asked.field("provider") or None
+    found = registry.activate(
+        asked.desk.engine,
+        asked.desk.settings.model_dir,
+        name,
+        data_provider=provider,
+        began_by=asked.user.number,
+    )
+    told = f"{found.title} is in service for {provider or 'all records'} now."
+    if found.taken_out:
+        others = ", ".join(found.taken_out)
+        told += f" {others} are served by it as well: their models are on another encoder."
+    return go_to(f"/models/{name}", told=told)
+
+
+def back(asked: DeskRequest) -> Response:
+    """Go back to the model that served before, for all records or a provider's."""
+    provider = asked.field("provider") or None
+    with asked.desk.engine.begin() as connection:
+        now = go_back(connection, data_provider=provider, began_by=asked.user.number)
+    serves = now.title if now else "the model for all records"
+    return go_to("/models", told=f"{provider or 'All records'} are served by {serves} again.")
 
 
 ROUTES = [
     page("/models", models),
     page("/models/{model}", model),
+    deed("/models/back", back, Role.OPERATOR),
     deed("/models/{model}/activate", activate, Role.OPERATOR),
 ]

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from common.europeana.rights import rights_words
 from common.pages import record_page, template_engine
 from common.store.tables import Role
+from desk.audits.bounds import in_percent
 from desk.pages.door import is_built_in
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def _templates() -> "Environment":
     engine = template_engine(HERE / "templates")
     filters: dict[str, Callable[..., object]] = {
         "percent": lambda share: f"{100 * share:.1f} %",
+        "bound": in_percent,
         "day": lambda time: f"{time:%Y-%m-%d}",
         "moment": lambda time: f"{time:%Y-%m-%d %H:%M}",
         "ago": ago,

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from common.store.tables.harvested import PROVIDER_KEY
+from common.vision.answers.spellings import spellings_of
 from desk.review.models import ShownModel
 
 MOST_JOBS = 50
@@ -33,15 +35,20 @@ _JOBS = text("""
     FROM job JOIN model ON model.id = job.model_id ORDER BY job.created_at DESC LIMIT :most
 """)
 # From one provider to the next by the index: counting distinct ones would read all records.
-_PROVIDERS = text("""
+_PROVIDERS = text(f"""
     WITH RECURSIVE provider(name) AS (
-        (SELECT data_provider FROM record WHERE data_provider > '' ORDER BY data_provider LIMIT 1)
+        (SELECT {PROVIDER_KEY} FROM record WHERE {PROVIDER_KEY} > ''
+         ORDER BY {PROVIDER_KEY} LIMIT 1)
         UNION ALL
-        SELECT (SELECT data_provider FROM record WHERE data_provider > provider.name
-                ORDER BY data_provider LIMIT 1)
+        SELECT (SELECT {PROVIDER_KEY} FROM record WHERE {PROVIDER_KEY} > provider.name
+                ORDER BY {PROVIDER_KEY} LIMIT 1)
         FROM provider WHERE provider.name IS NOT NULL
     )
     SELECT name FROM provider WHERE name IS NOT NULL LIMIT :most
+""")
+_HAS_RECORDS = text(f"""
+    SELECT 1 FROM unnest(CAST(:spellings AS text[])) AS spelt(name)
+    JOIN record ON {PROVIDER_KEY} = left(spelt.name, 500) AND data_provider = spelt.name LIMIT 1
 """)
 
 
@@ -54,6 +61,13 @@ def job_choices(connection: Connection) -> list[JobChoice]:
 def provider_choices(connection: Connection) -> list[str]:
     """Data providers of the store's records, in alphabetical order; the first MOST_PROVIDERS."""
     return list(connection.execute(_PROVIDERS, {"most": MOST_PROVIDERS}).scalars())
+
+
+def has_records(connection: Connection, data_provider: str) -> bool:
+    """Whether the store has records of a data provider, however it spells the name."""
+    spellings = spellings_of(connection, [data_provider])[data_provider]
+    asked = {"spellings": spellings}
+    return connection.execute(_HAS_RECORDS, asked).first() is not None
 
 
 def concept_choices(models: Iterable[ShownModel]) -> dict[str, str]:

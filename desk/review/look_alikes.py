@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from common.store.embeddings import IS_DATED
+from common.store.tables.harvested import PROVIDER_KEY
 from common.store.tables.seen import partition_of
 
 MOST_COMPARED = 5_000  # records of the data provider
@@ -41,7 +42,8 @@ def look_alikes(
             WHERE record.id = :record_id AND {IS_DATED} ORDER BY seen.seen_at DESC LIMIT 1
         ), pool AS (
             SELECT record.id, left(record.title, 300) AS title FROM record
-            WHERE data_provider = (SELECT data_provider FROM own) AND id <> :record_id
+            WHERE {PROVIDER_KEY} = (SELECT left(data_provider, 500) FROM own)
+              AND data_provider = (SELECT data_provider FROM own) AND id <> :record_id
             ORDER BY hashtext(record.id) LIMIT {MOST_COMPARED}
         ), near AS (
             SELECT DISTINCT ON (pool.id) pool.id AS record_id, pool.title,

@@ -5,15 +5,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, text
 
 from common.store.model_names import ModelName
+from common.vision.answers.answering import Answering
+from common.vision.answers.saved import load_answering
+from common.vision.bundle import read_description
 from desk.review.filters import ViewFilters
-
-if TYPE_CHECKING:
-    from common.vision.answers.answering import Answering
 
 MOST_LOADED = 16
 
@@ -59,20 +58,34 @@ _NAMED = text(f"""
     ORDER BY version DESC LIMIT 1
 """)
 _USUAL = text(f"{_MODELS} ORDER BY stage = 'active' DESC, created_at DESC LIMIT 1")
+_SERVING = text(f"""
+    {_MODELS} JOIN service ON service.model_id = model.id AND service.ended_at IS NULL
+         AND service.data_provider = :data_provider
+""")
 _ALL = text(f"{_MODELS} ORDER BY name, version DESC")
 
 
 def models_of(connection: Connection, filters: ViewFilters) -> list[ShownModel]:
-    """The models that filters are about: the named one, a job's, or the active one.
+    """The models that filters are about: the named one, a job's, or the one that serves the data
+    provider or all.
 
     None if there is no such model, or none at all.
     """
     if filters.model is not None:
         asked = {"name": filters.model.name, "version": filters.model.version}
         return _shown(connection.execute(_NAMED, asked).mappings())
+    if filters.provider and filters.job is None:
+        serving = model_for(connection, filters.provider)
+        return [serving] if serving else []
     if filters.job is not None:
         return _shown(connection.execute(_OF_JOB, {"job": filters.job}).mappings())
     return _shown(connection.execute(_USUAL).mappings())
+
+
+def model_for(connection: Connection, data_provider: str) -> ShownModel | None:
+    """The model that serves a data provider: its own, or the one for all."""
+    found = _shown(connection.execute(_SERVING, {"data_provider": data_provider}).mappings())
+    return next(iter(found or models_of(connection, ViewFilters())), None)
 
 
 def all_models(connection: Connection) -> list[ShownModel]:
@@ -92,14 +105,12 @@ class LoadedAnswers:
         self._loaded: OrderedDict[int, Answering] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, model: ShownModel) -> "Answering":
+    def of(self, model: ShownModel) -> Answering:
         """The model's heads, rule and likeness.
 
         Raises:
             ModelError: its bundle is missing or was changed.
         """
-        from common.vision.saved_model import load_answering, read_description  # loads torch
-
         with self._lock:
             if model.id not in self._loaded:
                 folder = self._model_dir / model.path

@@ -77,6 +77,7 @@ _ADD = text(f"""
 _WITHDRAW = text("""
     UPDATE verdict SET withdrawn_at = now()
     WHERE id = ANY(CAST(:ids AS uuid[])) AND user_id = :user_id AND withdrawn_at IS NULL
+      AND audit_id IS NOT DISTINCT FROM CAST(:audit_id AS int)
 """)
 
 
@@ -122,9 +123,14 @@ def _known(connection: Connection, user_id: int, verdicts: Sequence[NewVerdict])
     return {row["id"] for row in rows}
 
 
-def withdraw(connection: Connection, user_id: int, ids: Sequence[UUID]) -> int:
+def withdraw(
+    connection: Connection, user_id: int, ids: Sequence[UUID], *, audit_id: int | None = None
+) -> int:
     """Take back verdicts of a reviewer; returns how many stood. What stood before them stays
     withdrawn.
+
+    Args:
+        audit_id: whose verdicts they are; None for those of no audit. Others stay.
 
     Raises:
         UsageError: too many at once.
@@ -132,7 +138,7 @@ def withdraw(connection: Connection, user_id: int, ids: Sequence[UUID]) -> int:
     if len(ids) > MOST_AT_ONCE:
         raise UsageError(f"{len(ids):,} verdicts at once; {MOST_AT_ONCE} are allowed.")
     connection.execute(_LOCK, {"user_id": user_id})
-    asked = {"ids": [str(each) for each in ids], "user_id": user_id}
+    asked = {"ids": [str(each) for each in ids], "user_id": user_id, "audit_id": audit_id}
     return connection.execute(_WITHDRAW, asked).rowcount
 
 

@@ -6,6 +6,7 @@ Each is in an order of its own, and gives each record a place, from which the ne
 from typing import Any
 
 from common.errors import UsageError
+from common.store.tables.harvested import PROVIDER_KEY
 from desk.review.filters import JudgedState, Outcome, ViewFilters
 
 CHUNKS = 40  # of a job, that a page walks over
@@ -30,9 +31,10 @@ _CHUNK_AFTER = f"""
      WHERE job_id = :job AND state IN ('done', 'dead') AND number >= :from_chunk
      ORDER BY number OFFSET {CHUNKS} LIMIT 1)
 """
-_OF_PROVIDER = """
+_OF_PROVIDER = f"""
     SELECT id AS record_id, id AS asked_id, id AS place FROM record
-    WHERE data_provider = :provider AND id > :after ORDER BY id LIMIT :most
+    WHERE {PROVIDER_KEY} = left(:provider, 500) AND data_provider = :provider AND id > :after
+    ORDER BY id LIMIT :most
 """
 _OF_MODEL = """
     SELECT record_id, record_id AS asked_id, record_id AS place FROM enrichment

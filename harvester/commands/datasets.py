@@ -15,6 +15,7 @@ from common.process.console import SafeConsole
 from common.store.session import open_store
 from harvester.datasets.counts import count_dataset
 from harvester.datasets.operations import (
+    dataset_from_verdicts,
     list_datasets,
     merge_datasets,
     remove_dataset,
@@ -102,6 +103,27 @@ def split(
     sizes = split_dataset(open_store(), name, fractions=parts, seed=seed)
     for part, records in sizes.items():
         _tell(part, records)
+
+
+@datasets.command("from-verdicts")
+def from_verdicts(
+    name: Annotated[str, typer.Argument(help="Name of the dataset to make.")],
+    data_provider: Annotated[
+        str | None, typer.Option(help="Only records of this data provider.")
+    ] = None,
+) -> None:
+    """Make a dataset of the records that verdicts at the desk give a concept.
+
+    Heads learn from each of them as from ten harvested ones. Records on which reviewers disagree
+    are left out.
+
+    Example: harvester datasets from-verdicts judged --data-provider "The Cleveland Museum of Art"
+    """
+    made = dataset_from_verdicts(open_store(), name, data_provider=data_provider)
+    _tell(name, made.records)
+    if made.disputed:
+        SafeConsole().print(f"Left out: {made.disputed:,} records on which reviewers disagree.")
+    SafeConsole().print(f"Next: harvester images --name {name}")
 
 
 @datasets.command()

@@ -11,8 +11,10 @@ from sqlalchemy import Connection, Engine, TextClause, delete, func, select, tex
 from sqlalchemy.dialects.postgresql import insert
 
 from common.errors import UsageError
+from common.store.bulk import upsert
 from common.store.records import find_dataset
 from common.store.tables import Dataset, DatasetItem
+from common.store.verdicts import WEIGHT, taught_labels
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -27,14 +29,14 @@ _LIST = text("""
     GROUP BY dataset.id ORDER BY dataset.name COLLATE "C"
 """)
 _MERGE = text("""
-    INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source)
-    SELECT :target, record_id, concept_uri, max(source)
+    INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source, weight)
+    SELECT :target, record_id, concept_uri, max(source), max(weight)
     FROM dataset_item WHERE dataset_id IN (:first, :second)
     GROUP BY record_id, concept_uri
 """)
 _SUBTRACT = text("""
-    INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source)
-    SELECT :target, record_id, concept_uri, source
+    INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source, weight)
+    SELECT :target, record_id, concept_uri, source, weight
     FROM dataset_item AS item
     WHERE dataset_id = :first AND NOT EXISTS (
         SELECT FROM dataset_item AS other
@@ -65,8 +67,9 @@ _SPLIT = text("""
         SELECT record_id, width_bucket(place / total, CAST(:bounds AS numeric[])) + 1 AS number
         FROM placed
     )
-    INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source)
-    SELECT (CAST(:parts AS integer[]))[part.number], item.record_id, item.concept_uri, item.source
+    INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source, weight)
+    SELECT (CAST(:parts AS integer[]))[part.number], item.record_id, item.concept_uri, item.source,
+           item.weight
     FROM dataset_item AS item JOIN part USING (record_id) WHERE item.dataset_id = :dataset
 """)
 
@@ -185,6 +188,40 @@ def remove_dataset(engine: Engine, name: str) -> int:
         records = count_records(connection, dataset)
         connection.execute(delete(Dataset).where(Dataset.id == dataset))
     return records
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenVerdicts:
+    """A dataset of judged records; on `disputed` others the reviewers disagree."""
+
+    records: int
+    disputed: int
+
+
+def dataset_from_verdicts(
+    engine: Engine, name: str, *, data_provider: str | None = None
+) -> TakenVerdicts:
+    """Make a dataset of the records that verdicts give a label, of one data provider or of all.
+
+    A record counts as much as a judged one does (`WEIGHT`).
+
+    Raises:
+        UsageError: there is a dataset `name` already, or no verdict gives a label.
+    """
+    with engine.begin() as connection:
+        found = taught_labels(connection, data_provider=data_provider)
+        if not found.records:
+            whose = f" of {data_provider}" if data_provider else ""
+            raise UsageError(f"No verdict gives a record{whose} a label: judge some at the desk.")
+        number = _new_dataset(connection, name)
+        rows = (
+            (number, each.record_id, uri, "verdict", WEIGHT)
+            for each in found.records
+            for uri in each.concepts
+        )
+        columns = ("dataset_id", "record_id", "concept_uri", "source", "weight")
+        upsert(connection, DatasetItem.__table__, columns, rows)
+    return TakenVerdicts(records=len(found.records), disputed=found.disputed)
 
 
 def _combine(engine: Engine, statement: TextClause, first: str, second: str, *, name: str) -> int:

@@ -9,6 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 from common.store.tables.accounts import KEEP_ACTIONS
+from common.store.tables.harvested import PROVIDER_KEY
 
 revision = "0011"
 down_revision = "0010"
@@ -346,7 +347,9 @@ def change_tables() -> None:
         "job_chunk", sa.Column("blocked", sa.SmallInteger(), server_default="0", nullable=False)
     )
     op.add_column("model", sa.Column("promoted_by", sa.Text(), nullable=True))
-    op.create_index("ix_record_data_provider", "record", ["data_provider", "id"], unique=False)
+    op.create_index(
+        "ix_record_data_provider", "record", [sa.text(PROVIDER_KEY), "id"], unique=False
+    )
     op.create_check_constraint(
         op.f("ck_dataset_item_weight_positive"), "dataset_item", "weight > 0 AND weight <= 1000"
     )

@@ -10,9 +10,11 @@ from common.store.encoders import register_encoder
 from common.store.tables import RegisteredEncoder
 from common.vision.answers.heads import Embeddings
 from common.vision.answers.likeness import NEIGHBOURS, Likeness
+from common.vision.answers.rule import FLOOR, Rule
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, EncoderDescription, save_encoder
 from common.vision.encoders.networks import build_network
+from common.vision.kinds import Kind
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import save_bundle
 
@@ -21,17 +23,19 @@ NETWORK = "torchvision:squeezenet1_1"
 LEAST_LIKENESS = 0.9  # cosine
 
 
-def add_encoder(engine: Engine, models: Path, *, name: str = "drawn") -> EncoderDescription:
+def add_encoder(
+    engine: Engine, models: Path, *, name: str = "drawn", network: str = NETWORK, size: int = SIZE
+) -> EncoderDescription:
     """An encoder below a MODEL_DIR; another name gives other weights."""
     torch.manual_seed(sum(name.encode()))
-    weights = build_network(NETWORK, size=SIZE).state_dict()
-    encoder = save_encoder(models / ENCODERS, NETWORK, weights, Preprocessing(size=SIZE), "drawn")
+    weights = build_network(network, size=size).state_dict()
+    encoder = save_encoder(models / ENCODERS, network, weights, Preprocessing(size=size), "drawn")
     with engine.begin() as connection:
         register_encoder(
             connection,
             name=name,
             sha256=encoder.identity,
-            network=NETWORK,
+            network=network,
             dimension=encoder.dimension,
             licence="",
         )
@@ -47,6 +51,8 @@ def promote(
     thresholds: dict[str, float | None],
     examples: torch.Tensor | None = None,
     likeness: Likeness | None = None,
+    kind: Kind = "multi",
+    data: str = "",
 ) -> int:
     """A model with a drawn head for these concepts, which are in the store; its number."""
     concepts = tuple(thresholds)
@@ -55,11 +61,12 @@ def promote(
         labels=tuple(f"concept {number}" for number, _ in enumerate(concepts)),
         concept_uris=concepts,
         preprocessing=encoder.preprocessing,
-        kind="multi",
+        kind=kind,
+        rule=Rule.of(kind, FLOOR),
         temperature=1.0,
         thresholds=thresholds,
         picture_source="media",
-        created_from={},
+        created_from={"data": data} if data else {},
         encoder=encoder.identity,
     )
     torch.manual_seed(sum(name.encode()))

@@ -20,7 +20,7 @@ from trainer.commands.options import (
     StoredReference,
     labelled_pictures,
 )
-from trainer.commands.promote import print_end, print_proposal
+from trainer.commands.promote import print_end, print_proposal, print_taken_out
 
 if TYPE_CHECKING:  # it loads torch
     from common.vision.bundle import Description
@@ -32,7 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @models.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """List all models; workers use the active one for new jobs."""
+    """List all models, and whom they serve: the active one all, others their data providers."""
     from common.store.session import open_store
     from trainer.models import registry
 
@@ -41,15 +41,24 @@ def list_(as_json: AsJson = False) -> None:
         typer.echo(json.dumps([each.to_json() for each in listed]))
         return
     table = Table(box=box.SIMPLE)
-    for column in ("name", "version", "stage", "architecture", "on/off", "trained on", "promoted"):
+    for column in (
+        "name",
+        "version",
+        "stage",
+        "serves",
+        "architecture",
+        "on/off",
+        "trained on",
+        "promoted",
+    ):
         table.add_column(column, overflow="fold")
     for each in listed:
         model = each.stored
         on = len(model.thresholds)
         table.add_row(
             *(model.name, str(model.version), model.stage, each.architecture),
-            *(f"{on}/{len(model.labels) - on}", each.trained_on, each.promoted),
-            style="bold" if model.stage == "active" else "",
+            *(f"{on}/{len(model.labels) - on}", each.trained_on, each.promoted, model.served),
+            style="bold" if model.served else "",
         )
     SafeConsole().print(table)
 
@@ -74,6 +83,7 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(each.to_json() | {"drift": drift.as_json() if drift else None}))
         return
     print_end(f"{found.title}, {found.stage}, promoted {each.promoted}, sha256 {found.sha256}")
+    print_end(f"In service for: {found.served or 'nobody'}")
     if each.description is None:
         raise ModelError(each.problem)
     for line in (*_promised(each.description), *each.origin()):
@@ -108,17 +118,43 @@ def _promised(description: "Description") -> list[str]:
     ]
 
 
+Provider = Annotated[
+    str | None, typer.Option(help="Name of the data provider. Default: for all records.")
+]
+
+
 @models.command()
-def activate(model: StoredReference) -> None:
+def activate(model: StoredReference, provider: Provider = None) -> None:
     """Put a model in service after checking its files; running jobs keep their model.
 
-    Example: trainer models activate pilot@1
+    A data provider's own model goes before the one for all, and is on the same encoder.
+
+    Examples: trainer models activate pilot@1;
+    trainer models activate heads@2 --provider "The Cleveland Museum of Art"
     """
     from common.store.session import open_store
     from trainer.models import registry
 
-    found = registry.activate(open_store(), ModelSettings.read().model_dir, model)
-    print_end(f"Active now: {found.title}")
+    model_dir = ModelSettings.read().model_dir
+    done = registry.activate(open_store(), model_dir, model, data_provider=provider)
+    serves = "Active now" if provider is None else f"In service for {provider} now"
+    print_end(f"{serves}: {done.title}")
+    print_taken_out(done.taken_out)
+
+
+@models.command()
+def back(provider: Provider = None) -> None:
+    """Put the model in service that served before; the same command again undoes it.
+
+    Example: trainer models back --provider "The Cleveland Museum of Art"
+    """
+    from common.store.in_service import go_back
+    from common.store.session import open_store
+
+    with open_store().begin() as connection:
+        now = go_back(connection, data_provider=provider)
+    whom = provider or "all records"
+    print_end(f"In service for {whom} now: {now.title if now else 'the model for all'}")
 
 
 @models.command()

@@ -13,7 +13,7 @@ import typer
 
 from common.errors import UsageError
 from common.vision.kinds import Kind
-from trainer.recipes import RECIPES, is_of
+from trainer.commands.recipes import RECIPES, is_of
 from trainer.settings import NO_WEIGHTS, TrainingSettings, option_of, range_of
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """`trainer promote`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,6 +94,7 @@ def promote(
     promoted = put_in_service(proposal, name=title, model_dir=model_dir, engine=engine)
     how = "Promoted" if promoted.model.is_new else "Promoted before, active now"
     print_end(f"{how}: {promoted.model.title}, in {promoted.folder}")
+    print_taken_out(promoted.model.taken_out)
 
 
 def _judged_on(
@@ -103,6 +105,15 @@ def _judged_on(
     known = experiment.dataset()
     vocabulary = dict(zip(known.categories, known.concept_uris, strict=True))
     return labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind=known.kind)
+
+
+def print_taken_out(providers: Sequence[str]) -> None:
+    """Print which data providers have lost their own models, if any have."""
+    if providers:
+        print_end(
+            f"Served by the model for all again: {', '.join(providers)}. Their own models are on "
+            "another encoder."
+        )
 
 
 def print_proposal(proposal: "Proposal") -> None:

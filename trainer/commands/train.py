@@ -10,7 +10,7 @@ import typer
 from common.errors import UsageError
 from common.process.console import SafeConsole
 from trainer.commands.options import SavingDir, with_training_settings
-from trainer.recipes import RecipeName, settings_for
+from trainer.commands.recipes import RecipeName, settings_for
 from trainer.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -22,6 +22,22 @@ if TYPE_CHECKING:
     Validation = Callable[[TrainingData, TrainingSettings, Experiment, SafeConsole], Summary]
 
 
+Recipe = Annotated[
+    RecipeName | None,
+    typer.Option(
+        "--recipe",
+        help="Defaults that go together; head fits a head on an encoder. Default: scratch; "
+        "with --weights fine-tune, with --encoder head.",
+    ),
+]
+WithVerdicts = Annotated[
+    bool,
+    typer.Option(
+        "--verdicts",
+        help="Heads also learn from the desk's verdicts: a judged record counts ten times, by its "
+        "verdict.",
+    ),
+]
 MOST_PROVIDERS = 20  # on the terminal; the report has more
 
 
@@ -37,18 +53,12 @@ def train(
         str, typer.Option(help="Name of the run; the same command continues a stopped run.")
     ] = "model_training",
     saving_dir: SavingDir = Path("experiments"),
-    recipe_name: Annotated[
-        RecipeName | None,
-        typer.Option(
-            "--recipe",
-            help="Defaults that go together; head fits a head on an encoder. Default: scratch; "
-            "with --weights fine-tune, with --encoder head.",
-        ),
-    ] = None,
+    recipe_name: Recipe = None,
     devices: Annotated[
         str | None,
         typer.Option(help="Train folds side by side, one per device: cuda:0,cuda:1 or cpu,cpu."),
     ] = None,
+    verdicts: WithVerdicts = False,
     queue: Annotated[
         bool, typer.Option("--queue", help="Have the folds trained by `trainer worker` processes.")
     ] = False,
@@ -59,6 +69,8 @@ def train(
 ) -> None:
     """Cross-validate a classifier: each picture is tested by a fold that was not trained on it."""
     settings = settings_for(given, recipe_name)
+    if verdicts and (name is None or not settings.encoder):
+        raise UsageError("--verdicts is for heads on a dataset: --name DATASET --recipe head.")
     if (name is None) == (data_dir is None):
         raise UsageError("Give either --name DATASET or --data-dir FOLDER.")
 
@@ -71,7 +83,8 @@ def train(
     validate = _validation(settings, devices, queue=queue)
     settings = pinned(settings)
     if name is not None:
-        summary = _train_from_store(name, settings, experiment, validate, given=given.keys())
+        data = _data_of_store(name, settings, with_verdicts=verdicts)
+        summary = _train_from_store(data, settings, experiment, validate, given=given.keys())
     elif data_dir is not None:
         data = folder_data(data_dir, load_vocabulary(vocab_json))
         summary = validate(data, settings, experiment, SafeConsole())
@@ -117,26 +130,40 @@ def _way(devices: str | None, *, queue: bool) -> "Way":
     return run_in_sequence
 
 
+def _data_of_store(name: str, settings: TrainingSettings, *, with_verdicts: bool) -> "TrainingData":
+    from common.process.settings import ImageSettings
+    from common.store.session import open_store
+    from trainer.data.store_dataset import dataset_data
+
+    engine = open_store()
+    image_dir = ImageSettings.read().image_dir
+    data = dataset_data(engine, name, image_dir, settings.kind, with_verdicts=with_verdicts)
+    engine.dispose()
+    if with_verdicts:
+        judged = sum(example.is_judged for example in data.examples)
+        SafeConsole().print(
+            f"{judged:,} of {len(data.examples):,} examples are labelled by verdicts."
+        )
+    return data
+
+
 def _train_from_store(
-    name: str,
+    data: "TrainingData",
     settings: TrainingSettings,
     experiment: "Experiment",
     validate: "Validation",
     *,
     given: Container[str],
 ) -> "Summary":
-    from common.process.settings import ImageSettings
     from common.store.session import open_store
-    from trainer.data.store_dataset import dataset_data
     from trainer.models.store import record_run
 
-    engine = open_store()
-    data = dataset_data(engine, name, ImageSettings.read().image_dir, settings.kind)
     settings, grouping = _with_grouping(settings, data, experiment, given)
     console = SafeConsole()
     if grouping:
         console.print(grouping, highlight=False, soft_wrap=True)
     summary = validate(data, settings, experiment, console)
+    engine = open_store()
     record_run(engine, experiment, summary, fingerprint=data.fingerprint)
     engine.dispose()
     return summary

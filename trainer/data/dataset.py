@@ -30,7 +30,8 @@ class Example:
 
     `key` is the record ID, or the path below the data folder; `sha256` is that of the file.
     `provider` is the institution of the record, `url` the URI of the record. Pictures of a folder
-    have neither.
+    have neither. `weight` says how much the example counts when heads learn, `is_judged` that its
+    labels come from verdicts.
     """
 
     key: str
@@ -39,6 +40,8 @@ class Example:
     sha256: str
     provider: str = ""
     url: str = ""
+    weight: float = 1.0
+    is_judged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +75,9 @@ class TrainingData:
         head = [self.kind, self.categories, self.concept_uris]
         digest = hashlib.sha256(json.dumps(head).encode())
         for example in self.examples:
-            known = [example.key, example.labels, example.sha256, example.provider]
+            known: list[object] = [example.key, example.labels, example.sha256, example.provider]
+            if example.weight != 1:  # else the fingerprint is as before there were any
+                known.append(example.weight)
             digest.update(json.dumps(known).encode())
         return digest.hexdigest()
 
@@ -83,6 +88,11 @@ class TrainingData:
         for row, example in enumerate(self.examples):
             targets[row, example.labels] = True
         return targets
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """How much each example counts when heads learn, (n,)."""
+        return np.array([example.weight for example in self.examples])
 
     @property
     def counts(self) -> list[int]:

@@ -7,27 +7,62 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Row, func, select
+from sqlalchemy import Connection, Engine, Row, select, text
 
 from common.errors import DatasetError
 from common.europeana.record_ids import item_uri
 from common.process.settings import ImageSettings
 from common.store.records import find_dataset
 from common.store.session import open_store
-from common.store.tables import Concept, DatasetItem, Image, Record
+from common.store.tables import Concept
+from common.store.verdicts import WEIGHT, taught_labels
 from common.vision.kinds import Kind, TrainingPictures
 from trainer.data.dataset import DatasetDescription, Example, TrainingData, folder_data
 
+_NONE_JUDGED: dict[str, Any] = {"judged": [], "taught": [], "weight": WEIGHT}
+_CONCEPTS = text("SELECT DISTINCT concept_uri FROM dataset_item WHERE dataset_id = :dataset")
+# In an order of records that is the same in every store.
+_ITEMS = text("""
+    WITH item AS (
+        SELECT record_id, concept_uri, weight, source = 'verdict' AS is_judged FROM dataset_item
+        WHERE dataset_id = :dataset AND NOT record_id = ANY(CAST(:judged AS text[]))
+        UNION ALL
+        SELECT record_id, concept_uri, :weight, true
+        FROM unnest(CAST(:judged AS text[]), CAST(:taught AS text[]))
+             AS taught(record_id, concept_uri)
+    )
+    SELECT item.record_id, array_agg(item.concept_uri) AS concepts, max(item.weight) AS weight,
+           bool_or(item.is_judged) AS is_judged,
+           record.data_provider, image.path, image.sha256, image.source
+    FROM item JOIN record ON record.id = item.record_id
+    LEFT JOIN image ON image.record_id = item.record_id AND image.state = 'stored'
+    GROUP BY item.record_id, record.data_provider, image.path, image.sha256, image.source
+    ORDER BY item.record_id COLLATE "C"
+""")
 
-def dataset_data(engine: Engine, name: str, image_dir: Path, kind: Kind = "single") -> TrainingData:
+
+def dataset_data(
+    engine: Engine,
+    name: str,
+    image_dir: Path,
+    kind: Kind = "single",
+    *,
+    with_verdicts: bool = False,
+) -> TrainingData:
     """The records of a dataset with their labels; for the kind single, those with one label.
+
+    Args:
+        with_verdicts: records that verdicts give a concept of the dataset have that label, whatever
+            label they had, and join if they were not in it.
 
     Raises:
         UsageError: there is no such dataset; the message names those that exist.
         DatasetError: it has no pictures yet.
     """
     with engine.connect() as connection:
-        rows = connection.execute(_items(find_dataset(connection, name))).all()
+        dataset = find_dataset(connection, name)
+        judged = _judged(connection, dataset, kind) if with_verdicts else _NONE_JUDGED
+        rows = connection.execute(_ITEMS, judged | {"dataset": dataset}).all()
         concepts = connection.execute(select(Concept.uri, Concept.label)).all()
     label_of = {row.uri: row.label for row in concepts}
     usable = [row for row in rows if kind == "multi" or len(row.concepts) == 1]
@@ -39,7 +74,7 @@ def dataset_data(engine: Engine, name: str, image_dir: Path, kind: Kind = "singl
         )
     uris = sorted({uri for row in usable for uri in row.concepts}, key=lambda u: (label_of[u], u))
     data = TrainingData(
-        source=f"dataset {name}",
+        source=f"dataset {name}" + " and verdicts" * with_verdicts,
         kind=kind,
         categories=tuple(label_of[uri] for uri in uris),
         concept_uris=tuple(uris),
@@ -53,18 +88,17 @@ def dataset_data(engine: Engine, name: str, image_dir: Path, kind: Kind = "singl
     return data.without_contradictions()
 
 
-def _items(dataset_id: int) -> Any:
-    concepts = func.array_agg(DatasetItem.concept_uri).label("concepts")
-    known = (Record.data_provider, Image.path, Image.sha256, Image.source)
-    is_stored = (Image.record_id == DatasetItem.record_id) & (Image.state == "stored")
-    return (
-        select(DatasetItem.record_id, concepts, *known)
-        .join(Record, Record.id == DatasetItem.record_id)
-        .outerjoin(Image, is_stored)
-        .where(DatasetItem.dataset_id == dataset_id)
-        .group_by(DatasetItem.record_id, *known)
-        .order_by(DatasetItem.record_id.collate("C"))  # the same order in every store
-    )
+def _judged(connection: Connection, dataset: int, kind: Kind) -> dict[str, Any]:
+    """The labels that verdicts give, of concepts of the dataset, as `_ITEMS` asks for them."""
+    known = set(connection.execute(_CONCEPTS, {"dataset": dataset}).scalars())
+    found = taught_labels(connection, several=kind == "multi").records
+    taught = [each for each in found if known.issuperset(each.concepts)]
+    pairs = [(each.record_id, uri) for each in taught for uri in each.concepts]
+    return {
+        "judged": [record_id for record_id, _ in pairs],
+        "taught": [uri for _, uri in pairs],
+        "weight": WEIGHT,
+    }
 
 
 def _example(row: Row[Any], uris: list[str], image_dir: Path) -> Example:
@@ -75,6 +109,8 @@ def _example(row: Row[Any], uris: list[str], image_dir: Path) -> Example:
         sha256=row.sha256,
         provider=row.data_provider or "",
         url=item_uri(row.record_id),
+        weight=row.weight,
+        is_judged=row.is_judged,
     )
 
 

@@ -83,22 +83,36 @@ class Points:
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """What one head learns from: rows of the points (m,), and their targets (m, classes)."""
+    """What one head learns from: rows of the points (m,), and their targets (m, classes).
+
+    `weights` (m,) say how much each of them counts, with mean 1; without them all count the same.
+    """
 
     rows: torch.Tensor
     targets: torch.Tensor
     objective: Objective
+    weights: torch.Tensor | None = None
 
     @classmethod
     def of(
-        cls, rows: Indices, targets: torch.Tensor, kind: Kind, class_weights: ClassWeights
+        cls,
+        rows: Indices,
+        targets: torch.Tensor,
+        kind: Kind,
+        class_weights: ClassWeights,
+        weights: NDArray[np.float64] | None = None,
     ) -> Self:
-        """The lesson of some rows of targets float32 (n, classes)."""
+        """The lesson of some rows of targets float32 (n, classes), with any positive weights (m,).
+
+        Class weights count examples, whatever these weigh.
+        """
         learned = targets[torch.from_numpy(rows)]
+        shares = None if weights is None else torch.from_numpy(weights / weights.mean()).float()
         return cls(
             rows=torch.from_numpy(rows),
             targets=learned,
             objective=Objective.of(learned, kind, class_weights),
+            weights=shares,
         )
 
     @property
@@ -108,13 +122,21 @@ class Lesson:
 
     def loss(self, logits: torch.Tensor) -> torch.Tensor:
         """The mean loss of an example; logits are those of all points, (n, classes)."""
-        return example_loss(self.objective, logits[self.rows], self.targets)
+        own = logits[self.rows]
+        if self.weights is None:
+            return example_loss(self.objective, own, self.targets)
+        summed = _summed(self.objective, self.targets)
+        return (self.weights * self.objective.losses(own, self.targets)).mean() * summed
 
 
 def example_loss(objective: Objective, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """The mean loss of an example: the sum over its categories if it may have several."""
-    summed = 1 if objective.kind == "single" else targets.shape[1]
-    return objective.loss(logits, targets) * summed
+    return objective.loss(logits, targets) * _summed(objective, targets)
+
+
+def _summed(objective: Objective, targets: torch.Tensor) -> int:
+    """Of how many categories the losses of an example are summed."""
+    return 1 if objective.kind == "single" else targets.shape[1]
 
 
 def fit_heads(

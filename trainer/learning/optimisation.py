@@ -67,11 +67,20 @@ class Objective:
         Label smoothing blends the targets with the prior: equal shares of all categories if a
         picture has one, the frequency of each category if it may have several.
         """
+        return self.losses(logits, targets, smoothing=smoothing).mean()
+
+    def losses(
+        self, logits: torch.Tensor, targets: torch.Tensor, *, smoothing: float = 0.0
+    ) -> torch.Tensor:
+        """The loss (n,) of each example; as `loss`."""
         soft = torch.lerp(targets, self.prior.expand_as(targets), smoothing)
         if self.kind == "single":
             each = functional.cross_entropy(logits, soft, reduction="none")
-            return (targets @ self.weights * each).mean()
-        return functional.binary_cross_entropy_with_logits(logits, soft, pos_weight=self.weights)
+            return targets @ self.weights * each
+        of_all = functional.binary_cross_entropy_with_logits(
+            logits, soft, pos_weight=self.weights, reduction="none"
+        )
+        return of_all.mean(dim=1)
 
 
 def category_weights(targets: torch.Tensor, power: float) -> torch.Tensor:

@@ -39,12 +39,18 @@ WORSE = 1.01  # times the best loss: no weaker strength is tried
 _LOG_SCALES = (-3.0, 5.0)  # of logits, for heads that make no mistake
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Learning:
-    """What all heads of a training share."""
+    """What all heads of a training share; `weights` (n,) say how much each example counts."""
 
     kind: Kind
     class_weights: ClassWeights
+    weights: NDArray[np.float64] | None = None
+
+    def lesson(self, rows: Indices, targets: torch.Tensor) -> Lesson:
+        """The lesson of some of the examples, whose targets are float32 (n, classes)."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Lesson.of(rows, targets, self.kind, self.class_weights, weights=weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +88,7 @@ class Search:
         self, points: Points, targets: torch.Tensor, learned: Indices, how: Learning
     ) -> NDArray[np.float64]:
         """The head (classes, dimension + 1) of the best strength that learns from some examples."""
-        lesson = Lesson.of(learned, targets, how.kind, how.class_weights)
+        lesson = how.lesson(learned, targets)
         start = self.weights.mean(axis=0, keepdims=True)
         strength = self.best.strength
         (weights,) = fit_heads(points, [lesson], strength=strength, start=start, close=FINAL)
@@ -143,7 +149,7 @@ def fit_members(
 
 
 def _lessons(targets: torch.Tensor, divisions: Sequence[Division], how: Learning) -> list[Lesson]:
-    return [Lesson.of(each.rest, targets, how.kind, how.class_weights) for each in divisions]
+    return [how.lesson(each.rest, targets) for each in divisions]
 
 
 def _judge(

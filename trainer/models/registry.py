@@ -18,11 +18,11 @@ from sqlalchemy import Engine
 from common.errors import EnrichmentError, ModelError, UsageError
 from common.store.model_names import ModelName
 from common.vision.answers.likeness import Likeness
-from common.vision.bundle import Description
+from common.vision.bundle import Description, read_description
 from common.vision.encoders.encoder import ENCODERS
 from common.vision.encoders.licences import warning_about
 from common.vision.model import Model
-from common.vision.saved_model import bundle_sha256, load_bundle, read_description, save_bundle
+from common.vision.saved_model import bundle_sha256, load_bundle, save_bundle
 from common.vision.weights import StateDict
 from trainer.models.example_pictures import ExamplePictures
 from trainer.models.store import (
@@ -204,17 +204,41 @@ def describe(model: StoredModel, model_dir: Path) -> ListedModel:
     return ListedModel(stored=model, description=description)
 
 
-def activate(engine: Engine, model_dir: Path, reference: str) -> StoredModel:
-    """Put a model in service after checking its bundle.
+@dataclass(frozen=True, kw_only=True)
+class Activated:
+    """A model that was put in service; `taken_out` as for `Promoted`."""
+
+    model: StoredModel
+    taken_out: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """That of the model."""
+        return self.model.title
+
+
+def activate(
+    engine: Engine,
+    model_dir: Path,
+    reference: str,
+    *,
+    data_provider: str | None = None,
+    began_by: int | None = None,
+) -> Activated:
+    """Put a model in service after checking its bundle: for all, or for a data provider.
+
+    Args:
+        began_by: the number of the desk's account that does it; None for a command.
 
     Raises:
-        UsageError: there is no such model.
+        UsageError: there is no such model or data provider, or the model is not on the encoder of
+            the model for all.
         ModelError: its bundle is missing, was changed, or fails its self-test; nothing changes.
     """
     model = find_model(engine, reference)
     check_bundle(model_dir / model.path, model.sha256, encoders=model_dir / ENCODERS)
-    activate_model(engine, model.id)
-    return model
+    taken_out = activate_model(engine, model.id, data_provider=data_provider, began_by=began_by)
+    return Activated(model=model, taken_out=tuple(taken_out))
 
 
 def retire(engine: Engine, reference: str) -> tuple[StoredModel, bool]:

@@ -2,29 +2,30 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, text, update
+from sqlalchemy import Connection, Engine, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.errors import ModelError
 from common.process.user_name import user_name
+from common.store.in_service import begin_service, end_services_of, lock_models
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
 from common.store.tables import (
     Audit,
     Checkpoint,
     Concept,
+    ModelService,
+    ModelStage,
     PromotedModel,
     RegisteredEncoder,
     TrainingRun,
 )
 from trainer.experiment import Experiment
 from trainer.scoring.metrics import Summary, members_of
-
-_PROMOTION_LOCK = 7_300_001  # key of a Postgres advisory lock: one promotion at a time
 
 
 def record_run(
@@ -77,12 +78,17 @@ class ModelRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Promoted:
-    """A model in the store; `is_new` is False if the same bundle was promoted before."""
+    """A model in the store; `is_new` is False if the same bundle was promoted before.
+
+    `taken_out` are the data providers whose own models its promotion took out of service, since
+    these are on another encoder.
+    """
 
     name: str
     version: int
     path: str
     is_new: bool
+    taken_out: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -98,7 +104,7 @@ def add_model(
     Args:
         place: puts the bundle at a path below MODEL_DIR; called before the commit, so that no
             model is without its bundle.
-        active: whether it becomes the active model.
+        active: whether it is put in service for all records.
 
     Raises:
         ModelError: the store lacks its encoder.
@@ -111,14 +117,26 @@ def add_model(
         if promoted.is_new:
             _insert(connection, model, promoted)
         if active:
-            _activate(connection, PromotedModel.sha256 == model.sha256)
+            known = select(PromotedModel.id).where(PromotedModel.sha256 == model.sha256)
+            taken_out = begin_service(connection, connection.execute(known).scalar_one())
+            promoted = replace(promoted, taken_out=tuple(taken_out))
     return promoted
 
 
-def activate_model(engine: Engine, model_id: int) -> None:
-    """Make a model the active one, and retire the former."""
-    with _changing(engine) as connection:
-        _activate(connection, PromotedModel.id == model_id)
+def activate_model(
+    engine: Engine,
+    model_id: int,
+    *,
+    data_provider: str | None = None,
+    began_by: int | None = None,
+) -> list[str]:
+    """Put a model in service for all records, or for those of a data provider.
+
+    Returns, raises:
+        As `begin_service`.
+    """
+    with engine.begin() as connection:
+        return begin_service(connection, model_id, data_provider=data_provider, began_by=began_by)
 
 
 def retire_model(engine: Engine, model_id: int) -> bool:
@@ -127,27 +145,19 @@ def retire_model(engine: Engine, model_id: int) -> bool:
     Returns:
         Whether another model is active.
     """
-    with _changing(engine) as connection:
+    with engine.begin() as connection:
         standing = (Audit.model_id == model_id, Audit.withdrawn_at.is_(None))
         withdrawn = {"withdrawn_at": func.now(), "withdrawn_because": "the model was retired"}
         connection.execute(update(Audit).where(*standing).values(withdrawn))
-        connection.execute(
-            update(PromotedModel).where(PromotedModel.id == model_id).values(stage="retired")
-        )
+        end_services_of(connection, model_id)
         return bool(connection.scalar(select(func.count()).where(PromotedModel.stage == "active")))
 
 
 @contextmanager
 def _changing(engine: Engine) -> Iterator[Connection]:
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PROMOTION_LOCK})
+        lock_models(connection)
         yield connection
-
-
-def _activate(connection: Connection, chosen: ColumnElement[bool]) -> None:
-    former = (PromotedModel.stage == "active", ~chosen)
-    connection.execute(update(PromotedModel).where(*former).values(stage="retired"))
-    connection.execute(update(PromotedModel).where(chosen).values(stage="active"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +165,8 @@ class StoredModel:
     """A model of the store; `run` is the experiment, if that was recorded.
 
     `encoder` is the name of the encoder of its heads, and `licence` that of the encoder's weights;
-    both are None for a whole network.
+    both are None for a whole network. `serves` are the data providers that it is in service for,
+    beside all of them if its stage is active.
     """
 
     id: int
@@ -170,15 +181,28 @@ class StoredModel:
     encoder: str | None
     licence: str | None
     created_at: datetime
+    serves: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         """As workers and exports show it."""
         return ModelName(self.name, self.version).title
 
+    @property
+    def served(self) -> str:
+        """Whom it serves, in words; empty if nobody."""
+        return ", ".join(["all"] * (self.stage == ModelStage.ACTIVE) + list(self.serves))
+
 
 def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
     """All models, or all versions of one, ordered by name and version."""
+    providers = (
+        select(ModelService.data_provider)
+        .where(ModelService.model_id == PromotedModel.id, ModelService.ended_at.is_(None))
+        .where(ModelService.data_provider.is_not(None))
+        .order_by(ModelService.data_provider)
+        .correlate(PromotedModel)
+    )
     columns = (
         *(
             PromotedModel.id,
@@ -195,6 +219,7 @@ def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
             RegisteredEncoder.name.label("encoder"),
             RegisteredEncoder.licence,
             PromotedModel.created_at,
+            func.array(providers.scalar_subquery()).label("serves"),
         ),
     )
     query = (
@@ -206,7 +231,7 @@ def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
         query = query.where(PromotedModel.name == name)
     with engine.connect() as connection:
         rows = connection.execute(query.order_by(PromotedModel.name, PromotedModel.version))
-        return [StoredModel(**row) for row in rows.mappings()]
+        return [StoredModel(**{**row, "serves": tuple(row["serves"])}) for row in rows.mappings()]
 
 
 def _known(connection: Connection, sha256: str) -> Promoted | None:

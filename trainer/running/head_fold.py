@@ -123,8 +123,8 @@ def fit_fold(assignment: HeadAssignment, fold: Fold, points: Points) -> FittedHe
         points: those of all embeddings.
     """
     data, settings = assignment.ready.data, assignment.settings
-    how = Learning(kind=settings.kind, class_weights=settings.class_weights)
     seen, divisions = inner_divisions(assignment, fold)
+    how = _learning(assignment, seen)
     targets = torch.from_numpy(data.targets[seen]).float()
     own = points.rows(seen)
     search = find_strength(own, targets, divisions, how)
@@ -149,6 +149,16 @@ def fit_fold(assignment: HeadAssignment, fold: Fold, points: Points) -> FittedHe
     )
 
 
+def _learning(assignment: HeadAssignment, seen: Indices) -> Learning:
+    """How heads learn from some of the examples."""
+    settings, weights = assignment.settings, assignment.ready.data.weights[seen]
+    return Learning(
+        kind=settings.kind,
+        class_weights=settings.class_weights,
+        weights=weights if (weights != 1).any() else None,
+    )
+
+
 def _inner_logits(
     assignment: HeadAssignment, fold: Fold, points: Points, search: Search
 ) -> NDArray[np.float32]:
@@ -158,8 +168,7 @@ def _inner_logits(
     be about as good as what is promoted.
     """
     seen, divisions = inner_divisions(assignment, fold, parts=MEMBERS, use=_ENSEMBLE)
-    settings = assignment.settings
-    how = Learning(kind=settings.kind, class_weights=settings.class_weights)
+    how = _learning(assignment, seen)
     targets = torch.from_numpy(assignment.ready.data.targets[seen]).float()
     weights = fit_members(search, points.rows(seen), targets, divisions, how)
     return np.asarray(points.rows(fold.test).logits(weights).numpy())

@@ -19,13 +19,14 @@ from sqlalchemy import Engine, text
 from common.errors import ModelError
 from common.store.model_names import ModelName
 from common.vision.answers.answering import Answering
-from common.vision.bundle import Description
+from common.vision.answers.saved import load_answering
+from common.vision.bundle import Description, read_description
 from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
 from common.vision.model import SELF_TEST_TOLERANCE, Model
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
 from common.vision.runtimes.choice import EXPORTS
-from common.vision.saved_model import load_answering, load_bundle, load_on_encoder, read_description
+from common.vision.saved_model import load_bundle, load_on_encoder
 from worker.enrich.batcher import Batcher
 from worker.enrich.places import Places
 

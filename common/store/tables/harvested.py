@@ -17,6 +17,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from common.store.tables.base import RECORD_ID_PATTERN, Base, one_of
 
+PROVIDER_KEY = "left(data_provider, 500)"
+"""By which records are found by their data provider; compare the name itself as well."""
+
 
 class Concept(Base):
     """A skos:Concept that a label stands for; `uri` in its current form."""
@@ -39,7 +42,8 @@ class Record(Base):
     __tablename__ = "record"
     __table_args__ = (
         CheckConstraint(f"id ~ '{RECORD_ID_PATTERN}'", name="id_form"),
-        Index("ix_record_data_provider", "data_provider", "id"),  # pages of a provider's records
+        # For pages of a provider. Metadata may hold names of any length, an index may not.
+        Index("ix_record_data_provider", text(PROVIDER_KEY), "id"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -8,19 +8,20 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, text
 
+from common.store.tables.harvested import PROVIDER_KEY
 from common.vision.answers.provider_names import provider_name
 
 # From name to name by the index: DISTINCT would read all records.
-_NAMES = text("""
-    WITH RECURSIVE named AS (
-        (SELECT data_provider FROM record WHERE data_provider IS NOT NULL
-         ORDER BY data_provider LIMIT 1)
+_NAMES = text(f"""
+    WITH RECURSIVE named(key, data_provider) AS (
+        (SELECT {PROVIDER_KEY}, data_provider FROM record WHERE {PROVIDER_KEY} IS NOT NULL
+         ORDER BY {PROVIDER_KEY} LIMIT 1)
         UNION ALL
-        SELECT (SELECT data_provider FROM record WHERE data_provider > named.data_provider
-                ORDER BY data_provider LIMIT 1)
-        FROM named WHERE named.data_provider IS NOT NULL
+        SELECT following.* FROM named CROSS JOIN LATERAL (
+            SELECT {PROVIDER_KEY}, data_provider FROM record WHERE {PROVIDER_KEY} > named.key
+            ORDER BY {PROVIDER_KEY} LIMIT 1) AS following
     )
-    SELECT data_provider FROM named WHERE data_provider IS NOT NULL
+    SELECT data_provider FROM named
 """)
 
 

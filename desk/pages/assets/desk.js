@@ -18,3 +18,8 @@ async function follow(place) {
   }
   if (place.dataset.then) location.assign(place.dataset.then);
 }
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from common.errors import ModelError
+from common.vision.bundle import read_description
 from common.vision.model import Model
 from common.vision.network import build_classifier
-from common.vision.saved_model import bundle_sha256, load_bundle, read_description, save_bundle
+from common.vision.saved_model import bundle_sha256, load_bundle, save_bundle
 from tests.common.vision.models import MAP, THREE, save_three
 
 

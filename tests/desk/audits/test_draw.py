@@ -10,7 +10,7 @@ from common.errors import UsageError
 from desk.audits import draw as drawing
 from desk.audits.draw import FrozenBlock, draw, places_in
 from desk.audits.plan import MOST_DRAWN
-from tests.desk.audits.gallery import ANN, MAP, MUSEUM, PAINTING, RECORDS, Gallery
+from tests.desk.audits.gallery import ANN, BO, MAP, MUSEUM, PAINTING, RECORDS, Gallery
 
 
 def frozen(gallery: Gallery, audit_id: int) -> list[tuple[object, ...]]:
@@ -123,3 +123,17 @@ def test_a_retired_model_is_not_audited(gallery: Gallery) -> None:
     gallery.execute("UPDATE model SET stage = 'retired'")
     with pytest.raises(UsageError, match="vases v3 is retired"):
         gallery.draw()
+
+
+def test_a_form_that_is_sent_twice_draws_once(gallery: Gallery) -> None:
+    def send(sample: int = 20, user_id: int = ANN) -> int:
+        subject = gallery.subject()
+        return draw(gallery.engine, subject, sample=sample, user_id=user_id, attempt=1)
+
+    with ThreadPoolExecutor(3) as pool:
+        numbers = set(pool.map(lambda _: send(), range(3)))
+    assert len(numbers) == 1
+    for other in ({"sample": 40}, {"user_id": BO}):
+        with pytest.raises(UsageError, match="Look at the plan again"):
+            send(**other)
+    assert gallery.rows("SELECT attempt FROM audit") == [(1,)]

@@ -94,6 +94,24 @@ def test_a_verdict_twice_in_one_form_is_one(museum, reviewer):
     assert len(museum.rows(STANDING)) == 2
 
 
+def test_verdicts_of_an_audit_are_withdrawn_as_such_alone(museum, reviewer):
+    museum.model()
+    museum.execute(
+        "INSERT INTO audit (model_id, thresholds, rows, sample, attempt, error, drawn_by)"
+        " SELECT id, '{}', 1, 1, 1, 0.025, :who FROM model",
+        who=reviewer,
+    )
+    ((audit_id,),) = museum.rows("SELECT id FROM audit")
+    of_audit, of_none = verdict(audit_id=audit_id), verdict()
+    kept(museum, reviewer, of_audit, of_none)
+    ids = [of_audit.id, of_none.id]
+    with museum.engine.begin() as connection:
+        assert withdraw(connection, reviewer, ids, audit_id=audit_id) == 1
+        assert withdraw(connection, reviewer, ids, audit_id=audit_id) == 0
+        assert withdraw(connection, reviewer, ids) == 1
+    assert museum.rows(STANDING) == []
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [

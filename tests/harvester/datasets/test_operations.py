@@ -8,6 +8,7 @@ from PIL import Image as Picture
 from common.store.bulk import upsert
 from common.store.tables import Concept, DatasetItem, Image, Record
 from harvester.datasets.operations import ensure_dataset
+from tests.common.store.verdict_rows import add_people, say
 
 LABELS = ("map", "toy", "painting")
 CONCEPTS = {label: f"http://data.europeana.eu/concept/{n}" for n, label in enumerate(LABELS, 1)}
@@ -235,3 +236,48 @@ def test_names_of_strangers_order_nothing_on_a_terminal(harvester):
     shown += harvester("images", "--name", "a", "--report").stdout
     assert r"h\x1b[2jost[blink]" in shown
     assert not any(sign in shown for sign in "\x1b\x07\u202e")
+
+
+@pytest.fixture
+def judged(harvester):
+    """Three records of two data providers with verdicts, one of them disputed."""
+    with harvester.engine.begin() as connection:
+        add_people(connection)
+        say(connection, "/1/a", "map")
+        say(connection, "/1/b", "map", "wrong", instead="toy")
+        say(connection, "/1/c", "map", provider="Attic")
+        say(connection, "/1/d", "map")
+        say(connection, "/1/d", "map", "wrong", by=2)
+
+
+@pytest.mark.usefixtures("judged")
+def test_verdicts_become_a_dataset(harvester):
+    result = harvester("datasets", "from-verdicts", "judged")
+    assert result.exit_code == 0, result.output
+    assert labels_of(harvester, "judged") == {"/1/a": "map", "/1/b": "toy", "/1/c": "map"}
+    assert "Dataset judged has 3 records." in result.output
+    assert "Left out: 1 records on which reviewers disagree." in result.output
+    assert harvester.rows("SELECT DISTINCT source, weight FROM dataset_item") == [("verdict", 10.0)]
+
+
+@pytest.mark.usefixtures("judged")
+def test_verdicts_of_one_data_provider_become_a_dataset(harvester):
+    harvester("datasets", "from-verdicts", "attic", "--data-provider", "Attic")
+    assert labels_of(harvester, "attic") == {"/1/c": "map"}
+    nobody = ("from-verdicts", "none", "--data-provider", "Nobody")
+    refused = harvester("datasets", *nobody, exit_code=2)
+    assert "No verdict gives a record of Nobody a label" in refused.output
+    assert names(harvester) == ["attic"]
+
+
+@pytest.mark.usefixtures("judged", "pair")
+def test_labels_keep_their_weight_in_other_datasets(harvester):
+    harvester("datasets", "from-verdicts", "judged")
+    harvester("datasets", "subtract", "judged", "b", "--name", "rest")
+    harvester("datasets", "merge", "rest", "b", "--name", "both")
+    harvester("datasets", "split", "rest", "--fractions", "1", "--names", "part")
+    rows = harvester.rows(
+        "SELECT dataset.name, max(weight) FROM dataset_item JOIN dataset ON dataset.id = dataset_id"
+        " WHERE dataset.name IN ('both', 'rest', 'part') GROUP BY 1 ORDER BY 1"
+    )
+    assert rows == [("both", 10.0), ("part", 10.0), ("rest", 10.0)]

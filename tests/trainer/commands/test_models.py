@@ -55,6 +55,26 @@ def test_the_list_shows_every_model(engine: Engine) -> None:
         ["small", "2", "active", "squeezenet1_1"],
     ]
     assert rows[0][4:7] == ["2/1", "folder", "drawings"]
+    assert [row[-1] == "all" for row in rows] == [False, False, True]
+
+
+def test_one_goes_back_to_the_model_that_served_before(engine: Engine) -> None:
+    assert models("activate", "small@1").exit_code == 0
+    back = models("back")
+    assert (back.exit_code, back.stdout) == (0, "In service for all records now: small v2\n")
+    assert _active(engine) == ["small v2"]
+    assert "In service for: all" in models("show", "small@2").stdout
+    assert "In service for: nobody" in models("show", "small@1").stdout
+
+
+def test_whom_a_model_cannot_serve_is_told(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO record (id, data_provider) VALUES ('/1/a', 'Attic')"))
+    refused = models("activate", "small@1", "--provider", "Attic")
+    assert (refused.exit_code, "small v1 cannot serve Attic" in refused.output) == (2, True)
+    unknown = models("activate", "small@1", "--provider", "Nobody")
+    assert (unknown.exit_code, "no record of data provider" in unknown.output) == (2, True)
+    assert models("back", "--provider", "Attic").exit_code == 2
 
 
 def test_the_list_as_json_has_what_the_bundle_says(engine: Engine, tmp_path: Path) -> None:

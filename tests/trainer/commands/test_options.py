@@ -17,7 +17,7 @@ OPTIONS = {
 }
 OTHERS = {
     *("--name", "--data-dir", "--experiment-name", "--saving-dir", "--recipe", "--devices"),
-    *("--queue", "--vocab-json"),
+    *("--queue", "--verdicts", "--vocab-json"),
 }
 
 

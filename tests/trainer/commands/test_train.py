@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 from common.vision.network import build_classifier
 from tests.trainer.pictures import draw_folder, write_vocabulary
 from trainer.cli import app
+from trainer.commands.recipes import FINE_TUNING
 from trainer.experiment import Experiment
-from trainer.recipes import FINE_TUNING
 
 ROOT = Path(__file__).resolve().parents[3]
 QUICK = (

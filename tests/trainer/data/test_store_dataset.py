@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from common.errors import DatasetError, UsageError
 from common.store.session import open_store
-from common.store.tables import Dataset, Image, Record
+from common.store.tables import Concept, Dataset, DatasetItem, Image, Record, Verdict
+from tests.common.store.verdict_rows import add_people, uri
 from tests.trainer.pictures import VOCABULARY
 from tests.trainer.store_rows import add_dataset, add_label
 from trainer.data.store_dataset import dataset_data
@@ -107,3 +110,54 @@ def test_a_category_without_any_picture_is_not_forgotten(store: Engine, tmp_path
     data = dataset_data(store, "old_maps", tmp_path / "images")
     assert data.categories == ("map", "toy")
     assert data.counts == [6, 0]
+
+
+def test_a_judged_record_has_the_label_of_its_verdict_and_its_weight(
+    store: Engine, tmp_path: Path
+) -> None:
+    with store.begin() as connection:
+        add_people(connection)
+        say_of(connection, "/1/map_0", "toy", instead_of="map")
+        say_of(connection, "/1/map_1", "coin", instead_of="map")  # no concept of the dataset
+    plain = dataset_data(store, "old_maps", tmp_path / "images")
+    data = dataset_data(store, "old_maps", tmp_path / "images", with_verdicts=True)
+    judged = [each for each in data.examples if each.is_judged]
+    assert [(each.key, each.labels, each.weight) for each in judged] == [("/1/map_0", (1,), 10.0)]
+    assert (plain.counts, data.counts) == ([6, 6], [5, 7])
+    assert data.source == "dataset old_maps and verdicts"
+    assert data.weights.tolist() == [10.0, *[1.0] * 11]
+    assert data.fingerprint != plain.fingerprint
+
+
+def test_a_judged_record_joins_if_it_has_a_picture(store: Engine, tmp_path: Path) -> None:
+    with store.begin() as connection:
+        add_people(connection)
+        connection.execute(
+            delete(DatasetItem).where(DatasetItem.record_id.in_(["/1/toy_0", "/1/toy_1"]))
+        )
+        connection.execute(delete(Image).where(Image.record_id == "/1/toy_1"))
+        for record_id in ("/1/toy_0", "/1/toy_1"):
+            say_of(connection, record_id, "toy", instead_of="map")
+    data = dataset_data(store, "old_maps", tmp_path / "images", with_verdicts=True)
+    assert data.counts == [6, 5]
+    assert [each.keys for each in data.left_out] == [("/1/toy_1",)]
+
+
+def say_of(connection: Connection, record_id: str, concept: str, *, instead_of: str) -> None:
+    """A verdict: it shows another concept than the one that was suggested."""
+    for label in (concept, instead_of):
+        connection.execute(
+            insert(Concept)
+            .values(uri=VOCABULARY.get(label, uri(label)), label=label)
+            .on_conflict_do_nothing()
+        )
+    connection.execute(
+        insert(Verdict).values(
+            id=uuid4(),
+            record_id=record_id,
+            concept_uri=VOCABULARY[instead_of],
+            said="wrong",
+            instead_uri=VOCABULARY.get(concept, uri(concept)),
+            user_id=1,
+        )
+    )

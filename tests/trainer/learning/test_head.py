@@ -93,3 +93,13 @@ def test_the_loss_of_an_example_with_several_categories_is_their_sum() -> None:
     objective = Objective.of(MULTI, "multi", "none")
     loss = example_loss(objective, torch.zeros_like(MULTI), MULTI)
     assert loss.item() == pytest.approx(3 * np.log(2))
+
+
+@pytest.mark.parametrize(("targets", "kind"), [(SINGLE, "single"), (MULTI, "multi")])
+def test_an_example_of_weight_three_counts_as_three(targets: torch.Tensor, kind: Kind) -> None:
+    heavy = np.arange(COUNT) < 50
+    rows = np.repeat(np.arange(COUNT), np.where(heavy, 3, 1))
+    weighed = Lesson.of(np.arange(COUNT), targets, kind, "none", weights=np.where(heavy, 3.0, 1.0))
+    repeated = Lesson.of(rows, targets, kind, "none")
+    one, other = fit_heads(POINTS, [weighed, repeated], strength=STRENGTH, close=1e-8)
+    np.testing.assert_allclose(one, other, atol=0.01)

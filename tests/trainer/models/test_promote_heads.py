@@ -3,18 +3,20 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
 from typer.testing import CliRunner, Result
 
 from common.store.encoders import find_encoder, remove_encoder
-from common.store.tables import PromotedModel, RegisteredEncoder
+from common.store.tables import PromotedModel, RegisteredEncoder, Verdict
 from common.vision.encoders.encoder import ENCODERS
 from common.vision.saved_model import load_bundle
+from tests.common.store.verdict_rows import add_people
 from tests.trainer.encoders import add_tiny
-from tests.trainer.pictures import draw
+from tests.trainer.pictures import VOCABULARY, draw
 from tests.trainer.store_rows import add_dataset
 from trainer.cli import app
 from trainer.experiment import Experiment
@@ -122,3 +124,23 @@ def test_an_encoder_that_went_is_said(trainer: Command, engine: Engine, tmp_path
     assert not list((tmp_path / "models").glob("heads-*"))
     unknown = trainer("train", "--name", "plain", "--encoder", "tiny", "--experiment-name", "b")
     assert (unknown.exit_code, "There is no encoder tiny" in unknown.output) == (2, True)
+
+
+def test_heads_learn_from_verdicts_if_they_are_asked_to(trainer: Command, engine: Engine) -> None:
+    with engine.begin() as connection:
+        add_people(connection)
+        for number in range(3):
+            connection.execute(
+                insert(Verdict).values(
+                    id=uuid4(),
+                    record_id=f"/1/map_{number}",
+                    concept_uri=VOCABULARY["map"],
+                    said="right",
+                    user_id=1,
+                )
+            )
+    done = trained(trainer, "--verdicts")
+    assert done.exit_code == 0, done.output
+    assert "3 of 80 examples are labelled by verdicts" in done.output
+    refused = trainer("train", "--name", "plain", "--verdicts", "--experiment-name", "network")
+    assert (refused.exit_code, "--verdicts is for heads" in refused.output) == (2, True)

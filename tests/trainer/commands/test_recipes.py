@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from common.errors import UsageError
-from trainer.recipes import FINE_TUNING, FROM_SCRATCH, RecipeName, is_of, settings_for
+from trainer.commands.recipes import FINE_TUNING, FROM_SCRATCH, RecipeName, is_of, settings_for
 from trainer.settings import IMAGENET, TrainingSettings
 
 

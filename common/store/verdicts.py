@@ -1,0 +1,118 @@
+"""Verdicts as labels: which concepts reviewers say that records show.
+
+Standing verdicts count, and those of an audit once it is closed: until then they would tell what it
+is about to measure. A concept that was called right labels the record, and so does the one that was
+named instead. Whoever cannot tell says nothing. Where one reviewer names a concept and another one
+calls it wrong or too general, the record is disputed and teaches nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+WEIGHT = 10.0
+"""How much a judged record counts in a training, beside the 1 of a harvested one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaughtRecord:
+    """A record that verdicts label; `concepts` is one URI, or several if records may have them."""
+
+    record_id: str
+    data_provider: str
+    concepts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaughtLabels:
+    """The records that verdicts label, in the order of judging.
+
+    On `disputed` others the reviewers disagree, and to `unlabelled` ones nobody gave a concept:
+    they could not tell, or called one wrong without naming another.
+    """
+
+    records: tuple[TaughtRecord, ...]
+    disputed: int
+    unlabelled: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictCount:
+    """What was said of a data provider's records; its name is empty where nobody knows it.
+
+    `verdicts` counts all standing ones, `records` those that were judged. `labelled` are records
+    with a label for a model of one concept a picture, `disputed` those that reviewers disagree on.
+    """
+
+    data_provider: str
+    verdicts: int
+    records: int
+    labelled: int
+    disputed: int
+
+
+_JUDGED = """
+    WITH said AS (
+        SELECT verdict.record_id, verdict.concept_uri, verdict.said, verdict.judged_at,
+               CASE verdict.said WHEN 'right' THEN verdict.concept_uri
+                                 ELSE verdict.instead_uri END AS label
+        FROM verdict LEFT JOIN audit ON audit.id = verdict.audit_id
+        WHERE verdict.withdrawn_at IS NULL
+          AND (verdict.audit_id IS NULL OR audit.state = 'closed')
+    ), judged AS (
+        SELECT said.record_id, coalesce(record.data_provider, '') AS data_provider,
+               count(*) AS verdicts, min(said.judged_at) AS judged_at,
+               coalesce(array_agg(DISTINCT label ORDER BY label) FILTER (WHERE label IS NOT NULL),
+                        '{}') AS labels,
+               coalesce(array_agg(DISTINCT concept_uri)
+                        FILTER (WHERE said IN ('wrong', 'too_general')), '{}') AS denied
+        FROM said JOIN record ON record.id = said.record_id
+        WHERE CAST(:data_provider AS text) IS NULL OR record.data_provider = :data_provider
+        GROUP BY said.record_id, record.data_provider
+    ), decided AS (
+        SELECT *, labels && denied OR (:single AND cardinality(labels) > 1) AS is_disputed
+        FROM judged
+    )
+"""
+_LABELS = text(f"""{_JUDGED}
+    SELECT record_id, data_provider, labels, is_disputed FROM decided
+    ORDER BY judged_at, record_id COLLATE "C"
+""")
+_COUNTS = text(f"""{_JUDGED}
+    SELECT data_provider, CAST(sum(verdicts) AS bigint) AS verdicts, count(*) AS records,
+           count(*) FILTER (WHERE cardinality(labels) > 0 AND NOT is_disputed) AS labelled,
+           count(*) FILTER (WHERE is_disputed) AS disputed
+    FROM decided GROUP BY data_provider ORDER BY 2 DESC, 1
+""")
+
+
+def taught_labels(
+    connection: Connection, *, data_provider: str | None = None, several: bool = False
+) -> TaughtLabels:
+    """The labels that verdicts give, of one data provider's records or of all.
+
+    Args:
+        several: a record may have several concepts; else one that was given several is disputed.
+    """
+    asked = {"data_provider": data_provider, "single": not several}
+    rows = connection.execute(_LABELS, asked).all()
+    return TaughtLabels(
+        records=tuple(
+            TaughtRecord(
+                record_id=row.record_id,
+                data_provider=row.data_provider,
+                concepts=tuple(row.labels),
+            )
+            for row in rows
+            if row.labels and not row.is_disputed
+        ),
+        disputed=sum(row.is_disputed for row in rows),
+        unlabelled=sum(not row.labels for row in rows),
+    )
+
+
+def count_verdicts(connection: Connection) -> Mapping[str, VerdictCount]:
+    """What was said of each data provider's records, of the most verdicts first."""
+    rows = connection.execute(_COUNTS, {"data_provider": None, "single": True}).mappings()
+    return {row["data_provider"]: VerdictCount(**row) for row in rows}

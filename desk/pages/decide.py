@@ -1,0 +1,91 @@
+"""Decide: concepts that are blocked, what data providers want, and undoing it in one step."""
+
+from starlette.responses import Response
+
+from common.errors import UsageError
+from common.store.decisions import LONGEST_REASON, block, consent, list_decisions, refuse, undo
+from common.store.tables import Decided, Role
+from common.vision.answers.provider_names import provider_name
+from desk.pages.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.pages.judge import all_concepts
+from desk.pages.rendering import render
+from desk.review.choices import has_records, provider_choices
+from desk.review.filters import ViewFilters
+
+_WORD_OF_PROVIDER = {Decided.REFUSED: refuse, Decided.CONSENTED: consent}
+
+
+def decide(asked: DeskRequest) -> Response:
+    """What was decided, and forms for more; the address may fill them in."""
+    filters = ViewFilters.of(asked.request.query_params)
+    with asked.desk.engine.connect() as connection:
+        made = list_decisions(connection, undone_too=True)
+        values = {
+            "standing": [each for each in made if each.undone_at is None],
+            "undone": [each for each in made if each.undone_at is not None],
+            "all_concepts": all_concepts(connection),
+            "providers": provider_choices(connection),
+        }
+    known = {"filters": filters, "longest": LONGEST_REASON}
+    return render(asked, "decide", values | known)
+
+
+def make(asked: DeskRequest) -> Response:
+    """Block a concept, or note what a data provider wants."""
+    engine, who = asked.desk.engine, asked.user.number
+    decided, provider = _decided(asked.field("decided")), _provider(asked)
+    reason = asked.field("reason")
+    if decided is Decided.BLOCKED:
+        concept = asked.field("concept")
+        block(engine, concept, data_provider=provider, reason=reason, user_id=who)
+    else:
+        if provider is None:
+            raise UsageError("Say which data provider it is.")
+        _WORD_OF_PROVIDER[decided](engine, provider, reason=reason, user_id=who)
+    return go_to("/decide", told=_told(asked, provider))
+
+
+def _decided(text: str) -> Decided:
+    try:
+        return Decided(text)
+    except ValueError as error:
+        raise UsageError(f"{text[:40]!r} is nothing that can be decided.") from error
+
+
+def _provider(asked: DeskRequest) -> str | None:
+    """The data provider of a form; None if the field is empty.
+
+    Raises:
+        UsageError: nothing of the field is a name. It must not mean all.
+    """
+    given = asked.field("provider")
+    name = provider_name(given)
+    if given and not name:
+        raise UsageError("The data provider is no name.")
+    return name or None
+
+
+def _told(asked: DeskRequest, provider: str | None) -> str:
+    told = "Kept. It holds from now on, until somebody undoes it."
+    if provider is None:
+        return told
+    with asked.desk.engine.connect() as connection:
+        is_known = has_records(connection, provider)
+    unknown = " The store has no record of this data provider yet: look whether the name is right."
+    return told if is_known else told + unknown
+
+
+def take_back(asked: DeskRequest) -> Response:
+    """Undo a decision."""
+    text = asked.path("decision")
+    if not (text.isdecimal() and len(text) < 10):
+        raise NotThereError("There is no such decision.")
+    was_standing = undo(asked.desk.engine, int(text), user_id=asked.user.number)
+    return go_to("/decide", told="Undone." if was_standing else "It was undone before.")
+
+
+ROUTES = [
+    page("/decide", decide),
+    deed("/decisions", make, Role.OPERATOR),
+    deed("/decisions/{decision}/undo", take_back, Role.OPERATOR),
+]

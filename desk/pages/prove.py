@@ -1,0 +1,270 @@
+"""Prove: what an audit could prove, its drawn pictures, its end and its certificate.
+
+While an audit is open nobody can read how it stands: pages say only how many pictures are judged.
+"""
+
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection
+from starlette.responses import JSONResponse, Response
+
+from common.errors import UsageError
+from common.store.tables import AuditState, Role
+from desk.audits import closing
+from desk.audits.certificate import Certificate, certificate
+from desk.audits.draw import draw
+from desk.audits.judging import DrawnRow, check_open, drawn_rows, judged
+from desk.audits.listing import SHOWN, ListedAudit, find_audit, list_audits
+from desk.audits.plan import AuditPlan, PlannedSample, plan
+from desk.audits.subject import AuditSubject
+from desk.pages.asking import DeskRequest, NotThereError, deed, go_to, number, page
+from desk.pages.judge import AT_A_TIME, all_concepts, read_verdict_ids, read_verdicts
+from desk.pages.rendering import render
+from desk.review.choices import concept_choices, provider_choices
+from desk.review.filters import ViewFilters
+from desk.review.models import ShownModel, all_models, model_for, models_of
+from desk.review.suggestions import LONGEST, SaidBy, Suggestion
+from desk.review.verdicts import judge, withdraw
+
+USUAL = 0.9  # the precision that the sample which is ticked at first should prove
+SPARE = 2  # with so many wrong ones
+
+
+def prove(asked: DeskRequest) -> Response:
+    """The plan of an audit of what the filters mean, and the audits that there were."""
+    filters = ViewFilters.of(asked.request.query_params)
+    before = number(asked.query("before"), what="The audit to go on from", most=1e9)
+    with asked.desk.engine.connect() as connection:
+        model = _model(connection, filters)
+        audits = list_audits(
+            connection,
+            model_id=model.id if model and filters.model else None,
+            before=int(before) if before else None,
+        )
+        values = {
+            "filters": filters,
+            "model": model,
+            "models": all_models(connection),
+            "providers": provider_choices(connection),
+            "concepts": concept_choices([model] if model else []),
+            "audits": audits,
+            "more": audits[-1].id if len(audits) == SHOWN else None,
+        }
+    return render(asked, "prove", values | _planned(asked, model, filters))
+
+
+def _model(connection: Connection, filters: ViewFilters) -> ShownModel | None:
+    """The named model, or the one that serves the data provider; None if the store has none."""
+    if filters.model is None:
+        return model_for(connection, filters.provider)
+    found = models_of(connection, filters)
+    if not found:
+        raise NotThereError(f"There is no model {filters.model}.")
+    return found[0]
+
+
+def _planned(
+    asked: DeskRequest, model: ShownModel | None, filters: ViewFilters
+) -> dict[str, object]:
+    """The plan with its samples and the usual one; or the problem why there is none."""
+    nothing: dict[str, object] = {"plan": None, "problem": "", "samples": [], "usual": 0}
+    if model is None:
+        return nothing
+    try:
+        planned = plan(asked.desk.engine, _subject(model, filters))
+    except UsageError as error:
+        return nothing | {"problem": str(error)}
+    samples = list(planned.samples)
+    return nothing | {"plan": planned, "samples": samples, "usual": _usual(planned, samples)}
+
+
+def _subject(model: ShownModel, filters: ViewFilters) -> AuditSubject:
+    return AuditSubject(
+        model_id=model.id,
+        data_provider=filters.provider or None,
+        concept_uri=filters.concept or None,
+    )
+
+
+def _usual(planned: AuditPlan, samples: list[PlannedSample]) -> int:
+    """The first sample that proves the usual precision with some wrong ones, or the largest."""
+    for each in samples:
+        least = each.least_right.get(USUAL)
+        if least is not None and each.drawn - least >= SPARE:
+            return each.drawn
+    return samples[-1].drawn if samples else planned.rows
+
+
+def begin(asked: DeskRequest) -> Response:
+    """Draw an audit as it was planned."""
+    named = ("model", "provider", "concept")
+    filters = ViewFilters.of({name: asked.field(name) for name in named})
+    with asked.desk.engine.connect() as connection:
+        model = _model(connection, filters)
+    if model is None:
+        raise UsageError("No model is in the store yet, so there is nothing to prove.")
+    audit_id = draw(
+        asked.desk.engine,
+        _subject(model, filters),
+        sample=_count(asked.field("sample"), what="The number of pictures"),
+        user_id=asked.user.number,
+        attempt=_count(asked.field("attempt"), what="The number of the audit"),
+    )
+    return go_to(f"/audits/{audit_id}")
+
+
+def _count(text: str, *, what: str) -> int:
+    if not (text.isdecimal() and len(text) < 10):
+        raise UsageError(f"{what} is {text[:40]!r}, which is no number. Look at the plan again.")
+    return int(text)
+
+
+def audit(asked: DeskRequest) -> Response:
+    """Ten drawn pictures that this reviewer has not judged, or those that were judged already."""
+    found = _audit(asked)
+    if found.state is AuditState.CLOSED:
+        return go_to(f"/audits/{found.id}/certificate")
+    rows = drawn_rows(asked.desk.engine, found.id, user_id=asked.user.number)
+    mine = [each for each in rows if each.said is not None]
+    is_again = bool(asked.query("again"))
+    after = number(asked.query("after"), what="The picture to go on from") or 0
+    if is_again:
+        left = [each for each in mine if each.place > after]
+    else:
+        left = [each for each in rows if each.said is None]
+    shown = left[:AT_A_TIME]
+    with asked.desk.engine.connect() as connection:
+        named = all_concepts(connection)
+    values = {
+        "audit": found,
+        "mine": len(mine),
+        "is_again": is_again,
+        "after": shown[-1].place if len(left) > len(shown) else None,
+        "cards": [(uuid4(), _card(asked, each)) for each in shown],
+        "all_concepts": named,
+    }
+    return render(asked, "audit", values)
+
+
+def _card(asked: DeskRequest, row: DrawnRow) -> Suggestion:
+    """What a reviewer may see of a drawn row: no confidence, and no verdict but the own one."""
+    mine = row.said and SaidBy(
+        user_id=asked.user.number, name=asked.user.name or "", said=row.said, instead=None
+    )
+    return Suggestion(
+        record_id=row.record_id,
+        title=row.title and row.title[:LONGEST],
+        data_provider=row.data_provider and row.data_provider[:LONGEST],
+        rights=row.rights,
+        model_id=None,
+        model=None,
+        concept=row.concept_uri,
+        label=row.label,
+        verdicts=(mine,) if mine else (),
+    )
+
+
+def _audit(asked: DeskRequest) -> ListedAudit:
+    """The audit of the address.
+
+    Raises:
+        NotThereError: there is none.
+    """
+    text = asked.path("audit")
+    if not (text.isdecimal() and len(text) < 10):
+        raise NotThereError("There is no such audit. The page Prove lists them.")
+    with asked.desk.engine.connect() as connection:
+        found = find_audit(connection, int(text))
+    if found is None:
+        raise NotThereError(f"There is no audit {int(text)}. The page Prove lists them.")
+    return found
+
+
+def keep(asked: DeskRequest) -> Response:
+    """Keep verdicts of an audit; the same again changes nothing."""
+    found = _audit(asked)
+    given = read_verdicts(asked, audit_id=found.id)
+    verdicts = [replace(each, model_id=found.model_id) for each in given]
+    with asked.desk.engine.begin() as connection:
+        new = judge(connection, asked.user.number, verdicts)
+        if new:  # what was kept before the audit was closed is acknowledged when it comes again
+            rows = [(each.record_id, each.concept) for each in verdicts]
+            check_open(connection, found.id, rows)
+    if asked.wants_json:
+        return JSONResponse({"kept": [str(each.id) for each in verdicts], "new": new})
+    return go_to(f"/audits/{found.id}")
+
+
+def take_back(asked: DeskRequest) -> Response:
+    """Withdraw verdicts of the account in an audit."""
+    found = _audit(asked)
+    ids: list[UUID] = read_verdict_ids(asked)
+    with asked.desk.engine.begin() as connection:
+        count = withdraw(connection, asked.user.number, ids, audit_id=found.id)
+        if count:
+            check_open(connection, found.id, [])
+    if asked.wants_json:
+        return JSONResponse({"withdrawn": count})
+    return go_to(f"/audits/{found.id}")
+
+
+def ending(asked: DeskRequest) -> Response:
+    """How an audit can end, and what follows."""
+    found = _audit(asked)
+    if found.state is not AuditState.OPEN:
+        return go_to(f"/audits/{found.id}")
+    return render(asked, "audit_end", {"audit": found, "unjudged": found.sample - found.judged})
+
+
+def close(asked: DeskRequest) -> Response:
+    """Close an audit, unless more pictures are not judged than the reviewer was told."""
+    found = _audit(asked)
+    told = _count(asked.field("unjudged"), what="The number of pictures that are not judged")
+    unjudged = found.sample - judged(asked.desk.engine, found.id)
+    if found.state is AuditState.OPEN and unjudged > told:
+        words = f"Not closed yet: {unjudged} pictures are not judged now."
+        return go_to(f"/audits/{found.id}/end", told=words)
+    closing.close(asked.desk.engine, found.id)
+    return go_to(f"/audits/{found.id}/certificate")
+
+
+def abandon(asked: DeskRequest) -> Response:
+    """Abandon an audit."""
+    found = _audit(asked)
+    closing.abandon(asked.desk.engine, found.id)
+    return go_to(
+        "/prove",
+        model=found.model,
+        provider=found.data_provider,
+        concept=found.concept_uri,
+        told=f"Audit {found.id} is abandoned. It proves nothing, and what it might err is spent.",
+    )
+
+
+def _certificate(asked: DeskRequest) -> Certificate:
+    return certificate(asked.desk.engine, _audit(asked).id)
+
+
+def certificate_page(asked: DeskRequest) -> Response:
+    """The certificate of a closed audit, to be printed."""
+    return render(asked, "certificate", {"certificate": _certificate(asked)})
+
+
+def certificate_json(asked: DeskRequest) -> Response:
+    """The same for programs."""
+    return JSONResponse(_certificate(asked).as_json())
+
+
+ROUTES = [
+    page("/prove", prove),
+    deed("/prove", begin, Role.REVIEWER),
+    page("/audits/{audit}", audit, Role.REVIEWER),
+    deed("/audits/{audit}/verdicts", keep, Role.REVIEWER, is_logged=False),
+    deed("/audits/{audit}/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),
+    page("/audits/{audit}/end", ending, Role.REVIEWER),
+    deed("/audits/{audit}/close", close, Role.REVIEWER),
+    deed("/audits/{audit}/abandon", abandon, Role.REVIEWER),
+    page("/audits/{audit}/certificate", certificate_page),
+    page("/audits/{audit}/certificate.json", certificate_json),
+]

@@ -1,0 +1,163 @@
+"""Teach: what to judge next, and fitting a model again to what was said."""
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from common.errors import UsageError
+from common.store.model_names import ModelName
+from common.store.refits import ask_refit, refit_status
+from common.store.tables import Role
+from desk.pages.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.pages.judge import AT_A_TIME, all_concepts
+from desk.pages.rendering import render
+from desk.review.choices import job_choices, provider_choices
+from desk.review.filters import ViewFilters, job_number
+from desk.review.models import ShownModel, model_for, models_of
+from desk.review.next_to_judge import next_to_judge
+from desk.review.suggestions import Suggestion, suggestions_of_record
+from desk.teaching.renewal import renew
+from desk.teaching.standing import ENOUGH, curve_of, judged_providers, refits_of
+from worker import jobs
+
+
+def teach(asked: DeskRequest) -> Response:
+    """Choose a data provider; or how far teaching has come for one."""
+    provider = asked.query("provider")
+    with asked.desk.engine.connect() as connection:
+        values: dict[str, Any] = {
+            "provider": provider,
+            "providers": provider_choices(connection),
+            "judged": judged_providers(connection),
+            "enough": ENOUGH,
+        }
+        if provider:
+            model = _model(connection, asked, provider)
+            refits = refits_of(connection, provider)
+            values |= {"model": model, "refits": refits, "jobs": job_choices(connection)}
+            values["curve"] = curve_of(refits[0]) if refits else []
+    if values.get("refits"):
+        _renew_if_due(asked, values["refits"][0].id)
+    return render(asked, "teach" if provider else "teach_whom", values)
+
+
+def judging(asked: DeskRequest) -> Response:
+    """Ten records from which the model would learn most."""
+    provider = asked.query("provider")
+    with asked.desk.engine.connect() as connection:
+        model = _model(connection, asked, provider)
+        if model.encoder_id is None:
+            raise UsageError(
+                f"{model.title} is a whole network, which cannot learn from verdicts. Choose a "
+                "model of heads on an encoder."
+            )
+        answering = asked.desk.answers.of(model)
+        chosen = next_to_judge(
+            connection, answering, model.encoder_id, data_provider=provider, count=AT_A_TIME
+        )
+        found = [
+            _suggestion(connection, each.record_id, model, each.concept_uri, each.confidence)
+            for each in chosen
+        ]
+        named = all_concepts(connection)
+    address = urlencode({"provider": provider, "model": model.reference})
+    values = {
+        "provider": provider,
+        "model": model,
+        "cards": [(uuid4(), each) for each in found],
+        "all_concepts": named,
+        "address": address,
+    }
+    return render(asked, "teach_judging", values)
+
+
+def refit(asked: DeskRequest) -> Response:
+    """Ask a teacher to fit the model again."""
+    provider, job = asked.field("provider"), asked.field("job")
+    with asked.desk.engine.begin() as connection:
+        model = _model(connection, asked, provider, name=asked.field("model"))
+        number = ask_refit(
+            connection,
+            model_id=model.id,
+            data_provider=provider,
+            job_id=job_number(job) if job else None,
+            asked_by=asked.user.number,
+        )
+    return go_to(f"/refits/{number}")
+
+
+def refit_page(asked: DeskRequest) -> Response:
+    """A refit, and the renewal that follows it."""
+    return render(asked, "refit", _of_refit(asked))
+
+
+def live(asked: DeskRequest) -> Response:
+    """The part of a refit's page that changes."""
+    return render(asked, "refit_progress", _of_refit(asked))
+
+
+def _of_refit(asked: DeskRequest) -> dict[str, Any]:
+    text = asked.path("refit")
+    if not (text.isdecimal() and len(text) < 10):
+        raise NotThereError("There is no such refit.")
+    _renew_if_due(asked, int(text))
+    with asked.desk.engine.connect() as connection:
+        found = refit_status(connection, int(text))
+    if found is None:
+        raise NotThereError("There is no such refit.")
+    renewal = jobs.status(asked.desk.engine, found.renewal_id) if found.renewal_id else None
+    is_over = found.is_over and (renewal is None or renewal.finished_at is not None)
+    return {"refit": found, "curve": curve_of(found), "renewal": renewal, "is_over": is_over}
+
+
+def _renew_if_due(asked: DeskRequest, number: int) -> None:
+    """Whoever looks first begins the renewal; it is begun once."""
+    if asked.may(Role.REVIEWER):
+        renew(asked.desk.engine, number)
+
+
+def _model(
+    connection: Connection, asked: DeskRequest, provider: str, *, name: str = ""
+) -> ShownModel:
+    """The named model, or the one that serves the data provider."""
+    wanted = name or asked.query("model")
+    if wanted:
+        found = models_of(connection, ViewFilters(model=ModelName.parse(wanted)))
+        if found:
+            return found[0]
+        raise NotThereError(f"There is no model {wanted}.")
+    model = model_for(connection, provider)
+    if model is None:
+        raise UsageError("No model is in the store yet, so there is none to teach.")
+    return model
+
+
+def _suggestion(
+    connection: Connection, record_id: str, model: ShownModel, concept: str, confidence: float
+) -> Suggestion:
+    """What the model would say, whether it was written or not, without anybody's verdict."""
+    record = suggestions_of_record(connection, record_id)
+    assert record is not None  # it was found in the store just now
+    blank = Suggestion(
+        record_id=record_id,
+        title=record.title,
+        data_provider=record.data_provider,
+        rights=record.rights,
+        model_id=model.id,
+        model=model.title,
+    )
+    label = model.concepts.get(concept, concept)
+    return replace(blank, concept=concept, label=label, confidence=confidence)
+
+
+ROUTES = [
+    page("/teach", teach),
+    page("/teach/judge", judging, Role.REVIEWER),
+    deed("/teach/refit", refit, Role.REVIEWER),
+    page("/refits/{refit}", refit_page),
+    page("/refits/{refit}/live", live),
+]

@@ -1,0 +1,1 @@
+"""Teach: what follows when a model has learned from verdicts."""

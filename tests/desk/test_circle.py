@@ -1,0 +1,184 @@
+"""The whole circle by keyboard alone: see, judge, teach, prove; on the demo's data, in small.
+
+Harvest, training, worker, teacher and desk are real processes; Europeana is the sandbox.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from common.store.session import open_store
+from deploy.demo import sandbox_environment
+from deploy.sandbox.collection import draw_collection
+from deploy.sandbox.server import Sandbox
+from tests.desk.desk_process import PATIENCE, ROOT, DeskProcess, desk_process
+from tests.desk.museum import Museum
+from tests.desk.visiting import Visit, visiting
+from tests.worker.on_encoder import add_encoder
+
+pytestmark = pytest.mark.timeout(1800)
+
+MUSEUM = "Lakeside Museum"
+VERDICTS = 20
+
+
+def run(*command: str, cwd: Path) -> str:
+    """A command of the product, to its end."""
+    program = [sys.executable, "-c", f"from {command[0]}.cli import main; main()", *command[1:]]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        program, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@contextmanager
+def running(*command: str, cwd: Path) -> Iterator[None]:
+    """A command of the product, as long as the block lasts."""
+    program = [sys.executable, "-c", f"from {command[0]}.cli import main; main()", *command[1:]]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with (cwd / f"{command[0]}.log").open("w") as log:
+        process = subprocess.Popen(program, cwd=cwd, env=environment, stderr=log)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, database_url: str, broker_url: str, monkeypatch) -> Iterator[Path]:
+    """A trained model, and a job of records that it has not seen, which a worker has done."""
+    with Sandbox(draw_collection(items=300)) as sandbox:
+        settings = sandbox_environment(sandbox) | {
+            name: str(tmp_path / folder)
+            for name, folder in (
+                ("IMAGE_DIR", "images"),
+                ("MODEL_DIR", "models"),
+                ("HEATMAP_DIR", "heatmaps"),
+                ("EXPERIMENTS_DIR", "experiments"),
+            )
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        vocabulary = str(ROOT / "vocabulary.json")
+        dataset = ("--name", "drawn")
+        run("harvester", "records", "--vocab-json", vocabulary, "--n", "20", *dataset, cwd=tmp_path)
+        run("harvester", "images", *dataset, cwd=tmp_path)
+        engine = open_store()
+        add_encoder(
+            engine, tmp_path / "models", name="lite", network="torchvision:resnet18", size=64
+        )
+        engine.dispose()
+        heads = ("--encoder", "lite", "--folds", "2", "--experiment-name", "heads")
+        run("trainer", "train", *dataset, *heads, cwd=tmp_path)
+        run("trainer", "promote", "heads", "--precision", "0.3", "--anyway", cwd=tmp_path)
+        seen = {each.id for each in sandbox.catalogue.items}
+        ids = tmp_path / "ids.txt"
+        ids.write_text("".join(f"{each}\n" for each in sorted(seen)))
+        with running("worker", "run", cwd=tmp_path), running("trainer", "teacher", cwd=tmp_path):
+            job = run("worker", "enqueue", str(ids), cwd=tmp_path)
+            run("worker", "status", job, "--watch", cwd=tmp_path)
+            yield tmp_path
+
+
+@pytest.fixture
+def desk(folder: Path) -> Iterator[DeskProcess]:
+    with desk_process(folder) as desk:
+        yield desk
+
+
+def walk_to(visit: Visit, name: str) -> None:
+    """Press Tab until something of this name has the focus."""
+    for _ in range(150):
+        visit.press("Tab")
+        found = visit.page.evaluate("(document.activeElement?.textContent ?? '').trim()")
+        if found == name:
+            return
+    raise AssertionError(f"nothing called {name!r} can be reached by keyboard")
+
+
+def follow(visit: Visit, name: str) -> None:
+    """Go where something of this name leads."""
+    walk_to(visit, name)
+    visit.press("Enter")
+
+
+def truth(record_id: str) -> str:
+    """What the sandbox drew."""
+    return record_id.split("/")[2].rpartition("_")[0]
+
+
+def judge_batch(visit: Visit) -> int:
+    """Judge what is shown, by what was drawn; the number of pictures."""
+    cards = visit.page.locator(".batch > .card")
+    expect(cards.first).to_be_focused()
+    count = cards.count()
+    for _ in range(count):
+        card = visit.page.locator(".batch > .card:focus")
+        true = truth(card.get_attribute("data-record") or "")
+        if card.get_attribute("data-label") == true:
+            visit.press("r")
+        else:
+            visit.press("t")
+            visit.page.keyboard.type(true)
+            visit.press("Enter")
+    visit.page.locator(".unsaved[data-count='0']").wait_for(state="attached")
+    expect(visit.page.locator(".done")).to_have_text(str(count))
+    return count
+
+
+def test_the_circle_is_closed_by_keyboard_alone(folder: Path, desk: DeskProcess) -> None:
+    with visiting() as visit:
+        visit.page.goto(desk.url)
+        expect(visit.page.locator(".card")).not_to_have_count(0)
+        follow(visit, "Teach")
+        expect(visit.page.locator("input[name=provider]")).to_be_focused()
+        visit.page.keyboard.type(MUSEUM)
+        visit.press("Enter")
+        follow(visit, "Judge the next ten")
+        judged = 0
+        while judged < VERDICTS:
+            judged += judge_batch(visit)
+            if judged < VERDICTS:
+                visit.press("Enter")
+                expect(visit.page.locator(".done")).to_have_text("0")
+        follow(visit, "Enough: on to fitting")
+        follow(visit, "Fit again")
+        visit.page.locator(".live[data-over=yes]").wait_for()
+        assert "heads v2" in visit.page.locator(".verdict-line").inner_text()
+        follow(visit, "Prove how right it is")
+        prove(visit)
+        assert visit.problems == []
+    engine = open_store()
+    museum = Museum(engine)
+    (audit,) = museum.rows("SELECT state, sample, right_ones, data_provider FROM audit")
+    assert audit[0] == "closed"
+    assert 0 <= audit[2] <= audit[1]
+    assert audit[3] == MUSEUM
+    engine.dispose()
+
+
+def prove(visit: Visit) -> None:
+    """From the plan to the certificate."""
+    follow(visit, "Draw")
+    left = visit.page.get_by_role("heading", name="Is this right?")
+    while True:
+        left.or_(visit.page.get_by_role("heading", name="You have judged all")).wait_for()
+        if not left.is_visible():
+            break
+        judge_batch(visit)
+        before = visit.page.locator(".stands progress").get_attribute("value")
+        visit.press("Enter")
+        expect(visit.page.locator(".stands progress")).not_to_have_attribute("value", before or "")
+    visit.press("Enter")  # close the audit
+    visit.page.get_by_role("heading", name="Close audit").wait_for()
+    follow(visit, "Close it")
+    visit.page.get_by_text("drawn at random").first.wait_for()

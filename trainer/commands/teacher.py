@@ -1,0 +1,15 @@
+"""`trainer teacher`."""
+
+
+def teacher() -> None:
+    """Fit heads again whenever the desk asks, until stopped; SIGTERM finishes the one in work.
+
+    Several may run: each takes another refit. Needs DATABASE_URL and MODEL_DIR.
+    """
+    from common.process.settings import ModelSettings
+    from common.store.session import open_store
+    from trainer.teaching.teacher import run_teacher
+
+    model_dir, engine = ModelSettings.read().model_dir, open_store()
+    run_teacher(engine, model_dir)
+    engine.dispose()

@@ -1,0 +1,1 @@
+"""Teaching: what curators said of a data provider's pictures, and heads that learn from it."""

@@ -1,0 +1,223 @@
+"""A refit: heads of a model, fitted again to old labels and to verdicts, and what that brings.
+
+Everything is measured on verdicts that did not teach: the model as it was, and heads of a
+cross-validation, which have learned from four fifths of the verdicts. What the refit does to other
+providers is measured on the old labels of their records, by heads with and without the verdicts.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import f1_score
+
+from common.errors import DatasetError
+from common.vision.answers.heads import HeadEnsemble
+from trainer.data.split import Division, Indices, make_divisions
+from trainer.learning.head import Points
+from trainer.learning.strength import FINAL, Learning, find_strength
+from trainer.scoring.proof import interval
+from trainer.teaching.examples import TaughtPictures, TeachingExamples
+from trainer.teaching.lessons import (
+    PARTS,
+    SEED,
+    Classroom,
+    HeldOutAnswers,
+    TaughtPart,
+    choose_weight,
+    divide_judged,
+    one_hot,
+)
+
+CURVE = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)  # verdicts, where there are as many
+MOST_FALL = 0.01  # of the macro F1 of other providers, for a model that may serve all
+_HOW = Learning(kind="single", class_weights="inverse")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredAccuracy:
+    """So many of the tested verdicts were told right, by heads taught by `verdicts` of them."""
+
+    verdicts: int
+    right: int
+    tested: int
+
+    def to_json(self) -> dict[str, Any]:
+        """With the accuracy and its 95 % interval."""
+        bounds = interval(self.right, self.tested)
+        return {
+            "verdicts": self.verdicts,
+            "tested": self.tested,
+            "accuracy": round(self.right / self.tested, 4),
+            "low": round(bounds.low, 4),
+            "high": round(bounds.high, 4),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TaughtHead:
+    """A head that learned from verdicts: `weight` (classes, dimension) and `bias` (classes,).
+
+    `curve` are accuracies by the number of verdicts that taught, the last one by four fifths of
+    them; `before` is that of the model as it was. `others_before` and `others_after` are the macro
+    F1 of other providers; None where the old labels have none.
+    """
+
+    state: dict[str, torch.Tensor]
+    temperature: float
+    strength: float
+    weight: float
+    before: MeasuredAccuracy
+    curve: tuple[MeasuredAccuracy, ...]
+    others_before: float | None
+    others_after: float | None
+
+    @property
+    def after(self) -> MeasuredAccuracy:
+        """The accuracy of heads that learned from four fifths of the verdicts."""
+        return self.curve[-1]
+
+    @property
+    def may_serve_all(self) -> bool:
+        """Whether other providers lose so little that an operator may decide so."""
+        if self.others_before is None or self.others_after is None:
+            return False
+        return self.others_after >= self.others_before - MOST_FALL
+
+    def to_json(self) -> dict[str, Any]:
+        """What `refit.result` says of the head."""
+        return {
+            "old_weight": self.weight,
+            "strength": self.strength,
+            "temperature": round(self.temperature, 4),
+            "before": self.before.to_json(),
+            "after": self.after.to_json(),
+            "curve": [each.to_json() for each in (self.before, *self.curve)],
+            "others_before": _rounded(self.others_before),
+            "others_after": _rounded(self.others_after),
+            "may_serve_all": self.may_serve_all,
+        }
+
+
+def result_of(pictures: TaughtPictures, head: TaughtHead) -> dict[str, Any]:
+    """What `refit.result` says."""
+    return {
+        "verdicts": pictures.examples.judged,
+        "disputed": pictures.disputed,
+        "unlabelled": pictures.unlabelled,
+        "unknown": pictures.unknown,
+        "unseen": pictures.unseen,
+        "old_labels": pictures.examples.old,
+        **head.to_json(),
+    }
+
+
+def refit(examples: TeachingExamples, model: HeadEnsemble) -> TaughtHead:
+    """Fit a head to old labels and verdicts, in place of a model's heads, and measure it.
+
+    The model has one concept a picture.
+
+    Raises:
+        DatasetError: all old labels, or all verdicts, are of the same picture.
+    """
+    compared = examples.some(examples.compared)
+    groups = compared.groups()
+    _check_pictures(groups, compared.old)
+    points = Points.of(examples.embeddings)
+    near = points.rows(examples.compared)
+    divisions = _old_divisions(compared, groups)
+    old = np.arange(compared.old)
+    search = find_strength(near.rows(old), one_hot(compared)[: compared.old], divisions, _HOW)
+    start = search.weights.mean(axis=0, keepdims=True)
+    room = Classroom(examples=compared, points=near, strength=search.best.strength, start=start)
+    parts = divide_judged(compared, groups)
+    chosen = choose_weight(room, parts)
+    whole = replace(room, examples=examples, points=points)
+    lesson = whole.lesson(np.arange(examples.old), whole.judged, chosen.weight)
+    (weights,) = whole.fit([lesson], close=FINAL)
+    said = model.probabilities(examples.embeddings[whole.judged]).argmax(axis=1)
+    before = int((said == examples.labels[whole.judged]).sum())
+    tell = partial(_macro_f1, compared)
+    return TaughtHead(
+        state=points.on_embeddings(weights),
+        temperature=chosen.answers.temperature,
+        strength=room.strength,
+        weight=chosen.weight,
+        before=MeasuredAccuracy(verdicts=0, right=before, tested=examples.judged),
+        curve=(*_curve(room, parts, chosen.weight), _measured(parts, chosen.answers)),
+        others_before=tell(search.logits.argmax(dim=1).numpy()),
+        others_after=tell(_said_of_old(room, groups, divisions, chosen.weight)),
+    )
+
+
+def _check_pictures(groups: Indices, old: int) -> None:
+    for part, what in (
+        (groups[:old], "the labels that the model learned from"),
+        (groups[old:], "the verdicts"),
+    ):
+        if len(np.unique(part)) < 2:
+            raise DatasetError(
+                f"All of {what} are about nearly the same picture, so nothing can be measured by "
+                "others. Judge different ones."
+            )
+
+
+def _old_divisions(compared: TeachingExamples, groups: Indices) -> list[Division]:
+    old = groups[: compared.old]
+    targets = np.eye(compared.classes, dtype=np.bool_)[compared.labels[: compared.old]]
+    return make_divisions(targets, old, parts=min(PARTS, len(np.unique(old))), seed=[SEED])
+
+
+def _curve(
+    room: Classroom, parts: Sequence[TaughtPart], weight: float
+) -> Iterator[MeasuredAccuracy]:
+    """The accuracies of heads that learned from the first verdicts of each part only."""
+    most = min(len(each.judged) for each in parts)
+    counts = [count for count in CURVE if count < most]
+    ways = [
+        [room.lesson(each.old, each.judged[:count], weight) for each in parts] for count in counts
+    ]
+    for count, answers in zip(counts, room.held_out(parts, ways) if ways else [], strict=True):
+        right = int(answers.is_right.sum())
+        yield MeasuredAccuracy(verdicts=count, right=right, tested=len(answers.labels))
+
+
+def _measured(parts: Sequence[TaughtPart], answers: HeldOutAnswers) -> MeasuredAccuracy:
+    taught = round(sum(len(each.judged) for each in parts) / len(parts))
+    right = int(answers.is_right.sum())
+    return MeasuredAccuracy(verdicts=taught, right=right, tested=len(answers.labels))
+
+
+def _said_of_old(
+    room: Classroom, groups: Indices, divisions: Sequence[Division], weight: float
+) -> Indices:
+    """What heads that learned from verdicts, too, say of each old example that they do not know."""
+    old = room.examples.old
+    lessons = []
+    for each in divisions:
+        apart = room.judged[~np.isin(groups[old:], groups[each.test])]
+        lessons.append(room.lesson(each.rest, apart, weight))
+    heads = room.fit(lessons)
+    said = np.empty(old, dtype=np.int64)
+    for each, head in zip(divisions, heads, strict=True):
+        logits = room.points.rows(each.test).logits(head[np.newaxis])
+        said[each.test] = logits[:, 0].argmax(dim=1).numpy()
+    return said
+
+
+def _macro_f1(compared: TeachingExamples, said: Indices) -> float | None:
+    """Of the old examples of other data providers; None if there are none."""
+    if not compared.strangers.any():
+        return None
+    true = compared.labels[: compared.old][compared.strangers]
+    found = f1_score(
+        true, said[compared.strangers], labels=np.unique(true), average="macro", zero_division=0.0
+    )
+    return float(found)
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)

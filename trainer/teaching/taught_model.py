@@ -1,0 +1,153 @@
+"""A taught model: the bundle of a refitted head, a new version of the model that it is made from.
+
+It is on the same encoder and has the same concepts. Nothing is promised of it: it writes what its
+rule allows, and the way to a proof is an audit. The verdicts' pictures join those that the model
+abstains by, with the limit as it was, since it has learned from them.
+
+A taught model that is taught again begins anew with the model that it was first made from, which
+has seen none of the verdicts.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine
+
+from common.errors import ModelError, UsageError
+from common.store.encoders import StoredEncoder, find_encoder
+from common.vision.answers.heads import HeadEnsemble
+from common.vision.answers.likeness import Likeness, most_references
+from common.vision.bundle import Description
+from common.vision.encoders.encoder import ENCODERS
+from common.vision.model import Model
+from common.vision.saved_model import load_bundle
+from trainer.models.example_pictures import ExamplePictures
+from trainer.models.registry import find_model, put_in_service
+from trainer.models.store import Promoted, StoredModel, stored_models
+from trainer.scoring.evidence import draw_references
+from trainer.teaching.examples import TeachingExamples
+from trainer.teaching.refit import TaughtHead
+
+TAUGHT_FROM = "taught_from"  # in the origin of a taught model: the model that it is made from
+TESTED = (
+    8  # pictures of the self-test; each costs two passes through the encoder, which is as it was
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TeachableModel:
+    """A model of one concept a picture, on an encoder, with what a refit needs of it."""
+
+    stored: StoredModel
+    model: Model
+    encoder: StoredEncoder
+
+    @property
+    def description(self) -> Description:
+        """What `model.json` says."""
+        return self.model.description
+
+    @property
+    def heads(self) -> HeadEnsemble:
+        """Those that the refit replaces."""
+        assert self.model.answering.heads is not None  # it is on an encoder
+        return self.model.answering.heads
+
+
+def open_teachable(engine: Engine, model_dir: Path, model_id: int) -> TeachableModel:
+    """The model that a refit of a model begins with.
+
+    Raises:
+        UsageError: there is none of that number, or the one that it was made from is gone.
+        ModelError: it cannot be taught, or its files are missing or were changed.
+    """
+    stored = next((each for each in stored_models(engine) if each.id == model_id), None)
+    if stored is None:
+        raise UsageError(f"There is no model with number {model_id} in the store.")
+    model = _load(model_dir, stored.path, stored.sha256)
+    if origin := model.description.created_from.get(TAUGHT_FROM):
+        stored = find_model(engine, str(origin))
+        model = _load(model_dir, stored.path, stored.sha256)
+    if stored.encoder is None or model.description.kind != "single":
+        raise ModelError(
+            f"{stored.title} cannot be taught: only heads on an encoder that know one concept a "
+            "picture learn from verdicts."
+        )
+    with engine.connect() as connection:
+        encoder = find_encoder(connection, stored.encoder)
+    return TeachableModel(stored=stored, model=model, encoder=encoder)
+
+
+def save_taught(
+    engine: Engine,
+    model_dir: Path,
+    base: TeachableModel,
+    head: TaughtHead,
+    examples: TeachingExamples,
+    *,
+    data_provider: str,
+) -> Promoted:
+    """Write the bundle of a taught head, and add it to the models as a candidate.
+
+    The same head gives the same model again.
+
+    Raises:
+        ModelError: the bundle fails its self-test; nothing is written then.
+        EnrichmentError: the disk is full or refuses.
+    """
+    old = base.description
+    description = replace(
+        old,
+        temperature=head.temperature,
+        thresholds=dict.fromkeys(old.concept_uris, old.rule.floor),
+        created_from=_origin(base, data_provider, examples),
+        promise=None,
+        likeness=None,
+        least_likeness=None,
+    )
+    pictures = ExamplePictures(
+        self_test=base.model.self_test_pictures[:TESTED],
+        calibration=base.model.served.calibration,
+    )
+    return put_in_service(
+        engine,
+        model_dir,
+        description,
+        [head.state],
+        pictures=pictures,
+        likeness=_joined(base.model.answering.likeness, examples),
+        name=base.stored.name,
+        active=False,
+    )
+
+
+@lru_cache(maxsize=1)  # a curator teaches one model several times; its files never change
+def _load(model_dir: Path, path: str, sha256: str) -> Model:
+    return load_bundle(model_dir / path, sha256, encoders=model_dir / ENCODERS)
+
+
+def _origin(base: TeachableModel, data_provider: str, examples: TeachingExamples) -> dict[str, Any]:
+    kept = ("data", "dataset_fingerprint")
+    origin = {name: base.description.created_from.get(name, "") for name in kept}
+    return origin | {
+        TAUGHT_FROM: f"{base.stored.name}@{base.stored.version}",
+        "data_provider": data_provider,
+        "verdicts": examples.judged,
+    }
+
+
+def _joined(likeness: Likeness | None, examples: TeachingExamples) -> Likeness | None:
+    """All judged pictures, as far as they fit, and as many of the references as fit beside them."""
+    if likeness is None:
+        return None
+    most = most_references(examples.embeddings.shape[1])
+    judged = draw_references(examples.embeddings[examples.old :], seed=0)
+    room = most - len(judged)
+    old = likeness.references
+    if room < len(old):
+        chosen = np.random.default_rng(0).choice(len(old), room, replace=False)
+        old = old[np.sort(chosen)]
+    return Likeness.of(np.concatenate([old, judged]), likeness.least)
