@@ -5,9 +5,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy.exc import TimeoutError as NoConnectionError
+from starlette.requests import Request
 
 from common.store.tables import Role
 from desk.access.accounts import end_account
+from desk.pages.door import store_trouble
 from tests.desk.caller import Caller, raw
 from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import Museum
@@ -168,6 +171,12 @@ def test_cookies_are_ours_alone(filled: Museum, tmp_path: Path) -> None:
         assert flag in given
     assert "Domain" not in given
     assert page.headers["strict-transport-security"]
+
+
+def test_who_waits_for_a_connection_in_vain_is_told_that_the_desk_is_busy() -> None:
+    scope = {"type": "http", "path": "/see", "headers": [], "query_string": b"", "scheme": "http"}
+    request = Request(scope | {"server": ("localhost", 80)})
+    assert "The desk is busy" in store_trouble(request, NoConnectionError())
 
 
 def test_a_store_that_is_away_is_told_at_the_login_too(
