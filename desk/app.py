@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import Engine
 from starlette.applications import Starlette
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from desk.access.headers import Guard
 from desk.pages import (
@@ -26,13 +27,28 @@ from desk.pages import (
 from desk.pages.asking import page
 from desk.pages.desk import Desk
 from desk.pages.door import Door
-from desk.pages.rendering import ASSETS
+from desk.pages.rendering import ASSETS, asset_version
 from desk.pictures.thumbnails import Thumbnails
 from desk.review.models import LoadedAnswers
 from desk.settings import DeskSettings
 
 MOST_BYTES = 64 << 20  # of a request: a list of half a million records
 SUBJECTS = (login, see, judge, teach, prove, decide, picture, jobs, models, data, actions)
+
+
+class VersionedFiles(StaticFiles):
+    """Files that browsers keep, if they ask for the version that this process has.
+
+    Another version is not kept: while desks are replaced one by one, an old process must not give
+    its files to a browser that has a new page.
+    """
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, or 404."""
+        response = await super().get_response(path, scope)
+        if scope["query_string"] == asset_version().encode():
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
 
 
 def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
@@ -64,6 +80,6 @@ def routes() -> list[BaseRoute]:
     views = [route for subject in SUBJECTS for route in subject.ROUTES]
     return [
         *views,
-        Mount("/assets", StaticFiles(directory=ASSETS)),
+        Mount("/assets", VersionedFiles(directory=ASSETS)),
         page("/{path:path}", see.nothing),
     ]

@@ -1,9 +1,12 @@
 """`desk serve`: a process of the web server."""
 
+import asyncio
 import socket
 
+import h11
 import uvicorn
 from sqlalchemy import Engine
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from common.errors import UsageError
 from common.process.console import SafeConsole
@@ -15,8 +18,64 @@ from desk.settings import DeskSettings
 
 LOOPBACK = "127.0.0.1"
 GRACE = 10  # seconds that requests have to end
+HEADERS_WITHIN = 20.0  # seconds, from the opening of a connection or the first byte
+ANSWER_WITHIN = 300.0  # seconds, from the headers to the end of the answer
 
 console = SafeConsole(stderr=True, highlight=False)
+
+
+class TimedProtocol(H11Protocol):
+    """Connections that end if a request, or the reading of its answer, takes too long.
+
+    uvicorn itself limits only the pauses between requests.
+    """
+
+    _end: asyncio.TimerHandle | None = None
+    _knows_headers = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Headers are awaited; the base class too narrows the type of its argument."""
+        super().connection_made(transport)
+        self._end_in(HEADERS_WITHIN)
+
+    def data_received(self, data: bytes) -> None:
+        """The first bytes of a request, or more of it."""
+        if self._end is None:
+            self._end_in(HEADERS_WITHIN)
+        super().data_received(data)
+        if not self._knows_headers and self.conn.their_state is not h11.IDLE:
+            self._knows_headers = True
+            self._end_in(ANSWER_WITHIN)
+
+    def on_response_complete(self) -> None:
+        """The answer was sent, if perhaps not all of the request was read."""
+        self._stop_waiting()
+        super().on_response_complete()
+        if not self.cycle.response_complete:  # the next request had come already
+            self._knows_headers = True
+            self._end_in(ANSWER_WITHIN)
+
+    def shutdown(self) -> None:
+        """A request that does not come to its end holds up the end of the desk only for a while."""
+        super().shutdown()
+        if self.cycle is not None and self.cycle.more_body:
+            self._end_in(GRACE / 2)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is awaited any more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _end_in(self, seconds: float) -> None:
+        if self._end is not None:
+            self._end.cancel()
+        self._end = self.loop.call_later(seconds, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
+        self._knows_headers = False
 
 
 def serve_desk(host: str, port: int) -> None:
@@ -35,6 +94,7 @@ def serve_desk(host: str, port: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=TimedProtocol,
         timeout_graceful_shutdown=GRACE,
         limit_concurrency=200,
         h11_max_incomplete_event_size=32_768,

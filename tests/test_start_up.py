@@ -1,4 +1,5 @@
-"""What a command loads: help, the harvester and `worker enqueue` need no torch and no Celery.
+"""What a command loads: help, the harvester and `worker enqueue` need no torch and no Celery, help
+of the desk no web server.
 
 Imports inside functions hide from the import contracts, so child processes tell what they loaded.
 """
@@ -14,7 +15,10 @@ from sqlalchemy import text
 from common.store.session import open_store
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("torch", "torchvision", "sklearn", "scipy", "matplotlib", "celery", "kombu")
+HEAVY = (
+    *("torch", "torchvision", "sklearn", "scipy", "matplotlib", "celery", "kombu"),
+    *("starlette", "uvicorn", "jinja2", "authlib", "joserfc"),
+)
 
 MODEL = text(
     "INSERT INTO model (name, version, path, sha256, labels, thresholds, stage)"
@@ -75,7 +79,9 @@ def run(program: str, *arguments: str, stdin: str = "") -> tuple[list[str], list
     return printed, last.split()[1:]
 
 
-@pytest.mark.parametrize(("tower", "least"), [("harvester", 12), ("trainer", 9), ("worker", 12)])
+@pytest.mark.parametrize(
+    ("tower", "least"), [("harvester", 12), ("trainer", 9), ("worker", 12), ("desk", 9)]
+)
 def test_no_help_loads_what_is_slow_to_load(tower: str, least: int) -> None:
     commands, loaded = run(HELP, tower)
     assert len(commands) >= least

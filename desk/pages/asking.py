@@ -7,34 +7,35 @@ Every route names the least role, which is checked here and nowhere else.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlencode
+from itertools import islice
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from common.errors import AccessError, EnrichmentError, UsageError
-from common.process.database_trouble import last_words
 from common.store.tables import Role
 from desk.access.actions import log_action
+from desk.access.login import local_path
 from desk.access.sessions import LoggedIn
 from desk.pages.desk import Desk
+from desk.pages.door import STORE_TROUBLE, read_form, store_trouble
 from desk.pages.rendering import render
 
 MOST_FIELDS = 2_000  # of a form: a batch of verdicts, or a selection of records
 LOGGED_TEXT = 200  # characters of a field
+LOGGED_NAME, LOGGED_FIELDS = 40, 30  # characters of its name, and how many fields
+_SIGNS = ":/%#?=@[]!$&'()*+,;"  # that stand in addresses as they are
 _NOT_LOGGED = {"csrf", "password", "ids", "file", "key", "back"}
 
 log = structlog.get_logger()
-
-
-class NotAllowedError(EnrichmentError):
-    """The account's role does not allow it."""
 
 
 class NotThereError(UsageError):
@@ -78,13 +79,24 @@ class DeskRequest:
 
 
 View = Callable[[DeskRequest], Response]
+Answer = TypeVar("Answer", Response, Response | None)
 
 
 class Asks(Route):
-    """A route with the least role that may use it, and whether its use is an action."""
+    """A route with the least role that may use it, and whether its use is an action.
+
+    `places` is how many may wait in it at a time, if these must not hold up other pages.
+    """
 
     def __init__(
-        self, path: str, view: View, *, role: Role, method: str, is_logged: bool = False
+        self,
+        path: str,
+        view: View,
+        *,
+        role: Role,
+        method: str,
+        is_logged: bool = False,
+        places: int | None = None,
     ) -> None:
         async def endpoint(request: Request) -> Response:
             return await _answer(request, self)
@@ -93,11 +105,12 @@ class Asks(Route):
         self.view = view
         self.role = role
         self.is_logged = is_logged
+        self.limiter = None if places is None else CapacityLimiter(places)
 
 
-def page(path: str, view: View, role: Role = Role.VIEWER) -> Asks:
+def page(path: str, view: View, role: Role = Role.VIEWER, *, places: int | None = None) -> Asks:
     """A page, which changes nothing."""
-    return Asks(path, view, role=role, method="GET")
+    return Asks(path, view, role=role, method="GET", places=places)
 
 
 def deed(path: str, view: View, role: Role, *, is_logged: bool = True) -> Asks:
@@ -106,16 +119,31 @@ def deed(path: str, view: View, role: Role, *, is_logged: bool = True) -> Asks:
 
 
 def go_to(path: str, **told: object) -> Response:
-    """After a deed: a page of the desk. What is `told` goes into its address."""
-    asked = {name: value for name, value in told.items() if value not in (None, "")}
-    return RedirectResponse(f"{path}?{urlencode(asked)}" if asked else path, status_code=303)
+    """After a deed: a page of the desk, or its first page if the path leads elsewhere.
+
+    What is `told` goes into its address.
+    """
+    asked = urlencode({name: value for name, value in told.items() if value not in (None, "")})
+    where = local_path(quote(path, safe=_SIGNS))
+    if asked:
+        where += f"{'&' if '?' in where else '?'}{asked}"
+    return RedirectResponse(where, status_code=303)
 
 
 async def _answer(request: Request, route: Asks) -> Response:
+    """Who may not do it is told so before the form is read: nobody else fills the disk."""
     desk: Desk = request.app.state.desk
-    form = FormData()
-    if request.method == "POST":
-        form = await request.form(max_fields=MOST_FIELDS, max_files=1)
+    if request.method != "POST":
+        asked = (request, desk, FormData(), route)
+        return await to_thread.run_sync(_viewed, *asked, limiter=route.limiter)
+    if (refusal := await run_in_threadpool(_refusal, request, desk, route)) is not None:
+        return refusal
+    try:
+        form = await read_form(request, most_fields=MOST_FIELDS, most_files=1)
+    except HTTPException as error:
+        return await run_in_threadpool(_not_read, request, desk, error)
+    except ClientDisconnect:
+        return Response(status_code=400)  # for nobody
     try:
         return await run_in_threadpool(_viewed, request, desk, form, route)
     finally:
@@ -123,29 +151,56 @@ async def _answer(request: Request, route: Asks) -> Response:
 
 
 def _viewed(request: Request, desk: Desk, form: FormData, route: Asks) -> Response:
+    return _asked(request, desk, form, lambda asked: _done(asked, route))
+
+
+def _refusal(request: Request, desk: Desk, route: Asks) -> Response | None:
+    return _asked(request, desk, FormData(), lambda asked: _role_refused(asked, route))
+
+
+def _not_read(request: Request, desk: Desk, error: HTTPException) -> Response:
+    words = f"The form cannot be read, and nothing was done. {error.detail}"
+    return _asked(
+        request, desk, FormData(), lambda asked: problem(asked, words, status=error.status_code)
+    )
+
+
+def _asked(
+    request: Request, desk: Desk, form: FormData, act: Callable[[DeskRequest], Answer]
+) -> Answer | Response:
+    """What comes of a request, once it is known whose it is."""
     try:
         visitor = desk.door.who(request)
-    except DBAPIError as error:
-        log.warning("the store was in trouble", path=request.url.path, error=last_words(error))
-        return PlainTextResponse(f"{last_words(error)}\n", status_code=503)
+    except STORE_TROUBLE as error:
+        return PlainTextResponse(f"{store_trouble(request, error)}\n", status_code=503)
     if visitor.user is None:
         return _to_login(request)
-    asked = DeskRequest(request=request, desk=desk, user=visitor.user, form=form)
-    response = _done(asked, route)
-    desk.door.remember(visitor, response)
+    response = act(DeskRequest(request=request, desk=desk, user=visitor.user, form=form))
+    if response is not None:
+        desk.door.remember(visitor, response)
     return response
 
 
+def _role_refused(asked: DeskRequest, route: Asks) -> Response | None:
+    if asked.may(route.role):
+        return None
+    words = (
+        f"This needs the role {route.role}; your account has the role {asked.user.role}. "
+        "Who runs the desk changes it: desk users role NAME ROLE"
+    )
+    return problem(asked, words, status=403)
+
+
 def _done(asked: DeskRequest, route: Asks) -> Response:
+    if (refusal := _role_refused(asked, route)) is not None:
+        return refusal
     try:
         _check(asked, route)
         return route.view(asked)
     except EnrichmentError as error:
         return problem(asked, str(error), status=_status(error))
-    except DBAPIError as error:
-        path = asked.request.url.path
-        log.warning("the store was in trouble", path=path, error=last_words(error))
-        return problem(asked, last_words(error), status=503)
+    except STORE_TROUBLE as error:
+        return problem(asked, store_trouble(asked.request, error), status=503)
     except Exception:  # of one page; the desk goes on
         log.exception("a page failed", path=asked.request.url.path)
         words = "This page failed, and the log of the desk says why. Nothing was changed by it."
@@ -153,15 +208,11 @@ def _done(asked: DeskRequest, route: Asks) -> Response:
 
 
 def _check(asked: DeskRequest, route: Asks) -> None:
-    """Check the role and, for a deed, where it comes from; then log it.
+    """Check the text and, for a deed, where it comes from; then log it.
 
     It is logged before it is done: nothing is done that the log does not know.
     """
-    if not asked.may(route.role):
-        raise NotAllowedError(
-            f"This needs the role {route.role}; your account has the role {asked.user.role}. "
-            "Who runs the desk changes it: desk users role NAME ROLE"
-        )
+    _check_text(asked)
     if asked.request.method != "POST":
         return
     asked.desk.door.check_deed(asked.request, asked.form, asked.user.csrf)
@@ -170,11 +221,23 @@ def _check(asked: DeskRequest, route: Asks) -> None:
             log_action(connection, asked.user.number, route.path, _about(asked))
 
 
+def _check_text(asked: DeskRequest) -> None:
+    """Refuse the one sign that Postgres takes in no text."""
+    request = asked.request
+    texts = (
+        *map(str, request.path_params.values()),
+        *(text for pair in request.query_params.multi_items() for text in pair),
+        *(text for pair in asked.form.multi_items() for text in pair if isinstance(text, str)),
+    )
+    if any("\0" in text for text in texts):
+        raise UsageError("The address or the form has a sign that no text has. Nothing was done.")
+
+
 def _about(asked: DeskRequest) -> dict[str, str]:
-    """What a deed was asked to do: the parts of its path, and its fields."""
+    """What a deed was asked to do: the parts of its path, and its first fields."""
     fields = {
-        name: ", ".join(asked.fields(name))[:LOGGED_TEXT]
-        for name in asked.form
+        name[:LOGGED_NAME]: ", ".join(asked.fields(name))[:LOGGED_TEXT]
+        for name in islice(asked.form, LOGGED_FIELDS)
         if name not in _NOT_LOGGED
     }
     told = {name: str(value)[:LOGGED_TEXT] for name, value in asked.request.path_params.items()}
@@ -184,12 +247,18 @@ def _about(asked: DeskRequest) -> dict[str, str]:
 def _to_login(request: Request) -> Response:
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse({"error": "Log in again."}, status_code=401)
-    after = request.url.path if request.method == "GET" else "/"
+    after = _address(request) if request.method == "GET" else "/"
     return RedirectResponse(f"/login?{urlencode({'after': after})}", status_code=303)
 
 
+def _address(request: Request) -> str:
+    """Path and query, as the browser wrote them."""
+    path, query = request.scope["raw_path"].decode("ascii"), request.url.query
+    return f"{path}?{query}" if query else path
+
+
 def _status(error: EnrichmentError) -> int:
-    if isinstance(error, NotAllowedError | AccessError):
+    if isinstance(error, AccessError):
         return 403
     if isinstance(error, NotThereError):
         return 404

@@ -56,9 +56,9 @@ def _provider(asked: DeskRequest) -> str | None:
     """The data provider of a form; None if the field is empty.
 
     Raises:
-        UsageError: nothing of the field is a name. It must not mean all.
+        UsageError: the field is too long, or nothing of it is a name. It must not mean all.
     """
-    given = asked.field("provider")
+    given = ViewFilters.of({"provider": asked.field("provider")}).provider  # of bounded length
     name = provider_name(given)
     if given and not name:
         raise UsageError("The data provider is no name.")

@@ -1,19 +1,31 @@
 """The door: who comes with a request, and whether a deed came from a page of ours."""
 
+import re
 import secrets
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from common.process.database_trouble import last_words
 from desk.access.accounts import BUILT_IN, local_operator
 from desk.access.cookies import Cookies
 from desk.access.csrf import FIELD, check_request, word_for
 from desk.access.identity import IdentityProvider
 from desk.access.sessions import LoggedIn, who
 from desk.access.settings import AccessSettings
+
+LONGEST_FIELD = 1 << 20  # bytes
+STORE_TROUBLE = (DBAPIError, NoConnectionError)
+_UTF_8 = re.compile(r"; *charset=utf-8 *(?=;|$)")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +84,34 @@ class Door:
     def origin(self, request: Request) -> str:
         """Where browsers reach the desk."""
         return self.settings.origin_for(request.headers.get("host", ""))
+
+
+async def read_form(
+    request: Request, *, most_fields: int, most_files: int = 0, longest: int = LONGEST_FIELD
+) -> FormData:
+    """The form that a request brings, in UTF-8 as our own pages send it.
+
+    Args:
+        longest: bytes of a field that is no file.
+
+    Raises:
+        HTTPException: it is malformed or too large.
+        ClientDisconnect: who sent it went away.
+    """
+    kind = request.headers.get("content-type", "").lower()
+    if "charset" in _UTF_8.sub("", kind):
+        raise HTTPException(400, "It is not in UTF-8.")  # other codecs raise errors of their own
+    return await request.form(max_fields=most_fields, max_files=most_files, max_part_size=longest)
+
+
+def store_trouble(request: Request, error: DBAPIError | NoConnectionError) -> str:
+    """Log that the store was in trouble; returns what to tell who asks."""
+    if isinstance(error, DBAPIError):
+        words = last_words(error)
+    else:
+        words = "The desk is busy, and nothing was done. Try again in a minute."
+    log.warning("the store was in trouble", path=request.url.path, error=words)
+    return words
 
 
 def address_of(request: Request) -> str:

@@ -110,16 +110,15 @@ def enqueue(asked: DeskRequest) -> Response:
 
 def _form(asked: DeskRequest, found: dict[str, object]) -> Response:
     with asked.desk.engine.connect() as connection:
-        values = {
-            "models": all_models(connection),
-            "providers": provider_choices(connection),
-            "datasets": list_datasets(asked.desk.engine),
-            "pictures": list(PictureChoice),
-            "key": asked.field("key") or str(uuid4()),
-            "given": asked,
-            "preview": None,
-            "rejected": None,
-        }
+        values = {"models": all_models(connection), "providers": provider_choices(connection)}
+    values |= {  # after the connection was given back: who holds one must not wait for another
+        "datasets": list_datasets(asked.desk.engine),
+        "pictures": list(PictureChoice),
+        "key": asked.field("key") or str(uuid4()),
+        "given": asked,
+        "preview": None,
+        "rejected": None,
+    }
     return render(asked, "new_job", values | found)
 
 

@@ -61,7 +61,7 @@ def keep(asked: DeskRequest) -> Response:
         new = judge(connection, asked.user.number, verdicts)
     if asked.wants_json:
         return JSONResponse({"kept": [str(each.id) for each in verdicts], "new": new})
-    return go_to("/judge?" + asked.field("back") if asked.field("back") else "/judge")
+    return go_to(f"/judge?{asked.field('back')}")
 
 
 def take_back(asked: DeskRequest) -> Response:

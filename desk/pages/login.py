@@ -1,11 +1,12 @@
 """Logging in and out: by a password, or with the identity provider."""
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from common.errors import AccessError, EnrichmentError, TooManyLoginsError
@@ -14,31 +15,42 @@ from desk.access.login import Entrance, come_back, local_path, log_in
 from desk.access.sessions import end_session
 from desk.pages.asking import DeskRequest, deed
 from desk.pages.desk import Desk
-from desk.pages.door import address_of
+from desk.pages.door import STORE_TROUBLE, address_of, read_form, store_trouble
 from desk.pages.rendering import plain_page
 
+LONGEST_TEXT = 10_000  # bytes of a field
 _STATUS = {TooManyLoginsError: 429}
 
 
 async def ask(request: Request) -> Response:
     """The form."""
-    return await run_in_threadpool(_form, request, "", 200)
+    return await _answered(request, lambda: _form(request, "", 200))
 
 
 async def enter(request: Request) -> Response:
     """A name and a password."""
-    async with request.form(max_fields=10, max_files=0) as form:
-        return await run_in_threadpool(_entered, request, form)
+    try:
+        form = await read_form(request, most_fields=10, longest=LONGEST_TEXT)
+    except ClientDisconnect:
+        return Response(status_code=400)  # for nobody
+    return await _answered(request, lambda: _entered(request, form))
 
 
 async def depart(request: Request) -> Response:
     """To the identity provider."""
-    return await run_in_threadpool(_departed, request)
+    return await _answered(request, lambda: _departed(request))
 
 
 async def arrive(request: Request) -> Response:
     """Back from the identity provider."""
-    return await run_in_threadpool(_arrived, request)
+    return await _answered(request, lambda: _arrived(request))
+
+
+async def _answered(request: Request, answer: Callable[[], Response]) -> Response:
+    try:
+        return await run_in_threadpool(answer)
+    except STORE_TROUBLE as error:
+        return PlainTextResponse(f"{store_trouble(request, error)}\n", status_code=503)
 
 
 def log_out(asked: DeskRequest) -> Response:
@@ -50,10 +62,10 @@ def log_out(asked: DeskRequest) -> Response:
     return response
 
 
-def _form(request: Request, problem: str, status: int) -> Response:
+def _form(request: Request, problem: str, status: int, after: str | None = None) -> Response:
     door = _desk(request).door
     visitor = door.who(request)
-    after = local_path(request.query_params.get("after"))
+    after = local_path(after or request.query_params.get("after"))
     if visitor.user is not None and not problem:
         return RedirectResponse(after, status_code=303)
     values = {"problem": problem, "after": after, "csrf": visitor.word}
@@ -75,7 +87,7 @@ def _entered(request: Request, form: FormData) -> Response:
             browser=desk.door.cookies.browser.read(request),
         )
     except EnrichmentError as error:
-        return _form(request, str(error), _status_of(error))
+        return _form(request, str(error), _status_of(error), _text(form, "after"))
     return _welcome(request, entrance, local_path(_text(form, "after")))
 
 

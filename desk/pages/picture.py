@@ -21,6 +21,7 @@ from worker.jobs import JobOptions
 
 KEPT_BY_BROWSERS = {"Cache-Control": "private, max-age=86400"}
 NEIGHBOURS = 6
+PLACES = 24  # thumbnails that are waited for at a time; other pages have places of their own
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -91,6 +92,6 @@ def _record(asked: DeskRequest) -> str:
 ROUTES = [
     page("/records/{dataset}/{local}", picture),
     deed("/records/{dataset}/{local}/explain", explain, Role.OPERATOR),
-    page("/thumbnails/{dataset}/{local}", thumbnail),
+    page("/thumbnails/{dataset}/{local}", thumbnail, places=PLACES),
     page("/heatmaps/{digest}", heatmap),
 ]

@@ -77,12 +77,18 @@ def render(
         "can_operate": asked.may(Role.OPERATOR),
         "places": PLACES,
         "here": asked.request.url.path,
-        "told": asked.query("told")[:300],
+        "told": _told(asked),
         "version": asset_version(),
         "has_accounts": not is_built_in(asked.user),
     }
     text = _templates().get_template(f"{template}.html.jinja").render(known | values)
     return HTMLResponse(text, status_code=status)
+
+
+def _told(asked: "DeskRequest") -> str:
+    """What the deed before this page told, and nothing that a stranger's link says."""
+    is_ours = asked.request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
+    return asked.query("told")[:300] if is_ours else ""
 
 
 def length_of_time(seconds: float) -> str:

@@ -16,7 +16,7 @@ from desk.pages.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.pages.judge import AT_A_TIME, all_concepts
 from desk.pages.rendering import render
 from desk.review.choices import job_choices, provider_choices
-from desk.review.filters import ViewFilters, job_number
+from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, model_for, models_of
 from desk.review.next_to_judge import next_to_judge
 from desk.review.suggestions import Suggestion, suggestions_of_record
@@ -77,14 +77,18 @@ def judging(asked: DeskRequest) -> Response:
 
 def refit(asked: DeskRequest) -> Response:
     """Ask a teacher to fit the model again."""
-    provider, job = asked.field("provider"), asked.field("job")
+    named = ("model", "provider", "job")
+    filters = ViewFilters.of({name: asked.field(name) for name in named})
+    provider = filters.provider
+    if filters.job is not None:
+        jobs.status(asked.desk.engine, filters.job)  # refuses one that is not there
     with asked.desk.engine.begin() as connection:
         model = _model(connection, asked, provider, name=asked.field("model"))
         number = ask_refit(
             connection,
             model_id=model.id,
             data_provider=provider,
-            job_id=job_number(job) if job else None,
+            job_id=filters.job,
             asked_by=asked.user.number,
         )
     return go_to(f"/refits/{number}")

@@ -50,13 +50,20 @@ _ASKED = """
 """
 _MISSING = text(f"""
     SELECT CASE WHEN record.id IS NULL THEN 'record ' || asked.record_id
+                WHEN asked.model_id IS NOT NULL AND model.id IS NULL THEN 'model ' || asked.model_id
                 ELSE 'concept ' || coalesce(asked.instead_uri, asked.concept_uri) END
     FROM {_ASKED} LEFT JOIN record ON record.id = asked.record_id
-    WHERE record.id IS NULL OR NOT EXISTS (SELECT FROM concept WHERE uri = asked.concept_uri)
+    LEFT JOIN model ON model.id = asked.model_id
+    WHERE record.id IS NULL OR asked.model_id IS NOT NULL AND model.id IS NULL
+       OR NOT EXISTS (SELECT FROM concept WHERE uri = asked.concept_uri)
        OR asked.instead_uri IS NOT NULL
           AND NOT EXISTS (SELECT FROM concept WHERE uri = asked.instead_uri) LIMIT 1
 """)
-_KNOWN = text("SELECT id FROM verdict WHERE id = ANY(CAST(:ids AS uuid[]))")
+_KNOWN = text("""
+    SELECT id, record_id, concept_uri AS concept, said, instead_uri AS instead, model_id, audit_id,
+           user_id
+    FROM verdict WHERE id = ANY(CAST(:ids AS uuid[]))
+""")
 _WITHDRAW_FORMER = text(f"""
     UPDATE verdict SET withdrawn_at = now() FROM {_ASKED}
     WHERE verdict.record_id = asked.record_id AND verdict.concept_uri = asked.concept_uri
@@ -80,12 +87,13 @@ def judge(connection: Connection, user_id: int, verdicts: Sequence[NewVerdict]) 
     Of several on one concept of a record, the last counts.
 
     Raises:
-        UsageError: too many at once, or a record or concept is not in the store.
+        UsageError: too many at once; a record, concept or model is not in the store; or an ID
+            is that of another verdict.
     """
     if len(verdicts) > MOST_AT_ONCE:
         raise UsageError(f"{len(verdicts):,} verdicts at once; {MOST_AT_ONCE} are allowed.")
     connection.execute(_LOCK, {"user_id": user_id})
-    known = set(connection.execute(_KNOWN, {"ids": [str(each.id) for each in verdicts]}).scalars())
+    known = _known(connection, user_id, verdicts)
     last = {(each.record_id, each.concept, each.audit_id): each for each in verdicts}
     new = [each for each in last.values() if each.id not in known]
     if not new:
@@ -96,6 +104,23 @@ def judge(connection: Connection, user_id: int, verdicts: Sequence[NewVerdict]) 
         raise UsageError(f"The {missing} is not in the store; the verdict cannot be kept.")
     connection.execute(_WITHDRAW_FORMER, asked)
     return connection.execute(_ADD, asked).rowcount
+
+
+def _known(connection: Connection, user_id: int, verdicts: Sequence[NewVerdict]) -> set[UUID]:
+    """The IDs of verdicts that were kept before, each with the same content."""
+    sent: dict[UUID, NewVerdict] = {}
+    is_other = any(sent.setdefault(each.id, each) != each for each in verdicts)
+    rows = connection.execute(_KNOWN, {"ids": [str(each) for each in sent]}).mappings().all()
+    for row in rows:
+        kept = {name: value for name, value in row.items() if name != "user_id"}
+        same = NewVerdict(**kept | {"said": Said(row["said"])}) == sent[row["id"]]
+        is_other = is_other or not same or row["user_id"] != user_id
+    if is_other:
+        raise UsageError(
+            "The ID of a verdict was used for another one before; the verdict cannot be kept. "
+            "Load the page again, and repeat it."
+        )
+    return {row["id"] for row in rows}
 
 
 def withdraw(

@@ -5,14 +5,22 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.desk.desk_process import PATIENCE, ROOT, desk_process
+from desk.serving import GRACE
+from tests.desk.desk_process import PATIENCE, ROOT, DeskProcess, desk_process
 
 pytestmark = pytest.mark.timeout(600)
+
+SLOW = (
+    "POST /login HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    "Content-Length: 1000\r\n\r\nname="
+)
 
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -56,4 +64,38 @@ def test_pages_come_back_when_the_store_does(services, museum, tmp_path: Path):
             assert "Postgres" in error.read().decode()
         services.postgres.start()
         assert "No model is in the store yet" in desk.get("/see")
+        assert "Traceback" not in desk.log()
+
+
+def test_without_accounts_it_serves_no_other_machine(museum):
+    for host in ("0.0.0.0", "", "museum.example"):
+        done = serve("--host", host, "--port", "0")
+        assert done.returncode == 2
+        assert "no account yet, so it serves this machine only" in done.stderr
+        assert "desk users add NAME --role operator" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def connection_to(desk: DeskProcess) -> socket.socket:
+    parts = urlsplit(desk.url)
+    return socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE)
+
+
+def is_closed(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1_000) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_its_end_does_not_wait_for_a_body_that_does_not_come(museum, tmp_path: Path):
+    with desk_process(tmp_path) as desk, connection_to(desk) as idle, connection_to(desk) as slow:
+        slow.sendall(SLOW.format(urlsplit(desk.url).netloc).encode())
+        assert desk.get("/healthz") == "ok\n"
+        began = time.monotonic()
+        desk.signal(signal.SIGTERM)
+        assert desk.wait() in (0, -signal.SIGTERM)
+        assert time.monotonic() - began < 2 * GRACE
+        assert is_closed(idle)
+        assert is_closed(slow)
         assert "Traceback" not in desk.log()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -70,6 +71,29 @@ def test_verdicts_are_withdrawn_by_their_reviewer_alone(museum, reviewer):
     assert museum.rows(STANDING) == []
 
 
+def test_an_id_is_of_one_verdict_of_one_reviewer(museum, reviewer):
+    said = verdict()
+    kept(museum, reviewer, said)
+    others = [
+        (reviewer, [replace(said, said=Said.WRONG)]),
+        (reviewer, [replace(said, record_id="/1/b")]),
+        (reviewer, [replace(said, concept=PAINTING)]),
+        (museum.user("another"), [said]),
+        (reviewer, [new := verdict("/1/b"), replace(new, said=Said.WRONG)]),
+    ]
+    for who, verdicts in others:
+        with pytest.raises(UsageError, match="used for another one before"):
+            kept(museum, who, *verdicts)
+    assert museum.rows(STANDING) == [("/1/a", "right", reviewer)]
+
+
+def test_a_verdict_twice_in_one_form_is_one(museum, reviewer):
+    said = verdict()
+    assert kept(museum, reviewer, said, said) == 1
+    assert kept(museum, reviewer, said, verdict("/1/b"), said) == 1
+    assert len(museum.rows(STANDING)) == 2
+
+
 def test_verdicts_of_an_audit_are_withdrawn_as_such_alone(museum, reviewer):
     museum.model()
     museum.execute(
@@ -94,6 +118,7 @@ def test_verdicts_of_an_audit_are_withdrawn_as_such_alone(museum, reviewer):
         ({"record_id": "/1/none"}, "The record /1/none is not in the store"),
         ({"concept": "http://x.org/none"}, "The concept http://x.org/none"),
         ({"said": Said.WRONG, "instead": "http://x.org/none"}, "The concept http://x.org/none"),
+        ({"model_id": 999_999_999}, "The model 999999999 is not in the store"),
     ],
 )
 def test_a_verdict_on_what_is_not_there_is_refused(museum, reviewer, said, words):

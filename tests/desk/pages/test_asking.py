@@ -1,0 +1,308 @@
+"""What the desk makes of requests: refusals, hostile text, ways back, and the log of deeds."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import quote, urlencode
+from uuid import UUID, uuid4
+
+import pytest
+
+from common.errors import UsageError
+from common.store.tables import Role
+from desk.pages.asking import LOGGED_FIELDS, LOGGED_NAME, LOGGED_TEXT, go_to, number
+from tests.desk.caller import Caller
+from tests.desk.desk_process import DeskProcess, desk_process
+from tests.desk.museum import MAP, PASSWORD, Museum
+from tests.desk.pages.conftest import RECORDS
+from tests.desk.visiting import Visit
+
+pytestmark = pytest.mark.timeout(600)
+
+ACTIONS = "SELECT what, about FROM desk_action WHERE what LIKE '/%' ORDER BY id"
+
+HOSTILE_ADDRESSES = [
+    ("/models/a%00", 400),
+    ("/models/test@999999999", 404),
+    ("/models/test@99999999999", 400),
+    ("/records/1/a%00", 400),
+    ("/records/..%2f..%2fetc/passwd", 404),
+    ("/records/1/%ff%fe", 404),
+    ("/thumbnails/1/%2e%2e", 404),
+    ("/thumbnails/1/" + "a" * 600, 404),
+    ("/thumbnails/1/a'--", 404),
+    ("/heatmaps/..%2f..%2fetc%2fpasswd", 404),
+    ("/heatmaps/" + "A" * 64, 404),
+    ("/jobs/x/live", 400),
+    (f"/jobs/{UUID(int=0)}/live", 400),
+    ("/trainings/%2e%2e/report", 404),
+    ("/see?job=%ff", 400),
+    ("/see?provider=%ff", 200),
+    ("/see?lowest=1e999", 400),
+    ("/see?after=%ff%00", 400),
+    (f"/see?job={UUID(int=0)}&after=99999999999.99", 200),
+    (f"/see?job={UUID(int=0)}&after=-1.0", 400),
+    ("/see?model=test@999999999", 200),
+    ("/alike?record=%00&concept=x", 400),
+    ("/actions?before=99999999999999999", 200),
+    ("/actions?before=999999999999999999999", 400),
+    ("/actions?before=²", 400),
+    ("/jobs?state=running%00", 400),
+    ("//evil.example/see", 404),
+    ("/%2f%2fevil.example", 404),
+    ("/" + "a" * 20_000, 404),
+]
+
+
+@pytest.fixture
+def people(filled: Museum) -> Museum:
+    for role in Role:
+        filled.user(role.value, role)
+    return filled
+
+
+@pytest.fixture
+def job(filled: Museum) -> UUID:
+    """The job, as one that runs."""
+    found: UUID = filled.the_job  # type: ignore[attr-defined]
+    filled.execute("UPDATE job SET state = 'running', finished_at = NULL")
+    return found
+
+
+def state(museum: Museum) -> object:
+    return museum.rows("SELECT state FROM job")[0][0]
+
+
+def verdict(**changed: str) -> dict[str, str]:
+    said = {"id": str(uuid4()), "record": RECORDS[0], "concept": MAP, "said": "right"}
+    return said | {"instead": "", "model": ""} | changed
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("/jobs", "/jobs?told=Done."),
+        ("/jobs?state=running", "/jobs?state=running&told=Done."),
+        ("/models/pilot v2", "/models/pilot%20v2?told=Done."),
+        ("/see?provider=Μουσείο", f"/see?provider={quote('Μουσείο')}&told=Done."),
+        ("https://evil.example/", "/?told=Done."),
+        ("//evil.example/", "/?told=Done."),
+        ("/\\evil.example/", "/%5Cevil.example/?told=Done."),
+        ("/\t/evil.example/", "/%09/evil.example/?told=Done."),
+        ("javascript:alert(1)", "/?told=Done."),
+        ("evil.example", "/?told=Done."),
+        ("/jobs\r\nSet-Cookie: a=b", "/jobs%0D%0ASet-Cookie:%20a=b?told=Done."),
+        ("/" + "x" * 3_000, "/?told=Done."),
+        ("", "/?told=Done."),
+    ],
+)
+def test_a_deed_leads_to_a_page_of_the_desk(path: str, address: str) -> None:
+    answer = go_to(path, told="Done.", nothing=None)
+    assert answer.headers["location"] == address
+    assert set(answer.headers) == {"location", "content-length"}
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "2", "1e400", "x", "\0"])
+def test_what_is_no_number_in_range_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="The share is"):
+        number(text, what="The share", most=1)
+
+
+def test_a_number_may_be_left_out() -> None:
+    assert number("", what="The share") is None
+    assert number("0.5", what="The share", most=1) == 0.5
+
+
+def test_a_role_that_may_not_is_told_so_on_a_page_and_nothing_is_done(
+    people: Museum, job: UUID, desk: DeskProcess, visit: Visit
+) -> None:
+    visit.log_in(desk.url, "reviewer")
+    answer = visit.page.goto(desk.url + "/jobs/new")
+    assert answer is not None
+    assert answer.status == 403
+    assert visit.page.get_by_role("heading").inner_text() == "Not allowed"
+    assert "needs the role operator; your account has the role reviewer" in visit.page.inner_text(
+        "main"
+    )
+    refused = Caller(desk, "reviewer").post("/jobs/steer", {"deed": "pause", "job": str(job)})
+    assert refused.status_code == 403
+    assert state(people) == "running"
+    assert people.rows(ACTIONS) == []
+
+
+def test_who_may_not_is_refused_before_the_body_is_read(people: Museum, desk: DeskProcess) -> None:
+    boundary = {"headers": {"content-type": "multipart/form-data; boundary=x"}}
+    for caller, status in ((Caller(desk), 303), (Caller(desk, "viewer"), 403)):
+        answer = caller.post("/jobs/new", b"no form at all", **boundary)
+        assert answer.status_code == status
+    answer = Caller(desk, "operator").post("/jobs/new", b"no form at all", **boundary)
+    assert answer.status_code == 400
+
+
+def test_a_deed_from_another_origin_does_nothing(
+    people: Museum, job: UUID, desk: DeskProcess
+) -> None:
+    operator = Caller(desk, "operator")
+    pause = {"deed": "pause", "job": str(job)}
+    for headers in (
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": desk.url.replace("http:", "https:")},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ):
+        answer = operator.post("/jobs/steer", pause, headers=headers)
+        assert answer.status_code == 403
+        assert "a page of another address" in answer.text
+    assert state(people) == "running"
+    assert people.rows(ACTIONS) == []
+    ours = {"origin": desk.url, "sec-fetch-site": "same-origin"}
+    assert operator.post("/jobs/steer", pause, headers=ours).status_code == 303
+    assert state(people) == "paused"
+
+
+def test_scripts_are_answered_in_json(people: Museum, desk: DeskProcess) -> None:
+    json = {"accept": "application/json"}
+    viewer, reviewer = Caller(desk, "viewer"), Caller(desk, "reviewer")
+    malformed = json | {"content-type": "multipart/form-data"}
+    for answer, status, words in (
+        (Caller(desk).get("/see", **json), 401, "Log in again."),
+        (Caller(desk).post("/verdicts", verdict(), headers=json), 401, "Log in again."),
+        (viewer.post("/verdicts", verdict(), headers=json), 403, "needs the role reviewer"),
+        (viewer.get("/nothing", **json), 404, "has no page /nothing"),
+        (viewer.get("/see?lowest=x", **json), 400, "no number"),
+        (reviewer.post("/verdicts", verdict(), word="", headers=json), 403, "nothing was done"),
+        (reviewer.post("/verdicts", verdict(said="x"), headers=json), 400, "is no verdict"),
+        (reviewer.post("/verdicts", b"x", headers=malformed), 400, "cannot be read"),
+    ):
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+        assert words in answer.json()["error"]
+    assert reviewer.post("/verdicts", verdict(), headers=json).json()["new"] == 1
+
+
+def test_a_sign_that_no_text_has_is_refused(desk: DeskProcess, filled: Museum) -> None:
+    caller = Caller(desk)
+    caller.get("/jobs/new")
+    for path, fields in (
+        ("/jobs/steer", {"deed": "pause\0"}),
+        ("/jobs/steer", {"deed": "pause", "all": "1", "state": "\0"}),
+        ("/jobs/new", {"ids": "/1/a\n\0"}),
+        ("/jobs/new", {"provider": "\0"}),
+        ("/jobs/new", {"na\0me": "x"}),
+        ("/models/a%00/activate", {}),
+        ("/verdicts", verdict(record="\0")),
+        ("/verdicts", verdict(said="wrong", instead="\0")),
+        ("/records/1/a/explain", {"model": "\0"}),
+    ):
+        answer = caller.post(path, fields)
+        assert answer.status_code == 400, (path, fields)
+        assert "a sign that no text has" in answer.text
+    assert filled.rows(ACTIONS) == []
+    assert len(filled.rows("SELECT 1 FROM job")) == 1
+
+
+def test_hostile_addresses_are_refused_in_words(desk: DeskProcess) -> None:
+    caller = Caller(desk)
+    for path, status in HOSTILE_ADDRESSES:
+        answer = caller.get(path)
+        assert answer.status_code == status, path
+        assert "location" not in answer.headers
+    assert "Traceback" not in desk.log()
+
+
+def test_other_methods_do_nothing(filled: Museum, desk: DeskProcess) -> None:
+    caller = Caller(desk)
+    caller.get("/jobs/new")
+    for method in ("OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "FOO"):
+        for path in ("/see", "/verdicts", "/jobs/steer", "/login", "/assets/desk.css", "/nothing"):
+            answer = caller.session.request(
+                method, desk.url + path, data=verdict(), headers={"x-csrf": caller.word}
+            )
+            assert answer.status_code == 405, (method, path)
+    seen = caller.session.head(desk.url + "/see")
+    assert (seen.status_code, seen.text) == (200, "")
+    assert caller.session.head(desk.url + "/verdicts").status_code == 404
+    assert filled.rows("SELECT 1 FROM verdict") == []
+
+
+def test_no_field_leads_elsewhere(filled: Museum, job: UUID, desk: DeskProcess) -> None:
+    caller = Caller(desk)
+    caller.get("/jobs/new")
+    steered = {"deed": "pause", "all": "1", "job": str(job)}
+    hostile = ("https://evil.example/", "//evil.example", "/jobs\r\nSet-Cookie: a=b", "x" * 100_000)
+    for back in hostile:
+        for path, fields in (("/jobs/steer", steered), ("/verdicts", verdict())):
+            answer = caller.post(path, fields | {"back": back})
+            assert answer.status_code == 303, (path, back)
+            where = answer.headers["location"]
+            assert where.startswith("/")
+            assert not where.startswith("//")
+            assert len(where) < 3_000
+            assert "a=b" not in answer.headers.get("set-cookie", "")
+        filled.execute("UPDATE job SET state = 'running'")
+
+
+def test_a_deed_leads_back_to_the_filtered_page(job: UUID, desk: DeskProcess, visit: Visit) -> None:
+    visit.page.goto(desk.url + "/jobs?state=running")
+    visit.page.get_by_label("all running jobs").check()
+    visit.page.get_by_role("button", name="Pause").click()
+    visit.page.get_by_role("status").get_by_text("1 of 1 jobs paused").wait_for()
+    assert visit.page.get_by_text("There is no running job").is_visible()
+
+
+def test_a_strangers_link_says_nothing_on_our_pages(desk: DeskProcess) -> None:
+    caller = Caller(desk)
+    link = "/see?" + urlencode({"told": "Write your password to evil.example"})
+    for site in ("cross-site", "same-site", "none"):
+        assert "evil.example" not in caller.get(link, **{"sec-fetch-site": site}).text
+    assert "evil.example" in caller.get(link, **{"sec-fetch-site": "same-origin"}).text
+
+
+def test_the_way_to_the_login_keeps_the_filters(people: Museum, desk: DeskProcess) -> None:
+    nobody = Caller(desk)
+    asked = nobody.get(f"/see?provider={quote('Μουσείο')}&judged=no")
+    after = f"/see?provider={quote('Μουσείο')}&judged=no"
+    assert asked.headers["location"] == f"/login?{urlencode({'after': after})}"
+    assert nobody.get("//evil.example/x").headers["location"] == (
+        f"/login?{urlencode({'after': '//evil.example/x'})}"
+    )
+    assert nobody.get("/login?after=//evil.example/x").text.count("evil.example") == 0
+
+
+def test_a_deed_is_logged_before_it_is_done_and_holds_no_secret(
+    people: Museum, job: UUID, desk: DeskProcess
+) -> None:
+    operator = Caller(desk, "operator")
+    word = operator.word
+    operator.post("/jobs/steer", {"deed": "pause", "job": str(job), "back": "/jobs"})
+    refused = {"ids": "/1/secret\n", "csrf": word, "password": PASSWORD, "key": "k", "skip": "1"}
+    assert operator.post("/jobs/new", refused | {"model": "absent"}).status_code >= 400
+    logged = people.rows(ACTIONS)
+    assert logged == [
+        ("/jobs/steer", {"deed": "pause", "job": str(job)}),
+        ("/jobs/new", {"model": "absent", "skip": "1"}),
+    ]
+    assert not {word, PASSWORD, "secret"} & set(str(logged))
+    assert all(secret not in str(logged) + desk.log() for secret in (word, PASSWORD, "/1/secret"))
+
+
+def test_what_is_logged_of_a_deed_is_bounded(people: Museum, job: UUID, desk: DeskProcess) -> None:
+    many = {f"{number}{'x' * 5_000}": "y" * 5_000 for number in range(100)}
+    operator = Caller(desk, "operator")
+    operator.post("/jobs/steer", many)
+    ((_, about),) = people.rows(ACTIONS)
+    assert isinstance(about, dict)
+    assert len(about) == LOGGED_FIELDS
+    assert {len(name) for name in about} == {LOGGED_NAME}
+    assert {len(text) for text in about.values()} == {LOGGED_TEXT}
+
+
+def test_many_at_once_wait_for_each_other_or_are_told_that_the_desk_is_busy(
+    filled: Museum, tmp_path: Path
+) -> None:
+    with desk_process(tmp_path, DESK_CONNECTIONS="2") as desk, ThreadPoolExecutor(12) as pool:
+        began = time.monotonic()
+        answers = list(pool.map(lambda _: Caller(desk).get("/jobs/new"), range(24)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert time.monotonic() - began < 25  # nobody held a connection and waited for another
+        assert "Traceback" not in desk.log()

@@ -1,0 +1,28 @@
+"""Refits that no page of ours asks for."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.desk.caller import Caller
+from tests.desk.desk_process import DeskProcess
+from tests.desk.museum import Museum
+from tests.desk.pages.conftest import OURS
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def test_a_refit_of_nothing_that_there_is_is_refused(filled: Museum, desk: DeskProcess) -> None:
+    filled.encoder(filled.the_model)  # type: ignore[attr-defined]
+    caller = Caller(desk)
+    caller.get("/jobs/new")
+    for fields, status in (
+        ({"provider": OURS, "job": str(uuid4())}, 400),
+        ({"provider": OURS, "job": "x"}, 400),
+        ({"provider": "x" * 2_000}, 400),
+        ({"provider": OURS, "model": "absent"}, 404),
+        ({"provider": OURS, "model": "test@99999999999"}, 400),
+    ):
+        assert caller.post("/teach/refit", fields).status_code == status, fields
+    assert filled.rows("SELECT 1 FROM refit") == []
+    assert "Traceback" not in desk.log()
