@@ -23,17 +23,19 @@ NETWORK = "torchvision:squeezenet1_1"
 LEAST_LIKENESS = 0.9  # cosine
 
 
-def add_encoder(engine: Engine, models: Path, *, name: str = "drawn") -> EncoderDescription:
+def add_encoder(
+    engine: Engine, models: Path, *, name: str = "drawn", network: str = NETWORK, size: int = SIZE
+) -> EncoderDescription:
     """An encoder below a MODEL_DIR; another name gives other weights."""
     torch.manual_seed(sum(name.encode()))
-    weights = build_network(NETWORK, size=SIZE).state_dict()
-    encoder = save_encoder(models / ENCODERS, NETWORK, weights, Preprocessing(size=SIZE), "drawn")
+    weights = build_network(network, size=size).state_dict()
+    encoder = save_encoder(models / ENCODERS, network, weights, Preprocessing(size=size), "drawn")
     with engine.begin() as connection:
         register_encoder(
             connection,
             name=name,
             sha256=encoder.identity,
-            network=NETWORK,
+            network=network,
             dimension=encoder.dimension,
             licence="",
         )

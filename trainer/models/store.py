@@ -18,10 +18,10 @@ from common.store.tables import (
     Audit,
     Checkpoint,
     Concept,
+    ModelService,
     ModelStage,
     PromotedModel,
     RegisteredEncoder,
-    Service,
     TrainingRun,
 )
 from trainer.experiment import Experiment
@@ -197,10 +197,10 @@ class StoredModel:
 def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
     """All models, or all versions of one, ordered by name and version."""
     providers = (
-        select(Service.data_provider)
-        .where(Service.model_id == PromotedModel.id, Service.ended_at.is_(None))
-        .where(Service.data_provider.is_not(None))
-        .order_by(Service.data_provider)
+        select(ModelService.data_provider)
+        .where(ModelService.model_id == PromotedModel.id, ModelService.ended_at.is_(None))
+        .where(ModelService.data_provider.is_not(None))
+        .order_by(ModelService.data_provider)
         .correlate(PromotedModel)
     )
     columns = (

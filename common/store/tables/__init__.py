@@ -50,7 +50,7 @@ from common.store.tables.learned import Checkpoint, ModelStage, PromotedModel, T
 from common.store.tables.refused import RefusedMessage
 from common.store.tables.reviewed import Decided, Decision, Said, Verdict
 from common.store.tables.seen import Embedding, PictureSeen, RegisteredEncoder
-from common.store.tables.taught import Refit, Service
+from common.store.tables.taught import ModelService, Refit
 
 __all__ = [
     "IS_PUT_OFF",
@@ -83,6 +83,7 @@ __all__ = [
     "JobState",
     "Judgement",
     "LoginAttempt",
+    "ModelService",
     "ModelStage",
     "PictureChoice",
     "PictureJudgement",
@@ -98,7 +99,6 @@ __all__ = [
     "Role",
     "Said",
     "SchemaCompatibility",
-    "Service",
     "TrainingRun",
     "Verdict",
 ]

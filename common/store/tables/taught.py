@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from common.store.tables.base import Base
 
 
-class Service(Base):
+class ModelService(Base):
     """A model in service: for all records, or for those of a data provider.
 
     A provider's model goes before the one for all. The service that ended last is the one to go
