@@ -5,9 +5,9 @@ from pathlib import Path
 from starlette.responses import Response
 
 from common.errors import UsageError
-from desk.pages.asking import DeskRequest, NotThereError, page
-from desk.pages.rendering import render
 from desk.review.model_list import list_trainings
+from desk.web.asking import DeskRequest, NotThereError, page
+from desk.web.rendering import render
 from harvester.datasets.operations import check_dataset_name, list_datasets
 
 # A report is one file with its own styles and pictures. It runs nothing, and reaches nothing.

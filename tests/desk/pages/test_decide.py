@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 from typer.testing import CliRunner
 
 from common.store.decisions import block, refuse
+from tests.desk.conftest import OURS, RECORDS, THEIRS
 from tests.desk.museum import MAP, Museum
-from tests.desk.pages.conftest import OURS, RECORDS, THEIRS
 from tests.desk.visiting import Visit, visiting
 from worker.cli import app
 

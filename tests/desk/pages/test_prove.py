@@ -13,9 +13,9 @@ from desk.audits.closing import close
 from desk.audits.draw import draw
 from desk.audits.judging import DrawnRow, drawn_rows
 from desk.audits.subject import AuditSubject
+from tests.desk.conftest import OURS, THEIRS
 from tests.desk.desk_process import desk_process
 from tests.desk.museum import MAP, PAINTING, Museum
-from tests.desk.pages.conftest import OURS, THEIRS
 from tests.desk.visiting import Visit, visiting
 from trainer.models.store import retire_model
 
