@@ -63,7 +63,7 @@ def folder(tmp_path: Path, database_url: str, broker_url: str, monkeypatch) -> I
                 ("IMAGE_DIR", "images"),
                 ("MODEL_DIR", "models"),
                 ("HEATMAP_DIR", "heatmaps"),
-                ("EXPERIMENTS_DIR", "experiments"),
+                ("EXPERIMENT_DIR", "experiments"),
             )
         }
         for name, value in settings.items():
