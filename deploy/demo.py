@@ -42,7 +42,7 @@ FOLDERS = {
     "IMAGE_DIR": str(FOLDER / "images"),
     "MODEL_DIR": str(FOLDER / "models"),
     "HEATMAP_DIR": str(FOLDER / "heatmaps"),
-    "EXPERIMENTS_DIR": str(FOLDER / "experiments"),
+    "EXPERIMENT_DIR": str(FOLDER / "experiments"),
     "DESK_CACHE_DIR": str(FOLDER / "desk_cache"),
 }
 

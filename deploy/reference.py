@@ -18,6 +18,7 @@ from common.process.settings import (
     StoreSettings,
 )
 from common.reasons import Reason, Retry
+from desk.settings import DeskSettings
 from trainer.commands.recipes import RECIPES, RecipeName, is_of
 from trainer.settings import TrainingSettings, option_of, range_of
 from worker.process.settings import WorkerSettings
@@ -83,18 +84,19 @@ This page is made from the settings classes by `make docs`.
 
 Settings are environment variables.
 A process reads them once, when it starts.
-`trainer` also knows `EXPERIMENT_DIR` (`experiments`): where trainings are kept.
+`trainer` knows `EXPERIMENT_DIR`, too.
 
 | variable | default | what it is |
 |---|---|---|
 """
 _CLASSES: Sequence[type[EnvironmentSettings]] = (
     *(StoreSettings, BrokerSettings, ApiSettings, ImageSettings, ModelSettings, WorkerSettings),
+    DeskSettings,
 )
 
 
 def settings() -> str:
-    """The page on environment variables: a line each, those of the worker last."""
+    """The page on environment variables: a line each, those of the worker and the desk last."""
     fields = {name: field for each in _CLASSES for name, field in each.model_fields.items()}
     return _SETTINGS + "".join(starmap(_setting_line, fields.items()))
 

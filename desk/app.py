@@ -24,13 +24,13 @@ from desk.pages import (
     see,
     teach,
 )
-from desk.pages.asking import page
-from desk.pages.desk import Desk
-from desk.pages.door import Door
-from desk.pages.rendering import ASSETS, asset_version
 from desk.pictures.thumbnails import Thumbnails
 from desk.review.models import LoadedAnswers
 from desk.settings import DeskSettings
+from desk.web.asking import page
+from desk.web.desk import Desk
+from desk.web.door import Door
+from desk.web.rendering import ASSETS, asset_version
 
 MOST_BYTES = 64 << 20  # of a request: a list of half a million records
 SUBJECTS = (login, see, judge, teach, prove, decide, picture, jobs, models, data, actions)

@@ -20,7 +20,7 @@ class DeskSettings(AccessSettings, ImageSettings, ModelSettings, HeatmapSettings
         ge=10_000_000,
         description="how much of them is kept; the ones unused for longest go first",
     )
-    experiments_dir: Path = Field(
+    experiment_dir: Path = Field(
         default=Path("experiments"), description="where trainings are, whose reports the desk shows"
     )
     desk_connections: int = Field(

@@ -37,8 +37,8 @@ TESTED_ELSEWHERE = {
     "common/store/tables/reviewed.py": "tests/common/store/tables/test_tables.py",
     "common/store/tables/taught.py": "tests/common/store/tables/test_tables.py",
     "desk/cli.py": "every test of tests/desk/pages starts it",
-    "desk/commands/serve.py": "tests/desk/test_serving.py types the command",
-    "desk/pages/desk.py": "what views share; every test of tests/desk/pages",
+    "desk/commands/serve.py": "tests/desk/commands/test_serving.py types the command",
+    "desk/web/desk.py": "what views share; every test of tests/desk/pages",
     "desk/review/choices.py": "tests/desk/pages/test_see.py chooses from it",
     "desk/review/model_list.py": "tests/desk/pages/test_models.py and test_data.py",
     "desk/review/models.py": "tests/desk/pages/test_models.py",
@@ -86,6 +86,7 @@ TESTED_ELSEWHERE = {
 # A test file, or a folder, and its subject.
 OWN_SUBJECT = {
     "common/store/tables/test_tables.py": "constraints of all tables",
+    "desk/test_circle.py": "the whole circle, by keyboard",
     "common/store/tables/test_tables_words.py": "enums and constraints of all tables",
     "common/store/test_expanding.py": "all migrations",
     "common/store/test_migrations.py": "all migrations",

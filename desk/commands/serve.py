@@ -15,6 +15,6 @@ def serve(
 
     Needs DATABASE_URL.
     """
-    from desk.serving import serve_desk  # help needs no web server
+    from desk.commands.serving import serve_desk  # help needs no web server
 
     serve_desk(host, port)

@@ -5,8 +5,8 @@ from starlette.responses import Response
 from common.errors import UsageError
 from common.store.tables import Role
 from desk.access.actions import PAGE, list_actions
-from desk.pages.asking import DeskRequest, page
-from desk.pages.rendering import render
+from desk.web.asking import DeskRequest, page
+from desk.web.rendering import render
 
 
 def actions(asked: DeskRequest) -> Response:

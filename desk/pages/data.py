@@ -5,9 +5,9 @@ from pathlib import Path
 from starlette.responses import Response
 
 from common.errors import UsageError
-from desk.pages.asking import DeskRequest, NotThereError, page
-from desk.pages.rendering import render
 from desk.review.model_list import list_trainings
+from desk.web.asking import DeskRequest, NotThereError, page
+from desk.web.rendering import render
 from harvester.datasets.operations import check_dataset_name, list_datasets
 
 # A report is one file with its own styles and pictures. It runs nothing, and reaches nothing.
@@ -20,7 +20,7 @@ def data(asked: DeskRequest) -> Response:
     """The lists."""
     with asked.desk.engine.connect() as connection:
         trainings = list_trainings(connection)
-    folder = asked.desk.settings.experiments_dir
+    folder = asked.desk.settings.experiment_dir
     reports = {each.name for each in trainings if _report(folder, each.name) is not None}
     values = {"datasets": list_datasets(asked.desk.engine), "trainings": trainings}
     return render(asked, "data", values | {"reports": reports})
@@ -28,9 +28,9 @@ def data(asked: DeskRequest) -> Response:
 
 def report(asked: DeskRequest) -> Response:
     """The report of a training, as it was written."""
-    path = _report(asked.desk.settings.experiments_dir, asked.path("training"))
+    path = _report(asked.desk.settings.experiment_dir, asked.path("training"))
     if path is None:
-        raise NotThereError("The report of this training is not in EXPERIMENTS_DIR of this desk.")
+        raise NotThereError("The report of this training is not in EXPERIMENT_DIR of this desk.")
     headers = {"Content-Security-Policy": REPORT_POLICY}
     return Response(path.read_bytes(), media_type="text/html; charset=utf-8", headers=headers)
 

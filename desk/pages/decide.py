@@ -6,11 +6,11 @@ from common.errors import UsageError
 from common.store.decisions import LONGEST_REASON, block, consent, list_decisions, refuse, undo
 from common.store.tables import Decided, Role
 from common.vision.answers.provider_names import provider_name
-from desk.pages.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.pages.judge import all_concepts
-from desk.pages.rendering import render
 from desk.review.choices import has_records, provider_choices
 from desk.review.filters import ViewFilters
+from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.rendering import render
 
 _WORD_OF_PROVIDER = {Decided.REFUSED: refuse, Decided.CONSENTED: consent}
 

@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from common.errors import UsageError
 from common.store.tables import JobState, PictureChoice, Priority, Role
-from desk.pages.asking import DeskRequest, deed, go_to, page
-from desk.pages.rendering import render
 from desk.review.choices import provider_choices
 from desk.review.filters import job_number
 from desk.review.models import all_models
 from desk.steering.matching import matching, steer
 from desk.steering.throughput import throughput
+from desk.web.asking import DeskRequest, deed, go_to, page
+from desk.web.rendering import render
 from harvester.datasets.operations import list_datasets
 from worker import jobs as ledger
 from worker.jobs import JobOptions, Records, RecordSelection

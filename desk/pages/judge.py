@@ -13,13 +13,13 @@ from starlette.responses import JSONResponse, Response
 
 from common.errors import UsageError
 from common.store.tables import Role, Said
-from desk.pages.asking import DeskRequest, deed, go_to, page
-from desk.pages.rendering import render
 from desk.pages.see import choices, shown
 from desk.review.filters import JudgedState, ViewFilters
 from desk.review.look_alikes import look_alikes
 from desk.review.models import models_of
 from desk.review.verdicts import NewVerdict, judge, withdraw
+from desk.web.asking import DeskRequest, deed, go_to, page
+from desk.web.rendering import render
 
 AT_A_TIME = 10
 ALIKE = 12

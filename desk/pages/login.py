@@ -13,10 +13,10 @@ from common.errors import AccessError, EnrichmentError, TooManyLoginsError
 from common.store.tables import Role
 from desk.access.login import Entrance, come_back, local_path, log_in
 from desk.access.sessions import end_session
-from desk.pages.asking import DeskRequest, deed
-from desk.pages.desk import Desk
-from desk.pages.door import STORE_TROUBLE, address_of, read_form, store_trouble
-from desk.pages.rendering import plain_page
+from desk.web.asking import DeskRequest, deed
+from desk.web.desk import Desk
+from desk.web.door import STORE_TROUBLE, address_of, read_form, store_trouble
+from desk.web.rendering import plain_page
 
 LONGEST_TEXT = 10_000  # bytes of a field
 _STATUS = {TooManyLoginsError: 429}

@@ -10,11 +10,11 @@ from common.store.in_service import go_back, models_in_service
 from common.store.tables import Role
 from common.vision.answers.drift import drift_of_model
 from common.vision.answers.promise import Promise
-from desk.pages.asking import DeskRequest, NotThereError, deed, go_to, page
-from desk.pages.rendering import render
 from desk.review.filters import ViewFilters
 from desk.review.model_list import list_versions, service_history
 from desk.review.models import models_of
+from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.rendering import render
 
 _KEPT = text("SELECT promise, thresholds FROM model WHERE id = :model_id")
 _PROMISE = TypeAdapter(Promise)

@@ -8,13 +8,13 @@ from starlette.responses import Response
 from common.errors import UsageError
 from common.europeana.record_ids import parse_record_id
 from common.store.tables import PictureChoice, Priority, Role
-from desk.pages.asking import DeskRequest, NotThereError, deed, go_to, page
-from desk.pages.rendering import render
 from desk.review.filters import ViewFilters
 from desk.review.models import models_of
 from desk.review.neighbours import judged_neighbours
 from desk.review.suggestions import suggestions_of_record
 from desk.review.thoughts import embeddings_of, thoughts_of
+from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.rendering import render
 from worker import jobs
 from worker.enrich.heatmap_files import relative_path
 from worker.jobs import JobOptions

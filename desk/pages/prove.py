@@ -18,14 +18,14 @@ from desk.audits.judging import DrawnRow, check_open, drawn_rows, judged
 from desk.audits.listing import SHOWN, ListedAudit, find_audit, list_audits
 from desk.audits.plan import AuditPlan, PlannedSample, plan
 from desk.audits.subject import AuditSubject
-from desk.pages.asking import DeskRequest, NotThereError, deed, go_to, number, page
 from desk.pages.judge import AT_A_TIME, all_concepts, read_verdict_ids, read_verdicts
-from desk.pages.rendering import render
 from desk.review.choices import concept_choices, provider_choices
 from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, all_models, model_for, models_of
 from desk.review.suggestions import LONGEST, SaidBy, Suggestion
 from desk.review.verdicts import judge, withdraw
+from desk.web.asking import DeskRequest, NotThereError, deed, go_to, number, page
+from desk.web.rendering import render
 
 USUAL = 0.9  # the precision that the sample which is ticked at first should prove
 SPARE = 2  # with so many wrong ones

@@ -6,14 +6,14 @@ from typing import Any
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from desk.pages.asking import DeskRequest, NotThereError, go_to, page
-from desk.pages.desk import Desk
-from desk.pages.rendering import render
 from desk.review.choices import concept_choices, job_choices, provider_choices
 from desk.review.filters import JudgedState, Outcome, ViewFilters
 from desk.review.models import ShownModel, models_of
 from desk.review.suggestions import Suggestion, SuggestionPage, suggestion_page
 from desk.review.thoughts import embeddings_of, thoughts_of
+from desk.web.asking import DeskRequest, NotThereError, go_to, page
+from desk.web.desk import Desk
+from desk.web.rendering import render
 
 SHOWN = 48  # pictures of a page
 OUTCOMES = {

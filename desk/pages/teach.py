@@ -12,9 +12,7 @@ from common.errors import UsageError
 from common.store.model_names import ModelName
 from common.store.refits import ask_refit, refit_status
 from common.store.tables import Role
-from desk.pages.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.pages.judge import AT_A_TIME, all_concepts
-from desk.pages.rendering import render
 from desk.review.choices import job_choices, provider_choices
 from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, model_for, models_of
@@ -22,6 +20,8 @@ from desk.review.next_to_judge import next_to_judge
 from desk.review.suggestions import Suggestion, suggestions_of_record
 from desk.teaching.renewal import renew
 from desk.teaching.standing import ENOUGH, curve_of, judged_providers, refits_of
+from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.rendering import render
 from worker import jobs
 
 

@@ -1,12 +1,18 @@
-"""A museum in a migrated store."""
+"""A museum in a migrated store, and a desk that serves it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
 from common.store.session import open_store
-from tests.desk.museum import Museum
+from tests.desk.desk_process import DeskProcess, desk_process
+from tests.desk.museum import MAP, PAINTING, VASE, Museum
+from tests.desk.visiting import Visit, visiting
+
+OURS, THEIRS = "Our museum", "Their museum"
+RECORDS = [f"/1/r{number:02}" for number in range(12)]
 
 
 @pytest.fixture
@@ -23,3 +29,30 @@ def museum(engine: Engine) -> Museum:
     museum = Museum(engine)
     museum.concepts()
     return museum
+
+
+@pytest.fixture
+def filled(museum: Museum) -> Museum:
+    """Twelve records of two museums: nine enriched, one of nothing, two that failed."""
+    museum.records(OURS, *RECORDS[:6])
+    museum.records(THEIRS, *RECORDS[6:])
+    model = museum.model()
+    failed = {RECORDS[10]: "timeout", RECORDS[11]: "not_found"}
+    job = museum.job(model, RECORDS[:5], RECORDS[5:], failed=failed)
+    concepts = [MAP, PAINTING, VASE]
+    found = {each: (concepts[n % 3], 0.5 + n / 20) for n, each in enumerate(RECORDS[:9])}
+    museum.enrich(job, model, found)
+    museum.the_job, museum.the_model = job, model  # type: ignore[attr-defined]
+    return museum
+
+
+@pytest.fixture
+def desk(filled: Museum, tmp_path: Path) -> Iterator[DeskProcess]:
+    with desk_process(tmp_path) as desk:
+        yield desk
+
+
+@pytest.fixture
+def visit() -> Iterator[Visit]:
+    with visiting() as visit:
+        yield visit

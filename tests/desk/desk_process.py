@@ -25,7 +25,7 @@ class DeskProcess:
             "DESK_CACHE_DIR": str(folder / "cache"),
             "MODEL_DIR": str(folder / "models"),
             "HEATMAP_DIR": str(folder / "heatmaps"),
-            "EXPERIMENTS_DIR": str(folder / "experiments"),
+            "EXPERIMENT_DIR": str(folder / "experiments"),
             **variables,
         }
         self._log = folder / "desk.log"

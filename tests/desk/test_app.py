@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from desk.access.headers import POLICY
-from desk.pages.rendering import ASSETS, asset_version
+from desk.web.rendering import ASSETS, asset_version
 from tests.desk.caller import Caller
 from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import Museum

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from common.store.tables import Role
 from desk.app import routes
-from desk.pages.asking import Asks
+from desk.web.asking import Asks
 from tests.desk.caller import Caller
 from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import MAP, Museum

@@ -3,16 +3,39 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, Playwright, expect, sync_playwright
 
 from tests.browser import NAMES
 from tests.desk.museum import PASSWORD
 
 PATIENCE = 120_000  # milliseconds, on a busy machine
+MOST_TABS = 80
 LOOPBACK = {"127.0.0.1", "localhost"}
+_SEND = """
+    async ([path, fields]) => {
+        const form = new URLSearchParams(fields);
+        form.append("csrf", document.body.dataset.csrf);
+        const headers = { Accept: "application/json" };
+        const answer = await fetch(path, { method: "POST", body: form, headers });
+        return { status: answer.status, text: await answer.text() };
+    }
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """An answer of the desk, after redirections."""
+
+    status: int
+    text: str
+
+
+def _several(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 class Visit:
@@ -51,6 +74,20 @@ class Visit:
         )
         return width
 
+    def tab_to(self, place: Locator) -> None:
+        """Press Tab until a place has the focus."""
+        for _ in range(MOST_TABS):
+            if place.evaluate("place => place === document.activeElement"):
+                return
+            self.press("Tab")
+        pytest.fail(f"The key Tab does not lead to {place}.")
+
+    def send(self, path: str, **form: str | list[str]) -> Answered:
+        """What a script of the shown page would get for a form."""
+        fields = [(name, each) for name, value in form.items() for each in _several(value)]
+        answer = self.page.evaluate(_SEND, [path, fields])
+        return Answered(status=answer["status"], text=answer["text"])
+
     def press(self, *keys: str) -> None:
         """Keys, one after the other."""
         for key in keys:
@@ -82,6 +119,7 @@ def _browser(playwright: Playwright, path: str, width: int, dark: bool) -> Itera
         viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
     )
     context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     try:
         yield context
     finally:

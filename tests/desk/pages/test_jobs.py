@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.desk.pages.conftest import OURS, RECORDS
+from tests.desk.conftest import OURS, RECORDS
 from tests.desk.visiting import visiting
 
 pytestmark = pytest.mark.timeout(600)

@@ -7,9 +7,9 @@ import pytest
 from common.store.tables import Said
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.server import Sandbox
+from tests.desk.conftest import RECORDS
 from tests.desk.desk_process import desk_process
 from tests.desk.museum import MAP, PAINTING
-from tests.desk.pages.conftest import RECORDS
 
 pytestmark = pytest.mark.timeout(600)
 DIGEST = "ab" * 32

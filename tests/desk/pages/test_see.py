@@ -3,8 +3,8 @@
 import pytest
 
 from common.store.tables import Said
+from tests.desk.conftest import OURS, RECORDS
 from tests.desk.museum import MAP
-from tests.desk.pages.conftest import OURS, RECORDS
 from tests.desk.visiting import visiting
 
 pytestmark = pytest.mark.timeout(600)

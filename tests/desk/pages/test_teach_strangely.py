@@ -5,9 +5,9 @@ from uuid import uuid4
 import pytest
 
 from tests.desk.caller import Caller
+from tests.desk.conftest import OURS
 from tests.desk.desk_process import DeskProcess
 from tests.desk.museum import Museum
-from tests.desk.pages.conftest import OURS
 
 pytestmark = pytest.mark.timeout(600)
 

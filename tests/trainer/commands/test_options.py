@@ -17,7 +17,7 @@ OPTIONS = {
 }
 OTHERS = {
     *("--name", "--data-dir", "--experiment-name", "--saving-dir", "--recipe", "--devices"),
-    *("--queue", "--verdicts", "--vocab-json"),
+    *("--queue", "--verdicts", "--verdicts", "--vocab-json"),
 }
 
 

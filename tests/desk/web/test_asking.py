@@ -10,11 +10,11 @@ import pytest
 
 from common.errors import UsageError
 from common.store.tables import Role
-from desk.pages.asking import LOGGED_FIELDS, LOGGED_NAME, LOGGED_TEXT, go_to, number
+from desk.web.asking import LOGGED_FIELDS, LOGGED_NAME, LOGGED_TEXT, go_to, number
 from tests.desk.caller import Caller
+from tests.desk.conftest import RECORDS
 from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import MAP, PASSWORD, Museum
-from tests.desk.pages.conftest import RECORDS
 from tests.desk.visiting import Visit
 
 pytestmark = pytest.mark.timeout(600)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from desk.pages.door import Door
 from desk.pictures.thumbnails import Thumbnails
 from desk.review.models import LoadedAnswers
 from desk.settings import DeskSettings
+from desk.web.door import Door
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from desk.pages.rendering import ago, asset_version, length_of_time
+from desk.web.rendering import ago, asset_version, length_of_time
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from desk import serving
-from desk.serving import TimedProtocol
+from desk.commands.serving import TimedProtocol
 from tests.desk.desk_process import PATIENCE
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

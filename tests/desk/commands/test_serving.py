@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from desk.serving import GRACE
+from desk.commands.serving import GRACE
 from tests.desk.desk_process import PATIENCE, ROOT, DeskProcess, desk_process
 
 pytestmark = pytest.mark.timeout(600)

@@ -25,9 +25,9 @@ from common.store.tables import Role
 from desk.access.actions import log_action
 from desk.access.login import local_path
 from desk.access.sessions import LoggedIn
-from desk.pages.desk import Desk
-from desk.pages.door import STORE_TROUBLE, read_form, store_trouble
-from desk.pages.rendering import render
+from desk.web.desk import Desk
+from desk.web.door import STORE_TROUBLE, read_form, store_trouble
+from desk.web.rendering import render
 
 MOST_FIELDS = 2_000  # of a form: a batch of verdicts, or a selection of records
 LOGGED_TEXT = 200  # characters of a field

@@ -13,12 +13,12 @@ from common.europeana.rights import rights_words
 from common.pages import record_page, template_engine
 from common.store.tables import Role
 from desk.audits.bounds import in_percent
-from desk.pages.door import is_built_in
+from desk.web.door import is_built_in
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from desk.pages.asking import DeskRequest
+    from desk.web.asking import DeskRequest
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"

@@ -6,6 +6,7 @@ const SAID = { r: "right", w: "wrong", g: "too_general", c: "cannot_tell" };
 const WORDS = { right: "right", wrong: "wrong", too_general: "too general", cannot_tell: "cannot tell" };
 const AT_ONCE = 50;
 const LONGEST_WAIT = 30_000; // milliseconds between two tries
+const LONGEST_GOING_ON = 10_000; // milliseconds that the next page waits for the server
 
 const queue = {
   key: `desk-verdicts-${document.body.dataset.user}`,
@@ -99,6 +100,11 @@ class Judging {
     document.addEventListener("keydown", event => this.press(event));
     this.other.querySelector("form").addEventListener("submit", event => this.takeOther(event));
     this.alike.addEventListener("keydown", event => this.pressAlike(event));
+    root.querySelector(".next")?.addEventListener("click", event => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab of its own
+      event.preventDefault();
+      this.goOn();
+    });
     this.cards[0]?.focus();
     this.count();
   }
@@ -243,7 +249,7 @@ class Judging {
   async goOn() {
     const next = this.root.dataset.next;
     if (!next) return;
-    const until = Date.now() + 3000; // what was said should not be asked again
+    const until = Date.now() + LONGEST_GOING_ON; // what was said should not be asked again
     while (queue.read().length && Date.now() < until) await new Promise(done => setTimeout(done, 50));
     location.assign(next);
   }
