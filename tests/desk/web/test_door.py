@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from common.store.tables import Role
 from desk.access.accounts import end_account
-from desk.pages.door import store_trouble
+from desk.web.door import store_trouble
 from tests.desk.caller import Caller, raw
 from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import Museum
