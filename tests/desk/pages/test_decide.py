@@ -57,9 +57,9 @@ def test_a_block_and_its_undoing_are_seen_in_an_export(filled, desk, visit, tmp_
     for words in (f"map is blocked for {OURS}", "Too general for us.", OP):
         expect(standing).to_contain_text(words)
     visit.page.get_by_role("button", name="Undo").click()
-    expect(visit.page.get_by_role("region", name="What was undone")).to_contain_text(
-        f"undone by {OP}"
-    )
+    undone = visit.page.get_by_role("region", name="What was undone")
+    expect(undone).to_contain_text(f"map was blocked for {OURS}")
+    expect(undone).to_contain_text(f"undone by {OP}")
     assert exported(filled, tmp_path) == before
     assert visit.problems == []
 
