@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from desk import serving
+from desk.commands import serving
 from desk.commands.serving import TimedProtocol
 from tests.desk.desk_process import PATIENCE
 
