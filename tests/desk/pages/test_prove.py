@@ -245,7 +245,8 @@ def test_a_verdict_after_the_end_is_refused_and_one_that_was_kept_is_acknowledge
 ):
     audit = drawn(filled)
     first, second = rows(filled, audit)[:2]
-    kept = filled.say(ANN, first.record_id, MAP, Said.RIGHT, audit_id=audit)
+    ours = {"audit_id": audit, "model_id": filled.the_model}
+    kept = filled.say(ANN, first.record_id, MAP, Said.RIGHT, **ours)
     visit.log_in(desk.url, ANN)
     visit.page.goto(f"{desk.url}/audits/{audit}")
     close(filled.engine, audit)
@@ -253,7 +254,7 @@ def test_a_verdict_after_the_end_is_refused_and_one_that_was_kept_is_acknowledge
     refused = f"Refused: Audit {audit} is closed"
     expect(visit.page.locator(".unsaved")).to_contain_text(refused)
     to = f"/audits/{audit}/verdicts"
-    fields = {"concept": MAP, "said": "wrong", "instead": "", "model": ""}
+    fields = {"concept": MAP, "said": "right", "instead": "", "model": ""}
     again = visit.send(to, id=str(kept), record=first.record_id, **fields)
     assert json.loads(again.text) == {"kept": [str(kept)], "new": 0}
     assert visit.send(to, id=str(uuid4()), record=second.record_id, **fields).status == 400
