@@ -27,6 +27,7 @@ from desk.pages import (
 from desk.pictures.thumbnails import Thumbnails
 from desk.review.models import LoadedAnswers
 from desk.settings import DeskSettings
+from desk.teaching.renewal import Renewals
 from desk.web.asking import page
 from desk.web.desk import Desk
 from desk.web.door import Door
@@ -67,7 +68,10 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        renewals = Renewals(engine)
+        renewals.start()
         yield
+        renewals.stop()
         desk.thumbnails.close()
 
     app = Starlette(routes=routes(), lifespan=lifespan)

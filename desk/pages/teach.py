@@ -1,6 +1,7 @@
 """Teach: what to judge next, and fitting a model again to what was said."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -10,7 +11,7 @@ from starlette.responses import Response
 
 from common.errors import UsageError
 from common.store.model_names import ModelName
-from common.store.refits import ask_refit, refit_status
+from common.store.refits import RefitStatus, ask_refit, refit_status
 from common.store.tables import Role
 from desk.pages.judge import AT_A_TIME, all_concepts
 from desk.review.choices import job_choices, provider_choices
@@ -18,11 +19,12 @@ from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, model_for, models_of
 from desk.review.next_to_judge import next_to_judge
 from desk.review.suggestions import Suggestion, suggestions_of_record
-from desk.teaching.renewal import renew
 from desk.teaching.standing import ENOUGH, curve_of, judged_providers, refits_of
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.web.rendering import render
 from worker import jobs
+
+BEGINS_WITHIN = timedelta(seconds=30)  # a renewal, after its refit
 
 
 def teach(asked: DeskRequest) -> Response:
@@ -40,8 +42,6 @@ def teach(asked: DeskRequest) -> Response:
             refits = refits_of(connection, provider)
             values |= {"model": model, "refits": refits, "jobs": job_choices(connection)}
             values["curve"] = curve_of(refits[0]) if refits else []
-    if values.get("refits"):
-        _renew_if_due(asked, values["refits"][0].id)
     return render(asked, "teach" if provider else "teach_whom", values)
 
 
@@ -108,20 +108,27 @@ def _of_refit(asked: DeskRequest) -> dict[str, Any]:
     text = asked.path("refit")
     if not (text.isdecimal() and len(text) < 10):
         raise NotThereError("There is no such refit.")
-    _renew_if_due(asked, int(text))
     with asked.desk.engine.connect() as connection:
         found = refit_status(connection, int(text))
     if found is None:
         raise NotThereError("There is no such refit.")
     renewal = jobs.status(asked.desk.engine, found.renewal_id) if found.renewal_id else None
-    is_over = found.is_over and (renewal is None or renewal.finished_at is not None)
-    return {"refit": found, "curve": curve_of(found), "renewal": renewal, "is_over": is_over}
+    return {
+        "refit": found,
+        "curve": curve_of(found),
+        "renewal": renewal,
+        "is_over": _is_over(found, renewal),
+    }
 
 
-def _renew_if_due(asked: DeskRequest, number: int) -> None:
-    """Whoever looks first begins the renewal; it is begun once."""
-    if asked.may(Role.REVIEWER):
-        renew(asked.desk.engine, number)
+def _is_over(refit: RefitStatus, renewal: jobs.Status | None) -> bool:
+    """Whether nothing more is to come: neither a result nor a renewal, which begins soon."""
+    if refit.ended_at is None:
+        return False
+    if renewal is not None:
+        return renewal.finished_at is not None
+    is_due = refit.problem is None and refit.job_id is not None
+    return not is_due or datetime.now(UTC) - refit.ended_at > BEGINS_WITHIN
 
 
 def _model(

@@ -8,12 +8,18 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from common.process.periodic import PeriodicThread
 from common.store.model_names import ModelName
 from common.store.tables import PictureChoice, Priority
 from worker.jobs.accept import JobOptions, enqueue
 
 _READ_AT_A_TIME = 10_000  # IDs
 
+# A refit whose job has no record of the data provider is due for an hour, in vain.
+_DUE = text("""
+    SELECT id FROM refit WHERE result IS NOT NULL AND job_id IS NOT NULL AND renewal_id IS NULL
+       AND ended_at > now() - interval '1 hour' ORDER BY id LIMIT 10
+""")
 _ENDED_WELL = text("""
     SELECT refit.renewal_id, refit.job_id, refit.data_provider, job.picture,
            model.name, model.version
@@ -29,6 +35,21 @@ _RECORDS = text("""
 """)
 _ANY = text(f"{_RECORDS.text} LIMIT 1")
 _NOTE = text("UPDATE refit SET renewal_id = :renewal_id WHERE id = :refit_id")
+
+
+class Renewals(PeriodicThread):
+    """Begins the renewals that are due, whether or not anybody looks at the page."""
+
+    def __init__(self, engine: Engine, *, interval: float = 1.0) -> None:
+        super().__init__("renewals", interval=interval)
+        self._engine = engine
+
+    def run_once(self) -> None:
+        """Begin them, one after the other."""
+        with self._engine.connect() as connection:
+            due = connection.execute(_DUE).scalars().all()
+        for refit_id in due:
+            renew(self._engine, refit_id)
 
 
 def renew(engine: Engine, refit_id: int) -> UUID | None:

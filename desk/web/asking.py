@@ -8,7 +8,7 @@ Every route names the least role, which is checked here and nowhere else.
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import structlog
@@ -287,7 +287,3 @@ def number(text: str, *, what: str, least: float = 0.0, most: float = 1e9) -> fl
     if not least <= found <= most:
         raise UsageError(f"{what} is {found:g}; it must be from {least:g} to {most:g}.")
     return found
-
-
-Context = dict[str, Any]
-"""What a template is given."""

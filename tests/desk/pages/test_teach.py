@@ -121,6 +121,7 @@ def test_a_curator_teaches_and_sees_what_that_brought(taught, desk, teacher, vis
     expect(visit.page.locator("svg circle")).not_to_have_count(0)
     (service,) = taught.rows("SELECT model_id FROM service WHERE data_provider = :p", p=MUSEUM)
     assert taught.rows("SELECT version FROM model WHERE id = :id", id=service[0]) == [(2,)]
+    visit.page.get_by_role("link", name="See the new suggestions").wait_for()
     (renewal,) = taught.rows("SELECT renewal_id FROM refit")[0]
     assert taught.rows("SELECT total, priority FROM job WHERE id = :id", id=renewal) == [
         (len(RECORDS), "urgent")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from desk.teaching.renewal import renew
+from desk.teaching.renewal import Renewals, renew
 from tests.desk.museum import Museum
 
 OWN, OTHER = [f"/1/r{number}" for number in range(5)], ["/1/o1", "/1/o2"]
@@ -69,3 +69,12 @@ def test_what_did_not_end_well_or_names_no_job_renews_nothing(museum: Museum, jo
     museum.execute("UPDATE refit SET result = NULL, problem = 'too few' WHERE id = :id", id=number)
     assert renew(museum.engine, number) is None
     assert renew(museum.engine, 99) is None
+
+
+def test_renewals_begin_though_nobody_looks(museum: Museum, job: UUID) -> None:
+    first, nothing = asked(museum, job), asked(museum, job, "A museum that the job has not")
+    Renewals(museum.engine).run_once()
+    Renewals(museum.engine).run_once()
+    assert museum.rows("SELECT id FROM refit WHERE renewal_id IS NOT NULL") == [(first,)]
+    assert len(museum.rows("SELECT 1 FROM job WHERE idempotency_key IS NOT NULL")) == 1
+    assert nothing > first
