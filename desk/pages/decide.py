@@ -42,7 +42,7 @@ def make(asked: DeskRequest) -> Response:
         if provider is None:
             raise UsageError("Say which data provider it is.")
         _WORD_OF_PROVIDER[decided](engine, provider, reason=reason, user_id=who)
-    return go_to("/decide", told=_told(asked, provider))
+    return go_to("/decide", provider=provider or "", told=_told(asked, provider))
 
 
 def _decided(text: str) -> Decided:

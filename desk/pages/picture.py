@@ -2,14 +2,16 @@
 
 import re
 from pathlib import Path
+from uuid import uuid4
 
 from starlette.responses import Response
 
 from common.errors import UsageError
 from common.europeana.record_ids import parse_record_id
 from common.store.tables import PictureChoice, Priority, Role
+from desk.pages.judge import all_concepts
 from desk.review.filters import ViewFilters
-from desk.review.models import models_of
+from desk.review.models import model_for, models_of
 from desk.review.neighbours import judged_neighbours
 from desk.review.suggestions import suggestions_of_record
 from desk.review.thoughts import embeddings_of, thoughts_of
@@ -51,19 +53,29 @@ def picture(asked: DeskRequest) -> Response:
     record_id = _record(asked)
     filters = ViewFilters.of({"model": asked.query("model")})
     with asked.desk.engine.connect() as connection:
-        models = models_of(connection, filters)
         record = suggestions_of_record(connection, record_id)
         if record is None:
             raise NotThereError(f"The record {record_id} is not in the store.")
         thought, neighbours = None, []
-        model = models[0] if models else None
+        named = models_of(connection, filters) if filters.model else []
+        model = named[0] if named else model_for(connection, record.data_provider or "")
         if model and model.encoder_id is not None:
             embeddings = embeddings_of(connection, model.encoder_id, [record_id])
             thought = thoughts_of(asked.desk.answers.of(model), embeddings).get(record_id)
             neighbours = judged_neighbours(
                 connection, model.encoder_id, record_id, count=NEIGHBOURS
             )
-    values = {"record": record, "model": model, "thought": thought, "neighbours": neighbours}
+        concepts = all_concepts(connection) if asked.may(Role.REVIEWER) else {}
+    own = [each for each in record.suggestions if model and each.model_id == model.id]
+    values = {
+        "record": record,
+        "model": model,
+        "thought": thought,
+        "neighbours": neighbours,
+        "cards": [(uuid4(), each) for each in own],
+        "all_concepts": concepts,
+        "is_awaited": bool(asked.query("awaited")),
+    }
     return render(asked, "picture", values)
 
 
@@ -78,8 +90,7 @@ def explain(asked: DeskRequest) -> Response:
         submitter=f"desk, account {asked.user.number}",
     )
     jobs.enqueue(asked.desk.engine, [record_id], options)
-    told = "A worker will make the heatmap. Load this page again in a moment."
-    return go_to(f"/records{record_id}", model=asked.field("model"), told=told)
+    return go_to(f"/records{record_id}", model=asked.field("model"), awaited="yes")
 
 
 def _record(asked: DeskRequest) -> str:

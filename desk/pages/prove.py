@@ -88,12 +88,16 @@ def _subject(model: ShownModel, filters: ViewFilters) -> AuditSubject:
 
 
 def _usual(planned: AuditPlan, samples: list[PlannedSample]) -> int:
-    """The first sample that proves the usual precision with some wrong ones, or the largest."""
-    for each in samples:
+    """The first sample that proves the usual precision with some wrong ones, or the largest.
+
+    Where there are others, all rows are no usual sample: then nothing is left to prove.
+    """
+    parts = [each for each in samples if each.drawn < planned.rows] or samples
+    for each in parts:
         least = each.least_right.get(USUAL)
         if least is not None and each.drawn - least >= SPARE:
             return each.drawn
-    return samples[-1].drawn if samples else planned.rows
+    return parts[-1].drawn if parts else planned.rows
 
 
 def begin(asked: DeskRequest) -> Response:

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from desk.review.choices import concept_choices, job_choices, provider_choices
+from common.vision.answers.blocked import Blocks
+from desk.review.choices import check_provider, concept_choices, job_choices, provider_choices
 from desk.review.filters import JudgedState, Outcome, ViewFilters
 from desk.review.models import ShownModel, models_of
 from desk.review.suggestions import Suggestion, SuggestionPage, suggestion_page
@@ -35,10 +36,19 @@ def see(asked: DeskRequest) -> Response:
     """The grid."""
     filters = ViewFilters.of(asked.request.query_params)
     with asked.desk.engine.connect() as connection:
+        if filters.provider:
+            check_provider(connection, filters.provider)
+        blocks = Blocks.read(connection)
         models = models_of(connection, filters)
         found = shown(connection, asked.desk, filters, models, count=SHOWN)
         values = choices(connection, filters, models)
-    return render(asked, "see", values | {"page": found, "filters": filters, "models": models})
+    blocked = {
+        (each.record_id, each.concept)
+        for each in found.found
+        if each.concept and blocks.block(each.concept, each.data_provider or "")
+    }
+    values |= {"page": found, "filters": filters, "models": models, "blocked": blocked}
+    return render(asked, "see", values)
 
 
 def home(asked: DeskRequest) -> Response:

@@ -14,7 +14,7 @@ from common.store.model_names import ModelName
 from common.store.refits import RefitStatus, ask_refit, refit_status
 from common.store.tables import Role
 from desk.pages.judge import AT_A_TIME, all_concepts
-from desk.review.choices import job_choices, provider_choices
+from desk.review.choices import check_provider, provider_choices
 from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, model_for, models_of
 from desk.review.next_to_judge import next_to_judge
@@ -38,9 +38,10 @@ def teach(asked: DeskRequest) -> Response:
             "enough": ENOUGH,
         }
         if provider:
+            check_provider(connection, provider)
             model = _model(connection, asked, provider)
             refits = refits_of(connection, provider)
-            values |= {"model": model, "refits": refits, "jobs": job_choices(connection)}
+            values |= {"model": model, "refits": refits}
             values["curve"] = curve_of(refits[0]) if refits else []
     return render(asked, "teach" if provider else "teach_whom", values)
 
@@ -127,7 +128,7 @@ def _is_over(refit: RefitStatus, renewal: jobs.Status | None) -> bool:
         return False
     if renewal is not None:
         return renewal.finished_at is not None
-    is_due = refit.problem is None and refit.job_id is not None
+    is_due = refit.problem is None and (refit.result or {}).get("in_service", True)
     return not is_due or datetime.now(UTC) - refit.ended_at > BEGINS_WITHIN
 
 

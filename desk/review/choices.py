@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from common.errors import UsageError
 from common.store.tables.harvested import PROVIDER_KEY
 from common.vision.answers.spellings import spellings_of
 from desk.review.models import ShownModel
@@ -68,6 +70,22 @@ def has_records(connection: Connection, data_provider: str) -> bool:
     spellings = spellings_of(connection, [data_provider])[data_provider]
     asked = {"spellings": spellings}
     return connection.execute(_HAS_RECORDS, asked).first() is not None
+
+
+def check_provider(connection: Connection, name: str) -> None:
+    """Refuse the name of a data provider that the store has no record of.
+
+    Raises:
+        UsageError: names some that are spelt alike.
+    """
+    if has_records(connection, name):
+        return
+    wanted = name.casefold()
+    known = provider_choices(connection)
+    inside = [each for each in known if wanted in each.casefold()]
+    near = inside or get_close_matches(name, known, n=5, cutoff=0.5)
+    meant = f" Did you mean: {', '.join(near[:5])}?" if near else ""
+    raise UsageError(f"The store has no record of a data provider called {name[:100]!r}.{meant}")
 
 
 def concept_choices(models: Iterable[ShownModel]) -> dict[str, str]:

@@ -81,10 +81,14 @@ _TOLD = f"""
            left(record.data_provider, {LONGEST}) AS data_provider, record.rights,
            (SELECT json_agg(json_build_object(
                 'user_id', said.user_id, 'name', coalesce(who.name, 'account ' || who.id),
-                'said', said.said, 'instead', other.label) ORDER BY said.judged_at)
+                'said', CASE said.instead_uri WHEN found.concept_uri THEN 'right'
+                        ELSE said.said END,
+                'instead', CASE said.instead_uri WHEN found.concept_uri THEN NULL
+                           ELSE other.label END) ORDER BY said.judged_at)
             FROM verdict AS said JOIN desk_user AS who ON who.id = said.user_id
             LEFT JOIN concept AS other ON other.uri = said.instead_uri
-            WHERE said.record_id = found.record_id AND said.concept_uri = found.concept_uri
+            WHERE said.record_id = found.record_id
+              AND (said.concept_uri = found.concept_uri OR said.instead_uri = found.concept_uri)
               AND said.withdrawn_at IS NULL AND said.audit_id IS NULL) AS verdicts
     FROM found
     LEFT JOIN record ON record.id = found.record_id

@@ -42,8 +42,9 @@ _OF_MODEL = """
     GROUP BY record_id ORDER BY record_id LIMIT :most
 """
 _JUDGED = """
-    SELECT FROM verdict WHERE record_id = walked.record_id AND concept_uri = written.concept_uri
-                              AND withdrawn_at IS NULL AND audit_id IS NULL
+    SELECT FROM verdict WHERE record_id = walked.record_id
+       AND (concept_uri = written.concept_uri OR instead_uri = written.concept_uri)
+       AND withdrawn_at IS NULL AND audit_id IS NULL
 """
 _CONDITIONS = {
     "concept": "concept_uri = :concept",
@@ -54,8 +55,9 @@ _JUDGED_CONDITIONS = {
     JudgedState.NO: f"NOT EXISTS ({_JUDGED})",
     JudgedState.YES: f"EXISTS ({_JUDGED})",
     JudgedState.DISPUTED: f"""
-        EXISTS ({_JUDGED}
-                HAVING count(DISTINCT (said, coalesce(instead_uri, ''))) > 1)""",
+        EXISTS ({_JUDGED} HAVING count(DISTINCT
+            CASE WHEN instead_uri = written.concept_uri THEN 'right'
+            ELSE said || coalesce(instead_uri, '') END) > 1)""",
 }
 # Written enrichments one record after the other: the fence keeps Postgres from reading all of them,
 # which it would for a new model, of which its statistics know nothing.

@@ -1,6 +1,7 @@
-"""Renewal: the suggestions of a job, said again by the model that has learned from verdicts.
+"""Renewal: suggestions that are said again by the model that has learned from verdicts.
 
-The pictures were looked at for the job, so their embeddings are read: that takes seconds.
+They are those of the data provider's records whose pictures the encoder has seen, or of a job's
+records of that provider. The embeddings are kept, so that takes seconds.
 """
 
 from collections.abc import Iterator
@@ -11,20 +12,34 @@ from sqlalchemy import Connection, Engine, text
 from common.process.periodic import PeriodicThread
 from common.store.model_names import ModelName
 from common.store.tables import PictureChoice, Priority
+from common.store.tables.harvested import PROVIDER_KEY
 from worker.jobs.accept import JobOptions, enqueue
 
 _READ_AT_A_TIME = 10_000  # IDs
 
-# A refit whose job has no record of the data provider is due for an hour, in vain.
+# A model that is not in service renews nothing. A refit without such records is due for an hour.
 _DUE = text("""
-    SELECT id FROM refit WHERE result IS NOT NULL AND job_id IS NOT NULL AND renewal_id IS NULL
-       AND ended_at > now() - interval '1 hour' ORDER BY id LIMIT 10
+    SELECT refit.id FROM refit JOIN service ON service.model_id = refit.taught_id
+         AND service.data_provider = refit.data_provider AND service.ended_at IS NULL
+    WHERE refit.result IS NOT NULL AND refit.renewal_id IS NULL
+      AND refit.ended_at > now() - interval '1 hour' ORDER BY refit.id LIMIT 10
 """)
 _ENDED_WELL = text("""
     SELECT refit.renewal_id, refit.job_id, refit.data_provider, job.picture,
-           model.name, model.version
-    FROM refit JOIN job ON job.id = refit.job_id JOIN model ON model.id = refit.taught_id
+           model.name, model.version, model.encoder_id
+    FROM refit LEFT JOIN job ON job.id = refit.job_id JOIN model ON model.id = refit.taught_id
     WHERE refit.id = :refit_id AND refit.result IS NOT NULL
+""")
+_SEEN = text(f"""
+    SELECT record.id, bool_or(seen.source = 'media') AS by_file FROM record
+    JOIN picture_seen AS seen ON seen.record_id = record.id
+    JOIN embedding ON embedding.encoder_id = :encoder_id AND embedding.sha256 = seen.sha256
+    WHERE {PROVIDER_KEY} = left(:data_provider, 500) AND record.data_provider = :data_provider
+    GROUP BY record.id
+""")
+_MOSTLY_BY_FILE = text(f"""
+    SELECT 2 * count(*) FILTER (WHERE by_file) > count(*) AS is_so, count(*) > 0 AS are_there
+    FROM ({_SEEN.text}) AS seen
 """)
 _RECORDS = text("""
     SELECT record.id FROM job_chunk AS chunk
@@ -34,6 +49,7 @@ _RECORDS = text("""
     WHERE chunk.job_id = :job_id AND record.data_provider = :data_provider
 """)
 _ANY = text(f"{_RECORDS.text} LIMIT 1")
+_IDS = text(f"SELECT id FROM ({_SEEN.text}) AS seen")
 _NOTE = text("UPDATE refit SET renewal_id = :renewal_id WHERE id = :refit_id")
 
 
@@ -58,8 +74,7 @@ def renew(engine: Engine, refit_id: int) -> UUID | None:
     It is one job, however often and by whomever it is asked for.
 
     Returns:
-        None if the refit has not ended well, was asked for no job, or the job has no record of the
-        data provider.
+        None if the refit has not ended well, or there are no such records.
     """
     with engine.connect() as connection:
         row = connection.execute(_ENDED_WELL, {"refit_id": refit_id}).one_or_none()
@@ -67,12 +82,14 @@ def renew(engine: Engine, refit_id: int) -> UUID | None:
             return None
         if row.renewal_id is not None:
             return UUID(str(row.renewal_id))
-        asked = {"job_id": row.job_id, "data_provider": row.data_provider}
-        if connection.execute(_ANY, asked).first() is None:
+        asked = {"data_provider": row.data_provider}
+        asked |= {"job_id": row.job_id} if row.job_id else {"encoder_id": row.encoder_id}
+        picture = _picture(connection, asked, row.picture)
+        if picture is None:
             return None
         options = JobOptions(
             priority=Priority.URGENT,
-            picture=PictureChoice(row.picture),
+            picture=picture,
             model=str(ModelName(row.name, row.version)),
             submitter="desk",
             idempotency_key=f"refit {refit_id}",
@@ -83,6 +100,20 @@ def renew(engine: Engine, refit_id: int) -> UUID | None:
     return accepted.job_id
 
 
+def _picture(
+    connection: Connection, asked: dict[str, object], of_job: str | None
+) -> PictureChoice | None:
+    """What to look at, so that as much as possible is read; None if there are no records."""
+    if of_job is not None:
+        is_there = connection.execute(_ANY, asked).first() is not None
+        return PictureChoice(of_job) if is_there else None
+    seen = connection.execute(_MOSTLY_BY_FILE, asked).one()
+    if not seen.are_there:
+        return None
+    return PictureChoice.AUTO if seen.is_so else PictureChoice.THUMBNAIL
+
+
 def _record_ids(connection: Connection, asked: dict[str, object]) -> Iterator[str]:
     stream = connection.execution_options(yield_per=_READ_AT_A_TIME)
-    yield from stream.execute(_RECORDS, asked).scalars()
+    statement = _RECORDS if "job_id" in asked else _IDS
+    yield from stream.execute(statement, asked).scalars()

@@ -103,8 +103,12 @@ def _teach(connection: Connection, engine: Engine, model_dir: Path, wish: RefitS
     head = refit(examples, base.heads)
     made = save_taught(engine, model_dir, base, head, examples, data_provider=wish.data_provider)
     taught = find_model(engine, f"{made.name}@{made.version}")
-    begin_service(connection, taught.id, data_provider=wish.data_provider, began_by=wish.asked_by)
-    end_refit(connection, wish.id, result=result_of(pictures, head), taught_id=taught.id)
+    if is_better := head.after.right >= head.before.right:
+        begin_service(
+            connection, taught.id, data_provider=wish.data_provider, began_by=wish.asked_by
+        )
+    result = result_of(pictures, head) | {"in_service": is_better}
+    end_refit(connection, wish.id, result=result, taught_id=taught.id)
     log.info(
         "refit done",
         model=taught.title,

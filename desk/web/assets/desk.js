@@ -4,6 +4,17 @@
 if (matchMedia("(max-width: 52rem)").matches)
   for (const filters of document.querySelectorAll(".filters details")) filters.open = false;
 
+// What is wider than the window can be moved by keyboard.
+for (const wide of document.querySelectorAll(".scroll"))
+  if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+
+// A page that waits for something looks again by itself, for two minutes.
+const waiting = document.querySelector("[data-reload]");
+const looks = Number(sessionStorage.getItem(location.href) ?? 0);
+if (waiting && looks < 40)
+  setTimeout(() => { sessionStorage.setItem(location.href, looks + 1); location.reload(); }, 1000 * waiting.dataset.reload);
+else sessionStorage.removeItem(location.href);
+
 // Parts of a page that change are asked for again, as long as they are not over.
 for (const place of document.querySelectorAll("[data-live]")) follow(place);
 

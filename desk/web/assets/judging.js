@@ -105,8 +105,23 @@ class Judging {
       event.preventDefault();
       this.goOn();
     });
-    this.cards[0]?.focus();
+    for (const button of root.querySelectorAll("button[data-key]")) button.addEventListener("click", () => {
+      const card = button.closest(".card");
+      card?.focus();
+      this.act(button.dataset.key, card);
+    });
+    for (const button of this.alike.querySelectorAll("button[data-word]"))
+      button.addEventListener("click", event => { event.preventDefault(); this.sayAlike(button.dataset.word); });
+    if (root.dataset.next) this.cards[0]?.focus();
     this.count();
+  }
+
+  // What has a key has a button, too.
+  act(key, card) {
+    if (key === "u") this.undo();
+    else if (key === "a") this.say(this.cards.filter(each => !each.dataset.said), "right");
+    else if (key === "t") this.askOther(card);
+    else if (key === "l") this.askAlike(card);
   }
 
   get card() { return document.activeElement?.closest?.(".batch > .card") ?? null; }
@@ -123,7 +138,7 @@ class Judging {
     else if (key === "a" && this.hasAlike()) this.say(this.cards.filter(each => !each.dataset.said), "right");
     else if (!this.card) return;
     else if (SAID[key]) this.say([this.card], SAID[key]);
-    else if (key === "t") { event.preventDefault(); this.askOther(this.card); }
+    else if (key === "t") { event.preventDefault(); this.askOther(this.justWrong ?? this.card); }
     else if (key === "l" && this.hasAlike()) this.askAlike(this.card);
   }
 
@@ -136,6 +151,7 @@ class Judging {
   }
 
   move(by) {
+    this.justWrong = null;
     const place = this.cards.indexOf(this.card);
     const next = Math.max(0, Math.min(this.cards.length - 1, place + by));
     this.cards[next]?.focus();
@@ -148,6 +164,7 @@ class Judging {
     for (const card of cards) this.mark(card, said, instead, words);
     queue.add(cards.map(card => this.entry(card)));
     this.count();
+    this.justWrong = said === "wrong" && !instead && cards.length === 1 ? cards[0] : null;
     const next = this.cards.find(each => !each.dataset.said);
     if (cards.length === 1 && next) {
       const place = this.cards.indexOf(cards[0]);
@@ -193,6 +210,7 @@ class Judging {
     const field = this.other.querySelector("input");
     field.value = "";
     this.other.querySelector(".hint").textContent = "Enter takes it, Escape goes back.";
+    this.other.querySelector(".about").replaceChildren(card.querySelector("img").cloneNode(), card.querySelector(".title").textContent);
     this.other.showModal();
     field.focus();
   }
@@ -234,11 +252,17 @@ class Judging {
     const said = SAID[event.key.toLowerCase()];
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !said) return;
     event.preventDefault();
+    this.sayAlike(said);
+  }
+
+  sayAlike(said) {
     const records = [...this.alike.querySelectorAll("input:checked")].map(each => each.value);
     const { concept, model } = this.asking.dataset;
     this.alike.close();
-    this.say([this.asking], said);
-    const beside = records.map(record => ({ id: newId(), record }));
+    const shown = this.cards.filter(card => card !== this.asking && records.includes(card.dataset.record));
+    this.say([this.asking, ...shown], said);
+    const elsewhere = records.filter(record => !shown.some(card => card.dataset.record === record));
+    const beside = elsewhere.map(record => ({ id: newId(), record }));
     this.past.at(-1).beside = beside.map(each => each.id);
     queue.add(beside.map(({ id, record }) => ({
       key: id, to: this.to, fields: { id, record, concept, said, instead: "", model: model ?? "" },
@@ -272,7 +296,7 @@ function alikeCard(each) {
   return item;
 }
 
-function note(root, words) { root.querySelector(".state").lastChild.textContent = ` ${words} `; }
+function note(root, words) { root.querySelector(".note").textContent = words; }
 
 // Also where the page came over plain HTTP, where browsers offer no crypto.randomUUID.
 function newId() {

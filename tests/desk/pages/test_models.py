@@ -35,7 +35,7 @@ def test_a_model_tells_promise_concepts_and_whom_it_served(filled, desk, visit):
         id=filled.the_model,
     )
     visit.page.goto(desk.url + "/models")
-    assert "A museum" in visit.page.locator("tbody").inner_text()
+    assert "A museum" in visit.page.locator("tbody").last.inner_text()
     visit.page.get_by_role("link", name="test v1").click()
     visit.page.get_by_role("heading", name="test v1").wait_for()
     text = visit.page.locator("main").inner_text()

@@ -93,8 +93,7 @@ def draw_by_keys(visit: Visit) -> None:
     page = visit.page
     expect(page.get_by_text("60 enrichments")).to_be_visible()
     expect(page.get_by_text("it may spend 2.5 of the 5")).to_be_visible()
-    visit.tab_to(page.get_by_role("radio", name="60", exact=True))
-    visit.press("ArrowUp")
+    visit.tab_to(page.get_by_role("radio", name="40", exact=True))
     visit.tab_to(page.get_by_role("button", name="Draw"))
     visit.press("Enter")
     page.wait_for_url("**/audits/*")

@@ -73,6 +73,9 @@ def test_what_did_not_end_well_or_names_no_job_renews_nothing(museum: Museum, jo
 
 def test_renewals_begin_though_nobody_looks(museum: Museum, job: UUID) -> None:
     first, nothing = asked(museum, job), asked(museum, job, "A museum that the job has not")
+    museum.execute(
+        "INSERT INTO service (data_provider, model_id) SELECT data_provider, taught_id FROM refit"
+    )
     Renewals(museum.engine).run_once()
     Renewals(museum.engine).run_once()
     assert museum.rows("SELECT id FROM refit WHERE renewal_id IS NOT NULL") == [(first,)]
