@@ -37,7 +37,7 @@ HOSTILE_ADDRESSES = [
     (f"/jobs/{UUID(int=0)}/live", 400),
     ("/trainings/%2e%2e/report", 404),
     ("/see?job=%ff", 400),
-    ("/see?provider=%ff", 200),
+    ("/see?provider=%ff", 400),
     ("/see?lowest=1e999", 400),
     ("/see?after=%ff%00", 400),
     (f"/see?job={UUID(int=0)}&after=99999999999.99", 200),
