@@ -91,6 +91,7 @@ def database_url(
         services.postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template} STRATEGY FILE_COPY"
     )
     url = services.postgres.database_url(name)
+    _count_from_the_start(url)
     monkeypatch.setenv("DATABASE_URL", url)
     yield url
     services.postgres.start()
@@ -116,6 +117,14 @@ def migrated_template(services: Services) -> str:
         patch.setenv("DATABASE_URL", services.postgres.database_url(TEMPLATE))
         command.upgrade(Config(ALEMBIC_INI), "head")
     return TEMPLATE
+
+
+def _count_from_the_start(url: str) -> None:
+    """A sequence of the template may have skipped numbers when a test killed the server."""
+    with closing(psycopg2.connect(url.replace("+psycopg2", ""))) as connection:
+        connection.autocommit = True
+        restart = "SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence"
+        connection.cursor().execute(restart)
 
 
 def _administer(postgres: Postgres, statement: str) -> None:

@@ -60,7 +60,8 @@ def hang(engine: Engine) -> Gallery:
     """Fill a store."""
     gallery = Gallery(engine, model_id=1)
     gallery.execute(
-        "INSERT INTO desk_user (name, role) VALUES ('ann', 'reviewer'), ('bo', 'reviewer')"
+        "INSERT INTO desk_user (id, name, role)"
+        " VALUES (1, 'ann', 'reviewer'), (2, 'bo', 'reviewer')"
     )
     gallery.execute(
         "INSERT INTO concept VALUES (:map, 'map'), (:painting, 'painting')",
@@ -68,9 +69,12 @@ def hang(engine: Engine) -> Gallery:
         painting=PAINTING,
     )
     gallery.execute("""
-        INSERT INTO model (name, version, path, sha256, labels, thresholds, stage)
-        VALUES ('vases', 3, 'vases-3', repeat('0', 64), '{}', '{"x": 0.7}', 'active')
+        INSERT INTO model (id, name, version, path, sha256, labels, thresholds, stage)
+        VALUES (1, 'vases', 3, 'vases-3', repeat('0', 64), '{}', '{"x": 0.7}', 'active')
     """)
+    # After a killed server, numbers do not begin with 1: a sequence may skip some.
+    for table, last in (("desk_user", 2), ("model", 1)):
+        gallery.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {last})")
     gallery.execute("INSERT INTO job (model_id, total) VALUES (1, 0)")
     gallery.execute(
         "INSERT INTO record (id, data_provider, title)"

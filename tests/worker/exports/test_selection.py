@@ -170,7 +170,10 @@ def test_a_sample_leaves_out_what_is_blocked(shelf: Shelf) -> None:
 def test_a_job_with_routes_has_of_each_record_what_the_routed_model_says(shelf: Shelf) -> None:
     job = shelf.jobs["vases 1"]
     shelf.execute(
-        "UPDATE job SET also_models = ARRAY[2], routes = '{\"Lou vre\": 2}' WHERE id = :id", id=job
+        "UPDATE job SET also_models = ARRAY[model.id],"
+        " routes = jsonb_build_object('Lou vre', model.id)"
+        " FROM model WHERE name = 'vases' AND version = 2 AND job.id = :id",
+        id=job,
     )
     for record_id in ("/1/a", "/1/B"):
         shelf.add(record_id, MAP, 0.9)
