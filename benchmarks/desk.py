@@ -29,9 +29,9 @@ from benchmarks.parts.desk_service import (
     CONCEPTS,
     PROVIDERS,
     DeskService,
-    csrf_of,
     desk_service,
     fill_store,
+    log_in,
     new_verdict,
 )
 from benchmarks.parts.report import at_least, at_most, finish
@@ -71,8 +71,7 @@ class Reviewer:
         self.took: defaultdict[str, list[float]] = defaultdict(list)
         self.largest = 0
         self.failed = 0
-        first = self._session.get(desk.url + "/see", timeout=60)
-        self._csrf = csrf_of(first.text)
+        self._csrf = log_in(self._session, desk, seed)
 
     def ask(self) -> None:
         """One request of a kind that is drawn."""

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import requests
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, text
 
+from common.store.tables import Role
 from deploy.local import local_services
+from desk.access.accounts import add_account
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVE = ("-c", "from desk.cli import main; main()", "serve", "--port", "0")
@@ -24,6 +27,8 @@ STARTING = 60.0  # seconds
 CONCEPTS = tuple(f"http://data.europeana.eu/concept/{number}" for number in range(1, 21))
 PROVIDERS = tuple(f"Museum {number}" for number in range(1, 21))
 _ADDRESS = re.compile(r"The desk is at (http://\S+)")
+_FORM = re.compile(r'name="csrf" value="([^"]+)"')
+REVIEWER, PASSWORD = "reviewer {}", "correct horse battery"
 _CSRF = re.compile(r'data-csrf="([^"]+)"')
 
 # The first provider has a fifth of all records, as large museums do.
@@ -66,8 +71,6 @@ _FILL = (
            record.media_url, :job
     FROM record CROSS JOIN model
     """,
-    "INSERT INTO desk_user (name, role) SELECT 'reviewer ' || n, 'reviewer' "
-    "FROM generate_series(1, 10) AS n",
     """
     INSERT INTO verdict (id, record_id, concept_uri, said, model_id, user_id)
     SELECT gen_random_uuid(), record_id, concept_uri,
@@ -121,12 +124,25 @@ def fill_store(engine: Engine, *, enrichments: int, verdicts: int) -> UUID:
     """A done job with so many enrichments, and verdicts on some of them; the number of the job."""
     job = uuid4()
     asked = {"job": job, "enrichments": enrichments, "verdicts": verdicts}
+    for number in range(1, 11):
+        name = REVIEWER.format(number)
+        add_account(engine, name, role=Role.REVIEWER, password=PASSWORD, subject=None)
     with engine.begin() as connection:
         for statement in _FILL:
             connection.execute(text(statement), asked)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     return job
+
+
+def log_in(session: requests.Session, desk: DeskService, number: int) -> str:
+    """Log in as one of ten reviewers; the word that forms bring back."""
+    page = session.get(desk.url + "/login", timeout=60).text
+    found = _FORM.search(page)
+    assert found is not None, page
+    form = {"csrf": found[1], "name": REVIEWER.format(1 + number % 10), "password": PASSWORD}
+    session.post(desk.url + "/login", data=form | {"after": "/"}, timeout=60)
+    return csrf_of(session.get(desk.url + "/see", timeout=60).text)
 
 
 def csrf_of(page: str) -> str:
