@@ -75,7 +75,7 @@ _FILL = (
     INSERT INTO verdict (id, record_id, concept_uri, said, model_id, user_id)
     SELECT gen_random_uuid(), record_id, concept_uri,
            (ARRAY['right', 'right', 'wrong', 'cannot_tell'])[1 + (random() * 3.99)::int % 4],
-           model_id, (SELECT min(id) FROM desk_user) + (random() * 9.99)::int % 10
+           model_id, (SELECT array_agg(id) FROM desk_user)[1 + floor(10 * random())::int]
     FROM enrichment ORDER BY hashtext(record_id || 'v') LIMIT :verdicts
     """,
 )
