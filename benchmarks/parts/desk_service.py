@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SERVE = ("-c", "from desk.cli import main; main()", "serve", "--port", "0")
 STARTING = 60.0  # seconds
 CONCEPTS = tuple(f"http://data.europeana.eu/concept/{number}" for number in range(1, 21))
-PROVIDERS = tuple(f"Museum {number}" for number in range(1, 21))
+PROVIDERS = tuple(f"Museum {number}" for number in range(1, 21) if number == 1 or number % 5 != 1)
 _ADDRESS = re.compile(r"The desk is at (http://\S+)")
 _FORM = re.compile(r'name="csrf" value="([^"]+)"')
 REVIEWER, PASSWORD = "reviewer {}", "correct horse battery"
