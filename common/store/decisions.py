@@ -77,10 +77,7 @@ def refuse(engine: Engine, data_provider: str, *, reason: str, user_id: int) -> 
     Raises:
         UsageError: a text is empty, too long or no plain text.
     """
-    with engine.begin() as connection:
-        return _decide(
-            connection, Decided.REFUSED, data_provider, None, reason=reason, user_id=user_id
-        )
+    return _note_word(engine, Decided.REFUSED, data_provider, reason=reason, user_id=user_id)
 
 
 def consent(engine: Engine, data_provider: str, *, reason: str, user_id: int) -> int:
@@ -94,10 +91,7 @@ def consent(engine: Engine, data_provider: str, *, reason: str, user_id: int) ->
     Raises:
         UsageError: a text is empty, too long or no plain text.
     """
-    with engine.begin() as connection:
-        return _decide(
-            connection, Decided.CONSENTED, data_provider, None, reason=reason, user_id=user_id
-        )
+    return _note_word(engine, Decided.CONSENTED, data_provider, reason=reason, user_id=user_id)
 
 
 def undo(engine: Engine, decision_id: int, *, user_id: int) -> bool:
@@ -113,6 +107,13 @@ def undo(engine: Engine, decision_id: int, *, user_id: int) -> bool:
         if connection.execute(_KNOWN, asked).first() is None:
             raise UsageError(f"There is no decision {decision_id}.")
         return False
+
+
+def _note_word(
+    engine: Engine, word: Decided, data_provider: str, *, reason: str, user_id: int
+) -> int:
+    with engine.begin() as connection:
+        return _decide(connection, word, data_provider, None, reason=reason, user_id=user_id)
 
 
 def _decide(
