@@ -15,10 +15,12 @@ import redis
 import structlog
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import Engine
 
 import desk.access.settings as _access_settings  # noqa: F401  its classes count below
 import worker.process.settings as _worker_settings  # noqa: F401  its classes count below
 from common.process.settings import EnvironmentSettings
+from common.store.session import open_store
 from deploy.local import Postgres, Services, local_services
 
 ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"
@@ -96,6 +98,14 @@ def database_url(
     yield url
     services.postgres.start()
     _administer(services.postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """The store of one test."""
+    engine = open_store()
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

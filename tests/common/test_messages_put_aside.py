@@ -11,7 +11,6 @@ import redis
 from sqlalchemy import Engine
 
 from common.store.refused_messages import KEPT, Refusal, list_refused
-from common.store.session import open_store
 from deploy.local import Services
 from tests.common.test_messages import BLANKS, MALFORMED, QUEUE, WORKER, envelope, running
 
@@ -26,13 +25,6 @@ RefusedMessageWriter(open_store(), put_aside, interval=0.2).start()
 """
 
 Process = subprocess.Popen[str]
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_store()
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -6,21 +6,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from common.store.session import open_store
 from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import MAP, PAINTING, VASE, Museum
 from tests.desk.visiting import Visit, visiting
 
 OURS, THEIRS = "Our museum", "Their museum"
 RECORDS = [f"/1/r{number:02}" for number in range(12)]
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """The store of one test."""
-    engine = open_store()
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

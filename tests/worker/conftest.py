@@ -1,25 +1,14 @@
 """A migrated store with an active model in it, and jobs on that."""
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import Engine, text
 
-from common.store.session import open_store
 from tests.worker.shelf import Shelf, fill_shelf
 
 CONCEPTS = {
     "http://data.europeana.eu/concept/43": "map",
     "http://data.europeana.eu/concept/47": "painting",
 }
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """The store of one test."""
-    engine = open_store()
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
