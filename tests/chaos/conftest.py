@@ -10,10 +10,10 @@ from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from tests.chaos.workers import HANG, KILL, poisonous_picture
-from tests.worker.conftest import engine, model_id
+from tests.worker.conftest import model_id
 from tests.worker.processes.conftest import active_model, environment, read_few
 
-__all__ = ["active_model", "engine", "environment", "model_id"]
+__all__ = ["active_model", "environment", "model_id"]
 
 RECORDS = int(os.environ.get("CHAOS_RECORDS", "400"))
 POISON = {"/99/kills": KILL, "/99/hangs": HANG}
