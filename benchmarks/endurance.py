@@ -19,7 +19,7 @@ import typer
 
 from benchmarks.parts.report import at_least, at_most, finish
 from benchmarks.parts.tiny_service import TinyService, record_ids, tiny_service
-from common.process.progress import progress
+from common.process.terminal.progress import progress
 from common.store.tables import PictureChoice
 from worker import jobs
 

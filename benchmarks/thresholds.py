@@ -30,7 +30,7 @@ from scipy.special import expit
 
 from benchmarks.parts.procedures import PROCEDURES, Ranks, Right
 from benchmarks.parts.report import at_least, finish
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 
 Logits = NDArray[np.float64]
 PRECISION = 0.9

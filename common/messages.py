@@ -29,7 +29,7 @@ from pydantic import (
     ValidationError,
 )
 
-from common.process.field_paths import field_path
+from common.process.wrong_values import field_path
 from common.store.refused_messages import RefusedMessages
 
 MAX_BODY = 32 << 20  # bytes; 100,000 record IDs take six million

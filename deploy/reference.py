@@ -3,25 +3,17 @@
 A test compares the files with what this module makes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import starmap
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from common.process.settings import (
-    ApiSettings,
-    BrokerSettings,
-    EnvironmentSettings,
-    ImageSettings,
-    ModelSettings,
-    StoreSettings,
-)
+from common.process.settings.base import is_secret
+from common.process.settings.every import every_field
 from common.reasons import Reason, Retry
-from desk.settings import DeskSettings
 from trainer.commands.recipes import RECIPES, RecipeName, is_of
 from trainer.settings import TrainingSettings, option_of, range_of
-from worker.process.settings import WorkerSettings
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
@@ -82,27 +74,46 @@ _SETTINGS = """\
 
 This page is made from the settings classes by `make docs`.
 
-Settings are environment variables.
+Settings are environment variables, or lines of `enrichment.toml` with the same names in lower case.
 A process reads them once, when it starts.
-`trainer` knows `EXPERIMENT_DIR`, too.
+The environment goes before the file.
 
-| variable | default | what it is |
-|---|---|---|
+The file is found from the working folder upwards.
+`--config FILE` or the variable `ENRICHMENT_CONFIG` names another.
+Relative folders in it start at the file:
+
+```toml
+# enrichment.toml
+model_dir = "models"
+worker_connections = 32
+```
+
+Secrets are refused there.
+They belong into the environment, or into a file beside it.
+Nobody else may read that file (`chmod 600 enrichment.secrets.toml`):
+
+```toml
+# enrichment.secrets.toml
+database_url = "postgresql://user:password@host/database"
+broker_url = "redis://host:6379/0"
+europeana_api_key = "..."
+```
+
+`enrichment doctor` shows which settings count, where each comes from, and whether they work.
+
+| variable | secret | default | what it is |
+|---|---|---|---|
 """
-_CLASSES: Sequence[type[EnvironmentSettings]] = (
-    *(StoreSettings, BrokerSettings, ApiSettings, ImageSettings, ModelSettings, WorkerSettings),
-    DeskSettings,
-)
 
 
 def settings() -> str:
     """The page on environment variables: a line each, those of the worker and the desk last."""
-    fields = {name: field for each in _CLASSES for name, field in each.model_fields.items()}
-    return _SETTINGS + "".join(starmap(_setting_line, fields.items()))
+    return _SETTINGS + "".join(starmap(_setting_line, every_field().items()))
 
 
 def _setting_line(name: str, field: FieldInfo) -> str:
-    return f"| `{name.upper()}` | {_default(field)} | {field.description} |\n"
+    secret = "yes" if is_secret(field) else ""
+    return f"| `{name.upper()}` | {secret} | {_default(field)} | {field.description} |\n"
 
 
 def _default(field: FieldInfo) -> str:

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
+from common.process.settings.desk import DeskSettings
 from desk.access.headers import Guard
 from desk.pages import (
     actions,
@@ -26,7 +27,6 @@ from desk.pages import (
 )
 from desk.pictures.thumbnails import Thumbnails
 from desk.review.models import LoadedAnswers
-from desk.settings import DeskSettings
 from desk.teaching.renewal import Renewals
 from desk.web.asking import page
 from desk.web.desk import Desk

@@ -1,12 +1,14 @@
 """The command `desk`: its list of commands; `commands` has their arguments."""
 
-from common.process.command import command_group
-from desk.commands.serve import serve
-from desk.commands.users import users
+from common.process.terminal.command import program
 
-app = command_group("Web pages on which curators see what models say, teach them, and prove it.")
-app.command()(serve)
-app.add_typer(users, name="users")
+app = program(
+    "Web pages on which curators see what models say, teach them, and prove it.",
+    {
+        "serve": "desk.commands.serve:serve",
+        "users": "desk.commands.users:users",
+    },
+)
 
 
 def main() -> None:

@@ -17,9 +17,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine
 
-import desk.access.settings as _access_settings  # noqa: F401  its classes count below
-import worker.process.settings as _worker_settings  # noqa: F401  its classes count below
-from common.process.settings import EnvironmentSettings
+from common.process.settings.every import every_field
+from common.process.settings.files import VARIABLE
 from common.store.session import open_store
 from deploy.local import Postgres, Services, local_services
 
@@ -59,7 +58,7 @@ def _hermetic_environment() -> Iterator[None]:
     """No variable of the one who runs the tests reaches a test or a process it starts."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name in _our_variables(EnvironmentSettings) or name.startswith("PG"):
+            if name.lower() in every_field() or name == VARIABLE or name.startswith("PG"):
                 patch.delenv(name)
         yield
 
@@ -141,8 +140,3 @@ def _administer(postgres: Postgres, statement: str) -> None:
     with closing(psycopg2.connect(postgres.url.replace("+psycopg2", ""))) as connection:
         connection.autocommit = True
         connection.cursor().execute(statement)
-
-
-def _our_variables(settings: type[EnvironmentSettings]) -> set[str]:
-    names = {name.upper() for name in settings.model_fields}
-    return names.union(*map(_our_variables, settings.__subclasses__()))

@@ -16,6 +16,7 @@ MODULE_LINES, FUNCTION_LINES = 300, 50
 # A module, or a folder, and what tests it.
 TESTED_ELSEWHERE = {
     "common/broker.py": "tests/common/test_messages.py and every process of tests/worker/processes",
+    "common/process/settings/every.py": "tests/common/process/settings/test_base.py",
     "common/errors.py": "classes without behaviour; every test of an error",
     "common/europeana/entities.py": "tests/harvester/test_vocabulary_check.py asks it over HTTP",
     "common/store/records.py": "tests/worker/enrich/test_resolve.py and tests/harvester/records",
@@ -43,7 +44,6 @@ TESTED_ELSEWHERE = {
     "desk/review/model_list.py": "tests/desk/pages/test_models.py and test_data.py",
     "desk/review/models.py": "tests/desk/pages/test_models.py",
     "desk/review/walks.py": "tests/desk/review/test_suggestions.py",
-    "desk/settings.py": "every test of tests/desk/pages sets some",
     "harvester/cli.py": "every command test of tests/harvester goes through it",
     "harvester/commands": "tests/harvester runs the commands",
     "harvester/datasets/counts.py": "tests/harvester/datasets/test_operations.py",

@@ -1,24 +1,24 @@
-"""The command `trainer`: the list of its commands."""
+"""The command `trainer`: its list of commands; `commands` has their arguments."""
 
-from common.process.command import command_group
-from trainer.commands.encoders import encoders
-from trainer.commands.evaluate import evaluate
-from trainer.commands.models import models
-from trainer.commands.predict import predict
-from trainer.commands.promote import promote
-from trainer.commands.teacher import teacher
-from trainer.commands.train import train
-from trainer.commands.worker import worker
+from common.process.terminal.command import program
 
-app = command_group("Train classifiers on labelled pictures, and promote one for the workers.")
-for command in (train, worker, teacher, promote, evaluate, predict):
-    app.command()(command)
-app.add_typer(encoders, name="encoders")
-app.add_typer(models, name="models")
+app = program(
+    "Train classifiers on labelled pictures, and promote one for the workers.",
+    {
+        "train": "trainer.commands.train:train",
+        "worker": "trainer.commands.worker:worker",
+        "teacher": "trainer.commands.teacher:teacher",
+        "promote": "trainer.commands.promote:promote",
+        "evaluate": "trainer.commands.evaluate:evaluate",
+        "predict": "trainer.commands.predict:predict",
+        "encoders": "trainer.commands.encoders:encoders",
+        "models": "trainer.commands.models:models",
+    },
+)
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Run the command line."""
     app()
 
 

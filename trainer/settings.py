@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from common.errors import ModelError, UsageError
 from common.files import open_regular, read_regular
-from common.process.field_paths import field_path
+from common.process.wrong_values import field_path
 from common.vision.kinds import Kind, ResizeMode
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ from common.pictures.decode import decode
 from common.pictures.decoders import Decoders
 from common.pictures.sources import PictureUrl
 from common.process.cores import switch_threads_often
+from common.process.settings.worker import WorkerSettings
 from common.store.tables import PictureChoice, PictureSource
 from common.vision.model import Model
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
@@ -40,7 +41,6 @@ from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver, Target
 from worker.enrich.seen import SeenPictures
 from worker.ledger.chunks import CHUNK_SIZE, Lease
-from worker.process.settings import WorkerSettings
 
 ALONE_SECONDS = 6.0  # that the decoder and the model are each measured for
 NO_LIMITS = HostLimits(max_concurrent=1000, requests_per_second=1e6)

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 
 from benchmarks.parts.enrich_service import store_and_broker
 from benchmarks.parts.photographs import CONCEPT, MUSEUM, NETWORK, WEIGHTS
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from common.store.bulk import copy_rows
 from common.store.embeddings import Seen, kept_vectors, save_seen
 from common.store.encoders import StoredEncoder

@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine
 
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from common.store.encoders import StoredEncoder
 from common.store.session import open_store
 from common.vision.answers.heads import Embeddings

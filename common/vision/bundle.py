@@ -20,7 +20,7 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from common.errors import ModelError
 from common.files import read_regular
-from common.process.field_paths import first_wrong
+from common.process.wrong_values import first_wrong
 from common.vision.answers.promise import Promise
 from common.vision.answers.rule import Rule
 from common.vision.kinds import Kind, TrainingPictures

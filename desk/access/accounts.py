@@ -15,12 +15,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, text
 
 from common.errors import UsageError
+from common.process.settings.desk import AccessSettings
+from common.process.web_addresses import is_loopback
 from common.store.tables import Role
 from desk.access.actions import log_action
 from desk.access.attempts import forget_attempts
 from desk.access.passwords import hash_password
 from desk.access.sessions import LoggedIn, end_sessions
-from desk.access.settings import AccessSettings, is_loopback
 
 LONGEST_NAME = 80  # characters
 LONGEST_SUBJECT = 255  # characters, as OpenID Connect has it

@@ -13,7 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from desk.access.settings import AccessSettings, is_loopback
+from common.process.settings.desk import AccessSettings
+from common.process.web_addresses import is_loopback
 
 HEALTH = "/healthz"  # for probes, under any name: the process answers, and nothing more is said
 POLICY: Final = "; ".join(

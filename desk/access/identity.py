@@ -22,10 +22,10 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jws import JWSRegistry
 
 from common.errors import LoginRefusedError, UsageError
+from common.process.settings.desk import AccessSettings
 from common.store.tables import Role
 from desk.access.accounts import check_subject
 from desk.access.provider import TIMEOUT, Discovery
-from desk.access.settings import AccessSettings
 
 BACK = "/login/identity/back"  # where the provider sends people to
 SCOPE = "openid profile"

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import LoginRefusedError, UsageError
+from common.process.settings.desk import AccessSettings
 from common.store.tables import Role
 from desk.access.accounts import (
     LONGEST_NAME,
@@ -28,7 +29,6 @@ from desk.access.attempts import begin_attempt, network_of, strike_out
 from desk.access.identity import Identity, IdentityProvider
 from desk.access.passwords import hash_password, is_outdated, is_password
 from desk.access.sessions import begin_session
-from desk.access.settings import AccessSettings
 
 log = structlog.get_logger()
 _WRONG = "Name or password is wrong."
@@ -138,12 +138,13 @@ def _account_of(
     connection: Connection, identity: Identity, settings: AccessSettings
 ) -> DeskAccount:
     account = find_subject(connection, identity.subject)
+    default = Role(settings.oidc_default_role) if settings.oidc_default_role else None
     if settings.oidc_role_claim is None:
-        role = account.role if account is not None else settings.oidc_default_role
+        role = account.role if account is not None else default
         if role is None:
             raise LoginRefusedError(_NOT_ADDED.format(subject=identity.subject))
     else:
-        role = identity.role or settings.oidc_default_role
+        role = identity.role or default
         if role is None:
             raise LoginRefusedError(_NO_ROLE)
     if account is None:

@@ -18,7 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from common.errors import LoginRefusedError
-from desk.access.settings import is_safe_place
+from common.process.web_addresses import is_safe_place
 
 TIMEOUT = (5.0, 10.0)  # seconds to connect, and without a byte
 SECONDS_KEPT = 3600.0

@@ -9,12 +9,12 @@ from sqlalchemy import Engine
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from common.errors import UsageError
-from common.process.console import SafeConsole
+from common.process.settings.desk import DeskSettings
+from common.process.terminal.console import SafeConsole
+from common.process.web_addresses import is_loopback
 from common.store.session import open_store
 from desk.access.accounts import local_operator
-from desk.access.settings import is_loopback
 from desk.app import create_app
-from desk.settings import DeskSettings
 
 LOOPBACK = "127.0.0.1"
 GRACE = 10  # seconds that requests have to end

@@ -15,10 +15,10 @@ from common.errors import EnrichmentError, RecordError
 from common.fetch.client import PictureFetcher
 from common.pictures.decoders import Decoders
 from common.pictures.sources import picture_urls
+from common.process.settings.desk import DeskSettings
 from common.reasons import Reason
 from common.store.tables import PictureChoice
 from desk.pictures.kept_files import KeptFiles
-from desk.settings import DeskSettings
 
 SIDE = 400  # pixels, as wide as Europeana's thumbnails
 FORGOTTEN_AFTER = 300.0  # seconds, of a failure

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from common.process.settings.desk import DeskSettings
 from desk.pictures.thumbnails import Thumbnails
 from desk.review.models import LoadedAnswers
-from desk.settings import DeskSettings
 from desk.web.door import Door
 
 

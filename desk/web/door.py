@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from common.process.database_trouble import last_words
+from common.process.settings.desk import AccessSettings
 from desk.access.accounts import BUILT_IN, local_operator
 from desk.access.cookies import Cookies
 from desk.access.csrf import FIELD, check_request, word_for
 from desk.access.identity import IdentityProvider
 from desk.access.sessions import LoggedIn, who
-from desk.access.settings import AccessSettings
 
 LONGEST_FIELD = 1 << 20  # bytes
 STORE_TROUBLE = (DBAPIError, NoConnectionError)

@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 
 from common.errors import UsageError
-from common.process.command import command_group
-from common.process.console import SafeConsole
+from common.process.terminal.command import command_group
+from common.process.terminal.console import SafeConsole
 from common.store.session import open_store
 from harvester.datasets.counts import count_dataset
 from harvester.datasets.operations import (

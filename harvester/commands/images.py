@@ -10,8 +10,8 @@ from rich.table import Table
 
 from common.errors import EnrichmentError
 from common.fetch.download import CONNECTIONS
-from common.process.console import SafeConsole
 from common.process.settings import ImageSettings
+from common.process.terminal.console import SafeConsole
 from common.store.session import open_store
 from common.store.tables import ImageState, PictureChoice
 from harvester.commands.options import DatasetName

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from common.store.session import open_store
 from common.store.tables import Judgement
 from harvester.pictures.placeholders import judge, judged_pictures

@@ -11,8 +11,8 @@ from common.errors import ApiError, EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi
 from common.europeana.record_ids import open_list, read_list
 from common.europeana.vocabulary import load_vocabulary
-from common.process.console import SafeConsole
 from common.process.settings import ApiSettings
+from common.process.terminal.console import SafeConsole
 from common.store.session import open_store
 from harvester.commands.options import DatasetName, VocabJson
 from harvester.records.category import CategoryOutcome, HarvestPlan

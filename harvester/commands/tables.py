@@ -8,7 +8,7 @@ from rich.table import Table
 
 from common.errors import EnrichmentError
 from common.europeana.vocabulary import load_vocabulary
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from common.store.session import open_store
 from harvester.commands.options import DatasetName, VocabJson
 from harvester.tables.csv_export import export_dataset

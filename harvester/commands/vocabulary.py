@@ -9,12 +9,13 @@ from rich.table import Table
 
 from common.errors import EnrichmentError
 from common.europeana.entities import EntityApi
-from common.process.console import SafeConsole
 from common.process.settings import ApiSettings
+from common.process.terminal.command import command_group
+from common.process.terminal.console import SafeConsole
 from harvester.commands.options import VocabJson
 from harvester.vocabulary_check import VocabularyFinding, check_vocabulary
 
-vocabulary = typer.Typer(help="Check the vocabulary file.", no_args_is_help=True)
+vocabulary = command_group("Check the vocabulary file.")
 
 
 @vocabulary.command()

@@ -21,8 +21,8 @@ from common.fetch.download import CONNECTIONS, fetch_all
 from common.fetch.host_limits import HostLimiter
 from common.fetch.shared_limits import SharedHostLimiter
 from common.pictures.decoders import Decoders
-from common.process.progress import progress
 from common.process.settings import ImageSettings
+from common.process.terminal.progress import progress
 from common.reasons import Reason
 from common.store.records import find_dataset
 from common.store.session import allow_pauses

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, Row, func, select, text
 
 from common.errors import RecordError
 from common.pictures.sources import PictureUrl, picture_urls
-from common.process.progress import ProgressReport
+from common.process.terminal.progress import ProgressReport
 from common.reasons import Reason
 from common.store.bulk import upsert
 from common.store.tables import Image, ImageState, PictureChoice, PictureSource

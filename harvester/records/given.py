@@ -15,7 +15,7 @@ from common.errors import UsageError
 from common.europeana.api import MAX_ROWS, EuropeanaApi, LookUp, look_up
 from common.europeana.metadata import RecordMetadata, storable
 from common.europeana.record_ids import ListedLine
-from common.process.progress import progress
+from common.process.terminal.progress import progress
 from harvester.datasets.operations import count_records
 from harvester.records.labelling import (
     Labelling,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, select
 
 from common.errors import UsageError
 from common.europeana.api import EuropeanaApi
-from common.process.progress import ProgressReport, progress
+from common.process.terminal.progress import ProgressReport, progress
 from common.store.records import find_dataset
 from common.store.tables import HarvestCursor
 from harvester.records.category import (

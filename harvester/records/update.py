@@ -15,7 +15,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, Engine, text
 
 from common.europeana.api import MAX_ROWS, EuropeanaApi, LookUp, look_up
-from common.process.progress import progress
+from common.process.terminal.progress import progress
 from harvester.records.labelling import (
     Labelling,
     has_picture,

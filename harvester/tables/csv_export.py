@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 from common.europeana.record_ids import item_uri
 from common.files import STANDARD_OUTPUT, output_stream
 from common.process.foreign_text import guard_cell, visible
-from common.process.progress import progress
+from common.process.terminal.progress import progress
 from common.store.records import find_dataset
 from common.store.session import allow_pauses
 from harvester.datasets.operations import count_records

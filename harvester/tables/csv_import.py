@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.files import output_stream
 from common.process.foreign_text import guard_row
-from common.process.progress import progress
+from common.process.terminal.progress import progress
 from common.store.bulk import copy_rows, upsert
 from common.store.tables import Concept
 from harvester.datasets.operations import check_dataset_name, count_records, ensure_dataset

@@ -27,7 +27,7 @@ from common.errors import EnrichmentError
 from common.fetch import shared_limits
 from common.pictures.decoders import Decoders
 from common.pictures.resize import Square
-from common.process.command import configure_logging
+from common.process.log import configure_logging
 from common.store import session
 from worker.ledger import dispatch_lock
 from worker.process.lease_keeper import LeaseKeeper

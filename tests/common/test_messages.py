@@ -52,7 +52,7 @@ QUEUE = "probe"
 WORKER = f"""
 from common.broker import create_app, work
 from common.messages import REFUSED
-from common.process.command import configure_logging
+from common.process.log import configure_logging
 from common.process.settings import BrokerSettings
 
 configure_logging()

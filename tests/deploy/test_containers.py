@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from common.process.settings import EnvironmentSettings
-from worker.process.settings import WorkerSettings
+from common.process.settings import DeploymentSettings
+from common.process.settings.worker import WorkerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
@@ -75,7 +75,7 @@ def test_every_variable_that_a_service_needs_is_set(compose: dict[str, Any]) -> 
     given = set(compose["services"]["worker"]["environment"])
     needed = {
         name.upper()
-        for settings in [*EnvironmentSettings.__subclasses__(), WorkerSettings]
+        for settings in [*DeploymentSettings.__subclasses__(), WorkerSettings]
         for name, field in settings.model_fields.items()
         if field.is_required()
     }

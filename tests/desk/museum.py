@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 import numpy as np
 from sqlalchemy import Engine, text
 
+from common.process.settings.desk import AccessSettings
 from common.store.embeddings import Seen, keep_vectors, save_seen
 from common.store.encoders import find_encoder, register_encoder
 from common.store.tables import PictureSource, Role, Said
 from common.vision.answers.heads import halved
 from desk.access.accounts import BUILT_IN, add_account, local_operator
-from desk.access.settings import AccessSettings
 from desk.review.verdicts import NewVerdict, judge
 
 MAP, PAINTING, VASE = (f"http://data.europeana.eu/concept/{number}" for number in (43, 47, 31))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from tests.trainer.embeddings import HEADS, around_means
 from trainer.data.dataset import Example, TrainingData
 from trainer.data.embedded import EmbeddedData

@@ -2,7 +2,7 @@
 
 import io
 
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 
 
 def printed(*shown: object, width: int = 120) -> str:

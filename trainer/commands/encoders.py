@@ -10,9 +10,9 @@ from rich import box
 from rich.table import Table
 
 from common.errors import UsageError
-from common.process.command import command_group
-from common.process.console import SafeConsole
 from common.process.settings import ModelSettings
+from common.process.terminal.command import command_group
+from common.process.terminal.console import SafeConsole
 from trainer.commands.options import SavingDir
 from trainer.commands.promote import print_end
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from trainer.commands.options import (
     DataDir,
     DatasetName,

@@ -9,9 +9,9 @@ from rich import box
 from rich.table import Table
 
 from common.errors import ModelError
-from common.process.command import command_group
-from common.process.console import SafeConsole
 from common.process.settings import ModelSettings
+from common.process.terminal.command import command_group
+from common.process.terminal.console import SafeConsole
 from trainer.commands.options import (
     DataDir,
     Floor,

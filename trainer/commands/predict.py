@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from trainer.commands.options import ModelReference, open_model
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from common.errors import ModelError, UsageError
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from trainer.commands.options import (
     DataDir,
     Floor,

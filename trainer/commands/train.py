@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from common.errors import UsageError
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from trainer.commands.options import SavingDir, with_training_settings
 from trainer.commands.recipes import RecipeName, settings_for
 from trainer.settings import TrainingSettings

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from common.errors import DatasetError, EnrichmentError, RecordError
 from common.files import read_regular, replacing, write_atomically
 from common.pictures.decoders import FILE_BYTES, Decoders
-from common.process.progress import progress
+from common.process.terminal.progress import progress
 from common.vision.preprocessing import Preprocessing
 from trainer.data.dataset import READERS, Example, TrainingData
 from trainer.settings import MAX_JSON

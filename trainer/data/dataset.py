@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from common.errors import DatasetError, UsageError
 from common.files import open_regular
-from common.process.progress import progress
+from common.process.terminal.progress import progress
 from common.vision.answers.provider_names import provider_name
 from common.vision.kinds import Kind, TrainingPictures
 

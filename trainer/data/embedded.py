@@ -17,9 +17,9 @@ from sqlalchemy.exc import IntegrityError
 
 from common.errors import DatasetError, ModelError
 from common.pictures.decoders import Decoders
-from common.process.console import SafeConsole
-from common.process.progress import progress
 from common.process.settings import ModelSettings
+from common.process.terminal.console import SafeConsole
+from common.process.terminal.progress import progress
 from common.store.embeddings import Vector, is_kept_meanwhile, keep_vectors, kept_vectors
 from common.store.encoders import StoredEncoder, find_encoder
 from common.store.session import open_store

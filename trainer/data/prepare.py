@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import DatasetError, UsageError
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from trainer.data.cache import CachedData, cached
 from trainer.data.dataset import Example, TrainingData
 from trainer.data.near_duplicates import (

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from common.errors import ModelError
 from common.files import open_regular, write_atomically
-from common.process.field_paths import first_wrong
 from common.process.foreign_text import guard_row, unguard_cell
+from common.process.wrong_values import first_wrong
 
 
 def write_table(path: Path, rows: Iterable[Sequence[Any]]) -> None:

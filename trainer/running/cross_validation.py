@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich.text import Text
 
-from common.process.console import SafeConsole
-from common.process.progress import ProgressReport, progress
+from common.process.terminal.console import SafeConsole
+from common.process.terminal.progress import ProgressReport, progress
 from common.vision.network import pick_device
 from trainer.data.dataset import TrainingData
 from trainer.data.embedded import EmbeddedData, embedded, group_embedded

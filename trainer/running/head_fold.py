@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from common.process.progress import progress
+from common.process.terminal.progress import progress
 from common.vision.answers.heads import Head
 from trainer.data.embedded import EmbeddedData
 from trainer.data.prepare import Assigned, tested_together

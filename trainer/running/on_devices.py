@@ -28,8 +28,8 @@ import structlog
 import torch
 
 from common.errors import EnrichmentError, UsageError
-from common.process.command import configure_logging
-from common.process.progress import progress
+from common.process.log import configure_logging
+from common.process.terminal.progress import progress
 from trainer.claims import ClaimedError
 from trainer.experiment import FoldResult
 from trainer.learning.training_state import Epoch

@@ -22,8 +22,8 @@ from common import broker
 from common.errors import BrokerError, EnrichmentError
 from common.files import read_regular, write_atomically
 from common.messages import by_name, first_problem
-from common.process.progress import ProgressReport, progress
 from common.process.settings import BrokerSettings
+from common.process.terminal.progress import ProgressReport, progress
 from trainer.data.tables import parsing
 from trainer.experiment import NAME, Experiment, FoldResult
 from trainer.learning.training_state import Epoch

@@ -19,7 +19,7 @@ from rich.table import Table
 from common.errors import DatasetError, RecordError
 from common.files import read_regular
 from common.pictures.decoders import FILE_BYTES, Decoders
-from common.process.progress import progress
+from common.process.terminal.progress import progress
 from common.vision.answers.answering import Answers
 from common.vision.bundle import Description
 from common.vision.preprocessing import Preprocessing

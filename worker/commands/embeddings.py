@@ -7,8 +7,8 @@ import typer
 from rich import box
 from rich.table import Table
 
-from common.process.command import command_group
-from common.process.console import SafeConsole
+from common.process.terminal.command import command_group
+from common.process.terminal.console import SafeConsole
 from common.store.encoders import KeptEmbeddings, find_encoder, kept_embeddings, stored_encoders
 from common.store.session import open_store
 from worker.commands.options import console

@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from common.files import output_stream
+from common.process.settings import HeatmapSettings
 from common.store.session import open_store
 from worker.commands.options import JobId, console
 from worker.enrich.heatmap_files import remove_unknown
 from worker.exports.page import missing, write_page
 from worker.exports.selection import draw_sample, is_unfinished
-from worker.process.settings import HeatmapSettings
 
 SHOWN = 200  # enrichments
 MOST_SHOWN = 5_000  # about 100 MB, as much as a browser can show

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from common.process.settings.worker import HealthSettings
 from common.store.session import open_store
 from worker.process.health import check_alive
-from worker.process.settings import HealthSettings
 
 
 def health(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 
 console = SafeConsole(stderr=True, highlight=False)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from common.store.refused_messages import Refusal, list_refused
 from common.store.session import open_store
 

@@ -8,8 +8,8 @@ from rich import box
 from rich.table import Table
 
 from common.files import output_stream
-from common.process.console import SafeConsole
 from common.process.settings import ImageSettings
+from common.process.terminal.console import SafeConsole
 from common.store.session import open_store
 from worker.commands.options import console
 from worker.embeddings.alike import MOST, Alike, find_alike

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from common.process.progress import ProgressReport, progress
+from common.process.terminal.progress import ProgressReport, progress
 from common.store.encoders import StoredEncoder
 from common.store.tables.seen import index_of, partition_of
 

@@ -14,8 +14,8 @@ from common.fetch.shared_limits import SharedHostLimiter
 from common.pictures.decoders import Decoders
 from common.pictures.resize import Square
 from common.pictures.sources import picture_urls
-from common.process.progress import progress
 from common.process.settings import ImageSettings
+from common.process.terminal.progress import progress
 from common.store.tables import PictureChoice
 from worker.embeddings.alike import SimilarRecord
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, text
 
-from common.process.progress import progress
+from common.process.terminal.progress import progress
 from common.store.encoders import StoredEncoder
 from common.store.tables.seen import partition_of
 

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 
 from common.errors import EnrichmentError
 from common.files import write_atomically
-from common.process.progress import progress
+from common.process.terminal.progress import progress
 
 KEPT_SECONDS = 86_400.0  # a younger file may belong to a chunk that is not finished yet
 _SUFFIX = ".heatmap.jpg"  # so that other files in the folder are left alone

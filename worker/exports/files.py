@@ -10,7 +10,7 @@ from typing import BinaryIO
 from sqlalchemy import Engine
 
 from common.files import STANDARD_OUTPUT, replacing
-from common.process.progress import ProgressReport, progress
+from common.process.terminal.progress import ProgressReport, progress
 from worker.exports.selection import EnrichmentRow, Selection, selected
 
 ROWS_A_REPORT = 1_000

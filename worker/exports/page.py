@@ -12,7 +12,7 @@ from typing import TextIO
 from uuid import UUID
 
 from common.pages import data_uri, record_page, template_engine
-from common.process.progress import ProgressReport, progress
+from common.process.terminal.progress import ProgressReport, progress
 from common.store.tables import PictureSource
 from worker.exports.selection import EnrichmentRow, Sample
 

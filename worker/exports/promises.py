@@ -6,7 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Engine, text
 
 from common.errors import StoreError
-from common.process.field_paths import first_wrong
+from common.process.wrong_values import first_wrong
 from common.store.model_names import ModelName
 from common.vision.answers.promise import Promise
 from worker.exports.selection import Selection

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
 
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from common.store.tables import JobState
 from worker.jobs import FailingHost, JobRow, ModelDrift, Status, failing_hosts, status
 

@@ -18,13 +18,13 @@ from common.broker import check_broker, work
 from common.messages import put_aside
 from common.process.cores import switch_threads_often
 from common.process.periodic import PeriodicThread
+from common.process.settings.worker import WorkerSettings
 from common.store.refused_messages import RefusedMessageWriter
 from common.store.session import open_store
 from worker import metrics
 from worker.ledger.dispatch import Dispatcher, WaitingRoom
 from worker.process.health import Heartbeat
 from worker.process.service import EnrichmentService
-from worker.process.settings import WorkerSettings
 from worker.process.tasks import create_app, register_tasks, send_hint
 
 log = structlog.get_logger()

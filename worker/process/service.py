@@ -18,6 +18,7 @@ from common.pictures.decoders import Decoders
 from common.pictures.sources import PictureKinds
 from common.process.database_trouble import is_there, trouble
 from common.process.periodic import PeriodicThread
+from common.process.settings.worker import WorkerSettings
 from worker import metrics
 from worker.enrich.looking import Looker, MeteredFetcher
 from worker.enrich.models import ModelPool, ModelsInUse
@@ -28,7 +29,6 @@ from worker.ledger import chunks, finish
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.finish import ChunkOutcome
 from worker.process.lease_keeper import EXIT_BROKEN, HeldLease, LeaseKeeper, leave_process
-from worker.process.settings import WorkerSettings
 from worker.process.shutdown import Drain
 
 LONGEST_QUOTA_WAIT = 20.0  # seconds in a chunk for a used-up quota; then the records are put off

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from common.errors import EnrichmentError, ModelError, UsageError
-from common.process.field_paths import first_wrong
+from common.process.wrong_values import first_wrong
 from common.vision.bundle import (
     BundleFile,
     check_preprocessing,

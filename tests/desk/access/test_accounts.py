@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
+from common.process.settings.desk import AccessSettings
 from common.store.tables import Role
 from desk.access.accounts import (
     BUILT_IN,
@@ -22,7 +23,6 @@ from desk.access.accounts import (
     set_password,
 )
 from desk.access.actions import list_actions
-from desk.access.settings import AccessSettings
 from tests.desk.access.people import PASSWORD, add
 
 LOCAL = AccessSettings()

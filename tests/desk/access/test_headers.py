@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from common.process.settings.desk import AccessSettings
 from desk.access.headers import POLICY, Guard
-from desk.access.settings import AccessSettings
 
 MOST = 4096
 PUBLIC = AccessSettings(desk_url="https://desk.museum.example")

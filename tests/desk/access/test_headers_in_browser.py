@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from common.process.settings.desk import AccessSettings
 from desk.access.cookies import Cookies
 from desk.access.csrf import FIELD, check_request, word_for
 from desk.access.headers import Guard
 from desk.access.identity import BACK, IdentityProvider
-from desk.access.settings import AccessSettings
 from tests.desk.visiting import visiting
 
 LOGIN = """

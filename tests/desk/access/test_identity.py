@@ -11,9 +11,9 @@ from joserfc.jwk import OctKey, RSAKey
 from pydantic import SecretStr
 
 from common.errors import LoginRefusedError, UsageError
+from common.process.settings.desk import AccessSettings
 from common.store.tables import Role
 from desk.access.identity import BACK, IdentityProvider
-from desk.access.settings import AccessSettings
 from tests.desk.access.providers import OwnProvider
 
 ORIGIN = "http://localhost:8000"

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
 from common.errors import LoginRefusedError, TooManyLoginsError
+from common.process.settings.desk import AccessSettings
 from common.store.tables import Role
 from desk.access import passwords
 from desk.access.accounts import (
@@ -25,7 +26,6 @@ from desk.access.attempts import FOR_ADDRESS
 from desk.access.identity import Identity, IdentityProvider
 from desk.access.login import Entrance, come_back, local_path, log_in, log_in_as
 from desk.access.sessions import who
-from desk.access.settings import AccessSettings
 from tests.desk.access.people import HERE, PASSWORD, add, enter
 from tests.desk.access.providers import OwnProvider
 

@@ -5,11 +5,11 @@ import io
 import pytest
 from PIL import Image
 
+from common.process.settings.desk import DeskSettings
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.server import Sandbox
 from desk.pictures import thumbnails as module
 from desk.pictures.thumbnails import SIDE, Thumbnails
-from desk.settings import DeskSettings
 from tests.desk.museum import Museum
 
 

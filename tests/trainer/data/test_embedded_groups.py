@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 from common.vision.answers.heads import halved
 from tests.trainer.embeddings import embedded_pictures
 from trainer.data.embedded import EmbeddedData, group_embedded

@@ -9,6 +9,7 @@ import torch
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import ModelError
+from common.process.settings.worker import WorkerSettings
 from common.vision.encoders.encoder import ENCODERS
 from common.vision.model import Model
 from common.vision.runtimes.choice import RuntimeName
@@ -18,7 +19,6 @@ from tests.worker.conftest import CONCEPTS
 from tests.worker.on_encoder import add_encoder
 from tests.worker.on_encoder import promote as promote_on
 from worker.enrich.models import MAX_LOADED, ModelPool, ModelsInUse
-from worker.process.settings import WorkerSettings
 
 PICTURES = torch.arange(2 * 3 * SIZE * SIZE, dtype=torch.int64).reshape(2, 3, SIZE, SIZE).byte()
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import worker.enrich.models
 import worker.process.run
-from common.process.command import configure_logging
+from common.process.log import configure_logging
 from common.vision.model import Model
 from common.vision.runtimes import RuntimeChoice, TorchRuntime
 

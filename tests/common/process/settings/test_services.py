@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UsageError
-from common.process.settings import ApiSettings, EnvironmentSettings, ImageSettings, StoreSettings
+from common.process.settings import ApiSettings, DeploymentSettings, ImageSettings, StoreSettings
 
 
 def test_settings_come_from_the_environment_when_read(monkeypatch):
@@ -27,18 +27,16 @@ def test_defaults_hold_where_nothing_is_set(monkeypatch):
     ("settings", "name"), [(ApiSettings, "EUROPEANA_API_KEY"), (StoreSettings, "DATABASE_URL")]
 )
 def test_a_missing_variable_is_named(settings, name):
-    with pytest.raises(
-        UsageError, match=f"Check the environment variables: {name}: field required"
-    ):
+    with pytest.raises(UsageError, match=f"A setting is missing or wrong:\n  {name} is not set."):
         settings.read()
 
 
 def test_a_malformed_variable_is_named_and_its_value_kept_secret(monkeypatch):
-    class Settings(EnvironmentSettings):
+    class Settings(DeploymentSettings):
         secret_number: int
 
     monkeypatch.setenv("SECRET_NUMBER", "hunter2")
-    with pytest.raises(UsageError, match="SECRET_NUMBER: .*integer") as refusal:
+    with pytest.raises(UsageError, match="SECRET_NUMBER .*whole number") as refusal:
         Settings.read()
     assert "hunter2" not in str(refusal.value)
     assert refusal.value.__cause__ is None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import structlog
 
-from common.process.command import configure_logging, without_secrets
+from common.process.log import configure_logging, without_secrets
 
 
 @contextmanager

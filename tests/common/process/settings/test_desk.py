@@ -1,18 +1,24 @@
 """The desk's address and its identity provider, as operators write them."""
 
+from typing import get_args
 from urllib.parse import urlsplit
 
 import pytest
 
 from common.errors import UsageError
+from common.process.settings.desk import AccessSettings
 from common.store.tables import Role
-from desk.access.settings import AccessSettings, is_loopback, is_safe_place, origin
 
 
 def read(monkeypatch: pytest.MonkeyPatch, **variables: str) -> AccessSettings:
     for name, value in variables.items():
         monkeypatch.setenv(name.upper(), value)
     return AccessSettings.read()
+
+
+def test_the_roles_are_those_of_the_store() -> None:
+    choices = get_args(AccessSettings.model_fields["oidc_default_role"].annotation)
+    assert {*get_args(choices[0])} == {*Role}
 
 
 def test_nothing_is_needed_and_nothing_is_open_then() -> None:
@@ -53,10 +59,10 @@ def test_an_address_is_written_as_browsers_do(
         "http://desk.museum.example",
         "ftp://desk.museum.example",
         "https://",
-        "https://user:secret@desk.museum.example",
+        "https://user:hunter2@desk.museum.example",
         "https://desk.museum.example/path",
-        "https://desk.museum.example?secret",
-        "https://desk.museum.example#secret",
+        "https://desk.museum.example?hunter2",
+        "https://desk.museum.example#hunter2",
         "https://desk.museum.example:99999",
         "https://desk.museum.example:0",
         "https://desk .example",
@@ -67,9 +73,9 @@ def test_an_address_is_written_as_browsers_do(
 def test_an_address_that_is_none_is_refused_without_its_words(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    with pytest.raises(UsageError, match="DESK_URL: value error, expected") as refused:
+    with pytest.raises(UsageError, match=r"DESK_URL \(environment\): expected") as refused:
         read(monkeypatch, desk_url=url)
-    assert "secret" not in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("url", ["http://login.example", "login", "https://x?y", "https://u@x"])
@@ -81,33 +87,10 @@ def test_an_issuer_is_reached_by_https(monkeypatch: pytest.MonkeyPatch, url: str
 def test_an_issuer_needs_a_client_and_a_role_is_one_of_three(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(UsageError, match="OIDC_CLIENT_ID: value error, needed"):
+    with pytest.raises(UsageError, match=r"OIDC_CLIENT_ID \(default\): needed"):
         read(monkeypatch, oidc_issuer="https://login.example/realm")
     with pytest.raises(UsageError, match="OIDC_DEFAULT_ROLE"):
         read(monkeypatch, oidc_client_id="desk", oidc_default_role="king")
     settings = read(monkeypatch, oidc_default_role="viewer", oidc_client_secret="secret word")
-    assert settings.oidc_default_role is Role.VIEWER
+    assert settings.oidc_default_role == Role.VIEWER
     assert "secret word" not in repr(settings)
-
-
-@pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST", "localhost.", "127.9.9.9", "[::1]", "::1"]
-)
-def test_this_machine_is_known(host: str) -> None:
-    assert is_loopback(host)
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["", "localhost.evil.example", "x.localhost", "127.0.0.1.evil.example", "0.0.0.0", "127.1"],
-)
-def test_and_nothing_else_is(host: str) -> None:
-    assert not is_loopback(host)
-
-
-def test_secrets_travel_by_https_or_stay_here() -> None:
-    assert is_safe_place("https://login.example/token")
-    assert is_safe_place("http://localhost:1/token")
-    assert not is_safe_place("http://login.example/token")
-    assert not is_safe_place("file:///etc/passwd")
-    assert origin("https://login.example:443/token") == "https://login.example"

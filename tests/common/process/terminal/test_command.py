@@ -4,7 +4,7 @@ from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
 from common.errors import EnrichmentError, RecordError, UsageError
-from common.process.command import INTERRUPTED, command_group
+from common.process.terminal.command import INTERRUPTED, command_group
 from tests.common.process.test_database_trouble import refusal
 
 

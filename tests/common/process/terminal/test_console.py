@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 
 HOSTILE = "Mus\x1b]0;owned\x1b\\eum \x1b[2J\x9b2J \u202eevil [blink]x[/blink] [/] :smile:"
 OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -6,8 +6,8 @@ from contextlib import suppress
 import pytest
 from rich.console import Console
 
-from common.process import progress as module
-from common.process.progress import progress
+from common.process.terminal import progress as module
+from common.process.terminal.progress import progress
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from common.process.console import SafeConsole
+from common.process.terminal.console import SafeConsole
 
 SECONDS_BETWEEN_LINES = 10.0
 

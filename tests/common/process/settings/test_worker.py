@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import UsageError
-from worker.process.settings import WorkerSettings
+from common.process.settings.worker import WorkerSettings
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,9 @@ def test_one_object_has_all_that_a_process_reads() -> None:
 def test_all_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BROKER_URL")
     monkeypatch.delenv("EUROPEANA_API_KEY")
-    with pytest.raises(UsageError, match=r"EUROPEANA_API_KEY: .*BROKER_URL: "):
+    with pytest.raises(
+        UsageError, match=r"(?s)2 settings are .*EUROPEANA_API_KEY is.*BROKER_URL is"
+    ):
         WorkerSettings.read()
 
 

@@ -1,52 +1,31 @@
-"""Deployment settings that at least two services share, from environment variables."""
+"""Settings that at least two programs share: where services and folders are."""
 
 from pathlib import Path
-from typing import Self
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
 
-from common.errors import UsageError
+from common.process.settings.base import DeploymentSettings
 
 
-class EnvironmentSettings(BaseSettings):
-    """Base of the settings class of each package: one field is one environment variable."""
-
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
-
-    @classmethod
-    def read(cls) -> Self:
-        """Read the settings from the environment.
-
-        Raises:
-            UsageError: a variable is missing or malformed; names it, never shows its value.
-        """
-        try:
-            return cls()
-        except ValidationError as error:
-            wrong = "; ".join(
-                f"{str(part['loc'][0]).upper()}: {part['msg'].lower()}"
-                for part in error.errors(include_input=False)
-            )
-            # The cause quotes every variable, the secret ones too.
-            raise UsageError(f"Check the environment variables: {wrong}.") from None
-
-
-class StoreSettings(EnvironmentSettings):
+class StoreSettings(DeploymentSettings):
     """Where the store is."""
 
-    database_url: SecretStr = Field(description="postgresql://user:password@host/database")
-
-
-class BrokerSettings(EnvironmentSettings):
-    """Where the message broker is."""
-
-    broker_url: SecretStr = Field(
-        description="redis://host:6379/0, redis+socket:///path or amqp://"
+    database_url: SecretStr = Field(
+        description="where Postgres is: postgresql://user:password@host/database",
+        examples=["postgresql://user:password@host/database"],
     )
 
 
-class ApiAddressSettings(EnvironmentSettings):
+class BrokerSettings(DeploymentSettings):
+    """Where the message broker is."""
+
+    broker_url: SecretStr = Field(
+        description="where the broker is: redis://host:6379/0, redis+socket:///path or amqp://",
+        examples=["redis://host:6379/0"],
+    )
+
+
+class ApiAddressSettings(DeploymentSettings):
     """Where the Europeana APIs are."""
 
     europeana_api_url: str = Field(
@@ -58,7 +37,10 @@ class ApiAddressSettings(EnvironmentSettings):
 class ApiSettings(ApiAddressSettings):
     """How the Europeana APIs are reached."""
 
-    europeana_api_key: SecretStr = Field(description="sent as X-Api-Key, never stored or logged")
+    europeana_api_key: SecretStr = Field(
+        description="sent as X-Api-Key, never stored or logged; get one at "
+        "https://apis.europeana.eu",
+    )
 
 
 class ImageSettings(ApiAddressSettings):
@@ -92,7 +74,24 @@ class ImageSettings(ApiAddressSettings):
     )
 
 
-class ModelSettings(EnvironmentSettings):
+class ModelSettings(DeploymentSettings):
     """Where promoted models are kept."""
 
     model_dir: Path = Field(default=Path("models"), description="where promoted models are kept")
+
+
+class HeatmapSettings(DeploymentSettings):
+    """Where heatmaps are stored."""
+
+    heatmap_dir: Path = Field(
+        default=Path("heatmaps"),
+        description="where jobs with --explain keep heatmaps; `worker tidy` removes unused ones",
+    )
+
+
+class ExperimentSettings(DeploymentSettings):
+    """Where trainings are kept."""
+
+    experiment_dir: Path = Field(
+        default=Path("experiments"), description="where trainings are, whose reports the desk shows"
+    )

@@ -1,41 +1,22 @@
-"""Under which address the desk is, and the identity provider that it asks, from the environment."""
+"""The settings of the desk: its address, the identity provider that it asks, and what it keeps."""
 
-from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from common.process.settings import EnvironmentSettings
-from common.store.tables import Role
-
-_PORTS = {"http": 80, "https": 443}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, named without its port, is this machine whatever a name server says."""
-    name = host.strip("[]").lower().removesuffix(".")
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
+from common.process.settings.base import DeploymentSettings
+from common.process.settings.services import (
+    ExperimentSettings,
+    HeatmapSettings,
+    ImageSettings,
+    ModelSettings,
+)
+from common.process.web_addresses import is_safe_place, origin, split_address
 
 
-def is_safe_place(url: str) -> bool:
-    """Whether a URL may carry secrets: by https, or to this machine."""
-    parts = _split(url)
-    return parts is not None and (parts.scheme == "https" or is_loopback(parts.hostname or ""))
-
-
-def origin(url: str) -> str:
-    """Scheme, host and port of a checked URL, as browsers write them in the header Origin."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").encode("idna").decode("ascii")
-    shown = f"[{host}]" if ":" in host else host
-    usual = parts.port in (None, _PORTS[parts.scheme])
-    return f"{parts.scheme}://{shown}" if usual else f"{parts.scheme}://{shown}:{parts.port}"
-
-
-class AccessSettings(EnvironmentSettings):
+class AccessSettings(DeploymentSettings):
     """Where the desk is for its users, and who tells who they are."""
 
     desk_url: str | None = Field(
@@ -59,7 +40,7 @@ class AccessSettings(EnvironmentSettings):
         description="claim of the ID token that names the role (viewer, reviewer, operator), or a "
         "list with it; the provider then decides at each login",
     )
-    oidc_default_role: Role | None = Field(
+    oidc_default_role: Literal["viewer", "reviewer", "operator"] | None = Field(
         default=None,
         description="role of who comes from the provider and was not added; else they are refused",
     )
@@ -69,7 +50,7 @@ class AccessSettings(EnvironmentSettings):
     def _is_an_address(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        parts = _split(url)
+        parts = split_address(url)
         if parts is None or parts.path not in ("", "/") or parts.query:
             raise ValueError("expected scheme and host only, as in https://desk.museum.example")
         if not is_safe_place(url):
@@ -80,7 +61,7 @@ class AccessSettings(EnvironmentSettings):
     @classmethod
     def _is_an_issuer(cls, url: str | None) -> str | None:
         if url is not None:
-            parts = _split(url)
+            parts = split_address(url)
             if parts is None or parts.query or not is_safe_place(url):
                 raise ValueError("expected an https address such as https://login.museum.example")
         return url
@@ -107,12 +88,19 @@ class AccessSettings(EnvironmentSettings):
         return self.desk_url or origin(f"http://{host}")
 
 
-def _split(url: str) -> SplitResult | None:
-    """A URL in its parts; none if it is no plain http(s) address with a host."""
-    try:
-        parts = urlsplit(url)
-        plain = parts.port != 0 and parts.hostname and origin(url)
-    except (ValueError, KeyError, UnicodeError):
-        return None
-    strange = parts.username is not None or parts.fragment or not url.isprintable() or " " in url
-    return None if strange or not plain else parts
+class DeskSettings(
+    AccessSettings, ImageSettings, ModelSettings, HeatmapSettings, ExperimentSettings
+):
+    """All settings of a desk process; read once, at its start."""
+
+    desk_cache_dir: Path = Field(
+        default=Path("desk_cache"), description="keeps small pictures that pages show"
+    )
+    desk_cache_bytes: int = Field(
+        default=2_000_000_000,
+        ge=10_000_000,
+        description="how much of them is kept; the ones unused for longest go first",
+    )
+    desk_connections: int = Field(
+        default=10, ge=2, le=100, description="to Postgres, of a desk process"
+    )

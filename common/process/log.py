@@ -1,26 +1,16 @@
-"""How every command begins and ends: its log, and the last words that its user reads.
-
-The log goes to standard error: for people on a terminal, one JSON object a line otherwise.
-"""
+"""The log of every process, on standard error: for people on a terminal, else JSON lines."""
 
 import logging
 import re
 import sys
-from typing import Any, NoReturn
 
 import structlog
-import typer
-from sqlalchemy.exc import DBAPIError
 from structlog.typing import EventDict, Processor, WrappedLogger
-from typer.core import TyperGroup
 
-from common.errors import EnrichmentError
-from common.process.database_trouble import last_words
 from common.process.foreign_text import visible
 
 _URL = re.compile(r"\b([a-z][a-z0-9+.-]*://)([^\s\"'<>]+)", re.IGNORECASE)
 _OF_LINES = ("exception", "stack")  # fields of the log
-INTERRUPTED = 130  # as a shell reports a command that ended by Ctrl-C
 
 
 def configure_logging(*, json: bool | None = None) -> None:
@@ -89,38 +79,3 @@ def _show_controls(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
             shown = visible(value)
             event[name] = shown if name in _OF_LINES else shown.replace("\n", "\\n")
     return event
-
-
-class _CommandGroup(TyperGroup):
-    """Commands whose expected errors end with a message and no traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        configure_logging()
-        try:
-            return super().invoke(ctx)
-        except EnrichmentError as error:
-            fail(str(error), error.exit_code)
-        except DBAPIError as error:
-            fail(last_words(error), EnrichmentError.exit_code)
-        except KeyboardInterrupt:
-            fail("Interrupted. The same command goes on where it was.", INTERRUPTED)
-        except BrokenPipeError:
-            fail("Nobody reads the output any more.", EnrichmentError.exit_code)
-
-
-def command_group(help_text: str) -> typer.Typer:
-    """The Typer application of one service."""
-    return typer.Typer(
-        cls=_CommandGroup,
-        help=help_text,
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-
-
-def fail(message: str, exit_code: int) -> NoReturn:
-    """End the command with a message on standard error."""
-    print(f"error: {visible(message)}", file=sys.stderr)  # noqa: T201 - the one place for last words
-    raise typer.Exit(exit_code)

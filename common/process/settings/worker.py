@@ -1,4 +1,4 @@
-"""The settings of the worker, from environment variables."""
+"""The settings of the worker."""
 
 from functools import cached_property
 from ipaddress import IPv4Address
@@ -8,10 +8,11 @@ from typing import Literal
 from pydantic import Field, IPvAnyAddress, field_validator
 
 from common.process.cores import available_cores
-from common.process.settings import (
+from common.process.settings.base import DeploymentSettings
+from common.process.settings.services import (
     ApiSettings,
     BrokerSettings,
-    EnvironmentSettings,
+    HeatmapSettings,
     ImageSettings,
     ModelSettings,
 )
@@ -21,20 +22,11 @@ LONGEST_DELAY = 30 * 86_400  # seconds until a record is tried again
 BACKGROUND_CONNECTIONS = 6  # dispatcher, waiting room, leases, host shares, giving back, refusals
 
 
-class HealthSettings(EnvironmentSettings):
+class HealthSettings(DeploymentSettings):
     """Where a worker process writes its heartbeat."""
 
     worker_heartbeat_file: Path | None = Field(
         default=None, description="touched every few seconds, read by `worker health`; else none"
-    )
-
-
-class HeatmapSettings(EnvironmentSettings):
-    """Where heatmaps are stored."""
-
-    heatmap_dir: Path = Field(
-        default=Path("heatmaps"),
-        description="where jobs with --explain keep heatmaps; `worker tidy` removes unused ones",
     )
 
 

@@ -1,0 +1,32 @@
+"""The settings of all programs."""
+
+from functools import cache
+
+from pydantic.fields import FieldInfo
+
+from common.process.settings.base import DeploymentSettings
+from common.process.settings.desk import DeskSettings
+from common.process.settings.services import (
+    ApiSettings,
+    BrokerSettings,
+    ImageSettings,
+    ModelSettings,
+    StoreSettings,
+)
+from common.process.settings.worker import WorkerSettings
+
+EVERY: tuple[type[DeploymentSettings], ...] = (
+    StoreSettings,
+    BrokerSettings,
+    ApiSettings,
+    ImageSettings,
+    ModelSettings,
+    WorkerSettings,
+    DeskSettings,
+)
+
+
+@cache
+def every_field() -> dict[str, FieldInfo]:
+    """Each setting once, by its name in lower case, in the order of the programs."""
+    return {name: field for each in EVERY for name, field in each.model_fields.items()}

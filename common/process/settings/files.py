@@ -1,0 +1,147 @@
+"""The files of settings: `enrichment.toml`, and `enrichment.secrets.toml` beside it for secrets.
+
+The first is found from the working folder upwards, as git finds its own. A file that belongs to
+another user is not read unasked: whoever can write into a folder above could steer our programs.
+"""
+
+import os
+import stat
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from common.errors import UsageError
+
+NAME, SECRETS_NAME = "enrichment.toml", "enrichment.secrets.toml"
+VARIABLE = "ENRICHMENT_CONFIG"  # names another file
+_LARGEST = 1_000_000  # bytes
+_FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsFiles:
+    """What the files say, by the names of settings in lower case."""
+
+    path: Path
+    plain: Mapping[str, Any]
+    secret: Mapping[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """Relative folders in the file start here."""
+        return self.path.parent
+
+    @property
+    def secrets_path(self) -> Path:
+        """The file for secrets; it may not exist."""
+        return self.path.with_name(SECRETS_NAME)
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What both files say."""
+        return {**self.plain, **self.secret}
+
+    def place_of(self, name: str) -> Path | None:
+        """The file that has a setting."""
+        if name in self.secret:
+            return self.secrets_path
+        return self.path if name in self.plain else None
+
+    def check(self, *, known: Collection[str], secret: Collection[str]) -> None:
+        """Refuse what no program would heed, and secrets where others may read them.
+
+        Raises:
+            UsageError: names what is wrong in which file, never a value.
+        """
+        for name in self.values:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                meant = f" Did you mean {near[0]}?" if near else ""
+                raise UsageError(f"{self.place_of(name)}: no setting is called {name!r}.{meant}")
+        for name in self.plain:
+            if name in secret:
+                raise UsageError(
+                    f"{self.path}: {name} is a secret. Move it to {self.secrets_path}, or to the "
+                    f"environment as {name.upper()}."
+                )
+        for name in self.secret:
+            if name not in secret:
+                raise UsageError(
+                    f"{self.secrets_path}: {name} is no secret. Move it to {self.path}."
+                )
+
+
+def find_files() -> SettingsFiles | None:
+    """The files of settings that count here; none if there are none.
+
+    Raises:
+        UsageError: a file cannot be read, is no TOML, belongs to another user, or holds secrets
+            that others may read.
+    """
+    path = _named() or _above()
+    if path is None:
+        return None
+    secrets = path.with_name(SECRETS_NAME)
+    has_secrets = secrets.exists()
+    if has_secrets:
+        _check_private(secrets)
+    return SettingsFiles(path=path, plain=_read(path), secret=_read(secrets) if has_secrets else {})
+
+
+def name_file(path: Path) -> None:
+    """Take the settings from this file, here and in child processes.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    os.environ[VARIABLE] = str(path.absolute())
+    _named()
+
+
+def _named() -> Path | None:
+    """The file that --config or the environment names."""
+    name = os.environ.get(VARIABLE)
+    if not name:
+        return None
+    path = Path(name)
+    if not path.is_file():
+        raise UsageError(f"There is no settings file {path}. --config or {VARIABLE} names it.")
+    return path
+
+
+def _above() -> Path | None:
+    """The nearest file, from the working folder upwards."""
+    here = Path.cwd()
+    path = next((path for each in (here, *here.parents) if (path := each / NAME).is_file()), None)
+    if path is not None and path.stat().st_uid not in (os.getuid(), 0):
+        raise UsageError(
+            f"{path} belongs to another user, so it is not read. If you trust it, name it: "
+            f"--config {path}"
+        )
+    return path
+
+
+def _check_private(path: Path) -> None:
+    if path.stat().st_mode & _FOR_OTHERS:
+        raise UsageError(f"Other users may read the secrets in {path}. Run: chmod 600 {path}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise UsageError(f"{path} has more than a megabyte: it is no settings file.")
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text in UTF-8.") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        # The library's words name the line; they quote single characters only.
+        raise UsageError(f"{path} is no valid TOML: {error}.") from None
+    for name, value in values.items():
+        if not isinstance(value, str | int | float | bool):
+            raise UsageError(f"{path}: {name} is a table or a list. Write: {name} = value")
+    return values
