@@ -124,7 +124,7 @@ def sandbox_environment(sandbox: Sandbox) -> dict[str, str]:
 
 def _walk(scale: Scale) -> dict[str, Any]:
     os.environ |= FOLDERS
-    _run("alembic", "upgrade", "head")
+    _run("enrichment", "prepare")
     _refuse_used_store()
     _harvest(scale)
     _train(scale)

@@ -9,7 +9,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
-TOWERS = ("common", "harvester", "trainer", "worker", "desk", "deploy")
+TOWERS = ("common", "harvester", "trainer", "worker", "desk", "enrichment", "deploy")
 ROOM = 12  # entries that one takes in at a glance, __init__.py left out
 MODULE_LINES, FUNCTION_LINES = 300, 50
 
@@ -44,6 +44,9 @@ TESTED_ELSEWHERE = {
     "desk/review/model_list.py": "tests/desk/pages/test_models.py and test_data.py",
     "desk/review/models.py": "tests/desk/pages/test_models.py",
     "desk/review/walks.py": "tests/desk/review/test_suggestions.py",
+    "enrichment/migrating.py": "tests/enrichment/commands/test_prepare.py",
+    "enrichment/cli.py": "every test of a command goes through it",
+    "enrichment/checks": "tests/enrichment/commands/test_doctor.py",
     "harvester/cli.py": "every command test of tests/harvester goes through it",
     "harvester/commands": "tests/harvester runs the commands",
     "harvester/datasets/counts.py": "tests/harvester/datasets/test_operations.py",

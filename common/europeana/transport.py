@@ -20,6 +20,7 @@ import requests
 import stamina
 import structlog
 import urllib3
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from common.errors import (
     ApiError,
@@ -114,6 +115,19 @@ def _clock(seconds: float, form: str) -> str:
 
 class _TransientFailure(Exception):  # noqa: N818 - never leaves this module
     """A failure that is worth another attempt."""
+
+
+def _tell_of_retry(details: RetryDetails) -> None:
+    """Log a failure in a sentence; the library's own line names its internals."""
+    log.warning(
+        "The API of Europeana did not answer. It will be asked again.",
+        problem=str(details.caused_by),
+        attempt=f"{details.retry_num + 1} of {ATTEMPTS}",
+        in_seconds=round(details.wait_for, 1),
+    )
+
+
+set_on_retry_hooks([_tell_of_retry])
 
 
 @dataclass(frozen=True)

@@ -134,16 +134,16 @@ def check_schema(connection: Connection) -> None:
     """
     current = MigrationContext.configure(connection).get_current_revision()
     known = ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
-    database = f"The database at {_shown(connection.engine.url)}"
+    database = f"The database at {shown_url(connection.engine.url)}"
     if current is None:
         raise StoreError(
             f"{database} is empty: none of our tables are in it. "
-            "Prepare it with: alembic upgrade head"
+            "Prepare it with: enrichment prepare"
         )
     if current < known:
         raise StoreError(
             f"{database} is at migration {current}; this program needs {known}. "
-            "Run: alembic upgrade head"
+            "Run: enrichment prepare"
         )
     if current > known:
         _check_still_served(connection, f"{database} is at migration {current}", known)
@@ -177,10 +177,13 @@ def store_errors(url: URL) -> Iterator[None]:
     except OperationalError as error:
         if is_there(error):
             raise StoreError(
-                f"Postgres at {_shown(url)} was asked, but {trouble(error)}."
+                f"Postgres at {shown_url(url)} was asked, but {trouble(error)}."
             ) from error
-        raise StoreError(f"Postgres at {_shown(url)} cannot be reached: {cause(error)}") from error
+        raise StoreError(
+            f"Postgres at {shown_url(url)} cannot be reached: {cause(error)}"
+        ) from error
 
 
-def _shown(url: URL) -> str:
+def shown_url(url: URL) -> str:
+    """The URL of a store without user and password."""
     return shown(url.set(drivername="postgresql").render_as_string(hide_password=True))

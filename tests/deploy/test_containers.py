@@ -33,7 +33,7 @@ def test_the_images_install_extras_that_exist() -> None:
     lists = re.findall(r'pip install "?\.\[([\w,]+)\]', DOCKERFILE)
     installed = {extra for names in lists for extra in names.split(",")}
     assert {"plot", "trainer", "worker"} <= installed <= set(project["optional-dependencies"])
-    assert set(project["scripts"]) == SERVICES
+    assert set(project["scripts"]) == SERVICES | {"enrichment"}
 
 
 def test_the_images_copy_what_exists_and_is_not_ignored() -> None:

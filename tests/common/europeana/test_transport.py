@@ -85,6 +85,20 @@ def test_persistent_server_errors_are_an_unreachable_api(server, api):
     assert len(server.requests) == 3
 
 
+def test_another_attempt_is_told_in_a_sentence(server, api):
+    server.scripts = [answering({}, 503), answering(OK)]
+    with capture_logs() as logs:
+        api.get("/x")
+    (told,) = logs
+    assert told.pop("in_seconds") >= 0
+    assert told == {
+        "event": "The API of Europeana did not answer. It will be asked again.",
+        "problem": "it answers 503",
+        "attempt": "2 of 5",
+        "log_level": "warning",
+    }
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [

@@ -55,7 +55,7 @@ def test_an_older_schema_is_to_be_migrated():
     with pytest.raises(StoreError) as refusal:
         open_store()
     assert str(refusal.value).endswith(
-        f" is at migration 0005; this program needs {HEAD}. Run: alembic upgrade head"
+        f" is at migration 0005; this program needs {HEAD}. Run: enrichment prepare"
     )
 
 
@@ -64,7 +64,7 @@ def test_an_empty_database_is_to_be_prepared():
     alter("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     with pytest.raises(StoreError, match=r"^The database at \S+ is empty: ") as refusal:
         open_store()
-    assert str(refusal.value).endswith(" Prepare it with: alembic upgrade head")
+    assert str(refusal.value).endswith(" Prepare it with: enrichment prepare")
 
 
 @pytest.mark.usefixtures("database_url")

@@ -121,7 +121,10 @@ def test_a_newer_program_waits_for_its_migration(
     newer = environment | newer_release(tmp_path / "newer", EXPANDING)
     refused = run(newer, WORKER, "run")
     assert refused.returncode == 1
-    assert f" is at migration {HEAD}; this program needs 9999. Run: alembic" in refused.stderr
+    assert (
+        f" is at migration {HEAD}; this program needs 9999. Run: enrichment prepare"
+        in refused.stderr
+    )
 
 
 def test_a_worker_that_the_schema_has_left_behind_refuses_to_start(

@@ -1,0 +1,73 @@
+"""Whether Postgres, the broker and Europeana's API answer."""
+
+from importlib.util import find_spec
+
+from sqlalchemy import Engine, text
+
+from common.errors import EnrichmentError
+from common.process.settings import ApiSettings, BrokerSettings
+from common.store.session import open_store
+from enrichment.checks.finding import Finding, Findings, ok, problem, tried, warning
+
+_SIZE = text("SELECT pg_database_size(current_database())")
+_CONNECTIONS = text("""
+    SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+           current_setting('max_connections')::int
+           - current_setting('superuser_reserved_connections')::int
+""")
+_FULL = 0.8  # of the connections, from which on somebody should know
+
+
+def reached_store() -> tuple[Engine | None, Finding]:
+    """The store if it can be used, and what was found of it."""
+    try:
+        engine = open_store()
+    except EnrichmentError as error:
+        advice = "The message says what to do; the setting is DATABASE_URL."
+        return None, problem("database", "reached and prepared", str(error), advice)
+    return engine, ok("database", "reached and prepared", "yes")
+
+
+def check_store(engine: Engine) -> Findings:
+    """How large the store is, and how many connections are taken."""
+    with engine.connect() as connection:
+        size: int = connection.execute(_SIZE).scalar_one()
+        taken, most = connection.execute(_CONNECTIONS).one()
+    yield ok("database", "size", f"{size / 1e9:,.2f} GB")
+    found = f"{taken:,} of {most:,} taken"
+    if taken < _FULL * most:
+        yield ok("database", "connections", found)
+    else:
+        advice = "Raise max_connections, or run fewer workers: docs/reference/settings.md."
+        yield warning("database", "connections", found, advice)
+
+
+def check_broker_answers() -> Finding:
+    """The broker; what it carries is only wake-ups, so that jobs wait for it."""
+    if find_spec("celery") is None:
+        advice = "Install it where workers run: pip install '.[worker]'"
+        return warning("broker", "reached", "Celery is not installed here", advice)
+    advice = "Start the broker, or correct BROKER_URL. Jobs are safe in the database meanwhile."
+    return tried("broker", "reached", _ask_broker, advice)
+
+
+def _ask_broker() -> str:
+    from common.broker import check_broker, create_app
+
+    check_broker(create_app("enrichment", BrokerSettings.read(), ()))
+    return "yes"
+
+
+def check_api() -> Finding:
+    """The API and its key, by one search for one record."""
+    advice = "Correct EUROPEANA_API_KEY or EUROPEANA_API_URL. A key: https://apis.europeana.eu"
+    return tried("Europeana", "key accepted", _ask_api, advice)
+
+
+def _ask_api() -> str:
+    from common.europeana.api import EuropeanaApi, SearchQuery
+
+    settings = ApiSettings.read()
+    with EuropeanaApi(settings) as api:
+        total = api.search_page(SearchQuery(), rows=1).total
+    return f"yes; {settings.europeana_api_url} has {total:,} records"

@@ -1,0 +1,55 @@
+"""Which settings count, where each comes from, and which programs lack some."""
+
+from collections.abc import Mapping
+
+from common.errors import UsageError
+from common.process.settings.base import SettingOrigin, origins
+from common.process.settings.every import EVERY, every_field
+from common.process.settings.files import NAME, find_files
+from enrichment.checks.finding import Finding, Findings, ok, problem, warning
+
+SUBJECT = "settings"
+# Only these have no default. Nothing works without the first one.
+_NEEDED_BY = {
+    "DATABASE_URL": "all programs",
+    "BROKER_URL": "worker run, trainer worker and trainer train --queue",
+    "EUROPEANA_API_KEY": "harvester records and worker run",
+}
+
+
+def check_settings() -> Findings:
+    """The file, what is missing, and what is set."""
+    try:
+        files = find_files()
+        every = _origins()
+    except UsageError as error:
+        yield problem(SUBJECT, "file", str(error), "Correct the file.")
+        return
+    none = f"no {NAME} in this folder or above: environment and defaults count"
+    yield ok(SUBJECT, "file", str(files.path) if files else none)
+    for name, needed_by in _NEEDED_BY.items():
+        yield _needed(every[name], needed_by)
+    for name, origin in every.items():
+        if origin.place != "default" and name not in _NEEDED_BY:
+            yield ok(SUBJECT, name, f"from {origin.place}")
+
+
+def is_set(name: str) -> bool:
+    """Whether a setting has another value than its default."""
+    try:
+        return _origins()[name].place != "default"
+    except UsageError:
+        return False
+
+
+def _origins() -> Mapping[str, SettingOrigin]:
+    """Where each setting comes from, in the order of the programs."""
+    found = {origin.setting: origin for settings in EVERY for origin in origins(settings)}
+    return {name.upper(): found[name.upper()] for name in every_field()}
+
+
+def _needed(origin: SettingOrigin, needed_by: str) -> Finding:
+    if origin.place != "default":
+        return ok(SUBJECT, origin.setting, f"from {origin.place}")
+    tell = problem if origin.setting == "DATABASE_URL" else warning
+    return tell(SUBJECT, origin.setting, "not set", f"needed by {needed_by}")

@@ -1,0 +1,1 @@
+"""The commands of `enrichment`, one module each: arguments only."""

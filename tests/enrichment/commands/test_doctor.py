@@ -1,0 +1,106 @@
+"""`enrichment doctor`: what it finds on real services, good and bad."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from common.process.settings.files import NAME, SECRETS_NAME
+from common.store.session import open_store
+from deploy.sandbox.server import Sandbox
+from enrichment.cli import app
+
+MODEL = text("""
+    WITH model AS (
+        INSERT INTO model (name, version, path, sha256, labels, thresholds, stage)
+        VALUES ('vases', 1, 'vases-1', repeat('0', 64), '{}', '{}', 'active') RETURNING id)
+    INSERT INTO service (model_id) SELECT id FROM model
+""")
+
+
+def doctor(*arguments: str) -> tuple[int, dict[str, dict[str, str]], str]:
+    """The exit code, each finding by subject and what, and standard error."""
+    result = CliRunner().invoke(app, ["doctor", "--json", *arguments])
+    found = {f"{each['subject']}, {each['what']}": each for each in json.loads(result.stdout)}
+    return result.exit_code, found, result.stderr
+
+
+def test_without_anything_it_says_what_is_missing_and_who_needs_it(installation: Path) -> None:
+    code, found, _ = doctor()
+    assert code == 1
+    assert found["settings, DATABASE_URL"]["verdict"] == "problem"
+    assert found["settings, EUROPEANA_API_KEY"] | {"subject": ""} == {
+        "subject": "",
+        "what": "EUROPEANA_API_KEY",
+        "verdict": "warning",
+        "found": "not set",
+        "advice": "needed by harvester records and worker run",
+    }
+    assert found["folders, IMAGE_DIR"]["verdict"] == "ok"
+
+
+@pytest.mark.usefixtures("database_url", "broker_url")
+def test_a_good_installation_has_no_problem(
+    installation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sandbox() as sandbox:
+        monkeypatch.setenv("EUROPEANA_API_URL", sandbox.url)
+        monkeypatch.setenv("EUROPEANA_API_KEY", sandbox.key)
+        code, found, _ = doctor()
+    assert code == 0
+    assert found["broker, reached"]["found"] == "yes"
+    assert found["Europeana, key accepted"]["found"].startswith("yes; http://127.0.0.1")
+    assert found["models, in service for all"]["verdict"] == "warning"
+    assert {each["verdict"] for each in found.values()} == {"ok", "warning"}
+
+
+@pytest.mark.usefixtures("database_url")
+def test_what_does_not_work_is_a_problem_with_advice(
+    installation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store().begin() as connection:
+        connection.execute(MODEL)
+    (installation / "file").touch()
+    with Sandbox() as sandbox:
+        monkeypatch.setenv("EUROPEANA_API_URL", sandbox.url)
+        monkeypatch.setenv("EUROPEANA_API_KEY", "hunter2")
+        monkeypatch.setenv("BROKER_URL", "redis://:hunter2@127.0.0.1:1/0")
+        monkeypatch.setenv("IMAGE_DIR", str(installation / "file" / "pictures"))
+        code, found, _ = doctor()
+    assert code == 1
+    problems = {name for name, each in found.items() if each["verdict"] == "problem"}
+    assert problems == {
+        "broker, reached",
+        "Europeana, key accepted",
+        "folders, IMAGE_DIR",
+        "models, in service for all",
+    }
+    assert all(found[name]["advice"] for name in problems)
+    assert "hunter2" not in json.dumps(found)
+
+
+def test_a_file_is_named_with_what_comes_from_it(installation: Path) -> None:
+    (installation / NAME).write_text('model_dir = "models"\nworker_connections = 4\n')
+    _, found, _ = doctor()
+    assert found["settings, file"]["found"] == str(installation / NAME)
+    assert found["settings, WORKER_CONNECTIONS"]["found"] == f"from {installation / NAME}"
+    assert str(installation / "models") in found["folders, MODEL_DIR"]["found"]
+
+
+def test_a_bad_file_is_the_first_problem(installation: Path) -> None:
+    (installation / NAME).write_text("")
+    (installation / SECRETS_NAME).write_text('database_url = "postgresql://u:hunter2@h/d"\n')
+    (installation / SECRETS_NAME).chmod(0o644)
+    code, found, _ = doctor()
+    assert code == 1
+    assert "chmod 600" in found["settings, file"]["found"]
+    assert "hunter2" not in json.dumps(found)
+
+
+def test_people_read_a_list_and_what_to_do(installation: Path) -> None:
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert "problem  settings  DATABASE_URL" in result.stdout
+    assert "problem: settings, DATABASE_URL: needed by all programs" in result.stderr
