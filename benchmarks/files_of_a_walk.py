@@ -92,8 +92,8 @@ def walk(root: Path) -> Walk:
         environment = _environment(Path(folder), services, sandbox)
         tree = Tree(root=root, folder=Path(folder), environment=environment)
         tree.migrate()
-        tree.run("harvester", "records", "--name", NAME, "--n", PER_CATEGORY)
-        tree.run("harvester", "images", "--name", NAME)
+        tree.run("harvester", "records", "--dataset", NAME, "--n", PER_CATEGORY)
+        tree.run("harvester", "images", "--dataset", NAME)
         training = _train(tree)
         record = _enrich(tree, sandbox.catalogue)
     lines = {package: tree.lines(package) for package in PACKAGES}

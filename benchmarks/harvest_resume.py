@@ -29,7 +29,7 @@ from deploy.local import Postgres, local_services
 from deploy.sandbox.collection import CATEGORIES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-HARVESTER = ("-c", "from harvester.cli import main; main()", "records", "--name", "all")
+HARVESTER = ("-c", "from harvester.cli import main; main()", "records", "--dataset", "all")
 FAULTS = {"api": [{"kind": "status", "status": 503, "probability": 0.03, "first": 1}]}
 LOOKS_PER_SECOND = 50  # at the number of records, to kill at the right one
 MOST_MEMORY = 250  # MiB; a harvest holds pages, not records

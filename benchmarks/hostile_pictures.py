@@ -35,7 +35,7 @@ from benchmarks.parts.report import Bar, at_least, at_most, finish
 from benchmarks.parts.watching import pss_gib, watching
 from deploy.local import local_services
 
-COMMAND = ("-c", "from harvester.cli import main; main()", "images", "--name", "all")
+COMMAND = ("-c", "from harvester.cli import main; main()", "images", "--dataset", "all")
 CONCEPT = "http://data.europeana.eu/concept/43"
 SMALLEST, LARGEST = 400, 1500  # pixels of a good picture's longer side
 LOOKS_PER_SECOND = 10

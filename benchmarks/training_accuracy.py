@@ -124,8 +124,8 @@ def museum(saving_dir: Path) -> dict[str, Any]:
         _run("alembic", "upgrade", "head")
         vocabulary = Path(images, "vocabulary.json")
         vocabulary.write_text(json.dumps(_categories()))
-        _run("harvester", "records", "--name", "museum", "--vocab-json", str(vocabulary))
-        _run("harvester", "images", "--name", "museum")
+        _run("harvester", "records", "--dataset", "museum", "--vocab-json", str(vocabulary))
+        _run("harvester", "images", "--dataset", "museum")
         figures: dict[str, Any] = {}
         for name in ENCODERS:
             figures |= _heads(saving_dir, name)

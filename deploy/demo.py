@@ -79,6 +79,9 @@ LIVE = Scale(per_category=60, unseen=200, precision=0.7)
 
 def main() -> int:
     """Run the demo; returns the exit code."""
+    if sys.argv[1:]:
+        console.print(__doc__, markup=False)
+        return 0 if sys.argv[1:] in (["--help"], ["-h"]) else UsageError.exit_code
     try:
         with _source() as scale:
             summary = _walk(scale)
@@ -145,9 +148,9 @@ def _refuse_used_store() -> None:
 
 def _harvest(scale: Scale) -> None:
     number = str(scale.per_category)
-    _run("harvester", "records", "--vocab-json", str(VOCABULARY), "--n", number, "--name", NAME)
-    _run("harvester", "images", "--name", NAME, "--saving-dir", str(FOLDER / "training_data"))
-    _run("harvester", "export", "--name", NAME, str(FOLDER / "dataset.csv"))
+    _run("harvester", "records", "--vocab-json", str(VOCABULARY), "--n", number, "--dataset", NAME)
+    _run("harvester", "images", "--dataset", NAME, "--saving-dir", str(FOLDER / "training_data"))
+    _run("harvester", "export", "--dataset", NAME, str(FOLDER / "dataset.csv"))
 
 
 def _train(scale: Scale) -> None:

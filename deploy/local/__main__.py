@@ -55,7 +55,7 @@ def run(
         with _environment(data) as environment:
             code = _run(command, environment)
     except EnrichmentError as error:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"error: {error}", err=True)
         code = error.exit_code
     raise typer.Exit(code)
 
@@ -69,6 +69,12 @@ def _environment(data: Path | None) -> Iterator[dict[str, str]]:
         for variable, server in SERVERS.items():
             if not environment.get(variable):
                 environment[variable] = stack.enter_context(server(folders)).url
+            else:
+                typer.echo(
+                    f"{variable} is set, so it is used and no server is started for it. "
+                    f"To have one started: env --unset={variable} ...",
+                    err=True,
+                )
         yield environment
 
 

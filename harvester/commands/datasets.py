@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from common.errors import UsageError
 from common.process.terminal.command import command_group
+from common.process.terminal.confirming import Yes, confirm
 from common.process.terminal.console import SafeConsole
+from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.listing import Listing
+from common.process.terminal.next_step import next_step
 from common.store.session import open_store
-from harvester.datasets.counts import count_dataset
+from harvester.datasets.counts import DatasetCounts, count_dataset
 from harvester.datasets.operations import (
+    DatasetSummary,
     dataset_from_verdicts,
     list_datasets,
     merge_datasets,
@@ -31,24 +35,32 @@ datasets = command_group("List, combine, divide and remove datasets.")
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
 First = Annotated[str, typer.Argument(help="Name of a dataset.")]
 Second = Annotated[str, typer.Argument(help="Name of another dataset.")]
-NewName = Annotated[str, typer.Option("--name", help="Name of the dataset to make.")]
+NewName = Annotated[str, typer.Option("--dataset", help="Name of the dataset to make.")]
 
 
 @datasets.command("list")
-def list_() -> None:
+@prints(list[DatasetSummary])
+def list_(as_json: AsJson = False) -> None:
     """List the datasets with their records, categories and stored pictures."""
-    table = Table("dataset", "records", "categories", "pictures", "made")
-    for dataset in list_datasets(open_store()):
+    found = list_datasets(open_store())
+    if as_json:
+        print_json(found, list[DatasetSummary])
+        return
+    numbers = ("records", "categories", "pictures")
+    listing = Listing("dataset", *numbers, "made", numbers=numbers)
+    for dataset in found:
         counts = (dataset.records, dataset.categories, dataset.pictures)
         made = f"{dataset.created_at.astimezone():%Y-%m-%d %H:%M}"
-        table.add_row(dataset.name, *(f"{count:,}" for count in counts), made)
-    SafeConsole().print(table)
+        listing.add(dataset.name, *(f"{count:,}" for count in counts), made)
+    listing.print()
 
 
 @datasets.command()
+@prints(DatasetCounts)
 def show(
     name: Name,
     plot: Annotated[Path | None, typer.Option(help="Also draw the counts as a PNG file.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Count the records of a dataset by category, data provider, rights and picture.
 
@@ -57,20 +69,23 @@ def show(
     Example: harvester datasets show dataset_3000 --plot dataset_3000.png
     """
     counts = count_dataset(open_store(), name)
+    if plot:
+        plot_dataset(counts, plot)
+    if as_json:
+        print_json(counts, DatasetCounts)
+        return
     SafeConsole().print(f"{name}: {counts.records:,} records")
     _print_counts("category", counts.categories, counts.records)
     _print_counts("data provider", counts.providers, counts.records)
     _print_counts("rights", counts.rights, counts.records)
     _print_counts("picture", counts.pictures, counts.records)
-    if plot:
-        plot_dataset(counts, plot)
 
 
 @datasets.command()
 def merge(first: First, second: Second, name: NewName) -> None:
     """Make a dataset of the records of two datasets; shared records get the labels of both.
 
-    Example: harvester datasets merge harvested given --name all
+    Example: harvester datasets merge harvested given --dataset all
     """
     _tell(name, merge_datasets(open_store(), first, second, name=name))
 
@@ -79,7 +94,7 @@ def merge(first: First, second: Second, name: NewName) -> None:
 def subtract(first: First, second: Second, name: NewName) -> None:
     """Make a dataset of the records of the first dataset that are not in the second.
 
-    Example: harvester datasets subtract dataset_3000 eval --name training
+    Example: harvester datasets subtract dataset_3000 eval --dataset training
     """
     _tell(name, subtract_datasets(open_store(), first, second, name=name))
 
@@ -123,13 +138,20 @@ def from_verdicts(
     _tell(name, made.records)
     if made.disputed:
         SafeConsole().print(f"Left out: {made.disputed:,} records on which reviewers disagree.")
-    SafeConsole().print(f"Next: harvester images --name {name}")
+    next_step(f"harvester images --dataset {name}")
 
 
 @datasets.command()
-def remove(name: Name) -> None:
-    """Remove a dataset and the progress of its harvest; its records and pictures stay."""
-    records = remove_dataset(open_store(), name)
+def remove(name: Name, yes: Yes = False) -> None:
+    """Remove a dataset and the progress of its harvest; its records and pictures stay.
+
+    Example: harvester datasets remove dataset_3000 --yes
+    """
+    engine = open_store()
+    if not yes:
+        records = count_dataset(engine, name).records
+        confirm(f"Remove dataset {name} with its labels of {records:,} records?")
+    records = remove_dataset(engine, name)
     SafeConsole().print(f"Removed dataset {name}. Its {records:,} records stay in the store.")
 
 
@@ -151,10 +173,11 @@ def _tell(name: str, records: int) -> None:
 
 
 def _print_counts(title: str, counts: Mapping[str, int], records: int) -> None:
-    table = Table(title, "records", "share")
+    listing = Listing(title, "records", "share", numbers=("records", "share"), texts=(title,))
     for name, count in islice(counts.items(), _ROWS):
-        table.add_row(name, f"{count:,}", f"{count / records:.1%}")
+        listing.add(name, f"{count:,}", f"{count / records:.1%}")
     if (hidden := len(counts) - _ROWS) > 0:
         others = sum(counts.values()) - sum(islice(counts.values(), _ROWS))
-        table.add_row(f"{hidden:,} others", f"{others:,}", "")
-    SafeConsole().print(table)
+        listing.add(f"{hidden:,} others", f"{others:,}", "")
+    SafeConsole().print()
+    listing.print()

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from common.errors import EnrichmentError
+from common.errors import EnrichmentError, UsageError
 from common.fetch.download import CONNECTIONS
 from common.process.settings import ImageSettings
-from common.process.terminal.console import SafeConsole
+from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.listing import Listing
+from common.process.terminal.next_step import next_step
 from common.store.session import open_store
 from common.store.tables import ImageState, PictureChoice
 from harvester.commands.options import DatasetName
@@ -49,6 +50,13 @@ ReportOnly = Annotated[
 ]
 
 
+Refetch = Annotated[
+    bool,
+    typer.Option("--refetch", help="Fetch pictures again even if most files are gone."),
+]
+
+
+@prints(list[HostReport])
 def images(
     name: DatasetName,
     saving_dir: SavingDir = None,
@@ -57,6 +65,8 @@ def images(
     max_side: MaxSide = DEFAULT_MAX_SIDE,
     original: Original = False,
     report: ReportOnly = False,
+    refetch: Refetch = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fetch the pictures of a dataset into IMAGE_DIR.
 
@@ -65,26 +75,39 @@ def images(
     --max-side are stored smaller, as JPEG. Placeholders, which stand in for missing pictures, are
     set aside.
 
-    Example: harvester images --name dataset_3000 --saving-dir training_data
+    Example: harvester images --dataset dataset_3000 --saving-dir training_data
     """
     engine, settings = open_store(), ImageSettings.read()
     if report:
-        _show_hosts(report_hosts(engine, name))
+        hosts = report_hosts(engine, name)
+        if as_json:
+            print_json(hosts, list[HostReport])
+        else:
+            _show_hosts(hosts)
         return
+    if as_json:
+        raise UsageError("--json goes with --report.")
     options = PictureOptions(
-        picture=picture, connections=connections, max_side=None if original else max_side
+        picture=picture,
+        connections=connections,
+        max_side=None if original else max_side,
+        refetch=refetch,
     )
     harvest_pictures(engine, settings, name, options)
     if saving_dir:
         place_pictures(engine, name, image_dir=settings.image_dir, saving_dir=saving_dir)
     _show_counts(count_pictures(engine, name))
+    next_step(f"trainer train --dataset {name}")
 
 
 def _show_hosts(reports: Sequence[HostReport]) -> None:
-    table = Table("host", "pictures", "stored", "reasons", "again from", "what to do")
+    counts, words = ("pictures", "stored"), ("host", "reasons", "what to do")
+    listing = Listing(
+        *("host", *counts, "reasons", "again from", "what to do"), numbers=counts, texts=words
+    )
     for report in reports:
-        reasons = "\n".join(f"{reason} {count:,}" for reason, count in report.reasons.items())
-        table.add_row(
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in report.reasons.items())
+        listing.add(
             report.host,
             f"{report.pictures:,}",
             f"{report.stored:,}",
@@ -92,14 +115,14 @@ def _show_hosts(reports: Sequence[HostReport]) -> None:
             _moment(report.again_from),
             report.advice,
         )
-    SafeConsole().print(table)
+    listing.print()
 
 
 def _show_counts(counts: Sequence[PictureCount]) -> None:
-    table = Table("state", "source or reason", "records", "again from")
+    listing = Listing("records", "state", "source or reason", "again from", numbers=("records",))
     for count in counts:
-        table.add_row(count.state, count.why, f"{count.records:,}", _moment(count.again_from))
-    SafeConsole().print(table)
+        listing.add(f"{count.records:,}", count.state, count.why, _moment(count.again_from))
+    listing.print()
     if not any(count.state == ImageState.STORED for count in counts):
         raise EnrichmentError(
             "No picture was stored. The table has the reasons; --report has them by host."

@@ -5,5 +5,5 @@ from typing import Annotated
 
 import typer
 
-DatasetName = Annotated[str, typer.Option("--name", help="Name of the dataset.")]
+DatasetName = Annotated[str, typer.Option("--dataset", help="Name of the dataset.")]
 VocabJson = Annotated[Path, typer.Option(help="Labels and the concept URI of each.")]

@@ -3,14 +3,15 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from common.process.terminal.console import SafeConsole
+from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.listing import Listing
 from common.store.session import open_store
 from common.store.tables import Judgement
-from harvester.pictures.placeholders import judge, judged_pictures
+from harvester.pictures.placeholders import Judged, judge, judged_pictures
 
 
+@prints(list[Judged])
 def placeholders(
     picture: Annotated[
         list[str] | None, typer.Option(help="SHA-256 of a true picture; may be repeated.")
@@ -18,6 +19,7 @@ def placeholders(
     placeholder: Annotated[
         list[str] | None, typer.Option(help="SHA-256 of a placeholder; may be repeated.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the placeholders, which stand in for missing pictures, and correct the list.
 
@@ -29,9 +31,12 @@ def placeholders(
     engine = open_store()
     judge(engine, picture or [], Judgement.PICTURE)
     judge(engine, placeholder or [], Judgement.PLACEHOLDER)
-    table = Table("verdict", "records")
-    for column in ("SHA-256", "for example"):
-        table.add_column(column, overflow="fold")  # to be copied
-    for judged in judged_pictures(engine):
-        table.add_row(judged.verdict, f"{judged.records:,}", judged.sha256, judged.example)
-    SafeConsole().print(table)
+    found = judged_pictures(engine)
+    if as_json:
+        print_json(found, list[Judged])
+        return
+    words = ("SHA-256", "for example")
+    listing = Listing("records", "verdict", *words, numbers=("records",), texts=words)
+    for each in found:
+        listing.add(f"{each.records:,}", each.verdict, each.sha256, each.example or "")
+    listing.print()

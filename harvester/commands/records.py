@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from common.errors import ApiError, EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi
@@ -13,8 +12,11 @@ from common.europeana.record_ids import open_list, read_list
 from common.europeana.vocabulary import load_vocabulary
 from common.process.settings import ApiSettings
 from common.process.terminal.console import SafeConsole
+from common.process.terminal.listing import Listing
+from common.process.terminal.next_step import next_step
 from common.store.session import open_store
 from harvester.commands.options import DatasetName, VocabJson
+from harvester.datasets.operations import without_empty_dataset
 from harvester.records.category import CategoryOutcome, HarvestPlan
 from harvester.records.given import GivenOutcome, harvest_given
 from harvester.records.labelling import Labelling, Mode
@@ -24,6 +26,7 @@ from harvester.records.update import UpdateOutcome, update_records
 
 REUSABILITIES = ("open", "restricted", "permission")
 ALL_REUSABILITIES = ",".join(REUSABILITIES)
+PER_CATEGORY = 1000
 SHOWN = 10  # records that Europeana no longer has
 
 OUTCOMES: dict[LineOutcome, str] = {
@@ -38,7 +41,10 @@ OUTCOMES: dict[LineOutcome, str] = {
     "blank": "nothing on the line",
 }
 
-RecordsPerCategory = Annotated[int, typer.Option(min=1, help="Records to take for each category.")]
+RecordsPerCategory = Annotated[
+    int | None,
+    typer.Option(min=1, help="Records to take for each category.", show_default=str(PER_CATEGORY)),
+]
 Reusability = Annotated[str, typer.Option(help="Rights to admit, comma-separated.")]
 Seed = Annotated[
     int | None,
@@ -79,7 +85,7 @@ Update = Annotated[
 def records(
     name: DatasetName,
     vocab_json: VocabJson = Path("vocabulary.json"),
-    n: RecordsPerCategory = 1000,
+    n: RecordsPerCategory = None,
     reusability: Reusability = ALL_REUSABILITIES,
     seed: Seed = None,
     mode: LabelMode = "multi",
@@ -97,18 +103,19 @@ def records(
     a concept of the vocabulary are stored and reported, but do not enter the dataset. The same
     command continues after the last line of the report; remove the report to start again.
 
-    Examples: harvester records --n 3000 --name dataset_3000 --seed 1 ·
-    harvester records --ids ids.txt --name mine · harvester records --name dataset_3000 --update
+    Examples: harvester records --dataset dataset_3000 --n 3000 --seed 1 ·
+    harvester records --dataset mine --ids ids.txt ·
+    harvester records --dataset dataset_3000 --update
     """
-    if ids is not None and (update or seed is not None):
-        raise UsageError("--ids goes neither with --update nor with --seed.")
+    if ids is not None and (update or seed is not None or n is not None):
+        raise UsageError("--ids takes all records of its list: leave out --n, --seed and --update.")
     if ids is None and report is not None:
         raise UsageError("--report needs --ids: it has the outcome of each line of a list.")
     labelling = Labelling(load_vocabulary(vocab_json), mode)
     plan = HarvestPlan(
         name=name,
         labelling=labelling,
-        target=n,
+        target=PER_CATEGORY if n is None else n,
         reusability=_reusabilities(reusability),
         seed=seed,
         update=update,
@@ -126,19 +133,27 @@ def _take_list(
     with open_list(source) as lines:
         engine = open_store()
         report = ListReport(path or Path(f"{name}.report.csv"))
-        outcome = harvest_given(
-            engine, api, read_list(lines), name=name, labelling=labelling, report=report
-        )
-    _report_lines(outcome, report.path)
+        with without_empty_dataset(engine, name):
+            outcome = harvest_given(
+                engine, api, read_list(lines), name=name, labelling=labelling, report=report
+            )
+            _report_lines(outcome, report.path)
+    _tell_next(name)
 
 
 def _search(api: EuropeanaApi, plan: HarvestPlan) -> None:
     engine = open_store()
-    dataset = open_dataset(engine, plan)
-    if plan.update:
-        updated = update_records(engine, api, dataset=dataset, labelling=plan.labelling)
-        _report_update(updated)
-    _report_categories(harvest_records(engine, api, plan, dataset=dataset))
+    with without_empty_dataset(engine, plan.name):
+        dataset = open_dataset(engine, plan)
+        if plan.update:
+            updated = update_records(engine, api, dataset=dataset, labelling=plan.labelling)
+            _report_update(updated)
+        _report_categories(harvest_records(engine, api, plan, dataset=dataset))
+    _tell_next(plan.name)
+
+
+def _tell_next(name: str) -> None:
+    next_step(f"harvester images --dataset {name}")
 
 
 def _reusabilities(given: str) -> tuple[str, ...]:
@@ -149,10 +164,11 @@ def _reusabilities(given: str) -> tuple[str, ...]:
 
 
 def _report_categories(outcomes: Sequence[CategoryOutcome]) -> None:
-    table = Table("category", "taken", "with this label", "remark")
+    counts = ("taken", "with this label")
+    listing = Listing("category", *counts, "remark", numbers=counts, texts=("category", "remark"))
     for outcome in outcomes:
-        table.add_row(outcome.label, f"{outcome.taken:,}", f"{outcome.labelled:,}", outcome.remark)
-    SafeConsole().print(table)
+        listing.add(outcome.label, f"{outcome.taken:,}", f"{outcome.labelled:,}", outcome.remark)
+    listing.print()
     if failed := [outcome for outcome in outcomes if outcome.failed]:
         raise ApiError(
             f"{len(failed)} of {len(outcomes)} categories failed, the first with: "
@@ -163,14 +179,13 @@ def _report_categories(outcomes: Sequence[CategoryOutcome]) -> None:
 
 
 def _report_lines(outcome: GivenOutcome, report: Path) -> None:
-    table = Table("lines", "outcome", "meaning")
+    listing = Listing("lines", "outcome", "meaning", numbers=("lines",), texts=("meaning",))
     for name, meaning in OUTCOMES.items():
         if count := outcome.lines[name]:
-            table.add_row(f"{count:,}", name, meaning)
-    table.add_section()
-    table.add_row(f"{outcome.lines.total():,}", "in all", f"{report} has the outcome of each")
+            listing.add(f"{count:,}", name, meaning)
+    listing.add(f"{outcome.lines.total():,}", "in all", f"{report} has the outcome of each")
+    listing.print()
     console = SafeConsole()
-    console.print(table)
     if outcome.moved:
         console.print(f"Lines with a former ID of a record that Europeana moved: {outcome.moved:,}")
     if not outcome.lines["labelled"]:

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from common.errors import EnrichmentError
 from common.europeana.vocabulary import load_vocabulary
 from common.process.terminal.console import SafeConsole
+from common.process.terminal.listing import Listing
+from common.process.terminal.next_step import next_step
 from common.store.session import open_store
 from harvester.commands.options import DatasetName, VocabJson
 from harvester.tables.csv_export import export_dataset
@@ -24,7 +25,7 @@ def export(
 
     Several labels of a record are joined by spaces. Lines are in the order of the IDs.
 
-    Example: harvester export --name dataset_3000 dataset_3000.csv
+    Example: harvester export --dataset dataset_3000 dataset_3000.csv
     """
     export_dataset(open_store(), name, target)
 
@@ -51,7 +52,7 @@ def import_table(
     Harvested values are not overwritten. A second import of the same file changes nothing. An
     existing dataset keeps its records and gets those of the file.
 
-    Example: harvester import eval_dataset.csv --name eval
+    Example: harvester import eval_dataset.csv --dataset eval
     """
     plan = TableImport(
         source=file,
@@ -67,21 +68,26 @@ def import_table(
 
 def _report_fates(outcome: ImportOutcome, plan: TableImport) -> None:
     console = SafeConsole()
-    fates = Table("fate", "lines")
+    fates = Listing("lines", "fate", numbers=("lines",))
     for fate in FATES:
-        fates.add_row(fate, f"{outcome.fates[fate]:,}")
-    fates.add_row("all", f"{outcome.fates.total():,}", style="bold")
-    console.print(fates)
+        fates.add(f"{outcome.fates[fate]:,}", fate)
+    fates.add(f"{outcome.fates.total():,}", "all", style="bold")
+    fates.print()
     if outcome.findings:
-        findings = Table("fate", "column", "what", "lines")
+        console.print()
+        findings = Listing(
+            "lines", "fate", "column", "what", numbers=("lines",), texts=("column", "what")
+        )
         for (fate, column, what), lines in sorted(outcome.findings.items(), key=_frequent_first):
-            findings.add_row(fate, column, what, f"{lines:,}")
-        console.print(findings)
+            findings.add(f"{lines:,}", fate, column, what)
+        findings.print()
     if outcome.moved:
         console.print(f"{outcome.moved:,} lines have a former ID of a record.")
     if outcome.usable:
         console.print(f"Dataset {plan.name} has {outcome.records:,} records now.")
     console.print(f"The fate of each line is in {plan.report}", soft_wrap=True)
+    if outcome.usable:
+        next_step(f"harvester images --dataset {plan.name}")
 
 
 def _frequent_first(finding: tuple[tuple[Fate, str, str], int]) -> tuple[int, int, str, str]:

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from common.errors import EnrichmentError
 from common.europeana.entities import EntityApi
 from common.process.settings import ApiSettings
 from common.process.terminal.command import command_group
 from common.process.terminal.console import SafeConsole
+from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.listing import Listing
 from harvester.commands.options import VocabJson
 from harvester.vocabulary_check import VocabularyFinding, check_vocabulary
 
@@ -19,6 +20,7 @@ vocabulary = command_group("Check the vocabulary file.")
 
 
 @vocabulary.command()
+@prints(list[VocabularyFinding])
 def check(
     vocab_json: VocabJson = Path("vocabulary.json"),
     online: Annotated[
@@ -27,6 +29,7 @@ def check(
             "--online", help="Also ask Europeana's Entity API about merged and vanished concepts."
         ),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check a vocabulary file, and give advice on each label with a problem.
 
@@ -42,20 +45,21 @@ def check(
             findings = check_vocabulary(vocab_json, api)
     else:
         findings = check_vocabulary(vocab_json)
-    _report(vocab_json, findings)
+    if as_json:
+        print_json(findings, list[VocabularyFinding])
+    else:
+        _show(vocab_json, findings)
+    if changes := sum(finding.must_change for finding in findings):
+        raise EnrichmentError(f"{vocab_json}: {changes} of {len(findings)} findings must be fixed.")
 
 
-def _report(path: Path, findings: Sequence[VocabularyFinding]) -> None:
-    console = SafeConsole()
+def _show(path: Path, findings: Sequence[VocabularyFinding]) -> None:
     if not findings:
-        console.print(f"{path}: nothing to change.")
+        SafeConsole().print(f"{path}: nothing to change.")
         return
-    table = Table()
-    for column in ("label", "concept", "finding", "what to do", "must change"):
-        table.add_column(column, overflow="fold")  # URIs are there to be copied
+    words = ("label", "concept", "finding", "what to do")
+    listing = Listing("must change", *words, texts=words)
     for finding in findings:
         urgent = "yes" if finding.must_change else "no"
-        table.add_row(finding.label, finding.uri, finding.finding, finding.advice, urgent)
-    console.print(table)
-    if changes := sum(finding.must_change for finding in findings):
-        raise EnrichmentError(f"{path}: {changes} of {len(findings)} findings must be fixed.")
+        listing.add(urgent, finding.label, finding.uri, finding.finding, finding.advice)
+    listing.print()

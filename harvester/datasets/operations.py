@@ -1,7 +1,8 @@
 """Make, combine, divide and remove datasets, each with one statement in Postgres."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -27,6 +28,10 @@ _LIST = text("""
     LEFT JOIN dataset_item AS item ON item.dataset_id = dataset.id
     LEFT JOIN image ON image.record_id = item.record_id AND image.state = 'stored'
     GROUP BY dataset.id ORDER BY dataset.name COLLATE "C"
+""")
+_REMOVE_EMPTY = text("""
+    DELETE FROM dataset WHERE name = :name
+       AND NOT EXISTS (SELECT FROM dataset_item WHERE dataset_item.dataset_id = dataset.id)
 """)
 _MERGE = text("""
     INSERT INTO dataset_item (dataset_id, record_id, concept_uri, source, weight)
@@ -188,6 +193,20 @@ def remove_dataset(engine: Engine, name: str) -> int:
         records = count_records(connection, dataset)
         connection.execute(delete(Dataset).where(Dataset.id == dataset))
     return records
+
+
+@contextmanager
+def without_empty_dataset(engine: Engine, name: str) -> Iterator[None]:
+    """Remove a dataset again that the block made and left empty, if the block fails."""
+    with engine.connect() as connection:
+        is_new = connection.scalar(select(Dataset.id).where(Dataset.name == name)) is None
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with engine.begin() as connection:
+                connection.execute(_REMOVE_EMPTY, {"name": name})
+        raise
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,15 +7,16 @@ vanished, also when another source is asked for.
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from sqlalchemy import Engine, text
 
-from common.errors import RecordError
+from common.errors import RecordError, UsageError
 from common.fetch.client import Fetched, PictureFetcher
 from common.fetch.download import CONNECTIONS, fetch_all
 from common.fetch.host_limits import HostLimiter
@@ -32,6 +33,8 @@ from harvester.pictures.placeholders import Placeholders
 from harvester.pictures.rows import Candidate, PictureRows, count_due, due_candidates
 
 DEFAULT_MAX_SIDE = 512  # pixels: twice the input of most classifiers, a tenth of the bytes
+
+_MOST_VANISHED = 0.5  # of the stored pictures; more are no accident
 
 _STORED_PATHS = text("""
     SELECT image.path
@@ -54,11 +57,16 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class PictureOptions:
-    """How to fetch and store pictures; `max_side`: in pixels, None keeps the files as they came."""
+    """How to fetch and store pictures.
+
+    `max_side`: in pixels, None keeps the files as they came. `refetch`: fetch pictures whose files
+    are gone even if those are most of them, as they are where IMAGE_DIR names another folder.
+    """
 
     picture: PictureChoice = PictureChoice.AUTO
     connections: int = CONNECTIONS
     max_side: int | None = DEFAULT_MAX_SIDE
+    refetch: bool = False
 
 
 def harvest_pictures(
@@ -67,7 +75,7 @@ def harvest_pictures(
     """Fetch the missing pictures of a dataset, and write the outcome of each.
 
     Raises:
-        UsageError: there is no such dataset.
+        UsageError: there is no such dataset, or most of its stored pictures are not in IMAGE_DIR.
         EnrichmentError: IMAGE_DIR cannot be written to.
     """
     with engine.connect() as connection:
@@ -81,7 +89,10 @@ def harvest_pictures(
         SharedHostLimiter.from_settings(settings, engine) as limiter,
     ):
         folder = PictureFolder(settings.image_dir, decoders, max_side=options.max_side)
-        _forget_vanished(engine, dataset, folder)
+        vanished = _vanished(engine, dataset, folder)
+        if not options.refetch:
+            _check_folder(vanished, settings.image_dir)
+        _forget(engine, vanished.paths)
         while True:
             with (
                 progress("images", count_due(engine, dataset, options.picture)) as report,
@@ -96,17 +107,49 @@ def harvest_pictures(
                 return  # else try the other sources of the records that lost their pictures
 
 
-def _forget_vanished(engine: Engine, dataset: int, folder: PictureFolder) -> None:
-    """Mark stored pictures whose files are gone, so that they are fetched again."""
+@dataclass(frozen=True, kw_only=True)
+class _Vanished:
+    """The paths of stored pictures whose files are gone, and how many pictures are stored."""
+
+    paths: Sequence[str]
+    stored: int
+
+
+def _vanished(engine: Engine, dataset: int, folder: PictureFolder) -> _Vanished:
+    stored = 0
+
+    def counted(paths: Iterable[str]) -> Iterator[str]:
+        nonlocal stored
+        for path in paths:
+            stored += 1
+            yield path
+
     with engine.connect() as connection:
         allow_pauses(connection)  # the disk may be slow
-        stored = connection.execution_options(yield_per=5000)
-        paths = stored.scalars(_STORED_PATHS, {"dataset": dataset})
-        missing = list(folder.missing(paths))
-    if missing:
-        _log.warning("stored pictures are not in IMAGE_DIR; fetching again", count=len(missing))
+        rows = connection.execution_options(yield_per=5000)
+        paths = rows.scalars(_STORED_PATHS, {"dataset": dataset})
+        missing = list(folder.missing(counted(paths)))
+    return _Vanished(paths=missing, stored=stored)
+
+
+def _check_folder(vanished: _Vanished, image_dir: Path) -> None:
+    """Refuse a folder that lacks most pictures: it is another one than that of the last run."""
+    if len(vanished.paths) > _MOST_VANISHED * vanished.stored:
+        raise UsageError(
+            f"{len(vanished.paths):,} of {vanished.stored:,} stored pictures are not in "
+            f"{image_dir.absolute()}. Is IMAGE_DIR the folder of the last run? "
+            "To fetch them again: --refetch"
+        )
+
+
+def _forget(engine: Engine, paths: Sequence[str]) -> None:
+    """Mark stored pictures whose files are gone, so that they are fetched again."""
+    if paths:
+        _log.warning(
+            "Stored pictures are not in IMAGE_DIR. They are fetched again.", count=len(paths)
+        )
         with engine.begin() as connection:
-            connection.execute(_FORGET, {"paths": missing, "reason": Reason.VANISHED.code})
+            connection.execute(_FORGET, {"paths": paths, "reason": Reason.VANISHED.code})
 
 
 class _Harvest:

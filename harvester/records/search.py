@@ -15,7 +15,6 @@ from common.process.terminal.progress import ProgressReport, progress
 from common.store.records import find_dataset
 from common.store.tables import HarvestCursor
 from harvester.records.category import (
-    Advance,
     CategoryHarvest,
     CategoryOutcome,
     HarvestPlan,
@@ -55,11 +54,11 @@ def harvest_records(
     harvests = [CategoryHarvest(work, plan, dataset=dataset, label=label) for label in labels]
     total = sum(harvest.missing() for harvest in harvests)
     with progress("records", total=total) as report, ThreadPoolExecutor(AT_A_TIME) as pool:
-        advance = _for_threads(report)
+        shared = _SharedProgress(report)
 
         def run(harvest: CategoryHarvest) -> CategoryOutcome:
             try:
-                return harvest.run(advance)
+                return shared.follow(harvest)
             except BaseException:
                 work.stopping.set()  # before this thread begins the next category
                 raise
@@ -72,14 +71,27 @@ def harvest_records(
             raise
 
 
-def _for_threads(report: ProgressReport) -> Advance:
-    lock = threading.Lock()
+class _SharedProgress:
+    """The progress of all categories; each of them runs in a thread of its own."""
 
-    def advance(count: int, note: str) -> None:
-        with lock:
-            report.advance(count, note=note)
+    def __init__(self, report: ProgressReport) -> None:
+        self._report = report
+        self._lock = threading.Lock()
 
-    return advance
+    def follow(self, harvest: CategoryHarvest) -> CategoryOutcome:
+        """Run a category. What Europeana does not have of it is not waited for any longer."""
+        expected, taken = harvest.missing(), 0
+
+        def advance(count: int, note: str) -> None:
+            nonlocal taken
+            taken += count
+            with self._lock:
+                self._report.advance(count, note=note)
+
+        outcome = harvest.run(advance)
+        with self._lock:
+            self._report.expect_less(max(0, expected - taken))
+        return outcome
 
 
 def _check_former_searches(connection: Connection, dataset: int, plan: HarvestPlan) -> None:
@@ -90,7 +102,7 @@ def _check_former_searches(connection: Connection, dataset: int, plan: HarvestPl
         if mode != plan.labelling.mode:
             raise UsageError(
                 f"Dataset {plan.name!r} was harvested with --mode {mode}; use that mode, "
-                "or choose another --name."
+                "or choose another --dataset."
             )
         if plan.update and search != plan.search(concept):
             raise UsageError(

@@ -14,6 +14,8 @@ from common.process.foreign_text import unguard_cell
 
 MAX_ROW = 100_000  # characters; the csv module refuses cells of more than 131,072
 
+_DELIMITERS = ",;\t"  # the first of those that are equally frequent
+_QUOTED = re.compile(r'"[^"]*"')
 _NUL_OR_UNDECODED = re.compile("[\x00\udc80-\udcff]")
 
 
@@ -32,6 +34,9 @@ class TableRow:
 def read_rows(path: Path) -> Iterator[TableRow]:
     """The rows of a file, header included, with or without BOM and CRLF.
 
+    Cells are divided by commas, or by semicolons or tabs if the header has more of those: Excel
+    writes semicolons where the comma is a decimal point.
+
     Raises:
         UsageError: the file cannot be read, is not UTF-8, or has NUL characters, a row that is too
             long or a quote that is never closed; names the line.
@@ -42,7 +47,7 @@ def read_rows(path: Path) -> Iterator[TableRow]:
             content, encoding="utf-8-sig", errors="surrogateescape", newline=""
         ) as stream:
             lines = _Lines(path, stream)
-            reader = csv.reader(lines, strict=True)
+            reader = csv.reader(lines, delimiter=lines.delimiter(), strict=True)
             while (row := _next_row(reader, lines)) is not None:
                 yield row
     except OSError as error:
@@ -69,7 +74,13 @@ class _Lines:
         self._number = 0
         self._first = 1
         self._room = MAX_ROW
+        self._ahead = ""
         self.ended = False
+
+    def delimiter(self) -> str:
+        """The sign that divides the cells of the header; reads the first line ahead."""
+        self._ahead = self._stream.readline(MAX_ROW + 1)
+        return max(_DELIMITERS, key=_QUOTED.sub("", self._ahead).count)
 
     def begin_row(self) -> int:
         """Expect a new row; returns the number of its first line."""
@@ -81,7 +92,8 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._stream.readline(self._room + 1)
+        line = self._ahead or self._stream.readline(self._room + 1)
+        self._ahead = ""
         if not line:
             self.ended = True
             raise StopIteration

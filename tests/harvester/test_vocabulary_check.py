@@ -10,21 +10,33 @@ AAT = "http://vocab.getty.edu/aat/"
 def check(harvester):
     def run(text, *options, exit_code):
         (harvester.folder / "v.json").write_text(text, encoding="utf-8")
-        command = ("vocabulary", "check", "--vocab-json", "v.json", *options)
+        command = ("vocabulary", "check", "--vocab-json", "v.json", "--json", *options)
         return harvester(*command, exit_code=exit_code)
 
     return run
 
 
 def told(output, label):
-    """The cells of a label's line."""
-    lines = [line for line in output.splitlines() if f"│ {label} " in line]
-    return [[cell.strip() for cell in line.split("│")[2:-1]] for line in lines]
+    """What was found of a label."""
+    return [
+        [each["uri"], each["finding"], each["advice"], "yes" if each["must_change"] else "no"]
+        for each in json.loads(output)
+        if each["label"] == label
+    ]
 
 
-def test_a_good_vocabulary_needs_nothing(check):
-    ended = check(json.dumps({"map": f"{CONCEPT}43", "weaponry": f"{AAT}300036926"}), exit_code=0)
-    assert "nothing to change" in ended.stdout
+def test_a_good_vocabulary_needs_nothing(harvester, check):
+    good = json.dumps({"map": f"{CONCEPT}43", "weaponry": f"{AAT}300036926"})
+    assert json.loads(check(good, exit_code=0).stdout) == []
+    shown = harvester("vocabulary", "check", "--vocab-json", "v.json").stdout
+    assert shown == "v.json: nothing to change.\n"
+
+
+def test_people_read_a_list(harvester, check):
+    check(json.dumps({"map": f"{CONCEPT}base/43"}), exit_code=0)
+    shown = harvester("vocabulary", "check", "--vocab-json", "v.json").stdout.splitlines()
+    assert shown[0].split("  ")[0] == "must change"
+    assert shown[1].startswith(f"no           map    {CONCEPT}base/43")
 
 
 def test_old_uris_are_told_with_what_they_are_read_as(check):

@@ -70,7 +70,7 @@ def dataset_data(
     if not pictured:
         raise DatasetError(
             f"Dataset {name} has {len(rows):,} records but no picture to train on; "
-            f"run: harvester images --name {name}"
+            f"run: harvester images --dataset {name}"
         )
     uris = sorted({uri for row in usable for uri in row.concepts}, key=lambda u: (label_of[u], u))
     data = TrainingData(

@@ -153,7 +153,9 @@ def _mistake(error: Any) -> str:
     from common.process.wrong_values import in_words  # only now, since it needs pydantic
 
     wrong = error.__cause__.errors()[0]
-    return f"{error.param.display_name_raw} is {wrong['input']}: {in_words(wrong)}."
+    name = next(iter(error.param.opts), "")
+    shown = name if name.startswith("-") else error.param.display_name_raw
+    return f"{shown} is {wrong['input']}: {in_words(wrong)}."
 
 
 def _words_for(error: Exception) -> str | None:

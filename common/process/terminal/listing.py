@@ -39,9 +39,14 @@ class Listing:
     def print(self) -> None:
         """Print the rows on standard output."""
         console = SafeConsole(highlight=False)
-        if not console.is_terminal:
-            console.width = _UNLIMITED
-        console.print(self)
+        if console.is_terminal:
+            console.print(self)
+            return
+        console.width = _UNLIMITED
+        with console.capture() as capture:
+            console.print(self)
+        for line in capture.get().splitlines():
+            console.out(line.rstrip(), highlight=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The table, or blocks where it would be wider than the terminal."""

@@ -37,6 +37,12 @@ class ProgressReport:
             self.note = note
         self._show()
 
+    def expect_less(self, count: int) -> None:
+        """Take units from the total that turned out not to be there."""
+        if self.total is not None:
+            self.total -= count
+        self._show()
+
     @property
     def rate(self) -> float:
         """Units a second since the start."""
@@ -44,6 +50,8 @@ class ProgressReport:
 
     def line(self) -> str:
         """The progress in words."""
+        if not self.done and self.total == 0:
+            return f"{self.title}: nothing to do"
         of_total = f"/{self.total:,} ({self.done / self.total:.0%})" if self.total else ""
         left = ""
         if self.total and 0 < self.done < self.total:
@@ -81,14 +89,20 @@ class _Bar(ProgressReport):
         self._task = bar.add_task(title, total=total, rate="", note="")
 
     def _show(self) -> None:
-        self._bar.update(self._task, completed=self.done, rate=_rate(self.rate), note=self.note)
+        self._bar.update(
+            self._task,
+            completed=self.done,
+            total=self.total,
+            rate=_rate(self.rate),
+            note=self.note,
+        )
 
 
 @contextmanager
 def progress(title: str, total: int | None = None) -> Iterator[ProgressReport]:
     """Report on work of `total` units (None: unknown) until the block ends."""
     console = SafeConsole(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or total == 0:  # a bar cannot say that there is nothing to do
         lines = _Lines(title, total, console)
         try:
             yield lines

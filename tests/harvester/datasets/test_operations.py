@@ -54,7 +54,7 @@ def pair(harvester):
 
 
 def test_merging_unites_the_labels_of_a_record_in_both(pair):
-    shown = pair("datasets", "merge", "a", "b", "--name", "c").stdout
+    shown = pair("datasets", "merge", "a", "b", "--dataset", "c").stdout
     assert shown == "Dataset c has 4 records.\n"
     assert labels_of(pair, "c") == {
         "/1/a": "map",
@@ -76,7 +76,7 @@ def test_merging_unites_the_labels_of_a_record_in_both(pair):
 
 
 def test_subtracting_leaves_out_records_whatever_their_labels(pair):
-    assert "has 2 records" in pair("datasets", "subtract", "a", "b", "--name", "c").stdout
+    assert "has 2 records" in pair("datasets", "subtract", "a", "b", "--dataset", "c").stdout
     assert labels_of(pair, "c") == {"/1/a": "map", "/1/c": "toy"}
     assert labels_of(pair, "a")["/1/b"] == "map toy"
 
@@ -84,12 +84,12 @@ def test_subtracting_leaves_out_records_whatever_their_labels(pair):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("merge", "a", "b", "--name", "b"), "There is a dataset 'b' already; choose another"),
-        (("subtract", "a", "b", "--name", "a"), "There is a dataset 'a' already"),
-        (("merge", "a", "x", "--name", "c"), "There is no dataset 'x'; there are: a, b."),
+        (("merge", "a", "b", "--dataset", "b"), "There is a dataset 'b' already; choose another"),
+        (("subtract", "a", "b", "--dataset", "a"), "There is a dataset 'a' already"),
+        (("merge", "a", "x", "--dataset", "c"), "There is no dataset 'x'; there are: a, b."),
         (("remove", "x"), "There is no dataset 'x'; there are: a, b."),
         (("show", "x"), "There is no dataset 'x'; there are: a, b."),
-        (("merge", "a", "b", "--name", "c d"), "'c d' cannot be the name of a dataset"),
+        (("merge", "a", "b", "--dataset", "c d"), "'c d' cannot be the name of a dataset"),
         (("show", "a", "--plot", "a.svg"), "a.svg must end in .png"),
         (("split", "a", "--fractions", "0.5,0.5", "--names", "c,b"), "There is a dataset 'b'"),
         (
@@ -156,14 +156,22 @@ def test_label_sets_of_one_record_fall_to_the_parts_by_chance(harvester):
 
 
 def test_removing_a_dataset_keeps_its_records(pair):
-    assert "Removed dataset a. Its 3 records stay" in pair("datasets", "remove", "a").stdout
+    assert (
+        "Removed dataset a. Its 3 records stay" in pair("datasets", "remove", "a", "--yes").stdout
+    )
     assert names(pair) == ["b"]
     assert pair.rows("SELECT count(*) FROM record") == [(4,)]
 
 
+def test_nothing_is_removed_without_a_yes(pair):
+    refused = pair("datasets", "remove", "a", exit_code=2)
+    assert "Remove dataset a with its labels of 3 records? Nobody can be asked" in refused.stderr
+    assert names(pair) == ["a", "b"]
+
+
 def test_the_list_has_each_dataset_with_its_numbers(pair):
     store(pair, "empty", {})
-    lines = pair("datasets", "list").stdout.replace("│", " ").splitlines()
+    lines = pair("datasets", "list").stdout.splitlines()
     cells = [line.split()[:4] for line in lines]
     for expected in (["a", "3", "2", "0"], ["b", "2", "2", "0"], ["empty", "0", "0", "0"]):
         assert expected in cells
@@ -187,7 +195,7 @@ def described(pair):
 
 
 def test_a_dataset_is_shown_by_category_provider_rights_and_picture(described):
-    lines = described("datasets", "show", "a").stdout.replace("│", " ").splitlines()
+    lines = described("datasets", "show", "a").stdout.splitlines()
     assert lines[0] == "a: 3 records"
     for expected in (
         "map 2 66.7%",
@@ -233,7 +241,7 @@ def test_names_of_strangers_order_nothing_on_a_terminal(harvester):
         upsert(connection, Record.__table__, columns, rows, update=columns[1:])
     shown = harvester("datasets", "show", "a").stdout
     assert r"Mus\x1b]0;owned\x07eum\x1b[2J [/x] \u202elive" in shown
-    shown += harvester("images", "--name", "a", "--report").stdout
+    shown += harvester("images", "--dataset", "a", "--report").stdout
     assert r"h\x1b[2jost[blink]" in shown
     assert not any(sign in shown for sign in "\x1b\x07\u202e")
 
@@ -273,8 +281,8 @@ def test_verdicts_of_one_data_provider_become_a_dataset(harvester):
 @pytest.mark.usefixtures("judged", "pair")
 def test_labels_keep_their_weight_in_other_datasets(harvester):
     harvester("datasets", "from-verdicts", "judged")
-    harvester("datasets", "subtract", "judged", "b", "--name", "rest")
-    harvester("datasets", "merge", "rest", "b", "--name", "both")
+    harvester("datasets", "subtract", "judged", "b", "--dataset", "rest")
+    harvester("datasets", "merge", "rest", "b", "--dataset", "both")
     harvester("datasets", "split", "rest", "--fractions", "1", "--names", "part")
     rows = harvester.rows(
         "SELECT dataset.name, max(weight) FROM dataset_item JOIN dataset ON dataset.id = dataset_id"

@@ -1,6 +1,6 @@
 """What `harvester images` left in the store."""
 
-IMAGES = ("images", "--name", "d")
+IMAGES = ("images", "--dataset", "d")
 STATES = "SELECT state, coalesce(reason, source), count(*) FROM image GROUP BY 1, 2"
 
 

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 from collections import Counter
 from datetime import timedelta
@@ -32,7 +33,7 @@ def test_every_record_ends_with_a_picture_or_a_reason(harvested, catalogue):
     counts = states(harvested)
     for (state, why), count in counts.items():
         assert any(
-            [cell.strip() for cell in line.split("│")[1:4]] == [state, why, str(count)]
+            re.split(" {2,}", line.strip())[:3] == [str(count), state, why]
             for line in ended.stdout.splitlines()
         )
 
@@ -116,6 +117,21 @@ def test_a_stored_picture_that_has_vanished_is_fetched_again(harvested, sandbox)
     assert sum(log.requests for log in sandbox.log.values()) == asked + lost
 
 
+def test_another_folder_is_refused_before_everything_is_fetched_again(
+    harvested, sandbox, monkeypatch
+):
+    harvested(*IMAGES, "--picture", "media")
+    stored = len(harvested.rows("SELECT DISTINCT path FROM image WHERE path IS NOT NULL"))
+    asked = sum(log.requests for log in sandbox.log.values())
+    monkeypatch.setenv("IMAGE_DIR", str(harvested.folder / "elsewhere"))
+    refused = harvested(*IMAGES, "--picture", "media", exit_code=2)
+    told = f"{stored:,} of {stored:,} stored pictures are not in {harvested.folder}"
+    assert told in refused.stderr
+    assert sum(log.requests for log in sandbox.log.values()) == asked
+    harvested(*IMAGES, "--picture", "media", "--refetch")
+    assert sum(log.requests for log in sandbox.log.values()) > asked
+
+
 def test_the_report_shows_hosts_with_reasons_and_what_to_do_and_fetches_nothing(
     harvester, catalogue, use_sandbox
 ):
@@ -131,7 +147,7 @@ def test_the_report_shows_hosts_with_reasons_and_what_to_do_and_fetches_nothing(
     counts = "SELECT count(*) FROM record WHERE media_url LIKE 'http://127.0.1.4:%'"
     [[pictures]] = harvester.rows(counts)
     [line] = [line for line in report.splitlines() if "127.0.1.4:" in line]
-    host, all_of_them, stored, reasons, _, advice = (cell.strip() for cell in line.split("│")[1:7])
+    host, all_of_them, stored, reasons, advice = re.split(" {2,}", line)
     assert host == f"127.0.1.4:{sandbox.addresses.port}"
     assert (all_of_them, stored, reasons) == (str(pictures), "0", f"not_found {pictures}")
     assert advice.startswith("The link is dead")

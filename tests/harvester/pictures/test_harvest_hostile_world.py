@@ -161,7 +161,7 @@ def insert_records(engine: Engine, urls: dict[str, str]) -> None:
 
 def run_and_measure(harvester) -> tuple[float, float]:
     """The command over all hostilities, as a process of its own: seconds and peak MiB."""
-    command = [sys.executable, "-c", PROGRAM, "images", "--name", "d", "--picture", "media"]
+    command = [sys.executable, "-c", PROGRAM, "images", "--dataset", "d", "--picture", "media"]
     began = time.monotonic()
     subprocess.run(command, check=True, capture_output=True)
     status = (harvester.folder / "status").read_text()
@@ -214,7 +214,7 @@ def test_a_name_that_changes_its_address_after_the_check_leads_nowhere_else(
         monkeypatch.setattr("common.fetch.addresses.socket.getaddrinfo", rebinding)
         url = f"http://typed.example:{sandbox.addresses.port}/media/1/typed.jpg"
         insert_records(harvester.engine, {"typed": url})
-        harvester("images", "--name", "d", "--picture", "media")
+        harvester("images", "--dataset", "d", "--picture", "media")
         assert harvester.rows("SELECT state FROM image") == [("stored",)]
         assert looked_up == [b"typed.example"]
         assert sandbox.log["127.0.0.1"].requests == 0

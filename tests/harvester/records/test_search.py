@@ -14,7 +14,7 @@ from deploy.sandbox.server import Sandbox
 from harvester.records.search import AT_A_TIME
 from tests.harvester.conftest import VOCABULARY, write_vocabulary
 
-HARVEST = ("records", "--vocab-json", "vocabulary.json", "--name", "d")
+HARVEST = ("records", "--vocab-json", "vocabulary.json", "--dataset", "d")
 ITEMS = """
     SELECT concept.label, item.record_id FROM dataset_item AS item
     JOIN concept ON concept.uri = item.concept_uri
@@ -31,8 +31,8 @@ def requests_to(sandbox):
 
 def cells(output, label):
     """The cells of a category's line in the table at the end."""
-    line = next(line for line in output.splitlines() if f"│ {label} " in line)
-    return [cell.strip() for cell in line.split("│")[1:-1]]
+    line = next(line for line in output.splitlines() if line.startswith(f"{label} "))
+    return re.split(" {2,}", line)
 
 
 def test_every_category_gets_its_records_with_what_europeana_says_of_them(
@@ -74,12 +74,18 @@ def test_fewer_than_asked_for_and_none_are_told(harvester, sandbox):
     ended = harvester(*HARVEST, "--n", "500")
     assert cells(ended.stdout, "map")[3] == "Europeana has no more"
     assert cells(ended.stdout, "toy") == ["toy", "0", "0", "Europeana has none"]
+    (shown,) = [line for line in ended.stderr.splitlines() if line.startswith("records: ")]
+    assert "(100%)" in shown
+    again = harvester(*HARVEST, "--n", "500")
+    assert "records: nothing to do" in again.stderr
+    assert "Next: harvester images --dataset d" in again.stderr
 
 
 def test_a_harvest_of_nothing_fails(harvester, sandbox):
     write_vocabulary(harvester.folder, {"toy": "http://data.europeana.eu/concept/56"})
     ended = harvester(*HARVEST, exit_code=1)
     assert "No record was harvested" in ended.stderr
+    assert harvester.rows("SELECT name FROM dataset") == []
 
 
 def test_records_with_the_concept_in_its_old_form_are_found(harvester, catalogue, use_sandbox):
@@ -210,13 +216,13 @@ def test_a_refused_key_ends_the_harvest_and_says_what_to_do(harvester, sandbox, 
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        ({"EUROPEANA_API_KEY": ""}, (), "EUROPEANA_API_KEY: field required"),
+        ({"EUROPEANA_API_KEY": ""}, (), "EUROPEANA_API_KEY is not set"),
         ({"EUROPEANA_API_URL": "europeana"}, (), "EUROPEANA_API_URL is no address"),
         ({}, ("--reusability", "open,free"), "not 'free'"),
-        ({}, ("--name", "a/b"), "'a/b' cannot be the name of a dataset"),
+        ({}, ("--dataset", "a/b"), "'a/b' cannot be the name of a dataset"),
         ({}, ("--vocab-json", "nowhere.json"), "There is no vocabulary file nowhere.json"),
         ({}, ("--n", "0"), "--n"),
-        ({"DATABASE_URL": ""}, (), "DATABASE_URL: field required"),
+        ({"DATABASE_URL": ""}, (), "DATABASE_URL is not set"),
     ],
 )
 def test_wrong_usage_is_2_and_asks_nothing(

@@ -8,7 +8,7 @@ from deploy.sandbox.server import Sandbox
 from harvester.records.search import AT_A_TIME
 from tests.harvester.conftest import VOCABULARY, write_vocabulary
 
-HARVEST = ("records", "--name", "d", "--n", "500")
+HARVEST = ("records", "--dataset", "d", "--n", "500")
 UPDATE = (*HARVEST, "--update")
 ITEMS = """
     SELECT item.record_id, concept.label FROM dataset_item AS item

@@ -32,7 +32,7 @@ def dataset(harvester):
 
 
 def test_the_table_has_the_form_of_the_pilot_in_the_order_of_ids(harvester, dataset):
-    harvester("export", "--name", "d", "d.csv")
+    harvester("export", "--dataset", "d", "d.csv")
     content = (harvester.folder / "d.csv").read_bytes().decode()
     assert content.startswith(HEADER + "\n")
     rows = list(csv.reader(io.StringIO(content, newline="")))[1:]
@@ -55,7 +55,7 @@ def test_a_formula_in_an_address_is_a_text_for_a_spreadsheet(harvester, dataset)
             [("/2/b", formula)],
             update=("media_url",),
         )
-    harvester("export", "--name", "d", "d.csv")
+    harvester("export", "--dataset", "d", "d.csv")
     with (harvester.folder / "d.csv").open(newline="") as stream:
         rows = list(csv.reader(stream))
     assert rows[-1][3] == f"'{formula}"
@@ -63,35 +63,35 @@ def test_a_formula_in_an_address_is_a_text_for_a_spreadsheet(harvester, dataset)
 
 
 def test_standard_output_gets_the_same_and_nothing_else(harvester, dataset):
-    harvester("export", "--name", "d", "d.csv")
-    ended = harvester("export", "--name", "d", "-")
+    harvester("export", "--dataset", "d", "d.csv")
+    ended = harvester("export", "--dataset", "d", "-")
     assert ended.stdout == (harvester.folder / "d.csv").read_bytes().decode()
 
 
 def test_an_existing_file_is_replaced_whole_or_not_at_all(harvester, dataset):
     target = harvester.folder / "d.csv"
     target.write_text("old")
-    harvester("export", "--name", "unknown", "d.csv", exit_code=2)
+    harvester("export", "--dataset", "unknown", "d.csv", exit_code=2)
     assert target.read_text() == "old"
-    harvester("export", "--name", "d", "d.csv")
+    harvester("export", "--dataset", "d", "d.csv")
     assert target.read_text().startswith(HEADER)
     assert {path.name for path in harvester.folder.iterdir()} == {"d.csv", "vocabulary.json"}
 
 
 def test_a_target_that_is_no_file_is_named(harvester, dataset):
     (harvester.folder / "taken").mkdir()
-    ended = harvester("export", "--name", "d", "taken", exit_code=1)
+    ended = harvester("export", "--dataset", "d", "taken", exit_code=1)
     assert "taken cannot be written" in ended.stderr
 
 
 @pytest.mark.parametrize("command", [("export", "x.csv"), ("images",)])
 def test_an_unknown_dataset_is_told_with_those_that_there_are(harvester, command):
     name, *arguments = command
-    ended = harvester(name, "--name", "x", *arguments, exit_code=2)
+    ended = harvester(name, "--dataset", "x", *arguments, exit_code=2)
     assert "There is no dataset 'x'; there is none at all yet" in ended.stderr
     with harvester.engine.begin() as connection:
         for number in range(12):
             ensure_dataset(connection, f"d{number:02}")
-    ended = harvester(name, "--name", "x", *arguments, exit_code=2)
+    ended = harvester(name, "--dataset", "x", *arguments, exit_code=2)
     assert "there are: d00, d01, d02," in ended.stderr
     assert "d09 and 2 more." in ended.stderr

@@ -21,7 +21,7 @@ pilot = pytest.mark.skipif(not PILOT.is_dir(), reason=f"the tables of the pilot 
     ],
 )
 def test_the_tables_of_the_pilot_lose_no_line(importer, table, counts, records):
-    importer("import", str(PILOT / table), "--name", "p", "--report", "r.csv")
+    importer("import", str(PILOT / table), "--dataset", "p", "--report", "r.csv")
     lines = {row["line"]: row["fate"] for row in report_of(importer, "r.csv")}
     assert Counter(lines.values()) == Counter(dict(zip(FATES, counts, strict=True)))
     assert importer.rows("SELECT count(DISTINCT record_id) FROM dataset_item") == [(records,)]
@@ -74,7 +74,7 @@ def test_lines_looked_up_by_hand_have_the_fate_they_should(table, lines):
 
 @pilot
 def test_a_record_of_the_pilot_under_two_combinations_has_the_labels_of_both(importer):
-    importer("import", str(PILOT / "multilabel_2000.csv"), "--name", "p", "--report", "r.csv")
+    importer("import", str(PILOT / "multilabel_2000.csv"), "--dataset", "p", "--report", "r.csv")
     labels = importer.rows(
         "SELECT label FROM dataset_item JOIN concept ON uri = concept_uri"
         " WHERE record_id = '/154/S_JVM_photo_JvmKDAA11666' ORDER BY label"
@@ -84,5 +84,5 @@ def test_a_record_of_the_pilot_under_two_combinations_has_the_labels_of_both(imp
 
 @pilot
 def test_a_table_of_something_else_is_refused(importer):
-    ended = importer("import", str(PILOT / "uris_vocabularies.csv"), "--name", "p", exit_code=2)
+    ended = importer("import", str(PILOT / "uris_vocabularies.csv"), "--dataset", "p", exit_code=2)
     assert "found 'concept', 'getty_aat'" in ended.stderr

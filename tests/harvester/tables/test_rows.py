@@ -37,7 +37,7 @@ def test_a_row_with_broken_quotes_costs_no_other_row(tmp_path):
     ("table", "message"),
     [
         (b"", "line 1: must name the columns, among them ID or URI"),
-        (b"ID;category\n/1/a;map\n", "line 1: must name the columns, among them ID or URI"),
+        (b"ID|category\n/1/a|map\n", "line 1: must name the columns, among them ID or URI"),
         (b"ID,URL\n/1/a,x\n", "line 1: must name the columns, among them category or skos_conc"),
         (b"ID,id,category\n", "line 1: the column ID is there twice"),
         (b"ID,category\n/1/a,map\n/1/b,\0\n", "line 3: a NUL character"),
@@ -80,3 +80,13 @@ def test_a_pipe_is_read_if_the_shell_gave_it_and_else_refused_without_waiting(tm
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match="pipe cannot be read: it is no regular file"):
         next(read_rows(tmp_path / "pipe"))
+
+
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_excel_may_divide_cells_by_semicolons_or_tabs(tmp_path, sign):
+    text = f'ID{sign}category{sign}"a,b,c,d"\n/1/a{sign}map, chart{sign}"x{sign}y"\n'
+    (tmp_path / "t.csv").write_bytes(("\ufeff" + text.replace("\n", "\r\n")).encode())
+    assert [row.cells for row in read_rows(tmp_path / "t.csv")] == [
+        ("ID", "category", "a,b,c,d"),
+        ("/1/a", "map, chart", f"x{sign}y"),
+    ]

@@ -80,7 +80,7 @@ def test_a_dataset_without_pictures_names_the_command_to_run(
 ) -> None:
     with engine.begin() as connection:
         add_dataset(connection, "bare", tmp_path, each=2, pictures=False)
-    with pytest.raises(DatasetError, match="harvester images --name bare"):
+    with pytest.raises(DatasetError, match="harvester images --dataset bare"):
         dataset_data(engine, "bare", tmp_path)
 
 

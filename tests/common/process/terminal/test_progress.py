@@ -93,3 +93,16 @@ def _read_to_the_end(controller):
 )
 def test_durations_in_words(seconds, words):
     assert module._duration(seconds) == words
+
+
+def test_what_is_not_there_is_not_waited_for(plain):
+    with progress("records", total=10) as report:
+        report.advance(4)
+        report.expect_less(6)
+    assert plain().startswith("records: 4/4 (100%), ")
+
+
+def test_where_nothing_is_to_do_it_says_so(plain):
+    with progress("records", total=0):
+        pass
+    assert plain() == "records: nothing to do\n"
