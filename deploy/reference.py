@@ -3,14 +3,20 @@
 A test compares the files with what this module makes.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from importlib import import_module
 from itertools import starmap
 from pathlib import Path
+from typing import Any
 
 from pydantic.fields import FieldInfo
 
 from common.process.settings.base import is_secret
 from common.process.settings.every import every_field
+from common.process.terminal.json_output import json_schema
+from common.process.terminal.walking import NamedCommand, all_commands
 from common.reasons import Reason, Retry
 from trainer.commands.recipes import RECIPES, RecipeName, is_of
 from trainer.settings import TrainingSettings, option_of, range_of
@@ -168,16 +174,54 @@ def _training_default(name: str, recipe: RecipeName) -> str:
     return f"`{default}`" if default != "" else ""
 
 
+PROGRAMS = ("harvester", "trainer", "worker", "desk", "enrichment")
+_JSON = """\
+# What commands print with --json
+
+This page and the schemas are made from the types of the commands by `make docs`.
+
+Times are ISO 8601, durations are seconds, and every field is always there.
+Errors are not JSON: they are one message on standard error, with exit code 1 or 2.
+
+| command | schema |
+|---|---|
+"""
+
+
+def _printing() -> Iterator[NamedCommand]:
+    for program in PROGRAMS:
+        for each in all_commands(program, import_module(f"{program}.cli").app):
+            if each.json_kind is not None:
+                yield each
+
+
+def json_page() -> str:
+    """The page on --json: a line for each command that knows it."""
+    lines = (f"| `{each.name} --json` | [{_file(each)}]({_file(each)}) |\n" for each in _printing())
+    return _JSON + "".join(lines)
+
+
+def _file(command: NamedCommand) -> str:
+    return f"json/{command.name.replace(' ', '-')}.json"
+
+
+def _schema(kind: Any) -> str:
+    return json.dumps(json_schema(kind), indent=2, ensure_ascii=False) + "\n"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "reasons.md": reasons,
     "settings.md": settings,
     "training-settings.md": training_settings,
+    "json.md": json_page,
+    **{_file(each): partial(_schema, each.json_kind) for each in _printing()},
 }
 
 
 def main() -> None:
     """Write every page."""
     for name, page in PAGES.items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(page(), encoding="utf-8")
 
 

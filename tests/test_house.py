@@ -19,6 +19,7 @@ TESTED_ELSEWHERE = {
     "common/process/settings/every.py": "tests/common/process/settings/test_base.py",
     "common/errors.py": "classes without behaviour; every test of an error",
     "common/europeana/entities.py": "tests/harvester/test_vocabulary_check.py asks it over HTTP",
+    "common/process/terminal/walking.py": "tests/test_commands.py",
     "common/process/terminal/next_step.py": "tests of every command that names one",
     "common/store/records.py": "tests/worker/enrich/test_resolve.py and tests/harvester/records",
     "common/store/tables/base.py": "tests/common/store/tables/test_tables.py: a bad row each",

@@ -8,7 +8,7 @@ logged by their numbers.
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -74,14 +74,6 @@ class DeskAccount:
     subject: str | None
     created_at: datetime
     ended_at: datetime | None
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json`: whether there is a password, and nothing of it."""
-        return asdict(self) | {
-            "password": self.password is not None,
-            "created_at": self.created_at.isoformat(),
-            "ended_at": self.ended_at.isoformat() if self.ended_at else None,
-        }
 
 
 def checked_name(name: str) -> str:

@@ -13,7 +13,7 @@ def serve(
 ) -> None:
     """Serve the desk until SIGTERM or Ctrl-C.
 
-    Needs DATABASE_URL.
+    Example: desk serve --port 8080
     """
     from desk.commands.serving import serve_desk  # help needs no web server
 

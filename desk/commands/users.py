@@ -1,16 +1,19 @@
 """`desk users`: accounts of the desk."""
 
-import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from common.errors import UsageError
 from common.process.terminal.command import command_group
+from common.process.terminal.confirming import Yes, confirm
 from common.process.terminal.console import SafeConsole
+from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.listing import Listing
 from common.store.session import open_store
 from common.store.tables import Role
 from desk.access import accounts
@@ -32,6 +35,19 @@ FromInput = Annotated[
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ListedAccount:
+    """An account as lists show it: whether there is a password, and nothing of it."""
+
+    number: int
+    name: str | None
+    role: Role
+    has_password: bool
+    subject: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
 @users.command()
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="what pages call the person")],
@@ -42,7 +58,10 @@ def add(
     ] = None,
     password_stdin: FromInput = False,
 ) -> None:
-    """Add an account. The password is asked for, unless --subject says who logs in elsewhere."""
+    """Add an account. The password is asked for, unless --subject says who logs in elsewhere.
+
+    Example: desk users add "Collections desk" --role reviewer
+    """
     engine = open_store()
     accounts.checked_name(name)
     asks = subject is None or password_stdin
@@ -52,13 +71,12 @@ def add(
 
 
 @users.command("list")
-def list_all(
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON array")] = False,
-) -> None:
+@prints(list[ListedAccount])
+def list_all(as_json: AsJson = False) -> None:
     """List all accounts, ended and forgotten ones too; none of them shows a password."""
-    rows = accounts.list_accounts(open_store())
+    rows = list(map(_listed, accounts.list_accounts(open_store())))
     if as_json:
-        typer.echo(json.dumps([row.as_json() for row in rows]))
+        print_json(rows, list[ListedAccount])
     else:
         _show(rows)
 
@@ -67,30 +85,45 @@ def list_all(
 def role(
     name: Name, new: Annotated[Role, typer.Argument(metavar="ROLE", help="the new role")]
 ) -> None:
-    """Give an account another role. Whoever is logged in with it logs in again."""
+    """Give an account another role. Whoever is logged in with it must log in again.
+
+    Example: desk users role "Collections desk" operator
+    """
     accounts.change_role(open_store(), name, new)
-    console.print(f"Changed: the role is {new} now.")
+    console.print(f"Changed. The role is {new} now.")
 
 
 @users.command()
 def password(name: Name, password_stdin: FromInput = False) -> None:
-    """Give an account another password. Whoever is logged in with it logs in again."""
+    """Give an account another password. Whoever is logged in with it must log in again.
+
+    Example: desk users password "Collections desk"
+    """
     engine = open_store()
     accounts.set_password(engine, name, _password(from_input=password_stdin))
-    console.print("Changed: the old password is worth nothing now.")
+    console.print("Changed. The old password does not work any more.")
 
 
 @users.command()
 def end(name: Name) -> None:
-    """End an account: nobody logs in with it any more. Its name, verdicts and actions stay."""
+    """End an account: nobody logs in with it any more. Its name, verdicts and actions stay.
+
+    Example: desk users end "Collections desk"
+    """
     accounts.end_account(open_store(), name)
     console.print("Ended, and logged out everywhere.")
 
 
 @users.command()
-def forget(name: Name) -> None:
-    """Erase name, password and subject of an account, and end it. Its number stays."""
-    number = accounts.forget_account(open_store(), name)
+def forget(name: Name, yes: Yes = False) -> None:
+    """Erase name, password and subject of an account, and end it. Its number stays.
+
+    Example: desk users forget "Collections desk" --yes
+    """
+    engine = open_store()
+    if not yes:
+        confirm(f"Erase the name {name!r} and end its account? This cannot be undone.")
+    number = accounts.forget_account(engine, name)
     console.print(f"Forgotten: only account {number} is left.")
 
 
@@ -117,13 +150,20 @@ def _first_line(line: bytes) -> str:
         raise UsageError("The password on standard input is not in UTF-8.") from None
 
 
-def _show(rows: Sequence[DeskAccount]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("number", "name", "role", "logs in by", "since", "ended"):
-        table.add_column(heading, no_wrap=heading != "name")
+def _listed(account: DeskAccount) -> ListedAccount:
+    public = {name: value for name, value in asdict(account).items() if name != "password"}
+    return ListedAccount(**public, has_password=account.password is not None)
+
+
+def _show(rows: Sequence[ListedAccount]) -> None:
+    listing = Listing(
+        *("number", "name", "role", "logs in by", "since", "ended"),
+        numbers=("number",),
+        texts=("name", "logs in by"),
+    )
     for row in rows:
-        ways = (row.password and "password", row.subject and f"subject {row.subject}")
-        table.add_row(
+        ways = (row.has_password and "password", row.subject and f"subject {row.subject}")
+        listing.add(
             str(row.number),
             row.name or "(forgotten)",
             row.role,
@@ -131,4 +171,4 @@ def _show(rows: Sequence[DeskAccount]) -> None:
             f"{row.created_at:%Y-%m-%d}",
             f"{row.ended_at:%Y-%m-%d}" if row.ended_at else "",
         )
-    SafeConsole(highlight=False).print(table)
+    listing.print()

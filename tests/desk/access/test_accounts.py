@@ -1,6 +1,5 @@
 """Accounts, their names, and the one of a desk that has none."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -33,9 +32,7 @@ def test_accounts_are_listed_without_their_passwords(engine: Engine) -> None:
     add_account(engine, "Боряна", role=Role.VIEWER, password=None, subject="s-1")
     listed = list_accounts(engine)
     assert [row.name for row in listed] == ["Anna", "Боряна"]
-    as_json = json.dumps([row.as_json() for row in listed])
-    assert [row["password"] for row in json.loads(as_json)] == [True, False]
-    assert "argon2" not in as_json
+    assert [row.password is not None for row in listed] == [True, False]
     assert "argon2" not in repr(listed)
 
 

@@ -73,9 +73,10 @@ def test_an_account_from_its_first_day_to_its_last(engine: Engine, users: Typed)
     assert not enters(engine, "anna", "another good one")
     assert users("list", "--json") == 0
     (row,) = json.loads(users.out)
-    assert (row["name"], row["role"], row["password"]) == ("Anna", "operator", True)
+    assert (row["name"], row["role"], row["has_password"]) == ("Anna", "operator", True)
     assert row["ended_at"]
-    assert users("forget", "anna") == 0
+    assert "argon2" not in users.out
+    assert users("forget", "anna", "--yes") == 0
     assert f"only account {row['number']} is left" in users.err
     users("list", "--json")
     assert json.loads(users.out)[0]["name"] is None
@@ -85,7 +86,7 @@ def test_the_list_is_for_people_too(engine: Engine, users: Typed) -> None:
     users.add("Анна")
     users("add", "Boris", "--role", "viewer", "--subject", "s-1")
     users.add("Clara")
-    users("forget", "Clara")
+    users("forget", "Clara", "--yes")
     assert users("list") == 0
     assert [line.split()[1] for line in users.out.splitlines()] == [
         "name",
@@ -119,7 +120,8 @@ def test_somebody_of_the_provider_needs_no_password_and_may_have_one(
         (("add", "Anna", "--role", "viewer", "--password", "secret"), b"", "No such option"),
         (("role", "nobody", "viewer"), b"", "There is no account 'nobody'"),
         (("end", "(local)"), b"", "There is no account '(local)'"),
-        (("forget", "nobody"), b"", "See: desk users list"),
+        (("forget", "nobody", "--yes"), b"", "See: desk users list"),
+        (("forget", "nobody"), b"", "confirm with --yes"),
         (("password", "nobody", "--password-stdin"), b"another good one", "no account 'nobody'"),
     ],
 )
