@@ -29,7 +29,7 @@ from pydantic import (
     ValidationError,
 )
 
-from common.process.wrong_values import field_path
+from common.process.wrong_values import field_path, in_words
 from common.store.refused_messages import RefusedMessages
 
 MAX_BODY = 32 << 20  # bytes; 100,000 record IDs take six million
@@ -263,4 +263,4 @@ def first_problem(error: ValidationError) -> str:
     """
     problem = error.errors(include_url=False, include_input=False)[0]
     place = (part if _PLACE.fullmatch(part) else "(a name)" for part in map(str, problem["loc"]))
-    return f"{field_path(tuple(place))}: {problem['msg']}"
+    return f"{field_path(tuple(place))}: {in_words(problem)}"

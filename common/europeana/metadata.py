@@ -23,6 +23,7 @@ from pydantic.alias_generators import to_camel
 
 from common.errors import UnknownFormError
 from common.europeana.vocabulary import current_concept_uri
+from common.process.wrong_values import in_words
 
 _OF_THE_KEY = re.compile(r"(?<=[?&])(?:wskey|utm_campaign)=[^&#]*&?", re.IGNORECASE)
 _LANGUAGES = ("en", "def")  # of several translations these come first; def: no language given
@@ -200,9 +201,9 @@ def parse_answer(form: type[AnswerForm], body: Mapping[str, Any], api: str) -> A
     try:
         return form.model_validate(body)
     except ValidationError as error:
-        wrong = error.errors(include_input=False, include_url=False, include_context=False)
+        wrong = error.errors(include_input=False, include_url=False)
         listed = "; ".join(
-            f"{'.'.join(map(str, part['loc'])) or 'the answer'}: {part['msg']}"
+            f"{'.'.join(map(str, part['loc'])) or 'the answer'}: {in_words(part)}"
             for part in wrong[:_SHOWN_ERRORS]
         )
         # The cause quotes the answer, and answers may repeat the API key.

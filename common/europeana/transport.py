@@ -90,7 +90,11 @@ class QuotaGate:
         with self._lock:
             if not self._is_announced:
                 until = _clock(seconds, "%H:%M:%S")
-                log.warning("quota used up, waiting", seconds=round(seconds), until=until)
+                log.warning(
+                    "The quota of the API key is used up. Work goes on when it is renewed.",
+                    seconds=round(seconds),
+                    until=until,
+                )
             self._is_announced = True
 
     def abandon(self) -> None:

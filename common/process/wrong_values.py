@@ -13,6 +13,7 @@ _INNER = re.compile(  # what pydantic puts between the names: types of a choice,
 _SHOWN = 100  # characters of a path; a text may come from anybody
 _Context = Mapping[str, Any]
 _WORDS: dict[str, Callable[[_Context], str]] = {
+    "json_invalid": lambda context: f"it is not JSON ({context['error']})",
     "missing": lambda _: "it is missing",
     "int_parsing": lambda _: "it must be a whole number",
     "int_type": lambda _: "it must be a whole number",
@@ -39,6 +40,7 @@ _WORDS: dict[str, Callable[[_Context], str]] = {
     "dict_type": lambda _: "it must be an object",
     "list_type": lambda _: "it must be a list",
     "tuple_type": lambda _: "it must be a list",
+    "string_pattern_mismatch": lambda _: "the text has another form than it must have",
     "string_too_long": lambda context: f"it has more than {context['max_length']:,} characters",
     "string_too_short": lambda context: f"it has less than {context['min_length']:,} characters",
     "too_long": lambda context: f"it has more than {context['max_length']:,} entries",

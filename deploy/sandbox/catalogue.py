@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, ValidationError
 
 from common.errors import UsageError
+from common.process.wrong_values import first_wrong
 from deploy.sandbox.faults import Fault
 
 LangMap = Mapping[str, Sequence[str]]  # language, or "def" for none, to texts
@@ -152,9 +153,7 @@ def _check_line(line: bytes, folder: Path) -> _Line:
     try:
         entry = _Line.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from error
+        raise ValueError(f"{first_wrong(error)}.") from error
     picture = folder / entry.image
     if not picture.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"image {entry.image!r} is outside the catalogue's folder.")

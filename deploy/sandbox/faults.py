@@ -37,6 +37,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from common.errors import UsageError
+from common.process.wrong_values import first_wrong
 
 FaultKind = Literal[
     "latency", "drip", "status", "truncated", "html", "wrong_type", "endless", "redirect",
@@ -95,9 +96,7 @@ def read_faults(path: Path) -> Faults:
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path}: {place}: {first['msg']}") from error
+        raise UsageError(f"{path}: {first_wrong(error)}.") from error
 
 
 def with_latency(faults: Faults, seconds: float | tuple[float, float]) -> Faults:

@@ -149,7 +149,7 @@ def test_a_cursor_that_does_not_move_on_is_the_end(server, scripted):
 
 def test_a_changed_answer_names_the_api_and_the_member(server, scripted):
     server.scripts = [answering({"success": True, "object": {"id": "/1/a"}})]
-    with pytest.raises(ApiError, match=r"The Record API .* object.about: Field required"):
+    with pytest.raises(ApiError, match=r"The Record API .* object.about: it is missing"):
         scripted.record("/1/a")
 
 

@@ -146,9 +146,12 @@ def test_any_text_becomes_one_that_can_be_stored_or_none(text):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"items": [ITEM]}, "totalResults: Field required"),
-        ({"totalResults": 1, "items": [{}]}, "items.0.id: Field required"),
-        ({"totalResults": 1, "items": [ITEM | {"id": "1/a"}]}, "items.0.id: String should match"),
+        ({"items": [ITEM]}, "totalResults: it is missing"),
+        ({"totalResults": 1, "items": [{}]}, "items.0.id: it is missing"),
+        (
+            {"totalResults": 1, "items": [ITEM | {"id": "1/a"}]},
+            "items.0.id: the text has",
+        ),
         ({"totalResults": 1, "items": [ITEM | {"id": "/1/a\n"}]}, "items.0.id: "),
         ({"totalResults": 1, "items": [ITEM | {"title": 7}]}, "items.0.title: .*expected a text"),
         ({"totalResults": 1, "items": {"a": 1}}, "items: "),
@@ -164,7 +167,7 @@ def test_a_changed_search_answer_is_told_by_what_is_different(body, message):
 @pytest.mark.parametrize("name", ["about", "aggregations"])
 def test_a_record_without_its_core_is_told(name):
     rest = {key: value for key, value in OBJECT.items() if key != name}
-    with pytest.raises(ApiError, match=f"object.{name}: Field required"):
+    with pytest.raises(ApiError, match=f"object.{name}: it is missing"):
         parse_answer(RecordAnswer, {"object": rest}, "Record API")
 
 
@@ -210,7 +213,7 @@ def test_real_search_answers_are_read(path, count):
 @needs_samples
 def test_a_real_item_without_id_is_told():
     path = SAMPLES / "search" / "search_with_nextCursor_2026_doc.json"
-    with pytest.raises(ApiError, match="items.0.id: Field required"):
+    with pytest.raises(ApiError, match="items.0.id: it is missing"):
         parse_answer(SearchAnswer, json.loads(path.read_text()), "Search API")
 
 

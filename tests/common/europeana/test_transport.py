@@ -226,7 +226,7 @@ def test_a_used_up_quota_is_waited_for_visibly(server, api, status, monkeypatch)
         assert api.get("/x").body == OK
     assert 0.9 < time.monotonic() - started < 3
     assert [(entry["event"], entry["seconds"]) for entry in logs] == [
-        ("quota used up, waiting", 1.0)
+        ("The quota of the API key is used up. Work goes on when it is renewed.", 1.0)
     ]
 
 

@@ -53,7 +53,9 @@ def test_all_threads_wait_and_the_waiting_is_told_once():
         for thread in threads:
             thread.join()
     assert min(passed) - started >= 0.1
-    assert [line["event"] for line in told] == ["quota used up, waiting"]
+    assert [line["event"] for line in told] == [
+        "The quota of the API key is used up. Work goes on when it is renewed."
+    ]
 
 
 def _pass(gate, passed):

@@ -87,7 +87,7 @@ def test_a_bad_line_is_refused_with_its_number(
 
 
 def test_a_line_that_is_no_json_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="line 2: Invalid JSON"):
+    with pytest.raises(UsageError, match="line 2: it is not JSON"):
         read_catalogue(write(tmp_path, LINE, '{"id": '))
 
 

@@ -200,7 +200,7 @@ def test_a_used_up_quota_is_waited_for(harvester, catalogue, use_sandbox):
         use_sandbox(sandbox)
         ended = harvester(*HARVEST, "--n", "5")
         assert sandbox.log["127.0.0.1"].statuses[429]
-    assert "quota used up, waiting" in ended.stderr
+    assert "The quota of the API key is used up." in ended.stderr
     assert len(harvester.rows(ITEMS)) >= 30
 
 
