@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, select, text, update
 from common.errors import UsageError
 from common.store.model_names import ModelName
 from common.store.tables import ModelStage, PromotedModel
-from common.store.tables.harvested import PROVIDER_KEY
+from common.store.tables.harvested import of_provider
 
 _LOCK = 7_300_001  # key of a Postgres advisory lock: one change of the models at a time
 
@@ -173,10 +173,7 @@ def _retire_active(connection: Connection, *, but: int | None = None) -> None:
 
 
 def _check_provider(connection: Connection, model_id: int, data_provider: str) -> None:
-    known = text(f"""
-        SELECT 1 FROM record WHERE {PROVIDER_KEY} = left(:name, 500) AND data_provider = :name
-        LIMIT 1
-    """)
+    known = text(f"SELECT 1 FROM record WHERE {of_provider(':name')} LIMIT 1")
     if connection.execute(known, {"name": data_provider}).first() is None:
         raise UsageError(f"The store has no record of data provider {data_provider!r}.")
     of_all = PromotedModel.stage == ModelStage.ACTIVE

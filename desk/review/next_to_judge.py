@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
 from common.store.embeddings import kept_vectors
-from common.store.tables.harvested import PROVIDER_KEY
+from common.store.tables.harvested import of_provider
 from common.vision.answers.answering import Answering
 from common.vision.answers.heads import Embeddings
 
@@ -44,7 +44,7 @@ _POOL = text(f"""
     SELECT drawn.id, picture.sha256
     FROM (
         SELECT id FROM record
-        WHERE {PROVIDER_KEY} = left(:data_provider, 500) AND data_provider = :data_provider
+        WHERE {of_provider(":data_provider")}
           AND NOT EXISTS (SELECT FROM verdict
                           WHERE verdict.record_id = record.id AND withdrawn_at IS NULL)
           AND NOT EXISTS (SELECT FROM audit_draw JOIN audit ON audit.id = audit_draw.audit_id

@@ -1,18 +1,20 @@
 """Walks over records, to find what a page shows: of a job, a data provider or a model.
 
 Each is in an order of its own, and gives each record a place, from which the next page goes on.
+Postgres knows the order of each, so it ends a walk as soon as the page is full.
 """
 
 from typing import Any
 
 from common.errors import UsageError
-from common.store.tables.harvested import PROVIDER_KEY
+from common.store.tables.harvested import of_provider
 from desk.review.filters import JudgedState, Outcome, ViewFilters
 
 CHUNKS = 40  # of a job, that a page walks over
 
 _OF_JOB = f"""
     SELECT coalesce(alias.record_id, asked.id) AS record_id, asked.id AS asked_id,
+           chunk.number, asked.place AS nth,
            to_char(chunk.number, 'FM0000000000') || '.' || to_char(asked.place, 'FM000') AS place
     FROM (SELECT number, record_ids FROM job_chunk
           WHERE job_id = :job AND state IN ('done', 'dead') AND number >= :from_chunk
@@ -22,9 +24,8 @@ _OF_JOB = f"""
     WHERE (chunk.number, asked.place) > (:from_chunk, :from_place)
     ORDER BY chunk.number, asked.place LIMIT :most
 """
-_NARROWED = """
-    SELECT step.* FROM step LEFT JOIN record ON record.id = step.record_id
-    WHERE :provider = '' OR record.data_provider = :provider
+_OF_JOB_AND_PROVIDER = """
+    JOIN record ON record.id = step.record_id AND record.data_provider = :provider
 """
 _CHUNK_AFTER = f"""
     (SELECT number FROM job_chunk
@@ -33,8 +34,7 @@ _CHUNK_AFTER = f"""
 """
 _OF_PROVIDER = f"""
     SELECT id AS record_id, id AS asked_id, id AS place FROM record
-    WHERE {PROVIDER_KEY} = left(:provider, 500) AND data_provider = :provider AND id > :after
-    ORDER BY id LIMIT :most
+    WHERE {of_provider(":provider")} AND id > :after ORDER BY id LIMIT :most
 """
 _OF_MODEL = """
     SELECT record_id, record_id AS asked_id, record_id AS place FROM enrichment
@@ -46,21 +46,27 @@ _JUDGED = """
        AND (concept_uri = written.concept_uri OR instead_uri = written.concept_uri)
        AND withdrawn_at IS NULL AND audit_id IS NULL
 """
+# Few records were ever judged; of the others nothing more is read.
+_OF_JUDGED = """
+    WHERE EXISTS (SELECT FROM verdict
+                  WHERE record_id = step.record_id AND withdrawn_at IS NULL OFFSET 0)
+"""
 _CONDITIONS = {
     "concept": "concept_uri = :concept",
     "lowest": "confidence >= :lowest",
     "highest": "confidence <= :highest",
 }
 _JUDGED_CONDITIONS = {
-    JudgedState.NO: f"NOT EXISTS ({_JUDGED})",
-    JudgedState.YES: f"EXISTS ({_JUDGED})",
+    JudgedState.NO: f"NOT EXISTS ({_JUDGED} OFFSET 0)",
+    JudgedState.YES: f"EXISTS ({_JUDGED} OFFSET 0)",
     JudgedState.DISPUTED: f"""
         EXISTS ({_JUDGED} HAVING count(DISTINCT
             CASE WHEN instead_uri = written.concept_uri THEN 'right'
             ELSE said || coalesce(instead_uri, '') END) > 1)""",
 }
-# Written enrichments one record after the other: the fence keeps Postgres from reading all of them,
-# which it would for a new model, of which its statistics know nothing.
+# Written enrichments one record after the other, and so the verdicts on each: the fences (OFFSET 0)
+# keep Postgres from reading all of them, which it would for a new model, of which its statistics
+# know nothing.
 _WRITTEN = """
     SELECT walked.record_id, walked.place, written.model_id, written.concept_uri,
            written.confidence, written.image_url, CAST(NULL AS text) AS reason,
@@ -69,7 +75,7 @@ _WRITTEN = """
         SELECT model_id, concept_uri, confidence, image_url FROM enrichment
         WHERE model_id = ANY(CAST(:models AS int[])) AND record_id = walked.record_id
         {conditions} OFFSET 0
-    ) AS written {judged} ORDER BY walked.place, written.confidence DESC LIMIT :rows
+    ) AS written {judged} ORDER BY {order}, written.confidence DESC LIMIT :rows
 """
 _FAILED = """
     SELECT walked.record_id, walked.place, CAST(NULL AS int) AS model_id,
@@ -77,7 +83,7 @@ _FAILED = """
            CAST(NULL AS text) AS image_url, failure.reason, failure.detail
     FROM walked JOIN job_failure AS failure
          ON failure.job_id = :job AND failure.record_id = walked.asked_id
-    ORDER BY walked.place LIMIT :rows
+    ORDER BY {order} LIMIT :rows
 """
 _NOTHING = """
     SELECT walked.record_id, walked.place, CAST(NULL AS int) AS model_id,
@@ -89,7 +95,7 @@ _NOTHING = """
                       AND record_id = walked.record_id)
       AND NOT EXISTS (SELECT FROM job_failure AS failure
                       WHERE failure.job_id = :job AND failure.record_id = walked.asked_id)
-    ORDER BY walked.place LIMIT :rows
+    ORDER BY {order} LIMIT :rows
 """
 
 
@@ -100,24 +106,35 @@ def walk_statement(filters: ViewFilters, *, told: str) -> str:
         told: what is told of the rows `found`, a query with their columns.
     """
     walk = _OF_JOB if filters.job else _OF_PROVIDER if filters.provider else _OF_MODEL
-    found = {Outcome.FAILED: _FAILED, Outcome.ENRICHED: _written(filters)}
     return f"""
-        WITH step AS ({walk}), walked AS ({_NARROWED if filters.job else "SELECT * FROM step"}),
-             found AS ({found.get(filters.outcome, _NOTHING)}), told AS ({told})
+        WITH step AS ({walk}), walked AS (SELECT step.* FROM step {_narrowed(filters)}),
+             found AS ({_found(filters)}), told AS ({told})
         SELECT (SELECT json_agg(told) FROM told) AS found,
                (SELECT count(*) FROM step) AS walked, (SELECT max(place) FROM step) AS last,
                {_CHUNK_AFTER if filters.job else "NULL"} AS chunk_after
     """
 
 
-def _written(filters: ViewFilters) -> str:
+def _narrowed(filters: ViewFilters) -> str:
+    """Which of the records can be found at all, where that costs less than looking for them."""
+    of_provider = _OF_JOB_AND_PROVIDER if filters.job and filters.provider else ""
+    is_judged = filters.judged in (JudgedState.YES, JudgedState.DISPUTED)
+    return of_provider + (_OF_JUDGED if is_judged and filters.outcome is Outcome.ENRICHED else "")
+
+
+def _found(filters: ViewFilters) -> str:
+    order = "walked.number, walked.nth" if filters.job else "walked.place"
+    if filters.outcome is Outcome.FAILED:
+        return _FAILED.format(order=order)
+    if filters.outcome is not Outcome.ENRICHED:
+        return _NOTHING.format(order=order)
     given = {name: getattr(filters, name) for name in _CONDITIONS}
     conditions = [
         f"AND {_CONDITIONS[name]}" for name, value in given.items() if value not in (None, "")
     ]
     judged = _JUDGED_CONDITIONS.get(filters.judged)
     return _WRITTEN.format(
-        conditions=" ".join(conditions), judged=f"WHERE {judged}" if judged else ""
+        conditions=" ".join(conditions), judged=f"WHERE {judged}" if judged else "", order=order
     )
 
 

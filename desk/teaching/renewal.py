@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from common.process.periodic import PeriodicThread
 from common.store.model_names import ModelName
 from common.store.tables import PictureChoice, Priority
-from common.store.tables.harvested import PROVIDER_KEY
+from common.store.tables.harvested import of_provider
 from worker.jobs.accept import JobOptions, enqueue
 
 _READ_AT_A_TIME = 10_000  # IDs
@@ -34,7 +34,7 @@ _SEEN = text(f"""
     SELECT record.id, bool_or(seen.source = 'media') AS by_file FROM record
     JOIN picture_seen AS seen ON seen.record_id = record.id
     JOIN embedding ON embedding.encoder_id = :encoder_id AND embedding.sha256 = seen.sha256
-    WHERE {PROVIDER_KEY} = left(:data_provider, 500) AND record.data_provider = :data_provider
+    WHERE {of_provider(":data_provider")}
     GROUP BY record.id
 """)
 _MOSTLY_BY_FILE = text(f"""

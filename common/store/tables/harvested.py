@@ -18,7 +18,18 @@ from sqlalchemy.orm import Mapped, mapped_column
 from common.store.tables.base import RECORD_ID_PATTERN, Base, one_of
 
 PROVIDER_KEY = "left(data_provider, 500)"
-"""By which records are found by their data provider; compare the name itself as well."""
+"""By which records are found by their data provider: see `of_provider`."""
+
+
+def of_provider(name: str) -> str:
+    """The SQL condition of records whose data provider has this name, which is a parameter.
+
+    A shorter name is its own key. Were it compared as well, Postgres would take the two for
+    independent, expect a fraction of the records, and read all of them instead of the first ones.
+    """
+    return (
+        f"({PROVIDER_KEY} = left({name}, 500) AND (length({name}) < 500 OR data_provider = {name}))"
+    )
 
 
 class Concept(Base):

@@ -2,6 +2,7 @@ from dataclasses import replace
 from itertools import chain
 
 import pytest
+from sqlalchemy import text
 
 from common.errors import UsageError
 from common.store.tables import Said
@@ -89,6 +90,51 @@ def test_a_walk_is_bounded_and_says_where_to_go_on(filled, monkeypatch):
         found = pages(filled, filters)
         assert len(found) > 2
         assert sorted(chain(*found)) == RECORDS[1:8:2]
+
+
+FILL = """
+    INSERT INTO record (id, data_provider)
+    SELECT '/9/r' || n, 'Museum ' || n % 20 FROM generate_series(1, 10240) AS n;
+    INSERT INTO job_chunk (job_id, number, record_ids, state, settled_at, enriched)
+    SELECT '{job}', 2 + (n - 1) / 256, array_agg('/9/r' || n), 'done', now(), 256
+    FROM generate_series(1, 10240) AS n GROUP BY 2;
+    INSERT INTO enrichment (model_id, record_id, concept_uri, confidence, source, image_url, job_id)
+    SELECT {model}, '/9/r' || n, '{concept}', 0.9, 'thumbnail', 'http://museum.example', '{job}'
+    FROM generate_series(1, 10240) AS n;
+    ANALYZE
+"""
+READ = """
+    SELECT sum(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class
+    WHERE relname IN ('record', 'enrichment', 'verdict') OR oid IN (
+        SELECT indexrelid FROM pg_index JOIN pg_class AS own ON own.oid = indrelid
+        WHERE own.relname IN ('record', 'enrichment', 'verdict'))
+"""
+
+
+@pytest.mark.parametrize("way", ["job", "provider", "model"])
+@pytest.mark.parametrize("judged", [JudgedState.ANY, JudgedState.NO])
+def test_a_page_reads_its_walk_and_little_more(museum, monkeypatch, way, judged):
+    monkeypatch.setattr(suggestions, "WALKED_FILTERED", 100)
+    model = museum.model()
+    job = museum.job(model)
+    museum.execute(FILL.format(job=job, model=model, concept=MAP))
+    chosen = {"job": {"job": job}, "provider": {"provider": "Museum 7"}, "model": {}}[way]
+    filters = ViewFilters(lowest=0.5, judged=judged, **chosen)
+    with museum.engine.connect() as connection:
+        before = connection.execute(text(READ)).scalar_one()
+        page = suggestion_page(connection, filters, [model], count=10)
+        read = connection.execute(text(READ)).scalar_one() - before
+    assert len(page.found) == 10
+    assert read < (50 if way == "job" else 150)  # a job's chunks say which records it has
+
+
+def test_long_names_of_providers_that_begin_alike_are_told_apart(filled):
+    beginning = "A museum " * 100
+    filled.records(f"{beginning}here", "/2/here")
+    filled.records(f"{beginning}there", "/2/there")
+    filled.enrich(filled.the_job, filled.the_model, {"/2/here": (MAP, 0.9), "/2/there": (MAP, 0.9)})
+    assert records(filled, provider=f"{beginning}there") == ["/2/there"]
+    assert records(filled, provider=beginning) == []
 
 
 def test_verdicts_are_told_and_filter(filled):
