@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from common.errors import UsageError
-from common.store.tables.harvested import PROVIDER_KEY
+from common.store.tables.harvested import PROVIDER_KEY, of_provider
 from common.vision.answers.spellings import spellings_of
 from desk.review.models import ShownModel
 
@@ -48,10 +48,7 @@ _PROVIDERS = text(f"""
     )
     SELECT name FROM provider WHERE name IS NOT NULL LIMIT :most
 """)
-_HAS_RECORDS = text(f"""
-    SELECT 1 FROM unnest(CAST(:spellings AS text[])) AS spelt(name)
-    JOIN record ON {PROVIDER_KEY} = left(spelt.name, 500) AND data_provider = spelt.name LIMIT 1
-""")
+_HAS_RECORDS = text(f"SELECT 1 FROM record WHERE {of_provider(':name')} LIMIT 1")
 
 
 def job_choices(connection: Connection) -> list[JobChoice]:
@@ -67,9 +64,9 @@ def provider_choices(connection: Connection) -> list[str]:
 
 def has_records(connection: Connection, data_provider: str) -> bool:
     """Whether the store has records of a data provider, however it spells the name."""
-    spellings = spellings_of(connection, [data_provider])[data_provider]
-    asked = {"spellings": spellings}
-    return connection.execute(_HAS_RECORDS, asked).first() is not None
+    if connection.execute(_HAS_RECORDS, {"name": data_provider}).first() is not None:
+        return True
+    return len(spellings_of(connection, [data_provider])[data_provider]) > 1  # of its records
 
 
 def check_provider(connection: Connection, name: str) -> None:
