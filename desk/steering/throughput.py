@@ -6,9 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from common.store.tables.jobs import RECORDS_SETTLED
+
 MOST_BARS = 60
 
-_SETTLED = text("""
+_SETTLED = text(f"""
     WITH span AS (
         SELECT min(settled_at) AS first,
                greatest(ceil(extract(epoch FROM max(settled_at) - min(settled_at))), 1) AS seconds
@@ -16,7 +18,7 @@ _SETTLED = text("""
     ), bars AS (SELECT span.*, least(span.seconds, :most) AS bars FROM span)
     SELECT CAST(least(floor(bars * extract(epoch FROM settled_at - first) / seconds), bars - 1)
                 AS int) AS bar,
-           sum(cardinality(record_ids)) AS records, min(first) AS first,
+           sum({RECORDS_SETTLED}) AS records, min(first) AS first,
            min(CAST(seconds AS float8)) AS seconds, min(CAST(bars AS int)) AS bars
     FROM job_chunk CROSS JOIN bars
     WHERE job_id = :job AND settled_at IS NOT NULL GROUP BY bar ORDER BY bar

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 from common.errors import UsageError
 from common.fetch.urls import URL_START, host_of
 from common.store.tables import JobState
+from common.store.tables.jobs import RECORDS_SETTLED
 from worker.jobs.models import title_of
 
 RATE_SECONDS = 300  # the rate is that of the last five minutes
@@ -96,10 +97,10 @@ class Status:
 
 
 # The rate leaves out the chunk that was settled first: work on it began before RATE_SECONDS.
-RATE_SQL = """
+RATE_SQL = f"""
     SELECT sum(records) FILTER (WHERE settled_at > first)
            / nullif(CAST(extract(epoch FROM max(settled_at) - min(first)) AS float8), 0)
-    FROM (SELECT settled_at, cardinality(record_ids) AS records, min(settled_at) OVER () AS first
+    FROM (SELECT settled_at, {RECORDS_SETTLED} AS records, min(settled_at) OVER () AS first
           FROM job_chunk
           WHERE job_id = job.id AND settled_at > now() - make_interval(secs => :rate_seconds)
          ) AS lately
@@ -244,7 +245,7 @@ class JobRow:
 _JOBS = text(f"""
     SELECT job.id AS job_id, job.state, job.priority, job.submitter, job.total, job.created_at,
            now() - job.created_at AS age, ({_MODELS}) AS model,
-           (SELECT coalesce(sum(enriched + unlike + below_threshold + blocked + failed), 0)
+           (SELECT coalesce(sum({RECORDS_SETTLED}), 0)
             FROM job_chunk WHERE job_id = job.id) AS settled,
            CASE WHEN job.state = 'running' THEN ({RATE_SQL}) END AS rate
     FROM job WHERE job.state = ANY(CAST(:states AS text[]))

@@ -103,6 +103,8 @@ class Job(Base):
 
 
 IS_PUT_OFF = "(retries > 0 OR waiting_since IS NOT NULL)"  # of chunks
+RECORDS_SETTLED = "(enriched + unlike + below_threshold + blocked + failed)"
+"""How many records a settled chunk has; to count its IDs Postgres would read and unpack them."""
 
 
 class JobChunk(Base):
