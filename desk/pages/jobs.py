@@ -55,7 +55,7 @@ def _of_job(asked: DeskRequest) -> dict[str, object]:
     return {
         "status": status,
         "plot": plot,
-        "hosts": ledger.failing_hosts(engine, number),
+        "hosts": ledger.failing_hosts(engine, number) if status.failed or status.put_off else [],
         "drifts": ledger.drift_of_job(engine, number),
         "unpromised": ledger.unpromised(engine, number),
         "is_over": JobState(status.state).is_over,
