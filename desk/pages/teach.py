@@ -78,19 +78,12 @@ def judging(asked: DeskRequest) -> Response:
 
 def refit(asked: DeskRequest) -> Response:
     """Ask a teacher to fit the model again."""
-    named = ("model", "provider", "job")
-    filters = ViewFilters.of({name: asked.field(name) for name in named})
-    provider = filters.provider
-    if filters.job is not None:
-        jobs.status(asked.desk.engine, filters.job)  # refuses one that is not there
+    named = ("model", "provider")
+    provider = ViewFilters.of({name: asked.field(name) for name in named}).provider
     with asked.desk.engine.begin() as connection:
         model = _model(connection, asked, provider, name=asked.field("model"))
         number = ask_refit(
-            connection,
-            model_id=model.id,
-            data_provider=provider,
-            job_id=filters.job,
-            asked_by=asked.user.number,
+            connection, model_id=model.id, data_provider=provider, asked_by=asked.user.number
         )
     return go_to(f"/refits/{number}")
 
