@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+MOST_PROVIDERS = 200  # of a list
 WEIGHT = 10.0
 """How much a judged record counts in a training, beside the 1 of a harvested one."""
 
@@ -52,6 +53,15 @@ class VerdictCount:
     disputed: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class JudgedProvider:
+    """A data provider whose records were judged, outside audits."""
+
+    name: str
+    records: int
+    reviewers: int
+
+
 _JUDGED = """
     WITH said AS (
         SELECT verdict.record_id, verdict.concept_uri, verdict.said, verdict.judged_at,
@@ -85,6 +95,14 @@ _COUNTS = text(f"""{_JUDGED}
            count(*) FILTER (WHERE is_disputed) AS disputed
     FROM decided GROUP BY data_provider ORDER BY 2 DESC, 1
 """)
+_PROVIDERS = text(f"""
+    SELECT record.data_provider AS name, count(DISTINCT verdict.record_id) AS records,
+           count(DISTINCT verdict.user_id) AS reviewers
+    FROM verdict JOIN record ON record.id = verdict.record_id
+    WHERE verdict.withdrawn_at IS NULL AND verdict.audit_id IS NULL
+      AND record.data_provider IS NOT NULL
+    GROUP BY record.data_provider ORDER BY max(verdict.judged_at) DESC LIMIT {MOST_PROVIDERS}
+""")
 
 
 def taught_labels(
@@ -116,3 +134,8 @@ def count_verdicts(connection: Connection) -> Mapping[str, VerdictCount]:
     """What was said of each data provider's records, of the most verdicts first."""
     rows = connection.execute(_COUNTS, {"data_provider": None, "single": True}).mappings()
     return {row["data_provider"]: VerdictCount(**row) for row in rows}
+
+
+def judged_providers(connection: Connection) -> list[JudgedProvider]:
+    """Data providers with standing verdicts of no audit, the last judged first."""
+    return [JudgedProvider(**row) for row in connection.execute(_PROVIDERS).mappings()]

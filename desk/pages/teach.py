@@ -11,15 +11,16 @@ from starlette.responses import Response
 
 from common.errors import UsageError
 from common.store.model_names import ModelName
-from common.store.refits import RefitStatus, ask_refit, refit_status
+from common.store.refits import RefitStatus, ask_refit, newest_refits, refit_status
 from common.store.tables import Role
+from common.store.verdicts import judged_providers
 from desk.pages.judge import AT_A_TIME, all_concepts
 from desk.review.choices import check_provider, provider_choices
 from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, model_for, models_of
 from desk.review.next_to_judge import next_to_judge
 from desk.review.suggestions import Suggestion, suggestions_of_record
-from desk.teaching.standing import ENOUGH, curve_of, judged_providers, refits_of
+from desk.teaching.standing import ENOUGH, curve_of
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.web.rendering import render
 from worker import jobs
@@ -40,7 +41,7 @@ def teach(asked: DeskRequest) -> Response:
         if provider:
             check_provider(connection, provider)
             model = _model(connection, asked, provider)
-            refits = refits_of(connection, provider)
+            refits = newest_refits(connection, provider)
             values |= {"model": model, "refits": refits}
             values["curve"] = curve_of(refits[0]) if refits else []
     return render(asked, "teach" if provider else "teach_whom", values)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from common.store.session import open_store
-from common.store.verdicts import count_verdicts, taught_labels
+from common.store.verdicts import count_verdicts, judged_providers, taught_labels
 from tests.common.store.verdict_rows import add_audit, add_people, say, uri
 
 
@@ -97,3 +97,17 @@ def test_verdicts_are_counted_by_data_provider(connection: Connection) -> None:
     assert list(found) == ["Museum", ""]
     museum = found["Museum"]
     assert (museum.verdicts, museum.records, museum.labelled, museum.disputed) == (4, 3, 1, 1)
+
+
+def test_providers_are_told_with_their_judged_records(connection: Connection) -> None:
+    say(connection, "/1/a", "map")
+    say(connection, "/1/a", "map", "wrong", by=2)
+    say(connection, "/1/b", "map", by=2, minute=1)
+    say(connection, "/1/b", "toy", audit_id=add_audit(connection, "closed"))
+    say(connection, "/2/a", "map", minute=2, provider="Another museum")
+    say(connection, "/3/a", "map", withdrawn=True, provider="Nobody's museum")
+    say(connection, "/4/a", "map", provider=None)
+    assert [(each.name, each.records, each.reviewers) for each in judged_providers(connection)] == [
+        ("Another museum", 1, 1),
+        ("Museum", 2, 2),
+    ]

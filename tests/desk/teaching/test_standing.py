@@ -3,22 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from common.store.refits import RefitStatus
-from common.store.tables import Said
-from desk.teaching.standing import curve_of, judged_providers
-from tests.desk.museum import MAP, Museum
-
-
-def test_providers_are_told_with_their_judged_records(museum: Museum):
-    museum.records("Our museum", "/1/a", "/1/b")
-    museum.records("Their museum", "/1/c")
-    museum.say("one", "/1/a", MAP, Said.RIGHT)
-    museum.say("two", "/1/a", MAP, Said.WRONG)
-    museum.say("two", "/1/b", MAP, Said.RIGHT)
-    museum.say("one", "/1/c", MAP, Said.RIGHT)
-    museum.execute("UPDATE verdict SET withdrawn_at = now() WHERE record_id = '/1/c'")
-    with museum.engine.connect() as connection:
-        (found,) = judged_providers(connection)
-    assert (found.name, found.records, found.reviewers) == ("Our museum", 2, 2)
+from desk.teaching.standing import curve_of
 
 
 def refit(result):
