@@ -4,12 +4,34 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from common.store.embeddings import IS_DATED
 from common.store.tables.harvested import PROVIDER_KEY
-from common.store.tables.seen import partition_of
+from desk.review.seen_pictures import seen_picture
 
 MOST_COMPARED = 5_000  # records of the data provider
 LEAST = 0.8  # cosine of the embeddings
+
+_ALIKE = text(f"""
+    WITH own AS (
+        SELECT record.data_provider, picture.vector
+        FROM record CROSS JOIN {seen_picture("record.id")} WHERE record.id = :record_id
+    ), pool AS (
+        SELECT record.id, left(record.title, 300) AS title FROM record
+        WHERE {PROVIDER_KEY} = (SELECT left(data_provider, 500) FROM own)
+          AND data_provider = (SELECT data_provider FROM own) AND id <> :record_id
+        ORDER BY hashtext(record.id) LIMIT {MOST_COMPARED}
+    ), near AS (
+        SELECT pool.id AS record_id, pool.title, 1 - (picture.vector <=> own.vector) AS similarity
+        FROM own CROSS JOIN pool CROSS JOIN {seen_picture("pool.id")}
+    )
+    SELECT near.record_id, near.title, near.similarity FROM near
+    WHERE near.similarity BETWEEN {LEAST} AND 2
+      AND EXISTS (SELECT FROM enrichment WHERE model_id = :model_id
+                  AND record_id = near.record_id AND concept_uri = :concept)
+      AND NOT EXISTS (SELECT FROM verdict WHERE record_id = near.record_id
+                      AND concept_uri = :concept AND user_id = :user_id
+                      AND audit_id IS NULL AND withdrawn_at IS NULL)
+    ORDER BY near.similarity DESC LIMIT :count
+""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,39 +55,12 @@ def look_alikes(
 ) -> list[LookAlike]:
     """The nearest records for which the model wrote the same concept, without those that the
     reviewer has judged."""
-    table = partition_of(encoder_id)
-    statement = text(f"""
-        WITH own AS (
-            SELECT record.data_provider, kept.vector FROM record
-            JOIN picture_seen AS seen ON seen.record_id = record.id
-            JOIN {table} AS kept USING (sha256)
-            WHERE record.id = :record_id AND {IS_DATED} ORDER BY seen.seen_at DESC LIMIT 1
-        ), pool AS (
-            SELECT record.id, left(record.title, 300) AS title FROM record
-            WHERE {PROVIDER_KEY} = (SELECT left(data_provider, 500) FROM own)
-              AND data_provider = (SELECT data_provider FROM own) AND id <> :record_id
-            ORDER BY hashtext(record.id) LIMIT {MOST_COMPARED}
-        ), near AS (
-            SELECT DISTINCT ON (pool.id) pool.id AS record_id, pool.title,
-                   1 - (kept.vector <=> own.vector) AS similarity
-            FROM pool JOIN picture_seen AS seen ON seen.record_id = pool.id
-            JOIN {table} AS kept ON kept.sha256 = seen.sha256 CROSS JOIN own
-            ORDER BY pool.id, similarity DESC
-        )
-        SELECT near.record_id, near.title, near.similarity FROM near
-        WHERE near.similarity BETWEEN {LEAST} AND 2
-          AND EXISTS (SELECT FROM enrichment WHERE model_id = :model_id
-                      AND record_id = near.record_id AND concept_uri = :concept)
-          AND NOT EXISTS (SELECT FROM verdict WHERE record_id = near.record_id
-                          AND concept_uri = :concept AND user_id = :user_id
-                          AND audit_id IS NULL AND withdrawn_at IS NULL)
-        ORDER BY near.similarity DESC LIMIT :count
-    """)
     asked = {
+        "encoder_id": encoder_id,
         "record_id": record_id,
         "model_id": model_id,
         "concept": concept,
         "user_id": user_id,
         "count": count,
     }
-    return [LookAlike(**row) for row in connection.execute(statement, asked).mappings()]
+    return [LookAlike(**row) for row in connection.execute(_ALIKE, asked).mappings()]

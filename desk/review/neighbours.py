@@ -1,14 +1,37 @@
-"""JudgedState neighbours: the pictures nearest to one, among those that people judged."""
+"""Judged neighbours: the pictures nearest to one, among those that people judged."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from common.store.embeddings import IS_DATED
 from common.store.tables import Said
-from common.store.tables.seen import partition_of
+from desk.review.seen_pictures import seen_picture
 
 MOST_JUDGED = 20_000  # the newest verdicts, that are compared
+
+_NEAREST = text(f"""
+    WITH judged AS (
+        SELECT record_id, concept_uri, said, instead_uri, judged_at FROM verdict
+        WHERE withdrawn_at IS NULL AND audit_id IS NULL AND said <> 'cannot_tell'
+          AND record_id <> :record_id
+        ORDER BY judged_at DESC LIMIT {MOST_JUDGED}
+    ), own AS (
+        SELECT picture.vector FROM {seen_picture(":record_id")}
+    ), compared AS (
+        SELECT DISTINCT ON (judged.record_id) judged.*,
+               1 - (picture.vector <=> own.vector) AS similarity
+        FROM own CROSS JOIN judged CROSS JOIN {seen_picture("judged.record_id")}
+        ORDER BY judged.record_id, judged.judged_at DESC
+    ), nearest AS (
+        SELECT * FROM compared WHERE similarity < 'NaN' ORDER BY similarity DESC LIMIT :count
+    )
+    SELECT nearest.record_id, left(record.title, 300) AS title, nearest.similarity,
+           concept.label AS concept, nearest.said, other.label AS instead
+    FROM nearest JOIN record ON record.id = nearest.record_id
+    JOIN concept ON concept.uri = nearest.concept_uri
+    LEFT JOIN concept AS other ON other.uri = nearest.instead_uri
+    ORDER BY nearest.similarity DESC
+""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,30 +50,6 @@ def judged_neighbours(
     connection: Connection, encoder_id: int, record_id: str, *, count: int
 ) -> list[JudgedNeighbour]:
     """The records nearest to one, of those that were judged; none if it was not seen."""
-    table = partition_of(encoder_id)
-    statement = text(f"""
-        WITH own AS (
-            SELECT vector FROM picture_seen AS seen JOIN {table} AS kept USING (sha256)
-            WHERE seen.record_id = :record_id AND {IS_DATED} ORDER BY seen.seen_at DESC LIMIT 1
-        ), judged AS (
-            SELECT record_id, concept_uri, said, instead_uri FROM verdict
-            WHERE withdrawn_at IS NULL AND audit_id IS NULL AND said <> 'cannot_tell'
-              AND record_id <> :record_id
-            ORDER BY judged_at DESC LIMIT {MOST_JUDGED}
-        ), nearest AS (
-            SELECT DISTINCT ON (judged.record_id) judged.*,
-                   1 - (kept.vector <=> own.vector) AS similarity
-            FROM judged JOIN picture_seen AS seen ON seen.record_id = judged.record_id
-            JOIN {table} AS kept ON kept.sha256 = seen.sha256 CROSS JOIN own
-            ORDER BY judged.record_id, similarity DESC
-        )
-        SELECT nearest.record_id, left(record.title, 300) AS title, nearest.similarity,
-               concept.label AS concept, nearest.said, other.label AS instead
-        FROM nearest JOIN record ON record.id = nearest.record_id
-        JOIN concept ON concept.uri = nearest.concept_uri
-        LEFT JOIN concept AS other ON other.uri = nearest.instead_uri
-        WHERE nearest.similarity = nearest.similarity AND nearest.similarity < 'NaN'
-        ORDER BY nearest.similarity DESC LIMIT :count
-    """)
-    rows = connection.execute(statement, {"record_id": record_id, "count": count}).mappings()
+    asked = {"encoder_id": encoder_id, "record_id": record_id, "count": count}
+    rows = connection.execute(_NEAREST, asked).mappings()
     return [JudgedNeighbour(**{**row, "said": Said(row["said"])}) for row in rows]

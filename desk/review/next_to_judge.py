@@ -18,6 +18,7 @@ from common.store.embeddings import kept_vectors
 from common.store.tables.harvested import of_provider
 from common.vision.answers.answering import Answering
 from common.vision.answers.heads import Embeddings
+from desk.review.seen_pictures import seen_picture
 
 MOST_POOL = 5_000  # records that are drawn at random, to choose from
 MOST_JUDGED = 1_000  # the newest ones, from which the chosen are to differ
@@ -32,14 +33,7 @@ class NextToJudge:
     confidence: float
 
 
-_PICTURE = """
-    CROSS JOIN LATERAL (
-        SELECT seen.sha256 FROM picture_seen AS seen
-        JOIN embedding ON embedding.encoder_id = :encoder_id AND embedding.sha256 = seen.sha256
-        WHERE seen.record_id = drawn.id
-        ORDER BY seen.source = :usual DESC, seen.seen_at DESC LIMIT 1
-    ) AS picture
-"""
+_PICTURE = seen_picture("drawn.id", usual=True)
 _POOL = text(f"""
     SELECT drawn.id, picture.sha256
     FROM (
@@ -51,7 +45,7 @@ _POOL = text(f"""
                           WHERE audit_draw.record_id = record.id AND audit.state = 'open')
         ORDER BY hashtextextended(id, :seed)
     ) AS drawn
-    {_PICTURE} LIMIT :most
+    CROSS JOIN {_PICTURE} LIMIT :most
 """)
 _JUDGED = text(f"""
     SELECT drawn.id, picture.sha256
@@ -60,7 +54,7 @@ _JUDGED = text(f"""
         WHERE record.data_provider = :data_provider AND withdrawn_at IS NULL AND audit_id IS NULL
         GROUP BY verdict.record_id ORDER BY max(verdict.judged_at) DESC LIMIT :most
     ) AS drawn
-    {_PICTURE}
+    CROSS JOIN {_PICTURE}
 """)
 
 

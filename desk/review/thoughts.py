@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import Connection, text
 
-from common.store.embeddings import IS_DATED, Vector, kept_vectors
+from common.store.embeddings import Vector, kept_vectors
+from desk.review.seen_pictures import seen_picture
 
 if TYPE_CHECKING:
     from common.vision.answers.answering import Answering
 
 _PICTURES = text(f"""
-    SELECT DISTINCT ON (seen.record_id) seen.record_id, seen.sha256
-    FROM picture_seen AS seen JOIN embedding
-         ON embedding.encoder_id = :encoder_id AND embedding.sha256 = seen.sha256
-    WHERE seen.record_id = ANY(CAST(:record_ids AS text[])) AND {IS_DATED}
-    ORDER BY seen.record_id, seen.seen_at DESC
+    SELECT asked.record_id, picture.sha256
+    FROM unnest(CAST(:record_ids AS text[])) AS asked(record_id)
+    CROSS JOIN {seen_picture("asked.record_id")}
 """)
 
 
