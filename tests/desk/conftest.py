@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 from sqlalchemy import Engine
 
 from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import MAP, PAINTING, VASE, Museum
-from tests.desk.visiting import Visit, visiting
+from tests.desk.visiting import Visit, browsing, visiting
 
 OURS, THEIRS = "Our museum", "Their museum"
 RECORDS = [f"/1/r{number:02}" for number in range(12)]
@@ -43,7 +44,14 @@ def desk(filled: Museum, tmp_path: Path) -> Iterator[DeskProcess]:
         yield desk
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for all visits of a module."""
+    with browsing() as browser:
+        yield browser
+
+
 @pytest.fixture
-def visit() -> Iterator[Visit]:
-    with visiting() as visit:
+def visit(browser: Browser) -> Iterator[Visit]:
+    with visiting(browser) as visit:
         yield visit

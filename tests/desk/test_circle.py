@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from common.store.session import open_store
 from deploy.demo import sandbox_environment
@@ -142,8 +142,10 @@ def judge_batch(visit: Visit) -> int:
     return count
 
 
-def test_the_circle_is_closed_by_keyboard_alone(folder: Path, desk: DeskProcess) -> None:
-    with visiting() as visit:
+def test_the_circle_is_closed_by_keyboard_alone(
+    folder: Path, desk: DeskProcess, browser: Browser
+) -> None:
+    with visiting(browser) as visit:
         visit.page.goto(desk.url)
         expect(visit.page.locator(".card")).not_to_have_count(0)
         follow(visit, "Teach")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.browser import NAMES
 from tests.desk.museum import PASSWORD
@@ -39,7 +39,7 @@ def _several(value: str | list[str]) -> list[str]:
 
 
 class Visit:
-    """A page in a browser of its own; `problems` are errors of scripts and forbidden requests."""
+    """A page with a profile of its own; `problems` are errors of scripts and forbidden requests."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.problems: list[str] = []
@@ -103,24 +103,27 @@ def browser_path() -> str:
 
 
 @contextmanager
-def visiting(*, width: int = 1280, dark: bool = False) -> Iterator[Visit]:
-    """A visit with an empty profile."""
+def browsing() -> Iterator[Browser]:
+    """A browser, for the thread that starts it."""
     path = browser_path()
-    with sync_playwright() as playwright, _browser(playwright, path, width, dark) as context:
-        yield Visit(context)
+    options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
+        browser = playwright.chromium.launch(executable_path=path, args=options)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 @contextmanager
-def _browser(playwright: Playwright, path: str, width: int, dark: bool) -> Iterator[BrowserContext]:
-    browser = playwright.chromium.launch(
-        executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    )
+def visiting(browser: Browser, *, width: int = 1280, dark: bool = False) -> Iterator[Visit]:
+    """A visit with an empty profile, of which nothing stays in the browser."""
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
     )
     context.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
     try:
-        yield context
+        yield Visit(context)
     finally:
-        browser.close()
+        context.close()

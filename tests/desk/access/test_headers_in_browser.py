@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 import uvicorn
+from playwright.sync_api import Browser
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -94,8 +95,10 @@ def desk(issuer: str) -> SmallDesk:
     return SmallDesk(issuer)
 
 
-def test_a_form_says_where_it_is_from_and_scripts_in_pages_do_not_run(desk: SmallDesk) -> None:
-    with desk.served() as address, visiting() as visit:
+def test_a_form_says_where_it_is_from_and_scripts_in_pages_do_not_run(
+    desk: SmallDesk, browser: Browser
+) -> None:
+    with desk.served() as address, visiting(browser) as visit:
         visit.page.goto(address)
         assert visit.page.title() == "Login"
         assert visit.page.evaluate("document.cookie") == ""
@@ -107,9 +110,9 @@ def test_a_form_says_where_it_is_from_and_scripts_in_pages_do_not_run(desk: Smal
     assert "script" in visit.problems[0]
 
 
-def test_another_site_cannot_send_the_form(desk: SmallDesk) -> None:
+def test_another_site_cannot_send_the_form(desk: SmallDesk, browser: Browser) -> None:
     other = SmallDesk(desk.settings.oidc_issuer or "")
-    with desk.served() as address, other.served() as elsewhere, visiting() as visit:
+    with desk.served() as address, other.served() as elsewhere, visiting(browser) as visit:
         visit.page.goto(address)  # its cookie is there, and is for the other port too
         forged = FORGED % address
         visit.page.route(
@@ -127,8 +130,10 @@ def test_another_site_cannot_send_the_form(desk: SmallDesk) -> None:
 FORGED = f"<form method=post action=%s/deed><input name={FIELD} value={word_for('cookie')}><button>"
 
 
-def test_a_person_goes_to_the_provider_by_a_link_and_comes_back(desk: SmallDesk) -> None:
-    with desk.served() as address, visiting() as visit:
+def test_a_person_goes_to_the_provider_by_a_link_and_comes_back(
+    desk: SmallDesk, browser: Browser
+) -> None:
+    with desk.served() as address, visiting(browser) as visit:
         visit.page.route("https://**", lambda route: route.abort())  # what the provider's page asks
         visit.page.goto(address)
         visit.page.click("a")

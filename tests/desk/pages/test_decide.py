@@ -132,14 +132,14 @@ def test_to_undo_twice_is_to_undo_once(filled, desk, visit):
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_page_fits_is_usable_by_all_and_runs_no_script_of_others(filled, desk, width):
+def test_the_page_fits_is_usable_by_all_and_runs_no_script_of_others(filled, desk, browser, width):
     from axe_playwright_python.sync_playwright import Axe
 
     who = filled.users[OP]
     filled.execute("UPDATE concept SET label = :name WHERE uri = :uri", name=SCRIPT, uri=MAP)
     block(filled.engine, MAP, data_provider="Κεραμικόαγγείο" * 12, reason=SCRIPT, user_id=who)
     refuse(filled.engine, SCRIPT, reason="Национален" * 100, user_id=who)
-    with visiting(width=width) as visit:
+    with visiting(browser, width=width) as visit:
         visit.log_in(desk.url, OP)
         visit.page.goto(desk.url + "/decide")
         assert visit.overflow <= 0

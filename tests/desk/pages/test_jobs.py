@@ -119,10 +119,10 @@ def test_a_wrong_list_is_refused_in_words(filled, desk, visit, field, value, wor
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_pages_fit_and_are_usable_by_all(filled, desk, width):
+def test_the_pages_fit_and_are_usable_by_all(filled, desk, browser, width):
     from axe_playwright_python.sync_playwright import Axe
 
-    with visiting(width=width) as visit:
+    with visiting(browser, width=width) as visit:
         for path in ("/jobs", f"/jobs/{filled.the_job}", "/jobs/new"):
             visit.page.goto(desk.url + path)
             assert visit.overflow <= 0

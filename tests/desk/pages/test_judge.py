@@ -1,14 +1,13 @@
 """Judging in a real browser, at a real desk that is killed, and with two reviewers at once."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.desk.desk_process import DeskProcess, desk_process
+from tests.desk.desk_process import DeskProcess
 from tests.desk.museum import LABELS, MAP, PAINTING, VASE, Museum
-from tests.desk.visiting import Visit, visiting
+from tests.desk.visiting import Visit, browsing, visiting
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -30,18 +29,6 @@ def filled(museum: Museum) -> Museum:
     alike = {each: [1.0, 0.01 * number] for number, each in enumerate(RECORDS)}
     museum.embed(encoder, {each: [*vector, *[0.0] * 6] for each, vector in alike.items()})
     return museum
-
-
-@pytest.fixture
-def desk(filled: Museum, tmp_path: Path):
-    with desk_process(tmp_path) as desk:
-        yield desk
-
-
-@pytest.fixture
-def visit():
-    with visiting() as visit:
-        yield visit
 
 
 def saved(visit: Visit) -> None:
@@ -134,8 +121,8 @@ def test_a_double_click_says_it_once(filled: Museum, desk: DeskProcess, visit: V
     assert [row[:2] for row in filled.rows(STANDING)] == [(RECORDS[0], "right")]
 
 
-def test_without_a_script_there_are_forms(filled: Museum, desk: DeskProcess):
-    with visiting() as visit:
+def test_without_a_script_there_are_forms(filled: Museum, desk: DeskProcess, browser: Browser):
+    with visiting(browser) as visit:
         context = visit.context.browser.new_context(java_script_enabled=False)
         page = context.new_page()
         page.goto(desk.url + "/judge")
@@ -151,7 +138,7 @@ def test_two_reviewers_at_once_are_both_kept(filled: Museum, desk: DeskProcess):
     filled.user("two")
 
     def judge_ten(name: str, key: str) -> list[str]:
-        with visiting() as visit:
+        with browsing() as browser, visiting(browser) as visit:
             visit.log_in(desk.url, name)
             visit.page.goto(f"{desk.url}/judge?judged=any")
             visit.press(*[key] * 10)
@@ -167,10 +154,12 @@ def test_two_reviewers_at_once_are_both_kept(filled: Museum, desk: DeskProcess):
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_page_fits_and_is_usable_by_all(filled, desk: DeskProcess, width: int):
+def test_the_page_fits_and_is_usable_by_all(
+    filled, desk: DeskProcess, browser: Browser, width: int
+):
     from axe_playwright_python.sync_playwright import Axe
 
-    with visiting(width=width) as visit:
+    with visiting(browser, width=width) as visit:
         visit.page.goto(desk.url + "/judge")
         assert visit.overflow <= 0
         found = Axe().run(visit.page).response["violations"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import Browser
 
 from common.store.tables import Role
 from desk.access.accounts import add_account, end_account
@@ -239,10 +240,12 @@ def test_a_desk_without_a_provider_says_so(desk: DeskProcess, visit: Visit) -> N
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_login_fits_and_is_usable_by_all(desk: DeskProcess, width: int) -> None:
+def test_the_login_fits_and_is_usable_by_all(
+    desk: DeskProcess, browser: Browser, width: int
+) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    with visiting(width=width) as visit:
+    with visiting(browser, width=width) as visit:
         visit.page.goto(desk.url + "/login")
         type_password(visit, "another password")
         assert visit.overflow <= 0

@@ -124,8 +124,8 @@ def test_an_audit_is_planned_drawn_judged_and_printed_by_keyboard_alone(filled, 
     assert visit.problems == []
 
 
-def test_the_plan_says_what_could_be_proved_before_anything_is_drawn(filled, desk):
-    with visiting() as visit:
+def test_the_plan_says_what_could_be_proved_before_anything_is_drawn(filled, desk, browser):
+    with visiting(browser) as visit:
         visit.log_in(desk.url, VI)
         visit.page.goto(f"{desk.url}/prove?provider={THEIRS}")
         row = visit.page.get_by_role("row").filter(has=visit.page.get_by_text("20", exact=True))
@@ -180,17 +180,17 @@ def test_a_reviewer_sees_neither_the_confidence_nor_what_others_said(filled, des
         assert sign not in visit.page.locator("main").inner_html()
 
 
-def test_what_two_reviewers_differ_on_counts_as_wrong(filled, desk):
+def test_what_two_reviewers_differ_on_counts_as_wrong(filled, desk, browser):
     audit = drawn(filled)
     for name, keys in ((ANN, "rrrrrrrrrr"), (BO, "rrrrrrrrwc")):
-        with visiting() as visit:
+        with visiting(browser) as visit:
             visit.log_in(desk.url, name)
             visit.page.goto(f"{desk.url}/audits/{audit}")
             visit.press(*keys)
             saved(visit)
             assert visit.problems == []
     close(filled.engine, audit)
-    with visiting() as visit:
+    with visiting(browser) as visit:
         visit.log_in(desk.url, VI)
         visit.page.goto(f"{desk.url}/audits/{audit}/certificate")
         text = visit.page.locator("main").inner_text()
@@ -381,13 +381,13 @@ def test_hostile_names_run_nothing(filled, desk, visit):
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_pages_fit_and_are_usable_by_all(filled, desk, width, dark):
+def test_the_pages_fit_and_are_usable_by_all(filled, desk, browser, width, dark):
     from axe_playwright_python.sync_playwright import Axe
 
     done, still_open = closed(filled, 60, 57), drawn(filled)
     filled.execute("UPDATE audit SET data_provider = :name", name="Национален музей" * 9)
     filled.execute("UPDATE concept SET label = :name", name="Κεραμικόαγγείο" * 12)
-    with visiting(width=width, dark=dark) as visit:
+    with visiting(browser, width=width, dark=dark) as visit:
         visit.log_in(desk.url, BO)
         parts = (f"{done}/certificate", str(still_open), f"{still_open}/end")
         for path in (f"/prove?provider={OURS}", *(f"/audits/{part}" for part in parts)):

@@ -146,10 +146,10 @@ def test_one_begins_with_a_museum(taught, desk, visit):
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_pages_fit_and_are_usable_by_all(taught, desk, width):
+def test_the_pages_fit_and_are_usable_by_all(taught, desk, browser, width):
     from axe_playwright_python.sync_playwright import Axe
 
-    with visiting(width=width) as visit:
+    with visiting(browser, width=width) as visit:
         for path in ("/teach", f"/teach?provider={MUSEUM}", f"/teach/judge?provider={MUSEUM}"):
             visit.page.goto(desk.url + path)
             assert visit.overflow <= 0
