@@ -9,6 +9,7 @@ host_lease               how much of an image host each process may ask for
 encoder, picture_seen, embedding   what looks at pictures, which it saw, and what it keeps of them
 training_run, checkpoint, model    what was learned, and what of it is in service
 job, job_chunk, job_failure        what is to be enriched, and how far that has come
+worker_process           which workers run, and what keeps them from working
 enrichment, heatmap      what came out, and where the model looked for it
 desk_user, desk_session, login_attempt, desk_action    who uses the desk, and what they did
 verdict, decision        what people say of suggestions, and what they decide
@@ -45,6 +46,7 @@ from common.store.tables.jobs import (
     JobState,
     PictureChoice,
     Priority,
+    WorkerProcess,
 )
 from common.store.tables.learned import Checkpoint, ModelStage, PromotedModel, TrainingRun
 from common.store.tables.refused import RefusedMessage
@@ -101,4 +103,5 @@ __all__ = [
     "SchemaCompatibility",
     "TrainingRun",
     "Verdict",
+    "WorkerProcess",
 ]

@@ -69,7 +69,8 @@ class Job(Base):
     looked at again, unless `look_again` is set, or they were seen longer than `max_age` ago.
     `chunks` counts the chunk numbers in use; `total` counts its records. `routes` maps data
     providers to the model that serves them, one of `also_models`; other records get `model_id`.
-    Without routes each model says something of every record.
+    Without routes each model says something of every record. `name` is what people call the job; a
+    later job may have it too (`worker/jobs/references.py`).
     """
 
     __tablename__ = "job"
@@ -85,6 +86,7 @@ class Job(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    name: Mapped[str | None] = mapped_column(index=True)
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     state: Mapped[str] = mapped_column(server_default=JobState.RUNNING)
     priority: Mapped[str] = mapped_column(server_default=Priority.BULK)
@@ -181,3 +183,19 @@ class JobFailure(Base):
     reason: Mapped[str]
     detail: Mapped[str] = mapped_column(server_default="")
     failed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class WorkerProcess(Base):
+    """A worker that runs, or was lost: it writes its row every few seconds, and removes it at its end.
+
+    `problems` are a list of objects: `what` keeps it from working, and `since` when. `took_at` is
+    when it last began a chunk.
+    """
+
+    __tablename__ = "worker_process"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    took_at: Mapped[datetime | None]
+    problems: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
