@@ -16,7 +16,7 @@ from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
 
-from common.errors import BrokerError
+from common.errors import BrokerError, UsageError
 from common.messages import CheckedConsumer, CheckedRedisTransport, refuse_compression
 from common.process.service_urls import check_service_url
 from common.process.settings import BrokerSettings
@@ -80,6 +80,7 @@ def check_broker(app: Celery) -> None:
 
     Raises:
         BrokerError: it does not.
+        UsageError: BROKER_URL names no database of Redis.
     """
     with _connection(app):
         pass
@@ -102,17 +103,15 @@ def count_waiting(app: Celery, queue: str) -> int:
 @contextmanager
 def _connection(app: Celery) -> Iterator[Connection]:
     connection = app.connection_for_write()
-    # A database of Redis that is no number is a ValueError.
-    away: tuple[type[BaseException], ...] = (
-        *(OperationalError, ValueError),
-        *connection.connection_errors,
-    )
+    away: tuple[type[BaseException], ...] = (OperationalError, *connection.connection_errors)
     try:
         with connection:
             connection.ensure_connection(max_retries=1, timeout=5)
             yield connection
     except away as error:
         raise BrokerError(f"The broker at BROKER_URL cannot be reached: {error}") from error
+    except ValueError as error:
+        raise UsageError(f"BROKER_URL names no database of the broker: {error}") from error
 
 
 def work(app: Celery, *, threads: int, on_stop: Callable[[], None]) -> int:

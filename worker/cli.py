@@ -6,7 +6,7 @@ app = program(
     "Predicts concepts for records: enqueue record IDs, run workers, watch and steer jobs, export.",
     {
         "enqueue": "worker.commands.enqueue:enqueue",
-        "run": "worker.commands.run:run",
+        "run": "worker.commands.process:run",
         "jobs": "worker.commands.jobs:jobs",
         "status": "worker.commands.status:status",
         "pause": "worker.commands.control:pause",
@@ -17,7 +17,7 @@ app = program(
         "explain": "worker.commands.explain:explain",
         "tidy": "worker.commands.explain:tidy",
         "similar": "worker.commands.similar:similar",
-        "health": "worker.commands.health:health",
+        "health": "worker.commands.process:health",
         "refused": "worker.commands.refused:refused",
         "embeddings": "worker.commands.embeddings:embeddings",
     },

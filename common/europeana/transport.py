@@ -160,10 +160,15 @@ class ApiTransport:
 
     Args:
         longest_quota_wait: seconds to wait, in one call, until a used-up quota is renewed.
+        attempts: how often a question is asked that gets no answer.
     """
 
     def __init__(
-        self, settings: ApiSettings, *, longest_quota_wait: float = LONGEST_QUOTA_WAIT
+        self,
+        settings: ApiSettings,
+        *,
+        longest_quota_wait: float = LONGEST_QUOTA_WAIT,
+        attempts: int = ATTEMPTS,
     ) -> None:
         self._url = settings.europeana_api_url.rstrip("/")
         self.host = _host(self._url)
@@ -171,6 +176,7 @@ class ApiTransport:
         if not _KEY_FORM.fullmatch(self._key):
             raise UsageError("EUROPEANA_API_KEY holds characters that no key has.")
         self._longest_quota_wait = longest_quota_wait
+        self._attempts = attempts
         self._gate = QuotaGate()
         self._session = requests.Session()
         self._session.headers["X-Api-Key"] = self._key
@@ -205,7 +211,7 @@ class ApiTransport:
             ApiError: any other answer.
         """
         caller = stamina.RetryingCaller(
-            attempts=ATTEMPTS, timeout=DEADLINE, wait_initial=0.5, wait_max=10.0
+            attempts=self._attempts, timeout=DEADLINE, wait_initial=0.5, wait_max=10.0
         ).on(_TransientFailure)
         waited, why = 0.0, ""
         while True:

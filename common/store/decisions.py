@@ -12,7 +12,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
@@ -211,19 +210,6 @@ class DecisionMade:
         if self.decided is Decided.BLOCKED:
             return f"{self.label} is blocked for {self.data_provider or 'all'} {by}"
         return f"{self.data_provider} has {self.decided}, noted {by}"
-
-    def as_json(self) -> dict[str, Any]:
-        """The decision as a JSON object."""
-        return {
-            "id": self.id,
-            "decided": str(self.decided),
-            "data_provider": self.data_provider,
-            "concept": self.concept_uri,
-            "label": self.label,
-            "reason": self.reason,
-            "decided_by": self.who,
-            "decided_at": self.decided_at.isoformat(),
-        }
 
 
 _LIST = text("""

@@ -1,44 +1,92 @@
 """`worker pause`, `worker resume`, `worker cancel`, `worker retry`: arguments only."""
 
+from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
+from common.process.terminal.counting import counted
+from common.process.terminal.json_output import AsJson, print_json, prints
 from common.store.session import open_store
 from worker import jobs
-from worker.commands.options import JobId, console
+from worker.commands.options import JobRef, console
 
 
-def pause(job: JobId) -> None:
-    """Begin no more chunks of a job; chunks in work are finished."""
-    jobs.pause(open_store(), job)
-    console.print(f"Paused. To continue: worker resume {job}", soft_wrap=True)
+@dataclass(frozen=True, kw_only=True)
+class SteeredJob:
+    """A job after the command, and how many of its records are tried again."""
+
+    job_id: UUID
+    state: str
+    tried_again: int = 0
 
 
-def resume(job: JobId) -> None:
-    """Continue a paused job."""
-    jobs.resume(open_store(), job)
-    console.print("Resumed.")
+@prints(SteeredJob)
+def pause(job: JobRef, as_json: AsJson = False) -> None:
+    """Begin no more chunks of a job; chunks in work are finished.
 
-
-def cancel(job: JobId) -> None:
-    """Give up all records without an outcome; outcomes and enrichments stay."""
+    Example: worker pause last
+    """
     engine = open_store()
-    jobs.cancel(engine, job)
-    status = jobs.status(engine, job)
-    console.print(f"Cancelled. {status.settled:,} of {status.total:,} records had their outcome.")
+    job_id = jobs.find_job(engine, job)
+    jobs.pause(engine, job_id)
+    console.print(f"Paused. Next: worker resume {job_id}", soft_wrap=True)
+    _print(SteeredJob(job_id=job_id, state=jobs.status(engine, job_id).state), as_json=as_json)
 
 
+@prints(SteeredJob)
+def resume(job: JobRef, as_json: AsJson = False) -> None:
+    """Continue a paused job.
+
+    Example: worker resume last
+    """
+    engine = open_store()
+    job_id = jobs.find_job(engine, job)
+    jobs.resume(engine, job_id)
+    console.print(f"Resumed. Next: worker status {job_id} --watch", soft_wrap=True)
+    _print(SteeredJob(job_id=job_id, state=jobs.status(engine, job_id).state), as_json=as_json)
+
+
+@prints(SteeredJob)
+def cancel(job: JobRef, as_json: AsJson = False) -> None:
+    """Give up all records without an outcome; outcomes and enrichments stay.
+
+    Example: worker cancel last
+    """
+    engine = open_store()
+    job_id = jobs.find_job(engine, job)
+    jobs.cancel(engine, job_id)
+    status = jobs.status(engine, job_id)
+    records = counted(status.total, "record")
+    console.print(f"Cancelled. {status.settled:,} of {records} had their outcome.", soft_wrap=True)
+    _print(SteeredJob(job_id=job_id, state=status.state), as_json=as_json)
+
+
+@prints(SteeredJob)
 def retry(
-    job: JobId,
+    job: JobRef,
     reason: Annotated[
         list[str] | None,
-        typer.Option(help="only records that failed for this reason; may be repeated"),
+        typer.Option(help="Only records that failed for this reason. May be repeated."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Try the failed records of a job again, in the same job.
 
-    Example: worker retry JOB --reason timeout --reason host_unavailable
+    `worker failures JOB` lists them with their reasons.
+
+    Example: worker retry last --reason timeout --reason host_unavailable
     """
-    records = jobs.retry(open_store(), job, reason or ())
-    console.print(f"{records:,} records will be tried again.")
+    engine = open_store()
+    job_id = jobs.find_job(engine, job)
+    records = jobs.retry(engine, job_id, reason or ())
+    again = f"{counted(records, 'record')} will be tried again."
+    console.print(f"{again} Next: worker status {job_id} --watch", soft_wrap=True)
+    state = jobs.status(engine, job_id).state
+    _print(SteeredJob(job_id=job_id, state=state, tried_again=records), as_json=as_json)
+
+
+def _print(steered: SteeredJob, *, as_json: bool) -> None:
+    if as_json:
+        print_json(steered, SteeredJob)

@@ -7,17 +7,18 @@ import typer
 from common.files import output_stream
 from common.process.settings import HeatmapSettings
 from common.store.session import open_store
-from worker.commands.options import JobId, console
+from worker.commands.options import JobRef, console
 from worker.enrich.heatmap_files import remove_unknown
 from worker.exports.page import missing, write_page
 from worker.exports.selection import draw_sample, is_unfinished
+from worker.jobs.names import find_job
 
 SHOWN = 200  # enrichments
 MOST_SHOWN = 5_000  # about 100 MB, as much as a browser can show
 
 
 def explain(
-    job: JobId,
+    job: JobRef,
     file: Annotated[str, typer.Argument(help="the page, HTML; - for standard output")],
     limit: Annotated[
         int, typer.Option(min=1, max=MOST_SHOWN, help="enrichments to show, as many of each label")
@@ -29,15 +30,16 @@ def explain(
     """
     folder = HeatmapSettings.read().heatmap_dir
     engine = open_store()
-    if is_unfinished(engine, job):
+    job_id = find_job(engine, job)
+    if is_unfinished(engine, job_id):
         console.print("The job is not finished: more enrichments may follow.")
-    sample = draw_sample(engine, job, limit=limit)
+    sample = draw_sample(engine, job_id, limit=limit)
     if lost := missing(sample, folder):
         console.print(
             f"{lost:,} heatmaps are not in {folder}: is HEATMAP_DIR the same as the workers'?"
         )
     with output_stream(file) as stream:
-        write_page(sample, stream, job=job, folder=folder)
+        write_page(sample, stream, job=job_id, folder=folder)
     console.print(
         f"{len(sample.rows):,} of {sample.total:,} explained enrichments written to {file}.",
         markup=False,

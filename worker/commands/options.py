@@ -1,12 +1,38 @@
 """Arguments and the console that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
+from common.errors import UsageError
+from common.files import STANDARD_OUTPUT
 from common.process.terminal.console import SafeConsole
 
 console = SafeConsole(stderr=True, highlight=False)
 
-JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="the ID that enqueue printed")]
+JobRef = Annotated[
+    str,
+    typer.Argument(
+        metavar="JOB",
+        help="The job: its ID, the start of its ID, its name, or last for the newest.",
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
+
+
+def refuse_existing(file: str, *, force: bool) -> None:
+    """Refuse to overwrite a file, unless that is asked for, and what is no regular file.
+
+    Raises:
+        UsageError: names the file.
+    """
+    path = Path(file)
+    if file == STANDARD_OUTPUT or not path.exists():
+        return
+    if not path.is_file():
+        raise UsageError(
+            f"{file} is no regular file. Write to standard output with -, or name one."
+        )
+    if not force:
+        raise UsageError(f"{file} exists. Choose another name, or overwrite it with --force.")

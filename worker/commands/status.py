@@ -1,49 +1,57 @@
 """`worker status`: arguments only."""
 
-import json
 from typing import Annotated
 
 import typer
 
-from common.store.session import open_store
-from worker import jobs
-from worker.commands.options import JobId, console
-from worker.jobs.watch import show_status, watch_job
+from common.process.terminal.json_output import AsJson, print_json, prints
+from worker.commands.options import JobRef, console
+from worker.jobs.report import JobReport
 
 UNDONE = (
-    "What blocked these records was undone: enqueue them again, and their concepts are written."
+    "What blocked these records was undone. Enqueue them again, and their concepts are written."
 )
 
 
+@prints(JobReport)
 def status(
-    job: JobId,
-    watch: Annotated[bool, typer.Option("--watch", help="show progress until it is done")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    job: JobRef,
+    watch: Annotated[bool, typer.Option("--watch", help="Show progress until it is done.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show the progress of a job: outcomes, reasons of failures, and hosts that hold it up.
+    """Show how far a job has come: outcomes, reasons of failures, and what holds it up.
 
-    Below, the decisions that blocked records, with who and why; and what its models said of each
-    data provider's pictures, and at promotion.
+    Below: decisions that blocked records, and what its models said of each data provider's
+    pictures, beside what they said at promotion.
+
+    Example: worker status last --watch
     """
+    from common.store.session import open_store
+    from worker.jobs.names import find_job
+    from worker.jobs.report import report_job
+    from worker.jobs.watch import show_report, watch_job
+
     engine = open_store()
-    current = watch_job(engine, job) if watch else jobs.status(engine, job)
-    hosts = jobs.failing_hosts(engine, job)
-    drifts = jobs.drift_of_job(engine, job)
-    unpromised = jobs.unpromised(engine, job)
-    decisions = jobs.blocking(engine, job) if current.blocked else []
+    job_id = find_job(engine, job)
+    report = watch_job(engine, job_id) if watch else report_job(engine, job_id)
     if as_json:
-        lists = {
-            "failing_hosts": [each.as_json() for each in hosts],
-            "blocked_by": [each.as_json() for each in decisions],
-            "drift": [each.as_json() for each in drifts],
-            "nothing_promised": [each.as_json() for each in unpromised],
-        }
-        typer.echo(json.dumps(current.as_json() | lists))
+        print_json(report, JobReport)
         return
-    show_status(current, hosts, drifts)
-    for decision in decisions:
-        console.print(str(decision), markup=False, soft_wrap=True)
-    if current.blocked and not decisions:
+    show_report(report)
+    for decision in report.blocked_by:
+        console.print(str(decision), soft_wrap=True)
+    if report.blocked and not report.blocked_by:
         console.print(UNDONE, soft_wrap=True)
-    for each in unpromised:
+    for each in report.nothing_promised:
         console.print(str(each), soft_wrap=True)
+    console.print(_next(report), soft_wrap=True)
+
+
+def _next(report: JobReport) -> str:
+    if report.state == "paused":
+        return f"Next: worker resume {report.job_id}"
+    if report.state == "running":
+        return f"Next: worker status {report.job_id} --watch"
+    export = f"Next: worker export {report.job_id} enrichments.csv"
+    failures = f", or: worker failures {report.job_id}" if report.failed else ""
+    return export + failures

@@ -199,7 +199,6 @@ class ModelPool:
         with self._engine.connect() as connection:
             model_id = connection.execute(_ACTIVE).scalar_one_or_none()
         if model_id is None:
-            log.warning("no model is active; one is loaded when a job needs it")
             return
         with self.use(model_id) as used:
             if used.encoder is None:

@@ -11,6 +11,7 @@ print(jobs.status(engine, accepted.job_id).waiting, "records wait")
 from common.vision.answers.drift import ModelDrift, ProviderDrift, drift_of_job
 from worker.jobs.accept import Accepted, JobOptions, Preview, Records, enqueue, preview
 from worker.jobs.blocking import blocking
+from worker.jobs.names import find_job
 from worker.jobs.progress import FailingHost, JobRow, Status, failing_hosts, list_jobs, status
 from worker.jobs.promises import Unpromised, unpromised
 from worker.jobs.records import RecordSelection
@@ -33,6 +34,7 @@ __all__ = [
     "drift_of_job",
     "enqueue",
     "failing_hosts",
+    "find_job",
     "list_jobs",
     "pause",
     "preview",

@@ -13,10 +13,10 @@ from common.errors import UsageError
 from common.europeana.record_ids import parse_record_id
 from common.pictures.sources import PictureKinds, usual_picture
 from common.store.bulk import copy_rows
-from common.store.tables import PictureChoice, Priority
+from common.store.tables import JobState, PictureChoice, Priority
 from common.vision.answers.spellings import odd_spellings
 from worker.jobs.models import JobModels, find_models, with_routes
-from worker.jobs.names import check_name
+from worker.jobs.names import check_job_name, check_name, check_unnamed
 from worker.jobs.promises import Unpromised, unpromised_of_submitted
 from worker.jobs.records import RecordSelection, submit_selection
 from worker.ledger.chunks import CHUNK_SIZE
@@ -29,6 +29,7 @@ Records = Iterable[str] | RecordSelection
 class JobOptions:
     """How to work on a job; see `worker enqueue --help`.
 
+    `name`: what people call the job; no other unfinished job may have it.
     `model`: NAME for its newest version, NAME@VERSION, several of them that are on one encoder, or
     None for the active one, and for records of data providers the models in service for those.
     `picture`: None lets the priority decide (`usual_picture`). `unseen`: leave out records that the
@@ -37,10 +38,11 @@ class JobOptions:
     saw them longer ago than that.
 
     Raises:
-        UsageError: submitter or key is empty, too long or no plain text, or there are both
+        UsageError: name, submitter or key is empty, too long or no plain text, or there are both
             `look_again` and `max_age`.
     """
 
+    name: str | None = None
     priority: Priority = Priority.BULK
     picture: PictureChoice | None = None
     model: str | Sequence[str] | None = None
@@ -52,6 +54,7 @@ class JobOptions:
     idempotency_key: str | None = None
 
     def __post_init__(self) -> None:
+        check_job_name(self.name)
         check_name(self.submitter, "submitter")
         check_name(self.idempotency_key, "idempotency key")
         if self.look_again and self.max_age is not None:
@@ -70,9 +73,14 @@ class JobOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """A list that became a job of `total` records; the other records were left out."""
+    """A list that became a job of `total` records; the other records were left out.
+
+    `already_known`: a job with the idempotency key existed, whose `state` this is.
+    """
 
     job_id: UUID
+    name: str | None
+    state: JobState
     total: int
     pictures: PictureKinds
     duplicates: int = 0
@@ -98,13 +106,13 @@ class Preview:
 
 
 _KNOWN = text("""
-    SELECT job.id, job.total, job.picture, model.picture_source
+    SELECT job.id, job.name, job.state, job.total, job.picture, model.picture_source
     FROM job JOIN model ON model.id = job.model_id WHERE idempotency_key = :idempotency_key
 """)
 _CREATE = text("""
-    INSERT INTO job (model_id, priority, picture, explain, look_again, max_age, submitter,
+    INSERT INTO job (name, model_id, priority, picture, explain, look_again, max_age, submitter,
                      idempotency_key)
-    VALUES (:model_id, :priority, :picture, :explain, :look_again, :max_age, :submitter,
+    VALUES (:name, :model_id, :priority, :picture, :explain, :look_again, :max_age, :submitter,
             :idempotency_key)
     ON CONFLICT (idempotency_key) DO NOTHING RETURNING id
 """)
@@ -184,6 +192,7 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
         job_id = connection.execute(_CREATE, asked).scalar_one_or_none()
         if job_id is None:
             return _known(connection, asked)
+        check_unnamed(connection, options.name, job_id)
         submitted = _submit(connection, records, models, options)
         connection.execute(_CHUNKS, {"job_id": job_id, "chunk_size": CHUNK_SIZE})
         total: int = connection.execute(
@@ -192,6 +201,8 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
         _check_not_empty(total, submitted.seen)
         return Accepted(
             job_id=job_id,
+            name=options.name,
+            state=JobState.RUNNING,
             total=total,
             pictures=submitted.models.pictures(options.looks_at),
             duplicates=submitted.count - submitted.seen - total,
@@ -222,7 +233,14 @@ def preview(engine: Engine, records: Records, options: JobOptions | None = None)
 def _known(connection: Connection, asked: dict[str, Any]) -> Accepted:
     row = connection.execute(_KNOWN, asked).one()
     pictures = PictureKinds(looks_at=row.picture, trained_on=row.picture_source)
-    return Accepted(job_id=row.id, total=row.total, pictures=pictures, already_known=True)
+    return Accepted(
+        job_id=row.id,
+        name=row.name,
+        state=JobState(row.state),
+        total=row.total,
+        pictures=pictures,
+        already_known=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
+from pydantic import computed_field
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
@@ -25,11 +25,13 @@ class Status:
     """How far a job has come; the five outcomes and `waiting` add up to `total` records.
 
     `model` names the job's models. `read`: of how many records the encoder's embedding was read.
-    `put_off`: the waiting records that failed for a reason that may pass. `rate`: records a second
-    in the last RATE_SECONDS, null if too few were settled.
+    `in_work`: the waiting records that a worker has begun. `put_off`: the waiting records that
+    failed for a reason that may pass; `next_try_at` is when the first of them are tried again.
+    `rate`: records a second in the last RATE_SECONDS, null if too few were settled.
     """
 
     job_id: UUID
+    name: str | None
     state: str
     model: str
     priority: str
@@ -40,60 +42,45 @@ class Status:
     blocked: int
     failed: int
     read: int
+    in_work: int
     put_off: int
+    next_try_at: datetime | None
     rate: float | None
     failures: dict[str, int]
     created_at: datetime
+    age: timedelta
     finished_at: datetime | None
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def settled(self) -> int:
         """Records that have their outcome."""
         return self.classified + self.failed
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def classified(self) -> int:
         """Records whose picture could be seen, or was seen before."""
         return self.enriched + self.unlike + self.below_threshold + self.blocked
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def looked_at(self) -> int:
         """Records whose picture was looked at, and could be seen."""
         return self.classified - self.read
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def waiting(self) -> int:
         """Records that have no outcome yet."""
         return self.total - self.settled
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def seconds_left(self) -> float | None:
-        """The time for the rest at this rate; records that were put off may take longer."""
-        return self.waiting / self.rate if self.rate and self.state == JobState.RUNNING else None
-
-    def as_json(self) -> dict[str, Any]:
-        """The status as a JSON object."""
-        return {
-            "job": str(self.job_id),
-            "state": self.state,
-            "priority": self.priority,
-            "model": self.model,
-            "total": self.total,
-            "enriched": self.enriched,
-            "unlike": self.unlike,
-            "below_threshold": self.below_threshold,
-            "blocked": self.blocked,
-            "failed": self.failed,
-            "read": self.read,
-            "looked_at": self.looked_at,
-            "waiting": self.waiting,
-            "put_off": self.put_off,
-            "records_per_second": self.rate,
-            "seconds_left": self.seconds_left,
-            "failures": self.failures,
-            "created_at": self.created_at.isoformat(),
-            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
-        }
+        """The time for the rest at this rate; nobody knows it of records that were put off."""
+        going_on = self.waiting - self.put_off if self.state == JobState.RUNNING else 0
+        return going_on / self.rate if self.rate and going_on else None
 
 
 # The rate leaves out the chunk that was settled first: work on it began before RATE_SECONDS.
@@ -113,8 +100,11 @@ _MODELS = """
     FROM unnest(array_prepend(job.model_id, job.also_models)) WITH ORDINALITY AS used(id, place)
     JOIN model ON model.id = used.id
 """
+_IS_PUT_OFF = """chunk.settled_at IS NULL
+    AND (chunk.retries > 0 OR chunk.waiting_since IS NOT NULL)"""
 _STATUS = text(f"""
-    SELECT job.id AS job_id, job.state, job.priority, job.total, job.created_at, job.finished_at,
+    SELECT job.id AS job_id, job.name, job.state, job.priority, job.total, job.created_at,
+           job.finished_at, now() - job.created_at AS age,
            ({_MODELS}) AS model, ({RATE_SQL}) AS rate,
            coalesce(sum(chunk.enriched), 0) AS enriched,
            coalesce(sum(chunk.unlike), 0) AS unlike,
@@ -122,8 +112,10 @@ _STATUS = text(f"""
            coalesce(sum(chunk.blocked), 0) AS blocked,
            coalesce(sum(chunk.failed), 0) AS failed, coalesce(sum(chunk.read), 0) AS read,
            coalesce(sum(cardinality(chunk.record_ids)) FILTER (
-               WHERE chunk.settled_at IS NULL
-                 AND (chunk.retries > 0 OR chunk.waiting_since IS NOT NULL)), 0) AS put_off
+               WHERE chunk.state = 'leased'), 0) AS in_work,
+           coalesce(sum(cardinality(chunk.record_ids)) FILTER (WHERE {_IS_PUT_OFF}), 0) AS put_off,
+           min(nullif(chunk.not_before, '-infinity')) FILTER (
+               WHERE {_IS_PUT_OFF} AND chunk.state = 'ready') AS next_try_at
     FROM job LEFT JOIN job_chunk AS chunk ON job_id = job.id
     WHERE job.id = :job_id GROUP BY job.id
 """)
@@ -162,10 +154,6 @@ class FailingHost:
     failed: int
     put_off: int
     pace: float
-
-    def as_json(self) -> dict[str, Any]:
-        """The host as a JSON object."""
-        return asdict(self)
 
 
 _BLAMED = text(f"""
@@ -216,6 +204,7 @@ class JobRow:
     """A job in the list; `settled`: how many of its records have their outcome."""
 
     job_id: UUID
+    name: str | None
     state: str
     priority: str
     model: str
@@ -226,25 +215,10 @@ class JobRow:
     created_at: datetime
     age: timedelta
 
-    def as_json(self) -> dict[str, Any]:
-        """The job as a JSON object."""
-        return {
-            "job": str(self.job_id),
-            "state": self.state,
-            "priority": self.priority,
-            "model": self.model,
-            "submitter": self.submitter,
-            "total": self.total,
-            "settled": self.settled,
-            "records_per_second": self.rate,
-            "created_at": self.created_at.isoformat(),
-            "age_seconds": self.age.total_seconds(),
-        }
-
 
 _JOBS = text(f"""
-    SELECT job.id AS job_id, job.state, job.priority, job.submitter, job.total, job.created_at,
-           now() - job.created_at AS age, ({_MODELS}) AS model,
+    SELECT job.id AS job_id, job.name, job.state, job.priority, job.submitter, job.total,
+           job.created_at, now() - job.created_at AS age, ({_MODELS}) AS model,
            (SELECT coalesce(sum({RECORDS_SETTLED}), 0)
             FROM job_chunk WHERE job_id = job.id) AS settled,
            CASE WHEN job.state = 'running' THEN ({RATE_SQL}) END AS rate

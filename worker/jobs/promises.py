@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -46,19 +45,6 @@ class Unpromised:
             f"Nothing is promised for the records of {listed}{others}: the promise of {models} is "
             f"for other data providers.{sample}"
         )
-
-    def as_json(self) -> dict[str, Any]:
-        """As a JSON object, with the SHOWN largest providers."""
-        shown = list(self.data_providers.items())[:SHOWN]
-        return {
-            "models": self.models,
-            "data_providers": [
-                {"data_provider": name, "records": records} for name, records in shown
-            ],
-            "data_providers_in_all": len(self.data_providers),
-            "records_counted": self.counted,
-            "is_sample": self.is_sample,
-        }
 
 
 _JOB = text("""

@@ -1,7 +1,7 @@
 """The progress of jobs, on a terminal."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -14,55 +14,90 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
 
+from common.process.database_trouble import AWAY, trouble
 from common.process.terminal.console import SafeConsole
+from common.process.terminal.counting import counted
+from common.process.terminal.listing import Listing
 from common.store.tables import JobState
-from worker.jobs import FailingHost, JobRow, ModelDrift, Status, failing_hosts, status
+from worker.jobs.progress import JobRow, Status
+from worker.jobs.report import JobReport, report_job
 
 SECONDS_BETWEEN_LOOKS = 1.0
 LOOKS_BETWEEN_LINES = 10  # if the output is no terminal
-NARROWEST = 132  # columns, if the output is no terminal
+IDLE_SECONDS = 10.0  # in which no worker took a chunk; then it is told
+WORKERS_SHOWN = 5  # of those that have problems
 
-_Show = Callable[[Status, Sequence[FailingHost]], None]
+
+class _Screen:
+    """Where progress is shown: on a terminal it is refreshed in place, else there is a line now and
+    then."""
+
+    def __init__(self, console: SafeConsole, live: Live | None) -> None:
+        self._console = console
+        self._live = live
+        self._last: JobReport | None = None
+        self._looks = 0
+        self._trouble: str | None = None
+
+    def show(self, report: JobReport) -> None:
+        self._last, self._trouble = report, None
+        if self._live:
+            self._live.update(_view(report), refresh=True)
+        elif self._looks % LOOKS_BETWEEN_LINES == 0:
+            self._print(_line(report), *(f"  {line}" for line in _of_workers(report)))
+        self._looks += 1
+
+    def tell(self, trouble: str) -> None:
+        """Say what is in the way; the progress that was shown stays."""
+        said = f"{trouble[0].upper()}{trouble[1:]}. Waiting until it answers; Ctrl-C ends this."
+        if self._live:
+            shown = [_view(self._last)] if self._last else []
+            self._live.update(Group(*shown, Text(said)), refresh=True)
+        elif trouble != self._trouble:
+            self._print(said)
+        self._trouble = trouble
+
+    def _print(self, *lines: str) -> None:
+        for line in lines:
+            self._console.print(line, soft_wrap=True)
 
 
-def watch_job(engine: Engine, job_id: UUID) -> Status:
-    """Show the progress of a job until it is done or cancelled; returns the last status.
+def watch_job(engine: Engine, job_id: UUID) -> JobReport:
+    """Show the progress of a job until it is done or cancelled; returns the last report.
 
-    It writes to standard error: on a terminal the same as `show_status`, refreshed in place; else a
-    line every ten seconds.
+    It writes to standard error. While the database is away, it says so and waits.
     """
-    current = status(engine, job_id)
-    with _screen(SafeConsole(stderr=True, highlight=False)) as show:
-        while not JobState(current.state).is_over:
-            show(current, failing_hosts(engine, job_id))
+    report = report_job(engine, job_id)
+    with _screen(SafeConsole(stderr=True, highlight=False)) as screen:
+        while not JobState(report.state).is_over:
+            screen.show(report)
             time.sleep(SECONDS_BETWEEN_LOOKS)
-            current = status(engine, job_id)
-    return current
+            report = _report_patiently(engine, job_id, screen)
+    return report
+
+
+def _report_patiently(engine: Engine, job_id: UUID, screen: _Screen) -> JobReport:
+    """The report, as soon as the database answers."""
+    while True:
+        try:
+            return report_job(engine, job_id)
+        except AWAY as error:
+            screen.tell(trouble(error))
+        time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 @contextmanager
-def _screen(console: SafeConsole) -> Iterator[_Show]:
+def _screen(console: SafeConsole) -> Iterator[_Screen]:
     if not console.is_terminal:
-        yield _line_printer(console)
+        yield _Screen(console, None)
         return
     with Live(console=console, transient=True, auto_refresh=False) as live:
-        yield lambda current, hosts: live.update(_view(current, hosts), refresh=True)
-
-
-def _line_printer(console: SafeConsole) -> _Show:
-    looks = 0
-
-    def show(current: Status, _: Sequence[FailingHost]) -> None:
-        nonlocal looks
-        if looks % LOOKS_BETWEEN_LINES == 0:
-            console.print(_line(current), markup=False, soft_wrap=True)
-        looks += 1
-
-    return show
+        yield _Screen(console, live)
 
 
 def _line(current: Status) -> str:
-    parts = [f"{current.state}: {current.settled:,} of {current.total:,} records", *_pace(current)]
+    records = counted(current.total, "record")
+    parts = [f"{current.state}: {current.settled:,} of {records}", *_pace(current)]
     parts += [f"{current.read:,} read"] * bool(current.read)
     parts += [f"{current.unlike:,} unlike"] * bool(current.unlike)
     parts += [f"{current.blocked:,} blocked"] * bool(current.blocked)
@@ -71,28 +106,30 @@ def _line(current: Status) -> str:
     return ", ".join(parts)
 
 
-def show_status(
-    current: Status, hosts: Sequence[FailingHost], drifts: Sequence[ModelDrift]
-) -> None:
-    """Print a status as a table, below it model, rate and hosts, and what the models said."""
+def show_report(report: JobReport) -> None:
+    """Print a report: outcomes as a table, below it model, rate and hosts, and what models said."""
     console = SafeConsole(highlight=False)
-    console.print(_heading(current), soft_wrap=True)
-    console.print(_table(current))
-    for line in _remarks(current, hosts):
-        console.print(line, style="dim", markup=False, soft_wrap=True)
-    for drift in drifts:
+    console.print(_heading(report), soft_wrap=True)
+    console.print(_table(report))
+    for line in _remarks(report):
+        console.print(line, style="dim", soft_wrap=True)
+    for line in _of_workers(report):
+        console.print(line, soft_wrap=True)
+    for drift in report.drift:
         console.print(f"\n{drift.title}", soft_wrap=True)
         console.print(drift.table())
 
 
-def _view(current: Status, hosts: Sequence[FailingHost]) -> Group:
-    remarks = (Text(line, style="dim") for line in _remarks(current, hosts))
-    bar = ProgressBar(total=current.total, completed=current.settled, width=40)
-    return Group(_heading(current), Padding(bar, expand=False), _table(current), *remarks)
+def _view(report: JobReport) -> Group:
+    remarks = (Text(line, style="dim") for line in _remarks(report))
+    problems = (Text(line) for line in _of_workers(report))
+    bar = ProgressBar(total=report.total, completed=report.settled, width=40)
+    return Group(_heading(report), Padding(bar, expand=False), _table(report), *remarks, *problems)
 
 
 def _heading(current: Status) -> Text:
-    return Text(f"Job {current.job_id}: {current.state}")
+    name = f" ({current.name})" if current.name else ""
+    return Text(f"Job {current.job_id}{name}: {current.state}")
 
 
 def _table(current: Status) -> Table:
@@ -107,6 +144,8 @@ def _table(current: Status) -> Table:
     for reason, records in current.failures.items():
         table.add_row(f"  {reason}", f"{records:,}", style="dim")
     table.add_row("waiting", f"{current.waiting:,}")
+    if current.in_work:
+        table.add_row("  in work", f"{current.in_work:,}", style="dim")
     if current.put_off:
         table.add_row("  to be tried again", f"{current.put_off:,}", style="dim")
     table.add_section()
@@ -114,15 +153,36 @@ def _table(current: Status) -> Table:
     return table
 
 
-def _remarks(current: Status, hosts: Sequence[FailingHost]) -> Iterator[str]:
-    yield f"model {current.model}, priority {current.priority}"
-    if current.classified:
-        yield f"pictures: {current.read:,} read, {current.looked_at:,} looked at"
-    if pace := _pace(current):
+def _remarks(report: JobReport) -> Iterator[str]:
+    yield f"model {report.model}, priority {report.priority}"
+    if report.classified:
+        yield f"pictures: {report.read:,} read, {report.looked_at:,} looked at"
+    if pace := _pace(report):
         yield ", ".join(pace)
-    for host in hosts:
+    if report.next_try_at:
+        yield f"next try: {report.next_try_at:%Y-%m-%d %H:%M:%S %Z}"
+    for host in report.failing_hosts:
         slowed = f", asked at {host.pace:.0%} of the pace" if host.pace < 1 else ""
         yield f"{host.host}: {host.failed:,} failed, {host.put_off:,} to be tried again{slowed}"
+
+
+def _of_workers(report: JobReport) -> Iterator[str]:
+    """What keeps the workers from this job, as far as anything does."""
+    if report.state != JobState.RUNNING or not report.waiting:
+        return
+    if not report.workers:
+        yield "Workers that are alive: none. Start one: worker run"
+        return
+    in_trouble = [worker for worker in report.workers if worker.problems]
+    for worker in in_trouble[:WORKERS_SHOWN]:
+        for problem in worker.problems:
+            since = f"for {_age(problem.seconds)}, since {problem.since:%Y-%m-%d %H:%M:%S %Z}"
+            yield f"Worker {worker.name}: {problem.what} ({since})."
+    if (more := len(in_trouble) - WORKERS_SHOWN) > 0:
+        yield f"{counted(more, 'more worker has', 'more workers have')} problems."
+    idle = min(report.age.total_seconds(), *(worker.idle_seconds for worker in report.workers))
+    if report.waiting > report.in_work + report.put_off and idle > IDLE_SECONDS:
+        yield f"No worker took a chunk for {idle:.0f} s."
 
 
 def _pace(current: Status) -> list[str]:
@@ -132,21 +192,16 @@ def _pace(current: Status) -> list[str]:
 
 
 def show_jobs(rows: Sequence[JobRow]) -> None:
-    """Print jobs as a table."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("job", "state", "priority", "model"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("settled", "total", "records/s", "age"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("submitter")
+    """Print jobs as a list."""
+    numbers = ("settled", "total", "records/s", "age")
+    headings = ("job", "name", "state", "priority", "model", *numbers, "submitter")
+    listing = Listing(*headings, numbers=numbers, texts=("name", "model", "submitter"))
     for row in rows:
         rate = f"{row.rate:,.1f}" if row.rate else ""
-        cells = [str(row.job_id), row.state, row.priority, row.model]
+        cells = [str(row.job_id), row.name or "", row.state, row.priority, row.model]
         cells += [f"{row.settled:,}", f"{row.total:,}", rate, _age(row.age.total_seconds())]
-        table.add_row(*cells, row.submitter or "")
-    console = SafeConsole(highlight=False, markup=False)
-    console.width = max(console.width, NARROWEST)
-    console.print(table)
+        listing.add(*cells, row.submitter or "")
+    listing.print()
 
 
 def _age(seconds: float) -> str:

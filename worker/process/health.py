@@ -2,12 +2,12 @@
 
 Alive: the threads that renew leases and choose chunks do their work, and no chunk in work hangs. A
 worker is alive while the broker or the database is away, since a restart would not bring them back.
-Ready: a model is loaded, the database can be reached, and nobody keeps the dispatchers of all
-workers from choosing.
+Ready: nothing of what the worker needs is missing (`needs`), a model is loaded, the database can be
+reached, and nobody keeps the dispatchers of all workers from choosing.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import structlog
@@ -30,6 +30,7 @@ class Beat(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     model_loaded: bool
+    problems: tuple[str, ...] = ()
     stalled: tuple[str, ...] = ()
     held_up: str | None = None
 
@@ -39,6 +40,7 @@ class Heartbeat(PeriodicThread):
 
     Args:
         alive: whether the threads exist and no chunk in work hangs.
+        problems: what keeps the worker from working, as sentences without their full stops.
         threads: those whose work must not stop; one that has stalled is logged and told.
         held_up_by: who keeps the dispatchers of all workers from choosing.
     """
@@ -49,6 +51,7 @@ class Heartbeat(PeriodicThread):
         *,
         alive: Callable[[], bool],
         model_loaded: Callable[[], bool],
+        problems: Callable[[], Iterable[str]] = tuple,
         threads: Sequence[PeriodicThread] = (),
         held_up_by: Callable[[], LockHolder | None] = lambda: None,
         interval: float = BEAT_SECONDS,
@@ -57,6 +60,7 @@ class Heartbeat(PeriodicThread):
         self._path = path
         self._alive = alive
         self._model_loaded = model_loaded
+        self._problems = problems
         self._threads = threads
         self._held_up_by = held_up_by
         self._warned: set[str] = set()
@@ -70,14 +74,11 @@ class Heartbeat(PeriodicThread):
         holder = self._held_up_by()
         beat = Beat(
             model_loaded=self._model_loaded(),
+            problems=tuple(self._problems()),
             stalled=stalled,
             held_up=str(holder) if holder else None,
         )
-        if self._path is not None:
-            try:
-                write_atomically(self._path, beat.model_dump_json())
-            except EnrichmentError as error:
-                log.error("no heartbeat", error=str(error))
+        write_beat(self._path, beat)
 
     def _stalled(self) -> tuple[str, ...]:
         """What to say of the threads that have stalled; each is logged once until it runs again."""
@@ -103,6 +104,16 @@ class Heartbeat(PeriodicThread):
             self._path.unlink(missing_ok=True)
 
 
+def write_beat(path: Path | None, beat: Beat) -> None:
+    """Write the file, if there is one; where that fails, it is logged."""
+    if path is None:
+        return
+    try:
+        write_atomically(path, beat.model_dump_json())
+    except EnrichmentError as error:
+        log.error("the heartbeat file cannot be written", error=str(error))
+
+
 def check_alive(path: Path | None, *, ready: bool = False) -> None:
     """Check that the worker of a heartbeat file is alive and, if asked for, ready.
 
@@ -123,7 +134,14 @@ def check_alive(path: Path | None, *, ready: bool = False) -> None:
         raise EnrichmentError(f"The worker's last heartbeat was {silent:.0f} seconds ago.")
     if beat.stalled:
         raise EnrichmentError(f"The worker has stalled: {'; '.join(beat.stalled)}.")
-    if ready and beat.held_up:
+    if ready:
+        _check_ready(beat)
+
+
+def _check_ready(beat: Beat) -> None:
+    if beat.problems:
+        raise EnrichmentError(f"The worker is alive, but not ready: {'; '.join(beat.problems)}.")
+    if beat.held_up:
         raise EnrichmentError(f"The worker is alive, but {beat.held_up}.")
-    if ready and not beat.model_loaded:
+    if not beat.model_loaded:
         raise EnrichmentError("The worker is alive, but has not loaded a model.")

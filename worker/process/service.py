@@ -3,24 +3,26 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from common.errors import DeviceError, EnrichmentError, UsageError
+from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.europeana.api import EuropeanaApi
 from common.fetch.shared_limits import SharedHostLimiter
 from common.pictures.decoders import Decoders
 from common.pictures.sources import PictureKinds
 from common.process.database_trouble import is_there, trouble
-from common.process.periodic import PeriodicThread
+from common.process.periodic import AWAY, PeriodicThread
 from common.process.settings.worker import WorkerSettings
 from worker import metrics
 from worker.enrich.looking import Looker, MeteredFetcher
+from worker.enrich.model_files import check_model_files
 from worker.enrich.models import ModelPool, ModelsInUse
 from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver
@@ -48,7 +50,8 @@ class EnrichmentService:
     def __init__(self, engine: Engine, settings: WorkerSettings) -> None:
         self._engine = engine
         self._settings = settings
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._took_at: float | None = None  # of the monotonic clock
         self.on_done: Callable[[], None] = lambda: None  # is called after each chunk
         self._warned_jobs: set[UUID] = set()
         self._suspect_in_work = threading.Lock()
@@ -88,17 +91,29 @@ class EnrichmentService:
         self._exits.close()
 
     def load_active_model(self) -> None:
-        """Load the active model before a chunk needs it; an unusable model is logged.
+        """Load the active model before a chunk needs it; `check_models` says if it is unusable.
 
         Raises:
             DeviceError: this process cannot use any model.
         """
-        try:
+        with suppress(ModelError, UsageError, *AWAY):
             self._models.load_active()
-        except DeviceError:
-            raise
-        except EnrichmentError as error:
-            log.error("the active model cannot be used", error=str(error))
+
+    def check_models(self) -> None:
+        """Check the files of the models that jobs need, and load the active one if it is not.
+
+        Raises:
+            ModelError: no model is active, a file is missing or changed, or a model gives other
+                results than at promotion.
+            DeviceError: this process cannot use any model.
+        """
+        check_model_files(self._engine, self._settings.model_dir)
+        self._models.load_active()
+
+    @property
+    def idle_seconds(self) -> float | None:
+        """The time since a chunk was last begun; None if none ever was."""
+        return None if self._took_at is None else time.monotonic() - self._took_at
 
     @property
     def has_model(self) -> bool:
@@ -127,7 +142,7 @@ class EnrichmentService:
             self._engine,
             job_id=job_id,
             number=number,
-            worker=self._name,
+            worker=self.name,
             lease_seconds=self._settings.worker_lease_seconds,
         )
         if lease is not None:
@@ -139,7 +154,7 @@ class EnrichmentService:
             return None
         return chunks.claim_put_off(
             self._engine,
-            worker=self._name,
+            worker=self.name,
             lease_seconds=self._settings.worker_lease_seconds,
         )
 
@@ -148,6 +163,7 @@ class EnrichmentService:
 
         Suspect records run one at a time, so that one crash is not counted against the others.
         """
+        self._took_at = time.monotonic()
         if not lease.is_suspect:
             self._work_on(lease)
         elif self._suspect_in_work.acquire(blocking=False):

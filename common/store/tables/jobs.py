@@ -186,7 +186,7 @@ class JobFailure(Base):
 
 
 class WorkerProcess(Base):
-    """A worker that runs, or was lost: it writes its row every few seconds, and removes it at its end.
+    """A worker that runs or was lost: it writes its row every few seconds until its end.
 
     `problems` are a list of objects: `what` keeps it from working, and `since` when. `took_at` is
     when it last began a chunk.

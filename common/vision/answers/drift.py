@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, computed_field
 from rich import box
 from rich.table import Table
 from sqlalchemy import Engine, Row, text
@@ -40,12 +40,14 @@ class ProviderDrift:
     now: Tally
     at_promotion: Tally | None
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def index(self) -> float | None:
         """How far the one is from the other; None where nobody knows."""
         index = self.now.drift_from(self.at_promotion) if self.at_promotion else math.nan
         return None if math.isnan(index) else index
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def has_drifted(self) -> bool:
         """Whether that is a major shift, and no chance of few pictures."""

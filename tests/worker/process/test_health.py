@@ -119,7 +119,7 @@ def test_a_file_that_is_not_configured_is_wrong_usage() -> None:
 def test_a_file_that_cannot_be_written_is_logged_and_does_not_end_the_heart() -> None:
     with capture_logs() as logs:
         heartbeat(Path("/proc/nowhere/heartbeat")).run_once()
-    assert logs[0]["event"] == "no heartbeat"
+    assert logs[0]["event"] == "the heartbeat file cannot be written"
     assert "cannot be written" in logs[0]["error"]
 
 
@@ -137,3 +137,11 @@ def test_the_exit_code_says_it(
     assert run(app, ["health", "--ready"]).exit_code == 1
     monkeypatch.delenv("WORKER_HEARTBEAT_FILE")
     assert run(app, ["health"]).exit_code == 2
+
+
+def test_what_keeps_a_worker_from_working_is_named(path: Path) -> None:
+    heartbeat(path, problems=lambda: ["the API key is refused", "the broker is away"]).run_once()
+    check_alive(path)
+    said = "not ready: the API key is refused; the broker is away"
+    with pytest.raises(EnrichmentError, match=said):
+        check_alive(path, ready=True)

@@ -1,0 +1,114 @@
+"""Workers that cannot work: readiness, log and `worker status` name the reason."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from deploy.local import Services
+from deploy.sandbox.server import Sandbox
+from tests.worker.processes.running import (
+    TIMEOUT,
+    WORKER,
+    free_port,
+    wait_for,
+    wait_until_done,
+    worker,
+)
+from worker import jobs
+from worker.ledger.roster import live_workers
+
+pytestmark = pytest.mark.timeout(4 * TIMEOUT)
+
+
+def ask(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [WORKER, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@contextmanager
+def hindered(
+    environment: dict[str, str], tmp_path: Path, **settings: str
+) -> Iterator[tuple[dict[str, str], "subprocess.Popen[bytes]"]]:
+    """A worker with these settings, and the environment of who asks after it."""
+    heartbeat = {
+        "WORKER_HEARTBEAT_FILE": str(tmp_path / "heartbeat"),
+        "WORKER_RETRY_DELAYS": "600",
+    }
+    with worker(environment | heartbeat | settings) as process:
+        yield environment | heartbeat, process
+
+
+def says(environment: dict[str, str], *parts: str) -> bool:
+    told = ask(environment, "health", "--ready")
+    return told.returncode == 1 and all(part in told.stderr for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [
+        ("EUROPEANA_API_KEY", "wrong", "refuses the API key"),
+        ("MODEL_DIR", "/nowhere", "Check that MODEL_DIR names the folder of the models"),
+        ("BROKER_URL", "redis://127.0.0.1:1/0", "The broker at BROKER_URL cannot be reached"),
+    ],
+)
+def test_what_is_missing_is_named_everywhere(
+    engine: Engine,
+    sandbox: Sandbox,
+    environment: dict[str, str],
+    tmp_path: Path,
+    setting: str,
+    value: str,
+    reason: str,
+) -> None:
+    job_id = jobs.enqueue(engine, ["/1/unknown"]).job_id
+    with hindered(environment, tmp_path, **{setting: value}) as (asking, process):
+        wait_for(lambda: says(asking, "not ready", reason))
+        wait_for(lambda: any(each.problems for each in live_workers(engine)))
+        assert ask(asking, "health").returncode == 0  # a restart would not help
+        (alive,) = live_workers(engine)
+        told = ask(asking, "status", str(job_id)).stdout
+        process.terminate()
+        _, log = process.communicate(timeout=TIMEOUT)
+    assert f"Worker {alive.name}: " in told
+    assert reason in told
+    lines = [json.loads(line) for line in log.decode().splitlines() if line.startswith("{")]
+    assert any(reason in line.get("problem", "") for line in lines)
+    assert "worker ready" not in {line["event"] for line in lines}
+    assert live_workers(engine) == []
+
+
+def test_without_a_worker_the_status_says_so(engine: Engine, environment: dict[str, str]) -> None:
+    job_id = jobs.enqueue(engine, ["/1/unknown"]).job_id
+    assert "Workers that are alive: none." in ask(environment, "status", str(job_id)).stdout
+
+
+def test_a_store_and_a_broker_that_come_later_are_waited_for(
+    services: Services,
+    engine: Engine,
+    sandbox: Sandbox,
+    environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    job_id = jobs.enqueue(engine, [sandbox.catalogue.items[0].id]).job_id
+    services.postgres.stop()
+    services.broker.stop()
+    with hindered(environment, tmp_path) as (asking, _):
+        wait_for(lambda: says(asking, "Postgres at", "cannot be reached"))
+        services.postgres.start()
+        wait_for(lambda: says(asking, "The broker at BROKER_URL cannot be reached"))
+        services.broker.start()
+        assert wait_until_done(engine, job_id).failed == 0
+        wait_for(lambda: ask(asking, "health", "--ready").returncode == 0)
+
+
+def test_a_malformed_broker_url_ends_the_worker(environment: dict[str, str]) -> None:
+    ended = ask(environment | {"BROKER_URL": f"redis://127.0.0.1:{free_port()}/seven"}, "run")
+    assert ended.returncode == 2
+    assert "BROKER_URL names no database" in ended.stderr
+    assert "Traceback" not in ended.stderr

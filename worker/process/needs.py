@@ -1,0 +1,145 @@
+"""What a worker needs to work: the broker, the API key, the models and the database.
+
+A worker without them does not end: they may come later. It names what is missing in its log, in its
+heartbeat file and in the store, and looks again.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Engine
+
+from common.errors import EnrichmentError, StoreError
+from common.process.database_trouble import trouble
+from common.process.periodic import AWAY, PeriodicThread
+from common.process.settings.worker import WorkerSettings
+from common.store.session import open_store
+from worker.ledger import roster
+from worker.process.health import Beat, write_beat
+
+LOOK_SECONDS = 5.0  # between two looks, and two words to the store
+AGAIN_SECONDS = 15.0  # until something that is missing is asked for again
+_DATABASE = "database"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """Something that a worker needs.
+
+    `check` raises an EnrichmentError that says what is wrong. It is called every `seconds` while
+    nothing is wrong.
+    """
+
+    name: str
+    check: Callable[[], None]
+    seconds: float
+
+
+class Needs(PeriodicThread):
+    """Checks the needs again and again, and tells the store that the worker is alive.
+
+    Args:
+        name: of the worker in the store.
+        idle_seconds: the time since the worker last began a chunk; None if it never did.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        needs: Sequence[Need],
+        *,
+        name: str,
+        idle_seconds: Callable[[], float | None],
+    ) -> None:
+        super().__init__("needs", interval=LOOK_SECONDS, at_once=True)
+        self._engine = engine
+        self._needs = needs
+        self._worker = name
+        self._idle_seconds = idle_seconds
+        self._due: dict[str, float] = {}  # times of the monotonic clock
+        self._problems: dict[str, tuple[str, float]] = {}  # what is wrong, and since when
+        self._is_ready: bool | None = None  # once all needs were checked
+        self._made_at = time.monotonic()
+
+    @property
+    def problems(self) -> Mapping[str, float]:
+        """What is wrong, and for how many seconds it has been."""
+        now = time.monotonic()
+        found = {what: now - since for what, since in list(self._problems.values())}
+        return found or ({"it is starting": now - self._made_at} if self._is_ready is None else {})
+
+    def run_once(self) -> None:
+        """Check what is due, and tell the store."""
+        for need in self._needs:
+            if self.stopping.is_set():
+                return
+            if time.monotonic() >= self._due.get(need.name, 0.0):
+                self._look_at(need)
+                self._tell_store()  # the next check may take long
+        was_ready, self._is_ready = self._is_ready, not self._problems
+        if self._is_ready and not was_ready:
+            log.info("worker ready")
+        self._tell_store()
+
+    def stop(self) -> None:
+        """Ask the thread to end, and leave the store; a check that waits for an answer is left."""
+        self.stopping.set()
+        self.wake()
+        try:
+            roster.leave(self._engine, self._worker)
+        except AWAY as error:
+            log.warning(f"{trouble(error)}; the store counts this worker for a few seconds more")
+
+    def _look_at(self, need: Need) -> None:
+        try:
+            need.check()
+        except EnrichmentError as error:
+            self._note(need.name, str(error).rstrip("."))
+        except AWAY:
+            return  # `_tell_store` says so
+        else:
+            self._note(need.name, None)
+        is_wrong = need.name in self._problems
+        self._due[need.name] = time.monotonic() + (AGAIN_SECONDS if is_wrong else need.seconds)
+
+    def _tell_store(self) -> None:
+        try:
+            idle = self._idle_seconds()
+            roster.tell(self._engine, self._worker, problems=self.problems, idle_seconds=idle)
+        except AWAY as error:
+            self._note(_DATABASE, trouble(error))
+        else:
+            self._note(_DATABASE, None)
+
+    def _note(self, name: str, what: str | None) -> None:
+        known = self._problems.get(name)
+        if what is None:
+            if known:
+                del self._problems[name]
+                log.info("a problem of this worker is over", problem=known[0])
+        elif known is None or known[0] != what:
+            self._problems[name] = (what, time.monotonic())
+            log.error("this worker is not ready", problem=what)
+
+
+def wait_for_store(settings: WorkerSettings) -> Engine:
+    """The store, as soon as it can be reached and its schema serves this program.
+
+    Raises:
+        UsageError: DATABASE_URL is missing or malformed.
+    """
+    heartbeat, told = settings.worker_heartbeat_file, ""
+    while True:
+        try:
+            return open_store(connections=settings.store_connections)
+        except StoreError as error:
+            problem = str(error).rstrip(".")
+        if problem != told:
+            log.error("this worker is not ready", problem=problem)
+        told = problem
+        write_beat(heartbeat, Beat(model_loaded=False, problems=(problem,)))
+        time.sleep(LOOK_SECONDS)
