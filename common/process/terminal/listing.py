@@ -10,6 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from common.process.foreign_text import visible
 from common.process.terminal.console import SafeConsole
 
 _UNLIMITED = 100_000  # columns
@@ -88,5 +89,5 @@ class Listing:
                 table.add_row()
             for heading, cell in zip(self._headings, cells, strict=True):
                 if cell:
-                    table.add_row(heading, Text(cell))
+                    table.add_row(heading, Text(visible(cell)))
         return table

@@ -62,3 +62,11 @@ def test_control_characters_of_strangers_are_shown_as_such(
     made.add("\x1b[2Jgone")
     made.print()
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_block_loses_no_part_of_a_text_with_control_characters() -> None:
+    listing = Listing("name")
+    listing.add("\x1b[2J" * 10 + "end")
+    console = SafeConsole(width=20, file=io.StringIO(), highlight=False)
+    console.print(listing)
+    assert console.file.getvalue().rstrip().endswith("end")
