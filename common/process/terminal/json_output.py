@@ -20,7 +20,7 @@ AsJson = Annotated[
 
 
 def prints(kind: Any) -> Callable[[_Command], _Command]:
-    """Note what a command prints with --json: a dataclass, or a list of them."""
+    """Note what a command prints with --json: a dataclass, one of several, or a list of them."""
 
     def note(command: _Command) -> _Command:
         command.json_kind = kind  # type: ignore[attr-defined]
@@ -40,7 +40,7 @@ def print_json(value: Any, kind: Any) -> None:
 
 
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """Of a dataclass or a list of them, with durations in seconds."""
-    (*_, row) = get_args(kind) or (kind,)
-    row.__pydantic_config__ = _WHOLE
+    """Of a dataclass, one of several, or a list of them, with durations in seconds."""
+    for each in get_args(kind) or (kind,):
+        each.__pydantic_config__ = _WHOLE
     return TypeAdapter(kind)
