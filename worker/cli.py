@@ -9,6 +9,7 @@ app = program(
         "run": "worker.commands.process:run",
         "jobs": "worker.commands.jobs:jobs",
         "status": "worker.commands.status:status",
+        "failures": "worker.commands.failures:failures",
         "pause": "worker.commands.control:pause",
         "resume": "worker.commands.control:resume",
         "cancel": "worker.commands.control:cancel",

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from sqlalchemy import Engine, text
 
@@ -63,12 +63,15 @@ _LIST = text("""
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """A refused message, however often it came; see the table."""
+    """A refused message, however often it came; see the table.
+
+    `headers` are those that are kept: `task`, `id` and `origin`, each if it has its usual form.
+    """
 
     sha256: str
     problem: str
     queue: str
-    headers: str
+    headers: dict[str, str]
     size: int
     times: int
     first_at: datetime
@@ -82,16 +85,6 @@ class Refusal:
     def and_again(self, later: "Refusal") -> "Refusal":
         """The same message, seen by both."""
         return replace(later, times=self.times + later.times, first_at=self.first_at)
-
-    @property
-    def known_headers(self) -> dict[str, str]:
-        """The headers that are kept: `task`, `id` and `origin`, each if it has its usual form."""
-        return dict(json.loads(self.headers))
-
-    def as_json(self) -> dict[str, Any]:
-        """The message as a JSON object."""
-        times = {"first_at": self.first_at.isoformat(), "last_at": self.last_at.isoformat()}
-        return asdict(self) | times | {"headers": self.known_headers}
 
 
 class RefusedMessages:
@@ -113,7 +106,7 @@ class RefusedMessages:
                 sha256=hashlib.sha256(body).hexdigest(),
                 problem=problem,
                 queue=queue if _has_form(queue, _NAME) else "",
-                headers=json.dumps(_known(headers)),
+                headers=_known(headers),
                 size=len(body),
                 times=1,
                 first_at=now,
@@ -180,7 +173,7 @@ class RefusedMessageWriter(PeriodicThread):
 
 def write_refused(engine: Engine, refusals: Iterable[Refusal]) -> None:
     """Write refused messages, each once, and delete the oldest beyond KEPT."""
-    rows = [asdict(refusal) for refusal in refusals]
+    rows = [asdict(each) | {"headers": json.dumps(each.headers)} for each in refusals]
     if not rows:
         return
     columns = {field.name: [row[field.name] for row in rows] for field in fields(Refusal)}
@@ -193,4 +186,5 @@ def write_refused(engine: Engine, refusals: Iterable[Refusal]) -> None:
 def list_refused(engine: Engine) -> list[Refusal]:
     """All refused messages that are kept, the latest first."""
     with engine.connect() as connection:
-        return [Refusal(**row) for row in connection.execute(_LIST).mappings()]
+        rows = connection.execute(_LIST).mappings()
+        return [Refusal(**{**row, "headers": json.loads(row["headers"])}) for row in rows]

@@ -4,115 +4,163 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
 
-from common.errors import UsageError
+from common.errors import EnrichmentError, UsageError
 from common.pictures.sources import PictureKinds
+from common.process.terminal.counting import counted
+from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.user_name import user_name
 from common.store.session import open_store
-from common.store.tables import PictureChoice, Priority
+from common.store.tables import JobState, PictureChoice, Priority
 from worker import jobs
 from worker.commands.options import console
-from worker.jobs import JobOptions, Records, RecordSelection, Unpromised
+from worker.jobs import Accepted, JobOptions, Preview, Records, RecordSelection, Unpromised
 from worker.jobs.ages import parse_age
 from worker.jobs.records import RejectedLines, read_files, refuse_rejected
+from worker.ledger.roster import live_workers
 
 _TITLES: dict[str, str] = {
     PictureChoice.THUMBNAIL: "Europeana's thumbnails",
     PictureChoice.MEDIA: "the providers' files",
     PictureChoice.AUTO: "the providers' files",
 }
+_RECORDS, _LOOK, _JOB = "Which records", "How to look at them", "The job"
 
 Files = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[FILE]...", help="one record ID a line; - for standard input"),
+    typer.Argument(metavar="[FILE]...", help="One record ID a line; - for standard input."),
 ]
-Name = Annotated[str | None, typer.Option(help="the records of this dataset")]
-DataProvider = Annotated[str | None, typer.Option(help="the store's records of this data provider")]
+Dataset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The records of this dataset.", rich_help_panel=_RECORDS),
+]
+DataProvider = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The store's records of this data provider.",
+        rich_help_panel=_RECORDS,
+    ),
+]
 Concept = Annotated[
     str | None,
-    typer.Option(help="records with this label in any dataset: URI or label"),
+    typer.Option(
+        metavar="URI|LABEL",
+        help="Records that have this concept in any dataset.",
+        rich_help_panel=_RECORDS,
+    ),
 ]
 Unseen = Annotated[
     bool,
     typer.Option(
         "--unseen",
-        help="leave out records that the model has seen; without a list or another condition, "
-        "take all other records of the store",
+        help="Leave out records that the model has seen. Without a list or another condition: all "
+        "other records of the store.",
+        rich_help_panel=_RECORDS,
+    ),
+]
+SkipInvalid = Annotated[
+    bool,
+    typer.Option(
+        "--skip-invalid",
+        help="Leave out lines that hold no record ID.",
+        rich_help_panel=_RECORDS,
     ),
 ]
 Models = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[@VERSION]",
-        help="another model than the active one; may be repeated for models on one encoder, which "
-        "looks at a picture once for all of them",
+        help="Another model than the active one. May be repeated for models on one encoder, which "
+        "looks at a picture once for all of them.",
+        rich_help_panel=_LOOK,
     ),
 ]
-JobPriority = Annotated[Priority, typer.Option(help="urgent jobs overtake bulk jobs")]
 Picture = Annotated[
     PictureChoice | None,
     typer.Option(
-        help="what to look at: Europeana's thumbnail, the provider's file, or (auto) the file "
-        "with the thumbnail as fallback",
-        show_default="thumbnail; auto if urgent",
+        help="What to look at: Europeana's thumbnail, the provider's file, or (auto) the file "
+        "with the thumbnail as fallback. Default: thumbnail; auto if urgent.",
+        rich_help_panel=_LOOK,
     ),
 ]
 Explain = Annotated[
     bool,
     typer.Option(
         "--explain",
-        help="also store a heatmap of where the model looked for each enrichment, for "
-        "`worker explain`; takes more than twice the computing time",
+        help="Also store a heatmap of where the model looked for each enrichment, for "
+        "`worker explain`. Takes more than twice the computing time.",
+        rich_help_panel=_LOOK,
     ),
 ]
 LookAgain = Annotated[
     bool,
     typer.Option(
-        "--look-again", help="look at all pictures, also those that the encoder saw before"
+        "--look-again",
+        help="Look at all pictures, also those that the encoder saw before.",
+        rich_help_panel=_LOOK,
     ),
 ]
 MaxAge = Annotated[
     str | None,
     typer.Option(
         metavar="AGE",
-        help="look again at pictures that were seen longer ago: days or hours, such as 30d or 12h",
+        help="Look again at pictures that were seen longer ago: days or hours, such as 30d or 12h.",
+        rich_help_panel=_LOOK,
     ),
 ]
-IdempotencyKey = Annotated[str | None, typer.Option(help="the same key again makes no second job")]
-SkipInvalid = Annotated[
-    bool, typer.Option("--skip-invalid", help="leave out lines that hold no record ID")
+Name = Annotated[
+    str | None,
+    typer.Option(help="A name for the job, by which other commands find it.", rich_help_panel=_JOB),
+]
+JobPriority = Annotated[
+    Priority, typer.Option(help="Urgent jobs overtake bulk jobs.", rich_help_panel=_JOB)
+]
+IdempotencyKey = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY", help="The same key again makes no second job.", rich_help_panel=_JOB
+    ),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="say what would be done, and write nothing")
+    bool,
+    typer.Option(
+        "--dry-run", help="Say what would be done, and write nothing.", rich_help_panel=_JOB
+    ),
 ]
 
 
+@prints(Accepted | Preview)
 def enqueue(
     files: Files = None,
-    name: Name = None,
+    dataset: Dataset = None,
     data_provider: DataProvider = None,
     concept: Concept = None,
     unseen: Unseen = False,
+    skip_invalid: SkipInvalid = False,
     model: Models = None,
-    priority: JobPriority = Priority.BULK,
     picture: Picture = None,
     explain: Explain = False,
     look_again: LookAgain = False,
     max_age: MaxAge = None,
+    name: Name = None,
+    priority: JobPriority = Priority.BULK,
     idempotency_key: IdempotencyKey = None,
-    skip_invalid: SkipInvalid = False,
     dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a job of record IDs, item URIs or portal URLs; prints its ID.
 
-    Without a file the records come from the store: those that meet all of --name, --data-provider,
-    --concept and --unseen.
+    Without a file the records come from the store: those that meet all of --dataset,
+    --data-provider, --concept and --unseen.
 
     Examples: worker enqueue ids.txt more.txt · cat ids.txt | worker enqueue - · worker enqueue
-    --name dataset_3000 · worker enqueue --data-provider "Rijksmuseum" --unseen --dry-run
+    --dataset dataset_3000 --name maps · worker enqueue --data-provider Rijksmuseum --unseen
     """
-    selection = RecordSelection(dataset=name, data_provider=data_provider, concept=concept)
+    selection = RecordSelection(dataset=dataset, data_provider=data_provider, concept=concept)
     options = JobOptions(
+        name=name,
         priority=priority,
         picture=picture,
         model=model,
@@ -125,12 +173,9 @@ def enqueue(
     )
     rejected = RejectedLines()
     records = _records(files or [], selection, rejected, unseen=unseen, skip_invalid=skip_invalid)
-    if dry_run:
-        _preview(records, options, rejected)
-    else:
-        _enqueue(records, options, rejected)
+    (_preview if dry_run else _enqueue)(records, options, rejected, as_json=as_json)
     if rejected.count:
-        console.print(f"  {rejected}", markup=False)
+        console.print(f"  {rejected}")
 
 
 def _records(
@@ -143,13 +188,13 @@ def _records(
 ) -> Records:
     if files and selection != RecordSelection():
         raise UsageError(
-            "Give either files or a selection of the store (--name, --data-provider, --concept). "
-            "--unseen goes with both."
+            "Give either files or a selection of the store (--dataset, --data-provider, "
+            "--concept). --unseen goes with both."
         )
     if not files:
         if selection == RecordSelection() and not unseen:
             raise UsageError(
-                "Say which records: a file (- for standard input), --name, --data-provider, "
+                "Say which records: a file (- for standard input), --dataset, --data-provider, "
                 "--concept or --unseen."
             )
         return selection
@@ -157,31 +202,71 @@ def _records(
     return record_ids if skip_invalid else refuse_rejected(record_ids, rejected)
 
 
-def _enqueue(records: Records, options: JobOptions, rejected: RejectedLines) -> None:
+def _enqueue(
+    records: Records, options: JobOptions, rejected: RejectedLines, *, as_json: bool
+) -> None:
     engine = open_store()
     accepted = jobs.enqueue(engine, records, options)
     if accepted.already_known:
-        console.print("A job with this idempotency key exists; nothing was added.")
+        _tell_of_known(accepted)
     else:
         left_out = _left_out(accepted.duplicates, accepted.seen, rejected)
-        console.print(f"{accepted.total:,} records enqueued{left_out}.", markup=False)
-    typer.echo(accepted.job_id)
+        console.print(f"{counted(accepted.total, 'record')} enqueued{left_out}.")
+    if as_json:
+        print_json(accepted, Accepted)
+    else:
+        typer.echo(accepted.job_id)
     _warn_of_other_pictures(accepted.pictures)
     _warn_of_other_providers(jobs.unpromised(engine, accepted.job_id))
+    if accepted.state is JobState.RUNNING:
+        _tell_of_workers(engine)
+    job = accepted.name or accepted.job_id
+    console.print(f"Next: worker status {job} --watch", soft_wrap=True)
 
 
-def _preview(records: Records, options: JobOptions, rejected: RejectedLines) -> None:
+def _tell_of_known(accepted: Accepted) -> None:
+    """Say that a job with the key exists, and fail if nothing comes of it."""
+    job = f"Job {accepted.job_id} has this idempotency key and"
+    if accepted.state is JobState.CANCELLED:
+        raise EnrichmentError(
+            f"{job} was cancelled: nothing was added. "
+            "To enqueue its records again, choose another key."
+        )
+    console.print(f"{job} is {accepted.state}: nothing was added.", soft_wrap=True)
+
+
+def _tell_of_workers(engine: Engine) -> None:
+    """Say who works on it: the job is safe in the store, and workers look there for jobs."""
+    workers = live_workers(engine)
+    if not workers:
+        console.print("The job is in the store. No worker is alive. Start one: worker run")
+        return
+    well = sum(not worker.problems for worker in workers)
+    if well:
+        begin = counted(well, "worker is ready and finds", "workers are ready and find")
+        console.print(f"The job is in the store. {begin} it within seconds.")
+        return
+    console.print("The job is in the store, but no worker can work on it yet:")
+    for worker in workers:
+        for problem in worker.problems:
+            console.print(f"  {worker.name}: {problem.what}.", soft_wrap=True)
+
+
+def _preview(
+    records: Records, options: JobOptions, rejected: RejectedLines, *, as_json: bool
+) -> None:
     preview = jobs.preview(open_store(), records, options)
     left_out = _left_out(preview.duplicates, preview.seen, rejected)
+    size = f"{counted(preview.total, 'record')} in {counted(preview.chunks, 'chunk')}"
     console.print(
-        f"{preview.total:,} records in {preview.chunks:,} chunks would be enqueued for "
-        f"{preview.model}{left_out}. {preview.unknown:,} of them are not in the store: the worker "
-        "would ask Europeana's API for them. Nothing was written.",
-        markup=False,
+        f"{size} would be enqueued for {preview.model}{left_out}. {preview.unknown:,} of them are "
+        "not in the store: the worker would ask Europeana's API for them. Nothing was written.",
         soft_wrap=True,
     )
     _warn_of_other_pictures(preview.pictures)
     _warn_of_other_providers(preview.unpromised)
+    if as_json:
+        print_json(preview, Preview)
 
 
 def _warn_of_other_providers(unpromised: Sequence[Unpromised]) -> None:
@@ -201,6 +286,10 @@ def _warn_of_other_pictures(pictures: PictureKinds) -> None:
 
 
 def _left_out(duplicates: int, seen: int, rejected: RejectedLines) -> str:
-    counts = {"duplicates": duplicates, "seen before": seen, "without a record ID": rejected.count}
-    parts = [f"{count:,} {what}" for what, count in counts.items() if count]
-    return f"; left out: {', '.join(parts)}" if parts else ""
+    parts = [
+        counted(duplicates, "duplicate") if duplicates else "",
+        f"{seen:,} seen before" if seen else "",
+        f"{rejected.count:,} without a record ID" if rejected.count else "",
+    ]
+    told = ", ".join(filter(None, parts))
+    return f"; left out: {told}" if told else ""

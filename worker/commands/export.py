@@ -1,86 +1,111 @@
 """`worker export`: arguments only."""
 
+import sys
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from common.errors import UsageError
+from common.files import STANDARD_OUTPUT
+from common.process.terminal.counting import counted
+from common.process.terminal.json_output import AsJson, print_json, prints
 from common.store.session import open_store
-from worker.commands.options import console
+from worker.commands.options import Force, console, refuse_existing
 from worker.exports import files
-from worker.exports.asking import read_arguments
+from worker.exports.asking import Asked, Format, read_arguments
+from worker.exports.files import Exported
 from worker.exports.parquet import write_parquet
 from worker.exports.promises import promises_of, told
 from worker.exports.selection import Selection, is_unfinished
 from worker.exports.texts import Target, write_csv, write_edm, write_jsonld
 
-Format = Literal["csv", "jsonld", "edm", "parquet"]
 Places = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[JOB] [FILE]",
-        help="a job's ID, unless --model or --since is given; then the file, or - or nothing for "
-        "standard output",
+        help="A job (ID, start of an ID, name, or last), unless --model or --since is given; then "
+        "the file, or - or nothing for standard output.",
     ),
 ]
 Model = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME[@VERSION]", help="all enrichments of a model: of one version, or of all"
+        metavar="NAME[@VERSION]", help="All enrichments of a model: of one version, or of all."
     ),
 ]
 Since = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="all enrichments written or changed since a time of the database, in ISO 8601, UTC "
-        "if it names no zone; with --model only those of the model. Go back a few minutes more "
-        "than needed, because a transaction counts from its start",
+        help="All enrichments written or changed since a time of the database, in ISO 8601; UTC "
+        "if it names no zone. With --model only those of the model. Go back a few minutes more "
+        "than needed, because a transaction counts from its start.",
     ),
 ]
 FileFormat = Annotated[
-    Format,
+    Format | None,
     typer.Option(
         "--format",
-        help="csv: a table; jsonld: W3C annotations, one request to the Annotation API a line; "
-        "edm: EDM as RDF/XML; parquet: a table with types and all columns",
+        help="csv: a table. jsonld: W3C annotations, one request to the Annotation API a line. "
+        "edm: EDM as RDF/XML. parquet: a table with types and all columns. Default: what the "
+        "name of the file says, else csv.",
     ),
 ]
 AnnotationTarget = Annotated[
     Target | None,
     typer.Option(
-        help="what annotations are about: the record, or its image if the provider's own file was "
-        "seen  [default: record]"
+        help="What annotations are about: the record, or its image if the provider's own file was "
+        "seen. Default: record."
     ),
 ]
 
 
+@prints(Exported)
 def export(
     places: Places = None,
     model: Model = None,
     since: Since = None,
-    file_format: FileFormat = "csv",
+    file_format: FileFormat = None,
     target: AnnotationTarget = None,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write enrichments to a file: those of a JOB, of a --model, or --since a time.
 
-    Examples: worker export JOB enrichments.csv · worker export --model vases@2 --format parquet
-    vases.parquet · worker export --since 2026-11-23T22:00Z --format jsonld annotations.jsonl
+    The name of the file says the format: .csv, .jsonl, .rdf or .parquet. --json says how many were
+    written, once a file is written.
+
+    Examples: worker export last enrichments.csv · worker export --model vases@2 vases.parquet ·
+    worker export --since 2026-11-23T22:00Z annotations.jsonl
     """
-    asked = read_arguments(places or [], model=model, since=since)
+    asked = read_arguments(places or [], model=model, since=since, file_format=file_format)
+    _check_output(asked, force=force, as_json=as_json)
     engine = open_store()
-    promises = promises_of(engine, asked.selection)
-    write = _writer(file_format, asked.selection, target, told(promises))
-    job = asked.selection.job
-    if job and is_unfinished(engine, job):
+    selection = asked.selection(engine)
+    promises = told(promises_of(engine, selection))
+    write = _writer(asked.file_format, selection, target, promises)
+    if selection.job and is_unfinished(engine, selection.job):
         console.print("The job is not finished: more enrichments may follow.")
-    exported = files.export(engine, asked.selection, asked.file, write)
-    console.print(f"{exported.written:,} enrichments written to {asked.file}.", markup=False)
+    exported = files.export(engine, selection, asked.file, write)
+    if as_json:
+        print_json(exported, Exported)
+    where = "standard output" if asked.file == STANDARD_OUTPUT else asked.file
+    written = counted(exported.written, "enrichment")
+    console.print(f"{written} written to {where} ({asked.file_format}).", soft_wrap=True)
     if exported.left_out:
-        console.print(f"{exported.left_out:,} are left out, since decisions block them.")
-    for line in told(promises):
-        console.print(line, markup=False, soft_wrap=True)
+        are = counted(exported.left_out, "is", "are")
+        console.print(f"{are} left out, since decisions block them.")
+    for line in promises:
+        console.print(line, soft_wrap=True)
+
+
+def _check_output(asked: Asked, *, force: bool, as_json: bool) -> None:
+    if asked.file == STANDARD_OUTPUT and as_json:
+        raise UsageError("--json needs a FILE: standard output would hold both.")
+    if asked.file == STANDARD_OUTPUT and asked.file_format == "parquet" and sys.stdout.isatty():
+        raise UsageError("Parquet is no text, so it is not written to a terminal. Name a FILE.")
+    refuse_existing(asked.file, force=force)
 
 
 def _writer(

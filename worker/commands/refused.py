@@ -1,47 +1,40 @@
-"""`worker refused`."""
+"""`worker refused`: arguments only."""
 
-import json
 from collections.abc import Sequence
-from typing import Annotated
 
-import typer
-from rich.table import Table
-
-from common.process.terminal.console import SafeConsole
+from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.listing import Listing
 from common.store.refused_messages import Refusal, list_refused
 from common.store.session import open_store
+from worker.commands.options import console
 
-NARROWEST = 132  # columns, if the output is no terminal
 
-
-def refused(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="print one JSON array, with all that is kept of each")
-    ] = False,
-) -> None:
+@prints(list[Refusal])
+def refused(as_json: AsJson = False) -> None:
     """List the messages that workers refused, the latest first: not of our form, or unknown tasks.
 
     A message that came again and again is one row. At most 1,000 are kept. Bodies are not, since
     they may hold passwords: only their size and, with --json, their sha256, who sent them and when.
+
+    Example: worker refused --json
     """
     refusals = list_refused(open_store())
     if as_json:
-        typer.echo(json.dumps([refusal.as_json() for refusal in refusals]))
-    else:
+        print_json(refusals, list[Refusal])
+    elif refusals:
         _show(refusals)
+    else:
+        console.print("No message was refused.")
 
 
 def _show(refusals: Sequence[Refusal]) -> None:
-    console = SafeConsole(highlight=False)
-    console.width = max(console.width, NARROWEST)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("last", "queue", "task"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("bytes", "times"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("problem")
+    listing = Listing(
+        *("last", "queue", "task", "bytes", "times", "problem"),
+        numbers=("bytes", "times"),
+        texts=("problem",),
+    )
     for refusal in refusals:
-        last, task = f"{refusal.last_at:%Y-%m-%d %H:%M:%S%z}", refusal.known_headers.get("task")
+        last, task = f"{refusal.last_at:%Y-%m-%d %H:%M:%S%z}", refusal.headers.get("task", "")
         counts = (f"{refusal.size:,}", f"{refusal.times:,}")
-        table.add_row(last, refusal.queue, task, *counts, refusal.problem)
-    console.print(table)
+        listing.add(last, refusal.queue, task, *counts, refusal.problem)
+    listing.print()

@@ -1,46 +1,53 @@
 """`worker similar`: arguments only."""
 
-import json
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
-from common.files import output_stream
+from common.errors import UsageError
+from common.files import STANDARD_OUTPUT, output_stream
 from common.process.settings import ImageSettings
-from common.process.terminal.console import SafeConsole
+from common.process.terminal.counting import counted
+from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.listing import Listing
 from common.store.session import open_store
-from worker.commands.options import console
+from worker.commands.options import Force, console, refuse_existing
 from worker.embeddings.alike import MOST, Alike, find_alike
 
 
+@prints(Alike)
 def similar(
-    record: Annotated[str, typer.Argument(help="record ID, item URI or portal URL")],
-    count: Annotated[int, typer.Option("--n", min=1, max=MOST, help="records to find")] = 20,
+    record: Annotated[str, typer.Argument(help="Record ID, item URI or portal URL.")],
+    count: Annotated[int, typer.Option("--n", min=1, max=MOST, help="Records to find.")] = 20,
     page: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="also write a page with their thumbnails; - for standard output"
+            metavar="FILE", help="Also write a page with their thumbnails; - for standard output."
         ),
     ] = None,
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="whose embeddings are compared; else those of the active model's encoder"
+            help="Whose embeddings are compared. Default: those of the active model's encoder."
         ),
     ] = None,
     exact: Annotated[
-        bool, typer.Option("--exact", help="compare every embedding, also if there is an index")
+        bool, typer.Option("--exact", help="Compare every embedding, also if there is an index.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the records whose pictures are most like that of a record.
 
     Compares embeddings that were kept by jobs with a model on an encoder: all of them, unless an
-    index was made (`worker embeddings index`). Example: worker similar /2021648/0180_N_31325 --n 50
-    --page alike.html
+    index was made (`worker embeddings index`).
+
+    Example: worker similar /2021648/0180_N_31325 --n 50 --page alike.html
     """
+    if page == STANDARD_OUTPUT and as_json:
+        raise UsageError("--json needs a FILE for --page: standard output would hold both.")
+    if page is not None:
+        refuse_existing(page, force=force)
     engine = open_store()
     alike = find_alike(engine, record, count=count, encoder=encoder, exact=exact)
     if page is not None:
@@ -50,33 +57,24 @@ def similar(
         pictures = fetch_pictures(engine, ImageSettings.read(), [alike.record, *alike.found])
         with output_stream(page) as stream:
             write_similar_page(alike, stream, pictures)
-        console.print(f"{len(alike.found):,} records written to {page}.", markup=False)
+        where = "standard output" if page == STANDARD_OUTPUT else page
+        console.print(f"{counted(len(alike.found), 'record')} written to {where}.")
     if as_json:
-        typer.echo(json.dumps(_members(alike)))
+        print_json(alike, Alike)
     elif page is None:
         _print(alike)
 
 
 def _print(alike: Alike) -> None:
-    table = Table(box=box.SIMPLE)
-    table.add_column("similarity", justify="right")
-    for column in ("record", "title", "data provider", "picture"):
-        table.add_column(column, overflow="fold")
+    listing = Listing(
+        *("similarity", "record", "title", "data provider", "picture"),
+        numbers=("similarity",),
+        texts=("title", "data provider"),
+    )
     for each in alike.found:
         names = (each.record_id, each.title or "", each.data_provider or "", each.source)
-        table.add_row(f"{each.similarity:.3f}", *names)
-    SafeConsole(markup=False).print(table)
+        listing.add(f"{each.similarity:.3f}", *names)
+    listing.print()
     how = "all were compared" if alike.is_exact else "found by an index, which may miss some"
-    console.print(
-        f"{alike.compared:,} embeddings of the encoder {alike.encoder.name}; {how}.", markup=False
-    )
-
-
-def _members(alike: Alike) -> dict[str, object]:
-    return {
-        "record": alike.record.record_id,
-        "encoder": alike.encoder.name,
-        "compared": alike.compared,
-        "exact": alike.is_exact,
-        "found": [each.as_json() for each in alike.found],
-    }
+    embeddings = counted(alike.compared, "embedding")
+    console.print(f"{embeddings} of the encoder {alike.encoder.name}; {how}.")

@@ -45,18 +45,6 @@ class SimilarRecord:
     media_url: str | None
     preview_url: str | None
 
-    def as_json(self) -> dict[str, Any]:
-        """The record as a JSON object."""
-        return {
-            "record": self.record_id,
-            "similarity": self.similarity,
-            "picture": self.source,
-            "image_url": self.url,
-            "seen": self.seen_at.isoformat(),
-            "title": self.title,
-            "data_provider": self.data_provider,
-        }
-
 
 _OF_ROW = {field.name for field in fields(SimilarRecord)} - {"similarity"}
 

@@ -1,64 +1,107 @@
-"""The arguments of `worker export`, as a selection and a file."""
+"""The arguments of `worker export`: what to export, to which file, in which format."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, get_args
 from uuid import UUID
+
+from sqlalchemy import Engine
 
 from common.errors import UsageError
 from common.files import STANDARD_OUTPUT
 from common.store.model_names import ModelName
 from worker.exports.selection import Selection
+from worker.jobs.names import find_job
+
+Format = Literal["csv", "jsonld", "edm", "parquet"]
+ENDINGS: dict[str, Format] = {
+    ".csv": "csv",
+    ".jsonl": "jsonld",
+    ".jsonld": "jsonld",
+    ".rdf": "edm",
+    ".xml": "edm",
+    ".parquet": "parquet",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """The selection to export, and the path to write to, `-` for standard output."""
+    """What the arguments ask for: a `job` as the user names it, or a model, a time, or both.
 
-    selection: Selection
+    `file` is the path to write to, `-` for standard output.
+    """
+
+    job: str | None
+    model: ModelName | None
+    since: datetime | None
     file: str
+    file_format: Format
+
+    def selection(self, engine: Engine) -> Selection:
+        """The enrichments.
+
+        Raises:
+            UsageError: there is no such job.
+        """
+        return Selection(
+            job=None if self.job is None else find_job(engine, self.job),
+            model=self.model.name if self.model else None,
+            version=self.model.version if self.model else None,
+            since=self.since,
+        )
 
 
-def read_arguments(places: list[str], *, model: str | None, since: str | None) -> Asked:
+def read_arguments(
+    places: list[str], *, model: str | None, since: str | None, file_format: Format | None
+) -> Asked:
     """`places` are JOB and FILE, or FILE alone if `model` or `since` says what to export.
 
     Raises:
-        UsageError: no selection or two selections are given, or an argument is malformed.
+        UsageError: no selection or two selections are given, an argument is malformed, or the
+            file's name says another format.
     """
     by_job = model is None and since is None
     if by_job and not places:
         raise UsageError("Say what to export: a JOB, --model NAME[@VERSION] or --since TIME.")
-    if not by_job and any(_job(place) for place in places):
-        raise UsageError("Give either a JOB, or --model, --since or both.")
     job, files = (places[0], places[1:]) if by_job else (None, places)
+    if not by_job and (len(files) > 1 or any(map(_is_id, files))):
+        raise UsageError("Give either a JOB, or --model, --since or both.")
     if len(files) > 1:
         raise UsageError(f"Give one FILE, not {len(files)}: {' '.join(files)}")
-    selection = _of_job(job) if job else _of_model(model, since)
-    return Asked(selection=selection, file=files[0] if files else STANDARD_OUTPUT)
-
-
-def _of_job(text: str) -> Selection:
-    job = _job(text)
-    if job is None:
-        raise UsageError(
-            f"{text!r} is no job's ID; expected the ID that enqueue printed, --model or --since."
-        )
-    return Selection(job=job)
-
-
-def _of_model(model: str | None, since: str | None) -> Selection:
-    named = None if model is None else ModelName.parse(model)
-    return Selection(
-        model=named.name if named else None,
-        version=named.version if named else None,
+    file = files[0] if files else STANDARD_OUTPUT
+    return Asked(
+        job=job,
+        model=None if model is None else ModelName.parse(model),
         since=None if since is None else _time(since),
+        file=file,
+        file_format=_format(file, file_format),
     )
 
 
-def _job(text: str) -> UUID | None:
+def _format(file: str, asked: Format | None) -> Format:
+    """The format that is asked for, or that the file's name says; CSV if neither does."""
+    ending = "" if file == STANDARD_OUTPUT else Path(file).suffix.lower()
+    named = ENDINGS.get(ending)
+    if asked and named not in (None, asked):
+        raise UsageError(
+            f"{file} is the name of a file in the format {named}, but --format says {asked}. "
+            "Choose another name or format."
+        )
+    if ending and not named and not asked:
+        raise UsageError(
+            f"The name {file} does not say which format to write. Name the file "
+            f"{', '.join(ENDINGS)}, or give --format {'|'.join(get_args(Format))}."
+        )
+    return asked or named or "csv"
+
+
+def _is_id(text: str) -> bool:
     try:
-        return UUID(text)
+        UUID(text)
     except ValueError:
-        return None
+        return False
+    return True
 
 
 def _time(text: str) -> datetime:
@@ -66,7 +109,7 @@ def _time(text: str) -> datetime:
         time = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
-            f"{text!r} is no time; expected ISO 8601, such as 2026-11-23T22:00:00Z."
+            f"{text!r} is no time. Expected is ISO 8601, such as 2026-11-23T22:00:00Z."
         ) from error
     try:
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

@@ -20,8 +20,9 @@ Write = Callable[[Iterable[EnrichmentRow], BinaryIO], int]
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """How many enrichments were written, and how many decisions block."""
+    """The file, how many enrichments were written to it, and how many decisions block."""
 
+    file: str
     written: int
     left_out: int
 
@@ -39,7 +40,7 @@ def export(engine: Engine, selection: Selection, file: str, write: Write) -> Exp
         progress("export") as report,
     ):
         written = write(_reported(rows, report), stream)
-        return Exported(written=written, left_out=rows.left_out)
+        return Exported(file=file, written=written, left_out=rows.left_out)
 
 
 @contextmanager

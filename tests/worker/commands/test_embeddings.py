@@ -21,11 +21,11 @@ def run(*arguments: str) -> Result:
 
 def test_what_is_kept_is_listed_pruned_and_indexed(arc: Engine) -> None:
     told = json.loads(run("embeddings", "list", "--json").stdout)
-    assert [(each["encoder"], each["pictures"], each["has_index"]) for each in told] == [
+    assert [(each["encoder"]["name"], each["pictures"], each["has_index"]) for each in told] == [
         ("arc", 50, False),
         ("empty", 0, False),
     ]
-    assert told[0]["bytes"] > 0
+    assert told[0]["size"] > 0
     assert run("embeddings", "index", "arc").exit_code == 0
     listed = run("embeddings", "list").stdout
     assert "arc" in listed
@@ -42,8 +42,12 @@ def test_similar_records_are_a_table_json_or_a_page(
     assert table.stdout.count("/1/r") == 3
     assert "50 embeddings of the encoder arc; all were compared" in table.stderr
     told = json.loads(run("similar", "/1/r10", "--n", "2", "--json").stdout)
-    assert {each["record"] for each in told["found"]} == {"/1/r09", "/1/r11"}
-    assert (told["record"], told["encoder"], told["exact"]) == ("/1/r10", "arc", True)
+    assert {each["record_id"] for each in told["found"]} == {"/1/r09", "/1/r11"}
+    assert (told["record"]["record_id"], told["encoder"]["name"], told["is_exact"]) == (
+        "/1/r10",
+        "arc",
+        True,
+    )
     monkeypatch.setenv("EUROPEANA_API_URL", "http://127.0.0.1:1")
     page = tmp_path / "page.html"
     assert "3 records written" in run("similar", "/1/r10", "--n", "3", "--page", str(page)).stderr

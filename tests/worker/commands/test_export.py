@@ -1,6 +1,7 @@
 """`worker export` as its user types it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,46 @@ def test_an_export_says_how_many_enrichments_are_blocked(
     filled.execute("INSERT INTO desk_user (name, role) VALUES ('ann', 'operator')")
     block(filled.engine, PAINTING, data_provider=None, reason="too general", user_id=1)
     done = export("--model", "vases", tmp_path / "file", "--format", file_format)
-    assert "1 enrichments written" in done.output
+    assert "1 enrichment written" in done.output
     assert "2 are left out, since decisions block them." in done.output
     assert PAINTING.encode() not in (tmp_path / "file").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.rdf", "out.parquet"])
+def test_a_file_has_the_format_that_its_name_says(filled: Shelf, tmp_path: Path, name: str) -> None:
+    assert export(filled.jobs["vases 1"], tmp_path / name).exit_code == 0
+    begins = {
+        "out.csv": b"record_id,",
+        "out.jsonl": b"{",
+        "out.rdf": b"<?xml",
+        "out.parquet": b"PAR1",
+    }
+    assert (tmp_path / name).read_bytes().startswith(begins[name])
+
+
+def test_a_file_that_exists_is_overwritten_only_by_force(filled: Shelf, tmp_path: Path) -> None:
+    job, file = filled.jobs["vases 1"], tmp_path / "out.csv"
+    file.write_text("mine")
+    refused = export(job, file)
+    assert (refused.exit_code, file.read_text()) == (2, "mine")
+    assert "overwrite it with --force" in refused.stderr
+    assert export(job, file, "--force").exit_code == 0
+    assert file.read_text().startswith("record_id,")
+    assert export(job, "/dev/null", "--force").exit_code == 2
+
+
+def test_parquet_is_not_written_to_a_terminal(filled: Shelf) -> None:
+    controller, terminal = os.openpty()
+    command = [WORKER, "export", str(filled.jobs["vases 1"]), "--format", "parquet"]
+    ended = subprocess.run(command, stdout=terminal, stderr=subprocess.PIPE, check=False)
+    os.close(terminal)
+    os.close(controller)
+    assert ended.returncode == 2
+    assert b"not written to a terminal" in ended.stderr
+
+
+def test_what_was_written_is_told_as_json(filled: Shelf, tmp_path: Path) -> None:
+    file = tmp_path / "out.csv"
+    done = export(filled.jobs["vases 1"], file, "--json")
+    assert json.loads(done.stdout) == {"file": str(file), "written": 3, "left_out": 0}
+    assert export("last", "--json").exit_code == 2

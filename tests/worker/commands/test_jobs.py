@@ -12,9 +12,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, text
 
+from deploy.local import Services
 from tests.worker.ledger_rows import claim, finish
 from worker.cli import main
 from worker.jobs import cancel
+from worker.ledger.roster import tell
 
 pytestmark = pytest.mark.usefixtures("model_id")
 
@@ -48,13 +50,13 @@ def test_files_become_a_job_that_is_paused_resumed_cancelled_and_listed(
     first.write_text("/1/a\n/1/b\n")
     second.write_text("/1/b\nhttp://data.europeana.eu/item/1/c\n")
     assert worker("enqueue", str(first), str(second), "--priority", "urgent") == 0
-    assert "3 records enqueued; left out: 1 duplicates." in worker.err
+    assert "3 records enqueued; left out: 1 duplicate." in worker.err
     job = worker.out.strip()
     for command, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
         assert worker(command, job) == 0
         worker("jobs", "--state", state, "--json")
         (row,) = json.loads(worker.out)
-        assert (row["job"], row["state"], row["priority"]) == (job, state, "urgent")
+        assert (row["job_id"], row["state"], row["priority"]) == (job, state, "urgent")
     assert worker("resume", job) == 2
     assert "is cancelled" in worker.err
     assert worker("jobs") == 0
@@ -69,7 +71,7 @@ def test_bad_lines_refuse_a_list_or_are_left_out(
     assert worker("enqueue", str(listed)) == 2
     assert f"{listed}, line 2: 'nonsense'" in worker.err
     assert worker("enqueue", str(listed), "--skip-invalid") == 0
-    assert "1 records enqueued; left out: 1 without a record ID." in worker.err
+    assert "1 record enqueued; left out: 1 without a record ID." in worker.err
     assert "line 2" in worker.err
 
 
@@ -98,7 +100,7 @@ def test_pictures_of_another_kind_than_the_models_are_warned_about(
     "arguments",
     [
         ("enqueue",),
-        ("enqueue", "ids.txt", "--name", "maps"),
+        ("enqueue", "ids.txt", "--dataset", "maps"),
         ("enqueue", "missing.txt"),
         ("enqueue", "--data-provider", "Zoo"),
         ("status", str(uuid4())),
@@ -109,7 +111,7 @@ def test_pictures_of_another_kind_than_the_models_are_warned_about(
         ("enqueue", "--unseen", "--idempotency-key", ""),
         ("enqueue", "--unseen", "--idempotency-key", "a\x1b[31m"),
         ("enqueue", "--unseen", "--idempotency-key", "\udcff"),
-        ("enqueue", "--name", "\udcff"),
+        ("enqueue", "--dataset", "\udcff"),
         ("enqueue", "--data-provider", "a\0"),
         ("enqueue", "--concept", "c" * 4000),
         ("enqueue", "--unseen", "--max-age", "soon"),
@@ -165,3 +167,135 @@ def test_a_job_is_watched_on_a_terminal_until_it_is_over(
     for part in ("running", "not_found", "509", "records/s", "left", "museum.example: 3 failed"):
         assert part in shown.decode()
     assert f"{job}: cancelled" in result.decode()
+
+
+def test_a_known_key_says_which_job_and_fails_if_that_was_cancelled(
+    engine: Engine, worker: Terminal, records: list[str]
+) -> None:
+    asked = ("enqueue", "--unseen", "--idempotency-key", "nightly")
+    assert worker(*asked) == 0
+    job = worker.out.strip()
+    assert worker(*asked) == 0
+    assert worker.out.strip() == job
+    assert f"Job {job} has this idempotency key and is running" in worker.err
+    cancel(engine, UUID(job))
+    assert worker(*asked) == 1
+    assert worker.out == ""
+    assert f"{job} has this idempotency key and was cancelled: nothing was added" in worker.err
+
+
+def test_enqueueing_says_who_works_on_it(
+    engine: Engine, worker: Terminal, records: list[str]
+) -> None:
+    worker("enqueue", "--unseen", "--name", "first")
+    assert "The job is in the store. No worker is alive." in worker.err
+    assert "Next: worker status first --watch" in worker.err
+    tell(engine, "host:1", problems={"the API key is refused": 5}, idle_seconds=None)
+    cancel(engine, UUID(json.loads(_status(worker, "first"))["job_id"]))
+    worker("enqueue", "--unseen")
+    assert "no worker can work on it yet: host:1: the API key is refused." in worker.err
+    tell(engine, "host:2", problems={}, idle_seconds=None)
+    cancel(engine, UUID(worker.out.strip()))
+    worker("enqueue", "--unseen")
+    assert "1 worker is ready and finds it within seconds." in worker.err
+
+
+def _status(worker: Terminal, job: str) -> str:
+    worker("status", job, "--json")
+    return worker.out
+
+
+def test_what_keeps_workers_from_a_job_is_told(
+    engine: Engine, worker: Terminal, records: list[str]
+) -> None:
+    worker("enqueue", "--unseen")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE job SET created_at = now() - interval '1 hour'"))
+    tell(engine, "host:1", problems={}, idle_seconds=40)
+    assert worker("status", "last") == 0
+    assert "No worker took a chunk for 40 s." in worker.out
+    tell(engine, "host:1", problems={"the API key is refused": 90}, idle_seconds=40)
+    worker("status", "last")
+    assert "Worker host:1: the API key is refused (for 0:01:30, since 20" in worker.out
+    told = json.loads(_status(worker, "last"))
+    assert [each["name"] for each in told["workers"]] == ["host:1"]
+
+
+def test_the_time_left_leaves_out_what_is_tried_again_later(
+    engine: Engine, worker: Terminal, records: list[str]
+) -> None:
+    worker("enqueue", "--unseen")
+    job = worker.out.strip()
+    with engine.begin() as connection:
+        put_off = "UPDATE job_chunk SET retries = 1, not_before = now() + interval '1 hour'"
+        connection.execute(text(f"{put_off} WHERE number = 3"))
+    for number in (1, 2):
+        finish(engine, claim(engine, UUID(job), number))
+    told = json.loads(_status(worker, job))
+    assert (told["waiting"], told["put_off"], told["seconds_left"]) == (88, 88, None)
+    assert worker("status", job) == 0
+    assert "next try: 20" in worker.out
+
+
+def test_a_watched_job_survives_a_database_that_blinks(
+    services: Services, engine: Engine, worker: Terminal, records: list[str]
+) -> None:
+    worker("enqueue", "--unseen")
+    job = worker.out.strip()
+    command = [str(Path(sys.executable).with_name("worker")), "status", job, "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stderr
+        assert b"running: 0 of 600 records" in run.stderr.readline()
+        services.postgres.stop()
+        while b"Waiting until it answers" not in (line := run.stderr.readline()):
+            assert line
+        services.postgres.start()
+        cancel(engine, UUID(job))
+        result, _ = run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert f"{job}: cancelled" in result.decode()
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "cancel", "retry", "status", "export"])
+def test_a_job_that_nobody_knows_is_wrong_usage(
+    engine: Engine, worker: Terminal, command: str
+) -> None:
+    assert worker(command, "abc") == 2
+    assert worker.err.strip() == "error: 'abc' is no job ID, prefix or name. List jobs: worker jobs"
+
+
+def test_steering_is_told_as_json(engine: Engine, worker: Terminal, records: list[str]) -> None:
+    worker("enqueue", "--unseen", "--json")
+    accepted = json.loads(worker.out)
+    assert (accepted["total"], accepted["state"], accepted["already_known"]) == (
+        600,
+        "running",
+        False,
+    )
+    worker("pause", "last", "--json")
+    assert json.loads(worker.out) == {
+        "job_id": accepted["job_id"],
+        "state": "paused",
+        "tried_again": 0,
+    }
+    worker("enqueue", "--unseen", "--dry-run", "--json")
+    assert worker.out == ""  # all are seen, so that is wrong usage
+
+
+def test_a_list_fits_sixty_columns(
+    engine: Engine, records: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller, terminal = os.openpty()
+    command = [str(Path(sys.executable).with_name("worker"))]
+    subprocess.run([*command, "enqueue", "--unseen", "--name", "maps"], check=True)
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "60", "NO_COLOR": "1"}
+    subprocess.run([*command, "jobs"], env=environment, stdout=terminal, check=True)
+    os.close(terminal)
+    shown = b""
+    with os.fdopen(controller, "rb", buffering=0) as screen, suppress(OSError):
+        while part := screen.read(4096):
+            shown += part
+    assert b"maps" in shown
+    assert b"\x1b[3" not in shown  # no colour
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
+    assert max(len(line) for line in plain.splitlines()) <= 60

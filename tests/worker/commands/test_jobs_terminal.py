@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, text
@@ -13,7 +14,8 @@ from sqlalchemy import Engine, text
 from common.vision.answers.tally import BINS, Tally
 from worker import jobs
 from worker.jobs import FailingHost, ModelDrift, ProviderDrift
-from worker.jobs.watch import show_jobs, show_status
+from worker.jobs.report import report_job
+from worker.jobs.watch import show_jobs, show_report
 
 pytestmark = pytest.mark.usefixtures("model_id")
 HOSTILE = "mus\x1b]0;owned\x1b\\eum\x1b[2J\x9b2J\u202e[/]"
@@ -57,9 +59,11 @@ def test_the_name_of_a_submitter_orders_nothing(
 def test_the_name_of_a_host_orders_nothing(
     engine: Engine, records: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    current = jobs.status(engine, jobs.enqueue(engine, records[:3]).job_id)
+    report = report_job(engine, jobs.enqueue(engine, records[:3]).job_id)
     hosts = [FailingHost(host=HOSTILE, failed=1, put_off=2, pace=0.5)]
-    written = shown_on_a_terminal(monkeypatch, lambda: show_status(current, hosts, []))
+    written = shown_on_a_terminal(
+        monkeypatch, lambda: show_report(replace(report, failing_hosts=hosts))
+    )
     assert f"{SHOWN}: 1 failed" in written
     assert not {"\x9b", "\u202e"} & set(written)
     assert "\x1b" not in OURS.sub("", written)
@@ -68,13 +72,13 @@ def test_the_name_of_a_host_orders_nothing(
 def test_the_name_of_a_data_provider_orders_nothing(
     engine: Engine, records: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    current = jobs.status(engine, jobs.enqueue(engine, records[:3]).job_id)
+    report = report_job(engine, jobs.enqueue(engine, records[:3]).job_id)
     now = Tally.of_counts((1, 0, 1, *(0,) * BINS))
     of_provider = ProviderDrift(data_provider=HOSTILE, now=now, at_promotion=None)
     drift = ModelDrift(
         model_id=1, model="test v1", at_promotion=None, providers=(of_provider,), is_part=False
     )
-    written = shown_on_a_terminal(monkeypatch, lambda: show_status(current, [], [drift]))
+    written = shown_on_a_terminal(monkeypatch, lambda: show_report(replace(report, drift=[drift])))
     assert SHOWN in written
     assert not {"\x9b", "\u202e"} & set(written)
     assert "\x1b" not in OURS.sub("", written)

@@ -4,23 +4,64 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import Engine
 
 from common.errors import UsageError
-from worker.exports.asking import Asked, read_arguments
+from worker.exports.asking import Asked, Format, read_arguments
 from worker.exports.selection import Selection
 
 JOB = uuid4()
 TEN_PM = datetime(2026, 11, 23, 22, tzinfo=UTC)
 
 
-def ask(*places: str, model: str | None = None, since: str | None = None) -> Asked:
-    return read_arguments(list(places), model=model, since=since)
+def ask(
+    *places: str,
+    model: str | None = None,
+    since: str | None = None,
+    file_format: Format | None = None,
+) -> Asked:
+    return read_arguments(list(places), model=model, since=since, file_format=file_format)
 
 
 def test_a_job_comes_before_the_file_and_standard_output_is_the_default() -> None:
-    assert ask(str(JOB)) == Asked(selection=Selection(job=JOB), file="-")
-    assert ask(str(JOB), "out.csv") == Asked(selection=Selection(job=JOB), file="out.csv")
-    assert ask("out.csv", since="2026-11-23").file == "out.csv"
+    assert (ask("last").job, ask("last").file) == ("last", "-")
+    assert (ask(str(JOB), "out.csv").job, ask(str(JOB), "out.csv").file) == (str(JOB), "out.csv")
+    assert (ask("out.csv", since="2026-11-23").job, ask("out.csv").job) == (None, "out.csv")
+
+
+@pytest.mark.parametrize(
+    ("file", "asked", "expected"),
+    [
+        ("-", None, "csv"),
+        ("-", "parquet", "parquet"),
+        ("out", None, "csv"),
+        ("out", "edm", "edm"),
+        ("out.csv", None, "csv"),
+        ("OUT.PARQUET", None, "parquet"),
+        ("out.jsonl", None, "jsonld"),
+        ("out.rdf", "edm", "edm"),
+        ("out.txt", "csv", "csv"),
+    ],
+)
+def test_the_name_of_the_file_says_the_format(
+    file: str, asked: Format | None, expected: Format
+) -> None:
+    assert ask("last", file, file_format=asked).file_format == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "asked", "message"),
+    [
+        ("out.parquet", "csv", "in the format parquet, but --format says csv"),
+        ("out.txt", None, "does not say which format to write"),
+        ("out.json", None, "does not say which format to write"),
+    ],
+)
+def test_a_name_that_says_another_format_or_none_is_refused(
+    file: str, asked: Format | None, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        ask("last", file, file_format=asked)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +72,10 @@ def test_a_job_comes_before_the_file_and_standard_output_is_the_default() -> Non
         ("vases@v2", Selection(model="vases", version=2)),
     ],
 )
-def test_a_model_has_a_version_behind_the_at_sign(text: str, expected: Selection) -> None:
-    assert ask(model=text).selection == expected
+def test_a_model_has_a_version_behind_the_at_sign(
+    engine: Engine, text: str, expected: Selection
+) -> None:
+    assert ask(model=text).selection(engine) == expected
 
 
 @pytest.mark.parametrize(
@@ -44,9 +87,17 @@ def test_a_model_has_a_version_behind_the_at_sign(text: str, expected: Selection
         ("2026-11-23", TEN_PM - timedelta(hours=22)),
     ],
 )
-def test_times_are_iso_8601_and_utc_where_they_name_no_zone(text: str, expected: datetime) -> None:
-    assert ask(since=text).selection == Selection(since=expected)
-    assert ask(since=text, model="vases").selection == Selection(model="vases", since=expected)
+def test_times_are_iso_8601_and_utc_where_they_name_no_zone(
+    engine: Engine, text: str, expected: datetime
+) -> None:
+    assert ask(since=text).selection(engine) == Selection(since=expected)
+    both = ask(since=text, model="vases").selection(engine)
+    assert both == Selection(model="vases", since=expected)
+
+
+def test_a_job_that_nobody_knows_is_refused(engine: Engine) -> None:
+    with pytest.raises(UsageError, match=r"'out.csv' is no job ID, prefix or name"):
+        ask("out.csv").selection(engine)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +106,8 @@ def test_times_are_iso_8601_and_utc_where_they_name_no_zone(text: str, expected:
         ([], {}, "Say what to export"),
         ([str(JOB)], {"model": "vases"}, "either a JOB, or --model"),
         ([str(JOB), "out.csv"], {"since": "2026-11-23"}, "either a JOB, or --model"),
-        (["out.csv"], {}, "'out.csv' is no job's ID"),
         ([str(JOB), "a", "b"], {}, "one FILE, not 2: a b"),
-        (["a", "b"], {"model": "vases"}, "one FILE, not 2: a b"),
+        (["a", "b"], {"model": "vases"}, "either a JOB, or --model"),
         ([], {"model": "vases@new"}, "'vases@new' is not the name of a model"),
         ([], {"model": ""}, "'' is not the name of a model"),
         ([], {"since": "yesterday"}, "'yesterday' is no time"),

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from pathlib import Path
 
@@ -101,9 +102,29 @@ def test_what_cannot_be_shown_is_told_in_words(explained: Shelf, folder: Path) -
         draw_sample(explained.engine, explained.jobs["coins 1"], limit=1)
     next(folder.glob("*/*.jpg")).unlink()
     done = explain(explained.jobs["vases 1"], "-")
-    assert "1 heatmaps are not in" in done.stderr
+    assert "1 of 8 heatmaps are not in" in done.stderr
     assert done.stdout.count("heatmap not at hand") == 1
     assert explain(explained.jobs["coins 1"], "-").exit_code == 2
+
+
+def test_without_any_heatmap_no_page_is_written(
+    explained: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEATMAP_DIR", str(tmp_path / "elsewhere"))
+    refused = explain(explained.jobs["vases 1"], tmp_path / "page.html")
+    assert refused.exit_code == 1
+    assert "None of the 8 heatmaps is in" in refused.stderr
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_page_that_exists_is_overwritten_only_by_force(explained: Shelf, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("mine")
+    assert explain(explained.jobs["vases 1"], page).exit_code == 2
+    assert page.read_text() == "mine"
+    done = explain(explained.jobs["vases 1"], page, "--force", "--json")
+    told = json.loads(done.stdout)
+    assert (told["shown"], told["total"], told["missing"]) == (8, 8, 0)
 
 
 def test_it_needs_no_other_file_and_no_network(explained: Shelf) -> None:

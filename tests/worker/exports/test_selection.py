@@ -172,7 +172,7 @@ def test_a_job_with_routes_has_of_each_record_what_the_routed_model_says(shelf: 
     shelf.execute(
         "UPDATE job SET also_models = ARRAY[model.id],"
         " routes = jsonb_build_object('Lou vre', model.id)"
-        " FROM model WHERE name = 'vases' AND version = 2 AND job.id = :id",
+        " FROM model WHERE model.name = 'vases' AND version = 2 AND job.id = :id",
         id=job,
     )
     for record_id in ("/1/a", "/1/B"):

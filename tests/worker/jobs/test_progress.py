@@ -42,7 +42,6 @@ def test_the_rate_is_that_of_the_chunks_since_the_first(engine: Engine, job_id: 
     status = jobs.status(engine, job_id)
     assert status.rate == pytest.approx(4, rel=0.02)
     assert status.seconds_left == pytest.approx(88 / 4, rel=0.02)
-    assert status.as_json()["records_per_second"] == status.rate
 
 
 def test_what_was_read_and_what_was_looked_at_are_counted(engine: Engine, job_id: UUID) -> None:
@@ -56,8 +55,6 @@ def test_what_was_read_and_what_was_looked_at_are_counted(engine: Engine, job_id
     finishing.finish(engine, lease, outcome, retry_delays=DELAYS)
     status = jobs.status(engine, job_id)
     assert (status.read, status.looked_at, status.failed) == (200, 55, 1)
-    told = status.as_json()
-    assert (told["read"], told["looked_at"]) == (200, 55)
 
 
 def test_of_one_chunk_there_is_no_rate(engine: Engine, job_id: UUID) -> None:

@@ -1,6 +1,7 @@
 """What an operator does to a job, and that workers heed it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -91,7 +92,7 @@ def test_asking_twice_changes_nothing_more(engine: Engine, job_id: UUID) -> None
         change(engine, job_id)
         first = jobs.status(engine, job_id)
         change(engine, job_id)
-        assert jobs.status(engine, job_id) == first
+        assert replace(jobs.status(engine, job_id), age=first.age) == first
 
 
 def test_an_unknown_job_is_refused(engine: Engine) -> None:

@@ -253,7 +253,7 @@ def test_what_is_blocked_is_not_written_and_what_was_written_stays(
     finish_with(engine, again, outcome)
     status = jobs.status(engine, again_id)
     assert (status.enriched, status.blocked, status.below_threshold) == (1, 2, 0)
-    assert (status.settled, status.looked_at, status.as_json()["blocked"]) == (3, 3, 2)
+    assert (status.settled, status.looked_at, status.blocked) == (3, 3, 2)
     found = rows(engine, "SELECT record_id, concept_uri, confidence, job_id FROM enrichment")
     assert set(found) == {(old, MAP, 0.75, job_id), (both, PAINTING, 0.75, again_id)}
 

@@ -148,5 +148,5 @@ def test_what_is_no_task_is_put_aside(
     rows = list_refused(engine)
     assert {row.queue for row in rows} == {SUBMIT_QUEUE}
     assert sha256(b"\x1b[2J").hexdigest() in {row.sha256 for row in rows}
-    (unknown,) = [row for row in rows if row.known_headers.get("task") == "no.such"]
-    assert unknown.known_headers.keys() == {"task", "id", "origin"}
+    (unknown,) = [row for row in rows if row.headers.get("task") == "no.such"]
+    assert unknown.headers.keys() == {"task", "id", "origin"}

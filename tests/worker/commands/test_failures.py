@@ -1,0 +1,56 @@
+"""`worker failures`, as it is typed."""
+
+import json
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine
+from typer.testing import CliRunner, Result
+
+from tests.worker.ledger_rows import claim, finish
+from worker import jobs
+from worker.cli import app
+
+pytestmark = pytest.mark.usefixtures("model_id")
+
+
+def failures(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["failures", *map(str, arguments)])
+
+
+@pytest.fixture
+def job_id(engine: Engine, records: list[str]) -> UUID:
+    """A job of which 250 records failed."""
+    job_id = jobs.enqueue(engine, records).job_id
+    lease = claim(engine, job_id, 1)
+    finish(engine, lease, failed=dict.fromkeys(lease.record_ids[:250], "not_found"))
+    return job_id
+
+
+def test_a_table_shows_the_first_and_says_how_many_there_are(job_id: UUID) -> None:
+    shown = failures("last")
+    assert shown.stdout.count("not_found") == 200
+    assert "The first 200 of 250 failed records." in shown.stderr
+    assert f"Next: worker retry {job_id}" in " ".join(shown.stderr.split())
+
+
+def test_a_file_and_json_have_all(job_id: UUID, tmp_path: Path) -> None:
+    file = tmp_path / "failed.csv"
+    assert "250 failed records written" in failures(job_id, file).stderr
+    assert file.read_text().count("not_found") == 250
+    assert failures(job_id, file).exit_code == 2
+    assert failures(job_id, file, "--force").exit_code == 0
+    lines = [json.loads(line) for line in failures(job_id, "--json").stdout.splitlines()]
+    assert len(lines) == 250
+    assert (lines[0]["stage"], lines[0]["reason"], lines[0]["attempts"]) == (
+        "fetch",
+        "not_found",
+        1,
+    )
+
+
+def test_where_nothing_failed_that_is_said(engine: Engine, records: list[str]) -> None:
+    jobs.enqueue(engine, records[:3])
+    assert "No record has failed." in failures("last").stderr
+    assert failures("last", "--reason", "timeout").exit_code == 2

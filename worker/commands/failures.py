@@ -1,0 +1,82 @@
+"""`worker failures`: arguments only."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from common.errors import UsageError
+from common.files import output_stream
+from common.process.terminal.counting import counted
+from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.listing import Listing
+from common.store.session import open_store
+from worker.commands.options import Force, JobRef, console, refuse_existing
+from worker.jobs.failures import FailedRecord, count_failures, write_csv
+from worker.jobs.failures import failures as failed_records
+from worker.jobs.names import find_job
+
+SHOWN = 200  # records of a table
+
+
+@prints(FailedRecord)
+def failures(
+    job: JobRef,
+    file: Annotated[
+        str | None,
+        typer.Argument(help="Write all of them to this file, as CSV; - for standard output."),
+    ] = None,
+    reason: Annotated[
+        list[str] | None,
+        typer.Option(help="Only records that failed for this reason. May be repeated."),
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the records of a job that failed: where, why, after how many attempts, and when.
+
+    Without a file a table shows the first 200. --json prints all of them, one JSON object a line.
+    docs/reference/reasons.md says what the reasons mean.
+
+    Examples: worker failures last · worker failures last failed.csv --reason not_found
+    """
+    if file is not None and as_json:
+        raise UsageError("Give either a FILE, which is CSV, or --json.")
+    if file is not None:
+        refuse_existing(file, force=force)
+    engine = open_store()
+    job_id = find_job(engine, job)
+    total = count_failures(engine, job_id, reason or ())
+    with failed_records(engine, job_id, reason or ()) as rows:
+        if as_json:
+            for row in rows:
+                print_json(row, FailedRecord)
+        elif file is not None:
+            with output_stream(file) as stream:
+                written = write_csv(rows, stream)
+            where = "standard output" if file == "-" else file
+            console.print(f"{counted(written, 'failed record')} written to {where}.")
+        else:
+            _show(rows, total)
+    if total and not as_json:
+        console.print(f"Next: worker retry {job_id}", soft_wrap=True)
+
+
+def _show(rows: Iterator[FailedRecord], total: int) -> None:
+    if not total:
+        console.print("No record has failed.")
+        return
+    listing = Listing(
+        *("record", "stage", "reason", "attempts", "when", "detail"),
+        numbers=("attempts",),
+        texts=("detail",),
+    )
+    for row in islice(rows, SHOWN):
+        when = f"{row.failed_at:%Y-%m-%d %H:%M:%S}"
+        listing.add(row.record_id, row.stage, row.reason, f"{row.attempts:,}", when, row.detail)
+    listing.print()
+    if total > SHOWN:
+        console.print(
+            f"The first {SHOWN} of {total:,} failed records. All of them: name a file, or --json."
+        )
