@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from common.process.settings.worker import HealthSettings
+from common.process.terminal.command import loading
 
 
 def run() -> None:
@@ -15,7 +16,8 @@ def run() -> None:
 
     Example: worker run
     """
-    from worker.process.run import run_worker  # the other commands need no torch
+    with loading():
+        from worker.process.run import run_worker  # the other commands need no torch
 
     raise typer.Exit(run_worker())
 

@@ -5,8 +5,12 @@ its docstring, read from the source, so that `--help` loads none of what command
 """
 
 import ast
+import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,9 +65,32 @@ class _Commands(MutableMapping[str, Any]):
         return len({**self.places, **self._own})
 
 
+@contextmanager
+def loading() -> Iterator[None]:
+    """Ctrl-C ends the program at once while modules are loaded, before anything is under way.
+
+    An import of a library in C may turn KeyboardInterrupt into another error.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _leave_at_once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _leave_at_once(*_: object) -> NoReturn:
+    os.write(sys.stderr.fileno(), b"error: Interrupted.\n")
+    os._exit(INTERRUPTED)
+
+
 def _load(name: str, place: str) -> Any:
     module, _, attribute = place.partition(":")
-    found = getattr(import_module(module), attribute)
+    with loading():
+        found = getattr(import_module(module), attribute)
     if isinstance(found, typer.Typer):
         group = get_group(found)
         group.name = name
@@ -105,7 +132,8 @@ class _Group(TyperGroup):
         if not is_alone:
             return super().main(*args, **options)
         try:
-            code = super().main(*args, **options)
+            with loading():
+                code = super().main(*args, **options)
         except TyperException as error:
             code = _tell_mistake(error)
         sys.exit(code if isinstance(code, int) else 0)
@@ -124,6 +152,8 @@ class _Group(TyperGroup):
         from common.process.log import configure_logging  # help needs no log
 
         configure_logging()
+        if signal.getsignal(signal.SIGINT) is _leave_at_once:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return super().invoke(ctx)
         except EnrichmentError as error:

@@ -1,6 +1,7 @@
 """Workers that cannot work: readiness, log and `worker status` name the reason."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,3 +113,24 @@ def test_a_malformed_broker_url_ends_the_worker(environment: dict[str, str]) -> 
     assert ended.returncode == 2
     assert "BROKER_URL names no database" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def is_loading(process: "subprocess.Popen[bytes]", library: str) -> bool:
+    assert process.poll() is None
+    return library in Path(f"/proc/{process.pid}/maps").read_text()
+
+
+@pytest.mark.parametrize("loaded", ["pydantic_core", "numpy/_core", "torch/lib/libtorch_cpu"])
+def test_ctrl_c_while_it_starts_is_one_line(environment: dict[str, str], loaded: str) -> None:
+    with subprocess.Popen(
+        [WORKER, "run"],
+        env=environment | {"DATABASE_URL": "postgresql://x@127.0.0.1:1/x"},
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    ) as process:
+        wait_for(lambda: is_loading(process, loaded))
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 130
+    assert said.decode().startswith("error: Interrupted.")
+    assert said.count(b"\n") == 1
