@@ -6,7 +6,7 @@ from operator import attrgetter
 from sqlalchemy import Connection, select
 
 from common.errors import UsageError
-from common.europeana.api import RecordMetadata
+from common.europeana.metadata import RecordMetadata
 from common.store.bulk import upsert
 from common.store.tables import Dataset, Record, RecordAlias
 

@@ -5,13 +5,16 @@ with what it said at promotion: how often it writes, how often it finds a pictur
 learned from, and how sure it is.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
+
+if TYPE_CHECKING:  # commands that only show tallies need no numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 BINS = 10  # of confidence, equally wide
 COUNTS = 3 + BINS  # numbers of a tally
@@ -47,12 +50,14 @@ class Tally:
     @classmethod
     def of(
         cls,
-        probabilities: NDArray[np.float32],
+        probabilities: "NDArray[np.float32]",
         *,
-        written: NDArray[np.bool_],
-        unlike: NDArray[np.bool_],
+        written: "NDArray[np.bool_]",
+        unlike: "NDArray[np.bool_]",
     ) -> Self:
         """The tally of probabilities and written concepts, both (n, classes), and `unlike` (n,)."""
+        import numpy as np
+
         surest = probabilities[~unlike].max(axis=1, initial=0.0)
         return cls(
             pictures=len(probabilities),
@@ -73,8 +78,7 @@ class Tally:
     def sum(cls, tallies: "Iterable[Tally]") -> "Tally":
         """The tally of all these pictures together."""
         each = [tally.counts for tally in tallies]
-        totals = np.array([(0,) * COUNTS, *each], dtype=np.int64).sum(axis=0)
-        return Tally.of_counts(totals.tolist())
+        return Tally.of_counts([sum(column) for column in zip((0,) * COUNTS, *each, strict=True)])
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -84,9 +88,9 @@ class Tally:
     @property
     def confidence(self) -> float:
         """The mean probability of the most probable concept, to half a bin; NaN if none is."""
-        middles = (np.arange(BINS) + 0.5) / BINS
-        counts = np.array(self.confidences)
-        return float(middles @ counts / counts.sum()) if counts.any() else float("nan")
+        total = sum(self.confidences)
+        weighed = ((place + 0.5) / BINS * count for place, count in enumerate(self.confidences))
+        return math.fsum(weighed) / total if total else math.nan
 
     def drift_from(self, promotion: "Tally") -> float:
         """How far this is from what the model said at promotion; NaN if either has no picture.
@@ -96,22 +100,21 @@ class Tally:
         2006). It is symmetric. With few pictures most of it is chance.
         """
         if not (self.pictures and promotion.pictures):
-            return float("nan")
-        here, there = self._shares(), promotion._shares()
-        return float(((here - there) * np.log(here / there)).sum())
+            return math.nan
+        both = zip(self._shares(), promotion._shares(), strict=True)
+        return math.fsum((here - there) * math.log(here / there) for here, there in both)
 
-    def _shares(self) -> NDArray[np.float64]:
-        counts = np.array([self.unlike, *self.confidences], dtype=np.float64)
-        shares: NDArray[np.float64] = np.maximum(counts / counts.sum(), _LEAST)
-        return shares
+    def _shares(self) -> list[float]:
+        counts = (self.unlike, *self.confidences)
+        return [max(count / sum(counts), _LEAST) for count in counts]
 
 
 def tallies_by(
     groups: Sequence[str],
     *,
-    confidences: NDArray[np.float32],
-    written: NDArray[np.bool_],
-    unlike: NDArray[np.bool_],
+    confidences: "NDArray[np.float32]",
+    written: "NDArray[np.bool_]",
+    unlike: "NDArray[np.bool_]",
 ) -> dict[str, Tally]:
     """The tally of each group of pictures.
 
@@ -120,6 +123,8 @@ def tallies_by(
         confidences: the probabilities (n,) of the most probable concepts.
         written: whether any concept is written (n,).
     """
+    import numpy as np
+
     names, places = np.unique(np.array(groups, dtype=object), return_inverse=True)
     counts = [
         np.bincount(of_them, minlength=len(names))
@@ -131,6 +136,8 @@ def tallies_by(
     return {name: Tally.of_counts(row) for name, row in zip(names.tolist(), table, strict=True)}
 
 
-def _bins(confidences: NDArray[np.float32]) -> NDArray[np.int64]:
+def _bins(confidences: "NDArray[np.float32]") -> "NDArray[np.int64]":
+    import numpy as np
+
     bins: NDArray[np.int64] = np.minimum((confidences * BINS).astype(np.int64), BINS - 1)
     return bins
