@@ -88,7 +88,8 @@ def prune(
 @embeddings.command()
 @prints(IndexOfEncoder)
 def index(
-    encoder: Annotated[str, typer.Argument(help="Name of the encoder.")], as_json: AsJson = False
+    encoder: Annotated[str, typer.Argument(metavar="ENCODER", help="Name of the encoder.")],
+    as_json: AsJson = False,
 ) -> None:
     """Make an index of an encoder's embeddings, so that `worker similar` answers in milliseconds.
 

@@ -39,7 +39,9 @@ class Explained:
 @prints(Explained)
 def explain(
     job: JobRef,
-    file: Annotated[str, typer.Argument(help="The page, HTML; - for standard output.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="The page, HTML; - for standard output.")
+    ],
     limit: Annotated[
         int, typer.Option(min=1, max=MOST_SHOWN, help="Enrichments to show, as many of each label.")
     ] = SHOWN,

@@ -25,7 +25,10 @@ def failures(
     job: JobRef,
     file: Annotated[
         str | None,
-        typer.Argument(help="Write all of them to this file, as CSV; - for standard output."),
+        typer.Argument(
+            metavar="[FILE]",
+            help="Write all of them to this file, as CSV; - for standard output.",
+        ),
     ] = None,
     reason: Annotated[
         list[str] | None,

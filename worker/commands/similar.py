@@ -17,7 +17,9 @@ from worker.embeddings.alike import MOST, Alike, find_alike
 
 @prints(Alike)
 def similar(
-    record: Annotated[str, typer.Argument(help="Record ID, item URI or portal URL.")],
+    record: Annotated[
+        str, typer.Argument(metavar="RECORD", help="Record ID, item URI or portal URL.")
+    ],
     count: Annotated[int, typer.Option("--n", min=1, max=MOST, help="Records to find.")] = 20,
     page: Annotated[
         str | None,

@@ -135,8 +135,8 @@ def _own(connection: Connection, encoder: StoredEncoder, record_id: str) -> Row[
         others = [each.name for each in stored_encoders(connection) if each != encoder]
         ask = f" Ask another one with --encoder: {', '.join(others)}." if others else ""
         raise UsageError(
-            f"The encoder {encoder.name} has not seen a picture of {record_id}.{ask} A job "
-            "of a model on it looks at the picture: worker enqueue FILE --model NAME."
+            f"The encoder {encoder.name} has not seen a picture of {record_id}.{ask} "
+            "To have it look, enqueue the record for a model on it: worker enqueue - --model NAME"
         )
     if not own.has_direction:
         raise StoreError(
@@ -156,7 +156,7 @@ def _choose(connection: Connection, name: str | None) -> KeptEmbeddings:
     filled = [each for each in kept if each.pictures]
     if len(filled) != 1:
         names = ", ".join(each.encoder.name for each in filled) or "none"
-        raise UsageError(f"Say which encoder, with --encoder; these have embeddings: {names}.")
+        raise UsageError(f"Say which encoder, with --encoder. These have embeddings: {names}.")
     return filled[0]
 
 

@@ -45,7 +45,7 @@ def explain(
         try:
             maker = HeatmapMaker(model.classifiers(), model.description.preprocessing)
         except ModelError as error:
-            log.warning("no heatmaps", reason=str(error))
+            log.warning("heatmaps cannot be made for this model", reason=str(error))
             continue
         explained: list[RecordPrediction] = []
         for some in _parts(outcome.predictions[number]):

@@ -192,7 +192,7 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
 def _nothing_to_show(job: UUID, left_out: int) -> str:
     if left_out:
         return f"All {left_out:,} enrichments of job {job} with a heatmap are blocked by decisions."
-    return f"No enrichment of job {job} has a heatmap; enqueue its records with --explain."
+    return f"No enrichment of job {job} has a heatmap. Enqueue its records with --explain."
 
 
 def is_unfinished(engine: Engine, job: UUID) -> bool:
@@ -208,11 +208,13 @@ def _check(connection: Connection, selection: Selection) -> None:
     if selection.model:
         known = connection.execute(_VERSIONS, {"model": selection.model}).scalars().all()
         if not known:
-            raise UsageError(f"There is no model {selection.model}; see: trainer models list")
+            raise UsageError(
+                f"There is no model {selection.model}. List models: trainer models list"
+            )
         if selection.version not in (None, *known):
             raise UsageError(
-                f"Model {selection.model} has no version {selection.version}; "
-                f"it has {', '.join(map(str, known))}."
+                f"Model {selection.model} has no version {selection.version}. "
+                f"It has {', '.join(map(str, known))}."
             )
 
 

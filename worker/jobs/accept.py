@@ -286,5 +286,5 @@ def _chosen(models: JobModels) -> dict[str, Any]:
 
 def _check_not_empty(total: int, seen: int) -> None:
     if total == 0:
-        why = "the model has seen all records" if seen else "the list is empty"
+        why = "the model has seen all of them" if seen else "the list is empty"
         raise UsageError(f"There is no record to enqueue: {why}.")

@@ -17,7 +17,7 @@ def parse_age(text: str) -> timedelta:
     """
     match = _AGE.fullmatch(text)
     if match is None or not int(match["count"]):
-        raise UsageError(f"{text[:40]!r} is no age; expected days or hours, such as 30d or 12h.")
+        raise UsageError(f"{text[:40]!r} is no age. Write days or hours, such as 30d or 12h.")
     count = int(match["count"])
     age = timedelta(hours=count) if match["unit"] == "h" else timedelta(days=count)
     if age > LONGEST:

@@ -67,7 +67,9 @@ def find_models(connection: Connection, names: Sequence[str]) -> JobModels:
         UsageError: a name is malformed, or the models are not on one encoder.
     """
     if len(names) > MOST_MODELS:
-        raise UsageError(f"{len(names)} models are too many for a job; {MOST_MODELS} are allowed.")
+        raise UsageError(
+            f"{len(names)} models are too many for a job. At most {MOST_MODELS} are possible."
+        )
     rows = [_find(connection, name) for name in names or (None,)]
     models = list({row.id: row for row in rows}.values())
     titles = tuple(ModelName(each.name, each.version).title for each in models)
@@ -136,8 +138,8 @@ def _find(connection: Connection, name: str | None) -> Row[int, str, int, str | 
     if model is not None:
         return model
     if name is None:
-        raise ModelError("No model is active; promote one: trainer promote EXPERIMENT")
-    raise ModelError(f"There is no model {name}; see: trainer models list")
+        raise ModelError("No model is active. Promote one: trainer promote EXPERIMENT")
+    raise ModelError(f"There is no model {name}. List models: trainer models list")
 
 
 def _check_same_encoder(titles: Sequence[str], encoders: Sequence[str | None]) -> None:

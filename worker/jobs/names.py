@@ -33,13 +33,13 @@ def check_name(name: str | None, what: str, *, longest: int = MAX_NAME) -> None:
         raise UsageError(f"The {what} is empty. Give one, or leave it out.")
     if len(name) > longest:
         raise UsageError(
-            f"The {what} {name[:_SHOWN]!r}... has {len(name):,} characters; "
-            f"{longest:,} are allowed."
+            f"The {what} {name[:_SHOWN]!r}... has {len(name):,} characters. "
+            f"It must not have more than {longest:,}."
         )
     if unfit := _UNFIT.search(name):
         raise UsageError(
-            f"The {what} {name[:_SHOWN]!r} holds the character {unfit[0]!r}, "
-            "which no name may hold."
+            f"The {what} {name[:_SHOWN]!r} holds the character {unfit[0]!r}. "
+            "Names must not hold control characters."
         )
 
 
@@ -53,9 +53,11 @@ def check_job_name(name: str | None) -> None:
     if name is None:
         return
     if name == LAST or _id(name) is not None:
-        raise UsageError(f"{name!r} cannot be the name of a job: it already means another one.")
+        raise UsageError(f"{name!r} cannot be the name of a job: commands take it for another one.")
     if name.startswith("-") or name != name.strip():
-        raise UsageError(f"The name of the job {name!r} begins with -, or with or ends in a space.")
+        raise UsageError(
+            f"{name!r} cannot be the name of a job: it begins with - or a space, or ends in one."
+        )
 
 
 _NAMESAKE = text("""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from common.errors import UsageError
 from common.europeana.record_ids import STANDARD_INPUT, open_list, read_list
 from common.europeana.vocabulary import current_concept_uri
+from common.process.terminal.counting import counted
 from common.store.records import find_dataset
 from worker.jobs.names import MAX_CONDITION, check_name
 
@@ -87,7 +88,8 @@ def _concept_uris(connection: Connection, concept: str) -> list[str]:
     uris = list(connection.execute(_CONCEPT, asked).scalars())
     if not uris:
         labels = connection.execute(_LABELS, {"shown": SHOWN}).scalars().all()
-        raise UsageError(f"There is no concept {concept!r}; there are: {', '.join(labels)}.")
+        known = f"Some that there are: {', '.join(labels)}" if labels else "The store has none"
+        raise UsageError(f"There is no concept {concept!r}. {known}.")
     return uris
 
 
@@ -95,8 +97,8 @@ def _check_data_provider(connection: Connection, name: str) -> None:
     if connection.execute(_PROVIDER, {"name": name}).first() is None:
         names = connection.execute(_PROVIDERS, {"shown": SHOWN}).scalars().all()
         raise UsageError(
-            f"The store has no record of data provider {name!r}; it has, for instance: "
-            f"{', '.join(names) or 'none'}."
+            f"The store has no record of the data provider {name!r}. "
+            f"Some that it has: {', '.join(names) or 'none'}."
         )
 
 
@@ -148,6 +150,6 @@ def refuse_rejected(record_ids: Iterable[str], rejected: RejectedLines) -> Itera
     yield from record_ids
     if rejected.count:
         raise UsageError(
-            f"{rejected.count:,} lines hold no record ID; nothing was enqueued. Correct them, or "
-            f"leave them out with --skip-invalid.\n  {rejected}"
+            f"{counted(rejected.count, 'line holds', 'lines hold')} no record ID. Nothing was "
+            f"enqueued. Correct the list, or leave them out with --skip-invalid.\n  {rejected}"
         )

@@ -139,7 +139,9 @@ def retry(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> int:
     }
     with engine.begin() as connection:
         if _lock(connection, job_id) is JobState.CANCELLED:
-            raise UsageError(f"Job {job_id} was cancelled; enqueue its records again.")
+            raise UsageError(
+                f"Job {job_id} was cancelled. Enqueue its records again: worker enqueue FILE"
+            )
         records: int = connection.execute(_RETRY, asked).scalar_one()
         if records == 0:
             raise UsageError(_nothing_to_retry(connection, job_id, reasons))
@@ -151,4 +153,4 @@ def _nothing_to_retry(connection: Connection, job_id: UUID, reasons: Sequence[st
     if not rows:
         return f"No record of job {job_id} has failed."
     there_are = ", ".join(f"{row.reason} ({row.records:,})" for row in rows)
-    return f"No record failed for the reason {' or '.join(reasons)}; there are: {there_are}."
+    return f"No record failed for the reason {' or '.join(reasons)}. Reasons: {there_are}."

@@ -69,7 +69,7 @@ class Heartbeat(PeriodicThread):
         """Write the file, unless the worker hangs."""
         stalled = self._stalled()
         if not self._alive():
-            log.error("a thread of the worker has ended or hangs; the heartbeat stops")
+            log.error("a thread of the worker has ended, or a chunk hangs: the heartbeat stops")
             return
         holder = self._held_up_by()
         beat = Beat(
@@ -127,7 +127,9 @@ def check_alive(path: Path | None, *, ready: bool = False) -> None:
         silent = time.time() - path.stat().st_mtime
         beat = Beat.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise EnrichmentError(f"{path} is not there: no worker runs, or it is starting.") from error
+        raise EnrichmentError(
+            f"{path} is not there: no worker runs here, or it is just starting."
+        ) from error
     except ValidationError as error:
         raise EnrichmentError(f"{path} is no heartbeat of a worker of this release.") from error
     if silent > DEAD_AFTER:

@@ -101,7 +101,11 @@ class LeaseKeeper(PeriodicThread):
         """Report chunks that hang, then renew the leases of all others."""
         held_now = self.held
         for held in filter(self._hangs, held_now):
-            log.error("chunk hangs", job=str(held.lease.job_id), chunk=held.lease.number)
+            log.error(
+                "a chunk hangs: the worker ends",
+                job=str(held.lease.job_id),
+                chunk=held.lease.number,
+            )
             self._on_hung()
         for held in held_now:
             if not self._hangs(held):

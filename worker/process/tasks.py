@@ -92,7 +92,7 @@ def register_tasks(app: Celery, service: "EnrichmentService", engine: Engine) ->
         try:
             chunk = _ChunkName.model_validate(by_name(args, kwargs, _ChunkName))
         except ValidationError as error:
-            log.error("hint refused", error=first_problem(error))
+            log.error("a message was refused: it is no hint", error=first_problem(error))
             return
         service.run_chunk(chunk.job_id, chunk.number)
 
@@ -127,13 +127,21 @@ def accept_submitted(engine: Engine, message: Mapping[str, object]) -> None:
         options = JobOptions(**submission.model_dump(exclude={"record_ids"}))
         accepted = jobs.enqueue(engine, _valid(submission.record_ids, rejected), options)
     except ValidationError as error:
-        log.error("submission refused", error=first_problem(error))
+        log.error("a submitted list was refused", error=first_problem(error))
     except EnrichmentError as error:
-        log.error("submission refused", error=str(error), rejected=str(rejected))
+        log.error("a submitted list was refused", error=str(error), rejected=str(rejected))
     else:
-        log.info("job accepted", job=str(accepted.job_id), records=accepted.total)
+        if accepted.already_known:
+            state = str(accepted.state)
+            log.info("a job has this key: nothing was added", job=str(accepted.job_id), state=state)
+        else:
+            log.info("job accepted", job=str(accepted.job_id), records=accepted.total)
         if rejected.count:
-            log.warning("record IDs rejected", count=rejected.count, first=rejected.first)
+            log.warning(
+                "texts that are no record IDs were left out",
+                count=rejected.count,
+                first=rejected.first,
+            )
 
 
 def _valid(texts: Sequence[str], rejected: RejectedLines) -> Iterator[str]:

@@ -105,8 +105,8 @@ def test_one_looks_before_one_enqueues_a_selection(filled, desk, visit):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("ids", "no record", "lines hold no record ID"),
-        ("provider", "Nobody", "The store has no record of data provider"),
+        ("ids", "no record", "line holds no record ID"),
+        ("provider", "Nobody", "The store has no record of the data provider"),
         ("ids", "", "Say which records"),
     ],
 )

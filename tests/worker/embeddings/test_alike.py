@@ -86,7 +86,7 @@ def test_what_cannot_be_answered_says_why(
 
 
 def test_without_any_embedding_the_encoder_must_be_named(engine: Engine) -> None:
-    with pytest.raises(UsageError, match="these have embeddings: none"):
+    with pytest.raises(UsageError, match="These have embeddings: none"):
         find_alike(engine, "/1/a", count=1)
 
 

@@ -130,5 +130,5 @@ def test_a_model_without_places_explains_nothing_and_says_so(model: Model, tmp_p
     outcome = seen(2)
     with capture_logs() as logs:
         explain(outcome, {1: without}, tmp_path / "kept", on_record=ignore)
-    assert [entry["event"] for entry in logs] == ["no heatmaps"]
+    assert [entry["event"] for entry in logs] == ["heatmaps cannot be made for this model"]
     assert [each.heatmap for each in outcome.predictions[1]] == [None] * 3

@@ -97,7 +97,7 @@ def test_no_address_carries_a_password_or_a_key(shelf: Shelf) -> None:
     [
         (Selection(job=uuid4()), "no job"),
         (Selection(model="urns"), "no model urns"),
-        (Selection(model="vases", version=7), "no version 7; it has 1, 2"),
+        (Selection(model="vases", version=7), "no version 7. It has 1, 2"),
     ],
 )
 def test_what_does_not_exist_is_named(shelf: Shelf, selection: Selection, message: str) -> None:
