@@ -7,11 +7,9 @@ headers of the IETF draft, and error codes of Europeana's server code.
 
 import json
 import re
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -26,14 +24,12 @@ from common.errors import (
     ApiError,
     CursorRefusedError,
     KeyRefusedError,
-    RateLimitedError,
     UnreachableError,
     UsageError,
 )
+from common.europeana.quota import QUOTA_WINDOW, QuotaGate, seconds_to_renewal
 from common.process.settings import ApiSettings
 
-QUOTA_WINDOW = 3600  # seconds; windows are aligned to the clock hour
-_QUOTA = re.compile(r"\br=(\d{1,9})\s*;\s*t=(\d{1,9})")
 log = structlog.get_logger()
 CONNECT_TIMEOUT = 5.0  # seconds
 READ_TIMEOUT = 15.0  # seconds without a single byte
@@ -44,77 +40,6 @@ LONGEST_QUOTA_WAIT = QUOTA_WINDOW + 120.0  # seconds
 _KEY_FORM = re.compile(r"[!-~]+")
 _KNOWN_MEMBERS = ("success", "object")  # another server's 404 has neither
 _GET_A_KEY = "get a key at https://apis.europeana.eu and set EUROPEANA_API_KEY"
-
-
-class QuotaGate:
-    """A gate that is closed while the quota is used up."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._opens_at = 0.0  # of the monotonic clock
-        self._is_announced = False
-        self._abandoned = threading.Event()
-
-    def close(self, seconds: float) -> None:
-        """Close the gate for so many seconds."""
-        with self._lock:
-            self._is_announced = self._is_announced and self._seconds_left() > 0
-            self._opens_at = max(self._opens_at, time.monotonic() + seconds)
-
-    def wait(self, *, longest: float, why: str) -> float:
-        """Wait until the gate is open; returns the seconds waited.
-
-        Raises:
-            RateLimitedError: that is more than `longest` seconds; `why` is what the API said.
-            ApiError: the transport was closed meanwhile.
-        """
-        seconds = self._seconds_left()
-        if seconds <= 0:
-            return 0.0
-        if seconds > longest:
-            raise RateLimitedError(
-                f"The quota of the API key is used up{why}; "
-                f"it is renewed at {_clock(seconds, '%Y-%m-%d %H:%M:%S %Z')}.",
-                seconds=seconds,
-            )
-        self._announce(seconds)
-        if self._abandoned.wait(seconds):
-            raise ApiError("The connection to the API was closed while waiting for the quota.")
-        return seconds
-
-    def _seconds_left(self) -> float:
-        return self._opens_at - time.monotonic()
-
-    def _announce(self, seconds: float) -> None:
-        """Log it once, however many threads wait."""
-        with self._lock:
-            if not self._is_announced:
-                until = _clock(seconds, "%H:%M:%S")
-                log.warning(
-                    "The quota of the API key is used up. Work goes on when it is renewed.",
-                    seconds=round(seconds),
-                    until=until,
-                )
-            self._is_announced = True
-
-    def abandon(self) -> None:
-        """Wake all waiting threads; nobody waits any more."""
-        self._abandoned.set()
-
-
-def seconds_to_renewal(quota: str, retry_after: str) -> float:
-    """Seconds, by the RateLimit header, else by Retry-After, else until the next full hour."""
-    quotas = [(int(left), int(seconds)) for left, seconds in _QUOTA.findall(quota)]
-    used_up = [seconds for left, seconds in quotas if left == 0]
-    if waits := used_up or [seconds for _, seconds in quotas]:
-        return max(1.0, *waits)
-    if re.fullmatch(r"[0-9]{1,9}", retry_after):
-        return max(1.0, float(retry_after))
-    return QUOTA_WINDOW - time.time() % QUOTA_WINDOW
-
-
-def _clock(seconds: float, form: str) -> str:
-    return f"{datetime.now().astimezone() + timedelta(seconds=seconds):{form}}"
 
 
 class _TransientFailure(Exception):  # noqa: N818 - never leaves this module

@@ -17,7 +17,7 @@ from common.errors import (
     UnreachableError,
     UsageError,
 )
-from common.europeana import transport
+from common.europeana import quota, transport
 from common.europeana.transport import ApiTransport
 from common.process.settings import ApiSettings
 from tests.common.europeana.conftest import answering
@@ -218,7 +218,7 @@ LIMITED = {"success": False, "code": "429_limit_personal", "error": "limit of 10
 
 @pytest.mark.parametrize("status", [429, 401, 400])
 def test_a_used_up_quota_is_waited_for_visibly(server, api, status, monkeypatch):
-    monkeypatch.setattr(transport, "log", structlog.get_logger())  # the other may be configured
+    monkeypatch.setattr(quota, "log", structlog.get_logger())  # the other may be configured
     limited = answering(LIMITED, status, RateLimit='"personal";r=0;t=1')
     server.scripts = [limited, answering(OK)]
     started = time.monotonic()

@@ -6,8 +6,8 @@ import structlog
 from structlog.testing import capture_logs
 
 from common.errors import ApiError, RateLimitedError
-from common.europeana import transport
-from common.europeana.transport import QuotaGate, seconds_to_renewal
+from common.europeana import quota
+from common.europeana.quota import QuotaGate, seconds_to_renewal
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_without_usable_headers_the_next_full_hour_counts(retry_after):
 
 @pytest.fixture(autouse=True)
 def _fresh_log(monkeypatch):
-    monkeypatch.setattr(transport, "log", structlog.get_logger())  # it may be configured
+    monkeypatch.setattr(quota, "log", structlog.get_logger())  # it may be configured
 
 
 def test_an_open_gate_lets_pass_at_once():
