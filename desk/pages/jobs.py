@@ -20,6 +20,8 @@ from harvester.datasets.operations import list_datasets
 from worker import jobs as ledger
 from worker.jobs import JobOptions, Records, RecordSelection
 from worker.jobs.records import RejectedLines, read_record_ids, refuse_rejected
+from worker.jobs.report import hindrances
+from worker.ledger.roster import live_workers
 
 DONE_WORDS = {
     "pause": "paused",
@@ -58,6 +60,7 @@ def _of_job(asked: DeskRequest) -> dict[str, object]:
         "hosts": ledger.failing_hosts(engine, number) if status.failed or status.put_off else [],
         "drifts": ledger.drift_of_job(engine, number),
         "unpromised": ledger.unpromised(engine, number),
+        "hindrances": list(hindrances(status, live_workers(engine))) if status.waiting else [],
         "is_over": JobState(status.state).is_over,
     }
 

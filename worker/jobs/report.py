@@ -1,16 +1,23 @@
 """All that there is to say of a job at one moment."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Engine
 
+from common.process.terminal.counting import counted
 from common.store.decisions import DecisionMade
+from common.store.tables import JobState
 from common.vision.answers.drift import ModelDrift, drift_of_job
 from worker.jobs.blocking import blocking
 from worker.jobs.progress import FailingHost, Status, failing_hosts, status
 from worker.jobs.promises import Unpromised, unpromised
 from worker.ledger.roster import LiveWorker, live_workers
+
+IDLE_SECONDS = 10.0  # in which no worker took a chunk; then it is told
+WORKERS_SHOWN = 5  # of those that have problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,3 +51,23 @@ def report_job(engine: Engine, job_id: UUID) -> JobReport:
         nothing_promised=unpromised(engine, job_id),
         workers=live_workers(engine),
     )
+
+
+def hindrances(status: Status, workers: Sequence[LiveWorker]) -> Iterator[str]:
+    """What keeps the workers that are alive from a job, a sentence each."""
+    if status.state != JobState.RUNNING or not status.waiting:
+        return
+    if not workers:
+        yield "Workers that are alive: none. Start one: worker run"
+        return
+    in_trouble = [worker for worker in workers if worker.problems]
+    for worker in in_trouble[:WORKERS_SHOWN]:
+        for problem in worker.problems:
+            lasting = timedelta(seconds=round(problem.seconds))
+            since = f"for {lasting}, since {problem.since:%Y-%m-%d %H:%M:%S %Z}"
+            yield f"Worker {worker.name}: {problem.what} ({since})."
+    if (more := len(in_trouble) - WORKERS_SHOWN) > 0:
+        yield f"{counted(more, 'more worker has', 'more workers have')} problems."
+    idle = min(status.age.total_seconds(), *(worker.idle_seconds for worker in workers))
+    if status.waiting > status.in_work + status.put_off and idle > IDLE_SECONDS:
+        yield f"No worker took a chunk for {idle:.0f} s."

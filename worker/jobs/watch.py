@@ -20,12 +20,10 @@ from common.process.terminal.counting import counted
 from common.process.terminal.listing import Listing
 from common.store.tables import JobState
 from worker.jobs.progress import JobRow, Status
-from worker.jobs.report import JobReport, report_job
+from worker.jobs.report import JobReport, hindrances, report_job
 
 SECONDS_BETWEEN_LOOKS = 1.0
 LOOKS_BETWEEN_LINES = 10  # if the output is no terminal
-IDLE_SECONDS = 10.0  # in which no worker took a chunk; then it is told
-WORKERS_SHOWN = 5  # of those that have problems
 
 
 class _Screen:
@@ -44,7 +42,8 @@ class _Screen:
         if self._live:
             self._live.update(_view(report), refresh=True)
         elif self._looks % LOOKS_BETWEEN_LINES == 0:
-            self._print(_line(report), *(f"  {line}" for line in _of_workers(report)))
+            told = hindrances(report, report.workers)
+            self._print(_line(report), *(f"  {line}" for line in told))
         self._looks += 1
 
     def tell(self, trouble: str) -> None:
@@ -113,7 +112,7 @@ def show_report(report: JobReport) -> None:
     console.print(_table(report))
     for line in _remarks(report):
         console.print(line, style="dim", soft_wrap=True)
-    for line in _of_workers(report):
+    for line in hindrances(report, report.workers):
         console.print(line, soft_wrap=True)
     for drift in report.drift:
         console.print(f"\n{drift.title}", soft_wrap=True)
@@ -122,7 +121,7 @@ def show_report(report: JobReport) -> None:
 
 def _view(report: JobReport) -> Group:
     remarks = (Text(line, style="dim") for line in _remarks(report))
-    problems = (Text(line) for line in _of_workers(report))
+    problems = (Text(line) for line in hindrances(report, report.workers))
     bar = ProgressBar(total=report.total, completed=report.settled, width=40)
     return Group(_heading(report), Padding(bar, expand=False), _table(report), *remarks, *problems)
 
@@ -164,25 +163,6 @@ def _remarks(report: JobReport) -> Iterator[str]:
     for host in report.failing_hosts:
         slowed = f", asked at {host.pace:.0%} of the pace" if host.pace < 1 else ""
         yield f"{host.host}: {host.failed:,} failed, {host.put_off:,} to be tried again{slowed}"
-
-
-def _of_workers(report: JobReport) -> Iterator[str]:
-    """What keeps the workers from this job, as far as anything does."""
-    if report.state != JobState.RUNNING or not report.waiting:
-        return
-    if not report.workers:
-        yield "Workers that are alive: none. Start one: worker run"
-        return
-    in_trouble = [worker for worker in report.workers if worker.problems]
-    for worker in in_trouble[:WORKERS_SHOWN]:
-        for problem in worker.problems:
-            since = f"for {_age(problem.seconds)}, since {problem.since:%Y-%m-%d %H:%M:%S %Z}"
-            yield f"Worker {worker.name}: {problem.what} ({since})."
-    if (more := len(in_trouble) - WORKERS_SHOWN) > 0:
-        yield f"{counted(more, 'more worker has', 'more workers have')} problems."
-    idle = min(report.age.total_seconds(), *(worker.idle_seconds for worker in report.workers))
-    if report.waiting > report.in_work + report.put_off and idle > IDLE_SECONDS:
-        yield f"No worker took a chunk for {idle:.0f} s."
 
 
 def _pace(current: Status) -> list[str]:

@@ -45,12 +45,14 @@ def test_progress_goes_on_by_itself(filled, desk, visit):
     set_state(filled, "running")
     visit.page.goto(f"{desk.url}/jobs/{filled.the_job}")
     visit.page.get_by_text("Running: 5 of 12").wait_for()
+    assert visit.page.get_by_text("Workers that are alive: none.").count() == 1
     filled.execute(
         "UPDATE job_chunk SET state = 'done', settled_at = now(), below_threshold = 5, failed = 2"
         " WHERE number = 2"
     )
     filled.execute("UPDATE job SET state = 'done', finished_at = now()")
     visit.page.get_by_text("Done: 12 of 12").wait_for()
+    assert visit.page.get_by_text("Workers that are alive").count() == 0
 
 
 def test_all_that_match_are_steered_at_once(filled, desk, visit):
