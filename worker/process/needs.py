@@ -21,7 +21,6 @@ from worker.process.health import Beat, write_beat
 
 LOOK_SECONDS = 5.0  # between two looks, and two words to the store
 AGAIN_SECONDS = 15.0  # until something that is missing is asked for again
-_DATABASE = "database"
 
 log = structlog.get_logger()
 
@@ -40,26 +39,11 @@ class Need:
 
 
 class Needs(PeriodicThread):
-    """Checks the needs again and again, and tells the store that the worker is alive.
+    """Checks the needs again and again, which may take minutes while a model is loaded."""
 
-    Args:
-        name: of the worker in the store.
-        idle_seconds: the time since the worker last began a chunk; None if it never did.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        needs: Sequence[Need],
-        *,
-        name: str,
-        idle_seconds: Callable[[], float | None],
-    ) -> None:
+    def __init__(self, needs: Sequence[Need]) -> None:
         super().__init__("needs", interval=LOOK_SECONDS, at_once=True)
-        self._engine = engine
         self._needs = needs
-        self._worker = name
-        self._idle_seconds = idle_seconds
         self._due: dict[str, float] = {}  # times of the monotonic clock
         self._problems: dict[str, tuple[str, float]] = {}  # what is wrong, and since when
         self._is_ready: bool | None = None  # once all needs were checked
@@ -73,47 +57,32 @@ class Needs(PeriodicThread):
         return found or ({"it is starting": now - self._made_at} if self._is_ready is None else {})
 
     def run_once(self) -> None:
-        """Check what is due, and tell the store."""
+        """Check what is due."""
         for need in self._needs:
             if self.stopping.is_set():
                 return
             if time.monotonic() >= self._due.get(need.name, 0.0):
                 self._look_at(need)
-                self._tell_store()  # the next check may take long
         was_ready, self._is_ready = self._is_ready, not self._problems
         if self._is_ready and not was_ready:
             log.info("worker ready")
-        self._tell_store()
 
     def stop(self) -> None:
-        """Ask the thread to end, and leave the store; a check that waits for an answer is left."""
+        """Ask the thread to end; a check that waits for an answer is not waited for."""
         self.stopping.set()
         self.wake()
-        try:
-            roster.leave(self._engine, self._worker)
-        except AWAY as error:
-            log.warning(f"{trouble(error)}; the store counts this worker for a few seconds more")
 
     def _look_at(self, need: Need) -> None:
         try:
             need.check()
         except EnrichmentError as error:
             self._note(need.name, str(error).rstrip("."))
-        except AWAY:
-            return  # `_tell_store` says so
+        except AWAY as error:
+            self._note(need.name, trouble(error))
         else:
             self._note(need.name, None)
         is_wrong = need.name in self._problems
         self._due[need.name] = time.monotonic() + (AGAIN_SECONDS if is_wrong else need.seconds)
-
-    def _tell_store(self) -> None:
-        try:
-            idle = self._idle_seconds()
-            roster.tell(self._engine, self._worker, problems=self.problems, idle_seconds=idle)
-        except AWAY as error:
-            self._note(_DATABASE, trouble(error))
-        else:
-            self._note(_DATABASE, None)
 
     def _note(self, name: str, what: str | None) -> None:
         known = self._problems.get(name)
@@ -124,6 +93,42 @@ class Needs(PeriodicThread):
         elif known is None or known[0] != what:
             self._problems[name] = (what, time.monotonic())
             log.error("this worker is not ready", problem=what)
+
+
+class Presence(PeriodicThread):
+    """Tells the store every few seconds that the worker is alive, and what it is missing.
+
+    Args:
+        name: of the worker in the store.
+        idle_seconds: the time since the worker last began a chunk; None if it never did.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        needs: Needs,
+        *,
+        name: str,
+        idle_seconds: Callable[[], float | None],
+    ) -> None:
+        super().__init__("presence", interval=LOOK_SECONDS, at_once=True)
+        self._engine = engine
+        self._needs = needs
+        self._worker = name
+        self._idle_seconds = idle_seconds
+
+    def run_once(self) -> None:
+        """Tell the store."""
+        problems, idle = self._needs.problems, self._idle_seconds()
+        roster.tell(self._engine, self._worker, problems=problems, idle_seconds=idle)
+
+    def stop(self) -> None:
+        """End the thread, and leave the store."""
+        super().stop()
+        try:
+            roster.leave(self._engine, self._worker)
+        except AWAY as error:
+            log.warning(f"{trouble(error)}; the store counts this worker for a few seconds more")
 
 
 def wait_for_store(settings: WorkerSettings) -> Engine:

@@ -11,7 +11,7 @@ from functools import partial
 import structlog
 import torch
 from celery import Celery
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from threadpoolctl import threadpool_limits
 
 from common.broker import check_broker, work
@@ -25,11 +25,12 @@ from common.store.refused_messages import RefusedMessageWriter
 from worker import metrics
 from worker.ledger.dispatch import Dispatcher, WaitingRoom
 from worker.process.health import Heartbeat
-from worker.process.needs import Need, Needs, wait_for_store
+from worker.process.needs import Need, Needs, Presence, wait_for_store
 from worker.process.service import EnrichmentService
 from worker.process.tasks import create_app, register_tasks, send_hint
 
-BROKER_SECONDS = 10.0  # between two looks, while nothing is wrong
+STORE_SECONDS = 5.0  # between two looks, while nothing is wrong
+BROKER_SECONDS = 10.0
 KEY_SECONDS = 600.0
 MODELS_SECONDS = 60.0
 
@@ -62,9 +63,9 @@ def run_worker() -> int:
         register_tasks(app, service, engine)
         api = exits.enter_context(closing(EuropeanaApi(settings, longest_quota_wait=0, attempts=1)))
         needs = _needs(app, engine, service, api)
-        threads = [needs, *_periodic_threads(app, engine, service, settings, needs)]
+        threads = _periodic_threads(app, engine, service, settings, needs)
         metrics.watch([*threads, *service.threads])
-        for thread in threads:
+        for thread in (needs, *threads):
             thread.start()
             exits.callback(thread.stop)
 
@@ -81,11 +82,17 @@ def run_worker() -> int:
 def _needs(app: Celery, engine: Engine, service: EnrichmentService, api: EuropeanaApi) -> Needs:
     """What this worker needs, and checks again and again."""
     needs = [
+        Need(name="database", check=partial(_check_store, engine), seconds=STORE_SECONDS),
         Need(name="broker", check=lambda: check_broker(app), seconds=BROKER_SECONDS),
         Need(name="key", check=partial(_check_key, api), seconds=KEY_SECONDS),
         Need(name="models", check=service.check_models, seconds=MODELS_SECONDS),
     ]
-    return Needs(engine, needs, name=service.name, idle_seconds=lambda: service.idle_seconds)
+    return Needs(needs)
+
+
+def _check_store(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
 
 
 def _check_key(api: EuropeanaApi) -> None:
@@ -121,4 +128,6 @@ def _periodic_threads(
         threads=[dispatcher, waiting_room, *service.threads],
         held_up_by=lambda: dispatcher.held_up_by,
     )
-    return [dispatcher, waiting_room, heartbeat, RefusedMessageWriter(engine, put_aside)]
+    presence = Presence(engine, needs, name=service.name, idle_seconds=lambda: service.idle_seconds)
+    refusals = RefusedMessageWriter(engine, put_aside)
+    return [dispatcher, waiting_room, heartbeat, presence, refusals]

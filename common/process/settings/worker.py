@@ -19,7 +19,8 @@ from common.process.settings.services import (
 
 LONGEST = 86_400  # seconds of a setting: a day
 LONGEST_DELAY = 30 * 86_400  # seconds until a record is tried again
-BACKGROUND_CONNECTIONS = 6  # dispatcher, waiting room, leases, host shares, giving back, refusals
+# dispatcher, waiting room, leases, host shares, giving back, refusals, needs, presence
+BACKGROUND_CONNECTIONS = 8
 
 
 class HealthSettings(DeploymentSettings):

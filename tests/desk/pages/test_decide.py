@@ -29,7 +29,7 @@ def exported(filled: Museum, folder: Path) -> set[tuple[str, str]]:
     """Records with concepts in an export of the job."""
     file = folder / "export.csv"
     job = str(filled.the_job)  # type: ignore[attr-defined]
-    assert CliRunner().invoke(app, ["export", job, str(file)]).exit_code == 0
+    assert CliRunner().invoke(app, ["export", job, str(file), "--force"]).exit_code == 0
     text = file.read_text(encoding="utf-8-sig")
     return {(record, uri) for record in RECORDS for uri in (MAP,) if _has(text, record, uri)}
 

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from common.errors import ApiError
 from worker.ledger.roster import live_workers
 from worker.process import needs
-from worker.process.needs import Need, Needs
+from worker.process.needs import Need, Needs, Presence
 
 
 class Key:
@@ -23,27 +23,26 @@ class Key:
             raise ApiError("The key is refused.")
 
 
-def needs_of(engine: Engine, key: Key) -> Needs:
-    wanted = [Need(name="key", check=key.check, seconds=60)]
-    return Needs(engine, wanted, name="host:1", idle_seconds=lambda: None)
+def needs_of(key: Key) -> Needs:
+    return Needs([Need(name="key", check=key.check, seconds=60)])
 
 
-def test_before_its_needs_are_checked_a_worker_is_starting(engine: Engine) -> None:
-    assert list(needs_of(engine, Key()).problems) == ["it is starting"]
+def presence(engine: Engine, needs: Needs) -> Presence:
+    return Presence(engine, needs, name="host:1", idle_seconds=lambda: None)
 
 
-def test_a_problem_is_logged_once_told_to_the_store_and_looked_at_again(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_before_its_needs_are_checked_a_worker_is_starting() -> None:
+    assert list(needs_of(Key()).problems) == ["it is starting"]
+
+
+def test_a_problem_is_logged_once_and_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(needs, "AGAIN_SECONDS", 0.0)
     key = Key()
-    checked = needs_of(engine, key)
+    checked = needs_of(key)
     with capture_logs() as logs:
         checked.run_once()
         checked.run_once()
         assert list(checked.problems) == ["The key is refused"]
-        (worker,) = live_workers(engine)
-        assert [each.what for each in worker.problems] == ["The key is refused"]
         key.refused = False
         checked.run_once()
         checked.run_once()
@@ -55,20 +54,24 @@ def test_a_problem_is_logged_once_told_to_the_store_and_looked_at_again(
         "worker ready",
     ]
     assert checked.problems == {}
-    assert live_workers(engine)[0].problems == []
 
 
-def test_a_worker_that_ends_leaves_the_store(engine: Engine) -> None:
-    checked = needs_of(engine, Key())
+def test_the_store_knows_a_worker_and_its_problems_until_it_ends(engine: Engine) -> None:
+    checked = needs_of(Key())
     checked.run_once()
-    checked.stop()
+    told = presence(engine, checked)
+    told.run_once()
+    (worker,) = live_workers(engine)
+    assert [each.what for each in worker.problems] == ["The key is refused"]
+    told.stop()
     assert live_workers(engine) == []
 
 
 def test_a_database_that_is_away_is_a_problem_too() -> None:
     nowhere = create_engine("postgresql+psycopg2://postgres@127.0.0.1:1/none")
-    checked = needs_of(nowhere, Key())
-    with capture_logs():
-        checked.run_once()
-    assert "the database is away" in checked.problems
-    checked.stop()
+    checked = Needs([Need(name="database", check=lambda: nowhere.connect().close(), seconds=5)])
+    checked.run_once()
+    assert list(checked.problems) == ["the database is away"]
+    with capture_logs() as logs:
+        presence(nowhere, checked).stop()
+    assert "counts this worker for a few seconds more" in logs[0]["event"]
