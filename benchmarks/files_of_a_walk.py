@@ -119,7 +119,7 @@ def _environment(folder: Path, services: Services, sandbox: Sandbox) -> Mapping[
 
 def _train(tree: Tree) -> frozenset[str]:
     """Train, and put the model in service; the files of the training."""
-    files = tree.run("trainer", "train", "--name", NAME, "--experiment-name", NAME, *TRAINING)
+    files = tree.run("trainer", "train", "--dataset", NAME, "--experiment-name", NAME, *TRAINING)
     if not (tree.folder / "experiments" / NAME / "report.html").is_file():
         raise SystemExit("the training made no report.html")
     tree.run("trainer", "promote", NAME, "--precision", PRECISION)

@@ -137,7 +137,7 @@ def _heads(saving_dir: Path, encoder: str) -> dict[str, Any]:
     network, weights, class_weights = ENCODERS[encoder]
     _run("trainer", "encoders", "add", encoder, network, "--weights", str(weights))
     began = time.monotonic()
-    data = ("--name", "museum", "--group-by", "provider", "--folds", "3")
+    data = ("--dataset", "museum", "--group-by", "provider", "--folds", "3")
     how = ("--encoder", encoder, "--class-weights", class_weights)
     where = ("--saving-dir", str(saving_dir), "--experiment-name", f"museum_{encoder}")
     _run("trainer", "train", *data, *how, *where)

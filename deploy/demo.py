@@ -157,10 +157,10 @@ def _train(scale: Scale) -> None:
     weights = os.environ.get("WEIGHTS")
     training = (*FINE_TUNED, "--weights", weights) if weights else FROM_SCRATCH
     experiments = ("--saving-dir", str(FOLDER / "experiments"))
-    _run("trainer", "train", "--name", NAME, "--experiment-name", NAME, *experiments, *training)
+    _run("trainer", "train", "--dataset", NAME, "--experiment-name", NAME, *experiments, *training)
     _run("trainer", "encoders", "add", NAME, "--experiment", NAME, *experiments)
     heads = ("--encoder", NAME, "--folds", "3", "--experiment-name", HEADS, *experiments)
-    _run("trainer", "train", "--name", NAME, *heads)
+    _run("trainer", "train", "--dataset", NAME, *heads)
     _run("trainer", "promote", NAME, *experiments, "--precision", str(scale.precision))
     strict = ("--name", STRICT, "--precision", str(scale.precision + STRICTER))
     _run("trainer", "promote", HEADS, *experiments, *strict)

@@ -27,11 +27,13 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from common.errors import UsageError
 from common.files import open_regular, read_regular, write_atomically
+from common.vision.answers.known_pictures import KnownPictures
 from trainer.claims import ClaimedError, claimed
 from trainer.data.dataset import DatasetDescription, Example, LeftOut, TrainingData
 from trainer.data.split import Fold
 from trainer.data.split_table import (
     read_fold,
+    read_known,
     read_paths,
     read_provider_of,
     read_providers,
@@ -172,6 +174,14 @@ class Experiment:
             ModelError: the table is missing or damaged.
         """
         return read_provider_of(self._splits)
+
+    def known_pictures(self) -> KnownPictures:
+        """The pictures that the folds were trained on or measured by.
+
+        Raises:
+            ModelError: the table is missing or damaged.
+        """
+        return read_known(self._splits)
 
     def left_out(self) -> list[LeftOut]:
         """The examples that were left out.

@@ -72,7 +72,8 @@ class Description:
     that is less like the pictures in `likeness` than `least_likeness` gets no concept; a model
     without them never abstains. `created_from` describes the origin for people. A model that was
     imported without pictures has neither `self_test` nor `calibration`, a model of an older version
-    has no `calibration`, `promise` or `likeness`.
+    has no `calibration`, `promise`, `likeness` or `known`. `known` lists the pictures that the
+    model was trained on or measured by.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -93,6 +94,7 @@ class Description:
     promise: Promise | None = None
     likeness: BundleFile | None = None
     least_likeness: float | None = None
+    known: BundleFile | None = None
     encoder: _Sha256 | None = None
     torchvision: str = field(default_factory=lambda: version("torchvision"))
 
@@ -122,7 +124,7 @@ class Description:
     @property
     def files(self) -> tuple[BundleFile, ...]:
         """All files of the bundle besides `model.json`."""
-        others = (self.self_test, self.calibration, self.likeness)
+        others = (self.self_test, self.calibration, self.likeness, self.known)
         return (*self.members, *(file for file in others if file is not None))
 
     def to_json(self) -> str:

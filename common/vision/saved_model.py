@@ -17,6 +17,7 @@ from torch import nn
 
 from common.errors import ModelError, UsageError
 from common.vision.answers.answering import Answering
+from common.vision.answers.known_pictures import KNOWN, KnownPictures, read_known
 from common.vision.answers.likeness import Likeness
 from common.vision.answers.saved import load_answering
 from common.vision.bundle import (
@@ -51,6 +52,7 @@ def save_bundle(
     self_test: torch.Tensor | None = None,
     calibration: torch.Tensor | None = None,
     likeness: Likeness | None = None,
+    known: KnownPictures | None = None,
 ) -> str:
     """Write a bundle into a new folder and return its sha256.
 
@@ -62,6 +64,7 @@ def save_bundle(
         self_test: uint8 pictures (n, 3, size, size).
         calibration: others of the same shape, none of them in the self-test.
         likeness: by which the model abstains.
+        known: the pictures that the model was trained on or measured by.
 
     Raises:
         ModelError: the weights do not fit the description.
@@ -71,7 +74,10 @@ def save_bundle(
         write_tensors(folder / f"member_{number}.safetensors", state)
         for number, state in enumerate(members)
     )
-    complete = replace(description, members=listed, self_test=None, calibration=None)
+    complete = replace(description, members=listed, self_test=None, calibration=None, known=None)
+    if known is not None:
+        tensors = {"keys": torch.from_numpy(known.keys), "files": torch.from_numpy(known.files)}
+        complete = replace(complete, known=write_tensors(folder / KNOWN, tensors))
     if likeness is not None:
         tensors = {"references": torch.from_numpy(likeness.references)}
         file = write_tensors(folder / LIKENESS, tensors)
@@ -159,6 +165,7 @@ def _check_features(folder: Path, network: nn.Module, likeness: Likeness) -> Non
 
 def _complete(folder: Path, answering: Answering, served: Served, *, sha256: str) -> Model:
     description = answering.description
+    read_known(folder, description)  # it is checked like all files
     pictures, expected = _load_self_test(folder, description)
     calibration = _load_calibration(folder, description)
     return Model(

@@ -78,7 +78,16 @@ def folder(tmp_path: Path, database_url: str, broker_url: str, monkeypatch) -> I
         )
         engine.dispose()
         heads = ("--encoder", "lite", "--folds", "2", "--group-by", "picture")
-        run("trainer", "train", *dataset, *heads, "--experiment-name", "heads", cwd=tmp_path)
+        run(
+            "trainer",
+            "train",
+            "--dataset",
+            "drawn",
+            *heads,
+            "--experiment-name",
+            "heads",
+            cwd=tmp_path,
+        )
         careless = ("--precision", "0.2", "--floor", "0.2")  # the encoder has learned nothing
         run("trainer", "promote", "heads", *careless, cwd=tmp_path)
         ours = [each.id for each in sandbox.catalogue.items if each.data_provider == MUSEUM]

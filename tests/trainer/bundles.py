@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from sqlalchemy import Engine
 
+from common.vision.answers.known_pictures import KnownPictures
 from common.vision.bundle import Description
 from common.vision.kinds import Kind
 from common.vision.network import build_classifier
@@ -48,9 +49,12 @@ def pictures(count: int = 4) -> torch.Tensor:
     return torch.stack([prepare(draw("map", seed)) for seed in range(count)])
 
 
-def bundle(folder: Path, description: Description | None = None) -> Path:
+def bundle(
+    folder: Path, description: Description | None = None, *, known: KnownPictures | None = None
+) -> Path:
     """A bundle that no store knows."""
-    save_bundle(folder, description or describe(), [weights()], self_test=pictures())
+    described = description or describe()
+    save_bundle(folder, described, [weights()], self_test=pictures(), known=known)
     return folder
 
 
@@ -62,6 +66,7 @@ def promoted(
     seed: int = 0,
     active: bool = True,
     description: Description | None = None,
+    known: KnownPictures | None = None,
 ) -> Promoted:
     """A bundle that the store knows."""
     return put_in_service(
@@ -72,4 +77,5 @@ def promoted(
         pictures=ExamplePictures(self_test=pictures(), calibration=pictures(1)),
         name=name,
         active=active,
+        known=known,
     )

@@ -36,7 +36,12 @@ def labelled_pictures(folder: Path, kind: Kind, categories: tuple[str, ...]) -> 
         others = {label} if kind == "single" or number % 4 else {label, 0}
         key = f"/90101/object_{number}"
         examples.append(
-            Example(key=key, path=path, labels=tuple(sorted(others)), sha256=str(number))
+            Example(
+                key=key,
+                path=path,
+                labels=tuple(sorted(others)),
+                sha256=f"{number:02x}".ljust(64, "0"),
+            )
         )
     whole = TrainingData(
         source="dataset museum",

@@ -33,7 +33,7 @@ def finished_heads(
                 key=f"/90101/object_{number}",
                 path=folder / f"{number}.png",
                 labels=(label,),
-                sha256=str(number),
+                sha256=f"{number:04x}".ljust(64, "0"),
             )
             for number, label in enumerate(labels.tolist())
         ),

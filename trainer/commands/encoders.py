@@ -14,7 +14,7 @@ from common.process.settings import ModelSettings
 from common.process.terminal.command import command_group
 from common.process.terminal.console import SafeConsole
 from trainer.commands.options import SavingDir
-from trainer.commands.promote import print_end
+from trainer.commands.printing import print_line, print_next
 
 if TYPE_CHECKING:
     from common.store.encoders import StoredEncoder
@@ -67,11 +67,11 @@ def add(
     checked_name(name, of="an encoder")
     source = _source(network, weights, experiment, fold, saving_dir, licence)
     found, is_new = add_encoder(engine, ModelSettings.read().model_dir, name, source)
-    print_end(f"{'Added' if is_new else 'Added before'}: {_line(found)}")
-    print_end(_prepared(source.preprocessing))
+    print_line(f"{'Added' if is_new else 'Added before'}: {_line(found)}")
+    print_line(_prepared(source.preprocessing))
     if warning := warning_about(found.licence):
-        print_end(warning)
-    print_end(f"Next: trainer train --encoder {found.name} --name DATASET")
+        print_line(warning)
+    print_next(f"trainer train --encoder {found.name} --dataset NAME")
 
 
 def _source(
@@ -129,12 +129,12 @@ def show(name: Name, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(_members(found) | {"models": models, "preprocessing": asdict(how)}))
         return
-    print_end(_line(found))
-    print_end(f"identity: {found.sha256}")
-    print_end(_prepared(how))
-    print_end(f"models: {', '.join(models) or 'none'}")
+    print_line(_line(found))
+    print_line(f"identity: {found.sha256}")
+    print_line(_prepared(how))
+    print_line(f"models: {', '.join(models) or 'none'}")
     if warning := warning_about(found.licence):
-        print_end(warning)
+        print_line(warning)
 
 
 @encoders.command()
@@ -144,7 +144,7 @@ def remove(name: Name) -> None:
     from trainer.models.encoders import remove as remove_encoder
 
     found = remove_encoder(open_store(), ModelSettings.read().model_dir, name)
-    print_end(f"Removed: {found.name}, with all that was kept of it")
+    print_line(f"Removed: {found.name}, with all that was kept of it")
 
 
 def _line(encoder: "StoredEncoder") -> str:

@@ -1,78 +1,149 @@
 """`trainer evaluate`."""
 
-import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from common.process.terminal.console import SafeConsole
+from common.process.terminal.json_output import AsJson, print_json, prints
 from trainer.commands.options import (
     DataDir,
-    DatasetName,
+    Labelled,
     ModelReference,
     labelled_pictures,
     open_model,
 )
+from trainer.commands.printing import print_line, print_listing, warn
+from trainer.scoring.evaluation import Evaluation, ModelScores
 
 if TYPE_CHECKING:
-    from trainer.scoring.evaluate import Evaluation
+    from trainer.data.dataset import TrainingData
+    from trainer.models.registry import OpenModel
 
 
+@prints(ModelScores)
 def evaluate(
     model: ModelReference,
-    name: DatasetName = None,
+    dataset: Labelled = None,
     data_dir: DataDir = None,
     vocab_json: Annotated[
         Path | None,
         typer.Option(help="Concepts of the folders, if their names are not the model's labels."),
     ] = None,
+    only_unseen: Annotated[
+        bool,
+        typer.Option(
+            "--only-unseen",
+            help="Leave out pictures that the model was trained on or measured by.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Score a model on labelled pictures that it was not trained on, and check its promise.
+    """Score a model on labelled pictures that are new to it, and check its promise.
 
-    Tables go to standard error, one JSON object to standard output.
-
-    Example: trainer evaluate pilot@2 --data-dir held_back > scores.json
+    Examples: trainer evaluate pilot@2 --data-dir held_back · trainer evaluate pilot --dataset
+    held_back --only-unseen --json > scores.json
     """
     from common.europeana.vocabulary import load_vocabulary
     from common.vision.runtimes import TorchRuntime
     from trainer.scoring.evaluate import evaluate as evaluate_model
-    from trainer.scoring.evaluate import evaluation_tables
 
     opened = open_model(model)
     description = opened.model.description
     own = dict(zip(description.labels, description.concept_uris, strict=True))
     vocabulary = load_vocabulary(vocab_json) if vocab_json else own
-    data = labelled_pictures(
-        name, data_dir, vocabulary=vocabulary, kind=description.kind, option="--name"
-    )
+    data = labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind=description.kind)
+    if only_unseen:
+        data = _unseen(data, opened)
     runtime = TorchRuntime(opened.model.served)
     compute = opened.model.answers_by(runtime.rows)
     scores = evaluate_model(description, data, compute, batch_size=runtime.batch_size)
-    console = SafeConsole(stderr=True)
-    for table in evaluation_tables(scores):
-        console.print(table)
-    _print_written(scores, console)
-    typer.echo(json.dumps({"model": opened.title, **scores.to_json()}))
+    left_out = {key for part in scores.left_out for key in part.keys}
+    known = _known(data, opened)
+    scored = None if known is None else [key for key in known if key not in left_out]
+    _print(scores, opened, scored, as_json=as_json)
+    _tell_known(scores, opened, scored)
 
 
-def _print_written(scores: "Evaluation", console: SafeConsole) -> None:
+def _known(data: "TrainingData", opened: "OpenModel") -> list[str] | None:
+    """The keys of the pictures that the model knows; None if nobody noted them."""
+    return None if opened.known is None else data.known_to(opened.known)
+
+
+def _unseen(data: "TrainingData", opened: "OpenModel") -> "TrainingData":
+    """The data without the pictures that the model knows.
+
+    Raises:
+        ModelError: the model has no list of them.
+        DatasetError: no picture is left.
+    """
+    from common.errors import DatasetError, ModelError
+
+    known = _known(data, opened)
+    if known is None:
+        raise ModelError(
+            f"{opened.title} has no list of the pictures that it was trained on, so --only-unseen "
+            "cannot leave them out. Promote it again: trainer promote EXPERIMENT"
+        )
+    if len(known) == len(data.examples):
+        raise DatasetError(
+            f"{opened.title} was trained on or measured by all {len(known):,} pictures of "
+            f"{data.source}, so none is left. Give other labelled pictures."
+        )
+    return data.without("the model was trained on it or measured by it", known)
+
+
+def _print(
+    scores: Evaluation,
+    opened: "OpenModel",
+    known: Collection[str] | None,
+    *,
+    as_json: bool,
+) -> None:
+    if as_json:
+        print_json(ModelScores.of(scores, model=opened.title, known=known), ModelScores)
+        return
+    counted = f"{scores.metrics.examples:,} pictures of {scores.source}"
+    if known:
+        counted += f", {len(known):,} of them known to the model"
+    print_listing(counted, scores.averages())
+    print_listing("Most probable category, before any threshold", scores.categories())
+    _print_written(scores)
+
+
+def _print_written(scores: Evaluation) -> None:
     """Print what is written, and whether that keeps the promise."""
-    from trainer.scoring.thresholds import effect_table
+    from trainer.scoring.thresholds import effect_listing
 
     check = scores.promise_check
-    lines = [f"left out: {len(part.keys):,} x {part.reason}" for part in scores.left_out]
     if check is None:
-        console.print(effect_table(scores.effects, title="What is written at the thresholds"))
-        lines.append("The model is of an older version, and has no promise to compare with.")
+        print_listing("What is written at the thresholds", effect_listing(scores.effects))
+        lines = ["The model is of an older version, and has no promise to compare with."]
     else:
-        console.print(check.table())
-        lines += [
+        title = "What was promised, and what was found, with 95% intervals"
+        print_listing(title, check.listing())
+        lines = [
             *check.promise.in_words(),
             f"Unlike all that the model learned from, so without a concept: {scores.unlike:,} of "
             f"{scores.metrics.examples:,} pictures.",
             *filter(None, [check.about_strangers()]),
             check.ending(),
         ]
-    for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+    for line in (*(f"left out: {len(p.keys):,} x {p.reason}" for p in scores.left_out), *lines):
+        print_line(line)
+
+
+def _tell_known(scores: Evaluation, opened: "OpenModel", known: Collection[str] | None) -> None:
+    """Warn if the model knows some of the pictures, or may know them."""
+    if known is None or "checkpoint" in opened.model.description.created_from:
+        warn(
+            f"Nobody noted which pictures {opened.title} was trained on. If these are among them, "
+            "the scores are too good."
+        )
+    if known:
+        warn(
+            f"{opened.title} was trained on or measured by {len(known):,} of these "
+            f"{scores.metrics.examples:,} pictures, so the scores are too good for new pictures. "
+            "Leave them out: --only-unseen"
+        )

@@ -20,7 +20,8 @@ from trainer.commands.options import (
     StoredReference,
     labelled_pictures,
 )
-from trainer.commands.promote import print_end, print_proposal, print_taken_out
+from trainer.commands.printing import print_line
+from trainer.commands.promote import print_proposal, print_taken_out
 
 if TYPE_CHECKING:  # it loads torch
     from common.vision.bundle import Description
@@ -82,21 +83,21 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(each.to_json() | {"drift": drift.as_json() if drift else None}))
         return
-    print_end(f"{found.title}, {found.stage}, promoted {each.promoted}, sha256 {found.sha256}")
-    print_end(f"In service for: {found.served or 'nobody'}")
+    print_line(f"{found.title}, {found.stage}, promoted {each.promoted}, sha256 {found.sha256}")
+    print_line(f"In service for: {found.served or 'nobody'}")
     if each.description is None:
         raise ModelError(each.problem)
     for line in (*_promised(each.description), *each.origin()):
-        print_end(line)
+        print_line(line)
     table = Table("category", "written from", "concept", box=box.SIMPLE)
     for label, uri in zip(each.description.labels, each.description.concept_uris, strict=True):
         threshold = each.description.thresholds[uri]
         table.add_row(label, "off" if threshold is None else f"{threshold:.3f}", uri)
     SafeConsole().print(table)
     if drift is None:
-        print_end("It has said nothing in jobs yet.")
+        print_line("It has said nothing in jobs yet.")
     else:
-        print_end(drift.title)
+        print_line(drift.title)
         SafeConsole().print(drift.table())
 
 
@@ -138,7 +139,7 @@ def activate(model: StoredReference, provider: Provider = None) -> None:
     model_dir = ModelSettings.read().model_dir
     done = registry.activate(open_store(), model_dir, model, data_provider=provider)
     serves = "Active now" if provider is None else f"In service for {provider} now"
-    print_end(f"{serves}: {done.title}")
+    print_line(f"{serves}: {done.title}")
     print_taken_out(done.taken_out)
 
 
@@ -154,7 +155,7 @@ def back(provider: Provider = None) -> None:
     with open_store().begin() as connection:
         now = go_back(connection, data_provider=provider)
     whom = provider or "all records"
-    print_end(f"In service for {whom} now: {now.title if now else 'the model for all'}")
+    print_line(f"In service for {whom} now: {now.title if now else 'the model for all'}")
 
 
 @models.command()
@@ -164,9 +165,9 @@ def retire(model: StoredReference) -> None:
     from trainer.models import registry
 
     found, another_active = registry.retire(open_store(), model)
-    print_end(f"Retired: {found.title}")
+    print_line(f"Retired: {found.title}")
     if not another_active:
-        print_end(
+        print_line(
             "No model is active now, so no job is accepted. Next: trainer models activate MODEL"
         )
 
@@ -223,8 +224,8 @@ def import_(
         engine=open_store(),
     )
     if data is None:
-        print_end("Every concept is off: without labelled pictures nothing can be promised.")
+        print_line("Every concept is off: without labelled pictures nothing can be promised.")
     else:
         print_proposal(proposal)
-    print_end(f"Imported: {made.model.title}, in {made.folder}")
-    print_end(f"Next: trainer models activate {made.model.name}@{made.model.version}")
+    print_line(f"Imported: {made.model.title}, in {made.folder}")
+    print_line(f"Next: trainer models activate {made.model.name}@{made.model.version}")

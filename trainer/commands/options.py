@@ -34,8 +34,10 @@ Floor = Annotated[
         "for one concept a picture."
     ),
 ]
-Labelled = Annotated[str | None, typer.Option(help="Labelled pictures: a dataset of the store.")]
-DatasetName = Annotated[str | None, typer.Option("--name", help="Dataset of the store.")]
+Labelled = Annotated[
+    str | None,
+    typer.Option("--dataset", metavar="NAME", help="Labelled pictures: a dataset of the store."),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Or: folder with one sub-folder of pictures per category, named by label."),
@@ -110,14 +112,13 @@ def _in_words(value: str | float | bool) -> str:
 
 
 def labelled_pictures(
-    name: str | None,
+    dataset: str | None,
     data_dir: Path | None,
     *,
     vocabulary: dict[str, str],
     kind: Kind,
-    option: str = "--dataset",
 ) -> "TrainingData":
-    """The data of a dataset or of --data-dir; `option` is the one that names the dataset.
+    """The data of a dataset or of --data-dir.
 
     Raises:
         UsageError: neither or both are given, or there is no such data.
@@ -128,15 +129,15 @@ def labelled_pictures(
     from trainer.data.dataset import folder_data
     from trainer.data.store_dataset import dataset_data
 
-    if name is not None and data_dir is None:
+    if dataset is not None and data_dir is None:
         engine = open_store()
         try:
-            return dataset_data(engine, name, ImageSettings.read().image_dir, kind)
+            return dataset_data(engine, dataset, ImageSettings.read().image_dir, kind)
         finally:
             engine.dispose()
-    if data_dir is not None and name is None:
+    if data_dir is not None and dataset is None:
         return folder_data(data_dir, vocabulary)
-    raise UsageError(f"Give either {option} DATASET or --data-dir FOLDER.")
+    raise UsageError("Give either --dataset NAME or --data-dir FOLDER.")
 
 
 def open_model(reference: str) -> "OpenModel":

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from common.errors import ModelError, UsageError
-from common.process.terminal.console import SafeConsole
+from common.process.terminal.listing import Listing
 from trainer.commands.options import (
     DataDir,
     Floor,
@@ -18,6 +16,7 @@ from trainer.commands.options import (
     SavingDir,
     labelled_pictures,
 )
+from trainer.commands.printing import print_line, print_listing
 
 if TYPE_CHECKING:
     from trainer.data.dataset import TrainingData
@@ -93,7 +92,7 @@ def promote(
         )
     promoted = put_in_service(proposal, name=title, model_dir=model_dir, engine=engine)
     how = "Promoted" if promoted.model.is_new else "Promoted before, active now"
-    print_end(f"{how}: {promoted.model.title}, in {promoted.folder}")
+    print_line(f"{how}: {promoted.model.title}, in {promoted.folder}")
     print_taken_out(promoted.model.taken_out)
 
 
@@ -110,7 +109,7 @@ def _judged_on(
 def print_taken_out(providers: Sequence[str]) -> None:
     """Print which data providers have lost their own models, if any have."""
     if providers:
-        print_end(
+        print_line(
             f"Served by the model for all again: {', '.join(providers)}. Their own models are on "
             "another encoder."
         )
@@ -118,36 +117,29 @@ def print_taken_out(providers: Sequence[str]) -> None:
 
 def print_proposal(proposal: "Proposal") -> None:
     """Print what the thresholds do, for whom that is promised, and what is off and why."""
-    from trainer.scoring.thresholds import effect_table
+    from trainer.scoring.thresholds import effect_listing
 
-    console = SafeConsole()
     title = "Thresholds, by answers to pictures that the model had not seen"
-    console.print(effect_table(proposal.effects, title=title))
+    print_listing(title, effect_listing(proposal.effects))
     if proposal.outlooks:
-        console.print(_outlook_table(proposal, proposal.promise.precision))
-    print_end(f"Rule: {proposal.description.rule}.")
-    print_end(proposal.abstention_in_words())
+        precision = proposal.promise.precision
+        title = f"Switched off, since a precision of {precision:g} is not proved"
+        print_listing(title, _outlooks(proposal, precision))
+    print_line(f"Rule: {proposal.description.rule}.")
+    print_line(proposal.abstention_in_words())
     for line in proposal.promise.in_words():
-        print_end(line)
+        print_line(line)
     if not len(proposal.pictures.self_test):
-        print_end("No training picture can be read any more: the model has no self-test.")
+        print_line("No training picture can be read any more: the model has no self-test.")
 
 
-def _outlook_table(proposal: "Proposal", precision: float) -> Table:
-    title = f"Switched off, since a precision of {precision:g} is not proved"
-    table = Table(title=title, box=box.SIMPLE)
-    table.add_column("category")
-    table.add_column("precision that is proved", justify="right")
-    table.add_column(f"more pictures for {precision:g}", justify="right")
+def _outlooks(proposal: "Proposal", precision: float) -> Listing:
+    headings = ("precision that is proved", f"more pictures for {precision:g}")
+    listing = Listing("category", *headings, numbers=headings, texts=["category"])
     for label, each in proposal.outlooks.items():
         proved = f"{each.best_precision:.2f}" if each.best_precision else "none"
         more = "more alone would not do"
         if each.more_pictures is not None:
             more = f"about {each.more_pictures:,}"
-        table.add_row(label, proved, more)
-    return table
-
-
-def print_end(line: str) -> None:
-    """Print a line without wrapping it."""
-    SafeConsole().print(line, highlight=False, soft_wrap=True)
+        listing.add(label, proved, more)
+    return listing

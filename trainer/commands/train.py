@@ -9,7 +9,8 @@ import typer
 
 from common.errors import UsageError
 from common.process.terminal.console import SafeConsole
-from trainer.commands.options import SavingDir, with_training_settings
+from trainer.commands.options import Labelled, SavingDir, with_training_settings
+from trainer.commands.printing import print_line, print_listing, print_next
 from trainer.commands.recipes import RecipeName, settings_for
 from trainer.settings import TrainingSettings
 
@@ -44,7 +45,7 @@ MOST_PROVIDERS = 20  # on the terminal; the report has more
 @with_training_settings
 def train(
     *,
-    name: Annotated[str | None, typer.Option(help="Dataset of the store to train on.")] = None,
+    dataset: Labelled = None,
     data_dir: Annotated[
         Path | None,
         typer.Option(help="Or: folder with one sub-folder of pictures per category; no store."),
@@ -69,10 +70,10 @@ def train(
 ) -> None:
     """Cross-validate a classifier: each picture is tested by a fold that was not trained on it."""
     settings = settings_for(given, recipe_name)
-    if verdicts and (name is None or not settings.encoder):
-        raise UsageError("--verdicts is for heads on a dataset: --name DATASET --recipe head.")
-    if (name is None) == (data_dir is None):
-        raise UsageError("Give either --name DATASET or --data-dir FOLDER.")
+    if verdicts and (dataset is None or not settings.encoder):
+        raise UsageError("--verdicts is for heads on a dataset: --dataset NAME --recipe head.")
+    if (dataset is None) == (data_dir is None):
+        raise UsageError("Give either --dataset NAME or --data-dir FOLDER.")
 
     from common.europeana.vocabulary import load_vocabulary
     from trainer.data.dataset import folder_data
@@ -82,8 +83,8 @@ def train(
     experiment = Experiment(saving_dir, experiment_name)
     validate = _validation(settings, devices, queue=queue)
     settings = pinned(settings)
-    if name is not None:
-        data = _data_of_store(name, settings, with_verdicts=verdicts)
+    if dataset is not None:
+        data = _data_of_store(dataset, settings, with_verdicts=verdicts)
         summary = _train_from_store(data, settings, experiment, validate, given=given.keys())
     elif data_dir is not None:
         data = folder_data(data_dir, load_vocabulary(vocab_json))
@@ -189,28 +190,27 @@ def _with_grouping(
 
 
 def _print_end(summary: "Summary", experiment: "Experiment") -> None:
-    from trainer.report.page import category_table, overall_table
+    from trainer.report.page import category_listing, overall_listing
 
-    console = SafeConsole()
-    console.print(category_table(summary))
-    console.print(overall_table(summary))
-    _print_providers(experiment, console)
-    console.print(
-        f"Report and files: {experiment.folder}; heatmaps of each fold: "
-        f"{experiment.folder}/split_*/heatmaps\n"
-        f"Next: trainer promote {experiment.name}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    print_listing("Categories", category_listing(summary))
+    title = f"{summary.folds} folds, {summary.examples:,} test predictions"
+    print_listing(title, overall_listing(summary))
+    _print_providers(experiment)
+    print_line(f"Report: {experiment.folder / 'report.html'}")
+    print_line(f"Tables, plots and heatmaps: {experiment.folder}")
+    print_next(f"trainer promote {experiment.name}")
 
 
-def _print_providers(experiment: "Experiment", console: SafeConsole) -> None:
+def _print_providers(experiment: "Experiment") -> None:
     """Print how the folds do on the data providers that they left out, if they did."""
     from trainer.models.prospect import prospect_of
     from trainer.report.promotion import left_out_providers
-    from trainer.scoring.by_provider import about_new_providers, provider_table
+    from trainer.scoring.by_provider import about_new_providers, provider_listing
 
     prospect = prospect_of(experiment)
     if prospect and (scores := left_out_providers(experiment, prospect)):
-        console.print(provider_table(scores, most=MOST_PROVIDERS))
-        console.print(about_new_providers(scores), highlight=False, soft_wrap=True)
+        title = "Left-out providers, with 95% intervals"
+        if len(scores) > MOST_PROVIDERS:
+            title += f"; the {MOST_PROVIDERS} of {len(scores):,} with most pictures"
+        print_listing(title, provider_listing(scores, most=MOST_PROVIDERS))
+        print_line(about_new_providers(scores))

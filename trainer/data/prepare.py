@@ -41,7 +41,7 @@ def check_trainable(data: TrainingData, settings: TrainingSettings) -> None:
     if data.kind != settings.kind:
         raise UsageError(
             f"{data.source} is read as {data.kind}-label data, which --mode {settings.kind} cannot "
-            "use. Several labels per picture need a dataset of the store: --name."
+            "use. Several labels per picture need a dataset of the store: --dataset NAME"
         )
     if len(data.categories) < 2:
         raise DatasetError(

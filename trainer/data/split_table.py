@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import ModelError
+from common.vision.answers.known_pictures import KnownPictures
 from common.vision.answers.provider_names import provider_name
 from trainer.data.dataset import Example, TrainingData, counted
 from trainer.data.split import Fold
 from trainer.data.tables import cell_of, parsing, read_columns, read_table, write_table
 
-_KNOWN = ("example", "category", "picture", "provider")
+_COLUMNS = ("example", "category", "picture", "provider", "sha256")
 _LEARNED = ("train", "validation")
 
 
@@ -26,11 +27,12 @@ def write_splits(path: Path, data: TrainingData, folds: Sequence[Fold]) -> None:
             cell_of(target, data.categories),
             example.path.resolve(),
             example.provider,
+            example.sha256,
             *of_folds,
         ]
         for example, target, *of_folds in zip(data.examples, data.targets, *parts, strict=True)
     )
-    write_table(path, [[*_KNOWN, *(_column(fold.number) for fold in folds)], *rows])
+    write_table(path, [[*_COLUMNS, *(_column(fold.number) for fold in folds)], *rows])
 
 
 def read_fold(path: Path, number: int, examples: Sequence[Example]) -> Fold:
@@ -79,6 +81,18 @@ def read_provider_of(path: Path) -> dict[str, str]:
     rows = read_columns(path, "example", "provider")
     named = ((key, provider_name(provider)) for key, provider in rows)
     return {key: name for key, name in named if name}
+
+
+def read_known(path: Path) -> KnownPictures:
+    """All examples, as a model keeps them; without files if the table is of an older version.
+
+    Raises:
+        ModelError: the table is missing or damaged.
+    """
+    with parsing(path):
+        header, *rows = read_table(path)
+        columns = dict(zip(header, zip(*rows, strict=True), strict=False))
+        return KnownPictures.of(columns["example"], columns.get("sha256", ()))
 
 
 def _has_providers(path: Path) -> bool:

@@ -129,6 +129,7 @@ def _untuned(checkpoint: ForeignCheckpoint, blank: Description) -> Proposal:
         members=[checkpoint.weights],
         likeness=None,
         pictures=no_pictures(blank.preprocessing),
+        known=None,
         effects={},
         outlooks={},
     )
@@ -168,6 +169,7 @@ def _tuned(
         judged,
         terms,
         pictures,
+        known=asked.data.as_known(),
         providers=asked.data.providers,
         measured_on="other pictures",
     )

@@ -8,11 +8,8 @@
   So its promise is measured on other labelled pictures, which none of the members saw.
 """
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +17,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from common.errors import ModelError, UsageError
-from common.files import open_regular
 from common.vision.answers.heads import Embeddings
 from common.vision.answers.likeness import Likeness, halved_if_any
 from common.vision.bundle import Description
@@ -233,24 +229,9 @@ def _joined_references(found: Sequence[Likenesses]) -> Embeddings:
 
 
 def _check_unseen(experiment: Experiment, data: TrainingData) -> None:
-    learned = experiment.pictures()
-    digests = _digests(learned.values())
-    seen = [
-        each.key
-        for each in data.examples
-        if each.sha256 in digests or (each.url and each.key in learned)  # a record's ID
-    ]
+    seen = data.known_to(experiment.known_pictures())
     if seen:
         raise UsageError(
             f"{experiment.name} was trained on {len(seen):,} of the {len(data.examples):,} "
             f"pictures of {data.source}, such as {seen[0]}. Give pictures that it has not seen."
         )
-
-
-def _digests(paths: Iterable[Path]) -> set[str]:
-    """The sha256 of the files that can be read."""
-    found = set()
-    for path in paths:
-        with suppress(OSError), open_regular(path) as file:
-            found.add(hashlib.file_digest(file, "sha256").hexdigest())
-    return found

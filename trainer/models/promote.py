@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from torch import nn
 
 from common.errors import UsageError
+from common.vision.answers.known_pictures import KnownPictures
 from common.vision.answers.rule import FLOOR, Rule
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS, read_encoder
@@ -78,6 +79,7 @@ def propose(
         judged,
         terms,
         pictures,
+        known=_known(experiment, judged_on),
         providers=own if judged_on is None else judged_on.providers,
         measured_on=measured_on(settings) if judged_on is None else "other pictures",
     )
@@ -100,6 +102,11 @@ def _judge(
     return judged_by_own_pictures(experiment, folds, abstains=terms.abstains)
 
 
+def _known(experiment: Experiment, judged_on: TrainingData | None) -> KnownPictures:
+    learned = experiment.known_pictures()
+    return learned if judged_on is None else learned.joined(judged_on.as_known())
+
+
 def promote(
     proposal: Proposal, *, name: str, model_dir: Path, engine: Engine, active: bool = True
 ) -> Promotion:
@@ -116,6 +123,7 @@ def promote(
         proposal.members,
         pictures=proposal.pictures,
         likeness=proposal.likeness,
+        known=proposal.known,
         name=name,
         active=active,
     )

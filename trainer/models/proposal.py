@@ -9,6 +9,7 @@ import numpy as np
 
 from common.errors import UsageError
 from common.vision.answers.answering import is_written
+from common.vision.answers.known_pictures import KnownPictures
 from common.vision.answers.likeness import Likeness
 from common.vision.answers.promise import MeasuredOn, Promise
 from common.vision.answers.rule import FLOOR
@@ -45,6 +46,7 @@ class Terms:
 class Proposal:
     """A model as it would be promoted.
 
+    `known` are the pictures that it was trained on or measured by; None if nobody knows them.
     `effects` are those of its thresholds on the pictures that it was judged by, by label;
     `outlooks` say what could be promised of the concepts that are off.
     """
@@ -53,6 +55,7 @@ class Proposal:
     members: list[StateDict]
     likeness: Likeness | None
     pictures: ExamplePictures
+    known: KnownPictures | None
     effects: dict[str, Effect]
     outlooks: dict[str, Outlook]
 
@@ -86,6 +89,7 @@ def propose_judged(
     terms: Terms,
     pictures: ExamplePictures,
     *,
+    known: KnownPictures | None,
     providers: dict[str, int],
     measured_on: MeasuredOn,
 ) -> Proposal:
@@ -111,6 +115,7 @@ def propose_judged(
         members=members,
         likeness=judged.likeness,
         pictures=pictures,
+        known=known,
         effects=effects(decided, written, judged.targets),
         outlooks={
             label: each.outlook(terms.precision)

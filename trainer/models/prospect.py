@@ -70,6 +70,7 @@ def prospect_of(experiment: Experiment) -> Prospect | None:
         judged,
         terms,
         no_pictures(settings.preprocessing),
+        known=None,  # it is not promoted
         providers=experiment.providers(folds),
         measured_on=measured_on(settings),
     )

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from common.errors import EnrichmentError, ModelError, UsageError
 from common.store.model_names import ModelName
+from common.vision.answers.known_pictures import KnownPictures, read_known
 from common.vision.answers.likeness import Likeness
 from common.vision.bundle import Description, read_description
 from common.vision.encoders.encoder import ENCODERS
@@ -46,6 +47,7 @@ def put_in_service(
     name: str,
     active: bool,
     likeness: Likeness | None = None,
+    known: KnownPictures | None = None,
 ) -> Promoted:
     """Write a bundle, test it, and add it to the models of the store.
 
@@ -63,6 +65,7 @@ def put_in_service(
             self_test=pictures.self_test,
             calibration=pictures.calibration,
             likeness=likeness,
+            known=known,
         )
         check_bundle(bundle, sha256, encoders=model_dir / ENCODERS)
         row = ModelRow(
@@ -253,10 +256,11 @@ def retire(engine: Engine, reference: str) -> tuple[StoredModel, bool]:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenModel:
-    """A loaded model and its title."""
+    """A loaded model, its title, and the pictures that it knows; None if nobody noted them."""
 
     title: str
     model: Model
+    known: KnownPictures | None
 
 
 def open_bundle(folder: Path) -> OpenModel:
@@ -265,7 +269,7 @@ def open_bundle(folder: Path) -> OpenModel:
     Raises:
         ModelError: a file is missing or was changed.
     """
-    return OpenModel(title=str(folder), model=load_bundle(folder, bundle_sha256(folder)))
+    return _open(str(folder), folder, bundle_sha256(folder))
 
 
 def open_stored(engine: Engine, model_dir: Path, reference: str) -> OpenModel:
@@ -276,4 +280,9 @@ def open_stored(engine: Engine, model_dir: Path, reference: str) -> OpenModel:
         ModelError: its bundle is missing or was changed.
     """
     stored = find_model(engine, reference)
-    return OpenModel(title=stored.title, model=load_bundle(model_dir / stored.path, stored.sha256))
+    return _open(stored.title, model_dir / stored.path, stored.sha256)
+
+
+def _open(title: str, folder: Path, sha256: str) -> OpenModel:
+    model = load_bundle(folder, sha256)
+    return OpenModel(title=title, model=model, known=read_known(folder, model.description))

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from rich import box
-from rich.table import Table
 
 from common.files import write_atomically
 from common.pages import data_uri, template_engine
+from common.process.terminal.listing import Listing
 from common.vision.encoders.licences import warning_about
 from trainer.experiment import Experiment, FoldResult
 from trainer.models.judged import shared_temperature
@@ -108,34 +107,28 @@ def write_summary(experiment: Experiment, summary: Summary) -> None:
     write_atomically(folder / "summary.json", summary.model_dump_json(indent=2))
 
 
-def overall_table(summary: Summary) -> Table:
+def overall_listing(summary: Summary) -> Listing:
     """The averages with their standard deviations."""
-    table = Table(
-        title=f"{summary.folds} folds, {summary.examples:,} test predictions", box=box.SIMPLE
-    )
-    table.add_column("metric")
-    table.add_column("mean ± deviation", justify="right")
+    value = "mean ± deviation"
+    listing = Listing("metric", value, numbers=[value], texts=["metric"])
     for title, spread in summary.averages().items():
-        table.add_row(title, str(spread))
+        listing.add(title, str(spread))
     before, after = summary.uncalibrated.error, summary.calibrated.error
     fitted = f"{before:.3f}, {after:.3f} at temperature {summary.temperature:.2f}"
-    table.add_row("calibration error", fitted)
-    table.add_row("accuracy of the majority category", f"{summary.majority:.3f}", style="dim")
-    return table
+    listing.add("calibration error", fitted)
+    listing.add("accuracy of the majority category", f"{summary.majority:.3f}", style="dim")
+    return listing
 
 
-def category_table(summary: Summary) -> Table:
+def category_listing(summary: Summary) -> Listing:
     """The scores of each category, and the category it is most often mistaken for."""
-    table = Table(title="Categories", box=box.SIMPLE)
-    table.add_column("category")
-    for column in ("examples", "precision", "recall", "f1"):
-        table.add_column(column, justify="right")
-    table.add_column("mistaken for", no_wrap=True)
+    numbers, texts = ("examples", "precision", "recall", "F1"), ("category", "mistaken for")
+    listing = Listing("category", *numbers, "mistaken for", numbers=numbers, texts=texts)
     for name, each in summary.categories.items():
         means = (f"{each.precision.mean:.3f}", f"{each.recall.mean:.3f}")
         mistake = summary.most_mistaken(name)
-        table.add_row(name, f"{each.support:,}", *means, str(each.f1), mistake)
-    return table
+        listing.add(name, f"{each.support:,}", *means, str(each.f1), mistake)
+    return listing
 
 
 def write_report(

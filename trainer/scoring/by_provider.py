@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from rich import box
-from rich.table import Table
-from sklearn.metrics import f1_score
 
+from common.process.terminal.listing import Listing
 from trainer.scoring.predictions import Targets
 from trainer.scoring.proof import ERROR, Interval, interval
 
@@ -82,6 +80,8 @@ def scores_by_provider(
 
 
 def _macro_f1(targets: Targets, said: Targets) -> float:
+    from sklearn.metrics import f1_score
+
     present = np.flatnonzero(targets.any(axis=0))
     return float(f1_score(targets, said, labels=present, average="macro", zero_division=0.0))
 
@@ -103,20 +103,15 @@ def about_new_providers(scores: Mapping[str, ProviderScores]) -> str:
     )
 
 
-def provider_table(scores: Mapping[str, ProviderScores], *, most: int) -> Table:
+def provider_listing(scores: Mapping[str, ProviderScores], *, most: int) -> Listing:
     """The scores of the providers with most pictures, in short, for a terminal."""
-    title = "Left-out providers, with 95% intervals"
-    if len(scores) > most:
-        title += f"; the {most} of {len(scores):,} with most pictures"
-    table = Table(title=title, box=box.SIMPLE)
-    table.add_column("provider")
-    for column in ("pictures", "accuracy", "written", "precision of it"):
-        table.add_column(column, justify="right", no_wrap=True)
+    numbers = ("pictures", "accuracy", "written", "precision of it")
+    listing = Listing("provider", *numbers, numbers=numbers, texts=["provider"])
     for provider, each in list(scores.items())[:most]:
         precision = "–"
         if each.precision is not None:
             precision = f"{each.precision:.2f} ({each.precision_interval})"
         accuracy = f"{each.accuracy:.2f} ({each.accuracy_interval})"
         written = f"{each.written / each.pictures:.0%}"
-        table.add_row(provider, f"{each.pictures:,}", accuracy, written, precision)
-    return table
+        listing.add(provider, f"{each.pictures:,}", accuracy, written, precision)
+    return listing

@@ -7,15 +7,15 @@ softmax ignores.
 
 Calibration is about statements. If a picture has one category, its most probable category is the
 statement. If it may have several, every category is a statement of its own.
+
+scipy is loaded when something is computed: whoever only tells of calibrations does without.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_expit, log_softmax, softmax
 
 from common.vision.kinds import Kind
 from trainer.scoring.predictions import Numbers, Probabilities, Targets
@@ -53,6 +53,8 @@ class Calibration:
 
 def fit_temperature(probabilities: Probabilities, targets: Targets, kind: Kind) -> float:
     """The temperature at which the probabilities (n, classes) give the lowest validation loss."""
+    from scipy.special import log_expit, log_softmax
+
     logits = _logits(probabilities, kind)
 
     def loss(log_temperature: float) -> float:
@@ -61,12 +63,13 @@ def fit_temperature(probabilities: Probabilities, targets: Targets, kind: Kind) 
             return float(-log_softmax(scaled, axis=1)[targets].mean())
         return float(-log_expit(np.where(targets, scaled, -scaled)).mean())
 
-    found = minimize_scalar(loss, bounds=np.log(RANGE), method="bounded")
-    return float(np.exp(found.x))
+    return _lowest(loss)
 
 
 def at_temperature(probabilities: Probabilities, temperature: float, kind: Kind) -> Probabilities:
     """The probabilities (n, classes) after dividing the logits by `temperature`."""
+    from scipy.special import expit, softmax
+
     scaled = _logits(probabilities, kind) / temperature
     changed = softmax(scaled, axis=1) if kind == "single" else expit(scaled)
     return np.asarray(changed, dtype=np.float32)
@@ -89,6 +92,13 @@ def fit_ensemble_temperature(
             return float(-np.log(exact[targets]).mean())
         return float(-np.log(np.where(targets, exact, 1 - exact)).mean())
 
+    return _lowest(loss)
+
+
+def _lowest(loss: Callable[[float], float]) -> float:
+    """The temperature whose logarithm gives the lowest loss."""
+    from scipy.optimize import minimize_scalar
+
     found = minimize_scalar(loss, bounds=np.log(RANGE), method="bounded")
     return float(np.exp(found.x))
 
@@ -97,6 +107,8 @@ def ensemble_probabilities(
     logits: Sequence[NDArray[np.float32]], temperature: float, kind: Kind
 ) -> Probabilities:
     """The mean over the members of their probabilities, (n, classes); logits as above."""
+    from scipy.special import expit, softmax
+
     parts = []
     for part in logits:
         scaled = part.astype(np.float64) / temperature

@@ -9,12 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
-from rich import box
-from rich.table import Table
 
 from common.errors import DatasetError, RecordError
 from common.files import read_regular
@@ -23,12 +21,13 @@ from common.process.terminal.progress import progress
 from common.vision.answers.answering import Answers
 from common.vision.bundle import Description
 from common.vision.preprocessing import Preprocessing
-from trainer.data.dataset import LeftOut, TrainingData
-from trainer.scoring.calibration import Calibration, calibration
-from trainer.scoring.metrics import Metrics, measure, members_of
+from trainer.data.dataset import TrainingData
+from trainer.scoring.calibration import calibration
+from trainer.scoring.evaluation import Evaluation
+from trainer.scoring.metrics import measure
 from trainer.scoring.predictions import Targets
 from trainer.scoring.promise_check import PromiseCheck
-from trainer.scoring.thresholds import Effect, effects
+from trainer.scoring.thresholds import effects
 
 READERS = 8  # threads
 AHEAD = 2  # batches decoded ahead of the one that is classified
@@ -131,45 +130,6 @@ class AskedPictures(Generic[Said]):
     said: list[Said]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """The scores of a model on some data.
-
-    `metrics` ignore the thresholds; `effects` are those of the thresholds. A model of an older
-    version has no promise to check.
-    """
-
-    source: str
-    left_out: tuple[LeftOut, ...]
-    metrics: Metrics
-    calibration: Calibration
-    effects: dict[str, Effect]
-    written_precision: float
-    """The share of written concepts that are right."""
-    pictures_written: int
-    """Pictures with at least one written concept."""
-    unlike: int
-    """Pictures that are unlike all that the model learned from."""
-    promise_check: PromiseCheck | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The members as JSON has them."""
-        return members_of(
-            {
-                "data": self.source,
-                "examples": self.metrics.examples,
-                "left_out": {part.reason: part.keys for part in self.left_out},
-                "metrics": self.metrics,
-                "calibration": self.calibration,
-                "thresholds": self.effects,
-                "written_precision": self.written_precision,
-                "pictures_written": self.pictures_written,
-                "unlike": self.unlike,
-                "promise": self.promise_check and self.promise_check.to_json(),
-            }
-        )
-
-
 def evaluate(
     description: Description,
     data: TrainingData,
@@ -233,38 +193,6 @@ def ask(
     targets = np.zeros((len(said), len(description.labels)), dtype=np.bool_)
     targets[:, columns] = readable.targets
     return AskedPictures(data=readable, targets=targets, said=said)
-
-
-def evaluation_tables(evaluation: Evaluation) -> list[Table]:
-    """The averages, and the scores of each category before any threshold."""
-    metrics = evaluation.metrics
-    averages = Table(title=f"{metrics.examples:,} pictures of {evaluation.source}", box=box.SIMPLE)
-    averages.add_column("metric")
-    averages.add_column("value", justify="right")
-    numbers = {
-        "accuracy": metrics.accuracy,
-        "top-3 accuracy": metrics.top3,
-        "macro precision": metrics.precision,
-        "macro recall": metrics.recall,
-        "macro F1": metrics.f1,
-        "calibration error": evaluation.calibration.error,
-        "precision of what is written": evaluation.written_precision,
-        "pictures with a concept": evaluation.pictures_written / metrics.examples,
-    }
-    for name, value in numbers.items():
-        averages.add_row(name, _number(value))
-    categories = Table(title="Most probable category", box=box.SIMPLE)
-    categories.add_column("category")
-    for column in ("examples", "precision", "recall", "F1"):
-        categories.add_column(column, justify="right")
-    for label, each in metrics.categories.items():
-        scores = (_number(each.precision), _number(each.recall), _number(each.f1))
-        categories.add_row(label, f"{each.support:,}", *scores)
-    return [averages, categories]
-
-
-def _number(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.3f}"
 
 
 def _columns(description: Description, data: TrainingData) -> list[int]:

@@ -4,33 +4,25 @@ Undefined values are NaN here and null in JSON. Macro averages are means over th
 the test part has examples of, each with the same weight. A category that is never asserted has no
 precision. In the macro average it counts as 0, so that giving up on a category is no gain.
 A cross-validation has the mean and the standard deviation over its folds.
+
+sklearn is loaded when something is measured: whoever only tells of metrics does without.
 """
 
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
-from sklearn.metrics import (
-    accuracy_score,
-    average_precision_score,
-    coverage_error,
-    f1_score,
-    label_ranking_loss,
-    precision_recall_fscore_support,
-    recall_score,
-)
 
 from common.vision.kinds import Kind
 from trainer.scoring.calibration import Calibration
-from trainer.scoring.predictions import Numbers, Probabilities, Targets, asserted
+from trainer.scoring.predictions import Numbers, Probabilities, Share, Targets, asserted
 
 Value = TypeVar("Value")
-Share = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 TITLES = {
     "accuracy": "accuracy",
     "precision": "macro precision",
@@ -138,6 +130,12 @@ def _by_category(
     targets: Targets, said: Targets, probabilities: Probabilities
 ) -> dict[str, Numbers]:
     """Scores (classes,), NaN where a category has no examples, or where all examples have it."""
+    from sklearn.metrics import (
+        average_precision_score,
+        precision_recall_fscore_support,
+        recall_score,
+    )
+
     present = targets.sum(axis=0) > 0
     precision, recall, f1, _ = precision_recall_fscore_support(
         targets, said, average=None, zero_division=np.nan
@@ -158,6 +156,14 @@ def _by_category(
 def _averages(
     targets: Targets, said: Targets, probabilities: Probabilities, scores: dict[str, Numbers]
 ) -> dict[str, float]:
+    from sklearn.metrics import (
+        accuracy_score,
+        coverage_error,
+        f1_score,
+        label_ranking_loss,
+        precision_recall_fscore_support,
+    )
+
     present = np.flatnonzero(targets.any(axis=0))
     precision, recall, f1, _ = precision_recall_fscore_support(
         targets, said, labels=present, average="macro", zero_division=0.0

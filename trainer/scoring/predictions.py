@@ -9,12 +9,15 @@ The asserted categories of a picture are what the classifier says it shows: the 
 where a picture has one category, all with probability 0.5 or more where it may have several.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, PlainSerializer
 
 from common.vision.kinds import Kind
 from trainer.data.tables import cell_of, labels_in, read_table, write_table
@@ -22,6 +25,16 @@ from trainer.data.tables import cell_of, labels_in, read_table, write_table
 Targets = NDArray[np.bool_]
 Probabilities = NDArray[np.float32]
 Numbers = NDArray[np.float64]
+Share = Annotated[
+    float,
+    BeforeValidator(lambda value: math.nan if value is None else value),
+    PlainSerializer(
+        lambda value: None if math.isnan(value) else value,
+        return_type=float | None,
+        when_used="json",
+    ),
+]
+"""A number that may be undefined: NaN here, null in JSON."""
 ASSERTED_FROM = 0.5  # where a picture may have several categories
 _COLUMNS = ("example", "category", "predicted")
 

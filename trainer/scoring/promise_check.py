@@ -7,13 +7,12 @@ hundred cases at most if the promise were kept (the exact binomial test, one-sid
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from rich import box
-from rich.table import Table
-
+from common.process.terminal.listing import Listing
 from common.vision.answers.promise import Promise
 from common.vision.answers.provider_names import provider_name
+from trainer.scoring.predictions import Share
 from trainer.scoring.proof import Interval, interval, upper_bound
 from trainer.scoring.thresholds import Effect
 
@@ -33,9 +32,9 @@ class CheckedConcept:
     promised: float | None
     written: int
     right: int
-    precision: float
+    precision: Share
     interval: Interval
-    found: float
+    found: Share
     promise: State
 
     @classmethod
@@ -59,6 +58,17 @@ def _state(effect: Effect, promised: float) -> State:
     if upper_bound(effect.right, effect.written, BROKEN_AT) < promised:
         return "broken"
     return "holds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedPromise:
+    """What `trainer evaluate --json` tells of the promise; `broken` are labels of concepts."""
+
+    precision: float
+    confidence: float
+    concepts: dict[str, CheckedConcept]
+    broken: list[str]
+    providers_without_promise: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +97,15 @@ class PromiseCheck:
         """The concepts whose promise is broken."""
         return self._with("broken")
 
-    def to_json(self) -> dict[str, Any]:
-        """What JSON has, whose numbers may be NaN."""
-        return {
-            "precision": self.promise.precision,
-            "confidence": self.promise.confidence,
-            "concepts": self.concepts,
-            "broken": self.broken,
-            "providers_without_promise": self.strangers,
-        }
+    def summary(self) -> "CheckedPromise":
+        """For JSON."""
+        return CheckedPromise(
+            precision=self.promise.precision,
+            confidence=self.promise.confidence,
+            concepts=self.concepts,
+            broken=self.broken,
+            providers_without_promise=self.strangers,
+        )
 
     def about_strangers(self) -> str:
         """How many pictures are of unknown providers, in words; empty if none is."""
@@ -130,21 +140,17 @@ class PromiseCheck:
         each = self.concepts[label]
         return f"{label} ({each.precision:.2f} of {each.written:,})"
 
-    def table(self) -> Table:
+    def listing(self) -> Listing:
         """The concepts, for a terminal."""
-        title = "What was promised, and what was found, with 95% intervals"
-        table = Table(title=title, box=box.SIMPLE, collapse_padding=True)
-        table.add_column("category", overflow="fold")
-        for column in ("promised", "right", "precision", "found"):
-            table.add_column(column, justify="right", no_wrap=True)
-        table.add_column("promise")
+        numbers = ("promised", "right", "precision", "found")
+        listing = Listing("category", *numbers, "promise", numbers=numbers, texts=["category"])
         for label, each in self.concepts.items():
             if each.promised is None:
-                table.add_row(label, "", "", "", "", "off", style="yellow")
+                listing.add(label, "", "", "", "", "off", style="yellow")
                 continue
-            style = "red" if each.promise == "broken" else None
-            table.add_row(label, f"{each.promised:g}", *_numbers(each), each.promise, style=style)
-        return table
+            style = "red" if each.promise == "broken" else ""
+            listing.add(label, f"{each.promised:g}", *_numbers(each), each.promise, style=style)
+        return listing
 
 
 def _numbers(each: CheckedConcept) -> tuple[str, str, str]:

@@ -15,6 +15,8 @@ higher threshold has a higher precision.
 
 `benchmarks.thresholds` compares it with a single sequence from two starts, a grid with a union
 bound, several sequences with shared error, and a bound for the whole curve.
+
+scipy is loaded when something is computed: whoever only tells of intervals does without.
 """
 
 import math
@@ -23,7 +25,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binom
 
 CONFIDENCE = 0.95
 ERROR = 1 - CONFIDENCE
@@ -46,6 +47,8 @@ def proved_rank(
         correct: whether each is right (n,).
         times: as if each statement were there so many times; the rank counts all of them.
     """
+    from scipy.stats import binom
+
     shares = starts(times * len(correct), precision)
     if not shares:
         return 0
@@ -113,11 +116,15 @@ def _with_ties(
 
 def lower_bound(right: int, tries: int, error: float = ERROR) -> float:
     """Clopper-Pearson: the lowest success rate that is not ruled out at `error`, one-sided."""
+    from scipy.stats import beta
+
     return float(beta.ppf(error, right, tries - right + 1)) if right else 0.0
 
 
 def upper_bound(right: int, tries: int, error: float = ERROR) -> float:
     """Clopper-Pearson: the highest success rate that is not ruled out at `error`, one-sided."""
+    from scipy.stats import beta
+
     return float(beta.ppf(1 - error, right + 1, tries - right)) if right < tries else 1.0
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from rich import box
-from rich.table import Table
 
+from common.process.terminal.listing import Listing
 from common.vision.answers.rule import Rule
 from common.vision.bundle import Description
+from trainer.scoring.predictions import Share
 from trainer.scoring.proof import best_precision, proved_rank, times_as_many
 
 
@@ -32,8 +32,8 @@ class Effect:
     examples: int
     written: int
     right: int
-    precision: float
-    found: float
+    precision: Share
+    found: Share
 
 
 def effect(
@@ -62,20 +62,18 @@ def effects(
     }
 
 
-def effect_table(measured: dict[str, Effect], *, title: str) -> Table:
-    """The effects of thresholds as a table."""
-    table = Table(title=title, box=box.SIMPLE)
-    table.add_column("category")
-    for column in ("examples", "written from", "written", "precision", "found"):
-        table.add_column(column, justify="right")
+def effect_listing(measured: dict[str, Effect]) -> Listing:
+    """The effects of thresholds, for a terminal."""
+    headings = ("examples", "written from", "written", "precision", "found")
+    listing = Listing("category", *headings, numbers=headings, texts=["category"])
     for label, each in measured.items():
+        examples = f"{each.examples:,}"
         if each.threshold is None:
-            table.add_row(label, f"{each.examples:,}", "off", style="yellow")
+            listing.add(label, examples, "off", "", "", "", style="yellow")
             continue
-        precision, found = _share(each.precision), _share(each.found)
-        numbers = (f"{each.examples:,}", f"{each.threshold:.3f}", f"{each.written:,}")
-        table.add_row(label, *numbers, precision, found)
-    return table
+        shares = _share(each.precision), _share(each.found)
+        listing.add(label, examples, f"{each.threshold:.3f}", f"{each.written:,}", *shares)
+    return listing
 
 
 def _share(share: float) -> str:

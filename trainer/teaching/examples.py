@@ -32,11 +32,13 @@ class TeachingExamples:
     """Labelled embeddings (n, dimension): first `old` ones, then the judged, in that order.
 
     `pictures` are the sha256 of the files, `labels` (n,) positions of the model's concepts.
-    `weights` (n,) say how much examples count beside others of their kind. `strangers` (old,) tells
-    which old ones are of other data providers than the one that is taught.
+    `records` are the IDs of the judged ones. `weights` (n,) say how much examples count beside
+    others of their kind. `strangers` (old,) tells which old ones are of other data providers than
+    the one that is taught.
     """
 
     pictures: tuple[bytes, ...]
+    records: tuple[str, ...]
     embeddings: Embeddings
     labels: Indices
     weights: NDArray[np.float64]
@@ -61,6 +63,7 @@ class TeachingExamples:
         old = int((rows < self.old).sum())
         return TeachingExamples(
             pictures=tuple(self.pictures[row] for row in rows),
+            records=tuple(self.records[row - self.old] for row in rows[old:]),
             embeddings=self.embeddings[rows],
             labels=self.labels[rows],
             weights=self.weights[rows],
@@ -150,6 +153,7 @@ def read_examples(
     all_of_them = [(row.picture, label_of[row.concept_uri], row.weight) for row in old] + judged
     examples = TeachingExamples(
         pictures=tuple(bytes(picture) for picture, _, _ in all_of_them),
+        records=tuple(record_id for record_id in known if record_id in seen),
         embeddings=np.stack([vectors[bytes(picture)] for picture, _, _ in all_of_them]),
         labels=np.array([label for _, label, _ in all_of_them], dtype=np.int64),
         weights=np.array([weight for _, _, weight in all_of_them], dtype=np.float64),
@@ -195,7 +199,7 @@ def _old_rows(
         raise DatasetError(
             f"The model was trained on {data or 'nobody knows what'}, whose labels are not in the "
             "store. Models that are trained on a dataset of the store can be taught: "
-            "trainer train --name DATASET --recipe head"
+            "trainer train --dataset NAME --recipe head"
         )
     name = data.removeprefix(_DATASET).partition(" ")[0]  # "and verdicts" may follow
     asked = {

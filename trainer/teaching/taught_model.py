@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from common.errors import ModelError, UsageError
 from common.store.encoders import StoredEncoder, find_encoder
 from common.vision.answers.heads import HeadEnsemble
+from common.vision.answers.known_pictures import KnownPictures, read_known
 from common.vision.answers.likeness import Likeness, most_references
 from common.vision.bundle import Description
 from common.vision.encoders.encoder import ENCODERS
@@ -119,6 +120,7 @@ def save_taught(
         [head.state],
         pictures=pictures,
         likeness=_joined(base.model.answering.likeness, examples),
+        known=_known(model_dir / base.stored.path, old, examples),
         name=base.stored.name,
         active=False,
     )
@@ -137,6 +139,15 @@ def _origin(base: TeachableModel, data_provider: str, examples: TeachingExamples
         "data_provider": data_provider,
         "verdicts": examples.judged,
     }
+
+
+def _known(
+    folder: Path, description: Description, examples: TeachingExamples
+) -> KnownPictures | None:
+    """What the old model knows, and the judged pictures; None if nobody knows the former."""
+    known = read_known(folder, description)
+    judged = KnownPictures.of(examples.records, (each.hex() for each in examples.pictures))
+    return None if known is None else known.joined(judged)
 
 
 def _joined(likeness: Likeness | None, examples: TeachingExamples) -> Likeness | None:

@@ -16,7 +16,7 @@ OPTIONS = {
     *("--seed", "--encoder", "--drop-doubtful"),
 }
 OTHERS = {
-    *("--name", "--data-dir", "--experiment-name", "--saving-dir", "--recipe", "--devices"),
+    *("--dataset", "--data-dir", "--experiment-name", "--saving-dir", "--recipe", "--devices"),
     *("--queue", "--verdicts", "--verdicts", "--vocab-json"),
 }
 

@@ -201,7 +201,7 @@ def test_other_data_under_the_same_name_is_refused(trainer: Trainer) -> None:
     ("more", "exit_code", "message"),
     [
         (["--data-dir", "/nowhere"], 2, "no folder /nowhere"),
-        (["--name", "dataset"], 2, "either --name DATASET or --data-dir FOLDER"),
+        (["--dataset", "dataset"], 2, "either --dataset NAME or --data-dir FOLDER"),
         (["--arch", "resnet_18"], 2, "did you mean"),
         (["--weights", "/nowhere.pth"], 1, "no weight file"),
         (["--folds", "13"], 1, "too few"),

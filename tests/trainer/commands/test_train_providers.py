@@ -32,7 +32,7 @@ def engine(engine: Engine, tmp_path: Path) -> Engine:
 
 
 def _run(folder: Path, *more: str) -> Result:
-    arguments = ["train", "--name", "plain", "--saving-dir", str(folder), *more]
+    arguments = ["train", "--dataset", "plain", "--saving-dir", str(folder), *more]
     return CliRunner().invoke(app, arguments)
 
 

@@ -12,6 +12,7 @@ from trainer.data.dataset import TrainingData
 from trainer.data.split import Fold
 from trainer.data.split_table import (
     read_fold,
+    read_known,
     read_paths,
     read_provider_of,
     read_providers,
@@ -58,6 +59,15 @@ def test_providers_are_those_that_a_fold_learned_from(table: Path) -> None:
     assert read_providers(table, [0]) == {"Museum B": 2}
     assert read_providers(table, [1]) == {"Museum A": 2}
     assert read_providers(table, [0, 1]) == {"Museum A": 2, "Museum B": 2}
+
+
+def test_the_pictures_are_those_that_a_model_knows(table: Path, data: TrainingData) -> None:
+    known = read_known(table)
+    assert data.known_to(known) == [each.key for each in data.examples]
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    place = lines[0].index("sha256")
+    table.write_text("".join(",".join(c[:place] + c[place + 1 :]) + "\n" for c in lines))
+    assert not read_known(table).has_files(each.sha256 for each in data.examples).any()
 
 
 def test_a_provider_has_the_name_that_a_promise_has(data: TrainingData, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def trained(engine: Engine, trained_once: list[Path], tmp_path: Path) -> Path:
 
 def _training(folder: Path) -> list[str]:
     return [
-        *("train", "--name", "plain", "--saving-dir", str(folder), "--experiment-name", "run"),
+        *("train", "--dataset", "plain", "--saving-dir", str(folder), "--experiment-name", "run"),
         *("--arch", "shufflenet_v2_x0_5", "--input-size", "32", "--folds", "2", "--epochs", "6"),
         *("--batch-size", "8", "--learning-rate", "0.005", "--img-aug", "0.1"),
     ]

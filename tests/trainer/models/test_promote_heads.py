@@ -46,7 +46,7 @@ def trainer(engine: Engine, tmp_path: Path) -> Command:
 
 
 def trained(trainer: Command, *more: str) -> Result:
-    arguments = ("--name", "plain", "--encoder", "tiny", "--folds", "2")
+    arguments = ("--dataset", "plain", "--encoder", "tiny", "--folds", "2")
     return trainer("train", *arguments, "--experiment-name", "heads", *more)
 
 
@@ -76,7 +76,7 @@ def test_heads_are_trained_promoted_and_asked(
     assert "2 x head on timm:test_efficientnet at 64 px" in shown.stdout
     assert "encoder: tiny, licence cc-by-nc-4.0" in shown.stdout
     assert "permits no commercial use" in shown.stdout
-    scores = json.loads(trainer("evaluate", "heads", "--name", "plain").stdout.splitlines()[-1])
+    scores = json.loads(trainer("evaluate", "heads", "--dataset", "plain", "--json").stdout)
     assert scores["metrics"]["accuracy"] > 0.8
 
     picture = tmp_path / "photo.png"
@@ -95,6 +95,8 @@ def test_the_promoted_head_says_what_the_fold_was_tested_with(
     assert trainer("promote", "heads", "--fold", 0, "--precision", "0.5").exit_code == 0
     with engine.connect() as connection:
         row = connection.execute(select(PromotedModel.path, PromotedModel.sha256)).one()
+    scores = json.loads(trainer("evaluate", "heads", "--dataset", "plain", "--json").stdout)
+    assert scores["known"] == scores["examples"] > 0
     model = load_bundle(tmp_path / "models" / row.path, row.sha256)
     tested = Experiment(tmp_path / "runs", "heads").predictions(0)
     paths = [tmp_path / "images" / f"{key.rsplit('/', 1)[1]}.png" for key in tested.keys]
@@ -122,7 +124,7 @@ def test_an_encoder_that_went_is_said(trainer: Command, engine: Engine, tmp_path
     missing = trainer("promote", "heads", "--precision", "0.5")
     assert (missing.exit_code, "encoder.json cannot be read" in missing.output) == (1, True)
     assert not list((tmp_path / "models").glob("heads-*"))
-    unknown = trainer("train", "--name", "plain", "--encoder", "tiny", "--experiment-name", "b")
+    unknown = trainer("train", "--dataset", "plain", "--encoder", "tiny", "--experiment-name", "b")
     assert (unknown.exit_code, "There is no encoder tiny" in unknown.output) == (2, True)
 
 
@@ -142,5 +144,5 @@ def test_heads_learn_from_verdicts_if_they_are_asked_to(trainer: Command, engine
     done = trained(trainer, "--verdicts")
     assert done.exit_code == 0, done.output
     assert "3 of 80 examples are labelled by verdicts" in done.output
-    refused = trainer("train", "--name", "plain", "--verdicts", "--experiment-name", "network")
+    refused = trainer("train", "--dataset", "plain", "--verdicts", "--experiment-name", "network")
     assert (refused.exit_code, "--verdicts is for heads" in refused.output) == (2, True)

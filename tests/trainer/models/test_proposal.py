@@ -41,6 +41,7 @@ def proposed(answers: JudgedAnswers, **terms: float) -> Proposal:
         answers,
         Terms(**terms),
         none,
+        known=None,
         providers={"Museum A": 600},
         measured_on="left-out providers",
     )

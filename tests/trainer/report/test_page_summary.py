@@ -14,7 +14,7 @@ from common.errors import ModelError
 from common.vision.kinds import Kind
 from tests.trainer.experiments import copied
 from trainer.experiment import Experiment
-from trainer.report.page import category_table, overall_table, summarise, write_summary
+from trainer.report.page import category_listing, overall_listing, summarise, write_summary
 from trainer.scoring.metrics import Spread
 from trainer.scoring.predictions import Predictions, write_predictions
 
@@ -106,7 +106,7 @@ def test_several_categories_have_measures_of_their_own(
 
 def test_tables_tell_mean_deviation_and_majority(experiment: Experiment) -> None:
     summary = summarise(experiment)
-    text = _printed(overall_table(summary), category_table(summary))
+    text = _printed(overall_listing(summary), category_listing(summary))
     assert str(summary.f1) in text
     assert f"{summary.majority:.3f}" in text
     assert "textile" in text

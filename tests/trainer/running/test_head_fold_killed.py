@@ -25,7 +25,7 @@ def engine(engine: Engine, tmp_path: Path) -> Engine:
 
 def training(folder: Path, name: str) -> list[str]:
     return [
-        *("train", "--name", "plain", "--encoder", "tiny", "--folds", str(FOLDS)),
+        *("train", "--dataset", "plain", "--encoder", "tiny", "--folds", str(FOLDS)),
         *("--saving-dir", str(folder), "--experiment-name", name),
     ]
 

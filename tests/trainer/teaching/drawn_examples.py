@@ -26,6 +26,7 @@ def drawn(
         labels[old + half : old + 2 * half] = labels[old : old + half]
     return TeachingExamples(
         pictures=tuple(pictures),
+        records=tuple(f"/1/{row}" for row in range(judged)),
         embeddings=embeddings,
         labels=labels,
         weights=np.ones(len(labels)),

@@ -1,0 +1,35 @@
+"""What the commands of the trainer print: results on standard output, hints and warnings beside."""
+
+from common.process.terminal.console import SafeConsole
+from common.process.terminal.listing import Listing
+
+
+def print_line(line: str, *, style: str = "") -> None:
+    """Print a line of the result, unwrapped."""
+    SafeConsole().print(line, style=style, highlight=False, soft_wrap=True)
+
+
+def print_listing(title: str, listing: Listing) -> None:
+    """Print a table of the result below its title."""
+    print_line("")
+    print_line(title, style="bold")
+    listing.print()
+    print_line("")
+
+
+def print_next(*commands: str) -> None:
+    """Say which command comes next."""
+    for command in commands:
+        hint(f"Next: {command}")
+
+
+def hint(line: str) -> None:
+    """Say something that is no result, on standard error."""
+    SafeConsole(stderr=True).print(line, highlight=False, soft_wrap=True)
+
+
+def warn(line: str) -> None:
+    """Warn, on standard error."""
+    SafeConsole(stderr=True).print(
+        f"WARNING: {line}", style="bold yellow", highlight=False, soft_wrap=True
+    )
