@@ -58,6 +58,7 @@ TESTED_ELSEWHERE = {
     "trainer/cli.py": "every command test goes through it",
     "trainer/commands/encoders.py": "tests/trainer/models/test_encoders.py types the command",
     "trainer/commands/evaluate.py": "tests/trainer/scoring/test_evaluate.py types the command",
+    "trainer/commands/importing.py": "tests/trainer/models/test_importing.py types the command",
     "trainer/commands/promote.py": "tests/trainer/models/test_promote.py types the command",
     "trainer/commands/teacher.py": "tests/trainer/teaching/test_teacher.py starts it",
     "trainer/commands/worker.py": "tests/trainer/running/test_on_machines.py starts it",

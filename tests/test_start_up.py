@@ -1,5 +1,5 @@
-"""What a command loads: help, the harvester and `worker enqueue` need no torch and no Celery, help
-of the desk no web server.
+"""What a command loads: help, the harvester, `worker enqueue` and commands that look at models need
+no torch and no Celery, help of the desk no web server.
 
 Imports inside functions hide from the import contracts, so child processes tell what they loaded.
 """
@@ -13,6 +13,8 @@ import pytest
 from sqlalchemy import text
 
 from common.store.session import open_store
+from tests.trainer.bundles import promoted
+from tests.trainer.encoders import add_tiny
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = (
@@ -56,6 +58,15 @@ sys.argv = ["worker", "enqueue", "-"]
 main()
 """
 
+TRAINER = """
+import sys
+
+from trainer.cli import main
+
+sys.argv = ["trainer", *sys.argv[1:]]
+main()
+"""
+
 TELL_AT_THE_END = """
 import atexit, os, sys
 heavy = set(os.environ["HEAVY"].split())
@@ -63,11 +74,13 @@ atexit.register(lambda: print("LOADED", *sorted(heavy & sys.modules.keys())))
 """
 
 
-def run(program: str, *arguments: str, stdin: str = "") -> tuple[list[str], list[str]]:
+def run(
+    program: str, *arguments: str, stdin: str = "", heavy: tuple[str, ...] = HEAVY
+) -> tuple[list[str], list[str]]:
     """The lines that a program prints, and the heavy modules that it loads."""
     ended = subprocess.run(
         [sys.executable, "-c", TELL_AT_THE_END + program, *arguments],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "HEAVY": " ".join(HEAVY)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "HEAVY": " ".join(heavy)},
         input=stdin,
         capture_output=True,
         text=True,
@@ -100,4 +113,28 @@ def _active_model(database_url: str) -> None:
 def test_enqueueing_loads_neither_torch_nor_celery() -> None:
     printed, loaded = run(ENQUEUE, stdin="/1/a\n")
     assert len(printed) == 1  # the ID of the job
+    assert loaded == []
+
+
+@pytest.fixture
+def _promoted_model(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model `small`, in service, and an encoder `tiny`."""
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    engine = open_store()
+    promoted(engine, tmp_path)
+    add_tiny(engine, tmp_path)
+    engine.dispose()
+
+
+@pytest.mark.usefixtures("_promoted_model")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *("models list", "models list --json", "models show small", "models retire small"),
+        *("encoders list", "encoders show tiny", "encoders remove tiny"),
+    ],
+)
+def test_looking_at_models_and_encoders_loads_no_torch(arguments: str) -> None:
+    printed, loaded = run(TRAINER, *arguments.split(), heavy=(*HEAVY, "numpy", "alembic"))
+    assert printed
     assert loaded == []

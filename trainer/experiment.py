@@ -18,7 +18,6 @@ EXPERIMENT/
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -27,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from common.errors import UsageError
 from common.files import open_regular, read_regular, write_atomically
-from common.vision.answers.known_pictures import KnownPictures
+from common.vision.answers.familiar_pictures import FamiliarPictures
 from trainer.claims import ClaimedError, claimed
 from trainer.data.dataset import DatasetDescription, Example, LeftOut, TrainingData
 from trainer.data.split import Fold
@@ -44,9 +43,8 @@ from trainer.learning.strength import Trial
 from trainer.learning.training_state import Epoch
 from trainer.scoring.metrics import Metrics
 from trainer.scoring.predictions import Predictions, read_predictions, write_predictions
-from trainer.settings import MAX_JSON, TrainingSettings
+from trainer.settings import MAX_JSON, TrainingSettings, checked_name
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _TEST = "predictions.csv"
 _VALIDATION = "validation_predictions.csv"
 _HISTORY = TypeAdapter(list[Epoch])
@@ -175,7 +173,7 @@ class Experiment:
         """
         return read_provider_of(self._splits)
 
-    def known_pictures(self) -> KnownPictures:
+    def known_pictures(self) -> FamiliarPictures:
         """The pictures that the folds were trained on or measured by.
 
         Raises:
@@ -297,14 +295,3 @@ class Experiment:
         """
         with parsing(self.split(number) / _VALIDATION) as path:
             return read_predictions(path)
-
-
-def checked_name(name: str, *, of: str) -> str:
-    """The name, which can be the name of a folder.
-
-    Raises:
-        UsageError: it cannot.
-    """
-    if not re.fullmatch(NAME, name):
-        raise UsageError(f"{name!r} is no name of {of}; use letters, digits, '_', '-' and '.'.")
-    return name

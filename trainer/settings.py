@@ -6,6 +6,7 @@ Options, `conf.json` and the page docs/reference/training-settings.md are all ma
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
@@ -27,6 +28,7 @@ MAX_JSON = 1 << 30  # bytes of a file of an experiment; a confusion of 10,000 ca
 MIN_SIZE = 32  # pixels; below, deep architectures have no feature map left
 NO_WEIGHTS: Literal["none"] = "none"
 IMAGENET: Literal["imagenet"] = "imagenet"
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # of an experiment, a model, an encoder: each has a folder
 
 
 class TrainingSettings(BaseModel):
@@ -231,6 +233,17 @@ class TrainingSettings(BaseModel):
             for (name, own), (_, theirs) in zip(self, other, strict=True)
             if own != theirs and name != "encoder_licence"  # which is a fact, no choice
         ]
+
+
+def checked_name(name: str, *, of: str) -> str:
+    """The name, which can be the name of a folder.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not re.fullmatch(NAME, name):
+        raise UsageError(f"{name!r} is no name of {of}; use letters, digits, '_', '-' and '.'.")
+    return name
 
 
 def option_of(name: str) -> str:

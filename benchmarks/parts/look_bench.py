@@ -28,7 +28,8 @@ from common.store.tables import PictureSource
 from common.store.tables.seen import partition_of
 from common.vision.answers.heads import Embeddings, Head, halved
 from common.vision.bundle import Description
-from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder, save_encoder
+from common.vision.encoders.description import ENCODERS
+from common.vision.encoders.encoder import Encoder, load_encoder, save_encoder
 from common.vision.encoders.networks import build_network
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import save_bundle

@@ -29,10 +29,10 @@ from trainer.data.prepare import assign
 from trainer.data.split import Indices
 from trainer.data.store_dataset import dataset_data
 from trainer.experiment import Experiment
+from trainer.models.catalogue import find_model
 from trainer.models.encoders import add_encoder, of_library
 from trainer.models.promote import promote, propose
 from trainer.models.proposal import Terms
-from trainer.models.registry import find_model
 from trainer.running.head_fold import HeadAssignment, run_heads
 from trainer.settings import TrainingSettings
 from trainer.teaching.taught_model import TeachableModel, open_teachable

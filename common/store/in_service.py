@@ -82,6 +82,12 @@ def models_in_service(connection: Connection) -> list[ServingModel]:
     ]
 
 
+def serving(connection: Connection, data_provider: str | None) -> ServingModel | None:
+    """The model in service for all records, or a data provider's own; None if there is none."""
+    found = models_in_service(connection)
+    return next((each for each in found if each.data_provider == data_provider), None)
+
+
 def begin_service(
     connection: Connection,
     model_id: int,
@@ -152,12 +158,7 @@ def go_back(
     elif data_provider is None or not end_service(connection, data_provider=data_provider):
         whom = "all records" if data_provider is None else data_provider
         raise UsageError(f"No other model served {whom} before, so there is none to go back to.")
-    return _serving(connection, data_provider)
-
-
-def _serving(connection: Connection, data_provider: str | None) -> ServingModel | None:
-    serving = models_in_service(connection)
-    return next((each for each in serving if each.data_provider == data_provider), None)
+    return serving(connection, data_provider)
 
 
 def _activate(connection: Connection, model_id: int) -> None:

@@ -12,9 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.exc import OperationalError
 
 from common.errors import StoreError, cause
@@ -132,9 +140,8 @@ def check_schema(connection: Connection) -> None:
     Raises:
         StoreError: the schema is empty, is older than this program, or has left it behind.
     """
-    current = MigrationContext.configure(connection).get_current_revision()
-    known = ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
-    database = f"The database at {shown_url(connection.engine.url)}"
+    current, known = _migration_of(connection), newest_migration()
+    database = f"The database at {_shown(connection.engine.url)}"
     if current is None:
         raise StoreError(
             f"{database} is empty: none of our tables are in it. "
@@ -147,6 +154,22 @@ def check_schema(connection: Connection) -> None:
         )
     if current > known:
         _check_still_served(connection, f"{database} is at migration {current}", known)
+
+
+def newest_migration() -> str:
+    """The newest migration that this program knows, by the names of their files.
+
+    Alembic would say the same, but it takes a tenth of a second to load.
+    """
+    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _migration_of(connection: Connection) -> str | None:
+    """The migration that the schema is at; None if Alembic has not been there."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def _check_still_served(connection: Connection, found: str, known: str) -> None:

@@ -3,7 +3,8 @@
 Each file's sha256 is recorded when it is written, and checked when it is read. A bundle may come
 from anybody: what is no regular file, too large or out of range is refused before it is used.
 
-Torch is loaded when tensors are read or written; what needs no network is read as arrays.
+Torch is loaded when tensors are read or written; what needs no network is read as arrays. Whoever
+reads a description alone loads neither torch nor numpy.
 """
 
 import hashlib
@@ -13,9 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-import safetensors.numpy
-from numpy.typing import NDArray
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from common.errors import ModelError
@@ -27,6 +25,8 @@ from common.vision.kinds import Kind, TrainingPictures
 from common.vision.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from common.vision.weights import StateDict
 
 DESCRIPTION = "model.json"
@@ -208,8 +208,11 @@ def read_tensors(
     return parsed(data, source=str(folder / file.file))
 
 
-def read_arrays(folder: Path, file: BundleFile, *, at_most: int) -> dict[str, NDArray[Any]]:
+def read_arrays(folder: Path, file: BundleFile, *, at_most: int) -> "dict[str, NDArray[Any]]":
     """The tensors of a file of the bundle as arrays; arguments and errors as for `read_tensors`."""
+    import numpy as np
+    import safetensors.numpy
+
     data = _read_file(folder, file, at_most=at_most, again=PROMOTE_AGAIN)
     try:
         return {name: np.asarray(each) for name, each in safetensors.numpy.load(data).items()}

@@ -17,7 +17,7 @@ from torch import nn
 
 from common.errors import ModelError, UsageError
 from common.vision.answers.answering import Answering
-from common.vision.answers.known_pictures import KNOWN, KnownPictures, read_known
+from common.vision.answers.familiar_pictures import KNOWN, FamiliarPictures, read_known
 from common.vision.answers.likeness import Likeness
 from common.vision.answers.saved import load_answering
 from common.vision.bundle import (
@@ -31,7 +31,8 @@ from common.vision.bundle import (
     sha256_of,
     write_tensors,
 )
-from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
+from common.vision.encoders.description import ENCODERS
+from common.vision.encoders.encoder import Encoder, load_encoder
 from common.vision.model import Model, served_classifier
 from common.vision.network import build_classifier, last_layer
 from common.vision.served import Served
@@ -52,7 +53,7 @@ def save_bundle(
     self_test: torch.Tensor | None = None,
     calibration: torch.Tensor | None = None,
     likeness: Likeness | None = None,
-    known: KnownPictures | None = None,
+    known: FamiliarPictures | None = None,
 ) -> str:
     """Write a bundle into a new folder and return its sha256.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from sqlalchemy import Engine
 
-from common.vision.answers.known_pictures import KnownPictures
+from common.vision.answers.familiar_pictures import FamiliarPictures
 from common.vision.bundle import Description
 from common.vision.kinds import Kind
 from common.vision.network import build_classifier
@@ -50,7 +50,7 @@ def pictures(count: int = 4) -> torch.Tensor:
 
 
 def bundle(
-    folder: Path, description: Description | None = None, *, known: KnownPictures | None = None
+    folder: Path, description: Description | None = None, *, known: FamiliarPictures | None = None
 ) -> Path:
     """A bundle that no store knows."""
     described = description or describe()
@@ -66,7 +66,7 @@ def promoted(
     seed: int = 0,
     active: bool = True,
     description: Description | None = None,
-    known: KnownPictures | None = None,
+    known: FamiliarPictures | None = None,
 ) -> Promoted:
     """A bundle that the store knows."""
     return put_in_service(

@@ -6,6 +6,7 @@ import torch
 from sqlalchemy import Engine
 
 from common.store.encoders import StoredEncoder
+from common.vision.encoders.description import ENCODERS
 from common.vision.encoders.networks import build_network
 from common.vision.preprocessing import Preprocessing
 from trainer.models.encoders import EncoderSource, add_encoder
@@ -35,3 +36,9 @@ def add_tiny(
     )
     encoder, _ = add_encoder(engine, model_dir, name, source)
     return encoder
+
+
+def folders(models: Path) -> list[str]:
+    """The identities of the encoders that are there."""
+    found = models / ENCODERS
+    return sorted(each.name for each in found.iterdir()) if found.exists() else []

@@ -12,7 +12,8 @@ from common.vision.answers.heads import Embeddings
 from common.vision.answers.likeness import NEIGHBOURS, Likeness
 from common.vision.answers.rule import FLOOR, Rule
 from common.vision.bundle import Description
-from common.vision.encoders.encoder import ENCODERS, EncoderDescription, save_encoder
+from common.vision.encoders.description import ENCODERS, EncoderDescription
+from common.vision.encoders.encoder import save_encoder
 from common.vision.encoders.networks import build_network
 from common.vision.kinds import Kind
 from common.vision.preprocessing import Preprocessing

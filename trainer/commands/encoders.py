@@ -1,30 +1,28 @@
 """`trainer encoders`."""
 
-import json
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from common.errors import UsageError
 from common.process.settings import ModelSettings
 from common.process.terminal.command import command_group
-from common.process.terminal.console import SafeConsole
-from trainer.commands.options import SavingDir
-from trainer.commands.printing import print_line, print_next
+from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.listing import Listing
+from common.store.encoders import StoredEncoder
+from common.vision.preprocessing import Preprocessing
+from trainer.commands.options import SavingDir, experiments_in
+from trainer.commands.printing import print_line, print_next, warn
 
 if TYPE_CHECKING:
-    from common.store.encoders import StoredEncoder
-    from common.vision.preprocessing import Preprocessing
     from trainer.models.encoders import EncoderSource
 
 encoders = command_group("Add networks that turn pictures into embeddings, and look at them.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Name = Annotated[str, typer.Argument(help="Name of the encoder.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the encoder.")]
+FOLD = "Instead of a network: a fold of an experiment"
 
 
 @encoders.command()
@@ -39,10 +37,17 @@ def add(
         typer.Option(help="A .safetensors or .pth file; without one the library's are downloaded."),
     ] = None,
     experiment: Annotated[
-        str | None, typer.Option(help="Instead of a network: a finished experiment.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A finished experiment, whose network becomes the encoder.",
+            rich_help_panel=FOLD,
+        ),
     ] = None,
-    fold: Annotated[int, typer.Option(help="Which fold of the experiment.")] = 0,
-    saving_dir: SavingDir = Path("experiments"),
+    fold: Annotated[
+        int, typer.Option(min=0, help="Which fold of the experiment.", rich_help_panel=FOLD)
+    ] = 0,
+    saving_dir: SavingDir = None,
     licence: Annotated[
         str | None, typer.Option(help="Licence of the weights, such as apache-2.0.")
     ] = None,
@@ -60,17 +65,17 @@ def add(
 
     from common.store.session import open_store
     from common.vision.encoders.licences import warning_about
-    from trainer.experiment import checked_name
     from trainer.models.encoders import add_encoder
+    from trainer.settings import checked_name
 
-    engine = open_store()
     checked_name(name, of="an encoder")
+    engine = open_store()
     source = _source(network, weights, experiment, fold, saving_dir, licence)
     found, is_new = add_encoder(engine, ModelSettings.read().model_dir, name, source)
     print_line(f"{'Added' if is_new else 'Added before'}: {_line(found)}")
     print_line(_prepared(source.preprocessing))
     if warning := warning_about(found.licence):
-        print_line(warning)
+        warn(warning)
     print_next(f"trainer train --encoder {found.name} --dataset NAME")
 
 
@@ -79,7 +84,7 @@ def _source(
     weights: Path | None,
     experiment: str | None,
     fold: int,
-    saving_dir: Path,
+    saving_dir: Path | None,
     licence: str | None,
 ) -> "EncoderSource":
     from trainer.experiment import Experiment
@@ -87,77 +92,93 @@ def _source(
 
     if network is not None:
         return of_library(network, weights, licence)
-    return of_fold(Experiment(saving_dir, experiment or ""), fold, licence)
+    return of_fold(Experiment(experiments_in(saving_dir), experiment or ""), fold, licence)
 
 
 @encoders.command("list")
+@prints(list[StoredEncoder])
 def list_(as_json: AsJson = False) -> None:
-    """List all encoders."""
+    """List all encoders.
+
+    Example: trainer encoders list
+    """
     from common.store.encoders import stored_encoders
     from common.store.session import open_store
 
     with open_store().connect() as connection:
         found = stored_encoders(connection)
     if as_json:
-        typer.echo(json.dumps([_members(each) for each in found]))
+        print_json(found, list[StoredEncoder])
         return
-    table = Table(box=box.SIMPLE)
-    for column in ("name", "network", "numbers", "licence", "added"):
-        table.add_column(column, overflow="fold")
+    if not found:
+        print_line("There are no encoders yet.")
+        print_next("trainer encoders add NAME timm:NETWORK")
+        return
+    texts = ("network", "licence")
+    listing = Listing("name", *texts, "numbers", "added", numbers=["numbers"], texts=texts)
     for each in found:
         added = f"{each.created_at.astimezone():%Y-%m-%d %H:%M}"
         licence = each.licence or "unknown"
-        table.add_row(each.name, each.network, str(each.dimension), licence, added)
-    SafeConsole().print(table)
+        listing.add(each.name, each.network, licence, str(each.dimension), added)
+    listing.print()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderDetails(StoredEncoder):
+    """An encoder with the models that need it, and how it prepares pictures."""
+
+    models: list[str]
+    preprocessing: Preprocessing
 
 
 @encoders.command()
+@prints(EncoderDetails)
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Show what an encoder is, after checking its files, and which models need it."""
+    """Show what an encoder is, after checking its files, and which models need it.
+
+    Example: trainer encoders show siglip
+    """
     from common.store.encoders import find_encoder, models_on
     from common.store.session import open_store
-    from common.vision.encoders.encoder import ENCODERS, read_encoder
+    from common.vision.encoders.description import ENCODERS, check_encoder
     from common.vision.encoders.licences import warning_about
-    from trainer.models.encoders import check_files
 
-    model_dir = ModelSettings.read().model_dir
     with open_store().connect() as connection:
         found = find_encoder(connection, name)
         models = models_on(connection, found)
-    check_files(model_dir, found)
-    how = read_encoder(model_dir / ENCODERS, found.sha256).preprocessing
+    how = check_encoder(ModelSettings.read().model_dir / ENCODERS, found.sha256).preprocessing
     if as_json:
-        typer.echo(json.dumps(_members(found) | {"models": models, "preprocessing": asdict(how)}))
+        details = EncoderDetails(**vars(found), models=models, preprocessing=how)
+        print_json(details, EncoderDetails)
         return
     print_line(_line(found))
     print_line(f"identity: {found.sha256}")
     print_line(_prepared(how))
     print_line(f"models: {', '.join(models) or 'none'}")
     if warning := warning_about(found.licence):
-        print_line(warning)
+        warn(warning)
 
 
 @encoders.command()
 def remove(name: Name) -> None:
-    """Remove an encoder and all its embeddings, unless a model needs it."""
+    """Remove an encoder and all its embeddings, unless a model needs it.
+
+    Example: trainer encoders remove siglip
+    """
     from common.store.session import open_store
-    from trainer.models.encoders import remove as remove_encoder
+    from trainer.models.encoder_removal import remove as remove_encoder
 
     found = remove_encoder(open_store(), ModelSettings.read().model_dir, name)
-    print_line(f"Removed: {found.name}, with all that was kept of it")
+    print_line(f"Removed: {found.name}, with all its embeddings.")
 
 
-def _line(encoder: "StoredEncoder") -> str:
+def _line(encoder: StoredEncoder) -> str:
     return (
         f"{encoder.name}: {encoder.network}, {encoder.dimension} numbers a picture, "
         f"licence {encoder.licence or 'unknown'}"
     )
 
 
-def _prepared(how: "Preprocessing") -> str:
+def _prepared(how: Preprocessing) -> str:
     kept = f", the middle {how.kept:.1%} of a side" if how.resize == "crop" else ""
     return f"pictures: {how.size} px, {how.resize}{kept}, {how.interpolation}"
-
-
-def _members(encoder: "StoredEncoder") -> dict[str, Any]:
-    return asdict(encoder) | {"created_at": encoder.created_at.isoformat()}

@@ -1,104 +1,123 @@
 """`trainer models`."""
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from common.errors import ModelError
 from common.process.settings import ModelSettings
 from common.process.terminal.command import command_group
 from common.process.terminal.console import SafeConsole
-from trainer.commands.options import (
-    DataDir,
-    Floor,
-    Labelled,
-    Precision,
-    StoredReference,
-    labelled_pictures,
-)
-from trainer.commands.printing import print_line
-from trainer.commands.promote import print_proposal, print_taken_out
+from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.listing import Listing
+from trainer.commands.importing import import_
+from trainer.commands.options import StoredReference
+from trainer.commands.printing import hint, print_line, print_listing, print_next, warn
+from trainer.commands.promote import print_taken_out
+from trainer.models.catalogue import ListedModel
 
-if TYPE_CHECKING:  # it loads torch
+if TYPE_CHECKING:
     from common.vision.bundle import Description
 
 models = command_group("Look at the models, put one in service, or take it out.")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+models.command("import")(import_)
 
 
 @models.command("list")
+@prints(list[ListedModel])
 def list_(as_json: AsJson = False) -> None:
-    """List all models, and whom they serve: the active one all, others their data providers."""
-    from common.store.session import open_store
-    from trainer.models import registry
+    """List all models, and whom they serve: the active one all, others their data providers.
 
-    listed = registry.list_models(open_store(), ModelSettings.read().model_dir)
+    Example: trainer models list
+    """
+    from common.store.session import open_store
+    from trainer.models.catalogue import list_models
+
+    listed = list_models(open_store(), ModelSettings.read().model_dir)
     if as_json:
-        typer.echo(json.dumps([each.to_json() for each in listed]))
+        print_json(listed, list[ListedModel])
         return
-    table = Table(box=box.SIMPLE)
-    for column in (
-        "name",
-        "version",
-        "stage",
-        "serves",
-        "architecture",
-        "on/off",
-        "trained on",
-        "promoted",
-    ):
-        table.add_column(column, overflow="fold")
+    if not listed:
+        print_line("There are no models yet.")
+        print_next("trainer promote EXPERIMENT")
+        return
+    _listing(listed).print()
     for each in listed:
-        model = each.stored
-        on = len(model.thresholds)
-        table.add_row(
-            *(model.name, str(model.version), model.stage, each.architecture),
-            *(f"{on}/{len(model.labels) - on}", each.trained_on, each.promoted, model.served),
-            style="bold" if model.served else "",
+        if each.problem:
+            warn(f"{each.title}: {each.problem}")
+
+
+def _listing(listed: list[ListedModel]) -> Listing:
+    texts = ("serves", "architecture", "trained on")
+    listing = Listing(
+        *("name", "version", "stage", "serves", "files", "architecture", "concepts on"),
+        *("trained on", "promoted"),
+        numbers=["version"],
+        texts=texts,
+    )
+    for each in listed:
+        listing.add(
+            *(each.name, str(each.version), each.stage, each.served, each.files),
+            each.architecture,
+            f"{len(each.thresholds)} of {len(each.labels)}",
+            *(each.trained_on, each.promoted),
+            style="yellow" if each.problem else "bold" if each.served else "",
         )
-    SafeConsole().print(table)
+    return listing
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDetails(ListedModel):
+    """A model with what it has said in jobs, beside what it said at promotion."""
+
+    drift: dict[str, Any] | None
 
 
 @models.command()
+@prints(ModelDetails)
 def show(model: StoredReference, as_json: AsJson = False) -> None:
     """Show what a model is: what it promises for whom, concepts with thresholds, files, origin.
 
-    Below, what it has said in jobs since of each data provider's pictures, and at promotion.
+    Below stands what it has said in jobs of each data provider's pictures, and at promotion.
 
     Example: trainer models show pilot@2
     """
     from common.store.session import open_store
     from common.vision.answers.drift import drift_of_model
-    from trainer.models import registry
+    from trainer.models.catalogue import check_files, describe, find_model
 
-    engine = open_store()
-    found = registry.find_model(engine, model)
-    each = registry.describe(found, ModelSettings.read().model_dir)
-    drift = drift_of_model(engine, found.id)
+    engine, model_dir = open_store(), ModelSettings.read().model_dir
+    each = describe(find_model(engine, model), model_dir)
+    problem = check_files(each, model_dir)
+    drift = drift_of_model(engine, each.id)
     if as_json:
-        typer.echo(json.dumps(each.to_json() | {"drift": drift.as_json() if drift else None}))
+        told = drift.as_json() if drift else None
+        members = vars(each) | {"problem": problem}
+        print_json(ModelDetails(**members, drift=told), ModelDetails)
         return
-    print_line(f"{found.title}, {found.stage}, promoted {each.promoted}, sha256 {found.sha256}")
-    print_line(f"In service for: {found.served or 'nobody'}")
+    print_line(f"{each.title}, {each.stage}, promoted {each.promoted}, sha256 {each.sha256}")
+    print_line(f"In service for: {each.served or 'nobody'}")
     if each.description is None:
-        raise ModelError(each.problem)
+        raise ModelError(problem)
+    if problem:
+        warn(problem)
     for line in (*_promised(each.description), *each.origin()):
         print_line(line)
-    table = Table("category", "written from", "concept", box=box.SIMPLE)
-    for label, uri in zip(each.description.labels, each.description.concept_uris, strict=True):
-        threshold = each.description.thresholds[uri]
-        table.add_row(label, "off" if threshold is None else f"{threshold:.3f}", uri)
-    SafeConsole().print(table)
+    print_listing("Concepts", _concepts(each.description))
     if drift is None:
         print_line("It has said nothing in jobs yet.")
     else:
         print_line(drift.title)
         SafeConsole().print(drift.table())
+
+
+def _concepts(description: "Description") -> Listing:
+    listing = Listing("category", "written from", "concept", numbers=["written from"])
+    for label, uri in zip(description.labels, description.concept_uris, strict=True):
+        threshold = description.thresholds[uri]
+        listing.add(label, "off" if threshold is None else f"{threshold:.3f}", uri)
+    return listing
 
 
 def _promised(description: "Description") -> list[str]:
@@ -120,17 +139,19 @@ def _promised(description: "Description") -> list[str]:
 
 
 Provider = Annotated[
-    str | None, typer.Option(help="Name of the data provider. Default: for all records.")
+    str | None,
+    typer.Option(metavar="NAME", help="Name of a data provider. Default: for all records."),
 ]
 
 
 @models.command()
 def activate(model: StoredReference, provider: Provider = None) -> None:
-    """Put a model in service after checking its files; running jobs keep their model.
+    """Put a model in service after checking its files. Running jobs keep their model.
 
-    A data provider's own model goes before the one for all, and is on the same encoder.
+    A data provider's own model serves its records, in place of the model for all. It must be on
+    the same encoder.
 
-    Examples: trainer models activate pilot@1;
+    Examples: trainer models activate pilot@1 ·
     trainer models activate heads@2 --provider "The Cleveland Museum of Art"
     """
     from common.store.session import open_store
@@ -138,94 +159,59 @@ def activate(model: StoredReference, provider: Provider = None) -> None:
 
     model_dir = ModelSettings.read().model_dir
     done = registry.activate(open_store(), model_dir, model, data_provider=provider)
-    serves = "Active now" if provider is None else f"In service for {provider} now"
-    print_line(f"{serves}: {done.title}")
+    if done.before == done.title:
+        print_line(f"{done.title} was in service for {_whom(provider)} already: nothing changed.")
+        return
+    print_line(f"In service for {_whom(provider)} now: {done.title}")
     print_taken_out(done.taken_out)
+    if done.before:
+        print_line(f"Out of service there: {done.before}")
+        hint(f"To undo it: {_back(provider)}")
 
 
 @models.command()
 def back(provider: Provider = None) -> None:
-    """Put the model in service that served before; the same command again undoes it.
+    """Put the model in service again that served before. The same command again undoes it.
 
-    Example: trainer models back --provider "The Cleveland Museum of Art"
+    Examples: trainer models back · trainer models back --provider "The Cleveland Museum of Art"
     """
-    from common.store.in_service import go_back
     from common.store.session import open_store
+    from trainer.models.catalogue import go_back
 
-    with open_store().begin() as connection:
-        now = go_back(connection, data_provider=provider)
-    whom = provider or "all records"
-    print_line(f"In service for {whom} now: {now.title if now else 'the model for all'}")
+    done = go_back(open_store(), ModelSettings.read().model_dir, data_provider=provider)
+    print_line(f"In service for {_whom(provider)} now: {done.now or 'the model for all records'}")
+    if done.before:
+        print_line(f"Out of service there: {done.before}. Running jobs keep their model.")
+    hint(f"To undo it: {_back(provider)}")
+
+
+def _whom(provider: str | None) -> str:
+    return provider or "all records"
+
+
+def _back(provider: str | None) -> str:
+    return "trainer models back" + (f' --provider "{provider}"' if provider else "")
 
 
 @models.command()
 def retire(model: StoredReference) -> None:
-    """Take a model out of service; its running jobs continue."""
-    from common.store.session import open_store
-    from trainer.models import registry
+    """Take a model out of service. Its running jobs continue, and audits of it count no longer.
 
-    found, another_active = registry.retire(open_store(), model)
-    print_line(f"Retired: {found.title}")
-    if not another_active:
-        print_line(
-            "No model is active now, so no job is accepted. Next: trainer models activate MODEL"
-        )
-
-
-ClassIndex = Annotated[
-    Path | None,
-    typer.Option(help="Output to label. Default: class_index.json beside the checkpoint."),
-]
-
-
-@models.command("import")
-def import_(
-    checkpoint: Annotated[Path, typer.Argument(help="State dict: .pth or .safetensors.")],
-    architecture: Annotated[str, typer.Option(help="One of torchvision, such as resnet18.")],
-    input_size: Annotated[int, typer.Option(help="Side of the pictures in training, in pixels.")],
-    name: Annotated[str, typer.Option(help="Name of the new model.")],
-    class_index: ClassIndex = None,
-    vocab_json: Annotated[Path, typer.Option(help="Labels and their concepts.")] = Path(
-        "vocabulary.json"
-    ),
-    dataset: Labelled = None,
-    data_dir: DataDir = None,
-    precision: Precision = 0.9,
-    floor: Floor = 0.5,
-) -> None:
-    """Make a model from a foreign checkpoint, such as the pilot's.
-
-    Its promise is measured on labelled pictures (--dataset or --data-dir) that the checkpoint was
-    not trained on. Without them every concept is off.
-
-    Example: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
-    --name pilot --data-dir labelled
+    Example: trainer models retire pilot@1
     """
-    from common.europeana.vocabulary import load_vocabulary
     from common.store.session import open_store
-    from common.vision.preprocessing import Preprocessing
-    from trainer.models.importing import import_checkpoint, read_checkpoint
-    from trainer.models.proposal import Terms
+    from trainer.models import catalogue
 
-    index = class_index or checkpoint.with_name("class_index.json")
-    how = Preprocessing(size=input_size)
-    weights = read_checkpoint(checkpoint, index, architecture=architecture, preprocessing=how)
-    vocabulary = load_vocabulary(vocab_json)
-    data = None
-    if dataset is not None or data_dir is not None:
-        data = labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind="single")
-    proposal, made = import_checkpoint(
-        weights,
-        vocabulary,
-        data,
-        name=name,
-        terms=Terms(precision=precision, floor=floor),
-        model_dir=ModelSettings.read().model_dir,
-        engine=open_store(),
-    )
-    if data is None:
-        print_line("Every concept is off: without labelled pictures nothing can be promised.")
+    done = catalogue.retire(open_store(), model)
+    title = done.before.title
+    if done.was_retired:
+        print_line(f"{title} was retired already, and serves nobody: nothing changed.")
     else:
-        print_proposal(proposal)
-    print_line(f"Imported: {made.model.title}, in {made.folder}")
-    print_line(f"Next: trainer models activate {made.model.name}@{made.model.version}")
+        served = f"It served: {done.before.served}." if done.before.served else "It served nobody."
+        print_line(f"Retired: {title}. {served}")
+        hint(f"To undo it: trainer models activate {done.before.name}@{done.before.version}")
+    if done.withdrawn:
+        warn(f"Audits of {title} that count no longer: {done.withdrawn:,}.")
+    if not done.is_another_active:
+        warn("No model serves all records now, so worker enqueue needs --model.")
+        print_next("trainer models activate MODEL")

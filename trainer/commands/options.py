@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from trainer.models.registry import OpenModel
 
 SavingDir = Annotated[
-    Path, typer.Option(envvar="EXPERIMENT_DIR", help="Folder of the experiments.")
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Folder of the experiments. Default: the setting EXPERIMENT_DIR, else experiments.",
+    ),
 ]
 Precision = Annotated[
     float,
@@ -138,6 +142,13 @@ def labelled_pictures(
     if data_dir is not None and dataset is None:
         return folder_data(data_dir, vocabulary)
     raise UsageError("Give either --dataset NAME or --data-dir FOLDER.")
+
+
+def experiments_in(saving_dir: Path | None) -> Path:
+    """The folder of the experiments: --saving-dir, or else the setting EXPERIMENT_DIR."""
+    from common.process.settings import ExperimentSettings
+
+    return saving_dir or ExperimentSettings.read().experiment_dir
 
 
 def open_model(reference: str) -> "OpenModel":

@@ -14,6 +14,7 @@ from trainer.commands.options import (
     Labelled,
     Precision,
     SavingDir,
+    experiments_in,
     labelled_pictures,
 )
 from trainer.commands.printing import print_line, print_listing
@@ -51,7 +52,7 @@ Anyway = Annotated[
 
 def promote(
     experiment: Annotated[str, typer.Argument(help="Name of a finished experiment.")],
-    saving_dir: SavingDir = Path("experiments"),
+    saving_dir: SavingDir = None,
     fold: FoldNumber = None,
     ensemble: Ensemble = False,
     name: ModelTitle = None,
@@ -68,13 +69,14 @@ def promote(
 
     from common.process.settings import ModelSettings
     from common.store.session import open_store
-    from trainer.experiment import Experiment, checked_name
+    from trainer.experiment import Experiment
     from trainer.models.promote import promote as put_in_service
     from trainer.models.promote import propose
     from trainer.models.proposal import Terms
+    from trainer.settings import checked_name
 
     title = checked_name(name or experiment, of="a model")
-    chosen = Experiment(saving_dir, experiment)
+    chosen = Experiment(experiments_in(saving_dir), experiment)
     model_dir, engine = ModelSettings.read().model_dir, open_store()
     proposal = propose(
         chosen,

@@ -9,7 +9,7 @@ import typer
 
 from common.errors import UsageError
 from common.process.terminal.console import SafeConsole
-from trainer.commands.options import Labelled, SavingDir, with_training_settings
+from trainer.commands.options import Labelled, SavingDir, experiments_in, with_training_settings
 from trainer.commands.printing import print_line, print_listing, print_next
 from trainer.commands.recipes import RecipeName, settings_for
 from trainer.settings import TrainingSettings
@@ -53,7 +53,7 @@ def train(
     experiment_name: Annotated[
         str, typer.Option(help="Name of the run; the same command continues a stopped run.")
     ] = "model_training",
-    saving_dir: SavingDir = Path("experiments"),
+    saving_dir: SavingDir = None,
     recipe_name: Recipe = None,
     devices: Annotated[
         str | None,
@@ -80,7 +80,7 @@ def train(
     from trainer.data.embedded import pinned
     from trainer.experiment import Experiment
 
-    experiment = Experiment(saving_dir, experiment_name)
+    experiment = Experiment(experiments_in(saving_dir), experiment_name)
     validate = _validation(settings, devices, queue=queue)
     settings = pinned(settings)
     if dataset is not None:
@@ -157,7 +157,7 @@ def _train_from_store(
     given: Container[str],
 ) -> "Summary":
     from common.store.session import open_store
-    from trainer.models.store import record_run
+    from trainer.models.runs import record_run
 
     settings, grouping = _with_grouping(settings, data, experiment, given)
     console = SafeConsole()

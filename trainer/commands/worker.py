@@ -1,15 +1,14 @@
 """`trainer worker`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trainer.commands.options import SavingDir
+from trainer.commands.options import SavingDir, experiments_in
 
 
 def worker(
-    saving_dir: SavingDir = Path("experiments"),
+    saving_dir: SavingDir = None,
     devices: Annotated[
         str | None,
         typer.Option(
@@ -27,4 +26,4 @@ def worker(
     from trainer.running.on_devices import parse_devices
 
     chosen = parse_devices(devices) if devices else [pick_device()]
-    raise typer.Exit(run_worker(saving_dir, chosen))
+    raise typer.Exit(run_worker(experiments_in(saving_dir), chosen))

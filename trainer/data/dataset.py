@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from common.errors import DatasetError, UsageError
 from common.files import open_regular
 from common.process.terminal.progress import progress
-from common.vision.answers.known_pictures import KnownPictures
+from common.vision.answers.familiar_pictures import FamiliarPictures
 from common.vision.answers.provider_names import provider_name
 from common.vision.kinds import Kind, TrainingPictures
 
@@ -106,14 +106,14 @@ class TrainingData:
         """The data providers with their examples; empty if the examples have none."""
         return counted(example.provider for example in self.examples)
 
-    def as_known(self) -> KnownPictures:
+    def as_known(self) -> FamiliarPictures:
         """All examples, as a model keeps them."""
-        return KnownPictures.of(
+        return FamiliarPictures.of(
             (example.key for example in self.examples),
             (example.sha256 for example in self.examples),
         )
 
-    def known_to(self, known: KnownPictures) -> list[str]:
+    def known_to(self, known: FamiliarPictures) -> list[str]:
         """The keys of the examples that are known, by the record's ID or by the file."""
         same_record = known.has_records(example.key for example in self.examples)
         same_file = known.has_files(example.sha256 for example in self.examples)

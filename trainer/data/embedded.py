@@ -24,7 +24,8 @@ from common.store.embeddings import Vector, is_kept_meanwhile, keep_vectors, kep
 from common.store.encoders import StoredEncoder, find_encoder
 from common.store.session import open_store
 from common.vision.answers.heads import Embeddings, halved
-from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
+from common.vision.encoders.description import ENCODERS
+from common.vision.encoders.encoder import Encoder, load_encoder
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import Runtime, TorchRuntime, fastest_runtime
 from common.vision.runtimes.choice import EXPORTS

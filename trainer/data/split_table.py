@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import ModelError
-from common.vision.answers.known_pictures import KnownPictures
+from common.vision.answers.familiar_pictures import FamiliarPictures
 from common.vision.answers.provider_names import provider_name
 from trainer.data.dataset import Example, TrainingData, counted
 from trainer.data.split import Fold
@@ -83,7 +83,7 @@ def read_provider_of(path: Path) -> dict[str, str]:
     return {key: name for key, name in named if name}
 
 
-def read_known(path: Path) -> KnownPictures:
+def read_known(path: Path) -> FamiliarPictures:
     """All examples, as a model keeps them; without files if the table is of an older version.
 
     Raises:
@@ -92,7 +92,7 @@ def read_known(path: Path) -> KnownPictures:
     with parsing(path):
         header, *rows = read_table(path)
         columns = dict(zip(header, zip(*rows, strict=True), strict=False))
-        return KnownPictures.of(columns["example"], columns.get("sha256", ()))
+        return FamiliarPictures.of(columns["example"], columns.get("sha256", ()))
 
 
 def _has_providers(path: Path) -> bool:

@@ -26,13 +26,13 @@ from common.vision.runtimes import TorchRuntime
 from common.vision.served import Served
 from common.vision.weights import StateDict, read_state_dict
 from trainer.data.dataset import TrainingData
-from trainer.experiment import checked_name
 from trainer.models.example_pictures import example_pictures, no_pictures
 from trainer.models.judged import JudgedAnswers
 from trainer.models.promote import Promotion, promote
 from trainer.models.proposal import Proposal, Terms, propose_judged
 from trainer.scoring.calibration import at_temperature, fit_temperature
 from trainer.scoring.evaluate import ask
+from trainer.settings import checked_name
 
 _CLASS_INDEX = TypeAdapter(dict[str, str])
 

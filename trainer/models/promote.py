@@ -13,10 +13,10 @@ from sqlalchemy import Engine
 from torch import nn
 
 from common.errors import UsageError
-from common.vision.answers.known_pictures import KnownPictures
+from common.vision.answers.familiar_pictures import FamiliarPictures
 from common.vision.answers.rule import FLOOR, Rule
 from common.vision.bundle import Description
-from common.vision.encoders.encoder import ENCODERS, read_encoder
+from common.vision.encoders.description import ENCODERS, read_encoder
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from common.vision.weights import StateDict, read_state_dict
@@ -102,7 +102,7 @@ def _judge(
     return judged_by_own_pictures(experiment, folds, abstains=terms.abstains)
 
 
-def _known(experiment: Experiment, judged_on: TrainingData | None) -> KnownPictures:
+def _known(experiment: Experiment, judged_on: TrainingData | None) -> FamiliarPictures:
     learned = experiment.known_pictures()
     return learned if judged_on is None else learned.joined(judged_on.as_known())
 

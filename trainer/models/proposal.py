@@ -9,7 +9,7 @@ import numpy as np
 
 from common.errors import UsageError
 from common.vision.answers.answering import is_written
-from common.vision.answers.known_pictures import KnownPictures
+from common.vision.answers.familiar_pictures import FamiliarPictures
 from common.vision.answers.likeness import Likeness
 from common.vision.answers.promise import MeasuredOn, Promise
 from common.vision.answers.rule import FLOOR
@@ -55,7 +55,7 @@ class Proposal:
     members: list[StateDict]
     likeness: Likeness | None
     pictures: ExamplePictures
-    known: KnownPictures | None
+    known: FamiliarPictures | None
     effects: dict[str, Effect]
     outlooks: dict[str, Outlook]
 
@@ -89,7 +89,7 @@ def propose_judged(
     terms: Terms,
     pictures: ExamplePictures,
     *,
-    known: KnownPictures | None,
+    known: FamiliarPictures | None,
     providers: dict[str, int],
     measured_on: MeasuredOn,
 ) -> Proposal:

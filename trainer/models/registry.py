@@ -1,30 +1,28 @@
-"""The models of the store: add, find, describe, activate, retire and load them.
+"""The models of the store: add, activate and load them. `catalogue` finds and describes them.
 
 A new bundle is written and tested beside the models, moved to its place, and then recorded in the
 store.
 """
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine
 
-from common.errors import EnrichmentError, ModelError, UsageError
-from common.store.model_names import ModelName
-from common.vision.answers.known_pictures import KnownPictures, read_known
+from common.errors import EnrichmentError, ModelError
+from common.store.in_service import serving
+from common.vision.answers.familiar_pictures import FamiliarPictures, read_known
 from common.vision.answers.likeness import Likeness
-from common.vision.bundle import Description, read_description
-from common.vision.encoders.encoder import ENCODERS
-from common.vision.encoders.licences import warning_about
+from common.vision.bundle import Description
+from common.vision.encoders.description import ENCODERS
 from common.vision.model import Model
 from common.vision.saved_model import bundle_sha256, load_bundle, save_bundle
 from common.vision.weights import StateDict
+from trainer.models.catalogue import find_model
 from trainer.models.example_pictures import ExamplePictures
 from trainer.models.store import (
     ModelRow,
@@ -32,8 +30,6 @@ from trainer.models.store import (
     StoredModel,
     activate_model,
     add_model,
-    retire_model,
-    stored_models,
 )
 
 
@@ -47,7 +43,7 @@ def put_in_service(
     name: str,
     active: bool,
     likeness: Likeness | None = None,
-    known: KnownPictures | None = None,
+    known: FamiliarPictures | None = None,
 ) -> Promoted:
     """Write a bundle, test it, and add it to the models of the store.
 
@@ -116,103 +112,15 @@ def _scratch_folder(model_dir: Path) -> Iterator[Path]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListedModel:
-    """A model of the store with its description; without one, `problem` says why."""
-
-    stored: StoredModel
-    description: Description | None
-    problem: str = ""
-
-    @property
-    def architecture(self) -> str:
-        """The classifier's architecture."""
-        return self.description.architecture if self.description else "bundle damaged or missing"
-
-    @property
-    def trained_on(self) -> str:
-        """Its training data, as far as known."""
-        origin = self.description.created_from if self.description else {}
-        return str(origin.get("data") or origin.get("checkpoint") or self.stored.run or "unknown")
-
-    @property
-    def promoted(self) -> str:
-        """The time of promotion, local."""
-        return f"{self.stored.created_at.astimezone():%Y-%m-%d %H:%M}"
-
-    def origin(self) -> list[str]:
-        """The description without its concepts, in lines."""
-        if self.description is None:
-            return []
-        says = self.description
-        prepared = f"{says.preprocessing.size} px, {says.preprocessing.resize}"
-        return [
-            f"{len(says.members)} x {_network_of(says)} at {prepared}; {says.kind}-label, "
-            f"temperature {says.temperature:.3f}, pictures: {says.picture_source}",
-            *self._encoder_lines(),
-            *(f"{key}: {value}" for key, value in says.created_from.items()),
-            *(f"{file.file}: sha256 {file.sha256}" for file in says.files),
-        ]
-
-    def _encoder_lines(self) -> list[str]:
-        if self.stored.licence is None:
-            return []
-        licence = self.stored.licence or "unknown"
-        warning = warning_about(self.stored.licence)
-        return [f"encoder: {self.stored.encoder}, licence {licence}", *filter(None, [warning])]
-
-    def to_json(self) -> dict[str, Any]:
-        """The members as JSON has them."""
-        members = asdict(self.stored) | {"created_at": self.stored.created_at.isoformat()}
-        says = json.loads(self.description.to_json()) if self.description else None
-        return members | {"description": says, "problem": self.problem or None}
-
-
-def _network_of(description: Description) -> str:
-    heads = "head on " if description.encoder else ""
-    return f"{heads}{description.architecture}"
-
-
-def find_model(engine: Engine, reference: str) -> StoredModel:
-    """The model with this name; NAME alone means its latest version.
-
-    Raises:
-        UsageError: there is no such model; the message names those that exist.
-    """
-    wanted = ModelName.parse(reference)
-    versions = stored_models(engine, wanted.name)
-    if not versions:
-        names = sorted({model.name for model in stored_models(engine)})
-        there_are = f"there are: {', '.join(names)}" if names else "there are no models yet"
-        raise UsageError(f"There is no model {wanted.name}; {there_are}.")
-    if wanted.version is None:
-        return versions[-1]
-    for model in versions:
-        if model.version == wanted.version:
-            return model
-    known = ", ".join(str(model.version) for model in versions)
-    raise UsageError(f"Model {wanted.name} has no version {wanted.version}, but: {known}.")
-
-
-def list_models(engine: Engine, model_dir: Path) -> list[ListedModel]:
-    """All models with their descriptions; a missing bundle is a `problem`, no error."""
-    return [describe(model, model_dir) for model in stored_models(engine)]
-
-
-def describe(model: StoredModel, model_dir: Path) -> ListedModel:
-    """A model with its description."""
-    try:
-        description = read_description(model_dir / model.path, model.sha256)
-    except ModelError as error:
-        return ListedModel(stored=model, description=None, problem=str(error))
-    return ListedModel(stored=model, description=description)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Activated:
-    """A model that was put in service; `taken_out` as for `Promoted`."""
+    """A model that was put in service; `taken_out` as for `Promoted`.
+
+    `before` is the title of the model that served there until then; None if none did.
+    """
 
     model: StoredModel
     taken_out: tuple[str, ...]
+    before: str | None
 
     @property
     def title(self) -> str:
@@ -240,18 +148,12 @@ def activate(
     """
     model = find_model(engine, reference)
     check_bundle(model_dir / model.path, model.sha256, encoders=model_dir / ENCODERS)
+    with engine.connect() as connection:
+        before = serving(connection, data_provider)
     taken_out = activate_model(engine, model.id, data_provider=data_provider, began_by=began_by)
-    return Activated(model=model, taken_out=tuple(taken_out))
-
-
-def retire(engine: Engine, reference: str) -> tuple[StoredModel, bool]:
-    """Take a model out of service. Returns it, and whether another one is active.
-
-    Raises:
-        UsageError: there is no such model.
-    """
-    model = find_model(engine, reference)
-    return model, retire_model(engine, model.id)
+    return Activated(
+        model=model, taken_out=tuple(taken_out), before=before.title if before else None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +162,7 @@ class OpenModel:
 
     title: str
     model: Model
-    known: KnownPictures | None
+    known: FamiliarPictures | None
 
 
 def open_bundle(folder: Path) -> OpenModel:

@@ -1,4 +1,4 @@
-"""Runs and models in the store."""
+"""Models in the store: the rows, and who serves. This module loads no torch."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.errors import ModelError
@@ -16,7 +16,6 @@ from common.store.model_names import ModelName
 from common.store.session import allow_pauses
 from common.store.tables import (
     Audit,
-    Checkpoint,
     Concept,
     ModelService,
     ModelStage,
@@ -24,41 +23,6 @@ from common.store.tables import (
     RegisteredEncoder,
     TrainingRun,
 )
-from trainer.experiment import Experiment
-from trainer.scoring.metrics import Summary, members_of
-
-
-def record_run(
-    engine: Engine, experiment: Experiment, summary: Summary, *, fingerprint: str
-) -> None:
-    """Record a finished cross-validation, in one transaction. Recording it again replaces it.
-
-    Args:
-        fingerprint: that of the training data.
-    """
-    values = {
-        "config": experiment.settings().model_dump(),
-        "dataset_fingerprint": fingerprint,
-        "metrics": members_of(summary),
-    }
-    checkpoints = [
-        {
-            "fold": result.fold,
-            "path": str((experiment.split(result.fold) / "checkpoint.pth").resolve()),
-            "sha256": result.checkpoint_sha256,
-            "metrics": members_of(result.test),
-        }
-        for result in experiment.results()
-    ]
-    with engine.begin() as connection:
-        run_id = connection.scalar(
-            insert(TrainingRun)
-            .values(name=experiment.name, **values)
-            .on_conflict_do_update(index_elements=[TrainingRun.name], set_=values)
-            .returning(TrainingRun.id)
-        )
-        connection.execute(delete(Checkpoint).where(Checkpoint.run_id == run_id))
-        connection.execute(insert(Checkpoint), [{"run_id": run_id, **row} for row in checkpoints])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,18 +103,23 @@ def activate_model(
         return begin_service(connection, model_id, data_provider=data_provider, began_by=began_by)
 
 
-def retire_model(engine: Engine, model_id: int) -> bool:
-    """Take a model out of service, and withdraw what audits have proved of it.
+@dataclass(frozen=True, kw_only=True)
+class Retirement:
+    """What a retirement did: the audits that it withdrew, and whether another model is active."""
 
-    Returns:
-        Whether another model is active.
-    """
+    withdrawn: int
+    is_another_active: bool
+
+
+def retire_model(engine: Engine, model_id: int) -> Retirement:
+    """Take a model out of service, and withdraw what audits have proved of it."""
     with engine.begin() as connection:
         standing = (Audit.model_id == model_id, Audit.withdrawn_at.is_(None))
         withdrawn = {"withdrawn_at": func.now(), "withdrawn_because": "the model was retired"}
-        connection.execute(update(Audit).where(*standing).values(withdrawn))
+        audits = connection.execute(update(Audit).where(*standing).values(withdrawn)).rowcount
         end_services_of(connection, model_id)
-        return bool(connection.scalar(select(func.count()).where(PromotedModel.stage == "active")))
+        active = connection.scalar(select(func.count()).where(PromotedModel.stage == "active"))
+        return Retirement(withdrawn=audits, is_another_active=bool(active))
 
 
 @contextmanager

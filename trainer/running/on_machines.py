@@ -25,10 +25,10 @@ from common.messages import by_name, first_problem
 from common.process.settings import BrokerSettings
 from common.process.terminal.progress import ProgressReport, progress
 from trainer.data.tables import parsing
-from trainer.experiment import NAME, Experiment, FoldResult
+from trainer.experiment import Experiment, FoldResult
 from trainer.learning.training_state import Epoch
 from trainer.running.fold import Assignment
-from trainer.settings import MAX_JSON
+from trainer.settings import MAX_JSON, NAME
 
 TRAIN_FOLD = "trainer.train_fold"
 QUEUE = "train"

@@ -18,15 +18,16 @@ from sqlalchemy import Engine
 
 from common.errors import ModelError, UsageError
 from common.store.encoders import StoredEncoder, find_encoder
+from common.vision.answers.familiar_pictures import FamiliarPictures, read_known
 from common.vision.answers.heads import HeadEnsemble
-from common.vision.answers.known_pictures import KnownPictures, read_known
 from common.vision.answers.likeness import Likeness, most_references
 from common.vision.bundle import Description
-from common.vision.encoders.encoder import ENCODERS
+from common.vision.encoders.description import ENCODERS
 from common.vision.model import Model
 from common.vision.saved_model import load_bundle
+from trainer.models.catalogue import find_model
 from trainer.models.example_pictures import ExamplePictures
-from trainer.models.registry import find_model, put_in_service
+from trainer.models.registry import put_in_service
 from trainer.models.store import Promoted, StoredModel, stored_models
 from trainer.scoring.evidence import draw_references
 from trainer.teaching.examples import TeachingExamples
@@ -143,10 +144,10 @@ def _origin(base: TeachableModel, data_provider: str, examples: TeachingExamples
 
 def _known(
     folder: Path, description: Description, examples: TeachingExamples
-) -> KnownPictures | None:
+) -> FamiliarPictures | None:
     """What the old model knows, and the judged pictures; None if nobody knows the former."""
     known = read_known(folder, description)
-    judged = KnownPictures.of(examples.records, (each.hex() for each in examples.pictures))
+    judged = FamiliarPictures.of(examples.records, (each.hex() for each in examples.pictures))
     return None if known is None else known.joined(judged)
 
 

@@ -20,7 +20,7 @@ from common.process.database_trouble import AWAY, trouble
 from common.store.in_service import begin_service
 from common.store.refits import RefitStatus, claim_refit, end_refit, fail_refit
 from common.store.session import allow_pauses
-from trainer.models.registry import find_model
+from trainer.models.catalogue import find_model
 from trainer.teaching.examples import read_examples
 from trainer.teaching.refit import refit, result_of
 from trainer.teaching.taught_model import open_teachable, save_taught

@@ -21,7 +21,8 @@ from common.store.model_names import ModelName
 from common.vision.answers.answering import Answering
 from common.vision.answers.saved import load_answering
 from common.vision.bundle import Description, read_description
-from common.vision.encoders.encoder import ENCODERS, Encoder, load_encoder
+from common.vision.encoders.description import ENCODERS
+from common.vision.encoders.encoder import Encoder, load_encoder
 from common.vision.model import SELF_TEST_TOLERANCE, Model
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime

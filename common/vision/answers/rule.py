@@ -3,17 +3,21 @@
 A concept is written if its probability reaches its threshold. A model for pictures of one concept
 writes the most probable one at most, and nothing below its floor. Everything that asks what is
 written asks here: the promised precision was measured for this rule, and holds for no other.
+
+numpy is loaded when the rule is applied: whoever reads it does without.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
 from common.vision.kinds import Kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 WrittenConcepts = Literal["most probable", "each"]
 """Which concepts of a picture may be written, if they reach their thresholds."""
@@ -39,11 +43,13 @@ class Rule:
         """The rule for new models; those for pictures of several concepts have no floor."""
         return cls() if kind == "multi" else cls(concepts="most probable", floor=floor)
 
-    def candidates(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def candidates(self, probabilities: "NDArray[np.float32]") -> "NDArray[np.bool_]":
         """The concepts (n, classes) that may be written, whatever their thresholds are.
 
         Of equally probable concepts the first one is the most probable.
         """
+        import numpy as np
+
         allowed: NDArray[np.bool_] = probabilities >= np.float32(self.floor)
         if self.concepts == "most probable" and len(probabilities):
             best = np.zeros_like(allowed)
@@ -53,11 +59,13 @@ class Rule:
 
     def written(
         self,
-        probabilities: NDArray[np.float32],
+        probabilities: "NDArray[np.float32]",
         thresholds: Mapping[str, float | None],
         concept_uris: Sequence[str],
-    ) -> NDArray[np.bool_]:
+    ) -> "NDArray[np.bool_]":
         """The concepts (n, classes) that are written; a concept without a threshold is off."""
+        import numpy as np
+
         given = [thresholds[uri] for uri in concept_uris]
         lowest = np.array([np.inf if each is None else each for each in given], dtype=np.float32)
         reached: NDArray[np.bool_] = self.candidates(probabilities) & (probabilities >= lowest)

@@ -1,64 +1,31 @@
 """An encoder: a network without a head, checked and loaded, that turns pictures into embeddings.
 
-An encoder is a folder below `encoders` in MODEL_DIR. It holds the weights, and `encoder.json`,
-which says all that an embedding depends on: the network, the sha256 of its weights, the
-preprocessing and the precision. The sha256 of `encoder.json` is the encoder's identity. So
-embeddings of one identity can be compared with each other, whoever computed them and when.
+Its folder holds the weights, and `encoder.json`, which `description` reads.
 """
 
-import json
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
 
 import torch
-from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from torch import nn
 from torch.nn import functional
 
 from common.errors import EnrichmentError, ModelError, UsageError
-from common.process.wrong_values import first_wrong
-from common.vision.bundle import (
-    BundleFile,
-    check_preprocessing,
-    read_checked,
-    read_weights,
-    sha256_of,
-    write_tensors,
+from common.vision.bundle import check_preprocessing, read_weights, write_tensors
+from common.vision.encoders.description import (
+    ADD_AGAIN,
+    ENCODER_JSON,
+    EncoderDescription,
+    read_encoder,
 )
-from common.vision.encoders.networks import MOST_NUMBERS, build_network, dimension_of, load_whole
+from common.vision.encoders.networks import build_network, dimension_of, load_whole
 from common.vision.preprocessing import Preprocessing
 from common.vision.served import Served, ServedNetwork
 from common.vision.weights import StateDict
 
-ENCODERS = "encoders"  # folder in MODEL_DIR
-ENCODER_JSON = "encoder.json"
-ADD_AGAIN = "add the encoder again under its name: trainer encoders add"
 _WEIGHTS = "weights.safetensors"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncoderDescription:
-    """The content of `encoder.json`; `network` is `timm:NAME` or `torchvision:NAME`."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    network: Annotated[str, StringConstraints(max_length=200)]
-    weights: BundleFile
-    preprocessing: Preprocessing
-    dimension: Annotated[int, Field(ge=1, le=MOST_NUMBERS)]
-    precision: Literal["float32"] = "float32"
-
-    def to_json(self) -> str:
-        """The text of `encoder.json`; the same description gives the same bytes."""
-        return json.dumps(asdict(self), indent=2) + "\n"
-
-    @property
-    def identity(self) -> str:
-        """The sha256 of `encoder.json`."""
-        return sha256_of(self.to_json().encode())
 
 
 class Embedder(ServedNetwork):
@@ -75,9 +42,6 @@ class Encoder:
 
     description: EncoderDescription
     served: Served
-
-
-_DESCRIPTION = TypeAdapter(EncoderDescription)
 
 
 def save_encoder(
@@ -152,24 +116,6 @@ def _is_whole(folder: Path) -> bool:
     except ModelError:
         return False
     return True
-
-
-def read_encoder(encoders: Path, identity: str) -> EncoderDescription:
-    """The description of an encoder, without loading its weights.
-
-    Raises:
-        ModelError: `encoder.json` is missing, was changed, or is damaged.
-    """
-    path = encoders / identity / ENCODER_JSON
-    text = read_checked(path, identity, again=ADD_AGAIN)
-    try:
-        description = _DESCRIPTION.validate_json(text, strict=True)
-        check_preprocessing(description.preprocessing)
-    except ValidationError as error:
-        raise ModelError(f"{path} is damaged: {first_wrong(error)}.") from error
-    except ModelError as error:
-        raise ModelError(f"{path} is damaged: {error}") from error
-    return description
 
 
 def load_encoder(encoders: Path, identity: str) -> Encoder:

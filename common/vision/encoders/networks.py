@@ -22,6 +22,7 @@ from torchvision.models import WeightsEnum
 from torchvision.transforms import InterpolationMode
 
 from common.errors import ModelError, UsageError
+from common.vision.encoders.description import MOST_NUMBERS
 from common.vision.kinds import Interpolation, ResizeMode
 from common.vision.network import (
     architectures,
@@ -34,7 +35,6 @@ from common.vision.preprocessing import Preprocessing
 from common.vision.weights import StateDict, fill, read_state_dict
 
 Library = Literal["timm", "torchvision"]
-MOST_NUMBERS = 4000  # of an embedding; more do not fit into a page of Postgres, nor into an index
 
 _CROPS: dict[str, ResizeMode] = {"center": "crop", "squash": "squash", "border": "letterbox"}
 _TORCHVISION_LICENCE = "bsd-3-clause"

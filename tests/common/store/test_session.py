@@ -1,12 +1,14 @@
 """A program opens a store whose schema serves it, and says of any other what to do."""
 
+from pathlib import Path
+
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 
 from common.errors import StoreError
 from common.process.settings import StoreSettings
-from common.store.session import MIGRATIONS, open_store
+from common.store.session import MIGRATIONS, newest_migration, open_store
 
 HEAD = ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
@@ -24,6 +26,13 @@ def move_schema(revision: str, *, serves_from: str) -> None:
         f"UPDATE schema_compatibility SET serves_from = '{serves_from}'; "
         f"UPDATE alembic_version SET version_num = '{revision}'"
     )
+
+
+def test_the_newest_migration_is_known_by_the_names_of_the_files():
+    scripts = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
+    for script in scripts:
+        assert Path(script.path).name.startswith(f"{script.revision}_")
+    assert newest_migration() == HEAD
 
 
 @pytest.mark.usefixtures("database_url")

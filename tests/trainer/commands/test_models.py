@@ -49,22 +49,68 @@ def test_the_list_shows_every_model(engine: Engine) -> None:
     result = models("list")
     assert result.exit_code == 0, result.output
     rows = [line.split() for line in result.stdout.splitlines() if "squeezenet" in line]
-    assert [row[:4] for row in rows] == [
-        ["other", "1", "candidate", "squeezenet1_1"],
-        ["small", "1", "retired", "squeezenet1_1"],
-        ["small", "2", "active", "squeezenet1_1"],
+    assert [row[:6] for row in rows] == [
+        ["other", "1", "candidate", "there", "squeezenet1_1", "2"],
+        ["small", "1", "retired", "there", "squeezenet1_1", "2"],
+        ["small", "2", "active", "all", "there", "squeezenet1_1"],
     ]
-    assert rows[0][4:7] == ["2/1", "folder", "drawings"]
-    assert [row[-1] == "all" for row in rows] == [False, False, True]
+    assert rows[0][5:10] == ["2", "of", "3", "folder", "drawings"]
+    assert result.stderr == ""
+
+
+def test_an_empty_store_says_what_comes_first(database_url: str) -> None:
+    result = models("list")
+    assert (result.exit_code, result.stdout) == (0, "There are no models yet.\n")
+    assert "Next: trainer promote EXPERIMENT" in result.stderr
+
+
+def test_missing_files_are_told_with_the_way_to_get_them_back(
+    engine: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "small-1" / "member_0.safetensors").unlink()
+    listed = models("list")
+    assert listed.exit_code == 0
+    (first,) = [line for line in listed.stdout.splitlines() if line.split()[:2] == ["small", "1"]]
+    assert "files missing" in first
+    problem = f"In {tmp_path} is no small-1/member_0.safetensors. Get them back from a backup"
+    assert f"WARNING: small v1: {problem}" in listed.stderr
+    assert "trainer promote EXPERIMENT --name small" in listed.stderr
+    assert f"WARNING: {problem}" in models("show", "small@1").stderr
+    told = json.loads(models("show", "small@1", "--json").stdout)
+    assert told["missing_files"] == ["small-1/member_0.safetensors"]
+    assert told["problem"].startswith(problem)
+
+
+def test_changed_files_are_told_of_the_model_that_is_shown(engine: Engine, tmp_path: Path) -> None:
+    weights = tmp_path / "small-1" / "member_0.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    shown = models("show", "small@1")
+    assert "WARNING: " in shown.stderr
+    assert "is not the file that was saved" in shown.stderr
 
 
 def test_one_goes_back_to_the_model_that_served_before(engine: Engine) -> None:
     assert models("activate", "small@1").exit_code == 0
     back = models("back")
-    assert (back.exit_code, back.stdout) == (0, "In service for all records now: small v2\n")
+    assert back.exit_code == 0
+    assert back.stdout.splitlines() == [
+        "In service for all records now: small v2",
+        "Out of service there: small v1. Running jobs keep their model.",
+    ]
+    assert back.stderr == "To undo it: trainer models back\n"
     assert _active(engine) == ["small v2"]
     assert "In service for: all" in models("show", "small@2").stdout
     assert "In service for: nobody" in models("show", "small@1").stdout
+
+
+def test_nobody_goes_back_to_a_model_without_its_files(engine: Engine, tmp_path: Path) -> None:
+    assert models("activate", "small@1").exit_code == 0
+    (tmp_path / "small-2" / "member_0.safetensors").unlink()
+    refused = models("back")
+    assert refused.exit_code == 1
+    assert "small v2 cannot serve: " in refused.stderr
+    assert refused.stderr.endswith("Nothing was changed.\n")
+    assert _active(engine) == ["small v1"]
 
 
 def test_whom_a_model_cannot_serve_is_told(engine: Engine) -> None:
@@ -93,7 +139,7 @@ def test_a_model_is_shown_with_thresholds_files_and_origin(engine: Engine) -> No
     assert "member_0.safetensors: sha256" in result.stdout
     assert "self_test.safetensors: sha256" in result.stdout
     assert "data: folder drawings" in result.stdout
-    (textile,) = [line.split() for line in result.stdout.splitlines() if " textile" in line]
+    (textile,) = [line.split() for line in result.stdout.splitlines() if line.startswith("textile")]
     assert textile == ["textile", "off", VOCABULARY["textile"]]
 
 
@@ -185,8 +231,14 @@ def test_an_unknown_model_is_answered_with_those_that_exist(engine: Engine, comm
 
 
 def test_another_model_is_activated(engine: Engine) -> None:
-    assert "Active now: other v1" in models("activate", "other").stdout
+    done = models("activate", "other")
+    assert done.stdout.splitlines() == [
+        "In service for all records now: other v1",
+        "Out of service there: small v2",
+    ]
     assert _active(engine) == ["other v1"]
+    again = models("activate", "other")
+    assert again.stdout == "other v1 was in service for all records already: nothing changed.\n"
 
 
 def test_a_damaged_bundle_is_not_activated(engine: Engine, tmp_path: Path) -> None:
@@ -199,6 +251,18 @@ def test_a_damaged_bundle_is_not_activated(engine: Engine, tmp_path: Path) -> No
 
 
 def test_retiring_the_active_model_warns(engine: Engine) -> None:
-    assert "No model is active" not in models("retire", "other").stdout
-    assert "No model is active now" in models("retire", "small").stdout
+    other = models("retire", "other")
+    assert other.stdout == "Retired: other v1. It served nobody.\n"
+    assert "No model serves" not in other.stderr
+    small = models("retire", "small")
+    assert small.stdout == "Retired: small v2. It served: all.\n"
+    assert "To undo it: trainer models activate small@2" in small.stderr
+    assert "No model serves all records now" in small.stderr
     assert _active(engine) == []
+
+
+def test_a_model_that_is_retired_already_is_told_so(engine: Engine) -> None:
+    again = models("retire", "small@1")
+    assert again.exit_code == 0  # as gh and docker do: it is as was asked
+    assert again.stdout == "small v1 was retired already, and serves nobody: nothing changed.\n"
+    assert _active(engine) == ["small v2"]

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from common.errors import DatasetError, ModelError
 from common.store.encoders import StoredEncoder
 from common.vision.answers.heads import halved
-from common.vision.encoders.encoder import ENCODERS, load_encoder
+from common.vision.encoders.description import ENCODERS
+from common.vision.encoders.encoder import load_encoder
 from tests.trainer.encoders import BLIND_TO_BLACK, add_tiny
 from tests.trainer.pictures import VOCABULARY, draw, draw_folder, write_vocabulary
 from tests.trainer.running_commands import running, wait_until

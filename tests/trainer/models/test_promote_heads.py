@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from common.store.encoders import find_encoder, remove_encoder
 from common.store.tables import PromotedModel, RegisteredEncoder, Verdict
-from common.vision.encoders.encoder import ENCODERS
+from common.vision.encoders.description import ENCODERS
 from common.vision.saved_model import load_bundle
 from tests.common.store.verdict_rows import add_people
 from tests.trainer.encoders import add_tiny

@@ -1,19 +1,14 @@
-"""Runs and models in the store."""
+"""Models in the store."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from common.store.session import open_store
-from common.store.tables import Checkpoint, TrainingRun
-from common.vision.kinds import Kind
 from tests.trainer.bundles import promoted
-from trainer.experiment import Experiment
-from trainer.models.store import activate_model, record_run, retire_model, stored_models
-from trainer.report.page import summarise
+from trainer.models.store import activate_model, retire_model, stored_models
 
 
 @pytest.fixture
@@ -22,25 +17,6 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = open_store()
     yield engine
     engine.dispose()
-
-
-def test_a_run_recorded_twice_stands_there_once(
-    engine: Engine, finished: dict[Kind, Experiment]
-) -> None:
-    experiment = finished["single"]
-    summary = summarise(experiment)
-    for fingerprint in ("first", "second"):
-        record_run(engine, experiment, summary, fingerprint=fingerprint)
-    with engine.connect() as connection:
-        (run,) = connection.execute(select(TrainingRun)).all()
-        checkpoints = connection.execute(select(Checkpoint).order_by(Checkpoint.fold)).all()
-    assert (run.name, run.dataset_fingerprint) == ("run", "second")
-    assert run.config == experiment.settings().model_dump()
-    assert run.metrics == json.loads(summary.model_dump_json())
-    assert [row.fold for row in checkpoints] == [0, 1, 2]
-    assert [row.sha256 for row in checkpoints] == [
-        result.checkpoint_sha256 for result in experiment.results()
-    ]
 
 
 def _stages(engine: Engine) -> dict[str, str]:
@@ -64,8 +40,8 @@ def test_retiring_tells_whether_another_model_is_active(engine: Engine, tmp_path
     promoted(engine, tmp_path, seed=1)
     promoted(engine, tmp_path, seed=2)
     first, second = stored_models(engine, "small")
-    assert retire_model(engine, first.id)
-    assert not retire_model(engine, second.id)
+    assert retire_model(engine, first.id).is_another_active
+    assert not retire_model(engine, second.id).is_another_active
     assert set(_stages(engine).values()) == {"retired"}
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
 from common.store.tables import Image
-from common.vision.answers.known_pictures import KnownPictures
+from common.vision.answers.familiar_pictures import FamiliarPictures
 from tests.trainer.bundles import describe, promoted
 from tests.trainer.pictures import draw_folder
 from tests.trainer.store_rows import add_dataset
@@ -30,13 +30,13 @@ def engine(engine: Engine, tmp_path: Path) -> Engine:
     return engine
 
 
-def knowing(engine: Engine, tmp_path: Path, known: KnownPictures | None) -> None:
+def knowing(engine: Engine, tmp_path: Path, known: FamiliarPictures | None) -> None:
     """The model `small` in service, which knows these pictures."""
     promoted(engine, tmp_path / "models", known=known)
 
 
 def test_known_records_are_counted_and_warned_of(engine: Engine, tmp_path: Path) -> None:
-    knowing(engine, tmp_path, KnownPictures.of(RECORDS[:4], []))
+    knowing(engine, tmp_path, FamiliarPictures.of(RECORDS[:4], []))
     result = evaluated("--dataset", "plain")
     assert result.exit_code == 0, result.output
     assert "6 pictures of dataset plain, 4 of them known to the model" in result.stdout
@@ -50,7 +50,7 @@ def test_known_records_are_counted_and_warned_of(engine: Engine, tmp_path: Path)
 
 
 def test_only_unseen_ones_are_scored_on_demand(engine: Engine, tmp_path: Path) -> None:
-    knowing(engine, tmp_path, KnownPictures.of(RECORDS[:4], []))
+    knowing(engine, tmp_path, FamiliarPictures.of(RECORDS[:4], []))
     result = evaluated("--dataset", "plain", "--only-unseen", "--json")
     assert result.exit_code == 0, result.output
     scores = json.loads(result.stdout)
@@ -60,7 +60,7 @@ def test_only_unseen_ones_are_scored_on_demand(engine: Engine, tmp_path: Path) -
 
 
 def test_nothing_left_is_an_error(engine: Engine, tmp_path: Path) -> None:
-    knowing(engine, tmp_path, KnownPictures.of(RECORDS, []))
+    knowing(engine, tmp_path, FamiliarPictures.of(RECORDS, []))
     result = evaluated("--dataset", "plain", "--only-unseen")
     assert result.exit_code == 1
     assert "all 6 pictures of dataset plain, so none is left" in result.stderr
@@ -71,13 +71,13 @@ def test_the_same_files_are_known_wherever_they_lie(engine: Engine, tmp_path: Pa
     folder = draw_folder(tmp_path / "data", 3)
     with engine.connect() as connection:
         files = connection.execute(Image.__table__.select()).all()
-    knowing(engine, tmp_path, KnownPictures.of([], [each.sha256 for each in files]))
+    knowing(engine, tmp_path, FamiliarPictures.of([], [each.sha256 for each in files]))
     scores = json.loads(evaluated("--data-dir", str(folder), "--json").stdout)
     assert (scores["examples"], scores["known"]) == (6, 6)
 
 
 def test_new_pictures_bring_no_warning(engine: Engine, tmp_path: Path) -> None:
-    knowing(engine, tmp_path, KnownPictures.of(["/9/other"], []))
+    knowing(engine, tmp_path, FamiliarPictures.of(["/9/other"], []))
     result = evaluated("--dataset", "plain")
     assert (result.exit_code, "WARNING" in result.stderr) == (0, False)
     assert "6 pictures of dataset plain\n" in result.stdout
@@ -96,6 +96,6 @@ def test_what_a_foreign_checkpoint_learned_from_stays_unknown(
     engine: Engine, tmp_path: Path
 ) -> None:
     foreign = replace(describe(), created_from={"checkpoint": "checkpoint.pth"})
-    known = KnownPictures.of(["/9/other"], [])
+    known = FamiliarPictures.of(["/9/other"], [])
     promoted(engine, tmp_path / "models", known=known, description=foreign)
     assert "Nobody noted which pictures" in evaluated("--dataset", "plain").stderr

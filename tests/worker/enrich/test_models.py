@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import ModelError
 from common.process.settings.worker import WorkerSettings
-from common.vision.encoders.encoder import ENCODERS
+from common.vision.encoders.description import ENCODERS
 from common.vision.model import Model
 from common.vision.runtimes.choice import RuntimeName
 from common.vision.saved_model import load_bundle

@@ -23,7 +23,7 @@ from common.process.settings import ApiSettings, ImageSettings
 from common.store.embeddings import keep_vectors
 from common.store.tables import PictureChoice
 from common.vision.answers.likeness import Likeness
-from common.vision.encoders.encoder import ENCODERS, EncoderDescription
+from common.vision.encoders.description import ENCODERS, EncoderDescription
 from tests.common.fetch.servers import Request, response, serving
 from tests.worker.conftest import CONCEPTS
 from tests.worker.ledger_rows import claim

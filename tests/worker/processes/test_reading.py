@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from common.vision.encoders.encoder import ENCODERS
+from common.vision.encoders.description import ENCODERS
 from deploy.sandbox.server import Sandbox
 from tests.worker.conftest import CONCEPTS
 from tests.worker.on_encoder import add_encoder, promote

@@ -14,14 +14,8 @@ import torch
 from common.errors import EnrichmentError, ModelError
 from common.vision.answers.heads import halved
 from common.vision.bundle import sha256_of, write_tensors
-from common.vision.encoders.encoder import (
-    ENCODER_JSON,
-    Encoder,
-    EncoderDescription,
-    load_encoder,
-    read_encoder,
-    save_encoder,
-)
+from common.vision.encoders.description import ENCODER_JSON, EncoderDescription, read_encoder
+from common.vision.encoders.encoder import Encoder, load_encoder, save_encoder
 from common.vision.encoders.networks import build_network
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import TorchRuntime, fastest_runtime

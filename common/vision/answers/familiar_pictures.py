@@ -22,7 +22,7 @@ Digests = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class KnownPictures:
+class FamiliarPictures:
     """Ascending digests of the keys and of the files of pictures; build it with `of`."""
 
     keys: Digests
@@ -41,9 +41,11 @@ class KnownPictures:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def joined(self, other: "KnownPictures") -> "KnownPictures":
+    def joined(self, other: "FamiliarPictures") -> "FamiliarPictures":
         """These and others."""
-        return KnownPictures(np.union1d(self.keys, other.keys), np.union1d(self.files, other.files))
+        return FamiliarPictures(
+            np.union1d(self.keys, other.keys), np.union1d(self.files, other.files)
+        )
 
     def has_records(self, record_ids: Iterable[str]) -> NDArray[np.bool_]:
         """Which of these records are known."""
@@ -54,7 +56,7 @@ class KnownPictures:
         return np.isin(_as_numbers(map(bytes.fromhex, sha256s)), self.files)
 
 
-def read_known(folder: Path, description: Description) -> KnownPictures | None:
+def read_known(folder: Path, description: Description) -> FamiliarPictures | None:
     """What the model of a bundle knows; None if its maker did not say.
 
     Raises:
@@ -70,7 +72,7 @@ def read_known(folder: Path, description: Description) -> KnownPictures | None:
             raise ModelError(f"{folder / file.file} is no list of pictures.")
     assert keys is not None
     assert files is not None
-    return KnownPictures(keys, files)
+    return FamiliarPictures(keys, files)
 
 
 def _of_text(text: str) -> bytes:

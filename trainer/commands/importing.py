@@ -1,0 +1,68 @@
+"""`trainer models import`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from common.process.settings import ModelSettings
+from trainer.commands.options import DataDir, Floor, Labelled, Precision, labelled_pictures
+from trainer.commands.printing import print_line, print_next
+from trainer.commands.promote import print_proposal
+
+ClassIndex = Annotated[
+    Path | None,
+    typer.Option(help="Output to label. Default: class_index.json beside the checkpoint."),
+]
+
+
+def import_(
+    checkpoint: Annotated[Path, typer.Argument(help="State dict: .pth or .safetensors.")],
+    architecture: Annotated[str, typer.Option(help="One of torchvision, such as resnet18.")],
+    input_size: Annotated[int, typer.Option(help="Side of the pictures in training, in pixels.")],
+    name: Annotated[str, typer.Option(help="Name of the new model.")],
+    class_index: ClassIndex = None,
+    vocab_json: Annotated[Path, typer.Option(help="Labels and their concepts.")] = Path(
+        "vocabulary.json"
+    ),
+    dataset: Labelled = None,
+    data_dir: DataDir = None,
+    precision: Precision = 0.9,
+    floor: Floor = 0.5,
+) -> None:
+    """Make a model from a foreign checkpoint, such as the pilot's.
+
+    Its promise is measured on labelled pictures (--dataset or --data-dir) that the checkpoint was
+    not trained on. Without them every concept is off.
+
+    Example: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
+    --name pilot --data-dir labelled
+    """
+    from common.europeana.vocabulary import load_vocabulary
+    from common.store.session import open_store
+    from common.vision.preprocessing import Preprocessing
+    from trainer.models.importing import import_checkpoint, read_checkpoint
+    from trainer.models.proposal import Terms
+
+    index = class_index or checkpoint.with_name("class_index.json")
+    how = Preprocessing(size=input_size)
+    weights = read_checkpoint(checkpoint, index, architecture=architecture, preprocessing=how)
+    vocabulary = load_vocabulary(vocab_json)
+    data = None
+    if dataset is not None or data_dir is not None:
+        data = labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind="single")
+    proposal, made = import_checkpoint(
+        weights,
+        vocabulary,
+        data,
+        name=name,
+        terms=Terms(precision=precision, floor=floor),
+        model_dir=ModelSettings.read().model_dir,
+        engine=open_store(),
+    )
+    if data is None:
+        print_line("Every concept is off: without labelled pictures nothing can be promised.")
+    else:
+        print_proposal(proposal)
+    print_line(f"Imported: {made.model.title}, in {made.folder}")
+    print_next(f"trainer models activate {made.model.name}@{made.model.version}")

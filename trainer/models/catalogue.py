@@ -1,0 +1,232 @@
+"""The models of the store as their descriptions have them: find, list, describe and retire them.
+
+This module loads no torch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from common.errors import ModelError, UsageError
+from common.store import in_service
+from common.store.in_service import serving
+from common.store.model_names import ModelName
+from common.vision.bundle import (
+    DESCRIPTION,
+    MAX_TENSORS,
+    Description,
+    read_checked,
+    read_description,
+)
+from common.vision.encoders.description import ENCODER_JSON, ENCODERS, read_encoder
+from common.vision.encoders.licences import warning_about
+from trainer.models.store import StoredModel, retire_model, stored_models
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedModel(StoredModel):
+    """A model of the store with its description, and with the files that are missing.
+
+    `problem` says what is wrong with its files, and how to get them back; null if nothing is.
+    Without `model.json` there is no description.
+    """
+
+    description: Description | None
+    missing_files: tuple[str, ...]
+    problem: str | None
+
+    @property
+    def architecture(self) -> str:
+        """The classifier's architecture."""
+        return self.description.architecture if self.description else "unknown"
+
+    @property
+    def trained_on(self) -> str:
+        """Its training data, as far as known."""
+        origin = self.description.created_from if self.description else {}
+        return str(origin.get("data") or origin.get("checkpoint") or self.run or "unknown")
+
+    @property
+    def promoted(self) -> str:
+        """The time of promotion, local."""
+        return f"{self.created_at.astimezone():%Y-%m-%d %H:%M}"
+
+    @property
+    def files(self) -> str:
+        """Whether the files are there, in a word or two."""
+        if self.missing_files:
+            return "files missing"
+        return "damaged" if self.problem else "there"
+
+    def origin(self) -> list[str]:
+        """The description without its concepts, in lines."""
+        if self.description is None:
+            return []
+        says = self.description
+        prepared = f"{says.preprocessing.size} px, {says.preprocessing.resize}"
+        return [
+            f"{len(says.members)} x {_network_of(says)} at {prepared}; {says.kind}-label, "
+            f"temperature {says.temperature:.3f}, pictures: {says.picture_source}",
+            *self._encoder_lines(),
+            *(f"{key}: {value}" for key, value in says.created_from.items()),
+            *(f"{file.file}: sha256 {file.sha256}" for file in says.files),
+        ]
+
+    def _encoder_lines(self) -> list[str]:
+        if self.licence is None:
+            return []
+        licence = self.licence or "unknown"
+        warning = warning_about(self.licence)
+        return [f"encoder: {self.encoder}, licence {licence}", *filter(None, [warning])]
+
+
+def _network_of(description: Description) -> str:
+    heads = "head on " if description.encoder else ""
+    return f"{heads}{description.architecture}"
+
+
+def find_model(engine: Engine, reference: str) -> StoredModel:
+    """The model with this name; NAME alone means its latest version.
+
+    Raises:
+        UsageError: there is no such model; the message names those that exist.
+    """
+    wanted = ModelName.parse(reference)
+    versions = stored_models(engine, wanted.name)
+    if not versions:
+        names = sorted({model.name for model in stored_models(engine)})
+        there_are = f"there are: {', '.join(names)}" if names else "there are no models yet"
+        raise UsageError(f"There is no model {wanted.name}; {there_are}.")
+    if wanted.version is None:
+        return versions[-1]
+    for model in versions:
+        if model.version == wanted.version:
+            return model
+    known = ", ".join(str(model.version) for model in versions)
+    raise UsageError(f"Model {wanted.name} has no version {wanted.version}, but: {known}.")
+
+
+def list_models(engine: Engine, model_dir: Path) -> list[ListedModel]:
+    """All models with their descriptions; missing files are a `problem`, no error."""
+    return [describe(model, model_dir) for model in stored_models(engine)]
+
+
+def describe(model: StoredModel, model_dir: Path) -> ListedModel:
+    """A model with its description, and whether its files are there; they are not read."""
+    description, missing, problem = None, [], None
+    folder = model_dir / model.path
+    try:
+        description = read_description(folder, model.sha256)
+    except ModelError as error:
+        problem = str(error)
+        missing = [] if (folder / DESCRIPTION).exists() else [f"{model.path}/{DESCRIPTION}"]
+    else:
+        paths = [folder / file.file for file in description.files]
+        paths += _encoder_files(description, model_dir)
+        missing = [str(path.relative_to(model_dir)) for path in paths if not path.is_file()]
+    if missing:
+        problem = (
+            f"In {model_dir} is no {', '.join(missing)}. {_way_back(model, description, missing)}"
+        )
+    return ListedModel(
+        **vars(model), description=description, missing_files=tuple(missing), problem=problem
+    )
+
+
+def check_files(model: ListedModel, model_dir: Path) -> str | None:
+    """What is wrong with the files of a model, after reading them all; None if nothing is."""
+    if model.problem or model.description is None:
+        return model.problem
+    try:
+        for file in model.description.files:
+            read_checked(model_dir / model.path / file.file, file.sha256, at_most=MAX_TENSORS)
+    except ModelError as error:
+        return str(error)
+    return None
+
+
+def _encoder_files(description: Description, model_dir: Path) -> list[Path]:
+    """The files of the encoder that a model is on."""
+    if description.encoder is None:
+        return []
+    encoders = model_dir / ENCODERS
+    try:
+        weights = read_encoder(encoders, description.encoder).weights.file
+    except ModelError:
+        return [encoders / description.encoder / ENCODER_JSON]
+    return [encoders / description.encoder / weights]
+
+
+def _way_back(model: StoredModel, description: Description | None, missing: Sequence[str]) -> str:
+    """How to get missing files back."""
+    commands = []
+    if any(name.startswith(f"{ENCODERS}/") for name in missing):
+        commands.append(f"trainer encoders add {model.encoder} ...")
+    if any(not name.startswith(f"{ENCODERS}/") for name in missing):
+        commands.append(_made_by(model, description.created_from if description else {}))
+    return f"Get them back from a backup, or by the commands that made them: {', '.join(commands)}"
+
+
+def _made_by(model: StoredModel, origin: Mapping[str, Any]) -> str:
+    if "checkpoint" in origin:
+        return f"trainer models import {origin['checkpoint']} --name {model.name} ..."
+    experiment = origin.get("experiment") or model.run or "EXPERIMENT"
+    return f"trainer promote {experiment} --name {model.name} (it is in service then)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetiredModel:
+    """A model that was taken out of service, as it was before.
+
+    `withdrawn` counts the audits of it that count no longer.
+    """
+
+    before: StoredModel
+    withdrawn: int
+    is_another_active: bool
+
+    @property
+    def was_retired(self) -> bool:
+        """Whether it was out of service already."""
+        return self.before.stage == "retired" and not self.before.serves
+
+
+def retire(engine: Engine, reference: str) -> RetiredModel:
+    """Take a model out of service.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    model = find_model(engine, reference)
+    done = retire_model(engine, model.id)
+    return RetiredModel(
+        before=model, withdrawn=done.withdrawn, is_another_active=done.is_another_active
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WentBack:
+    """The titles of the models that serve now and served before; None for none of its own."""
+
+    before: str | None
+    now: str | None
+
+
+def go_back(engine: Engine, model_dir: Path, *, data_provider: str | None) -> WentBack:
+    """Put the model in service again that served all records before, or a data provider.
+
+    Raises:
+        UsageError: no other model served before, or it is on another encoder than the one for all.
+        ModelError: its files are missing or were changed; nothing changes then.
+    """
+    with engine.begin() as connection:
+        before = serving(connection, data_provider)
+        now = in_service.go_back(connection, data_provider=data_provider)
+        if now is not None:
+            stored = next(each for each in stored_models(engine) if each.id == now.model_id)
+            if problem := check_files(describe(stored, model_dir), model_dir):
+                raise ModelError(f"{now.title} cannot serve: {problem} Nothing was changed.")
+    return WentBack(before=before.title if before else None, now=now.title if now else None)
