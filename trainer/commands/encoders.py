@@ -22,35 +22,37 @@ if TYPE_CHECKING:
 encoders = command_group("Add networks that turn pictures into embeddings, and look at them.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the encoder.")]
-FOLD = "Instead of a network: a fold of an experiment"
+Network = Annotated[
+    str | None, typer.Argument(metavar="[NETWORK]", help="timm:NAME or torchvision:NAME.")
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="A .safetensors or .pth file. Default: download those of the library.",
+    ),
+]
+OfExperiment = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Take the network of a finished experiment instead."),
+]
+FoldNumber = Annotated[
+    int, typer.Option(min=0, metavar="NUMBER", help="Which fold of the experiment.")
+]
+Licence = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Licence of the weights, such as apache-2.0.")
+]
 
 
 @encoders.command()
 def add(
     name: Name,
-    network: Annotated[
-        str | None,
-        typer.Argument(metavar="[NETWORK]", help="timm:NAME or torchvision:NAME."),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="A .safetensors or .pth file; without one the library's are downloaded."),
-    ] = None,
-    experiment: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="A finished experiment, whose network becomes the encoder.",
-            rich_help_panel=FOLD,
-        ),
-    ] = None,
-    fold: Annotated[
-        int, typer.Option(min=0, help="Which fold of the experiment.", rich_help_panel=FOLD)
-    ] = 0,
+    network: Network = None,
+    weights: Weights = None,
+    experiment: OfExperiment = None,
+    fold: FoldNumber = 0,
     saving_dir: SavingDir = None,
-    licence: Annotated[
-        str | None, typer.Option(help="Licence of the weights, such as apache-2.0.")
-    ] = None,
+    licence: Licence = None,
 ) -> None:
     """Add an encoder: a network without its head, prepared as its weights were trained.
 

@@ -6,25 +6,51 @@ from typing import Annotated
 import typer
 
 from common.process.settings import ModelSettings
-from trainer.commands.options import DataDir, Floor, Labelled, Precision, labelled_pictures
+from trainer.commands.options import (
+    DataDir,
+    Floor,
+    Labelled,
+    Precision,
+    VocabularyFile,
+    labelled_pictures,
+)
 from trainer.commands.printing import print_line, print_next
-from trainer.commands.promote import print_proposal
 
+CHECKPOINT = "The checkpoint"
 ClassIndex = Annotated[
     Path | None,
-    typer.Option(help="Output to label. Default: class_index.json beside the checkpoint."),
+    typer.Option(
+        metavar="FILE",
+        help="The label of each output. Default: class_index.json beside the checkpoint.",
+        rich_help_panel=CHECKPOINT,
+    ),
+]
+Architecture = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="One of torchvision, such as resnet18.", rich_help_panel=CHECKPOINT
+    ),
+]
+InputSize = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        metavar="PIXELS",
+        help="Side of the pictures in training.",
+        rich_help_panel=CHECKPOINT,
+    ),
 ]
 
 
 def import_(
-    checkpoint: Annotated[Path, typer.Argument(help="State dict: .pth or .safetensors.")],
-    architecture: Annotated[str, typer.Option(help="One of torchvision, such as resnet18.")],
-    input_size: Annotated[int, typer.Option(help="Side of the pictures in training, in pixels.")],
-    name: Annotated[str, typer.Option(help="Name of the new model.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="State dict: .pth or .safetensors.")
+    ],
+    architecture: Architecture,
+    input_size: InputSize,
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the new model.")],
     class_index: ClassIndex = None,
-    vocab_json: Annotated[Path, typer.Option(help="Labels and their concepts.")] = Path(
-        "vocabulary.json"
-    ),
+    vocab_json: VocabularyFile = Path("vocabulary.json"),
     dataset: Labelled = None,
     data_dir: DataDir = None,
     precision: Precision = 0.9,
@@ -41,6 +67,7 @@ def import_(
     from common.europeana.vocabulary import load_vocabulary
     from common.store.session import open_store
     from common.vision.preprocessing import Preprocessing
+    from trainer.commands.promote import print_proposal
     from trainer.models.importing import import_checkpoint, read_checkpoint
     from trainer.models.proposal import Terms
 

@@ -13,8 +13,14 @@ from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
 from trainer.commands.importing import import_
 from trainer.commands.options import StoredReference
-from trainer.commands.printing import hint, print_line, print_listing, print_next, warn
-from trainer.commands.promote import print_taken_out
+from trainer.commands.printing import (
+    hint,
+    print_line,
+    print_listing,
+    print_next,
+    print_taken_out,
+    warn,
+)
 from trainer.models.catalogue import ListedModel
 
 if TYPE_CHECKING:

@@ -29,22 +29,47 @@ SavingDir = Annotated[
 ]
 Precision = Annotated[
     float,
-    typer.Option(help="Precision that each concept must reach, with 95 % confidence."),
+    typer.Option(
+        min=0,
+        max=1,
+        metavar="SHARE",
+        help="Precision that each concept must reach, with 95 % confidence.",
+        rich_help_panel="What it must prove",
+    ),
 ]
 Floor = Annotated[
     float,
     typer.Option(
-        help="Probability below which even the most probable concept is not written, of models "
-        "for one concept a picture."
+        min=0,
+        max=1,
+        metavar="PROBABILITY",
+        help="Below it, even the most probable concept is not written. For models of one concept "
+        "a picture.",
+        rich_help_panel="What it must prove",
     ),
 ]
+PICTURES = "Labelled pictures"
 Labelled = Annotated[
     str | None,
-    typer.Option("--dataset", metavar="NAME", help="Labelled pictures: a dataset of the store."),
+    typer.Option(
+        "--dataset", metavar="NAME", help="A dataset of the store.", rich_help_panel=PICTURES
+    ),
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Or: folder with one sub-folder of pictures per category, named by label."),
+    typer.Option(
+        metavar="FOLDER",
+        help="Or a folder with a sub-folder of pictures for each category, named by its label.",
+        rich_help_panel=PICTURES,
+    ),
+]
+VocabularyFile = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE",
+        help="The concept of each label, for --data-dir.",
+        rich_help_panel=PICTURES,
+    ),
 ]
 ModelReference = Annotated[
     str,

@@ -1,6 +1,7 @@
 """`trainer predict`."""
 
-import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,9 @@ import typer
 from rich.text import Text
 
 from common.process.terminal.console import SafeConsole
+from common.process.terminal.json_output import AsJson, print_json, prints
 from trainer.commands.options import ModelReference, open_model
+from trainer.commands.printing import hint, warn
 
 if TYPE_CHECKING:
     from common.vision.answers.answering import PictureAnswer
@@ -20,16 +23,45 @@ SHOWN = 5  # categories of a picture; those that reach their threshold are alway
 out = SafeConsole(highlight=False, soft_wrap=True)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PredictedCategory:
+    """A category of a picture: it `passes` if its concept would be written.
+
+    A concept without a threshold is switched off.
+    """
+
+    label: str
+    concept: str
+    probability: float
+    threshold: float | None
+    passes: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedPicture:
+    """What a model says of a picture, the most probable category first.
+
+    A picture that is `unlike` all that the model learned from gets no concept. One that cannot be
+    read has an `error` and nothing else.
+    """
+
+    image: str
+    error: str | None = None
+    unlike: bool | None = None
+    categories: tuple[PredictedCategory, ...] = ()
+
+
+@prints(list[PredictedPicture])
 def predict(
     model: ModelReference,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files.")],
     heatmap: Annotated[
         Path | None,
-        typer.Option(help="Folder for a heatmap of each picture's most probable category."),
+        typer.Option(
+            metavar="FOLDER", help="Save a heatmap of each picture's most probable category here."
+        ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per picture.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Classify pictures: print categories, probabilities, and which would be written.
 
@@ -47,66 +79,64 @@ def predict(
         opened.answers_by(runtime.rows),
         batch_size=runtime.batch_size,
     )
-    failed = 0
+    told = []
     for number, each in enumerate(found):
-        if as_json:
-            typer.echo(json.dumps(_members(each, opened.description)))
-        else:
-            _print(each, opened.description)
-        if isinstance(each, Unreadable):
-            failed += 1
-        elif heatmap is not None:
+        told.append(_told(each, opened.description))
+        if not as_json:
+            _print(told[-1])
+        if heatmap is not None and not isinstance(each, Unreadable):
             path = heatmap / f"{number:04}_{each.path.stem}.png"
             label = int(each.said.probabilities.argmax())
             save_model_heatmap(path, opened, each.picture, label=label)
-    if failed:
+    if as_json:
+        print_json(told, list[PredictedPicture])
+    if heatmap is not None:
+        hint(f"Heatmaps: {heatmap}")
+    if failed := sum(each.error is not None for each in told):
+        warn(f"Not read: {failed:,} of {len(told):,} pictures.")
         raise typer.Exit(1)
 
 
-def _members(
+def _told(
     each: "Classified[PictureAnswer] | Unreadable", description: "Description"
-) -> dict[str, object]:
+) -> PredictedPicture:
     from trainer.scoring.evaluate import Unreadable
 
     if isinstance(each, Unreadable):
-        return {"image": str(each.path), "error": each.reason}
-    return {
-        "image": str(each.path),
-        "unlike": each.said.is_unlike,
-        "categories": _categories(each, description),
-    }
+        return PredictedPicture(image=str(each.path), error=each.reason)
+    return PredictedPicture(
+        image=str(each.path),
+        unlike=each.said.is_unlike,
+        categories=tuple(_categories(each, description)),
+    )
 
 
 def _categories(
     each: "Classified[PictureAnswer]", description: "Description"
-) -> list[dict[str, object]]:
+) -> Iterator[PredictedCategory]:
     concepts = zip(description.labels, description.concept_uris, strict=True)
     rows = zip(concepts, each.said.probabilities, each.said.written.tolist(), strict=True)
-    return [
-        {
-            "label": label,
-            "concept": uri,
-            "probability": round(float(probability), 6),
-            "threshold": description.thresholds[uri],
-            "passes": is_passing,
-        }
-        for (label, uri), probability, is_passing in sorted(rows, key=lambda row: -row[1])
-    ]
+    for (label, uri), probability, passes in sorted(rows, key=lambda row: -row[1]):
+        yield PredictedCategory(
+            label=label,
+            concept=uri,
+            probability=round(float(probability), 6),
+            threshold=description.thresholds[uri],
+            passes=passes,
+        )
 
 
-def _print(each: "Classified[PictureAnswer] | Unreadable", description: "Description") -> None:
-    from trainer.scoring.evaluate import Unreadable
-
-    if isinstance(each, Unreadable):
-        out.print(f"{each.path}: {each.reason}", style="red")
+def _print(picture: PredictedPicture) -> None:
+    if picture.error is not None:
+        out.print(f"{picture.image}: {picture.error}", style="red")
         return
-    out.print(str(each.path), style="bold")
-    if each.said.is_unlike:
+    out.print(picture.image, style="bold")
+    if picture.unlike:
         out.print("  unlike all that the model learned from: nothing is written", style="yellow")
-    for rank, row in enumerate(_categories(each, description)):
-        if rank < SHOWN or row["passes"]:
-            threshold = row["threshold"]
+    for rank, each in enumerate(picture.categories):
+        if rank < SHOWN or each.passes:
+            threshold = each.threshold
             needed = "switched off" if threshold is None else f"written from {threshold:.3f}"
-            mark = ("✓", "green") if row["passes"] else " "
-            named = f" {row['probability']:.3f} {row['label']} "
+            mark = ("✓", "green") if each.passes else " "
+            named = f" {each.probability:.3f} {each.label} "
             out.print(Text.assemble("  ", mark, named, (f"({needed})", "dim")))

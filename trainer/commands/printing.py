@@ -1,5 +1,7 @@
 """What the commands of the trainer print: results on standard output, hints and warnings beside."""
 
+from collections.abc import Sequence
+
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.listing import Listing
 
@@ -15,6 +17,15 @@ def print_listing(title: str, listing: Listing) -> None:
     print_line(title, style="bold")
     listing.print()
     print_line("")
+
+
+def print_taken_out(providers: Sequence[str]) -> None:
+    """Print which data providers have lost their own models, if any have."""
+    if providers:
+        print_line(
+            f"Served by the model for all again: {', '.join(providers)}. Their own models are on "
+            "another encoder."
+        )
 
 
 def print_next(*commands: str) -> None:

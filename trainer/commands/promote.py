@@ -1,13 +1,15 @@
 """`trainer promote`."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from common.errors import ModelError, UsageError
+from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
+from common.vision.answers.promise import Promise
 from trainer.commands.options import (
     DataDir,
     Floor,
@@ -17,16 +19,31 @@ from trainer.commands.options import (
     experiments_in,
     labelled_pictures,
 )
-from trainer.commands.printing import print_line, print_listing
+from trainer.commands.printing import (
+    hint,
+    print_line,
+    print_listing,
+    print_next,
+    print_taken_out,
+)
+from trainer.scoring.thresholds import Effect, Outlook, effect_listing
 
 if TYPE_CHECKING:
     from trainer.data.dataset import TrainingData
     from trainer.experiment import Experiment
+    from trainer.models.promote import Promotion
     from trainer.models.proposal import Proposal
 
 
+MODEL, MEASURE = "Which model", "What it must prove"
 FoldNumber = Annotated[
-    int | None, typer.Option(help="Which fold. Default: the one with the lowest validation loss.")
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="NUMBER",
+        help="Which fold. Default: the one with the lowest validation loss.",
+        rich_help_panel=MODEL,
+    ),
 ]
 Ensemble = Annotated[
     bool,
@@ -34,24 +51,60 @@ Ensemble = Annotated[
         "--ensemble",
         help="All folds together: more accurate, and slower. An ensemble of networks is measured "
         "on pictures that none of them saw: --dataset or --data-dir.",
+        rich_help_panel=MODEL,
     ),
 ]
 ModelTitle = Annotated[
-    str | None, typer.Option(help="Name of the model. Default: that of the experiment.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Name of the model. Default: that of the experiment.",
+        rich_help_panel=MODEL,
+    ),
 ]
 NoAbstention = Annotated[
     bool,
     typer.Option(
-        "--no-abstention", help="Answer also to pictures unlike all that was learned from."
+        "--no-abstention",
+        help="Answer also to pictures that are unlike all that the model learned from.",
+        rich_help_panel=MEASURE,
     ),
 ]
 Anyway = Annotated[
-    bool, typer.Option("--anyway", help="Promote a model in which every concept is off.")
+    bool,
+    typer.Option(
+        "--anyway",
+        help="Promote a model even if every concept is off.",
+        rich_help_panel=MEASURE,
+    ),
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class FinishedPromotion:
+    """What `trainer promote --json` prints.
+
+    `is_new` is false if the same model was promoted before. `taken_out` names data providers that
+    the model for all serves again. `thresholds` tell by category what would be written of the
+    pictures that the model was measured on, `off` what could be promised of those that are off.
+    """
+
+    model: str
+    name: str
+    version: int
+    folder: Path
+    is_new: bool
+    taken_out: tuple[str, ...]
+    thresholds: dict[str, Effect]
+    off: dict[str, Outlook]
+    promise: Promise
+
+
+@prints(FinishedPromotion)
 def promote(
-    experiment: Annotated[str, typer.Argument(help="Name of a finished experiment.")],
+    experiment: Annotated[
+        str, typer.Argument(metavar="EXPERIMENT", help="Name of a finished experiment.")
+    ],
     saving_dir: SavingDir = None,
     fold: FoldNumber = None,
     ensemble: Ensemble = False,
@@ -62,8 +115,12 @@ def promote(
     dataset: Labelled = None,
     data_dir: DataDir = None,
     anyway: Anyway = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Make a finished experiment the model that workers use."""
+    """Make a finished experiment the model that workers use.
+
+    Examples: trainer promote model_training · trainer promote heads --ensemble --precision 0.95
+    """
     if ensemble and fold is not None:
         raise UsageError("Give either --fold or --ensemble.")
 
@@ -86,16 +143,38 @@ def promote(
         judged_on=_judged_on(chosen, dataset, data_dir),
         model_dir=model_dir,
     )
-    print_proposal(proposal)
+    if not as_json:
+        print_proposal(proposal)
     if proposal.is_silent and not anyway:
         raise ModelError(
             f"Every concept would be off, so the model would write nothing: {experiment} is not "
             "promoted. Promise less (--precision), label more pictures, or give --anyway."
         )
-    promoted = put_in_service(proposal, name=title, model_dir=model_dir, engine=engine)
-    how = "Promoted" if promoted.model.is_new else "Promoted before, active now"
-    print_line(f"{how}: {promoted.model.title}, in {promoted.folder}")
-    print_taken_out(promoted.model.taken_out)
+    done = put_in_service(proposal, name=title, model_dir=model_dir, engine=engine)
+    _print_end(proposal, done, as_json=as_json)
+
+
+def _print_end(proposal: "Proposal", done: "Promotion", *, as_json: bool) -> None:
+    model = done.model
+    if as_json:
+        finished = FinishedPromotion(
+            model=model.title,
+            name=model.name,
+            version=model.version,
+            folder=done.folder,
+            is_new=model.is_new,
+            taken_out=model.taken_out,
+            thresholds=proposal.effects,
+            off=proposal.outlooks,
+            promise=proposal.promise,
+        )
+        print_json(finished, FinishedPromotion)
+    else:
+        how = "Promoted" if model.is_new else "Promoted before, active now"
+        print_line(f"{how}: {model.title}, in {done.folder}")
+        print_taken_out(model.taken_out)
+    hint("It is in service for all records. The model before serves again by: trainer models back")
+    print_next("worker enqueue FILE")
 
 
 def _judged_on(
@@ -108,19 +187,8 @@ def _judged_on(
     return labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind=known.kind)
 
 
-def print_taken_out(providers: Sequence[str]) -> None:
-    """Print which data providers have lost their own models, if any have."""
-    if providers:
-        print_line(
-            f"Served by the model for all again: {', '.join(providers)}. Their own models are on "
-            "another encoder."
-        )
-
-
 def print_proposal(proposal: "Proposal") -> None:
     """Print what the thresholds do, for whom that is promised, and what is off and why."""
-    from trainer.scoring.thresholds import effect_listing
-
     title = "Thresholds, by answers to pictures that the model had not seen"
     print_listing(title, effect_listing(proposal.effects))
     if proposal.outlooks:

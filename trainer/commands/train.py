@@ -1,6 +1,7 @@
 """`trainer train`."""
 
 from collections.abc import Callable, Container
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,66 +10,105 @@ import typer
 
 from common.errors import UsageError
 from common.process.terminal.console import SafeConsole
-from trainer.commands.options import Labelled, SavingDir, experiments_in, with_training_settings
+from common.process.terminal.json_output import AsJson, print_json, prints
+from trainer.commands.options import (
+    DataDir,
+    Labelled,
+    SavingDir,
+    VocabularyFile,
+    experiments_in,
+    with_training_settings,
+)
 from trainer.commands.printing import print_line, print_listing, print_next
 from trainer.commands.recipes import RecipeName, settings_for
+from trainer.scoring.metrics import Summary
 from trainer.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from trainer.data.dataset import TrainingData
     from trainer.experiment import Experiment
     from trainer.running.cross_validation import Way
-    from trainer.scoring.metrics import Summary
 
     Validation = Callable[[TrainingData, TrainingSettings, Experiment, SafeConsole], Summary]
 
 
+EXPERIMENT, HOW = "The experiment", "How it is trained"
 Recipe = Annotated[
     RecipeName | None,
     typer.Option(
         "--recipe",
         help="Defaults that go together; head fits a head on an encoder. Default: scratch; "
         "with --weights fine-tune, with --encoder head.",
+        rich_help_panel=HOW,
     ),
 ]
 WithVerdicts = Annotated[
     bool,
     typer.Option(
         "--verdicts",
-        help="Heads also learn from the desk's verdicts: a judged record counts ten times, by its "
-        "verdict.",
+        help="Heads also learn from the desk's verdicts. A record that was judged counts ten "
+        "times, with the concept of its verdict.",
+        rich_help_panel=HOW,
+    ),
+]
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DEVICES",
+        help="Train folds side by side, one per device: cuda:0,cuda:1 or cpu,cpu.",
+        rich_help_panel=HOW,
+    ),
+]
+Queue = Annotated[
+    bool,
+    typer.Option(
+        "--queue",
+        help="Have the folds trained by `trainer worker` processes.",
+        rich_help_panel=HOW,
+    ),
+]
+ExperimentName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="Name of the experiment: a folder.", rich_help_panel=EXPERIMENT
     ),
 ]
 MOST_PROVIDERS = 20  # on the terminal; the report has more
 
 
+@dataclass(frozen=True, kw_only=True)
+class FinishedTraining:
+    """What `trainer train --json` prints: where the files are, and the scores of all folds."""
+
+    experiment: str
+    folder: Path
+    report: Path
+    summary: Summary
+
+
+@prints(FinishedTraining)
 @with_training_settings
 def train(
     *,
     dataset: Labelled = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Or: folder with one sub-folder of pictures per category; no store."),
-    ] = None,
-    experiment_name: Annotated[
-        str, typer.Option(help="Name of the run; the same command continues a stopped run.")
-    ] = "model_training",
+    data_dir: DataDir = None,
+    vocab_json: VocabularyFile = Path("vocabulary.json"),
+    experiment_name: ExperimentName = "model_training",
     saving_dir: SavingDir = None,
     recipe_name: Recipe = None,
-    devices: Annotated[
-        str | None,
-        typer.Option(help="Train folds side by side, one per device: cuda:0,cuda:1 or cpu,cpu."),
-    ] = None,
+    devices: Devices = None,
+    queue: Queue = False,
     verdicts: WithVerdicts = False,
-    queue: Annotated[
-        bool, typer.Option("--queue", help="Have the folds trained by `trainer worker` processes.")
-    ] = False,
-    vocab_json: Annotated[
-        Path, typer.Option(help="Labels and their concepts, for --data-dir.")
-    ] = Path("vocabulary.json"),
+    as_json: AsJson = False,
     given: dict[str, Any],
 ) -> None:
-    """Cross-validate a classifier: each picture is tested by a fold that was not trained on it."""
+    """Cross-validate a classifier: each picture is tested by a fold that was not trained on it.
+
+    The same command continues a training that was stopped.
+
+    Examples: trainer train --dataset dataset_3000 · trainer train --dataset dataset_3000 --encoder
+    lite --experiment-name heads
+    """
     settings = settings_for(given, recipe_name)
     if verdicts and (dataset is None or not settings.encoder):
         raise UsageError("--verdicts is for heads on a dataset: --dataset NAME --recipe head.")
@@ -82,14 +122,16 @@ def train(
 
     experiment = Experiment(experiments_in(saving_dir), experiment_name)
     validate = _validation(settings, devices, queue=queue)
+    console = SafeConsole(stderr=as_json)
     settings = pinned(settings)
     if dataset is not None:
-        data = _data_of_store(dataset, settings, with_verdicts=verdicts)
-        summary = _train_from_store(data, settings, experiment, validate, given=given.keys())
+        data = _data_of_store(dataset, settings, console, with_verdicts=verdicts)
+        train_on = partial(_train_from_store, validate=validate, console=console)
+        summary = train_on(data, settings, experiment, given=given.keys())
     elif data_dir is not None:
         data = folder_data(data_dir, load_vocabulary(vocab_json))
-        summary = validate(data, settings, experiment, SafeConsole())
-    _print_end(summary, experiment)
+        summary = validate(data, settings, experiment, console)
+    _print_end(summary, experiment, as_json=as_json)
 
 
 def _validation(settings: TrainingSettings, devices: str | None, *, queue: bool) -> "Validation":
@@ -131,7 +173,9 @@ def _way(devices: str | None, *, queue: bool) -> "Way":
     return run_in_sequence
 
 
-def _data_of_store(name: str, settings: TrainingSettings, *, with_verdicts: bool) -> "TrainingData":
+def _data_of_store(
+    name: str, settings: TrainingSettings, console: SafeConsole, *, with_verdicts: bool
+) -> "TrainingData":
     from common.process.settings import ImageSettings
     from common.store.session import open_store
     from trainer.data.store_dataset import dataset_data
@@ -142,9 +186,7 @@ def _data_of_store(name: str, settings: TrainingSettings, *, with_verdicts: bool
     engine.dispose()
     if with_verdicts:
         judged = sum(example.is_judged for example in data.examples)
-        SafeConsole().print(
-            f"{judged:,} of {len(data.examples):,} examples are labelled by verdicts."
-        )
+        console.print(f"Labelled by verdicts: {judged:,} of {len(data.examples):,} pictures.")
     return data
 
 
@@ -152,15 +194,15 @@ def _train_from_store(
     data: "TrainingData",
     settings: TrainingSettings,
     experiment: "Experiment",
-    validate: "Validation",
     *,
+    validate: "Validation",
+    console: SafeConsole,
     given: Container[str],
 ) -> "Summary":
     from common.store.session import open_store
     from trainer.models.runs import record_run
 
     settings, grouping = _with_grouping(settings, data, experiment, given)
-    console = SafeConsole()
     if grouping:
         console.print(grouping, highlight=False, soft_wrap=True)
     summary = validate(data, settings, experiment, console)
@@ -189,16 +231,27 @@ def _with_grouping(
     return settings.changed(**kept), ""
 
 
-def _print_end(summary: "Summary", experiment: "Experiment") -> None:
+def _print_end(summary: Summary, experiment: "Experiment", *, as_json: bool) -> None:
+    report = experiment.folder / "report.html"
+    if as_json:
+        finished = FinishedTraining(
+            experiment=experiment.name, folder=experiment.folder, report=report, summary=summary
+        )
+        print_json(finished, FinishedTraining)
+    else:
+        _print_scores(summary, experiment)
+        print_line(f"Report: {report}")
+        print_line(f"Tables, plots and heatmaps: {experiment.folder}")
+    print_next(f"trainer promote {experiment.name}")
+
+
+def _print_scores(summary: Summary, experiment: "Experiment") -> None:
     from trainer.report.page import category_listing, overall_listing
 
     print_listing("Categories", category_listing(summary))
     title = f"{summary.folds} folds, {summary.examples:,} test predictions"
     print_listing(title, overall_listing(summary))
     _print_providers(experiment)
-    print_line(f"Report: {experiment.folder / 'report.html'}")
-    print_line(f"Tables, plots and heatmaps: {experiment.folder}")
-    print_next(f"trainer promote {experiment.name}")
 
 
 def _print_providers(experiment: "Experiment") -> None:

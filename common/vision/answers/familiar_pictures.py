@@ -1,4 +1,4 @@
-"""Known pictures: those that a model was trained on, or measured by. A score on them flatters.
+"""Familiar pictures: those that a model was trained on, or measured by. A score on them flatters.
 
 A bundle keeps 8 bytes of a digest of each record ID and of each file. They tell pictures apart:
 with a million known pictures and a million others, one of ten million models mistakes one of them.

@@ -3,8 +3,6 @@
 Nobody tells a worker whether it is right. But what it says of a provider's pictures can be compared
 with what it said at promotion: how often it writes, how often it finds a picture unlike all that it
 learned from, and how sure it is.
-
-numpy is loaded when pictures are counted: whoever reads tallies does without.
 """
 
 import math
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import ConfigDict, Field
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # commands that only show tallies need no numpy
     import numpy as np
     from numpy.typing import NDArray
 
@@ -79,8 +77,8 @@ class Tally:
     @classmethod
     def sum(cls, tallies: "Iterable[Tally]") -> "Tally":
         """The tally of all these pictures together."""
-        counts = zip((0,) * COUNTS, *(tally.counts for tally in tallies), strict=True)
-        return Tally.of_counts([sum(each) for each in counts])
+        each = [tally.counts for tally in tallies]
+        return Tally.of_counts([sum(column) for column in zip((0,) * COUNTS, *each, strict=True)])
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -90,10 +88,9 @@ class Tally:
     @property
     def confidence(self) -> float:
         """The mean probability of the most probable concept, to half a bin; NaN if none is."""
-        counted = sum(self.confidences)
-        if not counted:
-            return math.nan
-        return sum((place + 0.5) * n for place, n in enumerate(self.confidences)) / BINS / counted
+        total = sum(self.confidences)
+        weighed = ((place + 0.5) / BINS * count for place, count in enumerate(self.confidences))
+        return math.fsum(weighed) / total if total else math.nan
 
     def drift_from(self, promotion: "Tally") -> float:
         """How far this is from what the model said at promotion; NaN if either has no picture.
@@ -104,8 +101,8 @@ class Tally:
         """
         if not (self.pictures and promotion.pictures):
             return math.nan
-        pairs = zip(self._shares(), promotion._shares(), strict=True)
-        return sum((here - there) * math.log(here / there) for here, there in pairs)
+        both = zip(self._shares(), promotion._shares(), strict=True)
+        return math.fsum((here - there) * math.log(here / there) for here, there in both)
 
     def _shares(self) -> list[float]:
         counts = (self.unlike, *self.confidences)

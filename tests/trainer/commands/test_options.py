@@ -17,7 +17,7 @@ OPTIONS = {
 }
 OTHERS = {
     *("--dataset", "--data-dir", "--experiment-name", "--saving-dir", "--recipe", "--devices"),
-    *("--queue", "--verdicts", "--verdicts", "--vocab-json"),
+    *("--queue", "--verdicts", "--vocab-json", "--json"),
 }
 
 

@@ -143,6 +143,6 @@ def test_heads_learn_from_verdicts_if_they_are_asked_to(trainer: Command, engine
             )
     done = trained(trainer, "--verdicts")
     assert done.exit_code == 0, done.output
-    assert "3 of 80 examples are labelled by verdicts" in done.output
+    assert "Labelled by verdicts: 3 of 80 pictures." in done.output
     refused = trainer("train", "--dataset", "plain", "--verdicts", "--experiment-name", "network")
     assert (refused.exit_code, "--verdicts is for heads" in refused.output) == (2, True)
