@@ -141,7 +141,7 @@ def check_schema(connection: Connection) -> None:
         StoreError: the schema is empty, is older than this program, or has left it behind.
     """
     current, known = _migration_of(connection), newest_migration()
-    database = f"The database at {_shown(connection.engine.url)}"
+    database = f"The database at {shown_url(connection.engine.url)}"
     if current is None:
         raise StoreError(
             f"{database} is empty: none of our tables are in it. "

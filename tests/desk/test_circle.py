@@ -69,7 +69,7 @@ def folder(tmp_path: Path, database_url: str, broker_url: str, monkeypatch) -> I
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         vocabulary = str(ROOT / "vocabulary.json")
-        dataset = ("--name", "drawn")
+        dataset = ("--dataset", "drawn")
         run("harvester", "records", "--vocab-json", vocabulary, "--n", "20", *dataset, cwd=tmp_path)
         run("harvester", "images", *dataset, cwd=tmp_path)
         engine = open_store()
@@ -78,16 +78,7 @@ def folder(tmp_path: Path, database_url: str, broker_url: str, monkeypatch) -> I
         )
         engine.dispose()
         heads = ("--encoder", "lite", "--folds", "2", "--group-by", "picture")
-        run(
-            "trainer",
-            "train",
-            "--dataset",
-            "drawn",
-            *heads,
-            "--experiment-name",
-            "heads",
-            cwd=tmp_path,
-        )
+        run("trainer", "train", *dataset, *heads, "--experiment-name", "heads", cwd=tmp_path)
         careless = ("--precision", "0.2", "--floor", "0.2")  # the encoder has learned nothing
         run("trainer", "promote", "heads", *careless, cwd=tmp_path)
         ours = [each.id for each in sandbox.catalogue.items if each.data_provider == MUSEUM]

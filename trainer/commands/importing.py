@@ -14,7 +14,7 @@ from trainer.commands.options import (
     VocabularyFile,
     labelled_pictures,
 )
-from trainer.commands.printing import print_line, print_next
+from trainer.commands.printing import print_line, print_next, warn
 
 CHECKPOINT = "The checkpoint"
 ClassIndex = Annotated[
@@ -24,6 +24,9 @@ ClassIndex = Annotated[
         help="The label of each output. Default: class_index.json beside the checkpoint.",
         rich_help_panel=CHECKPOINT,
     ),
+]
+CheckpointFile = Annotated[
+    Path, typer.Argument(metavar="CHECKPOINT", help="State dict: .pth or .safetensors.")
 ]
 Architecture = Annotated[
     str,
@@ -43,9 +46,7 @@ InputSize = Annotated[
 
 
 def import_(
-    checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="State dict: .pth or .safetensors.")
-    ],
+    checkpoint: CheckpointFile,
     architecture: Architecture,
     input_size: InputSize,
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the new model.")],
@@ -87,9 +88,9 @@ def import_(
         model_dir=ModelSettings.read().model_dir,
         engine=open_store(),
     )
-    if data is None:
-        print_line("Every concept is off: without labelled pictures nothing can be promised.")
-    else:
+    if data is not None:
         print_proposal(proposal)
+    else:
+        warn("Every concept is off: without labelled pictures nothing can be promised.")
     print_line(f"Imported: {made.model.title}, in {made.folder}")
     print_next(f"trainer models activate {made.model.name}@{made.model.version}")

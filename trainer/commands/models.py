@@ -1,7 +1,7 @@
 """`trainer models`."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,7 @@ from common.process.terminal.command import command_group
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
+from common.vision.answers.drift import ModelDrift, drift_of_model
 from trainer.commands.importing import import_
 from trainer.commands.options import StoredReference
 from trainer.commands.printing import (
@@ -77,7 +78,7 @@ def _listing(listed: list[ListedModel]) -> Listing:
 class ModelDetails(ListedModel):
     """A model with what it has said in jobs, beside what it said at promotion."""
 
-    drift: dict[str, Any] | None
+    drift: ModelDrift | None
 
 
 @models.command()
@@ -90,7 +91,6 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
     Example: trainer models show pilot@2
     """
     from common.store.session import open_store
-    from common.vision.answers.drift import drift_of_model
     from trainer.models.catalogue import check_files, describe, find_model
 
     engine, model_dir = open_store(), ModelSettings.read().model_dir
@@ -98,9 +98,8 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
     problem = check_files(each, model_dir)
     drift = drift_of_model(engine, each.id)
     if as_json:
-        told = drift.as_json() if drift else None
         members = vars(each) | {"problem": problem}
-        print_json(ModelDetails(**members, drift=told), ModelDetails)
+        print_json(ModelDetails(**members, drift=drift), ModelDetails)
         return
     print_line(f"{each.title}, {each.stage}, promoted {each.promoted}, sha256 {each.sha256}")
     print_line(f"In service for: {each.served or 'nobody'}")

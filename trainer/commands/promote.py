@@ -145,13 +145,18 @@ def promote(
     )
     if not as_json:
         print_proposal(proposal)
-    if proposal.is_silent and not anyway:
+    if not anyway:
+        _check_says_something(proposal, experiment)
+    done = put_in_service(proposal, name=title, model_dir=model_dir, engine=engine)
+    _print_end(proposal, done, as_json=as_json)
+
+
+def _check_says_something(proposal: "Proposal", experiment: str) -> None:
+    if proposal.is_silent:
         raise ModelError(
             f"Every concept would be off, so the model would write nothing: {experiment} is not "
             "promoted. Promise less (--precision), label more pictures, or give --anyway."
         )
-    done = put_in_service(proposal, name=title, model_dir=model_dir, engine=engine)
-    _print_end(proposal, done, as_json=as_json)
 
 
 def _print_end(proposal: "Proposal", done: "Promotion", *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 
 from common.errors import ModelError
 from common.vision.bundle import read_description
-from common.vision.encoders.encoder import ENCODERS, read_encoder
+from common.vision.encoders.description import ENCODERS, read_encoder
 
 _NEEDED = text("""
     SELECT model.path, model.sha256, encoder.sha256 AS identity

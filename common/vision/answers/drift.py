@@ -54,11 +54,6 @@ class ProviderDrift:
         index = self.index
         return index is not None and index > DRIFTED and self.now.pictures >= LEAST_PICTURES
 
-    def as_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        told = {"data_provider": self.data_provider or None, **shares(self.now)}
-        return told | {"drift": self.index, "has_drifted": self.has_drifted}
-
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDrift:
@@ -85,17 +80,6 @@ class ModelDrift:
         now = Tally.sum(each.now for each in self.providers)
         return ProviderDrift(data_provider="", now=now, at_promotion=self.at_promotion)
 
-    def as_json(self) -> dict[str, Any]:
-        """As a JSON object, with the SHOWN largest providers."""
-        of_all = self.of_all.as_json()
-        del of_all["data_provider"]
-        return {
-            "model": self.model,
-            "at_promotion": shares(self.at_promotion) if self.at_promotion else None,
-            "all_providers": {"count": len(self.providers), **of_all},
-            "providers": [each.as_json() for each in self.providers[:SHOWN]],
-        }
-
     def table(self) -> Table:
         """For a terminal, with the SHOWN largest providers."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -116,18 +100,6 @@ class ModelDrift:
         if self.at_promotion:
             table.add_row("at promotion", *_cells(self.at_promotion))
         return table
-
-
-def shares(tally: Tally) -> dict[str, int | float | None]:
-    """A tally as JSON: pictures, the shares written and unlike, and the mean confidence."""
-    written, unlike = _share(tally.written, tally), _share(tally.unlike, tally)
-    confidence = None if math.isnan(tally.confidence) else tally.confidence
-    return {
-        "pictures": tally.pictures,
-        "written": written,
-        "unlike": unlike,
-        "confidence": confidence,
-    }
 
 
 def _share(part: int, tally: Tally) -> float:

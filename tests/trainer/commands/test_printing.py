@@ -14,7 +14,7 @@ def test_only_results_are_on_standard_output(capsys: pytest.CaptureFixture[str])
     warn("files are missing")
     print_next("trainer models list")
     found = capsys.readouterr()
-    assert found.out.splitlines() == ["In service: small", "", "Models", "name ", "small", ""]
+    assert found.out.splitlines() == ["In service: small", "", "Models", "name", "small", ""]
     assert found.err == "WARNING: files are missing\nNext: trainer models list\n"
 
 

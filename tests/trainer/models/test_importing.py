@@ -69,7 +69,7 @@ def test_without_labelled_pictures_nothing_is_promised(
 ) -> None:
     result = run(tmp_path)
     assert result.exit_code == 0, result.output
-    assert "Every concept is off" in result.stdout
+    assert "Every concept is off" in result.stderr
     (stored,) = stored_models(engine)
     assert (stored.title, stored.stage, stored.thresholds) == ("pilot v1", "candidate", {})
     model = load_bundle(tmp_path / "models" / stored.path, stored.sha256)
