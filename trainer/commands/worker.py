@@ -20,6 +20,8 @@ def worker(
 
     Needs BROKER_URL and the folder of the experiments, shared with the machine that sends; for
     datasets of the store DATABASE_URL and IMAGE_DIR as well, else the folder of the pictures.
+
+    Example: trainer worker --devices cuda:0,cuda:1
     """
     from common.vision.network import pick_device
     from trainer.running.fold_worker import run_worker
