@@ -261,7 +261,7 @@ def _tell(summary: dict[str, Any], job: str) -> None:
     console.rule("what the demo did")
     console.print(
         f"Harvested {summary['records']} records and {summary['images']} pictures; "
-        f"{summary['image_failures']} pictures could not be had.\n"
+        f"{summary['image_failures']} could not be had.\n"
         f"Trained {summary['folds']} folds: mean test accuracy {summary['accuracy']:.3f}.\n"
         f"Of {sum(summary[name] for name in OUTCOMES)} records that "
         f"the trainer had not seen, {summary['enriched']} were enriched, "

@@ -63,7 +63,8 @@ def find_models(connection: Connection, names: Sequence[str]) -> JobModels:
     """The models of these names, NAME for the newest version; without a name the active model.
 
     Raises:
-        ModelError: there is no such model, or no model is active.
+        UsageError: there is no such model.
+        ModelError: no model is active.
         UsageError: a name is malformed, or the models are not on one encoder.
     """
     if len(names) > MOST_MODELS:
@@ -139,7 +140,7 @@ def _find(connection: Connection, name: str | None) -> Row[int, str, int, str | 
         return model
     if name is None:
         raise ModelError("No model is active. Promote one: trainer promote EXPERIMENT")
-    raise ModelError(f"There is no model {name}. List models: trainer models list")
+    raise UsageError(f"There is no model {name}. List models: trainer models list")
 
 
 def _check_same_encoder(titles: Sequence[str], encoders: Sequence[str | None]) -> None:

@@ -10,7 +10,6 @@ from rich.console import Group
 from rich.live import Live
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
 
@@ -109,7 +108,7 @@ def show_report(report: JobReport) -> None:
     """Print a report: outcomes as a table, below it model, rate and hosts, and what models said."""
     console = SafeConsole(highlight=False)
     console.print(_heading(report), soft_wrap=True)
-    console.print(_table(report))
+    console.print(_outcomes(report))
     for line in _remarks(report):
         console.print(line, style="dim", soft_wrap=True)
     for line in hindrances(report, report.workers):
@@ -123,7 +122,9 @@ def _view(report: JobReport) -> Group:
     remarks = (Text(line, style="dim") for line in _remarks(report))
     problems = (Text(line) for line in hindrances(report, report.workers))
     bar = ProgressBar(total=report.total, completed=report.settled, width=40)
-    return Group(_heading(report), Padding(bar, expand=False), _table(report), *remarks, *problems)
+    return Group(
+        _heading(report), Padding(bar, expand=False), _outcomes(report), *remarks, *problems
+    )
 
 
 def _heading(current: Status) -> Text:
@@ -131,25 +132,22 @@ def _heading(current: Status) -> Text:
     return Text(f"Job {current.job_id}{name}: {current.state}")
 
 
-def _table(current: Status) -> Table:
-    table = Table()
-    table.add_column("outcome")
-    table.add_column("records", justify="right")
-    table.add_row("enriched", f"{current.enriched:,}")
-    table.add_row("unlike all that was learned", f"{current.unlike:,}")
-    table.add_row("no concept above its threshold", f"{current.below_threshold:,}")
-    table.add_row("blocked by a decision", f"{current.blocked:,}")
-    table.add_row("failed", f"{current.failed:,}")
+def _outcomes(current: Status) -> Listing:
+    outcomes = Listing("records", "outcome", numbers=("records",))
+    outcomes.add(f"{current.enriched:,}", "enriched")
+    outcomes.add(f"{current.unlike:,}", "unlike all that was learned")
+    outcomes.add(f"{current.below_threshold:,}", "no concept above its threshold")
+    outcomes.add(f"{current.blocked:,}", "blocked by a decision")
+    outcomes.add(f"{current.failed:,}", "failed")
     for reason, records in current.failures.items():
-        table.add_row(f"  {reason}", f"{records:,}", style="dim")
-    table.add_row("waiting", f"{current.waiting:,}")
+        outcomes.add(f"{records:,}", f"  {reason}", style="dim")
+    outcomes.add(f"{current.waiting:,}", "waiting")
     if current.in_work:
-        table.add_row("  in work", f"{current.in_work:,}", style="dim")
+        outcomes.add(f"{current.in_work:,}", "  in work", style="dim")
     if current.put_off:
-        table.add_row("  to be tried again", f"{current.put_off:,}", style="dim")
-    table.add_section()
-    table.add_row("total", f"{current.total:,}")
-    return table
+        outcomes.add(f"{current.put_off:,}", "  to be tried again", style="dim")
+    outcomes.add(f"{current.total:,}", "total", style="bold")
+    return outcomes
 
 
 def _remarks(report: JobReport) -> Iterator[str]:

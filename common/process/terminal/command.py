@@ -185,7 +185,10 @@ def _mistake(error: Any) -> str:
     wrong = error.__cause__.errors()[0]
     name = next(iter(error.param.opts), "")
     shown = name if name.startswith("-") else error.param.display_name_raw
-    return f"{shown} is {wrong['input']}: {in_words(wrong)}."
+    words = in_words(wrong).rstrip(".")
+    if " is not one of " in words:  # the library's own words for a choice
+        words = f"it must be one of {words.partition(' is not one of ')[2].replace(chr(39), '')}"
+    return f"{shown} is {wrong['input']}: {words}."
 
 
 def _words_for(error: Exception) -> str | None:

@@ -14,11 +14,10 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter, computed_field
-from rich import box
-from rich.table import Table
 from sqlalchemy import Engine, Row, text
 
 from common.errors import StoreError
+from common.process.terminal.listing import Listing
 from common.store.model_names import ModelName
 from common.vision.answers.tally import COUNTS, DRIFTED, Tally
 
@@ -80,26 +79,25 @@ class ModelDrift:
         now = Tally.sum(each.now for each in self.providers)
         return ProviderDrift(data_provider="", now=now, at_promotion=self.at_promotion)
 
-    def table(self) -> Table:
+    def table(self) -> Listing:
         """For a terminal, with the SHOWN largest providers."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("data provider", overflow="fold")
-        for heading in ("pictures", "written", "unlike", "confidence"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        if self.at_promotion:
-            table.add_column("drift", no_wrap=True)
+        numbers = ("pictures", "written", "unlike", "confidence")
+        last = ("drift",) if self.at_promotion else ()
+        table = Listing("data provider", *numbers, *last, numbers=numbers, texts=("data provider",))
         for each in self.providers[:SHOWN]:
-            table.add_row(each.data_provider or NOBODY, *_cells(each.now), _told(each))
-        table.add_section()
+            table.add(each.data_provider or NOBODY, *_cells(each.now), *self._drift(each))
         if (more := len(self.providers) - SHOWN) > 0:
             rest = Tally.sum(each.now for each in self.providers[SHOWN:])
-            table.add_row(f"{more:,} more", *_cells(rest), style="dim")
+            table.add(f"{more:,} more", *_cells(rest), *("" for _ in last), style="dim")
         if len(self.providers) > 1:
-            of_all = self.of_all
-            table.add_row("all together", *_cells(of_all.now), _told(of_all))
+            table.add("all together", *_cells(self.of_all.now), *self._drift(self.of_all))
         if self.at_promotion:
-            table.add_row("at promotion", *_cells(self.at_promotion))
+            table.add("at promotion", *_cells(self.at_promotion), "")
         return table
+
+    def _drift(self, each: ProviderDrift) -> list[str]:
+        """The last cell of a row, where there is something to compare with."""
+        return [_told(each)] if self.at_promotion else []
 
 
 def _share(part: int, tally: Tally) -> float:

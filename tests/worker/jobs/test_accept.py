@@ -122,7 +122,7 @@ def test_another_model_can_be_named(engine: Engine, model_id: int, name: str, ve
 
 
 def test_an_unknown_model_is_refused(engine: Engine, model_id: int) -> None:
-    with pytest.raises(ModelError, match="no model maps"):
+    with pytest.raises(UsageError, match="no model maps"):
         jobs.enqueue(engine, ["/1/a"], JobOptions(model="maps"))
 
 

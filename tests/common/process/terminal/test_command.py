@@ -1,3 +1,5 @@
+from typing import Annotated, Literal
+
 import pytest
 import typer
 from sqlalchemy import create_engine, text
@@ -105,3 +107,19 @@ def test_last_words_order_nothing_on_a_terminal():
     result = outcome_of(raising(UsageError("No museum \x1b]0;owned\x07\x1b[2J.")))
     assert "\x1b" not in result.stderr
     assert r"No museum \x1b]0;owned\x07\x1b[2J." in result.stderr
+
+
+def test_a_choice_that_is_none_is_told_with_the_choices() -> None:
+    app = command_group("Does one thing.")
+
+    @app.command()
+    def act(speed: Annotated[Literal["fast", "slow"], typer.Option()] = "fast") -> None:
+        """Act."""
+
+    @app.command()
+    def rest() -> None:
+        """Rest."""
+
+    ended = CliRunner().invoke(app, ["act", "--speed", "soon"])
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith("error: --speed is soon: it must be one of fast, slow.\nHelp: ")
