@@ -67,6 +67,15 @@ sys.argv = ["trainer", *sys.argv[1:]]
 main()
 """
 
+OFTEN = """
+import sys
+from importlib import import_module
+
+for name in ("enqueue", "jobs", "status", "failures", "control", "process"):
+    import_module(f"worker.commands.{name}")
+print(*sorted({"numpy", "requests", "stamina", "prometheus_client"} & sys.modules.keys()))
+"""
+
 TELL_AT_THE_END = """
 import atexit, os, sys
 heavy = set(os.environ["HEAVY"].split())
@@ -137,4 +146,10 @@ def _promoted_model(database_url: str, tmp_path: Path, monkeypatch: pytest.Monke
 def test_looking_at_models_and_encoders_loads_no_torch(arguments: str) -> None:
     printed, loaded = run(TRAINER, *arguments.split(), heavy=(*HEAVY, "numpy", "alembic"))
     assert printed
+    assert loaded == []
+
+
+def test_commands_about_jobs_load_neither_numpy_nor_requests() -> None:
+    (surplus,), loaded = run(OFTEN)
+    assert surplus == ""
     assert loaded == []

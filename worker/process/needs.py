@@ -91,7 +91,7 @@ class Needs(PeriodicThread):
                 del self._problems[name]
                 log.info("a problem of this worker is over", problem=known[0])
         elif known is None or known[0] != what:
-            self._problems[name] = (what, time.monotonic())
+            self._problems[name] = (what, known[1] if known else time.monotonic())
             log.error("this worker is not ready", problem=what)
 
 
