@@ -272,7 +272,7 @@ def _tell(summary: dict[str, Any], job: str) -> None:
         f"Looked at them once more with an encoder, and kept its embeddings: a second model then "
         f"read {summary['read']} of them and fetched none of these.\n\n"
         f"Enrichments:   {' and '.join(summary['exports'])}\n"
-        f"Training:      {FOLDER / 'experiments' / NAME}, with heatmaps in each split\n"
+        f"Training:      {FOLDER / 'experiments' / NAME / 'report.html'}\n"
         f"Pictures:      {FOLDER / 'training_data'}\n"
         f"Ask the store: python -m deploy.local --data {FOLDER / 'services'} -- "
         f"worker status {job}\n\n"

@@ -133,12 +133,13 @@ class Experiment:
 
     def write_splits(self, data: TrainingData, folds: list[Fold]) -> None:
         """Write the part of each example in each fold, and what was left out and why."""
-        write_splits(self._splits, data, folds)
+        write_splits(self.splits, data, folds)
         left_out = [[each.reason, key] for each in data.left_out for key in each.keys]
         write_table(self.folder / "left_out.csv", [["reason", "example"], *left_out])
 
     @property
-    def _splits(self) -> Path:
+    def splits(self) -> Path:
+        """The table of the fold assignment; `split_table` reads it."""
         return self.folder / "splits.csv"
 
     def fold(self, number: int, examples: Sequence[Example]) -> Fold:
@@ -147,7 +148,7 @@ class Experiment:
         Raises:
             ModelError: the table is missing, damaged, or about other examples than these.
         """
-        return read_fold(self._splits, number, examples)
+        return read_fold(self.splits, number, examples)
 
     def pictures(self) -> dict[str, Path]:
         """The path that the picture of each example had.
@@ -155,7 +156,7 @@ class Experiment:
         Raises:
             ModelError: the table is missing or damaged.
         """
-        return read_paths(self._splits)
+        return read_paths(self.splits)
 
     def providers(self, folds: Sequence[int]) -> dict[str, int]:
         """The data providers, if any, that any of these folds learned from, with their pictures.
@@ -163,7 +164,7 @@ class Experiment:
         Raises:
             ModelError: the table is missing or damaged.
         """
-        return read_providers(self._splits, folds)
+        return read_providers(self.splits, folds)
 
     def provider_of(self) -> dict[str, str]:
         """The data provider of each example that has one; none of an older version.
@@ -171,7 +172,7 @@ class Experiment:
         Raises:
             ModelError: the table is missing or damaged.
         """
-        return read_provider_of(self._splits)
+        return read_provider_of(self.splits)
 
     def known_pictures(self) -> FamiliarPictures:
         """The pictures that the folds were trained on or measured by.
@@ -179,7 +180,7 @@ class Experiment:
         Raises:
             ModelError: the table is missing or damaged.
         """
-        return read_known(self._splits)
+        return read_known(self.splits)
 
     def left_out(self) -> list[LeftOut]:
         """The examples that were left out.

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from common.errors import ModelError, UsageError
 from common.files import open_regular, read_regular
-from common.process.wrong_values import field_path
+from common.process.wrong_values import field_path, in_words
 from common.vision.kinds import Kind, ResizeMode
 
 if TYPE_CHECKING:
@@ -281,8 +281,9 @@ def _problems(error: ValidationError) -> Iterator[str]:
     for problem in error.errors():
         name = field_path(problem["loc"])
         if name in TrainingSettings.model_fields:
-            yield f"{option_of(name) or name} must be {range_of(name) or 'a text'}."
+            wanted = range_of(name) or in_words(problem).removeprefix("it must be ")
+            yield f"{option_of(name) or name} must be {wanted}."
         elif problem["type"] == "value_error":
-            yield str(problem["ctx"]["error"])
+            yield in_words(problem)
         else:
-            yield ": ".join(filter(None, (name, problem["msg"]))) + "."
+            yield f"{name}: {in_words(problem)}."

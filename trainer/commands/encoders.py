@@ -11,10 +11,11 @@ from common.process.settings import ModelSettings
 from common.process.terminal.command import command_group
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
+from common.process.terminal.next_step import next_step
 from common.store.encoders import StoredEncoder
 from common.vision.preprocessing import Preprocessing
 from trainer.commands.options import SavingDir, experiments_in
-from trainer.commands.printing import print_line, print_next, warn
+from trainer.commands.printing import print_line, warn
 
 if TYPE_CHECKING:
     from trainer.models.encoders import EncoderSource
@@ -78,7 +79,7 @@ def add(
     print_line(_prepared(source.preprocessing))
     if warning := warning_about(found.licence):
         warn(warning)
-    print_next(f"trainer train --encoder {found.name} --dataset NAME")
+    next_step(f"trainer train --encoder {found.name} --dataset NAME")
 
 
 def _source(
@@ -114,7 +115,7 @@ def list_(as_json: AsJson = False) -> None:
         return
     if not found:
         print_line("There are no encoders yet.")
-        print_next("trainer encoders add NAME timm:NETWORK")
+        next_step("trainer encoders add NAME timm:NETWORK")
         return
     texts = ("network", "licence")
     listing = Listing("name", *texts, "numbers", "added", numbers=["numbers"], texts=texts)

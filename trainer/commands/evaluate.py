@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from trainer.commands.options import (
     DataDir,
@@ -104,10 +105,10 @@ def _print(
     if as_json:
         print_json(ModelScores.of(scores, model=opened.title, known=known), ModelScores)
         return
-    counted = f"{scores.metrics.examples:,} pictures of {scores.source}"
+    title = f"{counted(scores.metrics.examples, 'picture')} of {scores.source}"
     if known:
-        counted += f", {len(known):,} of them known to the model"
-    print_listing(counted, scores.averages())
+        title += f", {len(known):,} of them known to the model"
+    print_listing(title, scores.averages())
     print_listing("Most probable category, before any threshold", scores.categories())
     _print_written(scores)
 
@@ -125,12 +126,12 @@ def _print_written(scores: Evaluation) -> None:
         print_listing(title, check.listing())
         lines = [
             *check.promise.in_words(),
-            f"Unlike all that the model learned from, so without a concept: {scores.unlike:,} of "
-            f"{scores.metrics.examples:,} pictures.",
+            f"No concept, since unlike all that the model learned from: {scores.unlike:,} of "
+            f"{counted(scores.metrics.examples, 'picture')}.",
             *filter(None, [check.about_strangers()]),
             check.ending(),
         ]
-    for line in (*(f"left out: {len(p.keys):,} x {p.reason}" for p in scores.left_out), *lines):
+    for line in (*(f"Left out: {len(p.keys):,} x {p.reason}" for p in scores.left_out), *lines):
         print_line(line)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from common.process.settings import ModelSettings
+from common.process.terminal.next_step import next_step
 from trainer.commands.options import (
     DataDir,
     Floor,
@@ -14,7 +15,7 @@ from trainer.commands.options import (
     VocabularyFile,
     labelled_pictures,
 )
-from trainer.commands.printing import print_line, print_next, warn
+from trainer.commands.printing import print_line, warn
 
 CHECKPOINT = "The checkpoint"
 ClassIndex = Annotated[
@@ -93,4 +94,4 @@ def import_(
     else:
         warn("Every concept is off: without labelled pictures nothing can be promised.")
     print_line(f"Imported: {made.model.title}, in {made.folder}")
-    print_next(f"trainer models activate {made.model.name}@{made.model.version}")
+    next_step(f"trainer models activate {made.model.name}@{made.model.version}")

@@ -11,6 +11,7 @@ from common.process.terminal.command import command_group
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
+from common.process.terminal.next_step import next_step
 from common.vision.answers.drift import ModelDrift, drift_of_model
 from trainer.commands.importing import import_
 from trainer.commands.options import StoredReference
@@ -18,7 +19,6 @@ from trainer.commands.printing import (
     hint,
     print_line,
     print_listing,
-    print_next,
     print_taken_out,
     warn,
 )
@@ -47,7 +47,7 @@ def list_(as_json: AsJson = False) -> None:
         return
     if not listed:
         print_line("There are no models yet.")
-        print_next("trainer promote EXPERIMENT")
+        next_step("trainer promote EXPERIMENT")
         return
     _listing(listed).print()
     for each in listed:
@@ -134,7 +134,7 @@ def _promised(description: "Description") -> list[str]:
             f"from pictures that are unlike all that it learned from (likeness < {least:.3f})"
         )
     if least is not None and promise is not None:
-        abstains += f"; so it did for {promise.said.unlike:,} of {promise.said.pictures:,}"
+        abstains += f"; at promotion {promise.said.unlike:,} of {promise.said.pictures:,}"
     before = ["Promised for: nobody knows; the model was made before promises said for whom."]
     return [
         *(before if promise is None else promise.in_words()),
@@ -219,4 +219,4 @@ def retire(model: StoredReference) -> None:
         warn(f"Audits of {title} that count no longer: {done.withdrawn:,}.")
     if not done.is_another_active:
         warn("No model serves all records now, so worker enqueue needs --model.")
-        print_next("trainer models activate MODEL")
+        next_step("trainer models activate MODEL")

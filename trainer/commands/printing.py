@@ -28,12 +28,6 @@ def print_taken_out(providers: Sequence[str]) -> None:
         )
 
 
-def print_next(*commands: str) -> None:
-    """Say which command comes next."""
-    for command in commands:
-        hint(f"Next: {command}")
-
-
 def hint(line: str) -> None:
     """Say something that is no result, on standard error."""
     SafeConsole(stderr=True).print(line, highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ import typer
 from common.errors import ModelError, UsageError
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
+from common.process.terminal.next_step import next_step
 from common.vision.answers.promise import Promise
 from trainer.commands.options import (
     DataDir,
@@ -23,7 +24,6 @@ from trainer.commands.printing import (
     hint,
     print_line,
     print_listing,
-    print_next,
     print_taken_out,
 )
 from trainer.scoring.thresholds import Effect, Outlook, effect_listing
@@ -179,7 +179,7 @@ def _print_end(proposal: "Proposal", done: "Promotion", *, as_json: bool) -> Non
         print_line(f"{how}: {model.title}, in {done.folder}")
         print_taken_out(model.taken_out)
     hint("It is in service for all records. The model before serves again by: trainer models back")
-    print_next("worker enqueue FILE")
+    next_step("worker enqueue FILE")
 
 
 def _judged_on(

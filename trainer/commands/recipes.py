@@ -65,11 +65,13 @@ def settings_for(given: Mapping[str, Any], name: RecipeName | None = None) -> Tr
         raise UsageError(_unheeded(name, unheeded))
     if name == "head" and not encoder:
         raise UsageError(
-            "The recipe head needs an encoder: give --encoder NAME. `trainer encoders list` shows "
-            "those of the store."
+            "--recipe head needs an encoder: --encoder NAME. To see those of the store: "
+            "trainer encoders list"
         )
     if name == "fine-tune" and weights == NO_WEIGHTS:
-        raise UsageError("The recipe fine-tune starts from weights: give --weights.")
+        raise UsageError(
+            "--recipe fine-tune starts from weights: give --weights imagenet, or a file."
+        )
     return RECIPES[name].changed(**{"weights": weights} | dict(given))
 
 
@@ -77,7 +79,7 @@ def _unheeded(name: RecipeName, options: list[str]) -> str:
     listed = ", ".join(options)
     if name == "head":
         return (
-            f"The recipe head does not know {listed}: it fits a head on an encoder, and trains no "
-            "network. Leave that out, or take --recipe scratch or fine-tune without --encoder."
+            f"--recipe head takes no {listed}: it fits a head on an encoder and trains no network. "
+            "Leave that out, or train a network: --recipe scratch or fine-tune, without --encoder."
         )
-    return f"The recipe {name} does not know {listed}; only --recipe head does."
+    return f"--recipe {name} takes no {listed}; only --recipe head does."

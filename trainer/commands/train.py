@@ -11,6 +11,7 @@ import typer
 from common.errors import UsageError
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.next_step import next_step
 from trainer.commands.options import (
     DataDir,
     Labelled,
@@ -19,7 +20,7 @@ from trainer.commands.options import (
     experiments_in,
     with_training_settings,
 )
-from trainer.commands.printing import print_line, print_listing, print_next
+from trainer.commands.printing import print_line, print_listing
 from trainer.commands.recipes import RecipeName, settings_for
 from trainer.scoring.metrics import Summary
 from trainer.settings import TrainingSettings
@@ -242,7 +243,7 @@ def _print_end(summary: Summary, experiment: "Experiment", *, as_json: bool) -> 
         _print_scores(summary, experiment)
         print_line(f"Report: {report}")
         print_line(f"Tables, plots and heatmaps: {experiment.folder}")
-    print_next(f"trainer promote {experiment.name}")
+    next_step(f"trainer promote {experiment.name}")
 
 
 def _print_scores(summary: Summary, experiment: "Experiment") -> None:

@@ -30,9 +30,9 @@ class Example:
     """A picture with its labels: ascending positions of categories, one if the kind is single.
 
     `key` is the record ID, or the path below the data folder; `sha256` is that of the file.
-    `provider` is the institution of the record, `url` the URI of the record. Pictures of a folder
-    have neither. `weight` says how much the example counts when heads learn, `is_judged` that its
-    labels come from verdicts.
+    `provider` is the institution of the record, `title` and `url` its title and URI. Pictures of a
+    folder have none of them. `weight` says how much the example counts when heads learn,
+    `is_judged` that its labels come from verdicts.
     """
 
     key: str
@@ -40,6 +40,7 @@ class Example:
     labels: tuple[int, ...]
     sha256: str
     provider: str = ""
+    title: str = ""
     url: str = ""
     weight: float = 1.0
     is_judged: bool = False

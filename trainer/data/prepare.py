@@ -14,6 +14,7 @@ import numpy as np
 
 from common.errors import DatasetError, UsageError
 from common.process.terminal.console import SafeConsole
+from common.process.terminal.counting import counted
 from trainer.data.cache import CachedData, cached
 from trainer.data.dataset import Example, TrainingData
 from trainer.data.near_duplicates import (
@@ -45,7 +46,8 @@ def check_trainable(data: TrainingData, settings: TrainingSettings) -> None:
         )
     if len(data.categories) < 2:
         raise DatasetError(
-            f"{data.source} has {len(data.categories)} category; a classifier needs at least two."
+            f"{data.source} has {counted(len(data.categories), 'category', 'categories')}; a "
+            "classifier needs at least two."
         )
     if settings.group_by == "provider":
         _check_providers(data, settings.folds)

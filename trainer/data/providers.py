@@ -9,6 +9,7 @@ from collections.abc import Container
 
 import numpy as np
 
+from common.process.terminal.counting import counted
 from trainer.data.dataset import TrainingData
 from trainer.data.prepare import gap_in, tested_together, usable
 from trainer.data.split import make_folds
@@ -33,12 +34,13 @@ def with_grouping(
     by_provider = settings.changed(group_by="provider", folds=folds)
     if problem := _problem(data, by_provider):
         return settings, (
-            f"Folds do not leave data providers out, since {problem}. So nothing is known of "
-            "providers that the model has not learned from."
+            f"The folds do not leave data providers out: {problem}. So this training does not say "
+            "how the model does on providers that it has not learned from."
         )
     return by_provider, (
-        f"Folds leave data providers out: each tests records of providers, of {len(providers):,} "
-        "in all, that it has not learned from. --group-by picture undoes it."
+        f"There are {counted(len(providers), 'data provider')}. Each fold leaves some of them out "
+        "and is tested on these, so the scores are those of new providers. To test on known ones: "
+        "--group-by picture"
     )
 
 
@@ -46,14 +48,16 @@ def _problem(data: TrainingData, by_provider: TrainingSettings) -> str:
     """Why folds cannot leave providers out, or would waste the data; empty if all is well."""
     nameless = sum(not example.provider for example in data.examples)
     if nameless > MOST_NAMELESS * len(data.examples):
-        return f"{nameless:,} of {len(data.examples):,} records have none and would be lost"
+        return (
+            f"{nameless:,} of {counted(len(data.examples), 'record')} name none and would be lost"
+        )
     if len(data.providers) < by_provider.folds:
         return f"{len(data.providers)} are too few for {by_provider.folds} folds"
     pairs = {(label, e.provider) for e in data.examples if e.provider for label in e.labels}
     having = Counter(label for label, _ in pairs)
     short = [name for label, name in enumerate(data.categories) if having[label] < 2]
     if short:
-        return f"fewer than two have {', '.join(short)}"
+        return f"fewer than two providers have {', '.join(short)}"
     return _problem_of_folds(data, by_provider)
 
 

@@ -10,7 +10,7 @@ from trainer.data.dataset import Example, TrainingData, counted
 from trainer.data.split import Fold
 from trainer.data.tables import cell_of, parsing, read_columns, read_table, write_table
 
-_COLUMNS = ("example", "category", "picture", "provider", "sha256")
+_COLUMNS = ("example", "category", "picture", "provider", "sha256", "title")
 _LEARNED = ("train", "validation")
 
 
@@ -28,6 +28,7 @@ def write_splits(path: Path, data: TrainingData, folds: Sequence[Fold]) -> None:
             example.path.resolve(),
             example.provider,
             example.sha256,
+            example.title,
             *of_folds,
         ]
         for example, target, *of_folds in zip(data.examples, data.targets, *parts, strict=True)
@@ -64,7 +65,7 @@ def read_providers(path: Path, folds: Sequence[int]) -> dict[str, int]:
     Raises:
         ModelError: the table is missing or damaged.
     """
-    if not _has_providers(path):
+    if not _has(path, "provider"):
         return {}
     rows = read_columns(path, "provider", *map(_column, folds))
     return counted(provider for provider, *parts in rows if set(parts) & set(_LEARNED))
@@ -76,7 +77,7 @@ def read_provider_of(path: Path) -> dict[str, str]:
     Raises:
         ModelError: the table is missing or damaged.
     """
-    if not _has_providers(path):
+    if not _has(path, "provider"):
         return {}
     rows = read_columns(path, "example", "provider")
     named = ((key, provider_name(provider)) for key, provider in rows)
@@ -95,10 +96,20 @@ def read_known(path: Path) -> FamiliarPictures:
         return FamiliarPictures.of(columns["example"], columns.get("sha256", ()))
 
 
-def _has_providers(path: Path) -> bool:
+def read_titles(path: Path) -> dict[str, str]:
+    """The title of each record; none if the table is of an older version.
+
+    Raises:
+        ModelError: the table is missing or damaged.
+    """
+    rows = read_columns(path, "example", "title") if _has(path, "title") else []
+    return {key: title for key, title in rows if title}
+
+
+def _has(path: Path, column: str) -> bool:
     with parsing(path):
         header, *_ = read_table(path)
-    return "provider" in header
+    return column in header
 
 
 def _column(fold: int) -> str:

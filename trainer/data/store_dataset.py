@@ -33,10 +33,10 @@ _ITEMS = text("""
     )
     SELECT item.record_id, array_agg(item.concept_uri) AS concepts, max(item.weight) AS weight,
            bool_or(item.is_judged) AS is_judged,
-           record.data_provider, image.path, image.sha256, image.source
+           record.data_provider, record.title, image.path, image.sha256, image.source
     FROM item JOIN record ON record.id = item.record_id
     LEFT JOIN image ON image.record_id = item.record_id AND image.state = 'stored'
-    GROUP BY item.record_id, record.data_provider, image.path, image.sha256, image.source
+    GROUP BY item.record_id, record.id, image.record_id
     ORDER BY item.record_id COLLATE "C"
 """)
 
@@ -108,6 +108,7 @@ def _example(row: Row[Any], uris: list[str], image_dir: Path) -> Example:
         labels=tuple(sorted(uris.index(uri) for uri in row.concepts)),
         sha256=row.sha256,
         provider=row.data_provider or "",
+        title=row.title or "",
         url=item_uri(row.record_id),
         weight=row.weight,
         is_judged=row.is_judged,

@@ -74,11 +74,11 @@ class Proposal:
         """Whether the model abstains, and from how many of these pictures."""
         if self.likeness is None:
             return (
-                "The model answers to every picture, also to one unlike all that it learned from."
+                "The model never abstains: it also answers to pictures unlike all it learned from."
             )
         return (
-            "A picture that is unlike all that the model learned from gets no concept: so did "
-            f"{self.promise.said.unlike:,} of {self.promise.said.pictures:,}."
+            "A picture that is unlike all that the model learned from gets no concept. Here that "
+            f"is so for {self.promise.said.unlike:,} of {self.promise.said.pictures:,} pictures."
         )
 
 

@@ -30,6 +30,7 @@ from common.vision.network import EmbeddingHead, HeadedNetwork
 from common.vision.preprocessing import Preprocessing
 from trainer.data.dataset import TrainingData
 from trainer.data.split import Indices
+from trainer.data.split_table import read_titles
 from trainer.experiment import Experiment
 from trainer.scoring.evaluate import read_files
 from trainer.scoring.label_errors import Doubt
@@ -39,6 +40,7 @@ LONGEST_KEY = 80  # characters of it in a file name
 THUMBNAIL = (240, 200)  # pixels, width and height, at most
 HEATMAP = (400, 200)
 QUALITY = 80  # of JPEGs
+LONGEST_TITLE = 160  # characters
 MOST_EXHIBITS = 40
 MOST_MISTAKES = 12
 MOST_DOUBTS = 24
@@ -190,11 +192,13 @@ class ReportCard:
     """A picture to show.
 
     `image` is a data URI, empty if the picture is missing. `page` is the web page of the record,
-    empty for a file. `true` are the labels, `said` is the asserted or suggested category.
+    `title` its title; a file has neither. `true` are the labels, `said` is the asserted or
+    suggested category.
     """
 
     image: str
     key: str
+    title: str
     page: str
     true: str
     said: str
@@ -210,6 +214,7 @@ class ReportCards:
         self._test = test
         self._dataset = experiment.dataset()
         self._pictures = experiment.pictures()
+        self._titles = read_titles(experiment.splits)
 
     def exhibits(self) -> list[ReportCard]:
         """Heatmaps: for each category the most confident right and wrong assertion of all folds."""
@@ -284,13 +289,12 @@ class ReportCards:
     def _known(self, position: int) -> dict[str, str]:
         key = self._test.keys[position]
         labels = np.flatnonzero(self._test.targets[position])
-        is_file = self._dataset.picture_source == "folder"
         return {
             "key": key,
-            "page": "" if is_file else record_page(key),
+            "title": self._titles.get(key, "")[:LONGEST_TITLE],
+            "page": "" if self._dataset.picture_source == "folder" else record_page(key),
             "true": ", ".join(self._dataset.categories[i] for i in labels),
         }
 
     def _thumbnail(self, position: int) -> str:
-        path = self._pictures.get(self._test.keys[position])
-        return thumbnail(path) if path else ""
+        return thumbnail(self._pictures.get(self._test.keys[position], Path()))

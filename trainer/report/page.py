@@ -2,7 +2,9 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +160,8 @@ def _view(
     """The values that the template shows."""
     return {
         "name": experiment.name,
+        "finished": _finished(experiment),
+        "epochs": _epochs(experiment.results()),
         "settings": experiment.settings(),
         "licence_warning": warning_about(experiment.settings().encoder_licence),
         "dataset": experiment.dataset(),
@@ -183,8 +187,29 @@ def _view(
 def _learning(experiment: Experiment) -> Figure:
     settings = experiment.settings()
     if settings.encoder:
-        return plot_trials([experiment.trials(number) for number in range(settings.folds)])
-    return plot_history([experiment.history(number) for number in range(settings.folds)])
+        trials = [experiment.trials(number) for number in range(settings.folds)]
+        return plot_trials(trials, stacked=True)
+    history = [experiment.history(number) for number in range(settings.folds)]
+    return plot_history(history, stacked=True)
+
+
+def _finished(experiment: Experiment) -> str:
+    """When the last fold was finished: the local day and time."""
+    folders = [experiment.split(number) for number in range(experiment.settings().folds)]
+    latest = max((each / "metrics.json").stat().st_mtime for each in folders)
+    then = datetime.fromtimestamp(latest).astimezone()
+    return f"{then.day} {then:%B %Y, %H:%M}"
+
+
+def _epochs(results: Sequence[FoldResult]) -> str:
+    """How many epochs the folds took, and which were kept."""
+    ran, kept = [each.epochs for each in results], [each.best_epoch for each in results]
+    return f"{_range(ran)} of them ran in each fold; epoch {_range(kept)} was kept"
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _dropped(experiment: Experiment) -> list[str]:
@@ -204,8 +229,8 @@ def _percent(share: float) -> str:
 
 
 def _shade(share: float) -> str:
-    """The background of a cell: from white to a blue on which dark text is readable."""
-    return "rgb({}, {}, {})".format(*(round(255 - share * (255 - end)) for end in (122, 172, 214)))
+    """How much blue the background of a cell has."""
+    return f"{100 * share:.0f}%"
 
 
 def _breakable(key: str) -> Markup:

@@ -8,7 +8,7 @@ import io
 import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,13 @@ _STYLE: Any = {
 }
 
 
-def plot_history(folds: Sequence[Sequence[Epoch]]) -> Figure:
-    """Losses and validation accuracy of folds by epoch; a dot marks the kept epoch."""
-    with _figure(width=7, height=2.9, columns=2) as (figure, (losses, accuracies)):
+def plot_history(folds: Sequence[Sequence[Epoch]], *, stacked: bool = False) -> Figure:
+    """Losses and validation accuracy of folds by epoch; a dot marks the kept epoch.
+
+    Args:
+        stacked: one plot below the other, as telephones need it.
+    """
+    with _pair(stacked=stacked) as (figure, (losses, accuracies)):
         for history in folds:
             numbers = [epoch.number for epoch in history]
             best = min(history, key=lambda epoch: epoch.validation_loss)
@@ -76,9 +80,9 @@ def plot_history(folds: Sequence[Sequence[Epoch]]) -> Figure:
     return figure
 
 
-def plot_trials(folds: Sequence[Sequence[Trial]]) -> Figure:
+def plot_trials(folds: Sequence[Sequence[Trial]], *, stacked: bool = False) -> Figure:
     """Loss and accuracy of the heads of folds by strength; a dot marks the kept strength."""
-    with _figure(width=7, height=2.9, columns=2) as (figure, (losses, accuracies)):
+    with _pair(stacked=stacked) as (figure, (losses, accuracies)):
         for trials in folds:
             strengths = [trial.strength for trial in trials]
             best = min(trials, key=lambda trial: trial.loss)
@@ -195,13 +199,20 @@ def _any_script() -> Iterator[None]:
         yield
 
 
+def _pair(*, stacked: bool) -> AbstractContextManager[tuple[Figure, Sequence[Axes]]]:
+    """Two plots, beside each other or one below the other."""
+    if stacked:
+        return _figure(width=4.4, height=5, rows=2)
+    return _figure(width=7, height=2.9, columns=2)
+
+
 @contextmanager
 def _figure(
-    *, width: float, height: float, columns: int = 1
+    *, width: float, height: float, columns: int = 1, rows: int = 1
 ) -> Iterator[tuple[Figure, Sequence[Axes]]]:
     with rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, figure.subplots(1, columns, squeeze=False)[0]
+        yield figure, figure.subplots(rows, columns, squeeze=False).ravel().tolist()
 
 
 def write_history(folder: Path, history: Sequence[Epoch]) -> None:

@@ -3,11 +3,13 @@
 Data providers that the folds left out have a table of their own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from common.pages import data_uri
 from trainer.experiment import Experiment
+from trainer.models.proposal import Proposal
 from trainer.models.prospect import Prospect, prospect_of
 from trainer.report.plots import lowest_of, plot_curve, svg
 from trainer.scoring.by_provider import ProviderScores, about_new_providers, scores_by_provider
@@ -16,6 +18,7 @@ from trainer.scoring.proof import lower_bound
 from trainer.scoring.thresholds import Effect, Outlook
 
 MOST_CURVES = 40
+MOST_NAMED = 8  # concepts in the verdict
 MOST_PROVIDERS = 100
 
 
@@ -43,6 +46,7 @@ def promotion_view(experiment: Experiment) -> dict[str, Any] | None:
     most = max(concepts, key=lambda each: each.effect.written)
     providers = left_out_providers(experiment, prospect)
     return {
+        "verdict": verdict(proposal),
         "is_ensemble": prospect.is_ensemble,
         "said": proposal.promise.said,
         "precision": proposal.promise.precision,
@@ -58,6 +62,34 @@ def promotion_view(experiment: Experiment) -> dict[str, Any] | None:
         "providers_in_all": len(providers),
         "new_providers": about_new_providers(providers) if providers else "",
     }
+
+
+def verdict(proposal: Proposal) -> str:
+    """What a model is good for, and what is promised of it, in sentences."""
+    off = [label for label, each in proposal.effects.items() if each.threshold is None]
+    on = [label for label in proposal.effects if label not in off]
+    promised = f"{proposal.promise.precision:.0%}"
+    if not on:
+        return (
+            f"It is not good enough to write anything: a precision of {promised} is proved for "
+            "none of its concepts. More labelled pictures may change that."
+        )
+    said, sure = proposal.promise.said, f"{proposal.promise.confidence:.0%}"
+    words = (
+        f"It is good enough to write {_listed(on)}. At least {promised} of what it writes is "
+        f"right, for each concept by itself, at {sure} confidence. It would write something for "
+        f"{said.written:,} of {said.pictures:,} pictures such as these."
+    )
+    if off:
+        words += f" It would not write {_listed(off)}, where that is not proved."
+    return words
+
+
+def _listed(labels: Sequence[str]) -> str:
+    if len(labels) > MOST_NAMED:
+        return f"{', '.join(labels[:MOST_NAMED])} and {len(labels) - MOST_NAMED:,} more concepts"
+    *others, last = labels
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def promoted_concepts(prospect: Prospect) -> list[PromotedConcept]:

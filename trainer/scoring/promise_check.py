@@ -116,8 +116,8 @@ class PromiseCheck:
         if len(largest) > SHOWN:
             named.append(f"and {len(largest) - SHOWN:,} more")
         return (
-            f"{sum(self.strangers.values()):,} pictures are of providers that the promise is not "
-            f"for: {', '.join(named)}. They count here too."
+            "The promise is not for all of these providers, yet their pictures count here too: "
+            f"{', '.join(named)}."
         )
 
     def ending(self) -> str:
@@ -130,7 +130,7 @@ class PromiseCheck:
             few = f"{len(broken)} of {promised} concepts: {', '.join(broken)}"
             return f"The promise is broken for {few}."
         holds, few_to_say = len(self._with("holds")), len(self._with("too few to say"))
-        rest = f"; for {few_to_say} too few are written to say" if few_to_say else ""
+        rest = f"; {few_to_say} are written too rarely to say" if few_to_say else ""
         return f"The promise holds for {holds} of {promised} concepts{rest}."
 
     def _with(self, state: State) -> list[str]:

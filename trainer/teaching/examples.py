@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, text
 
 from common.errors import DatasetError
+from common.process.terminal.counting import counted
 from common.store.embeddings import kept_vectors
 from common.store.records import find_dataset
 from common.store.verdicts import taught_labels
@@ -178,8 +179,8 @@ def check_enough(labels: Indices, data_provider: str) -> None:
     """
     if len(labels) < FEWEST:
         raise DatasetError(
-            f"{len(labels)} verdicts on records of {data_provider} name a concept of the model; "
-            f"at least {FEWEST} are needed. Judge some more."
+            f"Only {counted(len(labels), 'verdict')} on records of {data_provider} can teach: the "
+            f"others name no concept of the model. At least {FEWEST} are needed. Judge some more."
         )
     if len(np.unique(labels)) < 2:
         raise DatasetError(

@@ -1,11 +1,13 @@
 """Options that are made from the training settings."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
-from trainer.commands.options import help_of, with_training_settings
+from trainer.commands.options import experiments_in, help_of, with_training_settings
 from trainer.commands.train import train
 from trainer.settings import TrainingSettings, option_of
 
@@ -56,3 +58,16 @@ def test_help_says_range_and_the_default_of_each_recipe() -> None:
     assert help_of("weights").endswith("Default: none.")
     assert help_of("encoder").endswith("Default: none.")
     assert help_of("drop_doubtful").endswith("Default: no.")
+
+
+def test_the_experiments_are_where_enrichment_toml_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EXPERIMENT_DIR", raising=False)
+    assert experiments_in(None) == Path("experiments")
+    (tmp_path / "enrichment.toml").write_text('experiment_dir = "runs"\n')
+    assert experiments_in(None) == tmp_path / "runs"
+    monkeypatch.setenv("EXPERIMENT_DIR", "elsewhere")
+    assert experiments_in(None) == Path("elsewhere")
+    assert experiments_in(Path("here")) == Path("here")

@@ -3,7 +3,7 @@
 import pytest
 
 from common.process.terminal.listing import Listing
-from trainer.commands.printing import print_line, print_listing, print_next, warn
+from trainer.commands.printing import hint, print_line, print_listing, warn
 
 
 def test_only_results_are_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
@@ -12,10 +12,10 @@ def test_only_results_are_on_standard_output(capsys: pytest.CaptureFixture[str])
     print_line("In service: small")
     print_listing("Models", listing)
     warn("files are missing")
-    print_next("trainer models list")
+    hint("To undo it: trainer models back")
     found = capsys.readouterr()
     assert found.out.splitlines() == ["In service: small", "", "Models", "name", "small", ""]
-    assert found.err == "WARNING: files are missing\nNext: trainer models list\n"
+    assert found.err == "WARNING: files are missing\nTo undo it: trainer models back\n"
 
 
 def test_a_long_line_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:

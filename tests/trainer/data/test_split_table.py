@@ -16,6 +16,7 @@ from trainer.data.split_table import (
     read_paths,
     read_provider_of,
     read_providers,
+    read_titles,
     write_splits,
 )
 
@@ -68,6 +69,14 @@ def test_the_pictures_are_those_that_a_model_knows(table: Path, data: TrainingDa
     place = lines[0].index("sha256")
     table.write_text("".join(",".join(c[:place] + c[place + 1 :]) + "\n" for c in lines))
     assert not read_known(table).has_files(each.sha256 for each in data.examples).any()
+
+
+def test_titles_come_back(data: TrainingData, tmp_path: Path) -> None:
+    first = replace(data.examples[0], title="=Map, with a comma")
+    fold = Fold(number=0, training=np.arange(5), validation=np.array([5]), test=np.array([], int))
+    named = replace(data, examples=(first, *data.examples[1:]))
+    write_splits(tmp_path / "splits.csv", named, [fold])
+    assert read_titles(tmp_path / "splits.csv") == {first.key: "=Map, with a comma"}
 
 
 def test_a_provider_has_the_name_that_a_promise_has(data: TrainingData, tmp_path: Path) -> None:

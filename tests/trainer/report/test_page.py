@@ -1,5 +1,6 @@
 """The report: true, harmless, whole, and fit to look at."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -68,6 +69,35 @@ def test_mistakes_lead_to_the_records(report: Path) -> None:
     links = re.findall(r'href="(https://www\.europeana\.eu/[^"]*)"', report.read_text())
     assert links
     assert all(re.fullmatch(r".*eu/item/90101/object_\d+", link) for link in links)
+
+
+def test_records_are_named_by_their_titles(
+    finished: dict[Kind, Experiment], tmp_path: Path
+) -> None:
+    experiment = copied(finished["single"], tmp_path)
+    lines = [line.split(",") for line in experiment.splits.read_text().splitlines()]
+    place = lines[0].index("title")
+    titled = [[*c[:place], f"Map of <Ghent> {n}", *c[place + 1 :]] for n, c in enumerate(lines[1:])]
+    experiment.splits.write_text("".join(",".join(c) + "\n" for c in [lines[0], *titled]))
+    text = _report(experiment).read_text()
+    assert re.search(r"<b>Map of &lt;Ghent&gt; \d+</b><br>", text)
+
+
+def test_it_says_when_it_was_made_and_how_many_epochs_ran(
+    finished: dict[Kind, Experiment], tmp_path: Path
+) -> None:
+    experiment = copied(finished["single"], tmp_path)
+    for number in range(3):
+        os.utime(experiment.split(number) / "metrics.json", (0, 1_700_000_000 + number))
+    text = _report(experiment).read_text()
+    assert "14 November 2023" in text or "15 November 2023" in text  # wherever the test runs
+    assert "4 of them ran in each fold; epoch 3 was kept (at most 4; patience 10)" in text
+
+
+def test_it_has_a_scale_for_heatmaps_and_colours_for_the_dark(report: Path) -> None:
+    text = report.read_text()
+    assert "spoke most for it" in text
+    assert "prefers-color-scheme: dark" in text
 
 
 def test_files_of_a_folder_have_no_page(finished: dict[Kind, Experiment], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from trainer.report.promotion import (
     left_out_providers,
     promoted_concepts,
     promotion_view,
+    verdict,
 )
 from trainer.scoring.metrics import Spread
 
@@ -47,12 +49,31 @@ def prospect(heads_by_provider: Experiment) -> Prospect:
     return found
 
 
+def test_it_begins_with_what_the_model_is_good_for(page: Path, prospect: Prospect) -> None:
+    good = verdict(prospect.proposal)
+    assert good.startswith("It is good enough to write category 00, category 01, category 02 and ")
+    assert "At least 90% of what it writes is right" in good
+    assert "at 95% confidence" in good
+    text = _flat(page.read_text())
+    assert text.index(good) < text.index("The numbers")
+
+
+def test_the_verdict_names_what_is_off(prospect: Prospect) -> None:
+    effects = dict(prospect.proposal.effects)
+    effects["category 03"] = replace(effects["category 03"], threshold=None)
+    some = verdict(replace(prospect.proposal, effects=effects))
+    assert some.endswith("It would not write category 03, where that is not proved.")
+    effects = {label: replace(each, threshold=None) for label, each in effects.items()}
+    none = verdict(replace(prospect.proposal, effects=effects))
+    assert none.startswith("It is not good enough to write anything")
+
+
 def test_it_says_how_many_are_written_and_right(page: Path, prospect: Prospect) -> None:
     text, said = _flat(page.read_text()), prospect.proposal.promise.said
     assert f"Of 320 records such as these, {said.written} would get a concept." in text
     label, most = max(prospect.proposal.effects.items(), key=lambda each: each[1].written)
     assert f"Of {most.written} that are called {label} , at least {int(0.9 * most.written)}" in text
-    assert f"gets no concept: so did {said.unlike} of 320." in text
+    assert f"gets no concept. Here that is so for {said.unlike} of 320 pictures." in text
     assert "trainer promote heads --ensemble" in text
     for line in (*prospect.proposal.promise.in_words(), str(prospect.proposal.description.rule)):
         assert line in text

@@ -98,7 +98,7 @@ def test_copies_of_a_picture_are_one_group(school: School) -> None:
 
 def test_too_few_verdicts_are_refused(school: School) -> None:
     school.judge(9)
-    with pytest.raises(DatasetError, match="9 verdicts on records of New Museum .* at least 10"):
+    with pytest.raises(DatasetError, match="Only 9 verdicts on records .* At least 10"):
         read(school)
 
 
