@@ -24,6 +24,7 @@ _WORDS: dict[str, Callable[[_Context], str]] = {
     "finite_number": lambda _: "it must be a number, and not infinite",
     "bool_parsing": lambda _: "it must be true or false",
     "bool_type": lambda _: "it must be true or false",
+    "none_required": lambda _: "it must be null or left out",
     "string_type": lambda _: "it must be text",
     "uuid_parsing": lambda _: "it must be an ID such as 0b7f4c0e-6d0c-4a7e-9d0e-2f1f0a1c9b52",
     "path_type": lambda _: "it must be the name of a file or folder",

@@ -105,7 +105,7 @@ def test_forms_of_several_spellings_of_our_own_are_read(filled: Museum, desk: De
     content = part(b"provider", "Μουσείο".encode())
     for kind in (MULTIPART, f"{MULTIPART}; charset=UTF-8", f"{MULTIPART};charset=utf-8"):
         answer = caller.post("/jobs/new", content, headers={"content-type": kind})
-        assert "no record of data provider" in answer.text
+        assert "no record of the data provider" in answer.text
         assert "Μουσείο" in answer.text
 
 

@@ -73,7 +73,7 @@ def test_ctrl_c_ends_all_at_once_without_a_traceback(labelled: Path) -> None:
         _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert b"Traceback" not in said
-    assert b"The same command goes on where it was" in said
+    assert b"The same command continues where it was" in said
     wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in started))
 
 
