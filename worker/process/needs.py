@@ -132,16 +132,19 @@ class Presence(PeriodicThread):
 
 
 def wait_for_store(settings: WorkerSettings) -> Engine:
-    """The store, as soon as it can be reached and its schema serves this program.
+    """The store, as soon as it can be reached.
 
     Raises:
         UsageError: DATABASE_URL is missing or malformed.
+        StoreError: its schema does not serve this program.
     """
     heartbeat, told = settings.worker_heartbeat_file, ""
     while True:
         try:
             return open_store(connections=settings.store_connections)
         except StoreError as error:
+            if not isinstance(error.__cause__, AWAY):
+                raise
             problem = str(error).rstrip(".")
         if problem != told:
             log.error("this worker is not ready", problem=problem)

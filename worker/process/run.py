@@ -43,6 +43,7 @@ def run_worker() -> int:
     A database or a broker that is away is waited for.
 
     Raises:
+        StoreError: the schema of the store does not serve this program.
         UsageError: a setting is missing or malformed.
     """
     switch_threads_often()

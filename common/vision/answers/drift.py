@@ -73,6 +73,7 @@ class ModelDrift:
         part = f" (its newest {MOST_CHUNKS:,} chunks)" if self.is_part else ""
         return f"{self.model} said, by data provider{part}:"
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def of_all(self) -> ProviderDrift:
         """The same of all providers together."""

@@ -71,8 +71,8 @@ def test_every_picture_that_can_be_seen_is_unlike(
     (drift,) = told["drift"]
     assert told["unlike"] == status.unlike
     assert (drift["model"], drift["at_promotion"]) == ("test v1", None)
-    assert drift["all_providers"]["pictures"] == status.unlike
-    assert drift["all_providers"]["unlike"] == 1.0
+    assert drift["of_all"]["now"]["pictures"] == status.unlike
+    assert drift["of_all"]["now"]["unlike"] == status.unlike
     named = {each["data_provider"] for each in drift["providers"]}
     assert named <= {item.data_provider for item in items}
 
