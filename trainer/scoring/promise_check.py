@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from common.process.terminal.counting import counted
 from common.process.terminal.listing import Listing
 from common.vision.answers.promise import Promise
 from common.vision.answers.provider_names import provider_name
@@ -116,8 +117,8 @@ class PromiseCheck:
         if len(largest) > SHOWN:
             named.append(f"and {len(largest) - SHOWN:,} more")
         return (
-            "The promise is not for all of these providers, yet their pictures count here too: "
-            f"{', '.join(named)}."
+            f"{sum(self.strangers.values()):,} pictures are of providers outside the promise: "
+            f"{', '.join(named)}. They count here too."
         )
 
     def ending(self) -> str:
@@ -130,7 +131,9 @@ class PromiseCheck:
             few = f"{len(broken)} of {promised} concepts: {', '.join(broken)}"
             return f"The promise is broken for {few}."
         holds, few_to_say = len(self._with("holds")), len(self._with("too few to say"))
-        rest = f"; {few_to_say} are written too rarely to say" if few_to_say else ""
+        rest = ""
+        if few_to_say:
+            rest = f"; {counted(few_to_say, 'concept')} cannot be judged: too little is written"
         return f"The promise holds for {holds} of {promised} concepts{rest}."
 
     def _with(self, state: State) -> list[str]:

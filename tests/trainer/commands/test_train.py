@@ -209,7 +209,7 @@ def test_other_data_under_the_same_name_is_refused(trainer: Trainer) -> None:
         (["--ema", "1"], 2, "--ema must be 0 or more, and less than 1."),
         (["--vocab-json", "/nowhere.json"], 2, "no vocabulary file"),
         (["--experiment-name", "../x"], 2, "no name of an experiment"),
-        (["--recipe", "head"], 2, "does not know --arch, --input-size"),
+        (["--recipe", "head"], 2, "takes no --arch, --input-size"),
         (["--recipe", "fine-tune"], 2, "give --weights"),
     ],
 )

@@ -73,7 +73,7 @@ def test_broken_promises_are_named_at_the_end() -> None:
 def test_what_holds_and_what_is_too_rare_is_counted_at_the_end() -> None:
     check = _check({"maps": _effect(100, 99), "toys": _effect(0, 0)})
     assert check.ending() == (
-        "The promise holds for 1 of 2 concepts; for 1 too few are written to say."
+        "The promise holds for 1 of 2 concepts; 1 concept cannot be judged: too little is written."
     )
     assert _check({"maps": _effect(100, 99)}).ending() == "The promise holds for 1 of 1 concepts."
     silent = _check({"toys": _effect(0, 0, is_off=True)})
@@ -83,7 +83,7 @@ def test_what_holds_and_what_is_too_rare_is_counted_at_the_end() -> None:
 def test_pictures_of_providers_that_were_not_learned_from_are_counted() -> None:
     check = _check({"maps": _effect(100, 99)}, Museum=50, Attic=7, Cellar=9)
     assert check.strangers == {"Attic": 7, "Cellar": 9}
-    assert "16 pictures are of providers that the promise is not for: Cellar (9), Attic (7)" in (
+    assert "16 pictures are of providers outside the promise: Cellar (9), Attic (7)" in (
         check.about_strangers()
     )
     assert _check({}, Museum=50).about_strangers() == ""
