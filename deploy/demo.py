@@ -273,9 +273,9 @@ def _tell(summary: dict[str, Any], job: str) -> None:
         f"read {summary['read']} of them and fetched none of these.\n\n"
         f"Enrichments:   {' and '.join(summary['exports'])}\n"
         f"Training:      {FOLDER / 'experiments' / NAME / 'report.html'}\n"
-        f"Pictures:      {FOLDER / 'training_data'}\n"
-        f"Ask the store: python -m deploy.local --data {FOLDER / 'services'} -- "
-        f"worker status {job}\n\n"
+        f"Pictures:      {FOLDERS['IMAGE_DIR']}, by category in {FOLDER / 'training_data'}\n"
+        f"Ask the store: {BIN / 'python'} -m deploy.local --data {FOLDER / 'services'} -- "
+        f"{BIN / 'worker'} status {job}\n\n"
         "See, judge and teach on web pages: make desk",
     )
 

@@ -208,10 +208,7 @@ class ApiTransport:
 
 
 def _host(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("EUROPEANA_API_URL is no address such as https://api.europeana.eu.")
-    return parts.netloc.rpartition("@")[2]
+    return urlsplit(url).netloc
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:

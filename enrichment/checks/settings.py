@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from common.errors import UsageError
-from common.process.settings.base import SettingOrigin, origins
+from common.process.settings.base import SettingOrigin, check_files, origins, wrong_values
 from common.process.settings.every import EVERY, every_field
 from common.process.settings.files import NAME, find_files
 from enrichment.checks.finding import Finding, Findings, ok, problem, warning
@@ -21,16 +21,21 @@ def check_settings() -> Findings:
     """The file, what is missing, and what is set."""
     try:
         files = find_files()
-        every = _origins()
+        if files is not None:
+            check_files(files)
     except UsageError as error:
-        yield problem(SUBJECT, "file", str(error), "Correct the file.")
+        yield problem(SUBJECT, "file", str(error), "Correct the file. Nothing else was checked.")
         return
+    every = _origins()
+    wrong = {name.upper(): line for each in EVERY for name, line in wrong_values(each).items()}
     none = f"no {NAME} in this folder or above: environment and defaults count"
     yield ok(SUBJECT, "file", str(files.path) if files else none)
     for name, needed_by in _NEEDED_BY.items():
         yield _needed(every[name], needed_by)
     for name, origin in every.items():
-        if origin.place != "default" and name not in _NEEDED_BY:
+        if name in wrong:
+            yield problem(SUBJECT, name, wrong[name], "Correct it; programs that need it end.")
+        elif origin.place != "default" and name not in _NEEDED_BY:
             yield ok(SUBJECT, name, f"from {origin.place}")
 
 

@@ -43,7 +43,10 @@ def _findings() -> "Findings":
     )
     from enrichment.checks.settings import check_settings, is_set
 
-    yield from check_settings()
+    settings = list(check_settings())
+    yield from settings
+    if settings[0].verdict is Health.PROBLEM:  # no file, no settings
+        return
     if not is_set("DATABASE_URL"):
         engine = None
     else:

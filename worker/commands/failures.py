@@ -76,7 +76,7 @@ def _show(rows: Iterator[FailedRecord], total: int) -> None:
         texts=("detail",),
     )
     for row in islice(rows, SHOWN):
-        when = f"{row.failed_at:%Y-%m-%d %H:%M:%S}"
+        when = f"{row.failed_at.astimezone():%Y-%m-%d %H:%M:%S %Z}"
         listing.add(row.record_id, row.stage, row.reason, f"{row.attempts:,}", when, row.detail)
     listing.print()
     if total > SHOWN:

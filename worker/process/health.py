@@ -122,7 +122,10 @@ def check_alive(path: Path | None, *, ready: bool = False) -> None:
         UsageError: no file is configured.
     """
     if path is None:
-        raise UsageError("WORKER_HEARTBEAT_FILE is not set, for this command or for the worker.")
+        raise UsageError(
+            "WORKER_HEARTBEAT_FILE is not set. Give this command and the worker the same file, "
+            "such as /tmp/heartbeat."
+        )
     try:
         silent = time.time() - path.stat().st_mtime
         beat = Beat.model_validate_json(path.read_bytes())

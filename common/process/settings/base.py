@@ -71,6 +71,16 @@ def read_together(*classes: type[_Settings]) -> tuple[_Settings, ...]:
     return tuple(found)
 
 
+def wrong_values(settings: type[DeploymentSettings]) -> dict[str, str]:
+    """A sentence for each setting of a class that is set and wrong, by its name in lower case."""
+    try:
+        settings()
+    except ValidationError as error:
+        wrong = _wrong_settings(settings, error)
+        return {name: line for name, line in wrong.items() if not line.startswith(_unset(name))}
+    return {}
+
+
 class SettingOrigin(NamedTuple):
     """Where the value of a setting comes from: `environment`, a file's path, or `default`."""
 
@@ -104,7 +114,7 @@ def _values_of_files(settings: type[BaseSettings]) -> dict[str, Any]:
     files = find_files()
     if files is None:
         return {}
-    _check(files)
+    check_files(files)
     values = {name: files.values[name] for name in settings.model_fields if name in files.values}
     for name, value in values.items():
         kinds = settings.model_fields[name].annotation
@@ -113,8 +123,12 @@ def _values_of_files(settings: type[BaseSettings]) -> dict[str, Any]:
     return values
 
 
-def _check(files: SettingsFiles) -> None:
-    """Refuse names that no program knows, and secrets in the wrong file."""
+def check_files(files: SettingsFiles) -> None:
+    """Refuse names that no program knows, and secrets in the wrong file.
+
+    Raises:
+        UsageError: names what is wrong in which file.
+    """
     from common.process.settings.every import every_field  # it needs this module
 
     fields = every_field()
@@ -130,11 +144,15 @@ def _wrong_settings(settings: type[DeploymentSettings], error: ValidationError) 
         field = settings.model_fields[name]
         example = f" Example: {field.examples[0]}" if field.examples else ""
         if part["type"] == "missing":
-            lines[name] = f"{name.upper()} is not set.{example}"
+            lines[name] = f"{_unset(name)}{example}"
         else:
             place = _place(name, files)
             lines[name] = f"{name.upper()} ({place}): {in_words(part)}.{example}"
     return lines
+
+
+def _unset(name: str) -> str:
+    return f"{name.upper()} is not set."
 
 
 def _report(wrong: Mapping[str, str]) -> str:

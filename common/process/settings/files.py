@@ -140,7 +140,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is no text in UTF-8.") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         # The library's words name the line; they quote single characters only.
-        raise UsageError(f"{path} is no valid TOML: {error}.") from None
+        raise UsageError(
+            f'{path} is no valid TOML: {error}. Text stands in quotes: name = "value"'
+        ) from None
     for name, value in values.items():
         if not isinstance(value, str | int | float | bool):
             raise UsageError(f"{path}: {name} is a table or a list. Write: {name} = value")

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from common.process.settings.base import DeploymentSettings
+from common.process.web_addresses import split_address
 
 
 class StoreSettings(DeploymentSettings):
@@ -32,6 +33,13 @@ class ApiAddressSettings(DeploymentSettings):
         default="https://api.europeana.eu",
         description="address of the APIs and of the thumbnails; the sandbox has another",
     )
+
+    @field_validator("europeana_api_url")
+    @classmethod
+    def _is_an_api(cls, url: str) -> str:
+        if split_address(url) is None:
+            raise ValueError("expected an address such as https://api.europeana.eu")
+        return url
 
 
 class ApiSettings(ApiAddressSettings):

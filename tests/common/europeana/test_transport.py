@@ -251,12 +251,6 @@ def test_a_key_that_cannot_be_one_is_refused_unshown(key):
     assert key not in str(refusal.value)
 
 
-@pytest.mark.parametrize("url", ["", "api.europeana.eu", "ftp://api.europeana.eu", "http://"])
-def test_an_address_that_is_none_is_refused(url):
-    with pytest.raises(UsageError, match="EUROPEANA_API_URL"):
-        ApiTransport(ApiSettings(europeana_api_key="k", europeana_api_url=url))
-
-
 @pytest.mark.skipif(not ERRORS.exists(), reason="needs ../shared/europeana")
 @pytest.mark.parametrize("path", sorted(ERRORS.glob("*.json")), ids=lambda path: path.stem)
 def test_real_error_bodies_are_understood(server, api, path):

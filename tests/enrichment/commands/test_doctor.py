@@ -104,3 +104,28 @@ def test_people_read_a_list_and_what_to_do(installation: Path) -> None:
     assert result.exit_code == 1
     assert "problem  settings  DATABASE_URL" in result.stdout
     assert "problem: settings, DATABASE_URL: needed by all programs" in result.stderr
+
+
+def test_a_wrong_value_is_a_problem_of_its_setting(installation: Path) -> None:
+    (installation / NAME).write_text('worker_connections = "many"\nworker_runtime = "tpu"\n')
+    code, found, _ = doctor()
+    assert code == 1
+    assert "it must be a whole number" in found["settings, WORKER_CONNECTIONS"]["found"]
+    assert "it must be one of auto, torch" in found["settings, WORKER_RUNTIME"]["found"]
+
+
+@pytest.mark.parametrize("text", ['modle_dir = "x"', "model_dir = models", "[worker]\na = 1"])
+def test_one_mistake_in_the_file_is_told_once(installation: Path, text: str) -> None:
+    (installation / NAME).write_text(f"{text}\n")
+    code, found, _ = doctor()
+    assert code == 1
+    assert list(found) == ["settings, file"]
+
+
+def test_an_address_with_a_password_is_refused_without_it(
+    installation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EUROPEANA_API_URL", "http://user:hunter2@127.0.0.1:1")
+    _, found, _ = doctor()
+    assert found["settings, EUROPEANA_API_URL"]["verdict"] == "problem"
+    assert "hunter2" not in json.dumps(found)

@@ -47,3 +47,13 @@ def test_secrets_are_not_shown(monkeypatch):
     monkeypatch.setenv("EUROPEANA_API_KEY", "hunter2")
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/d")
     assert "hunter2" not in f"{ApiSettings.read()!r} {StoreSettings.read()!r}"
+
+
+@pytest.mark.parametrize(
+    "url", ["api.europeana.eu", "ftp://api.europeana.eu", "http://", "http://user:hunter2@host"]
+)
+def test_an_address_that_is_none_is_refused(monkeypatch, url):
+    monkeypatch.setenv("EUROPEANA_API_URL", url)
+    with pytest.raises(UsageError, match=r"EUROPEANA_API_URL \(environment\): expected") as refusal:
+        ImageSettings.read()
+    assert "hunter2" not in str(refusal.value)
