@@ -1,5 +1,6 @@
 """`enrichment prepare`, typed outside a checkout."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,9 +8,17 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from alembic import command
+from alembic.config import Config
+from click.testing import Result
+from sqlalchemy import text
+from typer.testing import CliRunner
 
 from common.store.session import open_store
 from deploy.local import Services
+from enrichment.cli import app
+
+ALEMBIC_INI = Path(__file__).resolve().parents[3] / "alembic.ini"
 
 
 @pytest.fixture
@@ -20,6 +29,13 @@ def empty_url(services: Services) -> Iterator[str]:
     administer(services, "CREATE DATABASE unprepared")
     yield url
     administer(services, "DROP DATABASE unprepared WITH (FORCE)")
+
+
+def typed(*, exit_code: int = 0) -> Result:
+    """The command in this process, with DATABASE_URL as it is."""
+    ended = CliRunner().invoke(app, ["prepare"])
+    assert ended.exit_code == exit_code, ended.output
+    return ended
 
 
 def administer(services: Services, statement: str) -> None:
@@ -53,6 +69,31 @@ def test_it_prepares_an_empty_database_and_does_nothing_twice(
     assert second.returncode == 0
     assert "unprepared needs nothing: it is at migration 00" in second.stderr
     assert first.stdout == second.stdout == ""
+
+
+def test_it_says_from_where_to_where_it_went(
+    installation: Path, empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_url)
+    assert "is prepared (migration 00" in typed().stderr
+    command.downgrade(Config(ALEMBIC_INI), "-1")
+    assert re.search(r"unprepared went from migration 00\d\d to 00\d\d\.", typed().stderr)
+    assert typed().stderr.endswith("Next: enrichment doctor\n")
+
+
+def test_a_schema_that_left_this_program_behind_is_told(
+    installation: Path, empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_url)
+    typed()
+    engine = open_store()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE schema_compatibility SET serves_from = '9998'"))
+    engine.dispose()
+    refused = typed(exit_code=1)
+    assert "Install a newer release." in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_a_database_that_is_not_there_is_told_without_a_traceback(

@@ -217,7 +217,7 @@ def test_a_refused_key_ends_the_harvest_and_says_what_to_do(harvester, sandbox, 
     ("change", "options", "message"),
     [
         ({"EUROPEANA_API_KEY": ""}, (), "EUROPEANA_API_KEY is not set"),
-        ({"EUROPEANA_API_URL": "europeana"}, (), "EUROPEANA_API_URL is no address"),
+        ({"EUROPEANA_API_URL": "europeana"}, (), "EUROPEANA_API_URL (environment): expected"),
         ({}, ("--reusability", "open,free"), "not 'free'"),
         ({}, ("--dataset", "a/b"), "'a/b' cannot be the name of a dataset"),
         ({}, ("--vocab-json", "nowhere.json"), "There is no vocabulary file nowhere.json"),
