@@ -1,0 +1,75 @@
+"""Every page answers over HTTP for a museum with something in it; the desk runs in this process."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from urllib.parse import quote
+
+import pytest
+import requests
+import uvicorn
+from sqlalchemy import Engine
+
+from common.process.settings.desk import DeskSettings
+from desk.app import create_app
+from tests.desk.conftest import OURS, RECORDS
+from tests.desk.museum import MAP, Museum
+
+FOLDERS = ("DESK_CACHE_DIR", "MODEL_DIR", "HEATMAP_DIR", "EXPERIMENT_DIR", "IMAGE_DIR")
+# A page, and words that it shows. {job} is that of the museum.
+PAGES = {
+    "/": "What the model says",
+    "/see": "What the model says",
+    f"/see?provider={quote(OURS)}": OURS,
+    "/see?job={job}": "A job's pictures",
+    "/see?job={job}&outcome=failed": "timeout",
+    "/see?job={job}&outcome=below_threshold": "Filter",
+    f"/see?concept={quote(MAP, safe='')}&judged=no": "Judge these",
+    "/judge": "Judge",
+    f"/records{RECORDS[0]}": RECORDS[0],
+    "/jobs": "{job}",
+    "/jobs?state=done": "{job}",
+    "/jobs/new": "Enqueue",
+    "/jobs/{job}": "12 of 12 records",
+    "/jobs/{job}/live": "12 of 12 records",
+    "/models": "test",
+    "/models/test@1": "test",
+    "/teach": "Teach",
+    f"/teach?provider={quote(OURS)}": OURS,
+    "/prove": "Prove",
+    f"/prove?provider={quote(OURS)}&concept={quote(MAP, safe='')}": "Prove",
+    "/decide": "Decide",
+    "/data": "Datasets",
+    "/actions": "What was done",
+}
+
+
+@pytest.fixture
+def address(
+    filled: Museum, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """Where the desk is."""
+    for name in FOLDERS:
+        monkeypatch.setenv(name, str(tmp_path / name))
+    config = uvicorn.Config(
+        create_app(engine, DeskSettings.read()), log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = Thread(target=server.run, kwargs={"sockets": [listening]}, name="desk")
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+def test_every_page_answers(filled: Museum, address: str) -> None:
+    names = {"job": str(filled.the_job)}
+    wrong = {}
+    with requests.Session() as session:
+        for page, words in PAGES.items():
+            answer = session.get(address + page.format_map(names), timeout=60)
+            if answer.status_code != 200 or words.format_map(names) not in answer.text:
+                wrong[page] = (answer.status_code, answer.text[-300:])
+    assert wrong == {}
