@@ -6,13 +6,12 @@ from io import StringIO
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import create_engine
 
 from common.errors import StoreError
 from common.process.settings import StoreSettings
-from common.store.session import MIGRATIONS, shown_url, store_errors, store_url
+from common.store.session import MIGRATIONS, migration_of, shown_url, store_errors, store_url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +52,6 @@ def _migration() -> str | None:
     engine = create_engine(url)
     try:
         with store_errors(url), engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            return migration_of(connection)
     finally:
         engine.dispose()

@@ -140,7 +140,7 @@ def check_schema(connection: Connection) -> None:
     Raises:
         StoreError: the schema is empty, is older than this program, or has left it behind.
     """
-    current, known = _migration_of(connection), newest_migration()
+    current, known = migration_of(connection), newest_migration()
     database = f"The database at {shown_url(connection.engine.url)}"
     if current is None:
         raise StoreError(
@@ -164,7 +164,7 @@ def newest_migration() -> str:
     return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def _migration_of(connection: Connection) -> str | None:
+def migration_of(connection: Connection) -> str | None:
     """The migration that the schema is at; None if Alembic has not been there."""
     if not inspect(connection).has_table("alembic_version"):
         return None

@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
+from sqlalchemy import Engine
 
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
@@ -32,7 +33,8 @@ def pause(job: JobRef, as_json: AsJson = False) -> None:
     job_id = jobs.find_job(engine, job)
     jobs.pause(engine, job_id)
     console.print(f"Paused. Next: worker resume {job_id}", soft_wrap=True)
-    _print(SteeredJob(job_id=job_id, state=jobs.status(engine, job_id).state), as_json=as_json)
+    if as_json:
+        _print(engine, job_id)
 
 
 @prints(SteeredJob)
@@ -45,7 +47,8 @@ def resume(job: JobRef, as_json: AsJson = False) -> None:
     job_id = jobs.find_job(engine, job)
     jobs.resume(engine, job_id)
     console.print(f"Resumed. Next: worker status {job_id} --watch", soft_wrap=True)
-    _print(SteeredJob(job_id=job_id, state=jobs.status(engine, job_id).state), as_json=as_json)
+    if as_json:
+        _print(engine, job_id)
 
 
 @prints(SteeredJob)
@@ -60,7 +63,8 @@ def cancel(job: JobRef, as_json: AsJson = False) -> None:
     status = jobs.status(engine, job_id)
     records = counted(status.total, "record")
     console.print(f"Cancelled. {status.settled:,} of {records} had their outcome.", soft_wrap=True)
-    _print(SteeredJob(job_id=job_id, state=status.state), as_json=as_json)
+    if as_json:
+        print_json(SteeredJob(job_id=job_id, state=status.state), SteeredJob)
 
 
 @prints(SteeredJob)
@@ -83,10 +87,10 @@ def retry(
     records = jobs.retry(engine, job_id, reason or ())
     again = f"{counted(records, 'record')} will be tried again."
     console.print(f"{again} Next: worker status {job_id} --watch", soft_wrap=True)
-    state = jobs.status(engine, job_id).state
-    _print(SteeredJob(job_id=job_id, state=state, tried_again=records), as_json=as_json)
-
-
-def _print(steered: SteeredJob, *, as_json: bool) -> None:
     if as_json:
-        print_json(steered, SteeredJob)
+        _print(engine, job_id, tried_again=records)
+
+
+def _print(engine: Engine, job_id: UUID, *, tried_again: int = 0) -> None:
+    state = jobs.status(engine, job_id).state
+    print_json(SteeredJob(job_id=job_id, state=state, tried_again=tried_again), SteeredJob)

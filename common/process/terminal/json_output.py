@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, TypeVar, get_args
 
 import typer
@@ -39,6 +40,7 @@ def print_json(value: Any, kind: Any) -> None:
     typer.echo(_adapter(kind).dump_json(value))
 
 
+@cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     """Of a dataclass, one of several, or a list of them, with durations in seconds."""
     for each in get_args(kind) or (kind,):
