@@ -33,18 +33,19 @@ def check_models(engine: Engine) -> Findings:
 def _check_files(model: Row[tuple[str | None, str, str, str]]) -> Finding:
     """Whether the files of a model are there; their sums are checked when a worker loads them."""
     from common.vision.bundle import read_description
+    from common.vision.encoders.description import missing_files
 
-    whom = model.data_provider or "all"
-    folder = ModelSettings.read().model_dir / model.path
+    what = f"in service for {model.data_provider or 'all'}"
+    model_dir = ModelSettings.read().model_dir
     try:
-        files = read_description(folder, model.sha256).files
+        description = read_description(model_dir / model.path, model.sha256)
+        missing = missing_files(model_dir, model.path, description)
     except ModelError as error:
-        return problem("models", f"in service for {whom}", f"{model.title}: {error}", _COPY)
-    missing = [each.file for each in files if not (folder / each.file).is_file()]
+        return problem("models", what, f"{model.title}: {error}", _COPY)
     if missing:
-        found = f"{model.title}: {len(missing)} of {len(files) + 1} files are missing in {folder}"
-        return problem("models", f"in service for {whom}", found, _COPY)
-    return ok("models", f"in service for {whom}", f"{model.title}, {len(files) + 1} files")
+        found = f"{model.title}: {', '.join(map(str, missing))} missing"
+        return problem("models", what, found, _COPY)
+    return ok("models", what, f"{model.title}, its files are there")
 
 
 def _computing() -> Finding:

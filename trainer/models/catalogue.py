@@ -21,7 +21,7 @@ from common.vision.bundle import (
     read_checked,
     read_description,
 )
-from common.vision.encoders.description import ENCODER_JSON, ENCODERS, read_encoder
+from common.vision.encoders.description import ENCODERS, missing_files
 from common.vision.encoders.licences import warning_about
 from trainer.models.store import StoredModel, retire_model, stored_models
 
@@ -124,9 +124,11 @@ def describe(model: StoredModel, model_dir: Path) -> ListedModel:
         problem = str(error)
         missing = [] if (folder / DESCRIPTION).exists() else [f"{model.path}/{DESCRIPTION}"]
     else:
-        paths = [folder / file.file for file in description.files]
-        paths += _encoder_files(description, model_dir)
-        missing = [str(path.relative_to(model_dir)) for path in paths if not path.is_file()]
+        try:
+            paths = missing_files(model_dir, model.path, description)
+            missing = [str(path.relative_to(model_dir)) for path in paths]
+        except ModelError as error:
+            problem = str(error)
     if missing:
         problem = (
             f"In {model_dir} is no {', '.join(missing)}. {_way_back(model, description, missing)}"
@@ -146,18 +148,6 @@ def check_files(model: ListedModel, model_dir: Path) -> str | None:
     except ModelError as error:
         return str(error)
     return None
-
-
-def _encoder_files(description: Description, model_dir: Path) -> list[Path]:
-    """The files of the encoder that a model is on."""
-    if description.encoder is None:
-        return []
-    encoders = model_dir / ENCODERS
-    try:
-        weights = read_encoder(encoders, description.encoder).weights.file
-    except ModelError:
-        return [encoders / description.encoder / ENCODER_JSON]
-    return [encoders / description.encoder / weights]
 
 
 def _way_back(model: StoredModel, description: Description | None, missing: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from common.process.wrong_values import first_wrong
 from common.vision.bundle import (
     MAX_TENSORS,
     BundleFile,
+    Description,
     check_preprocessing,
     read_checked,
     sha256_of,
@@ -71,6 +72,26 @@ def read_encoder(encoders: Path, identity: str) -> EncoderDescription:
     except ModelError as error:
         raise ModelError(f"{path} is damaged: {error}") from error
     return description
+
+
+def missing_files(model_dir: Path, path: str, description: Description) -> list[Path]:
+    """The files of a model, those of its encoder included, that are not there; none is checked.
+
+    Args:
+        path: of the model below MODEL_DIR.
+
+    Raises:
+        ModelError: `encoder.json` was changed, or is damaged.
+    """
+    files = [model_dir / path / each.file for each in description.files]
+    if description.encoder is not None:
+        folder = model_dir / ENCODERS / description.encoder
+        if not (folder / ENCODER_JSON).is_file():
+            files.append(folder / ENCODER_JSON)
+        else:
+            encoder = read_encoder(model_dir / ENCODERS, description.encoder)
+            files.append(folder / encoder.weights.file)
+    return [each for each in files if not each.is_file()]
 
 
 def check_encoder(encoders: Path, identity: str) -> EncoderDescription:
