@@ -4,13 +4,17 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
 from common.process.settings.files import NAME, SECRETS_NAME
 from common.store.session import open_store
+from common.vision.encoders.description import ENCODERS
 from deploy.sandbox.server import Sandbox
 from enrichment.cli import app
+from tests.worker.on_encoder import add_encoder, promote
+
+CONCEPT = {"uri": "http://data.europeana.eu/concept/43"}
 
 MODEL = text("""
     WITH model AS (
@@ -129,3 +133,22 @@ def test_an_address_with_a_password_is_refused_without_it(
     _, found, _ = doctor()
     assert found["settings, EUROPEANA_API_URL"]["verdict"] == "problem"
     assert "hunter2" not in json.dumps(found)
+
+
+def test_the_encoder_that_heads_are_on_is_looked_for(
+    engine: Engine, installation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(installation))
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO concept (uri, label) VALUES (:uri, 'map')"), CONCEPT)
+    encoder = add_encoder(engine, installation)
+    model = promote(engine, installation, encoder, name="heads", thresholds={CONCEPT["uri"]: 0.5})
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO service (model_id) VALUES (:model)"), {"model": model})
+    served = "models, in service for all"
+    assert doctor()[1][served]["found"] == "heads v1, its files are there"
+    weights = installation / ENCODERS / encoder.identity / encoder.weights.file
+    weights.unlink()
+    _, found, _ = doctor()
+    assert found[served]["verdict"] == "problem"
+    assert str(weights) in found[served]["found"]
