@@ -10,7 +10,7 @@ from common.errors import ApiError, EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi
 from common.europeana.record_ids import open_list, read_list
 from common.europeana.vocabulary import load_vocabulary
-from common.process.settings import ApiSettings
+from common.process.settings import ApiSettings, StoreSettings, read_together
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
@@ -120,6 +120,7 @@ def records(
         seed=seed,
         update=update,
     )
+    read_together(StoreSettings, ApiSettings)  # so that all that is missing is named at once
     with EuropeanaApi(ApiSettings.read()) as api:
         if ids is not None:
             _take_list(api, ids, name, labelling=labelling, path=report)

@@ -20,6 +20,7 @@ from common.europeana.api import EuropeanaApi
 from common.messages import put_aside
 from common.process.cores import switch_threads_often
 from common.process.periodic import PeriodicThread
+from common.process.settings import StoreSettings, read_together
 from common.process.settings.worker import WorkerSettings
 from common.store.refused_messages import RefusedMessageWriter
 from worker import metrics
@@ -51,6 +52,7 @@ def run_worker() -> int:
     threadpool_limits(
         1, user_api="blas"
     )  # numpy's threads wait busily: reading took three times the processor
+    read_together(StoreSettings, WorkerSettings)  # so that all that is missing is named at once
     settings = WorkerSettings.read()
     app = create_app(settings)
     engine = wait_for_store(settings)

@@ -76,8 +76,9 @@ def wrong_values(settings: type[DeploymentSettings]) -> dict[str, str]:
     try:
         settings()
     except ValidationError as error:
+        missing = {part["loc"][0] for part in error.errors() if part["type"] == "missing"}
         wrong = _wrong_settings(settings, error)
-        return {name: line for name, line in wrong.items() if not line.startswith(_unset(name))}
+        return {name: line for name, line in wrong.items() if name not in missing}
     return {}
 
 
@@ -144,15 +145,11 @@ def _wrong_settings(settings: type[DeploymentSettings], error: ValidationError) 
         field = settings.model_fields[name]
         example = f" Example: {field.examples[0]}" if field.examples else ""
         if part["type"] == "missing":
-            lines[name] = f"{_unset(name)}{example}"
+            lines[name] = f"{name.upper()} is not set.{example}"
         else:
             place = _place(name, files)
             lines[name] = f"{name.upper()} ({place}): {in_words(part)}.{example}"
     return lines
-
-
-def _unset(name: str) -> str:
-    return f"{name.upper()} is not set."
 
 
 def _report(wrong: Mapping[str, str]) -> str:

@@ -241,3 +241,12 @@ def test_an_unreachable_api_is_named(harvester, sandbox, monkeypatch):
     with stamina.set_testing(True, attempts=2):
         ended = harvester(*HARVEST, exit_code=1)
     assert "error: 127.0.0.1:9 cannot be reached: " in ended.stderr
+
+
+def test_all_missing_settings_are_named_at_once(harvester, monkeypatch):
+    monkeypatch.delenv("EUROPEANA_API_KEY", raising=False)
+    monkeypatch.delenv("DATABASE_URL")
+    ended = harvester(*HARVEST, exit_code=2)
+    assert ended.stderr.startswith("error: 2 settings are missing or wrong:\n")
+    assert "DATABASE_URL is not set." in ended.stderr
+    assert "EUROPEANA_API_KEY is not set." in ended.stderr
