@@ -139,6 +139,12 @@ def end_services_of(connection: Connection, model_id: int) -> None:
     connection.execute(chosen.values(stage=ModelStage.RETIRED))
 
 
+def served_before(connection: Connection, data_provider: str | None) -> int | None:
+    """The number of the model to which `go_back` goes; None if there is none."""
+    found: int | None = connection.scalar(_BEFORE, {"data_provider": data_provider})
+    return found
+
+
 def go_back(
     connection: Connection, *, data_provider: str | None = None, began_by: int | None = None
 ) -> ServingModel | None:
@@ -152,7 +158,7 @@ def go_back(
         UsageError: no other model served before, or it is on another encoder than the one for all.
     """
     lock_models(connection)
-    before = connection.execute(_BEFORE, {"data_provider": data_provider}).scalar()
+    before = served_before(connection, data_provider)
     if before is not None:
         begin_service(connection, before, data_provider=data_provider, began_by=began_by)
     elif data_provider is None or not end_service(connection, data_provider=data_provider):

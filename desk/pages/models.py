@@ -6,7 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
 from starlette.responses import Response
 
-from common.store.in_service import go_back, models_in_service
+from common.store.in_service import models_in_service
 from common.store.tables import Role
 from common.vision.answers.drift import drift_of_model
 from common.vision.answers.promise import Promise
@@ -15,6 +15,7 @@ from desk.review.model_list import list_versions, service_history
 from desk.review.models import models_of
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.web.rendering import render
+from trainer.models.catalogue import go_back
 
 _KEPT = text("SELECT promise, thresholds FROM model WHERE id = :model_id")
 _PROMISE = TypeAdapter(Promise)
@@ -84,9 +85,13 @@ def activate(asked: DeskRequest) -> Response:
 def back(asked: DeskRequest) -> Response:
     """Go back to the model that served before, for all records or a provider's."""
     provider = asked.field("provider") or None
-    with asked.desk.engine.begin() as connection:
-        now = go_back(connection, data_provider=provider, began_by=asked.user.number)
-    serves = now.title if now else "the model for all records"
+    done = go_back(
+        asked.desk.engine,
+        asked.desk.settings.model_dir,
+        data_provider=provider,
+        began_by=asked.user.number,
+    )
+    serves = done.now or "the model for all records"
     return go_to("/models", told=f"{provider or 'All records'} are served by {serves} again.")
 
 

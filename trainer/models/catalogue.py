@@ -205,18 +205,26 @@ class WentBack:
     now: str | None
 
 
-def go_back(engine: Engine, model_dir: Path, *, data_provider: str | None) -> WentBack:
-    """Put the model in service again that served all records before, or a data provider.
+def go_back(
+    engine: Engine, model_dir: Path, *, data_provider: str | None, began_by: int | None = None
+) -> WentBack:
+    """Put the model in service again that served before, after checking its files.
+
+    Args:
+        data_provider: whose records it serves; None for all.
+        began_by: the number of the desk's account that does it; None for a command.
 
     Raises:
         UsageError: no other model served before, or it is on another encoder than the one for all.
         ModelError: its files are missing or were changed; nothing changes then.
     """
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         before = serving(connection, data_provider)
-        now = in_service.go_back(connection, data_provider=data_provider)
-        if now is not None:
-            stored = next(each for each in stored_models(engine) if each.id == now.model_id)
-            if problem := check_files(describe(stored, model_dir), model_dir):
-                raise ModelError(f"{now.title} cannot serve: {problem} Nothing was changed.")
+        wanted = in_service.served_before(connection, data_provider)
+    if wanted is not None:
+        stored = next(each for each in stored_models(engine) if each.id == wanted)
+        if problem := check_files(describe(stored, model_dir), model_dir):
+            raise ModelError(f"{stored.title} cannot serve: {problem} Nothing was changed.")
+    with engine.begin() as connection:
+        now = in_service.go_back(connection, data_provider=data_provider, began_by=began_by)
     return WentBack(before=before.title if before else None, now=now.title if now else None)

@@ -54,3 +54,17 @@ def test_a_model_without_its_files_is_not_put_in_service(filled, desk, visit):
     visit.page.get_by_role("button", name="Put it in service").click()
     visit.page.locator("main p").first.wait_for()
     assert filled.rows("SELECT name FROM model WHERE stage = 'active'") == [("test",)]
+
+
+def test_a_model_without_its_files_is_not_gone_back_to(filled, desk, visit):
+    other = filled.model("other")
+    filled.execute("UPDATE service SET ended_at = now()")
+    filled.execute("INSERT INTO service (model_id) VALUES (:model)", model=filled.the_model)
+    filled.execute("UPDATE service SET ended_at = now()")
+    filled.execute("INSERT INTO service (model_id) VALUES (:model)", model=other)
+    visit.page.goto(desk.url + "/models")
+    visit.page.get_by_text("Go back to the one before").first.click()
+    visit.page.get_by_role("button", name="Go back").first.click()
+    visit.page.get_by_text("cannot serve").wait_for()
+    standing = "SELECT model_id FROM service WHERE ended_at IS NULL"
+    assert filled.rows(standing) == [(other,)]
