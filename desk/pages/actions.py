@@ -8,6 +8,22 @@ from desk.access.actions import PAGE, list_actions
 from desk.web.asking import DeskRequest, page
 from desk.web.rendering import render
 
+# The log keeps the route that was asked; people read these.
+WORDS = {
+    "/audits/{audit}/abandon": "abandon an audit",
+    "/audits/{audit}/close": "close an audit",
+    "/decisions": "block a concept, or note a provider's word",
+    "/decisions/{decision}/undo": "undo a decision",
+    "/jobs/new": "make a job, or look at it first",
+    "/jobs/steer": "pause, resume, cancel or retry jobs",
+    "/jobs/{job}/retry": "try failed records again",
+    "/models/back": "go back to the model before",
+    "/models/{model}/activate": "put a model in service",
+    "/prove": "draw an audit",
+    "/records/{dataset}/{local}/explain": "ask for a heatmap",
+    "/teach/refit": "fit the model again",
+}
+
 
 def actions(asked: DeskRequest) -> Response:
     """The newest actions first."""
@@ -16,7 +32,7 @@ def actions(asked: DeskRequest) -> Response:
         raise UsageError("The place to go on from is malformed. Begin with the first page.")
     found = list_actions(asked.desk.engine, before=int(before) if before else None)
     more = found[-1].number if len(found) == PAGE else None
-    return render(asked, "actions", {"actions": found, "more": more})
+    return render(asked, "actions", {"actions": found, "more": more, "words": WORDS})
 
 
 ROUTES = [page("/actions", actions, Role.OPERATOR)]

@@ -92,7 +92,8 @@ def back(asked: DeskRequest) -> Response:
         began_by=asked.user.number,
     )
     serves = done.now or "the model for all records"
-    return go_to("/models", told=f"{provider or 'All records'} are served by {serves} again.")
+    whose = f"The records of {provider}" if provider else "All records"
+    return go_to("/models", told=f"{whose} are served by {serves} again.")
 
 
 ROUTES = [

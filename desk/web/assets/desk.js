@@ -34,3 +34,16 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => print());
 }
+
+// What was planned is not done any more once somebody has changed what to plan.
+for (const form of document.querySelectorAll("[data-plans]")) {
+  const asked = () => new URLSearchParams(new FormData(form)).toString();
+  const planned = asked();
+  const compare = () => {
+    const isStale = asked() !== planned;
+    for (const told of document.querySelectorAll("[data-stale]")) told.hidden = !isStale;
+    for (const button of document.querySelectorAll("[data-of-plan]")) button.disabled = isStale;
+  };
+  form.addEventListener("input", compare);
+  compare();
+}

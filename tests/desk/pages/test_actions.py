@@ -5,6 +5,9 @@ import pytest
 from common.store.tables import Role
 from desk.access.accounts import forget_account
 from desk.access.actions import PAGE
+from desk.app import routes
+from desk.pages.actions import WORDS
+from desk.web.asking import Asks
 from tests.desk.caller import Caller
 from tests.desk.desk_process import DeskProcess
 from tests.desk.museum import PASSWORD, Museum
@@ -30,7 +33,7 @@ def test_operators_see_who_did_what_and_a_forgotten_name_is_a_number(
     visit.page.get_by_role("link", name="what was done").click()
     row = visit.page.locator("tbody tr").first
     assert row.locator("td").nth(1).inner_text() == "Bernadette"
-    assert row.locator("td").nth(2).inner_text() == "/jobs/steer"
+    assert row.locator("td").nth(2).inner_text() == "pause, resume, cancel or retry jobs"
     about = row.locator("td").nth(3).inner_text()
     assert sorted(about.split(", ")) == ["deed: pause", "state: <b>running</b>"]
     number = forget_account(people.engine, "Bernadette")
@@ -74,3 +77,8 @@ def test_a_malformed_place_is_refused_in_words(desk: DeskProcess, before: str) -
     answer = Caller(desk).get(f"/actions?before={before}")
     assert answer.status_code == 400
     assert "Begin with the first page" in answer.text
+
+
+def test_every_deed_that_is_logged_has_words() -> None:
+    logged = {route.path for route in routes() if isinstance(route, Asks) and route.is_logged}
+    assert logged == WORDS.keys()

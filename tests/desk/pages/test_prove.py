@@ -402,3 +402,17 @@ def test_an_empty_store_says_what_to_do(museum: Museum, tmp_path: Path):
         page = desk.get("/prove")
     assert "No model is in the store yet" in page
     assert "There is no audit yet" in page
+
+
+def test_what_was_changed_after_the_plan_is_not_drawn(filled, desk, visit):
+    visit.log_in(desk.url, ANN)
+    visit.page.goto(desk.url + "/prove")
+    draw = visit.page.get_by_role("button", name="Draw")
+    expect(draw).to_be_enabled()
+    visit.page.get_by_label("Data provider").fill(OURS)
+    expect(draw).to_be_disabled()
+    expect(visit.page.get_by_text("You changed what to prove.")).to_be_visible()
+    visit.page.get_by_role("button", name="Show the plan").click()
+    expect(visit.page.get_by_text(f"enrichments of {OURS} and draws from them")).to_be_visible()
+    expect(draw).to_be_enabled()
+    assert filled.rows("SELECT 1 FROM audit") == []

@@ -92,3 +92,9 @@ def test_an_empty_store_says_what_to_do(museum, tmp_path):
         assert "There is no job yet" in desk.get("/jobs")
         assert "No model is in the store yet" in desk.get("/models")
         assert "There is no dataset yet" in desk.get("/data")
+
+
+def test_a_model_that_is_not_there_is_told_by_its_name(filled, desk, visit):
+    visit.page.goto(desk.url + "/see?model=foo")
+    visit.page.get_by_text("There is no model foo.").wait_for()
+    assert "No model is in the store yet" not in visit.page.content()
