@@ -181,6 +181,7 @@ _JSON = """\
 This page and the schemas are made from the types of the commands by `make docs`.
 
 Times are ISO 8601, durations are seconds, and every field is always there.
+`trainer predict` and `worker failures` print one object a line, since there may be many.
 Errors are not JSON: they are one message on standard error, with exit code 1 or 2.
 
 | command | schema |

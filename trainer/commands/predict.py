@@ -51,7 +51,7 @@ class PredictedPicture:
     categories: tuple[PredictedCategory, ...] = ()
 
 
-@prints(list[PredictedPicture])
+@prints(PredictedPicture)
 def predict(
     model: ModelReference,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files.")],
@@ -64,6 +64,8 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Classify pictures: print categories, probabilities, and which would be written.
+
+    --json prints one JSON object a line.
 
     Example: trainer predict pilot photo.jpg scan.tif --heatmap heatmaps
     """
@@ -79,21 +81,22 @@ def predict(
         opened.answers_by(runtime.rows),
         batch_size=runtime.batch_size,
     )
-    told = []
+    failed = 0
     for number, each in enumerate(found):
-        told.append(_told(each, opened.description))
-        if not as_json:
-            _print(told[-1])
+        told = _told(each, opened.description)
+        failed += told.error is not None
+        if as_json:
+            print_json(told, PredictedPicture)
+        else:
+            _print(told)
         if heatmap is not None and not isinstance(each, Unreadable):
             path = heatmap / f"{number:04}_{each.path.stem}.png"
             label = int(each.said.probabilities.argmax())
             save_model_heatmap(path, opened, each.picture, label=label)
-    if as_json:
-        print_json(told, list[PredictedPicture])
     if heatmap is not None:
         hint(f"Heatmaps: {heatmap}")
-    if failed := sum(each.error is not None for each in told):
-        warn(f"Not read: {failed:,} of {len(told):,} pictures.")
+    if failed:
+        warn(f"Not read: {failed:,} of {len(images):,} pictures.")
         raise typer.Exit(1)
 
 

@@ -31,7 +31,7 @@ def test_every_category_has_a_probability_and_passes_or_not(
     model = bundle(tmp_path / "m", describe(threshold=0.25))
     result = run(model, *pictures, "--json")
     assert result.exit_code == 0, result.output
-    lines = json.loads(result.stdout)
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["image"] for line in lines] == [str(path) for path in pictures]
     for line in lines:
         found = line["categories"]
@@ -62,7 +62,7 @@ def test_an_unreadable_picture_does_not_stop_the_others(
     model = bundle(tmp_path / "m")
     result = run(model, *pictures, tmp_path / "gone.jpg", "--json")
     assert result.exit_code == 1
-    lines = json.loads(result.stdout)
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["error"] is not None for line in lines] == [False, True, False, True]
     assert "WARNING: Not read: 2 of 4 pictures." in result.stderr
     assert "no such file" in lines[3]["error"]
