@@ -2,9 +2,8 @@
 
     python -m benchmarks.enqueue [--ids 1000000] [--messages 5000]
 
-Ours is the whole life of the command over a file of IDs, its start included. A dispatcher runs
-beside it as in every worker, and goes on for a while after it; nobody follows its hints, so that
-the broker is as full as it gets. The peer sends a sample of the IDs over one open connection,
+Ours is the whole life of the command over a file of IDs, its start included, and the wake-up that
+it sends to workers. The peer sends a sample of the IDs over one open connection,
 before and after ours: the better rate counts, and is taken to hold for all the IDs.
 """
 
@@ -13,8 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, cast
@@ -29,15 +28,12 @@ from benchmarks.parts.report import at_least, at_most, finish
 from benchmarks.parts.watching import watching
 from common.process.settings import BrokerSettings
 from deploy.local import Services, local_services
-from worker.ledger.dispatch import Dispatcher, Hint
-from worker.process.tasks import BULK_QUEUE, RUN_CHUNK, create_app, queue_of
+from worker.process.tasks import create_app
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENQUEUE = (sys.executable, "-c", "from worker.cli import main; main()", "enqueue")
 SAMPLES_PER_SECOND = 20
-DISPATCH_SECONDS = 0.5  # between two dispatches
-HINT_SECONDS = 30.0
-DISPATCHED_AFTER = 5.0  # seconds of dispatching when all IDs are accepted
+PEER_QUEUE = "peer"
 LEAST_TIMES = 50
 MOST_BROKER_MEMORY = 5  # MiB above the empty broker
 MOST_MEMORY = 300  # MiB of the enqueuing process
@@ -91,34 +87,19 @@ def enqueue(path: Path) -> EnqueueEnded:
     return EnqueueEnded(time.monotonic() - started, usage.ru_maxrss / 1024)
 
 
-@contextmanager
-def dispatching(engine: Engine, app: Celery) -> Iterator[None]:
-    """A dispatcher, as every worker has one."""
-
-    def send(hint: Hint) -> None:
-        queue = queue_of(hint.priority)
-        app.send_task(RUN_CHUNK, args=[str(hint.job_id), hint.number], queue=queue)
-
-    dispatcher = Dispatcher(engine, send, interval=DISPATCH_SECONDS, hint_seconds=HINT_SECONDS)
-    dispatcher.start()
-    try:
-        yield
-    finally:
-        dispatcher.stop()
-
-
 def messages_per_second(app: Celery, ids: Sequence[str]) -> float:
     """One message an ID, by a producer that keeps its connection."""
     with app.producer_pool.acquire(block=True) as producer:
         started = time.monotonic()
         for record_id in ids:
-            app.send_task("peer.enrich", args=[record_id], queue=BULK_QUEUE, producer=producer)
+            app.send_task("peer.enrich", args=[record_id], queue=PEER_QUEUE, producer=producer)
         return len(ids) / (time.monotonic() - started)
 
 
 def prepare_store(services: Services) -> Engine:
     """A migrated store with an active model."""
     os.environ["DATABASE_URL"] = services.database_url
+    os.environ["BROKER_URL"] = services.broker_url
     alembic = [sys.executable, "-m", "alembic", "upgrade", "head"]
     subprocess.run(alembic, cwd=REPOSITORY, check=True, stderr=subprocess.DEVNULL)
     engine = create_engine(services.database_url)
@@ -142,10 +123,8 @@ def compare(services: Services, folder: Path, *, ids: int, messages: int) -> dic
     with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client, app:
         rates = [messages_per_second(app, sample)]
         memory = BrokerMemory(client)
-        with memory.watched(), dispatching(engine, app):
+        with memory.watched():
             ours = enqueue(path)
-            time.sleep(DISPATCHED_AFTER)
-        hints = int(cast(int, client.llen(BULK_QUEUE)))
         peer_memory = BrokerMemory(client)
         rates.append(messages_per_second(app, sample))
         peer_memory.sample()
@@ -162,7 +141,6 @@ def compare(services: Services, folder: Path, *, ids: int, messages: int) -> dic
         "peer_ids_per_second": round(max(rates)),
         "peer_seconds_extrapolated": round(ids / max(rates)),
         "times_peer": round(ids / ours.seconds / max(rates), 1),
-        "hints_sent": hints,
         "broker_mib": round(memory.peak, 2),
         "peer_broker_mib_extrapolated": round(peer_memory.peak * ids / messages),
         "peak_mib": round(ours.peak_mib, 1),
@@ -181,7 +159,6 @@ def main(
         bars={
             "accepted": at_least(ids),
             "times_peer": at_least(LEAST_TIMES),
-            "hints_sent": at_least(1),
             "broker_mib": at_most(MOST_BROKER_MEMORY),
             "peak_mib": at_most(MOST_MEMORY),
         },

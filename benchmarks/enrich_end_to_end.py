@@ -231,7 +231,8 @@ def _start(
         "MODEL_DIR": str(model_dir),
         "WORKER_CACHE_DIR": str(cache_dir),
         "WORKER_RUNTIME": runtime,
-        "WORKER_DISPATCH_SECONDS": "0.5",
+        "WORKER_ASK_SECONDS": "0.5",
+        "WORKER_DISPATCH_SECONDS": "0.5",  # the same, before 0013
     }
     worker = exits.enter_context(worker_process(variables | LIMITS | environment))
     service = Service(engine=engine, worker=worker, sandbox=sandbox)

@@ -112,7 +112,7 @@ def _environment(folder: Path, services: Services, sandbox: Sandbox) -> Mapping[
         "EXPERIMENT_DIR": str(folder / "experiments"),
         "MODEL_DIR": str(folder / "models"),
         "WORKER_RUNTIME": "torch",
-        "WORKER_DISPATCH_SECONDS": "0.5",
+        "WORKER_ASK_SECONDS": "0.5",
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for each other sleep
     }
 

@@ -13,6 +13,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
 from kombu import Connection, Queue
+from kombu.common import Broadcast
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -35,11 +36,14 @@ _REDIS_OPTIONS = {
 _AMQP_OPTIONS = {"confirm_publish": True}
 
 
-def create_app(name: str, settings: BrokerSettings, queues: Iterable[str]) -> Celery:
+def create_app(
+    name: str, settings: BrokerSettings, queues: Iterable[str], *, heard_by_all: str | None = None
+) -> Celery:
     """A Celery application on the broker of the settings, without tasks.
 
     Args:
         name: what the names of its tasks begin with, before a dot; no message reaches others.
+        heard_by_all: an exchange whose messages all processes get that listen at that moment.
 
     Raises:
         UsageError: BROKER_URL is malformed, or no URL of a broker that we know.
@@ -57,7 +61,8 @@ def create_app(name: str, settings: BrokerSettings, queues: Iterable[str]) -> Ce
         task_queues=[
             Queue(queue, queue_arguments={} if on_redis else {"x-queue-type": "quorum"})
             for queue in queues
-        ],
+        ]
+        + ([Broadcast(heard_by_all, no_ack=True, durable=False)] if heard_by_all else []),
         worker_prefetch_multiplier=1,
         worker_eta_task_limit=MAX_WAITING,
         worker_consumer=_path(CheckedConsumer),
@@ -100,6 +105,24 @@ def count_waiting(app: Celery, queue: str) -> int:
             return 0
 
 
+def send_to_all(app: Celery, task: str) -> None:
+    """Send a message without content to all processes that listen; one try.
+
+    Raises:
+        BrokerError: the broker does not answer.
+        UsageError: BROKER_URL names no database of Redis.
+    """
+    (heard_by_all,) = (each for each in app.conf.task_queues if isinstance(each, Broadcast))
+    with _connection(app) as connection:
+        app.send_task(
+            task,
+            connection=connection,
+            queue=heard_by_all.exchange.name,
+            declare=[heard_by_all.exchange],  # not the queue: the sender does not listen
+            retry=False,
+        )
+
+
 @contextmanager
 def _connection(app: Celery) -> Iterator[Connection]:
     connection = app.connection_for_write()
@@ -114,11 +137,18 @@ def _connection(app: Celery) -> Iterator[Connection]:
         raise UsageError(f"BROKER_URL names no database of the broker: {error}") from error
 
 
-def work(app: Celery, *, threads: int, on_stop: Callable[[], None]) -> int:
+def work(
+    app: Celery,
+    *,
+    threads: int,
+    on_stop: Callable[[], None],
+    on_start: Callable[[], None] = lambda: None,
+) -> int:
     """Run the tasks of an application as messages come, until SIGTERM or Ctrl-C.
 
     Args:
         threads: tasks in work at a time.
+        on_start: called once signals are heeded, whether or not the broker is there.
         on_stop: called when the process is to end; tasks in work are then waited for.
 
     Returns:
@@ -128,9 +158,14 @@ def work(app: Celery, *, threads: int, on_stop: Callable[[], None]) -> int:
     def stop(**_: Any) -> None:
         on_stop()
 
+    class Worker(app.Worker):  # type: ignore[misc,name-defined]  # made for each application
+        def on_start(self) -> None:
+            super().on_start()
+            on_start()
+
     worker_shutting_down.connect(stop)
     setup_logging.connect(_keep_logging)
-    worker = app.Worker(
+    worker = Worker(
         pool="threads",
         concurrency=threads,
         loglevel="WARNING",

@@ -201,7 +201,7 @@ class CheckedConsumer(Consumer):
 
 
 class _CheckedChannel(redis_transport.Channel):
-    """Redis lists hold whatever was pushed to them; what is no message is put aside."""
+    """Redis gives whatever strangers pushed to its lists or published; garbage is put aside."""
 
     _popped: Sequence[bytes] | None = None  # the list, and what came from it
 
@@ -213,6 +213,15 @@ class _CheckedChannel(redis_transport.Channel):
     def _note(self, popped: Sequence[bytes] | None, **_: Any) -> Sequence[bytes] | None:
         self._popped = popped
         return popped
+
+    def _receive_one(self, client: Any) -> bool:
+        """See kombu; of what all hear. Garbage is not kept there, so only its kind is told."""
+        try:
+            return bool(super()._receive_one(client))  # type: ignore[misc]  # a stub
+        except _UNREADABLE as error:
+            problem = f"it is no message: {type(error).__name__}"
+            refused(problem, b"", queue=None, headers=None)
+            return True
 
     def _brpop_read(self, **options: Any) -> bool:
         try:

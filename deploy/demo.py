@@ -120,7 +120,7 @@ def sandbox_environment(sandbox: Sandbox) -> dict[str, str]:
         "FETCH_REQUESTS_PER_SECOND": "100",
         "FETCH_REQUESTS_AT_A_TIME": "8",
         "WORKER_RETRY_DELAYS": "1,2",
-        "WORKER_DISPATCH_SECONDS": "0.5",
+        "WORKER_ASK_SECONDS": "0.5",
         **FOLDERS,
     }
 

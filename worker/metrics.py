@@ -55,10 +55,6 @@ SECONDS_SINCE_RUN = Gauge(
     "Seconds since a thread that works again and again last did its work",
     ["thread"],
 )
-DISPATCH_HELD_UP = Gauge(
-    "worker_dispatch_held_up_seconds",
-    "Seconds for which one session has kept every dispatcher from choosing; 0 if none does",
-)
 
 MOST_PROVIDERS = 200  # that have series of their own; a process may see thousands
 OTHER, UNKNOWN = "(other)", "(unknown)"  # providers; in brackets, as no museum is named

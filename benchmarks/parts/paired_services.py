@@ -69,7 +69,8 @@ def _service(
             "MODEL_DIR": str(folder / "models"),
             "WORKER_CACHE_DIR": str(folder / "exports"),
             "WORKER_RUNTIME": "torch",
-            "WORKER_DISPATCH_SECONDS": "0.5",
+            "WORKER_ASK_SECONDS": "0.5",
+            "WORKER_DISPATCH_SECONDS": "0.5",  # the same, before 0013
         }
         with worker_process(variables | LIMITS | environment, contender.checkout) as worker:
             yield Service(engine=engine, worker=worker, sandbox=sandbox)

@@ -51,11 +51,20 @@ class PeriodicThread(threading.Thread, ABC):
         return 0.0 if self._ran_at is None else time.monotonic() - self._ran_at
 
     @property
+    def has_died(self) -> bool:
+        """Whether the thread has ended although nobody stopped it."""
+        return self.ident is not None and not (self.is_alive() or self.stopping.is_set())
+
+    @property
     def is_stalled(self) -> bool:
         """Whether the work was not done for too long, and not because the database is away."""
         limit = max(self.stalled_after, STALLED_INTERVALS * self._interval)
         excused = self._excused and time.monotonic() - self._ended_at <= limit
         return self.seconds_since_run > limit and not excused
+
+    def seconds_until_next(self) -> float:
+        """How long to wait before the next call, if nobody wakes the thread: the interval."""
+        return self._interval
 
     def wake(self) -> None:
         """Do not wait for the rest of the interval."""
@@ -76,7 +85,7 @@ class PeriodicThread(threading.Thread, ABC):
     def run(self) -> None:
         """Wait and work in turn; see `threading.Thread`."""
         while True:
-            self._woken.wait(self._interval)
+            self._woken.wait(self.seconds_until_next())
             self._woken.clear()
             if self.stopping.is_set():
                 return

@@ -1,7 +1,9 @@
 """Many rows at once: COPY into a temporary table, then one INSERT ... ON CONFLICT.
 
 The rows stream: memory does not grow with their number. `benchmarks.record_store` measures this
-against SQLAlchemy's add_all and psycopg2's execute_values. Rows reach the table in the order of
+against SQLAlchemy's add_all and psycopg2's execute_values. A few rows go as one value, without a
+table: each temporary table leaves dead rows in the catalogs of Postgres, and cost a chunk of a job
+more than all else that it writes. Rows reach the table in the order of
 its key, so that transactions that write the same rows wait for each other and do not deadlock.
 """
 
@@ -9,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from io import BufferedReader, RawIOBase
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, cast
 
 import psycopg2
@@ -19,10 +21,12 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 _STAGING = "staging"
-_SORT_MEMORY = "64MB"  # for the rows of one call; more are sorted on disk
+_FEW = 500  # rows, at most, that need no temporary table
+SORT_MEMORY = "64MB"  # for the rows of one call; more are sorted on disk
 _BUFFER = 1 << 16  # bytes
 _BLOCK = 100  # rows that are encoded together
-_PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_PREPARER = _DIALECT.identifier_preparer
 
 
 def upsert(
@@ -40,11 +44,53 @@ def upsert(
     Returns:
         The number of rows inserted or changed.
     """
-    key = [column.name for column in table.primary_key.columns]
+    remaining = iter(rows)
+    few = list(islice(remaining, _FEW + 1))
+    if len(few) <= _FEW:
+        return _upsert_few(connection, table, columns, few, update) if few else 0
+    return _upsert_many(connection, table, columns, chain(few, remaining), update)
+
+
+def _upsert_few(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    update: Sequence[str],
+) -> int:
     name = _PREPARER.format_table(table)
-    listed, keyed = _names(columns), _names(key)
+    listed, keyed = _names(columns), _names(_key(table))
+    records = [dict(zip(columns, row, strict=True)) for row in rows]
+    given = json.dumps(records, default=_json_value, ensure_ascii=False)
+    types = [f"{_names([column])} {table.c[column].type.compile(_DIALECT)}" for column in columns]
+    statement = (
+        f"INSERT INTO {name} ({listed}) SELECT DISTINCT ON ({keyed}) {listed} "
+        f"FROM ROWS FROM (json_to_recordset(%s) AS ({', '.join(types)})) WITH ORDINALITY "
+        f"AS given ({listed}, nth) "
+        f"ORDER BY {keyed}, nth DESC ON CONFLICT ({keyed}) {_on_conflict(name, update)}"
+    )
+    return connection.exec_driver_sql(statement, (given,)).rowcount
+
+
+def _json_value(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _key(table: Table) -> list[str]:
+    return [column.name for column in table.primary_key.columns]
+
+
+def _upsert_many(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    update: Sequence[str],
+) -> int:
+    name = _PREPARER.format_table(table)
+    listed, keyed = _names(columns), _names(_key(table))
     connection.exec_driver_sql(
-        f"SET LOCAL work_mem = '{_SORT_MEMORY}'; "
+        f"SET LOCAL work_mem = '{SORT_MEMORY}'; "
         f"CREATE TEMPORARY TABLE {_STAGING} ON COMMIT DROP AS SELECT {listed} FROM {name} LIMIT 0"
     )
     copy_rows(connection, _STAGING, columns, rows)

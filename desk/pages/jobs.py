@@ -22,6 +22,7 @@ from worker.jobs import JobOptions, Records, RecordSelection
 from worker.jobs.records import RejectedLines, read_record_ids, refuse_rejected
 from worker.jobs.report import hindrances
 from worker.ledger.roster import live_workers
+from worker.process.wake import wake_workers_soon
 
 DONE_WORDS = {
     "pause": "paused",
@@ -77,6 +78,7 @@ def steer_jobs(asked: DeskRequest) -> Response:
     if not chosen:
         raise UsageError("No job was chosen, or none can be steered so.")
     done = steer(engine, chosen, what)
+    wake_workers_soon()
     if not done.done and len(chosen) == 1:
         raise UsageError(done.refused[0])
     told = f"{done.done:,} of {len(chosen):,} jobs {DONE_WORDS[what]}. {' '.join(done.refused)}"
@@ -87,6 +89,7 @@ def retry(asked: DeskRequest) -> Response:
     """Try the failed records of a job again, those of some reasons or all."""
     number = job_number(asked.path("job"))
     records = ledger.retry(asked.desk.engine, number, asked.fields("reason"))
+    wake_workers_soon()
     return go_to(f"/jobs/{number}", told=f"{records:,} records will be tried again.")
 
 
@@ -103,6 +106,7 @@ def enqueue(asked: DeskRequest) -> Response:
         found = ledger.preview(asked.desk.engine, records, options)
         return _form(asked, {"preview": found, "rejected": rejected})
     accepted = ledger.enqueue(asked.desk.engine, records, options)
+    wake_workers_soon()
     told = f"{accepted.total:,} records enqueued."
     if accepted.already_known:
         told = "This job was enqueued before; nothing was added."

@@ -17,33 +17,34 @@ from uuid import UUID
 
 import pytest
 import redis
+from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from common.europeana.api import EuropeanaApi
-from common.process.settings import ApiSettings
+from common.process.settings import ApiSettings, BrokerSettings
 from common.reasons import Reason
 from deploy.local import Services
 from deploy.local.bound import bound_command
 from deploy.sandbox.server import Sandbox
 from tests.chaos.conftest import POISON, RECORDS
-from tests.chaos.workers import FREEZE_FILE
+from tests.chaos.workers import FREEZE_FILE, LIMITS
 from tests.common.test_messages import MALFORMED
 from tests.worker.processes.running import FILES_FIRST, forget_enrichments, outcomes
 from worker import jobs
 from worker.enrich.resolve import RecordResolver
-from worker.ledger import dispatch
-from worker.ledger.dispatch_lock import LOCK
-from worker.process.tasks import BULK_QUEUE, SUBMIT_QUEUE, URGENT_QUEUE
+from worker.ledger.sweep import MAX_ATTEMPTS
+from worker.process.tasks import SUBMIT_QUEUE, create_app, send_wake_up
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 WORKERS = 3
 LEASE_SECONDS = 2
 TIMEOUT = 300 + RECORDS / 10  # seconds
-STRIKES = max(9, RECORDS // 100)  # nine are one of each kind, and two kills
+STRIKES = max(10, RECORDS // 100)  # ten are one of each kind, and two kills
 PAUSE = 0.7  # seconds between them
 VICTIM_WITHIN = 60  # seconds; when all workers are dead, others are being started
 GARBAGE = 20  # messages of each malformed kind at a time
+WAKE_UPS = 200
 
 pytestmark = pytest.mark.timeout(2 * TIMEOUT + 120)
 
@@ -52,8 +53,8 @@ class Chaos:
     """What can go wrong, each by its own method; in a random order, all before one comes again."""
 
     kinds = (
-        *("kill", "kill", "freeze", "freeze_choosing", "flush", "garble", "cut"),
-        *("restart_broker", "restart_postgres"),
+        *("kill", "kill", "freeze", "freeze_claiming", "flush", "garble", "cut"),
+        *("restart_broker", "restart_postgres", "wake"),
     )
 
     def __init__(
@@ -87,18 +88,17 @@ class Chaos:
         time.sleep(1.5 * LEASE_SECONDS)
         self._signal(victim, signal.SIGCONT)
 
-    def freeze_choosing(self) -> None:
-        """Stop a worker in the transaction that has the dispatchers' lock, until that is free."""
+    def freeze_claiming(self) -> None:
+        """Stop a worker that has locked a chunk for a claim, until Postgres ends the claim."""
         self._freeze_file.touch()
         victim = self._wait_for_frozen()
-        with self._engine.begin() as connection:  # no longer than LIMITS.pause, or this fails
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        time.sleep(1.5 * LIMITS.pause)
         self._signal(victim, signal.SIGCONT)
 
     def _wait_for_frozen(self) -> int:
         deadline = time.monotonic() + VICTIM_WITHIN
         while not (frozen := list(self._freeze_file.parent.glob(f"{self._freeze_file.name}.*"))):
-            assert time.monotonic() < deadline, "nobody chooses"
+            assert time.monotonic() < deadline, "nobody claims"
             time.sleep(0.05)
         frozen[0].unlink()
         return int(frozen[0].suffix[1:])
@@ -107,8 +107,14 @@ class Chaos:
         """Send what is no message of ours, as anyone who reaches the broker can."""
         messages = [*MALFORMED.values()] * GARBAGE
         with redis.Redis(unix_socket_path=str(self._services.broker.socket_path)) as client:
-            for queue in (URGENT_QUEUE, BULK_QUEUE, SUBMIT_QUEUE):
-                client.lpush(queue, *self._random.sample(messages, len(messages)))
+            client.lpush(SUBMIT_QUEUE, *self._random.sample(messages, len(messages)))
+
+    def wake(self) -> None:
+        """Send many more wake-ups than there is work."""
+        settings = BrokerSettings(broker_url=SecretStr(self._services.broker_url))
+        with create_app(settings) as app:
+            for _ in range(WAKE_UPS):
+                send_wake_up(app)
 
     def flush(self) -> None:
         with redis.Redis(unix_socket_path=str(self._services.broker.socket_path)) as client:
@@ -250,4 +256,4 @@ def check_rows(engine: Engine, job_id: UUID, ids: set[str]) -> None:
         ).all()
     assert len(rows) == len(ids)
     assert {row.id for row in rows} == ids
-    assert max(row.attempt for row in rows) <= dispatch.MAX_ATTEMPTS
+    assert max(row.attempt for row in rows) <= MAX_ATTEMPTS

@@ -1,10 +1,10 @@
 """Workers in a world that is against them: `python -m tests.chaos.workers COUNT`.
 
 Keeps COUNT worker processes running, each the product's own `run_worker`, and starts another where
-one ended, as a cluster would; by forking, since importing torch anew takes seconds. Four things are
-unlike outside. Pictures whose first pixels are poison kill or hang the worker, as libraries may;
-decoders are processes of their own. Every message is sent three times. What hangs or is dead is
-noticed sooner. Who takes the dispatchers' lock while there is the file FREEZE_FILE stops itself.
+one ended, as a cluster would; by forking, since importing torch anew takes seconds. Three things
+are unlike outside. Pictures whose first pixels are poison kill or hang the worker, as libraries
+may; decoders are processes of their own. What hangs or is dead is noticed sooner. Who claims a
+chunk while there is the file FREEZE_FILE stops itself before its COMMIT.
 """
 
 import ctypes
@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from PIL import Image
-from sqlalchemy import Connection
+from sqlalchemy import Engine, event
+from sqlalchemy.dialects.postgresql import psycopg2
 
 import worker.process.run
 import worker.process.service
@@ -29,9 +30,8 @@ from common.pictures.decoders import Decoders
 from common.pictures.resize import Square
 from common.process.log import configure_logging
 from common.store import session
-from worker.ledger import dispatch_lock
+from worker.ledger import chunks
 from worker.process.lease_keeper import LeaseKeeper
-from worker.process.tasks import send_hint
 
 KILL, HANG = b"KILLKILLKILL", b"HANGHANGHANG"  # four pixels
 HEADERS = 54  # bytes of a BMP before its pixels
@@ -58,23 +58,18 @@ def _square(decoders: Decoders, content: bytes, asked: Square, **how: Any) -> An
     return square(decoders, content, asked, **how)
 
 
-def _send_three_times(*args: object, **kwargs: object) -> None:
-    for _ in range(3):
-        send_hint(*args, **kwargs)  # type: ignore[arg-type]
-
-
 square = Decoders.square
-take = dispatch_lock.take
 
 
-def _take_and_freeze(connection: Connection) -> bool:
-    taken = take(connection)
-    if taken:
-        asked = Path(os.environ[FREEZE_FILE])
-        with suppress(FileNotFoundError):
-            asked.rename(f"{asked}.{os.getpid()}")  # one worker does it
-            os.kill(os.getpid(), signal.SIGSTOP)
-    return taken
+def _freeze_after_claim(*event: object) -> None:
+    """See SQLAlchemy's `after_cursor_execute`."""
+    statement, cursor = str(event[2]), event[1]
+    if statement != str(chunks._CLAIM.compile(dialect=psycopg2.dialect())) or not cursor.rowcount:
+        return
+    asked = Path(os.environ[FREEZE_FILE])
+    with suppress(FileNotFoundError):
+        asked.rename(f"{asked}.{os.getpid()}")  # one worker does it
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def _work() -> NoReturn:
@@ -91,9 +86,8 @@ def _work() -> NoReturn:
 def main(count: int) -> None:
     """Keep `count` workers running until SIGTERM."""
     Decoders.square = _square  # type: ignore[method-assign]
-    worker.process.run.send_hint = _send_three_times  # type: ignore[assignment]
     worker.process.service.LeaseKeeper = partial(LeaseKeeper, hung_after=HUNG_AFTER)  # type: ignore
-    dispatch_lock.take = _take_and_freeze
+    event.listen(Engine, "after_cursor_execute", _freeze_after_claim)
     session.LIMITS = LIMITS
     shared_limits.SHARE_SECONDS, shared_limits.RENEWAL_SECONDS = HOST_SHARE
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())

@@ -9,17 +9,26 @@ from common.errors import RecordError
 from worker.ledger import chunks
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease
-from worker.ledger.dispatch import Sweep, sweep
 from worker.ledger.finish import ChunkOutcome
+from worker.ledger.sweep import Sweep, sweep
 
 DELAYS = (60.0, 600.0)  # seconds before the first and the second new try
 
 
+_OTHERS = text("""
+    SELECT 1 FROM job_chunk WHERE (job_id, number) <> (:job_id, :number) FOR UPDATE
+""")
+
+
 def try_claim(engine: Engine, job_id: UUID, number: int, lease_seconds: float = 60) -> Lease | None:
-    """A lease, unless the chunk is not to be had."""
-    return chunks.claim(
-        engine, job_id=job_id, number=number, worker="test", lease_seconds=lease_seconds
-    )
+    """A lease on this very chunk, unless it is not to be had: others are at all other chunks."""
+    with engine.begin() as others:
+        others.execute(_OTHERS, {"job_id": job_id, "number": number}).all()
+        fresh, put_off = (
+            chunks.claim(engine, worker="test", lease_seconds=lease_seconds, put_off=put_off)
+            for put_off in (False, True)
+        )
+        return fresh or put_off
 
 
 def claim(engine: Engine, job_id: UUID, number: int, lease_seconds: float = 60) -> Lease:
@@ -35,7 +44,7 @@ def expire_leases(engine: Engine) -> Sweep:
         connection.execute(
             text("UPDATE job_chunk SET lease_until = now() - interval '1 s' WHERE state = 'leased'")
         )
-        return sweep(connection)
+    return sweep(engine)
 
 
 def finish(engine: Engine, lease: Lease, failed: Mapping[str, str] | None = None) -> bool:

@@ -12,6 +12,7 @@ from common.process.terminal.json_output import AsJson, print_json, prints
 from common.store.session import open_store
 from worker import jobs
 from worker.commands.options import JobRef, console
+from worker.process.wake import wake_workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,7 @@ def resume(job: JobRef, as_json: AsJson = False) -> None:
     engine = open_store()
     job_id = jobs.find_job(engine, job)
     jobs.resume(engine, job_id)
+    wake_workers()
     console.print(f"Resumed. Next: worker status {job_id} --watch", soft_wrap=True)
     if as_json:
         _print(engine, job_id)
@@ -85,6 +87,7 @@ def retry(
     engine = open_store()
     job_id = jobs.find_job(engine, job)
     records = jobs.retry(engine, job_id, reason or ())
+    wake_workers()
     again = f"{counted(records, 'record')} will be tried again."
     console.print(f"{again} Next: worker status {job_id} --watch", soft_wrap=True)
     if as_json:

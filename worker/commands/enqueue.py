@@ -19,6 +19,7 @@ from worker.jobs import Accepted, JobOptions, Preview, Records, RecordSelection,
 from worker.jobs.ages import parse_age
 from worker.jobs.records import RejectedLines, read_files, refuse_rejected
 from worker.ledger.roster import live_workers
+from worker.process.wake import wake_workers
 
 _TITLES: dict[str, str] = {
     PictureChoice.THUMBNAIL: "Europeana's thumbnails",
@@ -219,6 +220,7 @@ def _enqueue(
     _warn_of_other_pictures(accepted.pictures)
     _warn_of_other_providers(jobs.unpromised(engine, accepted.job_id))
     if accepted.state is JobState.RUNNING:
+        wake_workers()
         _tell_of_workers(engine)
     job = accepted.name or accepted.job_id
     console.print(f"Next: worker status {job} --watch", soft_wrap=True)

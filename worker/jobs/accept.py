@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.europeana.record_ids import parse_record_id
 from common.pictures.sources import PictureKinds, usual_picture
-from common.store.bulk import copy_rows
+from common.store.bulk import SORT_MEMORY, copy_rows
 from common.store.tables import JobState, PictureChoice, Priority
 from common.vision.answers.spellings import odd_spellings
 from worker.jobs.models import JobModels, find_models, with_routes
@@ -23,6 +23,8 @@ from worker.ledger.chunks import CHUNK_SIZE
 from worker.ledger.routes import ROUTED_MODEL
 
 Records = Iterable[str] | RecordSelection
+SMALL_SIZE = 16  # records; of an urgent job's first chunks, so that first results come early
+SOON = 256  # records of an urgent job in chunks of that size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,12 +151,17 @@ _FORGET_SEEN = text(f"""
         SELECT record_id FROM seen UNION ALL
         SELECT alias.old_id FROM seen JOIN record_alias AS alias USING (record_id))
 """)
+_SORT = text(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
 # The order by hash spreads the records of one museum, and so those of one host, over all chunks.
 _CHUNKS = text("""
-    WITH placed AS (
-        SELECT record_id, (row_number() OVER (
-                   ORDER BY hashtext(record_id), record_id COLLATE "C") - 1) / :chunk_size AS place
-        FROM (SELECT DISTINCT record_id FROM submitted) AS distinct_ids
+    WITH ordered AS (
+        SELECT record_id, row_number() OVER () - 1 AS nth
+        FROM (SELECT DISTINCT ON (hashtext(record_id), record_id COLLATE "C") record_id
+              FROM submitted ORDER BY hashtext(record_id), record_id COLLATE "C") AS distinct_ids
+    ), placed AS (
+        SELECT record_id, CASE WHEN nth < :soon THEN nth / :small_size
+               ELSE :soon / :small_size + (nth - :soon) / :chunk_size END AS place
+        FROM ordered
     )
     INSERT INTO job_chunk (job_id, number, record_ids)
     SELECT :job_id, place + 1, array_agg(record_id) FROM placed GROUP BY place
@@ -194,7 +201,8 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
             return _known(connection, asked)
         check_unnamed(connection, options.name, job_id)
         submitted = _submit(connection, records, models, options)
-        connection.execute(_CHUNKS, {"job_id": job_id, "chunk_size": CHUNK_SIZE})
+        connection.execute(_SORT)
+        connection.execute(_CHUNKS, {"job_id": job_id, **_cut(options.priority)})
         total: int = connection.execute(
             _TOTAL, {"job_id": job_id, **_chosen(submitted.models)}
         ).scalar_one()
@@ -222,12 +230,23 @@ def preview(engine: Engine, records: Records, options: JobOptions | None = None)
             model=models.title,
             pictures=models.pictures(options.looks_at),
             total=row.total,
-            chunks=-(-row.total // CHUNK_SIZE),
+            chunks=_count_chunks(row.total, **_cut(options.priority)),
             duplicates=submitted.count - submitted.seen - row.total,
             seen=submitted.seen,
             unknown=row.unknown,
             unpromised=unpromised_of_submitted(connection, models, total=row.total),
         )
+
+
+def _cut(priority: Priority) -> dict[str, int]:
+    """How a list is cut into chunks: how many records go into small ones, and the two sizes."""
+    soon = SOON if priority is Priority.URGENT else 0
+    return {"soon": soon, "small_size": SMALL_SIZE, "chunk_size": CHUNK_SIZE}
+
+
+def _count_chunks(records: int, *, soon: int, small_size: int, chunk_size: int) -> int:
+    small = min(records, soon)
+    return -(-small // small_size) + -(-(records - small) // chunk_size)
 
 
 def _known(connection: Connection, asked: dict[str, Any]) -> Accepted:

@@ -13,9 +13,11 @@ from common.errors import UsageError
 from common.fetch.urls import URL_START, host_of
 from common.store.tables import JobState
 from common.store.tables.jobs import RECORDS_SETTLED
+from common.store.tables.triggers import COUNTS
 from worker.jobs.models import title_of
 
-RATE_SECONDS = 300  # the rate is that of the last five minutes
+RATE_SECONDS = 300  # the rate is that of the last five minutes,
+RATE_CHUNKS = 1_000  # ... or of so many chunks, if there were more
 HOSTS_SHOWN = 5
 SHOWN = 50  # jobs
 
@@ -87,9 +89,10 @@ class Status:
 RATE_SQL = f"""
     SELECT sum(records) FILTER (WHERE settled_at > first)
            / nullif(CAST(extract(epoch FROM max(settled_at) - min(first)) AS float8), 0)
-    FROM (SELECT settled_at, {RECORDS_SETTLED} AS records, min(settled_at) OVER () AS first
-          FROM job_chunk
-          WHERE job_id = job.id AND settled_at > now() - make_interval(secs => :rate_seconds)
+    FROM (SELECT settled_at, records, min(settled_at) OVER () AS first
+          FROM (SELECT settled_at, {RECORDS_SETTLED} AS records FROM job_chunk
+                WHERE job_id = job.id AND settled_at > now() - make_interval(secs => :rate_seconds)
+                ORDER BY settled_at DESC LIMIT {RATE_CHUNKS}) AS newest
          ) AS lately
 """
 _MODELS = """
@@ -100,28 +103,26 @@ _MODELS = """
     FROM unnest(array_prepend(job.model_id, job.also_models)) WITH ORDINALITY AS used(id, place)
     JOIN model ON model.id = used.id
 """
-_IS_PUT_OFF = """chunk.settled_at IS NULL
-    AND (chunk.retries > 0 OR chunk.waiting_since IS NOT NULL)"""
+_SUMS = ", ".join(
+    f"CAST(coalesce(sum({name}), 0) AS bigint) AS {name}" for name in (*COUNTS, "put_off")
+)
 _STATUS = text(f"""
     SELECT job.id AS job_id, job.name, job.state, job.priority, job.total, job.created_at,
            job.finished_at, now() - job.created_at AS age,
-           ({_MODELS}) AS model, ({RATE_SQL}) AS rate,
-           coalesce(sum(chunk.enriched), 0) AS enriched,
-           coalesce(sum(chunk.unlike), 0) AS unlike,
-           coalesce(sum(chunk.below_threshold), 0) AS below_threshold,
-           coalesce(sum(chunk.blocked), 0) AS blocked,
-           coalesce(sum(chunk.failed), 0) AS failed, coalesce(sum(chunk.read), 0) AS read,
-           coalesce(sum(cardinality(chunk.record_ids)) FILTER (
-               WHERE chunk.state = 'leased'), 0) AS in_work,
-           coalesce(sum(cardinality(chunk.record_ids)) FILTER (WHERE {_IS_PUT_OFF}), 0) AS put_off,
-           min(nullif(chunk.not_before, '-infinity')) FILTER (
-               WHERE {_IS_PUT_OFF} AND chunk.state = 'ready') AS next_try_at
-    FROM job LEFT JOIN job_chunk AS chunk ON job_id = job.id
-    WHERE job.id = :job_id GROUP BY job.id
+           ({_MODELS}) AS model, ({RATE_SQL}) AS rate, outcomes.*,
+           (SELECT coalesce(sum(cardinality(record_ids)), 0) FROM job_chunk
+            WHERE job_id = job.id AND state = 'leased') AS in_work,
+           (SELECT nullif(not_before, '-infinity') FROM job_chunk
+            WHERE job_id = job.id AND state = 'ready' AND put_off
+            ORDER BY not_before LIMIT 1) AS next_try_at
+    FROM job CROSS JOIN LATERAL (
+        SELECT {_SUMS} FROM job_outcomes WHERE job_id = job.id
+    ) AS outcomes
+    WHERE job.id = :job_id
 """)
 _FAILURES = text("""
-    SELECT reason, count(*) AS records FROM job_failure WHERE job_id = :job_id
-    GROUP BY reason ORDER BY records DESC, reason
+    SELECT reason, CAST(sum(records) AS bigint) AS records FROM job_failure_count
+    WHERE job_id = :job_id GROUP BY reason HAVING sum(records) > 0 ORDER BY records DESC, reason
 """)
 
 
@@ -162,8 +163,7 @@ _BLAMED = text(f"""
         WHERE job_id = :job_id AND stage = 'fetch'
         UNION ALL
         SELECT unnest(record_ids), 0, 1 FROM job_chunk
-        WHERE job_id = :job_id AND settled_at IS NULL
-          AND (retries > 0 OR waiting_since IS NOT NULL)
+        WHERE job_id = :job_id AND settled_at IS NULL AND put_off
     )
     SELECT {URL_START} AS start, sum(failed) AS failed, sum(put_off) AS put_off
     FROM blamed LEFT JOIN record_alias AS alias ON alias.old_id = blamed.record_id
@@ -219,8 +219,8 @@ class JobRow:
 _JOBS = text(f"""
     SELECT job.id AS job_id, job.name, job.state, job.priority, job.submitter, job.total,
            job.created_at, now() - job.created_at AS age, ({_MODELS}) AS model,
-           (SELECT coalesce(sum({RECORDS_SETTLED}), 0)
-            FROM job_chunk WHERE job_id = job.id) AS settled,
+           (SELECT CAST(coalesce(sum({RECORDS_SETTLED}), 0) AS bigint)
+            FROM job_outcomes WHERE job_id = job.id) AS settled,
            CASE WHEN job.state = 'running' THEN ({RATE_SQL}) END AS rate
     FROM job WHERE job.state = ANY(CAST(:states AS text[]))
     ORDER BY job.state NOT IN ('running', 'paused'), job.created_at DESC LIMIT :shown

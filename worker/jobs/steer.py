@@ -16,16 +16,13 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.tables import JobState
 from worker.jobs.names import check_name
-from worker.ledger import chunks
+from worker.ledger.chunks import CHUNK_SIZE
+from worker.ledger.completion import close_if_over
 
 _STATE = text("SELECT state FROM job WHERE id = :job_id FOR NO KEY UPDATE")
 _SET = text("""
     UPDATE job SET state = :state, finished_at = CASE WHEN :state = 'cancelled' THEN now() END
     WHERE id = :job_id
-""")
-_FORGET_HINTS = text("""
-    UPDATE job_chunk SET hinted_at = '-infinity'
-    WHERE job_id = :job_id AND state = 'ready' AND hinted_at > '-infinity'
 """)
 
 
@@ -47,8 +44,7 @@ def resume(engine: Engine, job_id: UUID) -> None:
     """
     with engine.begin() as connection:
         _change(connection, job_id, "resume", JobState.RUNNING)
-        connection.execute(_FORGET_HINTS, {"job_id": job_id})
-        chunks.complete_job(connection, job_id)
+        close_if_over(connection, job_id)
 
 
 def cancel(engine: Engine, job_id: UUID) -> None:
@@ -135,7 +131,7 @@ def retry(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> int:
         "job_id": job_id,
         "every": not reasons,
         "reasons": list(reasons),
-        "chunk_size": chunks.CHUNK_SIZE,
+        "chunk_size": CHUNK_SIZE,
     }
     with engine.begin() as connection:
         if _lock(connection, job_id) is JobState.CANCELLED:

@@ -7,9 +7,12 @@
       +---sweep, split-+      ... MAX_ATTEMPTS times: smaller chunks, to find the record at fault
     leased --sweep--> dead    ... in a chunk of one record: that record kills workers
 
-`dispatch` has the sweep. Finishing may put records off to a new chunk that is due later. A retry
-moves failed records from done chunks to new ones (`worker/jobs/steer.py`). Chunks of a paused job
-are not claimed; chunks of a cancelled job are neither claimed, renewed nor finished.
+There is one claim: whoever has a place free asks for the best chunk, and gets it, or learns that
+there is none. Which one is the best: `worker/ledger/turns.py`. `sweep` has the sweep. Finishing may
+put records off to a new chunk that is due later; such a chunk is claimed for a place of its own,
+since it mostly waits for slow hosts. A retry moves failed records from done chunks to new ones
+(`worker/jobs/steer.py`). Chunks of a paused job are not claimed; chunks of a cancelled job are
+neither claimed, renewed nor finished.
 
 Every transition is one statement or one short transaction, by the clock of the database. `token`
 rises with each claim, and finishing needs the token of the claim: a worker that lost its lease
@@ -17,14 +20,14 @@ writes nothing (fencing, https://martin.kleppmann.com/2016/02/08/how-to-do-distr
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, TextClause, text
+from sqlalchemy import Connection, Engine, text
 
-from common.store.tables import IS_PUT_OFF, PictureChoice
+from common.store.tables import PictureChoice, Priority
 from common.vision.answers.tally import Tally
 from worker.ledger.routes import Routes
 
@@ -45,6 +48,7 @@ class Lease:
     job_id: UUID
     number: int
     token: int
+    priority: Priority = Priority.BULK
     retries: int
     model_ids: tuple[int, ...]
     picture: PictureChoice
@@ -77,64 +81,71 @@ class LeaseLostError(Exception):
     """The chunk is no longer this worker's: its results are dropped."""
 
 
-_TAKE = """
+# The jobs come in order, and each is asked for its first chunk until one has any: so one row is
+# locked, and what others have locked is passed over.
+_CLAIM = text("""
+    WITH best AS (
+        SELECT first.job_id, first.number FROM (
+            SELECT id FROM job WHERE state = 'running'
+            ORDER BY priority <> :priority,
+                     cardinality(array_positions(CAST(:in_work AS uuid[]), id)),
+                     array_position(CAST(:served AS uuid[]), id) NULLS FIRST, created_at
+        ) AS in_turn CROSS JOIN LATERAL (
+            SELECT job_id, number FROM job_chunk
+            WHERE job_id = in_turn.id AND state = 'ready' AND put_off = :put_off
+              AND not_before <= now()
+            ORDER BY not_before, number LIMIT 1 FOR UPDATE SKIP LOCKED
+        ) AS first LIMIT 1
+    )
     UPDATE job_chunk AS chunk
     SET state = 'leased', attempt = attempt + 1, token = token + 1, worker = :worker,
         lease_until = now() + make_interval(secs => :lease_seconds)
-"""
-_TAKEN = """
+    FROM best JOIN job ON job.id = best.job_id
+    WHERE chunk.job_id = best.job_id AND chunk.number = best.number
     RETURNING chunk.job_id, chunk.number, chunk.token, chunk.attempt, chunk.retries,
-              chunk.record_ids,
+              chunk.record_ids, job.priority,
               array_prepend(job.model_id, job.also_models) AS model_ids, job.picture, job.explain,
               job.routes, job.look_again, job.max_age, now() AS claimed_at,
               CAST(coalesce(extract(epoch FROM now() - chunk.waiting_since), 0) AS float8)
                   AS waited_seconds
-"""
-_CLAIM = text(f"""
-    {_TAKE} FROM job
-    WHERE job.id = chunk.job_id AND job.state = 'running'
-      AND chunk.job_id = :job_id AND chunk.number = :number
-      AND chunk.state = 'ready' AND chunk.not_before <= now()
-    {_TAKEN}
-""")
-_CLAIM_PUT_OFF = text(f"""
-    WITH due AS (
-        SELECT job.id AS job_id, earliest.number FROM job CROSS JOIN LATERAL (
-            SELECT number, not_before FROM job_chunk
-            WHERE job_id = job.id AND state = 'ready' AND {IS_PUT_OFF} AND not_before <= now()
-            ORDER BY not_before LIMIT 1 FOR UPDATE SKIP LOCKED
-        ) AS earliest
-        WHERE job.state = 'running'
-        ORDER BY job.priority = 'urgent' DESC, earliest.not_before LIMIT 1
-    )
-    {_TAKE} FROM job, due
-    WHERE job.id = chunk.job_id AND chunk.job_id = due.job_id AND chunk.number = due.number
-    {_TAKEN}
 """)
 
 
 def claim(
-    engine: Engine, *, job_id: UUID, number: int, worker: str, lease_seconds: float
+    engine: Engine,
+    *,
+    worker: str,
+    lease_seconds: float,
+    put_off: bool = False,
+    priority: Priority = Priority.URGENT,
+    in_work: Sequence[UUID] = (),
+    served: Sequence[UUID] = (),
 ) -> Lease | None:
-    """Claim a ready chunk of a running job; None if another worker has it or the job is over."""
-    asked = {"job_id": job_id, "number": number, "worker": worker, "lease_seconds": lease_seconds}
-    return _claim(engine, _CLAIM, asked)
+    """Claim the best chunk that is ready and due; None if there is none.
 
-
-def claim_put_off(engine: Engine, *, worker: str, lease_seconds: float) -> Lease | None:
-    """Claim a put-off chunk that is due, urgent jobs first; None if there is none."""
-    return _claim(engine, _CLAIM_PUT_OFF, {"worker": worker, "lease_seconds": lease_seconds})
-
-
-def _claim(engine: Engine, statement: TextClause, asked: Mapping[str, object]) -> Lease | None:
+    Args:
+        put_off: whether its records were put off before; a claim is for one kind or the other.
+        priority: jobs that come first; within a priority those come first of which fewest chunks
+            are in work, then those that were never served, then those served longest ago.
+        in_work: the job of each chunk that this process works on.
+        served: the jobs that this process has served, the latest at the end.
+    """
+    asked = {
+        "worker": worker,
+        "lease_seconds": lease_seconds,
+        "put_off": put_off,
+        "priority": priority,
+        "in_work": list(in_work),
+        "served": list(served),
+    }
     with engine.begin() as connection:
-        row = connection.execute(statement, asked).mappings().one_or_none()
+        row = connection.execute(_CLAIM, asked).mappings().one_or_none()
     if row is None:
         return None
     arrays = {name: tuple(row[name]) for name in ("record_ids", "model_ids")}
     routes = row["routes"] and Routes(model_id=row["model_ids"][0], by_provider=row["routes"])
-    changed = {"picture": PictureChoice(row["picture"]), "routes": routes or None}
-    return Lease(**{**row, **arrays, **changed})
+    typed = {"picture": PictureChoice(row["picture"]), "priority": Priority(row["priority"])}
+    return Lease(**{**row, **arrays, **typed, "routes": routes or None})
 
 
 _RENEW = text("""
@@ -153,8 +164,9 @@ def renew(engine: Engine, lease: Lease, *, lease_seconds: float) -> bool:
 
 _GIVE_BACK = text("""
     UPDATE job_chunk
-    SET state = 'ready', lease_until = '-infinity', hinted_at = '-infinity', worker = NULL,
-        attempt = attempt - 1, not_before = now() + make_interval(secs => :delay_seconds)
+    SET state = 'ready', lease_until = '-infinity', worker = NULL, attempt = attempt - 1,
+        not_before = CASE WHEN :delay_seconds > 0
+                          THEN now() + make_interval(secs => :delay_seconds) ELSE not_before END
     WHERE job_id = :job_id AND number = :number AND token = :token AND state = 'leased'
 """)
 _LET_EXPIRE = text("""
@@ -195,9 +207,12 @@ def lock(connection: Connection, lease: Lease) -> None:
         raise LeaseLostError
 
 
+# A list that stays as it is must not be written again: it lies beside the table, compressed.
 _SETTLE = text("""
     UPDATE job_chunk
-    SET state = 'done', lease_until = '-infinity', settled_at = now(), record_ids = :record_ids,
+    SET state = 'done', lease_until = '-infinity', settled_at = now(),
+        record_ids = CASE WHEN cardinality(record_ids) = cardinality(CAST(:record_ids AS text[]))
+                          THEN record_ids ELSE :record_ids END,
         enriched = :enriched, unlike = :unlike, below_threshold = :below_threshold,
         failed = :failed, blocked = :blocked, read = :read, said = CAST(:said AS jsonb)
     WHERE job_id = :job_id AND number = :number
@@ -271,26 +286,6 @@ def put_off(
         "delay_seconds": delay_seconds,
     }
     connection.execute(_PUT_OFF, later)
-
-
-# Not FOR UPDATE: two transactions that both wrote rows that refer to the job would deadlock.
-_LOCK_JOB = text("SELECT 1 FROM job WHERE id = :job_id FOR NO KEY UPDATE")
-_COMPLETE = text("""
-    UPDATE job SET state = 'done', finished_at = now()
-    WHERE id = :job_id AND state = 'running'
-      AND NOT EXISTS (SELECT 1 FROM job_chunk WHERE job_id = :job_id AND state = 'ready')
-      AND NOT EXISTS (SELECT 1 FROM job_chunk WHERE job_id = :job_id AND state = 'leased')
-""")
-
-
-def complete_job(connection: Connection, job_id: UUID) -> bool:
-    """Close a job if all its chunks are closed; True for the one transaction that closes it.
-
-    The lock comes first, in its own statement: if two workers finish the last two chunks at the
-    same time, the second sees the result of the first.
-    """
-    connection.execute(_LOCK_JOB, {"job_id": job_id})
-    return connection.execute(_COMPLETE, {"job_id": job_id}).rowcount == 1
 
 
 def _key(lease: Lease) -> dict[str, object]:

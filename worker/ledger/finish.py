@@ -21,6 +21,7 @@ from common.vision.answers.tally import Tally
 from worker import metrics
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease
+from worker.ledger.completion import close_if_over, is_over
 from worker.ledger.delays import Delay, by_delay
 from worker.ledger.enrichments import RecordPrediction, is_collision, replace_enrichments
 from worker.ledger.permitted import Permitted, permitted
@@ -186,11 +187,11 @@ def _write(
         allowed = permitted(outcome.predictions, outcome.said, blocks)
         records = _sort(lease, outcome, allowed, retry_delays)
         _write_predictions(connection, lease, outcome, allowed)
-        _write_failures(connection, lease, records.final)
-        for delay, record_ids in records.later.items():
+        for delay, record_ids in records.later.items():  # first, since it locks the job's row
             chunks.put_off(
                 connection, lease, record_ids, delay_seconds=delay.seconds, counted=delay.counted
             )
+        _write_failures(connection, lease, records.final)
         chunks.settle(
             connection,
             lease,
@@ -203,8 +204,13 @@ def _write(
             read=outcome.read,
             said=outcome.tallies,
         )
-        job_finished = chunks.complete_job(connection, lease.job_id)
-    return _Written(records=records, job_finished=job_finished)
+        may_be_over = is_over(connection, lease.job_id)
+    return _Written(records=records, job_finished=may_be_over and _close_job(engine, lease))
+
+
+def _close_job(engine: Engine, lease: Lease) -> bool:
+    with engine.begin() as connection:
+        return close_if_over(connection, lease.job_id)
 
 
 def _keep(connection: Connection, newly_seen: NewlySeen) -> None:

@@ -1,9 +1,9 @@
 """The heartbeat file: it tells a container's probe whether the worker is alive, and ready.
 
-Alive: the threads that renew leases and choose chunks do their work, and no chunk in work hangs. A
+Alive: the threads that renew leases and ask for chunks do their work, and no chunk in work hangs. A
 worker is alive while the broker or the database is away, since a restart would not bring them back.
-Ready: nothing of what the worker needs is missing (`needs`), a model is loaded, the database can be
-reached, and nobody keeps the dispatchers of all workers from choosing.
+Ready: nothing of what the worker needs is missing (`needs`), a model is loaded, and the database
+can be reached.
 """
 
 import time
@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from common.errors import EnrichmentError, UsageError
 from common.files import write_atomically
 from common.process.periodic import PeriodicThread
-from worker.ledger.dispatch_lock import LockHolder
 
 BEAT_SECONDS = 5.0
 DEAD_AFTER = 60.0  # seconds without a beat; a machine under load may miss a few
@@ -32,7 +31,6 @@ class Beat(BaseModel):
     model_loaded: bool
     problems: tuple[str, ...] = ()
     stalled: tuple[str, ...] = ()
-    held_up: str | None = None
 
 
 class Heartbeat(PeriodicThread):
@@ -42,7 +40,6 @@ class Heartbeat(PeriodicThread):
         alive: whether the threads exist and no chunk in work hangs.
         problems: what keeps the worker from working, as sentences without their full stops.
         threads: those whose work must not stop; one that has stalled is logged and told.
-        held_up_by: who keeps the dispatchers of all workers from choosing.
     """
 
     def __init__(
@@ -53,7 +50,6 @@ class Heartbeat(PeriodicThread):
         model_loaded: Callable[[], bool],
         problems: Callable[[], Iterable[str]] = tuple,
         threads: Sequence[PeriodicThread] = (),
-        held_up_by: Callable[[], LockHolder | None] = lambda: None,
         interval: float = BEAT_SECONDS,
     ) -> None:
         super().__init__("heartbeat", interval=interval, at_once=True)
@@ -62,7 +58,6 @@ class Heartbeat(PeriodicThread):
         self._model_loaded = model_loaded
         self._problems = problems
         self._threads = threads
-        self._held_up_by = held_up_by
         self._warned: set[str] = set()
 
     def run_once(self) -> None:
@@ -71,12 +66,10 @@ class Heartbeat(PeriodicThread):
         if not self._alive():
             log.error("a thread of the worker has ended, or a chunk hangs: the heartbeat stops")
             return
-        holder = self._held_up_by()
         beat = Beat(
             model_loaded=self._model_loaded(),
             problems=tuple(self._problems()),
             stalled=stalled,
-            held_up=str(holder) if holder else None,
         )
         write_beat(self._path, beat)
 
@@ -146,7 +139,5 @@ def check_alive(path: Path | None, *, ready: bool = False) -> None:
 def _check_ready(beat: Beat) -> None:
     if beat.problems:
         raise EnrichmentError(f"The worker is alive, but not ready: {'; '.join(beat.problems)}.")
-    if beat.held_up:
-        raise EnrichmentError(f"The worker is alive, but {beat.held_up}.")
     if not beat.model_loaded:
         raise EnrichmentError("The worker is alive, but has not loaded a model.")

@@ -1,10 +1,12 @@
-"""`worker run`: a process of a Celery worker, a dispatcher, a waiting room and the service.
+"""`worker run`: a process that asks the ledger for chunks, and listens to the broker with Celery.
 
-Celery's pool is one of threads: the chunks in work share one copy of the model and one batcher,
-so a slow museum holds up its own chunk only. A pool of processes would also end a task that hangs
-or crashes. Here the ledger does that: the lease runs out, and the chunk is split.
+Chunks are worked on in threads: they share one copy of the model and one batcher, so a slow museum
+holds up its own chunk only. Processes would also end a chunk that hangs or crashes. Here the ledger
+does that: the lease runs out, and the chunk is split.
 """
 
+import signal
+from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 
@@ -24,16 +26,18 @@ from common.process.settings import StoreSettings, read_together
 from common.process.settings.worker import WorkerSettings
 from common.store.refused_messages import RefusedMessageWriter
 from worker import metrics
-from worker.ledger.dispatch import Dispatcher, WaitingRoom
+from worker.ledger.sweep import Sweeper
 from worker.process.health import Heartbeat
 from worker.process.needs import Need, Needs, Presence, wait_for_store
+from worker.process.places import Places
 from worker.process.service import EnrichmentService
-from worker.process.tasks import create_app, register_tasks, send_hint
+from worker.process.tasks import create_app, register_tasks
 
 STORE_SECONDS = 5.0  # between two looks, while nothing is wrong
 BROKER_SECONDS = 10.0
 KEY_SECONDS = 600.0
 MODELS_SECONDS = 60.0
+LISTENERS = 2  # messages in work at a time: wake-ups do not wait for a list that is accepted
 
 log = structlog.get_logger()
 
@@ -63,23 +67,39 @@ def run_worker() -> int:
             address = str(settings.worker_metrics_address)
             exits.enter_context(metrics.served(settings.worker_metrics_port, address))
         service = exits.enter_context(closing(EnrichmentService(engine, settings)))
-        register_tasks(app, service, engine)
         api = exits.enter_context(closing(EuropeanaApi(settings, longest_quota_wait=0, attempts=1)))
-        needs = _needs(app, engine, service, api)
-        threads = _periodic_threads(app, engine, service, settings, needs)
-        metrics.watch([*threads, *service.threads])
-        for thread in (needs, *threads):
-            thread.start()
-            exits.callback(thread.stop)
-
-        def drain() -> None:
-            log.info("stopping: chunks in work are finished or given back")
-            service.drain()
-
+        places = _places(service, settings)
+        _start(
+            exits,
+            _around(engine, service, settings, places, _needs(app, engine, service, api)),
+        )
         service.load_active_model()
+        register_tasks(app, engine, wake=partial(_wake, places))
 
-        log.info("worker started", chunks_in_flight=settings.worker_chunks_in_flight)
-        return work(app, threads=settings.worker_chunks_in_flight, on_stop=drain)
+        def begin() -> None:
+            _start(exits, places)  # they end first, since the others tell of the worker to its end
+            exits.callback(_drain, service)
+            log.info("worker started", chunks_in_flight=settings.worker_chunks_in_flight)
+
+        return work(app, threads=LISTENERS, on_start=begin, on_stop=service.drain)
+
+
+def _drain(service: EnrichmentService) -> None:
+    """Begin the end: a second SIGTERM changes nothing, and Ctrl-C gives back what is in work."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, lambda *_: service.leave())
+    service.drain()
+
+
+def _start(exits: ExitStack, threads: Sequence[PeriodicThread]) -> None:
+    for thread in threads:
+        thread.start()
+        exits.callback(thread.stop)
+
+
+def _wake(places: Sequence[Places]) -> None:
+    for each in places:
+        each.wake()
 
 
 def _needs(app: Celery, engine: Engine, service: EnrichmentService, api: EuropeanaApi) -> Needs:
@@ -103,34 +123,38 @@ def _check_key(api: EuropeanaApi) -> None:
         pass
 
 
-def _periodic_threads(
-    app: Celery,
+def _places(service: EnrichmentService, settings: WorkerSettings) -> list[Places]:
+    """Places for fresh chunks, and as many for those that were put off, which mostly wait."""
+    return [
+        Places(
+            name,
+            partial(service.claim, put_off=put_off),
+            service.work_on,
+            count=settings.worker_chunks_in_flight,
+            longest_pause=settings.worker_ask_seconds,
+        )
+        for name, put_off in (("places", False), ("put-off-places", True))
+    ]
+
+
+def _around(
     engine: Engine,
     service: EnrichmentService,
     settings: WorkerSettings,
+    places: Sequence[Places],
     needs: Needs,
 ) -> list[PeriodicThread]:
-    dispatcher = Dispatcher(
-        engine,
-        partial(send_hint, app, hint_seconds=settings.worker_hint_seconds),
-        interval=settings.worker_dispatch_seconds,
-        hint_seconds=settings.worker_hint_seconds,
-    )
-    service.on_done = dispatcher.wake
-    waiting_room = WaitingRoom(
-        service.claim_put_off,
-        service.work_on,
-        places=settings.worker_chunks_in_flight,
-        interval=settings.worker_dispatch_seconds,
-    )
+    """What goes on beside the work: the sweep, and all that tells others of this worker."""
+    sweeper = Sweeper(engine, interval=settings.worker_sweep_seconds)
+    must_run = [sweeper, *places, *service.threads]
     heartbeat = Heartbeat(
         settings.worker_heartbeat_file,
-        alive=lambda: service.is_well and dispatcher.is_alive() and waiting_room.is_alive(),
+        alive=lambda: service.is_well and not any(thread.has_died for thread in must_run),
         model_loaded=lambda: service.has_model,
         problems=lambda: needs.problems,
-        threads=[dispatcher, waiting_room, *service.threads],
-        held_up_by=lambda: dispatcher.held_up_by,
+        threads=must_run,
     )
     presence = Presence(engine, needs, name=service.name, idle_seconds=lambda: service.idle_seconds)
-    refusals = RefusedMessageWriter(engine, put_aside)
-    return [dispatcher, waiting_room, heartbeat, presence, refusals]
+    threads = [needs, sweeper, heartbeat, presence, RefusedMessageWriter(engine, put_aside)]
+    metrics.watch([*threads, *places, *service.threads])
+    return threads

@@ -30,6 +30,7 @@ from worker.enrich.seen import SeenPictures
 from worker.ledger import chunks, finish
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.finish import ChunkOutcome
+from worker.ledger.turns import Turns
 from worker.process.lease_keeper import EXIT_BROKEN, HeldLease, LeaseKeeper, leave_process
 from worker.process.shutdown import Drain
 
@@ -52,11 +53,10 @@ class EnrichmentService:
         self._settings = settings
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._took_at: float | None = None  # of the monotonic clock
-        self.on_done: Callable[[], None] = lambda: None  # is called after each chunk
         self._warned_jobs: set[UUID] = set()
         self._suspect_in_work = threading.Lock()
         self._exits = ExitStack()
-        self._drain = Drain(settings.worker_grace_seconds, on_overdue=self._leave)
+        self._drain = Drain(settings.worker_grace_seconds, on_overdue=self.leave)
         self._exits.callback(self._drain.end)
         self._shares = self._exits.enter_context(SharedHostLimiter.from_settings(settings, engine))
         self._pipeline = self._open_pipeline()
@@ -132,30 +132,22 @@ class EnrichmentService:
 
     def drain(self) -> None:
         """Take no more chunks; give back those that are not finished within the grace time."""
+        if not self._drain.begun.is_set():
+            log.info("stopping: chunks in work are finished or given back")
         self._drain.begin()
 
-    def run_chunk(self, job_id: UUID, number: int) -> None:
-        """Work on the chunk of a hint, unless it is done or another worker has it."""
-        if self._drain.begun.is_set():
-            return
-        lease = chunks.claim(
-            self._engine,
-            job_id=job_id,
-            number=number,
-            worker=self.name,
-            lease_seconds=self._settings.worker_lease_seconds,
-        )
-        if lease is not None:
-            self.work_on(lease)
-
-    def claim_put_off(self) -> Lease | None:
-        """Claim a put-off chunk that is due; None if there is none."""
+    def claim(self, turns: Turns, *, put_off: bool) -> Lease | None:
+        """Claim the chunk whose turn it is; None if there is none, or the worker ends."""
         if self._drain.begun.is_set():
             return None
-        return chunks.claim_put_off(
+        return chunks.claim(
             self._engine,
             worker=self.name,
             lease_seconds=self._settings.worker_lease_seconds,
+            put_off=put_off,
+            priority=turns.priority,
+            in_work=turns.in_work,
+            served=turns.served,
         )
 
     def work_on(self, lease: Lease) -> None:
@@ -203,7 +195,6 @@ class EnrichmentService:
         tallies = outcome.tallies
         for model in models.models:
             metrics.count_said(model.title, tallies.get(model.id, {}))
-        self.on_done()
         log.info(
             "chunk done",
             classified=len(outcome.classified),
@@ -243,9 +234,9 @@ class EnrichmentService:
             looks_at=lease.picture,
         )
 
-    def _leave(self) -> None:
-        """End the process: the grace time is over, and a chunk still waits for something."""
-        log.warning("the grace time is over; unfinished chunks are given back")
+    def leave(self) -> None:
+        """Give back what is in work, and end the process at once."""
+        log.warning("the worker ends now; unfinished chunks are given back")
         self._give_back_all()
         leave_process(0)
 

@@ -1,13 +1,16 @@
-"""The queues of the worker, and its two messages: a hint at a chunk, and a list of record IDs.
+"""The two messages that a worker gets: a wake-up, and a list of record IDs from another system.
+
+A wake-up says that there may be work, and nothing else. Every worker gets it, and asks the ledger
+if it has a place free. It is not kept for workers that are away. One that is lost costs some
+seconds, until an idle worker asks by itself; one that comes a thousand times changes nothing.
 
 Anyone who reaches the broker can send anything. A malformed message is logged and dropped: it does
 not end the worker, and is not delivered again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
+from typing import Annotated, Any
 
 import structlog
 from celery import Celery, Task
@@ -16,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from common import broker
-from common.errors import EnrichmentError, InvalidRecordIdError
+from common.errors import BrokerError, EnrichmentError, InvalidRecordIdError
 from common.europeana.record_ids import parse_record_id
 from common.messages import by_name, first_problem
 from common.process.settings import BrokerSettings
@@ -27,33 +30,22 @@ from worker.jobs.ages import parse_age
 from worker.jobs.models import MOST_MODELS
 from worker.jobs.names import MAX_NAME
 from worker.jobs.records import RejectedLines
-from worker.ledger.dispatch import Hint
 
-if TYPE_CHECKING:  # it loads torch, which those who only send do not need
-    from worker.process.service import EnrichmentService
-
-RUN_CHUNK = "worker.run_chunk"
+WAKE = "worker.wake"
 SUBMIT = "worker.submit"
-URGENT_QUEUE = "enrich.urgent"
-BULK_QUEUE = "enrich.bulk"
+WAKE_EXCHANGE = "enrich.wake"
 SUBMIT_QUEUE = "enrich.submit"
 MAX_SUBMITTED = 100_000  # record IDs in one message
-MAX_CHUNK_NUMBER = 2**31 - 1  # the maximum of its column
 LONGEST_WAIT = 60  # seconds between two tries to accept a list while the database is away
 log = structlog.get_logger()
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]*$")]
 FROM_TEXT = Field(strict=False)  # an enum member is text in a message
 
 
-def queue_of(priority: Priority) -> str:
-    """The queue for hints of a job of this priority."""
-    return URGENT_QUEUE if priority is Priority.URGENT else BULK_QUEUE
-
-
 def create_app(settings: BrokerSettings) -> Celery:
     """A Celery application on the broker of the settings, without tasks."""
-    app = broker.create_app("worker", settings, (URGENT_QUEUE, BULK_QUEUE, SUBMIT_QUEUE))
-    app.conf.update(task_routes={SUBMIT: {"queue": SUBMIT_QUEUE}}, task_acks_late=True)
+    app = broker.create_app("worker", settings, (SUBMIT_QUEUE,), heard_by_all=WAKE_EXCHANGE)
+    app.conf.task_routes = {SUBMIT: {"queue": SUBMIT_QUEUE}}
     return app
 
 
@@ -79,26 +71,17 @@ class Submission(BaseModel):
     max_age: Annotated[timedelta, BeforeValidator(_age)] | None = None
 
 
-class _ChunkName(BaseModel):
-    job_id: UUID
-    number: Annotated[int, Field(ge=1, le=MAX_CHUNK_NUMBER)]
+def register_tasks(app: Celery, engine: Engine, *, wake: Callable[[], None]) -> None:
+    """Register the two tasks with the application; `wake` has this process ask the ledger."""
 
-
-def register_tasks(app: Celery, service: "EnrichmentService", engine: Engine) -> None:
-    """Register the two tasks with the application."""
-
-    @app.task(name=RUN_CHUNK)
-    def run_chunk(*args: object, **kwargs: object) -> None:
-        try:
-            chunk = _ChunkName.model_validate(by_name(args, kwargs, _ChunkName))
-        except ValidationError as error:
-            log.error("a message was refused: it is no hint", error=first_problem(error))
-            return
-        service.run_chunk(chunk.job_id, chunk.number)
+    @app.task(name=WAKE)
+    def woken(*_: object, **__: object) -> None:
+        wake()
 
     @app.task(
         name=SUBMIT,
         bind=True,
+        acks_late=True,  # a list is not in the store before
         autoretry_for=(OperationalError,),
         retry_backoff=True,
         retry_backoff_max=LONGEST_WAIT,
@@ -108,11 +91,12 @@ def register_tasks(app: Celery, service: "EnrichmentService", engine: Engine) ->
         message = by_name(args, kwargs, Submission)
         if message.get("idempotency_key") is None:
             message["idempotency_key"] = f"message {self.request.id}"
-        accept_submitted(engine, message)
+        if accept_submitted(engine, message):
+            send_wake_up(app)
 
 
-def accept_submitted(engine: Engine, message: Mapping[str, object]) -> None:
-    """Make a job of the record IDs in a message; problems are logged.
+def accept_submitted(engine: Engine, message: Mapping[str, object]) -> bool:
+    """Make a job of the record IDs in a message; True if there is a new one. Problems are logged.
 
     A text that is no record ID is left out; after any other problem the message is dropped. A
     message that comes twice makes one job, because its ID is the idempotency key, unless it has
@@ -142,6 +126,8 @@ def accept_submitted(engine: Engine, message: Mapping[str, object]) -> None:
                 count=rejected.count,
                 first=rejected.first,
             )
+        return not accepted.already_known
+    return False
 
 
 def _valid(texts: Sequence[str], rejected: RejectedLines) -> Iterator[str]:
@@ -152,11 +138,9 @@ def _valid(texts: Sequence[str], rejected: RejectedLines) -> Iterator[str]:
             rejected.add(f"ID {number}", str(error))
 
 
-def send_hint(app: Celery, hint: Hint, *, hint_seconds: float) -> None:
-    """Send a hint to the queue of its priority; it expires after `hint_seconds`."""
-    app.send_task(
-        RUN_CHUNK,
-        args=[str(hint.job_id), hint.number],
-        queue=queue_of(hint.priority),
-        expires=hint_seconds,
-    )
+def send_wake_up(app: Celery) -> None:
+    """Have all workers that listen ask the ledger; if the broker is away, that is logged."""
+    try:
+        broker.send_to_all(app, WAKE)
+    except BrokerError as error:
+        log.warning("idle workers were not woken; they look for work by themselves", why=str(error))

@@ -19,7 +19,7 @@ from common.process.settings.services import (
 
 LONGEST = 86_400  # seconds of a setting: a day
 LONGEST_DELAY = 30 * 86_400  # seconds until a record is tried again
-# dispatcher, waiting room, leases, host shares, giving back, refusals, needs, presence
+# two that ask, sweep, leases, host shares, refusals, needs, presence
 BACKGROUND_CONNECTIONS = 8
 
 
@@ -83,14 +83,17 @@ class WorkerSettings(
         le=LONGEST,
         description="a worker silent for this long has lost its chunk",
     )
-    worker_dispatch_seconds: float = Field(
-        default=2, gt=0, le=LONGEST, description="between two dispatches"
-    )
-    worker_hint_seconds: float = Field(
-        default=30,
+    worker_ask_seconds: float = Field(
+        default=5,
         gt=0,
         le=LONGEST,
-        description="a hint that nobody followed for so long is sent again",
+        description="an idle worker looks for work so often, at least; a new job wakes it sooner",
+    )
+    worker_sweep_seconds: float = Field(
+        default=5,
+        gt=0,
+        le=LONGEST,
+        description="between two looks for chunks of lost workers",
     )
     worker_retry_delays: str = Field(
         default="60,600,3600,21600,57600",

@@ -9,6 +9,7 @@ host_lease               how much of an image host each process may ask for
 encoder, picture_seen, embedding   what looks at pictures, which it saw, and what it keeps of them
 training_run, checkpoint, model    what was learned, and what of it is in service
 job, job_chunk, job_failure        what is to be enriched, and how far that has come
+job_outcomes, job_failure_count    the same in sums
 worker_process           which workers run, and what keeps them from working
 enrichment, heatmap      what came out, and where the model looked for it
 desk_user, desk_session, login_attempt, desk_action    who uses the desk, and what they did
@@ -38,11 +39,12 @@ from common.store.tables.harvested import (
     RecordAlias,
 )
 from common.store.tables.jobs import (
-    IS_PUT_OFF,
     ChunkState,
     Job,
     JobChunk,
     JobFailure,
+    JobFailureCount,
+    JobOutcomes,
     JobState,
     PictureChoice,
     Priority,
@@ -55,7 +57,6 @@ from common.store.tables.seen import Embedding, PictureSeen, RegisteredEncoder
 from common.store.tables.taught import ModelService, Refit
 
 __all__ = [
-    "IS_PUT_OFF",
     "RECORD_ID_PATTERN",
     "Action",
     "Audit",
@@ -82,6 +83,8 @@ __all__ = [
     "Job",
     "JobChunk",
     "JobFailure",
+    "JobFailureCount",
+    "JobOutcomes",
     "JobState",
     "Judgement",
     "LoginAttempt",

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from common.store.tables.base import Base, one_of
 from common.store.tables.harvested import PictureSource
-from common.store.tables.references import REFERENCES
+from common.store.tables.triggers import COUNTING, REFERENCES
 
 
 class Enrichment(Base):
@@ -68,5 +68,5 @@ class Heatmap(Base):
     sha256: Mapped[str] = mapped_column(index=True)
 
 
-for _statement in REFERENCES:
+for _statement in (*REFERENCES, *COUNTING):
     event.listen(Base.metadata, "after_create", DDL(_statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

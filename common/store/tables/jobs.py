@@ -9,6 +9,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     CheckConstraint,
+    Computed,
     ForeignKey,
     Index,
     Integer,
@@ -83,6 +84,7 @@ class Job(Base):
         CheckConstraint(
             "(finished_at IS NOT NULL) = (state IN ('done', 'cancelled'))", name="finished_has_time"
         ),
+        Index("ix_job_running", "created_at", postgresql_where=text("state = 'running'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
@@ -104,7 +106,6 @@ class Job(Base):
     finished_at: Mapped[datetime | None]
 
 
-IS_PUT_OFF = "(retries > 0 OR waiting_since IS NOT NULL)"  # of chunks
 RECORDS_SETTLED = "(enriched + unlike + below_threshold + blocked + failed)"
 """How many records a settled chunk has; to count its IDs Postgres would read and unpack them."""
 
@@ -114,12 +115,12 @@ class JobChunk(Base):
 
     Every record of a job is in exactly one chunk. `attempt` counts claims that did not finish,
     `retries` how often the records were put off for a transient failure. `token` rises with each
-    claim: whoever finishes with an older one is fenced off. `hinted_at` is when the broker was
-    last told of the chunk, `waiting_since` when its records were first put off without a try,
-    because their host was unavailable. The five counts are the outcomes of a chunk that was
-    settled, done or dead, and add up to its records; of `blocked` ones a concept was found that may
-    not be written (`decision`). `read` of them had their pictures read from
-    the embeddings that are kept. `said` counts what each model said of each data provider's
+    claim: whoever finishes with an older one is fenced off. `waiting_since` is when its records
+    were first put off without a try, because their host was unavailable. `hinted_at` is for workers
+    of a release before 0013, which send hints at chunks to one another. The five counts are the
+    outcomes of a chunk that was settled, done or dead, and add up to its records; of `blocked` ones
+    a concept was found that may not be written (`decision`). `read` of them had their pictures read
+    from the embeddings that are kept. `said` counts what each model said of each data provider's
     pictures (`common/vision/answers/drift.py`); a worker before 0010 leaves it empty.
     """
 
@@ -139,14 +140,28 @@ class JobChunk(Base):
         CheckConstraint(
             "(settled_at IS NOT NULL) = (state IN ('done', 'dead'))", name="settled_has_time"
         ),
-        Index("ix_job_chunk_ready", "job_id", "number", postgresql_where=text("state = 'ready'")),
-        Index("ix_job_chunk_hinted", "hinted_at", postgresql_where=text("state = 'ready'")),
-        Index("ix_job_chunk_leased", "lease_until", postgresql_where=text("state = 'leased'")),
         Index(
-            "ix_job_chunk_put_off",
-            *("job_id", "not_before"),
-            postgresql_where=text(f"state = 'ready' AND {IS_PUT_OFF}"),
+            "ix_job_chunk_ready",
+            *("job_id", "put_off", "not_before", "number"),
+            postgresql_where=text("state = 'ready'"),
         ),
+        # Without `lease_until`: so a renewal changes no index.
+        Index("ix_job_chunk_leased", "job_id", "number", postgresql_where=text("state = 'leased'")),
+        Index(
+            "ix_job_chunk_settled",
+            *("job_id", "settled_at"),
+            postgresql_where=text("settled_at IS NOT NULL"),
+        ),
+        # Rows are changed three times and more. Room in their pages, and lists of IDs beside the
+        # table, keep that cheap; vacuum clears away what is left of the former rows in time.
+        {
+            "postgresql_with": {
+                "fillfactor": 80,
+                "toast_tuple_target": 512,
+                "autovacuum_vacuum_scale_factor": 0.02,
+                "autovacuum_analyze_scale_factor": 0.05,
+            }
+        },
     )
 
     job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
@@ -169,6 +184,29 @@ class JobChunk(Base):
     unlike: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     blocked: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     said: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    put_off: Mapped[bool | None] = mapped_column(
+        Computed("retries > 0 OR waiting_since IS NOT NULL", persisted=True)
+    )
+
+
+class JobOutcomes(Base):
+    """What the records of a job came to, in sums over its chunks, and how many are put off.
+
+    A trigger on `job_chunk` keeps them (`common/store/tables/triggers.py`).
+    """
+
+    __tablename__ = "job_outcomes"
+    __table_args__ = ({"postgresql_with": {"fillfactor": 50}},)
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    part: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    enriched: Mapped[int] = mapped_column(BigInteger)
+    unlike: Mapped[int] = mapped_column(BigInteger)
+    below_threshold: Mapped[int] = mapped_column(BigInteger)
+    blocked: Mapped[int] = mapped_column(BigInteger)
+    failed: Mapped[int] = mapped_column(BigInteger)
+    read: Mapped[int] = mapped_column(BigInteger)
+    put_off: Mapped[int] = mapped_column(BigInteger)
 
 
 class JobFailure(Base):
@@ -183,6 +221,21 @@ class JobFailure(Base):
     reason: Mapped[str]
     detail: Mapped[str] = mapped_column(server_default="")
     failed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class JobFailureCount(Base):
+    """How many records of a job failed for a reason; a part may be below zero, their sum is not.
+
+    A trigger on `job_failure` keeps them (`common/store/tables/triggers.py`).
+    """
+
+    __tablename__ = "job_failure_count"
+    __table_args__ = ({"postgresql_with": {"fillfactor": 50}},)
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    part: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    records: Mapped[int] = mapped_column(BigInteger)
 
 
 class WorkerProcess(Base):

@@ -10,8 +10,9 @@ from sqlalchemy import Engine, text
 from common.errors import UsageError
 from tests.worker.ledger_rows import claim, finish, ready_chunks
 from worker import jobs
-from worker.ledger import chunks, dispatch
+from worker.ledger import chunks
 from worker.ledger.chunks import LeaseLostError
+from worker.ledger.sweep import Sweep, sweep
 
 
 @pytest.fixture
@@ -23,11 +24,6 @@ def state(engine: Engine, job_id: UUID) -> str:
     return jobs.status(engine, job_id).state
 
 
-def hints(engine: Engine) -> int:
-    with engine.begin() as connection:
-        return len(dispatch.choose(connection, hint_seconds=60))
-
-
 def test_a_paused_job_finishes_what_is_in_work_and_begins_nothing(
     engine: Engine, job_id: UUID
 ) -> None:
@@ -35,15 +31,13 @@ def test_a_paused_job_finishes_what_is_in_work_and_begins_nothing(
     jobs.pause(engine, job_id)
     assert chunks.renew(engine, lease, lease_seconds=60)
     finish(engine, lease)
-    assert hints(engine) == 0
-    assert chunks.claim(engine, job_id=job_id, number=2, worker="test", lease_seconds=60) is None
+    assert chunks.claim(engine, worker="test", lease_seconds=60) is None
 
 
-def test_a_resumed_job_is_hinted_at_once(engine: Engine, job_id: UUID) -> None:
-    assert hints(engine) == 3
+def test_a_resumed_job_goes_on_at_once(engine: Engine, job_id: UUID) -> None:
     jobs.pause(engine, job_id)
     jobs.resume(engine, job_id)
-    assert hints(engine) == 3
+    assert chunks.claim(engine, worker="test", lease_seconds=60) is not None
 
 
 def test_a_job_whose_last_chunk_ended_during_a_pause_is_done_when_resumed(
@@ -75,8 +69,7 @@ def test_an_expired_chunk_of_a_cancelled_job_is_nobodys_fault(engine: Engine, jo
     with engine.begin() as connection:
         connection.execute(text("UPDATE job_chunk SET attempt = 3, token = 3 WHERE number = 1"))
     jobs.cancel(engine, job_id)
-    with engine.begin() as connection:
-        assert dispatch.sweep(connection) == dispatch.Sweep(returned=1, split=0, dead=0)
+    assert sweep(engine) == Sweep(returned=1, split=0, dead=0)
 
 
 def test_a_job_that_is_done_cannot_be_changed(engine: Engine, job_id: UUID) -> None:

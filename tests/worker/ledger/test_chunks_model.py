@@ -1,9 +1,10 @@
 """The ledger against a model of it, under any interleaving of what can happen to a job.
 
 Several workers claim, renew, finish and give back, with leases that still hold and with such as
-they lost long ago; messages come twice or not at all; leases run out; an operator pauses, resumes,
-cancels and retries. Whatever the order: every record is in one chunk and comes to one outcome, the
-counts agree with the rows, and attempts are bounded.
+they lost long ago; leases run out; an operator pauses, resumes, cancels and retries. Whoever asks
+gets the first chunk that may be had, and nothing only if there is none. Whatever the order: every
+record is in one chunk and comes to one outcome, the counts agree with the rows, and attempts are
+bounded.
 """
 
 from collections import Counter
@@ -30,7 +31,7 @@ from common.store.decisions import refuse
 from tests.worker.conftest import CONCEPTS
 from worker import jobs
 from worker.jobs import accept
-from worker.ledger import chunks, dispatch
+from worker.ledger import chunks, sweep
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.enrichments import RecordPrediction
@@ -65,6 +66,16 @@ _OUTCOMES = text("""
     LEFT JOIN job_failure AS failure ON failure.job_id = chunk.job_id AND failure.record_id = id
     LEFT JOIN enrichment ON enrichment.job_id = chunk.job_id AND enrichment.record_id = id
 """)
+_CLAIMABLE = text("""
+    SELECT number FROM job_chunk
+    WHERE state = 'ready' AND not_before <= now()
+      AND (retries > 0 OR waiting_since IS NOT NULL) = :put_off
+    ORDER BY not_before, number
+""")
+_PUT_OFF = text("""
+    SELECT coalesce(sum(cardinality(record_ids)), 0) FROM job_chunk
+    WHERE settled_at IS NULL AND (retries > 0 OR waiting_since IS NOT NULL)
+""")
 _TIME_PASSES = text("UPDATE job_chunk SET not_before = now() WHERE not_before > now()")
 _EXPIRE = text("""
     UPDATE job_chunk SET lease_until = now() - interval '1 s'
@@ -93,28 +104,25 @@ class Ledger(RuleBasedStateMachine):
         self.cancel_from = cancel_from
         self.job_id = jobs.enqueue(self.engine, self.records).job_id
 
-    # Workers, and messages: any may come at any time, or again; that none comes is a story too.
+    # Workers: each may ask at any time, or again; that none asks is a story too.
 
-    @rule(pick=PICK, late=st.booleans(), due=st.booleans())
-    def deliver(self, pick: int, late: bool, due: bool) -> None:
-        ready = [] if late else sorted({row.number for row in self.rows() if row.state == "ready"})
+    @rule(put_off=st.booleans(), due=st.booleans())
+    def ask(self, put_off: bool, due: bool) -> None:
         if due:
             self.time_passes()
-        self.claim(ready[pick % len(ready)] if ready else 1 + pick % (len(self.records) + 1))
-
-    def claim(self, number: int) -> None:
-        lease = chunks.claim(
-            self.engine, job_id=self.job_id, number=number, worker="w", lease_seconds=600
-        )
+        claimable = self.claimable(put_off=put_off)
+        lease = chunks.claim(self.engine, worker="w", lease_seconds=600, put_off=put_off)
+        assert (lease.number if lease else None) == (claimable[0] if claimable else None)
         if lease:
+            assert lease.is_put_off == put_off
             self.begin(lease)
 
-    @rule()
-    def take_put_off(self) -> None:
-        lease = chunks.claim_put_off(self.engine, worker="w", lease_seconds=600)
-        if lease:
-            assert lease.is_put_off
-            self.begin(lease)
+    def claimable(self, *, put_off: bool) -> list[int]:
+        """The numbers of the chunks that a claim may get, the best one first."""
+        if self.state != "running":
+            return []
+        with self.engine.connect() as connection:
+            return list(connection.execute(_CLAIMABLE, {"put_off": put_off}).scalars())
 
     def begin(self, lease: Lease) -> None:
         assert self.state == "running"
@@ -195,8 +203,7 @@ class Ledger(RuleBasedStateMachine):
         self.sweep([lease])
 
     def sweep(self, lost: list[Lease]) -> None:
-        with self.engine.begin() as connection:
-            swept = dispatch.sweep(connection)
+        swept = sweep.sweep(self.engine)
         assert swept.returned + swept.split + swept.dead == len(lost)
         for lease in lost:
             del self.live[lease.number]
@@ -280,6 +287,8 @@ class Ledger(RuleBasedStateMachine):
             reason: count for reason, count in found.items() if reason not in CLASSIFIED
         }
         assert status.failed == sum(status.failures.values())
+        with self.engine.connect() as connection:
+            assert status.put_off == connection.execute(_PUT_OFF).scalar_one()
 
     def rows(self) -> list[Row[Any]]:
         with self.engine.connect() as connection:
@@ -292,11 +301,9 @@ class Ledger(RuleBasedStateMachine):
             if self.state != "running":
                 break
             self.time_passes()
-            with self.engine.begin() as connection:
-                hints = dispatch.choose(connection, hint_seconds=0)
-            for hint in hints:
-                self.claim(hint.number)
-            self.take_put_off()
+            for put_off in (False, True):
+                while self.claimable(put_off=put_off):
+                    self.ask(put_off, due=False)
             assert self.live
             for lease in list(self.live.values()):
                 self.leases = [lease]
@@ -332,7 +339,7 @@ def test_the_ledger_holds_its_promises_under_any_interleaving(
     engine: Engine, model_id: int, records: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accept, "CHUNK_SIZE", RECORDS_IN_A_CHUNK)
-    monkeypatch.setattr(dispatch, "MAX_ATTEMPTS", MAX_ATTEMPTS)
+    monkeypatch.setattr(sweep, "MAX_ATTEMPTS", MAX_ATTEMPTS)
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO desk_user (name, role) VALUES ('a', 'operator')"))
     refuse(engine, REFUSING, reason="by letter", user_id=1)

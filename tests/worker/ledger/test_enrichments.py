@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tests.worker.conftest import CONCEPTS
+from tests.worker.ledger_rows import claim
 from worker import jobs
 from worker.ledger import finish as finishing
-from worker.ledger.chunks import Lease, claim
+from worker.ledger.chunks import Lease
 from worker.ledger.enrichments import RecordPrediction, is_collision, replace_enrichments
 from worker.ledger.finish import ChunkOutcome
 
@@ -166,8 +167,7 @@ def test_rows_are_locked_in_the_order_of_their_key(
 def test_two_jobs_that_write_the_same_new_row_both_finish(
     engine: Engine, model_id: int, job_id: UUID, later_id: UUID
 ) -> None:
-    lease = claim(engine, job_id=later_id, number=1, worker="test", lease_seconds=60)
-    assert lease is not None
+    lease = claim(engine, later_id, 1)
     record_id = lease.record_ids[0]
     with engine.connect() as first:
         replace_enrichments(

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 from common.errors import EnrichmentError, UsageError
 from common.process.periodic import PeriodicThread
 from worker.cli import app
-from worker.ledger.dispatch_lock import LockHolder
 from worker.process.health import DEAD_AFTER, Heartbeat, check_alive
 
 
@@ -75,7 +74,7 @@ class Stuck(PeriodicThread):
 
 
 def stuck_thread() -> Stuck:
-    thread = Stuck("dispatcher", interval=0.0)
+    thread = Stuck("sweeper", interval=0.0)
     thread._ran_at = time.monotonic() - 61
     return thread
 
@@ -85,8 +84,8 @@ def test_a_thread_that_does_not_do_its_work_is_named(path: Path) -> None:
     with capture_logs() as logs:
         beating.run_once()
         beating.run_once()
-    assert [(entry["log_level"], entry["thread"]) for entry in logs] == [("warning", "dispatcher")]
-    said = "stalled: the thread dispatcher has not done its work for 61 seconds"
+    assert [(entry["log_level"], entry["thread"]) for entry in logs] == [("warning", "sweeper")]
+    said = "stalled: the thread sweeper has not done its work for 61 seconds"
     with pytest.raises(EnrichmentError, match=said):
         check_alive(path)
 
@@ -94,15 +93,7 @@ def test_a_thread_that_does_not_do_its_work_is_named(path: Path) -> None:
 def test_a_warning_needs_no_file() -> None:
     with capture_logs() as logs:
         heartbeat(None, threads=[stuck_thread()]).run_once()
-    assert [entry["thread"] for entry in logs] == ["dispatcher"]
-
-
-def test_a_dispatcher_that_nobody_lets_choose_is_alive_and_not_ready(path: Path) -> None:
-    holder = LockHolder(pid=7, state="idle in transaction", seconds=45.2)
-    heartbeat(path, held_up_by=lambda: holder).run_once()
-    check_alive(path)
-    with pytest.raises(EnrichmentError, match="no dispatcher has chosen for 45 seconds: session 7"):
-        check_alive(path, ready=True)
+    assert [entry["thread"] for entry in logs] == ["sweeper"]
 
 
 def test_the_file_of_another_release_is_no_heartbeat(path: Path) -> None:

@@ -10,8 +10,8 @@ from worker.process.lease_keeper import LeaseKeeper
 
 
 def claimed(engine: Engine, records: list[str]) -> chunks.Lease:
-    job_id = jobs.enqueue(engine, records).job_id
-    lease = chunks.claim(engine, job_id=job_id, number=1, worker="test", lease_seconds=0.6)
+    jobs.enqueue(engine, records)
+    lease = chunks.claim(engine, worker="test", lease_seconds=0.6)
     assert lease is not None
     return lease
 

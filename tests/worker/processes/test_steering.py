@@ -81,7 +81,7 @@ def test_a_paused_job_goes_on_where_it_was(
         jobs.pause(engine, job_id)
         wait_for(lambda: not in_work(engine, job_id))
         settled = jobs.status(engine, job_id).settled
-        time.sleep(1)  # five dispatches
+        time.sleep(1)  # the worker asks five times
         assert jobs.status(engine, job_id).settled == settled
         assert jobs.status(engine, job_id).waiting > 0
         jobs.resume(engine, job_id)

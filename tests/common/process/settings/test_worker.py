@@ -60,8 +60,8 @@ def test_connections_to_postgres_are_counted(monkeypatch: pytest.MonkeyPatch) ->
     [
         ("WORKER_LEASE_SECONDS", "inf"),
         ("WORKER_GRACE_SECONDS", "1e300"),
-        ("WORKER_DISPATCH_SECONDS", "nan"),
-        ("WORKER_HINT_SECONDS", "86401"),
+        ("WORKER_ASK_SECONDS", "nan"),
+        ("WORKER_SWEEP_SECONDS", "86401"),
         ("WORKER_CHUNKS_IN_FLIGHT", "1001"),
         ("WORKER_CONNECTIONS", "9" * 30),
         ("WORKER_BATCH_SIZE", "65537"),

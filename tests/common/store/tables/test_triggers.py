@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from common.store.session import open_store
 from common.store.tables import Enrichment
-from common.store.tables.references import PARENTS
+from common.store.tables.triggers import PARENTS
 from tests.common.store.tables.test_tables import GOOD, JOB, insert_rows
 
 ENRICHMENT = GOOD["enrichment"]

@@ -1,0 +1,37 @@
+"""Waking idle workers from a process that is none, such as a command or the desk."""
+
+from functools import lru_cache
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from common.errors import UsageError
+from common.process.settings import BrokerSettings
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+def wake_workers() -> None:
+    """Have idle workers look for a new job at once, where BROKER_URL is set.
+
+    Nothing depends on it: without a wake-up they find the job within WORKER_ASK_SECONDS.
+    """
+    if (app := _app()) is not None:
+        from worker.process.tasks import send_wake_up
+
+        send_wake_up(app)
+
+
+def wake_workers_soon() -> None:
+    """The same for who cannot wait for a broker that does not answer."""
+    Thread(target=wake_workers, name="wake", daemon=True).start()
+
+
+@lru_cache(maxsize=1)
+def _app() -> "Celery | None":
+    try:
+        settings = BrokerSettings.read()
+        from worker.process.tasks import create_app  # an extra, and slow to load
+    except (UsageError, ModuleNotFoundError):
+        return None  # of a malformed BROKER_URL `enrichment doctor` tells
+    return create_app(settings)
