@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from common.process.terminal.ages import parse_age
 from common.process.terminal.command import command_group
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
@@ -15,7 +16,6 @@ from worker.commands.options import console
 from worker.embeddings.indexing import make_index
 from worker.embeddings.pruning import Pruned
 from worker.embeddings.pruning import prune as prune_embeddings
-from worker.jobs.ages import parse_age
 
 embeddings = command_group("Look after what encoders saw: list it, prune it, index it.")
 

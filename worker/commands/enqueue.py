@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from common.errors import EnrichmentError, UsageError
 from common.pictures.sources import PictureKinds
+from common.process.terminal.ages import parse_age
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.user_name import user_name
@@ -16,7 +17,6 @@ from common.store.tables import JobState, PictureChoice, Priority
 from worker import jobs
 from worker.commands.options import console
 from worker.jobs import Accepted, JobOptions, Preview, Records, RecordSelection, Unpromised
-from worker.jobs.ages import parse_age
 from worker.jobs.records import RejectedLines, read_files, refuse_rejected
 from worker.ledger.roster import live_workers
 from worker.process.wake import wake_workers

@@ -23,10 +23,10 @@ from common.errors import BrokerError, EnrichmentError, InvalidRecordIdError
 from common.europeana.record_ids import parse_record_id
 from common.messages import by_name, first_problem
 from common.process.settings import BrokerSettings
+from common.process.terminal.ages import parse_age
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
 from worker.jobs import JobOptions
-from worker.jobs.ages import parse_age
 from worker.jobs.models import MOST_MODELS
 from worker.jobs.names import MAX_NAME
 from worker.jobs.records import RejectedLines

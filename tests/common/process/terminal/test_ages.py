@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from common.errors import UsageError
-from worker.jobs.ages import parse_age
+from common.process.terminal.ages import parse_age
 
 
 @pytest.mark.parametrize(
