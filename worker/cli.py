@@ -14,6 +14,7 @@ app = program(
         "resume": "worker.commands.control:resume",
         "cancel": "worker.commands.control:cancel",
         "retry": "worker.commands.control:retry",
+        "prune": "worker.commands.jobs:prune",
         "export": "worker.commands.export:export",
         "explain": "worker.commands.explain:explain",
         "tidy": "worker.commands.explain:tidy",

@@ -19,6 +19,7 @@ from desk.web.rendering import render
 from harvester.datasets.operations import list_datasets
 from worker import jobs as ledger
 from worker.jobs import JobOptions, Records, RecordSelection
+from worker.jobs.prune import pruned_at, told_pruned
 from worker.jobs.records import RejectedLines, read_record_ids, refuse_rejected
 from worker.jobs.report import hindrances
 from worker.ledger.roster import live_workers
@@ -55,6 +56,7 @@ def _of_job(asked: DeskRequest) -> dict[str, object]:
     status = ledger.status(engine, number)
     with engine.connect() as connection:
         plot = throughput(connection, number)
+        pruned = pruned_at(connection, number)
     return {
         "status": status,
         "plot": plot,
@@ -63,6 +65,7 @@ def _of_job(asked: DeskRequest) -> dict[str, object]:
         "unpromised": ledger.unpromised(engine, number),
         "hindrances": list(hindrances(status, live_workers(engine))) if status.waiting else [],
         "is_over": JobState(status.state).is_over,
+        "pruned": told_pruned(number, pruned) if pruned else None,
     }
 
 

@@ -34,7 +34,8 @@ class JobChoice:
 
 _JOBS = text("""
     SELECT job.id, job.created_at, job.total, model.name || ' v' || model.version AS model
-    FROM job JOIN model ON model.id = job.model_id ORDER BY job.created_at DESC LIMIT :most
+    FROM job JOIN model ON model.id = job.model_id WHERE job.pruned_at IS NULL
+    ORDER BY job.created_at DESC LIMIT :most
 """)
 # From one provider to the next by the index: counting distinct ones would read all records.
 _PROVIDERS = text(f"""
@@ -52,7 +53,7 @@ _HAS_RECORDS = text(f"SELECT 1 FROM record WHERE {of_provider(':name')} LIMIT 1"
 
 
 def job_choices(connection: Connection) -> list[JobChoice]:
-    """The newest jobs."""
+    """The newest jobs that have lists of their records."""
     rows = connection.execute(_JOBS, {"most": MOST_JOBS}).mappings()
     return [JobChoice(**row) for row in rows]
 

@@ -16,8 +16,10 @@ from sqlalchemy import Connection, text
 from common.store.tables import Said
 from desk.review.filters import JudgedState, ViewFilters
 from desk.review.walks import place_to_begin, walk_statement
+from worker.jobs.prune import check_not_pruned
 
 LONGEST = 300  # characters of a title or a name; metadata may hold any number
+_INSTEAD = "Its enrichments stay: choose its model or a data provider."
 WALKED, WALKED_FILTERED = 600, 4_000  # records of a page, without and with filters
 
 
@@ -111,8 +113,11 @@ def suggestion_page(
             enrichments are walked over.
 
     Raises:
-        UsageError: the place to go on from is malformed.
+        UsageError: the place to go on from is malformed, or the list of the job's records was
+            removed.
     """
+    if filters.job is not None:
+        check_not_pruned(connection, filters.job, instead=_INSTEAD)
     is_filtered = filters.concept or filters.lowest or filters.highest
     most = WALKED_FILTERED if is_filtered or filters.judged is not JudgedState.ANY else WALKED
     asked = {

@@ -13,7 +13,8 @@ from worker import jobs
 MOST_JOBS = 1_000  # that one deed steers
 
 _MATCHING = text("""
-    SELECT id FROM job WHERE state = ANY(CAST(:states AS text[])) ORDER BY created_at LIMIT :most
+    SELECT id FROM job WHERE state = ANY(CAST(:states AS text[])) AND pruned_at IS NULL
+    ORDER BY created_at LIMIT :most
 """)
 Deed = Callable[[Engine, UUID], object]
 DEEDS: dict[str, Deed] = {

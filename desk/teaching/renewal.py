@@ -1,7 +1,8 @@
 """Renewal: suggestions that are said again by the model that has learned from verdicts.
 
 They are those of the data provider's records whose pictures the encoder has seen, or of a job's
-records of that provider. The embeddings are kept, so that takes seconds.
+records of that provider, as long as the job has their list. The embeddings are kept, so that takes
+seconds.
 """
 
 from collections.abc import Iterator
@@ -24,10 +25,12 @@ _DUE = text("""
     WHERE refit.result IS NOT NULL AND refit.renewal_id IS NULL
       AND refit.ended_at > now() - interval '1 hour' ORDER BY refit.id LIMIT 10
 """)
+# Of a job whose list of records was removed, all of the data provider's are renewed.
 _ENDED_WELL = text("""
-    SELECT refit.renewal_id, refit.job_id, refit.data_provider, job.picture,
+    SELECT refit.renewal_id, job.id AS job_id, refit.data_provider, job.picture,
            model.name, model.version, model.encoder_id
-    FROM refit LEFT JOIN job ON job.id = refit.job_id JOIN model ON model.id = refit.taught_id
+    FROM refit LEFT JOIN job ON job.id = refit.job_id AND job.pruned_at IS NULL
+    JOIN model ON model.id = refit.taught_id
     WHERE refit.id = :refit_id AND refit.result IS NOT NULL
 """)
 _SEEN = text(f"""

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from common.process.settings.desk import DeskSettings
 from desk.app import create_app
 from tests.desk.conftest import OURS, RECORDS
 from tests.desk.museum import MAP, Museum
+from worker.jobs import prune
 
 FOLDERS = ("DESK_CACHE_DIR", "MODEL_DIR", "HEATMAP_DIR", "EXPERIMENT_DIR", "IMAGE_DIR")
 # A page, and words that it shows. {job} is that of the museum.
@@ -73,3 +75,16 @@ def test_every_page_answers(filled: Museum, address: str) -> None:
             if answer.status_code != 200 or words.format_map(names) not in answer.text:
                 wrong[page] = (answer.status_code, answer.text[-300:])
     assert wrong == {}
+
+
+def test_of_a_pruned_job_pages_say_that_its_records_were_removed(
+    filled: Museum, address: str
+) -> None:
+    filled.execute("UPDATE job SET finished_at = now() - interval '2 h'")
+    assert prune(filled.engine, older_than=timedelta(hours=1)).jobs == 1
+    told = f"The records of job {filled.the_job} were removed on "
+    for page, code in ((f"/jobs/{filled.the_job}", 200), (f"/see?job={filled.the_job}", 400)):
+        answer = requests.get(address + page, timeout=60)
+        assert (answer.status_code, told in answer.text) == (code, True)
+    choices = requests.get(address + "/see", timeout=60).text
+    assert str(filled.the_job) not in choices

@@ -1,14 +1,19 @@
-"""`worker jobs`: arguments only."""
+"""`worker jobs` and `worker prune`: arguments only."""
 
 from typing import Annotated
 
 import typer
 
+from common.process.terminal.ages import parse_age
+from common.process.terminal.confirming import Yes, confirm
+from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.store.session import open_store
 from common.store.tables import JobState
 from worker.commands.options import console
 from worker.jobs.progress import SHOWN, JobRow, list_jobs
+from worker.jobs.prune import PrunedJobs, prunable
+from worker.jobs.prune import prune as prune_jobs
 from worker.jobs.watch import show_jobs
 
 
@@ -36,3 +41,46 @@ def jobs(
     show_jobs(rows)
     if len(rows) == SHOWN:
         console.print(f"At most {SHOWN} jobs are shown.")
+
+
+@prints(PrunedJobs)
+def prune(
+    older_than: Annotated[
+        str,
+        typer.Option(
+            metavar="AGE",
+            help="Jobs that were done or cancelled so long ago: days or hours, such as 90d or 12h.",
+        ),
+    ],
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove the lists of records and of failures of old jobs; enrichments and counts stay.
+
+    Such a job can no longer be exported, retried or looked through by itself, and `worker enqueue
+    --unseen` no longer leaves out what it saw. It takes seconds for ten million records, and no
+    worker waits for it.
+
+    Example: worker prune --older-than 90d
+    """
+    age = parse_age(older_than)
+    engine = open_store()
+    found = prunable(engine, older_than=age)
+    if not found.job_ids:
+        console.print(f"No job with lists of records has been over for {older_than}.")
+    elif not yes:
+        jobs_found, records = counted(len(found.job_ids), "job"), counted(found.records, "record")
+        confirm(
+            f"Remove the lists of records and of failures of {jobs_found} with {records}, over for "
+            f"{older_than} or longer? Enrichments and counts stay."
+        )
+    pruned = prune_jobs(engine, older_than=age)
+    if pruned.jobs:
+        of_jobs, records = counted(pruned.jobs, "job"), counted(pruned.records, "record")
+        failures = counted(pruned.failures, "failure")
+        console.print(
+            f"The lists of {of_jobs} were removed: {records}, {failures}. "
+            "Postgres uses their space for new ones."
+        )
+    if as_json:
+        print_json(pruned, PrunedJobs)

@@ -28,6 +28,7 @@ def status(
     """
     from common.store.session import open_store
     from worker.jobs.names import find_job
+    from worker.jobs.prune import told_pruned
     from worker.jobs.report import report_job
     from worker.jobs.watch import show_report, watch_job
 
@@ -40,10 +41,12 @@ def status(
     show_report(report)
     for decision in report.blocked_by:
         console.print(str(decision), soft_wrap=True)
-    if report.blocked and not report.blocked_by:
+    if report.blocked and not report.blocked_by and not report.pruned_at:
         console.print(UNDONE, soft_wrap=True)
     for each in report.nothing_promised:
         console.print(str(each), soft_wrap=True)
+    if report.pruned_at:
+        console.print(told_pruned(report.job_id, report.pruned_at), soft_wrap=True)
     console.print(_next(report), soft_wrap=True)
 
 
@@ -52,6 +55,8 @@ def _next(report: JobReport) -> str:
         return f"Next: worker resume {report.job_id}"
     if report.state == "running":
         return f"Next: worker status {report.job_id} --watch"
+    if report.pruned_at:
+        return "Next: worker export --model NAME@VERSION enrichments.csv"
     export = f"Next: worker export {report.job_id} enrichments.csv"
     failures = f", or: worker failures {report.job_id}" if report.failed else ""
     return export + failures

@@ -22,6 +22,7 @@ from common.store.tables import JobState
 from common.vision.answers.blocked import Blocks
 from common.vision.answers.spellings import odd_spellings
 from worker.enrich.heatmap_files import relative_path
+from worker.jobs.prune import check_not_pruned
 from worker.ledger.routes import ROUTED_MODEL
 
 ROWS_AT_ONCE = 5_000  # from the server's cursor
@@ -109,6 +110,7 @@ _DRAWN = """
              enrichment.concept_uri COLLATE "C"
     LIMIT :limit
 """
+_INSTEAD = "Its enrichments stay. Export all of its model: worker export --model NAME@VERSION FILE"
 _JOB_STATE = text("SELECT state FROM job WHERE id = :job")
 _VERSIONS = text("SELECT version FROM model WHERE name = :model ORDER BY version")
 
@@ -136,7 +138,7 @@ def selected(engine: Engine, selection: Selection) -> Iterator[SelectedRows]:
     """The selected enrichments, all from one moment, for as long as the block lasts.
 
     Raises:
-        UsageError: there is no such job or model.
+        UsageError: there is no such job or model, or the list of the job's records was removed.
     """
     conditions = " AND ".join(_CONDITIONS[name] for name in selection.asked())
     with engine.connect() as connection:
@@ -169,7 +171,8 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
     """Enrichments of a job that have a heatmap, as many of each concept; always the same ones.
 
     Raises:
-        UsageError: there is no such job, or none of its enrichments has a heatmap.
+        UsageError: there is no such job, none of its enrichments has a heatmap, or the list of its
+            records was removed.
     """
     explained = f"{_FROM} WHERE {_CONDITIONS['job']} AND heatmap.sha256 IS NOT NULL"
     with engine.connect() as connection:
@@ -203,8 +206,10 @@ def is_unfinished(engine: Engine, job: UUID) -> bool:
 
 
 def _check(connection: Connection, selection: Selection) -> None:
-    if selection.job and not connection.execute(_JOB_STATE, {"job": selection.job}).first():
-        raise UsageError(f"There is no job {selection.job}.")
+    if selection.job:
+        if not connection.execute(_JOB_STATE, {"job": selection.job}).first():
+            raise UsageError(f"There is no job {selection.job}.")
+        check_not_pruned(connection, selection.job, instead=_INSTEAD)
     if selection.model:
         known = connection.execute(_VERSIONS, {"model": selection.model}).scalars().all()
         if not known:

@@ -14,6 +14,7 @@ from worker.jobs.blocking import blocking
 from worker.jobs.names import find_job
 from worker.jobs.progress import FailingHost, JobRow, Status, failing_hosts, list_jobs, status
 from worker.jobs.promises import Unpromised, unpromised
+from worker.jobs.prune import PrunedJobs, prune
 from worker.jobs.records import RecordSelection
 from worker.jobs.steer import cancel, pause, resume, retry
 
@@ -25,6 +26,7 @@ __all__ = [
     "ModelDrift",
     "Preview",
     "ProviderDrift",
+    "PrunedJobs",
     "RecordSelection",
     "Records",
     "Status",
@@ -38,6 +40,7 @@ __all__ = [
     "list_jobs",
     "pause",
     "preview",
+    "prune",
     "resume",
     "retry",
     "status",

@@ -14,8 +14,12 @@ from common.errors import UsageError
 from common.process.foreign_text import guard_row
 from common.store.session import allow_pauses
 from worker.jobs.names import check_name
+from worker.jobs.prune import check_not_pruned
 
 ROWS_AT_ONCE = 5_000  # from the server's cursor
+_INSTEAD = (
+    "Its counts stay: worker status JOB. To find the reasons again, enqueue its records again."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +55,11 @@ def count_failures(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) ->
     """How many records of a job failed, for these reasons or for any.
 
     Raises:
-        UsageError: no record failed for one of the reasons; the message names those that there are.
+        UsageError: no record failed for one of the reasons, and the message names those that there
+            are; or the list of failures was removed.
     """
     with engine.connect() as connection:
+        check_not_pruned(connection, job_id, instead=_INSTEAD)
         rows = connection.execute(_REASONS, {"job_id": job_id}).all()
     by_reason = {row.reason: int(row.records) for row in rows}
     for reason in reasons:

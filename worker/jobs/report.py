@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -14,6 +14,7 @@ from common.vision.answers.drift import ModelDrift, drift_of_job
 from worker.jobs.blocking import blocking
 from worker.jobs.progress import FailingHost, Status, failing_hosts, status
 from worker.jobs.promises import Unpromised, unpromised
+from worker.jobs.prune import pruned_at
 from worker.ledger.roster import LiveWorker, live_workers
 
 IDLE_SECONDS = 10.0  # in which no worker took a chunk; then it is told
@@ -26,7 +27,8 @@ class JobReport(Status):
 
     `blocked_by`: the decisions that blocked records. `drift`: what its models said of each data
     provider's pictures. `nothing_promised`: data providers that no promise of the models is for.
-    `workers`: those that are alive.
+    `workers`: those that are alive. `pruned_at`: when the lists of its records and failures were
+    removed; then nobody knows reasons, hosts, decisions, drift and providers any more.
     """
 
     failing_hosts: list[FailingHost]
@@ -34,6 +36,7 @@ class JobReport(Status):
     drift: list[ModelDrift]
     nothing_promised: list[Unpromised]
     workers: list[LiveWorker]
+    pruned_at: datetime | None
 
 
 def report_job(engine: Engine, job_id: UUID) -> JobReport:
@@ -43,13 +46,16 @@ def report_job(engine: Engine, job_id: UUID) -> JobReport:
         UsageError: there is no such job.
     """
     current = status(engine, job_id)
+    with engine.connect() as connection:
+        pruned = pruned_at(connection, job_id)
     return JobReport(
         **vars(current),
         failing_hosts=failing_hosts(engine, job_id),
-        blocked_by=blocking(engine, job_id) if current.blocked else [],
+        blocked_by=blocking(engine, job_id) if current.blocked and not pruned else [],
         drift=drift_of_job(engine, job_id),
         nothing_promised=unpromised(engine, job_id),
         workers=live_workers(engine),
+        pruned_at=pruned,
     )
 
 

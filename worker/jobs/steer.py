@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.tables import JobState
 from worker.jobs.names import check_name
+from worker.jobs.prune import check_not_pruned
 from worker.ledger.chunks import CHUNK_SIZE
 from worker.ledger.completion import close_if_over
 
@@ -73,6 +74,7 @@ def _lock(connection: Connection, job_id: UUID) -> JobState:
     return JobState(state)
 
 
+_AGAIN = "Enqueue its records again: worker enqueue FILE"
 # Each failed record leaves the chunk that counted it. So every record stays in one chunk, and the
 # counts of chunks still agree with their records and with the failures.
 _RETRY = text("""
@@ -123,7 +125,8 @@ def retry(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> int:
         How many records are tried again.
 
     Raises:
-        UsageError: there is no such job, it was cancelled, or no record failed for these reasons.
+        UsageError: there is no such job, it was cancelled, no record failed for these reasons, or
+            the list of failures was removed.
     """
     for reason in reasons:
         check_name(reason, "reason")
@@ -135,9 +138,8 @@ def retry(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> int:
     }
     with engine.begin() as connection:
         if _lock(connection, job_id) is JobState.CANCELLED:
-            raise UsageError(
-                f"Job {job_id} was cancelled. Enqueue its records again: worker enqueue FILE"
-            )
+            raise UsageError(f"Job {job_id} was cancelled. {_AGAIN}")
+        check_not_pruned(connection, job_id, instead=_AGAIN)
         records: int = connection.execute(_RETRY, asked).scalar_one()
         if records == 0:
             raise UsageError(_nothing_to_retry(connection, job_id, reasons))

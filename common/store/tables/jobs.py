@@ -71,7 +71,8 @@ class Job(Base):
     `chunks` counts the chunk numbers in use; `total` counts its records. `routes` maps data
     providers to the model that serves them, one of `also_models`; other records get `model_id`.
     Without routes each model says something of every record. `name` is what people call the job; a
-    later job may have it too (`worker/jobs/references.py`).
+    later job may have it too (`worker/jobs/references.py`). `pruned_at` is when its chunks and
+    failures were removed (`worker/jobs/prune.py`).
     """
 
     __tablename__ = "job"
@@ -104,6 +105,7 @@ class Job(Base):
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime | None]
+    pruned_at: Mapped[datetime | None]
 
 
 RECORDS_SETTLED = "(enriched + unlike + below_threshold + blocked + failed)"

@@ -35,6 +35,9 @@ def test_a_deed_is_done_to_all_for_which_it_means_anything(museum, jobs):
     assert matching(museum.engine, EVERY, "resume") == [jobs["paused"]]
     assert set(matching(museum.engine, EVERY, "cancel")) == {jobs["running"], jobs["paused"]}
     assert matching(museum.engine, [JobState.DONE], "cancel") == []
+    assert matching(museum.engine, [JobState.DONE], "retry") == [jobs["done"]]
+    museum.execute("UPDATE job SET pruned_at = now() WHERE state = 'done'")
+    assert matching(museum.engine, [JobState.DONE], "retry") == []
 
 
 def test_one_job_that_refuses_does_not_stop_the_others(museum, jobs):

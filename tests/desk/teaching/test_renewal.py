@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from desk.teaching.renewal import Renewals, renew
-from tests.desk.museum import Museum
+from tests.desk.museum import DIMENSION, Museum
 
 OWN, OTHER = [f"/1/r{number}" for number in range(5)], ["/1/o1", "/1/o2"]
 
@@ -81,3 +81,16 @@ def test_renewals_begin_though_nobody_looks(museum: Museum, job: UUID) -> None:
     assert museum.rows("SELECT id FROM refit WHERE renewal_id IS NOT NULL") == [(first,)]
     assert len(museum.rows("SELECT 1 FROM job WHERE idempotency_key IS NOT NULL")) == 1
     assert nothing > first
+
+
+def test_of_a_pruned_job_all_that_was_seen_of_the_provider_is_renewed(
+    museum: Museum, job: UUID
+) -> None:
+    museum.embed(
+        museum.encoder(model=1), {each: [1.0] * DIMENSION for each in (*OWN[:2], OTHER[0])}
+    )
+    museum.execute("DELETE FROM job_chunk")
+    museum.execute("UPDATE job SET pruned_at = now()")
+    renewal = renew(museum.engine, asked(museum, job))
+    records = museum.rows("SELECT record_ids FROM job_chunk WHERE job_id = :job", job=renewal)
+    assert sorted(records[0][0]) == OWN[:2]  # type: ignore[call-overload]
