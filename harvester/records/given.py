@@ -1,15 +1,18 @@
 """Records that a list names by their IDs: looked up, stored, and put into a dataset with labels.
 
 A batch of lines is one transaction; then its lines enter the report, and the next run continues
-after them. A temporary table holds the IDs that occurred, so memory does not grow with the list.
+after them. A temporary file holds the IDs that occurred, so memory does not grow with the list.
 """
 
+import json
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine
 
 from common.errors import UsageError
 from common.europeana.api import MAX_ROWS, EuropeanaApi, LookUp, look_up
@@ -28,11 +31,11 @@ from harvester.records.list_report import LineFate, LineOutcome, ListReport
 
 _FORMER_BATCH = 10_000  # lines in the report of a former run
 
-_SEEN = text("CREATE TEMPORARY TABLE seen (record_id text PRIMARY KEY)")
-_SEE = text("""
-    INSERT INTO seen SELECT unnest(CAST(:record_ids AS text[]))
+_SEEN = "CREATE TABLE seen (record_id TEXT PRIMARY KEY) WITHOUT ROWID"
+_SEE = """
+    INSERT INTO seen SELECT value FROM json_each(?) WHERE true
     ON CONFLICT DO NOTHING RETURNING record_id
-""")
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,7 @@ def harvest_given(
     with engine.begin() as connection:
         dataset = prepare_dataset(connection, name, labelling)
         is_empty = count_records(connection, dataset) == 0
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as memory:
+    with closing(sqlite3.connect("", isolation_level=None)) as memory:  # a file without a name
         taking = _Taking(engine, api, memory, dataset=dataset, labelling=labelling)
         with progress("lines") as shown:
             for fates in taking.skip_former(lines, report, is_empty=is_empty):
@@ -73,13 +76,13 @@ def harvest_given(
 
 
 class _Taking:
-    """One run over a list; `memory` is the connection that has the temporary table."""
+    """One run over a list; `memory` is a database for the IDs that occurred."""
 
     def __init__(
         self,
         engine: Engine,
         api: EuropeanaApi,
-        memory: Connection,
+        memory: sqlite3.Connection,
         *,
         dataset: int,
         labelling: Labelling,
@@ -127,7 +130,7 @@ class _Taking:
 
     def _see(self, record_ids: Sequence[str]) -> set[str]:
         """Remember IDs; returns the new ones."""
-        return set(self._memory.execute(_SEE, {"record_ids": record_ids}).scalars())
+        return {record_id for (record_id,) in self._memory.execute(_SEE, [json.dumps(record_ids)])}
 
     def _store(self, told: LookUp) -> None:
         labels = [
