@@ -5,7 +5,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,12 +15,13 @@ import redis
 import structlog
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from common.process.settings.every import every_field
 from common.process.settings.files import VARIABLE
 from common.store.session import open_store
 from deploy.local import Postgres, Services, local_services
+from tests.pooler import SESSIONS, PgBouncer
 
 ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"
 TEMPLATE = "migrated"
@@ -105,6 +106,21 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = open_store()
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def pooled(
+    services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Engine]:
+    """The same store by way of PgBouncer, in DATABASE_URL as well."""
+    with PgBouncer(services.postgres) as pooler:
+        monkeypatch.setenv("DATABASE_URL", pooler.url_of(database_url))
+        engine = open_store()
+        with ExitStack() as at_once:  # so that all sessions of the pool are there to go round
+            for _ in range(SESSIONS):
+                at_once.enter_context(engine.connect()).execute(text("SELECT 1"))
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -52,6 +53,12 @@ def address(
     filled: Museum, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     """Where the desk is."""
+    with serving(engine, tmp_path, monkeypatch) as address:
+        yield address
+
+
+@contextmanager
+def serving(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in FOLDERS:
         monkeypatch.setenv(name, str(tmp_path / name))
     config = uvicorn.Config(
@@ -67,6 +74,18 @@ def address(
 
 
 def test_every_page_answers(filled: Museum, address: str) -> None:
+    assert wrong_pages(filled, address) == {}
+
+
+def test_every_page_answers_behind_pgbouncer(
+    filled: Museum, pooled: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(pooled, tmp_path, monkeypatch) as address:
+        assert wrong_pages(filled, address) == {}
+
+
+def wrong_pages(filled: Museum, address: str) -> dict[str, tuple[int, str]]:
+    """Pages that do not show their words: the answer's status and end."""
     names = {"job": str(filled.the_job)}
     wrong = {}
     with requests.Session() as session:
@@ -74,7 +93,7 @@ def test_every_page_answers(filled: Museum, address: str) -> None:
             answer = session.get(address + page.format_map(names), timeout=60)
             if answer.status_code != 200 or words.format_map(names) not in answer.text:
                 wrong[page] = (answer.status_code, answer.text[-300:])
-    assert wrong == {}
+    return wrong
 
 
 def test_of_a_pruned_job_pages_say_that_its_records_were_removed(

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
+from common.errors import UsageError
 from common.process.terminal.progress import ProgressReport, progress
 from common.store.encoders import StoredEncoder
 from common.store.tables.seen import index_of, partition_of
@@ -38,12 +39,14 @@ def make_index(engine: Engine, encoder: StoredEncoder) -> bool:
         Whether it was not there.
 
     Raises:
+        UsageError: a pooler stands between, which lends a session of Postgres for a statement.
         DBAPIError: Postgres refuses, as where its disk is full; a half-made index is left, which
             the next call removes.
     """
     name, table = index_of(encoder.id), partition_of(encoder.id)
     with engine.connect() as connection:
         making = connection.execution_options(isolation_level="AUTOCOMMIT")
+        pid = _own_session(making)
         is_valid = making.scalar(_IS_VALID, {"name": name})
         if is_valid:
             return False
@@ -52,16 +55,28 @@ def make_index(engine: Engine, encoder: StoredEncoder) -> bool:
         # One process: several share the graph in /dev/shm, which containers keep small.
         making.execute(text(f"SET maintenance_work_mem = '{MEMORY}'"))
         making.execute(text("SET max_parallel_maintenance_workers = 0"))
-        pid = making.scalar(text("SELECT pg_backend_pid()"))
         statement = text(
             f"CREATE INDEX CONCURRENTLY {name} ON {table} USING hnsw "
             f"({as_indexed('vector', encoder.dimension)} halfvec_cosine_ops)"
         )
         try:
-            _make(engine, making, statement_pid=pid or 0, statement=str(statement))
+            _make(engine, making, statement_pid=pid, statement=str(statement))
         finally:
             connection.invalidate()  # its settings are not for others
     return True
+
+
+def _own_session(making: Connection) -> int:
+    """The number of the connection's session, which keeps its settings; of a pooler's the driver
+    knows another number than Postgres."""
+    pid: int = making.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    if making.connection.driver_connection.info.backend_pid != pid:  # type: ignore[union-attr]  # psycopg2's
+        raise UsageError(
+            "Making an index gives its session of Postgres more memory, but DATABASE_URL leads to "
+            "a pooler that lends sessions, such as PgBouncer. For this command let it lead to "
+            "Postgres itself."
+        )
+    return pid
 
 
 def _make(engine: Engine, making: Connection, *, statement_pid: int, statement: str) -> None:
