@@ -36,7 +36,7 @@ from benchmarks.parts.report import at_least, finish
 from common.store.bulk import upsert
 from common.store.tables import Base, Enrichment, PictureSource
 from deploy.local import local_services
-from worker.ledger.chunks import CHUNK_SIZE
+from worker.ledger.cutting import CHUNK_SIZE
 from worker.ledger.enrichments import RecordPrediction, replace_enrichments
 
 KEY = ("record_id", "concept_uri", "model_id")

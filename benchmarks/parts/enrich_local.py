@@ -40,7 +40,8 @@ from worker.enrich.models import LoadedModel, LoadedNetwork, ModelsInUse
 from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver, Target
 from worker.enrich.seen import SeenPictures
-from worker.ledger.chunks import CHUNK_SIZE, Lease
+from worker.ledger.chunks import Lease
+from worker.ledger.cutting import CHUNK_SIZE
 
 ALONE_SECONDS = 6.0  # that the decoder and the model are each measured for
 NO_LIMITS = HostLimits(max_concurrent=1000, requests_per_second=1e6)

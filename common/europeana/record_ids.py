@@ -38,6 +38,8 @@ def parse_record_id(text: str) -> str:
     Raises:
         InvalidRecordIdError: the text is none of the three.
     """
+    if len(text) <= MAX_LENGTH and _RECORD_ID.fullmatch(text):
+        return text  # as most of ten million are
     candidate = text.strip()
     if prefix := _WEB_PREFIX.match(candidate):
         path = re.split(r"[?#]", candidate[prefix.end() :], maxsplit=1)[0]

@@ -19,12 +19,10 @@ from worker.jobs.models import JobModels, find_models, with_routes
 from worker.jobs.names import check_job_name, check_name, check_unnamed
 from worker.jobs.promises import Unpromised, unpromised_of_submitted
 from worker.jobs.records import RecordSelection, submit_selection
-from worker.ledger.chunks import CHUNK_SIZE
+from worker.ledger.cutting import PLACE, count_chunks, cut
 from worker.ledger.routes import ROUTED_MODEL
 
 Records = Iterable[str] | RecordSelection
-SMALL_SIZE = 16  # records; of an urgent job's first chunks, so that first results come early
-SOON = 256  # records of an urgent job in chunks of that size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,15 +151,13 @@ _FORGET_SEEN = text(f"""
 """)
 _SORT = text(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
 # The order by hash spreads the records of one museum, and so those of one host, over all chunks.
-_CHUNKS = text("""
+_CHUNKS = text(f"""
     WITH ordered AS (
         SELECT record_id, row_number() OVER () - 1 AS nth
         FROM (SELECT DISTINCT ON (hashtext(record_id), record_id COLLATE "C") record_id
               FROM submitted ORDER BY hashtext(record_id), record_id COLLATE "C") AS distinct_ids
     ), placed AS (
-        SELECT record_id, CASE WHEN nth < :soon THEN nth / :small_size
-               ELSE :soon / :small_size + (nth - :soon) / :chunk_size END AS place
-        FROM ordered
+        SELECT record_id, {PLACE} AS place FROM ordered
     )
     INSERT INTO job_chunk (job_id, number, record_ids)
     SELECT :job_id, place + 1, array_agg(record_id) FROM placed GROUP BY place
@@ -202,7 +198,7 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
         check_unnamed(connection, options.name, job_id)
         submitted = _submit(connection, records, models, options)
         connection.execute(_SORT)
-        connection.execute(_CHUNKS, {"job_id": job_id, **_cut(options.priority)})
+        connection.execute(_CHUNKS, {"job_id": job_id, **cut(options.priority)})
         total: int = connection.execute(
             _TOTAL, {"job_id": job_id, **_chosen(submitted.models)}
         ).scalar_one()
@@ -230,23 +226,12 @@ def preview(engine: Engine, records: Records, options: JobOptions | None = None)
             model=models.title,
             pictures=models.pictures(options.looks_at),
             total=row.total,
-            chunks=_count_chunks(row.total, **_cut(options.priority)),
+            chunks=count_chunks(row.total, options.priority),
             duplicates=submitted.count - submitted.seen - row.total,
             seen=submitted.seen,
             unknown=row.unknown,
             unpromised=unpromised_of_submitted(connection, models, total=row.total),
         )
-
-
-def _cut(priority: Priority) -> dict[str, int]:
-    """How a list is cut into chunks: how many records go into small ones, and the two sizes."""
-    soon = SOON if priority is Priority.URGENT else 0
-    return {"soon": soon, "small_size": SMALL_SIZE, "chunk_size": CHUNK_SIZE}
-
-
-def _count_chunks(records: int, *, soon: int, small_size: int, chunk_size: int) -> int:
-    small = min(records, soon)
-    return -(-small // small_size) + -(-(records - small) // chunk_size)
 
 
 def _known(connection: Connection, asked: dict[str, Any]) -> Accepted:

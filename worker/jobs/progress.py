@@ -17,7 +17,7 @@ from common.store.tables.triggers import COUNTS
 from worker.jobs.models import title_of
 
 RATE_SECONDS = 300  # the rate is that of the last five minutes,
-RATE_CHUNKS = 1_000  # ... or of so many chunks, if there were more
+RATE_CHUNKS = 300  # ... or of so many chunks, if there were more
 HOSTS_SHOWN = 5
 SHOWN = 50  # jobs
 

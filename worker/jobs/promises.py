@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 from common.store.model_names import ModelName
 from common.vision.answers.provider_names import provider_name
 from worker.jobs.models import JobModels
-from worker.ledger.chunks import CHUNK_SIZE
+from worker.ledger.cutting import CHUNK_SIZE
 from worker.ledger.routes import Routes
 
 MOST_RECORDS = 20_000

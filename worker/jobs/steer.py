@@ -17,8 +17,8 @@ from common.errors import UsageError
 from common.store.tables import JobState
 from worker.jobs.names import check_name
 from worker.jobs.prune import check_not_pruned
-from worker.ledger.chunks import CHUNK_SIZE
 from worker.ledger.completion import close_if_over
+from worker.ledger.cutting import CHUNK_SIZE
 
 _STATE = text("SELECT state FROM job WHERE id = :job_id FOR NO KEY UPDATE")
 _SET = text("""

@@ -7,10 +7,10 @@
       +---sweep, split-+      ... MAX_ATTEMPTS times: smaller chunks, to find the record at fault
     leased --sweep--> dead    ... in a chunk of one record: that record kills workers
 
-There is one claim: whoever has a place free asks for the best chunk, and gets it, or learns that
+There is one claim: whoever has a thread free asks for the best chunk, and gets it, or learns that
 there is none. Which one is the best: `worker/ledger/turns.py`. `sweep` has the sweep. Finishing may
-put records off to a new chunk that is due later; such a chunk is claimed for a place of its own,
-since it mostly waits for slow hosts. A retry moves failed records from done chunks to new ones
+put records off to a new chunk that is due later; such a chunk is claimed for a thread of its own
+kind, since it mostly waits for slow hosts. A retry moves failed records from done chunks to new ones
 (`worker/jobs/steer.py`). Chunks of a paused job are not claimed; chunks of a cancelled job are
 neither claimed, renewed nor finished.
 
@@ -30,8 +30,6 @@ from sqlalchemy import Connection, Engine, text
 from common.store.tables import PictureChoice, Priority
 from common.vision.answers.tally import Tally
 from worker.ledger.routes import Routes
-
-CHUNK_SIZE = 256  # records
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-# A ready chunk is looked for from the end of its index: at the beginning are those that are done
-# since, until they are vacuumed away.
+# Chunks are looked for from the ends of their indexes, the ready ones first. At the beginnings are
+# entries of chunks that are done since, until they are vacuumed away; to walk over them took five
+# milliseconds. The order is in a query of its own, so that Postgres chooses no other way.
 _IS_OPEN = """(
-    EXISTS (SELECT FROM job_chunk WHERE job_id = job.id AND state = 'leased')
-    OR EXISTS (SELECT FROM (
+    EXISTS (SELECT FROM (
         SELECT FROM job_chunk WHERE job_id = job.id AND state = 'ready'
         ORDER BY put_off DESC, not_before DESC, number DESC LIMIT 1) AS last)
+    OR EXISTS (SELECT FROM (
+        SELECT FROM job_chunk WHERE job_id = job.id AND state = 'leased'
+        ORDER BY number DESC LIMIT 1) AS last)
 )"""
 _IS_OVER = text(f"SELECT NOT {_IS_OPEN} FROM job WHERE id = :job_id")
 _OVER = text(f"SELECT id FROM job WHERE state = 'running' AND NOT {_IS_OPEN}")

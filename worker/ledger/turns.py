@@ -1,4 +1,4 @@
-"""Whose turn it is: which chunk is the best one for a process that has a place free.
+"""Whose turn it is: which chunk is the best one for a process that has a thread free.
 
 Urgent jobs come before bulk jobs, but bulk jobs keep a share: while urgent records wait, one in
 BULK_SHARE records that a process begins is of a bulk job. Within a priority, jobs take turns: the
@@ -13,14 +13,15 @@ what the others do.
 from uuid import UUID
 
 from common.store.tables import Priority
-from worker.ledger.chunks import CHUNK_SIZE, Lease
+from worker.ledger.chunks import Lease
+from worker.ledger.cutting import CHUNK_SIZE
 
 BULK_SHARE = 4  # while urgent records wait, one in 4 records that are begun is of a bulk job
 REMEMBERED = 1_000  # jobs; of more than that, those served long ago count as never served
 
 
 class Turns:
-    """What the places of one process have worked on; not safe for use by several threads."""
+    """What the threads of one process have worked on; not safe for use by several threads."""
 
     def __init__(self) -> None:
         self.in_work: list[UUID] = []
@@ -52,5 +53,5 @@ class Turns:
             self._owed_to_bulk = max(0.0, self._owed_to_bulk - records)
 
     def end(self, lease: Lease) -> None:
-        """Note that a chunk has left its place."""
+        """Note that nobody works on a chunk any more."""
         self.in_work.remove(lease.job_id)

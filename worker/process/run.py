@@ -27,9 +27,9 @@ from common.process.settings.worker import WorkerSettings
 from common.store.refused_messages import RefusedMessageWriter
 from worker import metrics
 from worker.ledger.sweep import Sweeper
+from worker.process.chunk_threads import ChunkThreads
 from worker.process.health import Heartbeat
 from worker.process.needs import Need, Needs, Presence, wait_for_store
-from worker.process.places import Places
 from worker.process.service import EnrichmentService
 from worker.process.tasks import create_app, register_tasks
 
@@ -68,16 +68,18 @@ def run_worker() -> int:
             exits.enter_context(metrics.served(settings.worker_metrics_port, address))
         service = exits.enter_context(closing(EnrichmentService(engine, settings)))
         api = exits.enter_context(closing(EuropeanaApi(settings, longest_quota_wait=0, attempts=1)))
-        places = _places(service, settings)
+        chunk_threads = _chunk_threads(service, settings)
         _start(
             exits,
-            _around(engine, service, settings, places, _needs(app, engine, service, api)),
+            _around(engine, service, settings, chunk_threads, _needs(app, engine, service, api)),
         )
         service.load_active_model()
-        register_tasks(app, engine, wake=partial(_wake, places))
+        register_tasks(app, engine, wake=partial(_wake, chunk_threads))
 
         def begin() -> None:
-            _start(exits, places)  # they end first, since the others tell of the worker to its end
+            _start(
+                exits, chunk_threads
+            )  # they end first, since the others tell of the worker to its end
             exits.callback(_drain, service)
             log.info("worker started", chunks_in_flight=settings.worker_chunks_in_flight)
 
@@ -97,8 +99,8 @@ def _start(exits: ExitStack, threads: Sequence[PeriodicThread]) -> None:
         exits.callback(thread.stop)
 
 
-def _wake(places: Sequence[Places]) -> None:
-    for each in places:
+def _wake(chunk_threads: Sequence[ChunkThreads]) -> None:
+    for each in chunk_threads:
         each.wake()
 
 
@@ -123,17 +125,17 @@ def _check_key(api: EuropeanaApi) -> None:
         pass
 
 
-def _places(service: EnrichmentService, settings: WorkerSettings) -> list[Places]:
-    """Places for fresh chunks, and as many for those that were put off, which mostly wait."""
+def _chunk_threads(service: EnrichmentService, settings: WorkerSettings) -> list[ChunkThreads]:
+    """Threads for fresh chunks, and as many for those that were put off, which mostly wait."""
     return [
-        Places(
+        ChunkThreads(
             name,
             partial(service.claim, put_off=put_off),
             service.work_on,
             count=settings.worker_chunks_in_flight,
             longest_pause=settings.worker_ask_seconds,
         )
-        for name, put_off in (("places", False), ("put-off-places", True))
+        for name, put_off in (("chunks", False), ("put-off-chunks", True))
     ]
 
 
@@ -141,12 +143,12 @@ def _around(
     engine: Engine,
     service: EnrichmentService,
     settings: WorkerSettings,
-    places: Sequence[Places],
+    chunk_threads: Sequence[ChunkThreads],
     needs: Needs,
 ) -> list[PeriodicThread]:
     """What goes on beside the work: the sweep, and all that tells others of this worker."""
     sweeper = Sweeper(engine, interval=settings.worker_sweep_seconds)
-    must_run = [sweeper, *places, *service.threads]
+    must_run = [sweeper, *chunk_threads, *service.threads]
     heartbeat = Heartbeat(
         settings.worker_heartbeat_file,
         alive=lambda: service.is_well and not any(thread.has_died for thread in must_run),
@@ -156,5 +158,5 @@ def _around(
     )
     presence = Presence(engine, needs, name=service.name, idle_seconds=lambda: service.idle_seconds)
     threads = [needs, sweeper, heartbeat, presence, RefusedMessageWriter(engine, put_aside)]
-    metrics.watch([*threads, *places, *service.threads])
+    metrics.watch([*threads, *chunk_threads, *service.threads])
     return threads

@@ -1,7 +1,7 @@
 """The two messages that a worker gets: a wake-up, and a list of record IDs from another system.
 
 A wake-up says that there may be work, and nothing else. Every worker gets it, and asks the ledger
-if it has a place free. It is not kept for workers that are away. One that is lost costs some
+if it has a thread free. It is not kept for workers that are away. One that is lost costs some
 seconds, until an idle worker asks by itself; one that comes a thousand times changes nothing.
 
 Anyone who reaches the broker can send anything. A malformed message is logged and dropped: it does

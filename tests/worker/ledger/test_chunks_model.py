@@ -30,8 +30,7 @@ from common.reasons import Reason
 from common.store.decisions import refuse
 from tests.worker.conftest import CONCEPTS
 from worker import jobs
-from worker.jobs import accept
-from worker.ledger import chunks, sweep
+from worker.ledger import chunks, cutting, sweep
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.enrichments import RecordPrediction
@@ -338,7 +337,7 @@ def in_short_of(fate: str) -> RecordSaid:
 def test_the_ledger_holds_its_promises_under_any_interleaving(
     engine: Engine, model_id: int, records: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accept, "CHUNK_SIZE", RECORDS_IN_A_CHUNK)
+    monkeypatch.setattr(cutting, "CHUNK_SIZE", RECORDS_IN_A_CHUNK)
     monkeypatch.setattr(sweep, "MAX_ATTEMPTS", MAX_ATTEMPTS)
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO desk_user (name, role) VALUES ('a', 'operator')"))

@@ -21,12 +21,10 @@ from tests.worker.ledger_rows import (
 from worker import jobs
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease, LeaseLostError
-from worker.ledger.completion import is_over
 from worker.ledger.delays import MAX_WAIT
 from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkOutcome
 from worker.ledger.routes import Routes
-from worker.ledger.sweep import sweep
 from worker.ledger.tallies import RecordSaid
 
 MAP = "http://data.europeana.eu/concept/43"
@@ -41,26 +39,6 @@ def test_a_job_is_done_when_its_last_chunk_is(engine: Engine, job_id: UUID) -> N
     assert finished == [False, False, True]
     status = jobs.status(engine, job_id)
     assert (status.state, status.below_threshold, status.waiting) == ("done", 600, 0)
-
-
-def test_chunks_of_one_job_finish_at_the_same_time(engine: Engine, job_id: UUID) -> None:
-    """Each has written a failure, which refers to the job, and its outcomes; none waits."""
-    leases = [claim(engine, job_id, number) for number in (1, 2, 3)]
-    finish(engine, leases[2])
-    failure = text("INSERT INTO job_failure VALUES (:job_id, :record_id, 'fetch', 'not_found')")
-    settled = text(
-        "UPDATE job_chunk SET state = 'done', settled_at = now(), failed = 256 WHERE number = :n"
-    )
-    with engine.begin() as first, engine.begin() as second:
-        for connection, lease in zip((first, second), leases, strict=False):
-            connection.execute(text("SET LOCAL lock_timeout = '2s'"))
-            chunks.lock(connection, lease)
-            connection.execute(failure, {"job_id": job_id, "record_id": lease.record_ids[0]})
-            connection.execute(settled, {"n": lease.number})
-            assert not is_over(connection, job_id)  # the other's chunk is still open
-    assert jobs.status(engine, job_id).state == "running"
-    sweep(engine)
-    assert jobs.status(engine, job_id).state == "done"
 
 
 def test_finishing_twice_writes_once(engine: Engine, job_id: UUID) -> None:

@@ -53,16 +53,3 @@ def test_a_chunk_that_somebody_holds_does_not_hold_up_the_sweep(
                 text("UPDATE job_chunk SET lease_until = now() - interval '1 s' WHERE number = 2")
             )
         assert sweep(engine) == Sweep(returned=1, split=0, dead=0)
-
-
-def test_a_job_whose_end_nobody_saw_is_closed(engine: Engine, job_id: UUID) -> None:
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "UPDATE job_chunk SET state = 'done', settled_at = now(), "
-                "below_threshold = cardinality(record_ids)"
-            )
-        )
-    assert jobs.status(engine, job_id).state == "running"
-    sweep(engine)
-    assert jobs.status(engine, job_id).state == "done"

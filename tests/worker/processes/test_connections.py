@@ -12,7 +12,7 @@ from common.process.settings.worker import WorkerSettings
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import FILES_FIRST, TIMEOUT, worker
 from worker import jobs
-from worker.jobs import accept
+from worker.ledger import cutting
 
 PLACES = 2
 WATCHED = """
@@ -32,7 +32,7 @@ def test_a_worker_opens_no_more_connections_than_it_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its chunks are small and many, and some hosts are dead, so that records are put off."""
-    monkeypatch.setattr(accept, "CHUNK_SIZE", 10)
+    monkeypatch.setattr(cutting, "CHUNK_SIZE", 10)
     ids = [item.id for item in sandbox.catalogue.items]
     job_id = jobs.enqueue(engine, ids, FILES_FIRST).job_id
     engine.dispose()  # its connections have the same name

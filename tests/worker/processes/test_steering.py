@@ -16,7 +16,7 @@ from tests.worker.processes.running import (
     worker,
 )
 from worker import jobs
-from worker.jobs import accept
+from worker.ledger import cutting
 
 # Sixteen seconds a chunk, and leases as they are outside of tests.
 SLOW = {"FETCH_REQUESTS_PER_SECOND": "2", "WORKER_LEASE_SECONDS": "120"}
@@ -51,7 +51,7 @@ def test_an_urgent_job_overtakes_a_bulk_job_in_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The chunk in work is finished first, and another one may have been taken just before."""
-    monkeypatch.setattr(accept, "CHUNK_SIZE", 10)
+    monkeypatch.setattr(cutting, "CHUNK_SIZE", 10)
     ids = [item.id for item in sandbox.catalogue.items]
     bulk = jobs.enqueue(engine, ids, FILES_FIRST).job_id
     with worker(environment | {"FETCH_REQUESTS_PER_SECOND": "5"}):
@@ -74,7 +74,7 @@ def test_a_paused_job_goes_on_where_it_was(
     environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(accept, "CHUNK_SIZE", 32)
+    monkeypatch.setattr(cutting, "CHUNK_SIZE", 32)
     job_id = jobs.enqueue(engine, [item.id for item in sandbox.catalogue.items[:96]]).job_id
     with worker(environment):
         wait_for(lambda: in_work(engine, job_id))

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.timeout(4 * TIMEOUT)
 
 # A worker that never asks again by itself when it has found nothing.
 SLEEPING = f"""
-from worker.process.places import Places
-Places.seconds_until_next = lambda places: {10 * TIMEOUT}
+from worker.process.chunk_threads import ChunkThreads
+ChunkThreads.seconds_until_next = lambda threads: {10 * TIMEOUT}
 from worker.cli import main
 main()
 """
@@ -72,13 +72,12 @@ def test_what_strangers_publish_wakes_nobody_and_ends_nothing(
     engine: Engine,
     sandbox: Sandbox,
     services: Services,
-    environment: dict[str, str],
 ) -> None:
     job_id = enqueue(engine, sandbox).job_id
-    database = environment["BROKER_URL"].partition("virtual_host=")[2] or "0"
     with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
+        wait_for(lambda: client.pubsub_numpat() == 1)
         for message in MALFORMED.values():
-            heard = client.publish(f"/{database}.{WAKE_EXCHANGE}", message)
+            heard = client.publish(f"/0.{WAKE_EXCHANGE}", message)
             assert heard == 1
     assert jobs.status(engine, job_id).waiting == 5
     wake_workers()

@@ -1,4 +1,4 @@
-"""The places of a worker: whoever has one free asks the ledger for the best chunk.
+"""The threads that work on chunks: whoever is free asks the ledger for the best one.
 
 A worker that finds nothing asks again after a pause, which grows to `longest_pause` and is never
 quite the same, so that idle workers do not ask in step. A wake-up ends the pause. So does the end
@@ -19,8 +19,8 @@ from worker.ledger.turns import Turns
 SHORTEST_PAUSE = 0.05  # seconds between two questions to a ledger that had nothing
 
 
-class Places(PeriodicThread):
-    """Asks for chunks while a place is free, and works on each in a thread of its own.
+class ChunkThreads(PeriodicThread):
+    """Asks for chunks while one of `count` threads is free, and has it work on them.
 
     Args:
         claim: asks the ledger; None if it has nothing for this worker.
@@ -49,7 +49,7 @@ class Places(PeriodicThread):
         self._found_nothing_at = 0.0
 
     def run_once(self) -> None:
-        """Claim chunks until no place is free or the ledger has none."""
+        """Claim chunks until no thread is free or the ledger has none."""
         self.stopping.wait(self._found_nothing_at + SHORTEST_PAUSE - time.monotonic())
         while self._free.acquire(blocking=False):
             lease = None

@@ -1,4 +1,4 @@
-"""A free place asks the ledger, again after each chunk, and now and then while there is nothing."""
+"""A free thread asks the ledger, again after each chunk, and now and then if there is nothing."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ import pytest
 
 from worker.ledger.chunks import Lease
 from worker.ledger.turns import Turns
-from worker.process.places import SHORTEST_PAUSE, Places
+from worker.process.chunk_threads import SHORTEST_PAUSE, ChunkThreads
 
 LONG = 60.0  # seconds, longer than any test
 
@@ -64,8 +64,10 @@ def office() -> Iterator[Office]:
     office.closed.set()
 
 
-def places_of(office: Office, count: int, *, longest_pause: float = LONG) -> Places:
-    return Places("places", office.claim, office.work_on, count=count, longest_pause=longest_pause)
+def threads_of(office: Office, count: int, *, longest_pause: float = LONG) -> ChunkThreads:
+    return ChunkThreads(
+        "threads", office.claim, office.work_on, count=count, longest_pause=longest_pause
+    )
 
 
 def wait_for(office: Office, **expected: int) -> None:
@@ -75,73 +77,73 @@ def wait_for(office: Office, **expected: int) -> None:
         time.sleep(0.01)
 
 
-def test_as_many_chunks_are_in_work_as_there_are_places(office: Office) -> None:
-    places = places_of(office, 2)
-    places.run_once()
-    places.run_once()
+def test_as_many_chunks_are_in_work_as_there_are_threads(office: Office) -> None:
+    threads = threads_of(office, 2)
+    threads.run_once()
+    threads.run_once()
     wait_for(office, in_work=2)
     assert len(office.leases) == 3
 
 
 def test_the_end_of_a_chunk_has_the_next_one_claimed_at_once(office: Office) -> None:
     office.closed.set()
-    places = places_of(office, 1)
-    places.start()
+    threads = threads_of(office, 1)
+    threads.start()
     wait_for(office, done=5)
-    places.stop()
+    threads.stop()
 
 
 def test_who_finds_nothing_asks_again_by_itself_ever_more_seldom() -> None:
     office = Office(leases=0)
-    places = places_of(office, 1, longest_pause=16 * SHORTEST_PAUSE)
-    places.start()
+    threads = threads_of(office, 1, longest_pause=16 * SHORTEST_PAUSE)
+    threads.start()
     wait_for(office, asked=7)
-    places.stop()
+    threads.stop()
     pauses = [after - before for before, after in pairwise(office.asked_at)]
     assert max(pauses[:2]) < pauses[5]
 
 
 def test_a_wake_up_ends_the_pause() -> None:
     office = Office(leases=0)
-    places = places_of(office, 1)
-    places.start()
+    threads = threads_of(office, 1)
+    threads.start()
     wait_for(office, asked=8)  # the next pause is at least three seconds
     office.leases.append(lease(1))
-    places.wake()
+    threads.wake()
     wait_for(office, in_work=1)
     assert office.asked_at[8] - office.asked_at[7] < 3
     office.closed.set()
-    places.stop()
+    threads.stop()
 
 
 def test_a_thousand_wake_ups_are_few_questions() -> None:
     office = Office(leases=0)
-    places = places_of(office, 1)
-    places.start()
+    threads = threads_of(office, 1)
+    threads.start()
     wait_for(office, asked=1)
     begun, asked = time.monotonic(), office.asked
     for _ in range(1_000):
-        places.wake()
+        threads.wake()
         time.sleep(0.0002)
     seconds = time.monotonic() - begun
     assert office.asked - asked <= seconds / SHORTEST_PAUSE + 2
-    places.stop()
+    threads.stop()
 
 
 def test_stopping_waits_for_the_chunks_in_work_and_claims_no_more(office: Office) -> None:
-    places = places_of(office, 1)
-    places.start()
+    threads = threads_of(office, 1)
+    threads.start()
     wait_for(office, in_work=1)
-    stopping = threading.Thread(target=places.stop)
+    stopping = threading.Thread(target=threads.stop)
     stopping.start()
-    assert places.stopping.wait(10)
+    assert threads.stopping.wait(10)
     assert stopping.is_alive()
     office.closed.set()
     stopping.join()
     assert (office.done, len(office.leases)) == (1, 4)
 
 
-def test_places_outlive_whatever_a_claim_raises(office: Office) -> None:
+def test_threads_outlive_whatever_a_claim_raises(office: Office) -> None:
     claims: list[int] = []
 
     def claim_at_last(turns: Turns) -> Lease | None:
@@ -150,8 +152,8 @@ def test_places_outlive_whatever_a_claim_raises(office: Office) -> None:
             raise ValueError("no such luck")
         return office.claim(turns)
 
-    places = Places("places", claim_at_last, office.work_on, count=1, longest_pause=0.1)
-    places.start()
+    threads = ChunkThreads("threads", claim_at_last, office.work_on, count=1, longest_pause=0.1)
+    threads.start()
     wait_for(office, in_work=1)
     office.closed.set()
-    places.stop()
+    threads.stop()
