@@ -56,8 +56,8 @@ WHEN (NEW.put_off OR NEW.settled_at IS NOT NULL) EXECUTE FUNCTION count_outcomes
 """
 COUNT_CHANGED = f"""
 CREATE TRIGGER outcomes_of_changed_chunk AFTER UPDATE ON job_chunk FOR EACH ROW
-WHEN ((OLD.settled_at, {", ".join(f"OLD.{name}" for name in COUNTS)})
-      IS DISTINCT FROM (NEW.settled_at, {", ".join(f"NEW.{name}" for name in COUNTS)}))
+WHEN ((OLD.settled_at, OLD.put_off, {", ".join(f"OLD.{name}" for name in COUNTS)})
+      IS DISTINCT FROM (NEW.settled_at, NEW.put_off, {", ".join(f"NEW.{name}" for name in COUNTS)}))
 EXECUTE FUNCTION count_outcomes()
 """
 COUNT_REMOVED = """

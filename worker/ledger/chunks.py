@@ -9,8 +9,8 @@
 
 There is one claim: whoever has a thread free asks for the best chunk, and gets it, or learns that
 there is none. Which one is the best: `worker/ledger/turns.py`. `sweep` has the sweep. Finishing may
-put records off to a new chunk that is due later; such a chunk is claimed for a thread of its own
-kind, since it mostly waits for slow hosts. A retry moves failed records from done chunks to new ones
+put records off to a new chunk that is due later; that is claimed by threads of its own, since it
+mostly waits for slow hosts. A retry moves failed records from done chunks to new ones
 (`worker/jobs/steer.py`). Chunks of a paused job are not claimed; chunks of a cancelled job are
 neither claimed, renewed nor finished.
 

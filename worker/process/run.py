@@ -77,9 +77,7 @@ def run_worker() -> int:
         register_tasks(app, engine, wake=partial(_wake, chunk_threads))
 
         def begin() -> None:
-            _start(
-                exits, chunk_threads
-            )  # they end first, since the others tell of the worker to its end
+            _start(exits, chunk_threads)  # which end first: the others tell of the worker till then
             exits.callback(_drain, service)
             log.info("worker started", chunks_in_flight=settings.worker_chunks_in_flight)
 
