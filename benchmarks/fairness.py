@@ -1,12 +1,20 @@
 """An urgent job of 200 records beside a bulk job of a million: does it wait, and is one heard?
 
-    python -m benchmarks.fairness [--records 1000000] [--urgent-jobs 5]
+    python -m benchmarks.fairness [--records 1000000] [--urgent-jobs 5] [--flood-jobs 120]
 
 A worker with its defaults, but that its hosts are slow enough for a chunk to take about ten
 seconds, as in earnest. Urgent jobs are enqueued at random moments; the time of one is from its
-acceptance to its end, in chunks as they take beside it: from the claim to the end. Then the bulk
-job is paused (how many chunks are begun after that?), resumed (when is the next begun?) and
-cancelled (when is the last one dropped?).
+acceptance to its end, in chunks as they take beside it: from the claim to the end. Then comes a
+flood: so many urgent jobs at once that some of their records wait all the time. What the bulk job
+keeps of the worker is measured twice, once the chunks that were in work before have ended:
+
+- as its share of the chunks in work, looked at ten times a second. Each chunk has as many downloads
+  at a time, so this is its share of the hosts' answers and of the worker's places;
+- as its share of the records that are settled, which is what people count. Chunks of a bulk job are
+  larger and settle their records at once, so it is coarser: one chunk is some 4 % of it.
+
+At last the bulk job is paused (how many chunks are begun after that?), resumed (when is the next
+begun?) and cancelled (when is the last one dropped?).
 """
 
 import random
@@ -21,10 +29,11 @@ from uuid import UUID
 import typer
 from sqlalchemy import Engine, TextClause, text
 
-from benchmarks.parts.report import at_least, at_most, finish
+from benchmarks.parts.report import at_least, at_most, between, finish
 from benchmarks.parts.tiny_service import TinyService, record_ids, tiny_service, wait_for
 from benchmarks.parts.watching import watching
 from common.store.tables import PictureChoice, Priority
+from common.store.tables.jobs import RECORDS_SETTLED
 from worker import jobs
 
 URGENT = 200  # records
@@ -32,6 +41,9 @@ LATENCY = 0.15  # seconds until a host answers
 CONNECTIONS = "4"  # downloads at a time, a chunk: 256 take 10 seconds
 LOOKS_PER_SECOND = 10
 SLACK = 5.0  # seconds after the pause in which no chunk may begin
+FLOOD_SECONDS = 120.0
+SHARES = ("chunks", "records")
+LEAST_SHARE, MOST_SHARE = 1 / 8, 1 / 3  # of a bulk job in the flood
 
 _CHUNKS = text("""
     SELECT number, token, state FROM job_chunk
@@ -39,6 +51,19 @@ _CHUNKS = text("""
 """)
 _CLAIMS = text("SELECT coalesce(sum(token), 0) FROM job_chunk WHERE job_id = :job_id")
 _LEASED = text("SELECT count(*) FROM job_chunk WHERE job_id = :job_id AND state = 'leased'")
+_IN_WORK = text("""
+    SELECT count(*) FILTER (WHERE job_id = :job_id) AS bulk, count(*) AS chunks FROM job_chunk
+    WHERE state = 'leased' AND retries = 0 AND waiting_since IS NULL
+""")
+_SETTLED = text(f"""
+    SELECT coalesce(sum({RECORDS_SETTLED}) FILTER (WHERE job_id = :job_id), 0) AS bulk,
+           coalesce(sum({RECORDS_SETTLED}), 0) AS records
+    FROM job_chunk WHERE settled_at > now() - make_interval(secs => :seconds)
+""")
+_URGENT_WAITING = text("""
+    SELECT coalesce(sum(cardinality(record_ids)), 0) FROM job_chunk
+    WHERE job_id <> :job_id AND state = 'ready'
+""")
 
 
 class ChunkTimes:
@@ -76,6 +101,63 @@ def urgent_seconds(engine: Engine, number: int, count: int) -> float:
     return (status.finished_at - status.created_at).total_seconds()
 
 
+class ShareInWork:
+    """The share of a job in the chunks in work, put-off ones aside, looked at again and again."""
+
+    def __init__(self, engine: Engine, job_id: UUID) -> None:
+        self._engine = engine
+        self._job_id = job_id
+        self._bulk = self._chunks = 0
+
+    @property
+    def share(self) -> float:
+        return self._bulk / self._chunks
+
+    def watched(self) -> AbstractContextManager[None]:
+        """Look again and again until the block ends."""
+        return watching(self._look, per_second=LOOKS_PER_SECOND)
+
+    def _look(self) -> None:
+        with self._engine.connect() as connection:
+            row = connection.execute(_IN_WORK, {"job_id": self._job_id}).one()
+        self._bulk += row.bulk
+        self._chunks += row.chunks
+
+
+def flooded(engine: Engine, bulk: UUID, *, flood_jobs: int, last: int) -> dict[str, float]:
+    """What a bulk job keeps while the records of many urgent jobs, up to the last one, wait."""
+    options = jobs.JobOptions(priority=Priority.URGENT, picture=PictureChoice.MEDIA)
+    before = _chunks_in_work(engine, bulk)
+    flood = [
+        jobs.enqueue(engine, record_ids(URGENT, first=last - (each + 1) * URGENT), options).job_id
+        for each in range(flood_jobs)
+    ]
+    wait_for(lambda: not before & _chunks_in_work(engine, bulk))
+    in_work = ShareInWork(engine, bulk)
+    began = time.monotonic()
+    with in_work.watched():
+        time.sleep(FLOOD_SECONDS)
+    asked = {"job_id": bulk, "seconds": time.monotonic() - began}
+    with engine.connect() as connection:
+        settled = connection.execute(_SETTLED, asked).one()
+    waiting = counted(engine, _URGENT_WAITING, bulk)
+    for each in flood:
+        if jobs.status(engine, each).finished_at is None:
+            jobs.cancel(engine, each)
+    return {
+        "flood_records_settled": settled.records,
+        "flood_records_waiting": waiting,
+        "bulk_share_of_chunks": round(in_work.share, 3),
+        "bulk_share_of_records": round(float(settled.bulk / max(1, settled.records)), 3),
+    }
+
+
+def _chunks_in_work(engine: Engine, job_id: UUID) -> set[int]:
+    with engine.connect() as connection:
+        rows = connection.execute(_CHUNKS, {"job_id": job_id})
+        return {row.number for row in rows if row.state == "leased"}
+
+
 def counted(engine: Engine, statement: TextClause, job_id: UUID) -> int:
     """What a statement counts of a job."""
     with engine.connect() as connection:
@@ -102,7 +184,9 @@ def steered(engine: Engine, job_id: UUID) -> dict[str, float]:
     }
 
 
-def measure(service: TinyService, records: int, urgent_jobs: int) -> dict[str, float]:
+def measure(
+    service: TinyService, *, records: int, urgent_jobs: int, flood_jobs: int
+) -> dict[str, float]:
     """The bulk job, the urgent ones beside it, and what an operator says."""
     rng = random.Random(1)
     engine = service.engine
@@ -117,7 +201,9 @@ def measure(service: TinyService, records: int, urgent_jobs: int) -> dict[str, f
             time.sleep(rng.uniform(0, 2 * times.seconds[-1]))
             urgent.append(urgent_seconds(engine, number, records))
         chunk_seconds = median(times.seconds)
-        figures = steered(engine, bulk)
+        last = records - urgent_jobs * URGENT
+        shares = flooded(engine, bulk, flood_jobs=flood_jobs, last=last)
+        figures = shares | steered(engine, bulk)
     waiting = jobs.status(engine, bulk).waiting
     return {
         "bulk_records_waiting": waiting,
@@ -131,20 +217,23 @@ def measure(service: TinyService, records: int, urgent_jobs: int) -> dict[str, f
 
 
 def main(
-    records: Annotated[int, typer.Option(min=20_000)] = 1_000_000,
+    records: Annotated[int, typer.Option(min=50_000)] = 1_000_000,
     urgent_jobs: Annotated[int, typer.Option(min=1)] = 5,
+    flood_jobs: Annotated[int, typer.Option(min=1)] = 120,
 ) -> None:
     """Measure and report."""
     with (
         tempfile.TemporaryDirectory() as folder,
         tiny_service(Path(folder), records=records, latency=LATENCY) as service,
     ):
-        figures = measure(service, records, urgent_jobs)
+        figures = measure(service, records=records, urgent_jobs=urgent_jobs, flood_jobs=flood_jobs)
     finish(
         figures={"records": records, **figures},
         bars={
             "bulk_records_waiting": at_least(0.5 * records),
             "chunk_times_of_the_slowest": at_most(2),
+            "flood_records_waiting": at_least(1),
+            **{f"bulk_share_of_{each}": between(LEAST_SHARE, MOST_SHARE) for each in SHARES},
             "chunks_begun_after_pause": at_most(0),
             "seconds_until_resumed": at_most(5),
             "seconds_until_cancelled": at_most(5),

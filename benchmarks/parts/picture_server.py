@@ -1,7 +1,8 @@
 """Image hosts that cost next to nothing, in a process of their own: what is measured is the client.
 
 Every host is an address of 127.0.0.0/8 on one port. A path is `/<number>.jpg`, and the number
-decides which picture it is and whether it fails, so that every client meets the same.
+decides which picture it is and whether it fails, so that every client meets the same. Each host has
+Europeana's thumbnails as well: the first digits of `/thumbnail/v3/400/<digest>` are the number.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ FAULTS = ("404 Not Found", "503 Service Unavailable", "truncated")  # in turn
 DISTINCT_PICTURES = 48
 NEVER = float("inf")
 _START_SECONDS = 60.0
+_THUMBNAILS = b"/thumbnail/v3/400/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +167,7 @@ class _Connection(asyncio.Protocol):
         self._is_asking = True
         delay = self._hosts.options.delays.get(self._host, self._hosts.options.latency)
         if delay != NEVER:
-            number = int(path[1:].partition(b".")[0])
-            self._pending = loop.call_later(delay, self._answer, number)
+            self._pending = loop.call_later(delay, self._answer, _number_of(path))
 
     def _answer(self, number: int) -> None:
         content, stands = self._hosts.answer(number)
@@ -184,6 +185,13 @@ class _Connection(asyncio.Protocol):
         if self._is_asking:
             self._hosts.seen[self._host].in_flight -= 1
         self._is_asking = False
+
+
+def _number_of(path: bytes) -> int:
+    """The number of the picture at a path."""
+    if path.startswith(_THUMBNAILS):
+        return int(path.removeprefix(_THUMBNAILS)[:8], 16)
+    return int(path[1:].partition(b".")[0])
 
 
 def _serve_forever(options: ServerOptions, told: Connection) -> None:

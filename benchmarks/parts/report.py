@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,7 +32,8 @@ class Bar:
         return self.lowest <= figure <= self.highest
 
     def __str__(self) -> str:
-        return f">= {self.lowest:g}" if self.highest == float("inf") else f"<= {self.highest:g}"
+        bounds = {">=": self.lowest, "<=": self.highest}
+        return " and ".join(f"{sign} {each:g}" for sign, each in bounds.items() if isfinite(each))
 
 
 def at_least(figure: float) -> Bar:
@@ -42,6 +44,11 @@ def at_least(figure: float) -> Bar:
 def at_most(figure: float) -> Bar:
     """A bar for what should be low."""
     return Bar(highest=figure)
+
+
+def between(lowest: float, highest: float) -> Bar:
+    """A bar for what should be neither too low nor too high."""
+    return Bar(lowest=lowest, highest=highest)
 
 
 def finish(*, figures: Mapping[str, Any], bars: Mapping[str, Bar]) -> NoReturn:

@@ -65,6 +65,7 @@ def tiny_service(folder: Path, *, records: int, latency: float) -> Iterator[Tiny
             "DATABASE_URL": services.database_url,
             "BROKER_URL": services.broker_url,
             "EUROPEANA_API_KEY": "none",
+            "EUROPEANA_API_URL": f"http://{host_address(0)}:{pictures.port}",  # of thumbnails
             "FETCH_ALLOW_ADDRESSES": "127.0.0.0/8",
             "MODEL_DIR": str(folder / "models"),
             "WORKER_RUNTIME": "torch",

@@ -1,0 +1,221 @@
+"""Ten million records through the ledger, without pictures: does a chunk cost more as it fills?
+
+    python -m benchmarks.ledger_scale [--records 10000000]
+
+`worker enqueue` accepts the records from a file, in a process of its own. Then 8 threads claim
+chunks and finish them with outcomes that nobody looked at (`benchmarks/parts/unseen_outcomes.py`),
+a hundredth of the records at a time. What a chunk costs is the time on the clock, and the time on
+the processor of this process and of all processes of Postgres, autovacuum included: between 90 and
+100 % of the records against between 5 and 15 %. At the end the job is deleted.
+
+`jobs.status` is timed once a second while all that goes on, in a process of its own: here it would
+wait for eight threads to let go of the interpreter. On a machine with few cores it waits for the
+processor nevertheless. `status_quiet_worst_ms` is the worst between two hundredths, when nobody
+works, and `status_processor_ms` what it costs Postgres. What the process that looks costs is in
+none of the figures of a chunk.
+"""
+
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from sqlalchemy import Engine, text
+
+from benchmarks.enqueue import EnqueueEnded, enqueue, prepare_store, write_ids
+from benchmarks.parts.processor_time import ProcessorTime, Used
+from benchmarks.parts.report import Bar, at_least, at_most, finish
+from benchmarks.parts.status_times import timed_status
+from benchmarks.parts.unseen_outcomes import add_enriched_records, outcome_of
+from common.process.terminal.progress import progress
+from common.store.session import open_store
+from deploy.local import local_services
+from worker import jobs
+from worker.ledger import chunks
+from worker.ledger.finish import finish as finish_chunk
+
+THREADS = 8
+LEASE_SECONDS = 120.0
+BLOCKS = 100  # of a job; between two of them nobody works
+TENTHS = 10
+EARLY, LATE = slice(5, 15), slice(90, 100)  # blocks
+MOST_GROWTH = 1.15
+MOST_STATUS_MS = 50
+MOST_ACCEPTING = 60  # seconds
+MOST_MEMORY = 300  # MiB of the enqueuing process
+MOST_DELETING = 10  # seconds
+
+_JOB = text("SELECT id, chunks FROM job")
+_SIZE = text("SELECT pg_database_size(current_database()) / 1048576.0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What some chunks cost, in seconds."""
+
+    chunks: int
+    wall: float
+    used: Used
+
+    def of_a_chunk(self) -> dict[str, float]:
+        """In milliseconds."""
+        return {
+            "wall_ms": round(1000 * self.wall / self.chunks, 3),
+            "processor_ms": round(1000 * self.used.total / self.chunks, 3),
+            "postgres_ms": round(1000 * self.used.postgres / self.chunks, 3),
+        }
+
+
+@dataclass
+class Course:
+    """What happened block by block: costs, and the seconds of a status when nobody worked."""
+
+    costs: list[Cost] = field(default_factory=list)
+    quiet_status: list[float] = field(default_factory=list)
+
+    def cost(self, blocks: slice) -> Cost:
+        """The cost of several blocks."""
+        taken = self.costs[blocks]
+        return Cost(
+            chunks=sum(each.chunks for each in taken),
+            wall=sum(each.wall for each in taken),
+            used=Used(
+                own=sum(each.used.own for each in taken),
+                postgres=sum(each.used.postgres for each in taken),
+            ),
+        )
+
+    def figures(self) -> dict[str, Any]:
+        """Costs by tenth of the job, and how they grew."""
+        early, late = self.cost(EARLY).of_a_chunk(), self.cost(LATE).of_a_chunk()
+        step = len(self.costs) // TENTHS
+        tenths = [slice(start, start + step) for start in range(0, len(self.costs), step)]
+        return {
+            **{f"early_{name}": each for name, each in early.items()},
+            **{f"late_{name}": each for name, each in late.items()},
+            "wall_late_against_early": round(late["wall_ms"] / early["wall_ms"], 3),
+            "processor_late_against_early": round(late["processor_ms"] / early["processor_ms"], 3),
+            "postgres_late_against_early": round(late["postgres_ms"] / early["postgres_ms"], 3),
+            "status_quiet_worst_ms": round(1000 * max(self.quiet_status), 1),
+            "tenths": [self.cost(each).of_a_chunk() for each in tenths],
+        }
+
+
+class Worker:
+    """Claims chunks of a job and finishes them."""
+
+    def __init__(self, engine: Engine, job_id: UUID) -> None:
+        self._engine = engine
+        self._job_id = job_id
+        self._numbers = count(1)
+
+    def settle(self, _: int = 0) -> bool:
+        """One chunk; whether there was one."""
+        lease = chunks.claim(
+            self._engine,
+            job_id=self._job_id,
+            number=next(self._numbers),
+            worker="benchmark",
+            lease_seconds=LEASE_SECONDS,
+        )
+        if lease is None:
+            return False
+        finish_chunk(self._engine, lease, outcome_of(lease), retry_delays=())
+        return True
+
+
+def course(engine: Engine, job_id: UUID, chunks_of_job: int, time_of: ProcessorTime) -> Course:
+    """Settle the whole job, block by block."""
+    seen, worker = Course(), Worker(engine, job_id)
+    with (
+        ThreadPoolExecutor(THREADS) as threads,
+        progress("chunks", chunks_of_job) as report,
+    ):
+        for block in range(BLOCKS):
+            first, last = (chunks_of_job * each // BLOCKS for each in (block, block + 1))
+            used, began = time_of.used(), time.monotonic()
+            settled = sum(threads.map(worker.settle, range(first, last)))
+            wall = time.monotonic() - began
+            seen.costs.append(Cost(chunks=settled, wall=wall, used=time_of.used() - used))
+            began = time.monotonic()
+            jobs.status(engine, job_id)
+            seen.quiet_status.append(time.monotonic() - began)
+            report.advance(settled)
+    return seen
+
+
+def delete(engine: Engine) -> dict[str, float]:
+    """Delete the finished job; nothing yet, since no command does it."""
+    del engine
+    return {}
+
+
+def measure(engine: Engine, records: int) -> dict[str, Any]:
+    """Settle and delete the one job of the store; the figures."""
+    add_enriched_records(engine, records)
+    with engine.connect() as connection:
+        job_id, chunks_of_job = connection.execute(_JOB).one()
+        at_start = connection.execute(_SIZE).scalar_one()
+    with timed_status(job_id) as times:
+        time_of = ProcessorTime(engine, but=frozenset({times.backend}))
+        began = time.monotonic()
+        seen = course(engine, job_id, chunks_of_job, time_of)
+        seconds = time.monotonic() - began
+    status = jobs.status(engine, job_id)
+    with engine.connect() as connection:
+        at_end = connection.execute(_SIZE).scalar_one()
+    return {
+        "chunks": chunks_of_job,
+        "settled": status.settled if status.state == "done" else 0,
+        "enriched": status.enriched,
+        "failed": status.failed,
+        "settling_seconds": round(seconds, 1),
+        **seen.figures(),
+        **times.figures(),
+        "database_mib_start": round(at_start),
+        "database_mib_end": round(at_end),
+        **delete(engine),
+    }
+
+
+def accepted(ended: EnqueueEnded) -> dict[str, float]:
+    """What accepting took."""
+    return {
+        "accepting_seconds": round(ended.seconds, 1),
+        "accepting_peak_mib": round(ended.peak_mib, 1),
+    }
+
+
+def bars(records: int) -> dict[str, Bar]:
+    """What is demanded."""
+    return {
+        "settled": at_least(records),
+        "accepting_seconds": at_most(MOST_ACCEPTING),
+        "accepting_peak_mib": at_most(MOST_MEMORY),
+        "wall_late_against_early": at_most(MOST_GROWTH),
+        "processor_late_against_early": at_most(MOST_GROWTH),
+        "status_worst_ms": at_most(MOST_STATUS_MS),
+    }
+
+
+def main(records: Annotated[int, typer.Option(min=100_000)] = 10_000_000) -> None:
+    """Measure and report."""
+    with tempfile.TemporaryDirectory() as folder, local_services() as services:
+        prepare_store(services).dispose()
+        ids = Path(folder) / "ids.txt"
+        write_ids(ids, records)
+        ended = enqueue(ids)
+        ids.unlink()
+        engine = open_store(connections=THREADS + 2)
+        figures = measure(engine, records)
+        engine.dispose()
+    finish(figures={"records": records, **accepted(ended), **figures}, bars=bars(records))
+
+
+if __name__ == "__main__":
+    typer.run(main)
