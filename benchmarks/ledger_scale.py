@@ -63,11 +63,12 @@ class Cost:
     used: Used
 
     def of_a_chunk(self) -> dict[str, float]:
-        """In milliseconds."""
+        """In milliseconds; and how many processors others kept busy meanwhile."""
         return {
             "wall_ms": round(1000 * self.wall / self.chunks, 3),
             "processor_ms": round(1000 * self.used.total / self.chunks, 3),
             "postgres_ms": round(1000 * self.used.postgres / self.chunks, 3),
+            "processors_of_others": round(self.used.others / self.wall, 2),
         }
 
 
@@ -84,10 +85,7 @@ class Course:
         return Cost(
             chunks=sum(each.chunks for each in taken),
             wall=sum(each.wall for each in taken),
-            used=Used(
-                own=sum(each.used.own for each in taken),
-                postgres=sum(each.used.postgres for each in taken),
-            ),
+            used=Used.sum(each.used for each in taken),
         )
 
     def figures(self) -> dict[str, Any]:

@@ -1,8 +1,11 @@
-"""Seconds of the processor that this process and a Postgres on this machine have used."""
+"""Seconds of the processor that this process and a Postgres on this machine have used, and what the
+whole machine was busy with."""
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from math import fsum
 from pathlib import Path
 
 from sqlalchemy import Engine, text
@@ -14,17 +17,34 @@ _PARENT, _OWN, _CHILDREN = 1, slice(11, 13), slice(13, 15)  # of /proc/PID/stat,
 
 @dataclass(frozen=True, kw_only=True)
 class Used:
-    """Seconds of the processor, user and system."""
+    """Seconds of the processors, user and system; `machine`: of all that ran on it."""
 
     own: float
     postgres: float
+    machine: float
 
     @property
     def total(self) -> float:
         return self.own + self.postgres
 
+    @property
+    def others(self) -> float:
+        """What others used, who may have been in the way."""
+        return self.machine - self.total
+
     def __sub__(self, before: "Used") -> "Used":
-        return Used(own=self.own - before.own, postgres=self.postgres - before.postgres)
+        return Used(
+            own=self.own - before.own,
+            postgres=self.postgres - before.postgres,
+            machine=self.machine - before.machine,
+        )
+
+    @classmethod
+    def sum(cls, parts: Iterable["Used"]) -> "Used":
+        """All of it together."""
+        columns = zip(*((each.own, each.postgres, each.machine) for each in parts), strict=True)
+        own, postgres, machine = map(fsum, columns)
+        return cls(own=own, postgres=postgres, machine=machine)
 
 
 class ProcessorTime:
@@ -42,7 +62,9 @@ class ProcessorTime:
     def used(self) -> Used:
         """What was used until now."""
         times = os.times()
-        return Used(own=times.user + times.system, postgres=self._postgres())
+        return Used(
+            own=times.user + times.system, postgres=self._postgres(), machine=_machine_seconds()
+        )
 
     def _postgres(self) -> float:
         ticks = sum(map(int, _fields(self._postmaster)[_CHILDREN]))
@@ -58,6 +80,13 @@ class ProcessorTime:
 def seconds_of(process_id: int) -> float:
     """Seconds of the processor that one process has used."""
     return sum(map(int, _fields(process_id)[_OWN])) / TICKS_PER_SECOND
+
+
+def _machine_seconds() -> float:
+    """What all processors were busy with; what a hypervisor took away counts as well."""
+    line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+    user, nice, system, _idle, _waiting, interrupts, soft, stolen, *_ = map(int, line.split()[1:])
+    return (user + nice + system + interrupts + soft + stolen) / TICKS_PER_SECOND
 
 
 def _fields(process_id: int) -> list[str]:

@@ -30,7 +30,7 @@ _SAID = [
     for number in range(PROVIDERS)
 ]
 _NO_IMAGE = RecordError("resolve", "no_image", "the record names no picture")
-_CONCEPTS = text("INSERT INTO concept (uri, label) VALUES (:concept, 'map')")
+_CONCEPTS = text("INSERT INTO concept (uri, label) VALUES (:concept, 'map') ON CONFLICT DO NOTHING")
 _RECORDS = text("INSERT INTO record (id) SELECT unnest(CAST(:ids AS text[]))")
 
 
