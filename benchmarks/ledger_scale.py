@@ -12,7 +12,8 @@ the processor of this process and of all processes of Postgres, autovacuum inclu
 wait for eight threads to let go of the interpreter. On a machine with few cores it waits for the
 processor nevertheless. `status_quiet_worst_ms` is the worst between two hundredths, when nobody
 works, and `status_processor_ms` what it costs Postgres. What the process that looks costs is in
-none of the figures of a chunk.
+none of the figures of a chunk. Where `processors_of_others` says that others kept the machine busy,
+all times rise, those on the processor too.
 """
 
 import tempfile
