@@ -20,7 +20,6 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -39,6 +38,7 @@ from deploy.local import local_services
 from worker import jobs
 from worker.ledger import chunks
 from worker.ledger.finish import finish as finish_chunk
+from worker.ledger.sweep import sweep
 
 THREADS = 8
 LEASE_SECONDS = 120.0
@@ -105,32 +105,18 @@ class Course:
         }
 
 
-class Worker:
-    """Claims chunks of a job and finishes them."""
-
-    def __init__(self, engine: Engine, job_id: UUID) -> None:
-        self._engine = engine
-        self._job_id = job_id
-        self._numbers = count(1)
-
-    def settle(self, _: int = 0) -> bool:
-        """One chunk; whether there was one."""
-        lease = chunks.claim(
-            self._engine,
-            job_id=self._job_id,
-            number=next(self._numbers),
-            worker="benchmark",
-            lease_seconds=LEASE_SECONDS,
-        )
-        if lease is None:
-            return False
-        finish_chunk(self._engine, lease, outcome_of(lease), retry_delays=())
-        return True
+def settle(engine: Engine) -> bool:
+    """Claim a chunk and finish it; whether there was one."""
+    lease = chunks.claim(engine, worker="benchmark", lease_seconds=LEASE_SECONDS)
+    if lease is None:
+        return False
+    finish_chunk(engine, lease, outcome_of(lease), retry_delays=())
+    return True
 
 
 def course(engine: Engine, job_id: UUID, chunks_of_job: int, time_of: ProcessorTime) -> Course:
     """Settle the whole job, block by block."""
-    seen, worker = Course(), Worker(engine, job_id)
+    seen = Course()
     with (
         ThreadPoolExecutor(THREADS) as threads,
         progress("chunks", chunks_of_job) as report,
@@ -138,7 +124,7 @@ def course(engine: Engine, job_id: UUID, chunks_of_job: int, time_of: ProcessorT
         for block in range(BLOCKS):
             first, last = (chunks_of_job * each // BLOCKS for each in (block, block + 1))
             used, began = time_of.used(), time.monotonic()
-            settled = sum(threads.map(worker.settle, range(first, last)))
+            settled = sum(threads.map(settle, [engine] * (last - first)))
             wall = time.monotonic() - began
             seen.costs.append(Cost(chunks=settled, wall=wall, used=time_of.used() - used))
             began = time.monotonic()
@@ -165,6 +151,7 @@ def measure(engine: Engine, records: int) -> dict[str, Any]:
         began = time.monotonic()
         seen = course(engine, job_id, chunks_of_job, time_of)
         seconds = time.monotonic() - began
+    sweep(engine)  # it closes a job whose last two chunks ended at the same time
     status = jobs.status(engine, job_id)
     with engine.connect() as connection:
         at_end = connection.execute(_SIZE).scalar_one()

@@ -8,6 +8,7 @@ this alone takes four seconds for 200. A job is enqueued at a random moment, and
 one is from the return of the call that accepts the job.
 """
 
+import os
 import random
 import tempfile
 import time
@@ -24,6 +25,7 @@ from benchmarks.parts.report import at_least, at_most, finish
 from benchmarks.parts.tiny_service import TIMEOUT, TinyService, record_ids, tiny_service
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
+from worker.process.wake import wake_workers
 
 LATENCY = 0.1  # seconds until a host answers
 LOOK_EVERY = 0.02  # seconds
@@ -47,17 +49,12 @@ def enriched(engine: Engine, job_id: UUID) -> int:
         return int(connection.execute(_ENRICHED, {"job_id": job_id}).scalar_one())
 
 
-def wake(service: TinyService) -> None:
-    """What `worker enqueue` does when the job is accepted: nothing yet."""
-    del service
-
-
 def run_job(service: TinyService, *, records: int, first: int) -> Soon:
     """Enqueue so many of the records from the first one on, and wait for their enrichments."""
     options = jobs.JobOptions(priority=Priority.URGENT, picture=PictureChoice.THUMBNAIL)
     job_id = jobs.enqueue(service.engine, record_ids(records, first=first), options).job_id
     began = time.monotonic()
-    wake(service)
+    wake_workers()
     seen_at: list[float] = []
     while (count := enriched(service.engine, job_id)) < records:
         now = time.monotonic() - began
@@ -74,6 +71,7 @@ def measure(service: TinyService, *, jobs_run: int, records: int) -> list[Soon]:
     """One job after the other; the first one, for which the worker starts, does not count."""
     rng = random.Random(1)
     times = []
+    os.environ["BROKER_URL"] = service.environment["BROKER_URL"]  # for the wake-up
     with service.worker():
         for number in range(jobs_run + 1):
             times.append(run_job(service, records=records, first=number * records))
