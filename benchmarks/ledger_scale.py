@@ -21,6 +21,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
@@ -38,6 +39,7 @@ from common.process.terminal.progress import progress
 from common.store.session import open_store
 from deploy.local import local_services
 from worker import jobs
+from worker.jobs.prune import prune
 from worker.ledger import chunks
 from worker.ledger.finish import finish as finish_chunk
 from worker.ledger.sweep import sweep
@@ -144,9 +146,13 @@ def course(engine: Engine, job_id: UUID, chunks_of_job: int, time_of: ProcessorT
 
 
 def delete(engine: Engine) -> dict[str, float]:
-    """Delete the finished job; nothing yet, since no command does it."""
-    del engine
-    return {}
+    """Delete the lists of the finished job, as `worker prune` does."""
+    began = time.monotonic()
+    pruned = prune(engine, older_than=timedelta(0))
+    return {
+        "deleted": pruned.records,
+        "deleting_seconds": round(time.monotonic() - began, 2),
+    }
 
 
 def measure(engine: Engine, records: int) -> dict[str, Any]:
@@ -194,6 +200,8 @@ def bars(records: int) -> dict[str, Bar]:
         "accepting_peak_mib": at_most(MOST_MEMORY),
         "wall_late_against_early": at_most(MOST_GROWTH),
         "processor_late_against_early": at_most(MOST_GROWTH),
+        "deleted": at_least(records),
+        "deleting_seconds": at_most(MOST_DELETING),
         "status_quiet_worst_ms": at_most(MOST_STATUS_MS),
     }
 

@@ -15,5 +15,6 @@ def test_twenty_thousand_records_go_through_the_ledger(engine: Engine, model_id:
     assert figures["settled"] == RECORDS
     assert figures["enriched"] == -(-RECORDS // ENRICHED_EVERY)
     assert figures["failed"] == RECORDS // FAILED_EVERY
+    assert figures["deleted"] == RECORDS
     assert figures["processor_late_against_early"] > 0
     assert len(figures["tenths"]) == BLOCKS // 10
