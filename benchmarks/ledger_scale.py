@@ -61,7 +61,7 @@ _SIZE = text("SELECT pg_database_size(current_database()) / 1048576.0")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class ChunkCost:
     """What some chunks cost, in seconds."""
 
     chunks: int
@@ -82,13 +82,13 @@ class Cost:
 class Course:
     """What happened block by block: costs, and the seconds of a status when nobody worked."""
 
-    costs: list[Cost] = field(default_factory=list)
+    costs: list[ChunkCost] = field(default_factory=list)
     quiet_status: list[float] = field(default_factory=list)
 
-    def cost(self, blocks: slice) -> Cost:
+    def cost(self, blocks: slice) -> ChunkCost:
         """The cost of several blocks."""
         taken = self.costs[blocks]
-        return Cost(
+        return ChunkCost(
             chunks=sum(each.chunks for each in taken),
             wall=sum(each.wall for each in taken),
             used=Used.sum(each.used for each in taken),
@@ -139,7 +139,7 @@ def course(engine: Engine, job_id: UUID, chunks_of_job: int, time_of: ProcessorT
             used, began = time_of.used(), time.monotonic()
             settled = sum(threads.map(settle, [engine] * (last - first)))
             wall = time.monotonic() - began
-            seen.costs.append(Cost(chunks=settled, wall=wall, used=time_of.used() - used))
+            seen.costs.append(ChunkCost(chunks=settled, wall=wall, used=time_of.used() - used))
             seen.quiet_status.append(median(status_seconds(engine, job_id) for _ in QUIET_LOOKS))
             report.advance(settled)
     return seen

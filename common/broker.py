@@ -58,11 +58,7 @@ def create_app(
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
-        task_queues=[
-            Queue(queue, queue_arguments={} if on_redis else {"x-queue-type": "quorum"})
-            for queue in queues
-        ]
-        + ([Broadcast(heard_by_all, no_ack=True, durable=False)] if heard_by_all else []),
+        task_queues=[*_queues(queues, on_redis=on_redis), *_broadcast(heard_by_all)],
         worker_prefetch_multiplier=1,
         worker_eta_task_limit=MAX_WAITING,
         worker_consumer=_path(CheckedConsumer),
@@ -74,6 +70,17 @@ def create_app(
         broker_transport_options=_REDIS_OPTIONS if on_redis else _AMQP_OPTIONS,
     )
     return app
+
+
+def _queues(names: Iterable[str], *, on_redis: bool) -> Iterator[Queue]:
+    for name in names:
+        yield Queue(name, queue_arguments={} if on_redis else {"x-queue-type": "quorum"})
+
+
+def _broadcast(exchange: str | None) -> Iterator[Broadcast]:
+    """A queue of this process alone, whose messages are not kept for it while it is away."""
+    if exchange is not None:
+        yield Broadcast(exchange, routing_key=exchange, no_ack=True, durable=False)
 
 
 def _path(named: type) -> str:

@@ -77,7 +77,7 @@ def test_what_strangers_publish_wakes_nobody_and_ends_nothing(
     with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
         wait_for(lambda: client.pubsub_numpat() == 1)
         for message in MALFORMED.values():
-            heard = client.publish(f"/0.{WAKE_EXCHANGE}", message)
+            heard = client.publish(f"/0.{WAKE_EXCHANGE}/{WAKE_EXCHANGE}", message)
             assert heard == 1
     assert jobs.status(engine, job_id).waiting == 5
     wake_workers()
