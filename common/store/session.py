@@ -32,6 +32,7 @@ from common.process.settings import StoreSettings
 from common.store.tables import SchemaCompatibility
 
 CONNECTIONS = 15  # at most, of a process that does not say how many it needs
+KEPT_OPEN = 8  # connections; those above are closed when they are given back
 CONNECT_TIMEOUT = 10  # seconds
 LONGEST_PAUSE = 6 * 3600.0  # seconds, where pauses are expected
 # A server that vanished without a word is noticed within a minute.
@@ -89,8 +90,8 @@ def open_store(
     engine = create_engine(
         url,
         pool_pre_ping=True,
-        pool_size=connections,
-        max_overflow=0,
+        pool_size=min(KEPT_OPEN, connections),
+        max_overflow=max(0, connections - KEPT_OPEN),
         connect_args=_NETWORK
         | {"connect_timeout": CONNECT_TIMEOUT, "application_name": "image-enrichment"},
     )

@@ -70,7 +70,7 @@ BEGIN
     IF TG_OP <> 'INSERT' THEN
         INSERT INTO job_failure_count AS counted (job_id, reason, part, records)
         SELECT job_id, reason, pg_backend_pid() % {PARTS}, -count(*) FROM gone
-        WHERE EXISTS (SELECT FROM job WHERE id = job_id)
+        WHERE EXISTS (SELECT FROM job WHERE id = job_id AND state IN ('running', 'paused'))
         GROUP BY job_id, reason ORDER BY job_id, reason
         ON CONFLICT (job_id, reason, part)
             DO UPDATE SET records = counted.records + excluded.records;

@@ -17,7 +17,7 @@ from worker.ledger.chunks import Lease
 from worker.ledger.cutting import CHUNK_SIZE
 
 BULK_SHARE = 4  # while urgent records wait, one in 4 records that are begun is of a bulk job
-REMEMBERED = 1_000  # jobs; of more than that, those served long ago count as never served
+REMEMBERED = 200  # jobs; of more than that, those served long ago count as never served
 
 
 class Turns:

@@ -104,8 +104,8 @@ _CHANGES = ", ".join(
     [f"coalesce(NEW.{name}, 0) - coalesce(OLD.{name}, 0)" for name in COUNTS]
     + [f"{_PUT_OFF.format(row='NEW')} - {_PUT_OFF.format(row='OLD')}"]
 )
-# What is deleted may belong to a job that is deleted: then there is nothing to count.
 _ADDED = ", ".join(f"{name} = counted.{name} + excluded.{name}" for name in (*COUNTS, "put_off"))
+# What is deleted may belong to a job that is deleted: then there is nothing to count.
 _COUNT = f"""
 CREATE FUNCTION count_outcomes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -135,14 +135,15 @@ _COUNT_REMOVED = """
 CREATE TRIGGER outcomes_of_removed_chunk AFTER DELETE ON job_chunk FOR EACH ROW
 WHEN (OLD.put_off AND OLD.settled_at IS NULL) EXECUTE FUNCTION count_outcomes()
 """
-# A process writes into one part, and in the order of the reasons.
+# A process writes into one part, and in the order of the reasons. Failures of a job that is over are
+# forgotten by `worker prune` alone, which keeps the counts.
 _COUNT_FAILURES = f"""
 CREATE FUNCTION count_failures() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
         INSERT INTO job_failure_count AS counted (job_id, reason, part, records)
         SELECT job_id, reason, pg_backend_pid() % {PARTS}, -count(*) FROM gone
-        WHERE EXISTS (SELECT FROM job WHERE id = job_id)
+        WHERE EXISTS (SELECT FROM job WHERE id = job_id AND state IN ('running', 'paused'))
         GROUP BY job_id, reason ORDER BY job_id, reason
         ON CONFLICT (job_id, reason, part)
             DO UPDATE SET records = counted.records + excluded.records;

@@ -52,6 +52,7 @@ def test_an_old_job_loses_its_lists_and_stays(engine: Engine, old: UUID) -> None
     assert lists(engine) == [(0, 0)]
     status = jobs.status(engine, old)
     assert (status.state, status.total, status.settled, status.failed) == ("done", 600, 600, 3)
+    assert sum(status.failures.values()) == 3
     assert report_job(engine, old).pruned_at is not None
     assert jobs.prune(engine, older_than=MONTH) == jobs.PrunedJobs(jobs=0, records=0, failures=0)
 

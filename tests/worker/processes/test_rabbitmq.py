@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,13 +15,16 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from common.process.settings import BrokerSettings
 from common.store.refused_messages import list_refused
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import TIMEOUT, job_ids, wait_for, wait_until_done, worker
+from tests.worker.processes.test_waking import SLEEPING, is_ready
 from worker import jobs
-from worker.process.tasks import SUBMIT, SUBMIT_QUEUE
+from worker.process.tasks import SUBMIT, SUBMIT_QUEUE, create_app, send_wake_up
 
 # What Debian has in PATH insists on an account and a folder of its own.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -120,6 +124,28 @@ def test_jobs_are_done_although_the_broker_is_killed(
         after = jobs.enqueue(engine, ids[:20], jobs.JobOptions(priority="urgent")).job_id
         assert wait_until_done(engine, after).waiting == 0
         assert wait_until_done(engine, job_id).waiting == 0
+
+
+def test_a_wake_up_reaches_a_worker(
+    engine: Engine,
+    sandbox: Sandbox,
+    environment: dict[str, str],
+    rabbitmq: RabbitMq,
+    tmp_path: Path,
+) -> None:
+    heartbeat = tmp_path / "heartbeat"
+    there = {"BROKER_URL": rabbitmq.url, "WORKER_HEARTBEAT_FILE": str(heartbeat)}
+    app = create_app(BrokerSettings(broker_url=SecretStr(rabbitmq.url)))
+    with worker(environment | there, (sys.executable, "-c", SLEEPING, "run")), app:
+        wait_for(lambda: is_ready(heartbeat))
+        ids = [item.id for item in sandbox.catalogue.items[:5]]
+        job_id = jobs.enqueue(engine, ids).job_id
+
+        def is_done() -> bool:
+            send_wake_up(app)  # again and again, since nobody knows when the worker listens
+            return jobs.status(engine, job_id).state == "done"
+
+        wait_for(is_done)
 
 
 def test_another_system_submits_by_message(
