@@ -135,8 +135,8 @@ _COUNT_REMOVED = """
 CREATE TRIGGER outcomes_of_removed_chunk AFTER DELETE ON job_chunk FOR EACH ROW
 WHEN (OLD.put_off AND OLD.settled_at IS NULL) EXECUTE FUNCTION count_outcomes()
 """
-# A process writes into one part, and in the order of the reasons. Failures of a job that is over are
-# forgotten by `worker prune` alone, which keeps the counts.
+# A process writes into one part, and in the order of the reasons. Failures of a job that is over
+# are forgotten by `worker prune` alone, which keeps the counts.
 _COUNT_FAILURES = f"""
 CREATE FUNCTION count_failures() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
