@@ -211,9 +211,9 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _shrunk(image: Image.Image, side: int) -> Image.Image:
-    """A copy, reduced by the largest whole factor that leaves at least `side` pixels."""
+    """The pixels alone, reduced by the largest whole factor that leaves at least `side` of them."""
     factor = min(image.size) // side
-    shrunk = Image.Image.reduce(image, factor) if factor > 1 else image.copy()
+    shrunk = Image.Image.reduce(image, factor) if factor > 1 else image  # which outlives its file
     shrunk.info = {}
     return shrunk
 

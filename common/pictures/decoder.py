@@ -48,6 +48,7 @@ ORDINARY_PIXELS = 24_000_000  # held at a time; a picture of more is for a decod
 SMALL_PIXELS = 4_000_000  # declared; a failure at a picture of less is not for want of memory
 OPENING_SECONDS = 2.0  # of the processor, until the header is read
 SECONDS_A_MEGAPIXEL = 0.1  # of the processor; the slowest kind that was measured takes 0.06
+MOST_PIXELS = 2_800_000  # 8 MB, that are given to the one who asks
 JPEG_QUALITY = 90
 NO_MEMORY = 71  # the exit code where there was not even memory left to say so
 KEPT = frozenset({"JPEG", "PNG"})  # formats of small pictures that are stored as they came
@@ -65,13 +66,15 @@ _CODECS = ("ascii", "latin-1", "utf-8", "utf-16", "utf-16-le", "utf-16-be")
 class DecoderRequest:
     """What to do with the first `length` bytes of the input.
 
-    `square`: decode, and resize to a square (`Square`).
+    `pixels`: decode, for a square (`Square`) that the one who asks makes; if the pixels are more
+    than MOST_PIXELS, as those of a very long picture, the decoder makes it.
+    `square`: decode, and resize to a square.
     `file`: decode, and write a JPEG whose longer side has at most `side` pixels, unless the file
     is small enough to be stored as it came.
     `check`: decode only.
     """
 
-    task: Literal["square", "file", "check"]
+    task: Literal["pixels", "square", "file", "check"]
     length: int
     side: int
     resize: str = ""
@@ -88,7 +91,8 @@ class DecoderRequest:
 class DecoderAnswer:
     """The first `length` bytes of the output are the result, or `reason` names a failure.
 
-    Width and height are those of the original, upright, and `new_` those of the result.
+    Width and height are those of the original, upright, and `new_` those of the result, which
+    `is_square` if it was resized to the square that was asked for.
     """
 
     length: int = 0
@@ -97,6 +101,7 @@ class DecoderAnswer:
     format: str = ""
     new_width: int = 0
     new_height: int = 0
+    is_square: bool = False
     is_too_large: bool = False  # for this decoder
     reason: str = ""
     detail: str = ""
@@ -149,15 +154,18 @@ class Decoder:
         content = self._data[: request.length]
         decoded = decode(content, shorter_side=request.shorter_side, admit=self._admit)
         answer = DecoderAnswer(width=decoded.width, height=decoded.height, format=decoded.format)
-        if request.task == "square":
+        shown = decoded.image
+        if request.task == "pixels" and shown.width * shown.height <= MOST_PIXELS:
+            return self._with(answer, shown.size, shown.tobytes())
+        if request.task in ("pixels", "square"):
             how = Square(
                 side=request.side,
                 resize=request.resize,
                 kept=request.kept,
                 interpolation=request.interpolation,
             )
-            square = squared(decoded.image, how)
-            return self._with(answer, square.size, square.tobytes())
+            square = squared(shown, how)
+            return self._with(replace(answer, is_square=True), square.size, square.tobytes())
         if request.task == "file" and not _is_kept(decoded, request.side):
             smaller = within(decoded.image, request.side)
             return self._with(answer, smaller.size, _jpeg(smaller))

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Self, TypeVar
 
 from common.errors import RecordError
 from common.pictures.decoder import (
@@ -51,6 +51,8 @@ _ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
 
+_Made = TypeVar("_Made")
+_Make = Callable[[DecoderAnswer, memoryview], _Made]
 Turn = Callable[[], AbstractContextManager[object]]
 """What is held while a decoder computes, and not while a picture waits for the large one."""
 
@@ -69,6 +71,19 @@ class Result:
     format: str
     new_width: int
     new_height: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pixels:
+    """RGB, row by row, of a picture that was asked for a square; `is_square` if it is one already.
+
+    `rows` are valid for as long as `make` runs (`Decoders.pixels`).
+    """
+
+    rows: memoryview
+    width: int
+    height: int
+    is_square: bool
 
 
 class _LostError(Exception):
@@ -91,8 +106,10 @@ class _Decoder:
         self._input = mmap.mmap(self._files[0], INPUT_BYTES)
         self._output = mmap.mmap(self._files[1], OUTPUT_BYTES)
 
-    def ask(self, request: DecoderRequest, content: bytes) -> tuple[DecoderAnswer, bytes]:
-        """The answer, and the bytes that belong to it.
+    def ask(
+        self, request: DecoderRequest, content: bytes, make: _Make[_Made]
+    ) -> tuple[DecoderAnswer, _Made]:
+        """The answer, and what `make` makes of the bytes that belong to it.
 
         Raises:
             RecordError: the picture ended the decoder.
@@ -102,7 +119,8 @@ class _Decoder:
             answer = self._answer_or_retry(request)
         except _LostError as error:
             raise error.verdict from error
-        result = self._output[: answer.length]
+        with memoryview(self._output) as output, output[: answer.length] as result:
+            made = make(answer, result)
         for file, size, used in zip(
             self._files,
             (INPUT_BYTES, OUTPUT_BYTES),
@@ -112,7 +130,7 @@ class _Decoder:
             if used > KEPT_BYTES:  # give the memory back
                 os.ftruncate(file, 0)
                 os.ftruncate(file, size)
-        return answer, result
+        return answer, made
 
     def close(self) -> None:
         """End the decoder, and give the memory back."""
@@ -215,7 +233,37 @@ class Decoders:
             RecordError: stage `decode`, it is no picture that can be used.
         """
         request = DecoderRequest(task="square", length=len(content), **asdict(square))
-        return self._ask(request, content, turn)
+        return self._result(request, content, turn)
+
+    def pixels(
+        self,
+        content: bytes,
+        square: Square,
+        make: Callable[[Pixels], _Made],
+        *,
+        turn: Turn = nullcontext,
+    ) -> _Made:
+        """What `make` makes of a picture's pixels, which are enough for the square.
+
+        Raises:
+            RecordError: stage `decode`, it is no picture that can be used.
+        """
+
+        def shown(answer: DecoderAnswer, rows: memoryview) -> _Made | None:
+            if not answer.length:
+                return None  # it failed
+            pixels = Pixels(
+                rows=rows,
+                width=answer.new_width,
+                height=answer.new_height,
+                is_square=answer.is_square,
+            )
+            return make(pixels)
+
+        request = DecoderRequest(task="pixels", length=len(content), **asdict(square))
+        _, made = self._ask(request, content, shown, turn)
+        assert made is not None
+        return made
 
     def file(self, content: bytes, *, longest_side: int) -> Result:
         """The picture as a JPEG; no content where the file can be stored as it came.
@@ -223,7 +271,7 @@ class Decoders:
         Raises:
             RecordError: stage `decode`, it is no picture that can be used.
         """
-        return self._ask(
+        return self._result(
             DecoderRequest(task="file", length=len(content), side=longest_side), content
         )
 
@@ -233,20 +281,10 @@ class Decoders:
         Raises:
             RecordError: stage `decode`, it is no picture that can be used.
         """
-        return self._ask(DecoderRequest(task="check", length=len(content), side=side), content)
+        return self._result(DecoderRequest(task="check", length=len(content), side=side), content)
 
-    def _ask(self, request: DecoderRequest, content: bytes, turn: Turn = nullcontext) -> Result:
-        if len(content) > INPUT_BYTES:
-            raise Reason.TOO_MUCH_MEMORY.error(f"a file of {len(content)} bytes")
-        with turn(), self._a_place() as decoder:
-            answer, result = decoder.ask(request, content)
-        if answer.is_too_large:
-            with self._large_is_free, turn():
-                answer, result = self._large.ask(request, content)
-        if answer.is_too_large or answer.reason == Reason.OUT_OF_MEMORY.name:
-            raise Reason.TOO_MUCH_MEMORY.error("more than a large picture may take")
-        if answer.reason:
-            raise Reason[answer.reason].error(answer.detail)
+    def _result(self, request: DecoderRequest, content: bytes, turn: Turn = nullcontext) -> Result:
+        answer, result = self._ask(request, content, lambda _, rows: bytes(rows), turn)
         return Result(
             content=result,
             width=answer.width,
@@ -255,6 +293,22 @@ class Decoders:
             new_width=answer.new_width,
             new_height=answer.new_height,
         )
+
+    def _ask(
+        self, request: DecoderRequest, content: bytes, make: _Make[_Made], turn: Turn
+    ) -> tuple[DecoderAnswer, _Made]:
+        if len(content) > INPUT_BYTES:
+            raise Reason.TOO_MUCH_MEMORY.error(f"a file of {len(content)} bytes")
+        with turn(), self._a_place() as decoder:
+            answer, made = decoder.ask(request, content, make)
+        if answer.is_too_large:
+            with self._large_is_free, turn():
+                answer, made = self._large.ask(request, content, make)
+        if answer.is_too_large or answer.reason == Reason.OUT_OF_MEMORY.name:
+            raise Reason.TOO_MUCH_MEMORY.error("more than a large picture may take")
+        if answer.reason:
+            raise Reason[answer.reason].error(answer.detail)
+        return answer, made
 
     @contextmanager
     def _a_place(self) -> Iterator[_Decoder]:

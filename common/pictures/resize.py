@@ -23,7 +23,8 @@ class Square:
 
 def squared(image: Image.Image, square: Square) -> Image.Image:
     """An RGB picture as a square."""
-    rgb, size = image.convert("RGB"), (square.side, square.side)
+    rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
+    size = (square.side, square.side)
     resample = _FILTERS[square.interpolation]
     if square.resize == "squash":
         return rgb.resize(size, resample)

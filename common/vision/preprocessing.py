@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from pydantic import ConfigDict
 
-from common.pictures.resize import Square, squared
+from common.pictures.decoders import Pixels
+from common.pictures.resize import Square
 from common.vision.kinds import Interpolation, ResizeMode
 
 if TYPE_CHECKING:
@@ -51,14 +52,23 @@ class Preprocessing:
 
     def to_uint8(self, image: Image.Image) -> "torch.Tensor":
         """A picture as a uint8 tensor (3, size, size) on the CPU."""
-        return self.from_rgb(squared(image, self.square).tobytes())
+        rgb = image.convert("RGB")
+        rows = memoryview(bytearray(rgb.tobytes()))
+        return self.from_pixels(
+            Pixels(rows=rows, width=rgb.width, height=rgb.height, is_square=False)
+        )
 
-    def from_rgb(self, rows: bytes) -> "torch.Tensor":
-        """The RGB rows of a square picture as a uint8 tensor (3, size, size) on the CPU."""
+    def from_pixels(self, pixels: Pixels) -> "torch.Tensor":
+        """What a decoder made of a picture as a uint8 tensor (3, size, size) on the CPU."""
         import torch
 
-        pixels = torch.frombuffer(bytearray(rows), dtype=torch.uint8)
-        return pixels.view(self.size, self.size, 3).permute(2, 0, 1).contiguous()
+        from common.vision.resizing import squared
+
+        rows = torch.frombuffer(pixels.rows, dtype=torch.uint8)
+        picture = rows.view(pixels.height, pixels.width, 3)
+        if pixels.is_square:
+            return picture.permute(2, 0, 1).contiguous()
+        return squared(picture, self.square)
 
     def normalise(self, batch: "torch.Tensor") -> "torch.Tensor":
         """A uint8 batch (n, 3, size, size) as float32, on the same device."""

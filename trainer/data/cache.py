@@ -145,12 +145,11 @@ def pixels_of(
         content = read_regular(example.path, at_most=FILE_BYTES)
         if unchanged and hashlib.sha256(content).hexdigest() != example.sha256:
             return "the file was changed"
-        square = decoders.square(content, preprocessing.square)
+        return decoders.pixels(content, preprocessing.square, preprocessing.from_pixels)
     except OSError as error:
         return f"{error.strerror}".lower()
     except RecordError as error:
         return error.reason
-    return preprocessing.from_rgb(square.content)
 
 
 def _make_room(folder: Path, needed: int, *, max_bytes: int, source: str) -> None:

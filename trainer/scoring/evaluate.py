@@ -110,12 +110,13 @@ def _batches(
 
 def _read(path: Path, preprocessing: Preprocessing, decoders: Decoders) -> Readable | Unreadable:
     try:
-        square = decoders.square(read_regular(path, at_most=FILE_BYTES), preprocessing.square)
+        content = read_regular(path, at_most=FILE_BYTES)
+        picture = decoders.pixels(content, preprocessing.square, preprocessing.from_pixels)
     except OSError as error:
         return Unreadable(path=path, reason=(error.strerror or str(error)).lower())
     except RecordError as error:
         return Unreadable(path=path, reason=str(error))
-    return Readable(path=path, picture=preprocessing.from_rgb(square.content))
+    return Readable(path=path, picture=picture)
 
 
 @dataclass(frozen=True, kw_only=True)

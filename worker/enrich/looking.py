@@ -183,12 +183,14 @@ class Looker:
             return LookedAt(look=outcome.key, row=row, sha256=sha256, pixels=None)
         preprocessing = eyes.models.preprocessing
         try:
-            square = self._decoders.square(
-                outcome.result.content, preprocessing.square, turn=partial(_turn, eyes.rank)
+            pixels = self._decoders.pixels(
+                outcome.result.content,
+                preprocessing.square,
+                preprocessing.from_pixels,
+                turn=partial(_turn, eyes.rank),
             )
         except RecordError as error:
             return error
-        pixels = preprocessing.from_rgb(square.content)
         if row is None:
             row = eyes.models.network().batcher.submit(pixels)
             if eyes.known and sha256:
