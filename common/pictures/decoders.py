@@ -6,53 +6,26 @@ again, and the neighbours go on. Ordinary pictures share decoders with little me
 one at a time to a decoder that has more.
 """
 
-import json
-import mmap
-import os
 import queue
-import select
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import IO, Self, TypeVar
+from typing import Self
 
-from common.errors import RecordError
 from common.pictures.decoder import (
     INPUT_BYTES,
     LARGE_MEMORY,
-    NO_MEMORY,
     ORDINARY_MEMORY,
-    OUTPUT_BYTES,
     DecoderAnswer,
     DecoderRequest,
-    receive,
-    send,
 )
+from common.pictures.decoder_process import DecoderProcess, Made, Make
 from common.pictures.resize import Square
 from common.process.cores import available_cores
 from common.reasons import Reason
 
 FILE_BYTES = INPUT_BYTES  # of a picture's file, at most
-LOOK_SECONDS = 5.0  # between two looks whether a decoder stands still
-STILL_SECONDS = 30.0  # without a tick of the processor, until it is ended
-KEPT_BYTES = 4 << 20  # of shared memory, after a picture that took more
-_ENVIRONMENT = {
-    "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-    "LC_ALL": "C.UTF-8",
-    # One heap that keeps what it has: giving it back after each picture costs a tenth of the time.
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
-}
-
-_Made = TypeVar("_Made")
-_Make = Callable[[DecoderAnswer, memoryview], _Made]
 Turn = Callable[[], AbstractContextManager[object]]
 """What is held while a decoder computes, and not while a picture waits for the large one."""
 
@@ -86,133 +59,15 @@ class Pixels:
     is_square: bool
 
 
-class _LostError(Exception):
-    """Somebody killed the decoder, or it stood still: the machine may be to blame."""
-
-    def __init__(self, verdict: RecordError) -> None:
-        super().__init__(str(verdict))
-        self.verdict = verdict  # on a picture that it happens to twice
-
-
-class _Decoder:
-    """One decoder, started when it is first needed, and again after each death."""
-
-    def __init__(self, memory: int) -> None:
-        self._memory = memory
-        self._process: subprocess.Popen[bytes] | None = None
-        self._files = (os.memfd_create("input"), os.memfd_create("output"))
-        for file, size in zip(self._files, (INPUT_BYTES, OUTPUT_BYTES), strict=True):
-            os.ftruncate(file, size)
-        self._input = mmap.mmap(self._files[0], INPUT_BYTES)
-        self._output = mmap.mmap(self._files[1], OUTPUT_BYTES)
-
-    def ask(
-        self, request: DecoderRequest, content: bytes, make: _Make[_Made]
-    ) -> tuple[DecoderAnswer, _Made]:
-        """The answer, and what `make` makes of the bytes that belong to it.
-
-        Raises:
-            RecordError: the picture ended the decoder.
-        """
-        self._input[: len(content)] = content
-        try:
-            answer = self._answer_or_retry(request)
-        except _LostError as error:
-            raise error.verdict from error
-        with memoryview(self._output) as output, output[: answer.length] as result:
-            made = make(answer, result)
-        for file, size, used in zip(
-            self._files,
-            (INPUT_BYTES, OUTPUT_BYTES),
-            (len(content), answer.length),
-            strict=True,
-        ):
-            if used > KEPT_BYTES:  # give the memory back
-                os.ftruncate(file, 0)
-                os.ftruncate(file, size)
-        return answer, made
-
-    def close(self) -> None:
-        """End the decoder, and give the memory back."""
-        self._end()
-        for shared in (self._input, self._output):
-            shared.close()
-        for file in self._files:
-            os.close(file)
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
-            self._end()
-            program = ("-m", "common.pictures.decoder", *map(str, self._files), str(self._memory))
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", *program],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # libraries write there what they like
-                pass_fds=self._files,
-                cwd="/",
-                env=_ENVIRONMENT,
-                start_new_session=True,  # Ctrl-C is for the one who asks
-            )
-        return self._process
-
-    def _answer_or_retry(self, request: DecoderRequest) -> DecoderAnswer:
-        with suppress(_LostError):  # perhaps before it began
-            return self._answer(request)
-        return self._answer(request)
-
-    def _answer(self, request: DecoderRequest) -> DecoderAnswer:
-        process = self._started()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        text = b""
-        with suppress(OSError):  # it has ended
-            send(process.stdin, request)
-            self._wait(process.stdout, process)
-            text = receive(process.stdout)
-        return DecoderAnswer(**json.loads(text)) if text else self._last_words(process)
-
-    def _wait(self, answers: IO[bytes], process: subprocess.Popen[bytes]) -> None:
-        """Wait until there is something to read; end a decoder that stands still."""
-        worked_at, ticks = time.monotonic(), -1
-        while not select.select([answers], [], [], LOOK_SECONDS)[0]:
-            now, before, ticks = time.monotonic(), ticks, _ticks(process.pid)
-            if ticks != before:
-                worked_at = now
-            elif now - worked_at > STILL_SECONDS:
-                self._end()
-                raise _LostError(Reason.DECODING_TOO_LONG.error("the decoder stood still"))
-
-    def _last_words(self, process: subprocess.Popen[bytes]) -> DecoderAnswer:
-        """What the exit code of a decoder that ended says of the picture."""
-        code = process.wait()
-        self._end()
-        if code == NO_MEMORY:
-            return DecoderAnswer(is_too_large=True)
-        if code == -signal.SIGPROF:
-            raise Reason.DECODING_TOO_LONG.error("decoding took too long")
-        crash = Reason.DECODER_CRASHED.error(f"the decoder ended with {code}")
-        raise _LostError(crash) if code == -signal.SIGKILL else crash
-
-    def _end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            for stream in (self._process.stdin, self._process.stdout):
-                with suppress(OSError):
-                    stream.close()  # type: ignore[union-attr]  # both are pipes
-            self._process.wait()
-            self._process = None
-
-
 class Decoders:
     """Decoders for ordinary pictures, and one for large ones; threads share them."""
 
     def __init__(self, places: int | None = None) -> None:
-        self._ordinary: queue.LifoQueue[_Decoder] = queue.LifoQueue()
-        self._all = [_Decoder(ORDINARY_MEMORY) for _ in range(places or available_cores())]
+        self._ordinary: queue.LifoQueue[DecoderProcess] = queue.LifoQueue()
+        self._all = [DecoderProcess(ORDINARY_MEMORY) for _ in range(places or available_cores())]
         for decoder in self._all:
             self._ordinary.put(decoder)
-        self._large = _Decoder(LARGE_MEMORY)
+        self._large = DecoderProcess(LARGE_MEMORY)
         self._large_is_free = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -239,17 +94,17 @@ class Decoders:
         self,
         content: bytes,
         square: Square,
-        make: Callable[[Pixels], _Made],
+        make: Callable[[Pixels], Made],
         *,
         turn: Turn = nullcontext,
-    ) -> _Made:
+    ) -> Made:
         """What `make` makes of a picture's pixels, which are enough for the square.
 
         Raises:
             RecordError: stage `decode`, it is no picture that can be used.
         """
 
-        def shown(answer: DecoderAnswer, rows: memoryview) -> _Made | None:
+        def shown(answer: DecoderAnswer, rows: memoryview) -> Made | None:
             if not answer.length:
                 return None  # it failed
             pixels = Pixels(
@@ -295,8 +150,8 @@ class Decoders:
         )
 
     def _ask(
-        self, request: DecoderRequest, content: bytes, make: _Make[_Made], turn: Turn
-    ) -> tuple[DecoderAnswer, _Made]:
+        self, request: DecoderRequest, content: bytes, make: Make[Made], turn: Turn
+    ) -> tuple[DecoderAnswer, Made]:
         if len(content) > INPUT_BYTES:
             raise Reason.TOO_MUCH_MEMORY.error(f"a file of {len(content)} bytes")
         with turn(), self._a_place() as decoder:
@@ -311,18 +166,9 @@ class Decoders:
         return answer, made
 
     @contextmanager
-    def _a_place(self) -> Iterator[_Decoder]:
+    def _a_place(self) -> Iterator[DecoderProcess]:
         decoder = self._ordinary.get()
         try:
             yield decoder
         finally:
             self._ordinary.put(decoder)
-
-
-def _ticks(pid: int) -> int:
-    """The time on the processor that a process has had, in ticks."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return -1
-    return int(fields[11]) + int(fields[12])

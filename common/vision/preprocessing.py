@@ -62,16 +62,60 @@ class Preprocessing:
         """What a decoder made of a picture as a uint8 tensor (3, size, size) on the CPU."""
         import torch
 
-        from common.vision.resizing import squared
-
         rows = torch.frombuffer(pixels.rows, dtype=torch.uint8)
         picture = rows.view(pixels.height, pixels.width, 3)
         if pixels.is_square:
             return picture.permute(2, 0, 1).contiguous()
-        return squared(picture, self.square)
+        return _squared(picture, self.square)
 
     def normalise(self, batch: "torch.Tensor") -> "torch.Tensor":
         """A uint8 batch (n, 3, size, size) as float32, on the same device."""
         from common.vision.served import Normalisation
 
         return Normalisation(self).to(batch.device).forward(batch)
+
+
+def _squared(pixels: "torch.Tensor", square: Square) -> "torch.Tensor":
+    """RGB pixels (height, width, 3) in uint8 as a square (3, side, side).
+
+    Torch computes what Pillow computes, in a third of the time, since it resizes several pixels at
+    once: where no edge is cut, the two are less than a thousandth of a grey level apart on average.
+    Where one is cut, Pillow cuts between pixels and we at the nearest one: 0.2 to 0.4 grey levels,
+    over 81 museum pictures as thumbnails of 400 pixels.
+    """
+    picture = pixels.permute(2, 0, 1)
+    if square.resize == "letterbox":
+        return _letterboxed(picture, square)
+    if square.resize == "crop":
+        picture = _cut(picture, square.kept)
+    return _resized(picture, (square.side, square.side), square)
+
+
+def _resized(picture: "torch.Tensor", size: tuple[int, int], square: Square) -> "torch.Tensor":
+    if picture.shape[1:] == size:
+        return picture.contiguous()
+    from torch.nn.functional import interpolate
+
+    resized = interpolate(picture[None], size=size, mode=square.interpolation, antialias=True)
+    return resized[0].contiguous()
+
+
+def _letterboxed(picture: "torch.Tensor", square: Square) -> "torch.Tensor":
+    height, width = picture.shape[1:]
+    side, longer = square.side, max(height, width)
+    size = (max(1, round(height / longer * side)), max(1, round(width / longer * side)))
+    top, left = (round((side - length) / 2) for length in size)
+    paper = picture.new_zeros((3, side, side))
+    paper[:, top : top + size[0], left : left + size[1]] = _resized(picture, size, square)
+    return paper
+
+
+def _cut(picture: "torch.Tensor", kept: float) -> "torch.Tensor":
+    """The middle of a picture, which is a square but for a pixel: `kept` of the shorter side.
+
+    An equal number of pixels is cut on both sides, so that nothing moves.
+    """
+    height, width = picture.shape[1:]
+    wanted = kept * min(height, width)
+    top, left = (min(round((length - wanted) / 2), (length - 1) // 2) for length in (height, width))
+    return picture[:, top : height - top, left : width - left]

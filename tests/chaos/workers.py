@@ -27,7 +27,6 @@ import worker.process.service
 from common.errors import EnrichmentError
 from common.fetch import shared_limits
 from common.pictures.decoders import Decoders
-from common.pictures.resize import Square
 from common.process.log import configure_logging
 from common.store import session
 from worker.ledger import chunks
@@ -50,15 +49,15 @@ def poisonous_picture(poison: bytes) -> bytes:
     return clean[:HEADERS] + poison + clean[HEADERS + len(poison) :]
 
 
-def _square(decoders: Decoders, content: bytes, asked: Square, **how: Any) -> Any:
+def _pixels(decoders: Decoders, content: bytes, *asked: Any, **how: Any) -> Any:
     if KILL in content:
         os.kill(os.getpid(), signal.SIGKILL)
     if HANG in content:
         time.sleep(3600)
-    return square(decoders, content, asked, **how)
+    return pixels(decoders, content, *asked, **how)
 
 
-square = Decoders.square
+pixels = Decoders.pixels
 
 
 def _freeze_after_claim(*event: object) -> None:
@@ -85,7 +84,7 @@ def _work() -> NoReturn:
 
 def main(count: int) -> None:
     """Keep `count` workers running until SIGTERM."""
-    Decoders.square = _square  # type: ignore[method-assign]
+    Decoders.pixels = _pixels  # type: ignore[method-assign]
     worker.process.service.LeaseKeeper = partial(LeaseKeeper, hung_after=HUNG_AFTER)  # type: ignore
     event.listen(Engine, "after_cursor_execute", _freeze_after_claim)
     session.LIMITS = LIMITS

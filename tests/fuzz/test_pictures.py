@@ -5,9 +5,9 @@ from contextlib import suppress
 import pytest
 
 from common.errors import RecordError
-from common.pictures.decoders import Decoders
-from common.pictures.resize import Square
+from common.pictures.decoders import Decoders, Pixels
 from common.reasons import Reason
+from common.vision.preprocessing import Preprocessing
 from deploy.sandbox.hosts.bombs import tile_bomb
 from tests.common.fetch.servers import encoded
 from tests.common.pictures.test_decode import scene
@@ -16,6 +16,11 @@ from tests.fuzz.trying import TIMEOUT, try_mutations
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
 SIDE = 64
+SQUARE = Preprocessing(size=SIDE)
+
+
+def shape_of(pixels: Pixels) -> tuple[int, ...]:
+    return tuple(SQUARE.from_pixels(pixels).shape)
 
 
 def seeds() -> list[bytes]:
@@ -40,12 +45,12 @@ def test_a_mutated_picture_ends_in_pixels_or_with_a_reason() -> None:
 
         def try_one(content: bytes) -> None:
             try:
-                found = decoders.square(content, Square(side=SIDE, resize="squash"))
+                shape = decoders.pixels(content, SQUARE.square, shape_of)
             except RecordError as error:
                 assert error.stage == "decode"
                 assert Reason.of(error)
             else:
-                assert len(found.content) == 3 * SIDE * SIDE
+                assert shape == (3, SIDE, SIDE)
             with suppress(RecordError):
                 decoders.file(content, longest_side=SIDE)
 

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from common.errors import RecordError
-from common.pictures import decoders as module
+from common.pictures import decoder_process as module
 from common.pictures.decode import decode
-from common.pictures.decoders import Decoders
+from common.pictures.decoders import Decoders, Pixels
 from common.pictures.resize import Square, squared, within
 from deploy.sandbox.hosts.bombs import jpeg_bombs, tile_bomb
 from tests.common.fetch.servers import encoded
@@ -55,6 +55,25 @@ def test_a_square_has_the_pixels_that_this_process_would_make(decoders, name, re
     expected = squared(decode(content, shorter_side=SIDE).image, Square(side=SIDE, resize=resize))
     assert found.content == expected.tobytes()
     assert (found.width, found.height, found.format) == (640, 400, name)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_pixels_are_those_that_this_process_would_decode(decoders, name):
+    content = encoded(scene(), name)
+    expected = decode(content, shorter_side=SIDE).image
+    square = Square(side=SIDE, resize="squash")
+    found = decoders.pixels(content, square, lambda pixels: (*told(pixels), bytes(pixels.rows)))
+    assert found == (expected.width, expected.height, False, expected.tobytes())
+
+
+def test_a_very_long_picture_is_given_as_a_square(decoders):
+    content = encoded(Image.new("RGB", (60_000, 100), "red"), "PNG")
+    square = Square(side=SIDE, resize="squash")
+    assert decoders.pixels(content, square, told) == (SIDE, SIDE, True)
+
+
+def told(pixels: Pixels) -> tuple[int, int, bool]:
+    return pixels.width, pixels.height, pixels.is_square
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L", "P", "RGBA", "LA", "I;16", "1"])

@@ -1,0 +1,169 @@
+"""One decoder from outside: a process, started when it is first needed and after each death."""
+
+import json
+import mmap
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TypeVar
+
+from common.errors import RecordError
+from common.pictures.decoder import (
+    INPUT_BYTES,
+    NO_MEMORY,
+    OUTPUT_BYTES,
+    DecoderAnswer,
+    DecoderRequest,
+    receive,
+    send,
+)
+from common.reasons import Reason
+
+LOOK_SECONDS = 5.0  # between two looks whether a decoder stands still
+STILL_SECONDS = 30.0  # without a tick of the processor, until it is ended
+KEPT_BYTES = 4 << 20  # of shared memory, after a picture that took more
+_ENVIRONMENT = {
+    "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+    "LC_ALL": "C.UTF-8",
+    # One heap that keeps what it has: giving it back after each picture costs a tenth of the time.
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
+
+Made = TypeVar("Made")
+Make = Callable[[DecoderAnswer, memoryview], Made]
+"""What to make of an answer and the bytes that belong to it, which are valid for that long."""
+
+
+class _LostError(Exception):
+    """Somebody killed the decoder, or it stood still: the machine may be to blame."""
+
+    def __init__(self, verdict: RecordError) -> None:
+        super().__init__(str(verdict))
+        self.verdict = verdict  # on a picture that it happens to twice
+
+
+class DecoderProcess:
+    """One decoder, started when it is first needed, and again after each death."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._process: subprocess.Popen[bytes] | None = None
+        self._files = (os.memfd_create("input"), os.memfd_create("output"))
+        for file, size in zip(self._files, (INPUT_BYTES, OUTPUT_BYTES), strict=True):
+            os.ftruncate(file, size)
+        self._input = mmap.mmap(self._files[0], INPUT_BYTES)
+        self._output = mmap.mmap(self._files[1], OUTPUT_BYTES)
+
+    def ask(
+        self, request: DecoderRequest, content: bytes, make: Make[Made]
+    ) -> tuple[DecoderAnswer, Made]:
+        """The answer, and what `make` makes of the bytes that belong to it.
+
+        Raises:
+            RecordError: the picture ended the decoder.
+        """
+        self._input[: len(content)] = content
+        try:
+            answer = self._answer_or_retry(request)
+        except _LostError as error:
+            raise error.verdict from error
+        with memoryview(self._output) as output, output[: answer.length] as result:
+            made = make(answer, result)
+        for file, size, used in zip(
+            self._files,
+            (INPUT_BYTES, OUTPUT_BYTES),
+            (len(content), answer.length),
+            strict=True,
+        ):
+            if used > KEPT_BYTES:  # give the memory back
+                os.ftruncate(file, 0)
+                os.ftruncate(file, size)
+        return answer, made
+
+    def close(self) -> None:
+        """End the decoder, and give the memory back."""
+        self._end()
+        for shared in (self._input, self._output):
+            shared.close()
+        for file in self._files:
+            os.close(file)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self._end()
+            program = ("-m", "common.pictures.decoder", *map(str, self._files), str(self._memory))
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", *program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # libraries write there what they like
+                pass_fds=self._files,
+                cwd="/",
+                env=_ENVIRONMENT,
+                start_new_session=True,  # Ctrl-C is for the one who asks
+            )
+        return self._process
+
+    def _answer_or_retry(self, request: DecoderRequest) -> DecoderAnswer:
+        with suppress(_LostError):  # perhaps before it began
+            return self._answer(request)
+        return self._answer(request)
+
+    def _answer(self, request: DecoderRequest) -> DecoderAnswer:
+        process = self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        text = b""
+        with suppress(OSError):  # it has ended
+            send(process.stdin, request)
+            self._wait(process.stdout, process)
+            text = receive(process.stdout)
+        return DecoderAnswer(**json.loads(text)) if text else self._last_words(process)
+
+    def _wait(self, answers: IO[bytes], process: subprocess.Popen[bytes]) -> None:
+        """Wait until there is something to read; end a decoder that stands still."""
+        worked_at, ticks = time.monotonic(), -1
+        while not select.select([answers], [], [], LOOK_SECONDS)[0]:
+            now, before, ticks = time.monotonic(), ticks, _ticks(process.pid)
+            if ticks != before:
+                worked_at = now
+            elif now - worked_at > STILL_SECONDS:
+                self._end()
+                raise _LostError(Reason.DECODING_TOO_LONG.error("the decoder stood still"))
+
+    def _last_words(self, process: subprocess.Popen[bytes]) -> DecoderAnswer:
+        """What the exit code of a decoder that ended says of the picture."""
+        code = process.wait()
+        self._end()
+        if code == NO_MEMORY:
+            return DecoderAnswer(is_too_large=True)
+        if code == -signal.SIGPROF:
+            raise Reason.DECODING_TOO_LONG.error("decoding took too long")
+        crash = Reason.DECODER_CRASHED.error(f"the decoder ended with {code}")
+        raise _LostError(crash) if code == -signal.SIGKILL else crash
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            for stream in (self._process.stdin, self._process.stdout):
+                with suppress(OSError):
+                    stream.close()  # type: ignore[union-attr]  # both are pipes
+            self._process.wait()
+            self._process = None
+
+
+def _ticks(pid: int) -> int:
+    """The time on the processor that a process has had, in ticks."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return -1
+    return int(fields[11]) + int(fields[12])
