@@ -95,6 +95,7 @@ OWN_SUBJECT = {
     "common/store/tables/test_tables.py": "constraints of all tables",
     "desk/test_circle.py": "the whole circle, by keyboard",
     "common/store/tables/test_tables_words.py": "enums and constraints of all tables",
+    "common/store/tables/test_ledger_load.py": "a view, in jobs.py",
     "common/store/test_expanding.py": "all migrations",
     "common/store/test_migrations.py": "all migrations",
     "common/vision/runtimes/test_runtimes.py": "all runtimes agree",

@@ -10,6 +10,7 @@ encoder, picture_seen, embedding   what looks at pictures, which it saw, and wha
 training_run, checkpoint, model    what was learned, and what of it is in service
 job, job_chunk, job_failure        what is to be enriched, and how far that has come
 job_outcomes, job_failure_count    the same in sums
+ledger_load              how much there is to do, a view for scaling workers
 worker_process           which workers run, and what keeps them from working
 enrichment, heatmap      what came out, and where the model looked for it
 desk_user, desk_session, login_attempt, desk_action    who uses the desk, and what they did

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    DDL,
     BigInteger,
     CheckConstraint,
     Computed,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Index,
     Integer,
     SmallInteger,
+    event,
     false,
     func,
     text,
@@ -254,3 +256,37 @@ class WorkerProcess(Base):
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     took_at: Mapped[datetime | None]
     problems: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
+
+
+# What scaling asks for (docs/reference/ledger-load.md). Counts end at a bound and follow the order
+# of an index, so that they cost the same however many chunks a job has.
+LEDGER_LOAD = """
+CREATE VIEW ledger_load AS
+SELECT claimable.*, in_work.* FROM (
+    SELECT coalesce(sum(fresh) FILTER (WHERE priority = 'urgent'), 0)::int AS urgent_fresh,
+           coalesce(sum(put_off) FILTER (WHERE priority = 'urgent'), 0)::int AS urgent_put_off,
+           coalesce(sum(fresh) FILTER (WHERE priority = 'bulk'), 0)::int AS bulk_fresh,
+           coalesce(sum(put_off) FILTER (WHERE priority = 'bulk'), 0)::int AS bulk_put_off
+    FROM (
+        SELECT priority,
+               (SELECT count(*) FROM (
+                    SELECT FROM job_chunk
+                    WHERE job_id = job.id AND state = 'ready' AND put_off = false
+                      AND not_before <= now()
+                    ORDER BY not_before, number LIMIT 1000) AS bounded) AS fresh,
+               (SELECT count(*) FROM (
+                    SELECT FROM job_chunk
+                    WHERE job_id = job.id AND state = 'ready' AND put_off = true
+                      AND not_before <= now()
+                    ORDER BY not_before, number LIMIT 1000) AS bounded) AS put_off
+        FROM job WHERE state = 'running'
+    ) AS of_job
+) AS claimable, (
+    SELECT count(*) FILTER (WHERE priority = 'urgent')::int AS urgent_in_work,
+           count(*) FILTER (WHERE priority = 'bulk')::int AS bulk_in_work
+    FROM (
+        SELECT job_id FROM job_chunk WHERE state = 'leased' ORDER BY job_id, number LIMIT 10000
+    ) AS leased JOIN job ON job.id = leased.job_id WHERE job.state <> 'cancelled'
+) AS in_work
+"""
+event.listen(Base.metadata, "after_create", DDL(LEDGER_LOAD))  # type: ignore[no-untyped-call]

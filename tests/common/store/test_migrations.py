@@ -26,6 +26,8 @@ _TRIGGERS = text("""
     FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal ORDER BY tgname
 """)
 _INDEXES = text("SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname")
+_VIEWS = text("SELECT viewname, definition FROM pg_views WHERE schemaname = 'public'")
+_COMPARED = (_CHECKS, _TRIGGERS, _INDEXES, _VIEWS)
 
 
 @pytest.fixture
@@ -56,13 +58,13 @@ def test_the_migrations_give_the_schema_of_the_tables(connection):
     assert compare_metadata(context, Base.metadata) == []
 
 
-def test_the_migrations_give_the_checks_triggers_and_indexes_of_the_tables(connection):
+def test_the_migrations_give_the_checks_triggers_indexes_and_views_of_the_tables(connection):
     """Alembic does not compare all of these: the tables are made again, beside the migrated."""
     connection.execute(text("DROP TABLE alembic_version"))
-    migrated = [connection.execute(each).all() for each in (_CHECKS, _TRIGGERS, _INDEXES)]
+    migrated = [connection.execute(each).all() for each in _COMPARED]
     connection.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
     Base.metadata.create_all(connection)
-    assert migrated == [connection.execute(each).all() for each in (_CHECKS, _TRIGGERS, _INDEXES)]
+    assert migrated == [connection.execute(each).all() for each in _COMPARED]
     assert all(migrated)
 
 
