@@ -13,14 +13,33 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
 
 LONGEST_WAIT = 30.0  # seconds
 SWITCH_SECONDS = 0.0005  # a tenth of CPython's own
+# Microseconds of processor time, and the microseconds in which they may be used: "200000 100000".
+CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: no more than the limit of its container, if it has one.
+
+    A container sees all cores of its node. With a thread for each of them it would use up its time
+    at the beginning of each tenth of a second, and stand still for the rest.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return min(cores, _limit(CPU_LIMIT) or cores)
+
+
+def _limit(file: Path) -> int | None:
+    """Cores that a control group may use, rounded up; None without a limit."""
+    try:
+        quota, period = file.read_text().split()
+        return None if quota == "max" else max(1, ceil(int(quota) / int(period)))
+    except (OSError, ValueError):  # no Linux, control groups of version 1, or not mounted
+        return None
 
 
 def switch_threads_often() -> None:

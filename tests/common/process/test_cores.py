@@ -1,12 +1,14 @@
 """Turns on cores: no more at once than there are, by rank, and nobody waits for ever."""
 
+import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from common.process import cores
-from common.process.cores import Cores
+from common.process.cores import Cores, available_cores
 
 
 def queue_up(shared: Cores, ranks: list[float], taken: list[float]) -> list[threading.Thread]:
@@ -77,3 +79,24 @@ def test_an_error_gives_the_turn_back() -> None:
         raise ZeroDivisionError
     with shared.turn():
         pass
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"),
+    [
+        ("200000 100000\n", 2),
+        ("150000 100000\n", 2),
+        ("10000 100000\n", 1),
+        ("max 100000\n", None),
+        ("nonsense\n", None),
+        (None, None),
+    ],
+)
+def test_a_container_uses_no_more_cores_than_its_limit_allows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: str | None, most: int | None
+) -> None:
+    monkeypatch.setattr(cores, "CPU_LIMIT", tmp_path / "cpu.max")
+    if limit is not None:
+        (tmp_path / "cpu.max").write_text(limit)
+    there = len(os.sched_getaffinity(0))
+    assert available_cores() == min(there, most or there)
