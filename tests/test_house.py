@@ -103,6 +103,7 @@ OWN_SUBJECT = {
     "desk/test_roles.py": "all routes",
     "deploy/sandbox/test_main.py": "the sandbox as a program",
     "deploy/test_containers.py": "the container files",
+    "deploy/test_kubernetes.py": "the manifests",
     "deploy/test_local.py": "local services as processes",
 }
 

@@ -1,7 +1,10 @@
 """Worker processes under supervision: how they end, whether they are well, what they say."""
 
 import json
+import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 from uuid import UUID
 
@@ -13,6 +16,7 @@ from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
     FILES_FIRST,
+    REPOSITORY,
     TIMEOUT,
     WORKER,
     chunk_states,
@@ -25,6 +29,7 @@ from tests.worker.processes.running import (
 from worker import jobs
 
 pytestmark = pytest.mark.timeout(4 * TIMEOUT)
+MANIFESTS = REPOSITORY / "deploy" / "k8s" / "base"
 
 
 def attempts_of_ready_chunks(engine: Engine) -> int:
@@ -78,6 +83,48 @@ def test_a_chunk_that_waits_for_a_silent_host_is_given_back_too(
             assert stopped.wait(TIMEOUT) == 0
     assert chunk_states(engine, job_id) == {"ready": 1}
     assert attempts_of_ready_chunks(engine) == 0
+
+
+def test_a_worker_ends_within_the_time_that_kubernetes_gives_it(
+    engine: Engine, environment: dict[str, str]
+) -> None:
+    """It is told once; its chunk waits for a silent host, so that nothing ends it but the time."""
+    silent = Faults(hosts={"*": [Fault(kind="latency", seconds=600)]})
+    with Sandbox(draw_collection(items=5), faults=silent) as sandbox:
+        here = {"EUROPEANA_API_URL": sandbox.url, "EUROPEANA_API_KEY": sandbox.key}
+        grace = 6.0
+        with worker(environment | here | {"WORKER_GRACE_SECONDS": str(grace)}) as stopped:
+            job_id = files_first(engine, sandbox)
+            wait_for(lambda: chunk_states(engine, job_id) == {"leased": 1})
+            stopped.terminate()
+            told = time.monotonic()
+            assert stopped.wait(TIMEOUT) == 0
+            took = time.monotonic() - told
+    assert took < grace + spare_seconds()
+    assert chunk_states(engine, job_id) == {"ready": 1}
+
+
+def spare_seconds() -> float:
+    """From a worker's own end to the time when Kubernetes kills it, by the manifests."""
+    manifest = (MANIFESTS / "worker" / "worker.yaml").read_text()
+    settings = (MANIFESTS / "settings.env").read_text()
+    kills = re.search(r"terminationGracePeriodSeconds: (\d+)", manifest)
+    ends = re.search(r"^WORKER_GRACE_SECONDS=(\d+)", settings, re.MULTILINE)
+    assert kills is not None
+    assert ends is not None
+    return float(kills[1]) - float(ends[1])
+
+
+def test_a_worker_that_is_stopped_while_it_starts_ends_and_takes_nothing(
+    engine: Engine, sandbox: Sandbox, environment: dict[str, str]
+) -> None:
+    """As Kubernetes does if it thinks again. Process 1 would go on: so a pod's worker is not it."""
+    job_id = files_first(engine, sandbox)
+    with worker(environment) as stopped:
+        time.sleep(0.3)  # it imports torch for longer
+        stopped.terminate()
+        assert stopped.wait(TIMEOUT) in (0, -signal.SIGTERM)
+    assert chunk_states(engine, job_id) == {"ready": 3}
 
 
 def test_health_metrics_and_log_of_a_worker(
