@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 from common.errors import RecordError
 from common.fetch.addresses import IPAddress
@@ -19,6 +20,7 @@ from common.reasons import HostSignal, retry_after_of, signal_of
 
 Key = TypeVar("Key")
 Answer = TypeVar("Answer")
+Arguments = ParamSpec("Arguments")
 NextWait = Callable[[int], float]
 """Seconds to wait for the next picture, given how many have not come yet.
 
@@ -130,7 +132,7 @@ class _Download(Generic[Key]):
         self._results: SimpleQueue[FetchOutcome[Key] | Future[None]] = SimpleQueue()
         self._stopped = threading.Event()
         self._pool = ThreadPoolExecutor(threads + 1, thread_name_prefix="fetch")
-        self._pool.submit(self._schedule).add_done_callback(self._results.put)
+        self._in_pool(self._schedule).add_done_callback(self._results.put)
 
     def close(self) -> None:
         """Stop what is under way, wait until it has stopped, and return what was taken."""
@@ -227,7 +229,16 @@ class _Download(Generic[Key]):
             self._messages.put(partial(self._ended, done, then))
 
         self._idle_threads -= 1
-        self._pool.submit(step, request, self._stopped).add_done_callback(announce)
+        self._in_pool(step, request, self._stopped).add_done_callback(announce)
+
+    def _in_pool(
+        self,
+        function: Callable[Arguments, Answer],
+        *args: Arguments.args,
+        **named: Arguments.kwargs,
+    ) -> "Future[Answer]":
+        """Call it in a thread of the pool, whose log then names the caller's job and chunk."""
+        return self._pool.submit(copy_context().run, function, *args, **named)
 
     def _ended(self, done: "Future[Answer]", then: "Callable[[Future[Answer]], None]") -> None:
         self._idle_threads += 1

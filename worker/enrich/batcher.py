@@ -8,6 +8,8 @@ import time
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
 
 import numpy as np
 import structlog
@@ -33,6 +35,7 @@ class _Waiting:
     pixels: torch.Tensor
     future: "Future[Row]" = field(default_factory=Future)
     since: float = field(default_factory=time.perf_counter)
+    of_chunk: dict[str, Any] = field(default_factory=structlog.contextvars.get_contextvars)
 
 
 class Batcher:
@@ -112,11 +115,20 @@ class Batcher:
             with metrics.timed("infer"):
                 rows = self._rows(torch.stack([each.pixels for each in batch]))
         except Exception:  # each runtime has its own errors
-            log.exception("the runtime failed", runtime=self._runtime.name, pictures=len(batch))
+            self._log_failure(batch)
             self._compute_singly(batch)
             return
         for each, row in zip(batch, rows, strict=True):
             each.future.set_result(row)
+
+    def _log_failure(self, batch: list[_Waiting]) -> None:
+        """A line for each chunk that has pictures in the batch: this thread knows of none."""
+        by_chunk = sorted((each.of_chunk for each in batch), key=str)
+        for of_chunk, pictures in groupby(by_chunk):
+            count = len(list(pictures))
+            log.exception(
+                "the runtime failed", runtime=self._runtime.name, pictures=count, **of_chunk
+            )
 
     def _compute_singly(self, batch: list[_Waiting]) -> None:
         """Compute a failed batch one by one, so that one picture does not fail the others."""

@@ -68,7 +68,10 @@ class Sweep:
 
 
 def sweep(engine: Engine) -> Sweep:
-    """Return, split or give up the chunks whose leases ran out; close jobs that are over."""
+    """Return, split or give up the chunks whose leases ran out; close jobs that are over.
+
+    Each such chunk is logged.
+    """
     fates: Counter[str] = Counter()
     while fate := _sweep_one(engine):
         fates[fate] += 1
@@ -84,7 +87,12 @@ def _sweep_one(engine: Engine) -> str | None:
     with engine.begin() as connection:
         expired = connection.execute(_EXPIRED, {"max_attempts": MAX_ATTEMPTS})
         row = expired.mappings().one_or_none()
-        return None if row is None else _decide(connection, row)
+        fate = None if row is None else _decide(connection, row)
+    if row is not None:
+        log.warning(
+            "a lease ran out", job=str(row["job_id"]), chunk=row["number"], the_chunk_is=fate
+        )
+    return fate
 
 
 def _decide(connection: Connection, expired: RowMapping) -> str:
@@ -112,9 +120,5 @@ class Sweeper(PeriodicThread):
         self._engine = engine
 
     def run_once(self) -> None:
-        """Sweep, and log what was found."""
-        swept = sweep(self._engine)
-        if swept != Sweep(returned=0, split=0, dead=0):
-            log.warning(
-                "leases ran out", returned=swept.returned, split=swept.split, dead=swept.dead
-            )
+        """Sweep."""
+        sweep(self._engine)

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from uuid import UUID
 
 import structlog
@@ -43,6 +43,11 @@ log = structlog.get_logger()
 
 class DrainingError(Exception):
     """The worker stops, or its lease is lost: the chunk in work is dropped."""
+
+
+def _named(lease: Lease) -> AbstractContextManager[None]:
+    """Have the log name the chunk, in this thread and in the pools that work for it."""
+    return structlog.contextvars.bound_contextvars(job=str(lease.job_id), chunk=lease.number)
 
 
 class EnrichmentService:
@@ -168,7 +173,7 @@ class EnrichmentService:
 
     def _work_on(self, lease: Lease) -> None:
         with (
-            structlog.contextvars.bound_contextvars(job=str(lease.job_id), chunk=lease.number),
+            _named(lease),
             self._given_back_on_failure(lease),
             self._leases.hold(lease) as held,
             metrics.CHUNKS_IN_WORK.track_inprogress(),
@@ -243,12 +248,15 @@ class EnrichmentService:
     def _give_back_all(self) -> None:
         for held in self._leases.held:
             self._give_back(held.lease, blameless=True)
+            with _named(held.lease):
+                log.info("chunk given back")
 
     def _give_back(self, lease: Lease, *, blameless: bool, delay_seconds: float = 0.0) -> None:
         try:
             chunks.give_back(self._engine, lease, blameless=blameless, delay_seconds=delay_seconds)
         except OperationalError as error:
-            log.warning(f"{trouble(error)}; the chunk comes back when its lease has run out")
+            with _named(lease):  # the thread may be that of another chunk, or of none
+                log.warning(f"{trouble(error)}; the chunk comes back when its lease has run out")
 
     @contextmanager
     def _given_back_on_failure(self, lease: Lease) -> Iterator[None]:

@@ -6,6 +6,7 @@ from contextlib import closing as closing_generator
 from dataclasses import replace
 
 import pytest
+import structlog
 
 from common.errors import RecordError
 from common.fetch import download
@@ -325,3 +326,18 @@ def test_a_limiter_that_fails_ends_the_download_with_its_error(serve, fetcher):
     with pytest.raises(ZeroDivisionError):
         run([(1, serve(answering(response(JPEG))).url())], fetcher, limiter=Broken())
     assert fetch_threads() == []
+
+
+def test_the_log_of_its_threads_names_what_the_callers_log_names(serve, fetcher, monkeypatch):
+    told = []
+    step = fetcher.step
+
+    def telling(request, cancelled):
+        told.append(structlog.contextvars.get_contextvars())
+        return step(request, cancelled)
+
+    monkeypatch.setattr(fetcher, "step", telling)
+    server = serve(answering(response(JPEG)))
+    with structlog.contextvars.bound_contextvars(job="a", chunk=7):
+        run([(number, server.url(f"/{number}.jpg")) for number in range(3)], fetcher)
+    assert told == [{"job": "a", "chunk": 7}] * 3

@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import structlog
 import torch
 from numpy.typing import NDArray
+from structlog.testing import capture_logs
 
 from common.errors import DeviceError, RecordError
 from common.reasons import Reason
@@ -128,3 +130,18 @@ def test_all_streams_end_when_the_batcher_is_stopped() -> None:
     batcher.stop()
     assert [future.result()[0] for future in futures] == list(range(7))
     assert threading.active_count() == before
+
+
+def test_the_log_of_a_failure_names_each_chunk_of_the_batch() -> None:
+    batcher = Batcher(Breaking(), batch_size=8)
+    futures = []
+    for chunk, values in ((7, (1, 255)), (8, (2,))):
+        with structlog.contextvars.bound_contextvars(job="a", chunk=chunk):
+            futures += [batcher.submit(picture(value)) for value in values]
+    with capture_logs() as logs:
+        batcher.start()
+        batcher.stop()
+    assert [future.exception() is None for future in futures] == [True, False, True]
+    told = [(line["job"], line["chunk"], line["pictures"]) for line in logs]
+    assert told == [("a", 7, 2), ("a", 8, 1)]
+    assert all(line["exc_info"] for line in logs)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import Engine, text
+from structlog.testing import capture_logs
 
 from common.reasons import Reason
 from tests.worker.ledger_rows import claim, expire_leases, finish, rows, try_claim
@@ -53,3 +54,11 @@ def test_a_chunk_that_somebody_holds_does_not_hold_up_the_sweep(
                 text("UPDATE job_chunk SET lease_until = now() - interval '1 s' WHERE number = 2")
             )
         assert sweep(engine) == Sweep(returned=1, split=0, dead=0)
+
+
+def test_the_log_names_each_chunk_whose_lease_ran_out(engine: Engine, job_id: UUID) -> None:
+    claim(engine, job_id, 2)
+    with capture_logs() as logs:
+        expire_leases(engine)
+    told = [(line["job"], line["chunk"], line["the_chunk_is"]) for line in logs]
+    assert told == [(str(job_id), 2, "returned")]
