@@ -238,7 +238,8 @@ class _Download(Generic[Key]):
         **named: Arguments.kwargs,
     ) -> "Future[Answer]":
         """Call it in a thread of the pool, whose log then names the caller's job and chunk."""
-        return self._pool.submit(copy_context().run, function, *args, **named)
+        context = copy_context()
+        return self._pool.submit(lambda: context.run(function, *args, **named))
 
     def _ended(self, done: "Future[Answer]", then: "Callable[[Future[Answer]], None]") -> None:
         self._idle_threads += 1

@@ -114,7 +114,7 @@ class Batcher:
         try:
             with metrics.timed("infer"):
                 rows = self._rows(torch.stack([each.pixels for each in batch]))
-        except Exception:  # each runtime has its own errors
+        except Exception:  # noqa: BLE001 - it is logged, and each runtime has its own errors
             self._log_failure(batch)
             self._compute_singly(batch)
             return
