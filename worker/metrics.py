@@ -1,26 +1,27 @@
 """The metrics of a worker process, for Prometheus: records by outcome, seconds by stage, work in
-progress. The depth of the queue is in the store: `worker jobs` shows it."""
+progress. What all workers have to do is in the store: `worker/process/store_gauges.py` asks it.
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+Series that are known beforehand begin at 0: Prometheus sees no rise in what begins at 1.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from threading import Lock
 from typing import Literal
 
-import structlog
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram
 
-from common.errors import EnrichmentError, RecordError
+from common.errors import RecordError
 from common.process.periodic import PeriodicThread
+from common.reasons import Reason
 from common.vision.answers.tally import Tally
 
 Stage = Literal["resolve", "read", "fetch", "decode", "wait", "infer", "explain", "write"]
 
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0)
 
-RECORDS = Counter(
-    "worker_records", "Records by outcome", ["outcome"]
-)  # enriched, unlike, below_threshold, blocked, failed, put_off
+RECORDS = Counter("worker_records", "Records by outcome", ["outcome"])
 PICTURES = Counter(
     "worker_pictures", "Classified records by what was done about their picture", ["what"]
 )  # read, looked_at
@@ -59,7 +60,15 @@ SECONDS_SINCE_RUN = Gauge(
 MOST_PROVIDERS = 200  # that have series of their own; a process may see thousands
 OTHER, UNKNOWN = "(other)", "(unknown)"  # providers; in brackets, as no museum is named
 
-log = structlog.get_logger()
+_OUTCOMES = ("enriched", "unlike", "below_threshold", "blocked", "failed", "put_off")
+_ENDS = ("done", "given_back", "lease_lost", "database_locked", "database_away", "failed")
+for _outcome in _OUTCOMES:
+    RECORDS.labels(_outcome)
+for _end in _ENDS:
+    CHUNKS.labels(_end)
+for _reason in Reason:
+    FAILURES.labels(_reason.stage, _reason.code)
+
 _providers: set[str] = set()
 _providers_change = Lock()
 
@@ -122,26 +131,3 @@ def watch(threads: Iterable[PeriodicThread]) -> None:
 
 def _seconds_since_run(thread: PeriodicThread) -> float:
     return thread.seconds_since_run
-
-
-@contextmanager
-def served(port: int, address: str) -> Iterator[int]:
-    """Serve the metrics over HTTP at /metrics until the block ends; yields the port.
-
-    Raises:
-        EnrichmentError: the port is taken, or the address is not one of this machine.
-    """
-    try:
-        server, thread = start_http_server(port, address)
-    except OSError as error:
-        raise EnrichmentError(
-            f"Port {port} of WORKER_METRICS_PORT cannot be opened at WORKER_METRICS_ADDRESS "
-            f"{address}: {error.strerror}."
-        ) from error
-    log.info("metrics served", address=address, port=server.server_port)
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -1,51 +1,18 @@
 """Metrics as Prometheus reads them."""
 
-import socket
-from urllib.request import urlopen
-
 import pytest
 from prometheus_client import REGISTRY
 
-from common.errors import EnrichmentError, RecordError
+from common.errors import RecordError
 from common.process.periodic import PeriodicThread
 from common.vision.answers.tally import BINS, Tally
 from worker import metrics
 
-LOOPBACK = "127.0.0.1"
 NOTHING = Tally.of_counts((1, 0, 1, *(0,) * BINS))
 
 
 def sample(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
-
-
-def test_they_are_served_until_the_block_ends() -> None:
-    with metrics.served(0, LOOPBACK) as port:
-        with metrics.timed("decode"):
-            pass
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
-    assert 'worker_stage_seconds_count{stage="decode"}' in text
-    with socket.socket() as client:
-        assert client.connect_ex(("127.0.0.1", port)) != 0
-
-
-def test_a_taken_port_is_an_error_in_words() -> None:
-    with (
-        metrics.served(0, LOOPBACK) as port,
-        pytest.raises(EnrichmentError, match=f"Port {port} of"),
-    ):
-        metrics.served(port, LOOPBACK).__enter__()
-
-
-def test_they_are_served_at_the_given_address_only() -> None:
-    with metrics.served(0, "127.0.0.2") as port, socket.socket() as client:
-        assert client.connect_ex((LOOPBACK, port)) != 0
-
-
-def test_an_address_of_another_machine_is_an_error_in_words() -> None:
-    with pytest.raises(EnrichmentError, match=r"WORKER_METRICS_ADDRESS 192\.0\.2\.1: "):
-        metrics.served(0, "192.0.2.1").__enter__()
 
 
 class Idle(PeriodicThread):
@@ -107,3 +74,12 @@ def test_beyond_so_many_data_providers_the_rest_is_counted_together(
     assert said("toys v1", metrics.OTHER, "unlike") == 2 * 50
     assert said("toys v1", "other", "unlike") == 2
     assert said("toys v1", museums[-1], "unlike") == 0
+
+
+def test_series_that_are_known_beforehand_begin_at_zero() -> None:
+    for name, labels in (
+        ("worker_chunks_total", {"end": "database_locked"}),
+        ("worker_failures_total", {"stage": "worker", "reason": "killed_worker"}),
+        ("worker_records_total", {"outcome": "put_off"}),
+    ):
+        assert REGISTRY.get_sample_value(name, labels) is not None

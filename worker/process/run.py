@@ -21,6 +21,7 @@ from common.errors import BrokerError
 from common.europeana.api import EuropeanaApi
 from common.messages import put_aside
 from common.process.cores import switch_threads_often
+from common.process.metrics_server import served
 from common.process.periodic import PeriodicThread
 from common.process.settings import StoreSettings, read_together
 from common.process.settings.worker import WorkerSettings
@@ -31,6 +32,7 @@ from worker.process.chunk_threads import ChunkThreads
 from worker.process.health import Heartbeat
 from worker.process.needs import Need, Needs, Presence, wait_for_store
 from worker.process.service import EnrichmentService
+from worker.process.store_gauges import StoreGauges
 from worker.process.tasks import create_app, register_tasks
 
 STORE_SECONDS = 5.0  # between two looks, while nothing is wrong
@@ -65,7 +67,7 @@ def run_worker() -> int:
     with ExitStack() as exits:
         if settings.worker_metrics_port is not None:
             address = str(settings.worker_metrics_address)
-            exits.enter_context(metrics.served(settings.worker_metrics_port, address))
+            exits.enter_context(served(settings.worker_metrics_port, address, program="WORKER"))
         service = exits.enter_context(closing(EnrichmentService(engine, settings)))
         api = exits.enter_context(closing(EuropeanaApi(settings, longest_quota_wait=0, attempts=1)))
         chunk_threads = _chunk_threads(service, settings)
@@ -156,5 +158,7 @@ def _around(
     )
     presence = Presence(engine, needs, name=service.name, idle_seconds=lambda: service.idle_seconds)
     threads = [needs, sweeper, heartbeat, presence, RefusedMessageWriter(engine, put_aside)]
+    if settings.worker_metrics_port is not None:
+        threads.append(StoreGauges(engine))
     metrics.watch([*threads, *chunk_threads, *service.threads])
     return threads

@@ -19,8 +19,8 @@ from common.process.settings.services import (
 
 LONGEST = 86_400  # seconds of a setting: a day
 LONGEST_DELAY = 30 * 86_400  # seconds until a record is tried again
-# two that ask, sweep, leases, host shares, refusals, needs, presence
-BACKGROUND_CONNECTIONS = 8
+# two that ask, sweep, leases, host shares, refusals, needs, presence, store gauges
+BACKGROUND_CONNECTIONS = 9
 
 
 class HealthSettings(DeploymentSettings):
