@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
@@ -31,6 +31,7 @@ from desk.teaching.renewal import Renewals
 from desk.web.asking import page
 from desk.web.desk import Desk
 from desk.web.door import Door
+from desk.web.metered import Metered
 from desk.web.rendering import ASSETS, asset_version
 
 MOST_BYTES = 64 << 20  # of a request: a list of half a million records
@@ -74,9 +75,12 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
         renewals.stop()
         desk.thumbnails.close()
 
-    app = Starlette(routes=routes(), lifespan=lifespan)
+    all_routes = routes()
+    app = Starlette(routes=all_routes, lifespan=lifespan)
     app.state.desk = desk
-    return Guard(app, settings=settings, most=MOST_BYTES)
+    guarded = Guard(app, settings=settings, most=MOST_BYTES)
+    paths = [each.path for each in all_routes if isinstance(each, Route | Mount)]
+    return Metered(guarded, paths=paths)
 
 
 def routes() -> list[BaseRoute]:

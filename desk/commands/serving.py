@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import h11
 import uvicorn
@@ -9,12 +11,14 @@ from sqlalchemy import Engine
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from common.errors import UsageError
+from common.process.metrics_server import served
 from common.process.settings.desk import DeskSettings
 from common.process.terminal.console import SafeConsole
 from common.process.web_addresses import is_loopback
 from common.store.session import open_store
 from desk.access.accounts import local_operator
 from desk.app import create_app
+from worker.process.store_gauges import StoreGauges
 
 LOOPBACK = "127.0.0.1"
 GRACE = 10  # seconds that requests have to end
@@ -101,8 +105,23 @@ def serve_desk(host: str, port: int) -> None:
     )
     address, number = listening.getsockname()[:2]
     console.print(f"The desk is at http://{address}:{number}", soft_wrap=True)
-    uvicorn.Server(config).run(sockets=[listening])
+    with _metrics_served(engine, settings):
+        uvicorn.Server(config).run(sockets=[listening])
     engine.dispose()
+
+
+@contextmanager
+def _metrics_served(engine: Engine, settings: DeskSettings) -> Iterator[None]:
+    """Serve metrics, if they are asked for; those of the store are there without a worker then."""
+    if settings.desk_metrics_port is None:
+        yield
+        return
+    address = str(settings.desk_metrics_address)
+    gauges = StoreGauges(engine)
+    with served(settings.desk_metrics_port, address, program="DESK"):
+        gauges.start()
+        yield
+        gauges.stop()
 
 
 def _check_address(engine: Engine, settings: DeskSettings, host: str) -> None:

@@ -1,10 +1,11 @@
 """The settings of the desk: its address, the identity provider that it asks, and what it keeps."""
 
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, IPvAnyAddress, SecretStr, ValidationInfo, field_validator
 
 from common.process.settings.base import DeploymentSettings
 from common.process.settings.services import (
@@ -103,4 +104,11 @@ class DeskSettings(
     )
     desk_connections: int = Field(
         default=10, ge=2, le=100, description="to Postgres, of a desk process"
+    )
+    desk_metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="serves metrics to Prometheus; else none"
+    )
+    desk_metrics_address: IPvAnyAddress = Field(
+        default=IPv4Address("127.0.0.1"),
+        description="address of this machine that serves metrics; 0.0.0.0 for all, as in our image",
     )

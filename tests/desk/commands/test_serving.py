@@ -14,6 +14,7 @@ import pytest
 
 from desk.commands.serving import GRACE
 from tests.desk.desk_process import PATIENCE, ROOT, DeskProcess, desk_process
+from tests.worker.processes.running import free_port, scrape, wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -98,4 +99,17 @@ def test_its_end_does_not_wait_for_a_body_that_does_not_come(museum, tmp_path: P
         assert time.monotonic() - began < 2 * GRACE
         assert is_closed(idle)
         assert is_closed(slow)
+        assert "Traceback" not in desk.log()
+
+
+def test_metrics_are_served_where_they_are_asked_for(museum, tmp_path: Path):
+    port = free_port()
+    with desk_process(tmp_path, DESK_METRICS_PORT=str(port)) as desk:
+        assert "No model is in the store yet" in desk.get("/see")
+        wait_for(lambda: "store_jobs_running" in scrape(port))
+        metrics = scrape(port)
+        assert metrics['desk_requests_total{page="/see",status="200"}'] == 1
+        assert not any(name.startswith("worker_") for name in metrics)
+        desk.signal(signal.SIGTERM)
+        assert desk.wait() in (0, -signal.SIGTERM)
         assert "Traceback" not in desk.log()
