@@ -39,8 +39,9 @@ check: $(INSTALLED) ## Lint, check types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(INSTALLED) ## Make the reference pages of docs/ from the code
+docs: $(INSTALLED) ## Make the reference pages of docs/ and the dashboard from the code
 	$(BIN)/python -m deploy.reference
+	$(BIN)/python -m deploy.monitoring.dashboard
 
 format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -60,7 +60,7 @@ _ASK = text(f"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Family:
+class GaugeFamily:
     """A metric: its columns of the answer, by the value of its one label, if it has one."""
 
     name: str
@@ -76,39 +76,39 @@ class _Family:
         return family
 
 
-_FAMILIES = (
-    _Family(name="store_jobs_running", told="Jobs that are running", columns={"": "jobs"}),
-    _Family(
+FAMILIES = (
+    GaugeFamily(name="store_jobs_running", told="Jobs that are running", columns={"": "jobs"}),
+    GaugeFamily(
         name="store_chunks",
         told=f"Chunks that could be begun now, of running jobs, {MOST_DUE} at most; chunks in work",
         label="state",
         columns={"due": "due", "in_work": "in_work"},
     ),
-    _Family(
+    GaugeFamily(
         name="store_records",
         told="Records of running jobs without an outcome; those of them that were put off",
         label="state",
         columns={"waiting": "waiting", "put_off": "put_off"},
     ),
-    _Family(
+    GaugeFamily(
         name="store_seconds_since_settled",
         told="Seconds since a chunk of a running job was settled, or since one was made; 0 if no "
         "job is running",
         columns={"": "since_settled"},
     ),
-    _Family(
+    GaugeFamily(
         name="store_workers",
         told="Workers that told the store of themselves lately; those of them that can work",
         label="state",
         columns={"alive": "alive", "ready": "ready"},
     ),
-    _Family(
+    GaugeFamily(
         name="store_hosts",
         told="Image hosts that are asked now; those that are asked more slowly, or not for a while",
         label="state",
         columns={"asked": "asked", "slowed": "slowed"},
     ),
-    _Family(
+    GaugeFamily(
         name="store_bytes",
         told="Bytes of the database on its disk; those of the embeddings in it",
         label="of",
@@ -148,4 +148,4 @@ class StoreGauges(PeriodicThread, Collector):
         """The metrics, as prometheus_client asks for them."""
         answer = self._answer
         if answer and time.monotonic() - self._answered_at <= KNOWN_SECONDS:
-            yield from (family.filled(answer) for family in _FAMILIES)
+            yield from (family.filled(answer) for family in FAMILIES)

@@ -1,0 +1,72 @@
+"""A real Prometheus asks a real worker and a real desk: every query of `deploy/monitoring` sees
+what it asks for."""
+
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from deploy.monitoring.dashboard import ROWS
+from deploy.sandbox.server import Sandbox
+from tests.desk.desk_process import desk_process
+from tests.prometheus import Prometheus, rules
+from tests.worker.processes.running import FILES_FIRST, TIMEOUT, free_port, wait_for, worker
+from worker import jobs
+from worker.ledger import cutting
+
+pytestmark = pytest.mark.timeout(4 * TIMEOUT)
+
+# What makes an expression empty while nothing is wrong, and what fills it while nothing is known.
+THRESHOLD = re.compile(r" (?:==|>|<) [\d.e]+| or vector\(\d+\)")
+
+
+def queries() -> dict[str, str]:
+    """All expressions by where they stand; those of alerts without their thresholds."""
+    panels = {
+        f"{panel.title}, {legend}": query.replace("$__rate_interval", "1m")
+        for row in ROWS.values()
+        for panel in row
+        for legend, query in panel.queries.items()
+    }
+    levels = {rule["record"]: rule["expr"] for rule in rules("record")}
+    alerts = {rule["alert"]: THRESHOLD.sub("", rule["expr"]) for rule in rules("alert")}
+    assert all(THRESHOLD.search(rule["expr"]) for rule in rules("alert"))
+    return panels | levels | alerts
+
+
+def test_every_panel_and_every_rule_sees_data(
+    engine: Engine,
+    sandbox: Sandbox,
+    environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rates need two answers with work between them, so the job is of many small chunks."""
+    monkeypatch.setattr(cutting, "CHUNK_SIZE", 10)
+    ports = {"worker": free_port(), "desk": free_port()}
+    watching = Prometheus(tmp_path, ports)
+    missing = queries()
+
+    def all_are_seen() -> bool:
+        assert "Jobs" in desk.get("/jobs")
+        for name in [name for name, query in missing.items() if prometheus.sees(query)]:
+            del missing[name]
+        return not missing
+
+    with (
+        watching as prometheus,
+        desk_process(tmp_path, DESK_METRICS_PORT=str(ports["desk"])) as desk,
+        worker(environment | {"WORKER_METRICS_PORT": str(ports["worker"])}),
+    ):
+        wait_for(lambda: prometheus.sees('store_workers{job="worker"}'))
+        ids = [item.id for item in sandbox.catalogue.items]
+        jobs.enqueue(engine, ids, FILES_FIRST)
+        try:
+            wait_for(all_are_seen)
+        finally:
+            assert missing == {}
+        groups = prometheus.ask("rules")["groups"]
+        health = {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
+    assert set(health.values()) == {"ok"}
+    assert len(health) == len(rules("alert")) + len(rules("record"))
