@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import h11
 import uvicorn
@@ -117,11 +117,11 @@ def _metrics_served(engine: Engine, settings: DeskSettings) -> Iterator[None]:
         yield
         return
     address = str(settings.desk_metrics_address)
-    gauges = StoreGauges(engine)
-    with served(settings.desk_metrics_port, address, program="DESK"):
+    with served(settings.desk_metrics_port, address, program="DESK"), ExitStack() as exits:
+        gauges = StoreGauges(engine)
         gauges.start()
+        exits.callback(gauges.stop)
         yield
-        gauges.stop()
 
 
 def _check_address(engine: Engine, settings: DeskSettings, host: str) -> None:

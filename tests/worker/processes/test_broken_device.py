@@ -1,5 +1,6 @@
 """A device that breaks ends its worker, and is not held against the records."""
 
+import json
 import sys
 
 import pytest
@@ -25,6 +26,10 @@ def test_the_worker_ends_and_its_records_are_blameless(
         assert broken.wait(timeout=120) == EXIT_BROKEN
         assert broken.stderr is not None
         log = broken.stderr.read().decode()
+    failed = [json.loads(line) for line in log.splitlines() if "the runtime failed" in line]
+    assert failed
+    assert {line["job"] for line in failed} == {str(job_id)}
+    assert {line["chunk"] for line in failed} <= {1, 2}
     assert "the device failed; the worker gives its chunks back and ends" in log
     assert "torch-cpu failed: RuntimeError: CUDA error: an illegal memory access" in log
     assert chunk_states(engine, job_id) == {"ready": 2}

@@ -57,15 +57,16 @@ def test_every_panel_and_every_rule_sees_data(
     with (
         watching as prometheus,
         desk_process(tmp_path, DESK_METRICS_PORT=str(ports["desk"])) as desk,
-        worker(environment | {"WORKER_METRICS_PORT": str(ports["worker"])}),
     ):
-        wait_for(lambda: prometheus.sees('store_workers{job="worker"}'))
-        ids = [item.id for item in sandbox.catalogue.items]
-        jobs.enqueue(engine, ids, FILES_FIRST)
-        try:
-            wait_for(all_are_seen)
-        finally:
-            assert missing == {}
+        with worker(environment | {"WORKER_METRICS_PORT": str(ports["worker"])}):
+            wait_for(lambda: prometheus.sees('store_workers{job="worker",state="ready"} == 1'))
+            ids = [item.id for item in sandbox.catalogue.items]
+            jobs.enqueue(engine, ids, FILES_FIRST)
+            try:
+                wait_for(all_are_seen)
+            finally:
+                assert missing == {}
+        wait_for(lambda: prometheus.sees('store_workers{job="desk",state="alive"} == 0'))
         groups = prometheus.ask("rules")["groups"]
         health = {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
     assert set(health.values()) == {"ok"}
