@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -36,6 +37,14 @@ def environment(environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
     """Workers with both folders in one place, and with several chunks in work at a time."""
     folders = {"HEATMAP_DIR": str(tmp_path / "heatmaps"), "WORKER_CHUNKS_IN_FLIGHT": "3"}
     return environment | folders | FAST
+
+
+@pytest.fixture
+def mortal(services: Services) -> Iterator[Services]:
+    """The services of all tests, which are there again for the next one."""
+    yield services
+    services.postgres.start()
+    services.broker.start()
 
 
 def run_of_postgres(program: str, *arguments: object) -> None:
@@ -117,7 +126,7 @@ def backed_up_under_way(engine: Engine, environment: dict[str, str], ids: list[s
 
 def test_a_job_under_way_is_finished_from_a_backup(
     engine: Engine,
-    services: Services,
+    mortal: Services,
     sandbox: Sandbox,
     environment: dict[str, str],
     tmp_path: Path,
@@ -129,7 +138,7 @@ def test_a_job_under_way_is_finished_from_a_backup(
     expected, expected_outcomes = enrichments(engine, calm), outcomes(engine, calm)
     forget_enrichments(engine)
     job_id = backed_up_under_way(engine, environment, ids)
-    lose(services, tmp_path)
+    lose(mortal, tmp_path)
     with local_services() as fresh:
         restore(tmp_path / "backup", fresh.database_url, tmp_path)
         store = create_engine(fresh.database_url)
