@@ -102,9 +102,11 @@ class Course:
         return {
             **{f"early_{name}": each for name, each in early.items()},
             **{f"late_{name}": each for name, each in late.items()},
-            "wall_late_against_early": round(late["wall_ms"] / early["wall_ms"], 3),
-            "processor_late_against_early": round(late["processor_ms"] / early["processor_ms"], 3),
-            "postgres_late_against_early": round(late["postgres_ms"] / early["postgres_ms"], 3),
+            **{
+                f"{name}_late_against_early": round(late[f"{name}_ms"] / early[f"{name}_ms"], 3)
+                for name in ("wall", "processor", "postgres")
+                if early[f"{name}_ms"]  # a few chunks take less than a tick of the clock
+            },
             "status_quiet_median_ms": round(1000 * median(self.quiet_status), 1),
             "status_quiet_worst_ms": round(1000 * max(self.quiet_status), 1),
             "tenths": [self.cost(each).of_a_chunk() for each in tenths],

@@ -5,7 +5,7 @@ nearest. Jobs never need it, and it makes keeping embeddings slower. Making it l
 """
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
@@ -86,8 +86,9 @@ def _make(engine: Engine, making: Connection, *, statement_pid: int, statement: 
         try:
             _watch(engine, statement_pid, made, report)
         finally:
-            if not made.done():  # Ctrl-C
+            while not made.done():  # Ctrl-C; what is cancelled before it begins goes on
                 making.connection.driver_connection.cancel()  # type: ignore[union-attr]  # psycopg2's
+                wait([made], timeout=SECONDS_BETWEEN_LOOKS)
         made.result()
 
 
