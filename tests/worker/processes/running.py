@@ -12,7 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
+from common.errors import EnrichmentError
 from worker import jobs
+from worker.process.health import check_alive
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 WORKER = str(Path(sys.executable).with_name("worker"))
@@ -45,6 +47,15 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.05)
+
+
+def is_ready(heartbeat: Path) -> bool:
+    """Whether the worker of a heartbeat file is alive and can work."""
+    try:
+        check_alive(heartbeat, ready=True)
+    except EnrichmentError:
+        return False
+    return True
 
 
 def wait_until_done(engine: Engine, job_id: UUID) -> jobs.Status:

@@ -21,8 +21,15 @@ from sqlalchemy import Engine
 from common.process.settings import BrokerSettings
 from common.store.refused_messages import list_refused
 from deploy.sandbox.server import Sandbox
-from tests.worker.processes.running import TIMEOUT, job_ids, wait_for, wait_until_done, worker
-from tests.worker.processes.test_waking import SLEEPING, is_ready
+from tests.worker.processes.running import (
+    TIMEOUT,
+    is_ready,
+    job_ids,
+    wait_for,
+    wait_until_done,
+    worker,
+)
+from tests.worker.processes.test_waking import SLEEPING
 from worker import jobs
 from worker.process.tasks import SUBMIT, SUBMIT_QUEUE, create_app, send_wake_up
 

@@ -11,20 +11,19 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
-from common.errors import EnrichmentError
 from common.store.session import MIGRATIONS
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
     REPOSITORY,
     TIMEOUT,
     WORKER,
+    is_ready,
     run_from,
     wait_for,
     wait_until_done,
     worker,
 )
 from worker import jobs
-from worker.process.health import check_alive
 
 pytestmark = pytest.mark.timeout(4 * TIMEOUT)
 
@@ -68,13 +67,9 @@ def run(environment: dict[str, str], *command: str) -> subprocess.CompletedProce
     )
 
 
-def is_ready(process: subprocess.Popen[bytes], heartbeat: Path) -> bool:
+def runs_and_is_ready(process: subprocess.Popen[bytes], heartbeat: Path) -> bool:
     assert process.poll() is None, process.communicate()
-    try:
-        check_alive(heartbeat, ready=True)
-    except EnrichmentError:
-        return False
-    return True
+    return is_ready(heartbeat)
 
 
 def errors_until_end(process: subprocess.Popen[bytes]) -> list[str]:
@@ -104,7 +99,7 @@ def test_workers_of_two_releases_finish_a_job_side_by_side(
     beats = [tmp_path / "beats-of-this", tmp_path / "beats-of-the-newer"]
     beating = [{"WORKER_HEARTBEAT_FILE": str(beat)} for beat in beats]
     with worker(this | beating[0]) as first, worker(newer | beating[1]) as second:
-        wait_for(lambda: all(map(is_ready, (first, second), beats)))
+        wait_for(lambda: all(map(runs_and_is_ready, (first, second), beats)))
         ids = [item.id for item in sandbox.catalogue.items if item.thumbnail]
         job_id = jobs.enqueue(engine, ids, jobs.JobOptions(picture="thumbnail")).job_id
         assert wait_until_done(engine, job_id).enriched == len(ids)

@@ -9,13 +9,18 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-from common.errors import EnrichmentError
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
 from tests.common.test_messages import MALFORMED
-from tests.worker.processes.running import TIMEOUT, WORKER, wait_for, wait_until_done, worker
+from tests.worker.processes.running import (
+    TIMEOUT,
+    WORKER,
+    is_ready,
+    wait_for,
+    wait_until_done,
+    worker,
+)
 from worker import jobs
-from worker.process.health import check_alive
 from worker.process.tasks import WAKE_EXCHANGE
 from worker.process.wake import wake_workers
 
@@ -37,14 +42,6 @@ def sleeping(environment: dict[str, str], tmp_path: Path) -> Iterator["subproces
     with worker(watched, (sys.executable, "-c", SLEEPING, "run")) as process:
         wait_for(lambda: is_ready(heartbeat))
         yield process
-
-
-def is_ready(heartbeat: Path) -> bool:
-    try:
-        check_alive(heartbeat, ready=True)
-    except EnrichmentError:
-        return False
-    return True
 
 
 def enqueue(engine: Engine, sandbox: Sandbox, count: int = 5) -> jobs.Accepted:
