@@ -14,7 +14,7 @@ import pytest
 import typer
 import yaml
 from cloudcoil.models.keda.v1alpha1 import ScaledObject, TriggerAuthentication
-from cloudcoil.models.prometheus_operator.v1 import PodMonitor
+from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule
 from sqlalchemy import Engine, text
 
 from common.fetch.addresses import GLOBAL_IPV6, PUBLIC_PORTS, REFUSED_IPV4, REFUSED_IPV6
@@ -31,7 +31,7 @@ CLOUD = MANIFESTS / "overlays" / "cloud"
 HOW_TO = ROOT / "docs" / "how-to" / "kubernetes.md"
 KUBERNETES = ("1.30", kubernetes_validate.latest_version())  # the oldest and the newest
 OTHERS = {"ScaledObject": ScaledObject, "TriggerAuthentication": TriggerAuthentication}
-OTHERS["PodMonitor"] = PodMonitor
+OTHERS |= {"PodMonitor": PodMonitor, "PrometheusRule": PrometheusRule}
 OF_OTHERS = {"HOME", "FORWARDED_ALLOW_IPS"}  # variables of libraries
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 SECRETS = {
@@ -45,6 +45,7 @@ READS: dict[str, tuple[type[DeploymentSettings], ...]] = {
     "worker run": (StoreSettings, WorkerSettings),
     "desk serve": (StoreSettings, DeskSettings),
 }
+METRICS_PORT = 9090
 WORKERS = ("enrichment-worker-deployment", "enrichment-worker-deployment-on-card")
 Manifest = dict[str, Any]
 
@@ -228,7 +229,8 @@ def test_plain_settings_are_right(
 ) -> None:
     for name, value in (named["enrichment-settings"]["data"] | SECRETS).items():
         monkeypatch.setenv(name, value)
-    assert WorkerSettings.read().worker_metrics_port == 9090
+    assert WorkerSettings.read().worker_metrics_port == METRICS_PORT
+    assert DeskSettings.read().desk_metrics_port == METRICS_PORT
     assert DeskSettings.read().desk_url
 
 
@@ -324,6 +326,24 @@ def test_the_cloud_says_how_large_a_worker_without_a_card_is(
         pytest.skip("this overlay takes the base's sizes")
     (container,) = named[WORKERS[0]]["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["limits"]["memory"] == f"{variables()['MEMORY_LIMIT']}Mi"
+
+
+def test_prometheus_reaches_all_that_serves_metrics(
+    manifests: list[Manifest], named: dict[str, Manifest]
+) -> None:
+    if (monitor := named.get("enrichment-podmonitor")) is None:
+        pytest.skip("this overlay has no Prometheus")
+    policy = named["enrichment-metrics-networkpolicy"]["spec"]
+    assert policy["podSelector"] == monitor["spec"]["selector"]
+    (rule,) = policy["ingress"]
+    assert rule["ports"] == [{"port": METRICS_PORT, "protocol": "TCP"}]
+    (expression,) = policy["podSelector"]["matchExpressions"]
+    serving = {
+        pod["metadata"]["labels"]["component"]
+        for _, pod, container in our_pods(manifests)
+        if {"name": "metrics", "containerPort": METRICS_PORT} in container.get("ports", ())
+    }
+    assert serving == set(expression["values"])
 
 
 def test_a_card_has_one_worker(named: dict[str, Manifest]) -> None:
