@@ -346,6 +346,13 @@ def test_prometheus_reaches_all_that_serves_metrics(
     assert serving == set(expression["values"])
 
 
+def test_the_logs_of_every_pod_are_collected(overlay: Path, manifests: list[Manifest]) -> None:
+    if overlay.name != "cloud":
+        pytest.skip("nobody collects the logs of this overlay")
+    for _, pod, _ in our_pods(manifests):
+        assert pod["metadata"]["annotations"] == {"fluentd/include": "true"}
+
+
 def test_a_card_has_one_worker(named: dict[str, Manifest]) -> None:
     if (deployment := named.get(WORKERS[1])) is None:
         pytest.skip("this overlay has no cards")
