@@ -15,7 +15,7 @@ from common.process.settings import (
 from common.process.settings.desk import DeskSettings
 from enrichment.checks.finding import Finding, Findings, ok, problem, warning
 
-_FOLDERS: dict[str, Callable[[], Path]] = {
+FOLDERS: dict[str, Callable[[], Path]] = {
     "IMAGE_DIR": lambda: ImageSettings.read().image_dir,
     "EXPERIMENT_DIR": lambda: ExperimentSettings.read().experiment_dir,
     "MODEL_DIR": lambda: ModelSettings.read().model_dir,
@@ -27,7 +27,7 @@ _LEAST_FREE = 0.05  # of a disk, below which somebody should know
 
 def check_folders() -> Findings:
     """Each folder of the settings."""
-    for name, folder in _FOLDERS.items():
+    for name, folder in FOLDERS.items():
         try:
             yield _check(name, folder())
         except UsageError as error:
