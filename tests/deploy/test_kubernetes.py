@@ -73,6 +73,10 @@ def overlay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="module")
 def manifests(overlay: Path) -> list[Manifest]:
     """What Kustomize makes of an overlay."""
+    return rendered(overlay)
+
+
+def rendered(overlay: Path) -> list[Manifest]:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not installed: apt-get install kubernetes-client")
     done = subprocess.run(
@@ -352,6 +356,19 @@ def test_the_logs_of_every_pod_are_collected(overlay: Path, manifests: list[Mani
         pytest.skip("nobody collects the logs of this overlay")
     for _, pod, _ in our_pods(manifests):
         assert pod["metadata"]["annotations"] == {"fluentd/include": "true"}
+
+
+def test_every_pod_may_have_certificates_of_authorities(overlay: Path) -> None:
+    with_them = overlay.with_name(f"{overlay.name}-ca")
+    with_them.mkdir()
+    lines = {"resources": [f"../{overlay.name}"], "components": ["../../components/ca"]}
+    (with_them / "kustomization.yaml").write_text(yaml.safe_dump(lines))
+    manifests = rendered(with_them)
+    test_schemas_know_every_field(manifests, KUBERNETES[0])
+    for _, pod, container in our_pods(manifests):
+        (mount,) = [each for each in container["volumeMounts"] if each["name"] == "ca"]
+        assert f"`{mount['mountPath']}`" in HOW_TO.read_text()
+        assert {"name": "ca", "secret": {"secretName": "enrichment-ca"}} in pod["spec"]["volumes"]
 
 
 def test_a_card_has_one_worker(named: dict[str, Manifest]) -> None:
