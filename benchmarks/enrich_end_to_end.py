@@ -1,6 +1,7 @@
 """Enrichment from end to end, against what the machine can do at best and against others.
 
     python -m benchmarks.enrich_end_to_end [--rounds 3] [--records 6144] [--only service]
+        [--before CHECKOUT]
 
 Pictures of 0.3 to 12 megapixels are drawn here; the classifier is a resnet18. In each round, in
 turn and one at a time:
@@ -15,6 +16,9 @@ turn and one at a time:
   DataLoader's rate could be reached at best on this machine is said beside it.
 - slow_host: a job on the records of nineteen hosts, and one that has those of a twentieth as well
   which answers after 8 s: when are the records of the nineteen enriched?
+
+`--before`: after the service, the same by the benchmark of an older checkout that this environment
+can run, with a store, a sandbox and a worker of its own.
 
 Ratios are those of one round; their medians count. pip install '.[benchmarks]' for Ray.
 """
@@ -70,6 +74,8 @@ BARS: Mapping[str, Bar] = {
     "times_data_loader": at_least(1.4),
     "times_ray_with_ours": at_least(1),
     "share_beside_slow_host": at_least(0.9),
+    "times_before_128": at_least(1.1),
+    "times_before_224": at_least(1),
 }
 
 
@@ -108,6 +114,25 @@ class EnrichBench:
             self.rounds.add(f"share_of_bound_{size}", rate / bound)
             for process, seconds in ended.cpu_seconds.items():
                 self.rounds.add(f"{process}_cpu_ms_{size}", 1000 * seconds / ended.pictures)
+
+    def measure_before(self, checkout: Path, records: int) -> None:
+        """The worker against that of an older checkout."""
+        program = [sys.executable, "-m", "benchmarks.enrich_end_to_end", "--only", "service"]
+        ended = subprocess.run(
+            [*program, "--rounds", "1", "--records", str(records)],
+            cwd=checkout,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        lines = ended.stdout.splitlines()
+        if not lines:  # 1 says that a bar of its own is missed
+            raise SystemExit(f"the benchmark of {checkout} failed:\n{ended.stderr[-3000:]}")
+        figures = json.loads(lines[-1])["figures"]
+        for size in SIZES:
+            before = self.rounds.add(f"before_{size}", figures[f"service_{size}"])
+            ours = self.rounds.values[f"service_{size}"][-1]
+            self.rounds.add(f"times_before_{size}", ours / before)
 
     def measure_local(self) -> None:
         """The worker's pipeline against the peers."""
@@ -154,6 +179,9 @@ def main(
     records: Annotated[int, typer.Option(min=64, help="Of a job at 128 pixels.")] = 6144,
     pictures: Annotated[int, typer.Option(min=16, help="Local ones; files are drawn once.")] = 1920,
     files: Annotated[int, typer.Option(min=16, help="That are drawn.")] = 240,
+    before: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, resolve_path=True)
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(PARTS)}.")] = None,
 ) -> None:
     """Measure and report."""
@@ -175,6 +203,8 @@ def main(
             sys.stderr.write(f"round {number} of {rounds}\n")
             if "service" in parts:
                 bench.measure_service(service, each.of_size)
+                if before:
+                    bench.measure_before(before, records)
             if "local" in parts:
                 bench.measure_local()
             if "slow_host" in parts:

@@ -27,7 +27,7 @@ from common.reasons import Reason
 
 LOOK_SECONDS = 5.0  # between two looks whether a decoder stands still
 STILL_SECONDS = 30.0  # without a tick of the processor, until it is ended
-KEPT_BYTES = 4 << 20  # of shared memory, after a picture that took more
+KEPT_BYTES = 6 << 20  # of shared memory, after a picture that took more
 _ENVIRONMENT = {
     "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
     "LC_ALL": "C.UTF-8",

@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Self
 
 from common.pictures.decoder import (
@@ -48,7 +48,7 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels:
-    """RGB, row by row, of a picture that was asked for a square; `is_square` if it is one already.
+    """A picture that was asked for a square, in `pixel_rows`; `is_square` if it is one already.
 
     `rows` are valid for as long as `make` runs (`Decoders.pixels`).
     """
@@ -87,7 +87,7 @@ class Decoders:
         Raises:
             RecordError: stage `decode`, it is no picture that can be used.
         """
-        request = DecoderRequest(task="square", length=len(content), **asdict(square))
+        request = DecoderRequest(task="square", length=len(content), **vars(square))
         return self._result(request, content, turn)
 
     def pixels(
@@ -115,7 +115,7 @@ class Decoders:
             )
             return make(pixels)
 
-        request = DecoderRequest(task="pixels", length=len(content), **asdict(square))
+        request = DecoderRequest(task="pixels", length=len(content), **vars(square))
         _, made = self._ask(request, content, shown, turn)
         assert made is not None
         return made
