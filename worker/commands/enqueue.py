@@ -243,10 +243,9 @@ def _tell_of_workers(engine: Engine) -> None:
     if not workers:
         console.print("The job is in the store. No worker is alive. Start one: worker run")
         return
-    well = sum(not worker.problems for worker in workers)
-    if well:
-        begin = counted(well, "worker is ready and finds", "workers are ready and find")
-        console.print(f"The job is in the store. {begin} it within seconds.")
+    if working := sum(worker.works for worker in workers):
+        find = counted(working, "worker finds", "workers find")
+        console.print(f"The job is in the store. {find} it within seconds.")
         return
     console.print("The job is in the store, but no worker can work on it yet:")
     for worker in workers:

@@ -1,9 +1,10 @@
-"""The workers that are alive, as each of them tells the store, and what keeps them from working."""
+"""The workers that are alive, as each of them tells the store, and what they miss."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Engine, text
 
@@ -13,11 +14,21 @@ _FORGOTTEN_SECONDS = 86_400.0  # a worker that was killed leaves its row
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerProblem:
-    """What keeps a worker from working: a sentence without its full stop, and since when."""
+    """What a worker misses: a sentence without its full stop, and for how many seconds.
+
+    With a problem that does not stop it, a worker works on, though not on everything.
+    """
 
     what: str
-    since: datetime
     seconds: float
+    stops: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatedProblem(WorkerProblem):
+    """A problem, and since when there has been one."""
+
+    since: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +42,22 @@ class LiveWorker:
     name: str
     started_at: datetime
     idle_seconds: float
-    problems: list[WorkerProblem]
+    problems: list[DatedProblem]
+
+    @property
+    def works(self) -> bool:
+        """Whether nothing keeps it from working."""
+        return not any(problem.stops for problem in self.problems)
 
 
 _TELL = text("""
     INSERT INTO worker_process AS known (name, took_at, problems)
     SELECT :name, now() - make_interval(secs => :idle_seconds),
            coalesce((SELECT jsonb_agg(jsonb_build_object(
-                                'what', what, 'since', now() - make_interval(secs => seconds)))
+                                'what', what, 'stops', stops,
+                                'since', now() - make_interval(secs => seconds)))
                      FROM jsonb_to_recordset(CAST(:problems AS jsonb))
-                          AS problem(what text, seconds float8)), '[]')
+                          AS problem(what text, stops bool, seconds float8)), '[]')
     ON CONFLICT (name) DO UPDATE
     SET seen_at = now(), took_at = excluded.took_at, problems = excluded.problems
 """)
@@ -61,16 +78,16 @@ _ALIVE = text("""
 
 
 def tell(
-    engine: Engine, name: str, *, problems: Mapping[str, float], idle_seconds: float | None
+    engine: Engine, name: str, *, problems: Sequence[WorkerProblem], idle_seconds: float | None
 ) -> None:
     """Tell the store that a worker is alive.
 
     Args:
-        problems: what keeps it from working, and for how many seconds it has.
+        problems: what it misses.
         idle_seconds: since it last began a chunk; None if it never did.
     """
-    listed = [{"what": what, "seconds": seconds} for what, seconds in problems.items()]
-    asked = {"name": name, "problems": json.dumps(listed), "idle_seconds": idle_seconds}
+    listed = json.dumps([asdict(problem) for problem in problems])
+    asked = {"name": name, "problems": listed, "idle_seconds": idle_seconds}
     with engine.begin() as connection:
         connection.execute(_TELL, asked)
         connection.execute(_FORGET, {"seconds": _FORGOTTEN_SECONDS})
@@ -89,12 +106,13 @@ def live_workers(engine: Engine) -> list[LiveWorker]:
         return [LiveWorker(**{**row, "problems": _problems(row["problems"])}) for row in rows]
 
 
-def _problems(told: list[dict[str, str]]) -> list[WorkerProblem]:
+def _problems(told: list[dict[str, Any]]) -> list[DatedProblem]:
     return [
-        WorkerProblem(
+        DatedProblem(
             what=each["what"],
-            since=datetime.fromisoformat(each["since"]),
             seconds=float(each["seconds"]),
+            stops=each.get("stops", True),  # the release before did not tell
+            since=datetime.fromisoformat(each["since"]),
         )
         for each in told
     ]

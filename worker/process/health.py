@@ -2,7 +2,7 @@
 
 Alive: the threads that renew leases and ask for chunks do their work, and no chunk in work hangs. A
 worker is alive while the broker or the database is away, since a restart would not bring them back.
-Ready: nothing of what the worker needs is missing (`needs`), a model is loaded, and the database
+Ready: nothing is missing that it cannot work without (`needs`), a model is loaded, and the database
 can be reached.
 """
 

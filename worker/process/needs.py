@@ -1,11 +1,12 @@
 """What a worker needs to work: the broker, the API key, the models and the database.
 
-A worker without them does not end: they may come later. It names what is missing in its log, in its
-heartbeat file and in the store, and looks again.
+A worker without them does not end: they may come later. Without the broker it works on, since the
+chunks are in the store; it only hears of new lists and jobs later. It names what is missing in its
+log, in its heartbeat file and in the store, and looks again.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -17,10 +18,13 @@ from common.process.periodic import AWAY, PeriodicThread
 from common.process.settings.worker import WorkerSettings
 from common.store.session import open_store
 from worker.ledger import roster
+from worker.ledger.roster import WorkerProblem
 from worker.process.health import Beat, write_beat
 
 LOOK_SECONDS = 5.0  # between two looks, and two words to the store
 AGAIN_SECONDS = 15.0  # until something that is missing is asked for again
+NOT_READY = "this worker is not ready"
+WORKS_ON = "this worker misses something, and works on"
 
 log = structlog.get_logger()
 
@@ -30,12 +34,13 @@ class Need:
     """Something that a worker needs.
 
     `check` raises an EnrichmentError that says what is wrong. It is called every `seconds` while
-    nothing is wrong.
+    nothing is wrong. `stops`: whether a worker that misses it cannot work at all.
     """
 
     name: str
     check: Callable[[], None]
     seconds: float
+    stops: bool = True
 
 
 class Needs(PeriodicThread):
@@ -44,26 +49,32 @@ class Needs(PeriodicThread):
     def __init__(self, needs: Sequence[Need]) -> None:
         super().__init__("needs", interval=LOOK_SECONDS, at_once=True)
         self._needs = needs
-        self._due: dict[str, float] = {}  # times of the monotonic clock
-        self._problems: dict[str, tuple[str, float]] = {}  # what is wrong, and since when
+        self._due: dict[Need, float] = {}  # times of the monotonic clock
+        self._problems: dict[Need, tuple[str, float]] = {}  # what is wrong, and since when
         self._is_ready: bool | None = None  # once all needs were checked
         self._made_at = time.monotonic()
 
     @property
-    def problems(self) -> Mapping[str, float]:
-        """What is wrong, and for how many seconds it has been."""
+    def problems(self) -> Sequence[WorkerProblem]:
+        """What is wrong now."""
         now = time.monotonic()
-        found = {what: now - since for what, since in list(self._problems.values())}
-        return found or ({"it is starting": now - self._made_at} if self._is_ready is None else {})
+        found = [
+            WorkerProblem(what=what, seconds=now - since, stops=need.stops)
+            for need, (what, since) in list(self._problems.items())
+        ]
+        if self._is_ready is None and not found:
+            return [WorkerProblem(what="it is starting", seconds=now - self._made_at)]
+        return found
 
     def run_once(self) -> None:
         """Check what is due."""
         for need in self._needs:
             if self.stopping.is_set():
                 return
-            if time.monotonic() >= self._due.get(need.name, 0.0):
+            if time.monotonic() >= self._due.get(need, 0.0):
                 self._look_at(need)
-        was_ready, self._is_ready = self._is_ready, not self._problems
+        was_ready = self._is_ready
+        self._is_ready = not any(need.stops for need in self._problems)
         if self._is_ready and not was_ready:
             log.info("worker ready")
 
@@ -76,23 +87,23 @@ class Needs(PeriodicThread):
         try:
             need.check()
         except EnrichmentError as error:
-            self._note(need.name, str(error).rstrip("."))
+            self._note(need, str(error).rstrip("."))
         except AWAY as error:
-            self._note(need.name, trouble(error))
+            self._note(need, trouble(error))
         else:
-            self._note(need.name, None)
-        is_wrong = need.name in self._problems
-        self._due[need.name] = time.monotonic() + (AGAIN_SECONDS if is_wrong else need.seconds)
+            self._note(need, None)
+        is_wrong = need in self._problems
+        self._due[need] = time.monotonic() + (AGAIN_SECONDS if is_wrong else need.seconds)
 
-    def _note(self, name: str, what: str | None) -> None:
-        known = self._problems.get(name)
+    def _note(self, need: Need, what: str | None) -> None:
+        known = self._problems.get(need)
         if what is None:
             if known:
-                del self._problems[name]
+                del self._problems[need]
                 log.info("a problem of this worker is over", problem=known[0])
         elif known is None or known[0] != what:
-            self._problems[name] = (what, known[1] if known else time.monotonic())
-            log.error("this worker is not ready", problem=what)
+            self._problems[need] = (what, known[1] if known else time.monotonic())
+            log.error(NOT_READY if need.stops else WORKS_ON, problem=what)
 
 
 class Presence(PeriodicThread):
@@ -147,7 +158,7 @@ def wait_for_store(settings: WorkerSettings) -> Engine:
                 raise
             problem = str(error).rstrip(".")
         if problem != told:
-            log.error("this worker is not ready", problem=problem)
+            log.error(NOT_READY, problem=problem)
         told = problem
         write_beat(heartbeat, Beat(model_loaded=False, problems=(problem,)))
         time.sleep(LOOK_SECONDS)

@@ -108,7 +108,12 @@ def _needs(app: Celery, engine: Engine, service: EnrichmentService, api: Europea
     """What this worker needs, and checks again and again."""
     needs = [
         Need(name="database", check=partial(_check_store, engine), seconds=STORE_SECONDS),
-        Need(name="broker", check=lambda: check_broker(app), seconds=BROKER_SECONDS),
+        Need(
+            name="broker",
+            check=lambda: check_broker(app),
+            seconds=BROKER_SECONDS,
+            stops=False,  # chunks are in the store
+        ),
         Need(name="key", check=partial(_check_key, api), seconds=KEY_SECONDS),
         Need(name="models", check=service.check_models, seconds=MODELS_SECONDS),
     ]
@@ -153,7 +158,7 @@ def _around(
         settings.worker_heartbeat_file,
         alive=lambda: service.is_well and not any(thread.has_died for thread in must_run),
         model_loaded=lambda: service.has_model,
-        problems=lambda: needs.problems,
+        problems=lambda: [problem.what for problem in needs.problems if problem.stops],
         threads=must_run,
     )
     presence = Presence(engine, needs, name=service.name, idle_seconds=lambda: service.idle_seconds)

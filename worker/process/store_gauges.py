@@ -50,7 +50,9 @@ _ASK = text(f"""
            (SELECT coalesce(sum(pg_total_relation_size(inhrelid)), 0) FROM pg_inherits
             WHERE inhparent = CAST('embedding' AS regclass)) AS embeddings
     FROM counted,
-         (SELECT count(*) AS alive, count(*) FILTER (WHERE problems = '[]') AS ready
+         (SELECT count(*) AS alive, count(*) FILTER (WHERE NOT EXISTS (
+                     SELECT FROM jsonb_array_elements(problems) AS problem
+                     WHERE problem ->> 'stops' IS DISTINCT FROM 'false')) AS ready
           FROM worker_process WHERE seen_at > now() - make_interval(secs => :alive_seconds)
          ) AS workers,
          (SELECT count(DISTINCT host) AS asked,

@@ -16,7 +16,7 @@ from deploy.local import Services
 from tests.worker.ledger_rows import claim, finish
 from worker.cli import main
 from worker.jobs import cancel
-from worker.ledger.roster import tell
+from worker.ledger.roster import WorkerProblem, tell
 
 pytestmark = pytest.mark.usefixtures("model_id")
 
@@ -190,14 +190,19 @@ def test_enqueueing_says_who_works_on_it(
     worker("enqueue", "--unseen", "--name", "first")
     assert "The job is in the store. No worker is alive." in worker.err
     assert "Next: worker status first --watch" in worker.err
-    tell(engine, "host:1", problems={"the API key is refused": 5}, idle_seconds=None)
+    tell(
+        engine,
+        "host:1",
+        problems=[WorkerProblem(what="the API key is refused", seconds=5)],
+        idle_seconds=None,
+    )
     cancel(engine, UUID(json.loads(_status(worker, "first"))["job_id"]))
     worker("enqueue", "--unseen")
     assert "no worker can work on it yet: host:1: the API key is refused." in worker.err
-    tell(engine, "host:2", problems={}, idle_seconds=None)
+    tell(engine, "host:2", problems=[], idle_seconds=None)
     cancel(engine, UUID(worker.out.strip()))
     worker("enqueue", "--unseen")
-    assert "1 worker is ready and finds it within seconds." in worker.err
+    assert "1 worker finds it within seconds." in worker.err
 
 
 def _status(worker: Terminal, job: str) -> str:
@@ -211,12 +216,21 @@ def test_what_keeps_workers_from_a_job_is_told(
     worker("enqueue", "--unseen")
     with engine.begin() as connection:
         connection.execute(text("UPDATE job SET created_at = now() - interval '1 hour'"))
-    tell(engine, "host:1", problems={}, idle_seconds=40)
+    tell(engine, "host:1", problems=[], idle_seconds=40)
     assert worker("status", "last") == 0
     assert "No worker took a chunk for 40 s." in worker.out
-    tell(engine, "host:1", problems={"the API key is refused": 90}, idle_seconds=40)
+    tell(
+        engine,
+        "host:1",
+        problems=[WorkerProblem(what="the API key is refused", seconds=90)],
+        idle_seconds=40,
+    )
     worker("status", "last")
     assert "Worker host:1: the API key is refused (for 0:01:30, since 20" in worker.out
+    broker = WorkerProblem(what="the broker is away", seconds=9, stops=False)
+    tell(engine, "host:1", problems=[broker], idle_seconds=0)
+    worker("status", "last")
+    assert ". It works on." in worker.out
     told = json.loads(_status(worker, "last"))
     assert [each["name"] for each in told["workers"]] == ["host:1"]
 

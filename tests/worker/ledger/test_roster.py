@@ -1,13 +1,13 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from worker.ledger.roster import ALIVE_SECONDS, leave, live_workers, tell
+from worker.ledger.roster import ALIVE_SECONDS, WorkerProblem, leave, live_workers, tell
 
 
 def test_a_worker_is_alive_from_its_first_word_until_it_leaves(engine: Engine) -> None:
     assert live_workers(engine) == []
-    tell(engine, "host:1", problems={}, idle_seconds=None)
-    tell(engine, "host:1", problems={}, idle_seconds=40.0)
+    tell(engine, "host:1", problems=[], idle_seconds=None)
+    tell(engine, "host:1", problems=[], idle_seconds=40.0)
     (alive,) = live_workers(engine)
     assert (alive.name, alive.problems) == ("host:1", [])
     assert alive.idle_seconds == pytest.approx(40, abs=5)
@@ -16,7 +16,12 @@ def test_a_worker_is_alive_from_its_first_word_until_it_leaves(engine: Engine) -
 
 
 def test_problems_are_told_with_their_time(engine: Engine) -> None:
-    tell(engine, "host:1", problems={"the key is refused": 90.0}, idle_seconds=None)
+    tell(
+        engine,
+        "host:1",
+        problems=[WorkerProblem(what="the key is refused", seconds=90.0)],
+        idle_seconds=None,
+    )
     (alive,) = live_workers(engine)
     (problem,) = alive.problems
     assert problem.what == "the key is refused"
@@ -25,14 +30,14 @@ def test_problems_are_told_with_their_time(engine: Engine) -> None:
 
 
 def test_a_worker_that_was_killed_is_not_alive_for_long_and_then_forgotten(engine: Engine) -> None:
-    tell(engine, "host:1", problems={}, idle_seconds=None)
+    tell(engine, "host:1", problems=[], idle_seconds=None)
     with engine.begin() as connection:
         silent = text("UPDATE worker_process SET seen_at = now() - make_interval(secs => :seconds)")
         connection.execute(silent, {"seconds": ALIVE_SECONDS + 1})
     assert live_workers(engine) == []
     with engine.begin() as connection:
         connection.execute(text("UPDATE worker_process SET seen_at = now() - interval '2 days'"))
-    tell(engine, "host:2", problems={}, idle_seconds=None)
+    tell(engine, "host:2", problems=[], idle_seconds=None)
     with engine.connect() as connection:
         kept = connection.execute(text("SELECT name FROM worker_process")).scalars()
         assert list(kept) == ["host:2"]

@@ -27,12 +27,16 @@ def needs_of(key: Key) -> Needs:
     return Needs([Need(name="key", check=key.check, seconds=60)])
 
 
+def whats(needs: Needs) -> list[str]:
+    return [problem.what for problem in needs.problems]
+
+
 def presence(engine: Engine, needs: Needs) -> Presence:
     return Presence(engine, needs, name="host:1", idle_seconds=lambda: None)
 
 
 def test_before_its_needs_are_checked_a_worker_is_starting() -> None:
-    assert list(needs_of(Key()).problems) == ["it is starting"]
+    assert whats(needs_of(Key())) == ["it is starting"]
 
 
 def test_a_problem_is_logged_once_and_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +46,7 @@ def test_a_problem_is_logged_once_and_looked_at_again(monkeypatch: pytest.Monkey
     with capture_logs() as logs:
         checked.run_once()
         checked.run_once()
-        assert list(checked.problems) == ["The key is refused"]
+        assert whats(checked) == ["The key is refused"]
         key.refused = False
         checked.run_once()
         checked.run_once()
@@ -53,7 +57,7 @@ def test_a_problem_is_logged_once_and_looked_at_again(monkeypatch: pytest.Monkey
         "a problem of this worker is over",
         "worker ready",
     ]
-    assert checked.problems == {}
+    assert whats(checked) == []
 
 
 def test_the_store_knows_a_worker_and_its_problems_until_it_ends(engine: Engine) -> None:
@@ -63,15 +67,30 @@ def test_the_store_knows_a_worker_and_its_problems_until_it_ends(engine: Engine)
     told.run_once()
     (worker,) = live_workers(engine)
     assert [each.what for each in worker.problems] == ["The key is refused"]
+    assert not worker.works
     told.stop()
     assert live_workers(engine) == []
+
+
+def test_what_does_not_stop_a_worker_is_told_as_such(engine: Engine) -> None:
+    checked = Needs([Need(name="broker", check=Key().check, seconds=60, stops=False)])
+    with capture_logs() as logs:
+        checked.run_once()
+    assert [entry["event"] for entry in logs] == [
+        "this worker misses something, and works on",
+        "worker ready",
+    ]
+    presence(engine, checked).run_once()
+    (worker,) = live_workers(engine)
+    assert worker.works
+    assert len(worker.problems) == 1
 
 
 def test_a_database_that_is_away_is_a_problem_too() -> None:
     nowhere = create_engine("postgresql+psycopg2://postgres@127.0.0.1:1/none")
     checked = Needs([Need(name="database", check=lambda: nowhere.connect().close(), seconds=5)])
     checked.run_once()
-    assert list(checked.problems) == ["the database is away"]
+    assert whats(checked) == ["the database is away"]
     with capture_logs() as logs:
         presence(nowhere, checked).stop()
     assert "counts this worker for a few seconds more" in logs[0]["event"]

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from tests.worker.ledger_rows import claim, finish
 from worker import jobs
 from worker.ledger import roster
+from worker.ledger.roster import WorkerProblem
 from worker.process import store_gauges
 from worker.process.store_gauges import StoreGauges
 
@@ -99,12 +100,19 @@ def test_chunks_are_counted_up_to_a_limit(
 
 
 def test_workers_and_hosts_are_counted(engine: Engine) -> None:
-    roster.tell(engine, "a:1", problems={}, idle_seconds=None)
-    roster.tell(engine, "b:1", problems={"the database is away": 3.0}, idle_seconds=None)
+    roster.tell(engine, "a:1", problems=[], idle_seconds=None)
+    roster.tell(
+        engine,
+        "b:1",
+        problems=[WorkerProblem(what="the database is away", seconds=3.0)],
+        idle_seconds=None,
+    )
+    broker = WorkerProblem(what="the broker is away", seconds=3, stops=False)
+    roster.tell(engine, "c:1", problems=[broker], idle_seconds=None)
     execute(engine, ONE_MORE, host="well.example", pace=1.0)
     execute(engine, ONE_MORE, host="slow.example", pace=0.5)
     found = served(engine)
-    assert (found["store_workers alive"], found["store_workers ready"]) == (2, 1)
+    assert (found["store_workers alive"], found["store_workers ready"]) == (3, 2)
     assert (found["store_hosts asked"], found["store_hosts slowed"]) == (2, 1)
 
 
