@@ -1,13 +1,16 @@
 """Jobs: how far they have come, and what operators do to them."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID, uuid4
 
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from common.errors import UsageError
+from common.process.terminal.counting import counted
+from common.reasons import Reason
 from common.store.tables import JobState, PictureChoice, Priority, Role
 from desk.review.choices import provider_choices
 from desk.review.filters import job_number
@@ -20,7 +23,7 @@ from harvester.datasets.operations import list_datasets
 from worker import jobs as ledger
 from worker.jobs import JobOptions, Records, RecordSelection
 from worker.jobs.prune import pruned_at, told_pruned
-from worker.jobs.records import RejectedLines, read_record_ids, refuse_rejected
+from worker.jobs.records import RejectedLines, read_record_ids
 from worker.jobs.report import hindrances
 from worker.ledger.roster import live_workers
 from worker.process.wake import wake_workers_soon
@@ -66,6 +69,7 @@ def _of_job(asked: DeskRequest) -> dict[str, object]:
         "hindrances": list(hindrances(status, live_workers(engine))) if status.waiting else [],
         "is_over": JobState(status.state).is_over,
         "pruned": told_pruned(number, pruned) if pruned else None,
+        "meanings": defaultdict(str, {reason.code: reason.meaning for reason in Reason}),
     }
 
 
@@ -78,14 +82,15 @@ def steer_jobs(asked: DeskRequest) -> Response:
         chosen = matching(engine, _states(asked.field("state")), what)
     else:
         chosen = [job_number(each) for each in asked.fields("job")]
+    back = asked.field("back") or "/jobs"
     if not chosen:
-        raise UsageError("No job was chosen, or none can be steered so.")
+        return go_to(back, told="Nothing was done: tick jobs first, or all.")
     done = steer(engine, chosen, what)
     wake_workers_soon()
     if not done.done and len(chosen) == 1:
         raise UsageError(done.refused[0])
     told = f"{done.done:,} of {len(chosen):,} jobs {DONE_WORDS[what]}. {' '.join(done.refused)}"
-    return go_to(asked.field("back") or "/jobs", told=told.strip())
+    return go_to(back, told=told.strip())
 
 
 def retry(asked: DeskRequest) -> Response:
@@ -93,7 +98,7 @@ def retry(asked: DeskRequest) -> Response:
     number = job_number(asked.path("job"))
     records = ledger.retry(asked.desk.engine, number, asked.fields("reason"))
     wake_workers_soon()
-    return go_to(f"/jobs/{number}", told=f"{records:,} records will be tried again.")
+    return go_to(f"/jobs/{number}", told=f"To be tried again: {counted(records, 'record')}.")
 
 
 def new_job(asked: DeskRequest) -> Response:
@@ -107,14 +112,15 @@ def enqueue(asked: DeskRequest) -> Response:
     records, options = _records(asked, rejected), _options(asked)
     if asked.field("look"):
         found = ledger.preview(asked.desk.engine, records, options)
-        return _form(asked, {"preview": found, "rejected": rejected})
+        had_file = _file_lines(asked) is not None
+        return _form(asked, {"preview": found, "rejected": rejected, "had_file": had_file})
     accepted = ledger.enqueue(asked.desk.engine, records, options)
     wake_workers_soon()
-    told = f"{accepted.total:,} records enqueued."
+    told = f"{counted(accepted.total, 'record')} enqueued."
     if accepted.already_known:
         told = "This job was enqueued before; nothing was added."
     if rejected.count:
-        told += f" {rejected.count:,} lines without a record ID were left out."
+        told += f" Left out: {counted(rejected.count, 'line')} without a record ID."
     return go_to(f"/jobs/{accepted.job_id}", told=told)
 
 
@@ -128,6 +134,7 @@ def _form(asked: DeskRequest, found: dict[str, object]) -> Response:
         "given": asked,
         "preview": None,
         "rejected": None,
+        "had_file": False,
     }
     return render(asked, "new_job", values | found)
 
@@ -143,10 +150,21 @@ def _records(asked: DeskRequest, rejected: RejectedLines) -> Records:
         raise UsageError("Choose one of them: a file, typed IDs, or a selection of records.")
     if lists:
         found = read_record_ids(lists[0], rejected, name="the list")
-        return found if asked.field("skip") else refuse_rejected(found, rejected)
+        return found if asked.field("skip") else _if_complete(found, rejected)
     if selection == RecordSelection() and not asked.field("unseen"):
         raise UsageError("Say which records: a file, typed IDs, or a selection.")
     return selection
+
+
+def _if_complete(record_ids: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
+    """Pass record IDs on, and after the last one refuse the list if a line was rejected."""
+    yield from record_ids
+    if rejected.count:
+        raise UsageError(
+            f"{counted(rejected.count, 'line holds', 'lines hold')} no record ID, so nothing was "
+            "enqueued. Correct the list, or tick “leave out lines that hold no record ID”."
+            f"\n{rejected}"
+        )
 
 
 def _file_lines(asked: DeskRequest) -> Iterable[str] | None:
@@ -160,6 +178,7 @@ def _file_lines(asked: DeskRequest) -> Iterable[str] | None:
 def _options(asked: DeskRequest) -> JobOptions:
     key = asked.field("key")
     return JobOptions(
+        name=asked.field("name") or None,
         priority=Priority.URGENT if asked.field("urgent") else Priority.BULK,
         picture=_picture(asked.field("picture")),
         model=asked.field("model") or None,

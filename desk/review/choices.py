@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from common.errors import UsageError
+from common.process.terminal.counting import counted
 from common.store.tables.harvested import PROVIDER_KEY, of_provider
 from common.vision.answers.spellings import spellings_of
 from desk.review.models import ShownModel
@@ -22,6 +23,7 @@ class JobChoice:
     """A job in a list to choose from."""
 
     id: UUID
+    name: str | None
     created_at: datetime
     model: str
     total: int
@@ -29,11 +31,13 @@ class JobChoice:
     @property
     def title(self) -> str:
         """In a line."""
-        return f"{self.created_at:%Y-%m-%d %H:%M} · {self.model} · {self.total:,} records"
+        named = f"{self.name} · " if self.name else ""
+        of = f"{self.created_at:%Y-%m-%d %H:%M} · {self.model} · {counted(self.total, 'record')}"
+        return named + of
 
 
 _JOBS = text("""
-    SELECT job.id, job.created_at, job.total, model.name || ' v' || model.version AS model
+    SELECT job.id, job.name, job.created_at, job.total, model.name || ' v' || model.version AS model
     FROM job JOIN model ON model.id = job.model_id WHERE job.pruned_at IS NULL
     ORDER BY job.created_at DESC LIMIT :most
 """)

@@ -269,7 +269,8 @@ def problem(asked: DeskRequest, words: str, *, status: int) -> Response:
     """What went wrong, as a page, or as JSON for a script."""
     if asked.wants_json:
         return JSONResponse({"error": words}, status_code=status)
-    return render(asked, "problem", {"words": words, "status": status}, status=status)
+    values = {"words": words, "status": status, "is_deed": asked.request.method == "POST"}
+    return render(asked, "problem", values, status=status)
 
 
 def number(text: str, *, what: str, least: float = 0.0, most: float = 1e9) -> float | None:

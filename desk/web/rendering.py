@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from common.europeana.rights import rights_words
 from common.pages import record_page, template_engine
+from common.process.terminal.counting import counted
 from common.store.tables import Role
 from desk.audits.bounds import in_percent
 from desk.web.door import is_built_in
@@ -47,6 +48,7 @@ def _templates() -> "Environment":
         "length_of_time": length_of_time,
         "record_page": record_page,
         "rights": rights_words,
+        "counted": counted,
     }
     engine.filters.update(filters)
     return engine

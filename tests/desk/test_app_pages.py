@@ -105,5 +105,9 @@ def test_of_a_pruned_job_pages_say_that_its_records_were_removed(
     for page, code in ((f"/jobs/{filled.the_job}", 200), (f"/see?job={filled.the_job}", 400)):
         answer = requests.get(address + page, timeout=60)
         assert (answer.status_code, told in answer.text) == (code, True)
+    page = requests.get(f"{address}/jobs/{filled.the_job}", timeout=60).text
+    assert "timeout" in page
+    assert "Try again" not in page
+    assert "outcome=failed" not in page
     choices = requests.get(address + "/see", timeout=60).text
     assert str(filled.the_job) not in choices

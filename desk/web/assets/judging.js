@@ -78,7 +78,7 @@ const sender = {
 function show(count, problem = "") {
   for (const place of document.querySelectorAll(".unsaved")) {
     const waiting = count ? `${count} not saved yet. ${problem}` : "All saved.";
-    place.textContent = sender.refused ? `${waiting} Refused: ${sender.refused}` : waiting;
+    place.textContent = sender.refused ? `Not saved: ${sender.refused}` : waiting;
     place.dataset.count = count;
   }
 }
@@ -216,6 +216,7 @@ class Judging {
   }
 
   takeOther(event) {
+    if (event.submitter?.value === "back") return;
     const typed = this.other.querySelector("input").value.trim().toLowerCase();
     const options = [...this.concepts.keys()];
     const begun = options.filter(each => each.startsWith(typed));

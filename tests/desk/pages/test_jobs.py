@@ -27,7 +27,7 @@ def test_a_job_tells_outcomes_reasons_and_throughput(filled, desk, visit):
     visit.page.get_by_role("heading", name="Outcomes").wait_for()
     text = visit.page.locator("main").inner_text()
     assert "12 of 12 records have their outcome" in text
-    assert "timeout" in text
+    assert "timeout silence, or not finished before the deadline" in text
     assert visit.page.locator("svg.plot rect").count() == 1
     assert visit.problems == []
 
@@ -69,14 +69,15 @@ def test_all_that_match_are_steered_at_once(filled, desk, visit):
 def test_a_deed_without_a_job_is_told(filled, desk, visit):
     visit.page.goto(desk.url + "/jobs")
     visit.page.get_by_role("button", name="Pause").click()
-    visit.page.get_by_text("No job was chosen").wait_for()
+    visit.page.get_by_text("Nothing was done: tick jobs first").wait_for()
+    assert visit.page.get_by_role("heading", name="Jobs").count() == 1
 
 
 def test_failures_of_a_reason_are_tried_again(filled, desk, visit):
     visit.page.goto(f"{desk.url}/jobs/{filled.the_job}")
     visit.page.get_by_label("Choose timeout").check()
     visit.page.get_by_role("button", name="Try again").click()
-    visit.page.get_by_text("1 records will be tried again").wait_for()
+    visit.page.get_by_text("To be tried again: 1 record.").wait_for()
     assert filled.rows("SELECT record_id FROM job_failure") == [(RECORDS[11],)]
 
 
@@ -97,11 +98,15 @@ def test_a_file_becomes_a_job_once(filled, desk, visit):
 def test_one_looks_before_one_enqueues_a_selection(filled, desk, visit):
     visit.page.goto(desk.url + "/jobs/new")
     visit.page.get_by_label("or a data provider").fill(OURS)
+    visit.page.get_by_label("Name").fill("first look")
     visit.page.get_by_role("button", name="Look first").click()
-    visit.page.get_by_text("6 records in 1 chunks would be enqueued").wait_for()
+    visit.page.get_by_text("6 records in 1 chunk would be enqueued").wait_for()
     assert len(filled.rows("SELECT 1 FROM job")) == 1
     visit.page.get_by_role("button", name="Enqueue").click()
     visit.page.get_by_text("6 records enqueued").wait_for()
+    assert visit.page.get_by_role("heading", name="first look").count() == 1
+    visit.page.get_by_role("link", name="Jobs").click()
+    assert "first look" in visit.page.locator("tbody").inner_text()
 
 
 @pytest.mark.parametrize(
@@ -117,6 +122,9 @@ def test_a_wrong_list_is_refused_in_words(filled, desk, visit, field, value, wor
     visit.page.locator(f"[name={field}]").fill(value)
     visit.page.get_by_role("button", name="Enqueue").click()
     visit.page.get_by_text(words).wait_for()
+    assert "--" not in visit.page.locator("main").inner_text()  # no words of the command line
+    visit.page.go_back()
+    assert visit.page.locator(f"[name={field}]").input_value() == value
     assert len(filled.rows("SELECT 1 FROM job")) == 1
 
 
