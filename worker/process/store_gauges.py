@@ -20,10 +20,9 @@ from worker.ledger.roster import ALIVE_SECONDS
 
 ASK_SECONDS = 15.0
 KNOWN_SECONDS = 60.0  # that an answer counts: what is older is served to nobody
-MOST_DUE = 1_000  # chunks that are counted, which is a quarter of a million records
 
 # Each part is a look at some rows, however many records the jobs have: sums that triggers keep, the
-# end of an index, or a count that stops at MOST_DUE.
+# end of an index, or counts of `ledger_load`, which stop at 1,000 chunks of a job.
 _ASK = text(f"""
     WITH running AS MATERIALIZED (SELECT id, total, created_at FROM job WHERE state = 'running'),
     counted AS (
@@ -31,13 +30,8 @@ _ASK = text(f"""
         FROM job_outcomes WHERE job_id IN (SELECT id FROM running)
     )
     SELECT (SELECT count(*) FROM running) AS jobs,
-           (SELECT count(*) FROM (
-                SELECT FROM running CROSS JOIN (VALUES (false), (true)) AS kind (put_off)
-                CROSS JOIN LATERAL (
-                    SELECT FROM job_chunk WHERE job_id = running.id AND state = 'ready'
-                        AND job_chunk.put_off = kind.put_off AND not_before <= now()
-                    LIMIT :most) AS of_job LIMIT :most) AS first) AS due,
-           (SELECT count(*) FROM job_chunk WHERE state = 'leased') AS in_work,
+           urgent_fresh + urgent_put_off + bulk_fresh + bulk_put_off AS due,
+           urgent_in_work + bulk_in_work AS in_work,
            (SELECT coalesce(sum(total), 0) FROM running) - settled AS waiting,
            put_off,
            (SELECT coalesce(extract(epoch FROM now() - max(coalesce(last.at, created_at))), 0)
@@ -49,7 +43,7 @@ _ASK = text(f"""
            pg_database_size(current_database()) AS database,
            (SELECT coalesce(sum(pg_total_relation_size(inhrelid)), 0) FROM pg_inherits
             WHERE inhparent = CAST('embedding' AS regclass)) AS embeddings
-    FROM counted,
+    FROM counted, ledger_load,
          (SELECT count(*) AS alive, count(*) FILTER (WHERE NOT EXISTS (
                      SELECT FROM jsonb_array_elements(problems) AS problem
                      WHERE problem ->> 'stops' IS DISTINCT FROM 'false')) AS ready
@@ -82,7 +76,7 @@ FAMILIES = (
     GaugeFamily(name="store_jobs_running", told="Jobs that are running", columns={"": "jobs"}),
     GaugeFamily(
         name="store_chunks",
-        told=f"Chunks that could be begun now, of running jobs, {MOST_DUE} at most; chunks in work",
+        told="Chunks that could be begun now, of each running job the first 2,000; chunks in work",
         label="state",
         columns={"due": "due", "in_work": "in_work"},
     ),
@@ -140,9 +134,8 @@ class StoreGauges(PeriodicThread, Collector):
 
     def run_once(self) -> None:
         """Ask the store."""
-        asked = {"most": MOST_DUE, "alive_seconds": ALIVE_SECONDS}
         with self._engine.connect() as connection:
-            row = connection.execute(_ASK, asked).mappings().one()
+            row = connection.execute(_ASK, {"alive_seconds": ALIVE_SECONDS}).mappings().one()
         self._answer = {name: float(value) for name, value in row.items()}
         self._answered_at = time.monotonic()
 

@@ -92,13 +92,6 @@ def test_the_time_since_a_chunk_was_settled_begins_with_the_job(
     assert served(engine)["store_seconds_since_settled"] < 30
 
 
-def test_chunks_are_counted_up_to_a_limit(
-    engine: Engine, job_id: UUID, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_gauges, "MOST_DUE", 2)
-    assert served(engine)["store_chunks due"] == 2
-
-
 def test_workers_and_hosts_are_counted(engine: Engine) -> None:
     roster.tell(engine, "a:1", problems=[], idle_seconds=None)
     roster.tell(
