@@ -96,8 +96,12 @@ def open_store(
         | {"connect_timeout": CONNECT_TIMEOUT, "application_name": "image-enrichment"},
     )
     _limit_transactions(engine, limits or LIMITS)
-    with store_errors(url), engine.connect() as connection:
-        check_schema(connection)
+    try:
+        with store_errors(url), engine.connect() as connection:
+            check_schema(connection)
+    except BaseException:
+        engine.dispose()  # who asks again and again must not gather connections
+        raise
     return engine
 
 

@@ -5,7 +5,6 @@ time; a failed or deferred one has a reason. A stored picture is fetched again o
 vanished, also when another source is asked for.
 """
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from common.fetch.download import CONNECTIONS, fetch_all
 from common.fetch.host_limits import HostLimiter
 from common.fetch.shared_limits import SharedHostLimiter
 from common.pictures.decoders import Decoders
+from common.process.cores import available_cores
 from common.process.settings import ImageSettings
 from common.process.terminal.progress import progress
 from common.reasons import Reason
@@ -167,9 +167,9 @@ class _Harvest:
         self._rows = rows
         self._placeholders = placeholders
         self._elsewhere: deque[Candidate] = deque()  # to be tried at their next place
-        self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+        self._decoders = ThreadPoolExecutor(available_cores(), thread_name_prefix="decode")
         self._decoding: deque[tuple[Candidate, Future[PictureFile]]] = deque()
-        self._most_decoding = 4 * (os.cpu_count() or 1)
+        self._most_decoding = 4 * available_cores()
 
     def close(self) -> None:
         """Keep the decoded pictures, drop the others."""

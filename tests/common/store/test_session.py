@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import make_url, text
+from sqlalchemy import create_engine, make_url, text
 
 from common.errors import StoreError
 from common.process.settings import StoreSettings
@@ -91,3 +91,15 @@ def test_a_refusal_names_the_database_but_not_the_password(database_url):
         open_store(StoreSettings(database_url=url))
     assert str(refusal.value).startswith("The database at postgresql:///test_")
     assert "secret" not in str(refusal.value)
+
+
+def test_a_refusal_leaves_no_connection_open(database_url):
+    move_schema("9999", serves_from="9998")
+    refusals = []
+    for _ in range(3):
+        with pytest.raises(StoreError) as refusal:
+            open_store()
+        refusals.append(refusal.value)  # which hold what they came through
+    opened = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+    with create_engine(database_url).connect() as connection:
+        assert connection.execute(opened).scalar() == 1
