@@ -56,8 +56,8 @@ from benchmarks.parts.simulated_verdicts import (
 )
 from common.store.bulk import copy_rows
 from common.store.in_service import begin_service
-from common.store.refits import RefitStatus, ask_refit, refit_status
 from common.store.tables import PictureChoice
+from common.store.teaching.refits import RefitStatus, ask_refit, refit_status
 from desk.teaching.renewal import renew
 from worker import jobs
 

@@ -8,10 +8,10 @@ from sqlalchemy.exc import OperationalError
 from common.errors import EnrichmentError, StoreError, cause
 from common.process.database_trouble import is_there, trouble
 from common.process.settings import StoreSettings
+from common.store.locks import AdvisoryLock
 from common.store.session import check_schema, store_errors, store_url
 from common.store.tables import Base
 
-LOCK = 7_224_109_663  # any number that no other advisory lock of this database uses
 LOCK_SECONDS = 5  # while a migration waits for a table, whoever comes after it waits too
 NOTHING_TO_DO = "A newer release migrated this database; it serves this one as well."
 
@@ -21,7 +21,7 @@ def migrate() -> None:
     url = store_url(StoreSettings.read())
     engine = create_engine(url)
     with store_errors(url), engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        connection.execute(text(AdvisoryLock.MIGRATIONS.take))
         context.configure(connection=connection, target_metadata=Base.metadata)
         if is_left_to_newer_release(connection):
             context.config.print_stdout(NOTHING_TO_DO)

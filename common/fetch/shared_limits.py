@@ -27,6 +27,7 @@ from common.fetch.host_limits import BUSY_SECONDS, HostLimits, LocalHostLimiter
 from common.process.periodic import AWAY, PeriodicThread
 from common.process.settings import ImageSettings
 from common.reasons import HostSignal
+from common.store.locks import AdvisoryLock
 
 RENEWAL_SECONDS = 2.0
 SHARE_SECONDS = 15.0  # that a share lasts: the slots of a killed process are missing for so long
@@ -34,7 +35,7 @@ TURN_SECONDS = 10.0  # that a process keeps a slot where there are fewer slots t
 INTEREST_SECONDS = 10.0  # without a request, after which the slots of a host are given back
 GATHERING_SECONDS = 0.05  # new hosts come together: one statement is to serve them all
 
-_LOCK = text("SELECT pg_advisory_xact_lock(7310426)")  # renewals one after the other
+_LOCK = text(AdvisoryLock.HOST_SHARES.take)
 
 _LEAVE = text("""
     DELETE FROM host_lease

@@ -16,15 +16,15 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
+from common.store.locks import AdvisoryLock
 from common.store.tables import Decided
 
 LONGEST_REASON = 2_000  # characters
 LONGEST_NAME = 300  # characters of a data provider, as everywhere that providers are counted
 SHOWN = 1_000  # decisions of a list
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not lines and tabs
-_LOCK = 7_310_428  # of Postgres: shared by those who write, alone for one who decides
 
-_DECIDE = text(f"SELECT pg_advisory_xact_lock({_LOCK})")
+_DECIDE = text(AdvisoryLock.DECISIONS.take)
 _STANDING = text("""
     SELECT id, decided FROM decision
     WHERE undone_at IS NULL AND data_provider IS NOT DISTINCT FROM :data_provider
@@ -168,7 +168,7 @@ _BLOCKS = """
     WHERE undone_at IS NULL AND decided <> 'consented'
 """
 # Two statements in one message: the second sees what was decided while the first one waited.
-_HELD_BLOCKS = text(f"SELECT pg_advisory_xact_lock_shared({_LOCK}); {_BLOCKS}")
+_HELD_BLOCKS = text(f"{AdvisoryLock.DECISIONS.share}; {_BLOCKS}")
 _READ_BLOCKS = text(_BLOCKS)
 
 

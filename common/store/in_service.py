@@ -10,11 +10,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Row, select, text, update
 
 from common.errors import UsageError
+from common.store.locks import AdvisoryLock
 from common.store.model_names import ModelName
 from common.store.tables import ModelStage, PromotedModel
 from common.store.tables.harvested import of_provider
-
-_LOCK = 7_300_001  # key of a Postgres advisory lock: one change of the models at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +65,7 @@ _RETIRE = text("""
 
 def lock_models(connection: Connection) -> None:
     """Let others who change models or services wait until this transaction ends."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    connection.execute(text(AdvisoryLock.MODELS.take))
 
 
 def models_in_service(connection: Connection) -> list[ServingModel]:

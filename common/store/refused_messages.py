@@ -22,6 +22,7 @@ from typing import TypeGuard
 from sqlalchemy import Engine, text
 
 from common.process.periodic import AWAY, PeriodicThread
+from common.store.locks import AdvisoryLock
 
 WAITING = 100  # different messages, from one writing to the next
 WRITE_SECONDS = 5.0
@@ -33,7 +34,7 @@ _HEADERS = {
     "origin": re.compile(r"gen[0-9]{1,10}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,9}"),
 }
 
-_LOCK = text("SELECT pg_advisory_xact_lock(7310427)")  # workers write one after the other
+_LOCK = text(AdvisoryLock.REFUSED_MESSAGES.take)
 
 _WRITE = text("""
     INSERT INTO refused_message AS known

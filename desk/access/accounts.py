@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from common.errors import UsageError
 from common.process.settings.desk import AccessSettings
 from common.process.web_addresses import is_loopback
+from common.store.locks import AdvisoryLock
 from common.store.tables import Role
 from desk.access.actions import log_action
 from desk.access.attempts import forget_attempts
@@ -27,7 +28,7 @@ LONGEST_NAME = 80  # characters
 LONGEST_SUBJECT = 255  # characters, as OpenID Connect has it
 BUILT_IN = "(local)"
 
-_LOCK = text("SELECT pg_advisory_xact_lock(7310429)")  # one account is added at a time
+_LOCK = text(AdvisoryLock.ACCOUNTS.take)
 _COLUMNS = "id, name, role, password, subject, created_at, ended_at"
 _FIND = text(f"""
     SELECT {_COLUMNS} FROM desk_user

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import TooManyLoginsError
 from common.fetch.addresses import embedded
+from common.store.locks import AdvisoryLock
 
 MINUTES = 15
 FOR_NAME_FROM_ADDRESS = 5
@@ -27,14 +28,14 @@ FOR_KNOWN_BROWSER = 5
 IN_ALL = 10_000
 _NETWORK_OF_ONE = 56  # bits of an IPv6 address: what providers give a customer
 
-_LOCK = text("SELECT pg_advisory_xact_lock(7310428)")  # one process at a time changes attempts
+_LOCK = text(AdvisoryLock.LOGIN_ATTEMPTS.take)
 _AGE = f"(clock_timestamp() - interval '{MINUTES} minutes')"
 _FORGET_OLD = text(f"DELETE FROM login_attempt WHERE at <= {_AGE}")
 _WAIT = text(f"""
     SELECT extract(epoch FROM max(freed.at) - {_AGE}) FROM
         unnest(CAST(:subjects AS text[]), CAST(:limits AS int[])) AS known (subject, most),
         LATERAL (
-            SELECT at FROM login_attempt WHERE subject = known.subject
+            SELECT at FROM login_attempt WHERE subject = known.subject AND at > {_AGE}
             ORDER BY at DESC OFFSET known.most - 1 LIMIT 1
         ) AS freed
 """)
@@ -70,15 +71,20 @@ def begin_attempt(
         TooManyLoginsError: with the seconds until another one may be tried.
     """
     limits = _limits(name, address, browser)
-    subjects = list(limits)
     with engine.begin() as connection:
+        _check_limits(connection, limits)  # what is refused waits for nobody
         connection.execute(_LOCK)
+        _check_limits(connection, limits)
         connection.execute(_FORGET_OLD)
-        wait = connection.scalar(_WAIT, {"subjects": subjects, "limits": list(limits.values())})
-        if wait is not None:
-            raise _too_many(float(wait))
-        ids = tuple(connection.scalars(_WRITE, {"subjects": subjects}))
+        ids = tuple(connection.scalars(_WRITE, {"subjects": list(limits)}))
     return Attempt(name=name, ids=ids)
+
+
+def _check_limits(connection: Connection, limits: Mapping[str, int]) -> None:
+    asked = {"subjects": list(limits), "limits": list(limits.values())}
+    wait = connection.scalar(_WAIT, asked)
+    if wait is not None:
+        raise _too_many(float(wait))
 
 
 def strike_out(connection: Connection, attempt: Attempt) -> None:

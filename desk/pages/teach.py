@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from common.errors import UsageError
 from common.store.model_names import ModelName
-from common.store.refits import RefitStatus, ask_refit, newest_refits, refit_status
 from common.store.tables import Role
-from common.store.verdicts import judged_providers
+from common.store.teaching.refits import RefitStatus, ask_refit, newest_refits, refit_status
+from common.store.teaching.verdicts import judged_providers
 from desk.pages.judge import AT_A_TIME, all_concepts
 from desk.review.choices import check_provider, provider_choices
 from desk.review.filters import ViewFilters

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from common.errors import UsageError
+from common.store.locks import AdvisoryLock
 from common.store.tables import Said
 
 MOST_AT_ONCE = 200
@@ -41,7 +42,7 @@ class NewVerdict:
 
 # What is withdrawn is locked first, in the order of its key, so that two tabs of one reviewer do
 # not deadlock.
-_LOCK = text("SELECT pg_advisory_xact_lock(7300011, :user_id)")
+_LOCK = text(AdvisoryLock.VERDICTS.take_for(":user_id"))
 _ASKED = """
     unnest(CAST(:ids AS uuid[]), CAST(:record_ids AS text[]), CAST(:concepts AS text[]),
            CAST(:said AS text[]), CAST(:instead AS text[]), CAST(:models AS int[]),

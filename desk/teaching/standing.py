@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.store.refits import RefitStatus
+from common.store.teaching.refits import RefitStatus
 
 ENOUGH = 10  # labels that verdicts give, for a refit
 

@@ -15,7 +15,7 @@ from common.errors import UsageError
 from common.store.bulk import upsert
 from common.store.records import find_dataset
 from common.store.tables import Dataset, DatasetItem
-from common.store.verdicts import WEIGHT, taught_labels
+from common.store.teaching.verdicts import WEIGHT, taught_labels
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 

@@ -15,7 +15,7 @@ from common.process.settings import ImageSettings
 from common.store.records import find_dataset
 from common.store.session import open_store
 from common.store.tables import Concept
-from common.store.verdicts import WEIGHT, taught_labels
+from common.store.teaching.verdicts import WEIGHT, taught_labels
 from common.vision.kinds import Kind, TrainingPictures
 from trainer.data.dataset import DatasetDescription, Example, TrainingData, folder_data
 

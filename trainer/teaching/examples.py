@@ -16,7 +16,7 @@ from common.errors import DatasetError
 from common.process.terminal.counting import counted
 from common.store.embeddings import kept_vectors
 from common.store.records import find_dataset
-from common.store.verdicts import taught_labels
+from common.store.teaching.verdicts import taught_labels
 from common.vision.answers.heads import Embeddings
 from common.vision.bundle import Description
 from trainer.data.near_duplicates import grouped, pairs_by_embedding

@@ -18,8 +18,8 @@ from sqlalchemy import Connection, Engine
 from common.errors import EnrichmentError
 from common.process.database_trouble import AWAY, trouble
 from common.store.in_service import begin_service
-from common.store.refits import RefitStatus, claim_refit, end_refit, fail_refit
 from common.store.session import allow_pauses
+from common.store.teaching.refits import RefitStatus, claim_refit, end_refit, fail_refit
 from trainer.models.catalogue import find_model
 from trainer.teaching.examples import read_examples
 from trainer.teaching.refit import refit, result_of

@@ -6,6 +6,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import TooManyLoginsError
+from common.store.decisions import standing_blocks
+from common.store.locks import AdvisoryLock
+from common.store.session import TimeLimits, open_store
 from desk.access import attempts
 from desk.access.attempts import (
     FOR_ADDRESS,
@@ -172,3 +175,25 @@ def test_odd_names_are_counted_like_others(engine: Engine) -> None:
 )
 def test_an_address_stands_for_its_customer(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+def test_a_login_does_not_wait_for_what_settles_chunks(engine: Engine) -> None:
+    with engine.begin() as settling:
+        standing_blocks(settling, hold=True)
+        assert fail_soon() == FOR_NAME_FROM_ADDRESS
+
+
+def test_what_is_refused_waits_for_nobody(engine: Engine) -> None:
+    fail(engine)
+    with engine.begin() as other:
+        other.execute(text(AdvisoryLock.LOGIN_ATTEMPTS.take))
+        assert fail_soon() == 0
+
+
+def fail_soon() -> int:
+    """As `fail`, by a store that waits for no lock."""
+    impatient = open_store(limits=TimeLimits(lock=0.05))
+    try:
+        return fail(impatient)
+    finally:
+        impatient.dispose()

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from common.store.refits import RefitStatus
+from common.store.teaching.refits import RefitStatus
 from desk.teaching.standing import curve_of
 
 

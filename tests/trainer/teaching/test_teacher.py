@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine, text, update
 
 from common.store.in_service import models_in_service
-from common.store.refits import RefitStatus, ask_refit, claim_refit, refit_status
 from common.store.tables import PromotedModel
+from common.store.teaching.refits import RefitStatus, ask_refit, claim_refit, refit_status
 from tests.trainer.running_commands import running, wait_until
 from tests.trainer.teaching.school import MUSEUM, School
 from trainer.teaching.teacher import UNEXPECTED, teach_next

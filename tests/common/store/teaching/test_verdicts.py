@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from common.store.session import open_store
-from common.store.verdicts import count_verdicts, judged_providers, taught_labels
+from common.store.teaching.verdicts import count_verdicts, judged_providers, taught_labels
 from tests.common.store.verdict_rows import add_audit, add_people, say, uri
 
 

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
-from common.store.refits import (
+from common.store.session import open_store
+from common.store.teaching.refits import (
     ask_refit,
     claim_refit,
     end_refit,
@@ -14,7 +15,6 @@ from common.store.refits import (
     newest_refits,
     refit_status,
 )
-from common.store.session import open_store
 
 
 @pytest.fixture

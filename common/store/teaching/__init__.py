@@ -1,0 +1,1 @@
+"""What teaches: verdicts of reviewers as labels, and the refits that are asked for with them."""
