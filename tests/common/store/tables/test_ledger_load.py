@@ -1,13 +1,21 @@
 """The view `ledger_load`: what it counts, for whom, and that it costs the same at any size."""
 
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
+from common.store.locks import AdvisoryLock
 from common.store.session import open_store
 from tests.common.store.tables.test_tables import GOOD, JOB, insert_rows
 
+PAGE = Path(__file__).resolve().parents[4] / "docs/reference/ledger-load.md"
+SCALER, OURS = "scaler_of_a_test", "ours_in_a_test"
 CHUNKS = 40_000  # ten million records
 MOST_PAGES, MOST_PAGES_BEFORE_VACUUM = 80, 400
 COLUMNS = {
@@ -79,12 +87,85 @@ def test_of_a_paused_job_what_is_in_work_counts_and_of_a_cancelled_one_nothing(
     assert load(job) == ({"bulk_fresh": 2, "bulk_in_work": 1} if seen is None else seen)
 
 
-def test_a_role_that_may_read_the_view_alone_reads_it(job: Connection) -> None:
-    add(job, 1, 2)
-    job.execute(text("CREATE ROLE scaler_of_a_test"))
-    job.execute(text("GRANT SELECT ON ledger_load TO scaler_of_a_test"))
-    job.execute(text("SET LOCAL ROLE scaler_of_a_test"))
-    assert load(job) == {"bulk_fresh": 2}
+@pytest.fixture
+def roles(database_url: str) -> Iterator[Engine]:
+    """The store, with the role as the page makes it, and with ours, which is there before."""
+    engine = open_store()
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {OURS}")
+        for statements in statements_of_page(str(engine.url.database)):
+            connection.exec_driver_sql(statements, execution_options={"no_parameters": True})
+    yield engine
+    with engine.begin() as connection:
+        for role in (SCALER, OURS):
+            connection.exec_driver_sql(f"DROP OWNED BY {role}; DROP ROLE {role}")
+    engine.dispose()
+
+
+def statements_of_page(database: str) -> list[str]:
+    """What the page on the view has a person type, with the names of this test."""
+    blocks = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    names = {"enrichment_scaler": SCALER, "DATABASE enrichment": f"DATABASE {database}"}
+    names |= {"TO enrichment": f"TO {OURS}"}
+    for said, meant in names.items():
+        assert any(re.search(rf"{said}\b", block) for block in blocks)
+        blocks = [re.sub(rf"{said}\b", meant, block) for block in blocks]
+    return blocks
+
+
+def log_in(engine: Engine) -> "psycopg2.extensions.connection":
+    """As the role for scaling, which has its limits from its login on."""
+    url = engine.url.set(drivername="postgresql", username=SCALER)
+    return psycopg2.connect(url.render_as_string(hide_password=False))
+
+
+def test_a_role_that_may_read_the_view_alone_reads_it(roles: Engine) -> None:
+    with closing(log_in(roles)) as session, session.cursor() as scaler:
+        scaler.execute("SELECT * FROM ledger_load")
+        assert scaler.fetchall() == [(0,) * len(COLUMNS)]
+        scaler.execute("SHOW statement_timeout")
+        assert scaler.fetchone() == ("10s",)
+        scaler.execute("SHOW idle_in_transaction_session_timeout")
+        assert scaler.fetchone() == ("10s",)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM job",
+        "LOCK TABLE ledger_load IN ROW EXCLUSIVE MODE",
+        "CREATE TABLE mine (id int)",
+        "CREATE TEMPORARY TABLE mine (id int)",
+        "SELECT pg_advisory_lock(1)",
+        AdvisoryLock.DECISIONS.take,
+        AdvisoryLock.DECISIONS.share,
+    ],
+)
+def test_it_may_do_nothing_else_that_the_page_keeps_from_it(roles: Engine, statement: str) -> None:
+    with (
+        closing(log_in(roles)) as session,
+        session.cursor() as scaler,
+        pytest.raises(psycopg2.errors.InsufficientPrivilege),
+    ):
+        scaler.execute(statement)
+
+
+def test_it_cannot_take_all_connections(roles: Engine) -> None:
+    with ExitStack() as at_once:
+        for _ in range(10):
+            at_once.enter_context(closing(log_in(roles)))
+        with pytest.raises(psycopg2.OperationalError, match="too many connections for role"):
+            log_in(roles)
+
+
+def test_our_own_role_keeps_what_it_needs(roles: Engine) -> None:
+    with roles.begin() as connection:
+        connection.exec_driver_sql(f"SET LOCAL ROLE {OURS}")
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE submitted (id int) ON COMMIT DROP")
+        for lock in AdvisoryLock:
+            connection.exec_driver_sql(lock.take)
+        connection.exec_driver_sql(AdvisoryLock.DECISIONS.share)
+        connection.exec_driver_sql(AdvisoryLock.VERDICTS.take_for("1"))
 
 
 def test_ten_million_records_cost_few_pages_at_the_beginning_and_at_the_end(
