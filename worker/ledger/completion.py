@@ -30,6 +30,11 @@ _CLOSE = text(f"""
 """)
 
 
+def lock_job(connection: Connection, job_id: UUID) -> None:
+    """Let others who change the job's row wait until the transaction ends."""
+    connection.execute(_LOCK_JOB, {"job_id": job_id})
+
+
 def is_over(connection: Connection, job_id: UUID) -> bool:
     """Whether no chunk of a job is open, as far as this transaction sees."""
     return bool(connection.execute(_IS_OVER, {"job_id": job_id}).scalar_one())
@@ -45,5 +50,5 @@ def close_if_over(connection: Connection, job_id: UUID) -> bool:
 
     The lock comes first, in its own statement: chunks that a retry adds at the same time are seen.
     """
-    connection.execute(_LOCK_JOB, {"job_id": job_id})
+    lock_job(connection, job_id)
     return connection.execute(_CLOSE, {"job_id": job_id}).rowcount == 1

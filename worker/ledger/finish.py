@@ -21,7 +21,7 @@ from common.vision.answers.tally import Tally
 from worker import metrics
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease
-from worker.ledger.completion import close_if_over, is_over
+from worker.ledger.completion import close_if_over, is_over, lock_job
 from worker.ledger.delays import Delay, by_delay
 from worker.ledger.enrichments import RecordPrediction, is_collision, replace_enrichments
 from worker.ledger.permitted import Permitted, permitted
@@ -187,11 +187,13 @@ def _write(
         allowed = permitted(outcome.predictions, outcome.said, blocks)
         records = _sort(lease, outcome, allowed, retry_delays)
         _write_predictions(connection, lease, outcome, allowed)
-        for delay, record_ids in records.later.items():  # first, since it locks the job's row
+        if records.final and records.later:
+            lock_job(connection, lease.job_id)  # before the counts, as `triggers` has the order
+        _write_failures(connection, lease, records.final)
+        for delay, record_ids in records.later.items():
             chunks.put_off(
                 connection, lease, record_ids, delay_seconds=delay.seconds, counted=delay.counted
             )
-        _write_failures(connection, lease, records.final)
         chunks.settle(
             connection,
             lease,

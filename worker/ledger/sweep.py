@@ -43,17 +43,17 @@ _SPLIT = text("""
            record_ids[part * :size + 1 : (part + 1) * :size], retries, waiting_since
     FROM numbered, parent, generate_series(0, :parts - 1) AS part
 """)
-_BURY = text("""
-    WITH buried AS (
-        UPDATE job_chunk
-        SET state = 'dead', lease_until = '-infinity', settled_at = now(), failed = 1
-        WHERE job_id = :job_id AND number = :number
-        RETURNING job_id, record_ids[1] AS record_id, attempt
-    )
+# Two statements, and the failure first: triggers count in the order of what changed.
+_NOTE_FAILURE = text("""
     INSERT INTO job_failure (job_id, record_id, stage, reason, detail)
-    SELECT job_id, record_id, 'worker', :reason,
+    SELECT job_id, record_ids[1], 'worker', :reason,
            'the worker failed or was lost ' || attempt || ' times with this record alone'
-    FROM buried
+    FROM job_chunk WHERE job_id = :job_id AND number = :number
+""")
+_BURY = text("""
+    UPDATE job_chunk
+    SET state = 'dead', lease_until = '-infinity', settled_at = now(), failed = 1
+    WHERE job_id = :job_id AND number = :number
 """)
 log = structlog.get_logger()
 
@@ -103,7 +103,8 @@ def _decide(connection: Connection, expired: RowMapping) -> str:
     if expired["records"] > 1:
         connection.execute(_SPLIT, {**chunk, **_parts(expired["records"])})
         return "split"
-    connection.execute(_BURY, {**chunk, "reason": Reason.KILLED_WORKER.code})
+    connection.execute(_NOTE_FAILURE, {**chunk, "reason": Reason.KILLED_WORKER.code})
+    connection.execute(_BURY, chunk)
     return "dead"
 
 
