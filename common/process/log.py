@@ -3,14 +3,24 @@
 import logging
 import re
 import sys
+from collections.abc import Mapping
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from common.process.foreign_text import visible
 
-_URL = re.compile(r"\b([a-z][a-z0-9+.-]*://)([^\s\"'<>]+)", re.IGNORECASE)
+_SCHEME = r"[a-z][a-z0-9+.-]{0,30}://"
+_PORT = r"[0-9]{1,5}(?:[/?#\s]|$)"
+_END = rf"[\s\"'(\[<,;]{_SCHEME}"  # where another URL begins
+# A password may hold any sign, so that the last @ counts: of the line, where a password begins.
+# It has an end, since a line may be long.
+_USER = rf"[^\s/?#@:]*:(?!{_PORT})(?:(?!{_END})[^\n]){{0,1000}}@|(?:(?!{_END})\S){{0,1000}}@"
+_URL = re.compile(rf"\b({_SCHEME})(?:{_USER})?([^\s\"'<>?#]*)[^\s\"'<>]*", re.IGNORECASE)
+_PLAIN = (bool, int, float, type(None))
+_DEEPEST = 5  # levels of lists in lists that are looked through
 _OF_LINES = ("exception", "stack")  # fields of the log
+_RECORD = "_record"  # of the standard library, which structlog renders
 
 
 def configure_logging(*, json: bool | None = None) -> None:
@@ -54,22 +64,28 @@ def configure_logging(*, json: bool | None = None) -> None:
 
 def without_secrets(text: str) -> str:
     """Remove user, password, query and fragment from every URL in a text: some hold keys."""
-    return _URL.sub(lambda url: url[1] + _place(url[2]), text)
-
-
-def _place(rest: str) -> str:
-    """Host and path of a URL; a password may hold any sign, so that the last @ counts."""
-    return re.split(r"[?#]", rest.rpartition("@")[2])[0]
+    return _URL.sub(r"\1\2", text)
 
 
 def _hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Remove secrets: errors of libraries quote URLs."""
     for name, value in event.items():
-        if isinstance(value, str):
-            event[name] = without_secrets(value)
-        elif isinstance(value, BaseException):
-            event[name] = without_secrets(repr(value))
+        if name != _RECORD:
+            event[name] = _hidden(value)
     return event
+
+
+def _hidden(value: object, depth: int = 0) -> object:
+    """A value as it is logged; what is no text, number or container of them becomes one."""
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, str):
+        return without_secrets(value)
+    if depth < _DEEPEST and isinstance(value, Mapping):
+        return {without_secrets(str(key)): _hidden(each, depth + 1) for key, each in value.items()}
+    if depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset):
+        return [_hidden(each, depth + 1) for each in value]
+    return without_secrets(repr(value))
 
 
 def _show_controls(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -2,11 +2,14 @@
 
 import json
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 import structlog
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from common.process.log import configure_logging, without_secrets
 
@@ -71,12 +74,65 @@ def test_no_line_holds_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
         ("'http://x.example/?a=b'", "'http://x.example/'"),
         ("redis://:p#w@broker/0", "redis://broker/0"),
         ("amqp://u:p?w@p/w@broker//", "amqp://broker//"),
+        ('amqp://u:it\'s <"it">@broker//', "amqp://broker//"),
+        ("amqp://u:two words@broker// refused", "amqp://broker// refused"),
+        ("from http://u:p w@h/a to http://v:q w@i/b", "from http://h/a to http://i/b"),
+        ("['http://u:p w@h/a','http://v:q@i/b']", "['http://h/a','http://i/b']"),
+        ("http://h:80/a, says me@h", "http://h:80/a, says me@h"),
+        ("http://h/a, says me@h", "http://h/a, says me@h"),
         ("12:30://", "12:30://"),
         ("nothing to hide", "nothing to hide"),
     ],
 )
 def test_urls_lose_what_may_be_secret(text: str, clean: str) -> None:
     assert without_secrets(text) == clean
+
+
+@given(
+    user=st.text(st.characters(exclude_characters=":/?#@", exclude_categories=["Z", "C"])),
+    password=st.text(st.characters(exclude_categories=["C"]), min_size=1),
+)
+@example(user="", password="a@b c")
+@example(user="u", password="p/w ?#'\"<>@")
+def test_no_password_is_left_of_a_url(user: str, password: str) -> None:
+    assume(not re.match(r"[0-9]{1,5}(\s|$)", password))  # that is a port
+    assume("://" not in password)
+    assert without_secrets(f"tried redis://{user}:{password}@broker/0 in vain") == (
+        "tried redis://broker/0 in vain"
+    )
+
+
+@pytest.mark.parametrize(
+    "in_field",
+    [str.encode, lambda url: [url], lambda url: {url}, lambda url: {url: [(url,)]}],
+    ids=["bytes", "list", "set", "dict"],
+)
+def test_fields_of_any_type_hold_no_secret(
+    in_field: Callable[[str], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    field = in_field("redis://:pa55word@broker/0")
+    with json_lines():
+        structlog.get_logger().warning("told", field=field, fields=[field], count=3)
+    (line,) = lines(capsys)
+    assert "pa55word" not in json.dumps(line)
+    assert "redis://broker/0" in json.dumps(line)
+    assert line["count"] == 3
+
+
+def test_a_list_in_itself_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    endless: list[object] = ["redis://:pa55word@broker/0"]
+    endless.append(endless)
+    with json_lines():
+        structlog.get_logger().warning("told", value=endless)
+    assert "pa55word" not in capsys.readouterr().err
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "part", ["a.", "a://", "a:// a:b ", "http://a:b ", "x://a:b'", "x://a:b|", "@", "http://@"]
+)
+def test_a_long_line_takes_no_time(part: str) -> None:
+    without_secrets(part * 20_000)
 
 
 def test_a_log_on_a_terminal_shows_what_would_order_something(
