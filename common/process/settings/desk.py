@@ -100,6 +100,7 @@ class DeskSettings(
     desk_cache_bytes: int = Field(
         default=2_000_000_000,
         ge=10_000_000,
+        le=10**15,
         description="how much of them is kept; the ones unused for longest go first",
     )
     desk_connections: int = Field(

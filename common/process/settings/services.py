@@ -7,6 +7,8 @@ from pydantic import Field, SecretStr, field_validator
 from common.process.settings.base import DeploymentSettings
 from common.process.web_addresses import split_address
 
+SLOWEST, FASTEST = 0.01, 10_000  # requests a second
+
 
 class StoreSettings(DeploymentSettings):
     """Where the store is."""
@@ -65,18 +67,25 @@ class ImageSettings(ApiAddressSettings):
         "between them: 127.0.0.0/8",
     )
     fetch_requests_per_second: float = Field(
-        default=4.0, gt=0, description="to one image host; a host that complains gets fewer"
+        default=4.0,
+        ge=SLOWEST,
+        le=FASTEST,
+        description="to one image host; a host that complains gets fewer",
     )
-    fetch_requests_at_a_time: int = Field(default=2, gt=0, description="to one image host")
+    fetch_requests_at_a_time: int = Field(
+        default=2, ge=1, le=1_000, description="to one image host"
+    )
     fetch_per_address_factor: int = Field(
         default=4,
-        gt=0,
+        ge=1,
+        le=1_000,
         description="how many times the limits of one image host an IP address gets, which many "
         "hosts may share",
     )
     fetch_thumbnails_per_second: float = Field(
         default=50.0,
-        gt=0,
+        ge=SLOWEST,
+        le=FASTEST,
         description="from Europeana, all workers together: what bulk jobs are bound by; raise it "
         "if you may",
     )

@@ -73,25 +73,25 @@ class WorkerSettings(
     )
     worker_grace_seconds: float = Field(
         default=25,
-        gt=0,
+        ge=1,
         le=LONGEST,
         description="from SIGTERM to the end: chunks are finished, or given back in time",
     )
     worker_lease_seconds: float = Field(
         default=120,
-        gt=0,
+        ge=2,
         le=LONGEST,
         description="a worker silent for this long has lost its chunk",
     )
     worker_ask_seconds: float = Field(
         default=5,
-        gt=0,
+        ge=0.1,
         le=LONGEST,
         description="an idle worker looks for work so often, at least; a new job wakes it sooner",
     )
     worker_sweep_seconds: float = Field(
         default=5,
-        gt=0,
+        ge=0.1,
         le=LONGEST,
         description="between two looks for chunks of lost workers",
     )

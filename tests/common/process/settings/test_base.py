@@ -1,6 +1,9 @@
 """Several classes are read at once, and each setting says where its value comes from."""
 
+from typing import get_args
+
 import pytest
+from annotated_types import Ge, Le
 
 from common.errors import UsageError
 from common.process.settings import ApiSettings, StoreSettings, read_together
@@ -20,6 +23,18 @@ def test_each_setting_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) 
         "EUROPEANA_API_URL": ("default", False),
         "EUROPEANA_API_KEY": ("environment", True),
     }
+
+
+def test_every_number_has_a_least_and_a_most() -> None:
+    """So that a slip of the finger neither spins a thread nor lets it wait for ever."""
+    kinds = (int, float)
+    numbers = {
+        name: {type(each) for each in field.metadata}
+        for name, field in every_field().items()
+        if any(kind in (field.annotation, *get_args(field.annotation)) for kind in kinds)
+    }
+    assert len(numbers) > 10
+    assert {name for name, bounds in numbers.items() if not {Ge, Le} <= bounds} == set()
 
 
 def test_every_setting_has_one_meaning_and_a_text() -> None:

@@ -62,6 +62,14 @@ def test_connections_to_postgres_are_counted(monkeypatch: pytest.MonkeyPatch) ->
         ("WORKER_GRACE_SECONDS", "1e300"),
         ("WORKER_ASK_SECONDS", "nan"),
         ("WORKER_SWEEP_SECONDS", "86401"),
+        ("WORKER_LEASE_SECONDS", "0.001"),
+        ("WORKER_GRACE_SECONDS", "0.5"),
+        ("WORKER_ASK_SECONDS", "0.01"),
+        ("WORKER_SWEEP_SECONDS", "1e-300"),
+        ("FETCH_REQUESTS_PER_SECOND", "1e-300"),
+        ("FETCH_REQUESTS_AT_A_TIME", "9" * 30),
+        ("FETCH_PER_ADDRESS_FACTOR", "1001"),
+        ("FETCH_THUMBNAILS_PER_SECOND", "inf"),
         ("WORKER_CHUNKS_IN_FLIGHT", "1001"),
         ("WORKER_CONNECTIONS", "9" * 30),
         ("WORKER_BATCH_SIZE", "65537"),
@@ -72,4 +80,12 @@ def test_absurd_numbers_are_refused(
 ) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(UsageError, match=variable):
+        WorkerSettings.read()
+
+
+def test_a_number_that_is_too_small_is_told_with_the_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORKER_LEASE_SECONDS", "0.001")
+    with pytest.raises(UsageError, match=r"WORKER_LEASE_SECONDS .*: it must be 2 or more\."):
         WorkerSettings.read()
