@@ -1,13 +1,18 @@
 """Metrics are served over HTTP, where they were asked to be."""
 
 import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from urllib.request import urlopen
 
 import pytest
 from prometheus_client import Counter
 
 from common.errors import EnrichmentError
-from common.process.metrics_server import served
+from common.process import metrics_server
+from common.process.metrics_server import CLIENTS, served
 
 LOOPBACK = "127.0.0.1"
 SERVED = Counter("metrics_server_test", "What a test counts")
@@ -39,3 +44,52 @@ def test_they_are_served_at_the_given_address_only() -> None:
 def test_an_address_of_another_machine_is_an_error_in_words() -> None:
     with pytest.raises(EnrichmentError, match=r"WORKER_METRICS_ADDRESS 192\.0\.2\.1: "):
         served(0, "192.0.2.1", program="WORKER").__enter__()
+
+
+def test_clients_that_never_ask_are_few_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server._Handler, "timeout", 0.5)
+    before = threading.active_count()
+    with served(0, LOOPBACK, program="WORKER") as port, ExitStack() as clients:
+        for _ in range(3 * CLIENTS):
+            clients.enter_context(socket.create_connection((LOOPBACK, port), timeout=5))
+        wait_for(lambda: threading.active_count() > before + 1)
+        assert threading.active_count() <= before + 1 + CLIENTS
+        wait_for(lambda: threading.active_count() == before + 1)
+        assert scrape(port)
+
+
+def test_a_client_that_drips_makes_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server, "CLIENTS", 1)
+    monkeypatch.setattr(metrics_server, "CLIENT_SECONDS", 0.2)
+    with (
+        served(0, LOOPBACK, program="WORKER") as port,
+        socket.create_connection((LOOPBACK, port), timeout=5) as dripping,
+    ):
+        dripping.send(b"GET ")
+        wait_for(lambda: scrape(port))
+
+
+def test_an_address_of_ipv6_is_served() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with served(0, "::1", program="DESK") as port, socket.socket(socket.AF_INET6) as client:
+        assert client.connect_ex(("::1", port)) == 0
+
+
+def scrape(port: int) -> bool:
+    """Whether metrics come."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return b"metrics_server_test_total" in answer.read()
+    except OSError:
+        return False
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    for _ in range(100):
+        if is_so():
+            return
+        time.sleep(0.05)
+    pytest.fail("it did not come to be within five seconds")
