@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError
 
 from common.errors import StoreError, cause
-from common.process.database_trouble import is_there, trouble
+from common.process.database_trouble import is_there, last_words
 from common.process.service_urls import check_service_url, shown
 from common.process.settings import StoreSettings
 from common.store.tables import SchemaCompatibility
@@ -205,10 +205,11 @@ def store_errors(url: URL) -> Iterator[None]:
     except OperationalError as error:
         if is_there(error):
             raise StoreError(
-                f"Postgres at {shown_url(url)} was asked, but {trouble(error)}."
+                f"Postgres at {shown_url(url)} was asked. {last_words(error)}"
             ) from error
         raise StoreError(
-            f"Postgres at {shown_url(url)} cannot be reached: {cause(error)}"
+            f"Postgres at {shown_url(url)} cannot be reached: {cause(error)}. "
+            "Start it, or correct DATABASE_URL."
         ) from error
 
 

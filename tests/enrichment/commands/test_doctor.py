@@ -85,6 +85,25 @@ def test_what_does_not_work_is_a_problem_with_advice(
     assert "hunter2" not in json.dumps(found)
 
 
+def test_of_a_database_that_is_away_it_says_what_to_do(
+    installation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/d")
+    code, found, _ = doctor()
+    assert code == 1
+    said = found["database, reached and prepared"]
+    assert "Connection refused. Start it, or correct DATABASE_URL." in said["found"]
+
+
+def test_secrets_alone_are_a_file_that_counts(installation: Path) -> None:
+    secrets = installation / SECRETS_NAME
+    secrets.touch(mode=0o600)
+    secrets.write_text('database_url = "postgresql://u:hunter2@127.0.0.1:1/d"\n')
+    _, found, _ = doctor()
+    assert found["settings, file"]["found"] == str(secrets)
+    assert found["settings, DATABASE_URL"]["found"] == f"from {secrets}"
+
+
 def test_a_file_is_named_with_what_comes_from_it(installation: Path) -> None:
     (installation / NAME).write_text('model_dir = "models"\nworker_connections = 4\n')
     _, found, _ = doctor()
