@@ -84,7 +84,7 @@ Settings are environment variables, or lines of `enrichment.toml` with the same 
 A process reads them once, when it starts.
 The environment goes before the file.
 
-The file is found from the working folder upwards.
+From the working folder upwards, the first folder counts that has this file, or the one for secrets.
 `--config FILE` or the variable `ENRICHMENT_CONFIG` names another.
 Relative folders in it start at the file:
 

@@ -29,7 +29,7 @@ def check_settings() -> Findings:
     every = _origins()
     wrong = {name.upper(): line for each in EVERY for name, line in wrong_values(each).items()}
     none = f"no {NAME} in this folder or above: environment and defaults count"
-    yield ok(SUBJECT, "file", str(files.path) if files else none)
+    yield ok(SUBJECT, "file", ", ".join(map(str, files.there)) if files else none)
     for name, needed_by in _NEEDED_BY.items():
         yield _needed(every[name], needed_by)
     for name, origin in every.items():

@@ -1,7 +1,8 @@
 """The files of settings: `enrichment.toml`, and `enrichment.secrets.toml` beside it for secrets.
 
-The first is found from the working folder upwards, as git finds its own. A file that belongs to
-another user is not read unasked: whoever can write into a folder above could steer our programs.
+From the working folder upwards, the first folder counts that has one of them or both, as git finds
+its own. A file that belongs to another user is not read unasked: whoever can write into a folder
+above could steer our programs.
 """
 
 import os
@@ -23,7 +24,10 @@ _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsFiles:
-    """What the files say, by the names of settings in lower case."""
+    """What the files say, by the names of settings in lower case.
+
+    `path` is that of the file for what is no secret; one of the two files may not exist.
+    """
 
     path: Path
     plain: Mapping[str, Any]
@@ -36,8 +40,13 @@ class SettingsFiles:
 
     @property
     def secrets_path(self) -> Path:
-        """The file for secrets; it may not exist."""
+        """The file for secrets."""
         return self.path.with_name(SECRETS_NAME)
+
+    @property
+    def there(self) -> list[Path]:
+        """Those of the two that exist."""
+        return [path for path in (self.path, self.secrets_path) if path.is_file()]
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -88,7 +97,11 @@ def find_files() -> SettingsFiles | None:
     has_secrets = secrets.exists()
     if has_secrets:
         _check_private(secrets)
-    return SettingsFiles(path=path, plain=_read(path), secret=_read(secrets) if has_secrets else {})
+    return SettingsFiles(
+        path=path,
+        plain=_read(path) if path.exists() else {},
+        secret=_read(secrets) if has_secrets else {},
+    )
 
 
 def name_file(path: Path) -> None:
@@ -102,26 +115,29 @@ def name_file(path: Path) -> None:
 
 
 def _named() -> Path | None:
-    """The file that --config or the environment names."""
+    """The file that --config or the environment names, or the one beside the secrets it names."""
     name = os.environ.get(VARIABLE)
     if not name:
         return None
     path = Path(name)
     if not path.is_file():
         raise UsageError(f"There is no settings file {path}. --config or {VARIABLE} names it.")
-    return path
+    return path.with_name(NAME) if path.name == SECRETS_NAME else path
 
 
 def _above() -> Path | None:
-    """The nearest file, from the working folder upwards."""
+    """The file for what is no secret, in the nearest folder that has it, or one for secrets."""
     here = Path.cwd()
-    path = next((path for each in (here, *here.parents) if (path := each / NAME).is_file()), None)
-    if path is not None and path.stat().st_uid not in (os.getuid(), 0):
+    places = (each / name for each in (here, *here.parents) for name in (NAME, SECRETS_NAME))
+    found = next((path for path in places if path.is_file()), None)
+    if found is None:
+        return None
+    if found.stat().st_uid not in (os.getuid(), 0):
         raise UsageError(
-            f"{path} belongs to another user, so it is not read. If you trust it, name it: "
-            f"--config {path}"
+            f"{found} belongs to another user, so it is not read. If you trust it, name it: "
+            f"--config {found}"
         )
-    return path
+    return found.with_name(NAME)
 
 
 def _check_private(path: Path) -> None:

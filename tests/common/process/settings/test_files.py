@@ -76,6 +76,31 @@ def test_secrets_have_a_file_of_their_own(folder: Path) -> None:
     assert origin == ("DATABASE_URL", str(folder / SECRETS_NAME), True)
 
 
+def test_secrets_count_without_the_other_file(folder: Path) -> None:
+    write_secrets(folder, 'database_url = "postgresql://u:hunter2@h/d"\n')
+    (origin,) = origins(StoreSettings)
+    assert origin == ("DATABASE_URL", str(folder / SECRETS_NAME), True)
+    assert ImageSettings.read().image_dir == Path("image_store")
+
+
+def test_the_nearest_folder_that_has_one_of_them_counts(folder: Path) -> None:
+    (folder / NAME).write_text("fetch_requests_at_a_time = 3\n")
+    write_secrets(folder / "one", 'database_url = "postgresql://u:hunter2@h/d"\n')
+    assert "hunter2" in StoreSettings.read().database_url.get_secret_value()
+    assert ImageSettings.read().fetch_requests_at_a_time == 2
+
+
+def test_secrets_may_be_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    write_secrets(elsewhere, 'database_url = "postgresql://u:hunter2@h/d"\n')
+    monkeypatch.setenv(VARIABLE, str(elsewhere / SECRETS_NAME))
+    assert "hunter2" in StoreSettings.read().database_url.get_secret_value()
+    (elsewhere / NAME).write_text("fetch_requests_at_a_time = 3\n")
+    assert ImageSettings.read().fetch_requests_at_a_time == 3
+
+
 def test_secrets_that_others_may_read_are_refused(folder: Path) -> None:
     (folder / NAME).write_text("")
     write_secrets(folder, 'database_url = "postgresql://u:hunter2@h/d"\n')
