@@ -17,7 +17,7 @@ from worker.exports.asking import Asked, Format, read_arguments
 from worker.exports.files import Exported
 from worker.exports.parquet import write_parquet
 from worker.exports.promises import promises_of, told
-from worker.exports.selection import Selection, is_unfinished
+from worker.exports.selection import Selection, is_to_come, is_unfinished
 from worker.exports.texts import Target, write_csv, write_edm, write_jsonld
 
 Places = Annotated[
@@ -85,6 +85,10 @@ def export(
     selection = asked.selection(engine)
     promises = told(promises_of(engine, selection))
     write = _writer(asked.file_format, selection, target, promises)
+    if selection.since and is_to_come(engine, selection.since):
+        console.print(
+            f"{selection.since:%Y-%m-%d %H:%M} UTC is still to come: nothing was written since."
+        )
     if selection.job and is_unfinished(engine, selection.job):
         console.print("The job is not finished: more enrichments may follow.")
     exported = files.export(engine, selection, asked.file, write)

@@ -25,6 +25,7 @@ from worker.enrich.heatmap_files import relative_path
 from worker.jobs.prune import check_not_pruned
 from worker.ledger.routes import ROUTED_MODEL
 
+_TO_COME = text("SELECT CAST(:time AS timestamptz) > now()")
 ROWS_AT_ONCE = 5_000  # from the server's cursor
 
 _USER = re.compile(r"(?<=://)[^/?#]*@")
@@ -203,6 +204,13 @@ def is_unfinished(engine: Engine, job: UUID) -> bool:
     with engine.connect() as connection:
         state = connection.execute(_JOB_STATE, {"job": job}).scalar_one_or_none()
     return state is None or not JobState(state).is_over
+
+
+def is_to_come(engine: Engine, time: datetime) -> bool:
+    """Whether a time is in the future of the database."""
+    with engine.connect() as connection:
+        found: bool = connection.execute(_TO_COME, {"time": time}).scalar_one()
+    return found
 
 
 def _check(connection: Connection, selection: Selection) -> None:

@@ -50,6 +50,13 @@ def test_a_model_and_a_time_are_exported_alike(filled: Shelf, tmp_path: Path) ->
     assert by_job.read_bytes() == by_model.read_bytes() == by_time.read_bytes()
 
 
+def test_a_time_that_is_to_come_is_told(filled: Shelf) -> None:
+    done = export("--since", "2999-11-23T22:00Z")
+    assert done.exit_code == 0
+    assert "2999-11-23 22:00 UTC is still to come: nothing was written since." in done.stderr
+    assert "still to come" not in export("--since", "2026-01-01").stderr
+
+
 def test_annotations_of_images_on_standard_output(filled: Shelf) -> None:
     job = str(filled.jobs["vases 1"])
     done = export(job, "--format", "jsonld", "--target", "image")
