@@ -6,7 +6,7 @@ Syntax: https://europeana.atlassian.net/wiki/spaces/EF/pages/2385674279 (Record 
 
 A list has one of them a line. Blank lines, a byte-order mark, Windows line ends, and quotes,
 brackets and commas around an ID are no harm; every other line that holds no record ID is told with
-its number and the reason.
+its number and the reason. Tables and files in other encodings have a reason for all their lines.
 """
 
 import io
@@ -30,6 +30,10 @@ _WEB_PREFIX = re.compile(
 )
 STANDARD_INPUT = "-"
 _AROUND = " \t\r\n\ufeff\"'<>,;"
+_BETWEEN = re.compile(r"[\s,;]+")  # cells of a table
+_NO_TEXT = re.compile("[\0\ufffd]")  # of UTF-16, and what took the place of other bytes
+TABLE = "it holds more than a record ID. Keep only the column of IDs."
+NO_TEXT = "it is no text in UTF-8. Save the list as UTF-8, one record ID a line."
 
 
 def parse_record_id(text: str) -> str:
@@ -75,8 +79,23 @@ def read_list(lines: Iterable[str]) -> Iterator[ListedLine]:
         try:
             record_id, problem = parse_record_id(text) if text else None, ""
         except InvalidRecordIdError as error:
-            record_id, problem = None, str(error)
+            record_id, problem = None, _reason_of_all(text[: 4 * MAX_LENGTH]) or str(error)
         yield ListedLine(number, text[:MAX_LENGTH], record_id, problem)
+
+
+def _reason_of_all(text: str) -> str:
+    """What is wrong with this line, and then with most others; empty if it is the line alone."""
+    if _NO_TEXT.search(text):
+        return NO_TEXT
+    return TABLE if any(map(_is_record_id, _BETWEEN.split(text))) else ""
+
+
+def _is_record_id(text: str) -> bool:
+    try:
+        parse_record_id(text.strip(_AROUND))
+    except InvalidRecordIdError:
+        return False
+    return True
 
 
 @contextmanager
@@ -87,6 +106,8 @@ def open_list(source: str) -> Iterator[TextIO]:
         UsageError: the file cannot be read.
     """
     if source == STANDARD_INPUT:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # as files are read
         yield sys.stdin
         return
     try:

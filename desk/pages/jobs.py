@@ -2,7 +2,7 @@
 
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid4
 
 from starlette.datastructures import UploadFile
@@ -23,11 +23,17 @@ from harvester.datasets.operations import list_datasets
 from worker import jobs as ledger
 from worker.jobs import JobOptions, Records, RecordSelection
 from worker.jobs.prune import pruned_at, told_pruned
-from worker.jobs.records import RejectedLines, read_record_ids
+from worker.jobs.records import (
+    RejectedLines,
+    leave_out_rejected,
+    read_record_ids,
+    refuse_rejected,
+)
 from worker.jobs.report import hindrances
 from worker.ledger.roster import live_workers
 from worker.process.wake import wake_workers_soon
 
+LEAVE_OUT = "tick “leave out lines that hold no record ID”"
 DONE_WORDS = {
     "pause": "paused",
     "resume": "resumed",
@@ -150,21 +156,12 @@ def _records(asked: DeskRequest, rejected: RejectedLines) -> Records:
         raise UsageError("Choose one of them: a file, typed IDs, or a selection of records.")
     if lists:
         found = read_record_ids(lists[0], rejected, name="the list")
-        return found if asked.field("skip") else _if_complete(found, rejected)
+        if asked.field("skip"):
+            return leave_out_rejected(found, rejected)
+        return refuse_rejected(found, rejected, leave_out=LEAVE_OUT)
     if selection == RecordSelection() and not asked.field("unseen"):
         raise UsageError("Say which records: a file, typed IDs, or a selection.")
     return selection
-
-
-def _if_complete(record_ids: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
-    """Pass record IDs on, and after the last one refuse the list if a line was rejected."""
-    yield from record_ids
-    if rejected.count:
-        raise UsageError(
-            f"{counted(rejected.count, 'line holds', 'lines hold')} no record ID, so nothing was "
-            "enqueued. Correct the list, or tick “leave out lines that hold no record ID”."
-            f"\n{rejected}"
-        )
 
 
 def _file_lines(asked: DeskRequest) -> Iterable[str] | None:

@@ -17,7 +17,7 @@ from common.store.tables import JobState, PictureChoice, Priority
 from worker import jobs
 from worker.commands.options import console
 from worker.jobs import Accepted, JobOptions, Preview, Records, RecordSelection, Unpromised
-from worker.jobs.records import RejectedLines, read_files, refuse_rejected
+from worker.jobs.records import RejectedLines, leave_out_rejected, read_files, refuse_rejected
 from worker.ledger.roster import live_workers
 from worker.process.wake import wake_workers
 
@@ -200,7 +200,9 @@ def _records(
             )
         return selection
     record_ids = read_files(files, rejected)
-    return record_ids if skip_invalid else refuse_rejected(record_ids, rejected)
+    if skip_invalid:
+        return leave_out_rejected(record_ids, rejected)
+    return refuse_rejected(record_ids, rejected, leave_out="leave them out with --skip-invalid")
 
 
 def _enqueue(

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from common.errors import UsageError
-from common.europeana.record_ids import STANDARD_INPUT, open_list, read_list
+from common.europeana.record_ids import NO_TEXT, STANDARD_INPUT, TABLE, open_list, read_list
 from common.europeana.vocabulary import current_concept_uri
 from common.process.terminal.counting import counted
 from common.store.records import find_dataset
@@ -104,20 +104,25 @@ def _check_data_provider(connection: Connection, name: str) -> None:
 
 @dataclass
 class RejectedLines:
-    """The number of lines without a record ID, and messages on the first few."""
+    """The number of lines without a record ID, and messages on the first few.
+
+    What may be wrong with most lines of a list is told of the first one only.
+    """
 
     count: int = 0
     first: list[str] = field(default_factory=list)
+    _told: set[str] = field(default_factory=set)
 
     def add(self, place: str, why: str) -> None:
         """Count a line, and keep the message if it is among the first."""
         self.count += 1
-        if len(self.first) < LINES_SHOWN:
+        if why not in self._told and len(self.first) < LINES_SHOWN:
             self.first.append(f"{place}: {why}")
+            self._told |= {why} & {TABLE, NO_TEXT}
 
     def __str__(self) -> str:
-        more = [f"... and {self.count - LINES_SHOWN:,} more"] if self.count > LINES_SHOWN else []
-        return "\n  ".join([*self.first, *more])
+        left = self.count - len(self.first)
+        return "\n  ".join([*self.first, *([f"... and {left:,} more"] if left else [])])
 
 
 def read_files(sources: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
@@ -141,8 +146,30 @@ def read_record_ids(lines: Iterable[str], rejected: RejectedLines, *, name: str)
             rejected.add(f"{name}, line {line.number}", line.problem)
 
 
-def refuse_rejected(record_ids: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
+def leave_out_rejected(record_ids: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
+    """Pass record IDs on, and after the last line refuse the list if there was none.
+
+    Raises:
+        UsageError: lists the first rejected lines.
+    """
+    passed = False
+    for record_id in record_ids:
+        passed = True
+        yield record_id
+    if rejected.count and not passed:
+        raise UsageError(
+            f"There is no record to enqueue: {counted(rejected.count, 'line')} of the list, and "
+            f"none holds a record ID.\n  {rejected}"
+        )
+
+
+def refuse_rejected(
+    record_ids: Iterable[str], rejected: RejectedLines, *, leave_out: str
+) -> Iterator[str]:
     """Pass record IDs on, and after the last one refuse the list if a line was rejected.
+
+    Args:
+        leave_out: what to do to have such lines left out.
 
     Raises:
         UsageError: lists the first rejected lines.
@@ -151,5 +178,5 @@ def refuse_rejected(record_ids: Iterable[str], rejected: RejectedLines) -> Itera
     if rejected.count:
         raise UsageError(
             f"{counted(rejected.count, 'line holds', 'lines hold')} no record ID. Nothing was "
-            f"enqueued. Correct the list, or leave them out with --skip-invalid.\n  {rejected}"
+            f"enqueued. Correct the list, or {leave_out}.\n  {rejected}"
         )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import UsageError
-from common.europeana.record_ids import open_list, read_list
+from common.europeana.record_ids import NO_TEXT, TABLE, open_list, read_list
 
 DIRT = st.text(alphabet=" \t\"'<>,;\ufeff", max_size=4)
 FORMS = ("{}", "http://data.europeana.eu/item{}", "https://www.europeana.eu/de/item{}?q=x")
@@ -41,6 +41,22 @@ def test_a_problem_names_what_was_found():
     assert [line.record_id for line in lines] == ["/1/a", None, None, None]
     assert "'nonsense' is no record ID" in lines[2].problem
     assert lines[3].number == 4
+
+
+@pytest.mark.parametrize("line", ["/1/a,Vase", "Vase\t/1/a", "7;http://data.europeana.eu/item/1/a"])
+def test_a_line_of_a_table_is_told_as_such(line):
+    assert [each.problem for each in read_list([line])] == [TABLE]
+
+
+@pytest.mark.parametrize("line", ["/1/\ufffd", "/\0001\0/\000a\0"])
+def test_a_line_of_another_encoding_is_told_as_such(line):
+    assert [each.problem for each in read_list([line])] == [NO_TEXT]
+
+
+def test_standard_input_in_another_encoding_is_read_as_a_file_is(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"/1/a\n\xff\n"), "utf-8"))
+    with open_list("-") as lines:
+        assert [line.problem for line in read_list(lines)] == ["", NO_TEXT]
 
 
 def test_a_file_and_standard_input_are_read(tmp_path, monkeypatch):

@@ -75,6 +75,19 @@ def test_bad_lines_refuse_a_list_or_are_left_out(
     assert "line 2" in worker.err
 
 
+def test_a_list_without_any_record_id_is_told_from_an_empty_one(
+    engine: Engine, worker: Terminal, tmp_path: Path
+) -> None:
+    listed = tmp_path / "list.csv"
+    listed.write_text("id,title\n" + "nonsense\n" * 10)
+    assert worker("enqueue", str(listed), "--skip-invalid") == 2
+    assert "11 lines of the list, and none holds a record ID." in worker.err
+    assert f"{listed}, line 1: 'id,title' is no record ID" in worker.err
+    listed.write_text("")
+    assert worker("enqueue", str(listed), "--skip-invalid") == 2
+    assert "the list is empty" in worker.err
+
+
 def test_a_dry_run_writes_nothing(engine: Engine, worker: Terminal, records: list[str]) -> None:
     assert worker("enqueue", "--unseen", "--dry-run") == 0
     assert "600 records in 3 chunks would be enqueued for test v1." in worker.err

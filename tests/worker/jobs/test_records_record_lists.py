@@ -40,9 +40,36 @@ def test_of_many_bad_lines_the_first_are_shown_and_the_rest_counted() -> None:
     assert "and 15 more" in str(rejected)
 
 
+def test_of_a_table_one_line_is_told(tmp_path: Path) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text("id;title\n" + "".join(f'"/1/r{n}";"Vase, {n}"\n' for n in range(20)))
+    rejected = RejectedLines()
+    assert list(read_files([str(table)], rejected)) == []
+    assert str(rejected).splitlines() == [
+        f"{table}, line 1: 'id;title' is no record ID; expected /dataset/local, an item URI or a "
+        "portal URL.",
+        f"  {table}, line 2: it holds more than a record ID. Keep only the column of IDs.",
+        "  ... and 19 more",
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["/1/a\n/1/b\n".encode("utf-16"), "/1/a\n/1/b\n".encode("utf-16-be"), bytes(range(256)) * 9],
+    ids=["UTF-16", "UTF-16 without a mark", "binary"],
+)
+def test_of_what_is_no_text_one_line_is_told(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "list"
+    file.write_bytes(content)
+    rejected = RejectedLines()
+    assert list(read_files([str(file)], rejected)) == []
+    assert str(rejected).count("it is no text in UTF-8. Save the list as UTF-8") == 1
+
+
 def test_a_bad_line_refuses_the_list_at_its_end() -> None:
     rejected = RejectedLines()
-    passed = refuse_rejected(read(["/1/a", "nonsense", "/1/b"], rejected), rejected)
+    found = read(["/1/a", "nonsense", "/1/b"], rejected)
+    passed = refuse_rejected(found, rejected, leave_out="tick that")
     assert [next(passed), next(passed)] == ["/1/a", "/1/b"]
     with pytest.raises(UsageError, match="line 2"):
         next(passed)
