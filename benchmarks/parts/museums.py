@@ -177,7 +177,7 @@ def _trained(engine: Engine, encoder: StoredEncoder, folder: Path, number: int) 
     made = promote(
         proposal, name=experiment.name, model_dir=folder / "models", engine=engine, active=False
     )
-    model = find_model(engine, made.model.name)
+    model = find_model(engine, made.model.title)
     return open_teachable(engine, folder / "models", model.id)
 
 

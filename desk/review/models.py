@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from common.store.model_names import ModelName
+from common.store.model_names import ModelName, version_meant
 from common.vision.answers.answering import Answering
 from common.vision.answers.saved import load_answering
 from common.vision.bundle import read_description
@@ -54,8 +54,7 @@ _OF_JOB = text(f"""
     ORDER BY model.id
 """)
 _NAMED = text(f"""
-    {_MODELS} WHERE name = :name AND (CAST(:version AS int) IS NULL OR version = :version)
-    ORDER BY version DESC LIMIT 1
+    {_MODELS} WHERE name = :name AND version = :version
 """)
 _USUAL = text(f"{_MODELS} ORDER BY stage = 'active' DESC, created_at DESC LIMIT 1")
 _SERVING = text(f"""
@@ -72,7 +71,8 @@ def models_of(connection: Connection, filters: ViewFilters) -> list[ShownModel]:
     None if there is no such model, or none at all.
     """
     if filters.model is not None:
-        asked = {"name": filters.model.name, "version": filters.model.version}
+        meant = version_meant(connection, filters.model)
+        asked = {"name": meant.name, "version": meant.version}
         return _shown(connection.execute(_NAMED, asked).mappings())
     if filters.provider and filters.job is None:
         serving = model_for(connection, filters.provider)

@@ -74,11 +74,16 @@ VocabularyFile = Annotated[
 ModelReference = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="NAME, NAME@VERSION, or the folder of a bundle; see `trainer models`."
+        metavar="MODEL",
+        help="NAME@VERSION, NAME for the version in service or the only one, or the folder of a "
+        "bundle; see `trainer models`.",
     ),
 ]
 StoredReference = Annotated[
-    str, typer.Argument(metavar="MODEL", help="NAME for the latest version, or NAME@VERSION.")
+    str,
+    typer.Argument(
+        metavar="MODEL", help="NAME@VERSION, or NAME for the version in service or the only one."
+    ),
 ]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from common.errors import ModelError, UsageError
 from common.store import in_service
 from common.store.in_service import serving
-from common.store.model_names import ModelName
+from common.store.model_names import ModelName, version_meant
 from common.vision.bundle import (
     DESCRIPTION,
     MAX_TENSORS,
@@ -89,10 +89,11 @@ def _network_of(description: Description) -> str:
 
 
 def find_model(engine: Engine, reference: str) -> StoredModel:
-    """The model with this name; NAME alone means its latest version.
+    """The model with this name; for NAME alone see `version_meant`.
 
     Raises:
-        UsageError: there is no such model; the message names those that exist.
+        UsageError: there is no such model, or NAME alone may mean several; the message names those
+            that exist.
     """
     wanted = ModelName.parse(reference)
     versions = stored_models(engine, wanted.name)
@@ -100,8 +101,8 @@ def find_model(engine: Engine, reference: str) -> StoredModel:
         names = sorted({model.name for model in stored_models(engine)})
         there_are = f"there are: {', '.join(names)}" if names else "there are no models yet"
         raise UsageError(f"There is no model {wanted.name}; {there_are}.")
-    if wanted.version is None:
-        return versions[-1]
+    with engine.connect() as connection:
+        wanted = version_meant(connection, wanted)
     for model in versions:
         if model.version == wanted.version:
             return model

@@ -73,8 +73,9 @@ Models = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[@VERSION]",
-        help="Another model than the active one. May be repeated for models on one encoder, which "
-        "looks at a picture once for all of them.",
+        help="Another model than the active one; NAME alone is the version in service, or the only "
+        "one. May be repeated for models on one encoder, which looks at a picture once for all of "
+        "them.",
         rich_help_panel=_LOOK,
     ),
 ]

@@ -30,8 +30,9 @@ class JobOptions:
     """How to work on a job; see `worker enqueue --help`.
 
     `name`: what people call the job; no other unfinished job may have it.
-    `model`: NAME for its newest version, NAME@VERSION, several of them that are on one encoder, or
-    None for the active one, and for records of data providers the models in service for those.
+    `model`: NAME@VERSION, NAME for the version in service or the only one, several of them that are
+    on one encoder, or None for the active one, and for records of data providers the models in
+    service for those.
     `picture`: None lets the priority decide (`usual_picture`). `unseen`: leave out records that the
     models have seen, or will see for another job. `explain`: store a heatmap for each enrichment.
     `look_again`: look at all pictures, also where the encoder saw them before; `max_age`: where it

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select, text
 
 from common.errors import ModelError, UsageError
 from common.pictures.sources import PictureKinds
-from common.store.model_names import ModelName
+from common.store.model_names import ModelName, version_meant
 from common.store.tables import ModelStage, PictureChoice, PromotedModel, RegisteredEncoder
 from common.vision.answers.provider_names import provider_name
 
@@ -60,10 +60,10 @@ def _served(routes: Mapping[str, int], model_id: int) -> str:
 
 
 def find_models(connection: Connection, names: Sequence[str]) -> JobModels:
-    """The models of these names, NAME for the newest version; without a name the active model.
+    """The models of these names, as `version_meant` has them; without a name the active model.
 
     Raises:
-        UsageError: there is no such model.
+        UsageError: there is no such model, or a name alone may mean several.
         ModelError: no model is active.
         UsageError: a name is malformed, or the models are not on one encoder.
     """
@@ -121,8 +121,9 @@ def with_routes(connection: Connection, models: JobModels, *, submitted: int) ->
 
 
 def _find(connection: Connection, name: str | None) -> Row[int, str, int, str | None, str | None]:
-    is_active = PromotedModel.stage == ModelStage.ACTIVE
-    condition = is_active if name is None else ModelName.parse(name).condition
+    condition = PromotedModel.stage == ModelStage.ACTIVE
+    if name is not None:
+        condition = version_meant(connection, ModelName.parse(name)).condition
     found = (
         select(
             PromotedModel.id,
@@ -134,8 +135,7 @@ def _find(connection: Connection, name: str | None) -> Row[int, str, int, str | 
         .outerjoin(RegisteredEncoder, RegisteredEncoder.id == PromotedModel.encoder_id)
         .where(condition)
     )
-    newest = found.order_by(PromotedModel.version.desc()).limit(1)
-    model = connection.execute(newest).one_or_none()
+    model = connection.execute(found).one_or_none()
     if model is not None:
         return model
     if name is None:

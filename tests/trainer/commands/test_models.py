@@ -174,7 +174,7 @@ def test_a_model_is_shown_with_its_promise_and_what_it_has_said_since(
     told = json.loads(models("show", "new", "--json").stdout)
     assert told["drift"]["providers"][0]["has_drifted"]
     assert told["description"]["promise"]["providers"] == {"Louvre": 1200}
-    assert "before promises said for whom" in models("show", "small").stdout
+    assert "before promises said for whom" in models("show", "small@1").stdout
 
 
 def test_a_model_says_by_which_rule_it_writes_and_when_it_abstains(
@@ -200,7 +200,7 @@ def test_a_model_says_by_which_rule_it_writes_and_when_it_abstains(
     )
     assert (
         "Rule: each concept that reaches its threshold is written."
-        in models("show", "small").stdout
+        in models("show", "small@1").stdout
     )
 
 

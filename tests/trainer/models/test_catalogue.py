@@ -13,8 +13,8 @@ from common.store.session import open_store
 from common.vision.bundle import Description
 from tests.trainer.bundles import describe as described
 from tests.trainer.bundles import promoted
-from trainer.models.catalogue import check_files, describe, find_model
-from trainer.models.store import StoredModel, stored_models
+from trainer.models.catalogue import check_files, describe, find_model, retire
+from trainer.models.store import StoredModel, activate_model, stored_models
 
 
 @pytest.fixture
@@ -27,8 +27,10 @@ def engine(database_url: str, tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-def test_a_name_means_its_latest_version(engine: Engine) -> None:
-    assert find_model(engine, "small").version == 2
+def test_a_name_means_the_version_in_service(engine: Engine) -> None:
+    in_service, _ = stored_models(engine, "small")
+    activate_model(engine, in_service.id)
+    assert find_model(engine, "small").version == 1
     assert find_model(engine, "small@1").version == find_model(engine, "small v1").version == 1
 
 
@@ -45,6 +47,12 @@ def test_what_is_not_there_is_told_with_what_is(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         find_model(engine, reference)
+
+
+def test_a_name_is_refused_where_no_version_serves(engine: Engine) -> None:
+    retire(engine, "small")
+    with pytest.raises(UsageError, match="none of them is in service.*: small@1, small@2"):
+        find_model(engine, "small")
 
 
 @pytest.mark.parametrize(

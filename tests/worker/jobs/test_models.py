@@ -38,6 +38,19 @@ def test_models_on_one_encoder_make_one_job(engine: Engine) -> None:
 
 
 @pytest.mark.usefixtures("encoders")
+def test_a_name_alone_is_the_version_in_service(engine: Engine) -> None:
+    newer = text("""
+        INSERT INTO model (name, version, path, sha256, labels, thresholds)
+        SELECT name, 2, name || '-2', lpad(CAST(id AS text), 64, '9'), '{}', '{}' FROM model
+    """)
+    with engine.begin() as connection:
+        connection.execute(newer)
+    assert jobs.preview(engine, ["/1/a"], JobOptions(model="test")).model == "test v1"
+    with pytest.raises(UsageError, match="Name the one that you mean: a@1, a@2"):
+        jobs.preview(engine, ["/1/a"], JobOptions(model="a"))
+
+
+@pytest.mark.usefixtures("encoders")
 @pytest.mark.parametrize(
     ("names", "told"),
     [
