@@ -1,5 +1,6 @@
 """`trainer models`."""
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -195,7 +196,7 @@ def _whom(provider: str | None) -> str:
 
 
 def _back(provider: str | None) -> str:
-    return "trainer models back" + (f' --provider "{provider}"' if provider else "")
+    return "trainer models back" + (f" --provider {shlex.quote(provider)}" if provider else "")
 
 
 @models.command()

@@ -132,7 +132,7 @@ def promote(
     from trainer.models.proposal import Terms
     from trainer.settings import checked_name
 
-    title = checked_name(name or experiment, of="a model")
+    title = checked_name(experiment if name is None else name, of="a model")
     chosen = Experiment(experiments_in(saving_dir), experiment)
     model_dir, engine = ModelSettings.read().model_dir, open_store()
     proposal = propose(

@@ -27,5 +27,5 @@ def worker(
     from trainer.running.fold_worker import run_worker
     from trainer.running.on_devices import parse_devices
 
-    chosen = parse_devices(devices) if devices else [pick_device()]
+    chosen = [pick_device()] if devices is None else parse_devices(devices)
     raise typer.Exit(run_worker(experiments_in(saving_dir), chosen))

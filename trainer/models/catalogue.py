@@ -3,6 +3,7 @@
 This module loads no torch.
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +164,7 @@ def _way_back(model: StoredModel, description: Description | None, missing: Sequ
 
 def _made_by(model: StoredModel, origin: Mapping[str, Any]) -> str:
     if "checkpoint" in origin:
-        return f"trainer models import {origin['checkpoint']} --name {model.name} ..."
+        return f"trainer models import {shlex.quote(str(origin['checkpoint']))} --name {model.name} ..."
     experiment = origin.get("experiment") or model.run or "EXPERIMENT"
     return f"trainer promote {experiment} --name {model.name} (it is in service then)"
 

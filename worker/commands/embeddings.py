@@ -77,7 +77,8 @@ def prune(
     age = None if unseen_for is None else parse_age(unseen_for)
     engine = open_store()
     with engine.connect() as connection:
-        chosen = [find_encoder(connection, encoder)] if encoder else stored_encoders(connection)
+        every = stored_encoders(connection)
+        chosen = every if encoder is None else [find_encoder(connection, encoder)]
     pruned = prune_embeddings(engine, chosen, every_encoder=encoder is None, unseen_for=age)
     removed = counted(pruned.embeddings, "embedding")
     console.print(f"{removed} removed. Postgres uses their space for new ones.")

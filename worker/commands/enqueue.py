@@ -1,5 +1,6 @@
 """`worker enqueue`: arguments only."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -225,7 +226,7 @@ def _enqueue(
     if accepted.state is JobState.RUNNING:
         wake_workers()
         _tell_of_workers(engine)
-    job = accepted.name or accepted.job_id
+    job = shlex.quote(accepted.name or str(accepted.job_id))
     console.print(f"Next: worker status {job} --watch", soft_wrap=True)
 
 

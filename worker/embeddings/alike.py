@@ -148,7 +148,8 @@ def _own(connection: Connection, encoder: StoredEncoder, record_id: str) -> Row[
 
 
 def _choose(connection: Connection, name: str | None) -> KeptEmbeddings:
-    name = name or connection.scalar(_ACTIVE)
+    if name is None:
+        name = connection.scalar(_ACTIVE)
     kept = kept_embeddings(connection)
     if name is not None:
         find_encoder(connection, name)

@@ -1,6 +1,7 @@
 """`trainer models`, as its user types it."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -121,6 +122,22 @@ def test_whom_a_model_cannot_serve_is_told(engine: Engine) -> None:
     unknown = models("activate", "small@1", "--provider", "Nobody")
     assert (unknown.exit_code, "no record of data provider" in unknown.output) == (2, True)
     assert models("back", "--provider", "Attic").exit_code == 2
+
+
+def test_undoing_it_can_be_typed_as_it_is_named(engine: Engine) -> None:
+    provider = 'The "Attic" of $5'
+    with engine.begin() as connection:
+        insert = text("INSERT INTO record (id, data_provider) VALUES ('/1/a', :provider)")
+        connection.execute(insert, {"provider": provider})
+        connection.execute(text("""
+            INSERT INTO encoder (id, name, sha256, network, dimension)
+            VALUES (9, 'e', repeat('e', 64), 'timm:x', 4)
+        """))
+        connection.execute(text("UPDATE model SET encoder_id = 9"))
+    assert models("activate", "small@1", "--provider", provider).exit_code == 0
+    put = models("activate", "other@1", "--provider", provider)
+    _, _, named = put.stderr.partition("To undo it: trainer models ")
+    assert models(*shlex.split(named)).exit_code == 0
 
 
 def test_the_list_as_json_has_what_the_bundle_says(engine: Engine, tmp_path: Path) -> None:

@@ -117,6 +117,12 @@ def test_a_promoted_model_is_active_and_its_bundle_loads(
         assert set(connection.scalars(select(Concept.uri))) >= set(labels)
 
 
+def test_an_empty_name_promotes_nothing(engine: Engine, promote: Promote) -> None:
+    refused = promote("--name", "")
+    assert (refused.exit_code, "'' is no name of a model" in refused.output) == (2, True)
+    assert _models(engine) == []
+
+
 def test_the_best_fold_is_promoted_and_gives_the_probabilities_of_its_test(
     engine: Engine, promote: Promote, trained: Path, tmp_path: Path
 ) -> None:

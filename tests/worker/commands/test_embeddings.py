@@ -63,6 +63,8 @@ def test_similar_records_are_a_table_json_or_a_page(
         ("similar", "/1/r10", "--encoder", "none"),
         ("embeddings", "index", "none"),
         ("embeddings", "prune", "--encoder", "none"),
+        ("embeddings", "prune", "--encoder", ""),
+        ("similar", "/1/r10", "--encoder", ""),
         ("embeddings", "prune", "--unseen-for", "long"),
     ],
 )

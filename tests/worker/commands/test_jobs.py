@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from contextlib import suppress
@@ -216,6 +217,15 @@ def test_enqueueing_says_who_works_on_it(
     cancel(engine, UUID(worker.out.strip()))
     worker("enqueue", "--unseen")
     assert "1 worker finds it within seconds." in worker.err
+
+
+def test_the_next_command_can_be_typed_as_it_is_named(
+    engine: Engine, worker: Terminal, records: list[str]
+) -> None:
+    worker("enqueue", "--unseen", "--name", "the museum's $5 maps")
+    _, _, named = worker.err.partition("Next: ")
+    assert worker(*shlex.split(named.removesuffix("--watch "))[1:]) == 0
+    assert "the museum's $5 maps" in worker.out
 
 
 def _status(worker: Terminal, job: str) -> str:
