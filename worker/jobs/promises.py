@@ -1,4 +1,5 @@
-"""For whose records nothing is promised: data providers that the promises of a job are not for.
+"""What is not promised: data providers that the promises of a job are not for, and models of which
+nothing is promised at all, as of a refit or of a model that was imported without pictures.
 
 Only the first MOST_RECORDS of a job are counted. Records are in its chunks by a hash, so the first
 ones are a sample of all, and a job of ten million takes no longer than one of twenty thousand.
@@ -26,7 +27,8 @@ SHOWN = 10  # data providers
 class Unpromised:
     """Data providers that no promise of models is for, with their records, most records first.
 
-    `counted` records of a list were looked up in the store, all of them unless it `is_sample`.
+    None are named for models without a promise: they promise nothing to anybody. `counted` records
+    of a list were looked up in the store, all of them unless it `is_sample`.
     """
 
     models: tuple[str, ...]
@@ -35,11 +37,13 @@ class Unpromised:
     is_sample: bool
 
     def __str__(self) -> str:
+        models = ", ".join(self.models)
+        if not self.data_providers:
+            return f"Nothing is promised of what {models} writes: the store knows no promise of it."
         shown = list(self.data_providers.items())[:SHOWN]
         listed = ", ".join(f"{name} ({records:,})" for name, records in shown)
         more = len(self.data_providers) - len(shown)
         others = f" and {more:,} more" if more else ""
-        models = ", ".join(self.models)
         sample = f" Counted in a sample of {self.counted:,} records." if self.is_sample else ""
         return (
             f"Nothing is promised for the records of {listed}{others}: the promise of {models} is "
@@ -55,6 +59,11 @@ _LEARNED_FROM = text("""
     SELECT model.id, name, version, promise -> 'providers' AS data_providers
     FROM unnest(CAST(:model_ids AS int[])) WITH ORDINALITY AS wanted(id, place)
     JOIN model USING (id) WHERE promise -> 'providers' <> '{}' ORDER BY place
+""")
+_WITHOUT_PROMISE = text("""
+    SELECT name, version
+    FROM unnest(CAST(:model_ids AS int[])) WITH ORDINALITY AS wanted(id, place)
+    JOIN model USING (id) WHERE promise IS NULL ORDER BY place
 """)
 # No join: Postgres would read all records of the store for it.
 _COUNT = """
@@ -80,27 +89,39 @@ _OF_SUBMITTED = text(f"""
 def unpromised(engine: Engine, job_id: UUID) -> list[Unpromised]:
     """For whose records a job's models promise nothing, as far as the store knows the records.
 
-    Models that learned from the same providers are told of together. Of a model without a promise,
-    or of which nobody knows the providers, there is nothing to tell.
+    Models that learned from the same providers are told of together, and so are those without a
+    promise. Of a model of which nobody knows the providers there is nothing to tell.
     """
     with engine.connect() as connection:
         job = connection.execute(_JOB, {"job_id": job_id}).one()
+        silent = _without_promise(connection, job.model_ids)
         learned_from = _learned_from(connection, job.model_ids, job.routes)
         if not learned_from:
-            return []
+            return silent
         rows = connection.execute(_OF_JOB, {"job_id": job_id, "most": MOST_RECORDS}).all()
-        return _compared({row.data_provider: row.records for row in rows}, learned_from, job.total)
+        records = {row.data_provider: row.records for row in rows}
+        return silent + _compared(records, learned_from, job.total)
 
 
 def unpromised_of_submitted(
     connection: Connection, models: JobModels, *, total: int
 ) -> list[Unpromised]:
     """The same for the table `submitted`, before there is a job."""
+    silent = _without_promise(connection, models.ids)
     learned_from = _learned_from(connection, models.ids, models.routes)
     if not learned_from:
-        return []
+        return silent
     rows = connection.execute(_OF_SUBMITTED, {"most": MOST_RECORDS}).all()
-    return _compared({row.data_provider: row.records for row in rows}, learned_from, total)
+    records = {row.data_provider: row.records for row in rows}
+    return silent + _compared(records, learned_from, total)
+
+
+def _without_promise(connection: Connection, model_ids: Sequence[int]) -> list[Unpromised]:
+    rows = connection.execute(_WITHOUT_PROMISE, {"model_ids": list(model_ids)})
+    titles = tuple(ModelName(row.name, row.version).title for row in rows)
+    if not titles:
+        return []
+    return [Unpromised(models=titles, data_providers={}, counted=0, is_sample=False)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,9 +26,10 @@ class JobReport(Status):
     """The status of a job, and what explains it.
 
     `blocked_by`: the decisions that blocked records. `drift`: what its models said of each data
-    provider's pictures. `nothing_promised`: data providers that no promise of the models is for.
-    `workers`: those that are alive. `pruned_at`: when the lists of its records and failures were
-    removed; then nobody knows reasons, hosts, decisions, drift and providers any more.
+    provider's pictures. `nothing_promised`: data providers that no promise of the models is for,
+    and models without one. `workers`: those that are alive. `pruned_at`: when the lists of its
+    records and failures were removed; then nobody knows hosts, decisions, drift and providers any
+    more. The counts of reasons stay.
     """
 
     failing_hosts: list[FailingHost]

@@ -56,12 +56,21 @@ def test_providers_that_a_model_learned_nothing_from_are_counted(
     assert jobs.preview(engine, museums).unpromised == [told]
 
 
-@pytest.mark.parametrize("providers", [None, {}, {"Louvre": 1, "Prado": 1, "Uffizi": 1}])
-def test_without_a_promise_or_a_stranger_there_is_nothing_to_tell(
-    engine: Engine, model_id: int, museums: list[str], providers: dict[str, int] | None
+def test_a_model_without_a_promise_is_told_of(
+    engine: Engine, model_id: int, museums: list[str]
 ) -> None:
-    if providers is not None:
-        promise_for(engine, model_id, providers)
+    (told,) = jobs.unpromised(engine, jobs.enqueue(engine, museums).job_id)
+    assert str(told) == (
+        "Nothing is promised of what test v1 writes: the store knows no promise of it."
+    )
+    assert jobs.preview(engine, museums).unpromised == [told]
+
+
+@pytest.mark.parametrize("providers", [{}, {"Louvre": 1, "Prado": 1, "Uffizi": 1}])
+def test_without_a_stranger_there_is_nothing_to_tell(
+    engine: Engine, model_id: int, museums: list[str], providers: dict[str, int]
+) -> None:
+    promise_for(engine, model_id, providers)
     assert jobs.unpromised(engine, jobs.enqueue(engine, museums).job_id) == []
     assert jobs.preview(engine, museums).unpromised == []
 
