@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from common.errors import EnrichmentError
+from common.errors import EnrichmentError, UsageError
 
 STANDARD_OUTPUT = "-"
 _HELD_OPEN = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/(?:self|\d+)/fd/\d+")
@@ -92,6 +92,20 @@ def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
     data = content.encode() if isinstance(content, str) else content
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def check_folder_of(target: str) -> None:
+    """Refuse to write a file into a folder that does not exist: its name may be mistyped.
+
+    Raises:
+        UsageError: names the folder.
+    """
+    folder = Path(target).parent
+    if target != STANDARD_OUTPUT and not folder.is_dir():
+        raise UsageError(
+            f"There is no folder {folder}, so {target} cannot be written. Make the folder first, or "
+            "choose another one."
+        )
 
 
 @contextmanager

@@ -261,6 +261,12 @@ _BY_STAGE_AND_CODE = {(str(reason.stage), reason.code): reason for reason in Rea
 _BY_CODE = {reason.code: reason for reason in reversed(Reason)}  # so the first of a code stays
 
 
+def may_pass(code: str) -> bool:
+    """Whether a failure with this code may pass with time; of an unknown code nobody knows."""
+    reason = _BY_CODE.get(code)
+    return reason is None or reason.passes
+
+
 def signal_of(error: RecordError | None) -> HostSignal:
     """What the outcome of a request says about its host."""
     if error is None:

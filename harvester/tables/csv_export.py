@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Connection, Engine, text
 
 from common.europeana.record_ids import item_uri
-from common.files import STANDARD_OUTPUT, output_stream
+from common.files import STANDARD_OUTPUT, check_folder_of, output_stream
 from common.process.foreign_text import guard_cell, visible
 from common.process.terminal.progress import progress
 from common.store.records import find_dataset
@@ -42,9 +42,10 @@ def export_dataset(engine: Engine, name: str, target: str) -> int:
         The number of records written.
 
     Raises:
-        UsageError: there is no such dataset.
+        UsageError: there is no such dataset, or no such folder.
         EnrichmentError: the file cannot be written.
     """
+    check_folder_of(target)
     shown = _cell_for(target)
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)

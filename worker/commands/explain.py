@@ -12,7 +12,7 @@ from common.process.settings import HeatmapSettings
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.store.session import open_store
-from worker.commands.options import Force, JobRef, console, refuse_existing
+from worker.commands.options import Force, JobRef, console, check_output_file
 from worker.enrich.heatmap_files import Removed, remove_unknown
 from worker.exports.page import missing, write_page
 from worker.exports.selection import Sample, draw_sample, is_unfinished
@@ -56,7 +56,7 @@ def explain(
     """
     if file == STANDARD_OUTPUT and as_json:
         raise UsageError("--json needs a FILE: standard output would hold both.")
-    refuse_existing(file, force=force)
+    check_output_file(file, force=force)
     folder = HeatmapSettings.read().heatmap_dir
     engine = open_store()
     job_id = find_job(engine, job)

@@ -11,7 +11,7 @@ from common.files import STANDARD_OUTPUT
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.store.session import open_store
-from worker.commands.options import Force, console, refuse_existing
+from worker.commands.options import Force, console, check_output_file
 from worker.exports import files
 from worker.exports.asking import Asked, Format, read_arguments
 from worker.exports.files import Exported
@@ -109,7 +109,7 @@ def _check_output(asked: Asked, *, force: bool, as_json: bool) -> None:
         raise UsageError("--json needs a FILE: standard output would hold both.")
     if asked.file == STANDARD_OUTPUT and asked.file_format == "parquet" and sys.stdout.isatty():
         raise UsageError("Parquet is no text, so it is not written to a terminal. Name a FILE.")
-    refuse_existing(asked.file, force=force)
+    check_output_file(asked.file, force=force)
 
 
 def _writer(

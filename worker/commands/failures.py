@@ -1,8 +1,9 @@
 """`worker failures`: arguments only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -11,8 +12,9 @@ from common.files import output_stream
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
+from common.reasons import may_pass
 from common.store.session import open_store
-from worker.commands.options import Force, JobRef, console, refuse_existing
+from worker.commands.options import Force, JobRef, console, check_output_file
 from worker.jobs.failures import FailedRecord, count_failures, write_csv
 from worker.jobs.failures import failures as failed_records
 from worker.jobs.names import find_job
@@ -47,10 +49,10 @@ def failures(
     if file is not None and as_json:
         raise UsageError("Give either a FILE, which is CSV, or --json.")
     if file is not None:
-        refuse_existing(file, force=force)
+        check_output_file(file, force=force)
     engine = open_store()
     job_id = find_job(engine, job)
-    total = count_failures(engine, job_id, reason or ())
+    counts = count_failures(engine, job_id, reason or ())
     with failed_records(engine, job_id, reason or ()) as rows:
         if as_json:
             for row in rows:
@@ -61,9 +63,21 @@ def failures(
             where = "standard output" if file == "-" else file
             console.print(f"{counted(written, 'failed record')} written to {where}.")
         else:
-            _show(rows, total)
-    if total and not as_json:
-        console.print(f"Next: worker retry {job_id}", soft_wrap=True)
+            _show(rows, sum(counts.values()))
+    if counts and not as_json:
+        console.print(_next(job_id, counts), soft_wrap=True)
+
+
+def _next(job_id: UUID, reasons: Iterable[str]) -> str:
+    """To try again what may pass; whatever else failed would fail again."""
+    passing = [each for each in reasons if may_pass(each)]
+    if not passing:
+        return (
+            "These fail again as long as their cause is there. docs/reference/reasons.md says what "
+            "to do about each reason."
+        )
+    chosen = "".join(f" --reason {each}" for each in passing)
+    return f"Next, for what may pass: worker retry {job_id}{chosen}"
 
 
 def _show(rows: Iterator[FailedRecord], total: int) -> None:

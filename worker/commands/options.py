@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from common.errors import UsageError
-from common.files import STANDARD_OUTPUT
+from common.files import STANDARD_OUTPUT, check_folder_of
 from common.process.terminal.console import SafeConsole
 
 console = SafeConsole(stderr=True, highlight=False)
@@ -21,12 +21,13 @@ JobRef = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
 
 
-def refuse_existing(file: str, *, force: bool) -> None:
+def check_output_file(file: str, *, force: bool) -> None:
     """Refuse to overwrite a file, unless that is asked for, and what is no regular file.
 
     Raises:
-        UsageError: names the file.
+        UsageError: names the file, or the folder that there is not.
     """
+    check_folder_of(file)
     path = Path(file)
     if file == STANDARD_OUTPUT or not path.exists():
         return

@@ -11,7 +11,7 @@ from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
 from common.store.session import open_store
-from worker.commands.options import Force, console, refuse_existing
+from worker.commands.options import Force, console, check_output_file
 from worker.embeddings.alike import MOST, Alike, find_alike
 
 
@@ -49,7 +49,7 @@ def similar(
     if page == STANDARD_OUTPUT and as_json:
         raise UsageError("--json needs a FILE for --page: standard output would hold both.")
     if page is not None:
-        refuse_existing(page, force=force)
+        check_output_file(page, force=force)
     engine = open_store()
     alike = find_alike(engine, record, count=count, encoder=encoder, exact=exact)
     if page is not None:

@@ -51,8 +51,8 @@ _REASONS = text("""
 """)
 
 
-def count_failures(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> int:
-    """How many records of a job failed, for these reasons or for any.
+def count_failures(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> dict[str, int]:
+    """How many records of a job failed for each of these reasons, or for each that there is.
 
     Raises:
         UsageError: no record failed for one of the reasons, and the message names those that there
@@ -70,7 +70,7 @@ def count_failures(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) ->
                 f"No record of job {job_id} failed for the reason {reason!r}. "
                 f"Reasons: {there_are or 'none, since no record has failed'}."
             )
-    return sum(by_reason[reason] for reason in dict.fromkeys(reasons or by_reason))
+    return {reason: by_reason[reason] for reason in reasons or by_reason}
 
 
 @contextmanager

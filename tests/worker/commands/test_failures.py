@@ -32,7 +32,22 @@ def test_a_table_shows_the_first_and_says_how_many_there_are(job_id: UUID) -> No
     shown = failures("last")
     assert shown.stdout.count("not_found") == 200
     assert "The first 200 of 250 failed records." in shown.stderr
-    assert f"Next: worker retry {job_id}" in " ".join(shown.stderr.split())
+    assert "Next" not in shown.stderr
+    assert "These fail again as long as their cause is there." in " ".join(shown.stderr.split())
+
+
+def test_trying_again_is_offered_for_what_may_pass(engine: Engine, job_id: UUID) -> None:
+    lease = claim(engine, job_id, 2)
+    finish(engine, lease, failed=dict.fromkeys(lease.record_ids[:3], "timeout"))
+    offered = f"Next, for what may pass: worker retry {job_id} --reason timeout"
+    assert " ".join(failures("last").stderr.split()).endswith(offered)
+
+
+def test_a_folder_that_is_not_there_is_not_made(job_id: UUID, tmp_path: Path) -> None:
+    refused = failures(job_id, tmp_path / "mistyped" / "failed.csv")
+    assert refused.exit_code == 2
+    assert f"There is no folder {tmp_path / 'mistyped'}" in str(refused.exception) + refused.stderr
+    assert not (tmp_path / "mistyped").exists()
 
 
 def test_a_file_and_json_have_all(job_id: UUID, tmp_path: Path) -> None:
