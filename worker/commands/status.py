@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from common.process.terminal.json_output import AsJson, print_json, prints
+from common.store.model_names import ModelName
 from worker.commands.options import JobRef, console
 from worker.jobs.report import JobReport
 
@@ -56,7 +57,8 @@ def _next(report: JobReport) -> str:
     if report.state == "running":
         return f"Next: worker status {report.job_id} --watch"
     if report.pruned_at:
-        return "Next: worker export --model NAME@VERSION enrichments.csv"
+        model = ModelName.parse(report.model.split(",")[0])  # the first, if there are several
+        return f"Next: worker export --model {model} enrichments.csv"
     export = f"Next: worker export {report.job_id} enrichments.csv"
     failures = f", or: worker failures {report.job_id}" if report.failed else ""
     return export + failures

@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
+from common.store.model_names import ModelName
 from common.store.session import allow_pauses
 from common.store.tables import JobState
 from common.vision.answers.blocked import Blocks
@@ -111,8 +112,11 @@ _DRAWN = """
              enrichment.concept_uri COLLATE "C"
     LIMIT :limit
 """
-_INSTEAD = "Its enrichments stay. Export all of its model: worker export --model NAME@VERSION FILE"
 _JOB_STATE = text("SELECT state FROM job WHERE id = :job")
+_JOB_MODEL = text("""
+    SELECT model.name, model.version FROM job JOIN model ON model.id = job.model_id
+    WHERE job.id = :job
+""")
 _VERSIONS = text("SELECT version FROM model WHERE name = :model ORDER BY version")
 
 
@@ -215,9 +219,12 @@ def is_to_come(engine: Engine, time: datetime) -> bool:
 
 def _check(connection: Connection, selection: Selection) -> None:
     if selection.job:
-        if not connection.execute(_JOB_STATE, {"job": selection.job}).first():
+        model = connection.execute(_JOB_MODEL, {"job": selection.job}).first()
+        if model is None:
             raise UsageError(f"There is no job {selection.job}.")
-        check_not_pruned(connection, selection.job, instead=_INSTEAD)
+        every = f"worker export --model {ModelName(model.name, model.version)} FILE"
+        instead = f"Its enrichments stay. Export all of its model: {every}"
+        check_not_pruned(connection, selection.job, instead=instead)
     if selection.model:
         known = connection.execute(_VERSIONS, {"model": selection.model}).scalars().all()
         if not known:

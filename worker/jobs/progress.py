@@ -201,7 +201,10 @@ def failing_hosts(engine: Engine, job_id: UUID) -> list[FailingHost]:
 
 @dataclass(frozen=True, kw_only=True)
 class JobRow:
-    """A job in the list; `settled`: how many of its records have their outcome."""
+    """A job in the list; `settled`: how many of its records have their outcome.
+
+    `pruned_at`: when the lists of its records and failures were removed.
+    """
 
     job_id: UUID
     name: str | None
@@ -214,11 +217,12 @@ class JobRow:
     rate: float | None
     created_at: datetime
     age: timedelta
+    pruned_at: datetime | None
 
 
 _JOBS = text(f"""
     SELECT job.id AS job_id, job.name, job.state, job.priority, job.submitter, job.total,
-           job.created_at, now() - job.created_at AS age, ({_MODELS}) AS model,
+           job.created_at, job.pruned_at, now() - job.created_at AS age, ({_MODELS}) AS model,
            (SELECT CAST(coalesce(sum({RECORDS_SETTLED}), 0) AS bigint)
             FROM job_outcomes WHERE job_id = job.id) AS settled,
            CASE WHEN job.state = 'running' THEN ({RATE_SQL}) END AS rate

@@ -176,7 +176,8 @@ def show_jobs(rows: Sequence[JobRow]) -> None:
     listing = Listing(*headings, numbers=numbers, texts=("name", "model", "submitter"))
     for row in rows:
         rate = f"{row.rate:,.1f}" if row.rate else ""
-        cells = [str(row.job_id), row.name or "", row.state, row.priority, row.model]
+        state = f"{row.state}, pruned" if row.pruned_at else row.state
+        cells = [str(row.job_id), row.name or "", state, row.priority, row.model]
         cells += [f"{row.settled:,}", f"{row.total:,}", rate, _age(row.age.total_seconds())]
         listing.add(*cells, row.submitter or "")
     listing.print()

@@ -1,6 +1,7 @@
 """`worker prune`, as it is typed."""
 
 import json
+import re
 from uuid import UUID
 
 import pytest
@@ -54,8 +55,19 @@ def test_the_status_of_such_a_job_says_so(engine: Engine, old: UUID) -> None:
     worker("prune", "--older-than", "90d", "--yes")
     told = words(worker("status", old))
     assert f"The records of job {old} were removed on" in told
-    assert "Next: worker export --model" in told
+    assert told.endswith("Next: worker export --model test@1 enrichments.csv")
+    refused = worker("export", old, "-")
+    assert "worker export --model test@1 FILE" in f"{refused.exception} {words(refused)}"
+    shown = worker("status", old).stdout
+    assert re.search(r"1 +not_found", shown)
     assert json.loads(worker("status", old, "--json").stdout)["pruned_at"]
+
+
+def test_the_list_marks_such_a_job(engine: Engine, old: UUID) -> None:
+    assert "pruned" not in worker("jobs").stdout
+    worker("prune", "--older-than", "90d", "--yes")
+    assert "done, pruned" in worker("jobs").stdout
+    assert json.loads(worker("jobs", "--json").stdout)[0]["pruned_at"]
 
 
 def test_an_age_has_a_form(engine: Engine) -> None:
