@@ -42,16 +42,17 @@ class ProviderDrift:
     @computed_field  # type: ignore[prop-decorator]
     @property
     def index(self) -> float | None:
-        """How far the one is from the other; None where nobody knows."""
-        index = self.now.drift_from(self.at_promotion) if self.at_promotion else math.nan
+        """How far the one is from the other; None of few pictures, and where nobody knows."""
+        if self.at_promotion is None or self.now.pictures < LEAST_PICTURES:
+            return None
+        index = self.now.drift_from(self.at_promotion)
         return None if math.isnan(index) else index
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def has_drifted(self) -> bool:
-        """Whether that is a major shift, and no chance of few pictures."""
-        index = self.index
-        return index is not None and index > DRIFTED and self.now.pictures >= LEAST_PICTURES
+        """Whether that is a major shift."""
+        return self.index is not None and self.index > DRIFTED
 
 
 @dataclass(frozen=True, kw_only=True)

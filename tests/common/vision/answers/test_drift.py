@@ -106,9 +106,7 @@ def test_chunks_add_up_by_model_and_provider_the_largest_first(jobs: Jobs) -> No
     assert prado.index is not None
     assert prado.index > DRIFTED
     assert prado.has_drifted
-    assert unknown.index is not None
-    assert unknown.index > DRIFTED
-    assert not unknown.has_drifted  # of nine pictures
+    assert (unknown.index, unknown.has_drifted) == (None, False)  # of nine pictures
     assert (plain.model, plain.at_promotion) == ("plain v1", None)
     assert plain.providers[0].index is None
     assert not plain.providers[0].has_drifted
@@ -147,6 +145,15 @@ def test_ten_data_providers_are_shown_in_any_width(jobs: Jobs, width: int) -> No
     (promotion,) = [line.split() for line in lines if line.startswith("at promotion")]
     assert promotion == ["at", "promotion", "1,000", "80.0%", "10.0%", "0.94"]
     assert sum("drifted" in line for line in lines) == drift.SHOWN + 1
+
+
+def test_of_few_pictures_no_drift_is_shown(jobs: Jobs) -> None:
+    said = {"Prado": of_confidence(LEAST_PICTURES - 1, bin=2)}
+    (promised,) = drift_of_job(jobs.engine, jobs.job({jobs.promised: said}))
+    shown = io.StringIO()
+    Console(width=100, file=shown).print(promised.table())
+    (prado,) = [line.split() for line in shown.getvalue().splitlines() if "Prado" in line]
+    assert prado == ["Prado", "99", "0.0%", "0.0%", "0.25"]
 
 
 @pytest.mark.parametrize("damage", ["promise", "said"])
