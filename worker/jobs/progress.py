@@ -18,6 +18,7 @@ from worker.jobs.models import title_of
 
 RATE_SECONDS = 300  # the rate is that of the last five minutes,
 RATE_CHUNKS = 300  # ... or of so many chunks, if there were more
+RATE_LEAST_SECONDS = 10  # of fewer chunks: two that end together would tell of any speed
 HOSTS_SHOWN = 5
 SHOWN = 50  # jobs
 
@@ -29,7 +30,8 @@ class Status:
     `model` names the job's models. `read`: of how many records the encoder's embedding was read.
     `in_work`: the waiting records that a worker has begun. `put_off`: the waiting records that
     failed for a reason that may pass; `next_try_at` is when the first of them are tried again.
-    `rate`: records a second in the last RATE_SECONDS, null if too few were settled.
+    `rate`: records a second in the last RATE_SECONDS; null if too few were settled to tell, and if
+    the job does not run.
     """
 
     job_id: UUID
@@ -85,13 +87,17 @@ class Status:
         return going_on / self.rate if self.rate and going_on else None
 
 
-# The rate leaves out the chunk that was settled first: work on it began before RATE_SECONDS.
+# From the end of the first chunk until now. That chunk begins the span and is not counted itself,
+# since nobody knows when work on it began.
 RATE_SQL = f"""
-    SELECT sum(records) FILTER (WHERE settled_at > first)
-           / nullif(CAST(extract(epoch FROM max(settled_at) - min(first)) AS float8), 0)
+    SELECT CASE WHEN count(*) = {RATE_CHUNKS}
+                  OR now() - min(first) >= make_interval(secs => {RATE_LEAST_SECONDS})
+           THEN sum(records) FILTER (WHERE settled_at > first)
+                / nullif(CAST(extract(epoch FROM now() - min(first)) AS float8), 0) END
     FROM (SELECT settled_at, records, min(settled_at) OVER () AS first
           FROM (SELECT settled_at, {RECORDS_SETTLED} AS records FROM job_chunk
-                WHERE job_id = job.id AND settled_at > now() - make_interval(secs => :rate_seconds)
+                WHERE job_id = job.id AND job.state = 'running'
+                  AND settled_at > now() - make_interval(secs => :rate_seconds)
                 ORDER BY settled_at DESC LIMIT {RATE_CHUNKS}) AS newest
          ) AS lately
 """
@@ -225,7 +231,7 @@ _JOBS = text(f"""
            job.created_at, job.pruned_at, now() - job.created_at AS age, ({_MODELS}) AS model,
            (SELECT CAST(coalesce(sum({RECORDS_SETTLED}), 0) AS bigint)
             FROM job_outcomes WHERE job_id = job.id) AS settled,
-           CASE WHEN job.state = 'running' THEN ({RATE_SQL}) END AS rate
+           ({RATE_SQL}) AS rate
     FROM job WHERE job.state = ANY(CAST(:states AS text[]))
     ORDER BY job.state NOT IN ('running', 'paused'), job.created_at DESC LIMIT :shown
 """)

@@ -164,6 +164,9 @@ def test_a_job_is_watched_on_a_terminal_until_it_is_over(
     lease = claim(engine, job, 1)
     finish(engine, lease, failed=dict.fromkeys(lease.record_ids[:3], "not_found"))
     finish(engine, claim(engine, job, 2))
+    with engine.begin() as connection:
+        began = "UPDATE job_chunk SET settled_at = now() - interval '1 min' WHERE number = 1"
+        connection.execute(text(began))
     controller, terminal = os.openpty()
     command = [str(Path(sys.executable).with_name("worker")), "status", str(job), "--watch"]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}

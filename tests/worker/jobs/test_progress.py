@@ -63,6 +63,26 @@ def test_of_one_chunk_there_is_no_rate(engine: Engine, job_id: UUID) -> None:
     assert jobs.status(engine, job_id).seconds_left is None
 
 
+def test_of_chunks_that_ended_together_just_now_there_is_no_rate(
+    engine: Engine, job_id: UUID
+) -> None:
+    finish_two(engine, job_id, seconds_between=0.08)
+    assert jobs.status(engine, job_id).rate is None
+    assert jobs.list_jobs(engine)[0].rate is None
+
+
+def test_the_rate_falls_while_nothing_is_settled(engine: Engine, job_id: UUID) -> None:
+    finish_two(engine, job_id, seconds_between=64)
+    settled_ago(engine, 2, 63.9)
+    assert jobs.status(engine, job_id).rate == pytest.approx(256 / 64, rel=0.02)
+
+
+def test_a_job_that_is_paused_has_no_rate(engine: Engine, job_id: UUID) -> None:
+    finish_two(engine, job_id, seconds_between=64)
+    jobs.pause(engine, job_id)
+    assert jobs.status(engine, job_id).rate is None
+
+
 def test_what_was_long_ago_does_not_count(engine: Engine, job_id: UUID) -> None:
     finish_two(engine, job_id, seconds_between=4000)
     assert jobs.status(engine, job_id).rate is None
