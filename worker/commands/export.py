@@ -14,6 +14,7 @@ from common.store.session import open_store
 from worker.commands.options import Force, console, check_output_file
 from worker.exports import files
 from worker.exports.asking import Asked, Format, read_arguments
+from worker.exports.differences import differences
 from worker.exports.files import Exported
 from worker.exports.parquet import write_parquet
 from worker.exports.promises import promises_of, told
@@ -100,6 +101,9 @@ def export(
     if exported.left_out:
         are = counted(exported.left_out, "is", "are")
         console.print(f"{are} left out, since decisions block them.")
+    if selection.job:
+        for line in differences(engine, selection.job):
+            console.print(line, soft_wrap=True)
     for line in promises:
         console.print(line, soft_wrap=True)
 

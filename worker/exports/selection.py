@@ -78,7 +78,7 @@ _COLUMNS = """
            CAST(enrichment.job_id AS text), enrichment.updated_at, heatmap.sha256,
            enrichment.seen_at
 """
-_FROM = """
+SOURCE = """
     FROM enrichment
     JOIN model ON model.id = enrichment.model_id
     JOIN concept ON concept.uri = enrichment.concept_uri
@@ -88,7 +88,7 @@ _IN_ORDER = """
     ORDER BY enrichment.record_id COLLATE "C", enrichment.confidence DESC,
              enrichment.concept_uri COLLATE "C", model.name COLLATE "C", model.version
 """
-_CONDITIONS = {
+CONDITIONS = {
     "job": f"""
         enrichment.model_id = ANY(ARRAY(
             SELECT unnest(array_prepend(model_id, also_models)) FROM job WHERE id = :job))
@@ -145,19 +145,22 @@ def selected(engine: Engine, selection: Selection) -> Iterator[SelectedRows]:
     Raises:
         UsageError: there is no such job or model, or the list of the job's records was removed.
     """
-    conditions = " AND ".join(_CONDITIONS[name] for name in selection.asked())
+    conditions = " AND ".join(CONDITIONS[name] for name in selection.asked())
     with engine.connect() as connection:
         _check(connection, selection)
         blocked = Blocks.read(connection).in_sql(connection)
-        asked = _asked(connection, selection) | blocked.parameters
-        statement = text(f"{_COLUMNS}, {blocked.is_blocked} {_FROM} WHERE {conditions} {_IN_ORDER}")
+        asked = parameters(connection, selection) | blocked.parameters
+        statement = text(
+            f"{_COLUMNS}, {blocked.is_blocked} {SOURCE} WHERE {conditions} {_IN_ORDER}"
+        )
         allow_pauses(connection)  # whoever reads the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
         with streaming.execute(statement, asked) as rows:
             yield SelectedRows(rows)
 
 
-def _asked(connection: Connection, selection: Selection) -> dict[str, Any]:
+def parameters(connection: Connection, selection: Selection) -> dict[str, Any]:
+    """What the CONDITIONS of a selection ask for."""
     if selection.job is None:
         return selection.asked()
     return {**selection.asked(), "odd_spellings": json.dumps(odd_spellings(connection))}
@@ -179,11 +182,11 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
         UsageError: there is no such job, none of its enrichments has a heatmap, or the list of its
             records was removed.
     """
-    explained = f"{_FROM} WHERE {_CONDITIONS['job']} AND heatmap.sha256 IS NOT NULL"
+    explained = f"{SOURCE} WHERE {CONDITIONS['job']} AND heatmap.sha256 IS NOT NULL"
     with engine.connect() as connection:
         _check(connection, Selection(job=job))
         blocked = Blocks.read(connection).in_sql(connection)
-        asked = _asked(connection, Selection(job=job)) | blocked.parameters
+        asked = parameters(connection, Selection(job=job)) | blocked.parameters
         count = text(
             f"SELECT count(*) FILTER (WHERE NOT {blocked.is_blocked}) AS total,"
             f" count(*) FILTER (WHERE {blocked.is_blocked}) AS left_out {explained}"

@@ -129,10 +129,12 @@ def test_undoing_it_can_be_typed_as_it_is_named(engine: Engine) -> None:
     with engine.begin() as connection:
         insert = text("INSERT INTO record (id, data_provider) VALUES ('/1/a', :provider)")
         connection.execute(insert, {"provider": provider})
-        connection.execute(text("""
+        connection.execute(
+            text("""
             INSERT INTO encoder (id, name, sha256, network, dimension)
             VALUES (9, 'e', repeat('e', 64), 'timm:x', 4)
-        """))
+        """)
+        )
         connection.execute(text("UPDATE model SET encoder_id = 9"))
     assert models("activate", "small@1", "--provider", provider).exit_code == 0
     put = models("activate", "other@1", "--provider", provider)

@@ -65,6 +65,15 @@ def test_annotations_of_images_on_standard_output(filled: Shelf) -> None:
     assert [isinstance(target, dict) for target in targets] == [False, True, True]
 
 
+def test_what_an_earlier_job_found_is_told_of(filled: Shelf) -> None:
+    job = filled.jobs["vases 1"]
+    failed = "INSERT INTO job_failure (job_id, record_id, stage, reason) VALUES (:job, '/1/a', "
+    filled.execute(failed + "'fetch', 'timeout')", job=job)
+    done = export(job)
+    assert "2 of them were found by an earlier job: their records failed in this" in done.stderr
+    assert "earlier job" not in export("--model", "vases@1").stderr
+
+
 def test_an_unfinished_job_is_exported_with_a_remark(filled: Shelf) -> None:
     filled.execute("UPDATE job SET state = 'running', finished_at = NULL")
     done = export(filled.jobs["vases 1"])
