@@ -103,8 +103,8 @@ def check_folder_of(target: str) -> None:
     folder = Path(target).parent
     if target != STANDARD_OUTPUT and not folder.is_dir():
         raise UsageError(
-            f"There is no folder {folder}, so {target} cannot be written. Make the folder first, or "
-            "choose another one."
+            f"There is no folder {folder}, so {target} cannot be written. "
+            "Make the folder first, or choose another one."
         )
 
 

@@ -164,7 +164,8 @@ def _way_back(model: StoredModel, description: Description | None, missing: Sequ
 
 def _made_by(model: StoredModel, origin: Mapping[str, Any]) -> str:
     if "checkpoint" in origin:
-        return f"trainer models import {shlex.quote(str(origin['checkpoint']))} --name {model.name} ..."
+        checkpoint = shlex.quote(str(origin["checkpoint"]))
+        return f"trainer models import {checkpoint} --name {model.name} ..."
     experiment = origin.get("experiment") or model.run or "EXPERIMENT"
     return f"trainer promote {experiment} --name {model.name} (it is in service then)"
 

@@ -12,7 +12,7 @@ from common.process.settings import HeatmapSettings
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.store.session import open_store
-from worker.commands.options import Force, JobRef, console, check_output_file
+from worker.commands.options import Force, JobRef, check_output_file, console
 from worker.enrich.heatmap_files import Removed, remove_unknown
 from worker.exports.page import missing, write_page
 from worker.exports.selection import Sample, draw_sample, is_unfinished

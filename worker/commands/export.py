@@ -11,7 +11,7 @@ from common.files import STANDARD_OUTPUT
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.store.session import open_store
-from worker.commands.options import Force, console, check_output_file
+from worker.commands.options import Force, check_output_file, console
 from worker.exports import files
 from worker.exports.asking import Asked, Format, read_arguments
 from worker.exports.differences import differences

@@ -14,7 +14,7 @@ from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
 from common.reasons import may_pass
 from common.store.session import open_store
-from worker.commands.options import Force, JobRef, console, check_output_file
+from worker.commands.options import Force, JobRef, check_output_file, console
 from worker.jobs.failures import FailedRecord, count_failures, write_csv
 from worker.jobs.failures import failures as failed_records
 from worker.jobs.names import find_job

@@ -11,7 +11,7 @@ from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
 from common.store.session import open_store
-from worker.commands.options import Force, console, check_output_file
+from worker.commands.options import Force, check_output_file, console
 from worker.embeddings.alike import MOST, Alike, find_alike
 
 

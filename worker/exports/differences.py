@@ -23,7 +23,9 @@ _KEPT = f"""
 _TWICE = text("""
     WITH asked AS (
         SELECT unnest(record_ids) AS id FROM job_chunk WHERE job_id = :job AND state = 'done'
-    ), renamed AS (SELECT alias.record_id FROM asked JOIN record_alias AS alias ON old_id = asked.id)
+    ), renamed AS (
+        SELECT alias.record_id FROM asked JOIN record_alias AS alias ON alias.old_id = asked.id
+    )
     SELECT (SELECT count(*) FROM renamed) - (SELECT count(DISTINCT record_id) FROM renamed)
            + (SELECT count(*) FROM asked WHERE id IN (SELECT record_id FROM renamed))
 """)
