@@ -1,7 +1,7 @@
 """How far jobs have come: outcomes, rate, hosts that hold one up, and the list of jobs."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,10 +11,12 @@ from sqlalchemy import Engine, text
 
 from common.errors import UsageError
 from common.fetch.urls import URL_START, host_of
+from common.process.terminal.counting import counted
 from common.store.tables import JobState
 from common.store.tables.jobs import RECORDS_SETTLED
 from common.store.tables.triggers import COUNTS
 from worker.jobs.models import title_of
+from worker.ledger.roster import ALIVE_SECONDS
 
 RATE_SECONDS = 300  # the rate is that of the last five minutes,
 RATE_CHUNKS = 300  # ... or of so many chunks, if there were more
@@ -28,7 +30,8 @@ class Status:
     """How far a job has come; the five outcomes and `waiting` add up to `total` records.
 
     `model` names the job's models. `read`: of how many records the encoder's embedding was read.
-    `in_work`: the waiting records that a worker has begun. `put_off`: the waiting records that
+    `in_work`: the waiting records that a worker has begun; `lost` of them were begun by workers that
+    are no longer alive, and others get them by `lost_until`. `put_off`: the waiting records that
     failed for a reason that may pass; `next_try_at` is when the first of them are tried again.
     `rate`: records a second in the last RATE_SECONDS; null if too few were settled to tell, and if
     the job does not run.
@@ -47,6 +50,8 @@ class Status:
     failed: int
     read: int
     in_work: int
+    lost: int
+    lost_until: datetime | None
     put_off: int
     next_try_at: datetime | None
     rate: float | None
@@ -87,6 +92,16 @@ class Status:
         return going_on / self.rate if self.rate and going_on else None
 
 
+    def told_lost(self) -> Iterator[str]:
+        """What becomes of records whose worker was lost, in a sentence; nothing if none was."""
+        if self.lost_until is not None:
+            yield (
+                f"{counted(self.lost, 'record was', 'records were')} in work with a worker that is "
+                "no longer alive. Others begin them again when the lease ends: by "
+                f"{self.lost_until:%Y-%m-%d %H:%M:%S %Z}."
+            )
+
+
 # From the end of the first chunk until now. That chunk begins the span and is not counted itself,
 # since nobody knows when work on it began.
 RATE_SQL = f"""
@@ -112,18 +127,25 @@ _MODELS = """
 _SUMS = ", ".join(
     f"CAST(coalesce(sum({name}), 0) AS bigint) AS {name}" for name in (*COUNTS, "put_off")
 )
+_LEASED = """
+    SELECT coalesce(sum(records), 0) AS in_work,
+           coalesce(sum(records) FILTER (WHERE is_lost), 0) AS lost,
+           max(lease_until) FILTER (WHERE is_lost) AS lost_until
+    FROM (SELECT cardinality(record_ids) AS records, lease_until, NOT EXISTS (
+              SELECT 1 FROM worker_process AS known WHERE known.name = job_chunk.worker
+                 AND known.seen_at > now() - make_interval(secs => :alive_seconds)) AS is_lost
+          FROM job_chunk WHERE job_id = job.id AND state = 'leased') AS chunk
+"""
 _STATUS = text(f"""
     SELECT job.id AS job_id, job.name, job.state, job.priority, job.total, job.created_at,
            job.finished_at, now() - job.created_at AS age,
-           ({_MODELS}) AS model, ({RATE_SQL}) AS rate, outcomes.*,
-           (SELECT coalesce(sum(cardinality(record_ids)), 0) FROM job_chunk
-            WHERE job_id = job.id AND state = 'leased') AS in_work,
+           ({_MODELS}) AS model, ({RATE_SQL}) AS rate, outcomes.*, leased.*,
            (SELECT nullif(not_before, '-infinity') FROM job_chunk
             WHERE job_id = job.id AND state = 'ready' AND put_off
             ORDER BY not_before LIMIT 1) AS next_try_at
     FROM job CROSS JOIN LATERAL (
         SELECT {_SUMS} FROM job_outcomes WHERE job_id = job.id
-    ) AS outcomes
+    ) AS outcomes CROSS JOIN LATERAL ({_LEASED}) AS leased
     WHERE job.id = :job_id
 """)
 _FAILURES = text("""
@@ -138,7 +160,11 @@ def status(engine: Engine, job_id: UUID) -> Status:
     Raises:
         UsageError: there is no such job.
     """
-    asked = {"job_id": job_id, "rate_seconds": RATE_SECONDS}
+    asked = {
+        "job_id": job_id,
+        "rate_seconds": RATE_SECONDS,
+        "alive_seconds": ALIVE_SECONDS,
+    }
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         row = connection.execute(_STATUS, asked).mappings().one_or_none()
         if row is None:

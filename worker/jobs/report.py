@@ -64,6 +64,7 @@ def hindrances(status: Status, workers: Sequence[LiveWorker]) -> Iterator[str]:
     """What keeps the workers that are alive from a job, a sentence each."""
     if status.state != JobState.RUNNING or not status.waiting:
         return
+    yield from status.told_lost()
     if not workers:
         yield "Workers that are alive: none. Start one: worker run"
         return

@@ -257,6 +257,9 @@ def test_what_keeps_workers_from_a_job_is_told(
     tell(engine, "host:1", problems=[broker], idle_seconds=0)
     worker("status", "last")
     assert ". It works on." in worker.out
+    claim(engine, UUID(json.loads(_status(worker, "last"))["job_id"]), 1)
+    worker("status", "last")
+    assert "256 records were in work with a worker that is no longer alive." in worker.out
     told = json.loads(_status(worker, "last"))
     assert [each["name"] for each in told["workers"]] == ["host:1"]
 

@@ -12,6 +12,7 @@ from worker.jobs import FailingHost, JobOptions
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease
 from worker.ledger.finish import ChunkOutcome
+from worker.ledger.roster import tell
 
 
 @pytest.fixture
@@ -108,6 +109,24 @@ def test_records_to_be_tried_again_are_counted_and_their_hosts_named(
     assert jobs.failing_hosts(engine, job_id) == [
         FailingHost(host="museum.example", failed=10, put_off=5, pace=1)
     ]
+
+
+def test_records_of_a_lost_worker_are_told_of(engine: Engine, job_id: UUID) -> None:
+    lost, held = claim(engine, job_id, 1), claim(engine, job_id, 3)
+    with engine.begin() as connection:
+        alive = "UPDATE job_chunk SET worker = 'alive' WHERE number = :number"
+        connection.execute(text(alive), {"number": held.number})
+        killed = "UPDATE worker_process SET seen_at = now() - interval '1 min' WHERE name = 'test'"
+        tell(engine, "test", problems={}, idle_seconds=None)
+        tell(engine, "alive", problems={}, idle_seconds=None)
+        connection.execute(text(killed))
+    status = jobs.status(engine, job_id)
+    assert (status.in_work, status.lost) == (256 + 88, len(lost.record_ids))
+    (told,) = status.told_lost()
+    assert told.startswith("256 records were in work with a worker that is no longer alive.")
+    tell(engine, "test", problems={}, idle_seconds=None)
+    status = jobs.status(engine, job_id)
+    assert (status.lost, status.lost_until, list(status.told_lost())) == (0, None, [])
 
 
 def test_a_host_is_named_without_credentials_and_with_the_pace_that_it_bears(
