@@ -161,6 +161,8 @@ def work(
     Returns:
         The exit code.
     """
+    # Here, since those who only send messages need not load it.
+    from celery.apps.worker import install_worker_term_handler  # type: ignore[attr-defined]
 
     def stop(**_: Any) -> None:
         on_stop()
@@ -169,6 +171,11 @@ def work(
         def on_start(self) -> None:
             super().on_start()
             on_start()
+
+        def install_platform_tweaks(self, worker: Any) -> None:
+            super().install_platform_tweaks(worker)
+            # Celery would print a line that is no JSON; `on_stop` logs the same.
+            install_worker_term_handler(worker, verbose=False)
 
     worker_shutting_down.connect(stop)
     setup_logging.connect(_keep_logging)

@@ -1,4 +1,4 @@
-"""Every line of a worker's log that is about a chunk names the job and the chunk."""
+"""All that a worker prints is JSON, and what is about a chunk names the job and the chunk."""
 
 import json
 
@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
-from tests.worker.processes.running import FILES_FIRST, TIMEOUT, wait_until_done, worker
+from tests.worker.processes.running import FILES_FIRST, TIMEOUT, WORKER, wait_until_done, worker
 from worker import jobs
 
 pytestmark = pytest.mark.timeout(4 * TIMEOUT)
@@ -36,7 +36,7 @@ def test_lines_of_a_chunk_at_failing_hosts_name_job_and_chunk(
         here = {"EUROPEANA_API_URL": sandbox.url, "EUROPEANA_API_KEY": sandbox.key}
         ids = [item.id for item in sandbox.catalogue.items]
         job_id = jobs.enqueue(engine, ids, FILES_FIRST).job_id
-        with worker(environment | here) as process:
+        with worker(environment | here, ("sh", "-c", f"exec {WORKER} run >&2")) as process:
             done = wait_until_done(engine, job_id)
             process.terminate()
             _, log = process.communicate(timeout=TIMEOUT)
