@@ -276,7 +276,8 @@ def _tell(summary: dict[str, Any], job: str) -> None:
         f"Pictures:      {FOLDERS['IMAGE_DIR']}, by category in {FOLDER / 'training_data'}\n"
         f"Ask the store: {BIN / 'python'} -m deploy.local --data {FOLDER / 'services'} -- "
         f"{BIN / 'worker'} status {job}\n\n"
-        "See, judge and teach on web pages: make desk",
+        "See, judge and teach on web pages: make desk\n"
+        "While that runs it has the store; it names what to type first in another terminal.",
     )
 
 

@@ -6,10 +6,11 @@ stands in for Europeana again, at the port that the demo's records name.
 """
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,12 +19,14 @@ from rich.console import Console
 from sqlalchemy import text
 
 from common.errors import EnrichmentError, UsageError
+from common.files import write_atomically
 from common.store.session import open_store
 from deploy.demo import BIN, FOLDER, sandbox_environment
 from deploy.local.bound import bound_command
 from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.server import Sandbox
 
+SETTINGS = FOLDER / "settings.sh"  # of the servers of this run, whose addresses change
 BEHIND = (("worker", "run"), ("trainer", "teacher"))
 _FILE = text("SELECT media_url FROM record WHERE media_url LIKE 'http://127.0.1.%' LIMIT 1")
 
@@ -36,6 +39,9 @@ def main() -> int:
         with ExitStack() as exits:
             sandbox = exits.enter_context(_sandbox())
             os.environ |= sandbox_environment(sandbox)
+            settings = ("DATABASE_URL", "BROKER_URL", *sandbox_environment(sandbox))
+            write_settings({name: os.environ[name] for name in settings}, SETTINGS)
+            console.print(f"Commands beside it, in another terminal: . {SETTINGS}", markup=False)
             for command in BEHIND:
                 exits.enter_context(_running(command))
             serve = ["desk", "serve", "--port", os.environ.get("DESK_PORT", "8000")]
@@ -59,6 +65,13 @@ def _sandbox() -> Sandbox:
     return Sandbox(
         read_catalogue(Path(catalogue)) if catalogue else None, port=urlsplit(file).port or 0
     )
+
+
+def write_settings(settings: Mapping[str, str], file: Path) -> None:
+    """Write what a shell reads, so that commands find the servers of this run."""
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()]
+    write_atomically(file, "".join(lines))
+    file.chmod(0o600)  # the addresses of servers may hold passwords
 
 
 @contextmanager

@@ -77,7 +77,6 @@ TESTED_ELSEWHERE = {
     "worker/jobs/watch.py": "tests/worker/commands/test_jobs.py",
     "worker/process/run.py": "tests/worker/processes",
     "worker/process/service.py": "tests/worker/processes and tests/chaos",
-    "deploy/desk.py": "make desk",
     "deploy/local": "tests/deploy/test_local.py starts and kills its processes",
     "deploy/sandbox/__main__.py": "tests/deploy/sandbox/test_main.py",
     "deploy/sandbox/addresses.py": "tests/deploy/sandbox/test_server.py",
