@@ -61,7 +61,8 @@ $(INSTALLED): pyproject.toml $(LOCK)
 	@echo "Installing into $(VENV) (a few minutes, once) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[dev]'
+	@PYTHONWARNINGS='ignore:Editable installation' \
+	  $(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[dev]'
 	@touch $@
 
 # Not by way of $(INSTALLED): a lock that no longer fits pyproject.toml cannot be installed by.
