@@ -30,9 +30,9 @@ class Status:
     """How far a job has come; the five outcomes and `waiting` add up to `total` records.
 
     `model` names the job's models. `read`: of how many records the encoder's embedding was read.
-    `in_work`: the waiting records that a worker has begun; `lost` of them were begun by workers that
-    are no longer alive, and others get them by `lost_until`. `put_off`: the waiting records that
-    failed for a reason that may pass; `next_try_at` is when the first of them are tried again.
+    `in_work`: the waiting records that a worker has begun; `lost` of them were begun by workers
+    that are no longer alive, and others get them by `lost_until`. `put_off`: the waiting records
+    that failed for a reason that may pass; `next_try_at` is when the first of them are tried again.
     `rate`: records a second in the last RATE_SECONDS; null if too few were settled to tell, and if
     the job does not run.
     """
@@ -90,7 +90,6 @@ class Status:
         """The time for the rest at this rate; nobody knows it of records that were put off."""
         going_on = self.waiting - self.put_off if self.state == JobState.RUNNING else 0
         return going_on / self.rate if self.rate and going_on else None
-
 
     def told_lost(self) -> Iterator[str]:
         """What becomes of records whose worker was lost, in a sentence; nothing if none was."""
