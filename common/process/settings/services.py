@@ -23,7 +23,9 @@ class BrokerSettings(DeploymentSettings):
     """Where the message broker is."""
 
     broker_url: SecretStr = Field(
-        description="where the broker is: redis://host:6379/0, redis+socket:///path or amqp://",
+        description="where the broker is: redis://host:6379/0, redis+socket:///path or amqp://; "
+        "rediss:// and amqps:// check its certificate, of an authority of your own by "
+        "?ssl_ca_certs=FILE; ?ssl_cert_reqs=none checks nothing",
         examples=["redis://host:6379/0"],
     )
 

@@ -17,13 +17,11 @@ from kombu.common import Broadcast
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
 
+from common.broker.urls import read_broker_url
 from common.errors import BrokerError, UsageError
 from common.messages import CheckedConsumer, CheckedRedisTransport, refuse_compression
-from common.process.service_urls import check_service_url
 from common.process.settings import BrokerSettings
 
-_SCHEMES = ("redis", "rediss", "amqp", "amqps")
-_EXAMPLE = "redis://host:6379/0 or amqp://user:password@host//"
 VISIBILITY_TIMEOUT = 600  # seconds; what is delivered twice is claimed once
 MAX_WAITING = 32  # messages that wait in a process for their time
 _REDIS_OPTIONS = {
@@ -48,12 +46,11 @@ def create_app(
     Raises:
         UsageError: BROKER_URL is malformed, or no URL of a broker that we know.
     """
-    url = settings.broker_url.get_secret_value()
-    check_service_url(url, variable="BROKER_URL", schemes=_SCHEMES, example=_EXAMPLE)
-    on_redis = url.startswith("redis")
+    broker_url = read_broker_url(settings)
+    on_redis = broker_url.on_redis
     TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = _path(CheckedRedisTransport)
     refuse_compression()
-    app = Celery(name, broker=url, set_as_current=False)
+    app = Celery(name, broker=broker_url.url, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -65,6 +62,7 @@ def create_app(
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
+        broker_use_ssl=broker_url.tls,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options=_REDIS_OPTIONS if on_redis else _AMQP_OPTIONS,

@@ -1,0 +1,84 @@
+"""BROKER_URL: what it may be, and whose certificate is believed.
+
+Kombu believes any certificate of `rediss://`, and that of any host with `amqps://`, unless it is
+told otherwise. Here the certificate must be for the host and signed by an authority of the system,
+of SSL_CERT_FILE or of `ssl_ca_certs` in the URL; `ssl_cert_reqs=none` in the URL switches that off.
+"""
+
+import re
+import ssl
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import structlog
+
+from common.errors import UsageError
+from common.process.service_urls import check_service_url
+from common.process.settings import BrokerSettings
+
+_SCHEMES = ("redis", "rediss", "amqp", "amqps")
+_ON_REDIS = "redis://host:6379/0"
+_EXAMPLE = f"{_ON_REDIS} or amqp://user:password@host//"
+_DATABASE = re.compile(r"/?\d*", re.ASCII)
+_FILES = {"ssl_ca_certs": "ca_certs", "ssl_certfile": "certfile", "ssl_keyfile": "keyfile"}
+_CHECK = "ssl_cert_reqs"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerUrl:
+    """A URL without options of TLS, and these as Celery wants them; False is no TLS."""
+
+    url: str
+    tls: dict[str, Any] | bool
+
+    @property
+    def on_redis(self) -> bool:
+        return self.url.startswith("redis")
+
+
+def read_broker_url(settings: BrokerSettings) -> BrokerUrl:
+    """What BROKER_URL says.
+
+    Raises:
+        UsageError: it is malformed, or no URL of a broker that we know.
+    """
+    url = settings.broker_url.get_secret_value()
+    check_service_url(url, variable="BROKER_URL", schemes=_SCHEMES, example=_EXAMPLE)
+    scheme, _, rest = url.partition(":")
+    if scheme in ("redis", "rediss") and not _DATABASE.fullmatch(urlsplit(url).path):
+        raise UsageError(
+            "BROKER_URL names no database of the broker: a number is expected after the host, "
+            f"as in {_ON_REDIS}"
+        )
+    if scheme not in ("rediss", "amqps"):
+        return BrokerUrl(url=url, tls=False)
+    before, _, query = rest.partition("?")
+    asked = dict(parse_qsl(query))
+    options = {name: asked.pop(name) for name in list(asked) if name.startswith("ssl_")}
+    left = f"?{urlencode(asked)}" if asked else ""
+    found = _options(options, urlsplit(url).hostname, on_redis=scheme == "rediss")
+    return BrokerUrl(url=f"{scheme}:{before}{left}", tls=found)
+
+
+def _options(asked: dict[str, str], host: str | None, *, on_redis: bool) -> dict[str, Any]:
+    """The options of redis-py or of py-amqp for those of the URL."""
+    if unknown := asked.keys() - {*_FILES, _CHECK}:
+        known = ", ".join([*_FILES, _CHECK])
+        raise UsageError(f"BROKER_URL has {min(unknown)}, which is unknown. Known are {known}.")
+    check = asked.pop(_CHECK, "required").removeprefix("CERT_").lower()  # Celery's docs shout
+    if check not in ("required", "none"):
+        raise UsageError(f"{_CHECK} in BROKER_URL is to be `required`, as without it, or `none`.")
+    unchecked = check == "none"
+    if unchecked:
+        log.warning(
+            "any certificate of the broker is believed, also that of somebody in between",
+            remedy=f"remove {_CHECK}=none from BROKER_URL; ssl_ca_certs names your authority",
+        )
+    mode = ssl.CERT_NONE if unchecked else ssl.CERT_REQUIRED
+    if on_redis:
+        return {_CHECK: mode, **asked}
+    named = {} if unchecked else {"server_hostname": host}
+    return {"cert_reqs": mode, **named, **{_FILES[name]: value for name, value in asked.items()}}
