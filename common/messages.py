@@ -9,7 +9,7 @@ Celery is given the headers that were checked and no others.
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NoReturn
 
@@ -17,7 +17,6 @@ import structlog
 from celery.worker.consumer import Consumer
 from kombu import compression
 from kombu.message import Message
-from kombu.transport import redis as redis_transport
 from prometheus_client import Counter
 from pydantic import (
     AfterValidator,
@@ -33,14 +32,15 @@ from common.process.wrong_values import field_path, in_words
 from common.store.refused_messages import RefusedMessages
 
 MAX_BODY = 32 << 20  # bytes; 100,000 record IDs take six million
+MAX_PARTS = 500_000  # values, roughly; an empty list takes two bytes here, and 64 once it is read
 MAX_NAME = 255  # characters
 MAX_RETRIES = 100_000  # Celery raises two to this power
-LONGEST_DELAY = timedelta(minutes=10)  # a message that waits for its time is held in memory
+LONGEST_DELAY = timedelta(minutes=2)  # held in memory meanwhile; our longest retry takes one
 FIRST_YEAR, LAST_YEAR = 2000, 9000  # at the ends of the calendar Celery's arithmetic overflows
 _SHOWN = 200  # characters of a problem
 REFUSED = Counter("broker_messages_refused", "Messages of the broker that were not of our form")
 _PLACE = re.compile(r"\w[\w ]{0,39}", re.ASCII)
-_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 put_aside = RefusedMessages()
 """Those that this process refused, until somebody writes them."""
@@ -120,22 +120,33 @@ def check_message(message: Message) -> dict[str, Any]:
     body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
     if len(body) > MAX_BODY:
         raise MalformedMessageError(f"the body has more than {MAX_BODY >> 20} MiB")
+    check_parts(body)
     try:
         headers = _Headers.model_validate_json(json.dumps(message.headers))
         _, named, _ = _BODY.validate_json(body, strict=True)
-        json.loads(body, object_hook=_plain)
+        json.loads(body, object_hook=refuse_types)
     except ValidationError as error:
         raise MalformedMessageError(first_problem(error)) from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise MalformedMessageError(f"it cannot be read: {type(error).__name__}") from error
     if "self" in named:
         raise MalformedMessageError("an argument is named self, as the task itself is")
     return headers.model_dump(exclude_unset=True)
 
 
-def _plain(value: dict[str, object]) -> dict[str, object]:
+def check_parts(text: bytes) -> None:
+    """Make sure that JSON is not of so many values that reading it takes hundreds of megabytes.
+
+    Raises:
+        MalformedMessageError: it is.
+    """
+    if sum(map(text.count, (b"[", b"{", b","))) > MAX_PARTS:
+        raise MalformedMessageError(f"it has more than {MAX_PARTS:,} values")
+
+
+def refuse_types(value: dict[str, object]) -> dict[str, object]:
     """See `json.loads`. Kombu makes other types of such values, and errors of malformed ones are
-    raised in Celery's threads, where nobody puts the message aside."""
+    raised where nobody puts the message aside."""
     if "__type__" in value:
         raise MalformedMessageError("a value has a type that is not of JSON")
     return value
@@ -158,7 +169,10 @@ def refused(problem: Exception | str, body: object, *, queue: object, headers: o
 
 
 class CheckedConsumer(Consumer):
-    """A Celery consumer that checks each message before it makes a request of it."""
+    """A Celery consumer that checks each message before it makes a request of it.
+
+    A task that is registered with `waits=False` takes no message with a time.
+    """
 
     strategies: dict[str, Any]  # of each task, by its name
 
@@ -185,6 +199,9 @@ class CheckedConsumer(Consumer):
             if headers["task"] not in self.strategies:
                 self._put_aside(message, "no task of this worker has its name")
                 return
+            if headers.get("eta") and not getattr(self.app.tasks[headers["task"]], "waits", True):
+                self._put_aside(message, "its task is of now, and the message is for later")
+                return
             message.headers, message.properties = headers, {}
             handle(message)
 
@@ -198,53 +215,6 @@ class CheckedConsumer(Consumer):
         queue = message.delivery_info.get("routing_key")
         refused(problem, message.body, queue=queue, headers=message.headers)
         message.ack_log_error(log, self.connection_errors)  # type: ignore[attr-defined]  # a stub
-
-
-class _CheckedChannel(redis_transport.Channel):
-    """Redis gives whatever strangers pushed to its lists or published; garbage is put aside."""
-
-    _popped: Sequence[bytes] | None = None  # the list, and what came from it
-
-    def _create_client(self, asynchronous: bool = False) -> Any:
-        client = super()._create_client(asynchronous)  # type: ignore[misc]  # a stub
-        client.set_response_callback("BRPOP", self._note)
-        return client
-
-    def _note(self, popped: Sequence[bytes] | None, **_: Any) -> Sequence[bytes] | None:
-        self._popped = popped
-        return popped
-
-    def _receive_one(self, client: Any) -> bool:
-        """See kombu; of what all hear. Garbage is not kept there, so only its kind is told."""
-        try:
-            return bool(super()._receive_one(client))  # type: ignore[misc]  # a stub
-        except _UNREADABLE as error:
-            problem = f"it is no message: {type(error).__name__}"
-            refused(problem, b"", queue=None, headers=None)
-            return True
-
-    def _brpop_read(self, **options: Any) -> bool:
-        try:
-            return bool(super()._brpop_read(**options))  # type: ignore[misc]  # a stub
-        except _UNREADABLE as error:
-            queue, item = self._popped or (b"", b"")
-            problem = f"it is no message: {type(error).__name__}"
-            refused(problem, item, queue=queue.decode(errors="replace"), headers=None)
-            return True
-        finally:
-            self._popped = None
-
-
-class CheckedRedisTransport(redis_transport.Transport):
-    """Kombu's transport for Redis, with channels that outlive garbage."""
-
-    Channel = _CheckedChannel
-
-    def _deliver(self, message: Any, queue: str | None) -> None:
-        """See kombu. A message belongs to the queue that it came from, whatever it says: another
-        try of its task goes there, and so does the message if this process ends before it."""
-        message["properties"]["delivery_info"] = {"exchange": "", "routing_key": queue}
-        super()._deliver(message, queue)
 
 
 def refuse_compression() -> None:

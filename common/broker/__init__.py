@@ -17,9 +17,10 @@ from kombu.common import Broadcast
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
 
+from common.broker.redis_transport import CheckedRedisTransport
 from common.broker.urls import read_broker_url
 from common.errors import BrokerError, UsageError
-from common.messages import CheckedConsumer, CheckedRedisTransport, refuse_compression
+from common.messages import CheckedConsumer, refuse_compression
 from common.process.settings import BrokerSettings
 
 VISIBILITY_TIMEOUT = 600  # seconds; what is delivered twice is claimed once

@@ -74,7 +74,7 @@ class Submission(BaseModel):
 def register_tasks(app: Celery, engine: Engine, *, wake: Callable[[], None]) -> None:
     """Register the two tasks with the application; `wake` has this process ask the ledger."""
 
-    @app.task(name=WAKE)
+    @app.task(name=WAKE, waits=False)
     def woken(*_: object, **__: object) -> None:
         wake()
 
