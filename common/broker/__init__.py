@@ -33,6 +33,13 @@ _REDIS_OPTIONS = {
     "health_check_interval": 25,
 }
 _AMQP_OPTIONS = {"confirm_publish": True}
+_STEP_SECONDS = 1.0  # for each step of sending a wake-up, which is worth no long wait
+_SENDING_ON_REDIS = {"socket_timeout": _STEP_SECONDS, "socket_connect_timeout": _STEP_SECONDS}
+_SENDING_BY_AMQP = {
+    "confirm_publish": False,
+    "read_timeout": _STEP_SECONDS,
+    "write_timeout": _STEP_SECONDS,
+}
 
 
 def create_app(
@@ -112,14 +119,17 @@ def count_waiting(app: Celery, queue: str) -> int:
 
 
 def send_to_all(app: Celery, task: str) -> None:
-    """Send a message without content to all processes that listen; one try.
+    """Send a message without content to all processes that listen; one try of about 3 seconds.
 
     Raises:
         BrokerError: the broker does not answer.
         UsageError: BROKER_URL names no database of Redis.
     """
     (heard_by_all,) = (each for each in app.conf.task_queues if isinstance(each, Broadcast))
-    with _connection(app) as connection:
+    on_redis = app.conf.broker_url.startswith("redis")
+    options = _SENDING_ON_REDIS if on_redis else _SENDING_BY_AMQP
+    short = {"connect_timeout": _STEP_SECONDS, "transport_options": options}
+    with _connection(app, tries=1, **short) as connection:
         app.send_task(
             task,
             connection=connection,
@@ -130,12 +140,12 @@ def send_to_all(app: Celery, task: str) -> None:
 
 
 @contextmanager
-def _connection(app: Celery) -> Iterator[Connection]:
-    connection = app.connection_for_write()
+def _connection(app: Celery, *, tries: int = 2, **options: Any) -> Iterator[Connection]:
+    connection = app.connection_for_write(**options)
     away: tuple[type[BaseException], ...] = (OperationalError, *connection.connection_errors)
     try:
         with connection:
-            connection.ensure_connection(max_retries=1, timeout=5)
+            connection.ensure_connection(max_retries=tries - 1, timeout=5)
             yield connection
     except away as error:
         raise BrokerError(f"The broker at BROKER_URL cannot be reached: {error}") from error

@@ -12,7 +12,7 @@ from common.process.terminal.json_output import AsJson, print_json, prints
 from common.store.session import open_store
 from worker import jobs
 from worker.commands.options import JobRef, console
-from worker.process.wake import wake_workers
+from worker.process.wake import check_broker_setting, wake_workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,7 @@ def resume(job: JobRef, as_json: AsJson = False) -> None:
 
     Example: worker resume last
     """
+    check_broker_setting()
     engine = open_store()
     job_id = jobs.find_job(engine, job)
     jobs.resume(engine, job_id)
@@ -84,6 +85,7 @@ def retry(
 
     Example: worker retry last --reason timeout --reason host_unavailable
     """
+    check_broker_setting()
     engine = open_store()
     job_id = jobs.find_job(engine, job)
     records = jobs.retry(engine, job_id, reason or ())

@@ -20,7 +20,7 @@ from worker.commands.options import console
 from worker.jobs import Accepted, JobOptions, Preview, Records, RecordSelection, Unpromised
 from worker.jobs.records import RejectedLines, leave_out_rejected, read_files, refuse_rejected
 from worker.ledger.roster import live_workers
-from worker.process.wake import wake_workers
+from worker.process.wake import check_broker_setting, wake_workers
 
 _TITLES: dict[str, str] = {
     PictureChoice.THUMBNAIL: "Europeana's thumbnails",
@@ -210,6 +210,7 @@ def _records(
 def _enqueue(
     records: Records, options: JobOptions, rejected: RejectedLines, *, as_json: bool
 ) -> None:
+    check_broker_setting()
     engine = open_store()
     accepted = jobs.enqueue(engine, records, options)
     if accepted.already_known:

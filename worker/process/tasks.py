@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from common import broker
-from common.errors import BrokerError, EnrichmentError, InvalidRecordIdError
+from common.errors import BrokerError, EnrichmentError, InvalidRecordIdError, UsageError
 from common.europeana.record_ids import parse_record_id
 from common.messages import by_name, first_problem
 from common.process.settings import BrokerSettings
@@ -142,5 +142,5 @@ def send_wake_up(app: Celery) -> None:
     """Have all workers that listen ask the ledger; if the broker is away, that is logged."""
     try:
         broker.send_to_all(app, WAKE)
-    except BrokerError as error:
+    except (BrokerError, UsageError) as error:
         log.warning("idle workers were not woken; they look for work by themselves", why=str(error))

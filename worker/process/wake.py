@@ -4,19 +4,38 @@ from functools import lru_cache
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import structlog
+
 from common.errors import UsageError
 from common.process.settings import BrokerSettings
 
 if TYPE_CHECKING:
     from celery import Celery
 
+log = structlog.get_logger()
+
+
+def check_broker_setting() -> None:
+    """Called before something is done that workers are to be woken for.
+
+    Raises:
+        UsageError: BROKER_URL is set and malformed.
+    """
+    _app()
+
 
 def wake_workers() -> None:
     """Have idle workers look for a new job at once, where BROKER_URL is set.
 
-    Nothing depends on it: without a wake-up they find the job within WORKER_ASK_SECONDS.
+    Nothing depends on it: without a wake-up they find the job within WORKER_ASK_SECONDS. So
+    whatever is wrong is a line in the log.
     """
-    if (app := _app()) is not None:
+    try:
+        app = _app()
+    except UsageError as error:
+        log.warning("idle workers were not woken; they look for work by themselves", why=str(error))
+        return
+    if app is not None:
         from worker.process.tasks import send_wake_up
 
         send_wake_up(app)
@@ -33,5 +52,5 @@ def _app() -> "Celery | None":
         settings = BrokerSettings.read()
         from worker.process.tasks import create_app  # an extra, and slow to load
     except (UsageError, ModuleNotFoundError):
-        return None  # of a malformed BROKER_URL `enrichment doctor` tells
+        return None
     return create_app(settings)
