@@ -9,7 +9,7 @@ from common.errors import ModelError, UsageError
 from common.pictures.sources import PictureKinds
 from tests.worker.ledger_rows import claim, finish
 from worker import jobs
-from worker.jobs import JobOptions, RecordSelection
+from worker.jobs import JobOptions, RecordSelection, Unpromised
 
 
 def test_records_are_dealt_into_chunks(engine: Engine, model_id: int) -> None:
@@ -107,7 +107,7 @@ def test_texts_are_brought_to_the_form_of_an_id_or_refused(engine: Engine, model
         jobs.enqueue(engine, ["/1/b", "nonsense"])
 
 
-@pytest.mark.parametrize(("name", "version"), [("maps", 2), ("maps@1", 1)])
+@pytest.mark.parametrize(("name", "version"), [("maps@2", 2), ("maps@1", 1)])
 def test_another_model_can_be_named(engine: Engine, model_id: int, name: str, version: int) -> None:
     with engine.begin() as connection:
         connection.execute(
@@ -177,7 +177,7 @@ def test_a_preview_counts_and_writes_nothing(
         duplicates=2,
         seen=10,
         unknown=1,
-        unpromised=[],
+        unpromised=[Unpromised(models=("test v1",), data_providers={}, counted=0, is_sample=False)],
     )
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM job")).scalar_one() == 1
