@@ -23,6 +23,8 @@ from tests.worker.processes.running import (
 from worker import jobs
 from worker.ledger.roster import live_workers
 
+NO_BROKER = "The broker at BROKER_URL cannot be reached"
+
 pytestmark = pytest.mark.timeout(4 * TIMEOUT)
 
 
@@ -55,7 +57,6 @@ def says(environment: dict[str, str], *parts: str) -> bool:
     [
         ("EUROPEANA_API_KEY", "wrong", "refuses the API key"),
         ("MODEL_DIR", "/nowhere", "Check that MODEL_DIR names the folder of the models"),
-        ("BROKER_URL", "redis://127.0.0.1:1/0", "The broker at BROKER_URL cannot be reached"),
     ],
 )
 def test_what_is_missing_is_named_everywhere(
@@ -68,9 +69,7 @@ def test_what_is_missing_is_named_everywhere(
     reason: str,
 ) -> None:
     job_id = jobs.enqueue(engine, ["/1/unknown"]).job_id
-    silent = {"EUROPEANA_API_URL": "http://127.0.0.1:1"}  # a worker without a broker does its job
-    settings = {setting: value} | (silent if setting == "BROKER_URL" else {})
-    with hindered(environment, tmp_path, **settings) as (asking, process):
+    with hindered(environment, tmp_path, **{setting: value}) as (asking, process):
         wait_for(lambda: says(asking, "not ready", reason))
         wait_for(lambda: any(each.problems for each in live_workers(engine)))
         assert ask(asking, "health").returncode == 0  # a restart would not help
@@ -84,6 +83,29 @@ def test_what_is_missing_is_named_everywhere(
     assert any(reason in line.get("problem", "") for line in lines)
     assert "worker ready" not in {line["event"] for line in lines}
     assert live_workers(engine) == []
+
+
+def misses_broker(engine: Engine) -> bool:
+    return any(
+        NO_BROKER in problem.what and not problem.stops
+        for each in live_workers(engine)
+        for problem in each.problems
+    )
+
+
+def test_a_worker_without_a_broker_says_so_and_works(
+    engine: Engine, sandbox: Sandbox, environment: dict[str, str], tmp_path: Path
+) -> None:
+    job_id = jobs.enqueue(engine, [sandbox.catalogue.items[0].id]).job_id
+    with hindered(environment, tmp_path, BROKER_URL="redis://127.0.0.1:1/0") as (asking, process):
+        assert wait_until_done(engine, job_id).failed == 0
+        wait_for(lambda: misses_broker(engine))
+        wait_for(lambda: ask(asking, "health", "--ready").returncode == 0)
+        process.terminate()
+        _, log = process.communicate(timeout=TIMEOUT)
+    lines = [json.loads(line) for line in log.decode().splitlines() if line.startswith("{")]
+    assert any(NO_BROKER in line.get("problem", "") for line in lines)
+    assert "worker ready" in {line["event"] for line in lines}
 
 
 def test_without_a_worker_the_status_says_so(engine: Engine, environment: dict[str, str]) -> None:
@@ -104,9 +126,10 @@ def test_a_store_and_a_broker_that_come_later_are_waited_for(
     with hindered(environment, tmp_path) as (asking, _):
         wait_for(lambda: says(asking, "Postgres at", "cannot be reached"))
         services.postgres.start()
-        wait_for(lambda: says(asking, "The broker at BROKER_URL cannot be reached"))
-        services.broker.start()
         assert wait_until_done(engine, job_id).failed == 0
+        wait_for(lambda: misses_broker(engine))
+        services.broker.start()
+        wait_for(lambda: not misses_broker(engine))
         wait_for(lambda: ask(asking, "health", "--ready").returncode == 0)
 
 
