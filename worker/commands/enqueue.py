@@ -247,15 +247,14 @@ def _tell_of_workers(engine: Engine) -> None:
     workers = live_workers(engine)
     if not workers:
         console.print("The job is in the store. No worker is alive. Start one: worker run")
-        return
-    if working := sum(worker.works for worker in workers):
+    elif working := sum(worker.works for worker in workers):
         find = counted(working, "worker finds", "workers find")
         console.print(f"The job is in the store. {find} it within seconds.")
-        return
-    console.print("The job is in the store, but no worker can work on it yet:")
-    for worker in workers:
-        for problem in worker.problems:
-            console.print(f"  {worker.name}: {problem.what}.", soft_wrap=True)
+    else:
+        console.print("The job is in the store, but no worker can work on it yet:")
+        for worker in workers:
+            for problem in worker.problems:
+                console.print(f"  {worker.name}: {problem.what}.", soft_wrap=True)
 
 
 def _preview(

@@ -147,7 +147,9 @@ def test_tensors_that_are_not_ordinary_are_refused(
     tmp_path: Path, make: Callable[[torch.Tensor], torch.Tensor]
 ) -> None:
     torch.save(small() | {"conv.weight": make(small()["conv.weight"])}, tmp_path / "x.pth")
-    with pytest.raises(ModelError, match=r"x\.pth cannot be used: conv\.weight is no ordinary"):
+    # Under Python 3.13 torch itself refuses to read a nested one.
+    ours, of_torch = "cannot be used: conv\\.weight is no ordinary", "is not a plain state dict"
+    with pytest.raises(ModelError, match=rf"x\.pth ({ours}|{of_torch})"):
         read_state_dict(tmp_path / "x.pth")
 
 

@@ -250,7 +250,7 @@ def test_a_verdict_after_the_end_is_refused_and_one_that_was_kept_is_acknowledge
     visit.page.goto(f"{desk.url}/audits/{audit}")
     close(filled.engine, audit)
     visit.press("r")
-    refused = f"Refused: Audit {audit} is closed"
+    refused = f"Not saved: Audit {audit} is closed"
     expect(visit.page.locator(".unsaved")).to_contain_text(refused)
     to = f"/audits/{audit}/verdicts"
     fields = {"concept": MAP, "said": "right", "instead": "", "model": ""}
