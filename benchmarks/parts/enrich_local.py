@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 from uuid import UUID
@@ -23,6 +24,7 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine
 
 from common.errors import RecordError
+from common.fetch.addresses import IPAddress
 from common.fetch.answers import sniff
 from common.fetch.client import Fetched, FetchRequest
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
@@ -44,6 +46,7 @@ from worker.ledger.chunks import Lease
 from worker.ledger.cutting import CHUNK_SIZE
 
 ALONE_SECONDS = 6.0  # that the decoder and the model are each measured for
+_DISK = ip_address("127.0.0.1")
 NO_LIMITS = HostLimits(max_concurrent=1000, requests_per_second=1e6)
 
 
@@ -165,6 +168,8 @@ def enriched(assignment: LocalAssignment) -> Measured:
         seconds = time.monotonic() - began
     network.batcher.stop()
     decoders.close()
+    if count < len(paths):
+        raise SystemExit(f"{len(paths) - count} of {len(paths)} pictures were not classified")
     return Measured(pictures=count, seconds=seconds)
 
 
@@ -190,6 +195,9 @@ class _Shelf(RecordResolver):
 
 class _FileReader(MeteredFetcher):
     """Reads a file where the worker's fetcher asks a host."""
+
+    def locate(self, request: FetchRequest, cancelled: object = None) -> tuple[IPAddress, ...]:
+        return (_DISK,)
 
     def step(self, request: FetchRequest, cancelled: object = None) -> Fetched | FetchRequest:
         content = Path(request.url.target).read_bytes()
