@@ -14,7 +14,8 @@ cores it mostly waits for a core, so these figures are told, and the bar is on t
 between two hundredths, when nobody works: `status_quiet_worst_ms` is the worst of a hundred, each
 the median of three looks. `status_processor_ms` is what a look costs Postgres. What the process
 that looks costs is in none of the figures of a chunk. Where `processors_of_others` says that others
-kept the machine busy, all times rise, those on the processor too.
+kept the machine busy, all times rise, those on the processor too. `client` is this process alone,
+which does the same for each chunk however old the job is: where it grows, the machine got slower.
 """
 
 import tempfile
@@ -74,6 +75,7 @@ class ChunkCost:
             "wall_ms": round(1000 * self.wall / self.chunks, 3),
             "processor_ms": round(1000 * self.used.total / self.chunks, 3),
             "postgres_ms": round(1000 * self.used.postgres / self.chunks, 3),
+            "client_ms": round(1000 * self.used.own / self.chunks, 3),
             "processors_of_others": round(self.used.others / self.wall, 2),
         }
 
@@ -104,7 +106,7 @@ class Course:
             **{f"late_{name}": each for name, each in late.items()},
             **{
                 f"{name}_late_against_early": round(late[f"{name}_ms"] / early[f"{name}_ms"], 3)
-                for name in ("wall", "processor", "postgres")
+                for name in ("wall", "processor", "postgres", "client")
                 if early[f"{name}_ms"]  # a few chunks take less than a tick of the clock
             },
             "status_quiet_median_ms": round(1000 * median(self.quiet_status), 1),

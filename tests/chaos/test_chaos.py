@@ -96,12 +96,25 @@ class Chaos:
         self._signal(victim, signal.SIGCONT)
 
     def _wait_for_frozen(self) -> int:
+        """The worker that stopped itself; 0 once there is nothing left to claim."""
         deadline = time.monotonic() + VICTIM_WITHIN
         while not (frozen := list(self._freeze_file.parent.glob(f"{self._freeze_file.name}.*"))):
             assert time.monotonic() < deadline, "nobody claims"
+            if not self._is_work_left():
+                with suppress(FileNotFoundError):  # somebody has taken it just now
+                    self._freeze_file.unlink()
+                    return 0
             time.sleep(0.05)
         frozen[0].unlink()
         return int(frozen[0].suffix[1:])
+
+    def _is_work_left(self) -> bool:
+        try:
+            with self._engine.connect() as connection:
+                running = text("SELECT EXISTS (SELECT FROM job WHERE state = 'running')")
+                return bool(connection.execute(running).scalar_one())
+        except DBAPIError:  # cut, or restarted, just now
+            return True
 
     def garble(self) -> None:
         """Send what is no message of ours, as anyone who reaches the broker can."""
