@@ -267,6 +267,11 @@ def may_pass(code: str) -> bool:
     return reason is None or reason.passes
 
 
+def meaning_of(code: str) -> str:
+    """What a code means, of each stage that has it; empty for an unknown one."""
+    return "; or ".join(reason.meaning for reason in Reason if reason.code == code)
+
+
 def signal_of(error: RecordError | None) -> HostSignal:
     """What the outcome of a request says about its host."""
     if error is None:

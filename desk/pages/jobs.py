@@ -1,7 +1,6 @@
 """Jobs: how far they have come, and what operators do to them."""
 
 import io
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid4
 
@@ -10,7 +9,7 @@ from starlette.responses import Response
 
 from common.errors import UsageError
 from common.process.terminal.counting import counted
-from common.reasons import Reason
+from common.reasons import meaning_of
 from common.store.tables import JobState, PictureChoice, Priority, Role
 from desk.review.choices import provider_choices
 from desk.review.filters import job_number
@@ -75,7 +74,7 @@ def _of_job(asked: DeskRequest) -> dict[str, object]:
         "hindrances": list(hindrances(status, live_workers(engine))) if status.waiting else [],
         "is_over": JobState(status.state).is_over,
         "pruned": told_pruned(number, pruned) if pruned else None,
-        "meanings": defaultdict(str, {reason.code: reason.meaning for reason in Reason}),
+        "meanings": {code: meaning_of(code) for code in status.failures},
     }
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from common.errors import RecordError, TransientRecordError
-from common.reasons import HostSignal, Reason, Stage
+from common.reasons import HostSignal, Reason, Stage, meaning_of
 
 
 def test_a_code_never_changes_its_form():
@@ -42,3 +42,10 @@ def test_what_the_other_side_asks_for_travels_with_what_passes():
 def test_a_host_that_was_not_asked_is_not_blamed():
     unasked = [reason for reason in Reason if reason.retry and not reason.retry.counts]
     assert {reason.signal for reason in unasked} == {HostSignal.WELL}
+
+
+def test_a_code_of_two_stages_has_both_meanings():
+    told = meaning_of("truncated")
+    assert Reason.TRUNCATED.meaning in told
+    assert Reason.TRUNCATED_FILE.meaning in told
+    assert meaning_of("of another release") == ""

@@ -1,8 +1,6 @@
 """BROKER_URL: what is refused before anything is done, and whose certificate is believed."""
 
-import shutil
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +13,8 @@ from common.broker.urls import BrokerUrl, read_broker_url
 from common.errors import BrokerError, UsageError
 from common.process.settings import BrokerSettings
 from deploy.local import Services
+from tests.certificates import needs_openssl, self_signed
 from tests.common.broker.tls_door import open_door
-
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 
 
 def read(url: str) -> BrokerUrl:
@@ -58,13 +55,7 @@ def test_what_is_no_option_of_tls_stays_in_the_url() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The path of a fresh certificate of `localhost`, its key in the same file."""
-    path = tmp_path_factory.mktemp("tls") / "broker.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
-    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
-    path.write_text(path.read_text() + path.with_suffix(".crt").read_text())
-    return path
+    return self_signed(tmp_path_factory.mktemp("tls") / "broker.pem", "localhost")
 
 
 @pytest.fixture

@@ -1,28 +1,21 @@
-import shutil
 import ssl
-import subprocess
 import time
 from dataclasses import replace
 
 import pytest
 
 from common.errors import RecordError
+from tests.certificates import needs_openssl, self_signed
 from tests.common.fetch.conftest import LIMITS
 from tests.common.fetch.servers import JPEG, OTHER_JPEG, answering, response, serving
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+pytestmark = needs_openssl
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """The path of a fresh certificate of museum.example, its key in the same file."""
-    path = tmp_path_factory.mktemp("tls") / "museum.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-    names = ["-subj", "/CN=museum.example", "-addext", "subjectAltName=DNS:museum.example"]
-    files = ["-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
-    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
-    path.write_text(path.read_text() + path.with_suffix(".crt").read_text())
-    return path
+    return self_signed(tmp_path_factory.mktemp("tls") / "museum.pem", "museum.example")
 
 
 @pytest.fixture
