@@ -62,8 +62,8 @@ class Needs(PeriodicThread):
             WorkerProblem(what=what, seconds=now - since, stops=need.stops)
             for need, (what, since) in list(self._problems.items())
         ]
-        if self._is_ready is None and not found:
-            return [WorkerProblem(what="it is starting", seconds=now - self._made_at)]
+        if self._is_ready is None and not any(problem.stops for problem in found):
+            found.append(WorkerProblem(what="it is starting", seconds=now - self._made_at))
         return found
 
     def run_once(self) -> None:

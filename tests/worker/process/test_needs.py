@@ -60,6 +60,16 @@ def test_a_problem_is_logged_once_and_looked_at_again(monkeypatch: pytest.Monkey
     assert whats(checked) == []
 
 
+def test_a_worker_that_misses_its_broker_is_starting_until_all_is_checked() -> None:
+    told: list[list[str]] = []
+    broker = Need(name="broker", check=Key().check, seconds=60, stops=False)
+    slow = Need(name="models", check=lambda: told.append(whats(checked)), seconds=60)
+    checked = Needs([broker, slow])
+    checked.run_once()
+    assert told == [["The key is refused", "it is starting"]]
+    assert whats(checked) == ["The key is refused"]
+
+
 def test_the_store_knows_a_worker_and_its_problems_until_it_ends(engine: Engine) -> None:
     checked = needs_of(Key())
     checked.run_once()
