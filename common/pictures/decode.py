@@ -12,10 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
-from PIL.JpegImagePlugin import MARKER, JpegImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 
 from common.errors import RecordError
+from common.pictures.jpeg import decoded_into, first_scan, is_held_whole
 from common.reasons import Reason
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "JPEG2000", "BMP")  # MPO opens as JPEG
@@ -23,8 +25,6 @@ MAX_PIXELS = 130_000_000
 MAX_JPEG_PIXELS = 250_000_000  # JPEG alone is decoded at a fraction of its size
 MAX_SIDE = 65_500
 _MOST_PIXELS = {"WEBP": 64_000_000, "JPEG2000": 80_000_000}  # their decoders take more memory
-MAX_JPEG_SCANS = 100  # of a progressive file; each scan costs a pass over the whole picture
-MAX_JPEG_SEGMENTS = 10_000  # before the first scan; 64 kB each, as profiles need, are 640 MB
 OVERSAMPLING = 2  # decoded pixels a side for each wanted one, so that the caller's resizing decides
 
 # A second check for the whole process, behind our own check of the header.
@@ -41,21 +41,22 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = frozenset({5, 6, 7, 8})
-_JPEG_START = b"\xff\xd8"
-_JPEG_SCAN = b"\xff\xda"
 _JPEG2000_START = b"\xff\x4f\xff\x51"
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture ready for preprocessing."""
+    """A picture ready for preprocessing, upright.
 
-    image: (
-        Image.Image
-    )  # RGB, upright; if possible the shorter side is at least twice what was asked for
-    width: int  # of the original, upright
+    If possible the shorter side of `image` is at least twice what was asked for. Width, height and
+    format are those of the original. The image is RGB, or RGBX if room was given for its pixels.
+    """
+
+    image: Image.Image
+    width: int
     height: int
     format: str
+    is_in_room: bool = False
 
 
 class TooLargeError(Exception):
@@ -71,17 +72,19 @@ def decode(
     *,
     shorter_side: int,
     admit: Admit | None = None,
+    room: memoryview | None = None,
 ) -> Decoded:
     """Decode a picture, scaled down cheaply but not below twice `shorter_side` pixels.
 
     The same bytes give the same pixels. Sizes are halved or more by whole factors only, so the
-    caller's resizing decides what the picture looks like.
+    caller's resizing decides what the picture looks like. Into the room, if there is one, ordinary
+    pictures are decoded that are ready then: for whoever would copy the pixels there.
 
     Raises:
         RecordError: stage `decode`, made by a `Reason`.
     """
     try:
-        return _decode(content, shorter_side * OVERSAMPLING, admit)
+        return _decode(content, shorter_side * OVERSAMPLING, admit, room)
     except (RecordError, TooLargeError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -94,71 +97,58 @@ def decode(
         raise _damaged(error) from error
 
 
-def _decode(content: bytes, side: int, admit: Admit | None) -> Decoded:
-    _check_segments(content)
+def _decode(content: bytes, side: int, admit: Admit | None, room: memoryview | None) -> Decoded:
+    scan = first_scan(content)
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         width, height = image.size
-        _check_header(image, content)
-        pixels = _decode_less(image, content, side)
+        _check_size(image)
+        pixels = _decode_less(image, content, side, scan)
         if admit:
             admit(width * height, pixels)
-        image.load()
+        loaded = _loaded(image, content, room)
         orientation = _orientation(image)
-        rgb = _shrunk(_to_rgb(image), side)
+        shown = _shrunk(loaded, side)
     if orientation in _TURNS:
-        rgb = rgb.transpose(_TURNS[orientation])
+        shown = shown.transpose(_TURNS[orientation])
     if orientation in _SIDEWAYS:
         width, height = height, width
-    return Decoded(rgb, width, height, "JPEG" if _is_jpeg(image) else str(image.format))
+    return Decoded(
+        image=shown,
+        width=width,
+        height=height,
+        format="JPEG" if isinstance(image, JpegImageFile) else str(image.format),
+        is_in_room=shown is loaded and loaded.mode == "RGBX",
+    )
 
 
-def _is_jpeg(image: Image.Image) -> bool:
-    return image.format in ("JPEG", "MPO")
+def _loaded(image: ImageFile, content: bytes, room: memoryview | None) -> Image.Image:
+    """The pixels: RGBX, in the room, or RGB."""
+    if room and isinstance(image, JpegImageFile):
+        in_room = decoded_into(room, image, content)
+        if in_room:
+            return in_room
+    image.load()
+    return _to_rgb(image)
 
 
-def _is_progressive(image: Image.Image) -> bool:
-    return _is_jpeg(image) and "progressive" in image.info
-
-
-def _check_header(image: Image.Image, content: bytes) -> None:
+def _check_size(image: Image.Image) -> None:
     """Refuse a picture that would cost too much, before the first pixel is decoded."""
     width, height = image.size
-    cap = MAX_JPEG_PIXELS if _is_jpeg(image) else _MOST_PIXELS.get(str(image.format), MAX_PIXELS)
+    is_jpeg = isinstance(image, JpegImageFile)
+    cap = MAX_JPEG_PIXELS if is_jpeg else _MOST_PIXELS.get(str(image.format), MAX_PIXELS)
     if width * height > cap or max(width, height) > MAX_SIDE:
         raise Reason.TOO_MANY_PIXELS.error(f"{width} x {height} pixels")
-    if _is_jpeg(image) and (scans := content.count(_JPEG_SCAN)) > MAX_JPEG_SCANS:
-        raise Reason.DAMAGED.error(f"a JPEG of {scans} scans")
 
 
-def _check_segments(content: bytes) -> None:
-    """Refuse a JPEG of so many segments, or filling bytes, that reading its header would take long.
+def _decode_less(image: Image.Image, content: bytes, side: int, scan: int) -> int:
+    """Make the decoder skip detail if it can; returns the pixels that it will hold at a time.
 
-    It is read as Pillow does: what stands between segments is skipped.
+    `scan` is the place of a JPEG's first scan.
     """
-    if not content.startswith(_JPEG_START):
-        return
-    place = len(_JPEG_START)
-    for _ in range(MAX_JPEG_SEGMENTS):
-        place = content.find(b"\xff", place)
-        marker = content[place : place + 2]
-        if place < 0 or len(marker) < 2 or marker == _JPEG_SCAN:
-            return
-        place += 2 + _length(content, place) if marker != b"\xff\xff" else 1
-    raise Reason.DAMAGED.error(f"a JPEG of more than {MAX_JPEG_SEGMENTS:,} segments")
-
-
-def _length(content: bytes, place: int) -> int:
-    """Bytes of a segment after its marker, which is at `place`."""
-    _, _, handler = MARKER.get(int.from_bytes(content[place : place + 2]), ("", "", None))
-    return max(2, int.from_bytes(content[place + 2 : place + 4])) if handler else 0
-
-
-def _decode_less(image: Image.Image, content: bytes, side: int) -> int:
-    """Make the decoder skip detail if it can; returns the pixels that it will hold at a time."""
     width, height = image.size
     if isinstance(image, JpegImageFile):
+        whole = width * height if is_held_whole(image, content, scan) else 0
         image.draft(None, (side, side))
-        whole = width * height if _is_progressive(image) else 0  # it buffers all coefficients
         return whole + image.width * image.height
     if isinstance(image, Jpeg2KImageFile):
         halvings = min((min(width, height) // side).bit_length() - 1, _levels(content))

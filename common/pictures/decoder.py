@@ -37,6 +37,7 @@ from PIL import (
 
 from common.errors import RecordError
 from common.pictures.decode import Decoded, TooLargeError, decode
+from common.pictures.jpeg import BYTES_A_PIXEL
 from common.pictures.resize import Square, squared, within
 from common.reasons import Reason
 
@@ -134,6 +135,7 @@ class Decoder:
     def __init__(self, data: mmap.mmap, output: mmap.mmap, *, is_ordinary: bool) -> None:
         self._data = data
         self._output = output
+        self._room = memoryview(output)[: BYTES_A_PIXEL * MOST_PIXELS]
         self._is_ordinary = is_ordinary
         self._declared = 0  # pixels, by the header of the picture in work
 
@@ -160,10 +162,13 @@ class Decoder:
 
     def _work(self, request: DecoderRequest) -> DecoderAnswer:
         content = self._data[: request.length]
-        decoded = decode(content, shorter_side=request.shorter_side, admit=self._admit)
+        room = self._room if request.task == "pixels" else None
+        decoded = decode(content, shorter_side=request.shorter_side, admit=self._admit, room=room)
         answer = DecoderAnswer(width=decoded.width, height=decoded.height, format=decoded.format)
         shown = decoded.image
         if request.task == "pixels" and shown.width * shown.height <= MOST_PIXELS:
+            if decoded.is_in_room:
+                return _of(answer, shown.size, BYTES_A_PIXEL * shown.width * shown.height)
             return self._with(answer, shown.size, pixel_rows(shown))
         if request.task in ("pixels", "square"):
             how = Square(
@@ -192,7 +197,12 @@ class Decoder:
         if len(result) > OUTPUT_BYTES:
             raise Reason.TOO_MUCH_MEMORY.error(f"{len(result)} bytes once it is decoded")
         self._output[: len(result)] = result
-        return replace(answer, length=len(result), new_width=size[0], new_height=size[1])
+        return _of(answer, size, len(result))
+
+
+def _of(answer: DecoderAnswer, size: tuple[int, int], length: int) -> DecoderAnswer:
+    """The answer about so many bytes in the output."""
+    return replace(answer, length=length, new_width=size[0], new_height=size[1])
 
 
 def main() -> None:
