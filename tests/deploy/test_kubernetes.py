@@ -351,6 +351,15 @@ def test_prometheus_reaches_all_that_serves_metrics(
     assert serving == set(expression["values"])
 
 
+def test_every_alert_leads_to_its_section(named: dict[str, Manifest]) -> None:
+    if (alerts := named.get("enrichment-rules")) is None:
+        pytest.skip("this overlay has no Prometheus")
+    for group in alerts["spec"]["groups"]:
+        for rule in filter(lambda rule: "alert" in rule, group["rules"]):
+            section = f"{variables()['RUNBOOKS_URL']}#{rule['alert'].lower()}"
+            assert rule["annotations"]["runbook_url"] == section
+
+
 def test_the_logs_of_every_pod_are_collected(overlay: Path, manifests: list[Manifest]) -> None:
     if overlay.name != "cloud":
         pytest.skip("nobody collects the logs of this overlay")

@@ -74,7 +74,7 @@ def test_each_alert_says_how_bad_it_is_and_what_to_do() -> None:
     for rule in rules("alert"):
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert re.fullmatch(r"[A-Z].*\.", rule["annotations"]["summary"])
-        page, _, anchor = rule["annotations"]["runbook"].partition("#")
+        page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
         assert ROOT / page == RUNBOOK
         assert anchor == rule["alert"].lower()
 
