@@ -5,6 +5,7 @@ do, and the desk.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ FILE = Path(__file__).with_name("dashboard.json")
 WIDTH, HEIGHT, COLUMNS = 8, 8, 24
 LATELY = "[$__rate_interval]"
 _SOURCE = {"type": "prometheus", "uid": "${source}"}
+_METRIC = re.compile(r"\b(?:(?:worker|store|desk|broker|process)_|enrichment:)[a-z0-9_:]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,7 @@ class Panel:
     def as_json(self, number: int, *, left: int, top: int) -> dict[str, Any]:
         """As Grafana keeps it, with its place."""
         targets = [
-            {"refId": chr(ord("A") + place), "datasource": _SOURCE, "expr": query}
+            {"refId": chr(ord("A") + place), "datasource": _SOURCE, "expr": _of_one(query)}
             | {"legendFormat": legend, "range": True}
             for place, (legend, query) in enumerate(self.queries.items())
         ]
@@ -49,6 +51,14 @@ class Panel:
             },
             "targets": targets,
         }
+
+
+def _of_one(query: str) -> str:
+    """The query for the installation that is chosen above the plots.
+
+    Where Prometheus gives no label `namespace`, there is nothing to choose, and `""` fits all.
+    """
+    return _METRIC.sub(r'\g<0>{namespace="$namespace"}', query)
 
 
 def _rate_by(label: str, metric: str) -> str:
@@ -176,7 +186,10 @@ ROWS: Mapping[str, tuple[Panel, ...]] = {
             title="Age of a process",
             told="It falls to 0 where a process was started again.",
             unit="s",
-            queries={"{{job}} {{instance}}": "time() - process_start_time_seconds"},
+            queries={
+                "{{job}} {{instance}}": "time() - process_start_time_seconds"
+                " and on (job, instance) (worker_chunks_in_work or store_jobs_running)"
+            },
         ),
         Panel(
             title="Refused messages",
@@ -214,7 +227,7 @@ ROWS: Mapping[str, tuple[Panel, ...]] = {
 
 
 def dashboard() -> dict[str, Any]:
-    """As Grafana imports it; one asks which Prometheus it looks at."""
+    """As Grafana imports it; it asks for the Prometheus and the installation to look at."""
     placed: list[dict[str, Any]] = []
     top = 0
     for title, panels in ROWS.items():
@@ -226,6 +239,8 @@ def dashboard() -> dict[str, Any]:
             placed.append(panel.as_json(len(placed) + 1, left=left, top=top + 1 + line * HEIGHT))
         top += 1 + HEIGHT * -(-len(panels) * WIDTH // COLUMNS)
     source = {"name": "source", "label": "Prometheus", "type": "datasource", "query": "prometheus"}
+    installation = {"name": "namespace", "label": "Namespace", "type": "query", "refresh": 2}
+    installation |= {"datasource": _SOURCE, "query": "label_values(store_workers, namespace)"}
     return {
         "uid": "image-enrichment",
         "title": "Image enrichment",
@@ -235,7 +250,7 @@ def dashboard() -> dict[str, Any]:
         "refresh": "1m",
         "time": {"from": "now-6h", "to": "now"},
         "timezone": "browser",
-        "templating": {"list": [source]},
+        "templating": {"list": [source, installation]},
         "panels": placed,
     }
 
