@@ -102,6 +102,7 @@ OWN_SUBJECT = {
     "desk/test_roles.py": "all routes",
     "deploy/sandbox/test_main.py": "the sandbox as a program",
     "deploy/monitoring/test_rules.py": "the alerts of Prometheus",
+    "deploy/test_api_server.py": "the manifests, as Kubernetes takes them",
     "deploy/test_containers.py": "the container files",
     "deploy/test_kubernetes.py": "the manifests",
     "deploy/test_local.py": "local services as processes",

@@ -6,8 +6,6 @@ import subprocess
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from string import Template
-from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -24,23 +22,16 @@ from common.process.settings.desk import DeskSettings
 from common.process.settings.every import every_field
 from common.process.settings.worker import WorkerSettings
 from enrichment.checks.folders import FOLDERS
+from tests.kubernetes import CLOUD, SECRETS, Manifest, filled_in, variables
 from worker.process.shutdown import GIVE_BACK_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
-MANIFESTS = ROOT / "deploy" / "k8s"
-CLOUD = MANIFESTS / "overlays" / "cloud"
 HOW_TO = ROOT / "docs" / "how-to" / "kubernetes.md"
 KUBERNETES = ("1.30", kubernetes_validate.latest_version())  # the oldest and the newest
 OTHERS = {"ScaledObject": ScaledObject, "TriggerAuthentication": TriggerAuthentication}
 OTHERS |= {"PodMonitor": PodMonitor, "PrometheusRule": PrometheusRule}
 OF_OTHERS = {"HOME", "FORWARDED_ALLOW_IPS"}  # variables of libraries
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
-SECRETS = {
-    "DATABASE_URL": "postgresql://user:a-secret@host/database",
-    "BROKER_URL": "redis://:a-secret@host:6379/0",
-    "EUROPEANA_API_KEY": "a-secret",
-    "SCALER_DATABASE_URL": "postgresql://scaler:a-secret@host/database",
-}
 # What each program reads; the others need the store alone.
 READS: dict[str, tuple[type[DeploymentSettings], ...]] = {
     "worker run": (StoreSettings, WorkerSettings),
@@ -48,26 +39,12 @@ READS: dict[str, tuple[type[DeploymentSettings], ...]] = {
 }
 METRICS_PORT = 9090
 WORKERS = ("enrichment-worker-deployment", "enrichment-worker-deployment-on-card")
-Manifest = dict[str, Any]
-
-
-def variables() -> dict[str, str]:
-    """What the example for the cloud sets."""
-    lines = (CLOUD / "variables.env.example").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line[0] != "#")
 
 
 @pytest.fixture(scope="module", params=["dev", "cloud"])
 def overlay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An overlay with its files filled in, as the how-to page says."""
-    copy = tmp_path_factory.mktemp("rendering") / "k8s"
-    shutil.copytree(MANIFESTS, copy, ignore=shutil.ignore_patterns("*.env", "kustomization.yaml~"))
-    shutil.copy(MANIFESTS / "base" / "settings.env", copy / "base" / "settings.env")
-    folder: Path = copy / "overlays" / request.param
-    for template in folder.glob("*.template"):
-        filled = Template(template.read_text()).substitute(variables() | SECRETS)
-        template.with_suffix("").write_text(filled)
-    return folder
+    return filled_in(request.param, tmp_path_factory.mktemp("rendering"))
 
 
 @pytest.fixture(scope="module")
@@ -263,7 +240,8 @@ def test_pods_may_do_as_little_as_possible(manifests: list[Manifest]) -> None:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
-        assert {"requests", "limits"} <= set(container["resources"])
+        for kind in ("requests", "limits"):  # a quota of a namespace asks for all four
+            assert {"cpu", "memory"} <= set(container["resources"][kind])
 
 
 def test_a_program_may_write_where_its_settings_say(
