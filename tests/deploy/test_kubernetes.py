@@ -244,6 +244,12 @@ def test_pods_may_do_as_little_as_possible(manifests: list[Manifest]) -> None:
             assert {"cpu", "memory"} <= set(container["resources"][kind])
 
 
+def test_the_log_of_a_job_stays_when_it_has_failed(manifests: list[Manifest]) -> None:
+    for manifest in manifests:
+        if manifest["kind"] in {"Job", "CronJob"} and (pod := pod_of(manifest)):
+            assert pod["spec"]["restartPolicy"] == "Never"
+
+
 def test_a_program_may_write_where_its_settings_say(
     manifests: list[Manifest], named: dict[str, Manifest]
 ) -> None:
