@@ -9,6 +9,7 @@ Celery is given the headers that were checked and no others.
 
 import json
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NoReturn
@@ -37,6 +38,7 @@ MAX_NAME = 255  # characters
 MAX_RETRIES = 100_000  # Celery raises two to this power
 LONGEST_DELAY = timedelta(minutes=2)  # held in memory meanwhile; our longest retry takes one
 FIRST_YEAR, LAST_YEAR = 2000, 9000  # at the ends of the calendar Celery's arithmetic overflows
+PAUSE = 2.0  # seconds, until a broker that refused is asked again
 _SHOWN = 200  # characters of a problem
 REFUSED = Counter("broker_messages_refused", "Messages of the broker that were not of our form")
 _PLACE = re.compile(r"\w[\w ]{0,39}", re.ASCII)
@@ -206,6 +208,12 @@ class CheckedConsumer(Consumer):
             handle(message)
 
         return handle_checked
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """See Celery. The broker is there and refuses, such as one that only reads; Celery would
+        ask again at once."""
+        super().on_connection_error_before_connected(exc)
+        time.sleep(PAUSE)
 
     def on_decode_error(self, message: Message, exc: Exception) -> None:
         """See Celery; the body could not be read, or is compressed."""

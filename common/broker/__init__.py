@@ -27,6 +27,8 @@ VISIBILITY_TIMEOUT = 600  # seconds; what is delivered twice is claimed once
 MAX_WAITING = 32  # messages that wait in a process for their time
 _REDIS_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT,
+    "unacked_restore_limit": 10,  # at a time, since nothing is heard meanwhile
+    "unacked_restore_throttle": 1,  # every ten seconds
     "queue_order_strategy": "round_robin",  # so that no queue waits for another to be empty
     "socket_timeout": 30,
     "socket_connect_timeout": 5,
@@ -73,6 +75,7 @@ def create_app(
         broker_use_ssl=broker_url.tls,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        broker_channel_error_retry=True,  # such as a broker that is full, or no longer the primary
         broker_transport_options=_REDIS_OPTIONS if on_redis else _AMQP_OPTIONS,
     )
     return app

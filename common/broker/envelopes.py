@@ -7,9 +7,11 @@ sender it has body and headers, once their form is known.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from common.messages import (
     MAX_BODY,
@@ -21,6 +23,7 @@ from common.messages import (
 )
 
 MAX_LISTED = MAX_BODY * 4 // 3 + (1 << 20)  # bytes, in base64; headers take a few thousand
+MAX_KEPT = MAX_LISTED + 1024  # bytes; with the name of the queue
 MAX_PUBLISHED = 64 << 10  # bytes; a wake-up takes one thousand
 
 
@@ -44,21 +47,46 @@ class _Envelope(BaseModel):
     properties: _Properties
 
 
+# What kombu keeps of a message in work: the envelope, an exchange, and the queue that it came from.
+_Queue = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,255}$")]
+_KEPT = TypeAdapter(tuple[_Envelope, Any, _Queue])
+
+
 def rewritten(item: bytes, *, tag: str, longest: int) -> bytes:
     """The envelope in our own words, with a delivery tag of ours.
 
     Raises:
         MalformedMessageError: it is none; says what is wrong without the input.
     """
+    with _reading(item, longest) as content:
+        return json.dumps(_ours(_Envelope.model_validate(content), tag)).encode()
+
+
+def rewritten_in_work(item: bytes, *, tag: str) -> bytes:
+    """What is kept of a message in work, in our own words: it goes to its queue, by no exchange.
+
+    Raises:
+        MalformedMessageError: it is none; says what is wrong without the input.
+    """
+    with _reading(item, MAX_KEPT) as content:
+        envelope, _, queue = _KEPT.validate_python(content)
+        return json.dumps([_ours(envelope, tag), "", queue]).encode()
+
+
+def _ours(envelope: _Envelope, tag: str) -> dict[str, Any]:
+    ours = envelope.model_dump(by_alias=True)
+    ours["properties"] |= {"delivery_tag": tag, "delivery_info": {}}
+    return ours
+
+
+@contextmanager
+def _reading(item: bytes, longest: int) -> Iterator[object]:
+    """The JSON of a message; what cannot be read in the block is malformed."""
     if len(item) > longest:
         raise MalformedMessageError(f"the message has more than {longest:,} bytes")
     check_parts(item)
     try:
-        content = json.loads(item.decode(), object_hook=refuse_types)
-        envelope = _Envelope.model_validate(content)
-        ours = envelope.model_dump(by_alias=True)
-        ours["properties"] |= {"delivery_tag": tag, "delivery_info": {}}
-        return json.dumps(ours).encode()
+        yield json.loads(item.decode(), object_hook=refuse_types)
     except ValidationError as error:
         raise MalformedMessageError(f"it is no message: {first_problem(error)}") from error
     except UNREADABLE as error:

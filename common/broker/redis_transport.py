@@ -1,32 +1,52 @@
 """Kombu's transport for Redis, for lists and channels that strangers write to.
 
 Each message is checked and written anew before kombu sees it. What all hear is never acknowledged,
-and heard whatever else a process has in work.
+and heard whatever else a process has in work. Values of other types than ours are removed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import uuid4
 
+import structlog
 from kombu.transport import redis as redis_transport
+from kombu.transport import virtual
 from kombu.utils.encoding import bytes_to_str
+from redis.exceptions import ResponseError
 
-from common.broker.envelopes import MAX_LISTED, MAX_PUBLISHED, rewritten
+from common.broker.envelopes import MAX_LISTED, MAX_PUBLISHED, rewritten, rewritten_in_work
 from common.messages import UNREADABLE, MalformedMessageError, refused
 
 _NEVER_ACKNOWLEDGED = ""  # the tag of what was published: Redis does not keep it
+
+log = structlog.get_logger()
 
 
 class _CheckedQoS(redis_transport.QoS):
     """Messages in work, which kombu keeps in Redis, where strangers write as well."""
 
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """See kombu. A message was taken from its list before; if Redis does not keep it, since it
+        is full, it is worked on all the same."""
+        try:
+            super().append(message, delivery_tag)
+        except ResponseError as error:
+            log.warning("the broker does not keep a message in work", problem=type(error).__name__)
+            virtual.QoS.append(self, message, delivery_tag)
+
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
         """See kombu. What cannot be read would be in the way of the others for ever."""
         try:
             super().restore_by_tag(tag, client, leftmost)
-        except UNREADABLE as error:
+        except MalformedMessageError as error:
             refused(error, b"", queue=None, headers=None)
             self._remove_from_indices(tag).execute()  # type: ignore[attr-defined]  # a stub
+        except ResponseError as error:  # where its list is none, it is removed already
+            log.warning("the broker does not put a message back", problem=type(error).__name__)
+
+
+def _check_in_work(item: bytes | None, **_: Any) -> bytes | None:
+    return None if item is None else rewritten_in_work(item, tag=_NEVER_ACKNOWLEDGED)
 
 
 class _CheckedChannel(redis_transport.Channel):
@@ -35,10 +55,46 @@ class _CheckedChannel(redis_transport.Channel):
     QoS = _CheckedQoS
     _popped: Sequence[bytes] | None = None  # the list, and what came from it
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._make_room(hash=[self.unacked_key], zset=[self.unacked_index_key])
+
     def _create_client(self, asynchronous: bool = False) -> Any:
         client = super()._create_client(asynchronous)  # type: ignore[misc]  # a stub
         client.set_response_callback("BRPOP", self._check_popped)
+        client.set_response_callback("HGET", _check_in_work)
         return client
+
+    def _new_queue(self, queue: str, **named: Any) -> None:
+        """See kombu."""
+        super()._new_queue(queue, **named)
+        lists = [self._q_for_pri(queue, step) for step in self.priority_steps]  # type: ignore[attr-defined]
+        self._make_room(list=lists)
+
+    def _queue_bind(self, exchange: str, *arguments: Any) -> None:
+        """See kombu."""
+        tables = (self.keyprefix_queue, self.keyprefix_binding_permanent)  # type: ignore[attr-defined]
+        self._make_room(set=[table % (exchange,) for table in tables])
+        super()._queue_bind(exchange, *arguments)  # type: ignore[misc]  # a stub
+
+    def _make_room(self, **keys: Iterable[str]) -> None:
+        """Remove what a stranger put where a value of this type belongs: no command of ours would
+        work there."""
+        with self.conn_or_acquire() as client:
+            for kind, names in keys.items():
+                for name in names:
+                    found = client.type(name).decode()
+                    if found not in (kind, "none"):
+                        log.error("removed what was in the way", key=name, type=found)
+                        client.delete(name)
+
+    def close(self) -> None:
+        """See kombu. Where the connection was lost, it reads no more; asked again, it puts back
+        what is in work. Celery asks again only once this is impossible, and would end."""
+        try:
+            super().close()
+        except self.connection_errors:  # type: ignore[attr-defined]  # a stub
+            super().close()
 
     def _check_popped(self, popped: Sequence[bytes] | None, **_: Any) -> Sequence[bytes] | None:
         self._popped = popped

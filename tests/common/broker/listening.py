@@ -54,7 +54,7 @@ def count_refused():
     say("refused", int(REFUSED.collect()[0].samples[0].value))
 
 
-raise SystemExit(work(app, threads=2, on_stop=lambda: None))
+raise SystemExit(work(app, threads=20, on_stop=lambda: None))
 """
 
 
