@@ -4,7 +4,8 @@ A message is checked before Celery builds a request from it. A malformed one is 
 put aside; it ends no worker and does not come back. Compressed bodies are refused, since a small
 one may be huge when unpacked. A message may not ask for another one to be sent: Celery would obey
 one that names a task of its own, or that asks for it in a header. So tasks are ours alone, and
-Celery is given the headers that were checked and no others.
+Celery is given the headers that were checked and no others. Nor is it given the time for which a
+message is: while it keeps as many for later as it may, it reads no others.
 """
 
 import json
@@ -36,7 +37,7 @@ MAX_BODY = 32 << 20  # bytes; 100,000 record IDs take six million
 MAX_PARTS = 500_000  # values, roughly; an empty list takes two bytes here, and 64 once it is read
 MAX_NAME = 255  # characters
 MAX_RETRIES = 100_000  # Celery raises two to this power
-LONGEST_DELAY = timedelta(minutes=2)  # held in memory meanwhile; our longest retry takes one
+SOON = timedelta(minutes=2)  # a message for a time until then is for now
 FIRST_YEAR, LAST_YEAR = 2000, 9000  # at the ends of the calendar Celery's arithmetic overflows
 PAUSE = 2.0  # seconds, until a broker that refused is asked again
 _SHOWN = 200  # characters of a problem
@@ -65,8 +66,8 @@ def _is_of_our_time(time: datetime) -> datetime:
 
 def _is_soon(time: datetime) -> datetime:
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
-    if aware > datetime.now(UTC) + LONGEST_DELAY:
-        raise ValueError(f"is more than {LONGEST_DELAY.seconds} seconds from now")
+    if aware > datetime.now(UTC) + SOON:
+        raise ValueError(f"is more than {SOON.seconds} seconds from now")
     return time
 
 
@@ -133,7 +134,7 @@ def check_message(message: Message) -> dict[str, Any]:
         raise MalformedMessageError(f"it cannot be read: {type(error).__name__}") from error
     if "self" in named:
         raise MalformedMessageError("an argument is named self, as the task itself is")
-    return headers.model_dump(exclude_unset=True)
+    return headers.model_dump(exclude_unset=True, exclude={"eta"})
 
 
 def check_parts(text: bytes) -> None:
@@ -173,7 +174,8 @@ def refused(problem: Exception | str, body: object, *, queue: object, headers: o
 class CheckedConsumer(Consumer):
     """A Celery consumer that checks each message before it makes a request of it.
 
-    A task that is registered with `waits=False` takes no message with a time.
+    A task that is registered with `at_once=True` takes no time, and no arguments. It is run as its
+    message comes, whatever else is in work, and nothing is kept of the message.
     """
 
     strategies: dict[str, Any]  # of each task, by its name
@@ -201,8 +203,10 @@ class CheckedConsumer(Consumer):
             if headers["task"] not in self.strategies:
                 self._put_aside(message, "no task of this worker has its name")
                 return
-            if headers.get("eta") and not getattr(self.app.tasks[headers["task"]], "waits", True):
-                self._put_aside(message, "its task is of now, and the message is for later")
+            task = self.app.tasks[headers["task"]]
+            if getattr(task, "at_once", False):
+                task()
+                self._acknowledge(message)
                 return
             message.headers, message.properties = headers, {}
             handle(message)
@@ -222,6 +226,9 @@ class CheckedConsumer(Consumer):
     def _put_aside(self, message: Message, problem: Exception | str) -> None:
         queue = message.delivery_info.get("routing_key")
         refused(problem, message.body, queue=queue, headers=message.headers)
+        self._acknowledge(message)
+
+    def _acknowledge(self, message: Message) -> None:
         message.ack_log_error(log, self.connection_errors)  # type: ignore[attr-defined]  # a stub
 
 

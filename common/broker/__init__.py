@@ -24,7 +24,6 @@ from common.messages import CheckedConsumer, refuse_compression
 from common.process.settings import BrokerSettings
 
 VISIBILITY_TIMEOUT = 600  # seconds; what is delivered twice is claimed once
-MAX_WAITING = 32  # messages that wait in a process for their time
 _REDIS_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT,
     "unacked_restore_limit": 10,  # at a time, since nothing is heard meanwhile
@@ -67,7 +66,6 @@ def create_app(
         task_ignore_result=True,
         task_queues=[*_queues(queues, on_redis=on_redis), *_broadcast(heard_by_all)],
         worker_prefetch_multiplier=1,
-        worker_eta_task_limit=MAX_WAITING,
         worker_consumer=_path(CheckedConsumer),
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,

@@ -5,6 +5,9 @@ and heard whatever else a process has in work. Values of other types than ours a
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from queue import Empty
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +20,8 @@ from redis.exceptions import ResponseError
 from common.broker.envelopes import MAX_LISTED, MAX_PUBLISHED, rewritten, rewritten_in_work
 from common.messages import UNREADABLE, MalformedMessageError, refused
 
+MOST_HEARD = 100  # messages in a row
+DEAF = 1.0  # seconds
 _NEVER_ACKNOWLEDGED = ""  # the tag of what was published: Redis does not keep it
 
 log = structlog.get_logger()
@@ -54,6 +59,7 @@ class _CheckedChannel(redis_transport.Channel):
 
     QoS = _CheckedQoS
     _popped: Sequence[bytes] | None = None  # the list, and what came from it
+    deaf_until = 0.0  # of what all hear; seconds of the monotonic clock
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -133,6 +139,21 @@ class _CheckedChannel(redis_transport.Channel):
                 told["data"] = b""  # which kombu leaves out
         return told
 
+    def _receive(self) -> bool:
+        """See kombu, which would read as long as there is something to read. In an endless stream
+        it would do nothing else, and redis-py would keep all of it. So who hears as much listens
+        no more for a moment; a wake-up that is lost costs some seconds."""
+        for _ in range(MOST_HEARD):
+            with suppress(Empty):
+                self._receive_one(self.subclient)
+            connection = self.subclient.connection
+            if connection is None or not connection.can_read(timeout=0):
+                return True
+        log.warning("too many messages are published: not heard for a moment", seconds=DEAF)
+        self.deaf_until = monotonic() + DEAF
+        connection.disconnect()
+        return True
+
     def _receive_one(self, client: Any) -> bool:
         try:
             return bool(super()._receive_one(client))  # type: ignore[misc]  # a stub
@@ -153,6 +174,11 @@ class _CheckedChannel(redis_transport.Channel):
 
 class _Poller(redis_transport.MultiChannelPoller):
     """Reads what all hear at any time."""
+
+    def _register_LISTEN(self, channel: _CheckedChannel) -> None:  # noqa: N802 - kombu's name
+        """See kombu."""
+        if monotonic() > channel.deaf_until:
+            super()._register_LISTEN(channel)  # type: ignore[misc]  # a stub
 
     def on_readable(self, fileno: int) -> None:
         """See kombu, which leaves it unread while as many messages are in work as may be. Then

@@ -40,7 +40,7 @@ STORE_SECONDS = 5.0  # between two looks, while nothing is wrong
 BROKER_SECONDS = 10.0
 KEY_SECONDS = 600.0
 MODELS_SECONDS = 60.0
-LISTENERS = 2  # messages in work at a time: a wake-up waits only while two lists are accepted
+LISTENERS = 2  # lists that are accepted at a time
 
 log = structlog.get_logger()
 

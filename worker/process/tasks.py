@@ -8,6 +8,7 @@ Anyone who reaches the broker can send anything. A malformed message is logged a
 not end the worker, and is not delivered again.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any
@@ -36,7 +37,7 @@ SUBMIT = "worker.submit"
 WAKE_EXCHANGE = "enrich.wake"
 SUBMIT_QUEUE = "enrich.submit"
 MAX_SUBMITTED = 100_000  # record IDs in one message
-LONGEST_WAIT = 60  # seconds between two tries to accept a list while the database is away
+AGAIN_SECONDS = 10.0  # between two tries to accept a list while the database is away
 log = structlog.get_logger()
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]*$")]
 FROM_TEXT = Field(strict=False)  # an enum member is text in a message
@@ -74,24 +75,26 @@ class Submission(BaseModel):
 def register_tasks(app: Celery, engine: Engine, *, wake: Callable[[], None]) -> None:
     """Register the two tasks with the application; `wake` has this process ask the ledger."""
 
-    @app.task(name=WAKE, waits=False)
-    def woken(*_: object, **__: object) -> None:
+    @app.task(name=WAKE, at_once=True)
+    def woken() -> None:
         wake()
 
     @app.task(
         name=SUBMIT,
         bind=True,
         acks_late=True,  # a list is not in the store before
-        autoretry_for=(OperationalError,),
-        retry_backoff=True,
-        retry_backoff_max=LONGEST_WAIT,
         max_retries=None,
     )
     def submit(self: Task[Any, Any], /, *args: object, **kwargs: object) -> None:
         message = by_name(args, kwargs, Submission)
         if message.get("idempotency_key") is None:
             message["idempotency_key"] = f"message {self.request.id}"
-        if accept_submitted(engine, message):
+        try:
+            accepted = accept_submitted(engine, message)
+        except OperationalError as error:
+            time.sleep(AGAIN_SECONDS)  # here, since a message for later would be kept in memory
+            raise self.retry(exc=error, countdown=0) from error
+        if accepted:
             send_wake_up(app)
 
 

@@ -14,6 +14,7 @@ from deploy.local import Services
 from tests.common.test_messages import QUEUE, envelope, running
 
 ALL = "probe.all"
+THREADS = 20
 CHANNEL = f"/0.{ALL}/{ALL}"
 LISTENER = f"""
 import os
@@ -38,9 +39,14 @@ def task(*args, **kwargs):
     say(*args)
 
 
-@app.task(name="probe.heard", waits=False)
+@app.task(name="probe.heard")
 def heard(*args, **kwargs):
     say(*args)
+
+
+@app.task(name="probe.woken", at_once=True)
+def wake():
+    say("woken")
 
 
 @app.task(name="probe.lasts")
@@ -54,7 +60,7 @@ def count_refused():
     say("refused", int(REFUSED.collect()[0].samples[0].value))
 
 
-raise SystemExit(work(app, threads=20, on_stop=lambda: None))
+raise SystemExit(work(app, threads={THREADS}, on_stop=lambda: None))
 """
 
 

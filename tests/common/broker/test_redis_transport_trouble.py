@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from deploy.local import Services
-from tests.common.broker.listening import Listening, said
+from tests.common.broker.listening import CHANNEL, Listening, said
 from tests.common.test_messages import QUEUE, peak_memory
 
 MIB = 1 << 20
@@ -136,3 +136,20 @@ def test_many_messages_in_work_make_nobody_deaf(listener: Listening, services: S
     cut_off(listener)
     listener.assert_hears_both()
     assert listener.client.zcard("unacked_index") > 99_000
+
+
+def test_an_endless_stream_of_messages_neither_fills_memory_nor_holds_up_lists(
+    listener: Listening,
+) -> None:
+    message = said("x" * 40_000, task="probe.woken")
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        with listener.client.pipeline(transaction=False) as together:
+            for _ in range(100):
+                together.publish(CHANNEL, message)
+            together.execute()
+    assert peak_memory(listener.process) < 150 * MIB
+    listener.push(said("listed"))
+    listener.wait_for("listed")
+    wait_until(lambda: listener.client.pubsub_numpat() == 1)
+    listener.assert_hears_both()

@@ -101,6 +101,28 @@ def test_another_system_submits_by_message(
     assert len(job_ids(engine)) == 1
 
 
+def test_a_list_that_comes_while_the_database_is_away_is_accepted_afterwards(
+    engine: Engine,
+    sandbox: Sandbox,
+    environment: dict[str, str],
+    services: Services,
+    broker_url: str,
+) -> None:
+    with (
+        worker(environment),
+        Celery(broker=broker_url, set_as_current=False) as client,
+        redis.Redis(unix_socket_path=str(services.broker.socket_path)) as valkey,
+    ):
+        wait_for(lambda: valkey.pubsub_numpat() == 1)
+        services.postgres.kill()
+        try:
+            client.send_task(SUBMIT, args=[[sandbox.catalogue.items[0].id]], queue=SUBMIT_QUEUE)
+            wait_for(lambda: valkey.hlen("unacked") == 1)
+        finally:
+            services.postgres.start()
+        wait_for(lambda: len(job_ids(engine)) == 1)
+
+
 def test_what_is_no_message_is_put_aside(
     engine: Engine, services: Services, environment: dict[str, str]
 ) -> None:
