@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,13 +87,15 @@ class Listening:
 
     def publish(self, *messages: str | bytes) -> None:
         for message in messages:
-            assert self.client.publish(CHANNEL, message) == 1
+            while not self.client.publish(CHANNEL, message):
+                time.sleep(0.05)  # who heard many in a row listens no more for a moment
 
     def assert_hears_both(self) -> None:
         """A proper message by each way is worked on."""
         self._words += 1
-        self.push(said(f"listed {self._words}"))
-        self.wait_for(f"listed {self._words}")
+        for place in ("first", "second"):  # after which what was published before is heard
+            self.push(said(f"{place} {self._words}"))
+            self.wait_for(f"{place} {self._words}")
         self.publish(said(f"published {self._words}", task="probe.heard"))
         self.wait_for(f"published {self._words}")
 
