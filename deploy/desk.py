@@ -19,7 +19,7 @@ from rich.console import Console
 from sqlalchemy import text
 
 from common.errors import EnrichmentError, UsageError
-from common.files import write_atomically
+from common.files import replacing
 from common.store.session import open_store
 from deploy.demo import BIN, FOLDER, sandbox_environment
 from deploy.local.bound import bound_command
@@ -70,8 +70,9 @@ def _sandbox() -> Sandbox:
 def write_settings(settings: Mapping[str, str], file: Path) -> None:
     """Write what a shell reads, so that commands find the servers of this run."""
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()]
-    write_atomically(file, "".join(lines))
-    file.chmod(0o600)  # the addresses of servers may hold passwords
+    with replacing(file) as temporary:
+        temporary.touch(mode=0o600)  # before it is written: addresses of servers may hold passwords
+        temporary.write_text("".join(lines))
 
 
 @contextmanager
