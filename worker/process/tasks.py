@@ -30,7 +30,7 @@ from worker import jobs
 from worker.jobs import JobOptions
 from worker.jobs.models import MOST_MODELS
 from worker.jobs.names import MAX_NAME
-from worker.jobs.records import RejectedLines
+from worker.jobs.records import RejectedLines, leave_out_rejected
 
 WAKE = "worker.wake"
 SUBMIT = "worker.submit"
@@ -112,11 +112,12 @@ def accept_submitted(engine: Engine, message: Mapping[str, object]) -> bool:
     try:
         submission = Submission.model_validate(message)
         options = JobOptions(**submission.model_dump(exclude={"record_ids"}))
-        accepted = jobs.enqueue(engine, _valid(submission.record_ids, rejected), options)
+        valid = leave_out_rejected(_valid(submission.record_ids, rejected), rejected)
+        accepted = jobs.enqueue(engine, valid, options)
     except ValidationError as error:
         log.error("a submitted list was refused", error=first_problem(error))
     except EnrichmentError as error:
-        log.error("a submitted list was refused", error=str(error), rejected=str(rejected))
+        log.error("a submitted list was refused", error=str(error))
     else:
         if accepted.already_known:
             state = str(accepted.state)

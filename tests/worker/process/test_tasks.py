@@ -82,5 +82,15 @@ def test_what_is_no_record_id_is_left_out_and_told(engine: Engine, model_id: int
     assert warning["first"][0].startswith("ID 2: 'nonsense'")
 
 
+def test_a_list_without_any_record_id_is_told_from_an_empty_one(
+    engine: Engine, model_id: int
+) -> None:
+    with capture_logs() as logs:
+        accept_submitted(engine, GOOD | {"record_ids": ["nonsense", "/1"]})
+    (error,) = logs
+    assert "2 lines of the list, and none holds a record ID." in error["error"]
+    assert "ID 1: 'nonsense'" in error["error"]
+
+
 def test_without_a_model_a_list_is_refused(engine: Engine) -> None:
     assert accept(engine, GOOD) == ["error"]
