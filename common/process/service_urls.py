@@ -27,7 +27,7 @@ def check_service_url(url: str, *, variable: str, schemes: tuple[str, ...], exam
         UsageError: names the variable, and never shows the value.
     """
     found = _FORM.fullmatch(url)
-    if found is None or "password=" in url:
+    if found is None or "password=" in url or not url.isprintable():
         raise UsageError(f"{variable} is malformed; expected {example}. {_ESCAPES}")
     if found["scheme"].partition("+")[0] not in schemes:
         raise UsageError(f"{variable} names {found['scheme']}; expected {example}.")

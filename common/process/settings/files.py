@@ -154,7 +154,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no text in UTF-8.") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number may have too many digits to be read
         # The library's words name the line; they quote single characters only.
         raise UsageError(
             f'{path} is no valid TOML: {error}. Text stands in quotes: name = "value"'

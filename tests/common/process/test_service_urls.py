@@ -68,6 +68,13 @@ def test_a_sound_url_passes(url: str) -> None:
     check_service_url(url, variable="X", schemes=("postgresql",), example="postgresql://host/db")
 
 
+def test_a_url_that_is_no_text_is_refused() -> None:
+    """As Python reads a byte that is no UTF-8 from the environment."""
+    url = "postgresql://user:p\udcff@db.example/store"
+    with pytest.raises(UsageError, match="X is malformed"):
+        check_service_url(url, variable="X", schemes=("postgresql",), example="an example")
+
+
 def test_another_kind_of_service_is_named() -> None:
     with pytest.raises(UsageError, match="X names mysql; expected postgresql://host/db"):
         check_service_url(

@@ -137,6 +137,7 @@ def test_a_name_that_no_program_knows_is_refused_whoever_reads(folder: Path) -> 
         ("[worker]\nconnections = 5\n", "worker is a table or a list"),
         ("image_dir = [1]\n", "image_dir is a table or a list"),
         ("a = " + "[" * 100_000, "is no valid TOML"),
+        ("a = " + "9" * 5_000, "is no valid TOML"),
         ("#" * 1_000_001, "more than a megabyte"),
     ],
 )
