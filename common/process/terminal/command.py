@@ -23,6 +23,7 @@ from typer.main import get_command, get_group
 
 from common.errors import EnrichmentError, UsageError
 from common.process.foreign_text import visible
+from common.process.terminal.standard_output import flush_output, give_up_output
 
 INTERRUPTED = 130  # as a shell reports a command that ended by Ctrl-C
 _DISTRIBUTION = "europeana-image-enrichment"
@@ -134,8 +135,12 @@ class _Group(TyperGroup):
         try:
             with loading():
                 code = super().main(*args, **options)
+            flush_output()
         except TyperException as error:
             code = _tell_mistake(error)
+        except OSError as error:
+            _print_error(give_up_output(error))
+            code = EnrichmentError.exit_code
         sys.exit(code if isinstance(code, int) else 0)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -160,8 +165,8 @@ class _Group(TyperGroup):
             fail(str(error), error.exit_code)
         except KeyboardInterrupt:
             fail("Interrupted. The same command continues where it was.", INTERRUPTED)
-        except BrokenPipeError:
-            fail("Nobody reads the output any more.", EnrichmentError.exit_code)
+        except BrokenPipeError as error:
+            fail(give_up_output(error), EnrichmentError.exit_code)
         except Exception as error:
             if (words := _words_for(error)) is None:
                 raise
