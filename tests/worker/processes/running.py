@@ -28,7 +28,11 @@ def worker(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process, which ends with the block, by SIGTERM if nothing ended it before."""
     with subprocess.Popen(
-        command, env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE
+        command,
+        env=environment,
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         try:
             yield process

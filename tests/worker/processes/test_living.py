@@ -43,15 +43,17 @@ def files_first(engine: Engine, sandbox: Sandbox) -> UUID:
     return jobs.enqueue(engine, [item.id for item in sandbox.catalogue.items], FILES_FIRST).job_id
 
 
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_that_is_told_to_stop_finishes_the_chunk_in_work(
-    engine: Engine, sandbox: Sandbox, environment: dict[str, str]
+    engine: Engine, sandbox: Sandbox, environment: dict[str, str], told: signal.Signals
 ) -> None:
     job_id = files_first(engine, sandbox)
     with worker(environment | {"WORKER_GRACE_SECONDS": "60"}) as stopped:
         wait_for(lambda: chunk_states(engine, job_id).get("leased", 0) == 1)
         done = chunk_states(engine, job_id).get("done", 0)
-        stopped.terminate()
-        assert stopped.wait(TIMEOUT) == 0
+        stopped.send_signal(told)
+        printed, _ = stopped.communicate(timeout=TIMEOUT)
+        assert (stopped.returncode, printed) == (0, b"")
     states = chunk_states(engine, job_id)
     assert "leased" not in states
     assert states["done"] == done + 1
