@@ -13,6 +13,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event, Thread
+from typing import IO
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -28,6 +30,9 @@ from deploy.sandbox.server import Sandbox
 
 SETTINGS = FOLDER / "settings.sh"  # of the servers of this run, whose addresses change
 BEHIND = (("worker", "run"), ("trainer", "teacher"))
+TOLD_TO_END = (0, 130, -signal.SIGINT, -signal.SIGTERM)  # exit codes after Ctrl-C or SIGTERM
+POLL_SECONDS = 0.2
+PAUSE_SECONDS = 3.0  # before a process that ended by itself is started again
 _FILE = text("SELECT media_url FROM record WHERE media_url LIKE 'http://127.0.1.%' LIMIT 1")
 
 console = Console(stderr=True, highlight=False)
@@ -43,7 +48,9 @@ def main() -> int:
             write_settings({name: os.environ[name] for name in settings}, SETTINGS)
             console.print(f"Commands beside it, in another terminal: . {SETTINGS}", markup=False)
             for command in BEHIND:
-                exits.enter_context(_running(command))
+                log = FOLDER / f"{command[0]}.log"
+                console.print(f"$ {' '.join(command)}  (log: {log})", style="dim", markup=False)
+                exits.enter_context(running(_bound(command), log))
             serve = ["desk", "serve", "--port", os.environ.get("DESK_PORT", "8000")]
             return subprocess.run(_bound(serve), check=False).returncode
     except EnrichmentError as error:
@@ -76,18 +83,38 @@ def write_settings(settings: Mapping[str, str], file: Path) -> None:
 
 
 @contextmanager
-def _running(command: Sequence[str]) -> Iterator[None]:
-    """A process of the product for as long as the block lasts; its log is a file."""
-    log = FOLDER / f"{command[0]}.log"
-    console.print(f"$ {' '.join(command)}  (log: {log})", style="dim", markup=False)
-    with (
-        log.open("w") as file,
-        subprocess.Popen(_bound(command), stderr=file) as running,
-    ):
+def running(command: Sequence[str], log: Path) -> Iterator[None]:
+    """A process for as long as the block lasts, started again when it fails or is killed.
+
+    Args:
+        log: the file that its standard error goes to.
+    """
+    over = Event()
+    with log.open("w") as file:
+        keeper = Thread(target=_keep_running, args=(command, file, over))
+        keeper.start()
         try:
             yield
         finally:
-            running.send_signal(signal.SIGTERM)
+            over.set()
+            keeper.join()
+
+
+def _keep_running(command: Sequence[str], log: IO[str], over: Event) -> None:
+    while not over.is_set():
+        with subprocess.Popen(command, stderr=log) as process:
+            while process.poll() is None:
+                if over.wait(POLL_SECONDS):
+                    process.terminate()
+                    break
+        if over.is_set() or process.returncode in TOLD_TO_END:
+            return
+        console.print(
+            f"{Path(log.name).stem} ended with exit code {process.returncode}, and is started "
+            f"again. Its log: {log.name}",
+            markup=False,
+        )
+        over.wait(PAUSE_SECONDS)
 
 
 def _bound(command: Sequence[str]) -> list[str]:

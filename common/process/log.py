@@ -51,9 +51,8 @@ def configure_logging(*, json: bool | None = None) -> None:
     )
     logging.captureWarnings(capture=True)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    logging.getLogger("alembic").setLevel(
-        logging.WARNING
-    )  # it logs a line at every look at a schema
+    for library in ("alembic", "matplotlib"):  # a line at each look at a schema, and at all fonts
+        logging.getLogger(library).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -8,8 +8,8 @@ LOOPBACK = "127.0.0.1"
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="address of this machine to serve at")] = LOOPBACK,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8000,
+    host: Annotated[str, typer.Option(help="Address of this machine to serve at.")] = LOOPBACK,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
 ) -> None:
     """Serve the desk until SIGTERM or Ctrl-C.
 

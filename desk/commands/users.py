@@ -25,13 +25,13 @@ users = command_group(
     "Who uses the desk: accounts, each with the role viewer, reviewer or operator."
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="as `desk users list` shows it")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="As `desk users list` shows it.")]
 NewRole = Annotated[
-    Role, typer.Option("--role", help="what the account may do; each may do what is before it")
+    Role, typer.Option("--role", help="What the account may do; each may do what is before it.")
 ]
 FromInput = Annotated[
     bool,
-    typer.Option("--password-stdin", help="read the password from one line of standard input"),
+    typer.Option("--password-stdin", help="Read the password from one line of standard input."),
 ]
 
 
@@ -50,11 +50,11 @@ class ListedAccount:
 
 @users.command()
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="what pages call the person")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What pages call the person.")],
     role: NewRole,
     subject: Annotated[
         str | None,
-        typer.Option(help="who the person is to the identity provider: the claim `sub`"),
+        typer.Option(help="Who the person is to the identity provider: the claim `sub`."),
     ] = None,
     password_stdin: FromInput = False,
 ) -> None:
@@ -83,7 +83,7 @@ def list_all(as_json: AsJson = False) -> None:
 
 @users.command()
 def role(
-    name: Name, new: Annotated[Role, typer.Argument(metavar="ROLE", help="the new role")]
+    name: Name, new: Annotated[Role, typer.Argument(metavar="ROLE", help="The new role.")]
 ) -> None:
     """Give an account another role. Whoever is logged in with it must log in again.
 

@@ -1,13 +1,55 @@
 """`make desk`: what commands in another terminal need."""
 
 import os
+import signal
 import stat
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from deploy.desk import write_settings
+from deploy.desk import running, write_settings
+
+PATIENCE = 60.0  # seconds
+# Writes its number to a file in the folder, and lives until it is told to end.
+LIVING = ("sh", "-c", 'echo $$ > "$0/$$"; exec sleep 600')
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+def started(folder: Path) -> set[int]:
+    """The processes that were started so far."""
+    return {int(file.name) for file in folder.iterdir()}
+
+
+def test_a_killed_process_is_started_again_and_ends_with_the_block(tmp_path: Path) -> None:
+    folder = tmp_path / "started"
+    folder.mkdir()
+    with running([*LIVING, str(folder)], tmp_path / "worker.log"):
+        wait_for(lambda: len(started(folder)) == 1)
+        (first,) = started(folder)
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: len(started(folder)) == 2)
+    (second,) = started(folder) - {first}
+    assert not Path(f"/proc/{second}").exists()
+
+
+def test_a_process_that_was_told_to_end_is_not_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.desk.PAUSE_SECONDS", 0.0)
+    log = tmp_path / "worker.log"
+    with running(["sh", "-c", "echo told >&2"], log):
+        wait_for(lambda: log.read_text() != "")
+        time.sleep(1)  # in which it would be started again some times
+    assert log.read_text() == "told\n"
 
 
 def test_nobody_else_may_read_the_settings_while_they_are_written(
