@@ -67,20 +67,32 @@ def drawn_rows(engine: Engine, audit_id: int, *, user_id: int) -> list[DrawnRow]
     return drawn
 
 
-_JUDGED = text(f"SELECT ({JUDGED}) FROM audit WHERE id = :audit_id")
+_STAND = text(f"""
+    SELECT ({JUDGED}) AS judged, (
+        SELECT count(DISTINCT (record_id, concept_uri)) FROM verdict
+        WHERE audit_id = audit.id AND user_id = :user_id AND withdrawn_at IS NULL) AS mine
+    FROM audit WHERE id = :audit_id
+""")
 
 
-def judged(engine: Engine, audit_id: int) -> int:
-    """How many drawn rows of an audit somebody has judged.
+@dataclass(frozen=True, kw_only=True)
+class AuditStand:
+    """How many drawn rows of an audit somebody has judged, and how many of them this reviewer."""
+
+    judged: int
+    mine: int
+
+
+def stand(connection: Connection, audit_id: int, *, user_id: int) -> AuditStand:
+    """How far an audit is judged, which says nothing of how it stands otherwise.
 
     Raises:
         UsageError: there is no such audit.
     """
-    with engine.connect() as connection:
-        count = connection.execute(_JUDGED, {"audit_id": audit_id}).scalar_one_or_none()
-    if count is None:
+    found = connection.execute(_STAND, {"audit_id": audit_id, "user_id": user_id}).one_or_none()
+    if found is None:
         raise UsageError(f"There is no audit {audit_id}.")
-    return int(count)
+    return AuditStand(judged=found.judged, mine=found.mine)
 
 
 # The lock is the one that a verdict's reference takes as well: closing waits for it.

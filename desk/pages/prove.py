@@ -3,7 +3,7 @@
 While an audit is open nobody can read how it stands: pages say only how many pictures are judged.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
@@ -14,7 +14,7 @@ from common.store.tables import AuditState, Role
 from desk.audits import closing
 from desk.audits.certificate import Certificate, certificate
 from desk.audits.draw import draw
-from desk.audits.judging import DrawnRow, check_open, drawn_rows, judged
+from desk.audits.judging import DrawnRow, check_open, drawn_rows, stand
 from desk.audits.listing import SHOWN, ListedAudit, find_audit, list_audits
 from desk.audits.plan import AuditPlan, PlannedSample, plan
 from desk.audits.subject import AuditSubject
@@ -195,8 +195,10 @@ def keep(asked: DeskRequest) -> Response:
         if new:  # what was kept before the audit was closed is acknowledged when it comes again
             rows = [(each.record_id, each.concept) for each in verdicts]
             check_open(connection, found.id, rows)
+        stands = stand(connection, found.id, user_id=asked.user.number)
     if asked.wants_json:
-        return JSONResponse({"kept": [str(each.id) for each in verdicts], "new": new})
+        kept = [str(each.id) for each in verdicts]
+        return JSONResponse({"kept": kept, "new": new, "stand": asdict(stands)})
     return go_to(f"/audits/{found.id}")
 
 
@@ -208,8 +210,9 @@ def take_back(asked: DeskRequest) -> Response:
         count = withdraw(connection, asked.user.number, ids, audit_id=found.id)
         if count:
             check_open(connection, found.id, [])
+        stands = stand(connection, found.id, user_id=asked.user.number)
     if asked.wants_json:
-        return JSONResponse({"withdrawn": count})
+        return JSONResponse({"withdrawn": count, "stand": asdict(stands)})
     return go_to(f"/audits/{found.id}")
 
 
@@ -225,7 +228,9 @@ def close(asked: DeskRequest) -> Response:
     """Close an audit, unless more pictures are not judged than the reviewer was told."""
     found = _audit(asked)
     told = _count(asked.field("unjudged"), what="The number of pictures that are not judged")
-    unjudged = found.sample - judged(asked.desk.engine, found.id)
+    with asked.desk.engine.connect() as connection:
+        stands = stand(connection, found.id, user_id=asked.user.number)
+    unjudged = found.sample - stands.judged
     if found.state is AuditState.OPEN and unjudged > told:
         words = f"Not closed yet: {unjudged} pictures are not judged now."
         return go_to(f"/audits/{found.id}/end", told=words)

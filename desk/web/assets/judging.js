@@ -53,7 +53,11 @@ const sender = {
       const answer = await fetch(to, {
         method: "POST", body: form, redirect: "manual", headers: { Accept: "application/json" },
       });
-      if (answer.ok) { queue.drop(batch); return null; }
+      if (answer.ok) {
+        queue.drop(batch);
+        showStand((await answer.json()).stand ?? {});
+        return null;
+      }
       if (answer.type === "opaqueredirect" || answer.status === 401)
         return "Log in again in another tab: this browser keeps them.";
       if (answer.status === 400 && batch.length > 1) // one of them is at fault: one at a time
@@ -81,6 +85,15 @@ function show(count, problem = "") {
     place.textContent = sender.refused ? `Not saved: ${sender.refused}` : waiting;
     place.dataset.count = count;
   }
+}
+
+// How far an audit is judged, as the server counts it.
+function showStand(stand) {
+  for (const [name, count] of Object.entries(stand))
+    for (const place of document.querySelectorAll(`[data-stand="${name}"]`)) {
+      if (place.tagName === "PROGRESS") place.value = count;
+      else place.textContent = count.toLocaleString("en");
+    }
 }
 
 class Judging {

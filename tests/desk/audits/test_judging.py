@@ -7,7 +7,7 @@ import pytest
 from common.errors import UsageError
 from common.store.tables import Said
 from desk.audits.closing import abandon, close
-from desk.audits.judging import check_open, judged
+from desk.audits.judging import AuditStand, check_open, stand
 from tests.desk.audits.gallery import ANN, BO, MAP, PAINTING, Gallery
 
 
@@ -30,9 +30,12 @@ def test_only_how_many_are_judged_is_told_while_it_is_open(gallery: Gallery) -> 
         gallery.judge(audit_id, first, user_id=user)
     gallery.judge(audit_id, second, Said.CANNOT_TELL)
     gallery.judge(None, third)  # to teach
-    assert judged(gallery.engine, audit_id) == 2
+    with gallery.engine.connect() as connection:
+        assert stand(connection, audit_id, user_id=ANN) == AuditStand(judged=2, mine=2)
+        assert stand(connection, audit_id, user_id=BO) == AuditStand(judged=2, mine=1)
     gallery.execute("UPDATE verdict SET withdrawn_at = now() WHERE said = 'cannot_tell'")
-    assert judged(gallery.engine, audit_id) == 1
+    with gallery.engine.connect() as connection:
+        assert stand(connection, audit_id, user_id=ANN) == AuditStand(judged=1, mine=1)
 
 
 def test_only_drawn_rows_of_an_open_audit_are_judged(gallery: Gallery) -> None:
@@ -56,5 +59,5 @@ def test_only_drawn_rows_of_an_open_audit_are_judged(gallery: Gallery) -> None:
 def test_what_is_no_audit_is_named(gallery: Gallery) -> None:
     with pytest.raises(UsageError, match="no audit 99"):
         gallery.drawn(99)
-    with pytest.raises(UsageError, match="no audit 99"):
-        judged(gallery.engine, 99)
+    with gallery.engine.connect() as connection, pytest.raises(UsageError, match="no audit 99"):
+        stand(connection, 99, user_id=ANN)

@@ -221,6 +221,19 @@ def test_undo_and_a_second_look_change_what_was_said(filled, desk, visit):
     assert models == [(filled.the_model, audit)]
 
 
+def test_the_bar_of_an_audit_moves_with_each_verdict(filled, desk, visit):
+    audit = drawn(filled)
+    visit.log_in(desk.url, ANN)
+    visit.page.goto(f"{desk.url}/audits/{audit}")
+    ready(visit)
+    for keys, judged in (("rw", 2), ("u", 1)):
+        visit.press(*keys)
+        told = f"{judged} of 10 are judged, {judged} of them by you."
+        expect(visit.page.get_by_text(told)).to_be_visible()
+        assert visit.page.locator("progress").get_attribute("value") == str(judged)
+    assert visit.problems == []
+
+
 def test_closing_asks_once_more_while_pictures_are_not_judged(filled, desk, visit):
     audit = drawn(filled)
     visit.log_in(desk.url, ANN)
@@ -255,7 +268,8 @@ def test_a_verdict_after_the_end_is_refused_and_one_that_was_kept_is_acknowledge
     to = f"/audits/{audit}/verdicts"
     fields = {"concept": MAP, "said": "right", "instead": "", "model": ""}
     again = visit.send(to, id=str(kept), record=first.record_id, **fields)
-    assert json.loads(again.text) == {"kept": [str(kept)], "new": 0}
+    stand = {"judged": 1, "mine": 1}
+    assert json.loads(again.text) == {"kept": [str(kept)], "new": 0, "stand": stand}
     assert visit.send(to, id=str(uuid4()), record=second.record_id, **fields).status == 400
     assert visit.send(f"{to}/withdraw", id=str(kept)).status == 400
     assert json.loads(visit.send("/verdicts/withdraw", id=str(kept)).text) == {"withdrawn": 0}
@@ -277,7 +291,7 @@ def test_only_what_was_drawn_is_judged_and_in_its_own_audit(filled, desk, visit)
     assert "was not drawn" in visit.send(to, record=str(stranger), **fields).text
     kept = filled.say(ANN, min(chosen), MAP, Said.RIGHT, audit_id=audit)
     withdrawn = visit.send(f"/audits/{other}/verdicts/withdraw", id=str(kept))
-    assert json.loads(withdrawn.text) == {"withdrawn": 0}
+    assert json.loads(withdrawn.text)["withdrawn"] == 0
     assert filled.rows(VERDICTS) == [("right",)]
 
 
