@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from common.errors import UsageError
 from common.store.tables import AuditState, Role
+from desk.access.actions import shown_names
 from desk.audits import closing
 from desk.audits.certificate import Certificate, certificate
 from desk.audits.draw import draw
@@ -257,7 +258,9 @@ def _certificate(asked: DeskRequest) -> Certificate:
 
 def certificate_page(asked: DeskRequest) -> Response:
     """The certificate of a closed audit, to be printed."""
-    return render(asked, "certificate", {"certificate": _certificate(asked)})
+    found = _certificate(asked)
+    names = shown_names(asked.desk.engine, {found.drawn_by, *found.judged_by})
+    return render(asked, "certificate", {"certificate": found, "names": names})
 
 
 def certificate_json(asked: DeskRequest) -> Response:

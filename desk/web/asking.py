@@ -6,6 +6,7 @@ Every route names the least role, which is checked here and nowhere else.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -22,7 +23,7 @@ from starlette.routing import Route
 
 from common.errors import AccessError, EnrichmentError, UsageError
 from common.store.tables import Role
-from desk.access.actions import log_action
+from desk.access.actions import log_action, log_not_done
 from desk.access.login import local_path
 from desk.access.sessions import LoggedIn
 from desk.web.desk import Desk
@@ -194,31 +195,37 @@ def _role_refused(asked: DeskRequest, route: Asks) -> Response | None:
 def _done(asked: DeskRequest, route: Asks) -> Response:
     if (refusal := _role_refused(asked, route)) is not None:
         return refusal
+    logged = None
     try:
-        _check(asked, route)
+        logged = _check(asked, route)
         return route.view(asked)
     except EnrichmentError as error:
-        return problem(asked, str(error), status=_status(error))
+        words, status = str(error), _status(error)
     except STORE_TROUBLE as error:
-        return problem(asked, store_trouble(asked.request, error), status=503)
+        words, status = store_trouble(asked.request, error), 503
     except Exception:  # of one page; the desk goes on
         log.exception("a page failed", path=asked.request.url.path)
         words = "This page failed, and the log of the desk says why. Nothing was changed by it."
-        return problem(asked, words, status=500)
+        status = 500
+    if logged is not None:
+        with suppress(*STORE_TROUBLE), asked.desk.engine.begin() as connection:
+            log_not_done(connection, asked.user.number, logged)
+    return problem(asked, words, status=status)
 
 
-def _check(asked: DeskRequest, route: Asks) -> None:
-    """Check the text and, for a deed, where it comes from; then log it.
+def _check(asked: DeskRequest, route: Asks) -> int | None:
+    """Check the text and, for a deed, where it comes from; then log it, and return its number.
 
     It is logged before it is done: nothing is done that the log does not know.
     """
     _check_text(asked)
     if asked.request.method != "POST":
-        return
+        return None
     asked.desk.door.check_deed(asked.request, asked.form, asked.user.csrf)
-    if route.is_logged:
-        with asked.desk.engine.begin() as connection:
-            log_action(connection, asked.user.number, route.path, _about(asked))
+    if not route.is_logged:
+        return None
+    with asked.desk.engine.begin() as connection:
+        return log_action(connection, asked.user.number, route.path, _about(asked))
 
 
 def _check_text(asked: DeskRequest) -> None:

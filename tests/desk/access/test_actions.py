@@ -5,7 +5,14 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from desk.access.accounts import BUILT_IN, forget_account
-from desk.access.actions import PAGE, list_actions, log_action, shown_name
+from desk.access.actions import (
+    PAGE,
+    list_actions,
+    log_action,
+    log_not_done,
+    shown_name,
+    shown_names,
+)
 from tests.desk.access.people import add
 
 
@@ -52,6 +59,22 @@ def test_an_action_stands_with_what_it_logs_or_not_at_all(engine: Engine) -> Non
         log_action(connection, number, "job cancelled", {})
         connection.rollback()
     assert [action.what for action in list_actions(engine)] == ["account added"]
+
+
+def test_what_was_not_done_is_marked_and_takes_no_line_of_its_own(engine: Engine) -> None:
+    number = add(engine).number
+    log(engine, number, "first", "second", "third")
+    second = list_actions(engine)[1]
+    with engine.begin() as connection:
+        log_not_done(connection, number, second.number)
+    shown = {each.what: each.is_done for each in list_actions(engine)}
+    assert shown == {"third": True, "second": False, "first": True, "account added": True}
+
+
+def test_accounts_are_called_as_they_are_today(engine: Engine) -> None:
+    ann, bo = add(engine, "Ann").number, add(engine, "Bo").number
+    forget_account(engine, "Bo")
+    assert shown_names(engine, [ann, bo]) == {ann: "Ann", bo: f"account {bo}"}
 
 
 def test_pages_are_read_from_the_latest_action_back(engine: Engine) -> None:

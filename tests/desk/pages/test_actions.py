@@ -44,6 +44,16 @@ def test_operators_see_who_did_what_and_a_forgotten_name_is_a_number(
     assert visit.problems == []
 
 
+def test_what_was_refused_is_marked(people: Museum, desk: DeskProcess, visit: Visit) -> None:
+    did = Caller(desk, "operator")
+    assert did.post("/models/back", {"provider": "Nobody"}).status_code == 400
+    visit.log_in(desk.url, "operator")
+    visit.page.goto(desk.url + "/actions")
+    row = visit.page.locator("tbody tr").first
+    assert row.locator("td").nth(2).inner_text() == "go back to the model before not done"
+    assert visit.page.get_by_text("not done").count() == 2  # with the sentence above the table
+
+
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.REVIEWER])
 def test_nobody_else_sees_it(people: Museum, desk: DeskProcess, visit: Visit, role: Role) -> None:
     visit.log_in(desk.url, role.value)
