@@ -178,7 +178,7 @@ def enqueue(
     records = _records(files or [], selection, rejected, unseen=unseen, skip_invalid=skip_invalid)
     (_preview if dry_run else _enqueue)(records, options, rejected, as_json=as_json)
     if rejected.count:
-        console.print(f"  {rejected}")
+        console.print(f"  {rejected}", soft_wrap=True)
 
 
 def _records(

@@ -141,7 +141,8 @@ def _outcomes(current: Status) -> Listing:
     outcomes.add(f"{current.failed:,}", "failed")
     for reason, records in current.failures.items():
         outcomes.add(f"{records:,}", f"  {reason}", style="dim")
-    outcomes.add(f"{current.waiting:,}", "waiting")
+    is_cancelled = current.state == JobState.CANCELLED
+    outcomes.add(f"{current.waiting:,}", "given up" if is_cancelled else "waiting")
     if current.in_work:
         outcomes.add(f"{current.in_work:,}", "  in work", style="dim")
     if current.put_off:

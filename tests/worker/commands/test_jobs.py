@@ -63,6 +63,8 @@ def test_files_become_a_job_that_is_paused_resumed_cancelled_and_listed(
     assert "is cancelled" in worker.err
     assert worker("jobs") == 0
     assert job in worker.out
+    assert worker("status", job) == 0
+    assert "3  given up" in worker.out
 
 
 def test_a_malformed_broker_url_is_told_before_anything_is_done(
@@ -91,7 +93,8 @@ def test_bad_lines_refuse_a_list_or_are_left_out(
     assert f"{listed}, line 2: 'nonsense'" in worker.err
     assert worker("enqueue", str(listed), "--skip-invalid") == 0
     assert "1 record enqueued; left out: 1 without a record ID." in worker.err
-    assert "line 2" in worker.err
+    told = f"{listed}, line 2: 'nonsense' is no record ID; expected /dataset/local, an item URI"
+    assert told in worker.err  # in one line
 
 
 def test_a_list_without_any_record_id_is_told_from_an_empty_one(
