@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from common.errors import AccessError, EnrichmentError, TooManyLoginsError
 from common.store.tables import Role
+from desk.access.accounts import LONGEST_NAME
 from desk.access.login import Entrance, come_back, local_path, log_in
 from desk.access.sessions import end_session
 from desk.web.asking import DeskRequest, deed
@@ -62,13 +63,15 @@ def log_out(asked: DeskRequest) -> Response:
     return response
 
 
-def _form(request: Request, problem: str, status: int, after: str | None = None) -> Response:
+def _form(
+    request: Request, problem: str, status: int, *, after: str | None = None, name: str = ""
+) -> Response:
     door = _desk(request).door
     visitor = door.who(request)
     after = local_path(after or request.query_params.get("after"))
     if visitor.user is not None and not problem:
         return RedirectResponse(after, status_code=303)
-    values = {"problem": problem, "after": after, "csrf": visitor.word}
+    values = {"problem": problem, "after": after, "name": name, "csrf": visitor.word}
     response = _page(values | {"has_provider": door.provider is not None}, status)
     door.remember(visitor, response)
     return response
@@ -87,7 +90,8 @@ def _entered(request: Request, form: FormData) -> Response:
             browser=desk.door.cookies.browser.read(request),
         )
     except EnrichmentError as error:
-        return _form(request, str(error), _status_of(error), _text(form, "after"))
+        name, after = _text(form, "name")[:LONGEST_NAME], _text(form, "after")
+        return _form(request, str(error), _status_of(error), after=after, name=name)
     return _welcome(request, entrance, local_path(_text(form, "after")))
 
 

@@ -29,10 +29,9 @@ const sender = {
   wake() { clearTimeout(this.timer); this.send(); },
   // The first entries of the queue that go to one address, in their order.
   async send() {
-    if (this.isSending) return;
     const waiting = queue.read();
     show(waiting.length);
-    if (!waiting.length) return;
+    if (this.isSending || !waiting.length) return;
     this.isSending = true;
     const to = waiting[0].to;
     const length = waiting.findIndex(each => each.to !== to);

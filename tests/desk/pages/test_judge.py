@@ -1,5 +1,7 @@
 """Judging in a real browser, at a real desk that is killed, and with two reviewers at once."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -89,6 +91,21 @@ def test_what_looks_alike_is_judged_at_once_and_undone_at_once(
     visit.press("u")
     saved(visit)
     assert filled.rows(STANDING) == []
+
+
+def test_what_waits_for_a_slow_desk_is_counted_at_once(
+    filled: Museum, desk: DeskProcess, visit: Visit
+):
+    visit.page.goto(desk.url + "/judge")
+    saved(visit)
+    os.kill(desk.pid, signal.SIGSTOP)
+    try:
+        visit.press("r", "w", "r")
+        expect(visit.page.locator(".unsaved")).to_contain_text("3 not saved yet")
+    finally:
+        os.kill(desk.pid, signal.SIGCONT)
+    saved(visit)
+    assert [said for _, said, _ in filled.rows(STANDING)] == ["right", "wrong", "right"]
 
 
 def test_a_verdict_survives_a_killed_desk_and_a_closed_page(
