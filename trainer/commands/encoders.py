@@ -24,7 +24,7 @@ encoders = command_group("Add networks that turn pictures into embeddings, and l
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the encoder.")]
 Network = Annotated[
-    str | None, typer.Argument(metavar="[NETWORK]", help="timm:NAME or torchvision:NAME.")
+    str | None, typer.Argument(metavar="NETWORK", help="timm:NAME or torchvision:NAME.")
 ]
 Weights = Annotated[
     Path | None,

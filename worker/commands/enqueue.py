@@ -31,7 +31,7 @@ _RECORDS, _LOOK, _JOB = "Which records", "How to look at them", "The job"
 
 Files = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[FILE]...", help="One record ID a line; - for standard input."),
+    typer.Argument(metavar="FILE", help="One record ID a line; - for standard input."),
 ]
 Dataset = Annotated[
     str | None,

@@ -24,7 +24,7 @@ from worker.exports.texts import Target, write_csv, write_edm, write_jsonld
 Places = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[JOB] [FILE]",
+        metavar="JOB FILE",
         help="A job (ID, start of an ID, name, or last), unless --model or --since is given; then "
         "the file, or - or nothing for standard output.",
     ),

@@ -28,7 +28,7 @@ def failures(
     file: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="Write all of them to this file, as CSV; - for standard output.",
         ),
     ] = None,
