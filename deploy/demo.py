@@ -213,8 +213,8 @@ def _worker() -> Iterator[None]:
             worker.send_signal(signal.SIGTERM)
 
 
-def _run(*command: str) -> str:
-    """Run one command; its standard output, stripped.
+def _run(*command: str, is_shown: bool = True) -> str:
+    """Run one command; its standard output, stripped, and shown where it is for people.
 
     Raises:
         EnrichmentError: the command failed; it has said why.
@@ -223,7 +223,8 @@ def _run(*command: str) -> str:
     started = time.monotonic()
     path = str(BIN / command[0])
     done = subprocess.run([path, *command[1:]], stdout=subprocess.PIPE, text=True, check=False)
-    sys.stderr.write(done.stdout)
+    if is_shown:
+        sys.stderr.write(done.stdout)
     if done.returncode:
         raise EnrichmentError(f"{command[0]} ended with exit code {done.returncode}.")
     console.print(f"{time.monotonic() - started:.0f} s", style="dim")
@@ -235,8 +236,8 @@ def _show(command: tuple[str, ...] | list[str]) -> None:
 
 
 def _summary(job: str, second: str, exports: list[str]) -> dict[str, Any]:
-    status = json.loads(_run("worker", "status", job, "--json"))
-    read = json.loads(_run("worker", "status", second, "--json"))["read"]
+    status = json.loads(_run("worker", "status", job, "--json", is_shown=False))
+    read = json.loads(_run("worker", "status", second, "--json", is_shown=False))["read"]
     results = json.loads((FOLDER / "experiments" / NAME / "summary.json").read_text())
     with open_store().connect() as connection:
         counted = connection.execute(text("SELECT state, count(*) FROM image GROUP BY state"))
