@@ -32,6 +32,11 @@ def is_there(error: BaseException) -> bool:
     return _code(error) in _THERE
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether the database does not answer, or has no connection to give."""
+    return isinstance(error, AWAY) and _code(error) not in {*_THERE, errorcodes.DISK_FULL}
+
+
 def is_locked(error: BaseException) -> bool:
     """Whether another process kept a lock for longer than the transaction waits."""
     return _code(error) == errorcodes.LOCK_NOT_AVAILABLE

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from common.process.database_trouble import last_words
+from common.process.database_trouble import is_away, last_words
 from common.process.settings.desk import AccessSettings
 from desk.access.accounts import BUILT_IN, local_operator
 from desk.access.cookies import Cookies
@@ -24,6 +24,11 @@ from desk.access.sessions import LoggedIn, who
 LONGEST_FIELD = 1 << 20  # bytes
 STORE_TROUBLE = (DBAPIError, NoConnectionError)
 _UTF_8 = re.compile(r"; *charset=utf-8 *(?=;|$)")
+
+_AWAY = (
+    "The desk cannot reach its database, Postgres. Try again in a minute; if that does not help, "
+    "tell whoever runs the desk. Verdicts that are not saved yet wait in your browser."
+)
 
 log = structlog.get_logger()
 
@@ -106,12 +111,11 @@ async def read_form(
 
 def store_trouble(request: Request, error: DBAPIError | NoConnectionError) -> str:
     """Log that the store was in trouble; returns what to tell who asks."""
-    if isinstance(error, DBAPIError):
-        words = last_words(error)
-    else:
-        words = "The desk is busy, and nothing was done. Try again in a minute."
-    log.warning("the store was in trouble", path=request.url.path, error=words)
-    return words
+    cause = last_words(error) if isinstance(error, DBAPIError) else "no connection was free"
+    log.warning("the store was in trouble", path=request.url.path, error=cause)
+    if isinstance(error, NoConnectionError):
+        return "The desk is busy, and nothing was done. Try again in a minute."
+    return _AWAY if is_away(error) else cause
 
 
 def address_of(request: Request) -> str:

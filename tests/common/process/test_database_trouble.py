@@ -4,7 +4,7 @@ import psycopg2
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from common.process.database_trouble import is_there, last_words, trouble
+from common.process.database_trouble import is_away, is_there, last_words, trouble
 from deploy.local import Services
 
 
@@ -38,6 +38,7 @@ def test_a_database_that_refuses_to_wait_is_there(
 ) -> None:
     error = refusal(database_url.replace("+psycopg2", ""), limit)
     assert is_there(error)
+    assert not is_away(error)
     assert trouble(error) == said
     assert last_words(error).startswith(f"{said.capitalize()}. ")
     assert last_words(error).endswith(to_do)
@@ -53,6 +54,7 @@ def test_a_full_disk_is_called_so_and_waited_for_as_if_the_database_were_away(
         connection.rollback()
     error = OperationalError("", None, caught.value)
     assert not is_there(error)
+    assert not is_away(error)
     assert trouble(error) == "the disk of the database is full"
     assert last_words(error).endswith("make room, and run the same command again.")
 
@@ -62,5 +64,6 @@ def test_a_database_that_cannot_be_reached_is_away(services: Services) -> None:
         psycopg2.connect("host=127.0.0.1 port=1 dbname=nowhere")
     error = OperationalError("", None, caught.value)
     assert not is_there(error)
+    assert is_away(error)
     assert trouble(error) == "the database is away"
     assert "Connection refused" in last_words(error)
