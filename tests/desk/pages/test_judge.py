@@ -93,6 +93,16 @@ def test_what_looks_alike_is_judged_at_once_and_undone_at_once(
     assert filled.rows(STANDING) == []
 
 
+def test_keys_leave_room_for_pictures_on_a_page_that_is_zoomed(
+    filled: Museum, desk: DeskProcess, visit: Visit
+):
+    visit.page.set_viewport_size({"width": 640, "height": 420})  # 1280 x 840 at 200 %
+    visit.page.goto(desk.url + "/judge")
+    keys = visit.page.locator(".keys").bounding_box()
+    assert keys is not None
+    assert keys["height"] < 420 / 6
+
+
 def test_what_waits_for_a_slow_desk_is_counted_at_once(
     filled: Museum, desk: DeskProcess, visit: Visit
 ):
