@@ -227,4 +227,5 @@ def _plain(error: Exception) -> str:
     reason = error.args[0] if error.args else error
     inner = getattr(reason, "reason", None) or reason
     text = str(inner).rsplit(": ", maxsplit=1)[-1].strip("()'\" ")
-    return text or type(error).__name__
+    closing = ")" if text.count("(") > text.count(")") else ""
+    return f"{text}{closing}" if text else type(error).__name__

@@ -112,6 +112,7 @@ def test_an_unreachable_host_is_named(url, message):
         api.get("/x")
     assert "hunter2" not in str(failure.value)
     assert "0x" not in str(failure.value)
+    assert str(failure.value).count("(") == str(failure.value).count(")")
 
 
 def test_a_dripping_answer_ends_at_the_deadline(server, api, monkeypatch):
