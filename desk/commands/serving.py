@@ -96,6 +96,7 @@ def serve_desk(host: str, port: int) -> None:
     config = uvicorn.Config(
         create_app(engine, settings),
         log_config=None,
+        log_level="warning",  # else its own start is told after ours
         access_log=False,
         server_header=False,
         http=TimedProtocol,
