@@ -7,7 +7,7 @@ from io import StringIO
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine, text
 
 from common.errors import StoreError
 from common.process.settings import StoreSettings
@@ -28,8 +28,8 @@ def prepare_store() -> Migrated:
 
     Raises:
         UsageError: DATABASE_URL is missing or malformed.
-        StoreError: Postgres cannot be reached, another process holds a table, or the schema is of
-            a release that does not serve this program.
+        StoreError: Postgres cannot be reached, another process holds a table, the schema is of a
+            release that does not serve this program, or the database does not keep all letters.
     """
     before = _migration()
     try:
@@ -52,6 +52,18 @@ def _migration() -> str | None:
     engine = create_engine(url)
     try:
         with store_errors(url), engine.connect() as connection:
+            _check_encoding(connection)
             return migration_of(connection)
     finally:
         engine.dispose()
+
+
+def _check_encoding(connection: Connection) -> None:
+    """Refuse a database that cannot keep what museums write."""
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise StoreError(
+            f"The database at {shown_url(connection.engine.url)} has the encoding {encoding}; "
+            "titles of all languages need UTF8. Make another one: CREATE DATABASE name "
+            "ENCODING 'UTF8' TEMPLATE template0"
+        )

@@ -93,7 +93,8 @@ def open_store(
         pool_size=min(KEPT_OPEN, connections),
         max_overflow=max(0, connections - KEPT_OPEN),
         connect_args=_NETWORK
-        | {"connect_timeout": CONNECT_TIMEOUT, "application_name": "image-enrichment"},
+        | {"connect_timeout": CONNECT_TIMEOUT, "application_name": "image-enrichment"}
+        | {"client_encoding": "utf8"},  # whatever PGCLIENTENCODING says
     )
     _limit_transactions(engine, limits or LIMITS)
     try:

@@ -36,6 +36,16 @@ def test_the_newest_migration_is_known_by_the_names_of_the_files():
 
 
 @pytest.mark.usefixtures("database_url")
+def test_all_letters_come_back_whatever_the_environment_says_of_encodings(monkeypatch):
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    engine = open_store()
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT chr(1078)")) == "ж"
+        assert connection.scalar(text("SELECT :title"), {"title": "Ω"}) == "Ω"
+    engine.dispose()
+
+
+@pytest.mark.usefixtures("database_url")
 def test_a_migrated_schema_is_accepted():
     open_store().dispose()
 

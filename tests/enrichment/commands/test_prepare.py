@@ -96,6 +96,17 @@ def test_a_schema_that_left_this_program_behind_is_told(
     assert "Traceback" not in refused.stderr
 
 
+def test_a_database_that_cannot_keep_all_letters_is_refused(
+    services: Services, empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    administer(services, "DROP DATABASE unprepared WITH (FORCE)")
+    encoding = "ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+    administer(services, f"CREATE DATABASE unprepared {encoding}")
+    monkeypatch.setenv("DATABASE_URL", empty_url)
+    refused = typed(exit_code=1)
+    assert "has the encoding SQL_ASCII; titles of all languages need UTF8" in refused.stderr
+
+
 def test_a_database_that_is_not_there_is_told_without_a_traceback(
     installation: Path, services: Services
 ) -> None:
