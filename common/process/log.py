@@ -20,6 +20,8 @@ _URL = re.compile(rf"\b({_SCHEME})(?:{_USER})?([^\s\"'<>?#]*)[^\s\"'<>]*", re.IG
 _PLAIN = (bool, int, float, type(None))
 _DEEPEST = 5  # levels of lists in lists that are looked through
 _OF_LINES = ("exception", "stack")  # fields of the log
+# A line at each look at a schema, at all fonts, and at each part of a network that is exported.
+_TALKATIVE = ("alembic", "matplotlib", "onnxscript", "onnx_ir")
 _RECORD = "_record"  # of the standard library, which structlog renders
 
 
@@ -51,7 +53,7 @@ def configure_logging(*, json: bool | None = None) -> None:
     )
     logging.captureWarnings(capture=True)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    for library in ("alembic", "matplotlib"):  # a line at each look at a schema, and at all fonts
+    for library in _TALKATIVE:
         logging.getLogger(library).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
