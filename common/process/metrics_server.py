@@ -1,13 +1,13 @@
 """Metrics over HTTP, for Prometheus.
 
-Whoever reaches the port could connect and never ask. So a client has few seconds, and there are few
-clients at a time: others are turned away until one of these is gone.
+Whoever reaches the port could connect and never ask, or ask by a byte a second. So there are few
+clients at a time, and one that comes takes the place of the one that has been there for longest: a
+scrape is over long before its turn comes.
 """
 
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from socketserver import ThreadingMixIn
@@ -21,7 +21,6 @@ from common.errors import EnrichmentError
 
 CLIENTS = 16  # at a time
 SILENCE_SECONDS = 5.0  # that a client may take to its next bytes
-CLIENT_SECONDS = 15.0  # after which it may be cut off for another one
 
 log = structlog.get_logger()
 
@@ -68,36 +67,27 @@ class _Server(ThreadingMixIn, WSGIServer):
 
     def __init__(self, port: int, address: str) -> None:
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._since: dict[Any, float] = {}  # clients that are served
-        self._lock = threading.Lock()
+        self._clients: list[socket.socket] = []  # that are served, in the order of coming
+        self._change = threading.Condition()  # of the clients
         super().__init__((address, port), _Handler)
         self.set_app(make_wsgi_app())
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a client in a thread of its own, or turn it away."""
-        self._cut_off_slow_ones()
-        with self._lock:
-            is_full = len(self._since) >= CLIENTS
-            if not is_full:
-                self._since[request] = time.monotonic()
-        if is_full:
-            self.shutdown_request(request)
-        else:
-            super().process_request(request, client_address)
+        """Serve a client in a thread of its own, once there is a place for it."""
+        with self._change:
+            while len(self._clients) >= CLIENTS:
+                with suppress(OSError):  # it is gone
+                    self._clients[0].shutdown(socket.SHUT_RDWR)  # which its thread notices at once
+                self._change.wait()
+            self._clients.append(request)
+        super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         """Close the connection to a client."""
-        with self._lock:
-            self._since.pop(request, None)
+        with self._change:
+            self._clients.remove(request)
+            self._change.notify()
         super().shutdown_request(request)
-
-    def _cut_off_slow_ones(self) -> None:
-        """Their threads find the connection closed, and end."""
-        with self._lock:
-            for client, since in self._since.items():
-                if time.monotonic() - since > CLIENT_SECONDS:
-                    with suppress(OSError):  # it is gone
-                        client.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that is silent or gone is no fault of this process."""

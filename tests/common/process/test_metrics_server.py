@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from urllib.request import urlopen
 
 import pytest
@@ -53,20 +53,34 @@ def test_clients_that_never_ask_are_few_and_end(monkeypatch: pytest.MonkeyPatch)
         for _ in range(3 * CLIENTS):
             clients.enter_context(socket.create_connection((LOOPBACK, port), timeout=5))
         wait_for(lambda: threading.active_count() > before + 1)
-        assert threading.active_count() <= before + 1 + CLIENTS
+        wait_for(lambda: threading.active_count() <= before + 1 + CLIENTS)
         wait_for(lambda: threading.active_count() == before + 1)
         assert scrape(port)
 
 
-def test_a_client_that_drips_makes_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_server, "CLIENTS", 1)
-    monkeypatch.setattr(metrics_server, "CLIENT_SECONDS", 0.2)
-    with (
-        served(0, LOOPBACK, program="WORKER") as port,
-        socket.create_connection((LOOPBACK, port), timeout=5) as dripping,
-    ):
-        dripping.send(b"GET ")
-        wait_for(lambda: scrape(port))
+def test_clients_that_drip_keep_nobody_out() -> None:
+    is_over = threading.Event()
+    with served(0, LOOPBACK, program="WORKER") as port:
+        dripping = [threading.Thread(target=drip, args=(port, is_over)) for _ in range(2 * CLIENTS)]
+        for each in dripping:
+            each.start()
+        scrapes = [scrape(port) for _ in range(10)]
+        is_over.set()
+        for each in dripping:
+            each.join()
+    assert all(scrapes)
+
+
+def test_one_that_comes_takes_the_place_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server, "CLIENTS", 2)
+    with served(0, LOOPBACK, program="WORKER") as port, ExitStack() as clients:
+        first, second, _ = (
+            clients.enter_context(socket.create_connection((LOOPBACK, port), timeout=5))
+            for _ in range(3)
+        )
+        assert first.recv(1) == b""
+        second.send(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert second.recv(8) == b"HTTP/1.0"
 
 
 def test_an_address_of_ipv6_is_served() -> None:
@@ -85,6 +99,15 @@ def scrape(port: int) -> bool:
             return b"metrics_server_test_total" in answer.read()
     except OSError:
         return False
+
+
+def drip(port: int, is_over: threading.Event) -> None:
+    """Ask by a few bytes a second, and connect again when the connection ends."""
+    while not is_over.is_set():
+        with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=5) as client:
+            client.send(b"GET /")
+            while not is_over.wait(0.2):
+                client.send(b"a")
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
