@@ -117,7 +117,7 @@ def enqueue(asked: DeskRequest) -> Response:
     records, options = _records(asked, rejected), _options(asked)
     if asked.field("look"):
         found = ledger.preview(asked.desk.engine, records, options)
-        had_file = _file_lines(asked) is not None
+        had_file = _upload(asked) is not None
         return _form(asked, {"preview": found, "rejected": rejected, "had_file": had_file})
     accepted = ledger.enqueue(asked.desk.engine, records, options)
     wake_workers_soon()
@@ -163,10 +163,15 @@ def _records(asked: DeskRequest, rejected: RejectedLines) -> Records:
     return selection
 
 
-def _file_lines(asked: DeskRequest) -> Iterable[str] | None:
-    """The lines of the file that was sent, if one was."""
+def _upload(asked: DeskRequest) -> UploadFile | None:
+    """The file that was sent, if one was."""
     upload = asked.form.get("file")
-    if not isinstance(upload, UploadFile) or not upload.filename:
+    return upload if isinstance(upload, UploadFile) and upload.filename else None
+
+
+def _file_lines(asked: DeskRequest) -> Iterable[str] | None:
+    """The lines of the file that was sent, if one was; who has read them has closed it."""
+    if (upload := _upload(asked)) is None:
         return None
     return io.TextIOWrapper(upload.file, encoding="utf-8-sig", errors="replace")
 

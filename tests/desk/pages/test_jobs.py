@@ -95,6 +95,16 @@ def test_a_file_becomes_a_job_once(filled, desk, visit):
     assert jobs[0][1].startswith("desk, account ")
 
 
+def test_one_looks_at_a_file_before_one_enqueues_it(filled, desk, visit):
+    visit.page.goto(desk.url + "/jobs/new")
+    upload = {"name": "ids.txt", "mimeType": "text/plain", "buffer": RECORDS[0].encode()}
+    visit.page.locator("input[type=file]").set_input_files(upload)
+    visit.page.get_by_role("button", name="Look first").click()
+    visit.page.get_by_text("1 record in 1 chunk would be enqueued").wait_for()
+    visit.page.get_by_text("Choose the file again").wait_for()
+    assert len(filled.rows("SELECT 1 FROM job")) == 1
+
+
 def test_one_looks_before_one_enqueues_a_selection(filled, desk, visit):
     visit.page.goto(desk.url + "/jobs/new")
     visit.page.get_by_label("or a data provider").fill(OURS)
