@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text, update
 
 from common.errors import UsageError
+from common.store.locks import AdvisoryLock
 from common.store.model_names import ModelName
 from common.store.tables import Refit
 
@@ -56,6 +57,7 @@ _NEWEST = text(f"{_STATUS} WHERE refit.data_provider = :data_provider ORDER BY i
 _NEXT = text(f"""
     {_STATUS} WHERE refit.ended_at IS NULL ORDER BY refit.id LIMIT 1 FOR UPDATE OF refit SKIP LOCKED
 """)
+_LOCK = text(AdvisoryLock.REFITS.take)  # else two that ask at once find no wish but their own
 _WAITING = text("""
     SELECT id FROM refit
     WHERE ended_at IS NULL AND model_id = :model_id AND data_provider = :data_provider
@@ -96,6 +98,7 @@ def ask_refit(
             "from verdicts. Train heads on an encoder: trainer train --recipe head"
         )
     asked = {"model_id": model_id, "data_provider": data_provider, "job_id": job_id}
+    connection.execute(_LOCK)
     waiting = connection.execute(_WAITING, asked).scalar_one_or_none()
     if waiting is not None:
         return int(waiting)

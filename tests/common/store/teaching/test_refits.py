@@ -1,6 +1,8 @@
 """Wishes for refits, and who grants them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Engine, text
@@ -87,6 +89,17 @@ def test_the_same_wish_is_one_until_it_is_begun(engine: Engine) -> None:
     with engine.begin() as teacher:
         assert claim_refit(teacher) is not None
         assert ask(engine) != number  # more verdicts may have come since it was begun
+
+
+def test_the_same_wish_of_many_at_once_is_one(engine: Engine) -> None:
+    together = Barrier(8)
+
+    def ask_together(_: int) -> int:
+        together.wait()
+        return ask(engine)
+
+    with ThreadPoolExecutor(together.parties) as threads:
+        assert len(set(threads.map(ask_together, range(together.parties)))) == 1
 
 
 @pytest.mark.parametrize(
