@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UsageError
+from common.files import read_regular
 
 NAME, SECRETS_NAME = "enrichment.toml", "enrichment.secrets.toml"
 VARIABLE = "ENRICHMENT_CONFIG"  # names another file
@@ -132,11 +133,12 @@ def _above() -> Path | None:
     found = next((path for path in places if path.is_file()), None)
     if found is None:
         return None
-    if found.stat().st_uid not in (os.getuid(), 0):
-        raise UsageError(
-            f"{found} belongs to another user, so it is not read. If you trust it, name it: "
-            f"--config {found}"
-        )
+    for path in (found.with_name(NAME), found.with_name(SECRETS_NAME)):
+        if path.exists() and path.stat().st_uid not in (os.getuid(), 0):
+            raise UsageError(
+                f"{path} belongs to another user, so it is not read. If you trust it, name it: "
+                f"--config {path}"
+            )
     return found.with_name(NAME)
 
 
@@ -147,9 +149,7 @@ def _check_private(path: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise UsageError(f"{path} has more than a megabyte: it is no settings file.")
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_regular(path, at_most=_LARGEST).decode())
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

@@ -138,7 +138,7 @@ def test_a_name_that_no_program_knows_is_refused_whoever_reads(folder: Path) -> 
         ("image_dir = [1]\n", "image_dir is a table or a list"),
         ("a = " + "[" * 100_000, "is no valid TOML"),
         ("a = " + "9" * 5_000, "is no valid TOML"),
-        ("#" * 1_000_001, "more than a megabyte"),
+        ("#" * 1_000_001, "it has 1,000,001 bytes, 1,000,000 are allowed"),
     ],
 )
 def test_a_file_that_is_none_is_refused(folder: Path, text: str, told: str) -> None:
@@ -164,6 +164,22 @@ def test_a_file_of_another_user_is_read_only_if_named(
         ImageSettings.read()
     monkeypatch.setenv(VARIABLE, str(path))
     assert ImageSettings.read().fetch_requests_at_a_time == 3
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to another user")
+def test_secrets_of_another_user_are_not_read_beside_a_file_of_ours(folder: Path) -> None:
+    (folder / NAME).write_text("fetch_requests_at_a_time = 3\n")
+    write_secrets(folder, 'database_url = "postgresql://u:hunter2@h/d"\n')
+    os.chown(folder / SECRETS_NAME, 12_345, 12_345)
+    with pytest.raises(UsageError, match=rf"{SECRETS_NAME} belongs to another user"):
+        StoreSettings.read()
+
+
+def test_a_pipe_in_place_of_a_file_of_secrets_is_refused_at_once(folder: Path) -> None:
+    (folder / NAME).touch()
+    os.mkfifo(folder / SECRETS_NAME, 0o600)
+    with pytest.raises(UsageError, match=rf"{SECRETS_NAME} cannot be read: it is no regular file"):
+        StoreSettings.read()
 
 
 def test_a_wrong_value_is_told_with_its_place(
