@@ -146,7 +146,7 @@ def selected(engine: Engine, selection: Selection) -> Iterator[SelectedRows]:
         UsageError: there is no such job or model, or the list of the job's records was removed.
     """
     conditions = " AND ".join(CONDITIONS[name] for name in selection.asked())
-    with engine.connect() as connection:
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         _check(connection, selection)
         blocked = Blocks.read(connection).in_sql(connection)
         asked = parameters(connection, selection) | blocked.parameters
@@ -183,7 +183,7 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
             records was removed.
     """
     explained = f"{SOURCE} WHERE {CONDITIONS['job']} AND heatmap.sha256 IS NOT NULL"
-    with engine.connect() as connection:
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         _check(connection, Selection(job=job))
         blocked = Blocks.read(connection).in_sql(connection)
         asked = parameters(connection, Selection(job=job)) | blocked.parameters

@@ -1,16 +1,17 @@
 """Which enrichments are exported, and in which order."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from common.errors import UsageError
 from common.store.decisions import block, consent, refuse, undo
 from tests.worker.shelf import FULL, MAP, PAINTING, Shelf
 from worker.exports import selection as selecting
 from worker.exports.selection import Selection, is_unfinished
+from worker.jobs.prune import prune
 
 
 def records(shelf: Shelf, selection: Selection) -> list[str]:
@@ -43,6 +44,22 @@ def test_a_job_has_what_an_earlier_job_of_its_model_found_out(shelf: Shelf) -> N
         later=later,
     )
     assert records(shelf, Selection(job=later)) == ["/1/a"]
+
+
+def test_a_job_that_is_pruned_meanwhile_is_exported_as_it_was(shelf: Shelf) -> None:
+    shelf.add("/1/a", MAP, 0.9)
+    is_pruned = False
+
+    @event.listens_for(shelf.engine, "after_cursor_execute")
+    def prune_once_it_was_checked(_: object, __: object, statement: str, *___: object) -> None:
+        nonlocal is_pruned
+        if "pruned_at" in statement and not is_pruned:
+            is_pruned = True
+            prune(shelf.engine, older_than=timedelta(0))
+
+    assert records(shelf, Selection(job=shelf.jobs["vases 1"])) == ["/1/a"]
+    with pytest.raises(UsageError, match="were removed on"):
+        shelf.found(Selection(job=shelf.jobs["vases 1"]))
 
 
 def test_records_asked_for_by_an_old_id_come_under_their_present_one(shelf: Shelf) -> None:
