@@ -145,18 +145,33 @@ def served_before(connection: Connection, data_provider: str | None) -> int | No
 
 
 def go_back(
-    connection: Connection, *, data_provider: str | None = None, began_by: int | None = None
+    connection: Connection,
+    *,
+    data_provider: str | None = None,
+    began_by: int | None = None,
+    instead_of: int | None = None,
 ) -> ServingModel | None:
     """Put the model in service again that served before; going back again undoes it.
+
+    Args:
+        instead_of: the number of the model that is to go. If it serves no longer, somebody else was
+            faster, and going back would bring it back.
 
     Returns:
         The model that serves now. None where the data provider had no model of its own before: then
         the one for all serves it again.
 
     Raises:
-        UsageError: no other model served before, or it is on another encoder than the one for all.
+        UsageError: no other model served before, it is on another encoder than the one for all, or
+            another one serves than the one that is to go.
     """
     lock_models(connection)
+    present = serving(connection, data_provider)
+    if instead_of is not None and (present is None or present.model_id != instead_of):
+        raise UsageError(
+            "The models in service were changed meanwhile, and nothing was done. "
+            "Look which one serves now, then go back if that is still needed."
+        )
     before = served_before(connection, data_provider)
     if before is not None:
         begin_service(connection, before, data_provider=data_provider, began_by=began_by)

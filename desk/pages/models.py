@@ -6,6 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
 from starlette.responses import Response
 
+from common.errors import UsageError
 from common.store.in_service import models_in_service
 from common.store.tables import Role
 from common.vision.answers.drift import drift_of_model
@@ -84,12 +85,15 @@ def activate(asked: DeskRequest) -> Response:
 
 def back(asked: DeskRequest) -> Response:
     """Go back to the model that served before, for all records or a provider's."""
-    provider = asked.field("provider") or None
+    provider, to_go = asked.field("provider") or None, asked.field("serving")
+    if not (to_go.isdecimal() and len(to_go) < 10):
+        raise UsageError("Which model is to go is not said. Load the page again, and repeat it.")
     done = go_back(
         asked.desk.engine,
         asked.desk.settings.model_dir,
         data_provider=provider,
         began_by=asked.user.number,
+        instead_of=int(to_go),
     )
     serves = done.now or "the model for all records"
     whose = f"The records of {provider}" if provider else "All records"

@@ -209,25 +209,36 @@ class WentBack:
 
 
 def go_back(
-    engine: Engine, model_dir: Path, *, data_provider: str | None, began_by: int | None = None
+    engine: Engine,
+    model_dir: Path,
+    *,
+    data_provider: str | None,
+    began_by: int | None = None,
+    instead_of: int | None = None,
 ) -> WentBack:
     """Put the model in service again that served before, after checking its files.
 
     Args:
         data_provider: whose records it serves; None for all.
         began_by: the number of the desk's account that does it; None for a command.
+        instead_of: the number of the model that is to go; None for the one that serves now.
 
     Raises:
-        UsageError: no other model served before, or it is on another encoder than the one for all.
+        UsageError: no other model served before, it is on another encoder than the one for all, or
+            another one serves than the one that is to go.
         ModelError: its files are missing or were changed; nothing changes then.
     """
     with engine.connect() as connection:
         before = serving(connection, data_provider)
         wanted = in_service.served_before(connection, data_provider)
+    if instead_of is None and before is not None:
+        instead_of = before.model_id
     if wanted is not None:
         stored = next(each for each in stored_models(engine) if each.id == wanted)
         if problem := check_files(describe(stored, model_dir), model_dir):
             raise ModelError(f"{stored.title} cannot serve: {problem} Nothing was changed.")
     with engine.begin() as connection:
-        now = in_service.go_back(connection, data_provider=data_provider, began_by=began_by)
+        now = in_service.go_back(
+            connection, data_provider=data_provider, began_by=began_by, instead_of=instead_of
+        )
     return WentBack(before=before.title if before else None, now=now.title if now else None)

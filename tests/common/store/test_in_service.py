@@ -81,6 +81,20 @@ def test_going_back_twice_changes_nothing(connection: Connection) -> None:
     assert (again.model_id, stages(connection)[:2]) == (2, ["retired", "active"])
 
 
+def test_two_who_go_back_from_one_model_do_not_bring_it_back(connection: Connection) -> None:
+    for model_id in (1, 2):
+        begin_service(connection, model_id)
+    go_back(connection, instead_of=2)
+    with pytest.raises(UsageError, match="changed meanwhile, and nothing was done"):
+        go_back(connection, instead_of=2)
+    assert serving(connection) == {None: 1}
+    begin_service(connection, 2, data_provider="Museum")
+    assert go_back(connection, data_provider="Museum", instead_of=2) is None
+    with pytest.raises(UsageError, match="changed meanwhile, and nothing was done"):
+        go_back(connection, data_provider="Museum", instead_of=2)
+    assert serving(connection) == {None: 1}
+
+
 def test_a_data_provider_goes_back_to_the_model_for_all(connection: Connection) -> None:
     begin_service(connection, 1)
     begin_service(connection, 2, data_provider="Museum")

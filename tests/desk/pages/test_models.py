@@ -5,6 +5,8 @@ import json
 import pytest
 
 from desk.pages.models import promise_in_words
+from tests.desk.caller import Caller
+from tests.desk.conftest import OURS
 from tests.desk.museum import MAP
 
 pytestmark = pytest.mark.timeout(600)
@@ -68,3 +70,24 @@ def test_a_model_without_its_files_is_not_gone_back_to(filled, desk, visit):
     visit.page.get_by_text("cannot serve").wait_for()
     standing = "SELECT model_id FROM service WHERE ended_at IS NULL"
     assert filled.rows(standing) == [(other,)]
+
+
+def test_nobody_goes_back_from_another_model_than_the_page_showed(filled, desk, visit):
+    filled.execute("INSERT INTO service (model_id) VALUES (:model)", model=filled.the_model)
+    filled.execute(
+        "INSERT INTO service (model_id, data_provider) VALUES (:model, :ours)",
+        model=filled.the_model,
+        ours=OURS,
+    )
+    standing = "SELECT data_provider FROM service WHERE ended_at IS NULL ORDER BY id"
+    other = Caller(desk)
+    other.get("/models")
+    before = {"provider": OURS, "serving": str(filled.the_model + 1)}
+    assert "changed meanwhile" in other.post("/models/back", before).text
+    assert other.post("/models/back", {"provider": OURS}).status_code == 400
+    assert filled.rows(standing) == [(None,), (OURS,)]
+    visit.page.goto(desk.url + "/models")
+    visit.page.get_by_text("Go back to the one before").last.click()
+    visit.page.get_by_role("button", name="Go back").last.click()
+    visit.page.get_by_text("are served by the model for all records again").wait_for()
+    assert filled.rows(standing) == [(None,)]
