@@ -169,8 +169,9 @@ def test_a_link_to_a_file_is_as_good_as_the_file(tmp_path: Path) -> None:
 
 
 def _named(count: int) -> bytes:
-    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
-    return json.dumps({f"t{number}": empty for number in range(count)}).encode()
+    empty = json.dumps({"dtype": "F32", "shape": [0], "data_offsets": [0, 0]})
+    listed = ", ".join(f'"t{number}": {empty}' for number in range(count))
+    return f"{{{listed}}}".encode()
 
 
 @pytest.mark.parametrize(
