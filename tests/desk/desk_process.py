@@ -1,13 +1,8 @@
-"""A real desk: a process that is started, killed and started again.
+"""A real desk: a process that is started, killed and started again."""
 
-It is forked from a process that has imported the desk, which takes most of the time of a start.
-"""
-
-import multiprocessing
 import os
 import re
 import signal
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,22 +10,10 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from desk.cli import main
+from tests.forking import start
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120  # seconds, on a busy machine
 _ADDRESS = re.compile(r"The desk is at (http://\S+)")
-_FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload(["desk.commands.serving"])
-
-
-def _serve(environment: dict[str, str], log: Path, port: int) -> None:
-    """`desk serve` with these variables, in this process."""
-    os.environ.clear()
-    os.environ.update(environment)
-    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), sys.stderr.fileno())
-    sys.argv = ["desk", "serve", "--port", str(port)]
-    main()
 
 
 class DeskProcess:
@@ -52,9 +35,8 @@ class DeskProcess:
     def start(self) -> None:
         """Start it, and wait until it listens."""
         self._log.unlink(missing_ok=True)
-        asked = (self._environment, self._log, self._port)
-        self._process = _FORKING.Process(target=_serve, args=asked)
-        self._process.start()
+        asked = ("serve", "--port", str(self._port))
+        self._process = start("desk.cli", *asked, environment=self._environment, stderr=self._log)
         deadline = time.monotonic() + PATIENCE
         while not (found := _ADDRESS.search(self.log())):
             assert self._process.is_alive(), self.log()

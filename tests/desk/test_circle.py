@@ -17,9 +17,10 @@ from common.store.session import open_store
 from deploy.demo import sandbox_environment
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.server import Sandbox
-from tests.desk.desk_process import PATIENCE, ROOT, DeskProcess, desk_process
+from tests.desk.desk_process import PATIENCE, DeskProcess, desk_process
 from tests.desk.museum import Museum
 from tests.desk.visiting import Visit, visiting
+from tests.forking import ROOT
 from tests.worker.on_encoder import add_encoder
 
 pytestmark = pytest.mark.timeout(1800)

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from desk.commands.serving import GRACE
-from tests.desk.desk_process import PATIENCE, ROOT, DeskProcess, desk_process
+from tests.desk.desk_process import PATIENCE, DeskProcess, desk_process
+from tests.forking import ROOT
 from tests.worker.processes.running import free_port, scrape, wait_for
 
 pytestmark = pytest.mark.timeout(600)

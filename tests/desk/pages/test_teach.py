@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import expect
 
 from common.store.tables import Said
-from tests.desk.desk_process import PATIENCE, ROOT, desk_process
+from tests.desk.desk_process import PATIENCE, desk_process
 from tests.desk.museum import LABELS, MAP
 from tests.desk.visiting import visiting
+from tests.forking import ROOT
 from tests.worker.on_encoder import add_encoder, promote
 
 pytestmark = pytest.mark.timeout(900)

@@ -13,32 +13,38 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from common.errors import EnrichmentError
+from tests.forking import Forked
 from worker import jobs
 from worker.process.health import check_alive
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 WORKER = str(Path(sys.executable).with_name("worker"))
+RUN = (WORKER, "run")
 FILES_FIRST = jobs.JobOptions(picture="auto")  # from many hosts, some of which are dead
 TIMEOUT = 300.0  # seconds; on a busy machine torch alone takes many to import
 
 
 @contextmanager
 def worker(
-    environment: dict[str, str], command: Sequence[str] = (WORKER, "run")
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process, which ends with the block, by SIGTERM if nothing ended it before."""
-    with subprocess.Popen(
-        command,
-        env=environment,
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.communicate(timeout=TIMEOUT)
+    environment: dict[str, str], command: Sequence[str] = (), *, module: str = "worker.cli"
+) -> Iterator[subprocess.Popen[bytes] | Forked]:
+    """A worker process, which ends with the block, by SIGTERM if nothing ended it before.
+
+    It is forked, and runs `module`.main(), unless there is a command to start it by, such as RUN.
+    """
+    process: subprocess.Popen[bytes] | Forked
+    if command:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            command, env=environment, cwd=REPOSITORY, stdout=pipe, stderr=pipe
+        )
+    else:
+        process = Forked(module, "run", environment=environment)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=TIMEOUT)
 
 
 def run_from(folder: Path = REPOSITORY) -> dict[str, str]:

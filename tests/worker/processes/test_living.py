@@ -17,6 +17,7 @@ from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
     FILES_FIRST,
     REPOSITORY,
+    RUN,
     TIMEOUT,
     WORKER,
     chunk_states,
@@ -48,7 +49,7 @@ def test_a_worker_that_is_told_to_stop_finishes_the_chunk_in_work(
     engine: Engine, sandbox: Sandbox, environment: dict[str, str], told: signal.Signals
 ) -> None:
     job_id = files_first(engine, sandbox)
-    with worker(environment | {"WORKER_GRACE_SECONDS": "60"}) as stopped:
+    with worker(environment | {"WORKER_GRACE_SECONDS": "60"}, RUN) as stopped:
         wait_for(lambda: chunk_states(engine, job_id).get("leased", 0) == 1)
         done = chunk_states(engine, job_id).get("done", 0)
         stopped.send_signal(told)
@@ -122,7 +123,7 @@ def test_a_worker_that_is_stopped_while_it_starts_ends_and_takes_nothing(
 ) -> None:
     """As Kubernetes does if it thinks again. Process 1 would go on: so a pod's worker is not it."""
     job_id = files_first(engine, sandbox)
-    with worker(environment) as stopped:
+    with worker(environment, RUN) as stopped:
         time.sleep(0.3)  # it imports torch for longer
         stopped.terminate()
         assert stopped.wait(TIMEOUT) in (0, -signal.SIGTERM)
@@ -140,7 +141,7 @@ def test_health_metrics_and_log_of_a_worker(
     ids = [item.id for item in sandbox.catalogue.items[:20]]
     job_id = jobs.enqueue(engine, ids, jobs.JobOptions(picture="thumbnail")).job_id
     assert health(watched) == 1
-    with worker(watched) as process:
+    with worker(watched, RUN) as process:
         done = wait_until_done(engine, job_id)
         wait_for(lambda: health(watched) == 0)
         metrics = scrape(port)

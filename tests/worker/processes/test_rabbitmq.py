@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -143,7 +142,7 @@ def test_a_wake_up_reaches_a_worker(
     heartbeat = tmp_path / "heartbeat"
     there = {"BROKER_URL": rabbitmq.url, "WORKER_HEARTBEAT_FILE": str(heartbeat)}
     app = create_app(BrokerSettings(broker_url=SecretStr(rabbitmq.url)))
-    with worker(environment | there, (sys.executable, "-c", SLEEPING, "run")), app:
+    with worker(environment | there, module=SLEEPING), app:
         wait_for(lambda: is_ready(heartbeat))
         ids = [item.id for item in sandbox.catalogue.items[:5]]
         job_id = jobs.enqueue(engine, ids).job_id

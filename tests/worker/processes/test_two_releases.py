@@ -15,6 +15,7 @@ from common.store.session import MIGRATIONS
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
     REPOSITORY,
+    RUN,
     TIMEOUT,
     WORKER,
     is_ready,
@@ -98,7 +99,7 @@ def test_workers_of_two_releases_finish_a_job_side_by_side(
     assert run(newer, ALEMBIC, *TO_HEAD).returncode == 0
     beats = [tmp_path / "beats-of-this", tmp_path / "beats-of-the-newer"]
     beating = [{"WORKER_HEARTBEAT_FILE": str(beat)} for beat in beats]
-    with worker(this | beating[0]) as first, worker(newer | beating[1]) as second:
+    with worker(this | beating[0], RUN) as first, worker(newer | beating[1], RUN) as second:
         wait_for(lambda: all(map(runs_and_is_ready, (first, second), beats)))
         ids = [item.id for item in sandbox.catalogue.items if item.thumbnail]
         job_id = jobs.enqueue(engine, ids, jobs.JobOptions(picture="thumbnail")).job_id

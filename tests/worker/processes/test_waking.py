@@ -1,7 +1,6 @@
 """What wakes an idle worker, and that it works when nothing does."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,21 +24,14 @@ from worker.process.tasks import WAKE_EXCHANGE
 from worker.process.wake import wake_workers
 
 pytestmark = pytest.mark.timeout(4 * TIMEOUT)
-
-# A worker that never asks again by itself when it has found nothing.
-SLEEPING = f"""
-from worker.process.chunk_threads import ChunkThreads
-ChunkThreads.seconds_until_next = lambda threads: {10 * TIMEOUT}
-from worker.cli import main
-main()
-"""
+SLEEPING = "tests.worker.processes.sleeping"
 
 
 @pytest.fixture
 def sleeping(environment: dict[str, str], tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     heartbeat = tmp_path / "heartbeat"
     watched = environment | {"WORKER_HEARTBEAT_FILE": str(heartbeat)}
-    with worker(watched, (sys.executable, "-c", SLEEPING, "run")) as process:
+    with worker(watched, module=SLEEPING) as process:
         wait_for(lambda: is_ready(heartbeat))
         yield process
 

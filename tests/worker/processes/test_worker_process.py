@@ -13,6 +13,7 @@ from deploy.local import Services
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import (
     FILES_FIRST,
+    RUN,
     TIMEOUT,
     chunk_states,
     forget_enrichments,
@@ -36,7 +37,7 @@ def test_every_record_comes_to_one_outcome(
     withdrawn = min(catalogue.deleted)
     ids = [item.id for item in catalogue.items[:60]]
     accepted = jobs.enqueue(engine, [*ids, old_id, withdrawn, "/91001/nobody_knows"])
-    with worker(environment):
+    with worker(environment, RUN):
         status = wait_until_done(engine, accepted.job_id)
     enriched, failed = outcomes(engine, accepted.job_id)
     assert status.classified + status.failed == 63
