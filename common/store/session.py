@@ -61,10 +61,12 @@ def store_url(settings: StoreSettings) -> URL:
 
 @dataclass(frozen=True, kw_only=True)
 class TimeLimits:
-    """Seconds that a transaction may wait for a lock, and pause between two statements."""
+    """Seconds that a transaction may wait for a lock, pause between two statements, and wait
+    for a connection of the engine that others use."""
 
     lock: float = 20.0
     pause: float = 60.0
+    connection: float = 30.0
 
 
 LIMITS = TimeLimits()
@@ -86,9 +88,10 @@ def open_store(
         UsageError: DATABASE_URL is missing or malformed.
         StoreError: Postgres cannot be reached, or its schema does not serve this program.
     """
-    url = store_url(settings or StoreSettings.read())
+    url, limits = store_url(settings or StoreSettings.read()), limits or LIMITS
     engine = create_engine(
         url,
+        pool_timeout=limits.connection,
         pool_pre_ping=True,
         pool_size=min(KEPT_OPEN, connections),
         max_overflow=max(0, connections - KEPT_OPEN),
@@ -96,7 +99,7 @@ def open_store(
         | {"connect_timeout": CONNECT_TIMEOUT, "application_name": "image-enrichment"}
         | {"client_encoding": "utf8"},  # whatever PGCLIENTENCODING says
     )
-    _limit_transactions(engine, limits or LIMITS)
+    _limit_transactions(engine, limits)
     try:
         with store_errors(url), engine.connect() as connection:
             check_schema(connection)

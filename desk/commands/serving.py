@@ -15,12 +15,14 @@ from common.process.metrics_server import served
 from common.process.settings.desk import DeskSettings
 from common.process.terminal.console import SafeConsole
 from common.process.web_addresses import is_loopback
-from common.store.session import open_store
+from common.store.session import TimeLimits, open_store
 from desk.access.accounts import local_operator
 from desk.app import create_app
+from desk.web.frozen_store import FrozenStoreWatch
 from worker.process.store_gauges import StoreGauges
 
 LOOPBACK = "127.0.0.1"
+LIMITS = TimeLimits(connection=10.0)  # somebody sits there and waits
 GRACE = 10  # seconds that requests have to end
 HEADERS_WITHIN = 20.0  # seconds, from the opening of a connection or the first byte
 ANSWER_WITHIN = 300.0  # seconds, from the headers to the end of the answer
@@ -90,7 +92,7 @@ def serve_desk(host: str, port: int) -> None:
         StoreError: Postgres cannot be reached or is not migrated.
     """
     settings = DeskSettings.read()
-    engine = open_store(connections=settings.desk_connections)
+    engine = open_store(limits=LIMITS, connections=settings.desk_connections)
     _check_address(engine, settings, host)
     listening = _listen(host, port)
     config = uvicorn.Config(
@@ -106,8 +108,11 @@ def serve_desk(host: str, port: int) -> None:
     )
     address, number = listening.getsockname()[:2]
     console.print(f"The desk is at http://{address}:{number}", soft_wrap=True)
+    watch = FrozenStoreWatch(engine, open_store(connections=1))
+    watch.start()
     with _metrics_served(engine, settings):
         uvicorn.Server(config).run(sockets=[listening])
+    watch.stop()
     engine.dispose()
 
 

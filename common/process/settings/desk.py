@@ -104,7 +104,10 @@ class DeskSettings(
         description="how much of them is kept; the ones unused for longest go first",
     )
     desk_connections: int = Field(
-        default=10, ge=2, le=100, description="to Postgres, of a desk process"
+        default=10,
+        ge=2,
+        le=100,
+        description="to Postgres, of a desk process; one more looks whether it answers",
     )
     desk_metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="serves metrics to Prometheus; else none"
