@@ -68,7 +68,7 @@ class SettingsFiles:
         """
         for name in self.values:
             if name not in known:
-                near = get_close_matches(name, known, n=1)
+                near = get_close_matches(name.lower(), known, n=1)
                 meant = f" Did you mean {near[0]}?" if near else ""
                 raise UsageError(f"{self.place_of(name)}: no setting is called {name!r}.{meant}")
         for name in self.plain:

@@ -130,6 +130,14 @@ def test_a_name_that_no_program_knows_is_refused_whoever_reads(folder: Path) -> 
         StoreSettings.read()
 
 
+def test_a_name_in_capitals_as_in_the_environment_is_refused_with_the_right_one(
+    folder: Path,
+) -> None:
+    (folder / NAME).write_text('BROKER_URL = "x"\n')
+    with pytest.raises(UsageError, match="'BROKER_URL'. Did you mean broker_url?"):
+        StoreSettings.read()
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
