@@ -90,6 +90,7 @@ TESTED_ELSEWHERE = {
 }
 # A test file, or a folder, and its subject.
 OWN_SUBJECT = {
+    "common/broker/test_ending.py": "how a process ends, in the package itself",
     "common/broker/test_sending.py": "what is sent, in the package itself",
     "common/store/tables/test_tables.py": "constraints of all tables",
     "desk/test_circle.py": "the whole circle, by keyboard",

@@ -6,6 +6,8 @@ broker can send anything, so `messages` checks what comes, and nobody commands w
 """
 
 import logging
+import signal
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -161,7 +163,7 @@ def work(
     on_stop: Callable[[], None],
     on_start: Callable[[], None] = lambda: None,
 ) -> int:
-    """Run the tasks of an application as messages come, until SIGTERM or Ctrl-C.
+    """Run the tasks of an application as messages come, until SIGTERM or Ctrl-C; both are the same.
 
     Args:
         threads: tasks in work at a time.
@@ -184,11 +186,14 @@ def work(
 
         def install_platform_tweaks(self, worker: Any) -> None:
             super().install_platform_tweaks(worker)
-            # Celery would print a line that is no JSON; `on_stop` logs the same.
+            # Celery would print lines that are no JSON; `on_stop` logs the same.
             install_worker_term_handler(worker, verbose=False)
+            signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
 
     worker_shutting_down.connect(stop)
     setup_logging.connect(_keep_logging)
+    # Of superusers, who could be harmed by pickled messages; ours are JSON.
+    warnings.filterwarnings("ignore", module=r"celery\.(apps\.worker|platforms)")
     worker = Worker(
         pool="threads",
         concurrency=threads,

@@ -80,8 +80,6 @@ def run_worker() -> int:
         register_tasks(app, engine, wake=partial(_wake, chunk_threads))
 
         def begin() -> None:
-            # Ctrl-C ends it as SIGTERM does, without Celery's own hints on standard output.
-            signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
             _start(exits, chunk_threads)  # which end first: the others tell of the worker till then
             exits.callback(_drain, service)
             gc.freeze()  # what is loaded stays: looking for rubbish in it takes 0.2 s, each chunk
