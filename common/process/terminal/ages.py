@@ -13,12 +13,14 @@ def parse_age(text: str) -> timedelta:
     """The age in `30d` or `12h`.
 
     Raises:
-        UsageError: the text has another form, or is more than a hundred years.
+        UsageError: the text has another form, or is nothing or more than a hundred years.
     """
     match = _AGE.fullmatch(text)
-    if match is None or not int(match["count"]):
+    if match is None:
         raise UsageError(f"{text[:40]!r} is no age. Write days or hours, such as 30d or 12h.")
     count = int(match["count"])
+    if not count:
+        raise UsageError(f"The age {text} is nothing. Write at least 1h.")
     age = timedelta(hours=count) if match["unit"] == "h" else timedelta(days=count)
     if age > LONGEST:
         raise UsageError(f"The age {text} is more than {LONGEST.days:,} days.")
