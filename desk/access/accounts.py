@@ -108,8 +108,7 @@ def add_account(
     kept = hash_password(password) if password is not None else None
     with engine.begin() as connection:
         lock_names(connection)
-        if (taken := _like(connection, name)) is not None:
-            raise UsageError(f"There is an account '{taken}' already. Choose another name.")
+        check_free(connection, name)
         if subject is not None and find_subject(connection, subject) is not None:
             raise UsageError("Another account has this subject already. See: desk users list")
         account = insert_account(connection, name, role=role, password=kept, subject=subject)
@@ -130,7 +129,7 @@ def change_role(engine: Engine, name: str, role: Role) -> None:
         UsageError: there is no such account.
     """
     with engine.begin() as connection:
-        account = _named(connection, name)
+        account = named(connection, name)
         set_role(connection, account.number, role)
         _log(connection, "role changed", account.number, {"role": role})
 
@@ -143,7 +142,7 @@ def set_password(engine: Engine, name: str, password: str) -> None:
     """
     kept = hash_password(password)
     with engine.begin() as connection:
-        account = _named(connection, name)
+        account = named(connection, name)
         connection.execute(_SET_PASSWORD, {"id": account.number, "password": kept})
         end_sessions(connection, account.number)
         forget_attempts(connection, account.name or name)
@@ -157,7 +156,7 @@ def end_account(engine: Engine, name: str) -> None:
         UsageError: there is no such account.
     """
     with engine.begin() as connection:
-        account = _named(connection, name)
+        account = named(connection, name)
         connection.execute(_END, {"id": account.number})
         end_sessions(connection, account.number)
         _log(connection, "account ended", account.number)
@@ -170,7 +169,7 @@ def forget_account(engine: Engine, name: str) -> int:
         UsageError: there is no such account.
     """
     with engine.begin() as connection:
-        account = _named(connection, name)
+        account = named(connection, name)
         connection.execute(_FORGET, {"id": account.number})
         end_sessions(connection, account.number)
         forget_attempts(connection, account.name or name)
@@ -263,7 +262,14 @@ def _like(connection: Connection, name: str) -> str | None:
     return next((other for other in names if other.casefold() == folded), None)
 
 
-def _named(connection: Connection, name: str) -> DeskAccount:
+def check_free(connection: Connection, name: str) -> None:
+    """Refuse a name, as it is kept, that an account has already."""
+    if (taken := _like(connection, name)) is not None:
+        raise UsageError(f"There is an account '{taken}' already. Choose another name.")
+
+
+def named(connection: Connection, name: str) -> DeskAccount:
+    """The account of a name that somebody typed, or a UsageError."""
     account = find_account(connection, name)
     if account is None:
         raise UsageError(f"There is no account {name[:LONGEST_NAME]!r}. See: desk users list")

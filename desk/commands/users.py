@@ -63,7 +63,9 @@ def add(
     Example: desk users add "Collections desk" --role reviewer
     """
     engine = open_store()
-    accounts.checked_name(name)
+    kept = accounts.checked_name(name)
+    with engine.connect() as connection:
+        accounts.check_free(connection, kept)
     asks = subject is None or password_stdin
     password = _password(from_input=password_stdin) if asks else None
     account = accounts.add_account(engine, name, role=role, password=password, subject=subject)
@@ -100,6 +102,8 @@ def password(name: Name, password_stdin: FromInput = False) -> None:
     Example: desk users password "Collections desk"
     """
     engine = open_store()
+    with engine.connect() as connection:
+        accounts.named(connection, name)
     accounts.set_password(engine, name, _password(from_input=password_stdin))
     console.print("Changed. The old password does not work any more.")
 
@@ -121,6 +125,8 @@ def forget(name: Name, yes: Yes = False) -> None:
     Example: desk users forget "Collections desk" --yes
     """
     engine = open_store()
+    with engine.connect() as connection:
+        accounts.named(connection, name)
     if not yes:
         confirm(f"Erase the name {name!r} and end its account? This cannot be undone.")
     number = accounts.forget_account(engine, name)

@@ -121,7 +121,8 @@ def test_somebody_of_the_provider_needs_no_password_and_may_have_one(
         (("role", "nobody", "viewer"), b"", "There is no account 'nobody'"),
         (("end", "(local)"), b"", "There is no account '(local)'"),
         (("forget", "nobody", "--yes"), b"", "See: desk users list"),
-        (("forget", "nobody"), b"", "confirm with --yes"),
+        (("forget", "nobody"), b"", "There is no account 'nobody'"),
+        (("password", "nobody"), b"", "There is no account 'nobody'"),
         (("password", "nobody", "--password-stdin"), b"another good one", "no account 'nobody'"),
     ],
 )
@@ -133,6 +134,16 @@ def test_wrong_usage_ends_in_words(
     assert "\x1b" not in users.err
     users("list", "--json")
     assert json.loads(users.out) == []
+
+
+def test_what_is_asked_comes_after_what_is_wrong_with_the_name(
+    database_url: str, users: Typed
+) -> None:
+    assert users.add("Anna") == 0
+    assert users("add", "ANNA", "--role", "viewer") == 2
+    assert "There is an account 'Anna' already" in users.err
+    assert users("forget", "Anna") == 2
+    assert "confirm with --yes" in users.err
 
 
 def read_until(terminal: int, words: bytes, shown: bytes) -> bytes:
