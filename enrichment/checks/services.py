@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from sqlalchemy import Engine, text
 
-from common.errors import EnrichmentError
+from common.errors import EnrichmentError, UnreachableError
 from common.process.settings import ApiSettings, BrokerSettings
 from common.store.session import open_store
 from enrichment.checks.finding import Finding, Findings, ok, problem, tried, warning
@@ -60,8 +60,15 @@ def _ask_broker() -> str:
 
 def check_api() -> Finding:
     """The API and its key, by one search for one record."""
-    advice = "Correct EUROPEANA_API_KEY or EUROPEANA_API_URL. A key: https://apis.europeana.eu"
-    return tried("Europeana", "key accepted", _ask_api, advice)
+    subject, what = "Europeana", "key accepted"
+    try:
+        return ok(subject, what, _ask_api())
+    except UnreachableError as error:  # whatever the key is
+        advice = "Check the network of this machine: names, proxy, firewall; or EUROPEANA_API_URL."
+        return problem(subject, what, str(error), advice)
+    except EnrichmentError as error:
+        advice = "Correct EUROPEANA_API_KEY or EUROPEANA_API_URL. A key: https://apis.europeana.eu"
+        return problem(subject, what, str(error), advice)
 
 
 def _ask_api() -> str:

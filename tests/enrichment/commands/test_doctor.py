@@ -85,6 +85,18 @@ def test_what_does_not_work_is_a_problem_with_advice(
     assert "hunter2" not in json.dumps(found)
 
 
+def test_of_a_name_that_cannot_be_resolved_it_speaks_of_the_network(
+    installation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EUROPEANA_API_URL", "https://api.invalid")
+    monkeypatch.setenv("EUROPEANA_API_KEY", "hunter2")
+    _, found, _ = doctor()
+    said = found["Europeana, key accepted"]
+    assert "api.invalid cannot be reached" in said["found"]
+    assert "the network of this machine" in said["advice"]
+    assert "KEY" not in said["advice"]
+
+
 def test_of_a_database_that_is_away_it_says_what_to_do(
     installation: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
