@@ -108,15 +108,27 @@ def check_folder_of(target: str) -> None:
         )
 
 
+def standard_output() -> TextIO:
+    """Standard output, for what is to be written there.
+
+    Raises:
+        UsageError: whoever started the program has closed it.
+    """
+    stream: TextIO | None = sys.stdout
+    if stream is None:
+        raise UsageError("Standard output is closed, so nothing can be written there. Name a file.")
+    return stream
+
+
 @contextmanager
 def output_stream(target: str) -> Iterator[TextIO]:
     """A text stream into a file, whole or absent, or into standard output where `target` is `-`.
 
     Raises:
-        EnrichmentError: the disk is full or refuses.
+        EnrichmentError: the disk is full or refuses, or standard output is closed.
     """
     if target == STANDARD_OUTPUT:
-        yield sys.stdout
+        yield standard_output()
         return
     with (
         replacing(Path(target)) as unfinished,

@@ -1,13 +1,12 @@
 """`worker export`: arguments only."""
 
-import sys
 from functools import partial
 from typing import Annotated
 
 import typer
 
 from common.errors import UsageError
-from common.files import STANDARD_OUTPUT
+from common.files import STANDARD_OUTPUT, standard_output
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.store.session import open_store
@@ -109,10 +108,11 @@ def export(
 
 
 def _check_output(asked: Asked, *, force: bool, as_json: bool) -> None:
-    if asked.file == STANDARD_OUTPUT and as_json:
-        raise UsageError("--json needs a FILE: standard output would hold both.")
-    if asked.file == STANDARD_OUTPUT and asked.file_format == "parquet" and sys.stdout.isatty():
-        raise UsageError("Parquet is no text, so it is not written to a terminal. Name a FILE.")
+    if asked.file == STANDARD_OUTPUT:
+        if as_json:
+            raise UsageError("--json needs a FILE: standard output would hold both.")
+        if standard_output().isatty() and asked.file_format == "parquet":
+            raise UsageError("Parquet is no text, so it is not written to a terminal. Name a FILE.")
     check_output_file(asked.file, force=force)
 
 

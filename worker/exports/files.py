@@ -1,6 +1,5 @@
 """The file that an export writes, or standard output."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import BinaryIO
 
 from sqlalchemy import Engine
 
-from common.files import STANDARD_OUTPUT, replacing
+from common.files import STANDARD_OUTPUT, replacing, standard_output
 from common.process.terminal.progress import ProgressReport, progress
 from worker.exports.selection import EnrichmentRow, Selection, selected
 
@@ -46,8 +45,9 @@ def export(engine: Engine, selection: Selection, file: str, write: Write) -> Exp
 @contextmanager
 def _output(file: str) -> Iterator[BinaryIO]:
     if file == STANDARD_OUTPUT:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        stream = standard_output().buffer
+        yield stream
+        stream.flush()
         return
     with replacing(Path(file)) as unfinished, unfinished.open("wb") as stream:
         yield stream

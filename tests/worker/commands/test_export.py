@@ -171,6 +171,17 @@ def test_parquet_is_not_written_to_a_terminal(filled: Shelf) -> None:
     assert b"not written to a terminal" in ended.stderr
 
 
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+def test_an_output_that_is_closed_is_refused(filled: Shelf, file_format: str) -> None:
+    command = [WORKER, "export", str(filled.jobs["vases 1"]), "--format", file_format]
+    ended = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *command], stderr=subprocess.PIPE, check=False
+    )
+    assert ended.returncode == 2
+    assert b"error: Standard output is closed" in ended.stderr
+    assert b"Traceback" not in ended.stderr
+
+
 def test_what_was_written_is_told_as_json(filled: Shelf, tmp_path: Path) -> None:
     file = tmp_path / "out.csv"
     done = export(filled.jobs["vases 1"], file, "--json")
