@@ -1,5 +1,6 @@
 """From a view's values to HTML: the templates, and what all pages have in common."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
+_NO_BREAK = "\N{NO-BREAK SPACE}%"
+# What stands in tags and fields stays as it is.
+_PERCENT = re.compile(r"(<textarea\b.*?</textarea>|<[^>]*>)|(?<=\d) %", re.DOTALL)
 # What the head of each page leads to, and the beginning of its addresses.
 PLACES = (
     ("/see", "See"),
@@ -66,7 +70,7 @@ def asset_version() -> str:
 def plain_page(template: str, values: dict[str, Any]) -> str:
     """A page for somebody who is not logged in."""
     known = {"version": asset_version()}
-    return _templates().get_template(f"{template}.html.jinja").render(known | values)
+    return _page(template, known | values)
 
 
 def render(
@@ -83,8 +87,13 @@ def render(
         "version": asset_version(),
         "has_accounts": not is_built_in(asked.user),
     }
-    text = _templates().get_template(f"{template}.html.jinja").render(known | values)
-    return HTMLResponse(text, status_code=status)
+    return HTMLResponse(_page(template, known | values), status_code=status)
+
+
+def _page(template: str, values: dict[str, Any]) -> str:
+    """A page on which no line ends between a number and its %."""
+    text = _templates().get_template(f"{template}.html.jinja").render(values)
+    return _PERCENT.sub(lambda found: found[1] or _NO_BREAK, text)
 
 
 def _told(asked: "DeskRequest") -> str:

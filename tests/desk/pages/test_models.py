@@ -41,7 +41,7 @@ def test_a_model_tells_promise_concepts_and_whom_it_served(filled, desk, visit):
     visit.page.get_by_role("link", name="test v1").click()
     visit.page.get_by_role("heading", name="test v1").wait_for()
     text = visit.page.locator("main").inner_text()
-    for words in ("at least 90%", "an operator", "60.0 %", "off", "A museum"):
+    for words in ("at least 90%", "an operator", "60.0\N{NO-BREAK SPACE}%", "off", "A museum"):
         assert words in text
     assert visit.problems == []
 

@@ -172,7 +172,7 @@ def test_a_reviewer_sees_neither_the_confidence_nor_what_others_said(filled, des
         filled.say(ANN, row.record_id, MAP, Said.RIGHT, audit_id=audit)
     visit.log_in(desk.url, BO)
     visit.page.goto(f"{desk.url}/judge")
-    assert "76.5 %" in visit.page.content()
+    assert "76.5&nbsp;%" in visit.page.content()
     visit.page.goto(f"{desk.url}/audits/{audit}")
     expect(visit.page.locator(".batch > .card")).to_have_count(10)
     expect(visit.page.locator("[data-said]")).to_have_count(0)
@@ -196,7 +196,7 @@ def test_what_two_reviewers_differ_on_counts_as_wrong(filled, desk, browser):
         text = visit.page.locator("main").inner_text()
         told = visit.context.request.get(f"{desk.url}/audits/{audit}/certificate.json").json()
     # 8 of 10 right: Clopper and Pearson's lower limit is 0.4439
-    assert "at least 44.3 % are right" in text
+    assert "at least 44.3\N{NO-BREAK SPACE}% are right" in text
     both = sorted(filled.users[name] for name in (ANN, BO))
     assert f"{ANN}, {BO}, without knowing" in " ".join(text.split())
     assert (told["right"], told["at_least"], told["judged_by"]) == (8, 0.443, both)

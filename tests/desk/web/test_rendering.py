@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from desk.web.rendering import ago, asset_version, length_of_time
+from desk.web.rendering import ago, asset_version, length_of_time, plain_page
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,14 @@ def test_a_length_of_time_has_its_two_largest_units(seconds, words):
 )
 def test_a_time_is_told_from_now(before, words):
     assert ago(datetime.now(UTC) - before) == words
+
+
+def test_no_line_ends_before_a_percent_sign_and_fields_keep_what_was_typed():
+    values = {"csrf": "", "after": "1 %", "name": "2 %", "has_provider": False}
+    page = plain_page("login", values | {"problem": "3 % of 4 %"})
+    assert "3\N{NO-BREAK SPACE}% of 4\N{NO-BREAK SPACE}%" in page
+    assert 'value="1 %"' in page
+    assert 'value="2 %"' in page
 
 
 def test_the_assets_have_a_version():
