@@ -9,7 +9,7 @@ import logging
 import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from celery import Celery
@@ -18,6 +18,7 @@ from kombu import Connection, Queue
 from kombu.common import Broadcast
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
+from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError
 
 from common.broker.redis_transport import CheckedRedisTransport
 from common.broker.urls import read_broker_url
@@ -35,6 +36,7 @@ _REDIS_OPTIONS = {
     "socket_connect_timeout": 5,
     "health_check_interval": 25,
 }
+_PROBE = "enrich.probe"  # a key of Redis
 _AMQP_OPTIONS = {"confirm_publish": True}
 _STEP_SECONDS = 1.0  # for each step of sending a wake-up, which is worth no long wait
 _SENDING_ON_REDIS = {"socket_timeout": _STEP_SECONDS, "socket_connect_timeout": _STEP_SECONDS}
@@ -97,14 +99,28 @@ def _path(named: type) -> str:
 
 
 def check_broker(app: Celery) -> None:
-    """Make sure that the broker answers.
+    """Make sure that the broker answers, and takes messages: Redis may be full, or a replica.
 
     Raises:
         BrokerError: it does not.
         UsageError: BROKER_URL names no database of Redis.
     """
-    with _connection(app):
-        pass
+    with _connection(app) as connection:
+        if app.conf.broker_url.startswith("redis"):
+            channel: Any = connection.default_channel
+            with channel.conn_or_acquire() as client:
+                _check_takes(client)
+
+
+def _check_takes(client: Any) -> None:
+    try:
+        with suppress(NoPermissionError):  # which says nothing of messages
+            client.set(_PROBE, "", px=1)  # gone after a millisecond
+    except (OutOfMemoryError, ReadOnlyError) as error:
+        raise BrokerError(
+            f"The broker at BROKER_URL takes no messages: {error}. Give it more memory, or name "
+            "the primary."
+        ) from error
 
 
 def count_waiting(app: Celery, queue: str) -> int:
