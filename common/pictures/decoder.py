@@ -20,6 +20,7 @@ import signal
 import struct
 import sys
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Literal
 
@@ -222,6 +223,7 @@ def _limit(memory: int) -> None:
     for name in _CODECS:
         codecs.lookup(name)
     Image.new("RGB", (8, 8)).save(io.BytesIO(), "JPEG")  # loads what encoding needs
+    import_module("simplejpeg")
     gc.freeze()
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     for limit, value in (

@@ -4,7 +4,6 @@ Pillow decodes with the same library, libjpeg-turbo, to the same pixels, but by 
 each of them three times until it can be handed on.
 """
 
-import simplejpeg
 from PIL import Image
 from PIL.JpegImagePlugin import MARKER, JpegImageFile
 
@@ -69,6 +68,8 @@ def decoded_into(room: memoryview, image: JpegImageFile, content: bytes) -> Imag
     None if it is for Pillow: other colours, too little room, or damage, of which Pillow says what
     it is and how much of the picture can be used.
     """
+    import simplejpeg  # here, since it loads NumPy: only decoders do
+
     if image.mode not in _MODES or image.width * image.height * BYTES_A_PIXEL > len(room):
         return None
     try:

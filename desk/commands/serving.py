@@ -93,6 +93,7 @@ def serve_desk(host: str, port: int) -> None:
     """
     settings = DeskSettings.read()
     engine = open_store(limits=LIMITS, connections=settings.desk_connections)
+    watch = FrozenStoreWatch(engine, open_store(connections=1))
     _check_address(engine, settings, host)
     listening = _listen(host, port)
     config = uvicorn.Config(
@@ -108,7 +109,6 @@ def serve_desk(host: str, port: int) -> None:
     )
     address, number = listening.getsockname()[:2]
     console.print(f"The desk is at http://{address}:{number}", soft_wrap=True)
-    watch = FrozenStoreWatch(engine, open_store(connections=1))
     watch.start()
     with _metrics_served(engine, settings):
         uvicorn.Server(config).run(sockets=[listening])

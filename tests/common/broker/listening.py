@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,6 +90,22 @@ class Listening:
         for message in messages:
             while not self.client.publish(CHANNEL, message):
                 time.sleep(0.05)  # who heard many in a row listens no more for a moment
+
+    def publish_until_heard(self, word: str) -> None:
+        """As often as it takes: who connects again meanwhile hears nothing of it."""
+        heard = threading.Event()
+
+        def go_on() -> None:
+            while not heard.wait(0.1):
+                self.client.publish(CHANNEL, said(word, task="probe.heard"))
+
+        stranger = threading.Thread(target=go_on)
+        stranger.start()
+        try:
+            self.wait_for(word)
+        finally:
+            heard.set()
+            stranger.join()
 
     def assert_hears_both(self) -> None:
         """A proper message by each way is worked on."""

@@ -56,8 +56,7 @@ def test_a_value_of_another_type_is_removed(listener: Listening, key: str) -> No
 def test_a_value_of_another_type_ends_nobody_who_reads_it(listener: Listening, key: str) -> None:
     listener.client.delete(key)
     listener.client.set(key, "in the way")
-    listener.publish(said("meanwhile", task="probe.heard"))
-    listener.wait_for("meanwhile")
+    listener.publish_until_heard("meanwhile")
     wait_until(lambda: listener.client.type(key) != b"string" or key not in KEYS[:2])
     listener.client.delete(key)
     listener.assert_hears_both()
