@@ -99,7 +99,9 @@ def _resized(picture: "torch.Tensor", size: tuple[int, int], square: Square) -> 
         return _rgb(picture)
     from torch.nn.functional import interpolate
 
-    resized = interpolate(picture[None], size=size, mode=square.interpolation, antialias=True)
+    # Of a batch that says by its strides that channels are last, torch packs no pixel anew.
+    batch = picture.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
+    resized = interpolate(batch, size=size, mode=square.interpolation, antialias=True)
     return _rgb(resized[0])
 
 
