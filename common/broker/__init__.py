@@ -106,10 +106,14 @@ def check_broker(app: Celery) -> None:
         UsageError: BROKER_URL names no database of Redis.
     """
     with _connection(app) as connection:
-        if app.conf.broker_url.startswith("redis"):
+        if _is_on_redis(app):
             channel: Any = connection.default_channel
             with channel.conn_or_acquire() as client:
                 _check_takes(client)
+
+
+def _is_on_redis(app: Celery) -> bool:
+    return bool(app.conf.broker_url.startswith("redis"))
 
 
 def _check_takes(client: Any) -> None:
@@ -145,8 +149,7 @@ def send_to_all(app: Celery, task: str) -> None:
         UsageError: BROKER_URL names no database of Redis.
     """
     (heard_by_all,) = (each for each in app.conf.task_queues if isinstance(each, Broadcast))
-    on_redis = app.conf.broker_url.startswith("redis")
-    options = _SENDING_ON_REDIS if on_redis else _SENDING_BY_AMQP
+    options = _SENDING_ON_REDIS if _is_on_redis(app) else _SENDING_BY_AMQP
     short = {"connect_timeout": _STEP_SECONDS, "transport_options": options}
     with _connection(app, tries=1, **short) as connection:
         app.send_task(

@@ -5,23 +5,15 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from deploy.desk import running, write_settings
+from tests.deploy.test_local import wait_for
 
-PATIENCE = 60.0  # seconds
 # Writes its number to a file in the folder, and lives until it is told to end.
 LIVING = ("sh", "-c", 'echo $$ > "$0/$$"; exec sleep 600')
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
 
 
 def started(folder: Path) -> set[int]:
