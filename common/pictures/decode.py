@@ -17,14 +17,23 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from common.errors import RecordError
-from common.pictures.jpeg import decoded_into, first_scan, is_held_whole
+from common.pictures.jpeg import (
+    Header,
+    decoded_into,
+    drafted_size,
+    is_held_whole,
+    read_header,
+)
 from common.reasons import Reason
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "JPEG2000", "BMP")  # MPO opens as JPEG
 MAX_PIXELS = 130_000_000
 MAX_JPEG_PIXELS = 250_000_000  # JPEG alone is decoded at a fraction of its size
 MAX_SIDE = 65_500
-_MOST_PIXELS = {"WEBP": 64_000_000, "JPEG2000": 80_000_000}  # their decoders take more memory
+_MOST_PIXELS = {
+    "JPEG": MAX_JPEG_PIXELS,
+    **{"WEBP": 64_000_000, "JPEG2000": 80_000_000},  # their decoders take more memory
+}
 OVERSAMPLING = 2  # decoded pixels a side for each wanted one, so that the caller's resizing decides
 
 # A second check for the whole process, behind our own check of the header.
@@ -41,6 +50,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = frozenset({5, 6, 7, 8})
+_MODES = ("RGB", "L")  # of JPEGs, that are decoded in place
 _JPEG2000_START = b"\xff\x4f\xff\x51"
 
 
@@ -98,11 +108,15 @@ def decode(
 
 
 def _decode(content: bytes, side: int, admit: Admit | None, room: memoryview | None) -> Decoded:
-    scan = first_scan(content)
+    header = read_header(content)
+    if room and header and header.is_plain:
+        decoded = _decode_plain(content, header, side, admit, room)
+        if decoded:
+            return decoded
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         width, height = image.size
-        _check_size(image)
-        pixels = _decode_less(image, content, side, scan)
+        _check_size(width, height, _format(image))
+        pixels = _decode_less(image, content, side, header)
         if admit:
             admit(width * height, pixels)
         loaded = _loaded(image, content, room)
@@ -116,38 +130,59 @@ def _decode(content: bytes, side: int, admit: Admit | None, room: memoryview | N
         image=shown,
         width=width,
         height=height,
-        format="JPEG" if isinstance(image, JpegImageFile) else str(image.format),
+        format=_format(image),
         is_in_room=shown is loaded and loaded.mode == "RGBX",
+    )
+
+
+def _decode_plain(
+    content: bytes, header: Header, side: int, admit: Admit | None, room: memoryview
+) -> Decoded | None:
+    """A JPEG of whose header Pillow need not be asked; None if it is for Pillow all the same."""
+    width, height = header.width, header.height
+    _check_size(width, height, "JPEG")
+    size = drafted_size(width, height, side)
+    if admit:
+        whole = width * height if is_held_whole(header, content) else 0
+        admit(width * height, whole + size[0] * size[1])
+    loaded = decoded_into(room, size, content)
+    if loaded is None:
+        return None
+    shown = _shrunk(loaded, side)
+    return Decoded(
+        image=shown, width=width, height=height, format="JPEG", is_in_room=shown is loaded
     )
 
 
 def _loaded(image: ImageFile, content: bytes, room: memoryview | None) -> Image.Image:
     """The pixels: RGBX, in the room, or RGB."""
-    if room and isinstance(image, JpegImageFile):
-        in_room = decoded_into(room, image, content)
+    if room and isinstance(image, JpegImageFile) and image.mode in _MODES:
+        in_room = decoded_into(room, image.size, content)
         if in_room:
             return in_room
     image.load()
     return _to_rgb(image)
 
 
-def _check_size(image: Image.Image) -> None:
-    """Refuse a picture that would cost too much, before the first pixel is decoded."""
-    width, height = image.size
-    is_jpeg = isinstance(image, JpegImageFile)
-    cap = MAX_JPEG_PIXELS if is_jpeg else _MOST_PIXELS.get(str(image.format), MAX_PIXELS)
+def _format(image: Image.Image) -> str:
+    return "JPEG" if isinstance(image, JpegImageFile) else str(image.format)
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    """Refuse a picture of this format that would cost too much, before a pixel is decoded."""
+    cap = _MOST_PIXELS.get(name, MAX_PIXELS)
     if width * height > cap or max(width, height) > MAX_SIDE:
         raise Reason.TOO_MANY_PIXELS.error(f"{width} x {height} pixels")
 
 
-def _decode_less(image: Image.Image, content: bytes, side: int, scan: int) -> int:
+def _decode_less(image: Image.Image, content: bytes, side: int, header: Header | None) -> int:
     """Make the decoder skip detail if it can; returns the pixels that it will hold at a time.
 
-    `scan` is the place of a JPEG's first scan.
+    `header` is that of a JPEG.
     """
     width, height = image.size
     if isinstance(image, JpegImageFile):
-        whole = width * height if is_held_whole(image, content, scan) else 0
+        whole = width * height if is_held_whole(header, content) else 0
         image.draft(None, (side, side))
         return whole + image.width * image.height
     if isinstance(image, Jpeg2KImageFile):

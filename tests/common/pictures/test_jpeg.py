@@ -1,15 +1,13 @@
 """Ordinary JPEGs are decoded in place, to the pixels that Pillow would make of them."""
 
 import random
-from contextlib import suppress
-from io import BytesIO
 
 import pytest
 from PIL import Image
 
 from common.errors import RecordError
 from common.pictures.decode import Decoded, decode
-from common.pictures.jpeg import BYTES_A_PIXEL, first_scan, is_held_whole
+from common.pictures.jpeg import BYTES_A_PIXEL, is_held_whole, read_header
 from tests.common.fetch.servers import encoded
 from tests.common.pictures.test_decode import ORIENTATION, scene
 
@@ -101,22 +99,43 @@ def test_a_damaged_picture_is_judged_by_pillow():
         in_place(encoded(noise(640, 400))[:-5000], 400)
 
 
-def test_mutated_pictures_have_the_same_pixels_or_the_same_fault():
-    chance = random.Random(0)
-    whole = encoded(noise(120, 80))
-    for _ in range(300):
-        content = bytearray(whole)
-        for _ in range(chance.randint(1, 4)):
+def outcome(content: bytes, place: memoryview | None) -> tuple[str, bytes]:
+    """The pixels, or the reason why there are none."""
+    try:
+        found = decode(content, shorter_side=30, room=place)
+    except RecordError as error:
+        return error.reason, b""
+    return f"{found.width} x {found.height}", found.image.convert("RGB").tobytes()
+
+
+def mutated(chance: random.Random, whole: bytes, header: int) -> bytes:
+    content = bytearray(whole)
+    for _ in range(chance.randint(1, 3)):
+        if chance.random() < 0.5:
+            content[chance.randrange(2, header)] = chance.randrange(256)
+        elif chance.random() < 0.5:
+            marker = bytes([0xFF, chance.choice([0xC0, 0xC2, 0xC9, 0xDA, 0xDC, 0xD8, 0xEE, 0xFF])])
+            place = chance.randrange(2, header)
+            content[place:place] = marker + chance.randbytes(chance.randrange(20))
+        else:
             content[chance.randrange(len(content))] = chance.randrange(256)
-        with suppress(RecordError):
-            expected = decode(bytes(content), shorter_side=30).image
-            found = in_place(bytes(content), 30).image.convert("RGB")
-            assert found.tobytes() == expected.tobytes()
+    return bytes(content)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=["baseline", "progressive"])
+def test_mutated_pictures_have_the_same_pixels_or_the_same_fault(options):
+    chance = random.Random(0)
+    whole = encoded(noise(120, 80), **options)
+    outcomes = []
+    for _ in range(400):
+        content = mutated(chance, whole, whole.index(SCAN) + 14)
+        outcomes.append(outcome(content, None))
+        assert outcome(content, room()) == outcomes[-1]
+    assert 100 < sum(bool(pixels) for _, pixels in outcomes) < 300
 
 
 def opened_whole(content: bytes) -> bool:
-    with Image.open(BytesIO(content)) as image:
-        return is_held_whole(image, content, first_scan(content))
+    return is_held_whole(read_header(content), content)
 
 
 def test_the_coefficients_are_held_where_several_scans_make_a_picture():
@@ -143,6 +162,9 @@ def test_scans_after_the_only_one_are_damage():
 def test_the_first_scan_is_not_that_of_a_thumbnail_in_the_header():
     exif = b"Exif\0\0" + encoded(scene(32, 20))
     content = encoded(scene(), exif=exif)
-    assert first_scan(content) > content.index(SCAN)
-    assert first_scan(encoded(scene(), "PNG")) == -1
-    assert first_scan(content[:200]) == -1
+    header = read_header(content)
+    assert header
+    assert header.scan > content.index(SCAN)
+    assert (header.width, header.height) == (640, 400)
+    assert read_header(encoded(scene(), "PNG")) is None
+    assert read_header(content[:200]) is None
