@@ -34,7 +34,6 @@ TESTED_ELSEWHERE = {
     "common/vision/runtimes/cpu_runtimes.py": "tests/common/vision/runtimes/test_runtimes.py",
     "common/vision/runtimes/interface.py": "a protocol",
     "common/vision/runtimes/onnx_export.py": "tests/common/vision/runtimes/test_choice.py",
-    "common/pictures/decoder.py": "tests/common/pictures/test_decoders.py runs it as it is run",
     "common/pictures/resize.py": "tests/common/pictures/test_decoders.py and the vision tests",
     "common/store/tables/accounts.py": "tests/common/store/tables/test_tables.py",
     "common/store/tables/audited.py": "tests/common/store/tables/test_tables.py",

@@ -1,27 +1,30 @@
 """One decoder from outside: a process, started when it is first needed and after each death."""
 
-import json
 import mmap
 import os
-import select
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import Self, TypeVar
+
+import msgspec
 
 from common.errors import RecordError
-from common.pictures.decoder import (
+from common.pictures.decoder import NO_MEMORY
+from common.pictures.decoder_messages import (
     INPUT_BYTES,
-    NO_MEMORY,
+    MESSAGE_BYTES,
     OUTPUT_BYTES,
     DecoderAnswer,
     DecoderRequest,
-    receive,
-    send,
+    answer_of,
+    packed,
 )
 from common.reasons import Reason
 
@@ -56,7 +59,7 @@ class DecoderProcess:
 
     def __init__(self, memory: int) -> None:
         self._memory = memory
-        self._process: subprocess.Popen[bytes] | None = None
+        self._running: _Running | None = None
         self._files = (os.memfd_create("input"), os.memfd_create("output"))
         for file, size in zip(self._files, (INPUT_BYTES, OUTPUT_BYTES), strict=True):
             os.ftruncate(file, size)
@@ -97,21 +100,11 @@ class DecoderProcess:
         for file in self._files:
             os.close(file)
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+    def _started(self) -> "_Running":
+        if self._running is None or self._running.process.poll() is not None:
             self._end()
-            program = ("-m", "common.pictures.decoder", *map(str, self._files), str(self._memory))
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", *program],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # libraries write there what they like
-                pass_fds=self._files,
-                cwd="/",
-                env=_ENVIRONMENT,
-                start_new_session=True,  # Ctrl-C is for the one who asks
-            )
-        return self._process
+            self._running = _Running.start(self._files, self._memory)
+        return self._running
 
     def _answer_or_retry(self, request: DecoderRequest) -> DecoderAnswer:
         with suppress(_LostError):  # perhaps before it began
@@ -119,21 +112,26 @@ class DecoderProcess:
         return self._answer(request)
 
     def _answer(self, request: DecoderRequest) -> DecoderAnswer:
-        process = self._started()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        text = b""
-        with suppress(OSError):  # it has ended
-            send(process.stdin, request)
-            self._wait(process.stdout, process)
-            text = receive(process.stdout)
-        return DecoderAnswer(**json.loads(text)) if text else self._last_words(process)
+        running = self._started()
+        packet = b""
+        with suppress(ConnectionError):  # it has ended
+            running.channel.send(packed(request))
+            packet = self._received(running)
+        if not packet:
+            return self._last_words(running.process)
+        try:
+            return answer_of(packet)
+        except msgspec.MsgspecError as error:
+            self._end()
+            raise Reason.DECODER_CRASHED.error(f"the decoder answered nonsense: {error}") from error
 
-    def _wait(self, answers: IO[bytes], process: subprocess.Popen[bytes]) -> None:
-        """Wait until there is something to read; end a decoder that stands still."""
+    def _received(self, running: "_Running") -> bytes:
+        """The packet that comes; a decoder that stands still is ended."""
         worked_at, ticks = time.monotonic(), -1
-        while not select.select([answers], [], [], LOOK_SECONDS)[0]:
-            now, before, ticks = time.monotonic(), ticks, _ticks(process.pid)
+        while True:
+            with suppress(TimeoutError):
+                return running.channel.recv(MESSAGE_BYTES)
+            now, before, ticks = time.monotonic(), ticks, _ticks(running.process.pid)
             if ticks != before:
                 worked_at = now
             elif now - worked_at > STILL_SECONDS:
@@ -142,7 +140,10 @@ class DecoderProcess:
 
     def _last_words(self, process: subprocess.Popen[bytes]) -> DecoderAnswer:
         """What the exit code of a decoder that ended says of the picture."""
-        code = process.wait()
+        try:
+            code = process.wait(timeout=LOOK_SECONDS)
+        except subprocess.TimeoutExpired:  # it fell silent, and stays
+            code = None
         self._end()
         if code == NO_MEMORY:
             return DecoderAnswer(is_too_large=True)
@@ -152,13 +153,40 @@ class DecoderProcess:
         raise _LostError(crash) if code == -signal.SIGKILL else crash
 
     def _end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            for stream in (self._process.stdin, self._process.stdout):
-                with suppress(OSError):
-                    stream.close()  # type: ignore[union-attr]  # both are pipes
-            self._process.wait()
-            self._process = None
+        if self._running is not None:
+            self._running.end()
+            self._running = None
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A decoder's process, and our end of the socket between us."""
+
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+
+    @classmethod
+    def start(cls, files: tuple[int, int], memory: int) -> Self:
+        ours, its = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        ours.settimeout(LOOK_SECONDS)
+        with its:
+            program = ("-m", "common.pictures.decoder", *map(str, (its.fileno(), *files, memory)))
+            process = subprocess.Popen(
+                [sys.executable, "-P", *program],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # libraries write there what they like
+                pass_fds=(its.fileno(), *files),
+                cwd="/",
+                env=_ENVIRONMENT,
+                start_new_session=True,  # Ctrl-C is for the one who asks
+            )
+        return cls(process, ours)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.channel.close()
+        self.process.wait()
 
 
 def _ticks(pid: int) -> int:

@@ -13,14 +13,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Self
 
-from common.pictures.decoder import (
-    INPUT_BYTES,
-    LARGE_MEMORY,
-    ORDINARY_MEMORY,
-    DecoderAnswer,
-    DecoderRequest,
-)
+from common.pictures.decoder import LARGE_MEMORY, ORDINARY_MEMORY
+from common.pictures.decoder_messages import INPUT_BYTES, DecoderAnswer, DecoderRequest
 from common.pictures.decoder_process import DecoderProcess, Made, Make
+from common.pictures.jpeg import BYTES_A_PIXEL
 from common.pictures.resize import Square
 from common.process.cores import available_cores
 from common.reasons import Reason
@@ -87,7 +83,7 @@ class Decoders:
         Raises:
             RecordError: stage `decode`, it is no picture that can be used.
         """
-        request = DecoderRequest(task="square", length=len(content), **vars(square))
+        request = DecoderRequest(task="square", length=len(content), square=square)
         return self._result(request, content, turn)
 
     def pixels(
@@ -107,6 +103,8 @@ class Decoders:
         def shown(answer: DecoderAnswer, rows: memoryview) -> Made | None:
             if not answer.length:
                 return None  # it failed
+            if answer.length != BYTES_A_PIXEL * answer.new_width * answer.new_height:
+                raise Reason.DECODER_CRASHED.error("pixels of another size than the decoder says")
             pixels = Pixels(
                 rows=rows,
                 width=answer.new_width,
@@ -115,7 +113,7 @@ class Decoders:
             )
             return make(pixels)
 
-        request = DecoderRequest(task="pixels", length=len(content), **vars(square))
+        request = DecoderRequest(task="pixels", length=len(content), square=square)
         _, made = self._ask(request, content, shown, turn)
         assert made is not None
         return made

@@ -64,8 +64,9 @@ class Preprocessing:
         import torch
 
         rows = torch.frombuffer(pixels.rows, dtype=torch.uint8)
-        picture = rows.view(pixels.height, pixels.width, 4).permute(2, 0, 1)
-        return _rgb(picture) if pixels.is_square else _squared(picture, self.square)
+        # A batch of one that says by its strides that channels are last: torch packs no pixel anew.
+        batch = rows.view(1, pixels.height, pixels.width, 4).permute(0, 3, 1, 2)
+        return _rgb(batch) if pixels.is_square else _squared(batch, self.square)
 
     def normalise(self, batch: "torch.Tensor") -> "torch.Tensor":
         """A uint8 batch (n, 3, size, size) as float32, on the same device."""
@@ -74,13 +75,13 @@ class Preprocessing:
         return Normalisation(self).to(batch.device).forward(batch)
 
 
-def _rgb(picture: "torch.Tensor") -> "torch.Tensor":
-    """The first three of the channels, in memory of their own."""
-    return picture[:3].contiguous()
+def _rgb(batch: "torch.Tensor") -> "torch.Tensor":
+    """The first three channels of the only picture, in memory of their own."""
+    return batch[0, :3].contiguous()
 
 
-def _squared(picture: "torch.Tensor", square: Square) -> "torch.Tensor":
-    """RGBX pixels (4, height, width) in uint8 as an RGB square (3, side, side).
+def _squared(batch: "torch.Tensor", square: Square) -> "torch.Tensor":
+    """RGBX pixels (1, 4, height, width) in uint8 as an RGB square (3, side, side).
 
     Torch computes what Pillow computes, in a third of the time, since it resizes several pixels at
     once: where no edge is cut, the two are less than a thousandth of a grey level apart on average.
@@ -88,39 +89,36 @@ def _squared(picture: "torch.Tensor", square: Square) -> "torch.Tensor":
     over 81 museum pictures as thumbnails of 400 pixels.
     """
     if square.resize == "letterbox":
-        return _letterboxed(picture, square)
+        return _letterboxed(batch, square)
     if square.resize == "crop":
-        picture = _cut(picture, square.kept)
-    return _resized(picture, (square.side, square.side), square)
+        batch = _cut(batch, square.kept)
+    return _resized(batch, (square.side, square.side), square)
 
 
-def _resized(picture: "torch.Tensor", size: tuple[int, int], square: Square) -> "torch.Tensor":
-    if picture.shape[1:] == size:
-        return _rgb(picture)
+def _resized(batch: "torch.Tensor", size: tuple[int, int], square: Square) -> "torch.Tensor":
+    if batch.shape[2:] == size:
+        return _rgb(batch)
     from torch.nn.functional import interpolate
 
-    # Of a batch that says by its strides that channels are last, torch packs no pixel anew.
-    batch = picture.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
-    resized = interpolate(batch, size=size, mode=square.interpolation, antialias=True)
-    return _rgb(resized[0])
+    return _rgb(interpolate(batch, size=size, mode=square.interpolation, antialias=True))
 
 
-def _letterboxed(picture: "torch.Tensor", square: Square) -> "torch.Tensor":
-    height, width = picture.shape[1:]
+def _letterboxed(batch: "torch.Tensor", square: Square) -> "torch.Tensor":
+    height, width = batch.shape[2:]
     side, longer = square.side, max(height, width)
     size = (max(1, round(height / longer * side)), max(1, round(width / longer * side)))
     top, left = (round((side - length) / 2) for length in size)
-    paper = picture.new_zeros((3, side, side))
-    paper[:, top : top + size[0], left : left + size[1]] = _resized(picture, size, square)
+    paper = batch.new_zeros((3, side, side))
+    paper[:, top : top + size[0], left : left + size[1]] = _resized(batch, size, square)
     return paper
 
 
-def _cut(picture: "torch.Tensor", kept: float) -> "torch.Tensor":
+def _cut(batch: "torch.Tensor", kept: float) -> "torch.Tensor":
     """The middle of a picture, which is a square but for a pixel: `kept` of the shorter side.
 
     An equal number of pixels is cut on both sides, so that nothing moves.
     """
-    height, width = picture.shape[1:]
+    height, width = batch.shape[2:]
     wanted = kept * min(height, width)
     top, left = (min(round((length - wanted) / 2), (length - 1) // 2) for length in (height, width))
-    return picture[:, top : height - top, left : width - left]
+    return batch[:, :, top : height - top, left : width - left]

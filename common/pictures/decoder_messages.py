@@ -1,0 +1,70 @@
+"""What is said between a decoder and the one who asks it: a message is one packet, MessagePack.
+
+Strangers' bytes may have taken a decoder over. So what it answers is checked like any input.
+"""
+
+import math
+from typing import Annotated, Literal
+
+import msgspec
+
+from common.pictures.resize import Square
+from common.reasons import Reason
+
+INPUT_BYTES = 101 << 20  # a picture has at most 100 million
+OUTPUT_BYTES = 64 << 20
+MESSAGE_BYTES = 16 << 10  # of a packet, at most
+DETAIL_CHARACTERS = 1000  # of what a library says of a failure
+
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
+
+
+class DecoderRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do with the first `length` bytes of the input.
+
+    `pixels`: decode, for a square that the one who asks makes; if the pixels are more than
+    MOST_PIXELS, as those of a very long picture, the decoder makes it.
+    `square`: decode, and resize to a square.
+    `file`: decode, and write a JPEG whose longer side has at most `side` pixels, unless the file
+    is small enough to be stored as it came.
+    `check`: decode only.
+    """
+
+    task: Literal["pixels", "square", "file", "check"]
+    length: int
+    side: int = 0
+    square: Square | None = None
+
+    @property
+    def shorter_side(self) -> int:
+        """Pixels that the shorter side of the picture is to have, at least."""
+        return math.ceil(self.square.side / self.square.kept) if self.square else self.side
+
+
+class DecoderAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The first `length` bytes of the output are the result, or `reason` names a failure.
+
+    Width and height are those of the original, upright, and `new_` those of the result, which
+    `is_square` if it was resized to the square that was asked for.
+    """
+
+    length: Annotated[int, msgspec.Meta(ge=0, le=OUTPUT_BYTES)] = 0
+    width: _Count = 0
+    height: _Count = 0
+    format: str = ""
+    new_width: _Count = 0
+    new_height: _Count = 0
+    is_square: bool = False
+    is_too_large: bool = False  # for this decoder
+    reason: str = ""
+    detail: Annotated[str, msgspec.Meta(max_length=DETAIL_CHARACTERS)] = ""
+
+    def __post_init__(self) -> None:
+        if self.reason and self.reason not in Reason.__members__:
+            raise ValueError("an unknown reason")
+
+
+packed = msgspec.msgpack.Encoder().encode
+request_of = msgspec.msgpack.Decoder(DecoderRequest).decode
+answer_of = msgspec.msgpack.Decoder(DecoderAnswer).decode
+"""The answer in a packet. Raises msgspec.MsgspecError: it is none."""
