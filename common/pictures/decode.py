@@ -119,7 +119,7 @@ def _decode(content: bytes, side: int, admit: Admit | None, room: memoryview | N
         pixels = _decode_less(image, content, side, header)
         if admit:
             admit(width * height, pixels)
-        loaded = _loaded(image, content, room)
+        loaded = _loaded(image, content, header, room)
         orientation = _orientation(image)
         shown = _shrunk(loaded, side)
     if orientation in _TURNS:
@@ -154,12 +154,16 @@ def _decode_plain(
     )
 
 
-def _loaded(image: ImageFile, content: bytes, room: memoryview | None) -> Image.Image:
+def _loaded(
+    image: ImageFile, content: bytes, header: Header | None, room: memoryview | None
+) -> Image.Image:
     """The pixels: RGBX, in the room, or RGB."""
-    if room and isinstance(image, JpegImageFile) and image.mode in _MODES:
+    if room and header and header.is_ordinary and image.mode in _MODES:
         in_room = decoded_into(room, image.size, content)
         if in_room:
             return in_room
+    if header and header.is_arithmetic:
+        image.decodermaxblock = len(content)
     image.load()
     return _to_rgb(image)
 
@@ -183,7 +187,8 @@ def _decode_less(image: Image.Image, content: bytes, side: int, header: Header |
     width, height = image.size
     if isinstance(image, JpegImageFile):
         whole = width * height if is_held_whole(header, content) else 0
-        image.draft(None, (side, side))
+        if not (header and header.is_lossless):
+            image.draft(None, (side, side))
         return whole + image.width * image.height
     if isinstance(image, Jpeg2KImageFile):
         halvings = min((min(width, height) // side).bit_length() - 1, _levels(content))
@@ -204,7 +209,7 @@ def _orientation(image: Image.Image) -> int:
     """The EXIF orientation; a damaged tag counts as none."""
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except (SyntaxError, ValueError, TypeError, LookupError, struct.error, OSError):
+    except (SyntaxError, ValueError, TypeError, LookupError, OverflowError, struct.error, OSError):
         return 1
 
 
