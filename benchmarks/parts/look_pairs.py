@@ -11,8 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
-from math import comb
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,12 +20,12 @@ from PIL import Image
 
 from benchmarks.parts.enrich_service import Service
 from benchmarks.parts.picture_files import Series, draw_pictures, write_catalogue
+from benchmarks.parts.rounds import interval_of_median
 
 KINDS = ("photographs", "thumbnails")
 THUMBNAIL = 400  # pixels, the longer side
 FILES = 120
 HOSTS = tuple(f"museum{number:02}.example" for number in range(1, 21))
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,19 +142,6 @@ def figures_of(costs: Costs, kind: str, sides: tuple[str, str]) -> dict[str, Any
         f"cpu_ratio_{kind}_high": high,
         f"parent_ratio_{kind}": _rounded([a.parent / b.parent for a, b in pairs]),
     }
-
-
-def interval_of_median(values: list[float]) -> tuple[float, float]:
-    """Between which two of the values the median of their population lies, at CONFIDENCE.
-
-    The number of values below the median is binomial; with fewer than six values no two of them
-    are far enough apart, and the interval is that from the least to the largest.
-    """
-    ordered, count = sorted(values), len(values)
-    chances = (sum(comb(count, k) for k in range(n + 1)) / 2**count for n in range(count))
-    outside = sum(1 for _ in takewhile(lambda chance: 2 * chance <= 1 - CONFIDENCE, chances))
-    place = max(0, outside - 1)
-    return round(ordered[place], 4), round(ordered[-1 - place], 4)
 
 
 def _rounded(values: list[float]) -> float:
