@@ -26,6 +26,7 @@ from benchmarks.parts.picture_files import draw_pictures
 from benchmarks.parts.report import Bar, at_least, at_most, finish
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
+from common.vision.served import Normalisation
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = REPOSITORY / "benchmarks" / "parts" / "thumbnail_cost.py"
@@ -61,10 +62,10 @@ def decisions(squares: _Squares) -> _Squares:
     """The class that an untrained network says of each square, (n,)."""
     torch.manual_seed(0)
     network = build_classifier("resnet18", classes=CLASSES).eval()
-    preprocessing = Preprocessing(size=squares.shape[-1])
+    normalised = Normalisation(Preprocessing(size=squares.shape[-1]))
     with torch.inference_mode():
         said = [
-            network(preprocessing.normalise(torch.from_numpy(part))).argmax(dim=1)
+            network(normalised(torch.from_numpy(part))).argmax(dim=1)
             for part in np.array_split(squares, -(-len(squares) // 64))
         ]
     return torch.cat(said).numpy().astype(np.uint8)

@@ -27,6 +27,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from benchmarks.parts.report import at_least, at_most, finish
+from common.vision.served import Normalisation
 from trainer.data.cache import CachedData, cached
 from trainer.data.dataset import folder_data
 from trainer.data.split import Fold
@@ -61,12 +62,13 @@ def with_ours(ready: CachedData) -> Iterator[torch.Tensor]:
     """The batches of some epochs, as the trainer makes them."""
     everything = np.arange(len(ready.pictures))
     generator = torch.Generator().manual_seed(0)
+    normalised = Normalisation(SETTINGS.preprocessing)
     for _ in range(PASSES):
         for indices in training_batches(everything, SETTINGS.batch_size, generator):
             batch = augment(
                 ready.pictures[indices], strength=SETTINGS.image_augmentation, generator=generator
             )
-            yield SETTINGS.preprocessing.normalise(batch)
+            yield normalised(batch)
 
 
 def image_folder(folder: Path) -> "DataLoader[tuple[torch.Tensor, torch.Tensor]]":

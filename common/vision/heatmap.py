@@ -33,6 +33,7 @@ from torchvision.models import SwinTransformer, VisionTransformer
 from common.errors import ModelError
 from common.vision.network import HeadedNetwork
 from common.vision.preprocessing import Preprocessing
+from common.vision.served import Normalisation
 
 
 class _Layer(NamedTuple):
@@ -53,8 +54,8 @@ class HeatmapMaker:
         Raises:
             ModelError: the pictures are too small: no stage has more than one position.
         """
-        self._preprocessing = preprocessing
         self._members = [_grad_cam(classifier, preprocessing.size) for classifier in classifiers]
+        self._normalised = Normalisation(preprocessing).to(self._members[0].device)
 
     def heatmaps(self, pictures: torch.Tensor, labels: Sequence[int]) -> NDArray[np.float32]:
         """How much each pixel of uint8 pictures (n, 3, size, size) supports its label.
@@ -63,7 +64,7 @@ class HeatmapMaker:
             (n, size, size) in [0, 1].
         """
         targets = [ClassifierOutputTarget(label) for label in labels]
-        pixels = self._preprocessing.normalise(pictures.to(self._members[0].device))
+        pixels = self._normalised(pictures.to(self._members[0].device))
         maps = [member(input_tensor=pixels, targets=targets) for member in self._members]
         mean: NDArray[np.float32] = np.mean(maps, axis=0, dtype=np.float32)
         return mean

@@ -1,7 +1,8 @@
 """Preprocessing: how a picture becomes the input of a classifier.
 
 It is stored with the weights, so that a worker prepares pictures exactly as the trainer did.
-Pictures are kept as uint8, a quarter of the bytes of float32, and normalised on the device.
+Pictures are kept as uint8, a quarter of the bytes of float32, and normalised on the device
+(`served.Normalisation`).
 
 Torch is loaded when a picture is prepared: who only reads what a bundle says does without.
 """
@@ -67,12 +68,6 @@ class Preprocessing:
         # A batch of one that says by its strides that channels are last: torch packs no pixel anew.
         batch = rows.view(1, pixels.height, pixels.width, 4).permute(0, 3, 1, 2)
         return _rgb(batch) if pixels.is_square else _squared(batch, self.square)
-
-    def normalise(self, batch: "torch.Tensor") -> "torch.Tensor":
-        """A uint8 batch (n, 3, size, size) as float32, on the same device."""
-        from common.vision.served import Normalisation
-
-        return Normalisation(self).to(batch.device).forward(batch)
 
 
 def _rgb(batch: "torch.Tensor") -> "torch.Tensor":

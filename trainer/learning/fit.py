@@ -23,6 +23,7 @@ from common.vision.network import (
     load_state,
     load_weights,
 )
+from common.vision.served import Normalisation
 from trainer.data.split import Fold, Indices
 from trainer.learning.batches import augment, mixup, seed_of, training_batches
 from trainer.learning.optimisation import (
@@ -116,11 +117,12 @@ def predict_logits(
     """Logits (len(indices), classes) on the CPU, computed in evaluation mode."""
     classifier.eval()
     device = next(classifier.parameters()).device
+    normalised = Normalisation(settings.preprocessing).to(device)
     parts = []
     with torch.inference_mode(), _mixed_precision(device):
         for chunk in torch.split(torch.from_numpy(indices), 2 * settings.batch_size):
             batch = _to_device(pictures[chunk], device)
-            parts.append(classifier(settings.preprocessing.normalise(batch)).float().cpu())
+            parts.append(classifier(normalised(batch)).float().cpu())
     return torch.cat(parts)
 
 
@@ -181,6 +183,7 @@ def _train_one_epoch(
     train_mode(state.classifier, state.optimizer, head_only=phase.head_only)
     batches = training_batches(data.fold.training, settings.batch_size, generator)
     total = torch.zeros((), device=objective.weights.device)
+    normalised = Normalisation(settings.preprocessing).to(total.device)
     for step, indices in enumerate(batches):
         set_rate(state.optimizer, phase.learning_rate(step, len(batches), settings))
         batch = augment(
@@ -190,7 +193,7 @@ def _train_one_epoch(
             size=phase.size,
         )
         pictures, targets = mixup(
-            settings.preprocessing.normalise(batch),
+            normalised(batch),
             data.targets[indices].to(total.device),
             strength=settings.mixup,
             chance=chance,

@@ -12,6 +12,7 @@ from common.errors import ModelError
 from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.network import architectures, build_classifier
 from common.vision.preprocessing import Preprocessing
+from common.vision.served import Normalisation
 
 CLASSES = 3
 SMALL = {
@@ -141,7 +142,7 @@ def test_a_classifier_in_service_is_not_touched_and_not_held_in_memory_twice() -
     torch.manual_seed(0)
     classifier = build_classifier("resnet18", classes=2, size=64).eval()
     preprocessing, pictures = Preprocessing(size=64), drawn_pictures(4, 64)
-    pixels = preprocessing.normalise(pictures)
+    pixels = Normalisation(preprocessing)(pictures)
     expected = HeatmapMaker([classifier], preprocessing).heatmaps(pictures, [0, 1, 0, 1])
     maker = HeatmapMaker([classifier], preprocessing)
     with ThreadPoolExecutor() as threads:

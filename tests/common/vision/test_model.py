@@ -12,6 +12,7 @@ from common.errors import ModelError
 from common.vision.answers.answering import is_written
 from common.vision.model import Model
 from common.vision.saved_model import load_bundle
+from common.vision.served import Normalisation
 from tests.common.vision.models import (
     THREE,
     members_of_three,
@@ -21,7 +22,7 @@ from tests.common.vision.models import (
 
 def test_probabilities_are_the_mean_over_the_members(tmp_path: Path, batch: torch.Tensor) -> None:
     model = load_bundle(tmp_path / "m", save_three(tmp_path / "m"))
-    pictures = THREE.preprocessing.normalise(batch)
+    pictures = Normalisation(THREE.preprocessing)(batch)
     with torch.inference_mode():
         first, second = (member(pictures).softmax(1) for member in members_of_three(2))
     probabilities = model.probabilities(batch)
@@ -34,7 +35,7 @@ def test_temperature_and_kind_are_applied(tmp_path: Path, batch: torch.Tensor) -
     description = replace(THREE, kind="multi", temperature=2.0)
     model = load_bundle(tmp_path / "m", save_three(tmp_path / "m", description, members=1))
     with torch.inference_mode():
-        logits = members_of_three(1)[0](description.preprocessing.normalise(batch))
+        logits = members_of_three(1)[0](Normalisation(description.preprocessing)(batch))
     np.testing.assert_allclose(model.probabilities(batch), (logits / 2).sigmoid(), rtol=1e-5)
 
 

@@ -7,6 +7,7 @@ from PIL import Image
 from common.pictures.resize import squared
 from common.vision.kinds import Interpolation, ResizeMode
 from common.vision.preprocessing import Preprocessing
+from common.vision.served import Normalisation
 
 SIZES = [(224, 224), (400, 301), (333, 517), (1000, 90)]
 MOST_APART = 1.0  # grey levels, on average
@@ -43,7 +44,7 @@ def test_crop_keeps_the_middle(wide: Image.Image) -> None:
 def test_normalise_subtracts_the_mean_and_divides_by_the_deviation() -> None:
     preprocessing = Preprocessing(size=32, mean=(0.5, 0.0, 1.0), std=(0.5, 1.0, 2.0))
     batch = torch.full((2, 3, 32, 32), 255, dtype=torch.uint8)
-    normalised = preprocessing.normalise(batch)
+    normalised = Normalisation(preprocessing)(batch)
     assert normalised.dtype == torch.float32
     assert normalised[1, :, 5, 5].tolist() == [1.0, 1.0, 0.0]
 

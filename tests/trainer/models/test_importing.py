@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import load_bundle
+from common.vision.served import Normalisation
 from tests.trainer.pictures import draw, draw_folder, write_vocabulary
 from trainer.cli import app
 from trainer.models.store import stored_models
@@ -46,7 +47,7 @@ def _teach(network: nn.Module) -> None:
     """Its last layer alone, on other pictures than those of the tests."""
     prepare = Preprocessing(size=32)
     drawn = [draw(label, seed) for label in ("toy", "map") for seed in range(100, 160)]
-    pictures = prepare.normalise(torch.stack([prepare.to_uint8(image) for image in drawn]))
+    pictures = Normalisation(prepare)(torch.stack([prepare.to_uint8(image) for image in drawn]))
     body = nn.Sequential(*list(network.children())[:-1], nn.Flatten())
     with torch.no_grad():
         wanted = torch.eye(2).repeat_interleave(60, dim=0) * 4 - 2
@@ -76,7 +77,7 @@ def test_without_labelled_pictures_nothing_is_promised(
     assert model.description.labels == ("toy", "map")
     batch = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
     with torch.inference_mode():
-        expected = network(model.description.preprocessing.normalise(batch))
+        expected = network(Normalisation(model.description.preprocessing)(batch))
     torch.testing.assert_close(torch.from_numpy(model.probabilities(batch)), expected)
 
 

@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from common.vision.answers.rule import Rule
 from common.vision.network import build_classifier, load_weights
 from common.vision.preprocessing import Preprocessing
+from common.vision.served import Normalisation
 from trainer.scoring.calibration import at_temperature, fit_temperature
 from trainer.scoring.thresholds import Statements, choose_thresholds, effect, statements_of
 
@@ -113,7 +114,7 @@ def _features(files: list[Path], weights: Path) -> NDArray:
     with torch.inference_mode():
         for start in range(0, len(files), 64):
             pictures = [_opened(prepare, file) for file in files[start : start + 64]]
-            batch = prepare.normalise(torch.stack(pictures))
+            batch = Normalisation(prepare)(torch.stack(pictures))
             parts.append(network.get_submodule("features")(batch).mean((2, 3)))
     features = torch.cat(parts).numpy()
     return (features - features.mean(0)) / features.std(0)

@@ -15,6 +15,7 @@ from common.vision.answers.rule import Rule
 from common.vision.model import Model
 from common.vision.runtimes.choice import open_runtime
 from common.vision.saved_model import load_bundle, save_bundle
+from common.vision.served import Normalisation
 from tests.common.vision.models import THREE, model_of, save_three
 
 DIMENSION = 16
@@ -79,7 +80,7 @@ def with_likeness(folder: Path, pictures: torch.Tensor) -> Model:
     classifier = plain.classifiers()[0]
     classifier.fc = torch.nn.Identity()
     with torch.inference_mode():
-        pixels = plain.description.preprocessing.normalise(pictures[:10])
+        pixels = Normalisation(plain.description.preprocessing)(pictures[:10])
         references = halved_if_any(classifier(pixels).numpy())
     states = [model_of("resnet18", folder / "again").classifiers()[0].state_dict()]
     likeness = Likeness.of(references, least=0.9)
@@ -105,7 +106,7 @@ def test_a_whole_network_tells_likeness_and_probabilities_in_one_pass(
     np.testing.assert_allclose(answers.probabilities, expected, atol=1e-3)
     model.self_test(opened.rows)
     (classifier,) = model.classifiers()
-    pixels = model.description.preprocessing.normalise(strange_and_known)
+    pixels = Normalisation(model.description.preprocessing)(strange_and_known)
     with torch.inference_mode():
         logits = classifier(pixels) / model.description.temperature
     np.testing.assert_allclose(logits.softmax(1), expected, atol=1e-3)

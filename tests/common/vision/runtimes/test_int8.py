@@ -16,6 +16,7 @@ from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import RuntimeChoice, choose_runtime
 from common.vision.runtimes.choice import INT8, open_runtime
 from common.vision.saved_model import load_bundle, save_bundle
+from common.vision.served import Normalisation
 from tests.common.vision.models import DESCRIPTION, SIZE, model_of
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
@@ -36,7 +37,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """A classifier of drawn weights whose head tells dark from bright pictures."""
     torch.manual_seed(0)
     classifier = build_classifier("squeezenet1_1", classes=2, size=SIZE).eval()
-    pictures = Preprocessing(size=SIZE).normalise(shades(40, seed=1))
+    pictures = Normalisation(Preprocessing(size=SIZE))(shades(40, seed=1))
     with torch.no_grad():
         features = classifier.features(pictures).mean((2, 3))  # type: ignore[operator]
         dark, bright = features[0::2].mean(0), features[1::2].mean(0)
