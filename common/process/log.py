@@ -3,7 +3,10 @@
 import logging
 import re
 import sys
+import time
+from collections import Counter
 from collections.abc import Mapping
+from threading import Lock
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -23,6 +26,9 @@ _OF_LINES = ("exception", "stack")  # fields of the log
 # A line at each look at a schema, at all fonts, and at each part of a network that is exported.
 _TALKATIVE = ("alembic", "matplotlib", "onnxscript", "onnx_ir")
 _RECORD = "_record"  # of the standard library, which structlog renders
+MOST_ALIKE = 100  # warnings or errors with one message, in a minute
+MOST_KINDS = 1000  # of such messages; all further ones count as alike
+MINUTE = 60.0  # seconds
 
 
 def configure_logging(*, json: bool | None = None) -> None:
@@ -45,6 +51,7 @@ def configure_logging(*, json: bool | None = None) -> None:
         else [_show_controls, structlog.dev.ConsoleRenderer()]
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(FloodFilter())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -61,6 +68,49 @@ def configure_logging(*, json: bool | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class FloodFilter(logging.Filter):
+    """Leaves out warnings and errors that say the same too often, and says so.
+
+    Strangers can cause some of them, as by messages that are refused, as often as they like.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = Lock()
+        self._began = time.monotonic()
+        self._now: Counter[tuple[str, str]] = Counter()
+        self._before: Counter[tuple[str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See `logging.Filter`."""
+        if record.levelno < logging.WARNING:
+            return True
+        event = record.msg.get("event") if isinstance(record.msg, dict) else record.msg
+        count, left_out = self._count((record.name, str(event)))
+        if count == 1 and left_out > 0:
+            _note(record, f"{left_out:,} lines like this one")
+        elif count == MOST_ALIKE:
+            _note(record, "more lines like this one, for a minute")
+        return count <= MOST_ALIKE
+
+    def _count(self, kind: tuple[str, str]) -> tuple[int, int]:
+        """How often this came in this minute, and how many were left out in the one before."""
+        with self._lock:
+            if (now := time.monotonic()) - self._began >= MINUTE:
+                self._began, self._before, self._now = now, self._now, Counter()
+            if len(self._now) >= MOST_KINDS and kind not in self._now:
+                kind = ("", "")
+            self._now[kind] += 1
+            return self._now[kind], self._before[kind] - MOST_ALIKE
+
+
+def _note(record: logging.LogRecord, left_out: str) -> None:
+    if isinstance(record.msg, dict):
+        record.msg = record.msg | {"left_out": left_out}
+    else:
+        record.msg, record.args = f"{record.getMessage()} (left out: {left_out})", None
 
 
 def without_secrets(text: str) -> str:

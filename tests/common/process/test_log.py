@@ -11,6 +11,7 @@ import structlog
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from common.process import log as module
 from common.process.log import configure_logging, without_secrets
 
 
@@ -46,6 +47,40 @@ def test_a_line_is_json_with_the_context_it_was_written_in(
     assert inside["level"] == "info"
     assert (library["event"], library["job"]) == ("from a library: told", "7")
     assert "job" not in outside
+
+
+def test_a_flood_of_warnings_is_left_out_and_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with json_lines():
+        log, library = structlog.get_logger(), logging.getLogger("kombu")
+        for number in range(250):
+            log.error("message refused", number=number)
+            library.warning("no message %s", number)
+            log.info("chunk done", number=number)
+        log.error("something else")
+        monkeypatch.setattr(module, "MINUTE", 0.0)
+        log.error("message refused", number=250)
+    told = lines(capsys)
+    refused = [each for each in told if each["event"] == "message refused"]
+    assert [each["number"] for each in refused] == [*range(100), 250]
+    assert [each.get("left_out") for each in refused[-3:]] == [
+        None,
+        "more lines like this one, for a minute",
+        "150 lines like this one",
+    ]
+    from_library = [each["event"] for each in told if each["event"].startswith("no message")]
+    assert len(from_library) == 100
+    assert from_library[-1] == "no message 99 (left out: more lines like this one, for a minute)"
+    assert sum(each["event"] == "chunk done" for each in told) == 250
+    assert sum(each["event"] == "something else" for each in told) == 1
+
+
+def test_a_flood_of_ever_new_warnings_is_left_out_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with json_lines():
+        for number in range(3000):
+            logging.getLogger("library").warning(f"number {number}")
+    assert len(lines(capsys)) == 1000 + 100
 
 
 def test_no_line_holds_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
