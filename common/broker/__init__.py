@@ -18,7 +18,7 @@ from kombu import Connection, Queue
 from kombu.common import Broadcast
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
-from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from common.broker.redis_transport import CheckedRedisTransport
 from common.broker.urls import read_broker_url
@@ -120,10 +120,10 @@ def _check_takes(client: Any) -> None:
     try:
         with suppress(NoPermissionError):  # which says nothing of messages
             client.set(_PROBE, "", px=1)  # gone after a millisecond
-    except (OutOfMemoryError, ReadOnlyError) as error:
+    except ResponseError as error:  # it is full, cannot save, has too few replicas, or is one
         raise BrokerError(
-            f"The broker at BROKER_URL takes no messages: {error}. Give it more memory, or name "
-            "the primary."
+            f"The broker at BROKER_URL takes no messages: {error}. Give it more memory or disk, or "
+            "name the primary."
         ) from error
 
 

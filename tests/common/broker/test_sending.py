@@ -25,6 +25,19 @@ def test_a_wake_up_waits_three_seconds_for_a_silent_broker(form: str) -> None:
         assert time.monotonic() - began < 3
 
 
+def test_a_broker_without_the_replicas_that_it_wants_takes_nothing(
+    broker_url: str, services: Services
+) -> None:
+    app = create_app("probe", BrokerSettings.read(), ["q"])
+    with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            with pytest.raises(BrokerError, match="takes no messages: .*replicas"):
+                check_broker(app)
+        finally:
+            client.config_set("min-replicas-to-write", 0)
+
+
 def test_a_broker_that_is_full_or_a_replica_takes_nothing(
     broker_url: str, services: Services
 ) -> None:
