@@ -15,14 +15,16 @@ from typing import Annotated, Any
 
 import structlog
 from celery import Celery, Task
+from celery.exceptions import Reject
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError
 
 from common import broker
 from common.errors import BrokerError, EnrichmentError, InvalidRecordIdError, UsageError
 from common.europeana.record_ids import parse_record_id
 from common.messages import by_name, first_problem
+from common.process.database_trouble import AWAY
 from common.process.settings import BrokerSettings
 from common.process.terminal.ages import parse_age
 from common.store.tables import PictureChoice, Priority
@@ -37,6 +39,7 @@ SUBMIT = "worker.submit"
 WAKE_EXCHANGE = "enrich.wake"
 SUBMIT_QUEUE = "enrich.submit"
 MAX_SUBMITTED = 100_000  # record IDs in one message
+LATER = (*AWAY, InternalError)  # the latter of a database that only reads
 AGAIN_SECONDS = 10.0  # between two tries to accept a list while the database is away
 log = structlog.get_logger()
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -91,11 +94,20 @@ def register_tasks(app: Celery, engine: Engine, *, wake: Callable[[], None]) -> 
             message["idempotency_key"] = f"message {self.request.id}"
         try:
             accepted = accept_submitted(engine, message)
-        except OperationalError as error:
+        except LATER as error:
             time.sleep(AGAIN_SECONDS)  # here, since a message for later would be kept in memory
-            raise self.retry(exc=error, countdown=0) from error
+            raise _again(self, error) from error
         if accepted:
             send_wake_up(app)
+
+
+def _again(task: Task[Any, Any], error: Exception) -> Exception:
+    """What has a message come again, also where the broker takes no new one: Celery would drop
+    what it cannot send again, though the broker still has the message itself."""
+    try:
+        return task.retry(exc=error, countdown=0, throw=False)
+    except Reject:
+        return Reject(str(error), requeue=True)
 
 
 def accept_submitted(engine: Engine, message: Mapping[str, object]) -> bool:
@@ -106,7 +118,7 @@ def accept_submitted(engine: Engine, message: Mapping[str, object]) -> bool:
     another.
 
     Raises:
-        OperationalError: the database is away; the message is worth another try.
+        DBAPIError: one of LATER; the message is worth another try.
     """
     rejected = RejectedLines()
     try:

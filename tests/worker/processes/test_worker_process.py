@@ -1,12 +1,15 @@
 """Real worker processes against a real store, broker and HTTP: nothing lost, nothing twice."""
 
 import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 
 import pytest
 import redis
 from celery import Celery
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from common.store.refused_messages import list_refused
 from deploy.local import Services
@@ -24,7 +27,7 @@ from tests.worker.processes.running import (
     worker,
 )
 from worker import jobs
-from worker.process.tasks import SUBMIT, SUBMIT_QUEUE
+from worker.process.tasks import AGAIN_SECONDS, SUBMIT, SUBMIT_QUEUE
 
 pytestmark = pytest.mark.timeout(4 * TIMEOUT)
 
@@ -122,6 +125,73 @@ def test_a_list_that_comes_while_the_database_is_away_is_accepted_afterwards(
         finally:
             services.postgres.start()
         wait_for(lambda: len(job_ids(engine)) == 1)
+
+
+def test_a_list_outlasts_a_broker_that_does_not_take_it_back(
+    engine: Engine,
+    sandbox: Sandbox,
+    environment: dict[str, str],
+    services: Services,
+    broker_url: str,
+) -> None:
+    with (
+        worker(environment) as process,
+        Celery(broker=broker_url, set_as_current=False) as client,
+        redis.Redis(unix_socket_path=str(services.broker.socket_path)) as valkey,
+    ):
+        wait_for(lambda: valkey.pubsub_numpat() == 1)
+        services.postgres.kill()
+        try:
+            client.send_task(SUBMIT, args=[[sandbox.catalogue.items[0].id]], queue=SUBMIT_QUEUE)
+            wait_for(lambda: valkey.hlen("unacked") == 1)
+            valkey.config_set("maxmemory", 1)
+            time.sleep(AGAIN_SECONDS + 5)
+            assert process.poll() is None
+            assert valkey.hlen("unacked") + valkey.llen(SUBMIT_QUEUE) == 1
+        finally:
+            valkey.config_set("maxmemory", 0)
+            services.postgres.start()
+
+
+def test_a_list_that_comes_while_the_database_only_reads_is_accepted_afterwards(
+    engine: Engine,
+    sandbox: Sandbox,
+    environment: dict[str, str],
+    services: Services,
+    broker_url: str,
+) -> None:
+    with (
+        worker(environment),
+        Celery(broker=broker_url, set_as_current=False) as client,
+        redis.Redis(unix_socket_path=str(services.broker.socket_path)) as valkey,
+    ):
+        wait_for(lambda: valkey.pubsub_numpat() == 1)
+        with reading_only(engine):
+            client.send_task(SUBMIT, args=[[sandbox.catalogue.items[0].id]], queue=SUBMIT_QUEUE)
+            wait_for(lambda: valkey.hlen("unacked") == 1)
+            time.sleep(1)
+        wait_for(lambda: len(job_ids(engine)) == 1)
+
+
+@contextmanager
+def reading_only(engine: Engine) -> Iterator[None]:
+    """A database that takes no changes, as one that is a copy of another."""
+    for mode in ("on", "off"):
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            name = connection.execute(text("SELECT current_database()")).scalar_one()
+            connection.execute(text("SET default_transaction_read_only = off"))
+            connection.execute(
+                text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {mode}')
+            )
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+            connection.invalidate()
+        if mode == "on":
+            yield
 
 
 def test_what_is_no_message_is_put_aside(
