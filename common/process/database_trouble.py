@@ -1,11 +1,16 @@
-"""What an error of the database means: it is away, or it is there and refused to wait longer."""
+"""What an error of the database means: it is away, takes nothing, or refused to wait longer."""
 
 from psycopg2 import errorcodes
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
 from common.errors import cause
 
-AWAY = (OperationalError, InterfaceError)  # worth another try later
+_GONE = (OperationalError, InterfaceError)
+AWAY = (*_GONE, InternalError)  # worth another try later; the last one also of one that only reads
+_TAKES_NOTHING = {
+    errorcodes.DISK_FULL: "the disk of the database is full",
+    errorcodes.READ_ONLY_SQL_TRANSACTION: "the database only reads",
+}
 _THERE = {
     errorcodes.LOCK_NOT_AVAILABLE: "another process holds a lock in the database for too long",
     errorcodes.DEADLOCK_DETECTED: "two transactions waited for each other in the database",
@@ -22,9 +27,10 @@ _WHAT_TO_DO = {
 
 def trouble(error: BaseException) -> str:
     """What is wrong, in words, where an error of the class AWAY was raised."""
-    if _code(error) == errorcodes.DISK_FULL:
-        return "the disk of the database is full"
-    return _THERE.get(_code(error) or "", "the database is away")
+    code = _code(error) or ""
+    if known := _TAKES_NOTHING.get(code) or _THERE.get(code):
+        return known
+    return "the database is away" if isinstance(error, _GONE) else "the database failed in itself"
 
 
 def is_there(error: BaseException) -> bool:
@@ -34,7 +40,7 @@ def is_there(error: BaseException) -> bool:
 
 def is_away(error: BaseException) -> bool:
     """Whether the database does not answer, or has no connection to give."""
-    return isinstance(error, AWAY) and _code(error) not in {*_THERE, errorcodes.DISK_FULL}
+    return isinstance(error, _GONE) and _code(error) not in {*_THERE, *_TAKES_NOTHING}
 
 
 def is_locked(error: BaseException) -> bool:

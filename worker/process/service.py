@@ -10,7 +10,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.europeana.api import EuropeanaApi
@@ -254,7 +253,7 @@ class EnrichmentService:
     def _give_back(self, lease: Lease, *, blameless: bool, delay_seconds: float = 0.0) -> None:
         try:
             chunks.give_back(self._engine, lease, blameless=blameless, delay_seconds=delay_seconds)
-        except OperationalError as error:
+        except AWAY as error:
             with _named(lease):  # the thread may be that of another chunk, or of none
                 log.warning(f"{trouble(error)}; the chunk comes back when its lease has run out")
 
@@ -269,7 +268,7 @@ class EnrichmentService:
             self._give_back(lease, blameless=True)
             metrics.CHUNKS.labels("given_back").inc()
             log.info("chunk given back")
-        except OperationalError as error:
+        except AWAY as error:
             metrics.CHUNKS.labels("database_locked" if is_there(error) else "database_away").inc()
             log.warning(f"{trouble(error)}; the chunk is tried again")
             self._give_back(lease, blameless=True, delay_seconds=STUMBLE_DELAY)

@@ -18,7 +18,6 @@ from celery import Celery, Task
 from celery.exceptions import Reject
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Engine
-from sqlalchemy.exc import InternalError
 
 from common import broker
 from common.errors import BrokerError, EnrichmentError, InvalidRecordIdError, UsageError
@@ -39,7 +38,6 @@ SUBMIT = "worker.submit"
 WAKE_EXCHANGE = "enrich.wake"
 SUBMIT_QUEUE = "enrich.submit"
 MAX_SUBMITTED = 100_000  # record IDs in one message
-LATER = (*AWAY, InternalError)  # the latter of a database that only reads
 AGAIN_SECONDS = 10.0  # between two tries to accept a list while the database is away
 log = structlog.get_logger()
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -94,7 +92,7 @@ def register_tasks(app: Celery, engine: Engine, *, wake: Callable[[], None]) -> 
             message["idempotency_key"] = f"message {self.request.id}"
         try:
             accepted = accept_submitted(engine, message)
-        except LATER as error:
+        except AWAY as error:
             time.sleep(AGAIN_SECONDS)  # here, since a message for later would be kept in memory
             raise _again(self, error) from error
         if accepted:
@@ -118,7 +116,7 @@ def accept_submitted(engine: Engine, message: Mapping[str, object]) -> bool:
     another.
 
     Raises:
-        DBAPIError: one of LATER; the message is worth another try.
+        DBAPIError: one of AWAY; the message is worth another try.
     """
     rejected = RejectedLines()
     try:

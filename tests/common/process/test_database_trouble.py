@@ -2,10 +2,12 @@
 
 import psycopg2
 import pytest
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from common.process.database_trouble import is_away, is_there, last_words, trouble
+from common.process.database_trouble import AWAY, is_away, is_there, last_words, trouble
 from deploy.local import Services
+from tests.read_only_postgres import reading_only
 
 
 def refusal(url: str, limit: str) -> OperationalError:
@@ -57,6 +59,22 @@ def test_a_full_disk_is_called_so_and_waited_for_as_if_the_database_were_away(
     assert not is_away(error)
     assert trouble(error) == "the disk of the database is full"
     assert last_words(error).endswith("make room, and run the same command again.")
+
+
+def test_a_database_that_only_reads_is_waited_for(engine: Engine) -> None:
+    with reading_only(engine), pytest.raises(AWAY) as caught, engine.begin() as connection:
+        connection.execute(text("DELETE FROM job"))
+    assert not is_there(caught.value)
+    assert not is_away(caught.value)
+    assert trouble(caught.value) == "the database only reads"
+
+
+def test_a_database_that_fails_in_itself_is_not_called_away(engine: Engine) -> None:
+    failing = text("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'XX001'; END $$")
+    with pytest.raises(AWAY) as caught, engine.begin() as connection:
+        connection.execute(failing)
+    assert not is_away(caught.value)
+    assert trouble(caught.value) == "the database failed in itself"
 
 
 def test_a_database_that_cannot_be_reached_is_away(services: Services) -> None:

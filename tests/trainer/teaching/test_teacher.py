@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 
 import pytest
 from sqlalchemy import Engine, text, update
@@ -9,6 +10,7 @@ from sqlalchemy import Engine, text, update
 from common.store.in_service import models_in_service
 from common.store.tables import PromotedModel
 from common.store.teaching.refits import RefitStatus, ask_refit, claim_refit, refit_status
+from tests.read_only_postgres import reading_only
 from tests.trainer.running_commands import running, wait_until
 from tests.trainer.teaching.school import MUSEUM, School
 from trainer.teaching.teacher import UNEXPECTED, teach_next
@@ -105,6 +107,19 @@ def test_the_wish_of_a_killed_teacher_is_granted_by_the_next(
         wait_until(lambda: status(school.engine, number).is_over)
         os.kill(second.pid, signal.SIGTERM)
         assert second.wait() == 0
+    assert status(school.engine, number).taught == "heads v2"
+
+
+def test_a_teacher_waits_for_a_database_that_only_reads(school: School) -> None:
+    school.judge(20)
+    with running("teacher", stderr=subprocess.PIPE) as teacher:
+        assert teacher.stderr is not None
+        said = iter(teacher.stderr.readline, b"")
+        assert any(b"teacher ready" in line for line in said)
+        with reading_only(school.engine):
+            assert any(b"the database only reads" in line for line in said)
+        number = ask(school)
+        wait_until(lambda: status(school.engine, number).is_over)
     assert status(school.engine, number).taught == "heads v2"
 
 

@@ -2,18 +2,17 @@
 
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 
 import pytest
 import redis
 from celery import Celery
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from common.store.refused_messages import list_refused
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
+from tests.read_only_postgres import reading_only
 from tests.worker.processes.running import (
     FILES_FIRST,
     RUN,
@@ -171,27 +170,6 @@ def test_a_list_that_comes_while_the_database_only_reads_is_accepted_afterwards(
             wait_for(lambda: valkey.hlen("unacked") == 1)
             time.sleep(1)
         wait_for(lambda: len(job_ids(engine)) == 1)
-
-
-@contextmanager
-def reading_only(engine: Engine) -> Iterator[None]:
-    """A database that takes no changes, as one that is a copy of another."""
-    for mode in ("on", "off"):
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            name = connection.execute(text("SELECT current_database()")).scalar_one()
-            connection.execute(text("SET default_transaction_read_only = off"))
-            connection.execute(
-                text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {mode}')
-            )
-            connection.execute(
-                text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
-            )
-            connection.invalidate()
-        if mode == "on":
-            yield
 
 
 def test_what_is_no_message_is_put_aside(
