@@ -15,13 +15,14 @@ import structlog
 from kombu.transport import redis as redis_transport
 from kombu.transport import virtual
 from kombu.utils.encoding import bytes_to_str
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from common.broker.envelopes import MAX_LISTED, MAX_PUBLISHED, rewritten, rewritten_in_work
 from common.messages import UNREADABLE, MalformedMessageError, refused
 
 MOST_HEARD = 100  # messages in a row
 DEAF = 1.0  # seconds
+_ENDLESS = -1  # seconds that Redis tells of a key that stays
 _NEVER_ACKNOWLEDGED = ""  # the tag of what was published: Redis does not keep it
 
 log = structlog.get_logger()
@@ -38,6 +39,16 @@ class _CheckedQoS(redis_transport.QoS):
         except ResponseError as error:
             log.warning("the broker does not keep a message in work", problem=type(error).__name__)
             virtual.QoS.append(self, message, delivery_tag)
+
+    def restore_visible(self, *arguments: Any, **named: Any) -> None:
+        """See kombu, which lets go of its lock in time. One without an end is a stranger's, and
+        would keep back for ever what a dead process had in work."""
+        channel: Any = self.channel
+        with suppress(NoPermissionError), channel.conn_or_acquire() as client:
+            if client.ttl(self.unacked_mutex_key) == _ENDLESS:
+                log.error("removed what was in the way", key=self.unacked_mutex_key)
+                client.delete(self.unacked_mutex_key)
+        super().restore_visible(*arguments, **named)
 
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
         """See kombu. What cannot be read would be in the way of the others for ever."""
@@ -85,8 +96,8 @@ class _CheckedChannel(redis_transport.Channel):
 
     def _make_room(self, **keys: Iterable[str]) -> None:
         """Remove what a stranger put where a value of this type belongs: no command of ours would
-        work there."""
-        with self.conn_or_acquire() as client:
+        work there. Who may not look works with what is there."""
+        with suppress(NoPermissionError), self.conn_or_acquire() as client:
             for kind, names in keys.items():
                 for name in names:
                     found = client.type(name).decode()

@@ -129,6 +129,22 @@ def test_a_message_in_work_goes_to_its_list_and_by_no_exchange(listener: Listeni
     listener.wait_for("again")
 
 
+def test_a_lock_without_an_end_keeps_no_message_back(listener: Listening) -> None:
+    listener.client.set("unacked_mutex", "a stranger's")
+    put_in_work(listener, json.dumps([MESSAGE, "", QUEUE]).encode())
+    cut_off(listener)
+    listener.wait_for("again")
+
+
+def test_who_may_not_look_at_keys_hears_all_the_same(listener: Listening) -> None:
+    listener.client.execute_command("ACL", "SETUSER", "default", "-type", "-ttl")
+    try:
+        cut_off(listener)
+        listener.assert_hears_both()
+    finally:
+        listener.client.execute_command("ACL", "SETUSER", "default", "+@all")
+
+
 def test_many_messages_in_work_make_nobody_deaf(listener: Listening, services: Services) -> None:
     for part in range(20):
         listener.client.zadd("unacked_index", {f"{part} {each}": 1 for each in range(5_000)})
