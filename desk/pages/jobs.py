@@ -17,6 +17,7 @@ from desk.review.models import all_models
 from desk.steering.matching import matching, steer
 from desk.steering.throughput import throughput
 from desk.web.asking import DeskRequest, deed, go_to, page
+from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
 from harvester.datasets.operations import list_datasets
 from worker import jobs as ledger
@@ -89,7 +90,7 @@ def steer_jobs(asked: DeskRequest) -> Response:
         chosen = [job_number(each) for each in asked.fields("job")]
     back = asked.field("back") or "/jobs"
     if not chosen:
-        return go_to(back, told="Nothing was done: tick jobs first, or all.")
+        raise AskedAgainError("Nothing was done: tick jobs first, or all.", page=back)
     done = steer(engine, chosen, what)
     wake_workers_soon()
     if not done.done and len(chosen) == 1:

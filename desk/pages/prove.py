@@ -26,6 +26,7 @@ from desk.review.models import ShownModel, all_models, model_for, models_of
 from desk.review.suggestions import LONGEST, SaidBy, Suggestion
 from desk.review.verdicts import judge, withdraw
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, number, page
+from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
 
 USUAL = 0.9  # the precision that the sample which is ticked at first should prove
@@ -234,7 +235,7 @@ def close(asked: DeskRequest) -> Response:
     unjudged = found.sample - stands.judged
     if found.state is AuditState.OPEN and unjudged > told:
         words = f"Not closed yet: {unjudged} pictures are not judged now."
-        return go_to(f"/audits/{found.id}/end", told=words)
+        raise AskedAgainError(words, page=f"/audits/{found.id}/end")
     closing.close(asked.desk.engine, found.id)
     return go_to(f"/audits/{found.id}/certificate")
 

@@ -26,7 +26,7 @@ from common.store.tables import Role
 from desk.access.actions import log_action, log_not_done
 from desk.access.login import local_path
 from desk.access.sessions import LoggedIn
-from desk.web.desk import Desk
+from desk.web.desk import AskedAgainError, Desk
 from desk.web.door import STORE_TROUBLE, read_form, store_trouble
 from desk.web.rendering import render
 
@@ -199,18 +199,20 @@ def _done(asked: DeskRequest, route: Asks) -> Response:
     try:
         logged = _check(asked, route)
         return route.view(asked)
+    except AskedAgainError as error:
+        answer = go_to(error.page, told=str(error))
     except EnrichmentError as error:
-        words, status = str(error), _status(error)
+        answer = problem(asked, str(error), status=_status(error))
     except STORE_TROUBLE as error:
-        words, status = store_trouble(asked.request, error), 503
+        answer = problem(asked, store_trouble(asked.request, error), status=503)
     except Exception:  # of one page; the desk goes on
         log.exception("a page failed", path=asked.request.url.path)
         words = "This page failed, and the log of the desk says why. Nothing was changed by it."
-        status = 500
+        answer = problem(asked, words, status=500)
     if logged is not None:
         with suppress(*STORE_TROUBLE), asked.desk.engine.begin() as connection:
             log_not_done(connection, asked.user.number, logged)
-    return problem(asked, words, status=status)
+    return answer
 
 
 def _check(asked: DeskRequest, route: Asks) -> int | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from common.errors import EnrichmentError
 from common.process.settings.desk import DeskSettings
 from desk.pictures.thumbnails import Thumbnails
 from desk.review.models import LoadedAnswers
@@ -19,3 +20,11 @@ class Desk:
     door: Door
     thumbnails: Thumbnails
     answers: LoadedAnswers
+
+
+class AskedAgainError(EnrichmentError):
+    """A deed that is not done yet: the words are told on a page where it can be asked for again."""
+
+    def __init__(self, words: str, *, page: str) -> None:
+        super().__init__(words)
+        self.page = page

@@ -33,7 +33,7 @@ def test_operators_see_who_did_what_and_a_forgotten_name_is_a_number(
     visit.page.get_by_role("link", name="what was done").click()
     row = visit.page.locator("tbody tr").first
     assert row.locator("td").nth(1).inner_text() == "Bernadette"
-    assert row.locator("td").nth(2).inner_text() == "pause, resume, cancel or retry jobs"
+    assert row.locator("td").nth(2).inner_text() == "pause, resume, cancel or retry jobs not done"
     about = row.locator("td").nth(3).inner_text()
     assert sorted(about.split(", ")) == ["deed: pause", "state: <b>running</b>"]
     number = forget_account(people.engine, "Bernadette")

@@ -242,6 +242,7 @@ def test_closing_asks_once_more_while_pictures_are_not_judged(filled, desk, visi
     saved(visit)
     assert "Close audit" in visit.send(f"/audits/{audit}/close", unjudged="0").text
     assert state(filled, audit) == ("open", None)
+    assert filled.rows("SELECT what FROM desk_action ORDER BY id DESC LIMIT 1")[0] == ("not done",)
     visit.page.get_by_role("link", name="Close or abandon").click()
     expect(visit.page.get_by_text("7 of 10 pictures are not judged")).to_be_visible()
     visit.page.get_by_role("button", name="Close it, 7 counted as wrong").dblclick()
