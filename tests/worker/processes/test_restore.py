@@ -28,6 +28,9 @@ pytestmark = pytest.mark.timeout(4 * TIMEOUT)
 
 FOLDERS = ("models", "heatmaps")
 OPTIONS = jobs.JobOptions(picture="thumbnail", explain=True, priority="urgent")  # small chunks
+PAGE = Path(__file__).resolve().parents[3] / "docs/runbooks/backup.md"
+# A new server has no role of the old one, and who restores need be no superuser.
+RESTORE = ("--exit-on-error", "--no-owner", "--no-privileges", "--no-comments")
 SOME = 48  # records, after which the backup begins
 FAST, SLOW = ({"FETCH_THUMBNAILS_PER_SECOND": rate} for rate in ("500", "40"))
 
@@ -63,19 +66,34 @@ def libpq(url: str) -> str:
 def back_up(database_url: str, there: Path, folders: Path) -> None:
     """As docs/runbooks/backup.md says: first the store, then the folders."""
     there.mkdir()
-    dump = f"--file={there / 'store.dump'}"
-    run_of_postgres("pg_dump", "--format=custom", dump, libpq(database_url))
+    dump_store(database_url, there / "store.dump")
     archive = ["tar", "--create", f"--file={there / 'folders.tar'}", *FOLDERS]
     done = subprocess.run(archive, cwd=folders, check=False)
     assert done.returncode in (0, 1)  # 1: the worker wrote or renamed a file meanwhile
+
+
+def dump_store(database_url: str, dump: Path) -> None:
+    run_of_postgres("pg_dump", "--format=custom", f"--file={dump}", libpq(database_url))
 
 
 def restore(there: Path, database_url: str, folders: Path) -> None:
     """First the folders, then the store."""
     archive = ["tar", "--extract", f"--file={there / 'folders.tar'}"]
     subprocess.run(archive, cwd=folders, check=True)
-    into = f"--dbname={libpq(database_url)}"
-    run_of_postgres("pg_restore", "--exit-on-error", "--no-owner", into, there / "store.dump")
+    restore_store(there / "store.dump", database_url)
+
+
+def restore_store(dump: Path, database_url: str) -> None:
+    run_of_postgres("pg_restore", *RESTORE, f"--dbname={libpq(database_url)}", dump)
+
+
+def typed(database_url: str, *statements: str) -> None:
+    """Statements that an administrator types, each by itself."""
+    administered = create_engine(database_url, isolation_level="AUTOCOMMIT")
+    with administered.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    administered.dispose()
 
 
 def lose(services: Services, folders: Path) -> None:
@@ -154,3 +172,37 @@ def test_a_job_under_way_is_finished_from_a_backup(
         assert records_of_chunks(store, job_id) == sorted(ids)
         assert heatmaps_without_file(store, tmp_path / "heatmaps") == set()
         store.dispose()
+
+
+@pytest.fixture
+def role(engine: Engine) -> Iterator[str]:
+    """A role that may read one view of the store, as KEDA's may."""
+    name = "reads_the_old_store"
+    url = engine.url.render_as_string(hide_password=False)
+    typed(url, f"CREATE ROLE {name}", f"GRANT SELECT ON ledger_load TO {name}")
+    yield name
+    typed(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+
+
+@pytest.mark.usefixtures("role")
+def test_a_new_server_needs_no_role_of_the_old_one(engine: Engine, tmp_path: Path) -> None:
+    dump = tmp_path / "store.dump"
+    dump_store(engine.url.render_as_string(hide_password=False), dump)
+    with local_services() as fresh:
+        url = fresh.postgres.database_url("enrichment")
+        create = ("CREATE ROLE enrichment LOGIN", "CREATE DATABASE enrichment OWNER enrichment")
+        typed(fresh.database_url, *create)
+        typed(url, "CREATE EXTENSION vector")
+        ours = url.replace("postgres@", "enrichment@")
+        restore_store(dump, ours)
+        store = create_engine(ours)
+        with store.connect() as connection:
+            assert connection.execute(text("SELECT count(*) FROM ledger_load")).scalar_one() == 1
+        store.dispose()
+
+
+def test_the_page_restores_as_the_tests_do() -> None:
+    lines = [line for line in PAGE.read_text().splitlines() if " store.dump" in line]
+    restoring = [line for line in lines if "pg_restore" in line]
+    assert restoring
+    assert all(" ".join(RESTORE) in line for line in restoring), restoring
