@@ -16,6 +16,7 @@ import typer
 from common.errors import EnrichmentError, UsageError
 from deploy.local import Broker, Postgres, service_folders
 from deploy.local.bound import bound_command
+from deploy.local.postgres import find_programs
 
 SERVERS = {"DATABASE_URL": Postgres, "BROKER_URL": Broker}
 KEYBOARD = {signal.SIGINT, signal.SIGQUIT}
@@ -40,8 +41,9 @@ def run(
 ) -> None:
     """Run COMMAND with a Postgres and a Valkey that live as long as it does.
 
-    COMMAND finds them in DATABASE_URL and BROKER_URL. Where one of these is set
-    already, it stays as it is and its server is not started.
+    COMMAND finds them in DATABASE_URL and BROKER_URL, and pg_dump and psql of that
+    Postgres in PATH. Where one of the addresses is set already, it stays as it is
+    and its server is not started.
 
     The exit code is that of COMMAND.
 
@@ -66,6 +68,9 @@ def _environment(data: Path | None) -> Iterator[dict[str, str]]:
     environment = dict(os.environ)
     with ExitStack() as stack:
         folders = stack.enter_context(service_folders(data))
+        if not environment.get("DATABASE_URL"):  # another release's pg_dump may refuse this server
+            path = environment.get("PATH", os.defpath)
+            environment["PATH"] = f"{find_programs()}{os.pathsep}{path}"
         for variable, server in SERVERS.items():
             if not environment.get(variable):
                 environment[variable] = stack.enter_context(server(folders)).url

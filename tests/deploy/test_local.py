@@ -193,6 +193,14 @@ def test_servers_and_their_folders_are_gone_after_the_block() -> None:
     assert not sockets.exists()
 
 
+def test_a_command_finds_the_programs_of_its_postgres(tmp_path: Path) -> None:
+    """Those of a distribution may be older, and pg_dump refuses a server that is newer."""
+    dump = f'pg_dump --file={tmp_path}/store.dump "${{DATABASE_URL/+psycopg2/}}"'
+    done = run_local("--", "bash", "-c", dump, variables={"BROKER_URL": "not started"})
+    assert done.returncode == 0, done.stderr
+    assert "PostgreSQL database dump complete" in (tmp_path / "store.dump").read_text()
+
+
 def test_only_their_account_can_reach_the_data_and_the_sockets(services: Services) -> None:
     postgres_socket = services.postgres.folders.sockets / "postgres"
     for path in (
