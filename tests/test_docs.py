@@ -4,11 +4,17 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+
+from tests.test_commands import COMMANDS, PROGRAMS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
 FILE = re.compile(r"`((?:common|harvester|trainer|worker|deploy|tests|benchmarks|docs)/[\w/.-]+)`")
+TYPED = re.compile(rf"(?:^|`|-- )((?:{'|'.join(PROGRAMS)}) [a-z][^`\n#&|]*)", re.MULTILINE)
+LOGGED = {"worker ready"}  # what a log says, no command
+BY_NAME = {each.name: each.command for each in COMMANDS}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -21,6 +27,25 @@ def test_links_lead_to_files(page: Path) -> None:
 def test_named_files_are_there(page: Path) -> None:
     named = FILE.findall(page.read_text())
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def not_there(typed: str) -> list[str]:
+    """What a typed line names that our programs do not have: a command, or options."""
+    name, *rest = typed.split()
+    while isinstance(BY_NAME[name], TyperGroup) and rest:
+        name = f"{name} {rest.pop(0)}"
+        if name not in BY_NAME:
+            return [name]
+    known = {spelling for each in BY_NAME[name].params for spelling in each.opts} | {"--help"}
+    options = re.findall(r"(?<!\S)--[a-z-]+", " ".join(rest))
+    return [f"{name} {option}" for option in options if option not in known]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_commands_and_their_options_are_there(page: Path) -> None:
+    if page.name != "CHANGELOG.md":  # which names what is gone as well
+        typed = set(TYPED.findall(page.read_text())) - LOGGED
+        assert [missing for line in typed for missing in not_there(line)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
