@@ -13,11 +13,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rich.console import Console
 from sqlalchemy import text
@@ -132,9 +132,9 @@ def _walk(scale: Scale) -> dict[str, Any]:
     _harvest(scale)
     _train(scale)
     job, second = _enrich(scale)
-    exports = [str(FOLDER / "enrichments.csv"), str(FOLDER / "annotations.jsonld")]
-    _run("worker", "export", job, exports[0])
-    _run("worker", "export", job, exports[1], "--format", "jsonld")
+    exports = [str(FOLDER / "enrichments.csv"), str(FOLDER / "annotations.jsonl")]
+    for export in exports:
+        _run("worker", "export", job, export)
     summary = _summary(job, second, exports)
     _tell(summary, job)
     return summary
@@ -178,11 +178,11 @@ def _enrich(scale: Scale) -> tuple[str, str]:
     record_ids = (*_unseen(scale.unseen), *scale.former_ids)
     unseen.write_text("".join(f"{record_id}\n" for record_id in record_ids))
     enqueue = ("worker", "enqueue", str(unseen), "--picture", "auto")
-    job = _run(*enqueue, "--model", NAME)
+    job = _answer(*enqueue, "--model", NAME)
     with _worker():
         _run("worker", "status", job, "--watch")
-        _run("worker", "status", _run(*enqueue), "--watch")
-        second = _run(*enqueue, "--model", STRICT)
+        _run("worker", "status", _answer(*enqueue), "--watch")
+        second = _answer(*enqueue, "--model", STRICT)
         _run("worker", "status", second, "--watch")
     return job, second
 
@@ -213,8 +213,21 @@ def _worker() -> Iterator[None]:
             worker.send_signal(signal.SIGTERM)
 
 
-def _run(*command: str, is_shown: bool = True) -> str:
-    """Run one command; its standard output, stripped, and shown where it is for people.
+def _run(*command: str) -> None:
+    """Run one command; all that it says is shown, in the order in which it says it."""
+    _run_to(sys.stderr, command)
+
+
+def _answer(*command: str, is_shown: bool = True) -> str:
+    """Run one command; its standard output, stripped, and shown where it is for people."""
+    answer = _run_to(subprocess.PIPE, command)
+    if is_shown:
+        sys.stderr.write(answer)
+    return answer.strip()
+
+
+def _run_to(output: int | IO[str], command: Sequence[str]) -> str:
+    """Run one command, with its standard output there; what comes of it, if that is a pipe.
 
     Raises:
         EnrichmentError: the command failed; it has said why.
@@ -222,22 +235,21 @@ def _run(*command: str, is_shown: bool = True) -> str:
     _show(command)
     started = time.monotonic()
     path = str(BIN / command[0])
-    done = subprocess.run([path, *command[1:]], stdout=subprocess.PIPE, text=True, check=False)
-    if is_shown:
-        sys.stderr.write(done.stdout)
+    done = subprocess.run([path, *command[1:]], stdout=output, text=True, check=False)
     if done.returncode:
         raise EnrichmentError(f"{command[0]} ended with exit code {done.returncode}.")
     console.print(f"{time.monotonic() - started:.0f} s", style="dim")
-    return done.stdout.strip()
+    return done.stdout or ""
 
 
-def _show(command: tuple[str, ...] | list[str]) -> None:
-    console.print(f"\n$ {shlex.join([Path(command[0]).name, *command[1:]])}", style="bold cyan")
+def _show(command: Sequence[str]) -> None:
+    line = shlex.join([Path(command[0]).name, *command[1:]])
+    console.print(f"\n$ {line}", style="bold cyan", markup=False, soft_wrap=True)
 
 
 def _summary(job: str, second: str, exports: list[str]) -> dict[str, Any]:
-    status = json.loads(_run("worker", "status", job, "--json", is_shown=False))
-    read = json.loads(_run("worker", "status", second, "--json", is_shown=False))["read"]
+    status = json.loads(_answer("worker", "status", job, "--json", is_shown=False))
+    read = json.loads(_answer("worker", "status", second, "--json", is_shown=False))["read"]
     results = json.loads((FOLDER / "experiments" / NAME / "summary.json").read_text())
     with open_store().connect() as connection:
         counted = connection.execute(text("SELECT state, count(*) FROM image GROUP BY state"))
@@ -264,21 +276,21 @@ def _tell(summary: dict[str, Any], job: str) -> None:
         f"Harvested {summary['records']} records and {summary['images']} pictures; "
         f"{summary['image_failures']} could not be had.\n"
         f"Trained {summary['folds']} folds: mean test accuracy {summary['accuracy']:.3f}.\n"
-        f"Of {sum(summary[name] for name in OUTCOMES)} records that "
-        f"the trainer had not seen, {summary['enriched']} were enriched, "
+        f"Of {sum(summary[name] for name in OUTCOMES)} records that the trainer had not seen, "
+        f"{summary['enriched']} were enriched,\n"
         f"{summary['unlike']} were unlike all that it learned from, "
-        f"{summary['below_threshold']} had no concept above its threshold, "
-        f"{summary['blocked']} were blocked by decisions, "
-        f"{summary['failed']} failed.\n"
-        f"Looked at them once more with an encoder, and kept its embeddings: a second model then "
-        f"read {summary['read']} of them and fetched none of these.\n\n"
+        f"{summary['below_threshold']} had no concept above its threshold,\n"
+        f"{summary['blocked']} were blocked by decisions, {summary['failed']} failed.\n"
+        "Looked at them once more with an encoder, and kept its embeddings:\n"
+        f"a second model then read {summary['read']} of them and fetched none of these.\n\n"
         f"Enrichments:   {' and '.join(summary['exports'])}\n"
         f"Training:      {FOLDER / 'experiments' / NAME / 'report.html'}\n"
         f"Pictures:      {FOLDERS['IMAGE_DIR']}, by category in {FOLDER / 'training_data'}\n"
         f"Ask the store: {BIN / 'python'} -m deploy.local --data {FOLDER / 'services'} -- "
         f"{BIN / 'worker'} status {job}\n\n"
         "See, judge and teach on web pages: make desk\n"
-        "While that runs it has the store; it names what to type first in another terminal.",
+        "While that runs it has the store, and names what to type first in another terminal.",
+        soft_wrap=True,  # a command that is broken into lines cannot be copied
     )
 
 
