@@ -203,7 +203,8 @@ class ApiTransport:
     def _said(self, answer: Answer) -> str:
         """The API's own words on one short line, without the key, which it may repeat."""
         words = [answer.code, *(str(answer.body.get(name) or "") for name in ("error", "message"))]
-        text = " ".join(" ".join(words).split()).rstrip(".") or "no reason given"
+        parts = [part for each in words if (part := " ".join(each.split()).rstrip("."))]
+        text = "; ".join(dict.fromkeys(parts)) or "no reason given"
         return text.replace(self._key, "***")[:300]
 
 

@@ -1,6 +1,6 @@
 """What a check finds: what was looked at, how it is, and what to do."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -43,6 +43,12 @@ def warning(subject: str, what: str, found: str, advice: str) -> Finding:
 def problem(subject: str, what: str, found: str, advice: str) -> Finding:
     """Some program does not run."""
     return Finding(subject=subject, what=what, verdict=Health.PROBLEM, found=found, advice=advice)
+
+
+def not_checked(subject: str, what: str, settings: Collection[str]) -> Finding:
+    """It could not be looked at, since settings are wrong, of which the first findings tell."""
+    named = ", ".join(name.upper() for name in settings)
+    return problem(subject, what, f"not checked: {named} is wrong", f"First correct {named}.")
 
 
 def tried(subject: str, what: str, attempt: Callable[[], str], advice: str) -> Finding:

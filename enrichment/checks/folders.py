@@ -2,36 +2,35 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-from common.errors import UsageError
 from common.process.settings import (
     ExperimentSettings,
     HeatmapSettings,
     ImageSettings,
     ModelSettings,
 )
+from common.process.settings.base import DeploymentSettings, wrong_values
 from common.process.settings.desk import DeskSettings
-from enrichment.checks.finding import Finding, Findings, ok, problem, warning
+from enrichment.checks.finding import Finding, Findings, not_checked, ok, problem, warning
 
-FOLDERS: dict[str, Callable[[], Path]] = {
-    "IMAGE_DIR": lambda: ImageSettings.read().image_dir,
-    "EXPERIMENT_DIR": lambda: ExperimentSettings.read().experiment_dir,
-    "MODEL_DIR": lambda: ModelSettings.read().model_dir,
-    "HEATMAP_DIR": lambda: HeatmapSettings.read().heatmap_dir,
-    "DESK_CACHE_DIR": lambda: DeskSettings.read().desk_cache_dir,
+FOLDERS: dict[str, type[DeploymentSettings]] = {
+    "IMAGE_DIR": ImageSettings,
+    "EXPERIMENT_DIR": ExperimentSettings,
+    "MODEL_DIR": ModelSettings,
+    "HEATMAP_DIR": HeatmapSettings,
+    "DESK_CACHE_DIR": DeskSettings,
 }
 _LEAST_FREE = 0.05  # of a disk, below which somebody should know
 
 
 def check_folders() -> Findings:
     """Each folder of the settings."""
-    for name, folder in FOLDERS.items():
-        try:
-            yield _check(name, folder())
-        except UsageError as error:
-            yield problem("folders", name, str(error), "Correct the setting.")
+    for name, settings in FOLDERS.items():
+        if wrong := wrong_values(settings):
+            yield not_checked("folders", name, wrong)
+        else:
+            yield _check(name, getattr(settings.read(), name.lower()))
 
 
 def _check(name: str, folder: Path) -> Finding:

@@ -6,8 +6,9 @@ from sqlalchemy import Engine, text
 
 from common.errors import EnrichmentError, UnreachableError
 from common.process.settings import ApiSettings, BrokerSettings
+from common.process.settings.base import wrong_values
 from common.store.session import open_store
-from enrichment.checks.finding import Finding, Findings, ok, problem, tried, warning
+from enrichment.checks.finding import Finding, Findings, not_checked, ok, problem, tried, warning
 
 _SIZE = text("SELECT pg_database_size(current_database())")
 _CONNECTIONS = text("""
@@ -61,6 +62,8 @@ def _ask_broker() -> str:
 def check_api() -> Finding:
     """The API and its key, by one search for one record."""
     subject, what = "Europeana", "key accepted"
+    if wrong := wrong_values(ApiSettings):
+        return not_checked(subject, what, wrong)
     try:
         return ok(subject, what, _ask_api())
     except UnreachableError as error:  # whatever the key is

@@ -263,9 +263,13 @@ def _preview(
     preview = jobs.preview(open_store(), records, options)
     left_out = _left_out(preview.duplicates, preview.seen, rejected)
     size = f"{counted(preview.total, 'record')} in {counted(preview.chunks, 'chunk')}"
+    unknown = (
+        f" Not in the store: {preview.unknown:,}; a worker would ask Europeana's API about those."
+        if preview.unknown
+        else ""
+    )
     console.print(
-        f"{size} would be enqueued for {preview.model}{left_out}. {preview.unknown:,} of them are "
-        "not in the store: the worker would ask Europeana's API for them. Nothing was written.",
+        f"{size} would be enqueued for {preview.model}{left_out}.{unknown} Nothing was written.",
         soft_wrap=True,
     )
     _warn_of_other_pictures(preview.pictures)

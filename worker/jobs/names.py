@@ -110,7 +110,12 @@ def find_job(engine: Engine, job: str) -> UUID:
             raise UsageError("There is no job yet. Next: worker enqueue FILE")
         if _id(job) is not None:
             raise UsageError(f"There is no job {job}. List jobs: worker jobs")
-        raise UsageError(f"{job[:_SHOWN]!r} is no job ID, prefix or name. List jobs: worker jobs")
+        short = (
+            f" A prefix has at least {LEAST_PREFIX} characters." if len(job) < LEAST_PREFIX else ""
+        )
+        raise UsageError(
+            f"{job[:_SHOWN]!r} is no job ID, prefix or name.{short} List jobs: worker jobs"
+        )
     if len(rows) > 1:
         raise UsageError(_ambiguous(job, rows))
     found: UUID = rows[0].id

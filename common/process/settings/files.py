@@ -154,10 +154,14 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no text in UTF-8.") from error
-    except (ValueError, RecursionError) as error:  # a number may have too many digits to be read
+    except tomllib.TOMLDecodeError as error:
         # The library's words name the line; they quote single characters only.
         raise UsageError(
             f'{path} is no valid TOML: {error}. Text stands in quotes: name = "value"'
+        ) from None
+    except (ValueError, RecursionError):  # from None: the library's words are about Python
+        raise UsageError(
+            f"{path} holds a number of too many digits, or brackets in too many brackets."
         ) from None
     for name, value in values.items():
         if not isinstance(value, str | int | float | bool):

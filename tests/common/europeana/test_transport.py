@@ -190,7 +190,7 @@ def test_a_refused_key_says_how_to_get_and_set_one(server, api, status, body):
 def test_other_refusals_give_the_reason_in_one_short_line(server, api):
     body = {"success": False, "error": "Bad\n  query hunter2" + "x" * 1000, "code": "400-SA"}
     server.scripts = [answering(body, 400)]
-    with pytest.raises(ApiError, match=r"answers 400: 400-SA Bad query \*\*\*x") as refusal:
+    with pytest.raises(ApiError, match=r"answers 400: 400-SA; Bad query \*\*\*x") as refusal:
         api.get("/x")
     assert len(str(refusal.value)) < 400
 

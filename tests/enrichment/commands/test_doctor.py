@@ -149,6 +149,18 @@ def test_a_wrong_value_is_a_problem_of_its_setting(installation: Path) -> None:
     assert "it must be one of auto, torch" in found["settings, WORKER_RUNTIME"]["found"]
 
 
+def test_a_wrong_value_is_told_once(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where several programs and folders have their settings beside it."""
+    monkeypatch.setenv("EUROPEANA_API_URL", "nonsense")
+    monkeypatch.setenv("EUROPEANA_API_KEY", "key")
+    _, found, _ = doctor()
+    told = [name for name, each in found.items() if "expected an address" in each["found"]]
+    assert told == ["settings, EUROPEANA_API_URL"]
+    for name in ("Europeana, key accepted", "folders, IMAGE_DIR", "folders, DESK_CACHE_DIR"):
+        assert found[name]["found"] == "not checked: EUROPEANA_API_URL is wrong"
+        assert found[name]["advice"] == "First correct EUROPEANA_API_URL."
+
+
 @pytest.mark.parametrize("text", ['modle_dir = "x"', "model_dir = models", "[worker]\na = 1"])
 def test_one_mistake_in_the_file_is_told_once(installation: Path, text: str) -> None:
     (installation / NAME).write_text(f"{text}\n")

@@ -110,9 +110,19 @@ def test_a_list_without_any_record_id_is_told_from_an_empty_one(
     assert "the list is empty" in worker.err
 
 
+def test_a_dry_run_counts_what_the_store_does_not_know(
+    engine: Engine, worker: Terminal, tmp_path: Path
+) -> None:
+    listed = tmp_path / "ids.txt"
+    listed.write_text("/1/unknown\n")
+    assert worker("enqueue", str(listed), "--dry-run") == 0
+    assert "1 record in 1 chunk would be enqueued for test v1. Not in the store: 1; " in worker.err
+
+
 def test_a_dry_run_writes_nothing(engine: Engine, worker: Terminal, records: list[str]) -> None:
     assert worker("enqueue", "--unseen", "--dry-run") == 0
-    assert "600 records in 3 chunks would be enqueued for test v1." in worker.err
+    said = "600 records in 3 chunks would be enqueued for test v1. Nothing was written."
+    assert said in worker.err
     assert worker.out == ""
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM job")).scalar_one() == 0

@@ -96,8 +96,16 @@ def test_a_job_is_found_by_id_start_name_or_as_the_last(
     ["bbb", "cccc", "b-bbb", "urns", "", "a\0", "zzzz1111", "%", "bbbb1111-0000-4000-8000-9"],
 )
 def test_what_names_no_job_is_refused(engine: Engine, text: str) -> None:
-    with pytest.raises(UsageError, match="is no job ID, prefix or name. List jobs: worker jobs"):
+    with pytest.raises(
+        UsageError, match=r"is no job ID, prefix or name\..* List jobs: worker jobs"
+    ):
         find_job(engine, text)
+
+
+@pytest.mark.usefixtures("_three_jobs")
+def test_of_a_start_that_is_too_short_the_least_is_said(engine: Engine) -> None:
+    with pytest.raises(UsageError, match="prefix or name. A prefix has at least 4 characters."):
+        find_job(engine, "bbb")
 
 
 @pytest.mark.usefixtures("_three_jobs")
