@@ -143,21 +143,27 @@ class Reason(_Row, Enum):
     )
     CANCELLED = (_F, _SOON, _NOTHING, "the run was stopped", _WAIT)
     # the status
-    NOT_FOUND = (_F, _FINAL, _WELL, "404, 410", _LINK)
+    NOT_FOUND = (_F, _FINAL, _WELL, "the host has no such file: 404, 410", _LINK)
     FORBIDDEN = (
-        *(_F, _FINAL, _WELL, "401, 403, 451"),
+        *(_F, _FINAL, _WELL, "the host does not give it to us: 401, 403, 451"),
         "The host refuses us: ask the provider to allow our User-Agent, or use --picture auto.",
     )
     RATE_LIMITED = (
-        *(_F, _LATER, _COMPLAINT, "429"),
+        *(_F, _LATER, _COMPLAINT, "the host was asked too often: 429"),
         f"Lower FETCH_REQUESTS_PER_SECOND, or agree on a rate with the provider. {_WAIT}",
     )
-    HTTP_4XX = (_F, _FINAL, _WELL, "any other 4xx", _ASK)
+    HTTP_4XX = (_F, _FINAL, _WELL, "the host refuses it: any other 4xx", _ASK)
     SERVER_ERROR = (
-        *(_F, _SOON, _FAILURE, "5xx"),
+        *(_F, _SOON, _FAILURE, "the server of the host fails: 5xx"),
         f"The host's server fails: if this stays, tell the provider. {_WAIT}",
     )
-    UNEXPECTED_STATUS = (_F, _FINAL, _WELL, "neither 200, a redirect, 4xx nor 5xx", _ASK)
+    UNEXPECTED_STATUS = (
+        _F,
+        _FINAL,
+        _WELL,
+        "the host answers neither 200, a redirect, 4xx nor 5xx",
+        _ASK,
+    )
     # the body
     TIMEOUT = (_F, Retry(300, 5), _FAILURE, "silence, or not finished before the deadline", _BUSY)
     TOO_SLOW = (_F, Retry(300, 4), _FAILURE, "below the minimum rate", _BUSY)

@@ -85,7 +85,7 @@ def thresholds_of(connection: Connection, model_id: int) -> dict[str, Any]:
     if model.stage == ModelStage.RETIRED:
         title = ModelName(model.name, model.version).title
         raise UsageError(
-            f"{title} is retired, so that nothing can be certified of it. Activate it first."
+            f"{title} is retired, so nothing can be certified of it. Put it in service first."
         )
     thresholds: dict[str, Any] = model.thresholds
     return thresholds

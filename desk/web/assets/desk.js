@@ -4,6 +4,18 @@
 if (matchMedia("(max-width: 52rem)").matches)
   for (const filters of document.querySelectorAll(".filters details")) filters.open = false;
 
+// Nobody should judge an empty place: a picture that cannot be had says so.
+document.addEventListener("error", event => tellMissing(event.target), true);
+for (const picture of document.querySelectorAll("img.picture"))
+  if (picture.complete && !picture.naturalWidth && picture.currentSrc) tellMissing(picture);
+
+function tellMissing(picture) {
+  if (!picture.matches?.("img.picture") || picture.hidden) return;
+  picture.hidden = true;
+  const told = Object.assign(document.createElement("p"), { className: "missing", textContent: "The picture cannot be had now." });
+  picture.after(told);
+}
+
 // What is wider than the window can be moved by keyboard.
 for (const wide of document.querySelectorAll(".scroll"))
   if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;

@@ -53,6 +53,8 @@ def test_progress_goes_on_by_itself(filled, desk, visit):
     filled.execute("UPDATE job SET state = 'done', finished_at = now()")
     visit.page.get_by_text("Done: 12 of 12").wait_for()
     assert visit.page.get_by_text("Workers that are alive").count() == 0
+    visit.page.get_by_role("button", name="Cancel").wait_for(state="detached")
+    assert visit.page.get_by_role("button", name="Pause").count() == 0
 
 
 def test_all_that_match_are_steered_at_once(filled, desk, visit):

@@ -8,6 +8,7 @@ from desk.pages.models import promise_in_words
 from tests.desk.caller import Caller
 from tests.desk.conftest import OURS
 from tests.desk.museum import MAP
+from tests.desk.visiting import visiting
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -91,3 +92,11 @@ def test_nobody_goes_back_from_another_model_than_the_page_showed(filled, desk, 
     visit.page.get_by_role("button", name="Go back").last.click()
     visit.page.get_by_text("are served by the model for all records again").wait_for()
     assert filled.rows(standing) == [(None,)]
+
+
+def test_on_a_telephone_the_concepts_stand_beside_their_thresholds(filled, desk, browser):
+    """A table of three short columns needs no moving sideways."""
+    with visiting(browser, width=400) as visit:
+        visit.page.goto(f"{desk.url}/models/test@1")
+        table = visit.page.locator(".scroll:has(> table.slim)")
+        assert table.evaluate("table => table.scrollWidth - table.clientWidth") <= 0

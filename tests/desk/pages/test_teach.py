@@ -1,5 +1,6 @@
 """Teaching in a real browser, with a real teacher and a real model on an encoder."""
 
+import json
 import os
 import subprocess
 import sys
@@ -130,6 +131,22 @@ def test_a_curator_teaches_and_sees_what_that_brought(taught, desk, teacher, vis
     visit.page.goto(f"{desk.url}/teach?provider={MUSEUM}")
     assert "30 were judged so far" in visit.page.locator("main").inner_text()
     assert visit.problems == []
+
+
+def test_what_is_no_better_is_not_advised_for_all_records(taught, desk, teacher, visit):
+    for record in RECORDS[:30]:
+        taught.say("(local)", record, concept_of(record), Said.RIGHT)
+    visit.page.goto(f"{desk.url}/teach?provider={MUSEUM}")
+    visit.page.get_by_role("button", name="Fit again").click()
+    visit.page.locator(".verdict-line").wait_for()
+    result = {"others_before": 0.9, "others_after": 0.9, "may_serve_all": True}
+    for in_service, advised in ((True, 1), (False, 0)):
+        result["in_service"] = in_service
+        change = "UPDATE refit SET result = result || CAST(:result AS jsonb)"
+        taught.execute(change, result=json.dumps(result))
+        visit.page.reload()
+        visit.page.get_by_text("macro F1 0.900 before, 0.900 after").wait_for()
+        assert visit.page.get_by_text("it may serve all records").count() == advised
 
 
 def test_too_few_verdicts_cannot_be_learned_from(taught, desk, visit):
