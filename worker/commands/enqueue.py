@@ -263,15 +263,10 @@ def _preview(
     preview = jobs.preview(open_store(), records, options)
     left_out = _left_out(preview.duplicates, preview.seen, rejected)
     size = f"{counted(preview.total, 'record')} in {counted(preview.chunks, 'chunk')}"
-    unknown = (
-        f" Not in the store: {preview.unknown:,}; a worker would ask Europeana's API about those."
-        if preview.unknown
-        else ""
-    )
-    console.print(
-        f"{size} would be enqueued for {preview.model}{left_out}.{unknown} Nothing was written.",
-        soft_wrap=True,
-    )
+    would = f"{size} would be enqueued for {preview.model}{left_out}."
+    unknown = f" Not in the store: {preview.unknown:,}; a worker would ask Europeana about those."
+    asked = unknown if preview.unknown else ""
+    console.print(f"{would}{asked} Nothing was written.", soft_wrap=True)
     _warn_of_other_pictures(preview.pictures)
     _warn_of_other_providers(preview.unpromised)
     if as_json:

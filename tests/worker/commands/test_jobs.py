@@ -334,8 +334,10 @@ def test_a_watched_job_survives_a_database_that_blinks(
 def test_a_job_that_nobody_knows_is_wrong_usage(
     engine: Engine, worker: Terminal, command: str
 ) -> None:
-    assert worker(command, "abc") == 2
-    assert worker.err.strip() == "error: 'abc' is no job ID, prefix or name. List jobs: worker jobs"
+    assert worker(command, "abcd") == 2
+    assert (
+        worker.err.strip() == "error: 'abcd' is no job ID, prefix or name. List jobs: worker jobs"
+    )
 
 
 def test_steering_is_told_as_json(engine: Engine, worker: Terminal, records: list[str]) -> None:
