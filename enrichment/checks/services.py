@@ -39,7 +39,7 @@ def check_store(engine: Engine) -> Findings:
     if taken < _FULL * most:
         yield ok("database", "connections", found)
     else:
-        advice = "Raise max_connections, or run fewer workers: docs/reference/settings.md."
+        advice = "Raise max_connections, or run fewer workers: docs/how-to/connections.md."
         yield warning("database", "connections", found, advice)
 
 
