@@ -1,5 +1,8 @@
 """The log of what was done at the desk."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from starlette.responses import Response
 
 from common.errors import UsageError
@@ -23,6 +26,24 @@ WORDS = {
     "/records/{dataset}/{local}/explain": "ask for a heatmap",
     "/teach/refit": "fit the model again",
 }
+# What the forms call what people would not guess; a box that was ticked has no value to show.
+TICKED = {
+    "all": "all of them",
+    "explain": "with heatmaps",
+    "look": "only looked at",
+    "skip": "without lines that hold no record ID",
+    "unseen": "only records that the model has not seen",
+    "urgent": "urgent",
+}
+NAMES = {"serving": "number of the model that served", "unjudged": "not judged"}
+
+
+def about_in_words(about: Mapping[str, Any]) -> str:
+    """What a deed was about, on one line."""
+    return ", ".join(
+        TICKED[name] if name in TICKED else f"{NAMES.get(name, name)}: {value}"
+        for name, value in about.items()
+    )
 
 
 def actions(asked: DeskRequest) -> Response:
@@ -32,7 +53,9 @@ def actions(asked: DeskRequest) -> Response:
         raise UsageError("The place to go on from is malformed. Begin with the first page.")
     found = list_actions(asked.desk.engine, before=int(before) if before else None)
     more = found[-1].number if len(found) == PAGE else None
-    return render(asked, "actions", {"actions": found, "more": more, "words": WORDS})
+    return render(
+        asked, "actions", {"actions": found, "more": more, "words": WORDS, "about": about_in_words}
+    )
 
 
 ROUTES = [page("/actions", actions, Role.OPERATOR)]

@@ -6,7 +6,7 @@ from common.store.tables import Role
 from desk.access.accounts import forget_account
 from desk.access.actions import PAGE
 from desk.app import routes
-from desk.pages.actions import WORDS
+from desk.pages.actions import WORDS, about_in_words
 from desk.web.asking import Asks
 from tests.desk.caller import Caller
 from tests.desk.desk_process import DeskProcess
@@ -42,6 +42,14 @@ def test_operators_see_who_did_what_and_a_forgotten_name_is_a_number(
     assert visit.page.get_by_role("cell", name=f"account {number}", exact=True).count() == 1
     assert PASSWORD not in visit.page.content()
     assert visit.problems == []
+
+
+def test_what_forms_call_their_fields_is_told_in_words() -> None:
+    about = {"name": "maps", "look": "1", "skip": "1", "serving": "2"}
+    assert about_in_words(about) == (
+        "name: maps, only looked at, without lines that hold no record ID, "
+        "number of the model that served: 2"
+    )
 
 
 def test_what_was_refused_is_marked(people: Museum, desk: DeskProcess, visit: Visit) -> None:
