@@ -4,14 +4,18 @@ A drawn row is right only if somebody judged it and everybody who judged it says
 judged, what is disputed, too general or cannot be told counts as wrong.
 """
 
+from math import inf
+
 from sqlalchemy import Connection, Engine, Row, text
 
 from common.errors import UsageError
 from common.store.tables import AuditState
 from desk.audits.bounds import lower_bound
+from desk.audits.judging import JUDGED
 
 # Against the lock of who writes a verdict: what was begun before counts, what comes after is late.
 _LOCK = text("SELECT state, sample, error FROM audit WHERE id = :audit_id FOR UPDATE")
+_JUDGED = text(f"SELECT ({JUDGED}) FROM audit WHERE id = :audit_id")
 _RIGHT = text("""
     SELECT count(*) FROM (
         SELECT 1 FROM audit_draw AS drawn JOIN verdict
@@ -29,10 +33,15 @@ _CLOSE = text("""
 _ABANDON = text("UPDATE audit SET state = 'abandoned', ended_at = now() WHERE id = :audit_id")
 
 
-def close(engine: Engine, audit_id: int) -> None:
+class MoreUnjudgedError(UsageError):
+    """More rows have no verdict than may count as wrong; the audit stays open."""
+
+
+def close(engine: Engine, audit_id: int, *, most_unjudged: float = inf) -> None:
     """Count the verdicts of an audit, and fix what it proves; a closed audit stays as it is.
 
     Raises:
+        MoreUnjudgedError: more rows than `most_unjudged` have no verdict.
         UsageError: there is no such audit, or it was abandoned.
     """
     with engine.begin() as connection:
@@ -41,6 +50,9 @@ def close(engine: Engine, audit_id: int) -> None:
             raise UsageError(f"Audit {audit_id} was abandoned, and proves nothing.")
         if audit.state == AuditState.OPEN:
             asked = {"audit_id": audit_id}
+            unjudged = audit.sample - connection.execute(_JUDGED, asked).scalar_one()
+            if unjudged > most_unjudged:
+                raise MoreUnjudgedError(f"Not closed yet: {unjudged} pictures are not judged now.")
             right_ones = connection.execute(_RIGHT, asked).scalar_one()
             precision = lower_bound(right_ones, audit.sample, audit.error)
             result = {"right_ones": right_ones, "precision": precision}

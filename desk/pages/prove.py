@@ -230,13 +230,10 @@ def close(asked: DeskRequest) -> Response:
     """Close an audit, unless more pictures are not judged than the reviewer was told."""
     found = _audit(asked)
     told = _count(asked.field("unjudged"), what="The number of pictures that are not judged")
-    with asked.desk.engine.connect() as connection:
-        stands = stand(connection, found.id, user_id=asked.user.number)
-    unjudged = found.sample - stands.judged
-    if found.state is AuditState.OPEN and unjudged > told:
-        words = f"Not closed yet: {unjudged} pictures are not judged now."
-        raise AskedAgainError(words, page=f"/audits/{found.id}/end")
-    closing.close(asked.desk.engine, found.id)
+    try:
+        closing.close(asked.desk.engine, found.id, most_unjudged=told)
+    except closing.MoreUnjudgedError as error:
+        raise AskedAgainError(str(error), page=f"/audits/{found.id}/end") from error
     return go_to(f"/audits/{found.id}/certificate")
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from common.errors import UsageError
 from common.store.tables import Said
 from desk.audits.bounds import lower_bound
-from desk.audits.closing import abandon, close
+from desk.audits.closing import MoreUnjudgedError, abandon, close
 from desk.audits.judging import check_open
 from tests.desk.audits.gallery import ANN, BO, MAP, Gallery
 
@@ -88,6 +88,15 @@ def test_closing_waits_for_a_verdict_that_is_being_written(gallery: Gallery) -> 
             )
         closing.result()
     assert gallery.rows("SELECT right_ones FROM audit") == [(1,)]
+
+
+def test_an_audit_stays_open_while_more_is_unjudged_than_was_told(gallery: Gallery) -> None:
+    audit_id = gallery.draw(10)
+    with pytest.raises(MoreUnjudgedError, match="10 pictures are not judged now"):
+        close(gallery.engine, audit_id, most_unjudged=9)
+    assert gallery.rows("SELECT state FROM audit") == [("open",)]
+    close(gallery.engine, audit_id, most_unjudged=10)
+    assert gallery.rows("SELECT state FROM audit") == [("closed",)]
 
 
 def test_what_is_no_audit_is_named(gallery: Gallery) -> None:
