@@ -18,15 +18,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from pytorch_grad_cam import GradCAM
-from pytorch_grad_cam.utils.image import show_cam_on_image
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 from torchvision.models import SwinTransformer, VisionTransformer
 
@@ -34,6 +31,9 @@ from common.errors import ModelError
 from common.vision.network import HeadedNetwork
 from common.vision.preprocessing import Preprocessing
 from common.vision.served import Normalisation
+
+if TYPE_CHECKING:
+    from pytorch_grad_cam import GradCAM
 
 
 class _Layer(NamedTuple):
@@ -63,6 +63,8 @@ class HeatmapMaker:
         Returns:
             (n, size, size) in [0, 1].
         """
+        from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
         targets = [ClassifierOutputTarget(label) for label in labels]
         pixels = self._normalised(pictures.to(self._members[0].device))
         maps = [member(input_tensor=pixels, targets=targets) for member in self._members]
@@ -72,12 +74,16 @@ class HeatmapMaker:
 
 def side_by_side(picture: torch.Tensor, heat: NDArray[np.float32]) -> Image.Image:
     """The picture, uint8 (3, height, width), and beside it the picture under its heatmap."""
+    from pytorch_grad_cam.utils.image import show_cam_on_image
+
     pixels = picture.permute(1, 2, 0).numpy()
     overlay = show_cam_on_image(pixels.astype(np.float32) / 255, heat, use_rgb=True)
     return Image.fromarray(np.concatenate([pixels, overlay], axis=1))
 
 
-def _grad_cam(classifier: nn.Module, size: int) -> GradCAM:
+def _grad_cam(classifier: nn.Module, size: int) -> "GradCAM":
+    from pytorch_grad_cam import GradCAM  # slow to load: with matplotlib, scikit-learn and OpenCV
+
     own = _copy_sharing_weights(classifier).eval()
     blank = torch.zeros((1, 3, size, size), device=next(own.parameters()).device)
     layer = _layer(own, blank)
