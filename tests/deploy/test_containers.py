@@ -85,7 +85,9 @@ def test_every_variable_that_a_service_needs_is_set(compose: dict[str, Any]) -> 
 def test_a_password_of_any_signs_reaches_postgres(compose: dict[str, Any]) -> None:
     given = compose["services"]["worker"]["environment"]
     assert "POSTGRES_PASSWORD" not in given["DATABASE_URL"]
-    assert given["PGPASSWORD"] == compose["services"]["postgres"]["environment"]["POSTGRES_PASSWORD"]
+    assert (
+        given["PGPASSWORD"] == compose["services"]["postgres"]["environment"]["POSTGRES_PASSWORD"]
+    )
 
 
 def test_every_volume_is_declared(compose: dict[str, Any]) -> None:

@@ -2,17 +2,14 @@
 
 import csv
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.forking import Forked
 from trainer.settings import TrainingSettings
 
-ROOT = Path(__file__).resolve().parents[2]
-TRAINER = (sys.executable, "-m", "trainer.cli")
 TRAINED = TrainingSettings(  # by the arguments that `training` gives
     architecture="shufflenet_v2_x0_5",
     input_size=32,
@@ -25,23 +22,14 @@ PATIENCE = 600.0  # seconds; on a busy machine torch alone takes many to import
 
 
 @contextmanager
-def running(
-    *arguments: str, by: Sequence[str] = TRAINER, stderr: int = subprocess.DEVNULL
-) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process in a group of its own, killed with the block; one thread, as the tests have."""
-    process = subprocess.Popen(
-        [*by, *arguments],
-        cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=stderr,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
+def running(*arguments: str, module: str = "trainer.cli") -> Iterator[Forked]:
+    """`module`.main() in a process, killed with the block; one thread, as the tests have."""
+    process = Forked(module, *arguments, environment=os.environ | {"OMP_NUM_THREADS": "1"})
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(PATIENCE)
 
 
 def training(data: Path, name: str, *more: str) -> list[str]:
@@ -62,10 +50,11 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def children(pid: int) -> list[int]:
-    """The processes that a process started."""
+def descendants(pid: int) -> list[int]:
+    """The processes that a process started, and those that they started."""
     threads = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for path in threads for child in path.read_text().split()]
+    children = [int(child) for path in threads for child in path.read_text().split()]
+    return children + [each for child in children for each in descendants(child)]
 
 
 def differences(one: Path, other: Path) -> list[str]:

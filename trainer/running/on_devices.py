@@ -1,9 +1,10 @@
 """Folds side by side: one process per device, each with one fold at a time.
 
 Folds are independent, so the numbers are those of a training in sequence; on a CPU, those of one
-with as many threads. The processes are spawned, so that each opens its device anew. They send
-messages through a pipe: every epoch, then the result or the error. They end with the process that
-started them, however that ends.
+with as many threads. The processes are forked from one that has imported what a fold needs and has
+opened no device, so that each opens its device anew, and none waits for imports. They send messages
+through a pipe: every epoch, then the result or the error. They end with the process that started
+them, however that ends.
 
 `ProcessPoolExecutor` does not fit. One killed child breaks the whole pool without naming its fold,
 children have no channel for epochs, running folds cannot be ended one by one, and children do not
@@ -62,7 +63,8 @@ class FoldProcess:
 
     def __init__(self, fold: int, work: Work, *, threads: int) -> None:
         self.fold = fold
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["trainer.running.fold"])
         self.pipe, theirs = context.Pipe(duplex=False)
         with theirs, _no_interrupt():
             self._process = context.Process(target=_live, args=(work, threads, theirs), daemon=True)

@@ -13,6 +13,7 @@ from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.network import architectures, build_classifier
 from common.vision.preprocessing import Preprocessing
 from common.vision.served import Normalisation
+from tests.forking import ran_source
 
 CLASSES = 3
 SMALL = {
@@ -155,3 +156,9 @@ def test_a_classifier_in_service_is_not_touched_and_not_held_in_memory_twice() -
     weights = {each.data_ptr() for each in classifier.parameters()}
     (copy,) = [each.model for each in maker._members]
     assert {each.data_ptr() for each in copy.parameters()} == weights
+
+
+def test_the_library_is_loaded_by_the_first_heatmap() -> None:
+    """It brings matplotlib, scikit-learn and OpenCV, which most starts do not need."""
+    told = ran_source("import sys, common.vision.heatmap; print('pytorch_grad_cam' in sys.modules)")
+    assert told.stdout == "False\n", told.stderr

@@ -2,11 +2,8 @@
 
 import csv
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,12 +11,12 @@ import torch
 from typer.testing import CliRunner, Result
 
 from common.vision.network import build_classifier
+from tests.forking import ran_source
 from tests.trainer.pictures import draw_folder, write_vocabulary
 from trainer.cli import app
 from trainer.commands.recipes import FINE_TUNING
 from trainer.experiment import Experiment
 
-ROOT = Path(__file__).resolve().parents[3]
 QUICK = (
     *("--arch", "shufflenet_v2_x0_5", "--input-size", "32", "--folds", "2"),
     *("--epochs", "2", "--batch-size", "8", "--learning-rate", "0.003"),
@@ -246,8 +243,7 @@ def test_a_disk_that_fills_up_leaves_no_checkpoint_and_the_same_command_goes_on(
 ) -> None:
     assert trainer.train("--experiment-name", "other").exit_code == 0  # the pictures are decoded
     shutil.rmtree(trainer.experiments / "other")
-    command = [sys.executable, "-c", WITH_LITTLE_ROOM, *trainer.arguments()]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    ended = ran_source(WITH_LITTLE_ROOM, *trainer.arguments())
     assert ended.returncode == 1
     assert "split_0/resume.pth cannot be written: File too large." in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -285,9 +281,7 @@ def test_killed_and_started_again_it_ends_with_the_same_numbers(trainer: Trainer
     more = ["--epochs", "3", "--head-epochs", "1", "--ema", "0.8", "--mixup", "0.2"]
     assert trainer.train(*more, name="undisturbed").exit_code == 0
     killed = trainer.experiments / "killed"
-    command = [sys.executable, "-c", MORTAL, *trainer.arguments(*more, name="killed")]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}  # as here: more would round otherwise
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    ended = ran_source(MORTAL, *trainer.arguments(*more, name="killed"))
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert (killed / "split_0" / "metrics.json").exists()
     assert (killed / "split_1" / "resume.pth").exists()

@@ -1,8 +1,6 @@
 """The cache: what is decoded once, and when it is decoded again."""
 
 import os
-import subprocess
-import sys
 import time
 from collections import namedtuple
 from dataclasses import replace
@@ -14,11 +12,11 @@ from PIL import Image
 
 from common.errors import DatasetError, EnrichmentError
 from common.vision.preprocessing import Preprocessing
+from tests.forking import ran_source
 from tests.trainer.pictures import VOCABULARY, draw_folder
 from trainer.data.cache import cached, fingerprint
 from trainer.data.dataset import TrainingData, folder_data
 
-ROOT = Path(__file__).resolve().parents[3]
 SMALL = Preprocessing(size=32)
 PICTURE = 3 * 32 * 32  # bytes
 usage = namedtuple("usage", "total used free")
@@ -166,8 +164,7 @@ def test_a_disk_that_fills_up_is_a_message_and_leaves_no_part(
     data: TrainingData, tmp_path: Path
 ) -> None:
     pictures, folder = data.examples[0].path.parents[1], tmp_path / "cache"
-    command = [sys.executable, "-c", WITHOUT_ROOM, str(pictures), str(folder)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    ended = ran_source(WITHOUT_ROOM, str(pictures), str(folder))
     assert ".uint8 cannot be written" in ended.stdout
     assert list(folder.iterdir()) == []
 

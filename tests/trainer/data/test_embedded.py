@@ -1,7 +1,6 @@
 """Training pictures are embedded once: kept at once, and gone on with after a kill."""
 
 import signal
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,23 @@ from trainer.data import embedded as module
 from trainer.data.dataset import TrainingData, folder_data
 from trainer.data.embedded import embed, embedded, pinned
 from trainer.settings import TrainingSettings
+
+IN_PAIRS = """
+import sys
+from pathlib import Path
+
+from common.store.encoders import find_encoder
+from common.store.session import open_store
+from tests.trainer.pictures import VOCABULARY
+from trainer.data import embedded as module
+from trainer.data.dataset import folder_data
+
+folder, models = map(Path, sys.argv[1:])
+module.KEPT_AT_A_TIME = 2
+engine = open_store()
+encoder = find_encoder(engine.connect(), "tiny")
+module.embed(folder_data(folder, VOCABULARY), encoder, engine, models)
+"""
 
 
 @pytest.fixture
@@ -144,19 +160,8 @@ def test_after_a_kill_it_goes_on_where_it_was(
     engine: Engine, tiny: StoredEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = data_in(tmp_path / "data", 40)
-    program = (
-        "from pathlib import Path;"
-        "from common.store.session import open_store;"
-        "from common.store.encoders import find_encoder;"
-        "from trainer.data import embedded as module;"
-        "from trainer.data.dataset import folder_data;"
-        "from tests.trainer.pictures import VOCABULARY;"
-        f"folder, models = Path({str(tmp_path / 'data')!r}), Path({str(tmp_path / 'models')!r});"
-        "module.KEPT_AT_A_TIME = 2; engine = open_store();"
-        "encoder = find_encoder(engine.connect(), 'tiny');"
-        "module.embed(folder_data(folder, VOCABULARY), encoder, engine, models)"
-    )
-    with running("-c", program, by=(sys.executable,)) as process:
+    folders = (str(tmp_path / "data"), str(tmp_path / "models"))
+    with running(IN_PAIRS, *folders, module="tests.source") as process:
         wait_until(lambda: kept(engine) >= 4)
         process.send_signal(signal.SIGKILL)
     before = kept(engine)

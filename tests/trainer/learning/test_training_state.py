@@ -1,14 +1,13 @@
 """The state of a training on disk: whole, or refused in words."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from common.errors import ModelError
+from tests.forking import ran_source
 from trainer.learning.training_state import Epoch, TrainingState
 
 WITHOUT_ROOM = """
@@ -36,8 +35,7 @@ print(len(state.history))
 
 def test_a_disk_that_fills_up_leaves_the_former_state_whole(tmp_path: Path) -> None:
     """In a process of its own: the limit on files would hold for the report of the tests too."""
-    command = [sys.executable, "-c", WITHOUT_ROOM, str(tmp_path / "resume.pth")]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    ended = ran_source(WITHOUT_ROOM, str(tmp_path / "resume.pth"))
     message, epochs = ended.stdout.splitlines()
     assert "resume.pth cannot be written" in message
     assert epochs == "1"

@@ -14,7 +14,7 @@ from deploy.local import Services
 from tests.trainer.begun import begun
 from tests.trainer.running_commands import (
     PATIENCE,
-    children,
+    descendants,
     differences,
     running,
     training,
@@ -111,7 +111,7 @@ def test_without_a_broker_nothing_is_begun(
 
 def _holds(worker: int, lock: Path) -> bool:
     """Whether a fold's process, of this worker, has opened a file."""
-    opened = (fd for child in children(worker) for fd in Path(f"/proc/{child}/fd").iterdir())
+    opened = (fd for child in descendants(worker) for fd in Path(f"/proc/{child}/fd").iterdir())
     return any(fd.resolve() == lock for fd in opened)
 
 

@@ -1,9 +1,5 @@
 """The teacher: wishes are granted, once each, whatever happens to teachers."""
 
-import os
-import signal
-import subprocess
-
 import pytest
 from sqlalchemy import Engine, text, update
 
@@ -11,7 +7,7 @@ from common.store.in_service import models_in_service
 from common.store.tables import PromotedModel
 from common.store.teaching.refits import RefitStatus, ask_refit, claim_refit, refit_status
 from tests.read_only_postgres import reading_only
-from tests.trainer.running_commands import running, wait_until
+from tests.trainer.running_commands import PATIENCE, running, wait_until
 from tests.trainer.teaching.school import MUSEUM, School
 from trainer.teaching.teacher import UNEXPECTED, teach_next
 
@@ -100,20 +96,19 @@ def test_the_wish_of_a_killed_teacher_is_granted_by_the_next(
         with running("teacher") as first:
             wait_until(lambda: is_claimed(school.engine))
             first.kill()
-            first.wait()
+            first.wait(PATIENCE)
         wait_until(lambda: not is_claimed(school.engine))
     assert not status(school.engine, number).is_over
     with running("teacher") as second:
         wait_until(lambda: status(school.engine, number).is_over)
-        os.kill(second.pid, signal.SIGTERM)
-        assert second.wait() == 0
+        second.terminate()
+        assert second.wait(PATIENCE) == 0
     assert status(school.engine, number).taught == "heads v2"
 
 
 def test_a_teacher_waits_for_a_database_that_only_reads(school: School) -> None:
     school.judge(20)
-    with running("teacher", stderr=subprocess.PIPE) as teacher:
-        assert teacher.stderr is not None
+    with running("teacher") as teacher:
         said = iter(teacher.stderr.readline, b"")
         assert any(b"teacher ready" in line for line in said)
         with reading_only(school.engine):
