@@ -6,8 +6,6 @@ What happens is drawn from CHAOS_SEED; when it hits a worker differs from run to
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,11 +23,11 @@ from common.europeana.api import EuropeanaApi
 from common.process.settings import ApiSettings, BrokerSettings
 from common.reasons import Reason
 from deploy.local import Services
-from deploy.local.bound import bound_command
 from deploy.sandbox.server import Sandbox
 from tests.chaos.conftest import POISON, RECORDS
 from tests.chaos.workers import FREEZE_FILE, LIMITS
 from tests.common.test_messages import MALFORMED
+from tests.forking import start
 from tests.worker.processes.running import FILES_FIRST, forget_enrichments, outcomes
 from worker import jobs
 from worker.enrich.resolve import RecordResolver
@@ -165,21 +163,22 @@ class Chaos:
 @contextmanager
 def workers(environment: dict[str, str], folder: Path, count: int = WORKERS) -> Iterator[int]:
     """Workers and who starts them again; yields that one's process ID."""
-    command = [sys.executable, "-m", "tests.chaos.workers", str(count)]
-    bound = bound_command(command, death_signal=signal.SIGTERM)
     settings = {
         "WORKER_LEASE_SECONDS": str(LEASE_SECONDS),
-        "PYTHONPATH": str(Path.cwd()),
         FREEZE_FILE: str(folder / "freeze"),
     }
-    with (
-        (folder / "log").open("ab") as stderr,
-        subprocess.Popen(bound, env=environment | settings, stderr=stderr) as process,
-    ):
-        try:
-            yield process.pid
-        finally:
-            process.terminate()
+    supervisor = start(
+        "tests.chaos.workers",
+        str(count),
+        environment=environment | settings,
+        stderr=folder / "log",
+    )
+    assert supervisor.pid is not None
+    try:
+        yield supervisor.pid
+    finally:
+        supervisor.terminate()
+        supervisor.join()
 
 
 def is_done(engine: Engine, job_id: UUID) -> bool:

@@ -1,10 +1,10 @@
-"""Workers in a world that is against them: `python -m tests.chaos.workers COUNT`.
+"""Workers in a world that is against them: as many as the first argument says.
 
-Keeps COUNT worker processes running, each the product's own `run_worker`, and starts another where
-one ended, as a cluster would; by forking, since importing torch anew takes seconds. Three things
-are unlike outside. Pictures whose first pixels are poison kill or hang the worker, as libraries
-may; decoders are processes of their own. What hangs or is dead is noticed sooner. Who claims a
-chunk while there is the file FREEZE_FILE stops itself before its COMMIT.
+Keeps that many worker processes running, each the product's own `run_worker`, and starts another
+where one ended, as a cluster would; by forking, since importing torch anew takes seconds. Three
+things are unlike outside. Pictures whose first pixels are poison kill or hang the worker, as
+libraries may; decoders are processes of their own. What hangs or is dead is noticed sooner. Who
+claims a chunk while there is the file FREEZE_FILE stops itself before its COMMIT.
 """
 
 import ctypes
@@ -82,8 +82,10 @@ def _work() -> NoReturn:
         os._exit(1)
 
 
-def main(count: int) -> None:
-    """Keep `count` workers running until SIGTERM."""
+def main() -> None:
+    """Keep as many workers running as the first argument says, until SIGTERM."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    count = int(sys.argv[1])
     Decoders.pixels = _pixels  # type: ignore[method-assign]
     worker.process.service.LeaseKeeper = partial(LeaseKeeper, hung_after=HUNG_AFTER)  # type: ignore
     event.listen(Engine, "after_cursor_execute", _freeze_after_claim)
@@ -98,7 +100,3 @@ def main(count: int) -> None:
             running += 1
         os.wait()
         running -= 1
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

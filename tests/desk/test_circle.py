@@ -4,8 +4,6 @@ Harvest, training, worker, teacher and desk are real processes; Europeana is the
 """
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +18,7 @@ from deploy.sandbox.server import Sandbox
 from tests.desk.desk_process import PATIENCE, DeskProcess, desk_process
 from tests.desk.museum import Museum
 from tests.desk.visiting import Visit, visiting
-from tests.forking import ROOT
+from tests.forking import ROOT, ran, start
 from tests.worker.on_encoder import add_encoder
 
 pytestmark = pytest.mark.timeout(1800)
@@ -29,29 +27,24 @@ MUSEUM = "Lakeside Museum"
 VERDICTS = 20
 
 
-def run(*command: str, cwd: Path) -> str:
+def run(*command: str) -> str:
     """A command of the product, to its end."""
-    program = [sys.executable, "-c", f"from {command[0]}.cli import main; main()", *command[1:]]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        program, cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
+    program, *arguments = command
+    done = ran(f"{program}.cli", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 @contextmanager
-def running(*command: str, cwd: Path) -> Iterator[None]:
+def running(*command: str, log: Path) -> Iterator[None]:
     """A command of the product, as long as the block lasts."""
-    program = [sys.executable, "-c", f"from {command[0]}.cli import main; main()", *command[1:]]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with (cwd / f"{command[0]}.log").open("w") as log:
-        process = subprocess.Popen(program, cwd=cwd, env=environment, stderr=log)
+    program, *arguments = command
+    process = start(f"{program}.cli", *arguments, environment=dict(os.environ), stderr=log)
     try:
         yield
     finally:
         process.terminate()
-        process.wait(PATIENCE)
+        process.join(PATIENCE)
 
 
 @pytest.fixture
@@ -71,23 +64,24 @@ def folder(tmp_path: Path, database_url: str, broker_url: str, monkeypatch) -> I
             monkeypatch.setenv(name, value)
         vocabulary = str(ROOT / "vocabulary.json")
         dataset = ("--dataset", "drawn")
-        run("harvester", "records", "--vocab-json", vocabulary, "--n", "20", *dataset, cwd=tmp_path)
-        run("harvester", "images", *dataset, cwd=tmp_path)
+        run("harvester", "records", "--vocab-json", vocabulary, "--n", "20", *dataset)
+        run("harvester", "images", *dataset)
         engine = open_store()
         add_encoder(
             engine, tmp_path / "models", name="lite", network="torchvision:resnet18", size=64
         )
         engine.dispose()
         heads = ("--encoder", "lite", "--folds", "2", "--group-by", "picture")
-        run("trainer", "train", *dataset, *heads, "--experiment-name", "heads", cwd=tmp_path)
+        run("trainer", "train", *dataset, *heads, "--experiment-name", "heads")
         careless = ("--precision", "0.2", "--floor", "0.2")  # the encoder has learned nothing
-        run("trainer", "promote", "heads", *careless, cwd=tmp_path)
+        run("trainer", "promote", "heads", *careless)
         ours = [each.id for each in sandbox.catalogue.items if each.data_provider == MUSEUM]
         ids = tmp_path / "ids.txt"
         ids.write_text("".join(f"{each}\n" for each in ours))
-        with running("worker", "run", cwd=tmp_path), running("trainer", "teacher", cwd=tmp_path):
-            job = run("worker", "enqueue", str(ids), cwd=tmp_path)
-            run("worker", "status", job, "--watch", cwd=tmp_path)
+        teacher = running("trainer", "teacher", log=tmp_path / "teacher.log")
+        with running("worker", "run", log=tmp_path / "worker.log"), teacher:
+            job = run("worker", "enqueue", str(ids))
+            run("worker", "status", job, "--watch")
             yield tmp_path
 
 

@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import subprocess
 import time
 from pathlib import Path
 from uuid import UUID
@@ -14,12 +13,12 @@ from sqlalchemy import Engine, text
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
+from tests.forking import ran
 from tests.worker.processes.running import (
     FILES_FIRST,
     REPOSITORY,
     RUN,
     TIMEOUT,
-    WORKER,
     chunk_states,
     free_port,
     scrape,
@@ -161,5 +160,4 @@ def test_health_metrics_and_log_of_a_worker(
 
 
 def health(environment: dict[str, str]) -> int:
-    command = [WORKER, "health", "--ready"]
-    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
+    return ran("worker.cli", "health", "--ready", environment=environment).returncode

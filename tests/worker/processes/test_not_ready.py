@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
+from tests.forking import ran
 from tests.worker.processes.running import (
     TIMEOUT,
     WORKER,
@@ -28,10 +29,8 @@ NO_BROKER = "The broker at BROKER_URL cannot be reached"
 pytestmark = pytest.mark.timeout(4 * TIMEOUT)
 
 
-def ask(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [WORKER, *arguments], env=environment, capture_output=True, text=True, check=False
-    )
+def ask(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return ran("worker.cli", *arguments, environment=environment)
 
 
 @contextmanager

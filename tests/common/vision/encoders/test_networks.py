@@ -126,9 +126,9 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 
 def test_weights_that_cannot_be_downloaded_are_asked_for_as_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    # The variable of this name is read once, when another test may have imported the library.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match=r"cannot be downloaded \(.*\); give a file instead"):
         pretrained_weights("timm:test_nfnet.r160_in1k")
