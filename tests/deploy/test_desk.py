@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.desk import running, write_settings
-from tests.deploy.test_local import wait_for
+from tests.waiting import wait_for
 
 # Writes its number to a file in the folder, and lives until it is told to end.
 LIVING = ("sh", "-c", 'echo $$ > "$0/$$"; exec sleep 600')

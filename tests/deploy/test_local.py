@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +23,7 @@ from redis.retry import Retry
 from sqlalchemy import create_engine, text
 
 from deploy.local import Services, local_services
+from tests.waiting import wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOCAL = [sys.executable, "-m", "deploy.local"]
@@ -107,13 +108,6 @@ def local_command(
             yield process
         finally:
             process.terminate()
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def line_of(process: subprocess.Popen[str]) -> str:

@@ -2,8 +2,7 @@
 
 import csv
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,14 +39,6 @@ def training(data: Path, name: str, *more: str) -> list[str]:
         *("--saving-dir", str(data.parent / "experiments"), "--arch", TRAINED.architecture),
         *("--input-size", "32", "--epochs", "8", "--patience", "8", "--batch-size", "8", *more),
     ]
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Look often, for not too long."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.005)
 
 
 def descendants(pid: int) -> list[int]:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -11,6 +10,7 @@ import redis
 from deploy.local import Services
 from tests.common.broker.listening import CHANNEL, Listening, said
 from tests.common.test_messages import QUEUE, peak_memory
+from tests.waiting import wait_for
 
 MIB = 1 << 20
 KEYS = [
@@ -29,12 +29,7 @@ def cut_off(listener: Listening) -> None:
         if int(connection["id"]) != listener.client.client_id():
             with suppress(redis.ResponseError):  # it is gone already
                 listener.client.client_kill(connection["addr"])
-    wait_until(lambda: listener.client.pubsub_numpat() == 1)
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    while not done():
-        time.sleep(0.05)
+    wait_for(lambda: listener.client.pubsub_numpat() == 1)
 
 
 def put_in_work(listener: Listening, content: bytes, tag: str = "x") -> None:
@@ -57,7 +52,7 @@ def test_a_value_of_another_type_ends_nobody_who_reads_it(listener: Listening, k
     listener.client.delete(key)
     listener.client.set(key, "in the way")
     listener.publish_until_heard("meanwhile")
-    wait_until(lambda: listener.client.type(key) != b"string" or key not in KEYS[:2])
+    wait_for(lambda: listener.client.type(key) != b"string" or key not in KEYS[:2])
     listener.client.delete(key)
     listener.assert_hears_both()
 
@@ -81,7 +76,7 @@ def test_a_broker_that_only_reads_is_waited_for(listener: Listening) -> None:
     listener.client.replicaof("127.0.0.1", "1")
     time.sleep(3)
     listener.client.replicaof("NO", "ONE")
-    wait_until(lambda: listener.client.pubsub_numpat() == 1)
+    wait_for(lambda: listener.client.pubsub_numpat() == 1)
     listener.assert_hears_both()
 
 
@@ -117,7 +112,7 @@ def test_what_is_odd_among_messages_in_work_is_forgotten(
 ) -> None:
     put_in_work(listener, content)
     cut_off(listener)
-    wait_until(lambda: not listener.client.hexists("unacked", "x"))
+    wait_for(lambda: not listener.client.hexists("unacked", "x"))
     listener.assert_hears_both()
     assert peak_memory(listener.process) < 350 * MIB
     assert "a password" not in capfd.readouterr().err
@@ -166,5 +161,5 @@ def test_an_endless_stream_of_messages_neither_fills_memory_nor_holds_up_lists(
     assert peak_memory(listener.process) < 150 * MIB
     listener.push(said("listed"))
     listener.wait_for("listed")
-    wait_until(lambda: listener.client.pubsub_numpat() == 1)
+    wait_for(lambda: listener.client.pubsub_numpat() == 1)
     listener.assert_hears_both()

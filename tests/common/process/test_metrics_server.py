@@ -2,8 +2,6 @@
 
 import socket
 import threading
-import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from urllib.request import urlopen
 
@@ -13,6 +11,7 @@ from prometheus_client import Counter
 from common.errors import EnrichmentError
 from common.process import metrics_server
 from common.process.metrics_server import CLIENTS, served
+from tests.waiting import wait_for
 
 LOOPBACK = "127.0.0.1"
 SERVED = Counter("metrics_server_test", "What a test counts")
@@ -108,11 +107,3 @@ def drip(port: int, is_over: threading.Event) -> None:
             client.send(b"GET /")
             while not is_over.wait(0.2):
                 client.send(b"a")
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    for _ in range(100):
-        if is_so():
-            return
-        time.sleep(0.05)
-    pytest.fail("it did not come to be within five seconds")

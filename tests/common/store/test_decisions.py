@@ -18,6 +18,7 @@ from common.store.decisions import (
 )
 from common.store.session import open_store
 from common.store.tables import Decided
+from tests.waiting import wait_for
 
 MAP = "http://data.europeana.eu/concept/43"
 
@@ -128,7 +129,7 @@ def test_a_decision_waits_for_those_who_write(store: Engine) -> None:
             decided = pool.submit(
                 block, store, MAP, data_provider=None, reason="too general", user_id=1
             )
-            wait_for_a_waiter(store)
+            wait_for(lambda: somebody_waits(store))
             later = pool.submit(held, store)
             assert standing_blocks(writing) == []
             assert not decided.done()
@@ -141,9 +142,7 @@ def held(engine: Engine) -> list[StandingBlock]:
         return standing_blocks(connection, hold=True)
 
 
-def wait_for_a_waiter(engine: Engine) -> None:
+def somebody_waits(engine: Engine) -> bool:
     waiting = text("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-    while True:
-        with engine.connect() as connection:
-            if connection.execute(waiting).first():
-                return
+    with engine.connect() as connection:
+        return connection.execute(waiting).first() is not None

@@ -15,7 +15,8 @@ import pytest
 from desk.commands.serving import GRACE
 from tests.desk.desk_process import PATIENCE, DeskProcess, desk_process
 from tests.forking import ROOT
-from tests.worker.processes.running import free_port, scrape, wait_for
+from tests.waiting import wait_for
+from tests.worker.processes.running import free_port, scrape
 
 pytestmark = pytest.mark.timeout(600)
 

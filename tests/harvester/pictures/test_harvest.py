@@ -14,7 +14,8 @@ from deploy.sandbox.server import Sandbox
 from harvester.cli import app
 from tests.harvester.conftest import VOCABULARY, write_vocabulary
 from tests.harvester.pictures.picture_states import IMAGES, states
-from tests.harvester.records.test_search import HARVEST, _wait_until
+from tests.harvester.records.test_search import HARVEST
+from tests.waiting import wait_for
 
 ROWS = "SELECT record_id, state, reason, source, path, sha256, width, height FROM image"
 
@@ -261,7 +262,7 @@ def test_a_run_that_is_ended_goes_on(harvester, catalogue, use_sandbox, sign, mo
         monkeypatch.setenv("FETCH_REQUESTS_AT_A_TIME", "2")
         harvester(*HARVEST, "--n", "20")
         running = harvester.start(*IMAGES, "--picture", "media")
-        _wait_until(lambda: any(harvester.folder.glob("images/*/*")))
+        wait_for(lambda: any(harvester.folder.glob("images/*/*")))
         os.kill(running.pid, sign)
         assert running.wait(120) == (-sign if sign == signal.SIGKILL else 130)
         kept = harvester.rows(ROWS)

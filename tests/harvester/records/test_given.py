@@ -3,7 +3,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections import Counter
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ import pytest
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from tests.harvester.conftest import HARVESTER, VOCABULARY, write_vocabulary
+from tests.waiting import wait_for
 
 GIVEN = ("records", "--ids", "ids.txt", "--dataset", "given")
 ITEMS = """
@@ -133,7 +133,7 @@ def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(
     with Sandbox(catalogue, faults=Faults(api=[Fault("latency", seconds=0.1)])) as sandbox:
         use_sandbox(sandbox)
         running = harvester.start(*GIVEN)
-        _wait_until(lambda: report.exists() and len(report.read_bytes().splitlines()) > 100)
+        wait_for(lambda: report.exists() and len(report.read_bytes().splitlines()) > 100)
         os.kill(running.pid, signal.SIGKILL)
         running.wait()
         with report.open("ab") as stream:
@@ -144,13 +144,6 @@ def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(
     assert counts == {"labelled": 700, "duplicate": 50 + len(catalogue.moved)}
     assert labelled_ids(harvester) == set(ids[:700])
     assert asked <= 8 + len(catalogue.moved) + 2  # a batch or two are asked for again
-
-
-def _wait_until(condition, timeout=120.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_standard_input_and_a_report_elsewhere(harvester, sandbox, ids):

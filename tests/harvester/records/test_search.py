@@ -1,7 +1,6 @@
 import os
 import re
 import signal
-import time
 from collections import Counter
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from harvester.records.search import AT_A_TIME
 from tests.harvester.conftest import VOCABULARY, write_vocabulary
+from tests.waiting import wait_for
 
 HARVEST = ("records", "--vocab-json", "vocabulary.json", "--dataset", "d")
 ITEMS = """
@@ -168,7 +168,7 @@ def test_killed_harvests_go_on_and_end_like_an_undisturbed_one(harvester, catalo
         kills = 0
         for records in (100, 200, 300):
             running = harvester.start(*HARVEST, *options)
-            _wait_until(lambda records=records: len(harvester.rows(ITEMS)) >= records)
+            wait_for(lambda records=records: len(harvester.rows(ITEMS)) >= records)
             kills += running.poll() is None
             os.kill(running.pid, signal.SIGKILL)
             running.wait()
@@ -177,13 +177,6 @@ def test_killed_harvests_go_on_and_end_like_an_undisturbed_one(harvester, catalo
         disturbed = requests_to(sandbox) - undisturbed
     assert harvester.rows(ITEMS) == harvester.rows(ITEMS.replace("'d'", "'undisturbed'"))
     assert disturbed <= undisturbed + kills * AT_A_TIME
-
-
-def _wait_until(condition, timeout=120.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_passing_faults_are_outlived(harvester, catalogue, use_sandbox):

@@ -19,7 +19,8 @@ from common.vision.encoders.description import ENCODERS
 from common.vision.encoders.encoder import load_encoder
 from tests.trainer.encoders import BLIND_TO_BLACK, add_tiny
 from tests.trainer.pictures import VOCABULARY, draw, draw_folder, write_vocabulary
-from tests.trainer.running_commands import running, wait_until
+from tests.trainer.running_commands import running
+from tests.waiting import wait_for
 from trainer.cli import app
 from trainer.data import embedded as module
 from trainer.data.dataset import TrainingData, folder_data
@@ -162,7 +163,7 @@ def test_after_a_kill_it_goes_on_where_it_was(
     data = data_in(tmp_path / "data", 40)
     folders = (str(tmp_path / "data"), str(tmp_path / "models"))
     with running(IN_PAIRS, *folders, module="tests.source") as process:
-        wait_until(lambda: kept(engine) >= 4)
+        wait_for(lambda: kept(engine) >= 4, pause=0.005)
         process.send_signal(signal.SIGKILL)
     before = kept(engine)
     assert 4 <= before < 80

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.trainer.encoders import add_tiny
-from tests.trainer.running_commands import PATIENCE, running, wait_until
+from tests.trainer.running_commands import PATIENCE, running
 from tests.trainer.store_rows import add_dataset
+from tests.waiting import wait_for
 
 FOLDS = 4
 
@@ -45,7 +46,7 @@ def test_stopped_and_started_again_it_ends_with_the_same_numbers(tmp_path: Path)
     for end in (signal.SIGKILL, signal.SIGINT):
         stopped = tmp_path / end.name
         with running(*training(tmp_path, end.name)) as process:
-            wait_until((stopped / "split_0" / "metrics.json").exists)
+            wait_for((stopped / "split_0" / "metrics.json").exists, pause=0.005)
             process.send_signal(end)
             _, said = process.communicate(PATIENCE)
         assert b"Traceback" not in said

@@ -18,8 +18,8 @@ from tests.trainer.running_commands import (
     differences,
     running,
     training,
-    wait_until,
 )
+from tests.waiting import wait_for
 from trainer.running.on_devices import parse_devices, run_side_by_side
 
 CPU = torch.device("cpu")
@@ -33,13 +33,13 @@ def test_killed_and_resumed_they_give_the_numbers_of_a_sequence(
     side_by_side = training(labelled, "side_by_side", "--devices", "cpu,cpu")
     run = labelled.parent / "experiments" / "side_by_side"
     with running(*side_by_side) as process:
-        wait_until(lambda: list(run.glob("split_*/resume.pth")) != [])
+        wait_for(lambda: list(run.glob("split_*/resume.pth")) != [], pause=0.005)
         forking, *folds = started = descendants(process.pid)
         assert len(folds) >= 2
         assert "libtorch" in Path(f"/proc/{forking}/maps").read_text()  # imported once for both
         process.kill()
         process.wait(PATIENCE)
-        wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in started))
+        wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in started))
     with running(*side_by_side) as process:
         assert process.wait(PATIENCE) == 0
     assert differences(sequence, run) == []
@@ -67,14 +67,14 @@ def test_a_process_that_is_killed_is_told_from_one_that_fails(labelled: Path) ->
 def test_ctrl_c_ends_all_at_once_without_a_traceback(labelled: Path) -> None:
     arguments = training(labelled, "run", "--devices", "cpu,cpu", "--epochs", "500")
     with running(*arguments) as process:
-        wait_until(lambda: len(descendants(process.pid)) >= 3)  # two, and what they are forked from
+        wait_for(lambda: len(descendants(process.pid)) >= 3)  # two, and what they are forked from
         started = descendants(process.pid)
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(PATIENCE)
     assert process.poll() == 130
     assert b"Traceback" not in said
     assert b"The same command continues where it was" in said
-    wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in started))
+    wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in started))
 
 
 def test_the_devices_are_those_of_the_list() -> None:
@@ -88,5 +88,5 @@ def test_a_device_that_does_not_exist_is_a_usage_error(name: str) -> None:
 
 
 def _kill_one_child() -> None:
-    wait_until(lambda: len(multiprocessing.active_children()) == 2)
+    wait_for(lambda: len(multiprocessing.active_children()) == 2, pause=0.005)
     multiprocessing.active_children()[0].kill()

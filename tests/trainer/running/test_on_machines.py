@@ -18,8 +18,8 @@ from tests.trainer.running_commands import (
     differences,
     running,
     training,
-    wait_until,
 )
+from tests.waiting import wait_for
 from trainer.experiment import Experiment
 from trainer.running import on_machines
 from trainer.running.on_machines import (
@@ -47,7 +47,7 @@ def test_two_machines_give_the_numbers_of_a_sequence_though_one_is_killed(
         running(*worker) as second,
         running(*training(labelled, "queued", "--queue")) as command,
     ):
-        wait_until(lambda: (experiment.split(0) / "resume.pth").exists())
+        wait_for(lambda: (experiment.split(0) / "resume.pth").exists(), pause=0.005)
         lock = experiment.folder / ".split_0.lock"
         killed, other = (first, second) if _holds(first.pid, lock) else (second, first)
         assert _holds(killed.pid, lock)
@@ -67,7 +67,7 @@ def test_the_first_failure_ends_the_command_and_a_former_one_does_not(
     write_status(assignment.experiment, 0, FoldStatus(machine="gpu3", error="long mended"))
 
     def fail_when_asked() -> None:
-        wait_until(lambda: count_waiting(app, QUEUE) == 2)
+        wait_for(lambda: count_waiting(app, QUEUE) == 2)
         write_status(assignment.experiment, 1, FAILURE)
 
     threading.Thread(target=fail_when_asked).start()
@@ -83,10 +83,10 @@ def test_what_a_broker_forgot_is_sent_again_but_not_what_is_in_work(
     assignment, app = begun(labelled), create_app()
 
     def forget() -> None:
-        wait_until(lambda: count_waiting(app, QUEUE) == 2)
+        wait_for(lambda: count_waiting(app, QUEUE) == 2)
         with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
             client.flushall()
-        wait_until(lambda: count_waiting(app, QUEUE) == 1)
+        wait_for(lambda: count_waiting(app, QUEUE) == 1)
         write_status(assignment.experiment, 1, FAILURE)
 
     threading.Thread(target=forget).start()

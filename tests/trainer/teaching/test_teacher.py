@@ -7,8 +7,9 @@ from common.store.in_service import models_in_service
 from common.store.tables import PromotedModel
 from common.store.teaching.refits import RefitStatus, ask_refit, claim_refit, refit_status
 from tests.read_only_postgres import reading_only
-from tests.trainer.running_commands import PATIENCE, running, wait_until
+from tests.trainer.running_commands import PATIENCE, running
 from tests.trainer.teaching.school import MUSEUM, School
+from tests.waiting import wait_for
 from trainer.teaching.teacher import UNEXPECTED, teach_next
 
 pytestmark = pytest.mark.timeout(1200)
@@ -94,13 +95,13 @@ def test_the_wish_of_a_killed_teacher_is_granted_by_the_next(
         connection.execute(text("LOCK TABLE dataset_item IN ACCESS EXCLUSIVE MODE"))
         number = ask(school)
         with running("teacher") as first:
-            wait_until(lambda: is_claimed(school.engine))
+            wait_for(lambda: is_claimed(school.engine))
             first.kill()
             first.wait(PATIENCE)
-        wait_until(lambda: not is_claimed(school.engine))
+        wait_for(lambda: not is_claimed(school.engine))
     assert not status(school.engine, number).is_over
     with running("teacher") as second:
-        wait_until(lambda: status(school.engine, number).is_over)
+        wait_for(lambda: status(school.engine, number).is_over)
         second.terminate()
         assert second.wait(PATIENCE) == 0
     assert status(school.engine, number).taught == "heads v2"
@@ -114,7 +115,7 @@ def test_a_teacher_waits_for_a_database_that_only_reads(school: School) -> None:
         with reading_only(school.engine):
             assert any(b"the database only reads" in line for line in said)
         number = ask(school)
-        wait_until(lambda: status(school.engine, number).is_over)
+        wait_for(lambda: status(school.engine, number).is_over)
     assert status(school.engine, number).taught == "heads v2"
 
 

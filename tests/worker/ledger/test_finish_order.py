@@ -1,16 +1,16 @@
 """Who changes counts of a job locks them in one order, so that nobody waits in a circle."""
 
 import threading
-import time
 from collections.abc import Callable
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from common.errors import RecordError, TransientRecordError
 from common.reasons import Reason
 from common.store.tables.triggers import PARTS
+from tests.waiting import wait_for
 from tests.worker.ledger_rows import claim, expire_leases, finish, finish_with, rows
 from worker import jobs
 from worker.ledger.finish import ChunkOutcome
@@ -87,7 +87,7 @@ def test_the_job_comes_first_then_failures_then_outcomes(
         other.execute(_FAILURES, asked)
         changing = threading.Thread(target=change)
         changing.start()
-        wait_until_somebody_waits(other)
+        wait_for(lambda: other.execute(_WAITS).scalar_one())
         job_is_free = other.execute(_FREE_JOB, asked).first() is not None
         other.execute(_OUTCOMES, asked)  # else each would wait for the other
     changing.join(timeout=10)
@@ -96,11 +96,3 @@ def test_the_job_comes_first_then_failures_then_outcomes(
     assert rows(engine, "SELECT sum(records) FROM job_failure_count") == rows(
         engine, "SELECT count(*) FROM job_failure"
     )
-
-
-def wait_until_somebody_waits(connection: Connection) -> None:
-    for _ in range(200):
-        if connection.execute(_WAITS).scalar_one():
-            return
-        time.sleep(0.05)
-    pytest.fail("nobody waits for the counts of failures")

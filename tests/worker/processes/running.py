@@ -3,8 +3,7 @@
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -14,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from common.errors import EnrichmentError
 from tests.forking import Forked
+from tests.waiting import wait_for
 from worker import jobs
 from worker.process.health import check_alive
 
@@ -50,13 +50,6 @@ def worker(
 def run_from(folder: Path = REPOSITORY) -> dict[str, str]:
     """What has a process run the release in this folder."""
     return {"PYTHONPATH": str(folder), "ALEMBIC_CONFIG": str(folder / "alembic.ini")}
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
 
 
 def is_ready(heartbeat: Path) -> bool:

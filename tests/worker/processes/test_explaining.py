@@ -10,7 +10,8 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from deploy.sandbox.server import Sandbox
-from tests.worker.processes.running import wait_for, wait_until_done, worker
+from tests.waiting import wait_for
+from tests.worker.processes.running import wait_until_done, worker
 from worker import jobs
 from worker.cli import app
 from worker.exports.selection import Selection, selected

@@ -10,11 +10,11 @@ from sqlalchemy import Engine
 
 from common.vision.network import build_classifier
 from deploy.sandbox.server import Sandbox
+from tests.waiting import wait_for
 from tests.worker.processes.conftest import SIZE, save_active_model
 from tests.worker.processes.running import (
     TIMEOUT,
     chunk_states,
-    wait_for,
     wait_until_done,
     worker,
 )

@@ -14,6 +14,7 @@ from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from tests.forking import ran
+from tests.waiting import wait_for
 from tests.worker.processes.running import (
     FILES_FIRST,
     REPOSITORY,
@@ -22,7 +23,6 @@ from tests.worker.processes.running import (
     chunk_states,
     free_port,
     scrape,
-    wait_for,
     wait_until_done,
     worker,
 )

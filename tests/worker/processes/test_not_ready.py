@@ -13,11 +13,11 @@ from sqlalchemy import Engine
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
 from tests.forking import ran
+from tests.waiting import wait_for
 from tests.worker.processes.running import (
     TIMEOUT,
     WORKER,
     free_port,
-    wait_for,
     wait_until_done,
     worker,
 )

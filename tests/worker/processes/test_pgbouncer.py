@@ -14,13 +14,13 @@ from common.store.encoders import find_encoder, register_encoder
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
 from tests.pooler import SESSIONS
+from tests.waiting import wait_for
 from tests.worker.conftest import CONCEPTS
 from tests.worker.ledger_rows import claim, finish
 from tests.worker.processes.running import (
     FILES_FIRST,
     TIMEOUT,
     outcomes,
-    wait_for,
     wait_until_done,
     worker,
 )

@@ -20,11 +20,11 @@ from sqlalchemy import Engine
 from common.process.settings import BrokerSettings
 from common.store.refused_messages import list_refused
 from deploy.sandbox.server import Sandbox
+from tests.waiting import wait_for
 from tests.worker.processes.running import (
     TIMEOUT,
     is_ready,
     job_ids,
-    wait_for,
     wait_until_done,
     worker,
 )

@@ -13,12 +13,12 @@ from sqlalchemy import Engine, create_engine, text
 from deploy.local import Services, local_services
 from deploy.local.postgres import find_programs
 from deploy.sandbox.server import Sandbox
+from tests.waiting import wait_for
 from tests.worker.processes.running import (
     TIMEOUT,
     chunk_states,
     forget_enrichments,
     outcomes,
-    wait_for,
     wait_until_done,
     worker,
 )

@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
-from tests.worker.processes.running import chunk_states, outcomes, wait_for, wait_until_done, worker
+from tests.waiting import wait_for
+from tests.worker.processes.running import chunk_states, outcomes, wait_until_done, worker
 from worker import jobs
 
 pytestmark = pytest.mark.timeout(240)

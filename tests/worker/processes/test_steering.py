@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import Engine
 
 from deploy.sandbox.server import Sandbox
+from tests.waiting import wait_for
 from tests.worker.processes.running import (
     FILES_FIRST,
     TIMEOUT,
     chunk_states,
-    wait_for,
     wait_until_done,
     worker,
 )

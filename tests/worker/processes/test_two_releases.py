@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from common.store.session import MIGRATIONS
 from deploy.sandbox.server import Sandbox
+from tests.waiting import wait_for
 from tests.worker.processes.running import (
     REPOSITORY,
     RUN,
@@ -20,7 +21,6 @@ from tests.worker.processes.running import (
     WORKER,
     is_ready,
     run_from,
-    wait_for,
     wait_until_done,
     worker,
 )

@@ -13,6 +13,7 @@ from common.vision.network import build_classifier
 from common.vision.saved_model import save_bundle
 from deploy.sandbox.server import Sandbox
 from tests.common.vision.models import DESCRIPTION, SIZE
+from tests.waiting import wait_for
 from tests.worker.on_encoder import to_nothing
 from tests.worker.processes.running import (
     TIMEOUT,
@@ -20,7 +21,6 @@ from tests.worker.processes.running import (
     free_port,
     run_from,
     scrape,
-    wait_for,
     wait_until_done,
     worker,
 )

@@ -11,11 +11,11 @@ from sqlalchemy import Engine
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
 from tests.common.test_messages import MALFORMED
+from tests.waiting import wait_for
 from tests.worker.processes.running import (
     TIMEOUT,
     WORKER,
     is_ready,
-    wait_for,
     wait_until_done,
     worker,
 )

@@ -11,7 +11,8 @@ from deploy.monitoring.dashboard import dashboard
 from deploy.sandbox.server import Sandbox
 from tests.desk.desk_process import desk_process
 from tests.prometheus import Prometheus, rules
-from tests.worker.processes.running import FILES_FIRST, TIMEOUT, free_port, wait_for, worker
+from tests.waiting import wait_for
+from tests.worker.processes.running import FILES_FIRST, TIMEOUT, free_port, worker
 from worker import jobs
 from worker.ledger import cutting
 

@@ -13,6 +13,7 @@ from common.store.refused_messages import list_refused
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
 from tests.read_only_postgres import reading_only
+from tests.waiting import wait_for
 from tests.worker.processes.running import (
     FILES_FIRST,
     RUN,
@@ -21,7 +22,6 @@ from tests.worker.processes.running import (
     forget_enrichments,
     job_ids,
     outcomes,
-    wait_for,
     wait_until_done,
     worker,
 )
