@@ -14,6 +14,7 @@ import redis
 
 from deploy.local import Services
 from tests.common.test_messages import QUEUE, envelope, running
+from tests.waiting import wait_for
 
 ALL = "probe.all"
 THREADS = 20
@@ -145,7 +146,6 @@ def listening(services: Services) -> Iterator[Listening]:
         running(LISTENER) as process,
     ):
         found = Listening(process, client)
-        while client.pubsub_numpat() != 1:
-            assert process.poll() is None
+        wait_for(lambda: client.pubsub_numpat() == 1 or process.poll() is not None)
         found.assert_hears_both()
         yield found

@@ -11,6 +11,7 @@ from desk.audits.bounds import lower_bound
 from desk.audits.closing import MoreUnjudgedError, abandon, close
 from desk.audits.judging import check_open
 from tests.desk.audits.gallery import ANN, BO, MAP, Gallery
+from tests.waiting import wait_for
 
 RESULT = "SELECT state, right_ones, precision, ended_at IS NOT NULL FROM audit WHERE id = :id"
 
@@ -77,8 +78,7 @@ def test_closing_waits_for_a_verdict_that_is_being_written(gallery: Gallery) -> 
             check_open(connection, audit_id, [(row.record_id, MAP)])
             closing = pool.submit(close, gallery.engine, audit_id)
             waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            while not gallery.rows(waiting):
-                pass
+            wait_for(lambda: gallery.rows(waiting))
             connection.execute(
                 text("""
                     INSERT INTO verdict (id, record_id, concept_uri, said, user_id, audit_id)

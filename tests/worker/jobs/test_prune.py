@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
+from tests.waiting import wait_for
 from tests.worker.ledger_rows import claim, finish, rows
 from worker import jobs
 from worker.exports.selection import Selection, draw_sample, selected
@@ -104,8 +105,7 @@ def test_a_retry_that_came_first_keeps_the_lists(engine: Engine, old: UUID) -> N
         connection.execute(text("SELECT 1 FROM job FOR NO KEY UPDATE"))
         waiting = Thread(target=lambda: pruned.append(jobs.prune(engine, older_than=MONTH)))
         waiting.start()
-        while rows(engine, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [(0,)]:
-            pass
+        wait_for(lambda: rows(engine, "SELECT 1 FROM pg_locks WHERE NOT granted"))
         connection.execute(text("UPDATE job SET state = 'running', finished_at = NULL"))
     waiting.join()
     assert pruned == [jobs.PrunedJobs(jobs=0, records=0, failures=0)]
