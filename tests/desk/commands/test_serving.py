@@ -14,7 +14,7 @@ import pytest
 
 from desk.commands.serving import GRACE
 from tests.desk.desk_process import PATIENCE, DeskProcess, desk_process
-from tests.forking import ROOT
+from tests.forking import ROOT, ran
 from tests.waiting import wait_for
 from tests.worker.processes.running import free_port, scrape
 
@@ -72,7 +72,7 @@ def test_pages_come_back_when_the_store_does(services, museum, tmp_path: Path):
 
 def test_without_accounts_it_serves_no_other_machine(museum):
     for host in ("0.0.0.0", "", "museum.example"):
-        done = serve("--host", host, "--port", "0")
+        done = ran("desk.cli", "serve", "--host", host, "--port", "0")
         assert done.returncode == 2
         assert "no account yet, so it serves this machine only" in done.stderr
         assert "desk users add NAME --role operator" in done.stderr
