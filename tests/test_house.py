@@ -15,7 +15,6 @@ MODULE_LINES, FUNCTION_LINES = 300, 50
 
 # A module, or a folder, and what tests it.
 TESTED_ELSEWHERE = {
-    "common/pictures/decoder_process.py": "tests/common/pictures/test_decoders.py",
     "worker/process/wake.py": "tests/worker/processes/test_waking.py",
     "common/process/settings/every.py": "tests/common/process/settings/test_base.py",
     "common/errors.py": "classes without behaviour; every test of an error",

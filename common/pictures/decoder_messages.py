@@ -8,14 +8,19 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from common.pictures.decode import FORMATS
+from common.pictures.jpeg import BYTES_A_PIXEL
 from common.pictures.resize import Square
-from common.reasons import Reason
+from common.reasons import Reason, Stage
 
 INPUT_BYTES = 101 << 20  # a picture has at most 100 million
 OUTPUT_BYTES = 64 << 20
 MESSAGE_BYTES = 16 << 10  # of a packet, at most
+RGB_BYTES = 3  # a pixel of a square
 DETAIL_CHARACTERS = 1000  # of what a library says of a failure
 
+# Others may ask for another attempt, and a stranger could have one after the other.
+_REASONS = frozenset(reason.name for reason in Reason if reason.stage is Stage.DECODE)
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
 
 
@@ -60,8 +65,29 @@ class DecoderAnswer(msgspec.Struct, frozen=True, kw_only=True):
     detail: Annotated[str, msgspec.Meta(max_length=DETAIL_CHARACTERS)] = ""
 
     def __post_init__(self) -> None:
-        if self.reason and self.reason not in Reason.__members__:
-            raise ValueError("an unknown reason")
+        if self.reason and self.reason not in _REASONS:
+            raise ValueError("no reason of decoding")
+
+
+def fits(answer: DecoderAnswer, request: DecoderRequest) -> bool:
+    """Whether an answer may be one to this request."""
+    if answer.reason or answer.is_too_large:
+        return answer.length == 0
+    if not (answer.width and answer.height and answer.format in FORMATS):
+        return False
+    pixels = answer.new_width * answer.new_height
+    side = request.square.side if request.square else 0
+    is_square = answer.new_width == answer.new_height == side
+    match request.task:
+        case "pixels":
+            is_size_right = is_square or not answer.is_square
+            return answer.length == BYTES_A_PIXEL * pixels > 0 and is_size_right
+        case "square":
+            return answer.length == RGB_BYTES * pixels and is_square
+        case "file":
+            return (answer.length > 0) == (pixels > 0)
+        case "check":
+            return answer.length == 0
 
 
 packed = msgspec.msgpack.Encoder().encode

@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -10,13 +11,15 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Self, TypeVar
 
 import msgspec
 
 from common.errors import RecordError
-from common.pictures.decoder import NO_MEMORY
+from common.pictures.decode import MAX_JPEG_PIXELS
+from common.pictures.decoder import NO_MEMORY, OPENING_SECONDS, SECONDS_A_MEGAPIXEL
 from common.pictures.decoder_messages import (
     INPUT_BYTES,
     MESSAGE_BYTES,
@@ -24,12 +27,16 @@ from common.pictures.decoder_messages import (
     DecoderAnswer,
     DecoderRequest,
     answer_of,
+    fits,
     packed,
 )
 from common.reasons import Reason
 
 LOOK_SECONDS = 5.0  # between two looks whether a decoder stands still
 STILL_SECONDS = 30.0  # without a tick of the processor, until it is ended
+# Of the processor, for a picture: twice what a decoder allows itself, if it still heeds that.
+MOST_SECONDS = 2 * (2 * OPENING_SECONDS + SECONDS_A_MEGAPIXEL * MAX_JPEG_PIXELS / 1e6)
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 KEPT_BYTES = 6 << 20  # of shared memory, after a picture that took more
 _ENVIRONMENT = {
     "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
@@ -101,7 +108,7 @@ class DecoderProcess:
             os.close(file)
 
     def _started(self) -> "_Running":
-        if self._running is None or self._running.process.poll() is not None:
+        if self._running is None or not self._running.is_ready():
             self._end()
             self._running = _Running.start(self._files, self._memory)
         return self._running
@@ -113,29 +120,43 @@ class DecoderProcess:
 
     def _answer(self, request: DecoderRequest) -> DecoderAnswer:
         running = self._started()
-        packet = b""
-        with suppress(ConnectionError):  # it has ended
-            running.channel.send(packed(request))
-            packet = self._received(running)
+        try:
+            packet = self._said(running, request)
+        except BaseException:
+            self._end()  # its answer, if one comes yet, is not one to the next request
+            raise
         if not packet:
             return self._last_words(running.process)
-        try:
-            return answer_of(packet)
-        except msgspec.MsgspecError as error:
-            self._end()
-            raise Reason.DECODER_CRASHED.error(f"the decoder answered nonsense: {error}") from error
+        with suppress(msgspec.MsgspecError):
+            answer = answer_of(packet)
+            if fits(answer, request):
+                return answer
+        self._end()
+        raise Reason.DECODER_CRASHED.error("the decoder answered nonsense")
+
+    def _said(self, running: "_Running", request: DecoderRequest) -> bytes:
+        """The packet that answers a request; empty if the decoder has ended."""
+        with suppress(ConnectionError):
+            try:
+                running.channel.send(packed(request))
+            except TimeoutError as error:  # it has not read the requests before
+                raise Reason.DECODER_CRASHED.error("the decoder reads nothing") from error
+            return self._received(running)
+        return b""
 
     def _received(self, running: "_Running") -> bytes:
-        """The packet that comes; a decoder that stands still is ended."""
-        worked_at, ticks = time.monotonic(), -1
+        """The packet that comes, unless the decoder stands still, or works without end."""
+        worked_at, ticks, most = time.monotonic(), -1, inf
         while True:
             with suppress(TimeoutError):
                 return running.channel.recv(MESSAGE_BYTES)
             now, before, ticks = time.monotonic(), ticks, _ticks(running.process.pid)
+            most = min(most, ticks + MOST_SECONDS * _TICKS_A_SECOND)  # from the first look on
+            if ticks > most:
+                raise Reason.DECODING_TOO_LONG.error("decoding took too long")
             if ticks != before:
                 worked_at = now
             elif now - worked_at > STILL_SECONDS:
-                self._end()
                 raise _LostError(Reason.DECODING_TOO_LONG.error("the decoder stood still"))
 
     def _last_words(self, process: subprocess.Popen[bytes]) -> DecoderAnswer:
@@ -182,6 +203,12 @@ class _Running:
                 start_new_session=True,  # Ctrl-C is for the one who asks
             )
         return cls(process, ours)
+
+    def is_ready(self) -> bool:
+        """Whether it lives, and says nothing: it would be taken for the answer to the next."""
+        says = select.poll()
+        says.register(self.channel, select.POLLIN)
+        return self.process.poll() is None and not says.poll(0)
 
     def end(self) -> None:
         self.process.kill()

@@ -16,7 +16,6 @@ from typing import Self
 from common.pictures.decoder import LARGE_MEMORY, ORDINARY_MEMORY
 from common.pictures.decoder_messages import INPUT_BYTES, DecoderAnswer, DecoderRequest
 from common.pictures.decoder_process import DecoderProcess, Made, Make
-from common.pictures.jpeg import BYTES_A_PIXEL
 from common.pictures.resize import Square
 from common.process.cores import available_cores
 from common.reasons import Reason
@@ -103,8 +102,6 @@ class Decoders:
         def shown(answer: DecoderAnswer, rows: memoryview) -> Made | None:
             if not answer.length:
                 return None  # it failed
-            if answer.length != BYTES_A_PIXEL * answer.new_width * answer.new_height:
-                raise Reason.DECODER_CRASHED.error("pixels of another size than the decoder says")
             pixels = Pixels(
                 rows=rows,
                 width=answer.new_width,

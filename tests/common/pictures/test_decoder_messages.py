@@ -8,6 +8,7 @@ from common.pictures.decoder_messages import (
     DecoderAnswer,
     DecoderRequest,
     answer_of,
+    fits,
     packed,
     request_of,
 )
@@ -33,6 +34,7 @@ def test_messages_come_as_they_were_sent():
         {"width": "many"},
         {"is_square": 1},
         {"reason": "BECAUSE"},
+        {"reason": "HOST_SLOW"},
         {"detail": "a" * 1001},
         [1, 2],
     ],
@@ -41,3 +43,44 @@ def test_messages_come_as_they_were_sent():
 def test_an_answer_that_cannot_be_is_refused(said):
     with pytest.raises(msgspec.ValidationError):
         answer_of(msgspec.msgpack.encode(said))
+
+
+SQUARE = Square(side=4, resize="squash")
+ANSWERS = {
+    "pixels": {"length": 24, "new_width": 3, "new_height": 2},
+    "square": {"length": 48, "new_width": 4, "new_height": 4, "is_square": True},
+    "file": {"length": 7, "new_width": 3, "new_height": 2},
+    "check": {},
+}
+
+
+@pytest.mark.parametrize("task", ANSWERS)
+def test_an_answer_fits_what_was_asked(task):
+    request = DecoderRequest(task=task, length=1, square=SQUARE)
+    original = {"width": 30, "height": 20, "format": "JPEG"}
+    right = ANSWERS[task] | original
+    assert fits(DecoderAnswer(**right), request)
+    assert fits(DecoderAnswer(reason="DAMAGED"), request)
+    assert fits(DecoderAnswer(is_too_large=True), request)
+    for wrong in (
+        *({"width": 0}, {"height": 0}, {"format": "SVG"}),
+        *(
+            {"reason": "DAMAGED", "length": 1},
+            {"length": right.get("length", 0) + 1, "new_width": 0},
+        ),
+    ):
+        assert not fits(DecoderAnswer(**right | wrong), request)
+
+
+@pytest.mark.parametrize(
+    ("task", "wrong"),
+    [
+        ("pixels", {}),
+        ("pixels", {"length": 24, "new_width": 3, "new_height": 2, "is_square": True}),
+        ("square", {"length": 27, "new_width": 3, "new_height": 3}),
+        ("file", {"length": 0, "new_width": 3, "new_height": 2}),
+    ],
+)
+def test_an_answer_of_another_size_does_not_fit(task, wrong):
+    answer = DecoderAnswer(width=30, height=20, format="JPEG", **wrong)
+    assert not fits(answer, DecoderRequest(task=task, length=1, square=SQUARE))

@@ -243,35 +243,6 @@ def test_a_picture_fails_when_a_second_decoder_stands_still():
         assert_well(decoders)
 
 
-LIES = {
-    "nonsense": "channel.send(b'nonsense')",
-    "silence": "channel.close(); time.sleep(60)",
-    "an unknown reason": "channel.send(msgpack.encode({'reason': 'BECAUSE'}))",
-    "another size": "channel.send(packed(DecoderAnswer(length=400, new_width=9, new_height=9)))",
-    "more than there is": "channel.send(packed(DecoderAnswer(length=1 << 40)))",
-}
-
-
-@pytest.mark.usefixtures("little_patience")
-@pytest.mark.parametrize("lie", LIES)
-def test_a_decoder_that_lies_fails_the_picture(lie, monkeypatch, tmp_path):
-    program = tmp_path / "decoder"
-    program.write_text(
-        f"#!{sys.executable}\n"
-        "import socket, sys, time\n"
-        "from msgspec import msgpack\n"
-        "from common.pictures.decoder_messages import DecoderAnswer, packed\n"
-        "channel = socket.socket(fileno=int(sys.argv[4]))\n"
-        "channel.recv(10_000)\n"
-        f"{LIES[lie]}\n"
-    )
-    program.chmod(0o700)
-    monkeypatch.setattr(sys, "executable", str(program))
-    with Decoders(1) as decoders, pytest.raises(RecordError) as caught:
-        decoders.pixels(encoded(scene()), Square(side=SIDE, resize="squash"), lambda pixels: pixels)
-    assert caught.value.reason == "decoder_crashed"
-
-
 def test_threads_get_the_pictures_that_they_gave(decoders):
     pictures = [encoded(Image.new("RGB", (300, 200), (n, 0, 255 - n)), "PNG") for n in range(64)]
 
