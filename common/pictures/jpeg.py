@@ -38,7 +38,9 @@ _PROGRESSIVE = frozenset({b"\xff\xc2", b"\xff\xca"})
 _ARITHMETIC = frozenset({b"\xff\xc9", b"\xff\xca"})
 _LOSSLESS = frozenset({b"\xff\xc3", b"\xff\xcb"})
 _USUAL_FRAMES = frozenset({b"\xff\xc0", b"\xff\xc1", b"\xff\xc2"})
-_PLAIN = _USUAL_FRAMES | _markers("DQT", "DHT", "DRI", "COM") | {b"\xff\xe0"}
+_JFIF = b"\xff\xe0"
+_SHORT_JFIF = 9  # bytes, with its length: in a shorter one Pillow misses the version
+_PLAIN = _USUAL_FRAMES | _markers("DQT", "DHT", "DRI", "COM") | {_JFIF}
 _ORDINARY = _PLAIN | _markers("APP")
 
 
@@ -92,11 +94,12 @@ def read_header(content: bytes) -> Header | None:
         if marker == _SCAN:
             return _header(content, frame, place, is_ordinary=is_ordinary, is_plain=is_plain)
         is_ordinary = is_ordinary and marker in _ORDINARY
-        is_plain = is_plain and marker in _PLAIN
+        length = _length(content, place, marker)
+        is_plain = is_plain and marker in _PLAIN and (marker != _JFIF or length >= _SHORT_JFIF)
         if marker in _FRAMES:
             is_ordinary = is_ordinary and frame < 0
             frame = place
-        after = place + (1 if marker == _FILLING else 2 + _length(content, place, marker))
+        after = place + (1 if marker == _FILLING else 2 + length)
     raise Reason.DAMAGED.error(f"a JPEG of more than {MAX_SEGMENTS:,} segments")
 
 

@@ -205,6 +205,7 @@ UNREADABLE = {
     "two starts": lambda: plain()[:2] + plain(),
     "cut in its scan": lambda: plain()[:-1000],
     "cut in its header": lambda: plain()[:100],
+    "JFIF without a version": lambda: with_segment(plain(), 0xE0, b"JFIF\0"),
     "hierarchical": lambda: plain().replace(FRAME, b"\xff\xc5"),
 }
 
