@@ -4,7 +4,6 @@ import logging
 import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping
 from threading import Lock
 
@@ -26,8 +25,9 @@ _OF_LINES = ("exception", "stack")  # fields of the log
 # A line at each look at a schema, at all fonts, and at each part of a network that is exported.
 _TALKATIVE = ("alembic", "matplotlib", "onnxscript", "onnx_ir")
 _RECORD = "_record"  # of the standard library, which structlog renders
+_OF_PROBLEMS = ("job", "problem", "error", "reason", "why")  # fields that say which one it is
 MOST_ALIKE = 100  # warnings or errors with one message, in a minute
-MOST_KINDS = 1000  # of such messages; all further ones count as alike
+MOST_KINDS = 1000  # of such messages; all further ones of a logger count as alike
 MINUTE = 60.0  # seconds
 
 
@@ -70,40 +70,68 @@ def configure_logging(*, json: bool | None = None) -> None:
     )
 
 
+class _Kind:
+    """Lines of one message in a minute: how many there were, and what they were about."""
+
+    def __init__(self) -> None:
+        self.count = self.left_out = 0
+        self._about: set[int] = set()
+
+    def is_shown(self, about: int) -> bool:
+        """Whether one more line is shown; `about` is the hash of what it is about."""
+        self.count += 1
+        is_new = about not in self._about and len(self._about) < MOST_ALIKE
+        if is_new:
+            self._about.add(about)
+        is_shown = is_new or self.count <= MOST_ALIKE
+        self.left_out += not is_shown
+        return is_shown
+
+
 class FloodFilter(logging.Filter):
     """Leaves out warnings and errors that say the same too often, and says so.
 
-    Strangers can cause some of them, as by messages that are refused, as often as they like.
+    Strangers can cause some of them, as by messages that are refused, as often as they like. The
+    first line about another job, or another problem, is shown in a flood too.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = Lock()
         self._began = time.monotonic()
-        self._now: Counter[tuple[str, str]] = Counter()
-        self._before: Counter[tuple[str, str]] = Counter()
+        self._now: dict[tuple[str, str], _Kind] = {}
+        self._before: dict[tuple[str, str], _Kind] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """See `logging.Filter`."""
         if record.levelno < logging.WARNING:
             return True
-        event = record.msg.get("event") if isinstance(record.msg, dict) else record.msg
-        count, left_out = self._count((record.name, str(event)))
+        fields = record.msg if isinstance(record.msg, dict) else {"event": record.msg}
+        with self._lock:
+            kind, left_out = self._kind((record.name, str(fields.get("event"))))
+            is_shown = kind.is_shown(_about(fields))
+            count = kind.count
         if count == 1 and left_out > 0:
             _note(record, f"{left_out:,} lines like this one")
         elif count == MOST_ALIKE:
             _note(record, "more lines like this one, for a minute")
-        return count <= MOST_ALIKE
+        return is_shown
 
-    def _count(self, kind: tuple[str, str]) -> tuple[int, int]:
-        """How often this came in this minute, and how many were left out in the one before."""
-        with self._lock:
-            if (now := time.monotonic()) - self._began >= MINUTE:
-                self._began, self._before, self._now = now, self._now, Counter()
-            if len(self._now) >= MOST_KINDS and kind not in self._now:
-                kind = ("", "")
-            self._now[kind] += 1
-            return self._now[kind], self._before[kind] - MOST_ALIKE
+    def _kind(self, key: tuple[str, str]) -> tuple[_Kind, int]:
+        """What came of a kind in this minute, and how many were left out in the one before."""
+        if (now := time.monotonic()) - self._began >= MINUTE:
+            self._began, self._before, self._now = now, self._now, {}
+        if len(self._now) >= MOST_KINDS and key not in self._now:
+            key = (key[0], "")  # of this logger alone: others still have something to say
+        before = self._before.get(key)
+        return self._now.setdefault(key, _Kind()), before.left_out if before else 0
+
+
+def _about(fields: Mapping[str, object]) -> int:
+    """The hash of what tells a problem from others; of an exception its type counts."""
+    last_line = str(fields.get("exception", "")).rpartition("\n")[2]
+    told = (str(fields.get(name)) for name in _OF_PROBLEMS)
+    return hash((last_line.partition(":")[0], *told))
 
 
 def _note(record: logging.LogRecord, left_out: str) -> None:

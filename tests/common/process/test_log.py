@@ -83,6 +83,48 @@ def test_a_flood_of_ever_new_warnings_is_left_out_too(capsys: pytest.CaptureFixt
     assert len(lines(capsys)) == 1000 + 100
 
 
+def test_a_flood_hides_no_other_job_and_no_other_problem(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(job: str, error: Exception) -> None:
+        try:
+            raise error
+        except type(error):
+            log.exception("chunk failed", job=job, chunk=1)
+
+    with json_lines():
+        log = structlog.get_logger()
+        for number in range(150):
+            log.error("message refused", problem="no JSON")
+            fail("7", ValueError(number))
+        fail("8", ValueError("a number"))
+        fail("7", KeyError("a name"))
+        log.error("message refused", problem="no task")
+    told = lines(capsys)
+    failed = [each for each in told if each["event"] == "chunk failed"]
+    assert len(failed) == 102
+    assert [each["job"] for each in failed[-2:]] == ["8", "7"]
+    assert "KeyError" in failed[-1]["exception"]
+    assert told[-1]["problem"] == "no task"
+
+
+def test_ever_new_problems_are_a_flood_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with json_lines():
+        for number in range(1000):
+            structlog.get_logger().error("message refused", problem=str(number))
+    assert len(lines(capsys)) == 100
+
+
+def test_ever_new_warnings_of_a_library_hide_nothing_of_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with json_lines():
+        for number in range(3000):
+            logging.getLogger("library").warning(f"number {number}")
+        structlog.get_logger().error("chunk failed")
+    assert lines(capsys)[-1]["event"] == "chunk failed"
+
+
 def test_no_line_holds_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
     secret = "https://curator:pa55word@museum.example/i.jpg?wskey=s3cret#s3cret"
     with json_lines():
