@@ -90,6 +90,24 @@ def test_closing_waits_for_a_verdict_that_is_being_written(gallery: Gallery) -> 
     assert gallery.rows("SELECT right_ones FROM audit") == [(1,)]
 
 
+def test_a_verdict_that_is_being_taken_back_is_counted_as_not_judged(gallery: Gallery) -> None:
+    audit_id = gallery.draw(10)
+    for row in gallery.drawn(audit_id):
+        gallery.judge(audit_id, row)
+    with ThreadPoolExecutor(1) as pool:
+        with gallery.engine.begin() as connection:
+            check_open(connection, audit_id, [])
+            closing = pool.submit(close, gallery.engine, audit_id, most_unjudged=0)
+            waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            while not gallery.rows(waiting):
+                assert not closing.done()
+            back = "UPDATE verdict SET withdrawn_at = now() WHERE record_id = :id"
+            connection.execute(text(back), {"id": gallery.drawn(audit_id)[0].record_id})
+        with pytest.raises(MoreUnjudgedError, match="1 pictures are not judged now"):
+            closing.result()
+    assert gallery.rows("SELECT state FROM audit") == [("open",)]
+
+
 def test_an_audit_stays_open_while_more_is_unjudged_than_was_told(gallery: Gallery) -> None:
     audit_id = gallery.draw(10)
     with pytest.raises(MoreUnjudgedError, match="10 pictures are not judged now"):
