@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from common.errors import RecordError, StoreError
+from common.europeana.metadata import storable
 from common.store.bulk import upsert
 from common.store.embeddings import Seen, Vector, is_kept_meanwhile, keep_vectors, save_seen
 from common.store.tables import Heatmap, JobFailure
@@ -262,8 +263,9 @@ def _write_failures(
 ) -> None:
     if not errors:
         return
+    job_id = str(lease.job_id)
     rows = (
-        (str(lease.job_id), record_id, error.stage, error.reason, error.detail[:MAX_DETAIL])
+        (job_id, record_id, error.stage, error.reason, storable(error.detail[:MAX_DETAIL]))
         for record_id, error in errors.items()
     )
     columns = ("job_id", "record_id", "stage", "reason", "detail")

@@ -155,6 +155,15 @@ def test_a_failure_that_does_not_pass_ends_as_a_failure(engine: Engine, job_id: 
     assert jobs.status(engine, job_id).failures == {"timeout": 256}
 
 
+def test_a_failure_is_kept_whatever_is_said_of_it(engine: Engine, job_id: UUID) -> None:
+    lease = claim(engine, job_id, 1)
+    errors = {
+        each: RecordError("decode", "damaged", "no\0 end \ud800") for each in lease.record_ids
+    }
+    finish_with(engine, lease, ChunkOutcome(errors=errors))
+    assert set(rows(engine, "SELECT detail FROM job_failure")) == {("no end ?",)}
+
+
 @pytest.mark.parametrize(
     ("reason", "expected"), [("host_unavailable", [60, 60, 120]), ("host_slow", [30, 60, 120])]
 )
