@@ -58,6 +58,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 HOSTS = tuple(f"museum{number:02}.example" for number in range(1, 21))
 SIZES = (128, 224)
 PEER_SIZE = 128
+FEW = 64  # local pictures for a checkout whose bound nobody asks for
 WARM_UP = 64  # records with which the worker loads its models
 PARTS = ("service", "local", "slow_host")
 # Of the local pictures; who is slow gets fewer, so that all take about as long.
@@ -118,7 +119,7 @@ class EnrichBench:
     def _measure_before(self, checkout: Path, records: int) -> None:
         program = [sys.executable, "-m", "benchmarks.enrich_end_to_end", "--only", "service"]
         ended = subprocess.run(
-            [*program, "--rounds", "1", "--records", str(records)],
+            [*program, "--rounds", "1", "--records", str(records), "--pictures", str(FEW)],
             cwd=checkout,
             capture_output=True,
             text=True,
