@@ -1,7 +1,10 @@
 """Real worker processes against a real store, broker and HTTP: nothing lost, nothing twice."""
 
 import signal
+import subprocess
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 
 import pytest
@@ -12,6 +15,7 @@ from sqlalchemy import Engine
 from common.store.refused_messages import list_refused
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
+from tests.forking import Forked
 from tests.read_only_postgres import reading_only
 from tests.waiting import wait_for
 from tests.worker.processes.running import (
@@ -104,72 +108,72 @@ def test_another_system_submits_by_message(
     assert len(job_ids(engine)) == 1
 
 
-def test_a_list_that_comes_while_the_database_is_away_is_accepted_afterwards(
-    engine: Engine,
-    sandbox: Sandbox,
-    environment: dict[str, str],
-    services: Services,
-    broker_url: str,
-) -> None:
-    with (
-        worker(environment),
-        Celery(broker=broker_url, set_as_current=False) as client,
-        redis.Redis(unix_socket_path=str(services.broker.socket_path)) as valkey,
-    ):
-        wait_for(lambda: valkey.pubsub_numpat() == 1)
-        services.postgres.kill()
-        try:
-            client.send_task(SUBMIT, args=[[sandbox.catalogue.items[0].id]], queue=SUBMIT_QUEUE)
-            wait_for(lambda: valkey.hlen("unacked") == 1)
-        finally:
-            services.postgres.start()
-        wait_for(lambda: len(job_ids(engine)) == 1)
+@dataclass(frozen=True)
+class Listener:
+    """A worker that hears lists, and its broker; `send` sends it one."""
+
+    worker: subprocess.Popen[bytes] | Forked
+    valkey: "redis.Redis"
+    send: Callable[[], object]
+
+    def has_taken_it(self) -> bool:
+        """Whether the list is in work."""
+        return self.valkey.hlen("unacked") == 1
 
 
-def test_a_list_outlasts_a_broker_that_does_not_take_it_back(
-    engine: Engine,
-    sandbox: Sandbox,
-    environment: dict[str, str],
-    services: Services,
-    broker_url: str,
-) -> None:
+@pytest.fixture
+def listener(
+    sandbox: Sandbox, environment: dict[str, str], services: Services, broker_url: str
+) -> Iterator[Listener]:
     with (
         worker(environment) as process,
         Celery(broker=broker_url, set_as_current=False) as client,
         redis.Redis(unix_socket_path=str(services.broker.socket_path)) as valkey,
     ):
         wait_for(lambda: valkey.pubsub_numpat() == 1)
-        services.postgres.kill()
-        try:
-            client.send_task(SUBMIT, args=[[sandbox.catalogue.items[0].id]], queue=SUBMIT_QUEUE)
-            wait_for(lambda: valkey.hlen("unacked") == 1)
-            valkey.config_set("maxmemory", 1)
-            time.sleep(AGAIN_SECONDS + 5)
-            assert process.poll() is None
-            assert valkey.hlen("unacked") + valkey.llen(SUBMIT_QUEUE) == 1
-        finally:
-            valkey.config_set("maxmemory", 0)
-            services.postgres.start()
+        a_list = [[sandbox.catalogue.items[0].id]]
+        yield Listener(
+            process, valkey, lambda: client.send_task(SUBMIT, args=a_list, queue=SUBMIT_QUEUE)
+        )
+
+
+def test_a_list_that_comes_while_the_database_is_away_is_accepted_afterwards(
+    engine: Engine, services: Services, listener: Listener
+) -> None:
+    services.postgres.kill()
+    try:
+        listener.send()
+        wait_for(listener.has_taken_it)
+    finally:
+        services.postgres.start()
+    wait_for(lambda: len(job_ids(engine)) == 1)
+
+
+def test_a_list_outlasts_a_broker_that_does_not_take_it_back(
+    services: Services, listener: Listener
+) -> None:
+    valkey = listener.valkey
+    services.postgres.kill()
+    try:
+        listener.send()
+        wait_for(listener.has_taken_it)
+        valkey.config_set("maxmemory", 1)
+        time.sleep(AGAIN_SECONDS + 5)
+        assert listener.worker.poll() is None
+        assert valkey.hlen("unacked") + valkey.llen(SUBMIT_QUEUE) == 1
+    finally:
+        valkey.config_set("maxmemory", 0)
+        services.postgres.start()
 
 
 def test_a_list_that_comes_while_the_database_only_reads_is_accepted_afterwards(
-    engine: Engine,
-    sandbox: Sandbox,
-    environment: dict[str, str],
-    services: Services,
-    broker_url: str,
+    engine: Engine, listener: Listener
 ) -> None:
-    with (
-        worker(environment),
-        Celery(broker=broker_url, set_as_current=False) as client,
-        redis.Redis(unix_socket_path=str(services.broker.socket_path)) as valkey,
-    ):
-        wait_for(lambda: valkey.pubsub_numpat() == 1)
-        with reading_only(engine):
-            client.send_task(SUBMIT, args=[[sandbox.catalogue.items[0].id]], queue=SUBMIT_QUEUE)
-            wait_for(lambda: valkey.hlen("unacked") == 1)
-            time.sleep(1)
-        wait_for(lambda: len(job_ids(engine)) == 1)
+    with reading_only(engine):
+        listener.send()
+        wait_for(listener.has_taken_it)
+        time.sleep(1)
+    wait_for(lambda: len(job_ids(engine)) == 1)
 
 
 def test_what_is_no_message_is_put_aside(
