@@ -142,9 +142,9 @@ def _decode_plain(
     width, height = header.width, header.height
     _check_size(width, height, "JPEG")
     size = drafted_size(width, height, side)
+    held = _held_by_jpeg(header, content, declared=width * height, decoded=size[0] * size[1])
     if admit:
-        whole = width * height if is_held_whole(header, content) else 0
-        admit(width * height, whole + size[0] * size[1])
+        admit(width * height, held)
     loaded = decoded_into(room, size, content)
     if loaded is None:
         return None
@@ -186,15 +186,20 @@ def _decode_less(image: Image.Image, content: bytes, side: int, header: Header |
     """
     width, height = image.size
     if isinstance(image, JpegImageFile):
-        whole = width * height if is_held_whole(header, content) else 0
         if not (header and header.is_lossless):
             image.draft(None, (side, side))
-        return whole + image.width * image.height
+        decoded = image.width * image.height
+        return _held_by_jpeg(header, content, declared=width * height, decoded=decoded)
     if isinstance(image, Jpeg2KImageFile):
         halvings = min((min(width, height) // side).bit_length() - 1, _levels(content))
         image.reduce = max(0, halvings)
         return (width >> max(0, halvings)) * (height >> max(0, halvings))
     return width * height
+
+
+def _held_by_jpeg(header: Header | None, content: bytes, *, declared: int, decoded: int) -> int:
+    """The pixels that libjpeg holds at a time, of those that the header declares and it makes."""
+    return decoded + (declared if is_held_whole(header, content) else 0)
 
 
 def _levels(content: bytes) -> int:

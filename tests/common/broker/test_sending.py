@@ -25,31 +25,28 @@ def test_a_wake_up_waits_three_seconds_for_a_silent_broker(form: str) -> None:
         assert time.monotonic() - began < 3
 
 
-def test_a_broker_without_the_replicas_that_it_wants_takes_nothing(
-    broker_url: str, services: Services
-) -> None:
-    app = create_app("probe", BrokerSettings.read(), ["q"])
-    with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
-        client.config_set("min-replicas-to-write", 1)
-        try:
-            with pytest.raises(BrokerError, match="takes no messages: .*replicas"):
-                check_broker(app)
-        finally:
-            client.config_set("min-replicas-to-write", 0)
-
-
-def test_a_broker_that_is_full_or_a_replica_takes_nothing(
-    broker_url: str, services: Services
+@pytest.mark.parametrize(
+    ("setting", "words"), [("maxmemory", "memory"), ("min-replicas-to-write", "replicas")]
+)
+def test_a_broker_that_is_full_or_lacks_replicas_takes_nothing(
+    broker_url: str, services: Services, setting: str, words: str
 ) -> None:
     app = create_app("probe", BrokerSettings.read(), ["q"])
     check_broker(app)
     with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
-        client.config_set("maxmemory", 1)
+        client.config_set(setting, 1)
         try:
-            with pytest.raises(BrokerError, match="takes no messages: .*memory"):
+            with pytest.raises(BrokerError, match=f"takes no messages: .*{words}"):
                 check_broker(app)
         finally:
-            client.config_set("maxmemory", 0)
+            client.config_set(setting, 0)
+    check_broker(app)
+
+
+def test_a_broker_that_is_a_replica_takes_nothing(broker_url: str, services: Services) -> None:
+    app = create_app("probe", BrokerSettings.read(), ["q"])
+    check_broker(app)
+    with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
         client.replicaof("127.0.0.1", "1")
         try:
             with pytest.raises(BrokerError, match="takes no messages: .*replica"):

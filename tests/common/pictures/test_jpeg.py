@@ -159,6 +159,14 @@ def test_scans_after_the_only_one_are_damage():
             decode(more, shorter_side=100, room=place)
 
 
+@pytest.mark.parametrize("place", [None, room()], ids=["by Pillow", "in place"])
+def test_a_plain_picture_of_too_many_scans_is_refused(place):
+    content = encoded(noise(64, 40), progressive=True)
+    last = content.rindex(SCAN)
+    with pytest.raises(RecordError, match="scans"):
+        decode(content[:-2] + content[last:-2] * 200 + content[-2:], shorter_side=10, room=place)
+
+
 def test_the_first_scan_is_not_that_of_a_thumbnail_in_the_header():
     exif = b"Exif\0\0" + encoded(scene(32, 20))
     content = encoded(scene(), exif=exif)
