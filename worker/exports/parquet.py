@@ -61,9 +61,10 @@ def _schema(pyarrow: Any, asked: Mapping[str, Any], promises: Sequence[str]) -> 
         "updated": pyarrow.timestamp("us", tz="UTC"),
         "heatmap": pyarrow.string(),
         "seen": pyarrow.timestamp("us", tz="UTC"),
+        "verdict": repeated,
     }
     fields = [
-        pyarrow.field(name, types[name], nullable=name in ("heatmap", "seen"))
+        pyarrow.field(name, types[name], nullable=name in ("heatmap", "seen", "verdict"))
         for name in EnrichmentRow._fields
     ]
     described = json.dumps(

@@ -2,7 +2,7 @@
 
 The order does not depend on the database's locale or age: by record ID, byte by byte, then by
 falling confidence, then by concept URI, name and version of the model. What decisions block is
-left out and counted.
+left out and counted, and so is what reviewers call wrong.
 """
 
 import json
@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
-from common.store.tables import JobState
+from common.store.tables import JobState, Said
+from common.store.teaching.standing_verdicts import STANDING_VERDICTS
 from common.vision.answers.blocked import Blocks
 from common.vision.answers.spellings import odd_spellings
 from worker.enrich.heatmap_files import relative_path
@@ -37,7 +38,8 @@ class EnrichmentRow(NamedTuple):
     """A concept that a model saw in a picture of a record; `image_url` may be published.
 
     `heatmap`: the path of the heatmap below HEATMAP_DIR, if there is one. `seen`: when the picture
-    was looked at, None if that was before the store kept it.
+    was looked at, None if that was before the store kept it. `verdict`: what reviewers say
+    (`STANDING_VERDICTS`), None if nobody judged it.
     """
 
     record_id: str
@@ -51,6 +53,7 @@ class EnrichmentRow(NamedTuple):
     updated: datetime
     heatmap: str | None
     seen: datetime | None
+    verdict: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +79,16 @@ _COLUMNS = """
     SELECT enrichment.record_id, enrichment.concept_uri, concept.label, enrichment.confidence,
            model.name || ' v' || model.version, enrichment.source, enrichment.image_url,
            CAST(enrichment.job_id AS text), enrichment.updated_at, heatmap.sha256,
-           enrichment.seen_at
+           enrichment.seen_at, standing.verdict
 """
-SOURCE = """
+SOURCE = f"""
     FROM enrichment
     JOIN model ON model.id = enrichment.model_id
     JOIN concept ON concept.uri = enrichment.concept_uri
     LEFT JOIN heatmap USING (record_id, concept_uri, model_id, image_url)
+    LEFT JOIN ({STANDING_VERDICTS}) AS standing USING (record_id, concept_uri)
 """
+NOT_WRONG = "standing.verdict IS DISTINCT FROM 'wrong'"
 _IN_ORDER = """
     ORDER BY enrichment.record_id COLLATE "C", enrichment.confidence DESC,
              enrichment.concept_uri COLLATE "C", model.name COLLATE "C", model.version
@@ -121,26 +126,40 @@ _VERSIONS = text("SELECT version FROM model WHERE name = :model ORDER BY version
 
 
 class SelectedRows:
-    """Enrichments to export, once; `left_out` counts those that decisions block."""
+    """Enrichments to export, once.
 
-    def __init__(self, rows: Iterable[Any]) -> None:
+    `left_out` counts those that decisions block, `wrong` those that reviewers call wrong.
+    """
+
+    def __init__(self, rows: Iterable[Any], *, with_wrong: bool) -> None:
         self._rows = iter(rows)
+        self._with_wrong = with_wrong
         self.left_out = 0
+        self.wrong = 0
 
     def __iter__(self) -> Iterator[EnrichmentRow]:
         return self
 
     def __next__(self) -> EnrichmentRow:
         for *row, is_blocked in self._rows:
-            if not is_blocked:
-                return _fit_to_publish(row)
-            self.left_out += 1
+            found = _fit_to_publish(row)
+            if is_blocked:
+                self.left_out += 1
+            elif found.verdict == Said.WRONG and not self._with_wrong:
+                self.wrong += 1
+            else:
+                return found
         raise StopIteration
 
 
 @contextmanager
-def selected(engine: Engine, selection: Selection) -> Iterator[SelectedRows]:
+def selected(
+    engine: Engine, selection: Selection, *, with_wrong: bool = False
+) -> Iterator[SelectedRows]:
     """The selected enrichments, all from one moment, for as long as the block lasts.
+
+    Args:
+        with_wrong: also those that more reviewers call wrong than right.
 
     Raises:
         UsageError: there is no such job or model, or the list of the job's records was removed.
@@ -156,7 +175,7 @@ def selected(engine: Engine, selection: Selection) -> Iterator[SelectedRows]:
         allow_pauses(connection)  # whoever reads the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
         with streaming.execute(statement, asked) as rows:
-            yield SelectedRows(rows)
+            yield SelectedRows(rows, with_wrong=with_wrong)
 
 
 def parameters(connection: Connection, selection: Selection) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from worker.exports.selection import EnrichmentRow
 Target = Literal["record", "image"]
 COLUMNS = (
     *("record_id", "concept", "label", "confidence"),
-    *("model", "picture", "image_url", "heatmap", "seen"),
+    *("model", "picture", "image_url", "heatmap", "seen", "verdict"),
 )
 ANNOTATIONS_A_PAGE = 100  # if the API refuses one, it refuses the page, and does not say which
 
@@ -88,7 +88,7 @@ def _cells(row: EnrichmentRow) -> tuple[str, ...]:
     what = (row.record_id, row.concept, row.label)
     seen = row.seen.isoformat(timespec="seconds") if row.seen else ""
     of_picture = (row.picture, row.image_url, row.heatmap or "", seen)
-    return (*what, confidence, row.model, *of_picture)
+    return (*what, confidence, row.model, *of_picture, row.verdict or "")
 
 
 def _annotation(row: EnrichmentRow, target: Target) -> dict[str, object]:
