@@ -104,7 +104,10 @@ def test_wrong_usage_is_one_message_and_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_reader_that_stops_reading_ends_the_export_with_one_line(filled: Shelf) -> None:
+@pytest.mark.parametrize("file_format", ["csv", "jsonld", "edm", "parquet"])
+def test_an_export_whose_reader_goes_away_ends_without_a_word(
+    filled: Shelf, file_format: str
+) -> None:
     filled.execute(
         "INSERT INTO record (id) SELECT '/2/r' || number FROM generate_series(1, 20000) AS number"
     )
@@ -115,16 +118,16 @@ def test_a_reader_that_stops_reading_ends_the_export_with_one_line(filled: Shelf
         uri=MAP,
         job=filled.jobs["vases 1"],
     )
-    command = [WORKER, "export", "--model", "vases"]
+    command = [WORKER, "export", "--model", "vases", "--format", file_format]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
-        assert process.stdout.readline().startswith(b"record_id,")
+        assert process.stdout.read(4)
         process.stdout.close()
         complaint = process.stderr.read().decode()
         assert process.wait(timeout=180) == 1
     lines = [line for line in complaint.splitlines() if not line.startswith("export:")]
-    assert lines == ["error: Nobody reads the output any more."]
+    assert lines == []
 
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonld", "edm", "parquet"])
