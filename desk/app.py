@@ -16,6 +16,7 @@ from desk.pages import (
     actions,
     data,
     decide,
+    download,
     jobs,
     judge,
     login,
@@ -35,7 +36,7 @@ from desk.web.metered import Metered
 from desk.web.rendering import ASSETS, asset_version
 
 MOST_BYTES = 64 << 20  # of a request: a list of half a million records
-SUBJECTS = (login, see, judge, teach, prove, decide, picture, jobs, models, data, actions)
+SUBJECTS = (login, see, judge, teach, prove, decide, picture, jobs, models, data, download, actions)
 
 
 class VersionedFiles(StaticFiles):

@@ -21,6 +21,7 @@ from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
 from harvester.datasets.operations import list_datasets
 from worker import jobs as ledger
+from worker.exports.parquet import is_available
 from worker.jobs import JobOptions, Records, RecordSelection
 from worker.jobs.prune import pruned_at, told_pruned
 from worker.jobs.records import (
@@ -74,6 +75,7 @@ def _of_job(asked: DeskRequest) -> dict[str, object]:
         "unpromised": ledger.unpromised(engine, number),
         "hindrances": list(hindrances(status, live_workers(engine))) if status.waiting else [],
         "is_over": JobState(status.state).is_over,
+        "has_parquet": is_available(),
         "pruned": told_pruned(number, pruned) if pruned else None,
         "meanings": {code: meaning_of(code) for code in status.failures},
     }

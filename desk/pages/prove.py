@@ -23,9 +23,10 @@ from desk.pages.judge import AT_A_TIME, all_concepts, read_verdict_ids, read_ver
 from desk.review.choices import concept_choices, provider_choices
 from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, all_models, model_for, models_of
+from desk.review.numbers import number
 from desk.review.suggestions import LONGEST, SaidBy, Suggestion
 from desk.review.verdicts import judge, withdraw
-from desk.web.asking import DeskRequest, NotThereError, deed, go_to, number, page
+from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -45,6 +46,11 @@ def write_parquet(
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), ROWS_A_GROUP)
             count += len(group)
     return count
+
+
+def is_available() -> bool:
+    """Whether Parquet files can be written here."""
+    return find_spec("pyarrow") is not None
 
 
 def _schema(pyarrow: Any, asked: Mapping[str, Any], promises: Sequence[str]) -> Any:

@@ -20,7 +20,8 @@ from common.errors import UsageError
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
 from common.store.tables import JobState, Said
-from common.store.teaching.standing_verdicts import STANDING_VERDICTS
+from common.store.tables.harvested import of_provider
+from common.store.teaching.standing_verdicts import STANDING_VERDICTS, judged_conditions
 from common.vision.answers.blocked import Blocks
 from common.vision.answers.spellings import odd_spellings
 from worker.enrich.heatmap_files import relative_path
@@ -58,7 +59,8 @@ class EnrichmentRow(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """A job; or a model (all versions, if none is given), a time, or both.
+    """A job; or a model (all versions, if none is given), a time, or both; of these what the rest
+    says. `concept` is a URI, `lowest` and `highest` are confidences, `judged` no, yes or disputed.
 
     A job's enrichments are all enrichments of its records by its models, also those that another
     job wrote; of a record for which the job has a route, those by that model. `since` is compared
@@ -69,10 +71,22 @@ class Selection:
     model: str | None = None
     version: int | None = None
     since: datetime | None = None
+    data_provider: str | None = None
+    concept: str | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    judged: str | None = None
 
     def asked(self) -> dict[str, Any]:
         """The given conditions, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def conditions(self) -> str:
+        """The SQL condition of its enrichments."""
+        named = [CONDITIONS[name] for name in self.asked() if name != "judged"]
+        if self.judged is not None:
+            named.append(judged_conditions("enrichment")[self.judged])
+        return " AND ".join(named)
 
 
 _COLUMNS = """
@@ -109,6 +123,12 @@ CONDITIONS = {
     "model": "model.name = :model",
     "version": "model.version = :version",
     "since": "enrichment.updated_at >= :since",
+    "data_provider": f"""
+        enrichment.record_id IN (SELECT id FROM record WHERE {of_provider(":data_provider")})
+    """,
+    "concept": "enrichment.concept_uri = :concept",
+    "lowest": "enrichment.confidence >= :lowest",
+    "highest": "enrichment.confidence <= :highest",
 }
 # As many of each concept as possible: first one of each concept, then a second one, and so on.
 _DRAWN = """
@@ -164,13 +184,12 @@ def selected(
     Raises:
         UsageError: there is no such job or model, or the list of the job's records was removed.
     """
-    conditions = " AND ".join(CONDITIONS[name] for name in selection.asked())
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        _check(connection, selection)
+        check_selection(connection, selection)
         blocked = Blocks.read(connection).in_sql(connection)
         asked = parameters(connection, selection) | blocked.parameters
         statement = text(
-            f"{_COLUMNS}, {blocked.is_blocked} {SOURCE} WHERE {conditions} {_IN_ORDER}"
+            f"{_COLUMNS}, {blocked.is_blocked} {SOURCE} WHERE {selection.conditions()} {_IN_ORDER}"
         )
         allow_pauses(connection)  # whoever reads the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
@@ -203,7 +222,7 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
     """
     explained = f"{SOURCE} WHERE {CONDITIONS['job']} AND heatmap.sha256 IS NOT NULL"
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        _check(connection, Selection(job=job))
+        check_selection(connection, Selection(job=job))
         blocked = Blocks.read(connection).in_sql(connection)
         asked = parameters(connection, Selection(job=job)) | blocked.parameters
         count = text(
@@ -239,7 +258,8 @@ def is_to_come(engine: Engine, time: datetime) -> bool:
     return found
 
 
-def _check(connection: Connection, selection: Selection) -> None:
+def check_selection(connection: Connection, selection: Selection) -> None:
+    """Raises UsageError: there is no such job or model, or the job's list was removed."""
     if selection.job:
         model = connection.execute(_JOB_MODEL, {"job": selection.job}).first()
         if model is None:

@@ -33,3 +33,24 @@ A concept that somebody names instead of another one is called right by that. `w
 reviewers say wrong than right; `disputed` if some call it right and others wrong or
 too general; else what they say.
 """
+
+
+def judged_conditions(row: str) -> dict[str, str]:
+    """The SQL conditions of an enrichment `row` by what pages show: judged or not, and disputed.
+
+    Verdicts of audits are not among them.
+    """
+    said = f"""
+        SELECT FROM verdict AS said WHERE said.record_id = {row}.record_id
+           AND (said.concept_uri = {row}.concept_uri OR said.instead_uri = {row}.concept_uri)
+           AND said.withdrawn_at IS NULL AND said.audit_id IS NULL
+    """
+    differing = f"""
+        CASE WHEN said.instead_uri = {row}.concept_uri THEN 'right'
+        ELSE said.said || coalesce(said.instead_uri, '') END
+    """
+    return {
+        "no": f"NOT EXISTS ({said} OFFSET 0)",
+        "yes": f"EXISTS ({said} OFFSET 0)",
+        "disputed": f"EXISTS ({said} HAVING count(DISTINCT {differing}) > 1)",
+    }
