@@ -91,6 +91,14 @@ def steer_jobs(asked: DeskRequest) -> Response:
     back = asked.field("back") or "/jobs"
     if not chosen:
         raise AskedAgainError("Nothing was done: tick jobs first, or all.", page=back)
+    if what == "cancel":
+        which = "This job is" if len(chosen) == 1 else f"These {len(chosen):,} jobs are"
+        asked.confirm(
+            f"{which} given up, and cannot be resumed. Records without an outcome get none. "
+            "Enrichments that are there stay.",
+            yes=f"Cancel {counted(len(chosen), 'job')}",
+            back=back,
+        )
     done = steer(engine, chosen, what)
     wake_workers_soon()
     if not done.done and len(chosen) == 1:

@@ -8,7 +8,6 @@ Every route names the least role, which is checked here and nowhere else.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
@@ -23,18 +22,17 @@ from starlette.routing import Route
 
 from common.errors import AccessError, EnrichmentError, UsageError
 from common.store.tables import Role
-from desk.access.actions import log_action, log_not_done
+from desk.access.actions import log_not_done
+from desk.access.csrf import FIELD
 from desk.access.login import local_path
 from desk.access.sessions import LoggedIn
-from desk.web.desk import AskedAgainError, Desk
+from desk.web.deeds import check_and_log
+from desk.web.desk import CONFIRMED, AskedAgainError, Desk, UnconfirmedError
 from desk.web.door import STORE_TROUBLE, read_form, store_trouble
 from desk.web.rendering import render
 
 MOST_FIELDS = 2_000  # of a form: a batch of verdicts, or a selection of records
-LOGGED_TEXT = 200  # characters of a field
-LOGGED_NAME, LOGGED_FIELDS = 40, 30  # characters of its name, and how many fields
 _SIGNS = ":/%#?=@[]!$&'()*+,;"  # that stand in addresses as they are
-_NOT_LOGGED = {"csrf", "password", "ids", "file", "key", "back"}
 
 log = structlog.get_logger()
 
@@ -68,6 +66,24 @@ class DeskRequest:
     def fields(self, name: str) -> list[str]:
         """All fields of this name."""
         return [each for each in self.form.getlist(name) if isinstance(each, str)]
+
+    def confirm(self, question: str, *, yes: str, back: str) -> None:
+        """Go on if somebody said yes to this question; else ask it before anything is done.
+
+        The page that asks sends the same form again. If what the question says has changed
+        meanwhile, it is asked anew.
+
+        Args:
+            question: what is about to happen, in a sentence or two.
+            yes: the words of the button.
+            back: the page to go back to.
+
+        Raises:
+            UnconfirmedError: nobody has said yes.
+        """
+        error = UnconfirmedError(question, yes=yes, back=local_path(quote(back, safe=_SIGNS)))
+        if self.field(CONFIRMED) != error.answer:
+            raise error
 
     def may(self, role: Role) -> bool:
         """Whether the account may do what this role may."""
@@ -197,8 +213,10 @@ def _done(asked: DeskRequest, route: Asks) -> Response:
         return refusal
     logged = None
     try:
-        logged = _check(asked, route)
+        logged = check_and_log(asked, route.path if route.is_logged else None)
         return route.view(asked)
+    except UnconfirmedError as error:
+        answer = _question(asked, error)
     except AskedAgainError as error:
         answer = go_to(error.page, told=str(error))
     except EnrichmentError as error:
@@ -213,44 +231,6 @@ def _done(asked: DeskRequest, route: Asks) -> Response:
         with suppress(*STORE_TROUBLE), asked.desk.engine.begin() as connection:
             log_not_done(connection, asked.user.number, logged)
     return answer
-
-
-def _check(asked: DeskRequest, route: Asks) -> int | None:
-    """Check the text and, for a deed, where it comes from; then log it, and return its number.
-
-    It is logged before it is done: nothing is done that the log does not know.
-    """
-    _check_text(asked)
-    if asked.request.method != "POST":
-        return None
-    asked.desk.door.check_deed(asked.request, asked.form, asked.user.csrf)
-    if not route.is_logged:
-        return None
-    with asked.desk.engine.begin() as connection:
-        return log_action(connection, asked.user.number, route.path, _about(asked))
-
-
-def _check_text(asked: DeskRequest) -> None:
-    """Refuse the one sign that Postgres takes in no text."""
-    request = asked.request
-    texts = (
-        *map(str, request.path_params.values()),
-        *(text for pair in request.query_params.multi_items() for text in pair),
-        *(text for pair in asked.form.multi_items() for text in pair if isinstance(text, str)),
-    )
-    if any("\0" in text for text in texts):
-        raise UsageError("The address or the form has a sign that no text has. Nothing was done.")
-
-
-def _about(asked: DeskRequest) -> dict[str, str]:
-    """What a deed was asked to do: the parts of its path, and its first fields."""
-    fields = {
-        name[:LOGGED_NAME]: ", ".join(asked.fields(name))[:LOGGED_TEXT]
-        for name in islice(asked.form, LOGGED_FIELDS)
-        if name not in _NOT_LOGGED
-    }
-    told = {name: str(value)[:LOGGED_TEXT] for name, value in asked.request.path_params.items()}
-    return {name: text for name, text in (told | fields).items() if text}
 
 
 def _to_login(request: Request) -> Response:
@@ -272,6 +252,19 @@ def _status(error: EnrichmentError) -> int:
     if isinstance(error, NotThereError):
         return 404
     return 400 if isinstance(error, UsageError) else 503
+
+
+def _question(asked: DeskRequest, error: UnconfirmedError) -> Response:
+    """The question with the form that was sent, for whoever says yes."""
+    if asked.wants_json:
+        return JSONResponse({"error": str(error)}, status_code=409)
+    again = [
+        (name, value)
+        for name, value in asked.form.multi_items()
+        if isinstance(value, str) and name not in (FIELD, CONFIRMED)
+    ]
+    values = {"question": error, "again": again, "name": CONFIRMED}
+    return render(asked, "confirm", values, status=409)
 
 
 def problem(asked: DeskRequest, words: str, *, status: int) -> Response:

@@ -32,13 +32,19 @@ def test_a_job_tells_outcomes_reasons_and_throughput(filled, desk, visit):
     assert visit.problems == []
 
 
-def test_a_running_job_is_paused_resumed_and_cancelled(filled, desk, visit):
+def test_a_running_job_is_paused_resumed_and_after_a_question_cancelled(filled, desk, visit):
     set_state(filled, "running")
     visit.page.goto(f"{desk.url}/jobs/{filled.the_job}")
-    for name, state in (("Pause", "paused"), ("Resume", "running"), ("Cancel", "cancelled")):
+    for name, state in (("Pause", "paused"), ("Resume", "running")):
         visit.page.get_by_role("button", name=name).click()
         visit.page.get_by_role("status").first.wait_for()
         assert state_of(filled) == state
+    visit.page.get_by_role("button", name="Cancel").click()
+    visit.page.get_by_role("heading", name="Cancel 1 job?").wait_for()
+    assert state_of(filled) == "running"
+    visit.page.get_by_role("button", name="Cancel 1 job").click()
+    visit.page.get_by_role("status").first.wait_for()
+    assert state_of(filled) == "cancelled"
 
 
 def test_progress_goes_on_by_itself(filled, desk, visit):

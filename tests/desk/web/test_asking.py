@@ -1,5 +1,6 @@
 """What the desk makes of requests: refusals, hostile text, ways back, and the log of deeds."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from common.errors import UsageError
 from common.store.tables import Role
-from desk.web.asking import LOGGED_FIELDS, LOGGED_NAME, LOGGED_TEXT, go_to, number
+from desk.web.asking import go_to, number
+from desk.web.deeds import LOGGED_FIELDS, LOGGED_NAME, LOGGED_TEXT
 from tests.desk.caller import Caller
 from tests.desk.conftest import RECORDS
 from tests.desk.desk_process import DeskProcess, desk_process
@@ -19,6 +21,7 @@ from tests.desk.visiting import Visit
 
 pytestmark = pytest.mark.timeout(600)
 
+_FIELDS = re.compile(r'<(?:input|button)[^>]* name="(\w+)" value="([^"]*)"')
 ACTIONS = "SELECT what, about FROM desk_action WHERE what LIKE '/%' ORDER BY id"
 
 HOSTILE_ADDRESSES = [
@@ -306,3 +309,21 @@ def test_many_at_once_wait_for_each_other_or_are_told_that_the_desk_is_busy(
         assert {answer.status_code for answer in answers} == {200}
         assert time.monotonic() - began < 25  # nobody held a connection and waited for another
         assert "Traceback" not in desk.log()
+
+
+def test_a_question_gives_the_form_back_and_asks_again_if_it_changed(
+    people: Museum, job: UUID, desk: DeskProcess
+) -> None:
+    operator = Caller(desk, "operator")
+    sent = {"deed": "cancel", "all": "1", "state": "running", "back": "/jobs?state=running"}
+    asked = operator.post("/jobs/steer", sent)
+    assert (asked.status_code, state(people)) == (409, "running")
+    again = dict(_FIELDS.findall(asked.text))
+    assert again.items() >= sent.items()
+    other = people.job(people.the_model, ["/1/x"])  # type: ignore[attr-defined]
+    people.execute("UPDATE job SET state = 'running', finished_at = NULL WHERE id = :id", id=other)
+    assert operator.post("/jobs/steer", again).status_code == 409  # they are two by now
+    people.execute("UPDATE job SET state = 'done', finished_at = now() WHERE id = :id", id=other)
+    assert operator.post("/jobs/steer", again).status_code == 303
+    cancelled = people.rows("SELECT id FROM job WHERE state = 'cancelled'")
+    assert cancelled == [(job,)]
