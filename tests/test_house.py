@@ -40,6 +40,8 @@ TESTED_ELSEWHERE = {
     "common/store/tables/taught.py": "tests/common/store/tables/test_tables.py",
     "desk/cli.py": "every test of tests/desk/pages starts it",
     "desk/commands/serve.py": "tests/desk/commands/test_serving.py types the command",
+    "desk/web/answers.py": "tests/desk/web/test_asking.py is told by them",
+    "desk/web/request.py": "tests/desk/web/test_asking.py, and every test of tests/desk/pages",
     "desk/web/deeds.py": "tests/desk/web/test_asking.py does deeds over HTTP",
     "desk/web/desk.py": "what views share; every test of tests/desk/pages",
     "desk/review/choices.py": "tests/desk/pages/test_see.py chooses from it",

@@ -51,9 +51,18 @@ def see(asked: DeskRequest) -> Response:
     return render(asked, "see", values)
 
 
+def correct_filters(asked: DeskRequest) -> Response:
+    """The form of the filters alone, where they cannot be read."""
+    filters = ViewFilters()
+    with asked.desk.engine.connect() as connection:
+        models = models_of(connection, filters)
+        values = choices(connection, filters, models)
+    return render(asked, "filters", values | {"filters": filters, "models": models})
+
+
 def home(asked: DeskRequest) -> Response:
     """The first page is the grid: whoever comes wants to see."""
-    return go_to("/see", told=asked.query("told"))
+    return go_to("/see", told=asked.told)
 
 
 def choices(
@@ -123,4 +132,4 @@ def nothing(asked: DeskRequest) -> Response:
     raise NotThereError(f"The desk has no page {asked.request.url.path[:100]}.")
 
 
-ROUTES = [page("/", home), page("/see", see)]
+ROUTES = [page("/", home), page("/see", see, form=correct_filters)]

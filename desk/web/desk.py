@@ -11,7 +11,8 @@ from desk.pictures.thumbnails import Thumbnails
 from desk.review.models import LoadedAnswers
 from desk.web.door import Door
 
-CONFIRMED = "confirmed"  # the field of a form by which a question was said yes to
+CONFIRMED = "confirmed"  # the field of a form by which a question was answered
+NO = "no"  # and this answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,7 @@ class AskedAgainError(EnrichmentError):
 class UnconfirmedError(EnrichmentError):
     """A deed that is hard to undo, before somebody said yes; `answer` says yes to this question."""
 
-    def __init__(self, question: str, *, yes: str, back: str) -> None:
+    def __init__(self, question: str, *, yes: str) -> None:
         super().__init__(question)
         self.yes = yes
-        self.back = back
         self.answer = sha256(question.encode("utf-8", "surrogatepass")).hexdigest()[:16]
