@@ -35,7 +35,6 @@ from desk.web.door import Door
 from desk.web.metered import Metered
 from desk.web.rendering import ASSETS, asset_version
 
-MOST_BYTES = 64 << 20  # of a request: a list of half a million records
 SUBJECTS = (login, see, judge, teach, prove, decide, picture, jobs, models, data, download, actions)
 
 
@@ -79,7 +78,7 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
     all_routes = routes()
     app = Starlette(routes=all_routes, lifespan=lifespan)
     app.state.desk = desk
-    guarded = Guard(app, settings=settings, most=MOST_BYTES)
+    guarded = Guard(app, settings=settings)
     paths = [each.path for each in all_routes if isinstance(each, Route | Mount)]
     return Metered(guarded, paths=paths)
 

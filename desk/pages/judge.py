@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from common.errors import UsageError
 from common.store.tables import Role, Said
-from desk.pages.see import choices, shown
+from desk.pages.see import choices, correct_filters, shown
 from desk.review.filters import JudgedState, ViewFilters
 from desk.review.look_alikes import look_alikes
 from desk.review.models import models_of
@@ -144,7 +144,7 @@ def _verdict_id(text: str) -> UUID:
 
 
 ROUTES = [
-    page("/judge", judging, Role.REVIEWER),
+    page("/judge", judging, Role.REVIEWER, form=correct_filters),
     page("/alike", alike, Role.REVIEWER),
     deed("/verdicts", keep, Role.REVIEWER, is_logged=False),
     deed("/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),

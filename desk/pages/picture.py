@@ -104,7 +104,7 @@ def _record(asked: DeskRequest) -> str:
 
 ROUTES = [
     page("/records/{dataset}/{local}", picture),
-    deed("/records/{dataset}/{local}/explain", explain, Role.OPERATOR),
+    deed("/records/{dataset}/{local}/explain", explain, Role.OPERATOR, logged=("model",)),
     page("/thumbnails/{dataset}/{local}", thumbnail, places=PLACES),
     page("/heatmaps/{digest}", heatmap),
 ]

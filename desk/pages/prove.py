@@ -269,12 +269,12 @@ def certificate_json(asked: DeskRequest) -> Response:
 
 ROUTES = [
     page("/prove", prove),
-    deed("/prove", begin, Role.REVIEWER),
+    deed("/prove", begin, Role.REVIEWER, logged=("model", "provider", "concept", "sample")),
     page("/audits/{audit}", audit, Role.REVIEWER),
     deed("/audits/{audit}/verdicts", keep, Role.REVIEWER, is_logged=False),
     deed("/audits/{audit}/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),
     page("/audits/{audit}/end", ending, Role.REVIEWER),
-    deed("/audits/{audit}/close", close, Role.REVIEWER),
+    deed("/audits/{audit}/close", close, Role.REVIEWER, logged=("unjudged",)),
     deed("/audits/{audit}/abandon", abandon, Role.REVIEWER),
     page("/audits/{audit}/certificate", certificate_page),
     page("/audits/{audit}/certificate.json", certificate_json),

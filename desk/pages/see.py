@@ -50,7 +50,9 @@ def see(asked: DeskRequest) -> Response:
         count = None
         if filters.outcome is Outcome.ENRICHED:
             count = count_enrichments(connection, filters, [each.id for each in models])
-    outcomes = ledger.status(asked.desk.engine, filters.job) if filters.job else None
+    outcomes = None
+    if filters.job and found.found:  # else there may be no such job
+        outcomes = ledger.status(asked.desk.engine, filters.job)
     blocked = {
         (each.record_id, each.concept)
         for each in found.found
@@ -61,9 +63,18 @@ def see(asked: DeskRequest) -> Response:
     return render(asked, "see", values)
 
 
+def correct_filters(asked: DeskRequest) -> Response:
+    """The form of the filters alone, where they cannot be read."""
+    filters = ViewFilters()
+    with asked.desk.engine.connect() as connection:
+        models = models_of(connection, filters)
+        values = choices(connection, filters, models)
+    return render(asked, "filters", values | {"filters": filters, "models": models})
+
+
 def home(asked: DeskRequest) -> Response:
     """The first page is the grid: whoever comes wants to see."""
-    return go_to("/see", told=asked.query("told"))
+    return go_to("/see", told=asked.told)
 
 
 def choices(
@@ -105,7 +116,8 @@ def check_outcome(filters: ViewFilters, models: list[ShownModel]) -> None:
     if is_thought and filters.job is None and models and models[0].encoder_id is None:
         raise UsageError(
             f"{models[0].title} is a whole network, so its outcomes are known by job only. "
-            "Choose a job."
+            "Choose a job.",
+            field="job",
         )
 
 
@@ -149,4 +161,4 @@ def nothing(asked: DeskRequest) -> Response:
     raise NotThereError(f"The desk has no page {asked.request.url.path[:100]}.")
 
 
-ROUTES = [page("/", home), page("/see", see)]
+ROUTES = [page("/", home), page("/see", see, form=correct_filters)]

@@ -163,7 +163,7 @@ def _suggestion(
 ROUTES = [
     page("/teach", teach),
     page("/teach/judge", judging, Role.REVIEWER),
-    deed("/teach/refit", refit, Role.REVIEWER),
+    deed("/teach/refit", refit, Role.REVIEWER, logged=("provider", "model")),
     page("/refits/{refit}", refit_page),
     page("/refits/{refit}/live", live),
 ]

@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from common.errors import UsageError
+from common.errors import UsageError, blaming
 from common.store.model_names import ModelName
 from desk.review.numbers import number
 
@@ -64,16 +64,18 @@ class ViewFilters:
         given = {name: asked.get(name, "").strip() for name in NAMES}
         for name, value in given.items():
             if len(value) > MOST_TEXT or "\0" in value:
-                raise UsageError(f"The filter {name} is too long, or no text.")
+                raise UsageError(f"The filter {name} is too long, or no text.", field=name)
+        with blaming("model"):
+            model = ModelName.parse(given["model"]) if given["model"] else None
         return cls(
             job=job_number(given["job"]) if given["job"] else None,
-            model=ModelName.parse(given["model"]) if given["model"] else None,
+            model=model,
             provider=given["provider"],
             concept=given["concept"],
             outcome=_one_of(Outcome, given["outcome"] or Outcome.ENRICHED, "outcome"),
             judged=_one_of(JudgedState, given["judged"] or JudgedState.ANY, "judged"),
-            lowest=_share(given["lowest"], "lowest confidence"),
-            highest=_share(given["highest"], "highest confidence"),
+            lowest=_share(given["lowest"], "lowest"),
+            highest=_share(given["highest"], "highest"),
             after=given["after"],
         )
 
@@ -98,7 +100,8 @@ def job_number(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise UsageError(f"{text[:60]!r} is no job ID. The page Jobs lists the jobs.") from error
+        words = f"{text[:60]!r} is no job ID. The page Jobs lists the jobs."
+        raise UsageError(words, field="job") from error
 
 
 def _one_of(choices: type[Choice], text: str, name: str) -> Choice:
@@ -106,11 +109,13 @@ def _one_of(choices: type[Choice], text: str, name: str) -> Choice:
         return choices(text)
     except ValueError as error:
         listed = ", ".join(choices)
-        raise UsageError(f"{name} is {text[:40]!r}; it must be one of {listed}.") from error
+        words = f"{name} is {text[:40]!r}; it must be one of {listed}."
+        raise UsageError(words, field=name) from error
 
 
 def _share(text: str, name: str) -> float | None:
-    found = number(text, what=f"The {name}", least=0, most=100)
+    with blaming(name):
+        found = number(text, what=f"The {name} confidence", least=0, most=100)
     return None if found is None else found / 100
 
 
