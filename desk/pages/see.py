@@ -1,5 +1,6 @@
 """See: enrichments as a grid of pictures, and what models did not write."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -51,8 +52,9 @@ def see(asked: DeskRequest) -> Response:
         if filters.outcome is Outcome.ENRICHED:
             count = count_enrichments(connection, filters, [each.id for each in models])
     outcomes = None
-    if filters.job and found.found:  # else there may be no such job
-        outcomes = ledger.status(asked.desk.engine, filters.job)
+    if filters.job:
+        with suppress(UsageError):  # there is no such job, and nothing is shown of it
+            outcomes = ledger.status(asked.desk.engine, filters.job)
     blocked = {
         (each.record_id, each.concept)
         for each in found.found
