@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import Engine
 from starlette.applications import Starlette
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
@@ -83,11 +84,17 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
     return Metered(guarded, paths=paths)
 
 
+def favicon(_: Request) -> Response:
+    """The sign of the desk."""
+    return FileResponse(ASSETS / "desk.svg")
+
+
 def routes() -> list[BaseRoute]:
     """All routes; a test walks them for each role."""
     views = [route for subject in SUBJECTS for route in subject.ROUTES]
     return [
         *views,
         Mount("/assets", VersionedFiles(directory=ASSETS)),
+        Route("/favicon.ico", favicon),  # asked for by what reads no page: bookmarks, tab lists
         page("/{path:path}", see.nothing),
     ]

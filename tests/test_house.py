@@ -102,6 +102,7 @@ OWN_SUBJECT = {
     "common/vision/runtimes/test_runtimes.py": "all runtimes agree",
     "worker/processes": "real worker processes",
     "desk/test_roles.py": "all routes",
+    "desk/test_floods.py": "all that the desk reads",
     "deploy/sandbox/test_main.py": "the sandbox as a program",
     "deploy/monitoring/test_rules.py": "the alerts of Prometheus",
     "deploy/test_api_server.py": "the manifests, as Kubernetes takes them",

@@ -28,7 +28,7 @@ GRACE = 10  # seconds that requests have to end
 HEADERS_WITHIN = 20.0  # seconds, from the opening of a connection or the first byte
 ANSWER_WITHIN = 300.0  # seconds, from the headers to the end of the answer
 LONGEST_HEADERS = 32_768  # bytes
-PIECES, PIECE = 500, 512  # of a body: more than 500 must have half a KiB on average
+PIECES, PIECE = 100, 512  # of a body: more than 100 must have half a KiB on average
 
 console = SafeConsole(stderr=True, highlight=False)
 

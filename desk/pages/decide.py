@@ -63,7 +63,7 @@ def _ask_about_unknown(asked: DeskRequest, provider: str) -> None:
         except UsageError as error:
             asked.confirm(
                 f"{error} Decide about this name all the same?",
-                yes="Yes, the name is right",
+                yes="Save it under this name",
                 back="/decide",
             )
 

@@ -97,7 +97,9 @@ def steer_jobs(asked: DeskRequest) -> Response:
     if not chosen:
         raise AskedAgainError("Nothing was done: tick jobs first, or all.", page=back)
     if what == "cancel":
-        which = "This job is" if len(chosen) == 1 else f"These {len(chosen):,} jobs are"
+        first = ledger.status(engine, chosen[0])
+        one = f"{first.name or f'The job of {first.created_at:%Y-%m-%d %H:%M}'} is"
+        which = one if len(chosen) == 1 else f"These {len(chosen):,} jobs are"
         asked.confirm(
             f"{which} given up, and cannot be resumed. Records without an outcome get none. "
             "Enrichments that are there stay.",

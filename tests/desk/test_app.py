@@ -1,18 +1,32 @@
 """The application: its assets, and what is on every answer."""
 
+import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from desk.access.headers import POLICY
 from desk.web.rendering import ASSETS, asset_version
 from tests.desk.caller import Caller
+from tests.desk.conftest import OURS, RECORDS
 from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import Museum
+from tests.desk.visiting import visiting
 
 pytestmark = pytest.mark.timeout(600)
 
+_TITLE = re.compile("<title>(.*)</title>")
+# Tables that are wider than the page, and have no shadow that says so.
+_CUT = """
+    [...document.querySelectorAll("table")].filter(table => {
+        const place = table.parentElement;
+        const shadow = getComputedStyle(place).backgroundImage.includes("gradient");
+        return table.offsetWidth > place.clientWidth && !(place.matches(".scroll") && shadow);
+    }).map(table => table.innerText)
+"""
 KEPT = "public, max-age=31536000, immutable"
 
 
@@ -55,3 +69,44 @@ def test_no_other_file_is_an_asset(desk: DeskProcess) -> None:
         assert answer.status_code == 404, path
         assert "import" not in answer.text
     assert "Traceback" not in desk.log()
+
+
+def test_who_reads_no_page_gets_the_sign_of_the_desk(museum: Museum, desk: DeskProcess) -> None:
+    museum.user()
+    found = Caller(desk).get("/favicon.ico")
+    assert (found.status_code, found.headers["content-type"]) == (200, "image/svg+xml")
+    assert found.content == (ASSETS / "desk.svg").read_bytes()
+
+
+def test_titles_tell_tabs_apart(filled: Museum, desk: DeskProcess) -> None:
+    filled.execute("UPDATE job SET name = 'spring'")
+    caller = Caller(desk)
+    pages = [f"/jobs/{filled.the_job}", "/jobs", "/jobs?state=done", f"/records{RECORDS[0]}"]  # type: ignore[attr-defined]
+    pages += ["/models/test@1", "/see", f"/see?provider={OURS}", f"/prove?provider={OURS}"]
+    pages += [f"/teach?provider={OURS}", f"/judge?provider={OURS}", "/prove", "/prove?model=test@1"]
+    titles = [_TITLE.findall(caller.get(page).text)[0] for page in pages]
+    assert titles[0] == "spring · Desk"
+    assert len(set(titles)) == len(pages), titles
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_without_a_script_there_is_no_button_that_needs_one(
+    filled: Museum, desk: DeskProcess, browser: Browser, javascript: bool
+) -> None:
+    with closing(browser.new_context(java_script_enabled=javascript)) as context:
+        page = context.new_page()
+        page.goto(desk.url + "/judge")
+        expect(page.get_by_role("button", name="Right", exact=True).first).to_be_visible()
+        for name in ("Other…", "Alike…", "Undo", "The rest is right"):
+            expect(page.get_by_role("button", name=name).first).to_be_visible(visible=javascript)
+
+
+def test_what_is_too_wide_for_a_narrow_page_visibly_goes_on(
+    filled: Museum, desk: DeskProcess, browser: Browser
+) -> None:
+    with visiting(browser, width=400) as visit:
+        for path in ("/jobs", f"/jobs/{filled.the_job}", "/models", "/models/test@1", "/actions"):  # type: ignore[attr-defined]
+            visit.page.goto(desk.url + path)
+            assert visit.overflow <= 0
+            cut = visit.page.evaluate(_CUT)
+            assert cut == [], path

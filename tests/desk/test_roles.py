@@ -25,6 +25,7 @@ WITHOUT_ROLE = {
     ("POST", "/login"): (403, "a login; it has a form's word of its own"),
     ("GET", "/login/identity"): (404, "the way to the identity provider, of which there is none"),
     ("GET", "/login/identity/back"): (404, "the way back"),
+    ("GET", "/favicon.ico"): (200, "the sign of the desk"),
     ("GET", "/assets/"): (404, "styles and scripts, the same for all; a folder shows nothing"),
 }
 RECORD = "/1/a"

@@ -2,7 +2,7 @@
 "use strict";
 
 if (matchMedia("(max-width: 52rem)").matches)
-  for (const filters of document.querySelectorAll(".filters details")) filters.open = false;
+  for (const filters of document.querySelectorAll(".filters details:not(:has([aria-invalid]))")) filters.open = false;
 
 // Nobody should judge an empty place: a picture that cannot be had says so.
 document.addEventListener("error", event => tellMissing(event.target), true);

@@ -79,7 +79,7 @@ class SmallDesk:
             Route("/away", self.away),
             Route(BACK, self.back),
         ]
-        app = Guard(Starlette(routes=routes), settings=self.settings, most=10_000)
+        app = Guard(Starlette(routes=routes), settings=self.settings)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none"))
         thread = threading.Thread(target=server.run)
         thread.start()

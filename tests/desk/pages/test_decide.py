@@ -90,7 +90,7 @@ def test_a_name_without_records_is_asked_about_once(filled, desk, visit):
     visit.page.get_by_text("Nothing was done.").wait_for()
     assert place.get_by_label("Reason").input_value() == "A letter.\nAnd another."
     place.get_by_role("button", name="It refuses").click()
-    visit.page.get_by_role("button", name="Yes, the name is right").click()
+    visit.page.get_by_role("button", name="Save it under this name").click()
     visit.page.get_by_text("Saved.").wait_for()
     assert filled.rows(STANDING) == [("refused", "Our musuem", None)]
 

@@ -98,3 +98,20 @@ def test_a_model_that_is_not_there_is_told_by_its_name(filled, desk, visit):
     visit.page.goto(desk.url + "/see?model=foo")
     visit.page.get_by_text("There is no model foo.").wait_for()
     assert "No model is in the store yet" not in visit.page.content()
+
+
+def test_filters_that_are_wrong_stay_and_say_so_beside_their_field(filled, desk, visit):
+    for page in ("/see", "/judge"):
+        visit.page.goto(f"{desk.url}{page}?provider=Nobody&outcome=failed&highest=0.5")
+        label = visit.page.locator("label", has=visit.page.locator("[name=job]"))
+        label.get_by_role("alert").get_by_text("Choose a job").wait_for()
+        assert visit.page.get_by_label("Data provider").input_value() == "Nobody"
+        assert visit.page.get_by_label("Outcome").input_value() == "failed"
+        assert visit.page.get_by_label("to", exact=True).input_value() == "0.5"
+        visit.page.get_by_label("Outcome").select_option("enriched")
+        visit.page.get_by_role("button", name="Show").click()
+        visit.page.wait_for_url(f"{desk.url}{page}?**outcome=enriched**")
+    visit.page.goto(f"{desk.url}/see?provider=Our+musuem")
+    label = visit.page.locator("label", has=visit.page.locator("[name=provider]"))
+    label.get_by_role("alert").get_by_text("Did you mean: Our museum").wait_for()
+    assert visit.problems == []
