@@ -77,9 +77,11 @@ def _listing(listed: list[ListedModel]) -> Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDetails(ListedModel):
-    """A model with what it has said in jobs, beside what it said at promotion."""
+    """A model with what it has said in jobs, beside what it said at promotion, and with what closed
+    audits prove of it."""
 
     drift: ModelDrift | None
+    certificates: tuple[str, ...]
 
 
 @models.command()
@@ -92,15 +94,19 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
     Example: trainer models show pilot@2
     """
     from common.store.session import open_store
+    from common.store.teaching.certificates import standing_certificates
     from trainer.models.catalogue import check_files, describe, find_model
 
     engine, model_dir = open_store(), ModelSettings.read().model_dir
     each = describe(find_model(engine, model), model_dir)
     problem = check_files(each, model_dir)
     drift = drift_of_model(engine, each.id)
+    with engine.connect() as connection:
+        certificates = tuple(map(str, standing_certificates(connection, [each.id])))
     if as_json:
         members = vars(each) | {"problem": problem}
-        print_json(ModelDetails(**members, drift=drift), ModelDetails)
+        details = ModelDetails(**members, drift=drift, certificates=certificates)
+        print_json(details, ModelDetails)
         return
     print_line(f"{each.title}, {each.stage}, promoted {each.promoted}, sha256 {each.sha256}")
     print_line(f"In service for: {each.served or 'nobody'}")
@@ -108,7 +114,7 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
         raise ModelError(problem)
     if problem:
         warn(problem)
-    for line in (*_promised(each.description), *each.origin()):
+    for line in (*_promised(each.description), *certificates, *each.origin()):
         print_line(line)
     print_listing("Concepts", _concepts(each.description))
     if drift is None:
