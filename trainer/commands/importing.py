@@ -57,7 +57,7 @@ def import_(
     dataset: Labelled = None,
     data_dir: DataDir = None,
     precision: Precision = 0.9,
-    floor: Floor = 0.5,
+    floor: Floor = None,
     rename_labels: RenameLabels = False,
 ) -> None:
     """Make a model from a foreign checkpoint, such as the pilot's.
@@ -72,7 +72,7 @@ def import_(
     from common.store.concepts import keep_concepts
     from common.store.session import open_store
     from common.vision.preprocessing import Preprocessing
-    from trainer.commands.promote import print_proposal
+    from trainer.commands.promote import print_proposal, warn_of_low_thresholds
     from trainer.models.importing import import_checkpoint, read_checkpoint
     from trainer.models.proposal import Terms
 
@@ -100,5 +100,6 @@ def import_(
         print_proposal(proposal)
     else:
         warn("Every concept is off: without labelled pictures nothing can be promised.")
+    warn_of_low_thresholds(proposal)
     print_line(f"Imported: {made.model.title}, in {made.folder}")
     next_step(f"trainer models activate {made.model.name}@{made.model.version}")

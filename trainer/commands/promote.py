@@ -26,6 +26,7 @@ from trainer.commands.printing import (
     print_line,
     print_listing,
     print_taken_out,
+    warn,
 )
 from trainer.scoring.thresholds import Effect, Outlook, effect_listing
 
@@ -79,15 +80,19 @@ Anyway = Annotated[
         rich_help_panel=MEASURE,
     ),
 ]
+Activate = Annotated[
+    bool, typer.Option("--activate", help="Put the model in service for all records as well.")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedPromotion:
     """What `trainer promote --json` prints.
 
-    `is_new` is false if the same model was promoted before. `taken_out` names data providers that
-    the model for all serves again. `thresholds` tell by category what would be written of the
-    pictures that the model was measured on, `off` what could be promised of those that are off.
+    `is_new` is false if the same model was promoted before. `serves_all`: whether it is in service
+    for all records now. `taken_out` names data providers that the model for all serves again.
+    `thresholds` tell by category what would be written of the pictures that the model was measured
+    on, `off` what could be promised of those that are off.
     """
 
     model: str
@@ -96,6 +101,7 @@ class FinishedPromotion:
     folder: Path
     is_new: bool
     taken_out: tuple[str, ...]
+    serves_all: bool
     thresholds: dict[str, Effect]
     off: dict[str, Outlook]
     promise: Promise
@@ -111,26 +117,29 @@ def promote(
     ensemble: Ensemble = False,
     name: ModelTitle = None,
     precision: Precision = 0.9,
-    floor: Floor = 0.5,
+    floor: Floor = None,
     no_abstention: NoAbstention = False,
     dataset: Labelled = None,
     data_dir: DataDir = None,
     anyway: Anyway = False,
     rename_labels: RenameLabels = False,
+    activate: Activate = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a finished experiment the model that workers use.
+    """Make a model of a finished experiment. It serves nobody until it is put in service.
 
-    Examples: trainer promote model_training · trainer promote heads --ensemble --precision 0.95
+    Examples: trainer promote model_training --activate ·
+    trainer promote heads --ensemble --precision 0.95
     """
     if ensemble and fold is not None:
         raise UsageError("Give either --fold or --ensemble.")
 
     from common.process.settings import ModelSettings
     from common.store.concepts import keep_concepts
+    from common.store.in_service import serving
     from common.store.session import open_store
     from trainer.experiment import Experiment
-    from trainer.models.promote import promote as put_in_service
+    from trainer.models.promote import promote as make_model
     from trainer.models.promote import propose
     from trainer.models.proposal import Terms
     from trainer.settings import checked_name
@@ -154,8 +163,11 @@ def promote(
     with engine.begin() as connection:
         labels = dict(zip(found.concept_uris, found.labels, strict=True))
         keep_concepts(connection, labels, rename=rename_labels)
-    done = put_in_service(proposal, name=title, model_dir=model_dir, engine=engine)
-    _print_end(proposal, done, as_json=as_json)
+    warn_of_low_thresholds(proposal)
+    done = make_model(proposal, name=title, model_dir=model_dir, engine=engine, active=activate)
+    with engine.connect() as connection:
+        serves = serving(connection, None)
+    _print_end(proposal, done, serves=serves.title if serves else None, as_json=as_json)
 
 
 def _check_says_something(proposal: "Proposal", experiment: str) -> None:
@@ -166,7 +178,18 @@ def _check_says_something(proposal: "Proposal", experiment: str) -> None:
         )
 
 
-def _print_end(proposal: "Proposal", done: "Promotion", *, as_json: bool) -> None:
+def warn_of_low_thresholds(proposal: "Proposal") -> None:
+    """Name the concepts that are written although they are less probable than not."""
+    if low := proposal.written_when_unlikely():
+        warn(
+            f"Written although less probable than not, from: {', '.join(low)}. "
+            "To prevent it, give --floor 0.5."
+        )
+
+
+def _print_end(
+    proposal: "Proposal", done: "Promotion", *, serves: str | None, as_json: bool
+) -> None:
     model = done.model
     if as_json:
         finished = FinishedPromotion(
@@ -176,17 +199,23 @@ def _print_end(proposal: "Proposal", done: "Promotion", *, as_json: bool) -> Non
             folder=done.folder,
             is_new=model.is_new,
             taken_out=model.taken_out,
+            serves_all=serves == model.title,
             thresholds=proposal.effects,
             off=proposal.outlooks,
             promise=proposal.promise,
         )
         print_json(finished, FinishedPromotion)
     else:
-        how = "Promoted" if model.is_new else "Promoted before, active now"
+        how = "Promoted" if model.is_new else "Promoted before"
         print_line(f"{how}: {model.title}, in {done.folder}")
         print_taken_out(model.taken_out)
-    hint("It is in service for all records. The model before serves again by: trainer models back")
-    next_step("worker enqueue FILE")
+    if serves == model.title:
+        hint("It serves all records. The model before serves again by: trainer models back")
+        next_step("worker enqueue FILE")
+        return
+    whom = f"{serves} serves all records as before." if serves else "No model serves all records."
+    hint(f"It is not in service. {whom}")
+    next_step(f"trainer models activate {model.name}@{model.version}")
 
 
 def _judged_on(

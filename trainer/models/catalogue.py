@@ -167,7 +167,7 @@ def _made_by(model: StoredModel, origin: Mapping[str, Any]) -> str:
         checkpoint = shlex.quote(str(origin["checkpoint"]))
         return f"trainer models import {checkpoint} --name {model.name} ..."
     experiment = origin.get("experiment") or model.run or "EXPERIMENT"
-    return f"trainer promote {experiment} --name {model.name} (it is in service then)"
+    return f"trainer promote {experiment} --name {model.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
