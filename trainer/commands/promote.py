@@ -1,5 +1,6 @@
 """`trainer promote`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +32,8 @@ from trainer.commands.printing import (
 from trainer.scoring.thresholds import Effect, Outlook, effect_listing
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from trainer.data.dataset import TrainingData
     from trainer.experiment import Experiment
     from trainer.models.promote import Promotion
@@ -128,26 +131,22 @@ def promote(
 ) -> None:
     """Make a model of a finished experiment. It serves nobody until it is put in service.
 
-    Examples: trainer promote model_training --activate ·
-    trainer promote heads --ensemble --precision 0.95
+    Examples: trainer promote model_training --activate · trainer promote heads --ensemble
     """
     if ensemble and fold is not None:
         raise UsageError("Give either --fold or --ensemble.")
 
     from common.process.settings import ModelSettings
-    from common.store.concepts import keep_concepts
-    from common.store.in_service import serving
     from common.store.session import open_store
     from trainer.experiment import Experiment
-    from trainer.models.promote import promote as make_model
-    from trainer.models.promote import propose
+    from trainer.models import promote as making
     from trainer.models.proposal import Terms
     from trainer.settings import checked_name
 
     title = checked_name(experiment if name is None else name, of="a model")
     chosen = Experiment(experiments_in(saving_dir), experiment)
     model_dir, engine = ModelSettings.read().model_dir, open_store()
-    proposal = propose(
+    proposal = making.propose(
         chosen,
         Terms(precision=precision, floor=floor, abstains=not no_abstention),
         fold=fold,
@@ -157,21 +156,31 @@ def promote(
     )
     if not as_json:
         print_proposal(proposal)
-    if not anyway:
-        _check_says_something(proposal, experiment)
-    found = proposal.description
+    _check_says_something(proposal, experiment, anyway=anyway)
+    keep_labels(engine, _labels(proposal), rename=rename_labels)
+    done = making.promote(proposal, name=title, model_dir=model_dir, engine=engine, active=activate)
+    _print_end(engine, proposal, done, as_json=as_json)
+
+
+def keep_labels(engine: "Engine", labels: Mapping[str, str], *, rename: bool) -> None:
+    """Add what a model is about to the concepts of the store; `labels` are by URI.
+
+    Raises:
+        UsageError: the store has another label for a concept, and is not to rename it.
+    """
+    from common.store.concepts import keep_concepts
+
     with engine.begin() as connection:
-        labels = dict(zip(found.concept_uris, found.labels, strict=True))
-        keep_concepts(connection, labels, rename=rename_labels)
-    warn_of_low_thresholds(proposal)
-    done = make_model(proposal, name=title, model_dir=model_dir, engine=engine, active=activate)
-    with engine.connect() as connection:
-        serves = serving(connection, None)
-    _print_end(proposal, done, serves=serves.title if serves else None, as_json=as_json)
+        keep_concepts(connection, labels, rename=rename)
 
 
-def _check_says_something(proposal: "Proposal", experiment: str) -> None:
-    if proposal.is_silent:
+def _labels(proposal: "Proposal") -> dict[str, str]:
+    says = proposal.description
+    return dict(zip(says.concept_uris, says.labels, strict=True))
+
+
+def _check_says_something(proposal: "Proposal", experiment: str, *, anyway: bool) -> None:
+    if proposal.is_silent and not anyway:
         raise ModelError(
             f"Every concept would be off, so the model would write nothing: {experiment} is not "
             "promoted. Promise less (--precision), label more pictures, or give --anyway."
@@ -187,11 +196,15 @@ def warn_of_low_thresholds(proposal: "Proposal") -> None:
         )
 
 
-def _print_end(
-    proposal: "Proposal", done: "Promotion", *, serves: str | None, as_json: bool
-) -> None:
+def _print_end(engine: "Engine", proposal: "Proposal", done: "Promotion", *, as_json: bool) -> None:
+    from common.store.in_service import serving
+
     model = done.model
+    with engine.connect() as connection:
+        found = serving(connection, None)
+    serves = found.title if found else None
     if as_json:
+        warn_of_low_thresholds(proposal)
         finished = FinishedPromotion(
             model=model.title,
             name=model.name,
@@ -240,6 +253,7 @@ def print_proposal(proposal: "Proposal") -> None:
     print_line(proposal.abstention_in_words())
     for line in proposal.promise.in_words():
         print_line(line)
+    warn_of_low_thresholds(proposal)
     if not len(proposal.pictures.self_test):
         print_line("No training picture can be read any more: the model has no self-test.")
 
