@@ -123,6 +123,7 @@ def _train(tree: Tree) -> frozenset[str]:
     if not (tree.folder / "experiments" / NAME / "report.html").is_file():
         raise SystemExit("the training made no report.html")
     tree.run("trainer", "promote", NAME, "--precision", PRECISION)
+    tree.run("trainer", "models", "activate", NAME)  # a commit before may have no --activate
     return files
 
 

@@ -164,7 +164,8 @@ def _train(scale: Scale) -> None:
     _run("trainer", "promote", NAME, *experiments, "--precision", str(scale.precision))
     strict = ("--name", STRICT, "--precision", str(scale.precision + STRICTER))
     _run("trainer", "promote", HEADS, *experiments, *strict)
-    _run("trainer", "promote", HEADS, *experiments, "--precision", str(scale.precision))
+    usual = ("--precision", str(scale.precision), "--activate")
+    _run("trainer", "promote", HEADS, *experiments, *usual)
 
 
 def _enrich(scale: Scale) -> tuple[str, str]:

@@ -174,9 +174,7 @@ def _trained(engine: Engine, encoder: StoredEncoder, folder: Path, number: int) 
         judged_on=None,
         model_dir=folder / "models",
     )
-    made = promote(
-        proposal, name=experiment.name, model_dir=folder / "models", engine=engine, active=False
-    )
+    made = promote(proposal, name=experiment.name, model_dir=folder / "models", engine=engine)
     model = find_model(engine, made.model.title)
     return open_teachable(engine, folder / "models", model.id)
 

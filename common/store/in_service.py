@@ -2,18 +2,27 @@
 
 A provider's model goes before the one for all, and is on the same encoder, so that one look at a
 picture serves both. The model for all has the stage active. All changes are made one after another.
+
+A model is *serving* if a row of `service` is open for it, *retired* if somebody retired it, and
+*not serving* otherwise.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select, text, update
 
 from common.errors import UsageError
 from common.store.locks import AdvisoryLock
 from common.store.model_names import ModelName
 from common.store.tables import ModelStage, PromotedModel
 from common.store.tables.harvested import of_provider
+
+STANDING = """
+    CASE WHEN EXISTS (SELECT FROM service WHERE service.model_id = model.id AND ended_at IS NULL)
+         THEN 'serving' WHEN model.retired_at IS NOT NULL THEN 'retired' ELSE 'not serving' END
+"""
+"""What lists say of a row of `model`, in SQL."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +53,12 @@ _SERVES = text("""
        AND data_provider IS NOT DISTINCT FROM CAST(:data_provider AS text)
 """)
 _BEFORE = text("""
-    SELECT model_id FROM service
+    SELECT model_id FROM service JOIN model ON model.id = model_id AND model.retired_at IS NULL
     WHERE ended_at IS NOT NULL AND data_provider IS NOT DISTINCT FROM CAST(:data_provider AS text)
       AND model_id IS DISTINCT FROM (
           SELECT model_id FROM service WHERE ended_at IS NULL
              AND data_provider IS NOT DISTINCT FROM CAST(:data_provider AS text))
-    ORDER BY ended_at DESC, id DESC LIMIT 1
+    ORDER BY ended_at DESC, service.id DESC LIMIT 1
 """)
 _ON_OTHER_ENCODERS = text("""
     UPDATE service SET ended_at = now() FROM model
@@ -58,7 +67,7 @@ _ON_OTHER_ENCODERS = text("""
       AND model.encoder_id IS DISTINCT FROM (SELECT encoder_id FROM model WHERE id = :model_id)
     RETURNING service.data_provider
 """)
-_RETIRE = text("""
+_END_ALL_OF = text("""
     UPDATE service SET ended_at = now() WHERE ended_at IS NULL AND model_id = :model_id
 """)
 
@@ -96,6 +105,8 @@ def begin_service(
 ) -> list[str]:
     """Put a model in service for all records, or for a data provider's, in place of the present.
 
+    A retired model is none afterwards; its certificates stay withdrawn.
+
     Returns:
         The data providers whose own models were taken out, since the model for all is now on
         another encoder than these.
@@ -107,9 +118,11 @@ def begin_service(
     lock_models(connection)
     asked = {"model_id": model_id, "data_provider": data_provider, "began_by": began_by}
     if data_provider is None:
-        _activate(connection, model_id)
+        _end_active(connection, but=model_id)  # at most one is active at any moment
+        _change(connection, model_id, stage=ModelStage.ACTIVE, retired_at=None)
     else:
         _check_provider(connection, model_id, data_provider)
+        _change(connection, model_id, retired_at=None)
     if connection.execute(_SERVES, asked).first() is None:
         connection.execute(_END, asked)
         connection.execute(_BEGIN, asked)
@@ -126,20 +139,20 @@ def end_service(connection: Connection, *, data_provider: str | None = None) -> 
     """
     lock_models(connection)
     if data_provider is None:
-        _retire_active(connection)
+        _end_active(connection)
     return bool(connection.execute(_END, {"data_provider": data_provider}).rowcount)
 
 
-def end_services_of(connection: Connection, model_id: int) -> None:
-    """Take a model out of service wherever it serves, and retire it."""
+def retire(connection: Connection, model_id: int) -> None:
+    """Take a model out of service wherever it serves; nobody goes back to it."""
     lock_models(connection)
-    connection.execute(_RETIRE, {"model_id": model_id})
-    chosen = update(PromotedModel).where(PromotedModel.id == model_id)
-    connection.execute(chosen.values(stage=ModelStage.RETIRED))
+    connection.execute(_END_ALL_OF, {"model_id": model_id})
+    since = func.coalesce(PromotedModel.retired_at, func.now())
+    _change(connection, model_id, stage=ModelStage.RETIRED, retired_at=since)
 
 
 def served_before(connection: Connection, data_provider: str | None) -> int | None:
-    """The number of the model to which `go_back` goes; None if there is none."""
+    """The number of the model to which `go_back` goes, which nobody retired; None if none."""
     found: int | None = connection.scalar(_BEFORE, {"data_provider": data_provider})
     return found
 
@@ -181,16 +194,14 @@ def go_back(
     return serving(connection, data_provider)
 
 
-def _activate(connection: Connection, model_id: int) -> None:
-    """The new one last: at most one is active at any moment."""
-    _retire_active(connection, but=model_id)
+def _change(connection: Connection, model_id: int, **columns: object) -> None:
     chosen = update(PromotedModel).where(PromotedModel.id == model_id)
-    connection.execute(chosen.values(stage=ModelStage.ACTIVE))
+    connection.execute(chosen.values(columns))
 
 
-def _retire_active(connection: Connection, *, but: int | None = None) -> None:
+def _end_active(connection: Connection, *, but: int | None = None) -> None:
     active = (PromotedModel.stage == ModelStage.ACTIVE, PromotedModel.id.is_distinct_from(but))
-    connection.execute(update(PromotedModel).where(*active).values(stage=ModelStage.RETIRED))
+    connection.execute(update(PromotedModel).where(*active).values(stage=ModelStage.CANDIDATE))
 
 
 def _check_provider(connection: Connection, model_id: int, data_provider: str) -> None:

@@ -1,20 +1,20 @@
-"""What a sample proves of all that it was drawn from: the exact bound of Clopper and Pearson.
+"""What a sample proves of all rows that it was drawn from: the exact hypergeometric bound.
 
-`right` of `drawn` being right rules out every precision at which so many would be right with a
-probability of at most `error`. Rows are drawn without replacement, so that their number varies less
-than the binomial distribution says, and the bound is on the safe side.
+Rows are drawn without replacement from a finite number of them. `right` of `drawn` being right
+rules out every number of right rows among all at which so many would be drawn with a probability of
+at most `error`: the inversion of the one-sided test (J. P. Buonaccorsi, A note on confidence
+intervals for proportions in finite populations, The American Statistician 41, 1987). So 37 right of
+37 prove all 37. The bound is computed in whole numbers: nothing is rounded.
 
 Audits that may be about the same rows share 5 %: the k-th of them may err in 0.05 / 2^k of cases,
 whatever came out before. So all of them together err in less than 5 %.
 """
 
 import math
-from decimal import ROUND_FLOOR, Decimal
+from bisect import bisect_left, bisect_right
+from decimal import Decimal
 
-ERROR = 0.05  # of all audits of the same rows together
-CONFIDENCE = 1 - ERROR
-HALVINGS = 60  # of an interval from 0 to 1: below what a float tells apart
-_THOUSANDTH = Decimal("0.001")
+from common.store.teaching.certificates import ERROR
 
 
 def error_of(attempt: int) -> float:
@@ -22,59 +22,40 @@ def error_of(attempt: int) -> float:
     return math.ldexp(ERROR, -attempt)
 
 
-def lower_bound(right: int, drawn: int, error: float) -> float:
-    """The highest precision below which all are ruled out at `error`; never above the exact one."""
-    if right == 0:
-        return 0.0
-    ruled_out, possible = 0.0, 1.0
-    for _ in range(HALVINGS):
-        middle = (ruled_out + possible) / 2
-        if _chance_of_so_many(right, drawn, middle) <= error:
-            ruled_out = middle
-        else:
-            possible = middle
-    return ruled_out
-
-
-def least_right(drawn: int, precision: float, error: float) -> int | None:
-    """How many of the drawn rows must be right to prove a precision; None if all do not do."""
-    if not _proves(drawn, drawn, precision, error):
-        return None
-    low, high = 0, drawn  # too few, and enough
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _proves(middle, drawn, precision, error):
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-def _proves(right: int, drawn: int, precision: float, error: float) -> bool:
-    return right > 0 and _chance_of_so_many(right, drawn, precision) <= error
-
-
-def _chance_of_so_many(right: int, drawn: int, precision: float) -> float:
-    """The probability that at least `right` of the drawn rows are right; 0 < precision < 1."""
-    hit, miss = math.log(precision), math.log1p(-precision)
-    ways = math.lgamma(drawn + 1)
-    return math.fsum(
-        math.exp(
-            ways
-            - math.lgamma(count + 1)
-            - math.lgamma(drawn - count + 1)
-            + count * hit
-            + (drawn - count) * miss
-        )
-        for count in range(right, drawn + 1)
+def lower_bound(right: int, drawn: int, rows: int, error: float) -> int:
+    """How many of all rows are right at least: any smaller number is ruled out at `error`."""
+    candidates = range(rows - drawn + right + 1)  # what was drawn and wrong cannot be right
+    return bisect_left(
+        candidates,
+        True,
+        lo=right,
+        hi=len(candidates) - 1,
+        key=lambda good: not _is_ruled_out(good, right, drawn, rows, error),
     )
 
 
-def rounded_down(precision: float) -> Decimal:
-    """To a thousandth, exactly: what is shown never promises more than what is proved."""
-    return Decimal(precision).quantize(_THOUSANDTH, rounding=ROUND_FLOOR)
+def least_right(drawn: int, rows: int, precision: float, error: float) -> int | None:
+    """How many of the drawn rows must be right to prove a precision; None if all do not do."""
+    too_few = math.ceil(Decimal(str(precision)) * rows) - 1  # right ones among all, to be ruled out
+    least = bisect_right(
+        range(drawn + 1),
+        False,
+        key=lambda right: _is_ruled_out(too_few, right, drawn, rows, error),
+    )
+    return least if least <= drawn else None
 
 
-def in_percent(precision: float) -> str:
-    """As `90.3 %`, rounded down."""
-    return f"{100 * rounded_down(precision):.1f} %"
+def _is_ruled_out(good: int, right: int, drawn: int, rows: int, error: float) -> bool:
+    """Whether `right` or more right ones are drawn with a probability of at most `error`, where
+    `good` of all rows are right."""
+    numerator, denominator = error.as_integer_ratio()
+    first = max(right, drawn - (rows - good))
+    if first > min(good, drawn):
+        return True
+    ways = math.comb(good, first) * math.comb(rows - good, drawn - first)
+    so_many = 0
+    for count in range(first, min(good, drawn) + 1):
+        so_many += ways
+        ways = ways * (good - count) * (drawn - count)
+        ways //= (count + 1) * (rows - good - drawn + count + 1)
+    return so_many * denominator <= numerator * math.comb(rows, drawn)

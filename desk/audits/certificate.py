@@ -9,14 +9,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
 from common.store.model_names import ModelName
-from common.store.tables import AuditState
-from desk.audits.bounds import CONFIDENCE, in_percent, rounded_down
+from common.store.tables import AuditState, Said
+from common.store.teaching.certificates import CONFIDENCE, rounded_down, sentence_of
 
 FORM = 1  # of the JSON
 ROWS_AT_ONCE = 5_000  # from the server's cursor
@@ -99,48 +99,29 @@ class Certificate:
         }
 
 
-class Proved(Protocol):
-    """What the sentence of a closed audit says; `title` is the model's, `label` the concept's."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def data_provider(self) -> str | None: ...
-    @property
-    def label(self) -> str | None: ...
-    @property
-    def rows(self) -> int: ...
-    @property
-    def sample(self) -> int: ...
-    @property
-    def right_ones(self) -> int | None: ...
-    @property
-    def precision(self) -> float | None: ...
-
-
-def sentence_of(audit: Proved) -> str:
-    """What a closed audit proves, to be printed."""
-    which = f"{audit.label} enrichments" if audit.label else "enrichments"
-    return (
-        f"Of the {audit.rows:,} {which} of {audit.data_provider or audit.title} at least "
-        f"{in_percent(audit.precision or 0)} are right ({100 * CONFIDENCE:.0f} % confidence over "
-        f"all audits of them; {audit.sample:,} drawn at random, {audit.right_ones:,} right)."
-    )
-
-
-_AUDIT = text("""
+# What stood when the audit was closed, whatever was said of it later.
+_COUNTED = """verdict.audit_id = audit.id AND judged_at <= audit.ended_at
+              AND (verdict.withdrawn_at IS NULL OR verdict.withdrawn_at > audit.ended_at)"""
+_AUDIT = text(f"""
     SELECT audit.state, audit.id AS audit_id, model.name AS model, model.version,
            model.sha256 AS model_sha256, audit.thresholds, audit.data_provider, audit.concept_uri,
            concept.label, audit.rows, audit.sample, audit.right_ones, audit.precision,
            audit.attempt, audit.error, audit.drawn_at, audit.drawn_by, audit.ended_at AS closed_at,
            audit.withdrawn_at, audit.withdrawn_because,
-           ARRAY(SELECT DISTINCT user_id FROM verdict
-                 WHERE audit_id = audit.id AND judged_at <= audit.ended_at
-                   AND (verdict.withdrawn_at IS NULL OR verdict.withdrawn_at > audit.ended_at)
-                 ORDER BY 1) AS judged_by
+           ARRAY(SELECT DISTINCT user_id FROM verdict WHERE {_COUNTED} ORDER BY 1) AS judged_by
     FROM audit JOIN model ON model.id = audit.model_id
     LEFT JOIN concept ON concept.uri = audit.concept_uri
     WHERE audit.id = :audit_id
+""")
+_JUDGED = text(f"""
+    SELECT drawn.record_id, record.title, concept.label, coalesce(
+        (SELECT json_agg(json_build_array(user_id, said) ORDER BY user_id) FROM verdict
+         WHERE {_COUNTED} AND verdict.record_id = drawn.record_id
+           AND verdict.concept_uri = drawn.concept_uri), '[]') AS said
+    FROM audit JOIN audit_draw AS drawn ON drawn.audit_id = audit.id
+    JOIN record ON record.id = drawn.record_id
+    JOIN concept ON concept.uri = drawn.concept_uri
+    WHERE audit.id = :audit_id ORDER BY drawn.place
 """)
 _ROWS = text("""
     SELECT concept_uri, record_id
@@ -164,6 +145,28 @@ def certificate(engine: Engine, audit_id: int) -> Certificate:
             raise UsageError(f"Audit {audit_id} is {state}: only a closed one has a certificate.")
         digest = _digest(connection, audit_id)
     return Certificate(**{**values, "judged_by": tuple(row["judged_by"]), "rows_sha256": digest})
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedRow:
+    """A drawn row in the order of drawing, with what counted of it: who said what."""
+
+    record_id: str
+    title: str | None
+    label: str
+    said: tuple[tuple[int, str], ...]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it counted as right."""
+        return bool(self.said) and all(said == Said.RIGHT for _, said in self.said)
+
+
+def annex(engine: Engine, audit_id: int) -> list[JudgedRow]:
+    """The drawn rows of a closed audit, with the verdicts that stood when it was closed."""
+    with engine.connect() as connection:
+        rows = connection.execute(_JUDGED, {"audit_id": audit_id}).mappings().all()
+    return [JudgedRow(**{**row, "said": tuple(map(tuple, row["said"]))}) for row in rows]
 
 
 def licensed_rows(connection: Connection, audit_id: int) -> Iterator[tuple[str, str]]:

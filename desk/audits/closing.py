@@ -14,7 +14,7 @@ from desk.audits.bounds import lower_bound
 from desk.audits.judging import JUDGED
 
 # Against the lock of who writes a verdict: what was begun before counts, what comes after is late.
-_LOCK = text("SELECT state, sample, error FROM audit WHERE id = :audit_id FOR UPDATE")
+_LOCK = text("SELECT state, rows, sample, error FROM audit WHERE id = :audit_id FOR UPDATE")
 _JUDGED = text(f"SELECT ({JUDGED}) FROM audit WHERE id = :audit_id")
 _RIGHT = text("""
     SELECT count(*) FROM (
@@ -54,8 +54,8 @@ def close(engine: Engine, audit_id: int, *, most_unjudged: float = inf) -> None:
             if unjudged > most_unjudged:
                 raise MoreUnjudgedError(f"Not closed yet: {unjudged} pictures are not judged now.")
             right_ones = connection.execute(_RIGHT, asked).scalar_one()
-            precision = lower_bound(right_ones, audit.sample, audit.error)
-            result = {"right_ones": right_ones, "precision": precision}
+            least = lower_bound(right_ones, audit.sample, audit.rows, audit.error)
+            result = {"right_ones": right_ones, "precision": least / audit.rows}
             connection.execute(_CLOSE, asked | result)
 
 
@@ -73,7 +73,7 @@ def abandon(engine: Engine, audit_id: int) -> None:
             connection.execute(_ABANDON, {"audit_id": audit_id})
 
 
-def _locked(connection: Connection, audit_id: int) -> Row[str, int, float]:
+def _locked(connection: Connection, audit_id: int) -> Row[str, int, int, float]:
     audit = connection.execute(_LOCK, {"audit_id": audit_id}).one_or_none()
     if audit is None:
         raise UsageError(f"There is no audit {audit_id}.")

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, RowMapping, text
 
 from common.store.model_names import ModelName
 from common.store.tables import AuditState
-from desk.audits.certificate import sentence_of
+from common.store.teaching.certificates import sentence_of
 from desk.audits.judging import JUDGED
 
 SHOWN = 50

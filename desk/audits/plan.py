@@ -44,8 +44,8 @@ class AuditPlan:
         error = self.attempt.error
         return PlannedSample(
             drawn=drawn,
-            best=lower_bound(drawn, drawn, error),
-            least_right={each: least_right(drawn, each, error) for each in PRECISIONS},
+            best=lower_bound(drawn, drawn, self.rows, error) / self.rows,
+            least_right={each: least_right(drawn, self.rows, each, error) for each in PRECISIONS},
         )
 
 

@@ -7,7 +7,6 @@ from sqlalchemy import Connection, text
 
 from common.errors import UsageError
 from common.store.model_names import ModelName
-from common.store.tables import ModelStage
 from common.vision.answers.blocked import Blocks
 from common.vision.answers.provider_names import provider_name
 from common.vision.answers.spellings import spellings_of
@@ -70,7 +69,7 @@ def in_sql(connection: Connection, subject: AuditSubject) -> SubjectInSql:
     )
 
 
-_MODEL = text("SELECT name, version, stage, thresholds FROM model WHERE id = :model_id")
+_MODEL = text("SELECT name, version, retired_at, thresholds FROM model WHERE id = :model_id")
 
 
 def thresholds_of(connection: Connection, model_id: int) -> dict[str, Any]:
@@ -82,7 +81,7 @@ def thresholds_of(connection: Connection, model_id: int) -> dict[str, Any]:
     model = connection.execute(_MODEL, {"model_id": model_id}).one_or_none()
     if model is None:
         raise UsageError(f"There is no model with number {model_id}.")
-    if model.stage == ModelStage.RETIRED:
+    if model.retired_at is not None:
         title = ModelName(model.name, model.version).title
         raise UsageError(
             f"{title} is retired, so nothing can be certified of it. Put it in service first."

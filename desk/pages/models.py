@@ -9,6 +9,7 @@ from starlette.responses import Response
 from common.errors import UsageError
 from common.store.in_service import models_in_service
 from common.store.tables import Role
+from common.store.teaching.certificates import standing_certificates
 from common.vision.answers.drift import drift_of_model
 from common.vision.answers.promise import Promise
 from desk.review.filters import ViewFilters
@@ -42,12 +43,14 @@ def model(asked: DeskRequest) -> Response:
         shown = found[0]
         listed = next((each for each in list_versions(connection) if each.id == shown.id), None)
         history = service_history(connection, shown.id)
+        certificates = standing_certificates(connection, [shown.id])
         kept = connection.execute(_KEPT, {"model_id": shown.id}).one()
     values = {
         "model": shown,
         "listed": listed,
         "history": history,
-        "promise": promise_in_words(kept.promise),
+        "promise": promise_in_words(kept.promise) if kept.promise or not certificates else [],
+        "certificates": certificates,
         "thresholds": kept.thresholds,
         "drift": drift_of_model(asked.desk.engine, shown.id),
     }

@@ -13,7 +13,7 @@ from common.errors import UsageError
 from common.store.tables import AuditState, Role
 from desk.access.actions import shown_names
 from desk.audits import closing
-from desk.audits.certificate import Certificate, certificate
+from desk.audits.certificate import Certificate, annex, certificate
 from desk.audits.draw import draw
 from desk.audits.judging import DrawnRow, check_open, drawn_rows, stand
 from desk.audits.listing import SHOWN, ListedAudit, find_audit, list_audits
@@ -259,7 +259,14 @@ def certificate_page(asked: DeskRequest) -> Response:
     """The certificate of a closed audit, to be printed."""
     found = _certificate(asked)
     names = shown_names(asked.desk.engine, {found.drawn_by, *found.judged_by})
-    return render(asked, "certificate", {"certificate": found, "names": names})
+    values = {
+        "certificate": found,
+        "names": names,
+        "annex": annex(asked.desk.engine, found.audit_id),
+        "institution": asked.desk.settings.desk_institution,
+        "address": asked.desk.door.origin(asked.request) + asked.request.url.path,
+    }
+    return render(asked, "certificate", values)
 
 
 def certificate_json(asked: DeskRequest) -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from common.store.in_service import STANDING
 from common.store.model_names import ModelName
 
 MOST = 200  # rows of a list
@@ -13,12 +14,16 @@ MOST = 200  # rows of a list
 
 @dataclass(frozen=True, kw_only=True)
 class ListedVersion:
-    """A model in the list; `serves` names data providers, and the empty text stands for all."""
+    """A model in the list: serving, not serving, or retired at a time.
+
+    `serves` names data providers, and the empty text stands for all.
+    """
 
     id: int
     name: str
     version: int
-    stage: str
+    standing: str
+    retired_at: datetime | None
     encoder: str | None
     concepts: int
     on: int
@@ -59,7 +64,8 @@ class ListedTraining:
 
 
 _MODELS = text(f"""
-    SELECT model.id, model.name, model.version, model.stage, encoder.name AS encoder,
+    SELECT model.id, model.name, model.version, {STANDING} AS standing, model.retired_at,
+           encoder.name AS encoder,
            cardinality(model.labels) AS concepts,
            (SELECT count(*) FROM jsonb_object_keys(model.thresholds)) AS on,
            CAST(model.promise ->> 'precision' AS float8) AS precision,

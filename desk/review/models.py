@@ -24,7 +24,6 @@ class ShownModel:
     id: int
     name: str
     version: int
-    stage: str
     path: str
     sha256: str
     encoder_id: int | None
@@ -42,7 +41,7 @@ class ShownModel:
 
 
 _MODELS = """
-    SELECT model.id, model.name, model.version, model.stage, model.path, model.sha256,
+    SELECT model.id, model.name, model.version, model.path, model.sha256,
            model.encoder_id,
            (SELECT json_object_agg(concept.uri, concept.label ORDER BY place)
             FROM unnest(model.labels) WITH ORDINALITY AS own(uri, place)

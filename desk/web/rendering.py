@@ -14,7 +14,7 @@ from common.europeana.rights import rights_words
 from common.pages import record_page, template_engine
 from common.process.terminal.counting import counted
 from common.store.tables import Role
-from desk.audits.bounds import in_percent
+from common.store.teaching.certificates import in_percent
 from desk.web.door import is_built_in
 
 if TYPE_CHECKING:

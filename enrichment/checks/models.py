@@ -8,7 +8,7 @@ from common.errors import ModelError
 from common.process.settings import ModelSettings
 from enrichment.checks.finding import Finding, Findings, ok, problem, warning
 
-_PROMOTE = "Next: trainer promote EXPERIMENT, or: trainer models activate MODEL"
+_PROMOTE = "Next: trainer promote EXPERIMENT --activate, or: trainer models activate MODEL"
 _COPY = "Set MODEL_DIR to the workers' folder, or promote the model again."
 
 

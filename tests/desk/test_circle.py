@@ -74,7 +74,7 @@ def folder(tmp_path: Path, database_url: str, broker_url: str, monkeypatch) -> I
         heads = ("--encoder", "lite", "--folds", "2", "--group-by", "picture")
         run("trainer", "train", *dataset, *heads, "--experiment-name", "heads")
         careless = ("--precision", "0.2", "--floor", "0.2")  # the encoder has learned nothing
-        run("trainer", "promote", "heads", *careless)
+        run("trainer", "promote", "heads", *careless, "--activate")
         ours = [each.id for each in sandbox.catalogue.items if each.data_provider == MUSEUM]
         ids = tmp_path / "ids.txt"
         ids.write_text("".join(f"{each}\n" for each in ours))

@@ -63,7 +63,7 @@ def promote(
         concept_uris=concepts,
         preprocessing=encoder.preprocessing,
         kind=kind,
-        rule=Rule.of(kind, FLOOR),
+        rule=Rule.of(kind, FLOOR if kind == "single" else 0),
         temperature=1.0,
         thresholds=thresholds,
         picture_source="media",

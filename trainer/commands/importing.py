@@ -1,7 +1,7 @@
 """`trainer models import`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,10 @@ from trainer.commands.options import (
     labelled_pictures,
 )
 from trainer.commands.printing import print_line, warn
+
+if TYPE_CHECKING:
+    from trainer.models.promote import Promotion
+    from trainer.models.proposal import Proposal
 
 CHECKPOINT = "The checkpoint"
 ClassIndex = Annotated[
@@ -57,7 +61,7 @@ def import_(
     dataset: Labelled = None,
     data_dir: DataDir = None,
     precision: Precision = 0.9,
-    floor: Floor = 0.5,
+    floor: Floor = None,
     rename_labels: RenameLabels = False,
 ) -> None:
     """Make a model from a foreign checkpoint, such as the pilot's.
@@ -69,10 +73,9 @@ def import_(
     --name pilot --data-dir labelled
     """
     from common.europeana.vocabulary import load_vocabulary
-    from common.store.concepts import keep_concepts
     from common.store.session import open_store
     from common.vision.preprocessing import Preprocessing
-    from trainer.commands.promote import print_proposal
+    from trainer.commands.promote import keep_labels
     from trainer.models.importing import import_checkpoint, read_checkpoint
     from trainer.models.proposal import Terms
 
@@ -81,9 +84,8 @@ def import_(
     weights = read_checkpoint(checkpoint, index, architecture=architecture, preprocessing=how)
     vocabulary = load_vocabulary(vocab_json)
     engine = open_store()
-    with engine.begin() as connection:
-        labels = {vocabulary[label]: label for label in weights.labels if label in vocabulary}
-        keep_concepts(connection, labels, rename=rename_labels)
+    labels = {vocabulary[label]: label for label in weights.labels if label in vocabulary}
+    keep_labels(engine, labels, rename=rename_labels)
     data = None
     if dataset is not None or data_dir is not None:
         data = labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind="single")
@@ -96,7 +98,13 @@ def import_(
         model_dir=ModelSettings.read().model_dir,
         engine=engine,
     )
-    if data is not None:
+    _print_end(proposal, made, is_measured=data is not None)
+
+
+def _print_end(proposal: "Proposal", made: "Promotion", *, is_measured: bool) -> None:
+    from trainer.commands.promote import print_proposal
+
+    if is_measured:
         print_proposal(proposal)
     else:
         warn("Every concept is off: without labelled pictures nothing can be promised.")

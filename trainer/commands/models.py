@@ -35,7 +35,7 @@ models.command("import")(import_)
 @models.command("list")
 @prints(list[ListedModel])
 def list_(as_json: AsJson = False) -> None:
-    """List all models, and whom they serve: the active one all, others their data providers.
+    """List all models: serving, not serving, or retired; and whom they serve.
 
     Example: trainer models list
     """
@@ -59,14 +59,14 @@ def list_(as_json: AsJson = False) -> None:
 def _listing(listed: list[ListedModel]) -> Listing:
     texts = ("serves", "architecture", "trained on")
     listing = Listing(
-        *("name", "version", "stage", "serves", "files", "architecture", "concepts on"),
+        *("name", "version", "standing", "serves", "files", "architecture", "concepts on"),
         *("trained on", "promoted"),
         numbers=["version"],
         texts=texts,
     )
     for each in listed:
         listing.add(
-            *(each.name, str(each.version), each.stage, each.served, each.files),
+            *(each.name, str(each.version), each.standing, each.served, each.files),
             each.architecture,
             f"{len(each.thresholds)} of {len(each.labels)}",
             *(each.trained_on, each.promoted),
@@ -77,9 +77,11 @@ def _listing(listed: list[ListedModel]) -> Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDetails(ListedModel):
-    """A model with what it has said in jobs, beside what it said at promotion."""
+    """A model with what it has said in jobs, beside what it said at promotion, and with what closed
+    audits prove of it."""
 
     drift: ModelDrift | None
+    certificates: tuple[str, ...]
 
 
 @models.command()
@@ -92,23 +94,27 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
     Example: trainer models show pilot@2
     """
     from common.store.session import open_store
+    from common.store.teaching.certificates import standing_certificates
     from trainer.models.catalogue import check_files, describe, find_model
 
     engine, model_dir = open_store(), ModelSettings.read().model_dir
     each = describe(find_model(engine, model), model_dir)
     problem = check_files(each, model_dir)
     drift = drift_of_model(engine, each.id)
+    with engine.connect() as connection:
+        certificates = tuple(map(str, standing_certificates(connection, [each.id])))
     if as_json:
         members = vars(each) | {"problem": problem}
-        print_json(ModelDetails(**members, drift=drift), ModelDetails)
+        details = ModelDetails(**members, drift=drift, certificates=certificates)
+        print_json(details, ModelDetails)
         return
-    print_line(f"{each.title}, {each.stage}, promoted {each.promoted}, sha256 {each.sha256}")
+    print_line(f"{each.title}, {each.standing}, promoted {each.promoted}, sha256 {each.sha256}")
     print_line(f"In service for: {each.served or 'nobody'}")
     if each.description is None:
         raise ModelError(problem)
     if problem:
         warn(problem)
-    for line in (*_promised(each.description), *each.origin()):
+    for line in (*_promised(each.description), *certificates, *each.origin()):
         print_line(line)
     print_listing("Concepts", _concepts(each.description))
     if drift is None:
@@ -154,6 +160,8 @@ Provider = Annotated[
 def activate(model: StoredReference, provider: Provider = None) -> None:
     """Put a model in service after checking its files. Running jobs keep their model.
 
+    A retired model comes back. Certificates that its retirement withdrew stay withdrawn.
+
     A data provider's own model serves its records, in place of the model for all. It must be on
     the same encoder.
 
@@ -179,6 +187,8 @@ def activate(model: StoredReference, provider: Provider = None) -> None:
 def back(provider: Provider = None) -> None:
     """Put the model in service again that served before. The same command again undoes it.
 
+    Models that somebody retired are skipped.
+
     Examples: trainer models back · trainer models back --provider "The Cleveland Museum of Art"
     """
     from common.store.session import open_store
@@ -201,7 +211,8 @@ def _back(provider: str | None) -> str:
 
 @models.command()
 def retire(model: StoredReference) -> None:
-    """Take a model out of service. Its running jobs continue, and audits of it count no longer.
+    """Take a model out of service for good. Its running jobs continue, and its certificates are
+    withdrawn.
 
     Example: trainer models retire pilot@1
     """
@@ -211,13 +222,13 @@ def retire(model: StoredReference) -> None:
     done = catalogue.retire(open_store(), model)
     title = done.before.title
     if done.was_retired:
-        print_line(f"{title} was retired already, and serves nobody: nothing changed.")
+        print_line(f"{title} was retired already: nothing changed.")
     else:
         served = f"It served: {done.before.served}." if done.before.served else "It served nobody."
         print_line(f"Retired: {title}. {served}")
-        hint(f"To undo it: trainer models activate {done.before.name}@{done.before.version}")
+        hint(f"To bring it back: trainer models activate {done.before.name}@{done.before.version}")
     if done.withdrawn:
-        warn(f"Audits of {title} that count no longer: {done.withdrawn:,}.")
+        warn(f"Audits of {title} that count no longer, for good: {done.withdrawn:,}.")
     if not done.is_another_active:
         warn("No model serves all records now, so worker enqueue needs --model.")
         next_step("trainer models activate MODEL")

@@ -38,12 +38,12 @@ Precision = Annotated[
     ),
 ]
 Floor = Annotated[
-    float,
+    float | None,
     typer.Option(
         min=0,
         max=1,
         metavar="PROBABILITY",
-        help="Below it, even the most probable concept is not written. For models of one concept "
+        help="Below it no concept is written. Default: 0.5, or 0.2 for a model of several concepts "
         "a picture.",
         rich_help_panel="What it must prove",
     ),

@@ -1,5 +1,6 @@
 """`trainer promote`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,10 +27,13 @@ from trainer.commands.printing import (
     print_line,
     print_listing,
     print_taken_out,
+    warn,
 )
 from trainer.scoring.thresholds import Effect, Outlook, effect_listing
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from trainer.data.dataset import TrainingData
     from trainer.experiment import Experiment
     from trainer.models.promote import Promotion
@@ -79,15 +83,19 @@ Anyway = Annotated[
         rich_help_panel=MEASURE,
     ),
 ]
+Activate = Annotated[
+    bool, typer.Option("--activate", help="Put the model in service for all records as well.")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedPromotion:
     """What `trainer promote --json` prints.
 
-    `is_new` is false if the same model was promoted before. `taken_out` names data providers that
-    the model for all serves again. `thresholds` tell by category what would be written of the
-    pictures that the model was measured on, `off` what could be promised of those that are off.
+    `is_new` is false if the same model was promoted before. `serves_all`: whether it is in service
+    for all records now. `taken_out` names data providers that the model for all serves again.
+    `thresholds` tell by category what would be written of the pictures that the model was measured
+    on, `off` what could be promised of those that are off.
     """
 
     model: str
@@ -96,6 +104,7 @@ class FinishedPromotion:
     folder: Path
     is_new: bool
     taken_out: tuple[str, ...]
+    serves_all: bool
     thresholds: dict[str, Effect]
     off: dict[str, Outlook]
     promise: Promise
@@ -111,34 +120,33 @@ def promote(
     ensemble: Ensemble = False,
     name: ModelTitle = None,
     precision: Precision = 0.9,
-    floor: Floor = 0.5,
+    floor: Floor = None,
     no_abstention: NoAbstention = False,
     dataset: Labelled = None,
     data_dir: DataDir = None,
     anyway: Anyway = False,
     rename_labels: RenameLabels = False,
+    activate: Activate = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a finished experiment the model that workers use.
+    """Make a model of a finished experiment. It serves nobody until it is put in service.
 
-    Examples: trainer promote model_training · trainer promote heads --ensemble --precision 0.95
+    Examples: trainer promote model_training --activate · trainer promote heads --ensemble
     """
     if ensemble and fold is not None:
         raise UsageError("Give either --fold or --ensemble.")
 
     from common.process.settings import ModelSettings
-    from common.store.concepts import keep_concepts
     from common.store.session import open_store
     from trainer.experiment import Experiment
-    from trainer.models.promote import promote as put_in_service
-    from trainer.models.promote import propose
+    from trainer.models import promote as making
     from trainer.models.proposal import Terms
     from trainer.settings import checked_name
 
     title = checked_name(experiment if name is None else name, of="a model")
     chosen = Experiment(experiments_in(saving_dir), experiment)
     model_dir, engine = ModelSettings.read().model_dir, open_store()
-    proposal = propose(
+    proposal = making.propose(
         chosen,
         Terms(precision=precision, floor=floor, abstains=not no_abstention),
         fold=fold,
@@ -148,27 +156,55 @@ def promote(
     )
     if not as_json:
         print_proposal(proposal)
-    if not anyway:
-        _check_says_something(proposal, experiment)
-    found = proposal.description
+    _check_says_something(proposal, experiment, anyway=anyway)
+    keep_labels(engine, _labels(proposal), rename=rename_labels)
+    done = making.promote(proposal, name=title, model_dir=model_dir, engine=engine, active=activate)
+    _print_end(engine, proposal, done, as_json=as_json)
+
+
+def keep_labels(engine: "Engine", labels: Mapping[str, str], *, rename: bool) -> None:
+    """Add what a model is about to the concepts of the store; `labels` are by URI.
+
+    Raises:
+        UsageError: the store has another label for a concept, and is not to rename it.
+    """
+    from common.store.concepts import keep_concepts
+
     with engine.begin() as connection:
-        labels = dict(zip(found.concept_uris, found.labels, strict=True))
-        keep_concepts(connection, labels, rename=rename_labels)
-    done = put_in_service(proposal, name=title, model_dir=model_dir, engine=engine)
-    _print_end(proposal, done, as_json=as_json)
+        keep_concepts(connection, labels, rename=rename)
 
 
-def _check_says_something(proposal: "Proposal", experiment: str) -> None:
-    if proposal.is_silent:
+def _labels(proposal: "Proposal") -> dict[str, str]:
+    says = proposal.description
+    return dict(zip(says.concept_uris, says.labels, strict=True))
+
+
+def _check_says_something(proposal: "Proposal", experiment: str, *, anyway: bool) -> None:
+    if proposal.is_silent and not anyway:
         raise ModelError(
             f"Every concept would be off, so the model would write nothing: {experiment} is not "
             "promoted. Promise less (--precision), label more pictures, or give --anyway."
         )
 
 
-def _print_end(proposal: "Proposal", done: "Promotion", *, as_json: bool) -> None:
+def warn_of_low_thresholds(proposal: "Proposal") -> None:
+    """Name the concepts that are written although they are less probable than not."""
+    if low := proposal.written_when_unlikely():
+        warn(
+            f"Written although less probable than not, from: {', '.join(low)}. "
+            "To prevent it, give --floor 0.5."
+        )
+
+
+def _print_end(engine: "Engine", proposal: "Proposal", done: "Promotion", *, as_json: bool) -> None:
+    from common.store.in_service import serving
+
     model = done.model
+    with engine.connect() as connection:
+        found = serving(connection, None)
+    serves = found.title if found else None
     if as_json:
+        warn_of_low_thresholds(proposal)
         finished = FinishedPromotion(
             model=model.title,
             name=model.name,
@@ -176,17 +212,23 @@ def _print_end(proposal: "Proposal", done: "Promotion", *, as_json: bool) -> Non
             folder=done.folder,
             is_new=model.is_new,
             taken_out=model.taken_out,
+            serves_all=serves == model.title,
             thresholds=proposal.effects,
             off=proposal.outlooks,
             promise=proposal.promise,
         )
         print_json(finished, FinishedPromotion)
     else:
-        how = "Promoted" if model.is_new else "Promoted before, active now"
+        how = "Promoted" if model.is_new else "Promoted before"
         print_line(f"{how}: {model.title}, in {done.folder}")
         print_taken_out(model.taken_out)
-    hint("It is in service for all records. The model before serves again by: trainer models back")
-    next_step("worker enqueue FILE")
+    if serves == model.title:
+        hint("It serves all records. The model before serves again by: trainer models back")
+        next_step("worker enqueue FILE")
+        return
+    whom = f"{serves} serves all records as before." if serves else "No model serves all records."
+    hint(f"It is not in service. {whom}")
+    next_step(f"trainer models activate {model.name}@{model.version}")
 
 
 def _judged_on(
@@ -211,6 +253,7 @@ def print_proposal(proposal: "Proposal") -> None:
     print_line(proposal.abstention_in_words())
     for line in proposal.promise.in_words():
         print_line(line)
+    warn_of_low_thresholds(proposal)
     if not len(proposal.pictures.self_test):
         print_line("No training picture can be read any more: the model has no self-test.")
 

@@ -167,12 +167,12 @@ def _made_by(model: StoredModel, origin: Mapping[str, Any]) -> str:
         checkpoint = shlex.quote(str(origin["checkpoint"]))
         return f"trainer models import {checkpoint} --name {model.name} ..."
     experiment = origin.get("experiment") or model.run or "EXPERIMENT"
-    return f"trainer promote {experiment} --name {model.name} (it is in service then)"
+    return f"trainer promote {experiment} --name {model.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetiredModel:
-    """A model that was taken out of service, as it was before.
+    """A model that was retired, as it was before.
 
     `withdrawn` counts the audits of it that count no longer.
     """
@@ -183,12 +183,12 @@ class RetiredModel:
 
     @property
     def was_retired(self) -> bool:
-        """Whether it was out of service already."""
-        return self.before.stage == "retired" and not self.before.serves
+        """Whether somebody had retired it already."""
+        return self.before.standing == "retired"
 
 
 def retire(engine: Engine, reference: str) -> RetiredModel:
-    """Take a model out of service.
+    """Take a model out of service for good, and withdraw its certificates.
 
     Raises:
         UsageError: there is no such model.

@@ -100,7 +100,7 @@ def import_checkpoint(
     proposal = (
         _untuned(checkpoint, blank) if data is None else _tuned(checkpoint, blank, data, terms)
     )
-    promotion = promote(proposal, name=name, model_dir=model_dir, engine=engine, active=False)
+    promotion = promote(proposal, name=name, model_dir=model_dir, engine=engine)
     return proposal, promotion
 
 

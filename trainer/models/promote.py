@@ -1,4 +1,4 @@
-"""Promotion: from an experiment to the model that workers use.
+"""Promotion: from an experiment to a model that can be put in service.
 
 What is promoted is what is measured: temperature, thresholds and the limit of abstention come from
 answers of the promoted kind of model to pictures that it had not seen (`judged`).
@@ -14,7 +14,7 @@ from torch import nn
 
 from common.errors import UsageError
 from common.vision.answers.familiar_pictures import FamiliarPictures
-from common.vision.answers.rule import FLOOR, Rule
+from common.vision.answers.rule import Rule
 from common.vision.bundle import Description
 from common.vision.encoders.description import ENCODERS, read_encoder
 from common.vision.network import build_classifier
@@ -62,8 +62,6 @@ def propose(
     results = _results(experiment)
     settings = experiment.settings()
     chosen = results if ensemble else [_choose(results, fold)]
-    if settings.kind == "multi" and terms.floor != FLOOR:
-        raise UsageError("--floor is for models for one concept a picture; this one has several.")
     _check_judged_on(judged_on, is_needed=ensemble and not settings.encoder)
     members = [read_state_dict(experiment.checkpoint(result)) for result in chosen]
     trunk = trunk_of(settings, model_dir)
@@ -108,9 +106,12 @@ def _known(experiment: Experiment, judged_on: TrainingData | None) -> FamiliarPi
 
 
 def promote(
-    proposal: Proposal, *, name: str, model_dir: Path, engine: Engine, active: bool = True
+    proposal: Proposal, *, name: str, model_dir: Path, engine: Engine, active: bool = False
 ) -> Promotion:
     """Write the bundle of a proposal and add it to the models of the store.
+
+    Args:
+        active: whether it is put in service for all records.
 
     Raises:
         ModelError: the weights do not fit the description; nothing is written then.

@@ -27,18 +27,20 @@ from trainer.settings import TrainingSettings
 class Terms:
     """What is asked of a model: the precision of each concept, the floor, and whether it abstains.
 
+    Without a floor it has the usual one of its kind.
+
     Raises:
         UsageError: a number is out of range.
     """
 
     precision: float = 0.9
-    floor: float = FLOOR
+    floor: float | None = None
     abstains: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.precision < 1:
             raise UsageError("--precision must be more than 0, and less than 1.")
-        if not 0 <= self.floor < 1:
+        if not 0 <= (self.floor or 0) < 1:
             raise UsageError("--floor must be 0 or more, and less than 1.")
 
 
@@ -69,6 +71,15 @@ class Proposal:
         """What is promised, as measured on the pictures that it was judged by."""
         assert self.description.promise is not None  # `propose_judged` has made it
         return self.description.promise
+
+    def written_when_unlikely(self) -> list[str]:
+        """The concepts that are written below a probability of FLOOR, with their thresholds."""
+        says = self.description
+        return [
+            f"{label} ({threshold:.3f})"
+            for label, uri in zip(says.labels, says.concept_uris, strict=True)
+            if (threshold := says.thresholds[uri]) is not None and threshold < FLOOR
+        ]
 
     def abstention_in_words(self) -> str:
         """Whether the model abstains, and from how many of these pictures."""

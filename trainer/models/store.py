@@ -6,19 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Connection, Engine, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.errors import ModelError
 from common.process.user_name import user_name
-from common.store.in_service import begin_service, end_services_of, lock_models
+from common.store.in_service import STANDING, begin_service, lock_models, retire, serving
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
 from common.store.tables import (
     Audit,
     Concept,
     ModelService,
-    ModelStage,
     PromotedModel,
     RegisteredEncoder,
     TrainingRun,
@@ -117,9 +116,8 @@ def retire_model(engine: Engine, model_id: int) -> Retirement:
         standing = (Audit.model_id == model_id, Audit.withdrawn_at.is_(None))
         withdrawn = {"withdrawn_at": func.now(), "withdrawn_because": "the model was retired"}
         audits = connection.execute(update(Audit).where(*standing).values(withdrawn)).rowcount
-        end_services_of(connection, model_id)
-        active = connection.scalar(select(func.count()).where(PromotedModel.stage == "active"))
-        return Retirement(withdrawn=audits, is_another_active=bool(active))
+        retire(connection, model_id)
+        return Retirement(withdrawn=audits, is_another_active=serving(connection, None) is not None)
 
 
 @contextmanager
@@ -134,14 +132,15 @@ class StoredModel:
     """A model of the store; `run` is the experiment, if that was recorded.
 
     `encoder` is the name of the encoder of its heads, and `licence` that of the encoder's weights;
-    both are None for a whole network. `serves` are the data providers that it is in service for,
-    beside all of them if its stage is active.
+    both are None for a whole network. `standing` is serving, not serving or retired, the last since
+    `retired_at`. `serves` are the data providers that it is in service for, beside all records
+    where it `serves_all`.
     """
 
     id: int
     name: str
     version: int
-    stage: str
+    standing: str
     path: str
     sha256: str
     labels: list[str]
@@ -150,6 +149,8 @@ class StoredModel:
     encoder: str | None
     licence: str | None
     created_at: datetime
+    retired_at: datetime | None
+    serves_all: bool
     serves: tuple[str, ...] = ()
 
     @property
@@ -160,24 +161,25 @@ class StoredModel:
     @property
     def served(self) -> str:
         """Whom it serves, in words; empty if nobody."""
-        return ", ".join(["all"] * (self.stage == ModelStage.ACTIVE) + list(self.serves))
+        return ", ".join(["all"] * self.serves_all + list(self.serves))
 
 
 def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
     """All models, or all versions of one, ordered by name and version."""
-    providers = (
+    open_rows = (
         select(ModelService.data_provider)
         .where(ModelService.model_id == PromotedModel.id, ModelService.ended_at.is_(None))
-        .where(ModelService.data_provider.is_not(None))
         .order_by(ModelService.data_provider)
         .correlate(PromotedModel)
     )
+    providers = open_rows.where(ModelService.data_provider.is_not(None))
+    of_all = open_rows.where(ModelService.data_provider.is_(None))
     columns = (
         *(
             PromotedModel.id,
             PromotedModel.name,
             PromotedModel.version,
-            PromotedModel.stage,
+            literal_column(STANDING).label("standing"),
             PromotedModel.path,
             PromotedModel.sha256,
         ),
@@ -188,6 +190,8 @@ def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
             RegisteredEncoder.name.label("encoder"),
             RegisteredEncoder.licence,
             PromotedModel.created_at,
+            PromotedModel.retired_at,
+            of_all.exists().label("serves_all"),
             func.array(providers.scalar_subquery()).label("serves"),
         ),
     )

@@ -26,7 +26,10 @@ def check_model_files(engine: Engine, model_dir: Path) -> None:
     with engine.connect() as connection:
         rows = connection.execute(_NEEDED).all()
     if not rows:
-        raise ModelError("No model is active. Promote one: trainer promote EXPERIMENT")
+        raise ModelError(
+            "No model serves all records. Put one in service: trainer models activate MODEL, or "
+            "trainer promote EXPERIMENT --activate"
+        )
     for row in rows:
         description = read_description(model_dir / row.path, row.sha256)
         if missing := missing_files(model_dir, row.path, description):

@@ -1,5 +1,6 @@
-"""What is promised of the enrichments in an export, and for whose records."""
+"""What is promised of the enrichments in an export, for whose records, and what is certified."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -8,6 +9,7 @@ from sqlalchemy import Engine, text
 from common.errors import StoreError
 from common.process.wrong_values import first_wrong
 from common.store.model_names import ModelName
+from common.store.teaching.certificates import StandingCertificate, standing_certificates
 from common.vision.answers.promise import Promise
 from worker.exports.selection import Selection
 
@@ -22,10 +24,24 @@ _CONDITIONS = {
 _PROMISE = TypeAdapter(Promise)
 
 
-def promises_of(engine: Engine, selection: Selection) -> dict[str, Promise | None]:
-    """The promise of each model whose enrichments are selected, by its title.
+@dataclass(frozen=True, kw_only=True)
+class ModelPromise:
+    """The promise of a model, None if the store does not know it, and its certificates."""
 
-    None for a model whose promise the store does not know.
+    promise: Promise | None
+    certificates: tuple[StandingCertificate, ...] = ()
+
+    def in_words(self) -> str:
+        """What is promised and what is certified."""
+        promised = self.promise.in_words() if self.promise else []
+        certified = [str(each) for each in self.certificates]
+        return " ".join([*promised, *certified]) or UNKNOWN
+
+
+def promises_of(engine: Engine, selection: Selection) -> dict[str, ModelPromise]:
+    """What is promised of each model whose enrichments are selected, by its title.
+
+    Certificates are those that are about enrichments of the selection.
 
     Raises:
         StoreError: a promise is damaged.
@@ -33,12 +49,20 @@ def promises_of(engine: Engine, selection: Selection) -> dict[str, Promise | Non
     asked = selection.asked()
     conditions = " AND ".join(_CONDITIONS[name] for name in asked)
     statement = text(
-        f"SELECT name, version, promise FROM model WHERE {conditions} ORDER BY name, version"
+        f"SELECT id, name, version, promise FROM model WHERE {conditions} ORDER BY name, version"
     )
     with engine.connect() as connection:
         rows = connection.execute(statement, asked).all()
-    titled = {ModelName(row.name, row.version).title: row.promise for row in rows}
-    return {title: _promise(title, stored) for title, stored in titled.items()}
+        certificates = standing_certificates(
+            connection, [row.id for row in rows], job_id=selection.job, since=selection.since
+        )
+    return {
+        (title := ModelName(row.name, row.version).title): ModelPromise(
+            promise=_promise(title, row.promise),
+            certificates=tuple(each for each in certificates if each.model_id == row.id),
+        )
+        for row in rows
+    }
 
 
 def _promise(title: str, stored: dict[str, Any] | None) -> Promise | None:
@@ -51,9 +75,6 @@ def _promise(title: str, stored: dict[str, Any] | None) -> Promise | None:
         ) from error
 
 
-def told(promises: dict[str, Promise | None]) -> list[str]:
+def told(promises: dict[str, ModelPromise]) -> list[str]:
     """The promises in words, a line for each model."""
-    return [
-        f"{title}: {' '.join(promise.in_words()) if promise else UNKNOWN}"
-        for title, promise in promises.items()
-    ]
+    return [f"{title}: {promise.in_words()}" for title, promise in promises.items()]

@@ -139,7 +139,10 @@ def _find(connection: Connection, name: str | None) -> Row[int, str, int, str | 
     if model is not None:
         return model
     if name is None:
-        raise ModelError("No model is active. Promote one: trainer promote EXPERIMENT")
+        raise ModelError(
+            "No model serves all records. Put one in service: trainer models activate MODEL, or "
+            "trainer promote EXPERIMENT --activate"
+        )
     raise UsageError(f"There is no model {name}. List models: trainer models list")
 
 

@@ -7,13 +7,14 @@ ones are a sample of all, and a job of ten million takes no longer than one of t
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
 from common.store.model_names import ModelName
+from common.store.teaching.certificates import standing_certificates
 from common.vision.answers.provider_names import provider_name
 from worker.jobs.models import JobModels
 from worker.ledger.cutting import CHUNK_SIZE
@@ -28,16 +29,24 @@ class Unpromised:
     """Data providers that no promise of models is for, with their records, most records first.
 
     None are named for models without a promise: they promise nothing to anybody. `counted` records
-    of a list were looked up in the store, all of them unless it `is_sample`.
+    of a list were looked up in the store, all of them unless it `is_sample`. `certificates` of the
+    models are about records of the job: of these, something is proved.
     """
 
     models: tuple[str, ...]
     data_providers: dict[str, int]
     counted: int
     is_sample: bool
+    certificates: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        return " ".join([self._unpromised, *self.certificates])
+
+    @property
+    def _unpromised(self) -> str:
         models = ", ".join(self.models)
+        if not self.data_providers and self.certificates:
+            return f"{models} has no promise, but is certified in part."
         if not self.data_providers:
             return f"Nothing is promised of what {models} writes: the store knows no promise of it."
         shown = list(self.data_providers.items())[:SHOWN]
@@ -96,11 +105,31 @@ def unpromised(engine: Engine, job_id: UUID) -> list[Unpromised]:
         job = connection.execute(_JOB, {"job_id": job_id}).one()
         silent = _without_promise(connection, job.model_ids)
         learned_from = _learned_from(connection, job.model_ids, job.routes)
-        if not learned_from:
-            return silent
-        rows = connection.execute(_OF_JOB, {"job_id": job_id, "most": MOST_RECORDS}).all()
-        records = {row.data_provider: row.records for row in rows}
-        return silent + _compared(records, learned_from, job.total)
+        if learned_from:
+            rows = connection.execute(_OF_JOB, {"job_id": job_id, "most": MOST_RECORDS}).all()
+            records = {row.data_provider: row.records for row in rows}
+            silent += _compared(records, learned_from, job.total)
+        return _certified(connection, silent, job_id, job.model_ids) if silent else []
+
+
+def _certified(
+    connection: Connection, found: list[Unpromised], job_id: UUID, model_ids: Sequence[int]
+) -> list[Unpromised]:
+    """The same, with the certificates that are about records of the job."""
+    chunks = MOST_RECORDS // CHUNK_SIZE + 1
+    known = standing_certificates(connection, model_ids, job_id=job_id, chunks=chunks)
+    return [
+        replace(
+            each,
+            certificates=tuple(
+                str(one)
+                for one in known
+                if one.title in each.models
+                and (not each.data_providers or one.data_provider in (None, *each.data_providers))
+            ),
+        )
+        for each in found
+    ]
 
 
 def unpromised_of_submitted(

@@ -94,6 +94,9 @@ class DeskSettings(
 ):
     """All settings of a desk process; read once, at its start."""
 
+    desk_institution: str | None = Field(
+        default=None, max_length=200, description="name of your institution, for certificates"
+    )
     desk_cache_dir: Path = Field(
         default=Path("desk_cache"), description="keeps small pictures that pages show"
     )

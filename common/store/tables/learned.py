@@ -51,7 +51,11 @@ class Checkpoint(Base):
 
 
 class ModelStage(StrEnum):
-    """Whether a model is in service; at most one is active."""
+    """Whether workers take a model for records of all; at most one is active.
+
+    Whether a model serves says `service`, whether it is retired `retired_at`. Workers of releases
+    before 0016 choose by the stage; those releases call retired what was replaced as well.
+    """
 
     CANDIDATE = "candidate"
     ACTIVE = "active"
@@ -66,7 +70,8 @@ class PromotedModel(Base):
     `picture_source` says what the training's pictures were; unknown for models before 0004.
     `encoder_id` is the encoder of a model that consists of heads. `promise` is that of the bundle:
     what is promised, for whom, and what the model said when that was measured; models of bundles
-    before 0010 have none. `promoted_by` is who ran the command; unknown before 0011.
+    before 0010 have none. `promoted_by` is who ran the command; unknown before 0011. `retired_at`:
+    when somebody retired it, None from when somebody puts it in service again.
     """
 
     __tablename__ = "model"
@@ -91,4 +96,5 @@ class PromotedModel(Base):
     encoder_id: Mapped[int | None] = mapped_column(ForeignKey("encoder.id"))
     promise: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     promoted_by: Mapped[str | None]
+    retired_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,1 +1,1 @@
-"""What teaches: verdicts of reviewers as labels, and the refits that are asked for with them."""
+"""What verdicts of reviewers teach and prove: labels, refits that are asked for, certificates."""

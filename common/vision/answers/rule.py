@@ -1,8 +1,8 @@
 """The rule: which of its concepts a model writes for a picture.
 
-A concept is written if its probability reaches its threshold. A model for pictures of one concept
-writes the most probable one at most, and nothing below its floor. Everything that asks what is
-written asks here: the promised precision was measured for this rule, and holds for no other.
+A concept is written if its probability reaches its threshold and the model's floor. A model for
+pictures of one concept writes the most probable one at most. Everything that asks what is written
+asks here: the promised precision was measured for this rule, and holds for no other.
 
 numpy is loaded when the rule is applied: whoever reads it does without.
 """
@@ -25,6 +25,9 @@ WrittenConcepts = Literal["most probable", "each"]
 FLOOR = 0.5
 """The probability below which nobody would call the most probable concept an answer."""
 
+SEVERAL_FLOOR = 0.2
+"""The same for a model of several concepts a picture."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
@@ -39,9 +42,11 @@ class Rule:
     floor: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
 
     @classmethod
-    def of(cls, kind: Kind, floor: float) -> "Rule":
-        """The rule for new models; those for pictures of several concepts have no floor."""
-        return cls() if kind == "multi" else cls(concepts="most probable", floor=floor)
+    def of(cls, kind: Kind, floor: float | None = None) -> "Rule":
+        """The rule for new models, with the usual floor of their kind unless another is given."""
+        if kind == "multi":
+            return cls(floor=SEVERAL_FLOOR if floor is None else floor)
+        return cls(concepts="most probable", floor=FLOOR if floor is None else floor)
 
     def candidates(self, probabilities: "NDArray[np.float32]") -> "NDArray[np.bool_]":
         """The concepts (n, classes) that may be written, whatever their thresholds are.
@@ -73,7 +78,8 @@ class Rule:
 
     def __str__(self) -> str:
         if self.concepts == "each":
-            return "each concept that reaches its threshold is written"
+            also = f" and a probability of {self.floor:g}" if self.floor else ""
+            return f"each concept that reaches its threshold{also} is written"
         return (
             "at most the most probable concept is written, if it reaches its threshold and a "
             f"probability of {self.floor:g}"

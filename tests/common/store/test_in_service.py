@@ -7,11 +7,13 @@ from sqlalchemy import Connection, insert, text
 
 from common.errors import UsageError
 from common.store.in_service import (
+    STANDING,
     begin_service,
     end_service,
-    end_services_of,
     go_back,
     models_in_service,
+    retire,
+    served_before,
 )
 from common.store.session import open_store
 from common.store.tables import Record
@@ -49,6 +51,11 @@ def stages(connection: Connection) -> list[str]:
     return list(connection.execute(text("SELECT stage FROM model ORDER BY id")).scalars())
 
 
+def standings(connection: Connection) -> list[str]:
+    told = text(f"SELECT {STANDING} FROM model ORDER BY id")
+    return list(connection.execute(told).scalars())
+
+
 def test_a_model_serves_all_and_another_one_a_data_provider(connection: Connection) -> None:
     begin_service(connection, 1)
     begin_service(connection, 2, data_provider="Museum")
@@ -65,9 +72,11 @@ def test_one_at_a_time_serves(connection: Connection) -> None:
         begin_service(connection, model_id)
     rows = connection.execute(text("SELECT model_id FROM service ORDER BY id")).scalars().all()
     assert (rows, serving(connection)) == ([1, 2], {None: 2})
-    assert stages(connection)[:2] == ["retired", "active"]
+    assert standings(connection)[:2] == ["not serving", "serving"]
+    assert stages(connection)[:2] == ["candidate", "active"]
     assert end_service(connection)
-    assert (serving(connection), stages(connection)[1]) == ({}, "retired")
+    assert (serving(connection), stages(connection)[1]) == ({}, "candidate")
+    assert standings(connection)[1] == "not serving"
 
 
 def test_going_back_twice_changes_nothing(connection: Connection) -> None:
@@ -75,10 +84,10 @@ def test_going_back_twice_changes_nothing(connection: Connection) -> None:
         begin_service(connection, model_id)
     back = go_back(connection)
     assert back is not None
-    assert (back.model_id, stages(connection)[:2]) == (1, ["active", "retired"])
+    assert (back.model_id, stages(connection)[:2]) == (1, ["active", "candidate"])
     again = go_back(connection)
     assert again is not None
-    assert (again.model_id, stages(connection)[:2]) == (2, ["retired", "active"])
+    assert (again.model_id, stages(connection)[:2]) == (2, ["candidate", "active"])
 
 
 def test_two_who_go_back_from_one_model_do_not_bring_it_back(connection: Connection) -> None:
@@ -141,5 +150,42 @@ def test_a_model_for_all_on_another_encoder_takes_providers_models_out(
 def test_a_retired_model_serves_nobody(connection: Connection) -> None:
     begin_service(connection, 1)
     begin_service(connection, 2, data_provider="Museum")
-    end_services_of(connection, 2)
+    retire(connection, 2)
     assert (serving(connection), stages(connection)[1]) == ({None: 1}, "retired")
+    assert standings(connection)[:3] == ["serving", "retired", "not serving"]
+
+
+def test_nobody_goes_back_to_a_retired_model(connection: Connection) -> None:
+    for model_id in (1, 2, 3):
+        begin_service(connection, model_id)
+    retire(connection, 2)
+    assert served_before(connection, None) == 1
+    assert (back := go_back(connection)) is not None
+    assert back.model_id == 1
+    retire(connection, 3)
+    with pytest.raises(UsageError, match="No other model served all records before"):
+        go_back(connection)
+    begin_service(connection, 2, data_provider="Museum")
+    begin_service(connection, 3, data_provider="Museum")
+    retire(connection, 2)
+    assert go_back(connection, data_provider="Museum") is None
+    assert serving(connection) == {None: 1}
+
+
+def test_a_retired_model_comes_back_by_being_put_in_service(connection: Connection) -> None:
+    begin_service(connection, 1)
+    retire(connection, 2)
+    begin_service(connection, 2, data_provider="Museum")
+    assert standings(connection)[1] == "serving"
+    end_service(connection, data_provider="Museum")
+    assert standings(connection)[1] == "not serving"
+    assert served_before(connection, "Museum") == 2
+
+
+def test_a_retirement_keeps_its_time(connection: Connection) -> None:
+    since = text("SELECT retired_at FROM model WHERE id = 2")
+    retire(connection, 2)
+    connection.execute(text("UPDATE model SET retired_at = '2026-01-01' WHERE id = 2"))
+    first = connection.scalar(since)
+    retire(connection, 2)
+    assert connection.scalar(since) == first

@@ -106,3 +106,49 @@ def test_a_migration_that_waits_for_a_table_gives_up_and_changes_nothing(connect
     )
     connection.rollback()
     assert set(Base.metadata.tables) < set(inspect(connection).get_table_names())
+
+
+MODELS = """
+    INSERT INTO model (id, name, version, path, sha256, labels, thresholds, stage)
+    SELECT n, 'm', n, 'm-' || n, lpad(CAST(n AS text), 64, '0'), '{}', '{}',
+           CASE n WHEN 5 THEN 'active' WHEN 6 THEN 'candidate' ELSE 'retired' END
+    FROM generate_series(1, 6) AS n
+"""
+AUDITS = """
+    INSERT INTO audit (model_id, thresholds, rows, sample, attempt, error, drawn_by,
+                       withdrawn_at, withdrawn_because)
+    SELECT model_id, '{}', 9, 1, 1, 0.025, desk_user.id, at,
+           CASE WHEN at IS NOT NULL THEN because END
+    FROM desk_user, (VALUES (2, CAST('2026-03-01' AS timestamptz), 'the model was retired'),
+                            (2, '2026-02-01', 'the model was retired'),
+                            (3, NULL, ''), (4, '2026-03-01', 'the model was retired'))
+         AS told(model_id, at, because)
+"""
+FORMER = (
+    MODELS,
+    "INSERT INTO desk_user (name, role) VALUES ('ann', 'reviewer')",
+    AUDITS,
+    "INSERT INTO service (model_id, began_at, ended_at) VALUES (4, '2026-04-01', '2026-05-01')",
+)
+
+
+def test_what_was_replaced_is_no_longer_called_retired(connection):
+    """1 was replaced, 2 retired; 3 was replaced and is audited, 4 retired, put in service again and
+    replaced."""
+    config = Config(ALEMBIC_INI)
+    command.downgrade(config, "0015")
+    for statement in FORMER:
+        connection.execute(text(statement))
+    connection.commit()
+    command.upgrade(config, "head")
+    stages = "SELECT stage, CAST(CAST(retired_at AS date) AS text) FROM model ORDER BY id"
+    not_serving = ("candidate", None)
+    assert [tuple(row) for row in connection.execute(text(stages))] == [
+        not_serving,
+        ("retired", "2026-03-01"),
+        not_serving,
+        not_serving,
+        ("active", None),
+        not_serving,
+    ]
+    connection.rollback()

@@ -9,7 +9,7 @@ import pytest
 
 from common.errors import UsageError
 from common.store.tables import Said
-from desk.audits.certificate import FORM, certificate
+from desk.audits.certificate import FORM, annex, certificate
 from desk.audits.closing import abandon, close
 from tests.desk.audits.gallery import ANN, BO, MAP, MUSEUM, PAINTING, RECORDS, Gallery
 from trainer.models.store import retire_model
@@ -28,13 +28,13 @@ def closed(gallery: Gallery, right: int, sample: int, **subject: str | None) -> 
 def test_it_is_a_sentence(gallery: Gallery) -> None:
     of_museum = certificate(gallery.engine, closed(gallery, 77, 80))
     assert of_museum.sentence == (
-        "Of the 120 map enrichments of A museum at least 89.4 % are right (95 % confidence over "
-        "all audits of them; 80 drawn at random, 77 right)."
+        "Map enrichments of A museum: 77 of 80 drawn were right (96.2 %). "
+        "With 95 % confidence at least 92.5 % of the 120 are."
     )
     of_all = certificate(gallery.engine, closed(gallery, 80, 80, provider=None, concept=None))
     assert of_all.sentence == (
-        "Of the 360 enrichments of vases v3 at least 94.6 % are right (95 % confidence over all "
-        "audits of them; 80 drawn at random, 80 right)."
+        "Enrichments of vases v3: 80 of 80 drawn were right (100 %). "
+        "With 95 % confidence at least 95.5 % of the 360 are."
     )
 
 
@@ -57,7 +57,7 @@ def test_as_json_it_has_all_that_was_frozen(gallery: Gallery) -> None:
         "enrichments_sha256": hashlib.sha256("".join(lines).encode()).hexdigest(),
         "drawn": 80,
         "right": 77,
-        "at_least": 0.894,
+        "at_least": 0.925,
         "confidence": 0.95,
         "attempt": 1,
         "error": 0.025,
@@ -91,6 +91,27 @@ def test_it_is_kept_when_rows_models_and_verdicts_change_later(gallery: Gallery)
     assert certificate(gallery.engine, audit_id) == before
 
 
+def test_its_annex_has_the_verdicts_that_stood_when_it_was_closed(gallery: Gallery) -> None:
+    audit_id = gallery.draw(3)
+    right, disputed, _ = gallery.drawn(audit_id)
+    for row in (right, disputed):
+        gallery.judge(audit_id, row)
+    gallery.judge(audit_id, disputed, Said.WRONG, BO)
+    gallery.judge(None, right, Said.WRONG)  # of no audit
+    close(gallery.engine, audit_id)
+    before = annex(gallery.engine, audit_id)
+    assert [each.said for each in before] == [
+        ((ANN, "right"),),
+        ((ANN, "right"), (BO, "wrong")),
+        (),
+    ]
+    assert [each.is_right for each in before] == [True, False, False]
+    assert (before[0].record_id, before[0].label) == (right.record_id, "map")
+    gallery.execute("UPDATE verdict SET withdrawn_at = now()")
+    gallery.judge(None, right, Said.CANNOT_TELL, BO)
+    assert annex(gallery.engine, audit_id) == before
+
+
 def test_it_is_withdrawn_with_its_model_and_says_why(gallery: Gallery) -> None:
     done, still_open = closed(gallery, 77, 80), gallery.draw(1)
     gallery.judge(still_open, gallery.drawn(still_open)[0], user_id=BO)
@@ -99,7 +120,7 @@ def test_it_is_withdrawn_with_its_model_and_says_why(gallery: Gallery) -> None:
     withdrawn = certificate(gallery.engine, done)
     assert withdrawn.withdrawal.endswith("the model was retired")
     assert withdrawn.as_json()["withdrawn"]["because"] == "the model was retired"
-    assert withdrawn.sentence.startswith("Of the 120 map")
+    assert withdrawn.sentence.startswith("Map enrichments of A museum")
     close(gallery.engine, still_open)
     assert certificate(gallery.engine, still_open).withdrawal
     retire_model(gallery.engine, gallery.model_id)

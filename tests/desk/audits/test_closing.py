@@ -34,7 +34,7 @@ def test_only_what_everybody_calls_right_is_right(gallery: Gallery) -> None:
     )
     close(gallery.engine, audit_id)
     (result,) = gallery.rows(RESULT, id=audit_id)
-    assert result == ("closed", 3, lower_bound(3, 10, 0.025), True)
+    assert result == ("closed", 3, lower_bound(3, 10, 120, 0.025) / 120, True)
 
 
 def test_verdicts_of_another_audit_do_not_count(gallery: Gallery) -> None:

@@ -120,7 +120,7 @@ def test_a_sample_is_of_the_rows(
 
 
 def test_a_retired_model_is_not_audited(gallery: Gallery) -> None:
-    gallery.execute("UPDATE model SET stage = 'retired'")
+    gallery.execute("UPDATE model SET retired_at = now()")
     with pytest.raises(UsageError, match="vases v3 is retired"):
         gallery.draw()
 

@@ -22,7 +22,7 @@ def test_audits_are_listed_the_newest_first(gallery: Gallery) -> None:
         ]
         assert list_audits(connection, model_id=9) == []
     certified = certificate(gallery.engine, numbers[0]).sentence
-    assert "at least 69.1 %" in certified
+    assert "at least 70.8 %" in certified
     assert (last.state, last.judged, last.right_ones, last.proves) == (AuditState.OPEN, 1, None, "")
     assert (middle.state, middle.label, middle.data_provider) == (AuditState.ABANDONED, None, None)
     assert (first.title, first.label, first.data_provider) == ("vases v3", "map", MUSEUM)

@@ -14,8 +14,9 @@ def test_it_says_which_sample_could_prove_what(gallery: Gallery) -> None:
     assert (planned.rows, planned.attempt.number, planned.attempt.error) == (RECORDS, 1, 0.025)
     samples = {each.drawn: each for each in planned.samples}
     assert list(samples) == [20, 40, 60, 80, RECORDS]
-    assert samples[80].best == lower_bound(80, 80, 0.025)
-    assert samples[80].least_right == {0.8: 72, 0.9: 78, 0.95: 80}
+    assert samples[80].best == lower_bound(80, 80, RECORDS, 0.025) / RECORDS
+    assert samples[80].least_right == {0.8: 69, 0.9: 76, 0.95: 79}
+    assert samples[RECORDS].least_right == {0.8: 96, 0.9: 108, 0.95: 114}
     assert samples[20].least_right == {0.8: 20, 0.9: None, 0.95: None}
     assert gallery.rows("SELECT 1 FROM audit") == []
 
@@ -24,7 +25,9 @@ def test_each_attempt_must_prove_more(gallery: Gallery) -> None:
     gallery.draw()
     again = plan(gallery.engine, gallery.subject())
     assert again.attempt.error == error_of(2)
-    assert again.sample(80).least_right[0.8] == 73
+    first = plan(gallery.engine, gallery.subject(MUSEUM, PAINTING)).sample(20).best
+    assert again.sample(20).best == lower_bound(20, 20, RECORDS, error_of(2)) / RECORDS
+    assert first != again.sample(20).best
     assert set(again.sample(80).least_right) == set(PRECISIONS)
 
 

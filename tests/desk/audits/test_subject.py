@@ -92,7 +92,12 @@ def test_a_model_that_is_not_there_or_retired_is_not_audited(gallery: Gallery) -
         assert thresholds_of(connection, gallery.model_id) == {"x": 0.7}
         with pytest.raises(UsageError, match="no model with number 7"):
             thresholds_of(connection, 7)
-    gallery.execute("UPDATE model SET stage = 'retired'")
+    gallery.execute(
+        "UPDATE model SET stage = 'retired'"
+    )  # as releases before call what was replaced
+    with gallery.engine.connect() as connection:
+        assert thresholds_of(connection, gallery.model_id)
+    gallery.execute("UPDATE model SET retired_at = now()")
     with (
         gallery.engine.connect() as connection,
         pytest.raises(UsageError, match="vases v3 is retired"),

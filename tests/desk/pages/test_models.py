@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from playwright.sync_api import expect
 
+from common.store.in_service import begin_service, retire
 from desk.pages.models import promise_in_words
 from tests.desk.caller import Caller
 from tests.desk.conftest import OURS
@@ -45,6 +47,28 @@ def test_a_model_tells_promise_concepts_and_whom_it_served(filled, desk, visit):
     for words in ("at least 90%", "an operator", "60.0\N{NO-BREAK SPACE}%", "off", "A museum"):
         assert words in text
     assert visit.problems == []
+
+
+def test_what_was_replaced_is_not_serving_and_what_somebody_retired_is_retired(filled, desk, visit):
+    others = [filled.model("other"), filled.model("old")]
+    with filled.engine.begin() as connection:
+        for model_id in (*others, filled.the_model):
+            begin_service(connection, model_id)
+        retire(connection, others[1])
+    visit.page.goto(desk.url + "/models")
+    serves = {
+        row.split()[0]: row for row in visit.page.locator("tbody").last.inner_text().splitlines()
+    }
+    assert "all records" in serves["test"]
+    assert "not serving" in serves["other"]
+    assert "retired since" in serves["old"]
+    visit.page.goto(desk.url + "/models/old@1")
+    expect(visit.page.get_by_text("its certificates are withdrawn")).to_be_visible()
+    expect(visit.page.get_by_role("button", name="Put it in service for all")).to_be_visible()
+    visit.page.goto(desk.url + "/prove?model=other@1")
+    expect(visit.page.get_by_text("has written no such enrichments")).to_be_visible()
+    visit.page.goto(desk.url + "/prove?model=old@1")
+    expect(visit.page.get_by_text("nothing can be certified of it")).to_be_visible()
 
 
 def test_a_model_that_is_not_there_is_told(filled, desk, visit):

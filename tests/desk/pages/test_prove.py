@@ -113,10 +113,11 @@ def test_an_audit_is_planned_drawn_judged_and_printed_by_keyboard_alone(filled, 
     expect(visit.page.get_by_role("region", name="Close it", exact=True)).to_be_focused()
     visit.press("Tab", "Enter")
     sentence = (
-        "Of the 60 map enrichments of Our museum at least 83.0 % are right (95 % confidence over "
-        "all audits of them; 40 drawn at random, 38 right)."
+        "Map enrichments of Our museum: 38 of 40 drawn were right (95 %). "
+        "With 95 % confidence at least 88.3 % of the 60 are."
     )
     expect(visit.page.get_by_role("heading", name=sentence)).to_be_visible()
+    visit.page.locator(".annex").evaluate("each => each.remove()")  # it begins a page of its own
     printed = visit.page.pdf(format="A4")
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
     visit.page.emulate_media(media="print")
@@ -129,8 +130,9 @@ def test_the_plan_says_what_could_be_proved_before_anything_is_drawn(filled, des
         visit.log_in(desk.url, VI)
         visit.page.goto(f"{desk.url}/prove?provider={THEIRS}")
         row = visit.page.get_by_role("row").filter(has=visit.page.get_by_text("20", exact=True))
-        # 20 of 20: the twentieth root of 0.025 is 0.8316, so that not even all prove 90 %
-        assert row.first.inner_text().split() == ["20", "83.1", "%", "0", "cannot", "cannot"]
+        # there are twenty: whoever sees all of them knows all of them
+        assert row.first.inner_text().split() == ["20", "100.0", "%", "4", "2", "1"]
+        expect(visit.page.get_by_text("cannot be loaded counts as wrong")).to_be_visible()
         expect(visit.page.get_by_role("button", name="Draw")).to_have_count(0)
         visit.page.goto(f"{desk.url}/prove?provider=Nobody")
         expect(visit.page.get_by_text("has written no such enrichments")).to_be_visible()
@@ -195,11 +197,13 @@ def test_what_two_reviewers_differ_on_counts_as_wrong(filled, desk, browser):
         visit.page.goto(f"{desk.url}/audits/{audit}/certificate")
         text = visit.page.locator("main").inner_text()
         told = visit.context.request.get(f"{desk.url}/audits/{audit}/certificate.json").json()
-    # 8 of 10 right: Clopper and Pearson's lower limit is 0.4439
-    assert "at least 44.3\N{NO-BREAK SPACE}% are right" in text
+    # at 28 of 60, 8 of 10 or more are drawn right in 2.3 % of cases, at 29 of 60 in 3.0 %
+    assert "at least 48.3\N{NO-BREAK SPACE}% of the 60 are" in text
+    assert text.count("counts as right") == 8
+    assert text.count("cannot tell Bo Berg") == 1
     both = sorted(filled.users[name] for name in (ANN, BO))
     assert f"{ANN}, {BO}, without knowing" in " ".join(text.split())
-    assert (told["right"], told["at_least"], told["judged_by"]) == (8, 0.443, both)
+    assert (told["right"], told["at_least"], told["judged_by"]) == (8, 0.483, both)
 
 
 def test_undo_and_a_second_look_change_what_was_said(filled, desk, visit):
@@ -246,7 +250,7 @@ def test_closing_asks_once_more_while_pictures_are_not_judged(filled, desk, visi
     visit.page.get_by_role("link", name="Close or abandon").click()
     expect(visit.page.get_by_text("7 of 10 pictures are not judged")).to_be_visible()
     visit.page.get_by_role("button", name="Close it, 7 counted as wrong").dblclick()
-    expect(visit.page.get_by_text("10 drawn at random, 3 right")).to_be_visible()
+    expect(visit.page.get_by_text("3 of 10 drawn were right (30")).to_be_visible()
     before = filled.rows("SELECT * FROM audit")
     assert visit.send(f"/audits/{audit}/close", unjudged="7").status == 200
     assert visit.send(f"/audits/{audit}/abandon").status == 400
@@ -431,3 +435,14 @@ def test_what_was_changed_after_the_plan_is_not_drawn(filled, desk, visit):
     expect(visit.page.get_by_text(f"enrichments of {OURS} and draws from them")).to_be_visible()
     expect(draw).to_be_enabled()
     assert filled.rows("SELECT 1 FROM audit") == []
+
+
+def test_a_certificate_names_the_institution_and_its_own_address(filled, visit, tmp_path):
+    audit = closed(filled, 5, 5)
+    with desk_process(tmp_path, DESK_INSTITUTION="Museum of <Things>") as desk:
+        visit.log_in(desk.url, VI)
+        visit.page.goto(f"{desk.url}/audits/{audit}/certificate?told=x")
+        expect(visit.page.get_by_text("Museum of <Things>")).to_be_visible()
+        expect(visit.page.get_by_text(f"{desk.url}/audits/{audit}/certificate")).to_be_visible()
+        expect(visit.page.get_by_text("cannot be loaded counts as wrong")).to_be_visible()
+        expect(visit.page.locator(".annex .card")).to_have_count(5)

@@ -43,19 +43,20 @@ def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def _active(engine: Engine) -> list[str]:
-    return [model.title for model in stored_models(engine) if model.stage == "active"]
+    return [model.title for model in stored_models(engine) if model.serves_all]
 
 
 def test_the_list_shows_every_model(engine: Engine) -> None:
+    assert models("retire", "small@1").exit_code == 0
     result = models("list")
     assert result.exit_code == 0, result.output
     rows = [line.split() for line in result.stdout.splitlines() if "squeezenet" in line]
     assert [row[:6] for row in rows] == [
-        ["other", "1", "candidate", "there", "squeezenet1_1", "2"],
+        ["other", "1", "not", "serving", "there", "squeezenet1_1"],
         ["small", "1", "retired", "there", "squeezenet1_1", "2"],
-        ["small", "2", "active", "all", "there", "squeezenet1_1"],
+        ["small", "2", "serving", "all", "there", "squeezenet1_1"],
     ]
-    assert rows[0][5:10] == ["2", "of", "3", "folder", "drawings"]
+    assert rows[0][6:11] == ["2", "of", "3", "folder", "drawings"]
     assert result.stderr == ""
 
 
@@ -145,7 +146,7 @@ def test_undoing_it_can_be_typed_as_it_is_named(engine: Engine) -> None:
 def test_the_list_as_json_has_what_the_bundle_says(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "small-1" / "model.json").unlink()
     other, first, second = json.loads(models("list", "--json").stdout)
-    assert (other["name"], second["stage"]) == ("other", "active")
+    assert (other["name"], second["standing"]) == ("other", "serving")
     assert second["description"]["labels"] == ["map", "toy", "textile"]
     assert first["description"] is None
     assert "model.json" in first["problem"]
@@ -154,7 +155,7 @@ def test_the_list_as_json_has_what_the_bundle_says(engine: Engine, tmp_path: Pat
 def test_a_model_is_shown_with_thresholds_files_and_origin(engine: Engine) -> None:
     result = models("show", "small@1")
     assert result.exit_code == 0, result.output
-    assert "small v1, retired" in result.stdout
+    assert "small v1, not serving" in result.stdout
     assert "member_0.safetensors: sha256" in result.stdout
     assert "self_test.safetensors: sha256" in result.stdout
     assert "data: folder drawings" in result.stdout
@@ -275,13 +276,14 @@ def test_retiring_the_active_model_warns(engine: Engine) -> None:
     assert "No model serves" not in other.stderr
     small = models("retire", "small")
     assert small.stdout == "Retired: small v2. It served: all.\n"
-    assert "To undo it: trainer models activate small@2" in small.stderr
+    assert "To bring it back: trainer models activate small@2" in small.stderr
     assert "No model serves all records now" in small.stderr
     assert _active(engine) == []
 
 
 def test_a_model_that_is_retired_already_is_told_so(engine: Engine) -> None:
+    assert models("retire", "small@1").stdout == "Retired: small v1. It served nobody.\n"
     again = models("retire", "small@1")
     assert again.exit_code == 0  # as gh and docker do: it is as was asked
-    assert again.stdout == "small v1 was retired already, and serves nobody: nothing changed.\n"
+    assert again.stdout == "small v1 was retired already: nothing changed.\n"
     assert _active(engine) == ["small v2"]

@@ -58,7 +58,7 @@ def test_a_name_is_refused_where_no_version_serves(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("origin", "command"),
     [
-        ({"experiment": "run"}, "trainer promote run --name new (it is in service then)"),
+        ({"experiment": "run"}, "trainer promote run --name new"),
         ({"checkpoint": "c.pth"}, "trainer models import c.pth --name new ..."),
     ],
 )

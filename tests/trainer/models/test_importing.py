@@ -72,7 +72,7 @@ def test_without_labelled_pictures_nothing_is_promised(
     assert result.exit_code == 0, result.output
     assert "Every concept is off" in result.stderr
     (stored,) = stored_models(engine)
-    assert (stored.title, stored.stage, stored.thresholds) == ("pilot v1", "candidate", {})
+    assert (stored.title, stored.standing, stored.thresholds) == ("pilot v1", "not serving", {})
     model = load_bundle(tmp_path / "models" / stored.path, stored.sha256)
     assert model.description.labels == ("toy", "map")
     batch = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)

@@ -1,6 +1,7 @@
 """From an experiment to the active model."""
 
 import hashlib
+import json
 import pickle
 import shutil
 from collections import Counter
@@ -16,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from common.store.tables import Checkpoint, Concept, Dataset, PromotedModel, TrainingRun
 from common.vision.answers.answering import Answers
+from common.vision.answers.rule import Rule
 from common.vision.answers.tally import Tally
 from common.vision.model import Model as LoadedModel
 from common.vision.saved_model import load_bundle
@@ -100,13 +102,15 @@ def test_a_run_on_a_dataset_is_recorded_in_the_store(engine: Engine, trained: Pa
     assert all(Path(checkpoint.path).exists() for checkpoint in checkpoints)
 
 
-def test_a_promoted_model_is_active_and_its_bundle_loads(
+def test_a_promoted_model_serves_nobody_and_its_bundle_loads(
     engine: Engine, promote: Promote, tmp_path: Path
 ) -> None:
     result = promote()
     assert result.exit_code == 0, result.output
+    assert "It is not in service. No model serves all records." in result.stderr
+    assert "Next: trainer models activate run@1" in result.stderr
     (row,) = _models(engine)
-    assert (row.name, row.version, row.stage, row.path) == ("run", 1, "active", "run-1")
+    assert (row.name, row.version, row.stage, row.path) == ("run", 1, "candidate", "run-1")
     assert row.run_id is not None
     model = load_bundle(tmp_path / "models" / row.path, row.sha256)
     assert model.description.labels == ("map", "toy")
@@ -255,15 +259,16 @@ def test_a_model_of_several_labels_a_picture_is_promoted(engine: Engine, tmp_pat
     folder = tmp_path / "experiments"
     trained = CliRunner().invoke(app, [*_training(folder), "--mode", "multi"])
     assert trained.exit_code == 0, trained.output
-    promoting = ["promote", "run", "--saving-dir", str(folder), "--precision", "0.5"]
-    refused = CliRunner().invoke(app, [*promoting, "--floor", "0.6"])
-    assert refused.exit_code == 2
-    assert "--floor is for models for one concept a picture" in refused.stderr
+    promoting = ["promote", "run", "--saving-dir", str(folder), "--precision", "0.3"]
     result = CliRunner().invoke(app, promoting)
     assert result.exit_code == 0, result.output
-    (row,) = _models(engine)
+    assert "less probable" not in result.stderr
+    careless = ("--precision", "0.1", "--floor", "0.01", "--name", "careless")
+    warned = CliRunner().invoke(app, [*promoting, *careless])
+    assert (warned.exit_code, "less probable than not, from: map (0." in warned.stderr) == (0, True)
+    row, _ = _models(engine)
     model = load_bundle(tmp_path / "models" / row.path, row.sha256)
-    assert model.description.kind == "multi"
+    assert (model.description.kind, model.description.rule) == ("multi", Rule.of("multi", 0.2))
     experiment = Experiment(folder, "run")
     (best,) = model.description.created_from["folds"]
     tested = experiment.predictions(best)
@@ -273,11 +278,18 @@ def test_a_model_of_several_labels_a_picture_is_promoted(engine: Engine, tmp_pat
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_the_next_model_retires_the_former(engine: Engine, promote: Promote) -> None:
-    assert promote("--fold", "0").exit_code == 0
-    assert promote("--fold", "1").exit_code == 0
-    found = [(row.version, row.stage) for row in _models(engine)]
-    assert found == [(1, "retired"), (2, "active")]
+def test_a_model_is_put_in_service_where_that_is_asked_for(
+    engine: Engine, promote: Promote
+) -> None:
+    first = promote("--fold", "0", "--activate")
+    assert first.exit_code == 0
+    assert "It serves all records." in first.stderr
+    second = promote("--fold", "1")
+    assert "It is not in service. run v1 serves all records as before." in second.stderr
+    assert [row.stage for row in _models(engine)] == ["active", "candidate"]
+    told = json.loads(promote("--fold", "1", "--activate", "--json").stdout)
+    assert (told["version"], told["is_new"], told["serves_all"]) == (2, False, True)
+    assert [row.stage for row in _models(engine)] == ["candidate", "active"]
 
 
 def test_the_same_promotion_again_makes_no_second_model(
@@ -288,9 +300,9 @@ def test_the_same_promotion_again_makes_no_second_model(
     shutil.rmtree(tmp_path / "models" / "run-1")  # lost: it is put back
     again = promote("--fold", "0")
     assert again.exit_code == 0
-    assert "Promoted before, active now: run v1" in " ".join(again.output.split())
+    assert "Promoted before: run v1" in " ".join(again.output.split())
     rows = _models(engine)
-    assert [(row.version, row.stage) for row in rows] == [(1, "active"), (2, "retired")]
+    assert [row.version for row in rows] == [1, 2]
     load_bundle(tmp_path / "models" / "run-1", rows[0].sha256)
     assert {path.name for path in (tmp_path / "models").iterdir()} == {"run-1", "run-2"}
 

@@ -9,6 +9,7 @@ import torch
 from common.errors import UsageError
 from common.vision.answers.answering import is_written
 from common.vision.answers.rule import Rule
+from common.vision.kinds import Kind
 from tests.trainer.bundles import LABELS, describe, pictures, weights
 from trainer.models.example_pictures import ExamplePictures
 from trainer.models.judged import JudgedAnswers
@@ -31,9 +32,9 @@ def judged(*, skill: float = 6.0, unlike: int = 0) -> JudgedAnswers:
     )
 
 
-def proposed(answers: JudgedAnswers, **terms: float) -> Proposal:
-    blank = describe()
-    rule = Rule.of("single", Terms(**terms).floor)
+def proposed(answers: JudgedAnswers, kind: Kind = "single", **terms: float) -> Proposal:
+    blank = replace(describe(), kind=kind)
+    rule = Rule.of(kind, Terms(**terms).floor)
     none = ExamplePictures(self_test=pictures(1), calibration=torch.zeros(0))
     return propose_judged(
         replace(blank, rule=rule),
@@ -91,6 +92,19 @@ def test_nothing_below_the_floor_is_written() -> None:
         written = is_written(proposal.description, answers.probabilities)
         assert answers.probabilities[written].min() >= floor
         assert (written.sum(axis=1) <= 1).all()
+
+
+def test_of_several_concepts_a_picture_nothing_below_its_floor_is_written() -> None:
+    answers = judged(skill=1.5)
+    usual = proposed(answers, "multi", precision=0.4)
+    without = proposed(answers, "multi", precision=0.4, floor=0)
+    for proposal, floor in ((usual, 0.2), (without, 0.0)):
+        written = is_written(proposal.description, answers.probabilities)
+        assert answers.probabilities[written].min() >= floor
+        assert (written.sum(axis=1) > 1).any()
+    assert min(filter(None, without.description.thresholds.values())) < 0.2
+    assert len(usual.written_when_unlikely()) == 3
+    assert proposed(answers, "multi", precision=0.4, floor=0.5).written_when_unlikely() == []
 
 
 @pytest.mark.parametrize(

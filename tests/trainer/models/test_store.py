@@ -19,21 +19,26 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def _stages(engine: Engine) -> dict[str, str]:
-    return {model.title: model.stage for model in stored_models(engine)}
+def _standings(engine: Engine) -> dict[str, str]:
+    return {model.title: model.standing for model in stored_models(engine)}
 
 
 def test_one_model_at_a_time_is_active(engine: Engine, tmp_path: Path) -> None:
     promoted(engine, tmp_path, seed=1)
     promoted(engine, tmp_path, seed=2)
     promoted(engine, tmp_path, name="other", seed=3, active=False)
-    assert _stages(engine) == {
-        "other v1": "candidate",
-        "small v1": "retired",
-        "small v2": "active",
+    assert _standings(engine) == {
+        "other v1": "not serving",
+        "small v1": "not serving",
+        "small v2": "serving",
     }
     activate_model(engine, stored_models(engine, "other")[0].id)
-    assert _stages(engine) == {"other v1": "active", "small v1": "retired", "small v2": "retired"}
+    assert [each.title for each in stored_models(engine) if each.serves_all] == ["other v1"]
+    assert _standings(engine) == {
+        "other v1": "serving",
+        "small v1": "not serving",
+        "small v2": "not serving",
+    }
 
 
 def test_retiring_tells_whether_another_model_is_active(engine: Engine, tmp_path: Path) -> None:
@@ -42,10 +47,10 @@ def test_retiring_tells_whether_another_model_is_active(engine: Engine, tmp_path
     first, second = stored_models(engine, "small")
     assert retire_model(engine, first.id).is_another_active
     assert not retire_model(engine, second.id).is_another_active
-    assert set(_stages(engine).values()) == {"retired"}
+    assert set(_standings(engine).values()) == {"retired"}
 
 
 def test_a_candidate_that_is_added_again_stays_what_it_is(engine: Engine, tmp_path: Path) -> None:
     assert promoted(engine, tmp_path).is_new
     assert not promoted(engine, tmp_path, name="again", active=False).is_new
-    assert _stages(engine) == {"small v1": "active"}
+    assert _standings(engine) == {"small v1": "serving"}

@@ -1,6 +1,7 @@
 """An export says what is promised of it."""
 
 import json
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from common.errors import StoreError
 from common.vision.answers.promise import Promise
 from common.vision.answers.tally import BINS, Tally
 from tests.worker.shelf import MAP, Shelf
-from worker.exports.promises import UNKNOWN, promises_of, told
+from worker.exports.promises import UNKNOWN, ModelPromise, promises_of, told
 from worker.exports.selection import Selection
 
 PROMISE = Promise(
@@ -36,7 +37,7 @@ def test_each_way_to_select_tells_the_promises_of_its_models(shelf: Shelf, engin
     shelf.add("/1/a", MAP, 0.9)
     promise(shelf, "vases", 1)
     by_job = promises_of(engine, Selection(job=shelf.jobs["vases 1"]))
-    assert by_job == {"vases v1": PROMISE}
+    assert by_job == {"vases v1": ModelPromise(promise=PROMISE)}
     assert promises_of(engine, Selection(model="vases", version=1)) == by_job
     since = datetime(2020, 1, 1, tzinfo=UTC)
     assert promises_of(engine, Selection(since=since)) == by_job
@@ -50,6 +51,52 @@ def test_a_promise_that_nobody_knows_is_told_so(shelf: Shelf, engine: Engine) ->
     (line,) = told(promises_of(engine, Selection(job=shelf.jobs["vases 1"])))
     assert "at least 90% show it" in line
     assert "Museum A (300), Museum B (20)" in line
+
+
+def certify(shelf: Shelf, *records: str, state: str = "closed") -> None:
+    """An audit of maps that vases v1 had written by 2026-11-24, of which all were right."""
+    shelf.execute(
+        "INSERT INTO desk_user (name, role) VALUES (:name, 'reviewer')", name=",".join(records)
+    )
+    shelf.execute(
+        "INSERT INTO audit (model_id, concept_uri, thresholds, rows, sample, attempt, error,"
+        " drawn_by, drawn_at, state, ended_at, right_ones, precision)"
+        " SELECT model.id, :map, '{}', :rows, :rows, 1, 0.025, desk_user.id, '2026-11-24',"
+        " CAST(:state AS text), now(), CASE CAST(:state AS text) WHEN 'closed' THEN :rows END,"
+        " CASE CAST(:state AS text) WHEN 'closed' THEN 1 END FROM model, desk_user"
+        " WHERE model.name = 'vases' AND model.version = 1 AND desk_user.name = :user",
+        **{"map": MAP, "rows": len(records), "state": state, "user": ",".join(records)},
+    )
+    shelf.execute(
+        "INSERT INTO audit_block SELECT max(id), 1, :map, :records FROM audit",
+        map=MAP,
+        records=list(records),
+    )
+
+
+def test_a_certificate_is_told_of_the_rows_that_its_audit_froze(
+    shelf: Shelf, engine: Engine
+) -> None:
+    for record_id in ("/1/a", "/1/z"):
+        shelf.add(record_id, MAP, 0.9)
+    certify(shelf, "/1/z")
+    certify(shelf, "/1/a", state="abandoned")
+    by_job = Selection(job=shelf.jobs["vases 1"])
+    assert told(promises_of(engine, by_job)) == [f"vases v1: {UNKNOWN}"]
+    certify(shelf, "/1/a", "/1/b")
+    sentence = (
+        "vases v1: Certificate of audit 3, for the enrichments that vases v1 had written by "
+        "2026-11-24. Map enrichments of vases v1: 2 of 2 drawn were right (100 %). "
+        "With 95 % confidence at least 100.0 % of the 2 are."
+    )
+    assert told(promises_of(engine, by_job)) == [sentence]
+    (of_model,) = told(promises_of(engine, Selection(model="vases", version=1)))
+    assert re.findall(r"of audit (\d)", of_model) == ["1", "3"]
+    shelf.execute("UPDATE enrichment SET updated_at = '2026-11-30' WHERE record_id = '/1/z'")
+    (lately,) = told(promises_of(engine, Selection(since=datetime(2026, 11, 29, tzinfo=UTC))))
+    assert re.findall(r"of audit (\d)", lately) == ["1"]
+    shelf.execute("UPDATE audit SET withdrawn_at = now(), withdrawn_because = 'x'")
+    assert told(promises_of(engine, by_job)) == [f"vases v1: {UNKNOWN}"]
 
 
 def test_a_damaged_promise_is_said(shelf: Shelf, engine: Engine) -> None:

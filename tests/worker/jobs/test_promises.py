@@ -66,6 +66,46 @@ def test_a_model_without_a_promise_is_told_of(
     assert jobs.preview(engine, museums).unpromised == [told]
 
 
+def certify(engine: Engine, model_id: int, record_id: str) -> None:
+    for statement in (
+        "INSERT INTO desk_user (name, role) VALUES ('ann', 'reviewer')",
+        "INSERT INTO concept VALUES ('http://x.example/map', 'map') ON CONFLICT DO NOTHING",
+        "INSERT INTO audit (model_id, data_provider, thresholds, rows, sample, attempt, error,"
+        " drawn_by, drawn_at, state, ended_at, right_ones, precision)"
+        " SELECT :model_id, 'Prado', '{}', 9, 9, 1, 0.025, id, '2026-11-24', 'closed', now(), 9, 1"
+        " FROM desk_user",
+        "INSERT INTO audit_block SELECT id, 1, 'http://x.example/map', ARRAY[:record_id]"
+        " FROM audit",
+    ):
+        with engine.begin() as connection:
+            connection.execute(text(statement), {"model_id": model_id, "record_id": record_id})
+
+
+def test_a_certificate_stands_where_nothing_would_be_promised(
+    engine: Engine, model_id: int, museums: list[str]
+) -> None:
+    certify(engine, model_id, "/1/r600")
+    job_id = jobs.enqueue(engine, museums).job_id
+    assert "Nothing is promised" in str(jobs.unpromised(engine, job_id)[0])
+    with engine.begin() as connection:
+        done = "UPDATE job_chunk SET state = 'done', settled_at = now(), {}"
+        counts = "enriched = cardinality(record_ids)"
+        connection.execute(text(done.format(counts)))
+    sentence = (
+        "Certificate of audit 1, for the enrichments that test v1 had written by 2026-11-24. "
+        "Enrichments of Prado: 9 of 9 drawn were right (100 %). "
+        "With 95 % confidence at least 100.0 % of the 9 are."
+    )
+    (told,) = jobs.unpromised(engine, job_id)
+    assert str(told) == f"test v1 has no promise, but is certified in part. {sentence}"
+    promise_for(engine, model_id, {"Louvre": 5, "Uffizi": 5})
+    (told,) = jobs.unpromised(engine, job_id)
+    assert (list(told.data_providers), told.certificates) == (["Prado"], (sentence,))
+    promise_for(engine, model_id, {"Louvre": 5, "Prado": 5})
+    (told,) = jobs.unpromised(engine, job_id)
+    assert (list(told.data_providers), told.certificates) == (["Uffizi"], ())
+
+
 @pytest.mark.parametrize("providers", [{}, {"Louvre": 1, "Prado": 1, "Uffizi": 1}])
 def test_without_a_stranger_there_is_nothing_to_tell(
     engine: Engine, model_id: int, museums: list[str], providers: dict[str, int]

@@ -30,16 +30,16 @@ def test_of_one_concept_a_picture_the_most_probable_is_written_or_none(
         assert said[column] >= max(lowest, floor)
 
 
-@given(PROBABILITIES, THRESHOLDS)
-def test_of_several_concepts_all_that_reach_their_thresholds_are_written(
-    probabilities: NDArray[np.float32], thresholds: dict[str, float | None]
+@given(PROBABILITIES, THRESHOLDS, SHARES)
+def test_of_several_concepts_all_that_reach_their_thresholds_and_the_floor_are_written(
+    probabilities: NDArray[np.float32], thresholds: dict[str, float | None], floor: float
 ) -> None:
-    written = Rule.of("multi", floor=0.5).written(probabilities, thresholds, URIS)
+    written = Rule.of("multi", floor).written(probabilities, thresholds, URIS)
     for column, uri in enumerate(URIS):
         lowest = thresholds[uri]
         expected = np.zeros(len(probabilities), dtype=bool)
         if lowest is not None:
-            expected = probabilities[:, column] >= np.float32(lowest)
+            expected = probabilities[:, column] >= np.float32(max(lowest, floor))
         np.testing.assert_array_equal(written[:, column], expected)
 
 
@@ -64,7 +64,8 @@ def test_of_equally_probable_concepts_one_is_written() -> None:
     ("rule", "words"),
     [
         (Rule(), "each concept that reaches its threshold is written"),
-        (Rule.of("single", 0.5), "at most the most probable concept is written"),
+        (Rule.of("multi"), "each concept that reaches its threshold and a probability of 0.2 is"),
+        (Rule.of("single"), "if it reaches its threshold and a probability of 0.5"),
     ],
 )
 def test_the_rule_is_told_in_words(rule: Rule, words: str) -> None:
