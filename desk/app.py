@@ -20,6 +20,7 @@ from desk.pages import (
     judge,
     login,
     models,
+    my_verdicts,
     picture,
     prove,
     see,
@@ -35,7 +36,8 @@ from desk.web.metered import Metered
 from desk.web.rendering import ASSETS, asset_version
 
 MOST_BYTES = 64 << 20  # of a request: a list of half a million records
-SUBJECTS = (login, see, judge, teach, prove, decide, picture, jobs, models, data, actions)
+JUDGED = (judge, my_verdicts, teach, prove, picture)
+SUBJECTS = (login, see, *JUDGED, decide, jobs, models, data, actions)
 
 
 class VersionedFiles(StaticFiles):

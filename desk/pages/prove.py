@@ -127,7 +127,10 @@ def _count(text: str, *, what: str) -> int:
 
 
 def audit(asked: DeskRequest) -> Response:
-    """Ten drawn pictures that this reviewer has not judged, or those that were judged already."""
+    """Ten drawn pictures that this reviewer has not judged, or those that were judged already.
+
+    What was passed over, since its picture was missing, comes again after all others.
+    """
     found = _audit(asked)
     if found.state is AuditState.CLOSED:
         return go_to(f"/audits/{found.id}/certificate")
@@ -138,7 +141,8 @@ def audit(asked: DeskRequest) -> Response:
     if is_again:
         left = [each for each in mine if each.place > after]
     else:
-        left = [each for each in rows if each.said is None]
+        unjudged = [each for each in rows if each.said is None]
+        left = sorted(unjudged, key=lambda each: each.place <= after)
     shown = left[:AT_A_TIME]
     with asked.desk.engine.connect() as connection:
         named = all_concepts(connection)
@@ -146,7 +150,7 @@ def audit(asked: DeskRequest) -> Response:
         "audit": found,
         "mine": len(mine),
         "is_again": is_again,
-        "after": shown[-1].place if len(left) > len(shown) else None,
+        "after": shown[-1].place if shown and (len(left) > len(shown) or not is_again) else None,
         "cards": [(uuid4(), _card(asked, each)) for each in shown],
         "all_concepts": named,
     }
@@ -156,7 +160,12 @@ def audit(asked: DeskRequest) -> Response:
 def _card(asked: DeskRequest, row: DrawnRow) -> Suggestion:
     """What a reviewer may see of a drawn row: no confidence, and no verdict but the own one."""
     mine = row.said and SaidBy(
-        user_id=asked.user.number, name=asked.user.name or "", said=row.said, instead=None
+        id=row.verdict_id,
+        user_id=asked.user.number,
+        name=asked.user.name or "",
+        said=row.said,
+        instead=row.instead,
+        instead_uri=row.instead_uri,
     )
     return Suggestion(
         record_id=row.record_id,

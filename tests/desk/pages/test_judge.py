@@ -56,18 +56,6 @@ def test_keys_say_what_is_kept(filled: Museum, desk: DeskProcess, visit: Visit):
     assert visit.problems == []
 
 
-def test_a_picture_that_cannot_be_had_says_so(
-    filled: Museum, desk: DeskProcess, visit: Visit
-) -> None:
-    visit.page.goto(desk.url + "/judge")
-    first = visit.page.locator(".card").first
-    expect(first.locator(".missing")).to_have_text("The picture cannot be had now.")
-    expect(first.locator("img")).to_be_hidden()
-    visit.press("t")  # which shows the picture that it is about
-    visit.press("Escape")
-    assert visit.problems == []
-
-
 def test_undo_brings_back_what_stood(filled: Museum, desk: DeskProcess, visit: Visit):
     visit.page.goto(desk.url + "/judge")
     visit.press("r", "ArrowLeft", "w", "u", "ArrowRight", "w", "u")
