@@ -74,7 +74,7 @@ def named_cards(asked: DeskRequest) -> list[tuple[str, str]]:
 
 def to_cards(address: str, keys: Iterable[tuple[str, str]]) -> Response:
     """To a page whose address names its cards."""
-    cards = urlencode([("card", " ".join(key)) for key in dict.fromkeys(keys)], safe="/:")
+    cards = urlencode([("card", " ".join(key)) for key in dict.fromkeys(keys)])
     return RedirectResponse(f"{address}&{cards}", status_code=303)
 
 

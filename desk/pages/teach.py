@@ -13,11 +13,11 @@ from common.store.tables import Role
 from common.store.teaching.refits import RefitStatus, ask_refit, newest_refits, refit_status
 from common.store.teaching.verdicts import judged_providers
 from desk.pages.judge import AT_A_TIME, asked_cards, named_cards, of_cards, to_cards
-from desk.review.choices import check_provider, provider_choices
+from desk.review.choices import check_provider, labels_of, provider_choices
 from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, model_for, models_of
 from desk.review.next_to_judge import next_to_judge
-from desk.teaching.standing import ENOUGH, curve_of
+from desk.teaching.standing import ENOUGH, concepts_of, curve_of
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.web.rendering import render
 from worker import jobs
@@ -98,11 +98,13 @@ def _of_refit(asked: DeskRequest) -> dict[str, Any]:
         raise NotThereError("There is no such refit.")
     with asked.desk.engine.connect() as connection:
         found = refit_status(connection, int(text))
-    if found is None:
-        raise NotThereError("There is no such refit.")
+        if found is None:
+            raise NotThereError("There is no such refit.")
+        labels = labels_of(connection, concepts_of(found))
     renewal = jobs.status(asked.desk.engine, found.renewal_id) if found.renewal_id else None
     return {
         "refit": found,
+        "labels": labels,
         "curve": curve_of(found),
         "renewal": renewal,
         "is_over": _is_over(found, renewal),

@@ -8,34 +8,16 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.desk.desk_process import DeskProcess
-from tests.desk.museum import LABELS, MAP, PAINTING, VASE, Museum
+from tests.desk.museum import LABELS, PAINTING, VASE, Museum
+from tests.desk.pages.maps import RECORDS, STANDING, hang_maps, saved
 from tests.desk.visiting import Visit, browsing, visiting
 
 pytestmark = pytest.mark.timeout(600)
 
-RECORDS = [f"/1/r{number:02}" for number in range(23)]
-STANDING = """
-    SELECT record_id, said, coalesce(instead_uri, '') FROM verdict
-    WHERE withdrawn_at IS NULL ORDER BY record_id
-"""
-
 
 @pytest.fixture
 def filled(museum: Museum) -> Museum:
-    """Twenty-three records that a model calls maps."""
-    museum.records("A museum", *RECORDS)
-    model = museum.model()
-    job = museum.job(model, RECORDS)
-    museum.enrich(job, model, dict.fromkeys(RECORDS, (MAP, 0.7)))
-    encoder = museum.encoder(model)
-    alike = {each: [1.0, 0.01 * number] for number, each in enumerate(RECORDS)}
-    museum.embed(encoder, {each: [*vector, *[0.0] * 6] for each, vector in alike.items()})
-    return museum
-
-
-def saved(visit: Visit) -> None:
-    """Wait until the browser has nothing that is not kept."""
-    visit.page.locator(".unsaved[data-count='0']").wait_for(state="attached")
+    return hang_maps(museum)
 
 
 def test_keys_say_what_is_kept(filled: Museum, desk: DeskProcess, visit: Visit):
