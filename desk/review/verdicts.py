@@ -7,7 +7,6 @@ reviewers on one suggestion are both kept.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -48,7 +47,6 @@ class OwnVerdict:
     id: UUID
     record_id: str
     concept: str
-    judged_at: datetime
 
 
 # What is withdrawn is locked first, in the order of its key, so that two tabs of one reviewer do
@@ -87,7 +85,7 @@ _ADD = text(f"""
     SELECT asked.*, :user_id FROM {_ASKED}
 """)
 _OWN = text("""
-    SELECT verdict.id, verdict.record_id, verdict.concept_uri AS concept, verdict.judged_at
+    SELECT verdict.id, verdict.record_id, verdict.concept_uri AS concept
     FROM verdict JOIN record ON record.id = verdict.record_id
     WHERE user_id = :user_id AND withdrawn_at IS NULL AND audit_id IS NULL
       AND :said IN ('', said) AND :provider IN ('', record.data_provider)

@@ -59,7 +59,7 @@ class MeasuredAccuracy:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class JudgedAnswers:
+class RefitAnswers:
     """Positions of concepts (n,) for the judged examples: what reviewers say that they show, what
     the model said, and what heads say that learned from other verdicts."""
 
@@ -111,7 +111,7 @@ class TaughtHead:
     strength: float
     weight: float
     before: MeasuredAccuracy
-    answers: JudgedAnswers
+    answers: RefitAnswers
     curve: tuple[MeasuredAccuracy, ...]
     others_before: float | None
     others_after: float | None
@@ -194,7 +194,7 @@ def refit(examples: TeachingExamples, model: HeadEnsemble) -> TaughtHead:
         strength=room.strength,
         weight=chosen.weight,
         before=MeasuredAccuracy(verdicts=0, right=before, tested=examples.judged),
-        answers=JudgedAnswers(labels=labels, before=said, after=after),
+        answers=RefitAnswers(labels=labels, before=said, after=after),
         curve=(*_curve(room, parts, chosen.weight), _measured(parts, chosen.answers)),
         others_before=tell(search.logits.argmax(dim=1).numpy()),
         others_after=tell(_said_of_old(room, groups, divisions, chosen.weight)),

@@ -35,7 +35,7 @@ class Alike {
     await Promise.race([Promise.all(settled), new Promise(done => setTimeout(done, LONGEST_LOADING))]);
     for (const item of items) tick(item);
     this.dialog.querySelector(".concept").textContent = label;
-    this.dialog.querySelector(".about").replaceChildren(...about(card));
+    this.dialog.querySelector(".about").replaceChildren(...pictured(card));
     this.dialog.querySelector("ul").replaceChildren(...items);
     for (const item of items) if (item.querySelector("img").complete && !isSeen(item)) tellMissing(item.querySelector("img"));
     this.dialog.showModal();
@@ -78,7 +78,7 @@ function isSeen(card) {
 }
 
 // The picture that a dialog is about, and its title.
-function about(card) {
+function pictured(card) {
   const picture = card.querySelector("img").cloneNode();
   picture.hidden = false;
   return [picture, card.querySelector(".title").textContent];

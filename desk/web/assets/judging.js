@@ -4,7 +4,6 @@
 const SAID = { r: "right", w: "wrong", g: "too_general", c: "cannot_tell" };
 const WORDS = { right: "right", wrong: "wrong", too_general: "too general", cannot_tell: "cannot tell" };
 const LONGEST_GOING_ON = 10_000; // milliseconds that the next page waits for the server
-const STATE = ["id", "said", "instead", "words"]; // of a card: its verdict
 
 class Judging {
   constructor(root) {
@@ -97,7 +96,7 @@ class Judging {
   say(cards, said, instead = "", words = "") {
     if (said !== "cannot_tell") cards = this.seen(cards);
     if (!cards.length) return;
-    this.change(cards, () => ({ id: newId(), said, instead, words }));
+    this.change(cards, { said, instead, words });
     this.justWrong = said === "wrong" && !instead && cards.length === 1 ? cards[0] : null;
     const next = this.cards.find(each => !each.dataset.said);
     if (cards.length === 1 && next) {
@@ -109,19 +108,19 @@ class Judging {
   // Nobody judges what nobody sees.
   seen(cards) {
     const seen = cards.filter(isSeen), missing = cards.length - seen.length;
-    note(this.root, missing ? `Not judged, since the picture is not loaded: ${missing}. Try again, or go on without.` : "");
+    note(this.root, missing ? `Not judged, since the picture is not loaded: ${missing}. Try again, or skip it with an arrow key.` : "");
     return seen;
   }
 
   sayOfRest() { this.say(this.cards.filter(each => !each.dataset.said), "right"); }
 
-  takeBack(cards) { this.change(cards, card => ({ id: card.dataset.id })); }
+  takeBack(cards) { this.change(cards, {}); }
 
-  // Other verdicts on cards, or none; undo knows what was there before.
-  change(cards, made) {
-    const steps = cards.map(card => ({ key: keyOf(card.dataset), before: this.verdict(card), after: made(card) }));
+  // Another verdict on cards, or none; undo knows what was there before.
+  change(cards, after) {
+    const steps = cards.map(card => ({ about: about(card), before: verdictOf(card.dataset), after: verdictOf(after) }));
     this.past = [...this.past, { steps, beside: [] }];
-    queue.add(steps.map((step, place) => this.put(cards[place], step.after)));
+    queue.add(cards.map(card => this.put(card, after)));
     this.count();
   }
 
@@ -130,39 +129,49 @@ class Judging {
   set past(steps) { sessionStorage.setItem(this.place, JSON.stringify(steps)); }
   get place() { return `judged ${this.to} ${location.pathname}${location.search}`; }
 
-  verdict(card) { return Object.fromEntries(STATE.map(name => [name, card.dataset[name] ?? ""])); }
-
   // Show a verdict, or none; returns what the server is to be told.
-  put(card, verdict) {
+  put(card, verdict, id = newId()) {
+    const { said, instead, words } = verdictOf(verdict);
     const former = card.dataset.id;
-    for (const name of STATE) verdict[name] ? card.dataset[name] = verdict[name] : delete card.dataset[name];
-    const { id, record, concept, said, instead, model } = card.dataset;
-    card.querySelector(".mine").textContent = said ? [WORDS[said], verdict.words].filter(Boolean).join(": ") : "";
+    Object.assign(card.dataset, { said, instead, words });
+    card.querySelector(".mine").textContent = said ? [WORDS[said], words].filter(Boolean).join(": ") : "";
     card.querySelector(".take-back").hidden = !said;
-    if (!said) return { key: `undo ${former}`, to: `${this.to}/withdraw`, fields: { id: former, record } };
-    return { key: id, to: this.to, words: verdict.words, fields: { id, record, concept, said, instead: instead ?? "", model: model ?? "" } };
+    if (!said) { delete card.dataset.said; return this.back(former, card.dataset.record); }
+    card.dataset.id = id;
+    return this.entry(about(card), verdict, id);
   }
+
+  entry(about, { said, instead, words }, id) {
+    return { key: id, to: this.to, words, fields: { ...about, id, said, instead } };
+  }
+
+  back(id, record) { return { key: `undo ${id}`, to: `${this.to}/withdraw`, fields: { id, record } }; }
 
   undo() {
     const past = this.past, last = past.pop();
     if (!last) { note(this.root, "Nothing to undo on this page."); return; }
     this.past = past;
-    const cards = last.steps.map(step => this.cards.find(each => keyOf(each.dataset) === step.key));
-    const entries = last.beside.map(({ id, record }) => ({ key: `undo ${id}`, to: `${this.to}/withdraw`, fields: { id, record } }));
-    for (const [place, { before, after }] of last.steps.entries()) {
-      const card = cards[place];
-      // What was said elsewhere since then stays.
-      if (card && card.dataset.id === after.id && (card.dataset.said ?? "") === (after.said ?? ""))
-        entries.push(this.put(card, before.said ? { ...before, id: newId() } : { id: after.id }));
+    const entries = last.beside.map(({ id, record }) => this.back(id, record));
+    for (const { about, before, after } of last.steps) {
+      const card = this.cardOf(about);
+      const is = card ? verdictOf(card.dataset) : {};
+      if (!card && before.said && !after.said) { // taken back, and so not on this page any more
+        entries.push(this.entry(about, before, newId()));
+        note(this.root, "Undone. Load the page again to see it.");
+      } else if (is.said === after.said && is.instead === after.instead) // else it was changed elsewhere
+        entries.push(this.put(card, before));
     }
     queue.add(entries);
     this.count();
-    cards[0]?.focus();
+    this.cardOf(last.steps[0].about)?.focus();
   }
+
+  cardOf(about) { return this.cards.find(each => keyOf(each.dataset) === keyOf(about)); }
 
   // The verdict of a card that was drawn again by the server.
   takeFresh(card, fresh) {
-    for (const name of STATE) fresh.dataset[name] ? card.dataset[name] = fresh.dataset[name] : delete card.dataset[name];
+    Object.assign(card.dataset, { id: fresh.dataset.id, ...verdictOf(fresh.dataset) });
+    if (!fresh.dataset.said) delete card.dataset.said;
     for (const part of [".mine", ".others"])
       card.querySelector(part).replaceChildren(...fresh.querySelector(part).childNodes);
     card.querySelector(".take-back").hidden = !card.dataset.said;
@@ -171,9 +180,8 @@ class Judging {
   // What this browser has not sent yet holds before what the server knows.
   takeWaiting({ to, words, fields }) {
     const isBack = to === `${this.to}/withdraw`;
-    const card = this.cards.find(each => isBack ? each.dataset.id === fields.id : keyOf(each.dataset) === keyOf(fields));
-    if (card && isBack) this.put(card, { id: fields.id });
-    else if (card && to === this.to) this.put(card, { ...fields, words });
+    const card = isBack ? this.cards.find(each => each.dataset.id === fields.id) : this.cardOf(fields);
+    if (card && (isBack || to === this.to)) this.put(card, isBack ? {} : { ...fields, words }, fields.id);
   }
 
   // What a colleague, or another window, has said meanwhile.
@@ -211,7 +219,7 @@ class Judging {
     const field = this.other.querySelector("input");
     field.value = "";
     this.other.querySelector(".hint").textContent = "Enter: save. Escape: cancel.";
-    this.other.querySelector(".about").replaceChildren(...about(card));
+    this.other.querySelector(".about").replaceChildren(...pictured(card));
     this.other.showModal();
     field.focus();
   }
@@ -266,6 +274,11 @@ class Judging {
     this.root.querySelector(".done").textContent = this.cards.filter(each => each.dataset.said).length;
   }
 }
+
+// A verdict, as cards, forms and undo have it.
+function verdictOf({ said = "", instead = "", words = "" }) { return { said, instead, words }; }
+
+function about({ dataset: { record, concept, model } }) { return { record, concept, model }; }
 
 function keyOf({ record, concept }) { return `${record} ${concept}`; }
 

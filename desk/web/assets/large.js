@@ -44,10 +44,8 @@ class Large {
   zoom(by, x = 0.5, y = 0.5) {
     const scale = Math.max(1, Math.min(MOST_ZOOM, this.scale * by));
     const { clientWidth, clientHeight } = this.picture;
-    if (this.scale === 1) this.fit = clientWidth;
     this.scale = scale;
-    this.picture.style.maxWidth = this.picture.style.maxHeight = scale === 1 ? "" : "none";
-    this.picture.style.width = scale === 1 ? "" : `${this.fit * scale}px`;
+    this.picture.style.width = this.picture.style.height = `${100 * scale}%`;
     this.view.scrollLeft += x * (this.picture.clientWidth - clientWidth);
     this.view.scrollTop += y * (this.picture.clientHeight - clientHeight);
   }
