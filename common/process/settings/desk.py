@@ -95,7 +95,7 @@ class DeskSettings(
     """All settings of a desk process; read once, at its start."""
 
     desk_cache_dir: Path = Field(
-        default=Path("desk_cache"), description="keeps small pictures that pages show"
+        default=Path("desk_cache"), description="keeps pictures that pages show"
     )
     desk_cache_bytes: int = Field(
         default=2_000_000_000,

@@ -104,11 +104,11 @@ _PROVIDERS = text(f"""
     GROUP BY record.data_provider ORDER BY max(verdict.judged_at) DESC LIMIT {MOST_PROVIDERS}
 """)
 _COUNTED = text("""
-    SELECT own.name, judged.count FROM (
+    SELECT own.name, judged.records FROM (
         SELECT DISTINCT data_provider AS name FROM record
         WHERE id = ANY(CAST(:record_ids AS text[])) AND data_provider IS NOT NULL
     ) AS own CROSS JOIN LATERAL (
-        SELECT count(*) FROM (
+        SELECT count(*) AS records FROM (
             SELECT DISTINCT verdict.record_id
             FROM verdict JOIN record ON record.id = verdict.record_id
             WHERE record.data_provider = own.name AND withdrawn_at IS NULL AND audit_id IS NULL
@@ -160,4 +160,4 @@ def count_judged(
     """How many records of each data provider of some records were judged, outside audits; at most
     `most` are counted."""
     asked = {"record_ids": list(record_ids), "most": most}
-    return {row.name: row.count for row in connection.execute(_COUNTED, asked)}
+    return {row.name: row.records for row in connection.execute(_COUNTED, asked)}

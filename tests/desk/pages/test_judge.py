@@ -51,6 +51,7 @@ def test_the_rest_of_ten_is_right_with_a_key_and_the_next_ten_come(
     visit.page.goto(desk.url + "/judge")
     visit.press("w", "a", "Enter")
     visit.page.wait_for_url("**/judge?*after=*")
+    visit.wait_for_pictures()
     assert visit.page.locator(".batch > .card").count() == 10
     said = [said for _, said, _ in filled.rows(STANDING)]
     assert said == ["wrong", *["right"] * 9]

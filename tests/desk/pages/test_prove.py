@@ -74,6 +74,7 @@ def saved(visit: Visit) -> None:
 def ready(visit: Visit) -> None:
     """Wait until the page hears keys."""
     expect(visit.page.locator(".batch > .card").first).to_be_focused()
+    visit.wait_for_pictures()
 
 
 def plan_by_keys(visit: Visit) -> None:

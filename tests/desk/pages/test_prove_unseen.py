@@ -37,6 +37,7 @@ def test_what_cannot_be_loaded_comes_last_and_counts_as_wrong(
     visit.press("r", "ArrowRight", *["r"] * 9, "Enter")
     expect(cards).to_have_count(6)  # the five that are left, and the one that was passed over
     assert cards.last.get_attribute("data-record") == missing
+    visit.wait_for_pictures()
     visit.press(*["r"] * 6)
     saved(visit)
     visit.press("Enter")
