@@ -90,8 +90,8 @@ class Visit:
 
     def wait_for_pictures(self) -> None:
         """Wait until the pictures that are to be judged are loaded: before that, none is judged."""
-        self.page.wait_for_function(
-            "[...document.querySelectorAll('.batch img')].every(each => each.complete)"
+        self.page.evaluate(
+            "Promise.allSettled([...document.querySelectorAll('.batch img')].map(e => e.decode()))"
         )
 
     def press(self, *keys: str) -> None:

@@ -8,6 +8,7 @@ from tests.desk.museum import Museum
 from tests.desk.pages.maps import RECORDS, STANDING, hang_maps, saved
 from tests.desk.picture_host import PictureHost
 from tests.desk.visiting import Visit
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -78,9 +79,7 @@ def test_a_picture_opens_large_and_is_zoomed_by_key_and_wheel(
     assert picture.evaluate("image => image.clientWidth") > 1.4 * width
     picture.hover()
     visit.page.mouse.wheel(0, 400)
-    visit.page.wait_for_function(
-        f"document.querySelector('dialog.large img').clientWidth < {1.4 * width}"
-    )
+    wait_for(lambda: picture.evaluate("image => image.clientWidth") < 1.4 * width)
     visit.press("Escape")
     expect(visit.page.locator("dialog.large")).to_be_hidden()
     expect(visit.page.locator(".batch > .card").nth(2)).to_be_focused()
