@@ -23,6 +23,8 @@ EnrichmentError                 the command fails: exit code 1
     └── TransientRecordError    ... now, but perhaps later
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,9 +38,26 @@ class EnrichmentError(Exception):
 
 
 class UsageError(EnrichmentError):
-    """An argument, an input file or a setting is wrong; trying again does not help."""
+    """An argument, an input file or a setting is wrong; trying again does not help.
+
+    `field` names the part of a form that is to blame, where one is.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@contextmanager
+def blaming(field: str) -> Iterator[None]:
+    """What is wrong inside is the fault of this part of a form, unless the error says otherwise."""
+    try:
+        yield
+    except UsageError as error:
+        error.field = error.field or field
+        raise
 
 
 class InvalidRecordIdError(UsageError):

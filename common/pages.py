@@ -6,11 +6,13 @@ forbids scripts and every request.
 """
 
 import base64
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.errors import UsageError
-from common.process.foreign_text import visible
+from common.process.foreign_text import CONTROL, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -19,7 +21,9 @@ _RECORD_PAGE = "https://www.europeana.eu/item"
 
 
 def template_engine(folder: Path) -> "Environment":
-    """The engine for the templates in a folder; it has the filter `number`, as in 1,234.
+    """The engine for the templates in a folder.
+
+    It has the filters `number`, as in 1,234, and `typed`, for what a form gives back.
 
     Raises:
         UsageError: Jinja2 is not installed.
@@ -31,20 +35,42 @@ def template_engine(folder: Path) -> "Environment":
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
-        finalize=_visible,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = "{:,}".format
+    environment.filters |= {"number": "{:,}".format, "typed": Typed}
     return environment
 
 
-def _visible(value: object) -> object:
-    """Markup is what the template itself made of values."""
-    if isinstance(value, str) and not hasattr(value, "__html__"):
-        return visible(value)
-    return value
+@dataclass(frozen=True)
+class Typed:
+    """What was typed, for the field of a form that gives it back character by character."""
+
+    text: str
+
+    def __html__(self) -> str:
+        from markupsafe import escape  # comes with Jinja2
+
+        return CONTROL.sub(_reference, escape(self.text))
+
+
+def _reference(found: re.Match[str]) -> str:
+    """HTML has references to all characters but C1."""
+    code = ord(found[0])
+    return found[0] if 0x80 <= code < 0xA0 else f"&#{code};"
+
+
+def _shown(value: object) -> object:
+    """A value as a page shows it. Markup may have been made of texts by a filter."""
+    if isinstance(value, int | float | Typed):
+        return value
+    if hasattr(value, "__html__"):
+        from markupsafe import Markup
+
+        return Markup(visible(value.__html__()))
+    return visible(str(value))
 
 
 def data_uri(content: bytes, media_type: str) -> str:

@@ -16,11 +16,11 @@ from desk.pages import (
     actions,
     data,
     decide,
+    download,
     jobs,
     judge,
     login,
     models,
-    my_verdicts,
     picture,
     prove,
     see,
@@ -35,9 +35,7 @@ from desk.web.door import Door
 from desk.web.metered import Metered
 from desk.web.rendering import ASSETS, asset_version
 
-MOST_BYTES = 64 << 20  # of a request: a list of half a million records
-JUDGED = (judge, my_verdicts, teach, prove, picture)
-SUBJECTS = (login, see, *JUDGED, decide, jobs, models, data, actions)
+SUBJECTS = (login, see, judge, teach, prove, decide, picture, jobs, models, data, download, actions)
 
 
 class VersionedFiles(StaticFiles):
@@ -80,7 +78,7 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
     all_routes = routes()
     app = Starlette(routes=all_routes, lifespan=lifespan)
     app.state.desk = desk
-    guarded = Guard(app, settings=settings, most=MOST_BYTES)
+    guarded = Guard(app, settings=settings)
     paths = [each.path for each in all_routes if isinstance(each, Route | Mount)]
     return Metered(guarded, paths=paths)
 

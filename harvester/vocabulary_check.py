@@ -7,6 +7,7 @@ from typing import Any
 
 from common.europeana.entities import EntityApi
 from common.europeana.vocabulary import (
+    as_written,
     current_concept_uri,
     label_problem,
     read_pairs,
@@ -44,11 +45,11 @@ def _check_shape(pairs: Sequence[tuple[str, Any]]) -> Iterator[VocabularyFinding
     for label, uri in pairs:
         if problem := label_problem(label):
             yield VocabularyFinding(
-                label=label, uri=str(uri), finding=problem, advice="rename the label"
+                label=label, uri=_shown(uri), finding=problem, advice="rename the label"
             )
         if problem := uri_problem(uri):
             advice = "name the concept, or remove the label"
-            yield VocabularyFinding(label=label, uri=str(uri), finding=problem, advice=advice)
+            yield VocabularyFinding(label=label, uri=_shown(uri), finding=problem, advice=advice)
         elif (current := current_concept_uri(uri)) != uri:
             yield VocabularyFinding(
                 label=label,
@@ -65,7 +66,7 @@ def _check_duplicates(pairs: Sequence[tuple[str, Any]]) -> Iterator[VocabularyFi
     for label, uri in pairs:
         if label in labels:
             yield VocabularyFinding(
-                label=label, uri=str(uri), finding="the label is there twice", advice="keep one"
+                label=label, uri=_shown(uri), finding="the label is there twice", advice="keep one"
             )
         labels.add(label)
         if uri_problem(uri):
@@ -107,3 +108,7 @@ def _changed(label: str, uri: str, present: str | None, *, other: str) -> Vocabu
     return VocabularyFinding(
         label=label, uri=uri, finding=finding, advice=advice, must_change=must_change
     )
+
+
+def _shown(uri: Any) -> str:
+    return uri if isinstance(uri, str) else as_written(uri)

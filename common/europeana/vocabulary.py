@@ -94,4 +94,11 @@ def uri_problem(uri: Any) -> str:
     """What is wrong with a value that should be a concept URI, or empty."""
     if isinstance(uri, str) and _URI.fullmatch(uri.strip()):
         return ""
-    return f"needs a concept URI, not {uri!r}"
+    return f"needs a concept URI, not {as_written(uri)}"
+
+
+def as_written(value: Any) -> str:
+    """A value of the file, as JSON writes it; of a list or an object only what it is."""
+    if isinstance(value, list):
+        return "an object" if value and isinstance(value[0], tuple) else "a list or an object"
+    return json.dumps(value, ensure_ascii=False)[:200]

@@ -12,7 +12,7 @@ _FORMULA = r"(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])"
 _TO_GUARD = re.compile(rf"'*{_FORMULA}")
 _GUARDED = re.compile(rf"'+{_FORMULA}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|-?(inf|nan)")
-_CONTROL = re.compile(
+CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, DEL, C1
     r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # what turns or breaks the line around it
     r"\ud800-\udfff]"  # halves of surrogate pairs, which no terminal can be sent
@@ -44,7 +44,7 @@ def visible(text: str) -> str:
 
     Tabs and line feeds stay; what reverses the direction of the line is written out too.
     """
-    return _CONTROL.sub(_written_out, text)
+    return CONTROL.sub(_written_out, text)
 
 
 def _written_out(found: re.Match[str]) -> str:

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
 
-from common.errors import UsageError
+from common.errors import UsageError, blaming
 from common.store.locks import AdvisoryLock
 from common.store.tables import Decided
 
@@ -56,7 +56,8 @@ def block(
     asked = {"concept_uri": _checked(concept_uri, "concept", longest=LONGEST_REASON)}
     with engine.begin() as connection:
         if connection.execute(_CONCEPT, asked).first() is None:
-            raise UsageError(f"There is no concept {concept_uri!r}; give the URI of one.")
+            words = f"There is no concept {concept_uri!r}; give the URI of one."
+            raise UsageError(words, field="concept")
         return _decide(
             connection,
             Decided.BLOCKED,
@@ -146,12 +147,15 @@ def _decide(
 
 def _checked(given: str, what: str, *, longest: int) -> str:
     bare = given.strip()
-    if not bare:
-        raise UsageError(f"The {what} is empty; give one.")
-    if len(bare) > longest:
-        raise UsageError(f"The {what} has {len(bare):,} characters; {longest:,} are allowed.")
-    if unfit := _UNFIT.search(bare):
-        raise UsageError(f"The {what} holds the character {unfit[0]!r}, which no text may hold.")
+    with blaming(what.removeprefix("data ")):
+        if not bare:
+            raise UsageError(f"The {what} is empty; give one.")
+        if len(bare) > longest:
+            raise UsageError(f"The {what} has {len(bare):,} characters; {longest:,} are allowed.")
+        if unfit := _UNFIT.search(bare):
+            raise UsageError(
+                f"The {what} holds the character {unfit[0]!r}, which no text may hold."
+            )
     return bare
 
 

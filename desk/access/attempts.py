@@ -116,10 +116,10 @@ def _limits(name: str | None, address: str, browser: str | None) -> Mapping[str,
     if browser is not None:
         return {f"browser:{_hash(browser)}": FOR_KNOWN_BROWSER}
     network = network_of(address)
-    of_all = {f"address:{network}": FOR_ADDRESS, "all": IN_ALL}
-    if name is None:
-        return of_all
+    if name is None:  # apart: a wrong password must not lock out who comes from the provider
+        return {f"provider@{network}": FOR_ADDRESS, "provider": IN_ALL}
     of_name = _of_name(name)
+    of_all = {f"address:{network}": FOR_ADDRESS, "all": IN_ALL}
     return {f"{of_name}@{network}": FOR_NAME_FROM_ADDRESS, of_name: FOR_NAME} | of_all
 
 

@@ -9,7 +9,6 @@ import re
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -44,21 +43,17 @@ _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(?::(
 
 
 class Guard:
-    """An ASGI application around another one: it checks names and sizes, and adds headers.
+    """An ASGI application around another one: it checks names, and adds headers.
 
     An answer that says its own Content-Security-Policy or Cache-Control keeps it.
-
-    Args:
-        most: bytes of a request's body.
     """
 
-    def __init__(self, app: ASGIApp, *, settings: AccessSettings, most: int) -> None:
+    def __init__(self, app: ASGIApp, *, settings: AccessSettings) -> None:
         self._app = app
         self._settings = settings
-        self._most = most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it: 421 under a wrong name, 413 if it is too large."""
+        """Pass a request on, or refuse it: 421 under a wrong name."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -69,13 +64,10 @@ class Guard:
             await PlainTextResponse("ok\n")(scope, receive, send)
             return
         send = self._adding_headers(send)
-        headers = Headers(scope=scope)
-        if not self._is_our_name(headers):
+        if not self._is_our_name(Headers(scope=scope)):
             await self._refuse_name(scope, receive, send)
-        elif self._is_too_large(headers):
-            await PlainTextResponse(self._too_large, 413)(scope, receive, send)
         else:
-            await self._app(scope, self._limited(receive), send)
+            await self._app(scope, receive, send)
 
     def _is_our_name(self, headers: Headers) -> bool:
         hosts = headers.getlist("host")
@@ -87,33 +79,12 @@ class Guard:
             return False
         return is_loopback(host) or host == self._settings.host
 
-    def _is_too_large(self, headers: Headers) -> bool:
-        said = headers.get("content-length", "0")
-        return not (said.isascii() and said.isdigit() and len(said) < 19) or int(said) > self._most
-
-    @property
-    def _too_large(self) -> str:
-        return f"The desk takes at most {self._most >> 10:,} KiB at a time. Send less at a time."
-
     async def _refuse_name(self, scope: Scope, receive: Receive, send: Send) -> None:
         where = self._settings.desk_url or "http://localhost and its port"
         message = f"The desk does not answer under this name. Open it as {where}."
         if self._settings.desk_url is None:
             message += " Set DESK_URL to the address under which people open it."
         await PlainTextResponse(message, 421)(scope, receive, send)
-
-    def _limited(self, receive: Receive) -> Receive:
-        came = 0
-
-        async def limited() -> Message:
-            nonlocal came
-            message = await receive()
-            came += len(message.get("body", b""))
-            if came > self._most:
-                raise HTTPException(413, self._too_large)
-            return message
-
-        return limited
 
     def _adding_headers(self, send: Send) -> Send:
         is_https = self._settings.is_https

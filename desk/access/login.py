@@ -28,7 +28,7 @@ from desk.access.actions import log_action
 from desk.access.attempts import begin_attempt, network_of, strike_out
 from desk.access.identity import Identity, IdentityProvider
 from desk.access.passwords import hash_password, is_outdated, is_password
-from desk.access.sessions import begin_session
+from desk.access.sessions import begin_session, end_sessions
 
 log = structlog.get_logger()
 _WRONG = "Name or password is wrong."
@@ -87,15 +87,23 @@ def log_in_as(engine: Engine, identity: Identity, settings: AccessSettings) -> E
     """Begin a session of who the identity provider says it is; a new account, if one may be made.
 
     Raises:
-        LoginRefusedError: the account ended, or was not added, or the provider names no role.
+        LoginRefusedError: the account ended, or was not added, or the provider names no role. If
+            it named one before, the sessions of then have ended.
     """
     with engine.begin() as connection:
         lock_names(connection)
-        account = _account_of(connection, identity, settings)
-        if account.ended_at is not None:
-            raise LoginRefusedError("This account has ended. Ask who runs the desk.")
-        token = begin_session(connection, account.number, account.password)
-    return Entrance(number=account.number, token=token, browser=None)
+        account = find_subject(connection, identity.subject)
+        role = _role(account, identity, settings)
+        if role is not None:
+            account = _with_role(connection, account, identity, role)
+            if account.ended_at is not None:
+                raise LoginRefusedError("This account has ended. Ask who runs the desk.")
+            token = begin_session(connection, account.number, account.password)
+            return Entrance(number=account.number, token=token, browser=None)
+        if account is not None:
+            end_sessions(connection, account.number)
+    by_claim = settings.oidc_role_claim is not None
+    raise LoginRefusedError(_NO_ROLE if by_claim else _NOT_ADDED.format(subject=identity.subject))
 
 
 def come_back(
@@ -134,19 +142,16 @@ def local_path(wanted: str | None) -> str:
     return wanted if wanted and _PLAIN_PATH.fullmatch(wanted) else "/"
 
 
-def _account_of(
-    connection: Connection, identity: Identity, settings: AccessSettings
+def _role(account: DeskAccount | None, identity: Identity, settings: AccessSettings) -> Role | None:
+    """The role of who comes from the provider; none if neither it nor the desk names one."""
+    named = identity.role if settings.oidc_role_claim else account and account.role
+    default = settings.oidc_default_role
+    return named or (Role(default) if default else None)
+
+
+def _with_role(
+    connection: Connection, account: DeskAccount | None, identity: Identity, role: Role
 ) -> DeskAccount:
-    account = find_subject(connection, identity.subject)
-    default = Role(settings.oidc_default_role) if settings.oidc_default_role else None
-    if settings.oidc_role_claim is None:
-        role = account.role if account is not None else default
-        if role is None:
-            raise LoginRefusedError(_NOT_ADDED.format(subject=identity.subject))
-    else:
-        role = identity.role or default
-        if role is None:
-            raise LoginRefusedError(_NO_ROLE)
     if account is None:
         return _add(connection, identity, role)
     if account.role != role:

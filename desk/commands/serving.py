@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import h11
 import uvicorn
@@ -26,8 +27,27 @@ LIMITS = TimeLimits(connection=10.0)  # somebody sits there and waits
 GRACE = 10  # seconds that requests have to end
 HEADERS_WITHIN = 20.0  # seconds, from the opening of a connection or the first byte
 ANSWER_WITHIN = 300.0  # seconds, from the headers to the end of the answer
+LONGEST_HEADERS = 32_768  # bytes
+PIECES, PIECE = 500, 512  # of a body: more than 500 must have half a KiB on average
 
 console = SafeConsole(stderr=True, highlight=False)
+
+
+class CountingConnection(h11.Connection):
+    """Refuses a body in many small pieces: each takes as much of the processor as a large one."""
+
+    _spare = 0
+
+    def next_event(self) -> Any:
+        """What comes next; an error once the pieces of a body were too many for its size."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._spare = PIECES * PIECE
+        elif isinstance(event, h11.Data):
+            self._spare += len(event.data) - PIECE
+            if self._spare < 0:
+                raise h11.RemoteProtocolError("a body in too many small pieces")
+        return event
 
 
 class TimedProtocol(H11Protocol):
@@ -38,6 +58,10 @@ class TimedProtocol(H11Protocol):
 
     _end: asyncio.TimerHandle | None = None
     _knows_headers = False
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.conn = CountingConnection(h11.SERVER, LONGEST_HEADERS)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Headers are awaited; the base class too narrows the type of its argument."""
@@ -60,6 +84,15 @@ class TimedProtocol(H11Protocol):
         if not self.cycle.response_complete:  # the next request had come already
             self._knows_headers = True
             self._end_in(ANSWER_WITHIN)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is wrong in the middle of a body cannot be said once an answer has begun."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # nothing else is sent
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.abort()
 
     def shutdown(self) -> None:
         """A request that does not come to its end holds up the end of the desk only for a while."""
@@ -105,7 +138,6 @@ def serve_desk(host: str, port: int) -> None:
         http=TimedProtocol,
         timeout_graceful_shutdown=GRACE,
         limit_concurrency=200,
-        h11_max_incomplete_event_size=32_768,
     )
     address, number = listening.getsockname()[:2]
     console.print(f"The desk is at http://{address}:{number}", soft_wrap=True)

@@ -41,9 +41,13 @@ NAMES = {"serving": "number of the model that served", "unjudged": "not judged"}
 def about_in_words(about: Mapping[str, Any]) -> str:
     """What a deed was about, on one line."""
     return ", ".join(
-        TICKED[name] if name in TICKED else f"{NAMES.get(name, name)}: {value}"
+        TICKED[name] if name in TICKED else f"{NAMES.get(name, name)}: {_in_a_line(value)}"
         for name, value in about.items()
     )
+
+
+def _in_a_line(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def actions(asked: DeskRequest) -> Response:

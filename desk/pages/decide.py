@@ -3,11 +3,19 @@
 from starlette.responses import Response
 
 from common.errors import UsageError
-from common.store.decisions import LONGEST_REASON, block, consent, list_decisions, refuse, undo
+from common.store.decisions import (
+    LONGEST_REASON,
+    DecisionMade,
+    block,
+    consent,
+    list_decisions,
+    refuse,
+    undo,
+)
 from common.store.tables import Decided, Role
 from common.vision.answers.provider_names import provider_name
 from desk.pages.judge import all_concepts
-from desk.review.choices import has_records, provider_choices
+from desk.review.choices import check_provider, provider_choices
 from desk.review.filters import ViewFilters
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.web.rendering import render
@@ -34,15 +42,48 @@ def make(asked: DeskRequest) -> Response:
     """Block a concept, or note what a data provider wants."""
     engine, who = asked.desk.engine, asked.user.number
     decided, provider = _decided(asked.field("decided")), _provider(asked)
+    concept = asked.field("concept") if decided is Decided.BLOCKED else None
     reason = asked.field("reason")
+    if provider is not None:
+        _ask_about_unknown(asked, provider)
+    before = _held(asked, provider, concept)
     if decided is Decided.BLOCKED:
-        concept = asked.field("concept")
-        block(engine, concept, data_provider=provider, reason=reason, user_id=who)
+        block(engine, concept or "", data_provider=provider, reason=reason, user_id=who)
     else:
         if provider is None:
-            raise UsageError("Say which data provider it is.")
+            raise UsageError("Say which data provider it is.", field="provider")
         _WORD_OF_PROVIDER[decided](engine, provider, reason=reason, user_id=who)
-    return go_to("/decide", provider=provider or "", told=_told(asked, provider))
+    return go_to("/decide", provider=provider or "", told=_told(decided, before))
+
+
+def _ask_about_unknown(asked: DeskRequest, provider: str) -> None:
+    with asked.desk.engine.connect() as connection:
+        try:
+            check_provider(connection, provider)
+        except UsageError as error:
+            asked.confirm(
+                f"{error} Decide about this name all the same?",
+                yes="Yes, the name is right",
+                back="/decide",
+            )
+
+
+def _held(asked: DeskRequest, provider: str | None, concept: str | None) -> DecisionMade | None:
+    """What was decided about the same before, and holds."""
+    with asked.desk.engine.connect() as connection:
+        made = list_decisions(connection)
+    same = (each for each in made if (each.data_provider, each.concept_uri) == (provider, concept))
+    return next(same, None)
+
+
+def _told(decided: Decided, before: DecisionMade | None) -> str:
+    if before is None:
+        return "Saved. It applies now, until someone undoes it."
+    if before.decided is decided:
+        return f"Nothing was changed, since this applied already: {before}"
+    return (
+        f"Saved. It applies now, until someone undoes it. It replaces what applied before: {before}"
+    )
 
 
 def _decided(text: str) -> Decided:
@@ -61,18 +102,8 @@ def _provider(asked: DeskRequest) -> str | None:
     given = ViewFilters.of({"provider": asked.field("provider")}).provider  # of bounded length
     name = provider_name(given)
     if given and not name:
-        raise UsageError("The data provider is no name.")
+        raise UsageError("The data provider is no name.", field="provider")
     return name or None
-
-
-def _told(asked: DeskRequest, provider: str | None) -> str:
-    told = "Kept. It holds from now on, until somebody undoes it."
-    if provider is None:
-        return told
-    with asked.desk.engine.connect() as connection:
-        is_known = has_records(connection, provider)
-    unknown = " The store has no record of this data provider yet: look whether the name is right."
-    return told if is_known else told + unknown
 
 
 def take_back(asked: DeskRequest) -> Response:
@@ -86,6 +117,12 @@ def take_back(asked: DeskRequest) -> Response:
 
 ROUTES = [
     page("/decide", decide),
-    deed("/decisions", make, Role.OPERATOR),
+    deed(
+        "/decisions",
+        make,
+        Role.OPERATOR,
+        form=decide,
+        logged=("decided", "concept", "provider", "reason"),
+    ),
     deed("/decisions/{decision}/undo", take_back, Role.OPERATOR),
 ]

@@ -1,13 +1,13 @@
 """Jobs: how far they have come, and what operators do to them."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID, uuid4
 
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from common.errors import UsageError
+from common.errors import UsageError, blaming
 from common.process.terminal.counting import counted
 from common.reasons import meaning_of
 from common.store.tables import JobState, PictureChoice, Priority, Role
@@ -21,6 +21,7 @@ from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
 from harvester.datasets.operations import list_datasets
 from worker import jobs as ledger
+from worker.exports.parquet import is_available
 from worker.jobs import JobOptions, Records, RecordSelection
 from worker.jobs.prune import pruned_at, told_pruned
 from worker.jobs.records import (
@@ -33,6 +34,9 @@ from worker.jobs.report import hindrances
 from worker.ledger.roster import live_workers
 from worker.process.wake import wake_workers_soon
 
+MOST_OF_LIST = 64 << 20  # bytes
+MOST_LINES, MOST_REJECTED = 2_000_000, 10_000
+LOOK_EVERY = 1_000  # lines, whether the sender is still there
 LEAVE_OUT = "tick “leave out lines that hold no record ID”"
 DONE_WORDS = {
     "pause": "paused",
@@ -74,6 +78,7 @@ def _of_job(asked: DeskRequest) -> dict[str, object]:
         "unpromised": ledger.unpromised(engine, number),
         "hindrances": list(hindrances(status, live_workers(engine))) if status.waiting else [],
         "is_over": JobState(status.state).is_over,
+        "has_parquet": is_available(),
         "pruned": told_pruned(number, pruned) if pruned else None,
         "meanings": {code: meaning_of(code) for code in status.failures},
     }
@@ -91,6 +96,14 @@ def steer_jobs(asked: DeskRequest) -> Response:
     back = asked.field("back") or "/jobs"
     if not chosen:
         raise AskedAgainError("Nothing was done: tick jobs first, or all.", page=back)
+    if what == "cancel":
+        which = "This job is" if len(chosen) == 1 else f"These {len(chosen):,} jobs are"
+        asked.confirm(
+            f"{which} given up, and cannot be resumed. Records without an outcome get none. "
+            "Enrichments that are there stay.",
+            yes=f"Cancel {counted(len(chosen), 'job')}",
+            back=back,
+        )
     done = steer(engine, chosen, what)
     wake_workers_soon()
     if not done.done and len(chosen) == 1:
@@ -118,8 +131,7 @@ def enqueue(asked: DeskRequest) -> Response:
     records, options = _records(asked, rejected), _options(asked)
     if asked.field("look"):
         found = ledger.preview(asked.desk.engine, records, options)
-        had_file = _upload(asked) is not None
-        return _form(asked, {"preview": found, "rejected": rejected, "had_file": had_file})
+        return _form(asked, {"preview": found, "rejected": rejected})
     accepted = ledger.enqueue(asked.desk.engine, records, options)
     wake_workers_soon()
     told = f"{counted(accepted.total, 'record')} enqueued."
@@ -137,10 +149,9 @@ def _form(asked: DeskRequest, found: dict[str, object]) -> Response:
         "datasets": list_datasets(asked.desk.engine),
         "pictures": list(PictureChoice),
         "key": asked.field("key") or str(uuid4()),
-        "given": asked,
         "preview": None,
         "rejected": None,
-        "had_file": False,
+        "had_file": _upload(asked) is not None,
     }
     return render(asked, "new_job", values | found)
 
@@ -151,17 +162,39 @@ def _records(asked: DeskRequest, rejected: RejectedLines) -> Records:
         data_provider=asked.field("provider") or None,
         concept=asked.field("concept") or None,
     )
-    lists = [each for each in (_file_lines(asked), asked.field("ids").splitlines()) if each]
-    if len(lists) + (selection != RecordSelection()) > 1:
+    typed, file = asked.field("ids").splitlines(), _file_lines(asked)
+    if (file is not None) + bool(typed) + (selection != RecordSelection()) > 1:
         raise UsageError("Choose one of them: a file, typed IDs, or a selection of records.")
-    if lists:
-        found = read_record_ids(lists[0], rejected, name="the list")
-        if asked.field("skip"):
-            return leave_out_rejected(found, rejected)
-        return refuse_rejected(found, rejected, leave_out=LEAVE_OUT)
+    if file is not None or typed:
+        return _listed(asked, typed if file is None else file, rejected)
     if selection == RecordSelection() and not asked.field("unseen"):
-        raise UsageError("Say which records: a file, typed IDs, or a selection.")
+        raise UsageError("Say which records: a file, typed IDs, or a selection.", field="ids")
     return selection
+
+
+def _listed(asked: DeskRequest, lines: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
+    """The record IDs of a list."""
+    found = read_record_ids(_bounded(asked, lines, rejected), rejected, name="the list")
+    with blaming("ids" if _upload(asked) is None else "file"):
+        if asked.field("skip"):
+            yield from leave_out_rejected(found, rejected)
+        else:
+            yield from refuse_rejected(found, rejected, leave_out=LEAVE_OUT)
+
+
+def _bounded(asked: DeskRequest, lines: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
+    """The lines, as long as they may become a job and somebody waits for it."""
+    for number, line in enumerate(lines):
+        if number == MOST_LINES:
+            raise UsageError(f"The list has more than {MOST_LINES:,} lines. Send it in parts.")
+        if rejected.count > MOST_REJECTED:
+            raise UsageError(
+                f"More than {MOST_REJECTED:,} lines hold no record ID, so the list was not read to "
+                f"its end. Nothing was enqueued. Correct the list.\n  {rejected}"
+            )
+        if number % LOOK_EVERY == 0:
+            asked.check_sender()
+        yield line
 
 
 def _upload(asked: DeskRequest) -> UploadFile | None:
@@ -216,9 +249,19 @@ def _states(text: str) -> Sequence[JobState]:
 ROUTES = [
     page("/jobs", jobs),
     page("/jobs/new", new_job, Role.OPERATOR),
-    deed("/jobs/new", enqueue, Role.OPERATOR),
-    deed("/jobs/steer", steer_jobs, Role.OPERATOR),
+    deed(
+        "/jobs/new",
+        enqueue,
+        Role.OPERATOR,
+        form=new_job,
+        logged=(
+            *("dataset", "provider", "concept", "unseen", "skip"),
+            *("name", "model", "picture", "urgent", "explain", "look"),
+        ),
+        most=MOST_OF_LIST,
+    ),
+    deed("/jobs/steer", steer_jobs, Role.OPERATOR, logged=("deed", "job", "all", "state")),
     page("/jobs/{job}", job),
     page("/jobs/{job}/live", live),
-    deed("/jobs/{job}/retry", retry, Role.OPERATOR),
+    deed("/jobs/{job}/retry", retry, Role.OPERATOR, logged=("reason",)),
 ]

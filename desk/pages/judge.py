@@ -5,36 +5,36 @@ browser's own storage and from there to the server, each until it is acknowledge
 the page names the ten, so that Reload and Back bring the same ones with what was said of them.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import urlencode
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import Connection, text
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
-from common.errors import ModelError, UsageError
+from common.errors import UsageError
 from common.process.terminal.counting import counted
 from common.store.tables import Role, Said
 from common.store.teaching.verdicts import count_judged
-from desk.pages.see import choices, shown
+from desk.pages.see import choices, correct_filters, shown
+from desk.review.choices import provider_choices
 from desk.review.filters import JudgedState, ViewFilters
 from desk.review.look_alikes import look_alikes
-from desk.review.models import ShownModel, models_of
-from desk.review.suggestions import ProbableConcept, Suggestion, suggestions_asked
-from desk.review.thoughts import Thought, thoughts_of_records
-from desk.review.verdicts import NewVerdict, judge, withdraw
+from desk.review.models import models_of
+from desk.review.verdicts import NewVerdict, judge, own_verdicts, withdraw
 from desk.web.asking import DeskRequest, deed, go_to, page
-from desk.web.desk import Desk
+from desk.web.cards import (
+    AT_A_TIME,
+    FIFTY,
+    all_concepts,
+    asked_cards,
+    named_cards,
+    of_cards,
+    to_cards,
+)
 from desk.web.rendering import render
 
-AT_A_TIME = 10
-MOST_CARDS = 50  # that an address names
-FIFTY = 50  # judged pictures of a data provider, with which a refit is worth while
+SHOWN = 20  # of my verdicts
 ALIKE = 12
-_ALL_CONCEPTS = text("SELECT uri, label FROM concept ORDER BY label LIMIT 2000")
 _FIELDS = ("id", "record", "concept", "said", "instead", "model")
 
 
@@ -60,78 +60,26 @@ def judging(asked: DeskRequest) -> Response:
     return render(asked, "judge", values)
 
 
-Card = tuple[UUID, Suggestion]
-"""A suggestion to be judged, and the ID of the verdict that a form without a script gives."""
-
-
-def named_cards(asked: DeskRequest) -> list[tuple[str, str]]:
-    """Record IDs and concept URIs in the address."""
-    named = asked.request.query_params.getlist("card")[:MOST_CARDS]
-    return [
-        (record_id, concept) for record_id, _, concept in (each.partition(" ") for each in named)
-    ]
-
-
-def to_cards(address: str, keys: Iterable[tuple[str, str]]) -> Response:
-    """To a page whose address names its cards."""
-    cards = urlencode([("card", " ".join(key)) for key in dict.fromkeys(keys)])
-    return RedirectResponse(f"{address}&{cards}", status_code=303)
-
-
-def asked_cards(
-    connection: Connection,
-    desk: Desk,
-    keys: Sequence[tuple[str, str]],
-    models: Sequence[ShownModel],
-) -> list[Card]:
-    """The cards of records and concepts, with what the first model takes for most probable."""
-    found = suggestions_asked(connection, keys, [each.id for each in models])
-    model, thoughts = next(iter(models), None), {}
-    if model is not None:
-        with suppress(ModelError):  # without its bundle, too, one can judge what it wrote
-            record_ids = [each.record_id for each in found]
-            thoughts = thoughts_of_records(connection, desk.answers, model, record_ids)
-        found = [_with_thought(each, model, thoughts.get(each.record_id)) for each in found]
-    return [(uuid4(), each) for each in found]
-
-
-def _with_thought(card: Suggestion, model: ShownModel, thought: Thought | None) -> Suggestion:
-    probable = thought.probable if thought else {}
-    suggested_by = model.id if card.concept in model.concepts else None
-    return replace(
-        card,
-        model_id=card.model_id or suggested_by,
-        confidence=probable.get(card.concept or "") if card.confidence is None else card.confidence,
-        probable=tuple(
-            ProbableConcept(uri=uri, label=model.concepts.get(uri, uri), confidence=confidence)
-            for uri, confidence in probable.items()
-        ),
-    )
-
-
-def of_cards(
-    connection: Connection, asked: DeskRequest, cards: Sequence[Card]
-) -> dict[str, object]:
-    """What the template of cards needs; forms without a script lead back to this page."""
-    record_ids = {each.record_id for _, each in cards}
-    return {
-        "cards": cards,
-        "all_concepts": all_concepts(connection),
-        "judged_so_far": count_judged(connection, record_ids, most=FIFTY),
-        "back": f"{asked.request.url.path}?{asked.request.url.query}",
-    }
-
-
-def all_concepts(connection: Connection) -> dict[str, str]:
-    """What another concept can be chosen from: words, each with its URI.
-
-    A label that several concepts have stands with the URI.
-    """
-    rows = connection.execute(_ALL_CONCEPTS).all()
-    count = Counter(row.label for row in rows)
-    return {
-        row.label if count[row.label] == 1 else f"{row.label} ({row.uri})": row.uri for row in rows
-    }
+def my_verdicts(asked: DeskRequest) -> Response:
+    """What a reviewer said outside audits, the newest first: to be changed and taken back."""
+    named = ("said", "provider", "concept", "before")
+    said, provider, concept, before = (asked.query(name) for name in named)
+    with asked.desk.engine.connect() as connection:
+        found = own_verdicts(
+            connection,
+            asked.user.number,
+            said=_said(said) if said else None,
+            provider=provider,
+            concept=all_concepts(connection).get(concept, concept),
+            before=_verdict_id(before) if before else None,
+            most=SHOWN + 1,
+        )
+        keys = [(each.record_id, each.concept) for each in found[:SHOWN]]
+        values = of_cards(connection, asked, asked_cards(connection, asked.desk, keys, []))
+        values |= {"providers": provider_choices(connection)}
+    filters = {"said": said, "provider": provider, "concept": concept}
+    older = found[SHOWN - 1].id if len(found) > SHOWN else None
+    return render(asked, "my_verdicts", values | {"filters": filters, "older": older})
 
 
 def keep(asked: DeskRequest) -> Response:
@@ -201,11 +149,14 @@ def read_verdict_ids(asked: DeskRequest) -> list[UUID]:
     return [_verdict_id(each) for each in asked.fields("id")]
 
 
-def _verdict(fields: dict[str, str], audit_id: int | None) -> NewVerdict:
+def _said(text: str) -> Said:
     try:
-        said = Said(fields["said"])
+        return Said(text)
     except ValueError as error:
-        raise UsageError(f"{fields['said'][:40]!r} is no verdict.") from error
+        raise UsageError(f"{text[:40]!r} is no verdict.") from error
+
+
+def _verdict(fields: dict[str, str], audit_id: int | None) -> NewVerdict:
     model = fields["model"]
     if model and not (model.isdecimal() and len(model) < 10):
         raise UsageError("The number of the model is malformed.")
@@ -213,7 +164,7 @@ def _verdict(fields: dict[str, str], audit_id: int | None) -> NewVerdict:
         id=_verdict_id(fields["id"]),
         record_id=fields["record"],
         concept=fields["concept"],
-        said=said,
+        said=_said(fields["said"]),
         instead=fields["instead"] or None,
         model_id=int(model) if model else None,
         audit_id=audit_id,
@@ -228,7 +179,8 @@ def _verdict_id(text: str) -> UUID:
 
 
 ROUTES = [
-    page("/judge", judging, Role.REVIEWER),
+    page("/judge", judging, Role.REVIEWER, form=correct_filters),
+    page("/judge/mine", my_verdicts, Role.REVIEWER),
     page("/alike", alike, Role.REVIEWER),
     deed("/verdicts", keep, Role.REVIEWER, is_logged=False),
     deed("/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),

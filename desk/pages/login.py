@@ -19,7 +19,7 @@ from desk.web.desk import Desk
 from desk.web.door import STORE_TROUBLE, address_of, read_form, store_trouble
 from desk.web.rendering import plain_page
 
-LONGEST_TEXT = 10_000  # bytes of a field
+MOST_OF_FORM = 16 << 10  # bytes: whoever sends them is not known yet
 _STATUS = {TooManyLoginsError: 429}
 
 
@@ -31,7 +31,7 @@ async def ask(request: Request) -> Response:
 async def enter(request: Request) -> Response:
     """A name and a password."""
     try:
-        form = await read_form(request, most_fields=10, longest=LONGEST_TEXT)
+        form = await read_form(request, most=MOST_OF_FORM, most_fields=10)
     except ClientDisconnect:
         return Response(status_code=400)  # for nobody
     return await _answered(request, lambda: _entered(request, form))

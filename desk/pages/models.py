@@ -103,6 +103,6 @@ def back(asked: DeskRequest) -> Response:
 ROUTES = [
     page("/models", models),
     page("/models/{model}", model),
-    deed("/models/back", back, Role.OPERATOR),
-    deed("/models/{model}/activate", activate, Role.OPERATOR),
+    deed("/models/back", back, Role.OPERATOR, logged=("provider", "serving")),
+    deed("/models/{model}/activate", activate, Role.OPERATOR, logged=("provider",)),
 ]

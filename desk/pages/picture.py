@@ -8,7 +8,6 @@ from starlette.responses import Response
 from common.errors import UsageError
 from common.europeana.record_ids import parse_record_id
 from common.store.tables import PictureChoice, Priority, Role
-from desk.pages.judge import asked_cards, of_cards
 from desk.pictures.thumbnails import ShownPicture
 from desk.review.filters import ViewFilters
 from desk.review.models import model_for, models_of
@@ -16,6 +15,7 @@ from desk.review.neighbours import judged_neighbours
 from desk.review.suggestions import suggestions_of_record
 from desk.review.thoughts import thoughts_of_records
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.cards import asked_cards, of_cards
 from desk.web.rendering import render
 from worker import jobs
 from worker.enrich.heatmap_files import relative_path
@@ -123,7 +123,7 @@ def _record(asked: DeskRequest) -> str:
 
 ROUTES = [
     page("/records/{dataset}/{local}", picture),
-    deed("/records/{dataset}/{local}/explain", explain, Role.OPERATOR),
+    deed("/records/{dataset}/{local}/explain", explain, Role.OPERATOR, logged=("model",)),
     page("/thumbnails/{dataset}/{local}", thumbnail, places=PLACES),
     page("/pictures/{dataset}/{local}", file, places=LARGE_PLACES),
     page("/heatmaps/{digest}", heatmap),

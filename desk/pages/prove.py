@@ -19,13 +19,15 @@ from desk.audits.judging import DrawnRow, check_open, drawn_rows, stand
 from desk.audits.listing import SHOWN, ListedAudit, find_audit, list_audits
 from desk.audits.plan import AuditPlan, PlannedSample, plan
 from desk.audits.subject import AuditSubject
-from desk.pages.judge import AT_A_TIME, all_concepts, read_verdict_ids, read_verdicts
+from desk.pages.judge import read_verdict_ids, read_verdicts
 from desk.review.choices import concept_choices, provider_choices
 from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, all_models, model_for, models_of
+from desk.review.numbers import number
 from desk.review.suggestions import LONGEST, SaidBy, Suggestion
 from desk.review.verdicts import judge, withdraw
-from desk.web.asking import DeskRequest, NotThereError, deed, go_to, number, page
+from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.cards import AT_A_TIME, all_concepts
 from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
 
@@ -277,12 +279,12 @@ def certificate_json(asked: DeskRequest) -> Response:
 
 ROUTES = [
     page("/prove", prove),
-    deed("/prove", begin, Role.REVIEWER),
+    deed("/prove", begin, Role.REVIEWER, logged=("model", "provider", "concept", "sample")),
     page("/audits/{audit}", audit, Role.REVIEWER),
     deed("/audits/{audit}/verdicts", keep, Role.REVIEWER, is_logged=False),
     deed("/audits/{audit}/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),
     page("/audits/{audit}/end", ending, Role.REVIEWER),
-    deed("/audits/{audit}/close", close, Role.REVIEWER),
+    deed("/audits/{audit}/close", close, Role.REVIEWER, logged=("unjudged",)),
     deed("/audits/{audit}/abandon", abandon, Role.REVIEWER),
     page("/audits/{audit}/certificate", certificate_page),
     page("/audits/{audit}/certificate.json", certificate_json),

@@ -1,13 +1,16 @@
 """See: enrichments as a grid of pictures, and what models did not write."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from common.errors import UsageError
 from common.vision.answers.blocked import Blocks
 from desk.review.choices import check_provider, concept_choices, job_choices, provider_choices
+from desk.review.counts import count_enrichments
 from desk.review.filters import JudgedState, Outcome, ViewFilters
 from desk.review.models import ShownModel, models_of
 from desk.review.suggestions import Suggestion, SuggestionPage, suggestion_page
@@ -15,6 +18,8 @@ from desk.review.thoughts import thoughts_of_records
 from desk.web.asking import DeskRequest, NotThereError, go_to, page
 from desk.web.desk import Desk
 from desk.web.rendering import render
+from worker import jobs as ledger
+from worker.exports.parquet import is_available
 
 SHOWN = 48  # pictures of a page
 OUTCOMES = {
@@ -40,20 +45,38 @@ def see(asked: DeskRequest) -> Response:
             check_provider(connection, filters.provider)
         blocks = Blocks.read(connection)
         models = models_of(connection, filters)
+        check_outcome(filters, models)
         found = shown(connection, asked.desk, filters, models, count=SHOWN)
         values = choices(connection, filters, models)
+        count = None
+        if filters.outcome is Outcome.ENRICHED:
+            count = count_enrichments(connection, filters, [each.id for each in models])
+    outcomes = None
+    if filters.job:
+        with suppress(UsageError):  # there is no such job, and nothing is shown of it
+            outcomes = ledger.status(asked.desk.engine, filters.job)
     blocked = {
         (each.record_id, each.concept)
         for each in found.found
         if each.concept and blocks.block(each.concept, each.data_provider or "")
     }
     values |= {"page": found, "filters": filters, "models": models, "blocked": blocked}
+    values |= {"count": count, "of_job": outcomes, "has_parquet": is_available()}
     return render(asked, "see", values)
+
+
+def correct_filters(asked: DeskRequest) -> Response:
+    """The form of the filters alone, where they cannot be read."""
+    filters = ViewFilters()
+    with asked.desk.engine.connect() as connection:
+        models = models_of(connection, filters)
+        values = choices(connection, filters, models)
+    return render(asked, "filters", values | {"filters": filters, "models": models})
 
 
 def home(asked: DeskRequest) -> Response:
     """The first page is the grid: whoever comes wants to see."""
-    return go_to("/see", told=asked.query("told"))
+    return go_to("/see", told=asked.told)
 
 
 def choices(
@@ -82,7 +105,22 @@ def shown(
     if filters.outcome in (Outcome.ENRICHED, Outcome.FAILED) or not models:
         return found
     told = _with_thoughts(connection, desk, models[0], found.found)
-    return replace(found, found=[each for each in told if _fits(each, filters.outcome)])
+    return replace(found, found=[each for each in told if _fits(each, filters)])
+
+
+def check_outcome(filters: ViewFilters, models: list[ShownModel]) -> None:
+    """Refuse outcomes over all jobs that nothing is kept of.
+
+    Raises:
+        UsageError: the model is on no encoder, so that only its jobs know.
+    """
+    is_thought = filters.outcome not in (Outcome.ENRICHED, Outcome.FAILED)
+    if is_thought and filters.job is None and models and models[0].encoder_id is None:
+        raise UsageError(
+            f"{models[0].title} is a whole network, so its outcomes are known by job only. "
+            "Choose a job.",
+            field="job",
+        )
 
 
 def _with_thoughts(
@@ -111,9 +149,11 @@ def _with_thoughts(
     return together
 
 
-def _fits(suggestion: Suggestion, outcome: Outcome) -> bool:
-    """Where nothing is kept to tell the outcome from, every one fits."""
-    return suggestion.reason is None or suggestion.reason == outcome
+def _fits(suggestion: Suggestion, filters: ViewFilters) -> bool:
+    """Of a job every record had an outcome: one fits of which nothing is kept to tell it from."""
+    if suggestion.reason is None:
+        return filters.job is not None
+    return suggestion.reason == filters.outcome
 
 
 def nothing(asked: DeskRequest) -> Response:
@@ -121,4 +161,4 @@ def nothing(asked: DeskRequest) -> Response:
     raise NotThereError(f"The desk has no page {asked.request.url.path[:100]}.")
 
 
-ROUTES = [page("/", home), page("/see", see)]
+ROUTES = [page("/", home), page("/see", see, form=correct_filters)]

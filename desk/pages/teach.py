@@ -12,13 +12,13 @@ from common.store.model_names import ModelName
 from common.store.tables import Role
 from common.store.teaching.refits import RefitStatus, ask_refit, newest_refits, refit_status
 from common.store.teaching.verdicts import judged_providers
-from desk.pages.judge import AT_A_TIME, asked_cards, named_cards, of_cards, to_cards
 from desk.review.choices import check_provider, labels_of, provider_choices
 from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, model_for, models_of
 from desk.review.next_to_judge import next_to_judge
 from desk.teaching.standing import ENOUGH, concepts_of, curve_of
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.cards import AT_A_TIME, asked_cards, named_cards, of_cards, to_cards
 from desk.web.rendering import render
 from worker import jobs
 
@@ -140,7 +140,7 @@ def _model(
 ROUTES = [
     page("/teach", teach),
     page("/teach/judge", judging, Role.REVIEWER),
-    deed("/teach/refit", refit, Role.REVIEWER),
+    deed("/teach/refit", refit, Role.REVIEWER, logged=("provider", "model")),
     page("/refits/{refit}", refit_page),
     page("/refits/{refit}/live", live),
 ]

@@ -88,7 +88,8 @@ def check_provider(connection: Connection, name: str) -> None:
     inside = [each for each in known if wanted in each.casefold()]
     near = inside or get_close_matches(name, known, n=5, cutoff=0.5)
     meant = f" Did you mean: {', '.join(near[:5])}?" if near else ""
-    raise UsageError(f"The store has no record of a data provider called {name[:100]!r}.{meant}")
+    words = f"The store has no record of a data provider called {name[:100]!r}.{meant}"
+    raise UsageError(words, field="provider")
 
 
 def concept_choices(models: Iterable[ShownModel]) -> dict[str, str]:

@@ -7,8 +7,9 @@ from typing import Self, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from common.errors import UsageError
+from common.errors import UsageError, blaming
 from common.store.model_names import ModelName
+from desk.review.numbers import number
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -17,7 +18,7 @@ NAMES = ("job", "model", "provider", "concept", "outcome", "judged", "lowest", "
 
 
 class Outcome(StrEnum):
-    """What became of a record, as a filter; all but the first need a job."""
+    """What became of a record, as a filter."""
 
     ENRICHED = "enriched"
     BELOW_THRESHOLD = "below_threshold"
@@ -37,7 +38,8 @@ class JudgedState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ViewFilters:
-    """What to show; `lowest` and `highest` are confidences, `after` is the place to go on from.
+    """What to show; `lowest` and `highest` are confidences (in addresses, percent), `after` is the
+    place to go on from.
 
     `concept` is the concept's URI. Empty texts and None ask for nothing.
     """
@@ -62,28 +64,31 @@ class ViewFilters:
         given = {name: asked.get(name, "").strip() for name in NAMES}
         for name, value in given.items():
             if len(value) > MOST_TEXT or "\0" in value:
-                raise UsageError(f"The filter {name} is too long, or no text.")
-        found = cls(
+                raise UsageError(f"The filter {name} is too long, or no text.", field=name)
+        with blaming("model"):
+            model = ModelName.parse(given["model"]) if given["model"] else None
+        return cls(
             job=job_number(given["job"]) if given["job"] else None,
-            model=ModelName.parse(given["model"]) if given["model"] else None,
+            model=model,
             provider=given["provider"],
             concept=given["concept"],
             outcome=_one_of(Outcome, given["outcome"] or Outcome.ENRICHED, "outcome"),
             judged=_one_of(JudgedState, given["judged"] or JudgedState.ANY, "judged"),
-            lowest=_share(given["lowest"], "lowest confidence"),
-            highest=_share(given["highest"], "highest confidence"),
+            lowest=_share(given["lowest"], "lowest"),
+            highest=_share(given["highest"], "highest"),
             after=given["after"],
         )
-        if found.outcome is not Outcome.ENRICHED and found.job is None:
-            raise UsageError("Choose a job: without one, only enriched records can be shown.")
-        return found
 
     def address(self, **changed: object) -> str:
         """The same filters, some of them changed, as the part of an address after the question
         mark; nobody goes on from a place of other filters."""
         other = replace(self, **({"after": ""} | changed))  # type: ignore[arg-type]
-        parts = {name: _written(name, getattr(other, name)) for name in NAMES}
-        return urlencode({name: text for name, text in parts.items() if text})
+        return urlencode(other.parts())
+
+    def parts(self) -> dict[str, str]:
+        """The filters that are set, as parts of an address."""
+        written = {name: _written(name, getattr(self, name)) for name in NAMES}
+        return {name: text for name, text in written.items() if text}
 
 
 def job_number(text: str) -> UUID:
@@ -95,7 +100,8 @@ def job_number(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise UsageError(f"{text[:60]!r} is no job ID. The page Jobs lists the jobs.") from error
+        words = f"{text[:60]!r} is no job ID. The page Jobs lists the jobs."
+        raise UsageError(words, field="job") from error
 
 
 def _one_of(choices: type[Choice], text: str, name: str) -> Choice:
@@ -103,22 +109,17 @@ def _one_of(choices: type[Choice], text: str, name: str) -> Choice:
         return choices(text)
     except ValueError as error:
         listed = ", ".join(choices)
-        raise UsageError(f"{name} is {text[:40]!r}; it must be one of {listed}.") from error
+        words = f"{name} is {text[:40]!r}; it must be one of {listed}."
+        raise UsageError(words, field=name) from error
 
 
 def _share(text: str, name: str) -> float | None:
-    if not text:
-        return None
-    try:
-        found = float(text)
-    except ValueError as error:
-        raise UsageError(f"The {name} is {text[:40]!r}, which is no number.") from error
-    if not 0 <= found <= 1:
-        raise UsageError(f"The {name} is {found:g}; it must be from 0 to 1.")
-    return found
+    with blaming(name):
+        found = number(text, what=f"The {name} confidence", least=0, most=100)
+    return None if found is None else found / 100
 
 
 def _written(name: str, value: object) -> str:
     if value in (None, "", JudgedState.ANY) or (name, value) == ("outcome", Outcome.ENRICHED):
         return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{100 * value:g}" if isinstance(value, float) else str(value)

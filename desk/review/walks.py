@@ -1,4 +1,5 @@
-"""Walks over records, to find what a page shows: of a job, a data provider or a model.
+"""Walks over records, to find what a page shows: of a job, a data provider, a model or
+all.
 
 Each is in an order of its own, and gives each record a place, from which the next page goes on.
 Postgres knows the order of each, so it ends a walk as soon as the page is full.
@@ -8,9 +9,11 @@ from typing import Any
 
 from common.errors import UsageError
 from common.store.tables.harvested import of_provider
+from common.store.teaching.standing_verdicts import judged_conditions
 from desk.review.filters import JudgedState, Outcome, ViewFilters
 
 CHUNKS = 40  # of a job, that a page walks over
+JOBS, KEY = 50, 15 + 36  # whose failures are walked over, and the characters of a job's place
 
 _OF_JOB = f"""
     SELECT coalesce(alias.record_id, asked.id) AS record_id, asked.id AS asked_id,
@@ -24,7 +27,7 @@ _OF_JOB = f"""
     WHERE (chunk.number, asked.place) > (:from_chunk, :from_place)
     ORDER BY chunk.number, asked.place LIMIT :most
 """
-_OF_JOB_AND_PROVIDER = """
+_AND_PROVIDER = """
     JOIN record ON record.id = step.record_id AND record.data_provider = :provider
 """
 _CHUNK_AFTER = f"""
@@ -36,15 +39,28 @@ _OF_PROVIDER = f"""
     SELECT id AS record_id, id AS asked_id, id AS place FROM record
     WHERE {of_provider(":provider")} AND id > :after ORDER BY id LIMIT :most
 """
+_OF_ALL = """
+    SELECT id AS record_id, id AS asked_id, id AS place FROM record
+    WHERE id > :after ORDER BY id LIMIT :most
+"""
+# Of the newest jobs; a place begins with the time of its job, the newest one first.
+_OF_FAILURES = f"""
+    SELECT failure.record_id, failure.record_id AS asked_id, job.id AS job_id,
+           job.key || failure.record_id AS place
+    FROM (SELECT id, to_char(1e14 - floor(1e3 * extract(epoch FROM created_at)),
+                             'FM000000000000000') || id AS key
+          FROM job WHERE pruned_at IS NULL ORDER BY created_at DESC LIMIT {JOBS}) AS job
+    CROSS JOIN LATERAL (
+        SELECT record_id FROM job_failure
+        WHERE job_id = job.id AND job.key || record_id > :after ORDER BY record_id LIMIT :most
+    ) AS failure
+    WHERE job.key >= left(:after, {KEY})
+    ORDER BY job.key, failure.record_id LIMIT :most
+"""
 _OF_MODEL = """
     SELECT record_id, record_id AS asked_id, record_id AS place FROM enrichment
     WHERE model_id = :first AND record_id > :after
     GROUP BY record_id ORDER BY record_id LIMIT :most
-"""
-_JUDGED = """
-    SELECT FROM verdict WHERE record_id = walked.record_id
-       AND (concept_uri = written.concept_uri OR instead_uri = written.concept_uri)
-       AND withdrawn_at IS NULL AND audit_id IS NULL
 """
 # Few records were ever judged; of the others nothing more is read.
 _OF_JUDGED = """
@@ -56,14 +72,6 @@ _CONDITIONS = {
     "lowest": "confidence >= :lowest",
     "highest": "confidence <= :highest",
 }
-_JUDGED_CONDITIONS = {
-    JudgedState.NO: f"NOT EXISTS ({_JUDGED} OFFSET 0)",
-    JudgedState.YES: f"EXISTS ({_JUDGED} OFFSET 0)",
-    JudgedState.DISPUTED: f"""
-        EXISTS ({_JUDGED} HAVING count(DISTINCT
-            CASE WHEN instead_uri = written.concept_uri THEN 'right'
-            ELSE said || coalesce(instead_uri, '') END) > 1)""",
-}
 # Written enrichments one record after the other, and so the verdicts on each: the fences (OFFSET 0)
 # keep Postgres from reading all of them, which it would for a new model, of which its statistics
 # know nothing.
@@ -72,7 +80,7 @@ _WRITTEN = """
            written.confidence, written.image_url, CAST(NULL AS text) AS reason,
            CAST(NULL AS text) AS detail
     FROM walked CROSS JOIN LATERAL (
-        SELECT model_id, concept_uri, confidence, image_url FROM enrichment
+        SELECT record_id, model_id, concept_uri, confidence, image_url FROM enrichment
         WHERE model_id = ANY(CAST(:models AS int[])) AND record_id = walked.record_id
         {conditions} OFFSET 0
     ) AS written {judged} ORDER BY {order}, written.confidence DESC LIMIT :rows
@@ -83,6 +91,15 @@ _FAILED = """
            CAST(NULL AS text) AS image_url, failure.reason, failure.detail
     FROM walked JOIN job_failure AS failure
          ON failure.job_id = :job AND failure.record_id = walked.asked_id
+    ORDER BY {order} LIMIT :rows
+"""
+_FAILED_ANYWHERE = """
+    SELECT walked.record_id, walked.place, CAST(NULL AS int) AS model_id,
+           CAST(NULL AS text) AS concept_uri, CAST(NULL AS float8) AS confidence,
+           CAST(NULL AS text) AS image_url, failure.reason, failure.detail
+    FROM walked JOIN job_failure AS failure USING (job_id, record_id)
+    WHERE NOT EXISTS (SELECT FROM enrichment WHERE model_id = ANY(CAST(:models AS int[]))
+                      AND record_id = walked.record_id)
     ORDER BY {order} LIMIT :rows
 """
 _NOTHING = """
@@ -105,9 +122,8 @@ def walk_statement(filters: ViewFilters, *, told: str) -> str:
     Args:
         told: what is told of the rows `found`, a query with their columns.
     """
-    walk = _OF_JOB if filters.job else _OF_PROVIDER if filters.provider else _OF_MODEL
     return f"""
-        WITH step AS ({walk}), walked AS (SELECT step.* FROM step {_narrowed(filters)}),
+        WITH step AS ({_walk(filters)}), walked AS (SELECT step.* FROM step {_narrowed(filters)}),
              found AS ({_found(filters)}), told AS ({told})
         SELECT (SELECT json_agg(told) FROM told) AS found,
                (SELECT count(*) FROM step) AS walked, (SELECT max(place) FROM step) AS last,
@@ -115,9 +131,20 @@ def walk_statement(filters: ViewFilters, *, told: str) -> str:
     """
 
 
+def _walk(filters: ViewFilters) -> str:
+    if filters.job:
+        return _OF_JOB
+    if filters.outcome is Outcome.FAILED:
+        return _OF_FAILURES
+    if filters.provider:
+        return _OF_PROVIDER
+    return _OF_MODEL if filters.outcome is Outcome.ENRICHED else _OF_ALL
+
+
 def _narrowed(filters: ViewFilters) -> str:
     """Which of the records can be found at all, where that costs less than looking for them."""
-    of_provider = _OF_JOB_AND_PROVIDER if filters.job and filters.provider else ""
+    is_of_others = filters.job or filters.outcome is Outcome.FAILED
+    of_provider = _AND_PROVIDER if is_of_others and filters.provider else ""
     is_judged = filters.judged in (JudgedState.YES, JudgedState.DISPUTED)
     return of_provider + (_OF_JUDGED if is_judged and filters.outcome is Outcome.ENRICHED else "")
 
@@ -125,14 +152,14 @@ def _narrowed(filters: ViewFilters) -> str:
 def _found(filters: ViewFilters) -> str:
     order = "walked.number, walked.nth" if filters.job else "walked.place"
     if filters.outcome is Outcome.FAILED:
-        return _FAILED.format(order=order)
+        return (_FAILED if filters.job else _FAILED_ANYWHERE).format(order=order)
     if filters.outcome is not Outcome.ENRICHED:
         return _NOTHING.format(order=order)
     given = {name: getattr(filters, name) for name in _CONDITIONS}
     conditions = [
         f"AND {_CONDITIONS[name]}" for name, value in given.items() if value not in (None, "")
     ]
-    judged = _JUDGED_CONDITIONS.get(filters.judged)
+    judged = judged_conditions("written").get(filters.judged)
     return _WRITTEN.format(
         conditions=" ".join(conditions), judged=f"WHERE {judged}" if judged else "", order=order
     )

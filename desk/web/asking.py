@@ -5,78 +5,42 @@ deed is asked for by POST with the session's word against forgery, and is told w
 Every route names the least role, which is checked here and nowhere else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import structlog
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, create_task_group, to_thread
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from common.errors import AccessError, EnrichmentError, UsageError
 from common.store.tables import Role
-from desk.access.actions import log_action, log_not_done
+from desk.access.actions import log_not_done
 from desk.access.login import local_path
-from desk.access.sessions import LoggedIn
-from desk.web.desk import AskedAgainError, Desk
+from desk.web.answers import GoTo, problem, question, to_login
+from desk.web.deeds import check_and_log
+from desk.web.desk import AskedAgainError, Desk, UnconfirmedError
 from desk.web.door import STORE_TROUBLE, read_form, store_trouble
-from desk.web.rendering import render
+from desk.web.request import DeskRequest
 
+__all__ = ["Asks", "DeskRequest", "NotThereError", "deed", "go_to", "page"]
+
+MOST_OF_FORM = 256 << 10  # bytes: fifty verdicts, or a thousand jobs, take a fifth of it
 MOST_FIELDS = 2_000  # of a form: a batch of verdicts, or a selection of records
-LOGGED_TEXT = 200  # characters of a field
-LOGGED_NAME, LOGGED_FIELDS = 40, 30  # characters of its name, and how many fields
 _SIGNS = ":/%#?=@[]!$&'()*+,;"  # that stand in addresses as they are
-_NOT_LOGGED = {"csrf", "password", "ids", "file", "key", "back"}
 
 log = structlog.get_logger()
 
 
 class NotThereError(UsageError):
     """There is no such page or thing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeskRequest:
-    """A request, and who made it; `form` is empty for pages."""
-
-    request: Request
-    desk: Desk
-    user: LoggedIn
-    form: FormData
-
-    def query(self, name: str) -> str:
-        """A part of the address after the question mark; empty if it is not there."""
-        return self.request.query_params.get(name, "").strip()
-
-    def path(self, name: str) -> str:
-        """A part of the path."""
-        return str(self.request.path_params[name])
-
-    def field(self, name: str) -> str:
-        """A field of the form, as text; empty if it is not there."""
-        value = self.form.get(name, "")
-        return "" if isinstance(value, UploadFile) else value.strip()
-
-    def fields(self, name: str) -> list[str]:
-        """All fields of this name."""
-        return [each for each in self.form.getlist(name) if isinstance(each, str)]
-
-    def may(self, role: Role) -> bool:
-        """Whether the account may do what this role may."""
-        return self.user.may(role)
-
-    @property
-    def wants_json(self) -> bool:
-        """Whether a script asks, not a person."""
-        return "application/json" in self.request.headers.get("accept", "")
 
 
 View = Callable[[DeskRequest], Response]
@@ -86,7 +50,11 @@ Answer = TypeVar("Answer", Response, Response | None)
 class Asks(Route):
     """A route with the least role that may use it, and whether its use is an action.
 
-    `places` is how many may wait in it at a time, if these must not hold up other pages.
+    Args:
+        form: the page that has the form; what is refused is told there, and the form is as it was.
+        logged: fields of the form that the log has; parts of the path stand there anyway.
+        most: bytes that its form may have.
+        places: how many may wait in it at a time, if these must not hold up other pages.
     """
 
     def __init__(
@@ -96,7 +64,10 @@ class Asks(Route):
         *,
         role: Role,
         method: str,
+        form: View | None = None,
         is_logged: bool = False,
+        logged: Sequence[str] = (),
+        most: int = MOST_OF_FORM,
         places: int | None = None,
     ) -> None:
         async def endpoint(request: Request) -> Response:
@@ -105,30 +76,60 @@ class Asks(Route):
         super().__init__(path, endpoint, methods=[method], name=f"{method} {path}")
         self.view = view
         self.role = role
+        self.form = form
         self.is_logged = is_logged
+        self.logged = logged
+        self.most = most
         self.limiter = None if places is None else CapacityLimiter(places)
 
 
-def page(path: str, view: View, role: Role = Role.VIEWER, *, places: int | None = None) -> Asks:
+def page(
+    path: str,
+    view: View,
+    role: Role = Role.VIEWER,
+    *,
+    form: View | None = None,
+    places: int | None = None,
+) -> Asks:
     """A page, which changes nothing."""
-    return Asks(path, view, role=role, method="GET", places=places)
+    return Asks(path, view, role=role, method="GET", form=form, places=places)
 
 
-def deed(path: str, view: View, role: Role, *, is_logged: bool = True) -> Asks:
+def deed(
+    path: str,
+    view: View,
+    role: Role,
+    *,
+    form: View | None = None,
+    is_logged: bool = True,
+    logged: Sequence[str] = (),
+    most: int = MOST_OF_FORM,
+) -> Asks:
     """Something that is done; it is logged as an action, unless it has a log of its own."""
-    return Asks(path, view, role=role, method="POST", is_logged=is_logged)
+    return Asks(
+        path,
+        view,
+        role=role,
+        method="POST",
+        form=form,
+        is_logged=is_logged,
+        logged=logged,
+        most=most,
+    )
 
 
-def go_to(path: str, **told: object) -> Response:
+def go_to(path: str, *, told: str = "", **more: object) -> GoTo:
     """After a deed: a page of the desk, or its first page if the path leads elsewhere.
 
-    What is `told` goes into its address.
+    Args:
+        told: to the person, on that page.
+        more: goes into its address.
     """
-    asked = urlencode({name: value for name, value in told.items() if value not in (None, "")})
+    asked = urlencode({name: value for name, value in more.items() if value not in (None, "")})
     where = local_path(quote(path, safe=_SIGNS))
     if asked:
         where += f"{'&' if '?' in where else '?'}{asked}"
-    return RedirectResponse(where, status_code=303)
+    return GoTo(where, told=told)
 
 
 async def _answer(request: Request, route: Asks) -> Response:
@@ -140,15 +141,26 @@ async def _answer(request: Request, route: Asks) -> Response:
     if (refusal := await run_in_threadpool(_refusal, request, desk, route)) is not None:
         return refusal
     try:
-        form = await read_form(request, most_fields=MOST_FIELDS, most_files=1)
+        form = await read_form(request, most=route.most, most_fields=MOST_FIELDS, most_files=1)
     except HTTPException as error:
         return await run_in_threadpool(_not_read, request, desk, error)
     except ClientDisconnect:
         return Response(status_code=400)  # for nobody
     try:
-        return await run_in_threadpool(_viewed, request, desk, form, route)
+        async with create_task_group() as tasks:
+            tasks.start_soon(_notice_leaving, request)
+            response = await run_in_threadpool(_viewed, request, desk, form, route)
+            tasks.cancel_scope.cancel()
     finally:
         await form.close()
+    return response
+
+
+async def _notice_leaving(request: Request) -> None:
+    """Once a form is read, nothing more comes but the news that its sender left."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    request.state.has_left = True
 
 
 def _viewed(request: Request, desk: Desk, form: FormData, route: Asks) -> Response:
@@ -175,8 +187,10 @@ def _asked(
     except STORE_TROUBLE as error:
         return PlainTextResponse(f"{store_trouble(request, error)}\n", status_code=503)
     if visitor.user is None:
-        return _to_login(request)
+        return to_login(request)
     response = act(DeskRequest(request=request, desk=desk, user=visitor.user, form=form))
+    if isinstance(response, GoTo):
+        response.sign(visitor.user.csrf)
     if response is not None:
         desk.door.remember(visitor, response)
     return response
@@ -197,12 +211,16 @@ def _done(asked: DeskRequest, route: Asks) -> Response:
         return refusal
     logged = None
     try:
-        logged = _check(asked, route)
+        logged = check_and_log(asked, route)
         return route.view(asked)
+    except UnconfirmedError as error:
+        answer = question(asked, error)
     except AskedAgainError as error:
-        answer = go_to(error.page, told=str(error))
+        answer = _form_again(asked, route, UsageError(str(error))) or go_to(
+            error.page, told=str(error)
+        )
     except EnrichmentError as error:
-        answer = problem(asked, str(error), status=_status(error))
+        answer = _refused(asked, route, error)
     except STORE_TROUBLE as error:
         answer = problem(asked, store_trouble(asked.request, error), status=503)
     except Exception:  # of one page; the desk goes on
@@ -215,55 +233,20 @@ def _done(asked: DeskRequest, route: Asks) -> Response:
     return answer
 
 
-def _check(asked: DeskRequest, route: Asks) -> int | None:
-    """Check the text and, for a deed, where it comes from; then log it, and return its number.
+def _refused(asked: DeskRequest, route: Asks, error: EnrichmentError) -> Response:
+    again = _form_again(asked, route, error) if isinstance(error, UsageError) else None
+    return again or problem(asked, str(error), status=_status(error))
 
-    It is logged before it is done: nothing is done that the log does not know.
-    """
-    _check_text(asked)
-    if asked.request.method != "POST":
+
+def _form_again(asked: DeskRequest, route: Asks, mistake: UsageError) -> Response | None:
+    """The page of the form, as it was filled in, with what is wrong; None if the route has none."""
+    if route.form is None or asked.wants_json or _status(mistake) != 400:
         return None
-    asked.desk.door.check_deed(asked.request, asked.form, asked.user.csrf)
-    if not route.is_logged:
-        return None
-    with asked.desk.engine.begin() as connection:
-        return log_action(connection, asked.user.number, route.path, _about(asked))
-
-
-def _check_text(asked: DeskRequest) -> None:
-    """Refuse the one sign that Postgres takes in no text."""
-    request = asked.request
-    texts = (
-        *map(str, request.path_params.values()),
-        *(text for pair in request.query_params.multi_items() for text in pair),
-        *(text for pair in asked.form.multi_items() for text in pair if isinstance(text, str)),
-    )
-    if any("\0" in text for text in texts):
-        raise UsageError("The address or the form has a sign that no text has. Nothing was done.")
-
-
-def _about(asked: DeskRequest) -> dict[str, str]:
-    """What a deed was asked to do: the parts of its path, and its first fields."""
-    fields = {
-        name[:LOGGED_NAME]: ", ".join(asked.fields(name))[:LOGGED_TEXT]
-        for name in islice(asked.form, LOGGED_FIELDS)
-        if name not in _NOT_LOGGED
-    }
-    told = {name: str(value)[:LOGGED_TEXT] for name, value in asked.request.path_params.items()}
-    return {name: text for name, text in (told | fields).items() if text}
-
-
-def _to_login(request: Request) -> Response:
-    if "application/json" in request.headers.get("accept", ""):
-        return JSONResponse({"error": "Log in again."}, status_code=401)
-    after = _address(request) if request.method == "GET" else "/"
-    return RedirectResponse(f"/login?{urlencode({'after': after})}", status_code=303)
-
-
-def _address(request: Request) -> str:
-    """Path and query, as the browser wrote them."""
-    path, query = request.scope["raw_path"].decode("ascii"), request.url.query
-    return f"{path}?{query}" if query else path
+    with suppress(EnrichmentError, *STORE_TROUBLE):
+        answer = route.form(replace(asked, mistake=mistake))
+        answer.status_code = 400
+        return answer
+    return None
 
 
 def _status(error: EnrichmentError) -> int:
@@ -272,28 +255,3 @@ def _status(error: EnrichmentError) -> int:
     if isinstance(error, NotThereError):
         return 404
     return 400 if isinstance(error, UsageError) else 503
-
-
-def problem(asked: DeskRequest, words: str, *, status: int) -> Response:
-    """What went wrong, as a page, or as JSON for a script."""
-    if asked.wants_json:
-        return JSONResponse({"error": words}, status_code=status)
-    values = {"words": words, "status": status, "is_deed": asked.request.method == "POST"}
-    return render(asked, "problem", values, status=status)
-
-
-def number(text: str, *, what: str, least: float = 0.0, most: float = 1e9) -> float | None:
-    """The number in a field, None where it is empty.
-
-    Raises:
-        UsageError: it is no number, or out of range.
-    """
-    if not text:
-        return None
-    try:
-        found = float(text)
-    except ValueError as error:
-        raise UsageError(f"{what} is {text[:40]!r}, which is no number.") from error
-    if not least <= found <= most:
-        raise UsageError(f"{what} is {found:g}; it must be from {least:g} to {most:g}.")
-    return found

@@ -1,6 +1,7 @@
 """What all views of a desk process share."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from sqlalchemy import Engine
 
@@ -9,6 +10,9 @@ from common.process.settings.desk import DeskSettings
 from desk.pictures.thumbnails import Thumbnails
 from desk.review.models import LoadedAnswers
 from desk.web.door import Door
+
+CONFIRMED = "confirmed"  # the field of a form by which a question was answered
+NO = "no"  # and this answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,3 +32,12 @@ class AskedAgainError(EnrichmentError):
     def __init__(self, words: str, *, page: str) -> None:
         super().__init__(words)
         self.page = page
+
+
+class UnconfirmedError(EnrichmentError):
+    """A deed that is hard to undo, before somebody said yes; `answer` says yes to this question."""
+
+    def __init__(self, question: str, *, yes: str) -> None:
+        super().__init__(question)
+        self.yes = yes
+        self.answer = sha256(question.encode("utf-8", "surrogatepass")).hexdigest()[:16]

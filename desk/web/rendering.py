@@ -20,7 +20,7 @@ from desk.web.door import is_built_in
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from desk.web.asking import DeskRequest
+    from desk.web.request import DeskRequest
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
@@ -83,7 +83,9 @@ def render(
         "can_operate": asked.may(Role.OPERATOR),
         "places": PLACES,
         "here": asked.request.url.path,
-        "told": _told(asked),
+        "told": asked.told,
+        "filled": asked.filled,
+        "mistake": asked.mistake,
         "version": asset_version(),
         "has_accounts": not is_built_in(asked.user),
     }
@@ -94,12 +96,6 @@ def _page(template: str, values: dict[str, Any]) -> str:
     """A page on which no line ends between a number and its %."""
     text = _templates().get_template(f"{template}.html.jinja").render(values)
     return _PERCENT.sub(lambda found: found[1] or _NO_BREAK, text)
-
-
-def _told(asked: "DeskRequest") -> str:
-    """What the deed before this page told, and nothing that a stranger's link says."""
-    is_ours = asked.request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
-    return asked.query("told")[:300] if is_ours else ""
 
 
 def length_of_time(seconds: float) -> str:

@@ -6,4 +6,12 @@ from typing import Annotated
 import typer
 
 DatasetName = Annotated[str, typer.Option("--dataset", help="Name of the dataset.")]
+RenameLabels = Annotated[
+    bool,
+    typer.Option(
+        "--rename-labels",
+        help="Give concepts that the store knows by other labels the labels of the vocabulary: "
+        "in all datasets, models and exports.",
+    ),
+]
 VocabJson = Annotated[Path, typer.Option(help="Labels and the concept URI of each.")]

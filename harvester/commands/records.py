@@ -15,7 +15,7 @@ from common.process.terminal.console import SafeConsole
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
 from common.store.session import open_store
-from harvester.commands.options import DatasetName, VocabJson
+from harvester.commands.options import DatasetName, RenameLabels, VocabJson
 from harvester.datasets.operations import without_empty_dataset
 from harvester.records.category import CategoryOutcome, HarvestPlan
 from harvester.records.given import GivenOutcome, harvest_given
@@ -92,6 +92,7 @@ def records(
     ids: Ids = None,
     report: LinesReport = None,
     update: Update = False,
+    rename_labels: RenameLabels = False,
 ) -> None:
     """Search Europeana for images of each category and store them as a dataset.
 
@@ -111,7 +112,7 @@ def records(
         raise UsageError("--ids takes all records of its list: leave out --n, --seed and --update.")
     if ids is None and report is not None:
         raise UsageError("--report needs --ids: it has the outcome of each line of a list.")
-    labelling = Labelling(load_vocabulary(vocab_json), mode)
+    labelling = Labelling(load_vocabulary(vocab_json), mode, rename_labels)
     plan = HarvestPlan(
         name=name,
         labelling=labelling,

@@ -11,7 +11,7 @@ from common.process.terminal.console import SafeConsole
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
 from common.store.session import open_store
-from harvester.commands.options import DatasetName, VocabJson
+from harvester.commands.options import DatasetName, RenameLabels, VocabJson
 from harvester.tables.csv_export import export_dataset
 from harvester.tables.csv_import import ImportOutcome, TableImport, import_dataset
 from harvester.tables.fates import FATES, Fate
@@ -30,6 +30,16 @@ def export(
     export_dataset(open_store(), name, target)
 
 
+AcceptRepairs = Annotated[
+    bool,
+    typer.Option(
+        "--accept-repairs",
+        help="Read a misspelt label as the label that it is nearest to. Without it such a line is "
+        "rejected.",
+    ),
+]
+
+
 def import_table(
     file: Annotated[Path, typer.Argument(help="CSV file with a header, in UTF-8.")],
     name: DatasetName,
@@ -41,6 +51,8 @@ def import_table(
             ".report.csv, in the current folder."
         ),
     ] = None,
+    accept_repairs: AcceptRepairs = False,
+    rename_labels: RenameLabels = False,
 ) -> None:
     """Read records and labels from a CSV file into a dataset, and report the fate of every line.
 
@@ -59,6 +71,8 @@ def import_table(
         name=name,
         vocabulary=load_vocabulary(vocab_json),
         report=report or Path(f"{file.stem}.report.csv"),
+        rename=rename_labels,
+        accept_repairs=accept_repairs,
     )
     outcome = import_dataset(open_store(), plan)
     _report_fates(outcome, plan)

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, text
 
 from common.europeana.metadata import RecordMetadata
 from common.store.bulk import upsert
+from common.store.concepts import keep_concepts
 from common.store.records import save_aliases, save_records
-from common.store.tables import Concept, DatasetItem
+from common.store.tables import DatasetItem
 from harvester.datasets.operations import ensure_dataset
 
 Mode = Literal["single", "multi"]
@@ -43,10 +44,14 @@ _MOVE_LABELS = text("""
 
 @dataclass(frozen=True)
 class Labelling:
-    """The labels of a dataset (label to concept URI), and the rule that gives them to records."""
+    """The labels of a dataset (label to concept URI), and the rule that gives them to records.
+
+    `rename`: concepts that the store calls otherwise get these labels.
+    """
 
     vocabulary: Mapping[str, str]
     mode: Mode = "multi"
+    rename: bool = False
 
     def of_record(self, record: RecordMetadata, *, known: Collection[str] = ()) -> frozenset[str]:
         """The concepts with which a record enters a dataset; empty if it does not enter.
@@ -66,10 +71,11 @@ def prepare_dataset(connection: Connection, name: str, labelling: Labelling) -> 
     """The number of a dataset; makes the dataset if needed, and stores its concepts.
 
     Raises:
-        UsageError: the name has other characters than a dataset's name may have.
+        UsageError: the name has other characters than a dataset's name may have, or the store has
+            other labels for some concepts.
     """
-    concepts = [(uri, label) for label, uri in labelling.vocabulary.items()]
-    upsert(connection, Concept.__table__, ("uri", "label"), concepts, update=("label",))
+    labels = {uri: label for label, uri in labelling.vocabulary.items()}
+    keep_concepts(connection, labels, rename=labelling.rename)
     return ensure_dataset(connection, name)
 
 

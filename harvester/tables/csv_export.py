@@ -3,6 +3,7 @@
 import csv
 import sys
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 from sqlalchemy import Connection, Engine, text
 
@@ -46,18 +47,34 @@ def export_dataset(engine: Engine, name: str, target: str) -> int:
         EnrichmentError: the file cannot be written.
     """
     check_folder_of(target)
-    shown = _cell_for(target)
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)
         total = count_records(connection, dataset)
-        allow_pauses(connection)  # whoever reads the output may be slow
         with output_stream(target) as stream, progress("export", total) as report:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            for line in _lines(connection, dataset):
-                writer.writerow([shown(cell) for cell in line])
-                report.advance()
+            write_dataset(connection, dataset, stream, shown=_cell_for(target), told=report.advance)
     return total
+
+
+def write_dataset(
+    connection: Connection,
+    dataset: int,
+    stream: TextIO,
+    *,
+    shown: Callable[[str], object] = guard_cell,
+    told: Callable[[], object] = lambda: None,
+) -> None:
+    """Write the records of a dataset as CSV.
+
+    Args:
+        shown: what is written of a cell.
+        told: called after each record.
+    """
+    allow_pauses(connection)  # whoever reads the output may be slow
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for line in _lines(connection, dataset):
+        writer.writerow([shown(cell) for cell in line])
+        told()
 
 
 def _lines(connection: Connection, dataset: int) -> Iterator[tuple[str, ...]]:

@@ -17,8 +17,8 @@ from common.errors import UsageError
 from common.files import output_stream
 from common.process.foreign_text import guard_row
 from common.process.terminal.progress import progress
-from common.store.bulk import copy_rows, upsert
-from common.store.tables import Concept
+from common.store.bulk import copy_rows
+from common.store.concepts import keep_concepts
 from harvester.datasets.operations import check_dataset_name, count_records, ensure_dataset
 from harvester.tables.fates import Fate, RowFate, judge_rows
 
@@ -58,6 +58,8 @@ class TableImport:
     name: str
     vocabulary: Mapping[str, str]
     report: Path
+    rename: bool = False  # concepts that the store calls otherwise
+    accept_repairs: bool = False  # of misspelt labels
 
 
 @dataclass
@@ -83,13 +85,14 @@ def import_dataset(engine: Engine, plan: TableImport) -> ImportOutcome:
     """Read a table into a new or an existing dataset, and write the report.
 
     Raises:
-        UsageError: the file is no such table, or harmful; names the line. Nothing is stored.
+        UsageError: the file is no such table, or harmful (names the line), or the store has other
+            labels for some concepts. Nothing is stored.
     """
     check_dataset_name(plan.name)
     if plan.report.resolve() == plan.source.resolve():
         raise UsageError(f"The report would replace {plan.source}; give another --report.")
     outcome = ImportOutcome()
-    fates = judge_rows(plan.source, plan.vocabulary)
+    fates = judge_rows(plan.source, plan.vocabulary, accept_repairs=plan.accept_repairs)
     with (
         output_stream(str(plan.report)) as report,
         engine.begin() as connection,
@@ -129,8 +132,8 @@ def _usable_rows(
 
 
 def _store(connection: Connection, plan: TableImport, outcome: ImportOutcome) -> None:
-    concepts = [(uri, label) for label, uri in plan.vocabulary.items()]
-    upsert(connection, Concept.__table__, ("uri", "label"), concepts, update=("label",))
+    labels = {uri: label for label, uri in plan.vocabulary.items()}
+    keep_concepts(connection, labels, rename=plan.rename)
     dataset = ensure_dataset(connection, plan.name)
     outcome.moved = connection.execute(_FOLLOW_MOVED).rowcount
     connection.execute(_INSERT_RECORDS)

@@ -1,8 +1,9 @@
 """The fate of each row of a table: taken, repaired or rejected.
 
 Taken: the row is in the form of the pilot's tables; concept URIs may have the form used before
-2022. Repaired: something was wrong, but its meaning is beyond doubt; each repair is reported.
-Rejected: something is missing, or the row contradicts itself.
+2022. Repaired: something was wrong, but its meaning is beyond doubt; each repair is reported. A
+misspelt label is repaired only on request. Rejected: something is missing, or the row contradicts
+itself.
 
 A concept URI identifies a concept, a label only names it. So if the label is unknown and the
 concept is known, the concept counts. If both are known and differ, the row is rejected.
@@ -67,8 +68,13 @@ class _RejectedError(Exception):
         self.finding = RowFinding(column, what, detail)
 
 
-def judge_rows(table: Path, vocabulary: Mapping[str, str]) -> Iterator[RowFate]:
+def judge_rows(
+    table: Path, vocabulary: Mapping[str, str], *, accept_repairs: bool = False
+) -> Iterator[RowFate]:
     """The fate of every row after the header.
+
+    Args:
+        accept_repairs: read a misspelt label as the only label that is near to it.
 
     Raises:
         UsageError: the header lacks a needed column, or the file is harmful.
@@ -76,7 +82,8 @@ def judge_rows(table: Path, vocabulary: Mapping[str, str]) -> Iterator[RowFate]:
     rows = read_rows(table)
     header = next(rows, TableRow(1, ()))
     places = _column_places(table, header)
-    return _RowJudge(places, len(header.cells), vocabulary).judge(rows)
+    width = len(header.cells)
+    return _RowJudge(places, width, vocabulary, accept_repairs=accept_repairs).judge(rows)
 
 
 def _column_places(table: Path, header: TableRow) -> dict[str, int]:
@@ -97,13 +104,19 @@ def _column_places(table: Path, header: TableRow) -> dict[str, int]:
 
 class _RowJudge:
     def __init__(
-        self, places: Mapping[str, int], width: int, vocabulary: Mapping[str, str]
+        self,
+        places: Mapping[str, int],
+        width: int,
+        vocabulary: Mapping[str, str],
+        *,
+        accept_repairs: bool,
     ) -> None:
         self._places = places
         self._width = width
         self._vocabulary = vocabulary
         self._concepts = frozenset(vocabulary.values())
         self._labels = LabelReader(vocabulary)
+        self._accept_repairs = accept_repairs
 
     def judge(self, rows: Iterator[TableRow]) -> Iterator[RowFate]:
         for row in rows:
@@ -143,6 +156,9 @@ class _RowJudge:
         labelled = frozenset(self._vocabulary[label] for label in reading.labels)
         if not listed and reading.problem:
             raise _RejectedError("category", "unknown label", reading.problem)
+        if not listed and reading.guess and not self._accept_repairs:
+            advice = f"{reading.guess}; correct it, or accept it with --accept-repairs"
+            raise _RejectedError("category", "misspelt label", advice)
         if not listed and not labelled:
             raise _RejectedError("category", "no label", "expected labels of the vocabulary")
         if listed and labelled and listed != labelled:

@@ -14,10 +14,14 @@ _MAX_CELL = 2000  # characters; twenty labels have about 200
 
 @dataclass(frozen=True, slots=True)
 class LabelReading:
-    """The labels in a cell, each once, or the `problem` with the cell."""
+    """The labels in a cell, each once, or the `problem` with the cell.
+
+    `guess` is a misspelt word and the label that it is nearest to; empty if none was misspelt.
+    """
 
     labels: tuple[str, ...] = ()
     problem: str = ""
+    guess: str = ""
 
 
 class LabelReader:
@@ -42,14 +46,18 @@ class LabelReader:
             return LabelReading(problem=f"has {len(cell):,} characters")
         words = [word for word in _SEPARATORS.split(cell) if word]
         labels: list[str] = []
+        guess = ""
         position = 0
         while position < len(words):
             label, width = self._label_at(words[position : position + self._most_words])
             if not label:
                 return LabelReading(problem=self._problem(words[position]))
+            word = "_".join(words[position : position + width])
+            if not self._is_named(word):
+                guess = guess or f"{word[:40]!r} may mean {label}"
             labels.append(label)
             position += width
-        return LabelReading(tuple(dict.fromkeys(labels)))
+        return LabelReading(tuple(dict.fromkeys(labels)), guess=guess)
 
     def _label_at(self, words: Sequence[str]) -> tuple[str, int]:
         """The label at the start of the words, and its number of words; empty if there is none."""
@@ -66,6 +74,11 @@ class LabelReader:
             return word
         same = self._by_singular.get(_singular(word)) or self._nearest(word)
         return same[0] if len(same) == 1 else ""
+
+    def _is_named(self, written: str) -> bool:
+        """Whether a word is a label, but for case, hyphens and number."""
+        word = _normalised(written)
+        return word in self._labels or len(self._by_singular.get(_singular(word), ())) == 1
 
     def _nearest(self, word: str) -> list[str]:
         """The labels at the smallest distance, if that may be a slip of the pen."""

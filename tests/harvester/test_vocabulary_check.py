@@ -97,3 +97,13 @@ def test_a_refused_key_is_told(check, sandbox, monkeypatch):
     ended = check(json.dumps({"map": f"{CONCEPT}43"}), "--online", exit_code=1)
     assert "refuses the API key" in ended.stderr
     assert "hunter2" not in ended.output
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("null", "null"), ("true", "true"), ('{"uri": "x"}', "an object"), ("[1]", "a list")],
+)
+def test_a_value_that_is_no_uri_is_shown_as_the_file_has_it(check, value, shown):
+    ((uri, finding, *_),) = told(check(f'{{"map": {value}}}', exit_code=1).stdout, "map")
+    assert uri.startswith(shown)
+    assert f"needs a concept URI, not {shown}" in finding

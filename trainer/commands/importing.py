@@ -12,6 +12,7 @@ from trainer.commands.options import (
     Floor,
     Labelled,
     Precision,
+    RenameLabels,
     VocabularyFile,
     labelled_pictures,
 )
@@ -57,6 +58,7 @@ def import_(
     data_dir: DataDir = None,
     precision: Precision = 0.9,
     floor: Floor = 0.5,
+    rename_labels: RenameLabels = False,
 ) -> None:
     """Make a model from a foreign checkpoint, such as the pilot's.
 
@@ -67,6 +69,7 @@ def import_(
     --name pilot --data-dir labelled
     """
     from common.europeana.vocabulary import load_vocabulary
+    from common.store.concepts import keep_concepts
     from common.store.session import open_store
     from common.vision.preprocessing import Preprocessing
     from trainer.commands.promote import print_proposal
@@ -77,6 +80,10 @@ def import_(
     how = Preprocessing(size=input_size)
     weights = read_checkpoint(checkpoint, index, architecture=architecture, preprocessing=how)
     vocabulary = load_vocabulary(vocab_json)
+    engine = open_store()
+    with engine.begin() as connection:
+        labels = {vocabulary[label]: label for label in weights.labels if label in vocabulary}
+        keep_concepts(connection, labels, rename=rename_labels)
     data = None
     if dataset is not None or data_dir is not None:
         data = labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind="single")
@@ -87,7 +94,7 @@ def import_(
         name=name,
         terms=Terms(precision=precision, floor=floor),
         model_dir=ModelSettings.read().model_dir,
-        engine=open_store(),
+        engine=engine,
     )
     if data is not None:
         print_proposal(proposal)

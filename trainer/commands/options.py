@@ -63,6 +63,14 @@ DataDir = Annotated[
         rich_help_panel=PICTURES,
     ),
 ]
+RenameLabels = Annotated[
+    bool,
+    typer.Option(
+        "--rename-labels",
+        help="Give concepts that the store knows by other labels those of this model: in all "
+        "datasets, models and exports.",
+    ),
+]
 VocabularyFile = Annotated[
     Path,
     typer.Option(

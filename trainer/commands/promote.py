@@ -16,6 +16,7 @@ from trainer.commands.options import (
     Floor,
     Labelled,
     Precision,
+    RenameLabels,
     SavingDir,
     experiments_in,
     labelled_pictures,
@@ -115,6 +116,7 @@ def promote(
     dataset: Labelled = None,
     data_dir: DataDir = None,
     anyway: Anyway = False,
+    rename_labels: RenameLabels = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a finished experiment the model that workers use.
@@ -125,6 +127,7 @@ def promote(
         raise UsageError("Give either --fold or --ensemble.")
 
     from common.process.settings import ModelSettings
+    from common.store.concepts import keep_concepts
     from common.store.session import open_store
     from trainer.experiment import Experiment
     from trainer.models.promote import promote as put_in_service
@@ -147,6 +150,10 @@ def promote(
         print_proposal(proposal)
     if not anyway:
         _check_says_something(proposal, experiment)
+    found = proposal.description
+    with engine.begin() as connection:
+        labels = dict(zip(found.concept_uris, found.labels, strict=True))
+        keep_concepts(connection, labels, rename=rename_labels)
     done = put_in_service(proposal, name=title, model_dir=model_dir, engine=engine)
     _print_end(proposal, done, as_json=as_json)
 

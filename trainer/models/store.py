@@ -234,11 +234,8 @@ def _encoder_id(connection: Connection, model: ModelRow) -> int | None:
 
 
 def _insert(connection: Connection, model: ModelRow, promoted: Promoted) -> None:
-    concept = insert(Concept)
     connection.execute(
-        concept.on_conflict_do_update(
-            index_elements=[Concept.uri], set_={"label": concept.excluded.label}
-        ),
+        insert(Concept).on_conflict_do_nothing(),  # a label that the store has stays
         [{"uri": uri, "label": label} for uri, label in model.concepts.items()],
     )
     run_id = connection.scalar(

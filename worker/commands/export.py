@@ -61,6 +61,15 @@ AnnotationTarget = Annotated[
 ]
 
 
+WithWrong = Annotated[
+    bool,
+    typer.Option(
+        "--with-wrong",
+        help="Also export what more reviewers call wrong than right. The column `verdict` says so.",
+    ),
+]
+
+
 @prints(Exported)
 def export(
     places: Places = None,
@@ -68,6 +77,7 @@ def export(
     since: Since = None,
     file_format: FileFormat = None,
     target: AnnotationTarget = None,
+    with_wrong: WithWrong = False,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -91,20 +101,31 @@ def export(
         )
     if selection.job and is_unfinished(engine, selection.job):
         console.print("The job is not finished: more enrichments may follow.")
-    exported = files.export(engine, selection, asked.file, write)
+    exported = files.export(engine, selection, asked.file, write, with_wrong=with_wrong)
     if as_json:
         print_json(exported, Exported)
-    where = "standard output" if asked.file == STANDARD_OUTPUT else asked.file
-    written = counted(exported.written, "enrichment")
-    console.print(f"{written} written to {where} ({asked.file_format}).", soft_wrap=True)
-    if exported.left_out:
-        are = counted(exported.left_out, "is", "are")
-        console.print(f"{are} left out, since decisions block them.")
+    _print_counts(exported, asked.file_format)
     if selection.job:
         for line in differences(engine, selection.job):
             console.print(line, soft_wrap=True)
     for line in promises:
         console.print(line, soft_wrap=True)
+
+
+def _print_counts(exported: Exported, file_format: Format) -> None:
+    where = "standard output" if exported.file == STANDARD_OUTPUT else exported.file
+    written = counted(exported.written, "enrichment")
+    console.print(f"{written} written to {where} ({file_format}).", soft_wrap=True)
+    if exported.left_out:
+        are = counted(exported.left_out, "is", "are")
+        console.print(f"{are} left out, since decisions block them.")
+    if exported.wrong:
+        are = counted(
+            exported.wrong,
+            "is left out, since reviewers call it wrong",
+            "are left out, since reviewers call them wrong",
+        )
+        console.print(f"{are}. To export them too: --with-wrong", soft_wrap=True)
 
 
 def _check_output(asked: Asked, *, force: bool, as_json: bool) -> None:

@@ -11,10 +11,10 @@ from sqlalchemy import Engine, text
 
 from common.process.terminal.counting import counted
 from common.vision.answers.blocked import Blocks
-from worker.exports.selection import CONDITIONS, SOURCE, Selection, parameters
+from worker.exports.selection import CONDITIONS, NOT_WRONG, SOURCE, Selection, parameters
 
 _KEPT = f"""
-    SELECT count(*) {SOURCE} WHERE {CONDITIONS["job"]}
+    SELECT count(*) {SOURCE} WHERE {CONDITIONS["job"]} AND {NOT_WRONG}
     AND enrichment.record_id IN (
         SELECT coalesce(alias.record_id, failure.record_id)
         FROM job_failure AS failure LEFT JOIN record_alias AS alias ON old_id = failure.record_id

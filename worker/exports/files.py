@@ -19,27 +19,36 @@ Write = Callable[[Iterable[EnrichmentRow], BinaryIO], int]
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """The file, how many enrichments were written to it, and how many decisions block."""
+    """The file, and how many enrichments were written to it.
+
+    Decisions block `left_out` more, and reviewers call `wrong` more wrong.
+    """
 
     file: str
     written: int
     left_out: int
+    wrong: int
 
 
-def export(engine: Engine, selection: Selection, file: str, write: Write) -> Exported:
+def export(
+    engine: Engine, selection: Selection, file: str, write: Write, *, with_wrong: bool = False
+) -> Exported:
     """Write a selection to a file, or to standard output if `file` is `-`.
+
+    Args:
+        with_wrong: also what more reviewers call wrong than right.
 
     Raises:
         UsageError: there is no such job or model.
         EnrichmentError: the file cannot be written; a former file stays as it was.
     """
     with (
-        selected(engine, selection) as rows,
+        selected(engine, selection, with_wrong=with_wrong) as rows,
         _output(file) as stream,
         progress("export") as report,
     ):
         written = write(_reported(rows, report), stream)
-        return Exported(file=file, written=written, left_out=rows.left_out)
+        return Exported(file=file, written=written, left_out=rows.left_out, wrong=rows.wrong)
 
 
 @contextmanager

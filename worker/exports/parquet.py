@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -47,6 +48,11 @@ def write_parquet(
     return count
 
 
+def is_available() -> bool:
+    """Whether Parquet files can be written here."""
+    return find_spec("pyarrow") is not None
+
+
 def _schema(pyarrow: Any, asked: Mapping[str, Any], promises: Sequence[str]) -> Any:
     repeated = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     types = {
@@ -61,9 +67,10 @@ def _schema(pyarrow: Any, asked: Mapping[str, Any], promises: Sequence[str]) -> 
         "updated": pyarrow.timestamp("us", tz="UTC"),
         "heatmap": pyarrow.string(),
         "seen": pyarrow.timestamp("us", tz="UTC"),
+        "verdict": repeated,
     }
     fields = [
-        pyarrow.field(name, types[name], nullable=name in ("heatmap", "seen"))
+        pyarrow.field(name, types[name], nullable=name in ("heatmap", "seen", "verdict"))
         for name in EnrichmentRow._fields
     ]
     described = json.dumps(

@@ -2,7 +2,7 @@
 
 The order does not depend on the database's locale or age: by record ID, byte by byte, then by
 falling confidence, then by concept URI, name and version of the model. What decisions block is
-left out and counted.
+left out and counted, and so is what reviewers call wrong.
 """
 
 import json
@@ -19,7 +19,9 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
-from common.store.tables import JobState
+from common.store.tables import JobState, Said
+from common.store.tables.harvested import of_provider
+from common.store.teaching.standing_verdicts import STANDING_VERDICTS, judged_conditions
 from common.vision.answers.blocked import Blocks
 from common.vision.answers.spellings import odd_spellings
 from worker.enrich.heatmap_files import relative_path
@@ -37,7 +39,8 @@ class EnrichmentRow(NamedTuple):
     """A concept that a model saw in a picture of a record; `image_url` may be published.
 
     `heatmap`: the path of the heatmap below HEATMAP_DIR, if there is one. `seen`: when the picture
-    was looked at, None if that was before the store kept it.
+    was looked at, None if that was before the store kept it. `verdict`: what reviewers say
+    (`STANDING_VERDICTS`), None if nobody judged it.
     """
 
     record_id: str
@@ -51,11 +54,13 @@ class EnrichmentRow(NamedTuple):
     updated: datetime
     heatmap: str | None
     seen: datetime | None
+    verdict: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """A job; or a model (all versions, if none is given), a time, or both.
+    """A job; or a model (all versions, if none is given), a time, or both; of these what the rest
+    says. `concept` is a URI, `lowest` and `highest` are confidences, `judged` no, yes or disputed.
 
     A job's enrichments are all enrichments of its records by its models, also those that another
     job wrote; of a record for which the job has a route, those by that model. `since` is compared
@@ -66,24 +71,38 @@ class Selection:
     model: str | None = None
     version: int | None = None
     since: datetime | None = None
+    data_provider: str | None = None
+    concept: str | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    judged: str | None = None
 
     def asked(self) -> dict[str, Any]:
         """The given conditions, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def conditions(self) -> str:
+        """The SQL condition of its enrichments."""
+        named = [CONDITIONS[name] for name in self.asked() if name != "judged"]
+        if self.judged is not None:
+            named.append(judged_conditions("enrichment")[self.judged])
+        return " AND ".join(named)
 
 
 _COLUMNS = """
     SELECT enrichment.record_id, enrichment.concept_uri, concept.label, enrichment.confidence,
            model.name || ' v' || model.version, enrichment.source, enrichment.image_url,
            CAST(enrichment.job_id AS text), enrichment.updated_at, heatmap.sha256,
-           enrichment.seen_at
+           enrichment.seen_at, standing.verdict
 """
-SOURCE = """
+SOURCE = f"""
     FROM enrichment
     JOIN model ON model.id = enrichment.model_id
     JOIN concept ON concept.uri = enrichment.concept_uri
     LEFT JOIN heatmap USING (record_id, concept_uri, model_id, image_url)
+    LEFT JOIN ({STANDING_VERDICTS}) AS standing USING (record_id, concept_uri)
 """
+NOT_WRONG = "standing.verdict IS DISTINCT FROM 'wrong'"
 _IN_ORDER = """
     ORDER BY enrichment.record_id COLLATE "C", enrichment.confidence DESC,
              enrichment.concept_uri COLLATE "C", model.name COLLATE "C", model.version
@@ -104,6 +123,12 @@ CONDITIONS = {
     "model": "model.name = :model",
     "version": "model.version = :version",
     "since": "enrichment.updated_at >= :since",
+    "data_provider": f"""
+        enrichment.record_id IN (SELECT id FROM record WHERE {of_provider(":data_provider")})
+    """,
+    "concept": "enrichment.concept_uri = :concept",
+    "lowest": "enrichment.confidence >= :lowest",
+    "highest": "enrichment.confidence <= :highest",
 }
 # As many of each concept as possible: first one of each concept, then a second one, and so on.
 _DRAWN = """
@@ -121,42 +146,55 @@ _VERSIONS = text("SELECT version FROM model WHERE name = :model ORDER BY version
 
 
 class SelectedRows:
-    """Enrichments to export, once; `left_out` counts those that decisions block."""
+    """Enrichments to export, once.
 
-    def __init__(self, rows: Iterable[Any]) -> None:
+    `left_out` counts those that decisions block, `wrong` those that reviewers call wrong.
+    """
+
+    def __init__(self, rows: Iterable[Any], *, with_wrong: bool) -> None:
         self._rows = iter(rows)
+        self._with_wrong = with_wrong
         self.left_out = 0
+        self.wrong = 0
 
     def __iter__(self) -> Iterator[EnrichmentRow]:
         return self
 
     def __next__(self) -> EnrichmentRow:
         for *row, is_blocked in self._rows:
-            if not is_blocked:
-                return _fit_to_publish(row)
-            self.left_out += 1
+            found = _fit_to_publish(row)
+            if is_blocked:
+                self.left_out += 1
+            elif found.verdict == Said.WRONG and not self._with_wrong:
+                self.wrong += 1
+            else:
+                return found
         raise StopIteration
 
 
 @contextmanager
-def selected(engine: Engine, selection: Selection) -> Iterator[SelectedRows]:
+def selected(
+    engine: Engine, selection: Selection, *, with_wrong: bool = False
+) -> Iterator[SelectedRows]:
     """The selected enrichments, all from one moment, for as long as the block lasts.
+
+    Args:
+        with_wrong: also those that more reviewers call wrong than right.
 
     Raises:
         UsageError: there is no such job or model, or the list of the job's records was removed.
     """
-    conditions = " AND ".join(CONDITIONS[name] for name in selection.asked())
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        _check(connection, selection)
+        check_selection(connection, selection)
         blocked = Blocks.read(connection).in_sql(connection)
         asked = parameters(connection, selection) | blocked.parameters
         statement = text(
-            f"{_COLUMNS}, {blocked.is_blocked} {SOURCE} WHERE {conditions} {_IN_ORDER}"
+            f"{_COLUMNS}, {blocked.is_blocked} {SOURCE} WHERE {selection.conditions()} {_IN_ORDER}"
         )
         allow_pauses(connection)  # whoever reads the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
         with streaming.execute(statement, asked) as rows:
-            yield SelectedRows(rows)
+            yield SelectedRows(rows, with_wrong=with_wrong)
 
 
 def parameters(connection: Connection, selection: Selection) -> dict[str, Any]:
@@ -184,7 +222,7 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
     """
     explained = f"{SOURCE} WHERE {CONDITIONS['job']} AND heatmap.sha256 IS NOT NULL"
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        _check(connection, Selection(job=job))
+        check_selection(connection, Selection(job=job))
         blocked = Blocks.read(connection).in_sql(connection)
         asked = parameters(connection, Selection(job=job)) | blocked.parameters
         count = text(
@@ -220,7 +258,8 @@ def is_to_come(engine: Engine, time: datetime) -> bool:
     return found
 
 
-def _check(connection: Connection, selection: Selection) -> None:
+def check_selection(connection: Connection, selection: Selection) -> None:
+    """Raises UsageError: there is no such job or model, or the job's list was removed."""
     if selection.job:
         model = connection.execute(_JOB_MODEL, {"job": selection.job}).first()
         if model is None:

@@ -4,14 +4,13 @@ A table lists every row. Linked data names a concept of a record once: if severa
 the enrichment with the highest confidence is exported, because the Annotation API refuses a second.
 """
 
+import codecs
 import csv
-import io
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import groupby, islice
 from operator import attrgetter
-from typing import BinaryIO, Literal, TextIO
+from typing import BinaryIO, Literal
 
 from common.europeana import linked_data
 from common.europeana.linked_data import annotation_page, concept_annotation
@@ -22,8 +21,10 @@ from worker.exports.selection import EnrichmentRow
 Target = Literal["record", "image"]
 COLUMNS = (
     *("record_id", "concept", "label", "confidence"),
-    *("model", "picture", "image_url", "heatmap", "seen"),
+    *("model", "picture", "image_url", "heatmap", "seen", "verdict"),
 )
+# A TextIOWrapper would close standard output when its reader goes away.
+_utf_8 = codecs.getwriter("utf-8")
 ANNOTATIONS_A_PAGE = 100  # if the API refuses one, it refuses the page, and does not say which
 
 
@@ -34,12 +35,11 @@ def write_csv(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
     URL or vocabulary label looks like a formula.
     """
     count = 0
-    with _text(stream) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in rows:
-            writer.writerow(guard_row(_cells(row)))
-            count += 1
+    writer = csv.writer(_utf_8(stream), lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow(guard_row(_cells(row)))
+        count += 1
     return count
 
 
@@ -52,25 +52,25 @@ def write_jsonld(
     thumbnail was seen, it is about the record, since thumbnails are no part of a record.
     """
     count = 0
-    with _text(stream) as file:
-        findings = once_a_concept(rows)
-        while page := list(islice(findings, ANNOTATIONS_A_PAGE)):
-            annotations = [_annotation(row, target) for row in page]
-            file.write(json.dumps(annotation_page(annotations), ensure_ascii=False) + "\n")
-            count += len(page)
+    file = _utf_8(stream)
+    findings = once_a_concept(rows)
+    while page := list(islice(findings, ANNOTATIONS_A_PAGE)):
+        annotations = [_annotation(row, target) for row in page]
+        file.write(json.dumps(annotation_page(annotations), ensure_ascii=False) + "\n")
+        count += len(page)
     return count
 
 
 def write_edm(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
     """Write an RDF/XML document, one edm:ProvidedCHO a record; returns the number of concepts."""
     count = 0
-    with _text(stream) as file:
-        file.write(linked_data.OPENING)
-        for record_id, found in groupby(once_a_concept(rows), key=attrgetter("record_id")):
-            concepts = [(row.concept, row.confidence) for row in found]
-            file.write(linked_data.provided_cho(record_id, concepts))
-            count += len(concepts)
-        file.write(linked_data.CLOSING)
+    file = _utf_8(stream)
+    file.write(linked_data.OPENING)
+    for record_id, found in groupby(once_a_concept(rows), key=attrgetter("record_id")):
+        concepts = [(row.concept, row.confidence) for row in found]
+        file.write(linked_data.provided_cho(record_id, concepts))
+        count += len(concepts)
+    file.write(linked_data.CLOSING)
     return count
 
 
@@ -88,7 +88,7 @@ def _cells(row: EnrichmentRow) -> tuple[str, ...]:
     what = (row.record_id, row.concept, row.label)
     seen = row.seen.isoformat(timespec="seconds") if row.seen else ""
     of_picture = (row.picture, row.image_url, row.heatmap or "", seen)
-    return (*what, confidence, row.model, *of_picture)
+    return (*what, confidence, row.model, *of_picture, row.verdict or "")
 
 
 def _annotation(row: EnrichmentRow, target: Target) -> dict[str, object]:
@@ -101,13 +101,3 @@ def _annotation(row: EnrichmentRow, target: Target) -> dict[str, object]:
         image_url=row.image_url if of_image else None,
         created=row.updated,
     )
-
-
-@contextmanager
-def _text(stream: BinaryIO) -> Iterator[TextIO]:
-    """The stream for text; it is flushed, but not closed, at the end of the block."""
-    file = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-    try:
-        yield file
-    finally:
-        file.detach()

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from common.errors import UsageError
+from common.errors import UsageError, blaming
 
 MAX_NAME = 200  # characters of a key or of the name of who submits
 MAX_CONDITION = 2_000  # characters of what is searched for: URIs of concepts are longer
@@ -49,15 +49,15 @@ def check_job_name(name: str | None) -> None:
     Raises:
         UsageError: says what is wrong with it.
     """
-    check_name(name, "name of the job")
-    if name is None:
-        return
-    if name == LAST or _id(name) is not None:
-        raise UsageError(f"{name!r} cannot be the name of a job: commands take it for another one.")
-    if name.startswith("-") or name != name.strip():
-        raise UsageError(
-            f"{name!r} cannot be the name of a job: it begins with - or a space, or ends in one."
-        )
+    with blaming("name"):
+        check_name(name, "name of the job")
+        if name is None:
+            return
+        cannot = f"{name!r} cannot be the name of a job"
+        if name == LAST or _id(name) is not None:
+            raise UsageError(f"{cannot}: commands take it for another one.")
+        if name.startswith("-") or name != name.strip():
+            raise UsageError(f"{cannot}: it begins with - or a space, or ends in one.")
 
 
 _NAMESAKE = text("""
@@ -77,7 +77,8 @@ def check_unnamed(connection: Connection, name: str | None, job_id: UUID) -> Non
     if namesake:
         raise UsageError(
             f"Another job has the name {name!r} and is {namesake.state}: {namesake.id}. "
-            "Choose another name, or wait until it is done."
+            "Choose another name, or wait until it is done.",
+            field="name",
         )
 
 

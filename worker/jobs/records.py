@@ -89,7 +89,7 @@ def _concept_uris(connection: Connection, concept: str) -> list[str]:
     if not uris:
         labels = connection.execute(_LABELS, {"shown": SHOWN}).scalars().all()
         known = f"Some that there are: {', '.join(labels)}" if labels else "The store has none"
-        raise UsageError(f"There is no concept {concept!r}. {known}.")
+        raise UsageError(f"There is no concept {concept!r}. {known}.", field="concept")
     return uris
 
 
@@ -98,7 +98,8 @@ def _check_data_provider(connection: Connection, name: str) -> None:
         names = connection.execute(_PROVIDERS, {"shown": SHOWN}).scalars().all()
         raise UsageError(
             f"The store has no record of the data provider {name!r}. "
-            f"Some that it has: {', '.join(names) or 'none'}."
+            f"Some that it has: {', '.join(names) or 'none'}.",
+            field="provider",
         )
 
 

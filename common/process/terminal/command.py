@@ -288,4 +288,5 @@ def fail(message: str, exit_code: int) -> NoReturn:
 
 
 def _print_error(message: str) -> None:
-    print(f"error: {visible(message)}", file=sys.stderr)  # noqa: T201 - the one place for last words
+    if message:
+        print(f"error: {visible(message)}", file=sys.stderr)  # noqa: T201 - the one place for last words

@@ -1,4 +1,4 @@
-"""Standard output that cannot be written: nobody reads it any more, or its disk is full."""
+"""Standard output that cannot be written: its reader went away, or its disk is full."""
 
 import errno
 import os
@@ -20,11 +20,13 @@ def flush_output() -> None:
 def give_up_output(error: OSError) -> str:
     """Why standard output cannot be written, in words; what is left of it is dropped.
 
+    Empty if its reader went away, as `head` does: that needs no words.
+
     Raises:
         OSError: the error is that of another file, or another one.
     """
     if isinstance(error, BrokenPipeError):
-        words = "Nobody reads the output any more."
+        words = ""
     elif error.filename is None and error.errno in _FULL:
         words = "The output cannot be written, since its disk is full. Make room there."
     else:

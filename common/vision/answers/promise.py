@@ -39,7 +39,7 @@ class Promise:
     said: Tally
 
     def in_words(self) -> list[str]:
-        """The promise for a person, in lines."""
+        """The promise for a person, in two lines: how often, and for whom."""
         promised = (
             f"Of the pictures for which a concept is written, at least {percent(self.precision)} "
             f"show it, at {percent(self.confidence)} confidence, for each concept by itself."
@@ -47,22 +47,19 @@ class Promise:
         is_by_others = self.measured_on == "other pictures"
         measured = "it was measured on" if is_by_others else "the model learned from"
         if not self.providers:
-            return [promised, f"Promised for: pictures like those that {measured}."]
+            return [promised, f"This holds for pictures like those that {measured}."]
         largest = sorted(self.providers.items(), key=lambda each: (-each[1], each[0]))
         named = [f"{provider} ({pictures:,})" for provider, pictures in largest[:SHOWN]]
         if len(largest) > len(named):
             named.append(f"and {len(largest) - len(named):,} more")
-        lines = [
-            promised,
-            f"Promised for the providers that {measured}: {', '.join(named)}. For others nothing "
-            "is promised; the way to a promise for them is an audit.",
-        ]
+        cautious = ""
         if self.measured_on == "left-out providers":
-            lines.append(
-                "It was measured with each of them left out in turn, so it is careful: with "
-                "--group-by picture, a training measures what it does for these providers."
-            )
-        return lines
+            cautious = " Each was left out once during testing, so this is a cautious estimate."
+        return [
+            promised,
+            f"This holds for the providers that {measured}: {', '.join(named)}.{cautious} "
+            "For other providers nothing is promised. To get a guarantee for them, run an audit.",
+        ]
 
 
 def percent(share: float) -> str:

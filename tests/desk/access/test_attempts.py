@@ -26,7 +26,7 @@ HERE = "192.0.2.1"
 
 
 def fail(
-    engine: Engine, name: str = "anna", address: str = HERE, browser: str | None = None
+    engine: Engine, name: str | None = "anna", address: str = HERE, browser: str | None = None
 ) -> int:
     """Fail until it is refused, a hundred times at most; returns how often it was not."""
     for count in range(100):
@@ -82,6 +82,14 @@ def test_an_address_may_fail_twenty_times_whatever_the_names(engine: Engine) -> 
     failed = [fail(engine, f"name {number}") for number in range(10)]
     assert sum(failed) == FOR_ADDRESS
     assert fail(engine, "somebody", "192.0.2.2") == FOR_NAME_FROM_ADDRESS
+
+
+def test_passwords_and_the_identity_provider_lock_each_other_out_nowhere(engine: Engine) -> None:
+    failed = [fail(engine, f"name {number}") for number in range(10)]
+    assert sum(failed) == FOR_ADDRESS
+    assert fail(engine, None) == FOR_ADDRESS
+    assert fail(engine, None, "192.0.2.2") == FOR_ADDRESS
+    assert fail(engine, "anna", "192.0.2.2") == FOR_NAME_FROM_ADDRESS
 
 
 def test_a_name_may_fail_fifty_times_from_all_addresses(engine: Engine) -> None:

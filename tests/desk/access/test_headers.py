@@ -3,11 +3,10 @@
 import http.client
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.message import Message
-from typing import Any
 
 import pytest
 import uvicorn
@@ -19,7 +18,6 @@ from starlette.routing import Route
 from common.process.settings.desk import AccessSettings
 from desk.access.headers import POLICY, Guard
 
-MOST = 4096
 PUBLIC = AccessSettings(desk_url="https://desk.museum.example")
 
 
@@ -44,7 +42,7 @@ def served(settings: AccessSettings) -> Iterator[int]:
         Route("/report", report),
         Route("/broken", broken),
     ]
-    app = Guard(Starlette(routes=routes), settings=settings, most=MOST)
+    app = Guard(Starlette(routes=routes), settings=settings)
     config = uvicorn.Config(app, port=0, log_level="critical", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -82,13 +80,6 @@ def ask(port: int, path: str = "/", **headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request("GET", path, headers=named)
-        return read(connection)
-
-
-def post(port: int, body: bytes | Iterable[bytes], **options: Any) -> Answer:
-    """An answer to a POST."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
-        connection.request("POST", "/", body=body, **options)
         return read(connection)
 
 
@@ -166,26 +157,6 @@ def test_what_came_through_a_proxy_needs_an_address(
 ) -> None:
     assert ask(port, **{header: "192.0.2.1"}).status == 421
     assert ask(public_port, **{header: "192.0.2.1"}).status == 200
-
-
-@pytest.mark.parametrize("size", [0, MOST])
-def test_a_body_within_the_limit_is_read(port: int, size: int) -> None:
-    assert post(port, b"x" * size).body == str(size).encode()
-
-
-@pytest.mark.parametrize("said", [str(MOST + 1), str(1 << 40), "9" * 50, "1e3"])
-def test_a_body_that_says_it_is_too_large_is_refused_unread(port: int, said: str) -> None:
-    answer = post(port, b"", headers={"Content-Length": said})
-    assert answer.status in (400, 413)
-    if answer.status == 413:
-        assert b"at most 4 KiB" in answer.body
-        assert answer.headers["Content-Security-Policy"] == POLICY
-
-
-def test_a_body_that_does_not_say_its_size_is_refused_at_the_limit(port: int) -> None:
-    answer = post(port, (b"x" * 1000 for _ in range(5)), encode_chunked=True)
-    assert answer.status == 413
-    assert b"at most 4 KiB" in answer.body
 
 
 def test_there_is_no_other_way_in(port: int) -> None:

@@ -272,8 +272,11 @@ def test_a_claim_decides_about_the_role_at_each_login(engine: Engine) -> None:
     assert asks is not None
     assert asks.role == Role.VIEWER
     assert list_actions(engine)[0].what == "role changed at login"
-    with pytest.raises(LoginRefusedError, match="names no role"):
-        log_in_as(engine, somebody(role=None), BY_CLAIM)
+    for subject in ("s-1", "s-2"):
+        with pytest.raises(LoginRefusedError, match="names no role"):
+            log_in_as(engine, somebody(subject, role=None), BY_CLAIM)
+    assert who(engine, lower.token) is None
+    assert len(list_accounts(engine)) == 1
 
 
 def test_without_a_claim_the_role_is_what_the_desk_says(engine: Engine) -> None:

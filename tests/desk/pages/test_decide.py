@@ -77,14 +77,51 @@ def test_a_provider_refuses_and_then_consents(filled, desk, visit, tmp_path):
     assert RECORDS[6] in {record for record, _ in exported(filled, tmp_path)}
 
 
-def test_a_name_without_records_is_kept_and_told(filled, desk, visit):
+def test_a_name_without_records_is_asked_about_once(filled, desk, visit):
     visit.log_in(desk.url, OP)
     visit.page.goto(f"{desk.url}/decide?provider=Our++musuem")
-    decide(visit, "It refuses", "What a data provider wants", "A letter.")
-    expect(visit.page.get_by_role("status").first).to_contain_text(
-        "no record of this data provider"
-    )
+    place = visit.page.get_by_role("region", name="What a data provider wants")
+    place.get_by_label("Reason").fill("A letter.\nAnd another.")
+    place.get_by_role("button", name="It refuses").click()
+    visit.page.get_by_text("no record of a data provider called 'Our musuem'").wait_for()
+    visit.page.get_by_text("Did you mean: Our museum").wait_for()
+    assert filled.rows(STANDING) == []
+    visit.page.get_by_role("button", name="Go back").click()
+    visit.page.get_by_text("Nothing was done.").wait_for()
+    assert place.get_by_label("Reason").input_value() == "A letter.\nAnd another."
+    place.get_by_role("button", name="It refuses").click()
+    visit.page.get_by_role("button", name="Yes, the name is right").click()
+    visit.page.get_by_text("Saved.").wait_for()
     assert filled.rows(STANDING) == [("refused", "Our musuem", None)]
+
+
+def test_a_second_decision_says_what_held_before(filled, desk, visit):
+    visit.log_in(desk.url, OP)
+    visit.page.goto(f"{desk.url}/decide?provider={THEIRS}")
+    decide(visit, "It refuses", "What a data provider wants", "A letter.")
+    decide(visit, "It refuses", "What a data provider wants", "Another.")
+    told = visit.page.get_by_role("status").first
+    expect(told).to_contain_text("Nothing was changed, since this applied already")
+    expect(told).to_contain_text("A letter.")
+    decide(visit, "It consents", "What a data provider wants", "They changed their mind.")
+    expect(told).to_contain_text(f"It replaces what applied before: {THEIRS} has refused")
+    expect(told).to_contain_text("A letter.")
+
+
+def test_what_is_wrong_stands_beside_its_field_and_the_form_stays(filled, desk, visit):
+    visit.log_in(desk.url, OP)
+    visit.page.goto(f"{desk.url}/decide")
+    place = visit.page.get_by_role("region", name="Block a concept")
+    place.get_by_label("Concept").select_option("map")
+    place.get_by_label("Data provider").fill(OURS)
+    place.get_by_label("Reason").fill(" ")
+    place.get_by_role("button", name="Block").click()
+    expect(place.locator("label", has_text="Reason").get_by_role("alert")).to_have_text(
+        "The reason is empty; give one."
+    )
+    assert place.get_by_label("Concept").input_value() == MAP
+    assert place.get_by_label("Data provider").input_value() == OURS
+    expect(visit.page.get_by_role("alert")).to_have_count(1)
 
 
 @pytest.mark.parametrize("who", [REVIEWER, VI])

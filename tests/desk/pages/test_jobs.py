@@ -32,13 +32,19 @@ def test_a_job_tells_outcomes_reasons_and_throughput(filled, desk, visit):
     assert visit.problems == []
 
 
-def test_a_running_job_is_paused_resumed_and_cancelled(filled, desk, visit):
+def test_a_running_job_is_paused_resumed_and_after_a_question_cancelled(filled, desk, visit):
     set_state(filled, "running")
     visit.page.goto(f"{desk.url}/jobs/{filled.the_job}")
-    for name, state in (("Pause", "paused"), ("Resume", "running"), ("Cancel", "cancelled")):
+    for name, state in (("Pause", "paused"), ("Resume", "running")):
         visit.page.get_by_role("button", name=name).click()
         visit.page.get_by_role("status").first.wait_for()
         assert state_of(filled) == state
+    visit.page.get_by_role("button", name="Cancel").click()
+    visit.page.get_by_role("heading", name="Cancel 1 job?").wait_for()
+    assert state_of(filled) == "running"
+    visit.page.get_by_role("button", name="Cancel 1 job").click()
+    visit.page.get_by_role("status").first.wait_for()
+    assert state_of(filled) == "cancelled"
 
 
 def test_progress_goes_on_by_itself(filled, desk, visit):
@@ -119,6 +125,39 @@ def test_one_looks_before_one_enqueues_a_selection(filled, desk, visit):
     assert visit.page.get_by_role("heading", name="first look").count() == 1
     visit.page.get_by_role("link", name="Jobs").click()
     assert "first look" in visit.page.locator("tbody").inner_text()
+
+
+def test_a_list_that_was_previewed_is_the_list_that_is_enqueued(filled, desk, visit):
+    visit.page.goto(desk.url + "/jobs/new")
+    typed = f"\n{RECORDS[0]}\nno record <&> \u202e\u0086\t.\n{RECORDS[1]}\n{RECORDS[2]}\n"
+    visit.page.locator("[name=ids]").fill(typed)
+    visit.page.get_by_label("Name").fill(" a 'name' ")
+    visit.page.get_by_label("leave out lines").check()
+    visit.page.get_by_role("button", name="Look first").click()
+    visit.page.get_by_text("3 records in 1 chunk would be enqueued").wait_for()
+    assert visit.page.locator("[name=ids]").input_value() == typed
+    assert visit.page.get_by_label("Name").input_value() == " a 'name' "
+    visit.page.get_by_role("button", name="Enqueue").click()
+    visit.page.get_by_text("3 records enqueued. Left out: 1 line").wait_for()
+
+
+def test_what_is_wrong_stands_beside_its_field_and_the_form_stays(filled, desk, visit):
+    for field, value, words in (
+        ("ids", "a\nb\n", "hold no record ID"),
+        ("provider", "Nobody", "no record of the data provider"),
+        ("name", "last", "cannot be the name of a job"),
+    ):
+        visit.page.goto(desk.url + "/jobs/new")
+        if field == "name":
+            visit.page.locator("[name=ids]").fill(RECORDS[0])
+        visit.page.locator(f"[name={field}]").fill(value)
+        visit.page.get_by_label("urgent").check()
+        visit.page.get_by_role("button", name="Enqueue").click()
+        label = visit.page.locator("label", has=visit.page.locator(f"[name={field}]"))
+        label.get_by_role("alert").get_by_text(words).wait_for()
+        assert visit.page.locator(f"[name={field}]").input_value() == value
+        assert visit.page.get_by_label("urgent").is_checked()
+    assert len(filled.rows("SELECT 1 FROM job")) == 1
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_hostile_metadata_runs_nothing(filled, desk, visit):
     assert visit.problems == []
 
 
-@pytest.mark.parametrize("path", ["/see?lowest=x", "/see?job=1", "/see?outcome=failed", "/none"])
+@pytest.mark.parametrize("path", ["/see?lowest=x", "/see?job=1", "/see?outcome=blocked", "/none"])
 def test_a_wrong_address_has_a_plain_answer(filled, desk, visit, path):
     answer = visit.page.goto(desk.url + path)
     assert answer.status in (400, 404)

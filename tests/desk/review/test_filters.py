@@ -24,11 +24,12 @@ def test_filters_come_back_from_their_address():
             "concept": "http://x.org/1?a=b",
             "outcome": "unlike",
             "judged": "disputed",
-            "lowest": "0.25",
-            "highest": "0.5",
+            "lowest": "25",
+            "highest": "50,5",
         }
     )
     assert filters.outcome is Outcome.UNLIKE
+    assert (filters.lowest, filters.highest) == (0.25, 0.505)
     assert filters.judged is JudgedState.DISPUTED
     assert ViewFilters.of(dict(parse_qsl(filters.address()))) == filters
 
@@ -47,11 +48,10 @@ def test_a_place_to_go_on_from_belongs_to_its_filters():
         ({"outcome": "lost"}, "must be one of"),
         ({"judged": "maybe"}, "must be one of"),
         ({"lowest": "much"}, "no number"),
-        ({"lowest": "nan"}, "from 0 to 1"),
-        ({"highest": "1.5"}, "from 0 to 1"),
+        ({"lowest": "nan"}, "from 0 to 100"),
+        ({"highest": "101"}, "from 0 to 100"),
         ({"provider": "x" * 1_001}, "too long"),
         ({"provider": "x\0"}, "no text"),
-        ({"outcome": "failed"}, "Choose a job"),
     ],
 )
 def test_a_malformed_filter_is_named(asked, words):

@@ -1,5 +1,6 @@
 """What the desk makes of requests: refusals, hostile text, ways back, and the log of deeds."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,9 +9,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.errors import UsageError
 from common.store.tables import Role
-from desk.web.asking import LOGGED_FIELDS, LOGGED_NAME, LOGGED_TEXT, go_to, number
+from desk.web.asking import go_to
+from desk.web.deeds import LONGEST_LOGGED
 from tests.desk.caller import Caller
 from tests.desk.conftest import RECORDS
 from tests.desk.desk_process import DeskProcess, desk_process
@@ -19,6 +20,7 @@ from tests.desk.visiting import Visit
 
 pytestmark = pytest.mark.timeout(600)
 
+_FIELDS = re.compile(r'<(?:input|button)[^>]* name="(\w+)" value="([^"]*)"')
 ACTIONS = "SELECT what, about FROM desk_action WHERE what LIKE '/%' ORDER BY id"
 
 HOSTILE_ADDRESSES = [
@@ -81,36 +83,25 @@ def verdict(**changed: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("path", "address"),
     [
-        ("/jobs", "/jobs?told=Done."),
-        ("/jobs?state=running", "/jobs?state=running&told=Done."),
-        ("/models/pilot v2", "/models/pilot%20v2?told=Done."),
-        ("/see?provider=Μουσείο", f"/see?provider={quote('Μουσείο')}&told=Done."),
-        ("https://evil.example/", "/?told=Done."),
-        ("//evil.example/", "/?told=Done."),
-        ("/\\evil.example/", "/%5Cevil.example/?told=Done."),
-        ("/\t/evil.example/", "/%09/evil.example/?told=Done."),
-        ("javascript:alert(1)", "/?told=Done."),
-        ("evil.example", "/?told=Done."),
-        ("/jobs\r\nSet-Cookie: a=b", "/jobs%0D%0ASet-Cookie:%20a=b?told=Done."),
-        ("/" + "x" * 3_000, "/?told=Done."),
-        ("", "/?told=Done."),
+        ("/jobs", "/jobs"),
+        ("/jobs?state=running", "/jobs?state=running"),
+        ("/models/pilot v2", "/models/pilot%20v2"),
+        ("/see?provider=Μουσείο", f"/see?provider={quote('Μουσείο')}"),
+        ("https://evil.example/", "/"),
+        ("//evil.example/", "/"),
+        ("/\\evil.example/", "/%5Cevil.example/"),
+        ("/\t/evil.example/", "/%09/evil.example/"),
+        ("javascript:alert(1)", "/"),
+        ("evil.example", "/"),
+        ("/jobs\r\nSet-Cookie: a=b", "/jobs%0D%0ASet-Cookie:%20a=b"),
+        ("/" + "x" * 3_000, "/"),
+        ("", "/"),
     ],
 )
 def test_a_deed_leads_to_a_page_of_the_desk(path: str, address: str) -> None:
-    answer = go_to(path, told="Done.", nothing=None)
+    answer = go_to(path, nothing=None)
     assert answer.headers["location"] == address
     assert set(answer.headers) == {"location", "content-length"}
-
-
-@pytest.mark.parametrize("text", ["nan", "inf", "-1", "2", "1e400", "x", "\0"])
-def test_what_is_no_number_in_range_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="The share is"):
-        number(text, what="The share", most=1)
-
-
-def test_a_number_may_be_left_out() -> None:
-    assert number("", what="The share") is None
-    assert number("0.5", what="The share", most=1) == 0.5
 
 
 def test_a_role_that_may_not_is_told_so_on_a_page_and_nothing_is_done(
@@ -250,12 +241,32 @@ def test_a_deed_leads_back_to_the_filtered_page(job: UUID, desk: DeskProcess, vi
     assert visit.page.get_by_text("There is no running job").is_visible()
 
 
-def test_a_strangers_link_says_nothing_on_our_pages(desk: DeskProcess) -> None:
-    caller = Caller(desk)
-    link = "/see?" + urlencode({"told": "Write your password to evil.example"})
-    for site in ("cross-site", "same-site", "none"):
-        assert "evil.example" not in caller.get(link, **{"sec-fetch-site": site}).text
-    assert "evil.example" in caller.get(link, **{"sec-fetch-site": "same-origin"}).text
+def test_what_is_told_is_signed_by_the_session(
+    people: Museum, job: UUID, desk: DeskProcess
+) -> None:
+    operator, other = Caller(desk, "operator"), Caller(desk, "operator")
+    for back in ("/jobs?state=running", "https://evil.example/"):
+        people.execute("UPDATE job SET state = 'running'")
+        steered = {"deed": "pause", "job": str(job), "back": back}
+        where = operator.post("/jobs/steer", steered).headers["location"]
+        while (answer := operator.get(where)).status_code == 303:  # / leads to the first page
+            where = answer.headers["location"]
+        assert "1 of 1 jobs paused" in answer.text
+        assert "jobs paused" not in other.get(where).text
+
+
+def test_a_strangers_link_says_nothing_on_our_pages(people: Museum, desk: DeskProcess) -> None:
+    operator = Caller(desk, "operator")
+    words = "Write your password to evil.example"
+    for signed in ("", "x", "\u20ac", "a" * 32):
+        for path in ("/see?", "/?", "/jobs?state=running&"):
+            link = path + urlencode({"told": words, "signed": signed})
+            answer = operator.get(link, **{"sec-fetch-site": "same-origin"})
+            assert "evil.example" not in answer.text
+            assert "evil.example" not in answer.headers.get("location", "")
+    entering = Caller(desk)
+    entered = entering.log_in("operator", after="/see?" + urlencode({"told": words}))
+    assert words not in entering.get(entered.headers["location"]).text
 
 
 def test_the_way_to_the_login_keeps_the_filters(people: Museum, desk: DeskProcess) -> None:
@@ -286,15 +297,25 @@ def test_a_deed_is_logged_before_it_is_done_and_holds_no_secret(
     assert all(secret not in str(logged) + desk.log() for secret in (word, PASSWORD, "/1/secret"))
 
 
-def test_what_is_logged_of_a_deed_is_bounded(people: Museum, job: UUID, desk: DeskProcess) -> None:
-    many = {f"{number}{'x' * 5_000}": "y" * 5_000 for number in range(100)}
+def test_the_log_has_the_parts_of_the_path_and_whole_fields_that_the_view_knows(
+    people: Museum, desk: DeskProcess
+) -> None:
     operator = Caller(desk, "operator")
-    operator.post("/jobs/steer", many)
-    ((_, about),) = people.rows(ACTIONS)
-    assert isinstance(about, dict)
-    assert len(about) == LOGGED_FIELDS
-    assert {len(name) for name in about} == {LOGGED_NAME}
-    assert {len(text) for text in about.values()} == {LOGGED_TEXT}
+    provider = "x" * 3_000
+    forged = [(f"f{number}", "x") for number in range(40)]
+    forged += [("provider", provider), ("provider", "y, z"), ("model", "another"), ("job", "1")]
+    operator.post("/models/test@1/activate", forged)
+    assert people.rows(ACTIONS) == [
+        ("/models/{model}/activate", {"model": "test@1", "provider": [provider, "y, z"]})
+    ]
+    assert "another" not in operator.get("/actions").text
+
+
+def test_what_the_log_cannot_hold_is_not_done(people: Museum, job: UUID, desk: DeskProcess) -> None:
+    operator = Caller(desk, "operator")
+    answer = operator.post("/jobs/steer", {"deed": "pause", "job": "1" * (LONGEST_LOGGED + 1)})
+    assert (answer.status_code, state(people)) == (400, "running")
+    assert people.rows(ACTIONS) == []
 
 
 def test_many_at_once_wait_for_each_other_or_are_told_that_the_desk_is_busy(
@@ -306,3 +327,21 @@ def test_many_at_once_wait_for_each_other_or_are_told_that_the_desk_is_busy(
         assert {answer.status_code for answer in answers} == {200}
         assert time.monotonic() - began < 25  # nobody held a connection and waited for another
         assert "Traceback" not in desk.log()
+
+
+def test_a_question_gives_the_form_back_and_asks_again_if_it_changed(
+    people: Museum, job: UUID, desk: DeskProcess
+) -> None:
+    operator = Caller(desk, "operator")
+    sent = {"deed": "cancel", "all": "1", "state": "running", "back": "/jobs?state=running"}
+    asked = operator.post("/jobs/steer", sent)
+    assert (asked.status_code, state(people)) == (409, "running")
+    again = dict(reversed(_FIELDS.findall(asked.text)))  # yes is the first button
+    assert again.items() >= sent.items()
+    other = people.job(people.the_model, ["/1/x"])  # type: ignore[attr-defined]
+    people.execute("UPDATE job SET state = 'running', finished_at = NULL WHERE id = :id", id=other)
+    assert operator.post("/jobs/steer", again).status_code == 409  # they are two by now
+    people.execute("UPDATE job SET state = 'done', finished_at = now() WHERE id = :id", id=other)
+    assert operator.post("/jobs/steer", again).status_code == 303
+    cancelled = people.rows("SELECT id FROM job WHERE state = 'cancelled'")
+    assert cancelled == [(job,)]

@@ -95,3 +95,16 @@ def test_what_is_exported_is_imported_unchanged(importer):
     assert (importer.folder / "e.csv").read_text() == exported
     assert len(exported.splitlines()) == 3
     assert {row["fate"] for row in report_of(importer, "d.report.csv")} == {"taken"}
+
+
+def test_a_vocabulary_with_another_label_renames_nothing_unless_it_is_asked_to(importer):
+    importer("import", "t.csv", "--dataset", "d")
+    vocabulary = importer.folder / "vocabulary.json"
+    vocabulary.write_text(vocabulary.read_text().replace('"map"', '"karte"'))
+    table = importer.folder / "t.csv"
+    table.write_text(table.read_text().replace(",map,", ",karte,"))
+    refused = importer("import", "t.csv", "--dataset", "d", exit_code=2)
+    assert "'map' in the store and 'karte' here" in refused.output
+    assert ("map",) in importer.rows("SELECT label FROM concept")
+    importer("import", "t.csv", "--dataset", "d", "--rename-labels")
+    assert ("karte",) in importer.rows("SELECT label FROM concept")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from common.errors import UsageError
 from common.europeana.record_ids import item_uri
 from harvester.tables.csv_export import COLUMNS
-from harvester.tables.fates import FATES
+from harvester.tables.fates import FATES, judge_rows
 from tests.harvester.tables.judged import (
     MAP,
     OLD_MAP,
@@ -77,9 +77,19 @@ def test_several_labels_are_one_record_with_several_concepts(tmp_path):
 
 
 def test_a_repair_tells_what_was_and_what_is(tmp_path):
-    row = fate(tmp_path, category="furniiture", skos_concept="")
-    assert str(row.findings[0]) == "spelling: 'furniiture' -> 'furniture'"
+    row = fate(tmp_path, category="Furnitures", skos_concept="")
+    assert str(row.findings[0]) == "spelling: 'Furnitures' -> 'furniture'"
     assert row.record.concepts == (VOCABULARY["furniture"],)
+
+
+def test_a_misspelt_label_is_repaired_only_on_request(tmp_path):
+    row = fate(tmp_path, category="furniiture", skos_concept="")
+    assert found(row) == ("rejected", "category misspelt label")
+    assert "'furniiture' may mean furniture" in row.findings[0].detail
+    table = tmp_path / "table.csv"
+    (accepted,) = judge_rows(table, VOCABULARY, accept_repairs=True)
+    assert found(accepted)[:2] == ("repaired", "category spelling")
+    assert accepted.record.concepts == (VOCABULARY["furniture"],)
 
 
 def test_columns_are_found_by_name_whatever_their_order_case_and_neighbours(tmp_path):

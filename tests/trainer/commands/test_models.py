@@ -181,7 +181,7 @@ def test_a_model_is_shown_with_its_promise_and_what_it_has_said_since(
     promoted(engine, tmp_path, name="new", seed=4, description=replace(describe(), promise=promise))
     before = models("show", "new").stdout
     assert "at least 90% show it, at 95% confidence" in before
-    assert "Promised for the providers that the model learned from: Louvre (1,200)." in before
+    assert "This holds for the providers that the model learned from: Louvre (1,200)." in before
     assert "Abstains: never" in before
     assert "It has said nothing in jobs yet." in before
     now = Tally.of_counts((200, 20, 180, *(0,) * (BINS - 1), 20))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sqlalchemy import Engine, Row, select
+from sqlalchemy import Engine, Row, func, select, update
 from typer.testing import CliRunner, Result
 
 from common.store.tables import Checkpoint, Concept, Dataset, PromotedModel, TrainingRun
@@ -391,3 +391,18 @@ def test_wrong_arguments_are_a_message(
 def _assert_nothing_promoted(engine: Engine, tmp_path: Path) -> None:
     assert _models(engine) == []
     assert not (tmp_path / "models").exists() or not list((tmp_path / "models").iterdir())
+
+
+def test_a_model_renames_no_concept_of_the_store_unless_it_is_asked_to(
+    engine: Engine, promote: Promote
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(Concept).values(label=Concept.label + "_renamed"))
+    refused = promote()
+    assert refused.exit_code == 2
+    assert "_renamed' in the store" in refused.output
+    assert _models(engine) == []
+    assert promote("--rename-labels").exit_code == 0
+    with engine.connect() as connection:
+        renamed = Concept.label.endswith("_renamed")
+        assert not connection.scalar(select(func.count()).where(renamed))

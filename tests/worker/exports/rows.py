@@ -19,6 +19,7 @@ ROW = EnrichmentRow(
     updated=datetime(2026, 11, 23, 22, 0, 5, 250, tzinfo=UTC),
     heatmap=None,
     seen=datetime(2026, 11, 23, 21, 58, tzinfo=UTC),
+    verdict=None,
 )
 
 

@@ -35,7 +35,7 @@ def test_columns_have_types_and_the_file_says_what_was_asked_for() -> None:
     schema = parquet.read_schema(io.BytesIO(written([ROW], job=job)))
     types = {name: str(schema.field(name).type) for name in schema.names}
     assert (types["confidence"], types["updated"]) == ("double", "timestamp[us, tz=UTC]")
-    assert [field.name for field in schema if field.nullable] == ["heatmap", "seen"]
+    assert [field.name for field in schema if field.nullable] == ["heatmap", "seen", "verdict"]
     assert json.loads(schema.metadata[METADATA_KEY.encode()]) == {
         "job": str(job),
         "promises": ["kept"],

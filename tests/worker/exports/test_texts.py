@@ -32,14 +32,18 @@ def test_a_table_has_a_line_a_row_in_utf8() -> None:
     stream = io.BytesIO()
     assert (
         write_csv(
-            [row(label="gemälde, öl"), row(model="b v2", heatmap="ab/cd.jpg", seen=None)], stream
+            [
+                row(label="gemälde, öl", verdict="right"),
+                row(model="b v2", heatmap="ab/cd.jpg", seen=None),
+            ],
+            stream,
         )
         == 2
     )
     assert stream.getvalue().decode("utf-8") == (
-        "record_id,concept,label,confidence,model,picture,image_url,heatmap,seen\n"
-        f'/1/a,{MAP},"gemälde, öl",0.9123,vases v1,media,{FULL},,2026-11-23T21:58:00+00:00\n'
-        f"/1/a,{MAP},map,0.9123,b v2,media,{FULL},ab/cd.jpg,\n"
+        "record_id,concept,label,confidence,model,picture,image_url,heatmap,seen,verdict\n"
+        f'/1/a,{MAP},"gemälde, öl",0.9123,vases v1,media,{FULL},,2026-11-23T21:58:00+00:00,right\n'
+        f"/1/a,{MAP},map,0.9123,b v2,media,{FULL},ab/cd.jpg,,\n"
     )
 
 

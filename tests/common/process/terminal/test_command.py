@@ -38,7 +38,6 @@ def raising(error):
         (EnrichmentError("It broke."), 1, "error: It broke.\n"),
         (UsageError("You mistyped."), 2, "error: You mistyped.\n"),
         (RecordError("fetch", "dns", "no such host"), 1, "error: dns: no such host\n"),
-        (BrokenPipeError(), 1, "error: Nobody reads the output any more.\n"),
         (KeyboardInterrupt(), INTERRUPTED, "error: Interrupted. "),
     ],
     ids=lambda part: type(part).__name__ if isinstance(part, BaseException) else "",

@@ -48,7 +48,8 @@ def test_columns_of_a_table_stay_straight() -> None:
     assert len({len(line) for line in OURS.sub("", stream.getvalue()).splitlines()}) == 1
 
 
-def test_rich_itself_may_still_move_the_cursor() -> None:
+def test_rich_itself_may_still_move_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # a dumb terminal moves no cursor
     console, stream = terminal()
     with Live(Text("working"), console=console, transient=True, auto_refresh=False) as live:
         live.update(Text("done"), refresh=True)

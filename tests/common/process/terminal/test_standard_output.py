@@ -42,9 +42,9 @@ def test_a_full_disk_is_told_in_a_sentence(arguments: list[str]) -> None:
     assert (done.returncode, done.stderr) == (1, told)
 
 
-def test_an_output_that_nobody_reads_is_told_in_a_sentence() -> None:
+def test_a_command_whose_reader_went_away_ends_without_a_word() -> None:
     done = printing("many", shell="| true")
-    assert (done.returncode, done.stderr) == (1, "error: Nobody reads the output any more.\n")
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_an_output_that_is_closed_is_no_trouble() -> None:
