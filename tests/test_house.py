@@ -43,6 +43,7 @@ TESTED_ELSEWHERE = {
     "desk/web/answers.py": "tests/desk/web/test_asking.py is told by them",
     "desk/web/request.py": "tests/desk/web/test_asking.py, and every test of tests/desk/pages",
     "desk/web/deeds.py": "tests/desk/web/test_asking.py does deeds over HTTP",
+    "desk/web/cards.py": "tests/desk/pages/test_judge_again.py and others show them",
     "desk/web/desk.py": "what views share; every test of tests/desk/pages",
     "desk/review/choices.py": "tests/desk/pages/test_see.py chooses from it",
     "desk/review/model_list.py": "tests/desk/pages/test_models.py and test_data.py",

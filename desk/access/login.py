@@ -37,7 +37,7 @@ _NOT_ADDED = (
     "Ask who runs the desk to add you, and say your subject: {subject}"
 )
 _NO_ROLE = "The identity provider names no role at the desk for you. Ask who runs it."
-_PLAIN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,1999}")  # browsers read \ as /
+_PLAIN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2999}")  # browsers read \ as /
 _REHASH = text("UPDATE desk_user SET password = :new WHERE id = :id AND password = :old")
 
 

@@ -6,6 +6,7 @@ can read how it stands; only how many rows are judged.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
@@ -25,7 +26,8 @@ JUDGED = """
 class DrawnRow:
     """A row to judge, at its place in the order of drawing from 1, without the confidence.
 
-    `image_url` is where the picture was that the model saw. `said` is what this reviewer says.
+    `image_url` is where the picture was that the model saw. `said` is what this reviewer says, in
+    the verdict `verdict_id`; `instead` is the label of another concept, `instead_uri` its URI.
     """
 
     place: int
@@ -37,17 +39,22 @@ class DrawnRow:
     rights: str | None
     data_provider: str | None
     said: Said | None
+    verdict_id: UUID | None
+    instead_uri: str | None
+    instead: str | None
 
 
 _DRAWN = text("""
     SELECT drawn.place, drawn.record_id, drawn.concept_uri, concept.label, drawn.image_url,
-           record.title, record.rights, record.data_provider, verdict.said
+           record.title, record.rights, record.data_provider, verdict.said,
+           verdict.id AS verdict_id, verdict.instead_uri, other.label AS instead
     FROM audit_draw AS drawn
     JOIN record ON record.id = drawn.record_id
     JOIN concept ON concept.uri = drawn.concept_uri
     LEFT JOIN verdict ON verdict.audit_id = drawn.audit_id AND verdict.record_id = drawn.record_id
      AND verdict.concept_uri = drawn.concept_uri AND verdict.user_id = :user_id
      AND verdict.withdrawn_at IS NULL
+    LEFT JOIN concept AS other ON other.uri = verdict.instead_uri
     WHERE drawn.audit_id = :audit_id ORDER BY drawn.place
 """)
 

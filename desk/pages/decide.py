@@ -14,10 +14,10 @@ from common.store.decisions import (
 )
 from common.store.tables import Decided, Role
 from common.vision.answers.provider_names import provider_name
-from desk.pages.judge import all_concepts
 from desk.review.choices import check_provider, provider_choices
 from desk.review.filters import ViewFilters
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.cards import all_concepts
 from desk.web.rendering import render
 
 _WORD_OF_PROVIDER = {Decided.REFUSED: refuse, Decided.CONSENTED: consent}

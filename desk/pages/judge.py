@@ -1,57 +1,85 @@
 """Judge: ten suggestions at a time, by keyboard, and what is kept of the verdicts.
 
 The page works without a script, one form a picture. With it, verdicts go into a queue in the
-browser's own storage and from there to the server, each until it is acknowledged.
+browser's own storage and from there to the server, each until it is acknowledged. The address of
+the page names the ten, so that Reload and Back bring the same ones with what was said of them.
 """
 
-from collections import Counter
 from dataclasses import replace
-from uuid import UUID, uuid4
+from urllib.parse import urlencode
+from uuid import UUID
 
-from sqlalchemy import Connection, text
 from starlette.responses import JSONResponse, Response
 
 from common.errors import UsageError
+from common.process.terminal.counting import counted
 from common.store.tables import Role, Said
+from common.store.teaching.verdicts import count_judged
 from desk.pages.see import choices, correct_filters, shown
+from desk.review.choices import provider_choices
 from desk.review.filters import JudgedState, ViewFilters
 from desk.review.look_alikes import look_alikes
 from desk.review.models import models_of
-from desk.review.verdicts import NewVerdict, judge, withdraw
+from desk.review.verdicts import NewVerdict, judge, own_verdicts, withdraw
 from desk.web.asking import DeskRequest, deed, go_to, page
+from desk.web.cards import (
+    AT_A_TIME,
+    FIFTY,
+    all_concepts,
+    asked_cards,
+    named_cards,
+    of_cards,
+    to_cards,
+)
 from desk.web.rendering import render
 
-AT_A_TIME = 10
+SHOWN = 20  # of my verdicts
 ALIKE = 12
-_ALL_CONCEPTS = text("SELECT uri, label FROM concept ORDER BY label LIMIT 2000")
 _FIELDS = ("id", "record", "concept", "said", "instead", "model")
 
 
 def judging(asked: DeskRequest) -> Response:
-    """Ten suggestions that nobody has judged, or those of the filters."""
+    """Ten suggestions that nobody has judged, or those of the filters; or those of the address."""
     filters = ViewFilters.of(asked.request.query_params)
     if not asked.query("judged"):
         filters = replace(filters, judged=JudgedState.NO)
+    keys, after, walked = named_cards(asked), asked.query("next"), 0
     with asked.desk.engine.connect() as connection:
         models = models_of(connection, filters)
-        found = shown(connection, asked.desk, filters, models, count=AT_A_TIME)
+        if not keys:
+            found = shown(connection, asked.desk, filters, models, count=AT_A_TIME)
+            after, walked = found.after or "", found.walked
+            own = filters.address(judged=filters.judged, after=filters.after)
+            keys = [(each.record_id, each.concept) for each in found.found if each.concept]
+            if keys:
+                return to_cards(f"/judge?{own}&{urlencode({'next': after})}", keys)
+        cards = asked_cards(connection, asked.desk, keys, models)
         values = choices(connection, filters, models)
-        named = all_concepts(connection)
-    cards = [(uuid4(), each) for each in found.found if each.concept]
-    values |= {"page": found, "cards": cards, "filters": filters, "models": models}
-    return render(asked, "judge", values | {"all_concepts": named})
+        values |= of_cards(connection, asked, cards)
+    values |= {"after": after, "walked": walked, "filters": filters, "models": models}
+    return render(asked, "judge", values)
 
 
-def all_concepts(connection: Connection) -> dict[str, str]:
-    """What another concept can be chosen from: words, each with its URI.
-
-    A label that several concepts have stands with the URI.
-    """
-    rows = connection.execute(_ALL_CONCEPTS).all()
-    count = Counter(row.label for row in rows)
-    return {
-        row.label if count[row.label] == 1 else f"{row.label} ({row.uri})": row.uri for row in rows
-    }
+def my_verdicts(asked: DeskRequest) -> Response:
+    """What a reviewer said outside audits, the newest first: to be changed and taken back."""
+    named = ("said", "provider", "concept", "before")
+    said, provider, concept, before = (asked.query(name) for name in named)
+    with asked.desk.engine.connect() as connection:
+        found = own_verdicts(
+            connection,
+            asked.user.number,
+            said=_said(said) if said else None,
+            provider=provider,
+            concept=all_concepts(connection).get(concept, concept),
+            before=_verdict_id(before) if before else None,
+            most=SHOWN + 1,
+        )
+        keys = [(each.record_id, each.concept) for each in found[:SHOWN]]
+        values = of_cards(connection, asked, asked_cards(connection, asked.desk, keys, []))
+        values |= {"providers": provider_choices(connection)}
+    filters = {"said": said, "provider": provider, "concept": concept}
+    older = found[SHOWN - 1].id if len(found) > SHOWN else None
+    return render(asked, "my_verdicts", values | {"filters": filters, "older": older})
 
 
 def keep(asked: DeskRequest) -> Response:
@@ -59,9 +87,12 @@ def keep(asked: DeskRequest) -> Response:
     verdicts = read_verdicts(asked)
     with asked.desk.engine.begin() as connection:
         new = judge(connection, asked.user.number, verdicts)
+        records = [each.record_id for each in verdicts]
+        stands = count_judged(connection, records, most=FIFTY)
     if asked.wants_json:
-        return JSONResponse({"kept": [str(each.id) for each in verdicts], "new": new})
-    return go_to(f"/judge?{asked.field('back')}")
+        kept = [str(each.id) for each in verdicts]
+        return JSONResponse({"kept": kept, "new": new, "stand": stands})
+    return go_to(asked.field("back") or "/judge")
 
 
 def take_back(asked: DeskRequest) -> Response:
@@ -69,9 +100,10 @@ def take_back(asked: DeskRequest) -> Response:
     ids = read_verdict_ids(asked)
     with asked.desk.engine.begin() as connection:
         count = withdraw(connection, asked.user.number, ids)
+        stands = count_judged(connection, asked.fields("record"), most=FIFTY)
     if asked.wants_json:
-        return JSONResponse({"withdrawn": count})
-    return go_to("/judge", told=f"{count} verdicts withdrawn.")
+        return JSONResponse({"withdrawn": count, "stand": stands})
+    return go_to(asked.field("back") or "/judge", told=f"{counted(count, 'verdict')} withdrawn.")
 
 
 def alike(asked: DeskRequest) -> Response:
@@ -117,11 +149,14 @@ def read_verdict_ids(asked: DeskRequest) -> list[UUID]:
     return [_verdict_id(each) for each in asked.fields("id")]
 
 
-def _verdict(fields: dict[str, str], audit_id: int | None) -> NewVerdict:
+def _said(text: str) -> Said:
     try:
-        said = Said(fields["said"])
+        return Said(text)
     except ValueError as error:
-        raise UsageError(f"{fields['said'][:40]!r} is no verdict.") from error
+        raise UsageError(f"{text[:40]!r} is no verdict.") from error
+
+
+def _verdict(fields: dict[str, str], audit_id: int | None) -> NewVerdict:
     model = fields["model"]
     if model and not (model.isdecimal() and len(model) < 10):
         raise UsageError("The number of the model is malformed.")
@@ -129,7 +164,7 @@ def _verdict(fields: dict[str, str], audit_id: int | None) -> NewVerdict:
         id=_verdict_id(fields["id"]),
         record_id=fields["record"],
         concept=fields["concept"],
-        said=said,
+        said=_said(fields["said"]),
         instead=fields["instead"] or None,
         model_id=int(model) if model else None,
         audit_id=audit_id,
@@ -145,6 +180,7 @@ def _verdict_id(text: str) -> UUID:
 
 ROUTES = [
     page("/judge", judging, Role.REVIEWER, form=correct_filters),
+    page("/judge/mine", my_verdicts, Role.REVIEWER),
     page("/alike", alike, Role.REVIEWER),
     deed("/verdicts", keep, Role.REVIEWER, is_logged=False),
     deed("/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),

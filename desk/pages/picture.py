@@ -2,20 +2,20 @@
 
 import re
 from pathlib import Path
-from uuid import uuid4
 
 from starlette.responses import Response
 
 from common.errors import UsageError
 from common.europeana.record_ids import parse_record_id
 from common.store.tables import PictureChoice, Priority, Role
-from desk.pages.judge import all_concepts
+from desk.pictures.thumbnails import ShownPicture
 from desk.review.filters import ViewFilters
 from desk.review.models import model_for, models_of
 from desk.review.neighbours import judged_neighbours
 from desk.review.suggestions import suggestions_of_record
-from desk.review.thoughts import embeddings_of, thoughts_of
+from desk.review.thoughts import thoughts_of_records
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.cards import asked_cards, of_cards
 from desk.web.rendering import render
 from worker import jobs
 from worker.enrich.heatmap_files import relative_path
@@ -25,15 +25,14 @@ from worker.process.wake import wake_workers_soon
 KEPT_BY_BROWSERS = {"Cache-Control": "private, max-age=86400"}
 NEIGHBOURS = 6
 PLACES = 24  # thumbnails that are waited for at a time; other pages have places of their own
+LARGE_PLACES = 4  # the same of large pictures; museums may be slow, and thumbnails go on
+LARGE_SIDE = 3_000  # pixels
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def thumbnail(asked: DeskRequest) -> Response:
-    """A record's small picture; a browser is told at once where there is none."""
-    found = asked.desk.thumbnails.of_record(_record(asked))
-    if found is None:
-        return Response(status_code=404, headers={"Cache-Control": "private, max-age=60"})
-    return Response(found.content, media_type=found.media_type, headers=KEPT_BY_BROWSERS)
+    """A record's small picture."""
+    return _sent(asked.desk.thumbnails.of_record(_record(asked), is_again=_is_again(asked)))
 
 
 def heatmap(asked: DeskRequest) -> Response:
@@ -61,23 +60,43 @@ def picture(asked: DeskRequest) -> Response:
         named = models_of(connection, filters) if filters.model else []
         model = named[0] if named else model_for(connection, record.data_provider or "")
         if model and model.encoder_id is not None:
-            embeddings = embeddings_of(connection, model.encoder_id, [record_id])
-            thought = thoughts_of(asked.desk.answers.of(model), embeddings).get(record_id)
+            thoughts = thoughts_of_records(connection, asked.desk.answers, model, [record_id])
+            thought = thoughts.get(record_id)
             neighbours = judged_neighbours(
                 connection, model.encoder_id, record_id, count=NEIGHBOURS
             )
-        concepts = all_concepts(connection) if asked.may(Role.REVIEWER) else {}
-    own = [each for each in record.suggestions if model and each.model_id == model.id]
-    values = {
+        said = [each.concept for each in record.suggestions if each.concept]
+        concepts = dict.fromkeys([*said, thought.concept] if thought else said)
+        keys = [(record_id, each) for each in concepts]
+        cards = asked_cards(connection, asked.desk, keys, [model] if model else [])
+        values = of_cards(connection, asked, cards)
+    values |= {
         "record": record,
         "model": model,
         "thought": thought,
         "neighbours": neighbours,
-        "cards": [(uuid4(), each) for each in own],
-        "all_concepts": concepts,
         "is_awaited": bool(asked.query("awaited")),
     }
     return render(asked, "picture", values)
+
+
+def file(asked: DeskRequest) -> Response:
+    """A record's picture as large as there is one: the provider's file, or the thumbnail."""
+    found = asked.desk.thumbnails.of_record(
+        _record(asked), picture=PictureChoice.AUTO, side=LARGE_SIDE, is_again=_is_again(asked)
+    )
+    return _sent(found)
+
+
+def _is_again(asked: DeskRequest) -> bool:
+    return bool(asked.query("again"))
+
+
+def _sent(found: ShownPicture | None) -> Response:
+    """A browser is told at once where there is none."""
+    if found is None:
+        return Response(status_code=404, headers={"Cache-Control": "private, max-age=60"})
+    return Response(found.content, media_type=found.media_type, headers=KEPT_BY_BROWSERS)
 
 
 def explain(asked: DeskRequest) -> Response:
@@ -106,5 +125,6 @@ ROUTES = [
     page("/records/{dataset}/{local}", picture),
     deed("/records/{dataset}/{local}/explain", explain, Role.OPERATOR, logged=("model",)),
     page("/thumbnails/{dataset}/{local}", thumbnail, places=PLACES),
+    page("/pictures/{dataset}/{local}", file, places=LARGE_PLACES),
     page("/heatmaps/{digest}", heatmap),
 ]

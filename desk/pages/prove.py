@@ -19,7 +19,7 @@ from desk.audits.judging import DrawnRow, check_open, drawn_rows, stand
 from desk.audits.listing import SHOWN, ListedAudit, find_audit, list_audits
 from desk.audits.plan import AuditPlan, PlannedSample, plan
 from desk.audits.subject import AuditSubject
-from desk.pages.judge import AT_A_TIME, all_concepts, read_verdict_ids, read_verdicts
+from desk.pages.judge import read_verdict_ids, read_verdicts
 from desk.review.choices import concept_choices, provider_choices
 from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, all_models, model_for, models_of
@@ -27,6 +27,7 @@ from desk.review.numbers import number
 from desk.review.suggestions import LONGEST, SaidBy, Suggestion
 from desk.review.verdicts import judge, withdraw
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.cards import AT_A_TIME, all_concepts
 from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
 
@@ -128,7 +129,10 @@ def _count(text: str, *, what: str) -> int:
 
 
 def audit(asked: DeskRequest) -> Response:
-    """Ten drawn pictures that this reviewer has not judged, or those that were judged already."""
+    """Ten drawn pictures that this reviewer has not judged, or those that were judged already.
+
+    What was passed over, since its picture was missing, comes again after all others.
+    """
     found = _audit(asked)
     if found.state is AuditState.CLOSED:
         return go_to(f"/audits/{found.id}/certificate")
@@ -139,7 +143,8 @@ def audit(asked: DeskRequest) -> Response:
     if is_again:
         left = [each for each in mine if each.place > after]
     else:
-        left = [each for each in rows if each.said is None]
+        unjudged = [each for each in rows if each.said is None]
+        left = sorted(unjudged, key=lambda each: each.place <= after)
     shown = left[:AT_A_TIME]
     with asked.desk.engine.connect() as connection:
         named = all_concepts(connection)
@@ -147,7 +152,7 @@ def audit(asked: DeskRequest) -> Response:
         "audit": found,
         "mine": len(mine),
         "is_again": is_again,
-        "after": shown[-1].place if len(left) > len(shown) else None,
+        "after": shown[-1].place if shown and (len(left) > len(shown) or not is_again) else None,
         "cards": [(uuid4(), _card(asked, each)) for each in shown],
         "all_concepts": named,
     }
@@ -157,7 +162,12 @@ def audit(asked: DeskRequest) -> Response:
 def _card(asked: DeskRequest, row: DrawnRow) -> Suggestion:
     """What a reviewer may see of a drawn row: no confidence, and no verdict but the own one."""
     mine = row.said and SaidBy(
-        user_id=asked.user.number, name=asked.user.name or "", said=row.said, instead=None
+        id=row.verdict_id,
+        user_id=asked.user.number,
+        name=asked.user.name or "",
+        said=row.said,
+        instead=row.instead,
+        instead_uri=row.instead_uri,
     )
     return Suggestion(
         record_id=row.record_id,

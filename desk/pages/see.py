@@ -14,7 +14,7 @@ from desk.review.counts import count_enrichments
 from desk.review.filters import JudgedState, Outcome, ViewFilters
 from desk.review.models import ShownModel, models_of
 from desk.review.suggestions import Suggestion, SuggestionPage, suggestion_page
-from desk.review.thoughts import embeddings_of, thoughts_of
+from desk.review.thoughts import thoughts_of_records
 from desk.web.asking import DeskRequest, NotThereError, go_to, page
 from desk.web.desk import Desk
 from desk.web.rendering import render
@@ -127,10 +127,8 @@ def _with_thoughts(
     connection: Connection, desk: Desk, model: ShownModel, records: list[Suggestion]
 ) -> list[Suggestion]:
     """The same with the model's most probable concept; `reason` is the outcome, if it is known."""
-    if model.encoder_id is None:
-        return records
-    embeddings = embeddings_of(connection, model.encoder_id, [each.record_id for each in records])
-    thoughts = thoughts_of(desk.answers.of(model), embeddings)
+    record_ids = [each.record_id for each in records]
+    thoughts = thoughts_of_records(connection, desk.answers, model, record_ids)
     together = []
     for each in records:
         thought = thoughts.get(each.record_id)

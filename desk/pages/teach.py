@@ -1,10 +1,8 @@
 """Teach: what to judge next, and fitting a model again to what was said."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
-from uuid import uuid4
 
 from sqlalchemy import Connection
 from starlette.responses import Response
@@ -14,14 +12,13 @@ from common.store.model_names import ModelName
 from common.store.tables import Role
 from common.store.teaching.refits import RefitStatus, ask_refit, newest_refits, refit_status
 from common.store.teaching.verdicts import judged_providers
-from desk.pages.judge import AT_A_TIME, all_concepts
-from desk.review.choices import check_provider, provider_choices
+from desk.review.choices import check_provider, labels_of, provider_choices
 from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, model_for, models_of
 from desk.review.next_to_judge import next_to_judge
-from desk.review.suggestions import Suggestion, suggestions_of_record
-from desk.teaching.standing import ENOUGH, curve_of
+from desk.teaching.standing import ENOUGH, concepts_of, curve_of
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.cards import AT_A_TIME, asked_cards, named_cards, of_cards, to_cards
 from desk.web.rendering import render
 from worker import jobs
 
@@ -48,8 +45,9 @@ def teach(asked: DeskRequest) -> Response:
 
 
 def judging(asked: DeskRequest) -> Response:
-    """Ten records from which the model would learn most."""
+    """Ten records from which the model would learn most; or those of the address."""
     provider = asked.query("provider")
+    keys = named_cards(asked)
     with asked.desk.engine.connect() as connection:
         model = _model(connection, asked, provider)
         if model.encoder_id is None:
@@ -57,23 +55,18 @@ def judging(asked: DeskRequest) -> Response:
                 f"{model.title} is a whole network, which cannot learn from verdicts. Choose a "
                 "model of heads on an encoder."
             )
-        answering = asked.desk.answers.of(model)
-        chosen = next_to_judge(
-            connection, answering, model.encoder_id, data_provider=provider, count=AT_A_TIME
-        )
-        found = [
-            _suggestion(connection, each.record_id, model, each.concept_uri, each.confidence)
-            for each in chosen
-        ]
-        named = all_concepts(connection)
-    address = urlencode({"provider": provider, "model": model.reference})
-    values = {
-        "provider": provider,
-        "model": model,
-        "cards": [(uuid4(), each) for each in found],
-        "all_concepts": named,
-        "address": address,
-    }
+        next_ones = f"/teach/judge?{urlencode({'provider': provider, 'model': model.reference})}"
+        if not keys:
+            answering = asked.desk.answers.of(model)
+            chosen = next_to_judge(
+                connection, answering, model.encoder_id, data_provider=provider, count=AT_A_TIME
+            )
+            keys = [(each.record_id, each.concept_uri) for each in chosen]
+            if keys:
+                return to_cards(next_ones, keys)
+        cards = asked_cards(connection, asked.desk, keys, [model])
+        values = of_cards(connection, asked, cards)
+    values |= {"provider": provider, "model": model, "next": next_ones}
     return render(asked, "teach_judging", values)
 
 
@@ -105,11 +98,13 @@ def _of_refit(asked: DeskRequest) -> dict[str, Any]:
         raise NotThereError("There is no such refit.")
     with asked.desk.engine.connect() as connection:
         found = refit_status(connection, int(text))
-    if found is None:
-        raise NotThereError("There is no such refit.")
+        if found is None:
+            raise NotThereError("There is no such refit.")
+        labels = labels_of(connection, concepts_of(found))
     renewal = jobs.status(asked.desk.engine, found.renewal_id) if found.renewal_id else None
     return {
         "refit": found,
+        "labels": labels,
         "curve": curve_of(found),
         "renewal": renewal,
         "is_over": _is_over(found, renewal),
@@ -140,24 +135,6 @@ def _model(
     if model is None:
         raise UsageError("No model is in the store yet, so there is none to teach.")
     return model
-
-
-def _suggestion(
-    connection: Connection, record_id: str, model: ShownModel, concept: str, confidence: float
-) -> Suggestion:
-    """What the model would say, whether it was written or not, without anybody's verdict."""
-    record = suggestions_of_record(connection, record_id)
-    assert record is not None  # it was found in the store just now
-    blank = Suggestion(
-        record_id=record_id,
-        title=record.title,
-        data_provider=record.data_provider,
-        rights=record.rights,
-        model_id=model.id,
-        model=model.title,
-    )
-    label = model.concepts.get(concept, concept)
-    return replace(blank, concept=concept, label=label, confidence=confidence)
 
 
 ROUTES = [

@@ -1,4 +1,6 @@
-"""Small pictures of records: Europeana's thumbnails, fetched and decoded as strangers' bytes are.
+"""Pictures of records that pages show, fetched and decoded as strangers' bytes are.
+
+They are Europeana's thumbnails, or the provider's file where somebody looks closely.
 
 A picture is decoded in a process that may die, and sent to browsers only if that went well. A
 failure is remembered for a while, so that a page of dead links asks no host again and again.
@@ -29,7 +31,7 @@ _RECORD = text("SELECT media_url, preview_url FROM record WHERE id = :record_id"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmallPicture:
+class ShownPicture:
     """A picture that a browser can show; `media_type` is one of four."""
 
     content: bytes
@@ -37,7 +39,7 @@ class SmallPicture:
 
 
 class Thumbnails:
-    """The thumbnails of records; threads share one."""
+    """The pictures of records; threads share one."""
 
     def __init__(self, engine: Engine, settings: DeskSettings) -> None:
         self._engine = engine
@@ -54,8 +56,19 @@ class Thumbnails:
         self._decoders.close()
         self._fetcher.close()
 
-    def of_record(self, record_id: str) -> SmallPicture | None:
-        """The thumbnail of a record; None if there is none now."""
+    def of_record(
+        self,
+        record_id: str,
+        *,
+        picture: PictureChoice = PictureChoice.THUMBNAIL,
+        side: int = SIDE,
+        is_again: bool = False,
+    ) -> ShownPicture | None:
+        """The thumbnail of a record, or another picture of it; None if there is none now.
+
+        Args:
+            is_again: somebody asks once more: a failure that is remembered counts nothing.
+        """
         with self._engine.connect() as connection:
             record = connection.execute(_RECORD, {"record_id": record_id}).one_or_none()
         if record is None:
@@ -63,21 +76,22 @@ class Thumbnails:
         places = picture_urls(
             record.media_url,
             record.preview_url,
-            picture=PictureChoice.THUMBNAIL,
+            picture=picture,
             api_url=self._api_url,
         )
-        found = (self._at(each.url) for each in places)
+        found = (self._at(each.url, side, is_again=is_again) for each in places)
         return next(filter(None, found), None)
 
-    def _at(self, url: str) -> SmallPicture | None:
-        if (kept := self._kept.get(url)) and (known := _unpacked(kept)):
+    def _at(self, url: str, side: int, *, is_again: bool) -> ShownPicture | None:
+        key = url if side == SIDE else f"{side} {url}"
+        if (kept := self._kept.get(key)) and (known := _unpacked(kept)):
             return known
-        if self._has_failed(url):
+        if self._has_failed(url) and not is_again:
             return None
         try:
             with self._places:
-                picture = self._fetched(url)
-            self._kept.put(url, _packed(picture))
+                picture = self._fetched(url, side)
+            self._kept.put(key, _packed(picture))
         except RecordError:
             self._remember_failure(url)
             return None
@@ -85,15 +99,15 @@ class Thumbnails:
             return picture
         return picture
 
-    def _fetched(self, url: str) -> SmallPicture:
+    def _fetched(self, url: str, side: int) -> ShownPicture:
         content = self._fetcher.fetch(url).content
-        made = self._decoders.file(content, longest_side=SIDE)
+        made = self._decoders.file(content, longest_side=side)
         if made.content:
-            return SmallPicture(content=made.content, media_type=_TYPES["JPEG"])
+            return ShownPicture(content=made.content, media_type=_TYPES["JPEG"])
         media_type = _TYPES.get(made.format)
         if media_type is None:  # stored as it came, in a form that browsers do not show
             raise Reason.UNSUPPORTED_IMAGE.error(made.format)
-        return SmallPicture(content=content, media_type=media_type)
+        return ShownPicture(content=content, media_type=media_type)
 
     def _has_failed(self, url: str) -> bool:
         with self._lock:
@@ -108,11 +122,11 @@ class Thumbnails:
                 self._failures.popitem(last=False)
 
 
-def _packed(picture: SmallPicture) -> bytes:
+def _packed(picture: ShownPicture) -> bytes:
     return picture.media_type.encode() + b"\n" + picture.content
 
 
-def _unpacked(kept: bytes) -> SmallPicture | None:
+def _unpacked(kept: bytes) -> ShownPicture | None:
     media_type, _, content = kept.partition(b"\n")
     known = media_type.decode(errors="replace")
-    return SmallPicture(content=content, media_type=known) if known in _TYPES.values() else None
+    return ShownPicture(content=content, media_type=known) if known in _TYPES.values() else None

@@ -53,6 +53,7 @@ _PROVIDERS = text(f"""
     )
     SELECT name FROM provider WHERE name IS NOT NULL LIMIT :most
 """)
+_LABELS = text("SELECT uri, label FROM concept WHERE uri = ANY(CAST(:uris AS text[]))")
 _HAS_RECORDS = text(f"SELECT 1 FROM record WHERE {of_provider(':name')} LIMIT 1")
 
 
@@ -97,3 +98,9 @@ def concept_choices(models: Iterable[ShownModel]) -> dict[str, str]:
     for each in models:
         together |= each.concepts
     return dict(sorted(together.items(), key=lambda each: each[1].casefold()))
+
+
+def labels_of(connection: Connection, uris: Iterable[str]) -> dict[str, str]:
+    """The labels of concepts, by URI."""
+    rows = connection.execute(_LABELS, {"uris": list(uris)})
+    return {row.uri: row.label for row in rows}

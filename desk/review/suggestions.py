@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -25,12 +26,26 @@ WALKED, WALKED_FILTERED = 600, 4_000  # records of a page, without and with filt
 
 @dataclass(frozen=True, kw_only=True)
 class SaidBy:
-    """What a reviewer says of a suggestion; `instead` is a label."""
+    """What a reviewer says of a suggestion; `instead` is the label of another concept.
 
+    `id` is None where the verdict is on another concept of the record, and names this one instead.
+    """
+
+    id: UUID | None
     user_id: int
     name: str
     said: Said
     instead: str | None
+    instead_uri: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbableConcept:
+    """One of the concepts that a model takes for the most probable ones of a picture."""
+
+    uri: str
+    label: str
+    confidence: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +53,7 @@ class Suggestion:
     """A concept that a model names for a record, with what people say of it.
 
     Without a concept, `reason` and `detail` say why there is none. `is_written` tells an
-    enrichment from what the model only thinks.
+    enrichment from what the model only thinks. `probable` is what a reviewer can choose from.
     """
 
     record_id: str
@@ -55,6 +70,7 @@ class Suggestion:
     reason: str | None = None
     detail: str | None = None
     verdicts: tuple[SaidBy, ...] = ()
+    probable: tuple[ProbableConcept, ...] = ()
 
     @property
     def is_disputed(self) -> bool:
@@ -62,8 +78,8 @@ class Suggestion:
         return len({(each.said, each.instead) for each in self.verdicts}) > 1
 
     def said_by(self, user_id: int) -> SaidBy | None:
-        """The verdict of one reviewer."""
-        return next((each for each in self.verdicts if each.user_id == user_id), None)
+        """The verdict of one reviewer on this concept."""
+        return next((each for each in self.verdicts if each.id and each.user_id == user_id), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +98,13 @@ _TOLD = f"""
            left(record.title, {LONGEST}) AS title,
            left(record.data_provider, {LONGEST}) AS data_provider, record.rights,
            (SELECT json_agg(json_build_object(
+                'id', CASE said.concept_uri WHEN found.concept_uri THEN said.id END,
                 'user_id', said.user_id, 'name', coalesce(who.name, 'account ' || who.id),
                 'said', CASE said.instead_uri WHEN found.concept_uri THEN 'right'
                         ELSE said.said END,
                 'instead', CASE said.instead_uri WHEN found.concept_uri THEN NULL
-                           ELSE other.label END) ORDER BY said.judged_at)
+                           ELSE other.label END,
+                'instead_uri', said.instead_uri) ORDER BY said.judged_at)
             FROM verdict AS said JOIN desk_user AS who ON who.id = said.user_id
             LEFT JOIN concept AS other ON other.uri = said.instead_uri
             WHERE said.record_id = found.record_id
@@ -99,7 +117,7 @@ _TOLD = f"""
     LEFT JOIN heatmap ON heatmap.record_id = found.record_id
          AND heatmap.concept_uri = found.concept_uri AND heatmap.model_id = found.model_id
          AND heatmap.image_url = found.image_url
-    ORDER BY found.place, found.confidence DESC
+    ORDER BY found.place, found.confidence DESC NULLS LAST, found.concept_uri
 """
 
 
@@ -163,7 +181,10 @@ def _after_walk(row: Any, most: int) -> str | None:
 
 
 def _suggestion(row: dict[str, Any]) -> Suggestion:
-    said = [SaidBy(**each | {"said": Said(each["said"])}) for each in row["verdicts"] or ()]
+    said = [
+        SaidBy(**each | {"id": each["id"] and UUID(each["id"]), "said": Said(each["said"])})
+        for each in row["verdicts"] or ()
+    ]
     return Suggestion(
         record_id=row["record_id"],
         title=row["title"],
@@ -174,7 +195,7 @@ def _suggestion(row: dict[str, Any]) -> Suggestion:
         concept=row["concept_uri"],
         label=row["label"],
         confidence=row["confidence"],
-        is_written=row["concept_uri"] is not None,
+        is_written=row["model_id"] is not None,
         heatmap=row["sha256"],
         reason=row["reason"],
         detail=row["detail"],
@@ -184,7 +205,7 @@ def _suggestion(row: dict[str, Any]) -> Suggestion:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordShown:
-    """A record with all that models wrote of it; `media_url` is the provider's file."""
+    """A record with all that was said of it; `media_url` is the provider's file."""
 
     record_id: str
     title: str | None
@@ -200,18 +221,58 @@ _RECORD = text(f"""
     FROM record WHERE id = :record_id
 """)
 _ALL_OF_RECORD = text(f"""
-    WITH found AS (
-        SELECT record_id, record_id AS place, enrichment.model_id, enrichment.concept_uri,
-               enrichment.confidence, enrichment.image_url, NULL AS reason, NULL AS detail
-        FROM model CROSS JOIN LATERAL (
+    WITH written AS (
+        SELECT enrichment.* FROM model CROSS JOIN LATERAL (
             SELECT * FROM enrichment WHERE model_id = model.id AND record_id = :record_id OFFSET 0
         ) AS enrichment
+    ), found AS (
+        SELECT record_id, record_id AS place, model_id, concept_uri, confidence, image_url,
+               NULL AS reason, NULL AS detail
+        FROM written
+        UNION ALL
+        SELECT DISTINCT record_id, record_id, CAST(NULL AS int), concept_uri,
+               CAST(NULL AS float8), CAST(NULL AS text), NULL, NULL
+        FROM verdict
+        WHERE record_id = :record_id AND withdrawn_at IS NULL AND audit_id IS NULL
+          AND concept_uri NOT IN (SELECT concept_uri FROM written)
+    ) {_TOLD}
+""")
+_ASKED = text(f"""
+    WITH found AS (
+        SELECT asked.record_id, asked.place, written.model_id, asked.concept_uri,
+               written.confidence, written.image_url, NULL AS reason, NULL AS detail
+        FROM unnest(CAST(:record_ids AS text[]), CAST(:concepts AS text[]))
+             WITH ORDINALITY AS asked(record_id, concept_uri, place)
+        JOIN record ON record.id = asked.record_id
+        JOIN concept ON concept.uri = asked.concept_uri
+        LEFT JOIN LATERAL (
+            SELECT * FROM enrichment
+            WHERE model_id = ANY(CAST(:models AS int[])) AND record_id = asked.record_id
+              AND concept_uri = asked.concept_uri ORDER BY confidence DESC LIMIT 1
+        ) AS written ON true
     ) {_TOLD}
 """)
 
 
+def suggestions_asked(
+    connection: Connection, keys: Sequence[tuple[str, str]], model_ids: Sequence[int]
+) -> list[Suggestion]:
+    """Concepts of records, by record ID and concept URI, whether a model wrote them or not.
+
+    Those that the store does not know are left out.
+    """
+    asked = {
+        "record_ids": [record_id for record_id, _ in keys],
+        "concepts": [concept for _, concept in keys],
+        "models": list(model_ids),
+    }
+    rows = connection.execute(_ASKED, asked).mappings()
+    return [_suggestion(dict(row)) for row in rows]
+
+
 def suggestions_of_record(connection: Connection, record_id: str) -> RecordShown | None:
-    """A record with the enrichments of all models; None if it is not in the store."""
+    """A record with the enrichments of all models, and with concepts that only people speak of;
+    None if it is not in the store."""
     asked = {"record_id": record_id}
     record = connection.execute(_RECORD, asked).mappings().one_or_none()
     if record is None:

@@ -12,6 +12,9 @@ from desk.review.seen_pictures import seen_picture
 
 if TYPE_CHECKING:
     from common.vision.answers.answering import Answering
+    from desk.review.models import LoadedAnswers, ShownModel
+
+MOST_PROBABLE = 5  # as many digits choose among them
 
 _PICTURES = text(f"""
     SELECT asked.record_id, picture.sha256
@@ -22,13 +25,22 @@ _PICTURES = text(f"""
 
 @dataclass(frozen=True, kw_only=True)
 class Thought:
-    """The most probable concept of a record, whether it would be written, and whether the picture
-    is unlike all that the model learned from."""
+    """The most probable concepts of a record with their confidences, the first one first; whether
+    that one would be written, and whether the picture is unlike all that the model learned from."""
 
-    concept: str
-    confidence: float
+    probable: dict[str, float]
     is_written: bool
     is_unlike: bool
+
+    @property
+    def concept(self) -> str:
+        """The most probable one."""
+        return next(iter(self.probable))
+
+    @property
+    def confidence(self) -> float:
+        """Of the most probable concept."""
+        return self.probable[self.concept]
 
 
 def embeddings_of(
@@ -48,14 +60,30 @@ def thoughts_of(answering: "Answering", embeddings: Mapping[str, Vector]) -> dic
         return {}
     answers = answering.answers(np.stack(list(embeddings.values())))
     uris = answering.description.concept_uris
-    best = answers.probabilities.argmax(axis=1).tolist()
+    best = (-answers.probabilities).argsort(axis=1, kind="stable")[:, :MOST_PROBABLE].tolist()
     found = zip(embeddings, answers, best, strict=True)
     return {
         record_id: Thought(
-            concept=uris[column],
-            confidence=float(answer.probabilities[column]),
-            is_written=bool(answer.written[column]),
+            probable={uris[column]: float(answer.probabilities[column]) for column in columns},
+            is_written=bool(answer.written[columns[0]]),
             is_unlike=answer.is_unlike,
         )
-        for record_id, answer, column in found
+        for record_id, answer, columns in found
     }
+
+
+def thoughts_of_records(
+    connection: Connection,
+    loaded: "LoadedAnswers",
+    model: "ShownModel",
+    record_ids: Sequence[str],
+) -> dict[str, Thought]:
+    """The same of records; of none for a model that is a whole network.
+
+    Raises:
+        ModelError: the model's bundle is missing or was changed.
+    """
+    if model.encoder_id is None:
+        return {}
+    embeddings = embeddings_of(connection, model.encoder_id, record_ids)
+    return thoughts_of(loaded.of(model), embeddings)

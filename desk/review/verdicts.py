@@ -40,6 +40,15 @@ class NewVerdict:
             raise UsageError("The other concept is the same as the suggested one.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnVerdict:
+    """A standing verdict of a reviewer, and on what; `concept` is a URI."""
+
+    id: UUID
+    record_id: str
+    concept: str
+
+
 # What is withdrawn is locked first, in the order of its key, so that two tabs of one reviewer do
 # not deadlock.
 _LOCK = text(AdvisoryLock.VERDICTS.take_for(":user_id"))
@@ -74,6 +83,16 @@ _WITHDRAW_FORMER = text(f"""
 _ADD = text(f"""
     INSERT INTO verdict (id, record_id, concept_uri, said, instead_uri, model_id, audit_id, user_id)
     SELECT asked.*, :user_id FROM {_ASKED}
+""")
+_OWN = text("""
+    SELECT verdict.id, verdict.record_id, verdict.concept_uri AS concept
+    FROM verdict JOIN record ON record.id = verdict.record_id
+    WHERE user_id = :user_id AND withdrawn_at IS NULL AND audit_id IS NULL
+      AND :said IN ('', said) AND :provider IN ('', record.data_provider)
+      AND :concept IN ('', concept_uri, instead_uri)
+      AND (CAST(:before AS uuid) IS NULL
+           OR (judged_at, verdict.id) < (SELECT judged_at, id FROM verdict WHERE id = :before))
+    ORDER BY judged_at DESC, verdict.id DESC LIMIT :most
 """)
 _WITHDRAW = text("""
     UPDATE verdict SET withdrawn_at = now()
@@ -141,6 +160,27 @@ def withdraw(
     connection.execute(_LOCK, {"user_id": user_id})
     asked = {"ids": [str(each) for each in ids], "user_id": user_id, "audit_id": audit_id}
     return connection.execute(_WITHDRAW, asked).rowcount
+
+
+def own_verdicts(
+    connection: Connection,
+    user_id: int,
+    *,
+    said: Said | None = None,
+    provider: str = "",
+    concept: str = "",
+    before: UUID | None = None,
+    most: int,
+) -> list[OwnVerdict]:
+    """Standing verdicts of a reviewer, of no audit, the newest first.
+
+    Args:
+        concept: the URI of what was suggested or named instead.
+        before: the verdict to go on from.
+    """
+    asked = {"user_id": user_id, "said": said or "", "provider": provider, "concept": concept}
+    rows = connection.execute(_OWN, asked | {"before": before, "most": most}).mappings()
+    return [OwnVerdict(**row) for row in rows]
 
 
 def _asked(verdicts: Sequence[NewVerdict]) -> dict[str, list[object]]:

@@ -37,3 +37,11 @@ def curve_of(refit: RefitStatus) -> list[CurvePoint]:
         )
         for each in told
     ]
+
+
+def concepts_of(refit: RefitStatus) -> set[str]:
+    """The URIs of the concepts that the result of a refit names."""
+    result = refit.result or {}
+    named = {each["concept"] for each in result.get("by_concept", [])}
+    changed = result.get("changed", [])
+    return named | {each[when] for each in changed for when in ("before", "after")}

@@ -9,10 +9,20 @@ from sqlalchemy import Engine
 
 from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import MAP, PAINTING, VASE, Museum
+from tests.desk.picture_host import PictureHost, picture_host
 from tests.desk.visiting import Visit, browsing, visiting
 
 OURS, THEIRS = "Our museum", "Their museum"
 RECORDS = [f"/1/r{number:02}" for number in range(12)]
+
+
+@pytest.fixture(autouse=True)
+def pictures(monkeypatch: pytest.MonkeyPatch) -> Iterator[PictureHost]:
+    """What desks ask for pictures: what cannot be seen cannot be judged."""
+    with picture_host() as host:
+        monkeypatch.setenv("EUROPEANA_API_URL", host.url)
+        monkeypatch.setenv("FETCH_ALLOW_ADDRESSES", "127.0.0.0/8")
+        yield host
 
 
 @pytest.fixture

@@ -122,6 +122,7 @@ def judge_batch(visit: Visit) -> int:
     """Judge what is shown, by what was drawn; the number of pictures."""
     cards = visit.page.locator(".batch > .card")
     expect(cards.first).to_be_focused()
+    visit.wait_for_pictures()
     count = cards.count()
     for _ in range(count):
         card = visit.page.locator(".batch > .card:focus")

@@ -88,6 +88,12 @@ class Visit:
         answer = self.page.evaluate(_SEND, [path, fields])
         return Answered(status=answer["status"], text=answer["text"])
 
+    def wait_for_pictures(self) -> None:
+        """Wait until the pictures that are to be judged are loaded: before that, none is judged."""
+        self.page.evaluate(
+            "Promise.allSettled([...document.querySelectorAll('.batch img')].map(e => e.decode()))"
+        )
+
     def press(self, *keys: str) -> None:
         """Keys, one after the other."""
         for key in keys:

@@ -55,9 +55,14 @@ class HeldOutAnswers:
         return np.asarray(-np.log(np.maximum(own, np.finfo(np.float32).tiny)))
 
     @property
+    def said(self) -> Indices:
+        """The position of the most probable concept (n,)."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @property
     def is_right(self) -> NDArray[np.bool_]:
         """Whether the most probable concept (n,) is the true one."""
-        return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
+        return np.asarray(self.said == self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)

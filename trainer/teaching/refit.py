@@ -33,6 +33,7 @@ from trainer.teaching.lessons import (
 )
 
 CURVE = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)  # verdicts, where there are as many
+MOST_CHANGED = 200  # changed predictions that a result names
 MOST_FALL = 0.01  # of the macro F1 of other providers, for a model that may serve all
 _HOW = Learning(kind="single", class_weights="inverse")
 
@@ -58,11 +59,50 @@ class MeasuredAccuracy:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class RefitAnswers:
+    """Positions of concepts (n,) for the judged examples: what reviewers say that they show, what
+    the model said, and what heads say that learned from other verdicts."""
+
+    labels: Indices
+    before: Indices
+    after: Indices
+
+    def to_json(self, records: Sequence[str], concepts: Sequence[str]) -> dict[str, Any]:
+        """By concept how many were tested and right, and the records whose prediction changed,
+        those that are wrong now first."""
+        was_right, is_right = self.before == self.labels, self.after == self.labels
+        changed = np.flatnonzero(self.before != self.after)
+        changed = changed[np.argsort(is_right[changed], kind="stable")]
+        return {
+            "by_concept": [
+                {
+                    "concept": concepts[label],
+                    "tested": int((own := self.labels == label).sum()),
+                    "before": int(was_right[own].sum()),
+                    "after": int(is_right[own].sum()),
+                }
+                for label in np.unique(self.labels)
+            ],
+            "changed_in_all": len(changed),
+            "changed": [
+                {
+                    "record": records[row],
+                    "concept": concepts[self.labels[row]],
+                    "before": concepts[self.before[row]],
+                    "after": concepts[self.after[row]],
+                }
+                for row in changed[:MOST_CHANGED]
+            ],
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TaughtHead:
     """A head that learned from verdicts: `weight` (classes, dimension) and `bias` (classes,).
 
     `curve` are accuracies by the number of verdicts that taught, the last one by four fifths of
-    them; `before` is that of the model as it was. `others_before` and `others_after` are the macro
+    them; `before` is that of the model as it was, `answers` are what both are counted from.
+    `others_before` and `others_after` are the macro
     F1 of other providers; None where the old labels have none.
     """
 
@@ -71,6 +111,7 @@ class TaughtHead:
     strength: float
     weight: float
     before: MeasuredAccuracy
+    answers: RefitAnswers
     curve: tuple[MeasuredAccuracy, ...]
     others_before: float | None
     others_after: float | None
@@ -102,8 +143,10 @@ class TaughtHead:
         }
 
 
-def result_of(pictures: TaughtPictures, head: TaughtHead) -> dict[str, Any]:
-    """What `refit.result` says."""
+def result_of(
+    pictures: TaughtPictures, head: TaughtHead, concepts: Sequence[str]
+) -> dict[str, Any]:
+    """What `refit.result` says; `concepts` are the URIs of the model's concepts."""
     return {
         "verdicts": pictures.examples.judged,
         "disputed": pictures.disputed,
@@ -112,6 +155,7 @@ def result_of(pictures: TaughtPictures, head: TaughtHead) -> dict[str, Any]:
         "unseen": pictures.unseen,
         "old_labels": pictures.examples.old,
         **head.to_json(),
+        **head.answers.to_json(pictures.examples.records, concepts),
     }
 
 
@@ -139,7 +183,10 @@ def refit(examples: TeachingExamples, model: HeadEnsemble) -> TaughtHead:
     lesson = whole.lesson(np.arange(examples.old), whole.judged, chosen.weight)
     (weights,) = whole.fit([lesson], close=FINAL)
     said = model.probabilities(examples.embeddings[whole.judged]).argmax(axis=1)
-    before = int((said == examples.labels[whole.judged]).sum())
+    labels = examples.labels[whole.judged]
+    before = int((said == labels).sum())
+    after = np.empty_like(said)
+    after[np.concatenate([each.test for each in parts]) - compared.old] = chosen.answers.said
     tell = partial(_macro_f1, compared)
     return TaughtHead(
         state=points.on_embeddings(weights),
@@ -147,6 +194,7 @@ def refit(examples: TeachingExamples, model: HeadEnsemble) -> TaughtHead:
         strength=room.strength,
         weight=chosen.weight,
         before=MeasuredAccuracy(verdicts=0, right=before, tested=examples.judged),
+        answers=RefitAnswers(labels=labels, before=said, after=after),
         curve=(*_curve(room, parts, chosen.weight), _measured(parts, chosen.answers)),
         others_before=tell(search.logits.argmax(dim=1).numpy()),
         others_after=tell(_said_of_old(room, groups, divisions, chosen.weight)),

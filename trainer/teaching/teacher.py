@@ -107,7 +107,8 @@ def _teach(connection: Connection, engine: Engine, model_dir: Path, wish: RefitS
         begin_service(
             connection, taught.id, data_provider=wish.data_provider, began_by=wish.asked_by
         )
-    result = result_of(pictures, head) | {"in_service": is_better}
+    result = result_of(pictures, head, base.description.concept_uris)
+    result["in_service"] = is_better
     end_refit(connection, wish.id, result=result, taught_id=taught.id)
     log.info(
         "refit done",

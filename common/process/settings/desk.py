@@ -98,7 +98,7 @@ class DeskSettings(
         default=None, max_length=200, description="name of your institution, for certificates"
     )
     desk_cache_dir: Path = Field(
-        default=Path("desk_cache"), description="keeps small pictures that pages show"
+        default=Path("desk_cache"), description="keeps pictures that pages show"
     )
     desk_cache_bytes: int = Field(
         default=2_000_000_000,

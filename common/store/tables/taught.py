@@ -42,7 +42,8 @@ class Refit(Base):
 
     A teacher locks the row while it works, so that the claim ends with its process. `job_id` is the
     job whose suggestions are then renewed, by `renewal_id`. `result` has the weight of the old
-    labels, accuracies before and after, and the curve; or `problem` says why there is none.
+    labels, accuracies before and after, also by concept, the curve, and the judged records whose
+    prediction changed; or `problem` says why there is none.
     """
 
     __tablename__ = "refit"

@@ -6,7 +6,7 @@ named instead. Whoever cannot tell says nothing. Where one reviewer names a conc
 calls it wrong or too general, the record is disputed and teaches nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -103,6 +103,19 @@ _PROVIDERS = text(f"""
       AND record.data_provider IS NOT NULL
     GROUP BY record.data_provider ORDER BY max(verdict.judged_at) DESC LIMIT {MOST_PROVIDERS}
 """)
+_COUNTED = text("""
+    SELECT own.name, judged.records FROM (
+        SELECT DISTINCT data_provider AS name FROM record
+        WHERE id = ANY(CAST(:record_ids AS text[])) AND data_provider IS NOT NULL
+    ) AS own CROSS JOIN LATERAL (
+        SELECT count(*) AS records FROM (
+            SELECT DISTINCT verdict.record_id
+            FROM verdict JOIN record ON record.id = verdict.record_id
+            WHERE record.data_provider = own.name AND withdrawn_at IS NULL AND audit_id IS NULL
+            LIMIT :most
+        ) AS judged_ones
+    ) AS judged ORDER BY own.name
+""")
 
 
 def taught_labels(
@@ -139,3 +152,12 @@ def count_verdicts(connection: Connection) -> Mapping[str, VerdictCount]:
 def judged_providers(connection: Connection) -> list[JudgedProvider]:
     """Data providers with standing verdicts of no audit, the last judged first."""
     return [JudgedProvider(**row) for row in connection.execute(_PROVIDERS).mappings()]
+
+
+def count_judged(
+    connection: Connection, record_ids: Collection[str], *, most: int
+) -> dict[str, int]:
+    """How many records of each data provider of some records were judged, outside audits; at most
+    `most` are counted."""
+    asked = {"record_ids": list(record_ids), "most": most}
+    return {row.name: row.records for row in connection.execute(_COUNTED, asked)}

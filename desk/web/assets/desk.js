@@ -4,7 +4,7 @@
 if (matchMedia("(max-width: 52rem)").matches)
   for (const filters of document.querySelectorAll(".filters details:not(:has([aria-invalid]))")) filters.open = false;
 
-// Nobody should judge an empty place: a picture that cannot be had says so.
+// Nobody should judge an empty place: a picture that cannot be loaded says so, and can be tried again.
 document.addEventListener("error", event => tellMissing(event.target), true);
 for (const picture of document.querySelectorAll("img.picture"))
   if (picture.complete && !picture.naturalWidth && picture.currentSrc) tellMissing(picture);
@@ -12,8 +12,18 @@ for (const picture of document.querySelectorAll("img.picture"))
 function tellMissing(picture) {
   if (!picture.matches?.("img.picture") || picture.hidden) return;
   picture.hidden = true;
-  const told = Object.assign(document.createElement("p"), { className: "missing", textContent: "The picture cannot be had now." });
+  const told = Object.assign(document.createElement("p"), { className: "missing", textContent: "This picture cannot be loaded at the moment." });
+  const again = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: "Try again" });
+  again.addEventListener("click", () => {
+    told.remove();
+    again.remove();
+    picture.hidden = false;
+    const address = new URL(picture.src);
+    address.searchParams.set("again", Date.now());
+    picture.src = address;
+  });
   picture.after(told);
+  (picture.closest("a") ?? told).after(again);
 }
 
 // What is wider than the window can be moved by keyboard.

@@ -1,117 +1,29 @@
-// Judging by keyboard. A verdict goes into a queue in this browser's storage, and from there to the
-// server, until the server has acknowledged it: so a lost connection, or a closed tab, loses none.
+// Judging by keyboard: what is said of cards, undone, and looked at again when somebody comes back.
 "use strict";
 
 const SAID = { r: "right", w: "wrong", g: "too_general", c: "cannot_tell" };
 const WORDS = { right: "right", wrong: "wrong", too_general: "too general", cannot_tell: "cannot tell" };
-const AT_ONCE = 50;
-const LONGEST_WAIT = 30_000; // milliseconds between two tries
 const LONGEST_GOING_ON = 10_000; // milliseconds that the next page waits for the server
-
-const queue = {
-  key: `desk-verdicts-${document.body.dataset.user}`,
-  read() {
-    try { return JSON.parse(localStorage.getItem(this.key) || "[]"); } catch { return []; }
-  },
-  write(entries) { localStorage.setItem(this.key, JSON.stringify(entries)); },
-  add(entries) { this.write([...this.read(), ...entries]); sender.wake(); },
-  drop(entries) {
-    const gone = new Set(entries.map(each => each.key));
-    this.write(this.read().filter(each => !gone.has(each.key)));
-  },
-};
-
-const sender = {
-  wait: 500,
-  isSending: false,
-  timer: 0,
-  refused: "",
-  wake() { clearTimeout(this.timer); this.send(); },
-  // The first entries of the queue that go to one address, in their order.
-  async send() {
-    const waiting = queue.read();
-    show(waiting.length);
-    if (this.isSending || !waiting.length) return;
-    this.isSending = true;
-    const to = waiting[0].to;
-    const length = waiting.findIndex(each => each.to !== to);
-    const batch = waiting.slice(0, Math.min(AT_ONCE, length < 0 ? waiting.length : length));
-    const problem = await this.post(to, batch);
-    this.isSending = false;
-    if (problem === null) { this.wait = 500; this.send(); return; }
-    show(queue.read().length, problem);
-    this.timer = setTimeout(() => this.send(), this.wait);
-    this.wait = Math.min(2 * this.wait, LONGEST_WAIT);
-  },
-  // Null if the server has taken the batch, or will never take it.
-  async post(to, batch) {
-    const form = new URLSearchParams({ csrf: document.body.dataset.csrf });
-    for (const entry of batch)
-      for (const [name, value] of Object.entries(entry.fields)) form.append(name, value);
-    try {
-      const answer = await fetch(to, {
-        method: "POST", body: form, redirect: "manual", headers: { Accept: "application/json" },
-      });
-      if (answer.ok) {
-        queue.drop(batch);
-        showStand((await answer.json()).stand ?? {});
-        return null;
-      }
-      if (answer.type === "opaqueredirect" || answer.status === 401)
-        return "Log in again in another tab: this browser keeps them.";
-      if (answer.status === 400 && batch.length > 1) // one of them is at fault: one at a time
-        return (await this.oneByOne(to, batch)) ?? null;
-      if (answer.status === 400) {
-        this.refused = (await answer.json()).error;
-        queue.drop(batch);
-        return null;
-      }
-      return answer.status === 403 ? (await answer.json()).error : "The desk is in trouble.";
-    } catch { return "The desk cannot be reached."; }
-  },
-  async oneByOne(to, batch) {
-    for (const entry of batch) {
-      const problem = await this.post(to, [entry]);
-      if (problem) return problem;
-    }
-    return null;
-  },
-};
-
-function show(count, problem = "") {
-  for (const place of document.querySelectorAll(".unsaved")) {
-    const waiting = count ? `${count} not saved yet. ${problem}` : "All saved.";
-    place.textContent = sender.refused ? `Not saved: ${sender.refused}` : waiting;
-    place.dataset.count = count;
-  }
-}
-
-// How far an audit is judged, as the server counts it.
-function showStand(stand) {
-  for (const [name, count] of Object.entries(stand))
-    for (const place of document.querySelectorAll(`[data-stand="${name}"]`)) {
-      if (place.tagName === "PROGRESS") place.value = count;
-      else place.textContent = count.toLocaleString("en");
-    }
-}
 
 class Judging {
   constructor(root) {
     this.root = root;
     this.to = root.dataset.to;
     this.cards = [...root.querySelectorAll(".batch > .card")];
-    this.past = []; // what was said, for undo
     this.other = root.querySelector("dialog.other");
-    this.alike = root.querySelector("dialog.alike");
+    this.alike = new Alike(root.querySelector("dialog.alike"), (said, records) => this.sayAlike(said, records));
     this.concepts = new Map(
       [...root.querySelectorAll("#all-concepts option")].map(each => [each.value.toLowerCase(), each]));
-    for (const card of this.cards) card.querySelector("form").addEventListener("submit", event => {
+    for (const card of this.cards) card.querySelector(".say").addEventListener("submit", event => {
       event.preventDefault();
       this.say([card], event.submitter.value);
     });
+    for (const card of this.cards) card.querySelector(".take-back").addEventListener("submit", event => {
+      event.preventDefault();
+      this.takeBack([card]);
+    });
     document.addEventListener("keydown", event => this.press(event));
     this.other.querySelector("form").addEventListener("submit", event => this.takeOther(event));
-    this.alike.addEventListener("keydown", event => this.pressAlike(event));
     root.querySelector(".next")?.addEventListener("click", event => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab of its own
       event.preventDefault();
@@ -122,39 +34,50 @@ class Judging {
       card?.focus();
       this.act(button.dataset.key, card);
     });
-    for (const button of this.alike.querySelectorAll("button[data-word]"))
-      button.addEventListener("click", event => { event.preventDefault(); this.sayAlike(button.dataset.word); });
-    if (root.dataset.next) this.cards[0]?.focus();
+    addEventListener("focus", () => this.lookAgain());
+    addEventListener("pageshow", event => { if (event.persisted) this.lookAgain(); });
+    root.classList.add("scripted");
+    for (const entry of queue.read()) this.takeWaiting(entry);
+    if (root.dataset.next) (this.cards.find(each => !each.dataset.said) ?? this.cards[0])?.focus();
     this.count();
   }
 
   // What has a key has a button, too.
   act(key, card) {
     if (key === "u") this.undo();
-    else if (key === "a") this.say(this.cards.filter(each => !each.dataset.said), "right");
+    else if (key === "a") this.sayOfRest();
+    else if (!card) return;
+    else if (SAID[key]) this.say([card], SAID[key]);
     else if (key === "t") this.askOther(card);
     else if (key === "l") this.askAlike(card);
+    else if (key === "z") card.querySelector("[data-large]").click();
+    else this.choose(card, card.querySelector(`.probable [data-key="${key}"]`));
   }
 
   get card() { return document.activeElement?.closest?.(".batch > .card") ?? null; }
 
   press(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || this.other.open || this.alike.open) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.target.closest("input, select, textarea")) return;
     const key = event.key.toLowerCase();
     const move = { arrowright: 1, arrowleft: -1, arrowdown: this.across(), arrowup: -this.across() }[key];
     if (move) { event.preventDefault(); this.move(move); return; }
     if (event.repeat) return; // a key that is held down is pressed once
-    if (key === "enter" && !event.target.closest("a, button, summary")) { event.preventDefault(); this.goOn(); }
-    else if (key === "u") this.undo();
-    else if (key === "a" && this.hasAlike()) this.say(this.cards.filter(each => !each.dataset.said), "right");
-    else if (!this.card) return;
-    else if (SAID[key]) this.say([this.card], SAID[key]);
-    else if (key === "t") { event.preventDefault(); this.askOther(this.justWrong ?? this.card); }
-    else if (key === "l" && this.hasAlike()) this.askAlike(this.card);
+    if (key === "enter") {
+      if (event.target.closest("a, button, summary")) return;
+      event.preventDefault();
+      this.goOn();
+    } else if (this.has(key)) {
+      event.preventDefault();
+      this.act(key, (key === "t" && this.justWrong) || this.card);
+    }
   }
 
-  hasAlike() { return this.to === "/verdicts"; }
+  has(key) {
+    if (key in SAID || key === "z") return true;
+    if (/^[1-5]$/.test(key)) return this.card?.querySelector(`[data-key="${key}"]`);
+    return /^[altu]$/.test(key) && this.root.querySelector(`[data-key="${key}"]`);
+  }
 
   across() {
     const top = this.cards[0]?.offsetTop;
@@ -171,11 +94,9 @@ class Judging {
   }
 
   say(cards, said, instead = "", words = "") {
-    const before = cards.map(card => ({ card, id: card.dataset.id, ...this.standing(card) }));
-    this.past.push({ before, beside: [] });
-    for (const card of cards) this.mark(card, said, instead, words);
-    queue.add(cards.map(card => this.entry(card)));
-    this.count();
+    if (said !== "cannot_tell") cards = this.seen(cards);
+    if (!cards.length) return;
+    this.change(cards, { said, instead, words });
     this.justWrong = said === "wrong" && !instead && cards.length === 1 ? cards[0] : null;
     const next = this.cards.find(each => !each.dataset.said);
     if (cards.length === 1 && next) {
@@ -184,45 +105,121 @@ class Judging {
     } else if (!next) this.root.querySelector(".next")?.focus();
   }
 
-  standing(card) {
-    return { said: card.dataset.said ?? "", instead: card.dataset.instead ?? "", words: card.dataset.words ?? "" };
+  // Nobody judges what nobody sees.
+  seen(cards) {
+    const seen = cards.filter(isSeen), missing = cards.length - seen.length;
+    note(this.root, missing ? `Not judged, since the picture is not loaded: ${missing}. Try again, or skip it with an arrow key.` : "");
+    return seen;
   }
 
-  mark(card, said, instead, words) {
-    card.dataset.id = card.dataset.said || card.dataset.used ? newId() : card.dataset.id;
-    card.dataset.used = "yes";
+  sayOfRest() { this.say(this.cards.filter(each => !each.dataset.said), "right"); }
+
+  takeBack(cards) { this.change(cards, {}); }
+
+  // Another verdict on cards, or none; undo knows what was there before.
+  change(cards, after) {
+    const steps = cards.map(card => ({ about: about(card), before: verdictOf(card.dataset), after: verdictOf(after) }));
+    this.past = [...this.past, { steps, beside: [] }];
+    queue.add(cards.map(card => this.put(card, after)));
+    this.count();
+  }
+
+  // What was said on this page, for undo; a page that is loaded again knows it, too.
+  get past() { try { return JSON.parse(sessionStorage.getItem(this.place) || "[]"); } catch { return []; } }
+  set past(steps) { sessionStorage.setItem(this.place, JSON.stringify(steps)); }
+  get place() { return `judged ${this.to} ${location.pathname}${location.search}`; }
+
+  // Show a verdict, or none; returns what the server is to be told.
+  put(card, verdict, id = newId()) {
+    const { said, instead, words } = verdictOf(verdict);
+    const former = card.dataset.id;
     Object.assign(card.dataset, { said, instead, words });
-    card.querySelector(".mine").textContent = words ? `${WORDS[said]}: ${words}` : WORDS[said];
+    card.querySelector(".mine").textContent = said ? [WORDS[said], words].filter(Boolean).join(": ") : "";
+    card.querySelector(".take-back").hidden = !said;
+    if (!said) { delete card.dataset.said; return this.back(former, card.dataset.record); }
+    card.dataset.id = id;
+    return this.entry(about(card), verdict, id);
   }
 
-  entry(card) {
-    const { id, record, concept, said, instead, model } = card.dataset;
-    return { key: id, to: this.to, fields: { id, record, concept, said, instead: instead ?? "", model: model ?? "" } };
+  entry(about, { said, instead, words }, id) {
+    return { key: id, to: this.to, words, fields: { ...about, id, said, instead } };
   }
+
+  back(id, record) { return { key: `undo ${id}`, to: `${this.to}/withdraw`, fields: { id, record } }; }
 
   undo() {
-    const last = this.past.pop();
-    if (!last) return;
-    const entries = [];
-    for (const { card, said, instead, words } of last.before) {
-      if (said) { this.mark(card, said, instead, words); entries.push(this.entry(card)); continue; }
-      entries.push({ key: `undo ${card.dataset.id}`, to: `${this.to}/withdraw`, fields: { id: card.dataset.id } });
-      delete card.dataset.said;
-      card.querySelector(".mine").textContent = "";
+    const past = this.past, last = past.pop();
+    if (!last) { note(this.root, "Nothing to undo on this page."); return; }
+    this.past = past;
+    const entries = last.beside.map(({ id, record }) => this.back(id, record));
+    for (const { about, before, after } of last.steps) {
+      const card = this.cardOf(about);
+      const is = card ? verdictOf(card.dataset) : {};
+      if (!card && before.said && !after.said) { // taken back, and so not on this page any more
+        entries.push(this.entry(about, before, newId()));
+        note(this.root, "Undone. Load the page again to see it.");
+      } else if (is.said === after.said && is.instead === after.instead) // else it was changed elsewhere
+        entries.push(this.put(card, before));
     }
-    for (const id of last.beside)
-      entries.push({ key: `undo ${id}`, to: `${this.to}/withdraw`, fields: { id } });
     queue.add(entries);
     this.count();
-    last.before[0]?.card.focus();
+    this.cardOf(last.steps[0].about)?.focus();
+  }
+
+  cardOf(about) { return this.cards.find(each => keyOf(each.dataset) === keyOf(about)); }
+
+  // The verdict of a card that was drawn again by the server.
+  takeFresh(card, fresh) {
+    Object.assign(card.dataset, { id: fresh.dataset.id, ...verdictOf(fresh.dataset) });
+    if (!fresh.dataset.said) delete card.dataset.said;
+    for (const part of [".mine", ".others"])
+      card.querySelector(part).replaceChildren(...fresh.querySelector(part).childNodes);
+    card.querySelector(".take-back").hidden = !card.dataset.said;
+  }
+
+  // What this browser has not sent yet holds before what the server knows.
+  takeWaiting({ to, words, fields }) {
+    const isBack = to === `${this.to}/withdraw`;
+    const card = isBack ? this.cards.find(each => each.dataset.id === fields.id) : this.cardOf(fields);
+    if (card && (isBack || to === this.to)) this.put(card, isBack ? {} : { ...fields, words }, fields.id);
+  }
+
+  // What a colleague, or another window, has said meanwhile.
+  async lookAgain() {
+    if (queue.read().length) return;
+    const ids = this.cards.map(card => card.dataset.id + card.dataset.said);
+    let page;
+    try {
+      const answer = await fetch(location.href, { redirect: "manual" });
+      if (!answer.ok) return;
+      page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    } catch { return; } // the desk is away: the page stays as it is
+    const fresh = new Map([...page.querySelectorAll(".batch > .card")].map(each => [keyOf(each.dataset), each]));
+    for (const [place, card] of this.cards.entries()) {
+      const found = fresh.get(keyOf(card.dataset));
+      if (found && ids[place] === card.dataset.id + card.dataset.said) this.takeFresh(card, found);
+    }
+    for (const place of page.querySelectorAll("progress[data-stand]")) showStand({ [place.dataset.stand]: place.value });
+    this.count();
+  }
+
+  // One of the concepts that the model takes for the most probable ones.
+  choose(card, button) {
+    if (button) this.name(card, button.dataset.uri, button.dataset.label);
+  }
+
+  name(card, uri, label) {
+    if (uri === card.dataset.concept) this.say([card], "right");
+    else this.say([card], "wrong", uri, label);
   }
 
   askOther(card) {
+    if (!this.seen([card]).length) return;
     this.asking = card;
     const field = this.other.querySelector("input");
     field.value = "";
-    this.other.querySelector(".hint").textContent = "Enter takes it, Escape goes back.";
-    this.other.querySelector(".about").replaceChildren(card.querySelector("img").cloneNode(), card.querySelector(".title").textContent);
+    this.other.querySelector(".hint").textContent = "Enter: save. Escape: cancel.";
+    this.other.querySelector(".about").replaceChildren(...pictured(card));
     this.other.showModal();
     field.focus();
   }
@@ -239,44 +236,26 @@ class Judging {
       return;
     }
     this.other.close();
-    if (found.dataset.uri === this.asking.dataset.concept) this.say([this.asking], "right");
-    else this.say([this.asking], "wrong", found.dataset.uri, found.value);
+    this.name(this.asking, found.dataset.uri, found.value);
   }
 
   async askAlike(card) {
-    const { record, concept, model } = card.dataset;
-    const asked = new URLSearchParams({ record, concept, model: this.root.dataset.model ?? "" });
-    let found = [];
-    try {
-      const answer = await fetch(`/alike?${asked}`, { headers: { Accept: "application/json" } });
-      const told = await answer.json();
-      if (!answer.ok) { note(this.root, told.error); return; }
-      found = told.alike;
-    } catch { note(this.root, "The desk cannot be reached."); return; }
-    if (!found.length) { note(this.root, "Nothing that is not judged yet looks like this one."); return; }
+    if (!this.seen([card]).length) return;
     this.asking = card;
-    const list = this.alike.querySelector("ul");
-    list.replaceChildren(...found.map(each => alikeCard(each)));
-    this.alike.showModal();
-    list.querySelector("input").focus();
+    const problem = await this.alike.ask(card, this.root.dataset.model ?? "");
+    if (problem) note(this.root, problem);
   }
 
-  pressAlike(event) {
-    const said = SAID[event.key.toLowerCase()];
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !said) return;
-    event.preventDefault();
-    this.sayAlike(said);
-  }
-
-  sayAlike(said) {
-    const records = [...this.alike.querySelectorAll("input:checked")].map(each => each.value);
+  sayAlike(said, records) {
     const { concept, model } = this.asking.dataset;
-    this.alike.close();
-    const shown = this.cards.filter(card => card !== this.asking && records.includes(card.dataset.record));
+    const shown = this.cards.filter(card =>
+      card !== this.asking && card.dataset.concept === concept && records.includes(card.dataset.record));
     this.say([this.asking, ...shown], said);
     const elsewhere = records.filter(record => !shown.some(card => card.dataset.record === record));
     const beside = elsewhere.map(record => ({ id: newId(), record }));
-    this.past.at(-1).beside = beside.map(each => each.id);
+    const past = this.past;
+    past.at(-1).beside = beside;
+    this.past = past;
     queue.add(beside.map(({ id, record }) => ({
       key: id, to: this.to, fields: { id, record, concept, said, instead: "", model: model ?? "" },
     })));
@@ -296,29 +275,14 @@ class Judging {
   }
 }
 
-function alikeCard(each) {
-  const item = document.createElement("li");
-  item.className = "card";
-  const label = document.createElement("label");
-  const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true, value: each.record });
-  const image = Object.assign(document.createElement("img"), {
-    className: "picture", src: `/thumbnails${each.record}`, alt: each.title,
-  });
-  label.append(image, box, ` ${each.title}`);
-  item.append(label);
-  return item;
-}
+// A verdict, as cards, forms and undo have it.
+function verdictOf({ said = "", instead = "", words = "" }) { return { said, instead, words }; }
+
+function about({ dataset: { record, concept, model } }) { return { record, concept, model }; }
+
+function keyOf({ record, concept }) { return `${record} ${concept}`; }
 
 function note(root, words) { root.querySelector(".note").textContent = words; }
-
-// Also where the page came over plain HTTP, where browsers offer no crypto.randomUUID.
-function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = [...bytes].map(each => each.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
 
 for (const root of document.querySelectorAll(".judging")) new Judging(root);
 addEventListener("online", () => sender.wake());

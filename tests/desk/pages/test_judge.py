@@ -8,34 +8,16 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.desk.desk_process import DeskProcess
-from tests.desk.museum import LABELS, MAP, PAINTING, VASE, Museum
+from tests.desk.museum import LABELS, PAINTING, VASE, Museum
+from tests.desk.pages.maps import RECORDS, STANDING, hang_maps, saved
 from tests.desk.visiting import Visit, browsing, visiting
 
 pytestmark = pytest.mark.timeout(600)
 
-RECORDS = [f"/1/r{number:02}" for number in range(23)]
-STANDING = """
-    SELECT record_id, said, coalesce(instead_uri, '') FROM verdict
-    WHERE withdrawn_at IS NULL ORDER BY record_id
-"""
-
 
 @pytest.fixture
 def filled(museum: Museum) -> Museum:
-    """Twenty-three records that a model calls maps."""
-    museum.records("A museum", *RECORDS)
-    model = museum.model()
-    job = museum.job(model, RECORDS)
-    museum.enrich(job, model, dict.fromkeys(RECORDS, (MAP, 0.7)))
-    encoder = museum.encoder(model)
-    alike = {each: [1.0, 0.01 * number] for number, each in enumerate(RECORDS)}
-    museum.embed(encoder, {each: [*vector, *[0.0] * 6] for each, vector in alike.items()})
-    return museum
-
-
-def saved(visit: Visit) -> None:
-    """Wait until the browser has nothing that is not kept."""
-    visit.page.locator(".unsaved[data-count='0']").wait_for(state="attached")
+    return hang_maps(museum)
 
 
 def test_keys_say_what_is_kept(filled: Museum, desk: DeskProcess, visit: Visit):
@@ -56,18 +38,6 @@ def test_keys_say_what_is_kept(filled: Museum, desk: DeskProcess, visit: Visit):
     assert visit.problems == []
 
 
-def test_a_picture_that_cannot_be_had_says_so(
-    filled: Museum, desk: DeskProcess, visit: Visit
-) -> None:
-    visit.page.goto(desk.url + "/judge")
-    first = visit.page.locator(".card").first
-    expect(first.locator(".missing")).to_have_text("The picture cannot be had now.")
-    expect(first.locator("img")).to_be_hidden()
-    visit.press("t")  # which shows the picture that it is about
-    visit.press("Escape")
-    assert visit.problems == []
-
-
 def test_undo_brings_back_what_stood(filled: Museum, desk: DeskProcess, visit: Visit):
     visit.page.goto(desk.url + "/judge")
     visit.press("r", "ArrowLeft", "w", "u", "ArrowRight", "w", "u")
@@ -81,6 +51,7 @@ def test_the_rest_of_ten_is_right_with_a_key_and_the_next_ten_come(
     visit.page.goto(desk.url + "/judge")
     visit.press("w", "a", "Enter")
     visit.page.wait_for_url("**/judge?*after=*")
+    visit.wait_for_pictures()
     assert visit.page.locator(".batch > .card").count() == 10
     said = [said for _, said, _ in filled.rows(STANDING)]
     assert said == ["wrong", *["right"] * 9]

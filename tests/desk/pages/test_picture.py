@@ -3,6 +3,7 @@
 import urllib.error
 
 import pytest
+from playwright.sync_api import expect
 
 from common.store.tables import Said
 from deploy.sandbox.collection import draw_collection
@@ -95,3 +96,23 @@ def test_verdicts_of_all_stand_beside_what_models_say(filled, desk, visit):
     page = visit.page.locator("main").inner_text()
     assert "wrong: painting" in page
     assert "test v1" in page
+
+
+def test_what_was_said_of_a_concept_that_no_model_wrote_is_shown_and_changed(filled, desk, visit):
+    media = "SELECT media_url FROM record WHERE id = :seen"
+    change = f"UPDATE record SET media_url = ({media}) WHERE id = :id"
+    filled.execute(change, seen=RECORDS[0], id=RECORDS[9])
+    filled.say("one", RECORDS[9], PAINTING, Said.RIGHT)
+    filled.say("two", RECORDS[9], PAINTING, Said.WRONG, instead=MAP)
+    visit.log_in(desk.url, "one")
+    visit.page.goto(f"{desk.url}/records{RECORDS[9]}")
+    row = visit.page.get_by_role("row").filter(has_text="no model wrote it")
+    assert row.inner_text().split("\n")[1:] == ["right one", "wrong: map two", "disputed"]
+    card = visit.page.locator(".batch > .card")
+    expect(card.locator(".mine")).to_have_text("right")
+    card.focus()
+    visit.press("g")
+    visit.page.locator(".unsaved[data-count='0']").wait_for(state="attached")
+    visit.page.reload()
+    expect(row).to_contain_text("too general one")
+    assert visit.problems == []

@@ -121,6 +121,13 @@ def test_a_curator_teaches_and_sees_what_that_brought(taught, desk, teacher, vis
     visit.page.locator(".verdict-line, .warning").wait_for()
     assert "heads v2" in visit.page.locator(".live").inner_text()
     expect(visit.page.locator("svg circle")).not_to_have_count(0)
+    rows = visit.page.locator(".live tbody tr").all_inner_texts()
+    assert [each.split("\t")[1] for each in rows] == ["10"] * len(CONCEPTS)  # tested of each
+    assert all(each.split("\t")[3].startswith("100.0") for each in rows)
+    (result,) = taught.rows("SELECT result FROM refit")[0]
+    assert result["changed"]
+    expect(visit.page.get_by_text("of these pictures changed")).to_be_visible()
+    expect(visit.page.locator(".live .card")).to_have_count(len(result["changed"]))
     (service,) = taught.rows("SELECT model_id FROM service WHERE data_provider = :p", p=MUSEUM)
     assert taught.rows("SELECT version FROM model WHERE id = :id", id=service[0]) == [(2,)]
     visit.page.get_by_role("link", name="See the new suggestions").wait_for()
@@ -156,8 +163,9 @@ def test_too_few_verdicts_cannot_be_learned_from(taught, desk, visit):
     assert "9 more are needed" in visit.page.locator("main").inner_text()
 
 
-def test_one_begins_with_a_museum(taught, desk, visit):
+def test_one_begins_with_a_museum_and_without_a_promise(taught, desk, visit):
     visit.page.goto(desk.url + "/teach")
+    assert "better network" not in visit.page.locator("main").inner_text()
     visit.page.keyboard.type(MUSEUM)
     visit.press("Enter")
     visit.page.get_by_role("heading", name=f"Teach: {MUSEUM}").wait_for()

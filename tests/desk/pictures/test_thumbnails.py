@@ -5,11 +5,13 @@ import io
 import pytest
 from PIL import Image
 
+from common.pictures.sources import thumbnail_url
 from common.process.settings.desk import DeskSettings
+from common.store.tables import PictureChoice
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.server import Sandbox
 from desk.pictures import thumbnails as module
-from desk.pictures.thumbnails import SIDE, Thumbnails
+from desk.pictures.thumbnails import SIDE, ShownPicture, Thumbnails
 from tests.desk.museum import Museum
 
 
@@ -77,3 +79,44 @@ def test_a_damaged_file_in_the_folder_is_no_picture(museum, sandbox, thumbnails,
     (path,) = (each for each in tmp_path.rglob("*") if each.is_file())
     path.write_bytes(b"text/html\n<script>alert(1)</script>")
     assert thumbnails.of_record("/1/a") == found
+
+
+def test_who_asks_again_is_not_told_of_a_remembered_failure(
+    museum, sandbox, thumbnails, monkeypatch
+):
+    add(museum, sandbox, "/1/gone", "http://127.0.1.1:1/nothing.jpg")
+    assert thumbnails.of_record("/1/gone") is None
+    monkeypatch.setattr(thumbnails, "_fetched", lambda url, side: found)
+    found = ShownPicture(content=b"x", media_type="image/jpeg")
+    assert thumbnails.of_record("/1/gone") is None
+    assert thumbnails.of_record("/1/gone", is_again=True) == found
+
+
+def test_the_providers_file_is_larger_and_kept_beside_the_thumbnail(
+    museum, sandbox, thumbnails, pictures
+):
+    item = sandbox.catalogue.items[3]
+    add(museum, sandbox, "/1/a", f"{pictures.url}/large.jpg")
+    museum.execute(
+        "UPDATE record SET preview_url = :preview",
+        preview=thumbnail_url(sandbox.addresses.media_url(item), api_url=sandbox.url),
+    )
+    small = thumbnails.of_record("/1/a")
+    large, smaller = (
+        thumbnails.of_record("/1/a", picture=PictureChoice.AUTO, side=side)
+        for side in (3_000, 1_000)
+    )
+    found = [max(Image.open(io.BytesIO(each.content)).size) for each in (small, large, smaller)]
+    assert found == [SIDE, 1_600, 1_000]
+    assert thumbnails.of_record("/1/a") == small
+
+
+def test_a_thumbnail_stands_in_for_a_file_that_is_gone(museum, sandbox, thumbnails):
+    item = sandbox.catalogue.items[3]
+    add(museum, sandbox, "/1/a")
+    museum.execute(
+        "UPDATE record SET media_url = 'http://127.0.1.1:1/nothing.jpg', preview_url = :preview",
+        preview=thumbnail_url(sandbox.addresses.media_url(item), api_url=sandbox.url),
+    )
+    large = thumbnails.of_record("/1/a", picture=PictureChoice.AUTO, side=3_000)
+    assert large == thumbnails.of_record("/1/a")

@@ -8,7 +8,7 @@ from common.errors import UsageError
 from common.store.tables import Said
 from desk.review import suggestions
 from desk.review.filters import JudgedState, Outcome, ViewFilters
-from desk.review.suggestions import suggestion_page, suggestions_of_record
+from desk.review.suggestions import suggestion_page, suggestions_asked, suggestions_of_record
 from tests.desk.museum import MAP, PAINTING, Museum
 
 OURS, THEIRS = "Our museum", "Their museum"
@@ -173,3 +173,28 @@ def test_a_malformed_place_is_refused(filled, after):
     filters = ViewFilters(job=filled.the_job, after=after)
     with filled.engine.connect() as connection, pytest.raises(UsageError, match="malformed"):
         suggestion_page(connection, filters, [filled.the_model], count=1)
+
+
+def test_concepts_of_records_are_asked_for_by_name(filled):
+    filled.say("one", RECORDS[9], MAP, Said.RIGHT)
+    keys = [(RECORDS[9], MAP), (RECORDS[1], MAP), ("/1/none", MAP), (RECORDS[1], "nothing")]
+    with filled.engine.connect() as connection:
+        unwritten, written = suggestions_asked(connection, keys, [filled.the_model])
+        assert suggestions_asked(connection, [], []) == []
+    assert (unwritten.record_id, unwritten.is_written, unwritten.confidence) == (
+        RECORDS[9],
+        False,
+        None,
+    )
+    assert [each.said for each in unwritten.verdicts] == [Said.RIGHT]
+    assert (written.record_id, written.label, written.confidence) == (RECORDS[1], "map", 0.1)
+
+
+def test_what_no_model_wrote_but_people_judged_is_told_of_a_record(filled):
+    filled.say("one", RECORDS[1], PAINTING, Said.WRONG, instead=MAP)
+    with filled.engine.connect() as connection:
+        written, judged = suggestions_of_record(connection, RECORDS[1]).suggestions
+    assert (written.concept, written.is_written, written.verdicts[0].said) == (MAP, True, "right")
+    assert (judged.concept, judged.is_written, judged.model) == (PAINTING, False, None)
+    assert judged.said_by(filled.user("one")).instead_uri == MAP
+    assert written.said_by(filled.user("one")) is None  # it is on the other concept

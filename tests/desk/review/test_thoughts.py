@@ -42,7 +42,10 @@ def test_a_model_thinks_of_what_was_seen(museum, encoder, tmp_path):
     assert set(found) == set(RECORDS[:2])  # the third was not seen
     for each in found.values():
         assert each.is_written == (each.concept == MAP)
-        assert 0.0 <= each.confidence <= 1.0
+        shares = list(each.probable.values())
+        assert shares == sorted(shares, reverse=True)
+        assert set(each.probable) == {MAP, PAINTING}
+        assert 0.0 <= each.confidence == shares[0] <= 1.0
         assert not each.is_unlike
 
 

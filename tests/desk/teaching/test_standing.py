@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from common.store.teaching.refits import RefitStatus
-from desk.teaching.standing import curve_of
+from desk.teaching.standing import concepts_of, curve_of
 
 
 def refit(result):
@@ -26,3 +26,10 @@ def test_a_curve_is_as_wide_as_its_verdicts():
 @pytest.mark.parametrize("result", [None, {}, {"curve": []}])
 def test_without_a_result_there_is_no_curve(result):
     assert curve_of(refit(result)) == []
+
+
+def test_the_concepts_that_a_result_names_are_known():
+    changed = [{"record": "/1/a", "concept": "a", "before": "b", "after": "c"}]
+    named = {"by_concept": [{"concept": "a"}, {"concept": "d"}], "changed": changed}
+    assert concepts_of(refit(named)) == {"a", "b", "c", "d"}
+    assert concepts_of(refit(None)) == set()

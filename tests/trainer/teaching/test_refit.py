@@ -11,6 +11,8 @@ from tests.trainer.teaching.drawn_examples import drawn, silent_model
 from trainer.teaching.examples import TaughtPictures
 from trainer.teaching.refit import MeasuredAccuracy, refit, result_of
 
+CONCEPTS = ("map", "painting", "vase")
+
 
 def test_a_head_learns_what_the_verdicts_say() -> None:
     examples = drawn(judged=60)
@@ -59,11 +61,33 @@ def test_pictures_that_are_all_the_same_are_refused() -> None:
 def test_the_result_says_all_that_a_person_needs() -> None:
     examples = drawn(judged=30)
     pictures = TaughtPictures(examples=examples, disputed=2, unlabelled=4, unknown=1, unseen=3)
-    found = result_of(pictures, refit(examples, silent_model()))
+    found = result_of(pictures, refit(examples, silent_model()), CONCEPTS)
     assert (found["verdicts"], found["disputed"], found["unlabelled"]) == (30, 2, 4)
     assert found["curve"][0] == found["before"]
     assert found["curve"][-1] == found["after"]
     assert found["before"]["low"] < found["before"]["accuracy"] < found["before"]["high"]
+
+
+def test_the_result_says_of_each_concept_and_picture_what_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    examples = drawn(judged=30)
+    head = refit(examples, silent_model())
+    found = head.answers.to_json(examples.records, CONCEPTS)
+    assert [each["concept"] for each in found["by_concept"]] == list(CONCEPTS)
+    assert [each["before"] for each in found["by_concept"]] == [10, 0, 0]  # all are maps to it
+    for when, measured in (("tested", 30), ("before", 10), ("after", head.after.right)):
+        assert sum(each[when] for each in found["by_concept"]) == measured
+    truth = dict(zip(examples.records, examples.labels[90:], strict=True))
+    assert found["changed_in_all"] == len(found["changed"]) > 10
+    for each in found["changed"]:
+        assert each["concept"] == CONCEPTS[truth[each["record"]]]
+        assert each["before"] == "map" != each["after"]
+    is_right = [each["after"] == each["concept"] for each in found["changed"]]
+    assert is_right == sorted(is_right)
+    monkeypatch.setattr("trainer.teaching.refit.MOST_CHANGED", 3)
+    fewer = head.answers.to_json(examples.records, CONCEPTS)
+    assert (len(fewer["changed"]), fewer["changed_in_all"]) == (3, found["changed_in_all"])
 
 
 def test_an_accuracy_has_the_interval_of_clopper_and_pearson() -> None:

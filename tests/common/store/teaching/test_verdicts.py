@@ -6,7 +6,12 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from common.store.session import open_store
-from common.store.teaching.verdicts import count_verdicts, judged_providers, taught_labels
+from common.store.teaching.verdicts import (
+    count_judged,
+    count_verdicts,
+    judged_providers,
+    taught_labels,
+)
 from tests.common.store.verdict_rows import add_audit, add_people, say, uri
 
 
@@ -111,3 +116,16 @@ def test_providers_are_told_with_their_judged_records(connection: Connection) ->
         ("Another museum", 1, 1),
         ("Museum", 2, 2),
     ]
+
+
+def test_judged_records_are_counted_up_to_a_bound(connection: Connection) -> None:
+    for record in ("/1/a", "/1/b", "/1/c"):
+        say(connection, record, "map")
+    say(connection, "/1/a", "toy", by=2)
+    say(connection, "/1/audited", "map", audit_id=add_audit(connection, "open"))
+    say(connection, "/1/withdrawn", "map", withdrawn=True)
+    say(connection, "/2/a", "map", provider="Another museum")
+    asked = ["/1/audited", "/1/none"]
+    assert count_judged(connection, asked, most=50) == {"Museum": 3}
+    assert count_judged(connection, asked, most=2) == {"Museum": 2}
+    assert count_judged(connection, [], most=2) == {}

@@ -1,0 +1,103 @@
+// Sending verdicts. Each goes into a queue in this browser's storage, and from there to the server,
+// until the server has acknowledged it: so a lost connection, or a closed tab, loses none.
+"use strict";
+
+const AT_ONCE = 50;
+const LONGEST_WAIT = 30_000; // milliseconds between two tries
+
+const queue = {
+  key: `desk-verdicts-${document.body.dataset.user}`,
+  read() {
+    try { return JSON.parse(localStorage.getItem(this.key) || "[]"); } catch { return []; }
+  },
+  write(entries) { localStorage.setItem(this.key, JSON.stringify(entries)); },
+  add(entries) { this.write([...this.read(), ...entries]); sender.wake(); },
+  drop(entries) {
+    const gone = new Set(entries.map(each => each.key));
+    this.write(this.read().filter(each => !gone.has(each.key)));
+  },
+};
+
+const sender = {
+  wait: 500,
+  isSending: false,
+  timer: 0,
+  refused: "",
+  wake() { clearTimeout(this.timer); this.send(); },
+  // The first entries of the queue that go to one address, in their order.
+  async send() {
+    const waiting = queue.read();
+    show(waiting.length);
+    if (this.isSending || !waiting.length) return;
+    this.isSending = true;
+    const to = waiting[0].to;
+    const length = waiting.findIndex(each => each.to !== to);
+    const batch = waiting.slice(0, Math.min(AT_ONCE, length < 0 ? waiting.length : length));
+    const problem = await this.post(to, batch);
+    this.isSending = false;
+    if (problem === null) { this.wait = 500; this.send(); return; }
+    show(queue.read().length, problem);
+    this.timer = setTimeout(() => this.send(), this.wait);
+    this.wait = Math.min(2 * this.wait, LONGEST_WAIT);
+  },
+  // Null if the server has taken the batch, or will never take it.
+  async post(to, batch) {
+    const form = new URLSearchParams({ csrf: document.body.dataset.csrf });
+    for (const entry of batch)
+      for (const [name, value] of Object.entries(entry.fields)) form.append(name, value);
+    try {
+      const answer = await fetch(to, {
+        method: "POST", body: form, redirect: "manual", headers: { Accept: "application/json" },
+      });
+      if (answer.ok) {
+        queue.drop(batch);
+        showStand((await answer.json()).stand ?? {});
+        return null;
+      }
+      if (answer.type === "opaqueredirect" || answer.status === 401)
+        return "Log in again in another tab: this browser keeps them.";
+      if (answer.status === 400 && batch.length > 1) // one of them is at fault: one at a time
+        return (await this.oneByOne(to, batch)) ?? null;
+      if (answer.status === 400) {
+        this.refused = (await answer.json()).error;
+        queue.drop(batch);
+        return null;
+      }
+      return answer.status === 403 ? (await answer.json()).error : "The desk is in trouble.";
+    } catch { return "The desk cannot be reached."; }
+  },
+  async oneByOne(to, batch) {
+    for (const entry of batch) {
+      const problem = await this.post(to, [entry]);
+      if (problem) return problem;
+    }
+    return null;
+  },
+};
+
+function show(count, problem = "") {
+  for (const place of document.querySelectorAll(".unsaved")) {
+    const waiting = count ? `${count} not saved yet. ${problem}` : "All saved.";
+    place.textContent = sender.refused ? `Not saved: ${sender.refused}` : waiting;
+    place.dataset.count = count;
+  }
+}
+
+// How far an audit, or teaching, has come, as the server counts it.
+function showStand(stand) {
+  for (const [name, count] of Object.entries(stand))
+    for (const place of document.querySelectorAll(`[data-stand="${CSS.escape(name)}"]`)) {
+      if (place.tagName === "PROGRESS") place.value = count;
+      else place.textContent = count.toLocaleString("en");
+    }
+}
+
+// Also where the page came over plain HTTP, where browsers offer no crypto.randomUUID.
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map(each => each.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+

@@ -1,0 +1,99 @@
+"""Cards: suggestions to be judged. The address of a page names them, so that it can come again."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, text
+from starlette.responses import RedirectResponse, Response
+
+from common.errors import ModelError
+from common.store.teaching.verdicts import count_judged
+from desk.review.models import ShownModel
+from desk.review.suggestions import ProbableConcept, Suggestion, suggestions_asked
+from desk.review.thoughts import Thought, thoughts_of_records
+from desk.web.asking import DeskRequest
+from desk.web.desk import Desk
+
+AT_A_TIME = 10
+MOST_CARDS = 50  # that an address names
+FIFTY = 50  # judged pictures of a data provider, with which a refit is worth while
+_ALL_CONCEPTS = text("SELECT uri, label FROM concept ORDER BY label LIMIT 2000")
+
+Card = tuple[UUID, Suggestion]
+"""A suggestion to be judged, and the ID of the verdict that a form without a script gives."""
+
+
+def named_cards(asked: DeskRequest) -> list[tuple[str, str]]:
+    """Record IDs and concept URIs in the address."""
+    named = asked.request.query_params.getlist("card")[:MOST_CARDS]
+    return [
+        (record_id, concept) for record_id, _, concept in (each.partition(" ") for each in named)
+    ]
+
+
+def to_cards(address: str, keys: Iterable[tuple[str, str]]) -> Response:
+    """To a page whose address names its cards."""
+    cards = urlencode([("card", " ".join(key)) for key in dict.fromkeys(keys)])
+    return RedirectResponse(f"{address}&{cards}", status_code=303)
+
+
+def asked_cards(
+    connection: Connection,
+    desk: Desk,
+    keys: Sequence[tuple[str, str]],
+    models: Sequence[ShownModel],
+) -> list[Card]:
+    """The cards of records and concepts, with what the first model takes for most probable."""
+    found = suggestions_asked(connection, keys, [each.id for each in models])
+    model, thoughts = next(iter(models), None), {}
+    if model is not None:
+        with suppress(ModelError):  # without its bundle, too, one can judge what it wrote
+            record_ids = [each.record_id for each in found]
+            thoughts = thoughts_of_records(connection, desk.answers, model, record_ids)
+        found = [_with_thought(each, model, thoughts.get(each.record_id)) for each in found]
+    return [(uuid4(), each) for each in found]
+
+
+def _with_thought(card: Suggestion, model: ShownModel, thought: Thought | None) -> Suggestion:
+    probable = thought.probable if thought else {}
+    suggested_by = model.id if card.concept in model.concepts else None
+    return replace(
+        card,
+        model_id=card.model_id or suggested_by,
+        confidence=probable.get(card.concept or "") if card.confidence is None else card.confidence,
+        probable=tuple(
+            ProbableConcept(uri=uri, label=model.concepts.get(uri, uri), confidence=confidence)
+            for uri, confidence in probable.items()
+        ),
+    )
+
+
+def of_cards(
+    connection: Connection, asked: DeskRequest, cards: Sequence[Card]
+) -> dict[str, object]:
+    """What the template of cards needs; forms without a script lead back to this page."""
+    record_ids = {each.record_id for _, each in cards}
+    asked_for = asked.request.query_params.multi_items()
+    own = [(name, value) for name, value in asked_for if name not in ("told", "signed")]
+    return {
+        "cards": cards,
+        "all_concepts": all_concepts(connection),
+        "judged_so_far": count_judged(connection, record_ids, most=FIFTY),
+        "back": f"{asked.request.url.path}?{urlencode(own)}",
+    }
+
+
+def all_concepts(connection: Connection) -> dict[str, str]:
+    """What another concept can be chosen from: words, each with its URI.
+
+    A label that several concepts have stands with the URI.
+    """
+    rows = connection.execute(_ALL_CONCEPTS).all()
+    count = Counter(row.label for row in rows)
+    return {
+        row.label if count[row.label] == 1 else f"{row.label} ({row.uri})": row.uri for row in rows
+    }
