@@ -21,9 +21,8 @@ from desk.audits.plan import AuditPlan, PlannedSample, plan
 from desk.audits.subject import AuditSubject
 from desk.pages.judge import read_verdict_ids, read_verdicts
 from desk.review.choices import concept_choices, provider_choices
-from desk.review.filters import ViewFilters
+from desk.review.filters import ViewFilters, number
 from desk.review.models import ShownModel, all_models, model_for, models_of
-from desk.review.numbers import number
 from desk.review.suggestions import LONGEST, SaidBy, Suggestion
 from desk.review.verdicts import judge, withdraw
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page

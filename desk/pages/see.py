@@ -10,11 +10,11 @@ from starlette.responses import Response
 from common.errors import UsageError
 from common.vision.answers.blocked import Blocks
 from desk.review.choices import check_provider, concept_choices, job_choices, provider_choices
-from desk.review.counts import count_enrichments
 from desk.review.filters import JudgedState, Outcome, ViewFilters
 from desk.review.models import ShownModel, models_of
 from desk.review.suggestions import Suggestion, SuggestionPage, suggestion_page
 from desk.review.thoughts import thoughts_of_records
+from desk.review.walks import count_enrichments
 from desk.web.asking import DeskRequest, NotThereError, go_to, page
 from desk.web.desk import Desk
 from desk.web.rendering import render

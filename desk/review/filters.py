@@ -9,7 +9,6 @@ from uuid import UUID
 
 from common.errors import UsageError, blaming
 from common.store.model_names import ModelName
-from desk.review.numbers import number
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -123,3 +122,20 @@ def _written(name: str, value: object) -> str:
     if value in (None, "", JudgedState.ANY) or (name, value) == ("outcome", Outcome.ENRICHED):
         return ""
     return f"{100 * value:g}" if isinstance(value, float) else str(value)
+
+
+def number(text: str, *, what: str, least: float = 0.0, most: float = 1e9) -> float | None:
+    """The number in a field, with a decimal point or a decimal comma; None where it is empty.
+
+    Raises:
+        UsageError: it is no number, or out of range.
+    """
+    if not text:
+        return None
+    try:
+        found = float(text.replace(",", "."))
+    except ValueError as error:
+        raise UsageError(f"{what} is {text[:40]!r}, which is no number.") from error
+    if not least <= found <= most:
+        raise UsageError(f"{what} is {found:g}; it must be from {least:g} to {most:g}.")
+    return found

@@ -5,13 +5,18 @@ Each is in an order of its own, and gives each record a place, from which the ne
 Postgres knows the order of each, so it ends a walk as soon as the page is full.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy import Connection, text
 
 from common.errors import UsageError
 from common.store.tables.harvested import of_provider
 from common.store.teaching.standing_verdicts import judged_conditions
 from desk.review.filters import JudgedState, Outcome, ViewFilters
 
+COUNTED = 20_000  # records, or enrichments of a model, that a count walks over
 CHUNKS = 40  # of a job, that a page walks over
 JOBS, KEY = 50, 15 + 36  # whose failures are walked over, and the characters of a job's place
 
@@ -177,3 +182,66 @@ def place_to_begin(filters: ViewFilters) -> dict[str, Any]:
     if not (chunk.isdecimal() and place.isdecimal() and len(filters.after) <= 14):
         raise UsageError("The place to go on from is malformed. Begin with the first page.")
     return {"from_chunk": int(chunk), "from_place": int(place)}
+
+
+_COUNTED_OF_JOB = """
+    SELECT asked.id AS record_id FROM job_chunk CROSS JOIN LATERAL unnest(record_ids) AS asked(id)
+    JOIN record ON record.id = asked.id
+    WHERE job_id = :job AND state = 'done' AND (:provider = '' OR data_provider = :provider)
+    LIMIT :most
+"""
+_COUNTED_OF_PROVIDER = (
+    f"SELECT id AS record_id FROM record WHERE {of_provider(':provider')} LIMIT :most"
+)
+_BY_RECORD = """
+    SELECT enrichment.* FROM walked CROSS JOIN LATERAL (
+        SELECT * FROM enrichment
+        WHERE model_id = ANY(CAST(:models AS int[])) AND record_id = walked.record_id OFFSET 0
+    ) AS enrichment
+"""
+_COUNTED_OF_MODEL = "SELECT * FROM enrichment WHERE model_id = :first LIMIT :most"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrichmentCount:
+    """So many enrichments fit; `is_whole` unless there was no time to look at all."""
+
+    found: int
+    is_whole: bool
+
+
+def count_enrichments(
+    connection: Connection, filters: ViewFilters, model_ids: Sequence[int]
+) -> EnrichmentCount:
+    """How many enrichments See shows on all its pages.
+
+    Args:
+        model_ids: as for `suggestion_page`.
+    """
+    conditions = [sql for name, sql in _CONDITIONS.items() if getattr(filters, name)]
+    conditions += [judged_conditions("each")[filters.judged]] if filters.judged != "any" else []
+    walk = (
+        _COUNTED_OF_JOB
+        if filters.job
+        else _COUNTED_OF_PROVIDER
+        if filters.provider
+        else _COUNTED_OF_MODEL
+    )
+    each = _BY_RECORD if filters.job or filters.provider else "SELECT * FROM walked"
+    statement = f"""
+        WITH walked AS MATERIALIZED ({walk}), each AS ({each})
+        SELECT (SELECT count(*) FROM each WHERE {" AND ".join(conditions) or "true"}) AS found,
+               (SELECT count(*) FROM walked) AS walked
+    """
+    asked = {
+        "job": filters.job,
+        "provider": filters.provider,
+        "concept": filters.concept,
+        "lowest": filters.lowest,
+        "highest": filters.highest,
+        "models": list(model_ids),
+        "first": next(iter(model_ids), None),
+        "most": COUNTED,
+    }
+    row = connection.execute(text(statement), asked).one()
+    return EnrichmentCount(found=row.found, is_whole=row.walked < COUNTED)

@@ -13,8 +13,7 @@ from sqlalchemy import Connection, text
 
 from common.europeana.metadata import RecordMetadata
 from common.store.bulk import upsert
-from common.store.concepts import keep_concepts
-from common.store.records import save_aliases, save_records
+from common.store.records import keep_concepts, save_aliases, save_records
 from common.store.tables import DatasetItem
 from harvester.datasets.operations import ensure_dataset
 

@@ -18,7 +18,7 @@ from common.files import output_stream
 from common.process.foreign_text import guard_row
 from common.process.terminal.progress import progress
 from common.store.bulk import copy_rows
-from common.store.concepts import keep_concepts
+from common.store.records import keep_concepts
 from harvester.datasets.operations import check_dataset_name, count_records, ensure_dataset
 from harvester.tables.fates import Fate, RowFate, judge_rows
 

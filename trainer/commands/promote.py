@@ -168,7 +168,7 @@ def keep_labels(engine: "Engine", labels: Mapping[str, str], *, rename: bool) ->
     Raises:
         UsageError: the store has another label for a concept, and is not to rename it.
     """
-    from common.store.concepts import keep_concepts
+    from common.store.records import keep_concepts
 
     with engine.begin() as connection:
         keep_concepts(connection, labels, rename=rename)

@@ -174,7 +174,7 @@ def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
     )
     providers = open_rows.where(ModelService.data_provider.is_not(None))
     of_all = open_rows.where(ModelService.data_provider.is_(None))
-    columns = (
+    columns: tuple[Any, ...] = (
         *(
             PromotedModel.id,
             PromotedModel.name,

@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import UsageError
-from desk.review.numbers import number
+from desk.review.filters import number
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-1", "2", "1e400", "x", "\0"])

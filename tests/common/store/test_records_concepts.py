@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
-from common.store.concepts import keep_concepts
+from common.store.records import keep_concepts
 from common.store.session import open_store
 
 MAP, TOY = "http://data.europeana.eu/concept/43", "http://data.europeana.eu/concept/44"
