@@ -98,11 +98,10 @@ class Judging {
     if (!cards.length) return;
     this.change(cards, { said, instead, words });
     this.justWrong = said === "wrong" && !instead && cards.length === 1 ? cards[0] : null;
-    const next = this.cards.find(each => !each.dataset.said);
-    if (cards.length === 1 && next) {
-      const place = this.cards.indexOf(cards[0]);
-      (this.cards.slice(place).find(each => !each.dataset.said) ?? next).focus();
-    } else if (!next) this.root.querySelector(".next")?.focus();
+    const isLeft = each => !each.dataset.said && !each.querySelector(".missing");
+    const next = this.cards.slice(this.cards.indexOf(cards[0])).find(isLeft) ?? this.cards.find(isLeft);
+    if (!next) this.root.querySelector(".next")?.focus();
+    else if (cards.length === 1) next.focus();
   }
 
   // Nobody judges what nobody sees.

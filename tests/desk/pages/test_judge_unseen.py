@@ -37,7 +37,10 @@ def test_a_picture_that_cannot_be_loaded_is_judged_by_no_key_until_it_is_there(
     expect(first.locator(".missing")).to_have_count(0)
     first.locator("img").evaluate("image => image.decode()")
     first.focus()
-    visit.press("w", "c")  # the second one is not there, which a reviewer may say
+    visit.press("w")
+    expect(visit.page.locator(".next")).to_be_focused()  # the second one is passed over
+    visit.page.locator(".batch > .card").nth(1).focus()
+    visit.press("c")  # it is not there, which a reviewer may say
     saved(visit)
     assert [said for _, said, _ in filled.rows(STANDING)][:2] == ["wrong", "cannot_tell"]
     assert visit.problems == []
