@@ -8,6 +8,8 @@ from sqlalchemy import Engine, text
 from desk.audits.bounds import least_right, lower_bound
 from desk.audits.subject import AuditAttempt, AuditSubject, in_sql, next_attempt, thresholds_of
 
+USUAL = 0.9  # the precision that the sample which is ticked at first should prove
+SPARE = 2  # with so many wrong ones
 PRECISIONS = (0.8, 0.9, 0.95)
 SAMPLES = (20, 40, 60, 80, 120, 200, 300, 500)
 MOST_DRAWN = 2_000  # rows that people could judge
@@ -38,6 +40,20 @@ class AuditPlan:
         """What samples of usual sizes could prove, and all rows if they are few."""
         sizes = {min(size, self.rows) for size in SAMPLES} - {0}
         return (self.sample(size) for size in sorted(sizes))
+
+    @property
+    def usual(self) -> int:
+        """The first sample that proves the usual precision with some wrong ones, or the largest.
+
+        Where there are others, all rows are no usual sample: then nothing is left to prove.
+        """
+        samples = list(self.samples)
+        parts = [each for each in samples if each.drawn < self.rows] or samples
+        for each in parts:
+            least = each.least_right.get(USUAL)
+            if least is not None and each.drawn - least >= SPARE:
+                return each.drawn
+        return parts[-1].drawn if parts else self.rows
 
     def sample(self, drawn: int) -> PlannedSample:
         """What a sample of so many rows could prove."""

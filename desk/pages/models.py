@@ -7,7 +7,7 @@ from sqlalchemy import text
 from starlette.responses import Response
 
 from common.errors import UsageError
-from common.store.in_service import models_in_service
+from common.store.in_service import models_in_service, serving
 from common.store.tables import Role
 from common.store.teaching.certificates import standing_certificates
 from common.vision.answers.drift import drift_of_model
@@ -72,6 +72,8 @@ def activate(asked: DeskRequest) -> Response:
     from trainer.models import registry  # loads torch
 
     name, provider = asked.path("model"), asked.field("provider") or None
+    if provider is None:
+        _ask_once(asked, name)
     found = registry.activate(
         asked.desk.engine,
         asked.desk.settings.model_dir,
@@ -84,6 +86,23 @@ def activate(asked: DeskRequest) -> Response:
         others = ", ".join(found.taken_out)
         told += f" {others} are served by it as well: their models are on another encoder."
     return go_to(f"/models/{name}", told=told)
+
+
+def _ask_once(asked: DeskRequest, name: str) -> None:
+    """Ask whether this model is to serve all records in place of the one that does."""
+    with asked.desk.engine.connect() as connection:
+        found = models_of(connection, ViewFilters.of({"model": name}))
+        present = serving(connection, None)
+    if not found:
+        raise NotThereError(f"There is no model {name}.")
+    title = found[0].title
+    instead = f" instead of {present.title}" if present else ""
+    asked.confirm(
+        f"New jobs that name no model then use {title}{instead}, for the records of all data "
+        "providers that have no model of their own. Running jobs keep their model.",
+        yes=f"Put {title} in service for all records",
+        back=f"/models/{name}",
+    )
 
 
 def back(asked: DeskRequest) -> Response:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
 from common.errors import UsageError
+from common.process.terminal.counting import counted
 from common.store.tables import AuditState, Role
 from desk.access.actions import shown_names
 from desk.audits import closing
@@ -17,7 +18,7 @@ from desk.audits.certificate import Certificate, annex, certificate
 from desk.audits.draw import draw
 from desk.audits.judging import DrawnRow, check_open, drawn_rows, stand
 from desk.audits.listing import SHOWN, ListedAudit, find_audit, list_audits
-from desk.audits.plan import AuditPlan, PlannedSample, plan
+from desk.audits.plan import MOST_DRAWN, plan
 from desk.audits.subject import AuditSubject
 from desk.pages.judge import read_verdict_ids, read_verdicts
 from desk.review.choices import concept_choices, provider_choices
@@ -30,13 +31,12 @@ from desk.web.cards import AT_A_TIME, all_concepts
 from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
 
-USUAL = 0.9  # the precision that the sample which is ticked at first should prove
-SPARE = 2  # with so many wrong ones
+WHAT = ("model", "provider", "concept")  # the filters that say what an audit is about
 
 
 def prove(asked: DeskRequest) -> Response:
     """The plan of an audit of what the filters mean, and the audits that there were."""
-    filters = ViewFilters.of(asked.request.query_params)
+    filters = ViewFilters.of({name: asked.filled(name).strip() for name in WHAT})
     before = number(asked.query("before"), what="The audit to go on from", most=1e9)
     with asked.desk.engine.connect() as connection:
         model = _model(connection, filters)
@@ -78,8 +78,7 @@ def _planned(
         planned = plan(asked.desk.engine, _subject(model, filters))
     except UsageError as error:
         return nothing | {"problem": str(error)}
-    samples = list(planned.samples)
-    return nothing | {"plan": planned, "samples": samples, "usual": _usual(planned, samples)}
+    return nothing | {"plan": planned, "samples": list(planned.samples), "usual": planned.usual}
 
 
 def _subject(model: ShownModel, filters: ViewFilters) -> AuditSubject:
@@ -90,40 +89,36 @@ def _subject(model: ShownModel, filters: ViewFilters) -> AuditSubject:
     )
 
 
-def _usual(planned: AuditPlan, samples: list[PlannedSample]) -> int:
-    """The first sample that proves the usual precision with some wrong ones, or the largest.
-
-    Where there are others, all rows are no usual sample: then nothing is left to prove.
-    """
-    parts = [each for each in samples if each.drawn < planned.rows] or samples
-    for each in parts:
-        least = each.least_right.get(USUAL)
-        if least is not None and each.drawn - least >= SPARE:
-            return each.drawn
-    return parts[-1].drawn if parts else planned.rows
-
-
 def begin(asked: DeskRequest) -> Response:
     """Draw an audit as it was planned."""
-    named = ("model", "provider", "concept")
-    filters = ViewFilters.of({name: asked.field(name) for name in named})
+    filters = ViewFilters.of({name: asked.field(name) for name in WHAT})
     with asked.desk.engine.connect() as connection:
         model = _model(connection, filters)
     if model is None:
         raise UsageError("No model is in the store yet, so there is nothing to prove.")
+    subject, sample = _subject(model, filters), _count(asked, "sample", "The number of pictures")
+    attempt = _count(asked, "attempt", "The number of the audit")
+    planned = plan(asked.desk.engine, subject)
+    if attempt == planned.attempt.number and 1 <= sample <= min(planned.rows, MOST_DRAWN):
+        asked.confirm(
+            f"This freezes {counted(planned.rows, 'enrichment')} and draws {sample:,} at random. "
+            "It cannot be taken back: an audit counts, whether it is judged or abandoned.",
+            yes=f"Draw {counted(sample, 'picture')}",
+            back="/prove",
+        )
+    # Anything else is refused, or was drawn before by the same form.
     audit_id = draw(
-        asked.desk.engine,
-        _subject(model, filters),
-        sample=_count(asked.field("sample"), what="The number of pictures"),
-        user_id=asked.user.number,
-        attempt=_count(asked.field("attempt"), what="The number of the audit"),
+        asked.desk.engine, subject, sample=sample, user_id=asked.user.number, attempt=attempt
     )
     return go_to(f"/audits/{audit_id}")
 
 
-def _count(text: str, *, what: str) -> int:
+def _count(asked: DeskRequest, field: str, what: str) -> int:
+    text = asked.field(field)
     if not (text.isdecimal() and len(text) < 10):
-        raise UsageError(f"{what} is {text[:40]!r}, which is no number. Look at the plan again.")
+        raise UsageError(
+            f"{what} is {text[:40]!r}, which is no number. Look at the plan again.", field=field
+        )
     return int(text)
 
 
@@ -239,7 +234,7 @@ def ending(asked: DeskRequest) -> Response:
 def close(asked: DeskRequest) -> Response:
     """Close an audit, unless more pictures are not judged than the reviewer was told."""
     found = _audit(asked)
-    told = _count(asked.field("unjudged"), what="The number of pictures that are not judged")
+    told = _count(asked, "unjudged", "The number of pictures that are not judged")
     try:
         closing.close(asked.desk.engine, found.id, most_unjudged=told)
     except closing.MoreUnjudgedError as error:
@@ -285,7 +280,7 @@ def certificate_json(asked: DeskRequest) -> Response:
 
 ROUTES = [
     page("/prove", prove),
-    deed("/prove", begin, Role.REVIEWER, logged=("model", "provider", "concept", "sample")),
+    deed("/prove", begin, Role.REVIEWER, form=prove, logged=(*WHAT, "sample")),
     page("/audits/{audit}", audit, Role.REVIEWER),
     deed("/audits/{audit}/verdicts", keep, Role.REVIEWER, is_logged=False),
     deed("/audits/{audit}/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),

@@ -173,6 +173,9 @@ def test_the_circle_is_closed_by_keyboard_alone(
 def prove(visit: Visit) -> None:
     """From the plan to the certificate."""
     follow(visit, "Draw")
+    visit.page.get_by_text("This freezes").wait_for()
+    visit.tab_to(visit.page.locator("button.danger"))
+    enter(visit)
     left = visit.page.get_by_role("heading", name="Is this right?")
     while True:
         left.or_(visit.page.get_by_role("heading", name="You have judged all")).wait_for()

@@ -97,6 +97,9 @@ def draw_by_keys(visit: Visit) -> None:
     visit.tab_to(page.get_by_role("radio", name="40", exact=True))
     visit.tab_to(page.get_by_role("button", name="Draw"))
     visit.press("Enter")
+    expect(page.get_by_text("This freezes 60 enrichments and draws 40")).to_be_visible()
+    visit.tab_to(page.get_by_role("button", name="Draw 40 pictures"))
+    visit.press("Enter")
     page.wait_for_url("**/audits/*")
 
 
@@ -143,7 +146,12 @@ def test_the_plan_says_what_could_be_proved_before_anything_is_drawn(filled, des
 def test_a_double_click_draws_once(filled, desk, visit):
     visit.log_in(desk.url, ANN)
     visit.page.goto(f"{desk.url}/prove?provider={OURS}")
-    visit.page.get_by_role("button", name="Draw").dblclick()
+    visit.page.get_by_role("button", name="Draw").click()
+    visit.page.get_by_role("button", name="Go back").click()
+    expect(visit.page.get_by_text("Nothing was done.")).to_be_visible()
+    assert filled.rows("SELECT 1 FROM audit") == []
+    visit.page.get_by_role("button", name="Draw").click()
+    visit.page.get_by_role("button", name="pictures").dblclick()
     visit.page.wait_for_url("**/audits/*")
     assert len(filled.rows("SELECT 1 FROM audit")) == 1
 
@@ -382,6 +390,11 @@ def test_a_wrong_form_draws_nothing(filled, desk, visit):
         answer = visit.send("/prove", sample=sample, attempt=attempt, **form)
         assert answer.status == 400
         assert "error" in json.loads(answer.text)
+    visit.page.goto(f"{desk.url}/prove?provider={OURS}&concept={MAP}")
+    visit.page.locator("[name=sample]").evaluate_all("all => all.forEach(one => one.value = 'x')")
+    visit.page.get_by_role("button", name="Draw").click()
+    expect(visit.page.get_by_role("alert")).to_contain_text("'x', which is no number")
+    expect(visit.page.get_by_label("Data provider")).to_have_value(OURS)
     assert filled.rows("SELECT 1 FROM audit") == []
 
 
