@@ -27,7 +27,7 @@ BEGINS_WITHIN = timedelta(seconds=30)  # a renewal, after its refit
 
 def teach(asked: DeskRequest) -> Response:
     """Choose a data provider; or how far teaching has come for one."""
-    provider = asked.query("provider")
+    provider = "" if asked.mistake else asked.query("provider")
     with asked.desk.engine.connect() as connection:
         values: dict[str, Any] = {
             "provider": provider,
@@ -138,7 +138,7 @@ def _model(
 
 
 ROUTES = [
-    page("/teach", teach),
+    page("/teach", teach, form=teach),
     page("/teach/judge", judging, Role.REVIEWER),
     deed("/teach/refit", refit, Role.REVIEWER, logged=("provider", "model")),
     page("/refits/{refit}", refit_page),

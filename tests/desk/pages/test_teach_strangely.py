@@ -10,6 +10,13 @@ from tests.desk.museum import Museum
 pytestmark = pytest.mark.timeout(600)
 
 
+def test_a_wrong_provider_stays_in_its_field(filled: Museum, desk: DeskProcess) -> None:
+    answer = Caller(desk).get("/teach?provider=Our musem")
+    assert answer.status_code == 400
+    assert 'value="Our musem" aria-invalid="true"' in answer.text
+    assert f"Did you mean: {OURS}" in answer.text
+
+
 def test_a_refit_of_nothing_that_there_is_is_refused(filled: Museum, desk: DeskProcess) -> None:
     filled.encoder(filled.the_model)  # type: ignore[attr-defined]
     caller = Caller(desk)
