@@ -197,11 +197,11 @@ def warn_of_low_thresholds(proposal: "Proposal") -> None:
 
 
 def _print_end(engine: "Engine", proposal: "Proposal", done: "Promotion", *, as_json: bool) -> None:
-    from common.store.in_service import serving
+    from common.store.in_service import served_before, serving
 
     model = done.model
     with engine.connect() as connection:
-        found = serving(connection, None)
+        found, before = serving(connection, None), served_before(connection, None)
     serves = found.title if found else None
     if as_json:
         warn_of_low_thresholds(proposal)
@@ -223,7 +223,8 @@ def _print_end(engine: "Engine", proposal: "Proposal", done: "Promotion", *, as_
         print_line(f"{how}: {model.title}, in {done.folder}")
         print_taken_out(model.taken_out)
     if serves == model.title:
-        hint("It serves all records. The model before serves again by: trainer models back")
+        undo = " The model before serves again by: trainer models back" if before else ""
+        hint(f"It serves all records.{undo}")
         next_step("worker enqueue FILE")
         return
     whom = f"{serves} serves all records as before." if serves else "No model serves all records."

@@ -283,11 +283,13 @@ def test_a_model_is_put_in_service_where_that_is_asked_for(
 ) -> None:
     first = promote("--fold", "0", "--activate")
     assert first.exit_code == 0
-    assert "It serves all records." in first.stderr
+    assert "It serves all records.\n" in first.stderr  # and there is none to go back to
     second = promote("--fold", "1")
     assert "It is not in service. run v1 serves all records as before." in second.stderr
     assert [row.stage for row in _models(engine)] == ["active", "candidate"]
-    told = json.loads(promote("--fold", "1", "--activate", "--json").stdout)
+    changed = promote("--fold", "1", "--activate", "--json")
+    assert "It serves all records. The model before serves again by" in changed.stderr
+    told = json.loads(changed.stdout)
     assert (told["version"], told["is_new"], told["serves_all"]) == (2, False, True)
     assert [row.stage for row in _models(engine)] == ["candidate", "active"]
 
