@@ -9,7 +9,7 @@ from worker.enrich.model_files import check_model_files
 
 
 def test_without_a_model_the_check_says_how_to_get_one(engine: Engine, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="No model is active. Promote one"):
+    with pytest.raises(ModelError, match="No model serves all records. Put one in service"):
         check_model_files(engine, tmp_path)
 
 
