@@ -26,8 +26,10 @@ _PROMISE = TypeAdapter(Promise)
 def models(asked: DeskRequest) -> Response:
     """The list."""
     with asked.desk.engine.connect() as connection:
+        versions = list_versions(connection)
         values = {
-            "versions": list_versions(connection),
+            "versions": versions,
+            "certificates": standing_certificates(connection, [each.id for each in versions]),
             "serving": models_in_service(connection),
         }
     return render(asked, "models", values)

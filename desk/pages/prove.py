@@ -101,8 +101,9 @@ def begin(asked: DeskRequest) -> Response:
     planned = plan(asked.desk.engine, subject)
     if attempt == planned.attempt.number and 1 <= sample <= min(planned.rows, MOST_DRAWN):
         asked.confirm(
-            f"This freezes {counted(planned.rows, 'enrichment')} and draws {sample:,} at random. "
-            "It cannot be taken back: an audit counts, whether it is judged or abandoned.",
+            f"This freezes {counted(planned.rows, 'enrichment')} of "
+            f"{filters.provider or 'all data providers'} and draws {sample:,} at random. It "
+            "cannot be taken back: an audit counts, whether it is judged or abandoned.",
             yes=f"Draw {counted(sample, 'picture')}",
             back="/prove",
         )
