@@ -93,8 +93,8 @@ def export(
     _check_output(asked, force=force, as_json=as_json)
     engine = open_store()
     selection = asked.selection(engine)
-    promises = told(promises_of(engine, selection))
-    write = _writer(asked.file_format, selection, target, promises)
+    promises = promises_of(engine, selection)
+    write = _writer(asked.file_format, selection, target, told(promises))
     if selection.since and is_to_come(engine, selection.since):
         console.print(
             f"{selection.since:%Y-%m-%d %H:%M} UTC is still to come: nothing was written since."
@@ -108,8 +108,10 @@ def export(
     if selection.job:
         for line in differences(engine, selection.job):
             console.print(line, soft_wrap=True)
-    for line in promises:
+    for line in told(promises):
         console.print(line, soft_wrap=True)
+    if any(each.certificates for each in promises.values()):
+        console.print("A certificate is about all enrichments of its audit, left out or not.")
 
 
 def _print_counts(exported: Exported, file_format: Format) -> None:
