@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from common.store.tables import Said
 from desk.review.filters import JudgedState, ViewFilters
-from desk.review.walks import place_to_begin, walk_statement
+from desk.review.walks import parameters, place_to_begin, walk_statement
 from worker.jobs.prune import check_not_pruned
 
 LONGEST = 300  # characters of a title or a name; metadata may hold any number
@@ -138,18 +138,8 @@ def suggestion_page(
         check_not_pruned(connection, filters.job, instead=_INSTEAD)
     is_filtered = filters.concept or filters.lowest or filters.highest
     most = WALKED_FILTERED if is_filtered or filters.judged is not JudgedState.ANY else WALKED
-    asked = {
-        "job": filters.job,
-        "provider": filters.provider,
-        "concept": filters.concept,
-        "lowest": filters.lowest,
-        "highest": filters.highest,
-        "models": list(model_ids),
-        "first": next(iter(model_ids), None),
-        "most": most,
-        "rows": 2 * count,
-        **place_to_begin(filters),
-    }
+    asked = parameters(filters, model_ids) | place_to_begin(filters)
+    asked |= {"most": most, "rows": 2 * count}
     row = connection.execute(text(walk_statement(filters, told=_TOLD)), asked).one()
     return _cut(row, count=count, most=most, rows=2 * count)
 

@@ -170,6 +170,19 @@ def _found(filters: ViewFilters) -> str:
     )
 
 
+def parameters(filters: ViewFilters, model_ids: Sequence[int]) -> dict[str, Any]:
+    """What statements ask for, whatever they walk over; without a job the first model's rows."""
+    return {
+        "job": filters.job,
+        "provider": filters.provider,
+        "concept": filters.concept,
+        "lowest": filters.lowest,
+        "highest": filters.highest,
+        "models": list(model_ids),
+        "first": next(iter(model_ids), None),
+    }
+
+
 def place_to_begin(filters: ViewFilters) -> dict[str, Any]:
     """The parameters of the statement that say where the walk begins.
 
@@ -233,15 +246,6 @@ def count_enrichments(
         SELECT (SELECT count(*) FROM each WHERE {" AND ".join(conditions) or "true"}) AS found,
                (SELECT count(*) FROM walked) AS walked
     """
-    asked = {
-        "job": filters.job,
-        "provider": filters.provider,
-        "concept": filters.concept,
-        "lowest": filters.lowest,
-        "highest": filters.highest,
-        "models": list(model_ids),
-        "first": next(iter(model_ids), None),
-        "most": COUNTED,
-    }
+    asked = parameters(filters, model_ids) | {"most": COUNTED}
     row = connection.execute(text(statement), asked).one()
     return EnrichmentCount(found=row.found, is_whole=row.walked < COUNTED)
