@@ -160,14 +160,15 @@ def _found(filters: ViewFilters) -> str:
         return (_FAILED if filters.job else _FAILED_ANYWHERE).format(order=order)
     if filters.outcome is not Outcome.ENRICHED:
         return _NOTHING.format(order=order)
-    given = {name: getattr(filters, name) for name in _CONDITIONS}
-    conditions = [
-        f"AND {_CONDITIONS[name]}" for name, value in given.items() if value not in (None, "")
-    ]
+    conditions = [f"AND {each}" for each in _given_conditions(filters)]
     judged = judged_conditions("written").get(filters.judged)
     return _WRITTEN.format(
         conditions=" ".join(conditions), judged=f"WHERE {judged}" if judged else "", order=order
     )
+
+
+def _given_conditions(filters: ViewFilters) -> list[str]:
+    return [sql for name, sql in _CONDITIONS.items() if getattr(filters, name) not in (None, "")]
 
 
 def parameters(filters: ViewFilters, model_ids: Sequence[int]) -> dict[str, Any]:
@@ -231,15 +232,10 @@ def count_enrichments(
     Args:
         model_ids: as for `suggestion_page`.
     """
-    conditions = [sql for name, sql in _CONDITIONS.items() if getattr(filters, name)]
+    conditions = _given_conditions(filters)
     conditions += [judged_conditions("each")[filters.judged]] if filters.judged != "any" else []
-    walk = (
-        _COUNTED_OF_JOB
-        if filters.job
-        else _COUNTED_OF_PROVIDER
-        if filters.provider
-        else _COUNTED_OF_MODEL
-    )
+    of_others = _COUNTED_OF_PROVIDER if filters.provider else _COUNTED_OF_MODEL
+    walk = _COUNTED_OF_JOB if filters.job else of_others
     each = _BY_RECORD if filters.job or filters.provider else "SELECT * FROM walked"
     statement = f"""
         WITH walked AS MATERIALIZED ({walk}), each AS ({each})
