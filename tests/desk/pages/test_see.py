@@ -102,12 +102,12 @@ def test_a_model_that_is_not_there_is_told_by_its_name(filled, desk, visit):
 
 def test_filters_that_are_wrong_stay_and_say_so_beside_their_field(filled, desk, visit):
     for page in ("/see", "/judge"):
-        visit.page.goto(f"{desk.url}{page}?provider=Nobody&outcome=failed&highest=0.5")
-        label = visit.page.locator("label", has=visit.page.locator("[name=job]"))
-        label.get_by_role("alert").get_by_text("Choose a job").wait_for()
+        visit.page.goto(f"{desk.url}{page}?provider=Nobody&outcome=failed&highest=much")
+        confidence = visit.page.locator("fieldset.range")
+        confidence.get_by_role("alert").get_by_text("no number").wait_for()
         assert visit.page.get_by_label("Data provider").input_value() == "Nobody"
         assert visit.page.get_by_label("Outcome").input_value() == "failed"
-        assert visit.page.get_by_label("to", exact=True).input_value() == "0.5"
+        assert visit.page.get_by_label("to", exact=True).input_value() == "much"
         visit.page.get_by_label("Outcome").select_option("enriched")
         visit.page.get_by_role("button", name="Show").click()
         visit.page.wait_for_url(f"{desk.url}{page}?**outcome=enriched**")
