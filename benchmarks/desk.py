@@ -96,7 +96,7 @@ class Reviewer:
             [{"job": self._desk.job}, {"provider": chance.choice(PROVIDERS)}, {}]
         )
         asked |= chance.choice([{}, {"concept": chance.choice(CONCEPTS)}])
-        asked |= chance.choice([{}, {"lowest": 0.9}, {"lowest": 0.5, "highest": 0.55}])
+        asked |= chance.choice([{}, {"lowest": 90}, {"lowest": 50, "highest": 55}])
         asked |= chance.choice([{}, {"judged": chance.choice(["no", "yes", "disputed"])}])
         return urlencode(asked)
 

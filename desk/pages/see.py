@@ -1,10 +1,9 @@
 """See: enrichments as a grid of pictures, and what models did not write."""
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from starlette.responses import Response
 
 from common.errors import UsageError
@@ -18,7 +17,6 @@ from desk.review.walks import count_enrichments
 from desk.web.asking import DeskRequest, NotThereError, go_to, page
 from desk.web.desk import Desk
 from desk.web.rendering import render
-from worker import jobs as ledger
 from worker.exports.parquet import is_available
 
 SHOWN = 48  # pictures of a page
@@ -37,6 +35,12 @@ JUDGED = {
 }
 
 
+_OUTCOMES_OF_JOB = text(f"""
+    SELECT {", ".join(f"CAST(sum({each}) AS bigint) AS {each}" for each in Outcome)}
+    FROM job_outcomes WHERE job_id = :job
+""")
+
+
 def see(asked: DeskRequest) -> Response:
     """The grid."""
     filters = ViewFilters.of(asked.request.query_params)
@@ -51,17 +55,18 @@ def see(asked: DeskRequest) -> Response:
         count = None
         if filters.outcome is Outcome.ENRICHED:
             count = count_enrichments(connection, filters, [each.id for each in models])
-    outcomes = None
-    if filters.job:
-        with suppress(UsageError):  # there is no such job, and nothing is shown of it
-            outcomes = ledger.status(asked.desk.engine, filters.job)
+        outcomes = connection.execute(_OUTCOMES_OF_JOB, {"job": filters.job}).mappings().one()
     blocked = {
         (each.record_id, each.concept)
         for each in found.found
         if each.concept and blocks.block(each.concept, each.data_provider or "")
     }
     values |= {"page": found, "filters": filters, "models": models, "blocked": blocked}
-    values |= {"count": count, "of_job": outcomes, "has_parquet": is_available()}
+    values |= {
+        "count": count,
+        "of_job": outcomes if outcomes["enriched"] is not None else None,
+        "has_parquet": is_available(),
+    }
     return render(asked, "see", values)
 
 

@@ -16,7 +16,7 @@ from common.store.tables.harvested import of_provider
 from common.store.teaching.standing_verdicts import judged_conditions
 from desk.review.filters import JudgedState, Outcome, ViewFilters
 
-COUNTED = 20_000  # records, or enrichments of a model, that a count walks over
+COUNTED = 500  # records, or enrichments of a model, that a count walks over
 CHUNKS = 40  # of a job, that a page walks over
 JOBS, KEY = 50, 15 + 36  # whose failures are walked over, and the characters of a job's place
 

@@ -83,7 +83,12 @@ def test_titles_tell_tabs_apart(filled: Museum, desk: DeskProcess) -> None:
     caller = Caller(desk)
     pages = [f"/jobs/{filled.the_job}", "/jobs", "/jobs?state=done", f"/records{RECORDS[0]}"]  # type: ignore[attr-defined]
     pages += ["/models/test@1", "/see", f"/see?provider={OURS}", f"/prove?provider={OURS}"]
-    pages += [f"/teach?provider={OURS}", f"/judge?provider={OURS}&judged=yes", "/prove", "/prove?model=test@1"]
+    pages += [
+        f"/teach?provider={OURS}",
+        f"/judge?provider={OURS}&judged=yes",
+        "/prove",
+        "/prove?model=test@1",
+    ]
     titles = [_TITLE.findall(caller.get(page).text)[0] for page in pages]
     assert titles[0] == "spring · Desk"
     assert len(set(titles)) == len(pages), titles

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 MOST_PROVIDERS = 200  # of a list
+NEWEST = 2_000  # verdicts in which a page has time to count
 WEIGHT = 10.0
 """How much a judged record counts in a training, beside the 1 of a harvested one."""
 
@@ -103,18 +104,18 @@ _PROVIDERS = text(f"""
       AND record.data_provider IS NOT NULL
     GROUP BY record.data_provider ORDER BY max(verdict.judged_at) DESC LIMIT {MOST_PROVIDERS}
 """)
-_COUNTED = text("""
-    SELECT own.name, judged.records FROM (
+_COUNTED = text(f"""
+    WITH own AS (
         SELECT DISTINCT data_provider AS name FROM record
         WHERE id = ANY(CAST(:record_ids AS text[])) AND data_provider IS NOT NULL
-    ) AS own CROSS JOIN LATERAL (
-        SELECT count(*) AS records FROM (
-            SELECT DISTINCT verdict.record_id
-            FROM verdict JOIN record ON record.id = verdict.record_id
-            WHERE record.data_provider = own.name AND withdrawn_at IS NULL AND audit_id IS NULL
-            LIMIT :most
-        ) AS judged_ones
-    ) AS judged ORDER BY own.name
+    ), newest AS MATERIALIZED (
+        SELECT record_id FROM verdict WHERE withdrawn_at IS NULL AND audit_id IS NULL
+        ORDER BY judged_at DESC LIMIT {NEWEST}
+    )
+    SELECT own.name, least(:most, count(DISTINCT judged.id)) AS records
+    FROM own LEFT JOIN (newest JOIN record AS judged ON judged.id = newest.record_id)
+         ON judged.data_provider = own.name
+    GROUP BY own.name ORDER BY own.name
 """)
 
 
@@ -157,7 +158,9 @@ def judged_providers(connection: Connection) -> list[JudgedProvider]:
 def count_judged(
     connection: Connection, record_ids: Collection[str], *, most: int
 ) -> dict[str, int]:
-    """How many records of each data provider of some records were judged, outside audits; at most
-    `most` are counted."""
+    """How many records of each data provider of some records were judged, outside audits.
+
+    The NEWEST verdicts are counted, and at most `most` records.
+    """
     asked = {"record_ids": list(record_ids), "most": most}
     return {row.name: row.records for row in connection.execute(_COUNTED, asked)}
