@@ -25,11 +25,11 @@ from desk.web.asking import DeskRequest, deed, go_to, page
 from desk.web.cards import (
     AT_A_TIME,
     FIFTY,
+    address_of_cards,
     all_concepts,
     asked_cards,
     named_cards,
     of_cards,
-    to_cards,
 )
 from desk.web.rendering import render
 
@@ -43,19 +43,21 @@ def judging(asked: DeskRequest) -> Response:
     filters = ViewFilters.of(asked.request.query_params)
     if not asked.query("judged"):
         filters = replace(filters, judged=JudgedState.NO)
-    keys, after, walked = named_cards(asked), asked.query("next"), 0
+    keys, after, walked, address = named_cards(asked), asked.query("next"), 0, ""
     with asked.desk.engine.connect() as connection:
         models = models_of(connection, filters)
         if not keys:
             found = shown(connection, asked.desk, filters, models, count=AT_A_TIME)
             after, walked = found.after or "", found.walked
             own = filters.address(judged=filters.judged, after=filters.after)
-            keys = [(each.record_id, each.concept) for each in found.found if each.concept]
+            once = {(each.record_id, each.concept): 0 for each in found.found if each.concept}
+            keys = list(once)
             if keys:
-                return to_cards(f"/judge?{own}&{urlencode({'next': after})}", keys)
+                named = f"/judge?{own}&{urlencode({'next': after})}"
+                address = address_of_cards(named, keys)
         cards = asked_cards(connection, asked.desk, keys, models)
         values = choices(connection, filters, models)
-        values |= of_cards(connection, asked, cards)
+        values |= of_cards(connection, asked, cards, address=address)
     values |= {"after": after, "walked": walked, "filters": filters, "models": models}
     return render(asked, "judge", values)
 

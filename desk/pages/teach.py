@@ -18,7 +18,7 @@ from desk.review.models import ShownModel, model_for, models_of
 from desk.review.next_to_judge import next_to_judge
 from desk.teaching.standing import ENOUGH, concepts_of, curve_of
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
-from desk.web.cards import AT_A_TIME, asked_cards, named_cards, of_cards, to_cards
+from desk.web.cards import AT_A_TIME, address_of_cards, asked_cards, named_cards, of_cards
 from desk.web.rendering import render
 from worker import jobs
 
@@ -47,7 +47,7 @@ def teach(asked: DeskRequest) -> Response:
 def judging(asked: DeskRequest) -> Response:
     """Ten records from which the model would learn most; or those of the address."""
     provider = asked.query("provider")
-    keys = named_cards(asked)
+    keys, address = named_cards(asked), ""
     with asked.desk.engine.connect() as connection:
         model = _model(connection, asked, provider)
         if model.encoder_id is None:
@@ -63,9 +63,9 @@ def judging(asked: DeskRequest) -> Response:
             )
             keys = [(each.record_id, each.concept_uri) for each in chosen]
             if keys:
-                return to_cards(next_ones, keys)
+                address = address_of_cards(next_ones, keys)
         cards = asked_cards(connection, asked.desk, keys, [model])
-        values = of_cards(connection, asked, cards)
+        values = of_cards(connection, asked, cards, address=address)
     values |= {"provider": provider, "model": model, "next": next_ones}
     return render(asked, "teach_judging", values)
 

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
-from starlette.responses import RedirectResponse, Response
 
 from common.errors import ModelError
 from common.store.teaching.verdicts import count_judged
@@ -35,10 +34,10 @@ def named_cards(asked: DeskRequest) -> list[tuple[str, str]]:
     ]
 
 
-def to_cards(address: str, keys: Iterable[tuple[str, str]]) -> Response:
-    """To a page whose address names its cards."""
+def address_of_cards(address: str, keys: Iterable[tuple[str, str]]) -> str:
+    """The address of a page that names its cards; a script gives it to a page that has another."""
     cards = urlencode([("card", " ".join(key)) for key in dict.fromkeys(keys)])
-    return RedirectResponse(f"{address}&{cards}", status_code=303)
+    return f"{address}&{cards}"
 
 
 def asked_cards(
@@ -73,7 +72,7 @@ def _with_thought(card: Suggestion, model: ShownModel, thought: Thought | None) 
 
 
 def of_cards(
-    connection: Connection, asked: DeskRequest, cards: Sequence[Card]
+    connection: Connection, asked: DeskRequest, cards: Sequence[Card], *, address: str = ""
 ) -> dict[str, object]:
     """What the template of cards needs; forms without a script lead back to this page."""
     record_ids = {each.record_id for _, each in cards}
@@ -83,7 +82,8 @@ def of_cards(
         "cards": cards,
         "all_concepts": all_concepts(connection),
         "judged_so_far": count_judged(connection, record_ids, most=FIFTY),
-        "back": f"{asked.request.url.path}?{urlencode(own)}",
+        "address": address,
+        "back": address or f"{asked.request.url.path}?{urlencode(own)}",
     }
 
 

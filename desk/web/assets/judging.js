@@ -8,6 +8,7 @@ const LONGEST_GOING_ON = 10_000; // milliseconds that the next page waits for th
 class Judging {
   constructor(root) {
     this.root = root;
+    if (root.dataset.address) history.replaceState(null, "", root.dataset.address); // for Reload and Back
     this.to = root.dataset.to;
     this.cards = [...root.querySelectorAll(".batch > .card")];
     this.other = root.querySelector("dialog.other");
