@@ -50,8 +50,8 @@ def judging(asked: DeskRequest) -> Response:
             found = shown(connection, asked.desk, filters, models, count=AT_A_TIME)
             after, walked = found.after or "", found.walked
             own = filters.address(judged=filters.judged, after=filters.after)
-            once = {(each.record_id, each.concept): 0 for each in found.found if each.concept}
-            keys = list(once)
+            pairs = ((each.record_id, each.concept) for each in found.found if each.concept)
+            keys = list(dict.fromkeys(pairs))
             if keys:
                 named = f"/judge?{own}&{urlencode({'next': after})}"
                 address = address_of_cards(named, keys)

@@ -36,7 +36,7 @@ def named_cards(asked: DeskRequest) -> list[tuple[str, str]]:
 
 def address_of_cards(address: str, keys: Iterable[tuple[str, str]]) -> str:
     """The address of a page that names its cards; a script gives it to a page that has another."""
-    cards = urlencode([("card", " ".join(key)) for key in dict.fromkeys(keys)])
+    cards = urlencode([("card", " ".join(key)) for key in keys])
     return f"{address}&{cards}"
 
 

@@ -1,8 +1,9 @@
 """Files that a page makes while the browser takes them, of any length."""
 
+import io
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -30,11 +31,6 @@ def download(write: Callable[[BinaryIO], object], *, name: str, media_type: str)
             f"{AT_A_TIME} downloads are under way, and no more are possible at a time. "
             "Try again when one of them is done."
         )
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
-    return StreamingResponse(_written(write), media_type=media_type, headers=headers)
-
-
-def _written(write: Callable[[BinaryIO], object]) -> Iterator[bytes]:
     reading, writing = os.pipe()
     failed: list[BaseException] = []
 
@@ -47,9 +43,18 @@ def _written(write: Callable[[BinaryIO], object]) -> Iterator[bytes]:
         finally:
             _places.release()
 
+    # Begun here: of an answer that is never sent, the pipe is closed, and that ends the writing.
     thread = threading.Thread(target=run, name="download", daemon=True)
+    blocks = _blocks(os.fdopen(reading, "rb", buffering=0), thread, failed)
     thread.start()
-    with os.fdopen(reading, "rb", buffering=0) as stream:
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+    return StreamingResponse(blocks, media_type=media_type, headers=headers)
+
+
+def _blocks(
+    stream: io.RawIOBase, thread: threading.Thread, failed: Sequence[BaseException]
+) -> Iterator[bytes]:
+    with stream:
         while block := stream.read(BLOCK):
             yield block
     thread.join()
