@@ -151,12 +151,12 @@ def test_what_is_wrong_stands_beside_its_field_and_the_form_stays(filled, desk, 
         if field == "name":
             visit.page.locator("[name=ids]").fill(RECORDS[0])
         visit.page.locator(f"[name={field}]").fill(value)
-        visit.page.get_by_label("urgent").check()
+        visit.page.locator("[name=urgent]").check()
         visit.page.get_by_role("button", name="Enqueue").click()
         label = visit.page.locator("label", has=visit.page.locator(f"[name={field}]"))
         label.get_by_role("alert").get_by_text(words).wait_for()
         assert visit.page.locator(f"[name={field}]").input_value() == value
-        assert visit.page.get_by_label("urgent").is_checked()
+        assert visit.page.locator("[name=urgent]").is_checked()
     assert len(filled.rows("SELECT 1 FROM job")) == 1
 
 

@@ -211,7 +211,7 @@ def test_what_two_reviewers_differ_on_counts_as_wrong(filled, desk, browser):
     assert text.count("counts as right") == 8
     assert text.count("cannot tell Bo Berg") == 1
     both = sorted(filled.users[name] for name in (ANN, BO))
-    assert f"{ANN}, {BO}, without knowing" in " ".join(text.split())
+    assert f"{ANN}, {BO}, on pages that do not show" in " ".join(text.split())
     assert (told["right"], told["at_least"], told["judged_by"]) == (8, 0.483, both)
 
 
