@@ -5,11 +5,9 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg2
 import pytest
 import redis
 import structlog
@@ -20,7 +18,8 @@ from sqlalchemy import Engine, text
 from common.process.settings.every import every_field
 from common.process.settings.files import VARIABLE
 from common.store.session import open_store
-from deploy.local import Postgres, Services, local_services
+from deploy.local import Services, local_services
+from tests.databases import Databases, administer
 from tests.pooler import SESSIONS, PgBouncer
 
 ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"
@@ -82,22 +81,23 @@ def services() -> Iterator[Services]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def databases(services: Services, migrated_template: str) -> Databases:
+    """Where each test gets its database from."""
+    return Databases(services.postgres, migrated_template)
+
+
 @pytest.fixture
 def database_url(
-    services: Services, migrated_template: str, monkeypatch: pytest.MonkeyPatch
+    services: Services, databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     """A migrated, empty database for one test, in DATABASE_URL as well."""
     services.postgres.start()
-    name = f"test_{uuid4().hex}"
-    _administer(
-        services.postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template} STRATEGY FILE_COPY"
-    )
-    url = services.postgres.database_url(name)
-    _count_from_the_start(url)
+    url = databases.take()
     monkeypatch.setenv("DATABASE_URL", url)
     yield url
     services.postgres.start()
-    _administer(services.postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    databases.give_back()
 
 
 @pytest.fixture
@@ -137,22 +137,8 @@ def broker_url(services: Services, monkeypatch: pytest.MonkeyPatch) -> str:
 def migrated_template(services: Services) -> str:
     """The database that every test's own is a copy of."""
     services.postgres.start()
-    _administer(services.postgres, f"CREATE DATABASE {TEMPLATE}")
+    administer(services.postgres, f"CREATE DATABASE {TEMPLATE}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", services.postgres.database_url(TEMPLATE))
         command.upgrade(Config(ALEMBIC_INI), "head")
     return TEMPLATE
-
-
-def _count_from_the_start(url: str) -> None:
-    """A sequence of the template may have skipped numbers when a test killed the server."""
-    with closing(psycopg2.connect(url.replace("+psycopg2", ""))) as connection:
-        connection.autocommit = True
-        restart = "SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence"
-        connection.cursor().execute(restart)
-
-
-def _administer(postgres: Postgres, statement: str) -> None:
-    with closing(psycopg2.connect(postgres.url.replace("+psycopg2", ""))) as connection:
-        connection.autocommit = True
-        connection.cursor().execute(statement)
