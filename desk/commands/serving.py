@@ -9,6 +9,7 @@ from typing import Any
 import h11
 import uvicorn
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from common.errors import UsageError
@@ -129,8 +130,20 @@ def serve_desk(host: str, port: int) -> None:
     watch = FrozenStoreWatch(engine, open_store(connections=1))
     _check_address(engine, settings, host)
     listening = _listen(host, port)
-    config = uvicorn.Config(
-        create_app(engine, settings),
+    server = uvicorn.Server(server_config(create_app(engine, settings)))
+    address, number = listening.getsockname()[:2]
+    console.print(f"The desk is at http://{address}:{number}", soft_wrap=True)
+    watch.start()
+    with _metrics_served(engine, settings):
+        server.run(sockets=[listening])
+    watch.stop()
+    engine.dispose()
+
+
+def server_config(app: ASGIApp) -> uvicorn.Config:
+    """How the desk is served: with limits on time and size, and nothing said of the server."""
+    return uvicorn.Config(
+        app,
         log_config=None,
         log_level="warning",  # else its own start is told after ours
         access_log=False,
@@ -139,13 +152,6 @@ def serve_desk(host: str, port: int) -> None:
         timeout_graceful_shutdown=GRACE,
         limit_concurrency=200,
     )
-    address, number = listening.getsockname()[:2]
-    console.print(f"The desk is at http://{address}:{number}", soft_wrap=True)
-    watch.start()
-    with _metrics_served(engine, settings):
-        uvicorn.Server(config).run(sockets=[listening])
-    watch.stop()
-    engine.dispose()
 
 
 @contextmanager

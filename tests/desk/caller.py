@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tests.desk.desk_process import PATIENCE, DeskProcess
+from tests.desk.desk_process import PATIENCE
 from tests.desk.museum import PASSWORD
+from tests.desk.served import ServedDesk
 
 _WORD = re.compile(r'name="csrf" value="([^"]+)"')
 
@@ -17,7 +18,7 @@ _WORD = re.compile(r'name="csrf" value="([^"]+)"')
 class Caller:
     """Whoever asks a desk, with cookies of their own; `word` is that of the last page's forms."""
 
-    def __init__(self, desk: DeskProcess, name: str | None = None) -> None:
+    def __init__(self, desk: ServedDesk, name: str | None = None) -> None:
         self.url = desk.url
         self.session = requests.Session()
         self.session.trust_env = False  # no proxy of the machine
@@ -54,7 +55,7 @@ class Caller:
 _OPTIONS: Mapping[str, Any] = {"allow_redirects": False, "timeout": PATIENCE}
 
 
-def raw(desk: DeskProcess, sent: bytes, *, seconds: float = PATIENCE) -> bytes:
+def raw(desk: ServedDesk, sent: bytes, *, seconds: float = PATIENCE) -> bytes:
     """What the desk answers to bytes, until it closes the connection."""
     parts = urlsplit(desk.url)
     came = b""

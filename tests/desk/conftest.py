@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import MAP, PAINTING, VASE, Museum
 from tests.desk.picture_host import PictureHost, picture_host
+from tests.desk.served import ServedDesk, served_desk
 from tests.desk.visiting import Visit, browsing, visiting
 
 OURS, THEIRS = "Our museum", "Their museum"
@@ -49,9 +50,16 @@ def filled(museum: Museum) -> Museum:
 
 
 @pytest.fixture
-def desk(filled: Museum, tmp_path: Path) -> Iterator[DeskProcess]:
-    with desk_process(tmp_path) as desk:
+def desk(filled: Museum, tmp_path: Path) -> Iterator[ServedDesk]:
+    with served_desk(tmp_path) as desk:
         yield desk
+
+
+@pytest.fixture
+def process(filled: Museum, tmp_path: Path) -> Iterator[DeskProcess]:
+    """The same as a program, for tests that stop it, kill it, or measure it."""
+    with desk_process(tmp_path) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

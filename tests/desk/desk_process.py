@@ -16,17 +16,21 @@ PATIENCE = 120  # seconds, on a busy machine
 _ADDRESS = re.compile(r"The desk is at (http://\S+)")
 
 
+def folders(folder: Path) -> dict[str, str]:
+    """The settings that name folders, all in this one."""
+    return {
+        "DESK_CACHE_DIR": str(folder / "cache"),
+        "MODEL_DIR": str(folder / "models"),
+        "HEATMAP_DIR": str(folder / "heatmaps"),
+        "EXPERIMENT_DIR": str(folder / "experiments"),
+    }
+
+
 class DeskProcess:
     """`desk serve`; `url` is where it is."""
 
     def __init__(self, folder: Path, *, port: int = 0, **variables: str) -> None:
-        self._environment = os.environ | {
-            "DESK_CACHE_DIR": str(folder / "cache"),
-            "MODEL_DIR": str(folder / "models"),
-            "HEATMAP_DIR": str(folder / "heatmaps"),
-            "EXPERIMENT_DIR": str(folder / "experiments"),
-            **variables,
-        }
+        self._environment = os.environ | folders(folder) | variables
         self._log = folder / "desk.log"
         self._port = port
         self.url = ""

@@ -58,7 +58,7 @@ def picture_host() -> Iterator[PictureHost]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     host = PictureHost(f"http://127.0.0.1:{server.server_port}")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield host
     finally:

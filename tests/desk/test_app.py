@@ -12,8 +12,8 @@ from desk.access.headers import POLICY
 from desk.web.rendering import ASSETS, asset_version
 from tests.desk.caller import Caller
 from tests.desk.conftest import OURS, RECORDS
-from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import Museum
+from tests.desk.served import ServedDesk, served_desk
 from tests.desk.visiting import visiting
 
 pytestmark = pytest.mark.timeout(600)
@@ -31,12 +31,12 @@ KEPT = "public, max-age=31536000, immutable"
 
 
 @pytest.fixture
-def desk(museum: Museum, tmp_path: Path) -> Iterator[DeskProcess]:
-    with desk_process(tmp_path) as desk:
+def desk(museum: Museum, tmp_path: Path) -> Iterator[ServedDesk]:
+    with served_desk(tmp_path) as desk:
         yield desk
 
 
-def test_browsers_keep_assets_of_this_version_and_nothing_else(desk: DeskProcess) -> None:
+def test_browsers_keep_assets_of_this_version_and_nothing_else(desk: ServedDesk) -> None:
     nobody = Caller(desk)
     version = asset_version()
     for path in ASSETS.iterdir():
@@ -55,14 +55,14 @@ def test_browsers_keep_assets_of_this_version_and_nothing_else(desk: DeskProcess
     assert (missing.status_code, missing.headers["cache-control"]) == (404, "no-store")
 
 
-def test_pages_ask_for_assets_of_this_version(museum: Museum, desk: DeskProcess) -> None:
+def test_pages_ask_for_assets_of_this_version(museum: Museum, desk: ServedDesk) -> None:
     asked = f"/assets/desk.css?{asset_version()}"
     assert asked in Caller(desk).get("/see").text
     museum.user()
     assert asked in Caller(desk).get("/login").text
 
 
-def test_no_other_file_is_an_asset(desk: DeskProcess) -> None:
+def test_no_other_file_is_an_asset(desk: ServedDesk) -> None:
     hostile = ("", "..%2fasking.py", "%2e%2e/door.py", "..%5cdoor.py", "%2fetc%2fpasswd", "%00")
     for path in (*hostile, "a" * 5_000):
         answer = Caller(desk).get(f"/assets/{path}?{asset_version()}")
@@ -71,14 +71,14 @@ def test_no_other_file_is_an_asset(desk: DeskProcess) -> None:
     assert "Traceback" not in desk.log()
 
 
-def test_who_reads_no_page_gets_the_sign_of_the_desk(museum: Museum, desk: DeskProcess) -> None:
+def test_who_reads_no_page_gets_the_sign_of_the_desk(museum: Museum, desk: ServedDesk) -> None:
     museum.user()
     found = Caller(desk).get("/favicon.ico")
     assert (found.status_code, found.headers["content-type"]) == (200, "image/svg+xml")
     assert found.content == (ASSETS / "desk.svg").read_bytes()
 
 
-def test_titles_tell_tabs_apart(filled: Museum, desk: DeskProcess) -> None:
+def test_titles_tell_tabs_apart(filled: Museum, desk: ServedDesk) -> None:
     filled.execute("UPDATE job SET name = 'spring'")
     caller = Caller(desk)
     pages = [f"/jobs/{filled.the_job}", "/jobs", "/jobs?state=done", f"/records{RECORDS[0]}"]  # type: ignore[attr-defined]
@@ -96,7 +96,7 @@ def test_titles_tell_tabs_apart(filled: Museum, desk: DeskProcess) -> None:
 
 @pytest.mark.parametrize("javascript", [True, False])
 def test_without_a_script_there_is_no_button_that_needs_one(
-    filled: Museum, desk: DeskProcess, browser: Browser, javascript: bool
+    filled: Museum, desk: ServedDesk, browser: Browser, javascript: bool
 ) -> None:
     with closing(browser.new_context(java_script_enabled=javascript)) as context:
         page = context.new_page()
@@ -107,7 +107,7 @@ def test_without_a_script_there_is_no_button_that_needs_one(
 
 
 def test_what_is_too_wide_for_a_narrow_page_visibly_goes_on(
-    filled: Museum, desk: DeskProcess, browser: Browser
+    filled: Museum, desk: ServedDesk, browser: Browser
 ) -> None:
     with visiting(browser, width=400) as visit:
         for path in ("/jobs", f"/jobs/{filled.the_job}", "/models", "/models/test@1", "/actions"):  # type: ignore[attr-defined]

@@ -49,6 +49,11 @@ def people(filled: Museum) -> Museum:
     return filled
 
 
+@pytest.fixture
+def desk(process: DeskProcess) -> DeskProcess:
+    return process
+
+
 def send(desk: DeskProcess, path: str, head: str, body: bytes) -> None:
     """A POST; what is answered is read, as far as it comes."""
     place = urlsplit(desk.url)

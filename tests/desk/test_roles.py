@@ -14,8 +14,8 @@ from common.store.tables import Role
 from desk.app import routes
 from desk.web.asking import Asks
 from tests.desk.caller import Caller
-from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import MAP, Museum
+from tests.desk.served import ServedDesk, served_desk
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -84,8 +84,8 @@ def museum_with_people(museum: Museum) -> Museum:
 
 
 @pytest.fixture
-def desk(museum_with_people: Museum, tmp_path: Path) -> Iterator[DeskProcess]:
-    with desk_process(tmp_path) as desk:
+def desk(museum_with_people: Museum, tmp_path: Path) -> Iterator[ServedDesk]:
+    with served_desk(tmp_path) as desk:
         yield desk
 
 
@@ -105,7 +105,7 @@ def test_a_page_is_no_deed_and_a_deed_no_page() -> None:
 
 
 def test_nobody_gets_the_login_and_does_nothing(
-    museum_with_people: Museum, desk: DeskProcess
+    museum_with_people: Museum, desk: ServedDesk
 ) -> None:
     nobody = Caller(desk)
     before = museum_with_people.rows(EVERYTHING)
@@ -121,7 +121,7 @@ def test_nobody_gets_the_login_and_does_nothing(
     assert museum_with_people.rows(EVERYTHING) == before
 
 
-def test_what_needs_no_role_shows_a_stranger_nothing_else(desk: DeskProcess) -> None:
+def test_what_needs_no_role_shows_a_stranger_nothing_else(desk: ServedDesk) -> None:
     for (method, path), (status, _) in WITHOUT_ROLE.items():
         answer = Caller(desk).session.request(method, desk.url + path, allow_redirects=False)
         assert answer.status_code == status, (method, path)
@@ -130,7 +130,7 @@ def test_what_needs_no_role_shows_a_stranger_nothing_else(desk: DeskProcess) -> 
 
 @pytest.mark.parametrize("role", Role)
 def test_a_role_opens_what_it_may_and_nothing_else(
-    museum_with_people: Museum, desk: DeskProcess, role: Role
+    museum_with_people: Museum, desk: ServedDesk, role: Role
 ) -> None:
     caller = Caller(desk, role.value)
     higher = list(Role)[list(Role).index(role) + 1 :]
@@ -150,7 +150,7 @@ def test_a_role_opens_what_it_may_and_nothing_else(
 
 @pytest.mark.parametrize("word", ["", "x", "another's"])
 def test_no_deed_is_done_without_the_word_of_the_session(
-    museum_with_people: Museum, desk: DeskProcess, word: str
+    museum_with_people: Museum, desk: ServedDesk, word: str
 ) -> None:
     operator = Caller(desk, Role.OPERATOR.value)
     brought = Caller(desk, Role.REVIEWER.value).word if word == "another's" else word
@@ -163,7 +163,7 @@ def test_no_deed_is_done_without_the_word_of_the_session(
 
 
 def test_an_empty_form_with_the_word_breaks_nothing(
-    museum_with_people: Museum, desk: DeskProcess
+    museum_with_people: Museum, desk: ServedDesk
 ) -> None:
     operator = Caller(desk, Role.OPERATOR.value)
     for _, route in guarded("POST"):

@@ -36,6 +36,7 @@ def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_ends_cleanly_when_it_is_told_to(museum, tmp_path: Path):
     with desk_process(tmp_path) as desk:
+        assert "There is no account" in desk.log()
         assert desk.get("/healthz") == "ok\n"
         desk.signal(signal.SIGTERM)
         assert desk.wait() in (0, -signal.SIGTERM)

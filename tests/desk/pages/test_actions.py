@@ -9,8 +9,8 @@ from desk.app import routes
 from desk.pages.actions import WORDS, about_in_words
 from desk.web.asking import Asks
 from tests.desk.caller import Caller
-from tests.desk.desk_process import DeskProcess
 from tests.desk.museum import PASSWORD, Museum
+from tests.desk.served import ServedDesk
 from tests.desk.visiting import Visit
 
 pytestmark = pytest.mark.timeout(600)
@@ -24,7 +24,7 @@ def people(filled: Museum) -> Museum:
 
 
 def test_operators_see_who_did_what_and_a_forgotten_name_is_a_number(
-    people: Museum, desk: DeskProcess, visit: Visit
+    people: Museum, desk: ServedDesk, visit: Visit
 ) -> None:
     people.user("Bernadette", "operator")
     did = Caller(desk, "Bernadette")
@@ -52,7 +52,7 @@ def test_what_forms_call_their_fields_is_told_in_words() -> None:
     )
 
 
-def test_what_was_refused_is_marked(people: Museum, desk: DeskProcess, visit: Visit) -> None:
+def test_what_was_refused_is_marked(people: Museum, desk: ServedDesk, visit: Visit) -> None:
     did = Caller(desk, "operator")
     assert did.post("/models/back", {"provider": "Nobody"}).status_code == 400
     visit.log_in(desk.url, "operator")
@@ -63,7 +63,7 @@ def test_what_was_refused_is_marked(people: Museum, desk: DeskProcess, visit: Vi
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.REVIEWER])
-def test_nobody_else_sees_it(people: Museum, desk: DeskProcess, visit: Visit, role: Role) -> None:
+def test_nobody_else_sees_it(people: Museum, desk: ServedDesk, visit: Visit, role: Role) -> None:
     visit.log_in(desk.url, role.value)
     assert visit.page.get_by_role("link", name="what was done").count() == 0
     answer = visit.page.goto(desk.url + "/actions")
@@ -73,7 +73,7 @@ def test_nobody_else_sees_it(people: Museum, desk: DeskProcess, visit: Visit, ro
 
 
 def test_earlier_actions_are_on_further_pages(
-    people: Museum, desk: DeskProcess, visit: Visit
+    people: Museum, desk: ServedDesk, visit: Visit
 ) -> None:
     people.execute(
         "INSERT INTO desk_action (user_id, what, about)"
@@ -91,7 +91,7 @@ def test_earlier_actions_are_on_further_pages(
 
 
 @pytest.mark.parametrize("before", ["x", "-1", "1" * 18, "²"])
-def test_a_malformed_place_is_refused_in_words(desk: DeskProcess, before: str) -> None:
+def test_a_malformed_place_is_refused_in_words(desk: ServedDesk, before: str) -> None:
     answer = Caller(desk).get(f"/actions?before={before}")
     assert answer.status_code == 400
     assert "Begin with the first page" in answer.text

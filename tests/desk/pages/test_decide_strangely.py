@@ -3,13 +3,13 @@
 import pytest
 
 from tests.desk.caller import Caller
-from tests.desk.desk_process import DeskProcess
 from tests.desk.museum import MAP, Museum
+from tests.desk.served import ServedDesk
 
 pytestmark = pytest.mark.timeout(600)
 
 
-def test_a_decision_on_nothing_that_there_is_is_refused(filled: Museum, desk: DeskProcess) -> None:
+def test_a_decision_on_nothing_that_there_is_is_refused(filled: Museum, desk: ServedDesk) -> None:
     caller = Caller(desk)
     caller.get("/jobs/new")
     for fields in (

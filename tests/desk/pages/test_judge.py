@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 from tests.desk.desk_process import DeskProcess
 from tests.desk.museum import LABELS, PAINTING, VASE, Museum
 from tests.desk.pages.maps import RECORDS, STANDING, hang_maps, saved
+from tests.desk.served import ServedDesk
 from tests.desk.visiting import Visit, browsing, visiting
 
 pytestmark = pytest.mark.timeout(600)
@@ -20,7 +21,7 @@ def filled(museum: Museum) -> Museum:
     return hang_maps(museum)
 
 
-def test_keys_say_what_is_kept(filled: Museum, desk: DeskProcess, visit: Visit):
+def test_keys_say_what_is_kept(filled: Museum, desk: ServedDesk, visit: Visit):
     visit.page.goto(desk.url + "/judge")
     visit.press("r", "w", "g", "c")
     visit.press("t")
@@ -38,7 +39,7 @@ def test_keys_say_what_is_kept(filled: Museum, desk: DeskProcess, visit: Visit):
     assert visit.problems == []
 
 
-def test_undo_brings_back_what_stood(filled: Museum, desk: DeskProcess, visit: Visit):
+def test_undo_brings_back_what_stood(filled: Museum, desk: ServedDesk, visit: Visit):
     visit.page.goto(desk.url + "/judge")
     visit.press("r", "ArrowLeft", "w", "u", "ArrowRight", "w", "u")
     saved(visit)
@@ -46,7 +47,7 @@ def test_undo_brings_back_what_stood(filled: Museum, desk: DeskProcess, visit: V
 
 
 def test_the_rest_of_ten_is_right_with_a_key_and_the_next_ten_come(
-    filled: Museum, desk: DeskProcess, visit: Visit
+    filled: Museum, desk: ServedDesk, visit: Visit
 ):
     visit.page.goto(desk.url + "/judge")
     visit.press("w", "a", "Enter")
@@ -60,7 +61,7 @@ def test_the_rest_of_ten_is_right_with_a_key_and_the_next_ten_come(
 
 
 def test_what_looks_alike_is_judged_at_once_and_undone_at_once(
-    filled: Museum, desk: DeskProcess, visit: Visit
+    filled: Museum, desk: ServedDesk, visit: Visit
 ):
     visit.page.goto(desk.url + "/judge")
     visit.press("l")
@@ -77,7 +78,7 @@ def test_what_looks_alike_is_judged_at_once_and_undone_at_once(
 
 
 def test_keys_leave_room_for_pictures_on_a_page_that_is_zoomed(
-    filled: Museum, desk: DeskProcess, visit: Visit
+    filled: Museum, desk: ServedDesk, visit: Visit
 ):
     visit.page.set_viewport_size({"width": 640, "height": 420})  # 1280 x 840 at 200 %
     visit.page.goto(desk.url + "/judge")
@@ -87,34 +88,34 @@ def test_keys_leave_room_for_pictures_on_a_page_that_is_zoomed(
 
 
 def test_what_waits_for_a_slow_desk_is_counted_at_once(
-    filled: Museum, desk: DeskProcess, visit: Visit
+    filled: Museum, process: DeskProcess, visit: Visit
 ):
-    visit.page.goto(desk.url + "/judge")
+    visit.page.goto(process.url + "/judge")
     saved(visit)
-    os.kill(desk.pid, signal.SIGSTOP)
+    os.kill(process.pid, signal.SIGSTOP)
     try:
         visit.press("r", "w", "r")
         expect(visit.page.locator(".unsaved")).to_contain_text("3 not saved yet")
     finally:
-        os.kill(desk.pid, signal.SIGCONT)
+        os.kill(process.pid, signal.SIGCONT)
     saved(visit)
     assert [said for _, said, _ in filled.rows(STANDING)] == ["right", "wrong", "right"]
 
 
 def test_a_verdict_survives_a_killed_desk_and_a_closed_page(
-    filled: Museum, desk: DeskProcess, visit: Visit
+    filled: Museum, process: DeskProcess, visit: Visit
 ):
-    visit.page.goto(desk.url + "/judge")
+    visit.page.goto(process.url + "/judge")
     visit.press("r")
     saved(visit)
-    desk.kill()
+    process.kill()
     visit.press("w", "r")
     expect(visit.page.locator(".unsaved")).to_contain_text("2 not saved yet")
     expect(visit.page.locator(".unsaved")).to_contain_text("cannot be reached")
     visit.page.close()
-    desk.start()
+    process.start()
     visit.page = visit.context.new_page()
-    visit.page.goto(desk.url + "/judge")
+    visit.page.goto(process.url + "/judge")
     saved(visit)
     assert [row[:2] for row in filled.rows(STANDING)] == [
         (RECORDS[0], "right"),
@@ -124,14 +125,14 @@ def test_a_verdict_survives_a_killed_desk_and_a_closed_page(
     assert len(filled.rows("SELECT 1 FROM verdict")) == 3
 
 
-def test_a_double_click_says_it_once(filled: Museum, desk: DeskProcess, visit: Visit):
+def test_a_double_click_says_it_once(filled: Museum, desk: ServedDesk, visit: Visit):
     visit.page.goto(desk.url + "/judge")
     visit.page.locator(".say button", has_text="Right").first.dblclick()
     saved(visit)
     assert [row[:2] for row in filled.rows(STANDING)] == [(RECORDS[0], "right")]
 
 
-def test_without_a_script_there_are_forms(filled: Museum, desk: DeskProcess, browser: Browser):
+def test_without_a_script_there_are_forms(filled: Museum, desk: ServedDesk, browser: Browser):
     with visiting(browser) as visit:
         context = visit.context.browser.new_context(java_script_enabled=False)
         page = context.new_page()
@@ -143,7 +144,7 @@ def test_without_a_script_there_are_forms(filled: Museum, desk: DeskProcess, bro
     assert [row[:2] for row in filled.rows(STANDING)] == [(RECORDS[0], "wrong")]
 
 
-def test_two_reviewers_at_once_are_both_kept(filled: Museum, desk: DeskProcess):
+def test_two_reviewers_at_once_are_both_kept(filled: Museum, desk: ServedDesk):
     filled.user("one")
     filled.user("two")
 
@@ -164,9 +165,7 @@ def test_two_reviewers_at_once_are_both_kept(filled: Museum, desk: DeskProcess):
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_page_fits_and_is_usable_by_all(
-    filled, desk: DeskProcess, browser: Browser, width: int
-):
+def test_the_page_fits_and_is_usable_by_all(filled, desk: ServedDesk, browser: Browser, width: int):
     from axe_playwright_python.sync_playwright import Axe
 
     with visiting(browser, width=width) as visit:
@@ -177,7 +176,7 @@ def test_the_page_fits_and_is_usable_by_all(
         assert visit.problems == []
 
 
-def test_all_concepts_can_be_typed(filled: Museum, desk: DeskProcess):
+def test_all_concepts_can_be_typed(filled: Museum, desk: ServedDesk):
     page = desk.get("/judge")
     assert all(f'<option value="{label}"' in page for label in LABELS.values())
     assert VASE in page

@@ -5,9 +5,9 @@ from playwright.sync_api import Browser, expect
 
 from common.store.tables import Said
 from tests.desk.caller import Caller
-from tests.desk.desk_process import DeskProcess
 from tests.desk.museum import BUILT_IN, MAP, PAINTING, Museum
 from tests.desk.pages.maps import RECORDS, STANDING, hang_maps, saved
+from tests.desk.served import ServedDesk
 from tests.desk.visiting import Visit, visiting
 
 pytestmark = pytest.mark.timeout(600)
@@ -33,7 +33,7 @@ def come_back(visit: Visit) -> None:
 
 
 def test_reload_and_back_bring_the_same_ten_with_what_was_said(
-    filled: Museum, desk: DeskProcess, visit: Visit
+    filled: Museum, desk: ServedDesk, visit: Visit
 ) -> None:
     visit.page.goto(desk.url + "/judge")
     visit.press("r", "w")
@@ -51,7 +51,7 @@ def test_reload_and_back_bring_the_same_ten_with_what_was_said(
 
 
 def test_undo_knows_after_a_reload_what_was_said_before_it(
-    filled: Museum, desk: DeskProcess, visit: Visit
+    filled: Museum, desk: ServedDesk, visit: Visit
 ) -> None:
     visit.page.goto(desk.url + "/judge")
     visit.press("t")
@@ -69,7 +69,7 @@ def test_undo_knows_after_a_reload_what_was_said_before_it(
 
 
 def test_undo_leaves_what_was_said_elsewhere_since_then(
-    filled: Museum, desk: DeskProcess, visit: Visit
+    filled: Museum, desk: ServedDesk, visit: Visit
 ) -> None:
     visit.page.goto(desk.url + "/judge")
     visit.press("r")
@@ -83,7 +83,7 @@ def test_undo_leaves_what_was_said_elsewhere_since_then(
 
 
 def test_a_page_that_gets_the_focus_again_shows_what_others_said_meanwhile(
-    filled: Museum, desk: DeskProcess, browser: Browser
+    filled: Museum, desk: ServedDesk, browser: Browser
 ) -> None:
     filled.user("one")
     with visiting(browser) as visit:
@@ -106,7 +106,7 @@ def test_a_page_that_gets_the_focus_again_shows_what_others_said_meanwhile(
 
 
 def test_what_is_not_sent_yet_is_shown_after_a_reload(
-    filled: Museum, desk: DeskProcess, visit: Visit
+    filled: Museum, desk: ServedDesk, visit: Visit
 ) -> None:
     visit.page.goto(desk.url + "/judge")
     visit.page.route("**/verdicts", lambda route: route.abort())
@@ -118,7 +118,7 @@ def test_what_is_not_sent_yet_is_shown_after_a_reload(
 
 
 def test_without_a_script_the_same_ten_come_back_and_a_verdict_is_taken_back(
-    filled: Museum, desk: DeskProcess, browser: Browser
+    filled: Museum, desk: ServedDesk, browser: Browser
 ) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -134,7 +134,7 @@ def test_without_a_script_the_same_ten_come_back_and_a_verdict_is_taken_back(
     context.close()
 
 
-def test_an_address_of_cards_that_are_not_there_is_told(filled: Museum, desk: DeskProcess) -> None:
+def test_an_address_of_cards_that_are_not_there_is_told(filled: Museum, desk: ServedDesk) -> None:
     caller = Caller(desk)
     for cards in ("card=x", "card=/1/none+x", f"card={RECORDS[0]}+nothing", "card=&next=%00x"):
         answer = caller.get(f"/judge?{cards}")

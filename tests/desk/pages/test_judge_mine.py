@@ -9,9 +9,9 @@ from desk.audits.judging import drawn_rows
 from desk.audits.subject import AuditSubject
 from tests.desk.caller import Caller
 from tests.desk.conftest import OURS, RECORDS, THEIRS
-from tests.desk.desk_process import DeskProcess
 from tests.desk.museum import MAP, PAINTING, VASE, Museum
 from tests.desk.pages.maps import STANDING, saved
+from tests.desk.served import ServedDesk
 from tests.desk.visiting import Visit, visiting
 
 pytestmark = pytest.mark.timeout(600)
@@ -33,7 +33,7 @@ def shown(visit: Visit) -> list[str | None]:
 
 
 def test_they_are_found_changed_and_taken_back(
-    said: Museum, desk: DeskProcess, visit: Visit
+    said: Museum, desk: ServedDesk, visit: Visit
 ) -> None:
     visit.log_in(desk.url, "one")
     visit.page.goto(desk.url + "/judge")
@@ -60,7 +60,7 @@ def test_they_are_found_changed_and_taken_back(
     assert visit.problems == []
 
 
-def test_filters_find_verdicts(said: Museum, desk: DeskProcess) -> None:
+def test_filters_find_verdicts(said: Museum, desk: ServedDesk) -> None:
     caller = Caller(desk, "one")
 
     def found(query: str) -> list[str]:
@@ -76,7 +76,7 @@ def test_filters_find_verdicts(said: Museum, desk: DeskProcess) -> None:
     assert caller.get("/judge/mine?before=x").status_code == 400
 
 
-def test_older_ones_come_on_further_pages(said: Museum, desk: DeskProcess, visit: Visit) -> None:
+def test_older_ones_come_on_further_pages(said: Museum, desk: ServedDesk, visit: Visit) -> None:
     more = [f"/2/m{number:02}" for number in range(22)]
     said.records(OURS, *more)
     for record in more:
@@ -89,7 +89,7 @@ def test_older_ones_come_on_further_pages(said: Museum, desk: DeskProcess, visit
     assert shown(visit) == [more[1], more[0], RECORDS[6], RECORDS[1], RECORDS[0]]
 
 
-def test_verdicts_of_an_audit_are_not_among_them(said: Museum, desk: DeskProcess) -> None:
+def test_verdicts_of_an_audit_are_not_among_them(said: Museum, desk: ServedDesk) -> None:
     subject = AuditSubject(model_id=said.the_model, data_provider=OURS, concept_uri=None)  # type: ignore[attr-defined]
     audit = draw(said.engine, subject, sample=2, user_id=said.user("one"))
     for row in drawn_rows(said.engine, audit, user_id=said.user("one")):
@@ -102,7 +102,7 @@ def test_verdicts_of_an_audit_are_not_among_them(said: Museum, desk: DeskProcess
 
 @pytest.mark.parametrize("width", [1280, 400])
 def test_the_page_fits_and_is_usable_by_all(
-    said: Museum, desk: DeskProcess, browser: Browser, width: int
+    said: Museum, desk: ServedDesk, browser: Browser, width: int
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 

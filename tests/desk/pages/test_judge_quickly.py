@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.desk.desk_process import DeskProcess
 from tests.desk.museum import LABELS, Museum
 from tests.desk.pages.maps import STANDING, saved
+from tests.desk.served import ServedDesk
 from tests.desk.visiting import Visit
 from tests.worker.on_encoder import add_encoder, promote
 
@@ -34,7 +34,7 @@ def filled(museum: Museum, tmp_path) -> Museum:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("page", ["judge", "teach/judge"])
 def test_a_digit_says_right_or_what_it_is_instead(
-    filled: Museum, desk: DeskProcess, visit: Visit, page: str
+    filled: Museum, desk: ServedDesk, visit: Visit, page: str
 ) -> None:
     model: int = filled.the_model  # type: ignore[attr-defined]
     if page == "judge":

@@ -3,10 +3,10 @@
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.desk.desk_process import DeskProcess
 from tests.desk.museum import Museum
 from tests.desk.pages.maps import RECORDS, STANDING, hang_maps, saved
 from tests.desk.picture_host import PictureHost
+from tests.desk.served import ServedDesk
 from tests.desk.visiting import Visit
 from tests.waiting import wait_for
 
@@ -22,7 +22,7 @@ def filled(museum: Museum, pictures: PictureHost) -> Museum:
 
 
 def test_a_picture_that_cannot_be_loaded_is_judged_by_no_key_until_it_is_there(
-    filled: Museum, pictures: PictureHost, desk: DeskProcess, visit: Visit
+    filled: Museum, pictures: PictureHost, desk: ServedDesk, visit: Visit
 ) -> None:
     visit.page.goto(desk.url + "/judge")
     first = visit.page.locator(".batch > .card").first
@@ -47,7 +47,7 @@ def test_a_picture_that_cannot_be_loaded_is_judged_by_no_key_until_it_is_there(
 
 
 def test_what_cannot_be_loaded_is_not_ticked_among_look_alikes(
-    filled: Museum, desk: DeskProcess, visit: Visit
+    filled: Museum, desk: ServedDesk, visit: Visit
 ) -> None:
     visit.page.goto(desk.url + "/judge")
     visit.press("ArrowRight", "ArrowRight", "l")
@@ -65,7 +65,7 @@ def test_what_cannot_be_loaded_is_not_ticked_among_look_alikes(
 
 
 def test_a_picture_opens_large_and_is_zoomed_by_key_and_wheel(
-    filled: Museum, pictures: PictureHost, desk: DeskProcess, visit: Visit
+    filled: Museum, pictures: PictureHost, desk: ServedDesk, visit: Visit
 ) -> None:
     filled.execute(
         "UPDATE record SET media_url = :url WHERE id = :id",
@@ -91,7 +91,7 @@ def test_a_picture_opens_large_and_is_zoomed_by_key_and_wheel(
 
 
 def test_without_a_script_a_link_opens_the_picture(
-    filled: Museum, desk: DeskProcess, browser: Browser
+    filled: Museum, desk: ServedDesk, browser: Browser
 ) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

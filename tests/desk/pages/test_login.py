@@ -13,8 +13,8 @@ from desk.access.accounts import add_account, end_account
 from desk.access.attempts import FOR_NAME_FROM_ADDRESS
 from tests.desk.access.providers import real_provider
 from tests.desk.caller import Caller
-from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import PASSWORD, Museum
+from tests.desk.served import ServedDesk, served_desk
 from tests.desk.visiting import Visit, visiting
 
 pytestmark = pytest.mark.timeout(600)
@@ -25,19 +25,19 @@ SECRET = "a secret of the desk"
 
 
 @pytest.fixture
-def desk(museum: Museum, tmp_path: Path) -> Iterator[DeskProcess]:
+def desk(museum: Museum, tmp_path: Path) -> Iterator[ServedDesk]:
     museum.user(NAME)
-    with desk_process(tmp_path) as desk:
+    with served_desk(tmp_path) as desk:
         yield desk
 
 
 @pytest.fixture
-def desk_with_provider(museum: Museum, tmp_path: Path) -> Iterator[DeskProcess]:
+def desk_with_provider(museum: Museum, tmp_path: Path) -> Iterator[ServedDesk]:
     """A desk that asks oidc-provider-mock; it knows Anna as the subject anna-1."""
     add_account(museum.engine, NAME, role=Role.REVIEWER, password=None, subject="anna-1")
     with (
         real_provider() as issuer,
-        desk_process(
+        served_desk(
             tmp_path, OIDC_ISSUER=issuer, OIDC_CLIENT_ID="desk", OIDC_CLIENT_SECRET=SECRET
         ) as desk,
     ):
@@ -56,7 +56,7 @@ def type_password(visit: Visit, password: str, name: str = NAME) -> None:
 
 
 def test_one_logs_in_comes_back_to_the_page_and_logs_out(
-    museum: Museum, desk: DeskProcess, visit: Visit
+    museum: Museum, desk: ServedDesk, visit: Visit
 ) -> None:
     asked = f"/see?provider={quote('Μουσείο')}&judged=no"
     visit.page.goto(desk.url + asked)
@@ -78,7 +78,7 @@ def test_one_logs_in_comes_back_to_the_page_and_logs_out(
 
 
 def test_a_session_of_before_ends_with_the_login(
-    museum: Museum, desk: DeskProcess, visit: Visit
+    museum: Museum, desk: ServedDesk, visit: Visit
 ) -> None:
     """Whoever planted or kept a session of this browser has nothing of the new one."""
     museum.user("Mallory")
@@ -103,7 +103,7 @@ def test_a_session_of_before_ends_with_the_login(
     assert museum.rows("SELECT user_id FROM desk_session") == [(museum.user(NAME),)]
 
 
-def test_each_login_has_a_session_of_its_own_and_a_new_word(desk: DeskProcess) -> None:
+def test_each_login_has_a_session_of_its_own_and_a_new_word(desk: ServedDesk) -> None:
     first, second = Caller(desk, NAME), Caller(desk, NAME)
     assert first.session.cookies[SESSION] != second.session.cookies[SESSION]
     assert first.word != second.word
@@ -115,7 +115,7 @@ def test_each_login_has_a_session_of_its_own_and_a_new_word(desk: DeskProcess) -
 
 
 def test_no_script_reads_the_cookies_and_no_other_site_sends_them(
-    desk: DeskProcess, visit: Visit
+    desk: ServedDesk, visit: Visit
 ) -> None:
     visit.log_in(desk.url, NAME)
     found = cookies(visit)
@@ -131,7 +131,7 @@ def test_no_script_reads_the_cookies_and_no_other_site_sends_them(
 @pytest.mark.parametrize(
     "after", ["https://evil.example/", "//evil.example/", "/\\evil.example/", "javascript:alert(1)"]
 )
-def test_a_login_leads_to_no_other_site(desk: DeskProcess, after: str) -> None:
+def test_a_login_leads_to_no_other_site(desk: ServedDesk, after: str) -> None:
     caller = Caller(desk)
     assert "evil.example" not in caller.get(f"/login?after={quote(after)}").text
     entered = caller.log_in(NAME, after=after)
@@ -140,7 +140,7 @@ def test_a_login_leads_to_no_other_site(desk: DeskProcess, after: str) -> None:
 
 
 def test_too_many_wrong_passwords_are_refused_in_words(
-    museum: Museum, desk: DeskProcess, visit: Visit
+    museum: Museum, desk: ServedDesk, visit: Visit
 ) -> None:
     visit.page.goto(desk.url + "/login")
     for _ in range(FOR_NAME_FROM_ADDRESS):
@@ -156,7 +156,7 @@ def test_too_many_wrong_passwords_are_refused_in_words(
     assert PASSWORD not in desk.log()
 
 
-def test_a_login_needs_the_word_of_its_form(museum: Museum, desk: DeskProcess) -> None:
+def test_a_login_needs_the_word_of_its_form(museum: Museum, desk: ServedDesk) -> None:
     fields = {"name": NAME, "password": PASSWORD}
     caller = Caller(desk)
     caller.get("/login")
@@ -171,7 +171,7 @@ def test_a_login_needs_the_word_of_its_form(museum: Museum, desk: DeskProcess) -
 
 
 def test_an_account_that_ends_is_logged_out_at_once(
-    museum: Museum, desk: DeskProcess, visit: Visit
+    museum: Museum, desk: ServedDesk, visit: Visit
 ) -> None:
     visit.log_in(desk.url, NAME)
     end_account(museum.engine, NAME)
@@ -181,7 +181,7 @@ def test_an_account_that_ends_is_logged_out_at_once(
     assert visit.page.get_by_role("alert").inner_text() == "Name or password is wrong."
 
 
-def enter_at_provider(visit: Visit, desk: DeskProcess, subject: str) -> None:
+def enter_at_provider(visit: Visit, desk: ServedDesk, subject: str) -> None:
     visit.page.route(
         "https://**", lambda route: route.abort()
     )  # the provider's page has styles elsewhere
@@ -194,7 +194,7 @@ def enter_at_provider(visit: Visit, desk: DeskProcess, subject: str) -> None:
 
 
 def test_an_identity_provider_says_who_one_is(
-    museum: Museum, desk_with_provider: DeskProcess, visit: Visit
+    museum: Museum, desk_with_provider: ServedDesk, visit: Visit
 ) -> None:
     enter_at_provider(visit, desk_with_provider, "anna-1")
     visit.page.get_by_role("button", name="Log out").wait_for()
@@ -208,7 +208,7 @@ def test_an_identity_provider_says_who_one_is(
 
 
 def test_who_was_not_added_is_told_what_to_say(
-    museum: Museum, desk_with_provider: DeskProcess, visit: Visit
+    museum: Museum, desk_with_provider: ServedDesk, visit: Visit
 ) -> None:
     enter_at_provider(visit, desk_with_provider, "mallory-1")
     words = visit.page.get_by_role("alert").inner_text()
@@ -219,7 +219,7 @@ def test_who_was_not_added_is_told_what_to_say(
 
 
 def test_the_way_back_belongs_to_the_browser_that_departed(
-    museum: Museum, desk_with_provider: DeskProcess, visit: Visit
+    museum: Museum, desk_with_provider: ServedDesk, visit: Visit
 ) -> None:
     """A link with somebody else's code logs nobody in (login CSRF)."""
     backs: list[str] = []
@@ -233,7 +233,7 @@ def test_the_way_back_belongs_to_the_browser_that_departed(
     assert len(museum.rows("SELECT 1 FROM desk_session")) == 1
 
 
-def test_a_desk_without_a_provider_says_so(desk: DeskProcess, visit: Visit) -> None:
+def test_a_desk_without_a_provider_says_so(desk: ServedDesk, visit: Visit) -> None:
     answer = visit.page.goto(desk.url + "/login/identity")
     assert answer is not None
     assert answer.status == 404
@@ -243,7 +243,7 @@ def test_a_desk_without_a_provider_says_so(desk: DeskProcess, visit: Visit) -> N
 
 @pytest.mark.parametrize("width", [1280, 400])
 def test_the_login_fits_and_is_usable_by_all(
-    desk: DeskProcess, browser: Browser, width: int
+    desk: ServedDesk, browser: Browser, width: int
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 

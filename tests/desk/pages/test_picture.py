@@ -9,8 +9,8 @@ from common.store.tables import Said
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.server import Sandbox
 from tests.desk.conftest import RECORDS
-from tests.desk.desk_process import desk_process
 from tests.desk.museum import MAP, PAINTING
+from tests.desk.served import served_desk
 
 pytestmark = pytest.mark.timeout(600)
 DIGEST = "ab" * 32
@@ -27,7 +27,7 @@ def desk(filled, sandbox, tmp_path):
     media = sandbox.addresses.media_url(sandbox.catalogue.items[3])
     filled.execute("UPDATE record SET media_url = :url WHERE id = :id", url=media, id=RECORDS[0])
     settings = {"EUROPEANA_API_URL": sandbox.url, "FETCH_ALLOW_ADDRESSES": "127.0.0.0/8"}
-    with desk_process(tmp_path, **settings) as desk:
+    with served_desk(tmp_path, **settings) as desk:
         yield desk
 
 

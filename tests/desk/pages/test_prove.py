@@ -14,8 +14,8 @@ from desk.audits.draw import draw
 from desk.audits.judging import DrawnRow, drawn_rows
 from desk.audits.subject import AuditSubject
 from tests.desk.conftest import OURS, THEIRS
-from tests.desk.desk_process import desk_process
 from tests.desk.museum import MAP, PAINTING, Museum
+from tests.desk.served import served_desk
 from tests.desk.visiting import Visit, visiting
 from trainer.models.store import retire_model
 
@@ -431,7 +431,7 @@ def test_the_pages_fit_and_are_usable_by_all(filled, desk, browser, width, dark)
 
 
 def test_an_empty_store_says_what_to_do(museum: Museum, tmp_path: Path):
-    with desk_process(tmp_path) as desk:
+    with served_desk(tmp_path) as desk:
         page = desk.get("/prove")
     assert "No model is in the store yet" in page
     assert "There is no audit yet" in page
@@ -453,7 +453,7 @@ def test_what_was_changed_after_the_plan_is_not_drawn(filled, desk, visit):
 
 def test_a_certificate_names_the_institution_and_its_own_address(filled, visit, tmp_path):
     audit = closed(filled, 5, 5)
-    with desk_process(tmp_path, DESK_INSTITUTION="Museum of <Things>") as desk:
+    with served_desk(tmp_path, DESK_INSTITUTION="Museum of <Things>") as desk:
         visit.log_in(desk.url, VI)
         visit.page.goto(f"{desk.url}/audits/{audit}/certificate?told=x")
         expect(visit.page.get_by_text("Museum of <Things>")).to_be_visible()

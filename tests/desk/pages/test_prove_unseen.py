@@ -6,10 +6,10 @@ from playwright.sync_api import expect
 from desk.audits.draw import draw
 from desk.audits.judging import drawn_rows
 from desk.audits.subject import AuditSubject
-from tests.desk.desk_process import DeskProcess
 from tests.desk.museum import MAP, Museum
 from tests.desk.pages.maps import hang_maps, saved
 from tests.desk.picture_host import PictureHost
+from tests.desk.served import ServedDesk
 from tests.desk.visiting import Visit
 
 pytestmark = pytest.mark.timeout(600)
@@ -21,7 +21,7 @@ def filled(museum: Museum) -> Museum:
 
 
 def test_what_cannot_be_loaded_comes_last_and_counts_as_wrong(
-    filled: Museum, pictures: PictureHost, desk: DeskProcess, visit: Visit
+    filled: Museum, pictures: PictureHost, desk: ServedDesk, visit: Visit
 ) -> None:
     ann = filled.user("Ann")
     (model,) = filled.rows("SELECT id FROM model")[0]

@@ -85,9 +85,9 @@ def test_the_page_fits_and_is_usable_by_all(filled, desk, browser, width, dark):
 
 
 def test_an_empty_store_says_what_to_do(museum, tmp_path):
-    from tests.desk.desk_process import desk_process
+    from tests.desk.served import served_desk
 
-    with desk_process(tmp_path) as desk:
+    with served_desk(tmp_path) as desk:
         assert "No model is in the store yet" in desk.get("/see")
         assert "There is no job yet" in desk.get("/jobs")
         assert "No model is in the store yet" in desk.get("/models")

@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import expect
 
 from common.store.tables import Said
-from tests.desk.desk_process import PATIENCE, desk_process
+from tests.desk.desk_process import PATIENCE
 from tests.desk.museum import LABELS, MAP
+from tests.desk.served import served_desk
 from tests.desk.visiting import visiting
 from tests.forking import ROOT
 from tests.worker.on_encoder import add_encoder, promote
@@ -83,7 +84,7 @@ def label_old_ones(museum, encoder, centres):
 
 @pytest.fixture
 def desk(taught, tmp_path):
-    with desk_process(tmp_path) as desk:
+    with served_desk(tmp_path) as desk:
         yield desk
 
 

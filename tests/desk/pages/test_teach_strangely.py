@@ -4,20 +4,20 @@ import pytest
 
 from tests.desk.caller import Caller
 from tests.desk.conftest import OURS
-from tests.desk.desk_process import DeskProcess
 from tests.desk.museum import Museum
+from tests.desk.served import ServedDesk
 
 pytestmark = pytest.mark.timeout(600)
 
 
-def test_a_wrong_provider_stays_in_its_field(filled: Museum, desk: DeskProcess) -> None:
+def test_a_wrong_provider_stays_in_its_field(filled: Museum, desk: ServedDesk) -> None:
     answer = Caller(desk).get("/teach?provider=Our musem")
     assert answer.status_code == 400
     assert 'value="Our musem" aria-invalid="true"' in answer.text
     assert f"Did you mean: {OURS}" in answer.text
 
 
-def test_a_refit_of_nothing_that_there_is_is_refused(filled: Museum, desk: DeskProcess) -> None:
+def test_a_refit_of_nothing_that_there_is_is_refused(filled: Museum, desk: ServedDesk) -> None:
     filled.encoder(filled.the_model)  # type: ignore[attr-defined]
     caller = Caller(desk)
     caller.get("/jobs/new")

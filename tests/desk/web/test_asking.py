@@ -14,8 +14,8 @@ from desk.web.asking import go_to
 from desk.web.deeds import LONGEST_LOGGED
 from tests.desk.caller import Caller
 from tests.desk.conftest import RECORDS
-from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import MAP, PASSWORD, Museum
+from tests.desk.served import ServedDesk, served_desk
 from tests.desk.visiting import Visit
 
 pytestmark = pytest.mark.timeout(600)
@@ -105,7 +105,7 @@ def test_a_deed_leads_to_a_page_of_the_desk(path: str, address: str) -> None:
 
 
 def test_a_role_that_may_not_is_told_so_on_a_page_and_nothing_is_done(
-    people: Museum, job: UUID, desk: DeskProcess, visit: Visit
+    people: Museum, job: UUID, desk: ServedDesk, visit: Visit
 ) -> None:
     visit.log_in(desk.url, "reviewer")
     answer = visit.page.goto(desk.url + "/jobs/new")
@@ -121,7 +121,7 @@ def test_a_role_that_may_not_is_told_so_on_a_page_and_nothing_is_done(
     assert people.rows(ACTIONS) == []
 
 
-def test_who_may_not_is_refused_before_the_body_is_read(people: Museum, desk: DeskProcess) -> None:
+def test_who_may_not_is_refused_before_the_body_is_read(people: Museum, desk: ServedDesk) -> None:
     boundary = {"headers": {"content-type": "multipart/form-data; boundary=x"}}
     for caller, status in ((Caller(desk), 303), (Caller(desk, "viewer"), 403)):
         answer = caller.post("/jobs/new", b"no form at all", **boundary)
@@ -131,7 +131,7 @@ def test_who_may_not_is_refused_before_the_body_is_read(people: Museum, desk: De
 
 
 def test_a_deed_from_another_origin_does_nothing(
-    people: Museum, job: UUID, desk: DeskProcess
+    people: Museum, job: UUID, desk: ServedDesk
 ) -> None:
     operator = Caller(desk, "operator")
     pause = {"deed": "pause", "job": str(job)}
@@ -152,7 +152,7 @@ def test_a_deed_from_another_origin_does_nothing(
     assert state(people) == "paused"
 
 
-def test_scripts_are_answered_in_json(people: Museum, desk: DeskProcess) -> None:
+def test_scripts_are_answered_in_json(people: Museum, desk: ServedDesk) -> None:
     json = {"accept": "application/json"}
     viewer, reviewer = Caller(desk, "viewer"), Caller(desk, "reviewer")
     malformed = json | {"content-type": "multipart/form-data"}
@@ -171,7 +171,7 @@ def test_scripts_are_answered_in_json(people: Museum, desk: DeskProcess) -> None
     assert reviewer.post("/verdicts", verdict(), headers=json).json()["new"] == 1
 
 
-def test_a_sign_that_no_text_has_is_refused(desk: DeskProcess, filled: Museum) -> None:
+def test_a_sign_that_no_text_has_is_refused(desk: ServedDesk, filled: Museum) -> None:
     caller = Caller(desk)
     caller.get("/jobs/new")
     for path, fields in (
@@ -192,7 +192,7 @@ def test_a_sign_that_no_text_has_is_refused(desk: DeskProcess, filled: Museum) -
     assert len(filled.rows("SELECT 1 FROM job")) == 1
 
 
-def test_hostile_addresses_are_refused_in_words(desk: DeskProcess) -> None:
+def test_hostile_addresses_are_refused_in_words(desk: ServedDesk) -> None:
     caller = Caller(desk)
     for path, status in HOSTILE_ADDRESSES:
         answer = caller.get(path)
@@ -201,7 +201,7 @@ def test_hostile_addresses_are_refused_in_words(desk: DeskProcess) -> None:
     assert "Traceback" not in desk.log()
 
 
-def test_other_methods_do_nothing(filled: Museum, desk: DeskProcess) -> None:
+def test_other_methods_do_nothing(filled: Museum, desk: ServedDesk) -> None:
     caller = Caller(desk)
     caller.get("/jobs/new")
     for method in ("OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "FOO"):
@@ -216,7 +216,7 @@ def test_other_methods_do_nothing(filled: Museum, desk: DeskProcess) -> None:
     assert filled.rows("SELECT 1 FROM verdict") == []
 
 
-def test_no_field_leads_elsewhere(filled: Museum, job: UUID, desk: DeskProcess) -> None:
+def test_no_field_leads_elsewhere(filled: Museum, job: UUID, desk: ServedDesk) -> None:
     caller = Caller(desk)
     caller.get("/jobs/new")
     steered = {"deed": "pause", "all": "1", "job": str(job)}
@@ -233,7 +233,7 @@ def test_no_field_leads_elsewhere(filled: Museum, job: UUID, desk: DeskProcess) 
         filled.execute("UPDATE job SET state = 'running'")
 
 
-def test_a_deed_leads_back_to_the_filtered_page(job: UUID, desk: DeskProcess, visit: Visit) -> None:
+def test_a_deed_leads_back_to_the_filtered_page(job: UUID, desk: ServedDesk, visit: Visit) -> None:
     visit.page.goto(desk.url + "/jobs?state=running")
     visit.page.get_by_label("all running jobs").check()
     visit.page.get_by_role("button", name="Pause").click()
@@ -241,9 +241,7 @@ def test_a_deed_leads_back_to_the_filtered_page(job: UUID, desk: DeskProcess, vi
     assert visit.page.get_by_text("There is no running job").is_visible()
 
 
-def test_what_is_told_is_signed_by_the_session(
-    people: Museum, job: UUID, desk: DeskProcess
-) -> None:
+def test_what_is_told_is_signed_by_the_session(people: Museum, job: UUID, desk: ServedDesk) -> None:
     operator, other = Caller(desk, "operator"), Caller(desk, "operator")
     for back in ("/jobs?state=running", "https://evil.example/"):
         people.execute("UPDATE job SET state = 'running'")
@@ -255,7 +253,7 @@ def test_what_is_told_is_signed_by_the_session(
         assert "jobs paused" not in other.get(where).text
 
 
-def test_a_strangers_link_says_nothing_on_our_pages(people: Museum, desk: DeskProcess) -> None:
+def test_a_strangers_link_says_nothing_on_our_pages(people: Museum, desk: ServedDesk) -> None:
     operator = Caller(desk, "operator")
     words = "Write your password to evil.example"
     for signed in ("", "x", "\u20ac", "a" * 32):
@@ -269,7 +267,7 @@ def test_a_strangers_link_says_nothing_on_our_pages(people: Museum, desk: DeskPr
     assert words not in entering.get(entered.headers["location"]).text
 
 
-def test_the_way_to_the_login_keeps_the_filters(people: Museum, desk: DeskProcess) -> None:
+def test_the_way_to_the_login_keeps_the_filters(people: Museum, desk: ServedDesk) -> None:
     nobody = Caller(desk)
     asked = nobody.get(f"/see?provider={quote('Μουσείο')}&judged=no")
     after = f"/see?provider={quote('Μουσείο')}&judged=no"
@@ -281,7 +279,7 @@ def test_the_way_to_the_login_keeps_the_filters(people: Museum, desk: DeskProces
 
 
 def test_a_deed_is_logged_before_it_is_done_and_holds_no_secret(
-    people: Museum, job: UUID, desk: DeskProcess
+    people: Museum, job: UUID, desk: ServedDesk
 ) -> None:
     operator = Caller(desk, "operator")
     word = operator.word
@@ -298,7 +296,7 @@ def test_a_deed_is_logged_before_it_is_done_and_holds_no_secret(
 
 
 def test_the_log_has_the_parts_of_the_path_and_whole_fields_that_the_view_knows(
-    people: Museum, desk: DeskProcess
+    people: Museum, desk: ServedDesk
 ) -> None:
     operator = Caller(desk, "operator")
     provider = "x" * 3_000
@@ -311,7 +309,7 @@ def test_the_log_has_the_parts_of_the_path_and_whole_fields_that_the_view_knows(
     assert "another" not in operator.get("/actions").text
 
 
-def test_what_the_log_cannot_hold_is_not_done(people: Museum, job: UUID, desk: DeskProcess) -> None:
+def test_what_the_log_cannot_hold_is_not_done(people: Museum, job: UUID, desk: ServedDesk) -> None:
     operator = Caller(desk, "operator")
     answer = operator.post("/jobs/steer", {"deed": "pause", "job": "1" * (LONGEST_LOGGED + 1)})
     assert (answer.status_code, state(people)) == (400, "running")
@@ -321,7 +319,7 @@ def test_what_the_log_cannot_hold_is_not_done(people: Museum, job: UUID, desk: D
 def test_many_at_once_wait_for_each_other_or_are_told_that_the_desk_is_busy(
     filled: Museum, tmp_path: Path
 ) -> None:
-    with desk_process(tmp_path, DESK_CONNECTIONS="2") as desk, ThreadPoolExecutor(12) as pool:
+    with served_desk(tmp_path, DESK_CONNECTIONS="2") as desk, ThreadPoolExecutor(12) as pool:
         began = time.monotonic()
         answers = list(pool.map(lambda _: Caller(desk).get("/jobs/new"), range(24)))
         assert {answer.status_code for answer in answers} == {200}
@@ -330,7 +328,7 @@ def test_many_at_once_wait_for_each_other_or_are_told_that_the_desk_is_busy(
 
 
 def test_a_question_gives_the_form_back_and_asks_again_if_it_changed(
-    people: Museum, job: UUID, desk: DeskProcess
+    people: Museum, job: UUID, desk: ServedDesk
 ) -> None:
     operator = Caller(desk, "operator")
     sent = {"deed": "cancel", "all": "1", "state": "running", "back": "/jobs?state=running"}

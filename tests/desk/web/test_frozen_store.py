@@ -14,6 +14,11 @@ pytestmark = pytest.mark.timeout(600)
 PAGES = ("/see", "/jobs", "/see", "/models")
 
 
+@pytest.fixture
+def desk(process: DeskProcess) -> DeskProcess:
+    return process
+
+
 def test_pages_end_in_words_while_the_database_is_frozen(
     database_url: str, desk: DeskProcess
 ) -> None:
