@@ -10,10 +10,10 @@ WEIGHTS ?= $(if $(CATALOG),$(wildcard $(CATALOG)/../../weights/mobilenet_v2_feat
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo desk test chaos fuzz check docs format lock clean
+.PHONY: help demo desk test test-all coverage chaos fuzz check docs format lock clean
 
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(INSTALLED) ## Walk the whole path, harvest to enrichments; CATALOG=folder or SOURCE=europeana for other input
 	@rm -rf .demo
@@ -24,8 +24,16 @@ desk: $(INSTALLED) ## Open the desk on the demo's data: web pages to see, judge 
 	@$(BIN)/python -m deploy.local --data .demo/services -- $(BIN)/python -m deploy.desk
 
 # Three processes keep two cores busy, since tests wait more than they compute; a file stays whole.
-test: $(INSTALLED) ## Run all tests, on a Postgres and a Valkey of their own, and measure what they cover
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test: $(INSTALLED) ## Run the tests of every day, on a Postgres and a Valkey of their own, in ten minutes
+	$(PYTEST) -m "not slow"
+
+test-all: test ## Run also those that take many processes or minutes, as CI does
+	$(PYTEST) -m slow
+
+coverage: $(INSTALLED) ## Run all tests and measure what they reach; fails below the floor in pyproject.toml
+	$(PYTEST) --cov --cov-report=
 
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random, over 10,000 records
 	CHAOS_RECORDS=10000 $(BIN)/pytest tests/chaos

@@ -44,7 +44,7 @@ VICTIM_WITHIN = 60  # seconds; when all workers are dead, others are being start
 GARBAGE = 20  # messages of each malformed kind at a time
 WAKE_UPS = 200
 
-pytestmark = pytest.mark.timeout(2 * TIMEOUT + 120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * TIMEOUT + 120)]
 
 
 class Chaos:

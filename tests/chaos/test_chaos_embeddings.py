@@ -18,7 +18,7 @@ from worker.jobs import JobOptions
 
 __all__ = ["ids"]
 
-pytestmark = pytest.mark.timeout(2 * TIMEOUT + 120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * TIMEOUT + 120)]
 MAP, PAINTING = CONCEPTS
 
 

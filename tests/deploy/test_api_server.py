@@ -12,7 +12,7 @@ from tests.certificates import needs_openssl
 from tests.kubernetes import ApiServer, Manifest, filled_in
 from tests.worker.processes.running import TIMEOUT
 
-pytestmark = [needs_openssl, pytest.mark.timeout(4 * TIMEOUT)]
+pytestmark = [pytest.mark.slow, needs_openssl, pytest.mark.timeout(4 * TIMEOUT)]
 
 NAMESPACE = "enrichment"
 OF_OTHERS = ("keda.sh/", "monitoring.coreos.com/")

@@ -11,6 +11,8 @@ import yaml
 from common.process.settings import DeploymentSettings
 from common.process.settings.worker import WorkerSettings
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 SERVICES = {"harvester", "trainer", "worker", "desk"}

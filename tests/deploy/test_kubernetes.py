@@ -23,6 +23,8 @@ from enrichment.checks.folders import FOLDERS
 from tests.kubernetes import CLOUD, SECRETS, Manifest, filled_in, variables
 from worker.process.shutdown import GIVE_BACK_SECONDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 HOW_TO = ROOT / "docs" / "how-to" / "kubernetes.md"
 KUBERNETES = ("1.30", kubernetes_validate.latest_version())  # the oldest and the newest

@@ -16,7 +16,7 @@ from tests.desk.desk_process import PATIENCE, DeskProcess
 from tests.desk.museum import Museum
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SENDERS = 20
 WITHIN = 1.0  # seconds, on a machine that does not have more to do

@@ -14,7 +14,7 @@ from tests.common.fetch.conftest import LIMITS
 from tests.common.fetch.servers import JPEG, Request, response, serving
 from tests.fuzz.trying import TIMEOUT, try_mutations
 
-pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
+pytestmark = [pytest.mark.slow, pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
 CHUNKS = b"%x\r\n%s\r\n0\r\n\r\n" % (len(JPEG), JPEG)
 SEEDS = (
     response(JPEG, content_type="image/jpeg"),

@@ -15,7 +15,7 @@ from common.vision.saved_model import bundle_sha256, load_bundle, save_bundle
 from tests.common.vision.models import DESCRIPTION, SIZE
 from tests.fuzz.trying import TIMEOUT, try_mutations
 
-pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
+pytestmark = [pytest.mark.slow, pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
 FILE = BundleFile(file="member_0.safetensors", sha256="0" * 64)
 DESCRIPTIONS = (
     DESCRIPTION,

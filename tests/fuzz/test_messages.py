@@ -10,7 +10,7 @@ from common.messages import MalformedMessageError, check_message
 from common.store.refused_messages import RefusedMessages
 from tests.fuzz.trying import TIMEOUT, try_mutations
 
-pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
+pytestmark = [pytest.mark.slow, pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
 HEADERS = {
     "task": "worker.submit",
     "id": "0b8f3c0e-6d3b-4a53-9ac5-4f2a6f5ce7c4",

@@ -14,7 +14,7 @@ from tests.common.pictures.test_decode import scene
 from tests.common.pictures.test_decoders import FORMATS
 from tests.fuzz.trying import TIMEOUT, try_mutations
 
-pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
+pytestmark = [pytest.mark.slow, pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
 SIDE = 64
 SQUARE = Preprocessing(size=SIDE)
 

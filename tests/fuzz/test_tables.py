@@ -8,7 +8,7 @@ from common.errors import UsageError
 from harvester.tables.fates import FATES, judge_rows
 from tests.fuzz.trying import TIMEOUT, try_mutations
 
-pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
+pytestmark = [pytest.mark.slow, pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
 MAP, TOY = "http://data.europeana.eu/concept/43", "http://data.europeana.eu/concept/56"
 VOCABULARY = {"map": MAP, "toy": TOY, "textile_fragment": "http://data.europeana.eu/concept/55"}
 HEADER = "category,skos_concept,URI,URL,ID\n"

@@ -7,7 +7,7 @@ from common.fetch.urls import MAX_LENGTH, CheckedUrl, host_of
 from common.reasons import Reason
 from tests.fuzz.trying import TIMEOUT, try_mutations
 
-pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
+pytestmark = [pytest.mark.slow, pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT)]
 SEEDS = (
     "http://museum.example/a/b.jpg",
     "https://museum.example:8443/a%20b.jpg?size=1&key=x#part",

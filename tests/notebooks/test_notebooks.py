@@ -14,6 +14,8 @@ from tests.trainer.bundles import bundle
 from tests.trainer.experiments import finished_experiment
 from tests.trainer.pictures import draw_folder, write_vocabulary
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 SECONDS = 240  # for a cell on a busy machine; a few are usual
 

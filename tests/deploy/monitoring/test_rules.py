@@ -17,6 +17,8 @@ from deploy.monitoring.dashboard import ROWS
 from tests.prometheus import RULES, program, rules
 from worker.process.store_gauges import FAMILIES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 CASES = sorted(Path(__file__).parent.glob("alerts*.yaml"))
 ENRICH, RUNBOOK = ROOT / "docs" / "how-to" / "enrich.md", ROOT / "docs" / "runbooks" / "alerts.md"

@@ -15,6 +15,8 @@ from desk.commands import serving
 from desk.commands.serving import TimedProtocol
 from tests.desk.desk_process import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
 

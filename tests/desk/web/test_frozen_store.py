@@ -9,7 +9,7 @@ import requests
 from tests.desk.desk_process import PATIENCE, DeskProcess
 from tests.frozen_postgres import frozen_postgres
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PAGES = ("/see", "/jobs", "/see", "/models")
 

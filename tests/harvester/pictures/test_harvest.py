@@ -254,6 +254,7 @@ def test_a_second_run_fetches_nothing(harvested, sandbox):
     assert [log.requests for log in sandbox.log.values()] == asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_is_ended_goes_on(harvester, catalogue, use_sandbox, sign, monkeypatch):
     slow = Faults(hosts={"*": [Fault("latency", seconds=0.3)]})

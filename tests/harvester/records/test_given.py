@@ -125,6 +125,7 @@ def test_lines_that_were_added_are_taken_and_former_ones_still_known(harvester, 
     assert outcomes(harvester)[50:] == ["duplicate", "labelled"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(
     harvester, catalogue, use_sandbox, ids
 ):

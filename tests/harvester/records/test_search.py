@@ -158,6 +158,7 @@ def test_changed_records_are_brought_up_to_date(harvester, sandbox):
     assert harvester.rows(EVERYTHING) == expected
 
 
+@pytest.mark.slow
 def test_killed_harvests_go_on_and_end_like_an_undisturbed_one(harvester, catalogue, use_sandbox):
     slow = Faults(api=[Fault("latency", seconds=0.03)])
     options = ("--n", "130", "--seed", "5")

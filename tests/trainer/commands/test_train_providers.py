@@ -62,6 +62,7 @@ def test_without_left_out_providers_nothing_is_said_of_them(engine: Engine, tmp_
     assert "Left-out providers" not in _train(tmp_path / "experiments", "--group-by", "picture")
 
 
+@pytest.mark.slow
 def test_a_begun_training_keeps_its_grouping_whatever_the_default_is(
     engine: Engine, tmp_path: Path
 ) -> None:

@@ -157,6 +157,7 @@ def test_damaged_weights_of_the_encoder_are_said(
     assert kept(engine) == 0
 
 
+@pytest.mark.slow
 def test_after_a_kill_it_goes_on_where_it_was(
     engine: Engine, tiny: StoredEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

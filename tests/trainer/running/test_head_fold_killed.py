@@ -11,6 +11,8 @@ from tests.trainer.running_commands import PATIENCE, running
 from tests.trainer.store_rows import add_dataset
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 FOLDS = 4
 
 

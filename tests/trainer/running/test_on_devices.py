@@ -27,6 +27,7 @@ CPU = torch.device("cpu")
 pytestmark = pytest.mark.timeout(3 * PATIENCE)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_they_give_the_numbers_of_a_sequence(
     labelled: Path, sequence: Path
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_process_that_is_killed_is_told_from_one_that_fails(labelled: Path) ->
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_all_at_once_without_a_traceback(labelled: Path) -> None:
     arguments = training(labelled, "run", "--devices", "cpu,cpu", "--epochs", "500")
     with running(*arguments) as process:

@@ -32,7 +32,7 @@ from trainer.running.on_machines import (
     write_status,
 )
 
-pytestmark = pytest.mark.timeout(3 * PATIENCE)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3 * PATIENCE)]
 
 FAILURE = FoldStatus(machine="gpu7", error="its disk is full")
 

@@ -11,7 +11,7 @@ from tests.worker.processes.running import FILES_FIRST, chunk_states, worker
 from worker import jobs
 from worker.process.lease_keeper import EXIT_BROKEN
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 BREAKING = (sys.executable, "-m", "tests.worker.processes.breaking", "20")
 

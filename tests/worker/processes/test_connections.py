@@ -21,7 +21,7 @@ WATCHED = """
            (SELECT state FROM job WHERE id = %s)
 """
 
-pytestmark = pytest.mark.timeout(4 * TIMEOUT)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * TIMEOUT)]
 
 
 def test_a_worker_opens_no_more_connections_than_it_says(

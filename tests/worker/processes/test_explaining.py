@@ -65,6 +65,7 @@ def test_every_enrichment_is_explained_where_it_was_asked_for(
     assert page.count('<img src="data:image/jpeg') == enriched
 
 
+@pytest.mark.slow
 def test_a_killed_worker_leaves_whole_files_and_no_enrichment_without_one(
     engine: Engine, sandbox: Sandbox, environment: dict[str, str], folder: Path
 ) -> None:

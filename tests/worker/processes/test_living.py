@@ -43,6 +43,7 @@ def files_first(engine: Engine, sandbox: Sandbox) -> UUID:
     return jobs.enqueue(engine, [item.id for item in sandbox.catalogue.items], FILES_FIRST).job_id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_that_is_told_to_stop_finishes_the_chunk_in_work(
     engine: Engine, sandbox: Sandbox, environment: dict[str, str], told: signal.Signals
@@ -87,6 +88,7 @@ def test_a_chunk_that_waits_for_a_silent_host_is_given_back_too(
     assert attempts_of_ready_chunks(engine) == 0
 
 
+@pytest.mark.slow
 def test_a_worker_ends_within_the_time_that_kubernetes_gives_it(
     engine: Engine, environment: dict[str, str]
 ) -> None:

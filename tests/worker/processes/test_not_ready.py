@@ -26,7 +26,7 @@ from worker.ledger.roster import live_workers
 
 NO_BROKER = "The broker at BROKER_URL cannot be reached"
 
-pytestmark = pytest.mark.timeout(4 * TIMEOUT)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * TIMEOUT)]
 
 
 def ask(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":

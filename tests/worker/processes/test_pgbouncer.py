@@ -33,7 +33,7 @@ from worker.ledger import chunks
 
 MAP = next(iter(CONCEPTS))
 
-pytestmark = pytest.mark.timeout(4 * TIMEOUT)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * TIMEOUT)]
 
 
 def test_one_connection_has_a_session_for_a_transaction_only(pooled: Engine) -> None:

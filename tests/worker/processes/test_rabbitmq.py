@@ -36,6 +36,7 @@ from worker.process.tasks import SUBMIT, SUBMIT_QUEUE, create_app, send_wake_up
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(4 * TIMEOUT),
     pytest.mark.skipif(not SERVER.exists(), reason="no rabbitmq-server on this machine"),
 ]

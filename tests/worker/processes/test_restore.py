@@ -24,7 +24,7 @@ from tests.worker.processes.running import (
 )
 from worker import jobs
 
-pytestmark = pytest.mark.timeout(4 * TIMEOUT)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * TIMEOUT)]
 
 FOLDERS = ("models", "heatmaps")
 OPTIONS = jobs.JobOptions(picture="thumbnail", explain=True, priority="urgent")  # small chunks

@@ -13,7 +13,7 @@ from tests.waiting import wait_for
 from tests.worker.processes.running import chunk_states, outcomes, wait_until_done, worker
 from worker import jobs
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 SLOW_SECONDS = 4.0
 

@@ -26,7 +26,7 @@ from tests.worker.processes.running import (
 )
 from worker import jobs
 
-pytestmark = pytest.mark.timeout(4 * TIMEOUT)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * TIMEOUT)]
 
 ALEMBIC = str(Path(sys.executable).with_name("alembic"))
 TO_HEAD = ("upgrade", "head")

@@ -16,7 +16,7 @@ from tests.worker.processes.running import FILES_FIRST, TIMEOUT, free_port, work
 from worker import jobs
 from worker.ledger import cutting
 
-pytestmark = pytest.mark.timeout(4 * TIMEOUT)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * TIMEOUT)]
 
 # What makes an expression empty while nothing is wrong.
 THRESHOLD = re.compile(r" (?:==|>|<) [\d.e]+")

@@ -77,6 +77,7 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
     assert status.waiting == 0
 
 
+@pytest.mark.slow
 def test_losing_every_message_delays_and_loses_nothing(
     engine: Engine, services: Services, sandbox: Sandbox, environment: dict[str, str]
 ) -> None:
@@ -137,6 +138,7 @@ def listener(
         )
 
 
+@pytest.mark.slow
 def test_a_list_that_comes_while_the_database_is_away_is_accepted_afterwards(
     engine: Engine, services: Services, listener: Listener
 ) -> None:
@@ -149,6 +151,7 @@ def test_a_list_that_comes_while_the_database_is_away_is_accepted_afterwards(
     wait_for(lambda: len(job_ids(engine)) == 1)
 
 
+@pytest.mark.slow
 def test_a_list_outlasts_a_broker_that_does_not_take_it_back(
     services: Services, listener: Listener
 ) -> None:
@@ -166,6 +169,7 @@ def test_a_list_outlasts_a_broker_that_does_not_take_it_back(
         services.postgres.start()
 
 
+@pytest.mark.slow
 def test_a_list_that_comes_while_the_database_only_reads_is_accepted_afterwards(
     engine: Engine, listener: Listener
 ) -> None:
