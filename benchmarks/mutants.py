@@ -1,0 +1,151 @@
+"""Whether the tests of every day find mistakes: small ones, drawn at random, in what must not fail.
+
+    python -m benchmarks.mutants [--count 20] [--parent HEAD~1]
+
+A mutant is one changed word or sign, in Python or in SQL. The parent commit is the seed. For each
+mutant the tests of its package run up to the first that fails, in a copy of the repository; all
+tests of `make test` run on those that are left, all of them in one copy, since one failure clears
+none of the others. What no test finds is printed, for somebody to look at.
+"""
+
+import ast
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.parts.report import at_most, finish
+
+ROOT = Path(__file__).resolve().parents[1]
+SUBJECTS = (
+    "worker/ledger/chunks.py",
+    "worker/ledger/sweep.py",
+    "worker/ledger/finish.py",
+    "worker/ledger/enrichments.py",
+    "worker/exports/selection.py",
+    "worker/exports/texts.py",
+    "trainer/scoring/thresholds.py",
+    "common/fetch/client.py",
+    "common/fetch/addresses.py",
+    "common/fetch/download.py",
+    "desk/access/sessions.py",
+    "desk/access/identity.py",
+    "desk/web/asking.py",
+    "desk/web/deeds.py",
+)
+OF_PYTHON = {
+    ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
+    ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in",
+}  # fmt: skip
+OF_SQL = {
+    "=": "<>", "<>": "=", "<": "<=", ">": ">=", "<=": "<", ">=": ">", "AND": "OR", "OR": "AND",
+    "ASC": "DESC", "DESC": "ASC", "NOT": "", "min": "max", "max": "min", "EXISTS": "NOT EXISTS",
+}  # fmt: skip
+_SIGN = r"(?<![<>=:!|-])(?:<>|<=|>=|=|<|>)(?![<>=|-])"
+_SQL = re.compile(rf"{_SIGN}|\b(?:AND|OR|NOT|min|max|EXISTS|DESC)\b")
+_IS_SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|WHERE)\b")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """A place in a file, by its first and its last byte, and what stands there instead."""
+
+    file: str
+    begin: int
+    end: int
+    instead: str
+
+    def __str__(self) -> str:
+        source = (ROOT / self.file).read_bytes()
+        line = source.count(b"\n", 0, self.begin) + 1
+        return f"{self.file}:{line} {source[self.begin : self.end].decode()!r} -> {self.instead!r}"
+
+
+def main(
+    count: Annotated[int, typer.Option(min=1)] = 20,
+    parent: Annotated[str, typer.Option(help="The seed.")] = "HEAD~1",
+) -> None:
+    """Draw mutants, run the tests on them, and fail if one is left that nobody has looked at."""
+    drawn = random.Random(_git("rev-parse", parent)).sample(
+        [each for file in SUBJECTS for each in mutants(file)], count
+    )
+    left = [each for each in drawn if not _found([each], _tests_of(each.file))]
+    found_by_all = bool(left) and _found(left, ["tests"])
+    for each in left:
+        typer.echo(f"left by the tests of its package: {each}")
+    finish(
+        figures={"drawn": count, "left": len(left), "one of them found by all": found_by_all},
+        bars={"left": at_most(0)},
+    )
+
+
+def mutants(file: str) -> Iterator[Mutant]:
+    """All mutants of a file."""
+    source = (ROOT / file).read_text()
+    lengths = [len(line.encode()) for line in source.splitlines(keepends=True)]
+
+    def place(line: int, column: int) -> int:
+        return sum(lengths[: line - 1]) + column
+
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            begin = place(node.left.end_lineno or 0, node.left.end_col_offset or 0)
+            end = place(node.comparators[0].lineno, node.comparators[0].col_offset)
+            instead = f" {OF_PYTHON[type(node.ops[0])]} "
+            yield Mutant(file=file, begin=begin, end=end, instead=instead)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            begin = place(node.lineno, node.col_offset)
+            yield Mutant(file=file, begin=begin, end=begin + len("not "), instead="")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            begin, end = (
+                place(node.lineno, node.col_offset),
+                place(node.end_lineno or 0, node.end_col_offset or 0),
+            )
+            text = source.encode()[begin:end].decode()
+            for sign in _SQL.finditer(text) if _IS_SQL.search(text) else ():
+                at = begin + len(text[: sign.start()].encode())
+                yield Mutant(file=file, begin=at, end=at + len(sign[0]), instead=OF_SQL[sign[0]])
+
+
+def _tests_of(file: str) -> list[str]:
+    """Tests of the module, then those of its package."""
+    folder = Path("tests", file).parent
+    own = sorted((ROOT / folder).glob(f"test_{Path(file).stem}*"))
+    return [*(str(each.relative_to(ROOT)) for each in own), str(folder)]
+
+
+def _found(mutated: list[Mutant], tests: list[str]) -> bool:
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy = Path(folder, "copy")
+        _git("worktree", "add", "--quiet", "--detach", str(copy))
+        try:
+            for each in sorted(mutated, key=lambda each: -each.begin):
+                source = (copy / each.file).read_bytes()
+                changed = source[: each.begin] + each.instead.encode() + source[each.end :]
+                (copy / each.file).write_bytes(changed)
+            done = subprocess.run(
+                [sys.executable, "-m", "pytest", "-x", "-m", "not slow", *tests],
+                cwd=copy,
+                env=os.environ | {"PYTHONPATH": str(copy)},
+                check=False,
+                capture_output=True,
+            )
+        finally:
+            _git("worktree", "remove", "--force", str(copy))
+    return done.returncode == 1
+
+
+def _git(*command: str) -> str:
+    return subprocess.check_output(["git", *command], cwd=ROOT, text=True).strip()
+
+
+if __name__ == "__main__":
+    typer.run(main)
