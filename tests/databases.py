@@ -18,6 +18,7 @@ SECONDS = 60  # in which sessions end
 _WATCH = """
 CREATE SCHEMA watch;
 CREATE TABLE watch.changes (tag text);
+CREATE TABLE watch.migration AS TABLE alembic_version;
 CREATE FUNCTION watch.note() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF TG_EVENT = 'sql_drop' THEN
@@ -37,6 +38,7 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 _CAN_BE_KEPT = f"""
 SELECT NOT EXISTS (SELECT FROM watch.changes)
+   AND (TABLE watch.migration) = (TABLE alembic_version)
    AND pg_database_size(current_database()) < {MOST_BYTES}
 """
 _TABLES = """
@@ -54,27 +56,32 @@ class Databases:
         self._postgres = postgres
         self._template = template
         self._name = ""
+        self._is_empty = False
 
     def take(self) -> str:
         """The address of an empty database."""
-        if not self._name:
-            self._name = f"test_{uuid4().hex}"
-            copied = f"TEMPLATE {self._template} STRATEGY FILE_COPY"
-            administer(self._postgres, f"CREATE DATABASE {self._name} {copied}")
-            with self._connected() as connection:
-                _execute(connection, _COUNT_FROM_THE_START)
-                _execute(connection, _WATCH)
+        if not self._is_empty:
+            self._make()
+        self._is_empty = False
         return self._postgres.database_url(self._name)
 
     def give_back(self) -> None:
-        """Empty the database, or drop it if it cannot be had as it was."""
+        """Empty the database, if it is still what the next test wants."""
         with self._connected() as connection:
             _execute(connection, _END_SESSIONS)
             if _execute(connection, _CAN_BE_KEPT) == [(True,)]:
                 _empty(connection)
-                return
-        administer(self._postgres, f"DROP DATABASE {self._name} WITH (FORCE)")
-        self._name = ""
+                self._is_empty = True
+
+    def _make(self) -> None:
+        if self._name:
+            administer(self._postgres, f"DROP DATABASE {self._name} WITH (FORCE)")
+        self._name = f"test_{uuid4().hex}"
+        copied = f"TEMPLATE {self._template} STRATEGY FILE_COPY"
+        administer(self._postgres, f"CREATE DATABASE {self._name} {copied}")
+        with self._connected() as connection:
+            _execute(connection, _COUNT_FROM_THE_START)
+            _execute(connection, _WATCH)
 
     def _connected(self) -> closing[Connection]:
         return closing(_connect(self._postgres.database_url(self._name)))
