@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
 SECONDS = 240  # to start on a busy machine; a second is usual
 _MEASURE = """
 const frame = document.querySelector("iframe");
