@@ -1,6 +1,6 @@
 """Everything goes wrong at once, and in the end every record has come to the outcome it should.
 
-The short form is a part of `make test-all`; `make chaos` runs the long one, with CHAOS_RECORDS records.
+`make test-all` runs the short form; `make chaos` runs the long one, with CHAOS_RECORDS records.
 What happens is drawn from CHAOS_SEED; when it hits a worker differs from run to run.
 """
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.browser import NAMES
@@ -73,6 +74,12 @@ class Visit:
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         return width
+
+    def check_usable(self) -> None:
+        """Nothing is cut off, and people with any aid can use the page, as far as axe can tell."""
+        assert self.overflow <= 0
+        found = Axe().run(self.page).response["violations"]
+        assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
 
     def tab_to(self, place: Locator) -> None:
         """Press Tab until a place has the focus."""

@@ -104,14 +104,10 @@ def test_verdicts_of_an_audit_are_not_among_them(said: Museum, desk: ServedDesk)
 def test_the_page_fits_and_is_usable_by_all(
     said: Museum, desk: ServedDesk, browser: Browser, width: int
 ) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     with visiting(browser, width=width) as visit:
         visit.log_in(desk.url, "one")
         for path in ("/judge/mine", f"/records{RECORDS[1]}"):
             visit.page.goto(desk.url + path)
-            assert visit.overflow <= 0
-            found = Axe().run(visit.page).response["violations"]
-            assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+            visit.check_usable()
             visit.page.screenshot(path=f"/tmp/mine{width}{path[1]}.png", full_page=True)
         expect(visit.page.locator(".problem")).to_have_count(0)
