@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ from tests.desk.desk_process import PATIENCE
 from tests.desk.museum import LABELS, MAP
 from tests.desk.served import served_desk
 from tests.desk.visiting import visiting
-from tests.forking import ROOT
+from tests.forking import start
 from tests.worker.on_encoder import add_encoder, promote
 
 pytestmark = pytest.mark.timeout(900)
@@ -90,13 +88,12 @@ def desk(taught, tmp_path):
 
 @pytest.fixture
 def teacher(tmp_path):
-    program = [sys.executable, "-c", "from trainer.cli import main; main()", "teacher"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "MODEL_DIR": str(tmp_path / "models")}
-    with (tmp_path / "teacher.log").open("w") as log:
-        process = subprocess.Popen(program, env=environment, stderr=log)
+    environment = os.environ | {"MODEL_DIR": str(tmp_path / "models")}
+    log = tmp_path / "teacher.log"
+    process = start("trainer.cli", "teacher", environment=environment, stderr=log)
     yield process
     process.terminate()
-    process.wait(PATIENCE)
+    process.join(PATIENCE)
 
 
 def test_ten_at_a_time_are_chosen_that_nobody_judged(taught, desk, visit):
