@@ -1,7 +1,7 @@
 """An empty, migrated database for each test: the last one's, emptied, or a new one.
 
 Emptying a database takes a hundredth of the time of making one. It is thrown away if a test changed
-its schema, which triggers notice, or filled it.
+its schema, which triggers notice.
 """
 
 from contextlib import closing
@@ -12,13 +12,15 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from deploy.local import Postgres
 
-MOST_BYTES = 64 << 20  # what a test wrote stays on the disk; then a new database is quicker
+FEW = 1000  # deleted rows that the next test may step over
+FILLED = ("alembic_version", "schema_compatibility")  # by migrations
 SECONDS = 60  # in which sessions end
 
 _WATCH = """
 CREATE SCHEMA watch;
 CREATE TABLE watch.changes (tag text);
-CREATE TABLE watch.migration AS TABLE alembic_version;
+CREATE TABLE watch.alembic_version AS TABLE alembic_version;
+CREATE TABLE watch.schema_compatibility AS TABLE schema_compatibility;
 CREATE FUNCTION watch.note() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF TG_EVENT = 'sql_drop' THEN
@@ -36,14 +38,15 @@ _END_SESSIONS = f"""
 SELECT pg_terminate_backend(pid, {SECONDS * 1000}) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-_CAN_BE_KEPT = f"""
-SELECT NOT EXISTS (SELECT FROM watch.changes)
-   AND (TABLE watch.migration) = (TABLE alembic_version)
-   AND pg_database_size(current_database()) < {MOST_BYTES}
-"""
-_TABLES = """
+_SCHEMA_CHANGES = "SELECT tag FROM watch.changes"
+_CHANGED_ROWS = " UNION ALL ".join(
+    f"(SELECT to_jsonb(each) FROM {here} AS each EXCEPT SELECT to_jsonb(each) FROM {there} AS each)"
+    for name in FILLED
+    for here, there in ((name, f"watch.{name}"), (f"watch.{name}", name))
+)
+_TABLES = f"""
 SELECT format('%I', tablename) FROM pg_tables
-WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+WHERE schemaname = 'public' AND tablename NOT IN {FILLED}
 """
 # A sequence of the template may have skipped numbers when a test killed the server.
 _COUNT_FROM_THE_START = "SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence"
@@ -69,7 +72,8 @@ class Databases:
         """Empty the database, if it is still what the next test wants."""
         with self._connected() as connection:
             _execute(connection, _END_SESSIONS)
-            if _execute(connection, _CAN_BE_KEPT) == [(True,)]:
+            is_as_it_was = not _execute(connection, _SCHEMA_CHANGES)
+            if is_as_it_was and not _execute(connection, _CHANGED_ROWS):
                 _empty(connection)
                 self._is_empty = True
 
@@ -95,8 +99,11 @@ def administer(postgres: Postgres, statement: str) -> None:
 
 def _empty(connection: Connection) -> None:
     _execute(connection, "SET session_replication_role = replica")  # no foreign key, no trigger
-    tables = [name for (name,) in _execute(connection, _TABLES)]
-    _execute(connection, "; ".join(f"DELETE FROM {table}" for table in tables))
+    with connection.cursor() as cursor:
+        for (table,) in _execute(connection, _TABLES):
+            cursor.execute(f"DELETE FROM {table}")
+            if cursor.rowcount > FEW:
+                cursor.execute(f"VACUUM {table}")
     _execute(connection, _COUNT_FROM_THE_START)
 
 

@@ -46,11 +46,15 @@ def wake_workers_soon() -> None:
     Thread(target=wake_workers, name="wake", daemon=True).start()
 
 
-@lru_cache(maxsize=1)
 def _app() -> "Celery | None":
     try:
-        settings = BrokerSettings.read()
-        from worker.process.tasks import create_app  # an extra, and slow to load
+        return _app_at(BrokerSettings.read())
     except (UsageError, ModuleNotFoundError):
         return None
+
+
+@lru_cache(maxsize=1)
+def _app_at(settings: BrokerSettings) -> "Celery":
+    from worker.process.tasks import create_app  # an extra, and slow to load
+
     return create_app(settings)

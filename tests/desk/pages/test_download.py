@@ -90,6 +90,12 @@ def test_a_dataset_is_a_table_that_can_be_imported(filled, desk):
     assert caller.get("/datasets/none").status_code == requests.codes.bad_request
 
 
+def downloads(desk, path: str, count: int) -> list[requests.Response]:
+    """So many at once."""
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(lambda _: Caller(desk).get(path), range(count)))
+
+
 def test_readers_that_stop_keep_nobody_out_for_longer_than_they_stay(filled, desk):
     filled.execute(
         "INSERT INTO record (id) SELECT '/2/r' || number FROM generate_series(1, 30000) AS number"
@@ -109,10 +115,8 @@ def test_readers_that_stop_keep_nobody_out_for_longer_than_they_stay(filled, des
     assert time.monotonic() - began < 20
     for each in slow:
         each.close()
-    wait_for(lambda: Caller(desk).get("/download?concept=none").status_code == requests.codes.ok)
-    with ThreadPoolExecutor(2) as pool:
-        whole = list(pool.map(lambda _: Caller(desk).get("/download"), range(2)))
-    assert [len(table(each)) for each in whole] == [30_009, 30_009]
+    wait_for(lambda: all(each.ok for each in downloads(desk, "/download?concept=none", AT_A_TIME)))
+    assert [len(table(each)) for each in downloads(desk, "/download", 2)] == [30_009, 30_009]
 
 
 def test_see_counts_what_fits_and_offers_it(filled, desk):
