@@ -48,13 +48,16 @@ def wake_workers_soon() -> None:
 
 def _app() -> "Celery | None":
     try:
-        return _app_at(BrokerSettings.read())
-    except (UsageError, ModuleNotFoundError):
+        settings = BrokerSettings.read()
+    except UsageError:
         return None
+    return _app_at(settings)
 
 
 @lru_cache(maxsize=1)
-def _app_at(settings: BrokerSettings) -> "Celery":
-    from worker.process.tasks import create_app  # an extra, and slow to load
-
+def _app_at(settings: BrokerSettings) -> "Celery | None":
+    try:
+        from worker.process.tasks import create_app  # an extra, and slow to load
+    except ModuleNotFoundError:
+        return None
     return create_app(settings)
