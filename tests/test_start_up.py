@@ -139,11 +139,11 @@ def _promoted_model(database_url: str, tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     "arguments",
     [
-        *("models list", "models list --json", "models show small", "models retire small"),
-        *("encoders list", "encoders show tiny", "encoders remove tiny"),
+        *("models list", "models list --json", "models show small", "models activate small"),
+        *("models retire small", "encoders list", "encoders show tiny", "encoders remove tiny"),
     ],
 )
-def test_looking_at_models_and_encoders_loads_no_torch(arguments: str) -> None:
+def test_looking_at_models_and_choosing_among_them_loads_no_torch(arguments: str) -> None:
     printed, loaded = run(TRAINER, *arguments.split(), heavy=(*HEAVY, "numpy", "alembic"))
     assert printed
     assert loaded == []
