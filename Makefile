@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+FOR_DEMO := $(VENV)/.installed-for-demo
 LOCK := requirements.lock
 # A catalogue of photographs may come with features to start the training from.
 WEIGHTS ?= $(if $(CATALOG),$(wildcard $(CATALOG)/../../weights/mobilenet_v2_features.safetensors))
@@ -15,11 +16,11 @@ export OMP_WAIT_POLICY ?= PASSIVE
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(INSTALLED) ## Walk the whole path, harvest to enrichments; CATALOG=folder or SOURCE=europeana for other input
+demo: $(FOR_DEMO) ## Walk the whole path, harvest to enrichments; CATALOG=folder or SOURCE=europeana for other input
 	@rm -rf .demo
 	@WEIGHTS="$(WEIGHTS)" $(BIN)/python -m deploy.local --data .demo/services -- $(BIN)/python -m deploy.demo
 
-desk: $(INSTALLED) ## Open the desk on the demo's data: web pages to see, judge and teach
+desk: $(FOR_DEMO) ## Open the desk on the demo's data: web pages to see, judge and teach
 	@test -d .demo/services || { echo "There is no demo yet. Run first: make demo" >&2; exit 2; }
 	@$(BIN)/python -m deploy.local --data .demo/services -- $(BIN)/python -m deploy.desk
 
@@ -63,15 +64,24 @@ clean: ## Remove what these commands made
 	rm -rf $(VENV) .demo *.egg-info build .mypy_cache .ruff_cache \
 	  .pytest_cache .coverage .coverage.* .import_linter_cache .hypothesis
 
-$(INSTALLED): pyproject.toml $(LOCK)
+# Compiling is the longest part of an installation: pip has one process for it, compileall one a core.
+define install
+@echo "Installing $(1) into $(VENV), once ..."
+@PYTHONWARNINGS='ignore:Editable installation' \
+  $(BIN)/python -m pip install --no-compile --constraint $(LOCK) --editable '.[$(2)]'
+@$(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true
+@touch $@
+endef
+
+$(FOR_DEMO): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.11 ..." >&2; exit 2; }
-	@echo "Installing into $(VENV) (a few minutes, once) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@PYTHONWARNINGS='ignore:Editable installation' \
-	  $(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[dev]'
-	@touch $@
+	$(call install,what the demo and the desk need,demo)
+
+$(INSTALLED): $(FOR_DEMO)
+	$(call install,what tests and checks need,dev)
 
 # Not by way of $(INSTALLED): a lock that no longer fits pyproject.toml cannot be installed by.
 $(BIN)/uv:

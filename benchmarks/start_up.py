@@ -2,7 +2,7 @@
 
     python -m benchmarks.start_up [--rounds 9]
 
-Help of each program, and commands that look at an empty store; the median of the rounds counts.
+Help of each program, and commands on a store with one model; the median of the rounds counts.
 """
 
 import os
@@ -10,7 +10,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +34,7 @@ COMMANDS = (
     ("worker", "enqueue", "--help"),
     ("harvester", "datasets", "list"),
     ("trainer", "models", "list"),
+    ("trainer", "models", "activate", "tiny"),
     ("trainer", "encoders", "list"),
     ("worker", "jobs"),
     ("desk", "users", "list"),
@@ -49,8 +52,15 @@ class Cost:
 def main(rounds: Annotated[int, typer.Option(min=1)] = 9) -> None:
     """Measure, print the figures, and fail where a bar is missed."""
     with local_services() as services, tempfile.TemporaryDirectory() as folder:
-        environment = {"DATABASE_URL": services.database_url, "HOME": folder}
+        models = Path(folder) / "models"
+        environment = {
+            "DATABASE_URL": services.database_url,
+            "MODEL_DIR": str(models),
+            "HOME": folder,
+        }
         _cost(("enrichment", "prepare"), environment, Path(folder))
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
+            other.submit(_put_model, services.database_url, models).result()
         figures: dict[str, float] = {}
         bars: dict[str, Bar] = {}
         for command in COMMANDS:
@@ -61,6 +71,15 @@ def main(rounds: Annotated[int, typer.Option(min=1)] = 9) -> None:
             figures[f"{name}, MB"] = round(max(cost.megabytes for cost in costs), 1)
             bars[name] = at_most(OF_TRAINER if command[0] == "trainer" else OF_OTHERS)
     finish(figures=figures, bars=bars)
+
+
+def _put_model(database_url: str, models: Path) -> None:
+    """In a process of its own: it loads torch, and a child's figure has its parent's memory."""
+    from sqlalchemy import create_engine
+
+    from benchmarks.parts.tiny_service import put_classifier_in_service
+
+    put_classifier_in_service(create_engine(database_url), models)
 
 
 def _cost(command: tuple[str, ...], environment: dict[str, str], folder: Path) -> Cost:

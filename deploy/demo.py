@@ -8,18 +8,14 @@ The last line of standard output is one JSON object.
 
 import json
 import os
-import shlex
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+from uuid import UUID
 
-from rich.console import Console
 from sqlalchemy import text
 
 from common.errors import EnrichmentError, UsageError
@@ -27,14 +23,14 @@ from common.europeana.api import EuropeanaApi, SearchQuery, concept_refinement
 from common.europeana.vocabulary import load_vocabulary
 from common.process.settings import ApiSettings
 from common.store.session import open_store
+from deploy.demo_commands import BIN, FOLDER, LOG, answer, console, load_trainer, run, worker
 from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.server import Sandbox
+from worker.jobs.report import report_job
 
-FOLDER = Path(".demo")
 NAME = "demo"
-HEADS, STRICT = "heads", "strict_heads"  # models on what the first fold learned, as an encoder
+HEADS, LENIENT = "heads", "lenient_heads"  # models on what the best fold learned, as an encoder
 VOCABULARY = Path("vocabulary.json")
-BIN = Path(sys.executable).parent
 LOOPBACK = "127.0.0.0/8"
 OUTCOMES = ("enriched", "unlike", "below_threshold", "blocked", "failed")
 
@@ -45,8 +41,6 @@ FOLDERS = {
     "EXPERIMENT_DIR": str(FOLDER / "experiments"),
     "DESK_CACHE_DIR": str(FOLDER / "desk_cache"),
 }
-
-console = Console(stderr=True, highlight=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +59,14 @@ class Scale:
 
 FROM_SCRATCH = (
     *("--arch", "resnet18", "--input-size", "48", "--batch-size", "16"),
-    *("--folds", "3", "--epochs", "6", "--img-aug", "0.2"),
+    *("--folds", "2", "--epochs", "6"),
 )
 FINE_TUNED = (
     *("--arch", "mobilenet_v2", "--input-size", "96", "--learning-rate", "0.0005"),
-    *("--folds", "3", "--epochs", "4"),
+    *("--folds", "2", "--epochs", "4"),
 )
-STRICTER = 0.1  # the second model promises more
-DRAWN = Scale(per_category=50, unseen=300, precision=0.8)
+MORE_LENIENT = 0.1  # the second model promises less
+DRAWN = Scale(per_category=50, unseen=200, precision=0.8)
 PHOTOGRAPHS = Scale(per_category=200, unseen=1000, precision=0.7)
 LIVE = Scale(per_category=60, unseen=200, precision=0.7)
 
@@ -127,14 +121,18 @@ def sandbox_environment(sandbox: Sandbox) -> dict[str, str]:
 
 def _walk(scale: Scale) -> dict[str, Any]:
     os.environ |= FOLDERS
-    _run("enrichment", "prepare")
+    FOLDER.mkdir(exist_ok=True)
+    load_trainer()
+    run("enrichment", "prepare")
     _refuse_used_store()
     _harvest(scale)
-    _train(scale)
-    job, second = _enrich(scale)
+    _train()
+    with worker():  # it loads torch while heads are fitted
+        _promote(scale)
+        job, second = _enrich(scale)
     exports = [str(FOLDER / "enrichments.csv"), str(FOLDER / "annotations.jsonl")]
     for export in exports:
-        _run("worker", "export", job, export)
+        run("worker", "export", job, export)
     summary = _summary(job, second, exports)
     _tell(summary, job)
     return summary
@@ -148,43 +146,40 @@ def _refuse_used_store() -> None:
 
 def _harvest(scale: Scale) -> None:
     number = str(scale.per_category)
-    _run("harvester", "records", "--vocab-json", str(VOCABULARY), "--n", number, "--dataset", NAME)
-    _run("harvester", "images", "--dataset", NAME, "--saving-dir", str(FOLDER / "training_data"))
-    _run("harvester", "export", "--dataset", NAME, str(FOLDER / "dataset.csv"))
+    run("harvester", "records", "--vocab-json", str(VOCABULARY), "--n", number, "--dataset", NAME)
+    run("harvester", "images", "--dataset", NAME, "--saving-dir", str(FOLDER / "training_data"))
 
 
-def _train(scale: Scale) -> None:
+def _train() -> None:
     weights = os.environ.get("WEIGHTS")
     training = (*FINE_TUNED, "--weights", weights) if weights else FROM_SCRATCH
-    experiments = ("--saving-dir", str(FOLDER / "experiments"))
-    _run("trainer", "train", "--dataset", NAME, "--experiment-name", NAME, *experiments, *training)
-    _run("trainer", "encoders", "add", NAME, "--experiment", NAME, *experiments)
-    heads = ("--encoder", NAME, "--folds", "3", "--experiment-name", HEADS, *experiments)
-    _run("trainer", "train", "--dataset", NAME, *heads)
-    _run("trainer", "promote", NAME, *experiments, "--precision", str(scale.precision))
-    strict = ("--name", STRICT, "--precision", str(scale.precision + STRICTER))
-    _run("trainer", "promote", HEADS, *experiments, *strict)
-    usual = ("--precision", str(scale.precision), "--activate")
-    _run("trainer", "promote", HEADS, *experiments, *usual)
+    run("trainer", "train", "--dataset", NAME, "--experiment-name", NAME, *training)
+    run("trainer", "encoders", "add", NAME, "--experiment", NAME)
+
+
+def _promote(scale: Scale) -> None:
+    heads = ("--encoder", NAME, "--folds", "3", "--experiment-name", HEADS)
+    run("trainer", "train", "--dataset", NAME, *heads, is_told=False)
+    run("trainer", "promote", HEADS, "--precision", f"{scale.precision:g}", "--activate")
+    promises = ("--name", LENIENT, "--precision", f"{scale.precision - MORE_LENIENT:g}")
+    run("trainer", "promote", HEADS, *promises, is_told=False)
 
 
 def _enrich(scale: Scale) -> tuple[str, str]:
-    """Enqueue records that the trainer has not seen, and have a worker enrich them.
+    """Enqueue records that the trainer has not seen, and wait until the worker has enriched them.
 
     Returns:
-        The jobs of the whole network, and of the second model on the encoder. It reads what the
-        encoder saw for the first one, which is the active model.
+        The jobs of the active model, and of a second one, which reads what the encoder saw for the
+        first.
     """
     unseen = FOLDER / "unseen.txt"
     record_ids = (*_unseen(scale.unseen), *scale.former_ids)
     unseen.write_text("".join(f"{record_id}\n" for record_id in record_ids))
     enqueue = ("worker", "enqueue", str(unseen), "--picture", "auto")
-    job = _answer(*enqueue, "--model", NAME)
-    with _worker():
-        _run("worker", "status", job, "--watch")
-        _run("worker", "status", _answer(*enqueue), "--watch")
-        second = _answer(*enqueue, "--model", STRICT)
-        _run("worker", "status", second, "--watch")
+    job = answer(*enqueue)
+    run("worker", "status", job, "--watch")
+    second = answer(*enqueue, "--model", LENIENT)
+    run("worker", "status", second, "--watch", is_told=False)
     return job, second
 
 
@@ -203,56 +198,11 @@ def _unseen(number: int) -> list[str]:
     return found[:number]
 
 
-@contextmanager
-def _worker() -> Iterator[None]:
-    command = [str(BIN / "worker"), "run"]
-    _show(command)
-    with (FOLDER / "worker.log").open("w") as log, subprocess.Popen(command, stderr=log) as worker:
-        try:
-            yield
-        finally:
-            worker.send_signal(signal.SIGTERM)
-
-
-def _run(*command: str) -> None:
-    """Run one command; all that it says is shown, in the order in which it says it."""
-    _run_to(sys.stderr, command)
-
-
-def _answer(*command: str, is_shown: bool = True) -> str:
-    """Run one command; its standard output, stripped, and shown where it is for people."""
-    answer = _run_to(subprocess.PIPE, command)
-    if is_shown:
-        sys.stderr.write(answer)
-    return answer.strip()
-
-
-def _run_to(output: int | IO[str], command: Sequence[str]) -> str:
-    """Run one command, with its standard output there; what comes of it, if that is a pipe.
-
-    Raises:
-        EnrichmentError: the command failed; it has said why.
-    """
-    _show(command)
-    started = time.monotonic()
-    path = str(BIN / command[0])
-    done = subprocess.run([path, *command[1:]], stdout=output, text=True, check=False)
-    if done.returncode:
-        raise EnrichmentError(f"{command[0]} ended with exit code {done.returncode}.")
-    console.print(f"{time.monotonic() - started:.0f} s", style="dim")
-    return done.stdout or ""
-
-
-def _show(command: Sequence[str]) -> None:
-    line = shlex.join([Path(command[0]).name, *command[1:]])
-    console.print(f"\n$ {line}", style="bold cyan", markup=False, soft_wrap=True)
-
-
 def _summary(job: str, second: str, exports: list[str]) -> dict[str, Any]:
-    status = json.loads(_answer("worker", "status", job, "--json", is_shown=False))
-    read = json.loads(_answer("worker", "status", second, "--json", is_shown=False))["read"]
-    results = json.loads((FOLDER / "experiments" / NAME / "summary.json").read_text())
-    with open_store().connect() as connection:
+    engine = open_store()
+    status, read = vars(report_job(engine, UUID(job))), report_job(engine, UUID(second)).read
+    results = json.loads((FOLDER / "experiments" / HEADS / "summary.json").read_text())
+    with engine.connect() as connection:
         counted = connection.execute(text("SELECT state, count(*) FROM image GROUP BY state"))
         states = {row.state: row.count for row in counted}
         records = connection.execute(
@@ -276,21 +226,21 @@ def _tell(summary: dict[str, Any], job: str) -> None:
     console.print(
         f"Harvested {summary['records']} records and {summary['images']} pictures; "
         f"{summary['image_failures']} could not be had.\n"
-        f"Trained {summary['folds']} folds: mean test accuracy {summary['accuracy']:.3f}.\n"
+        f"Trained an encoder, and heads on it in {summary['folds']} folds: mean test accuracy "
+        f"{summary['accuracy']:.3f}.\n"
         f"Of {sum(summary[name] for name in OUTCOMES)} records that the trainer had not seen, "
-        f"{summary['enriched']} were enriched,\n"
-        f"{summary['unlike']} were unlike all that it learned from, "
-        f"{summary['below_threshold']} had no concept above its threshold,\n"
+        f"{summary['enriched']} were enriched, {summary['unlike']} were unlike all that it "
+        f"learned from,\n{summary['below_threshold']} had no concept above its threshold, "
         f"{summary['blocked']} were blocked by decisions, {summary['failed']} failed.\n"
-        "Looked at them once more with an encoder, and kept its embeddings:\n"
-        f"a second model then read {summary['read']} of them and fetched none of these.\n\n"
-        f"Enrichments:   {' and '.join(summary['exports'])}\n"
-        f"Training:      {FOLDER / 'experiments' / NAME / 'report.html'}\n"
-        f"Pictures:      {FOLDERS['IMAGE_DIR']}, by category in {FOLDER / 'training_data'}\n"
-        f"Ask the store: {BIN / 'python'} -m deploy.local --data {FOLDER / 'services'} -- "
+        f"A second model read the embeddings of {summary['read']} and fetched none of these.\n\n"
+        f"All that was said: {LOG}\n"
+        f"Ask the store:     {BIN / 'python'} -m deploy.local --data {FOLDER / 'services'} -- "
         f"{BIN / 'worker'} status {job}\n\n"
-        "See, judge and teach on web pages: make desk\n"
-        "While that runs it has the store, and names what to type first in another terminal.",
+        "Look at:\n"
+        f"  the training     {FOLDER / 'experiments' / HEADS / 'report.html'}\n"
+        f"  the enrichments  {' and '.join(summary['exports'])}\n"
+        f"  the pictures     {FOLDER / 'training_data'}, by category\n"
+        "  web pages        make desk, to see, judge and teach; it names what to type beside it",
         soft_wrap=True,  # a command that is broken into lines cannot be copied
     )
 

@@ -23,7 +23,8 @@ from sqlalchemy import text
 from common.errors import EnrichmentError, UsageError
 from common.files import replacing
 from common.store.session import open_store
-from deploy.demo import BIN, FOLDER, sandbox_environment
+from deploy.demo import sandbox_environment
+from deploy.demo_commands import BIN, FOLDER
 from deploy.local.bound import bound_command
 from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.server import Sandbox

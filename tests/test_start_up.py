@@ -140,10 +140,14 @@ def _promoted_model(database_url: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("_promoted_model")
-def test_looking_at_models_and_encoders_loads_no_torch() -> None:
-    of_models = ("models list", "models list --json", "models show small", "models retire small")
-    of_encoders = ("encoders list", "encoders show tiny", "encoders remove tiny")
-    printed, loaded = run(LOOK, *of_models, *of_encoders, heavy=(*HEAVY, "numpy", "alembic"))
+def test_looking_at_models_and_choosing_among_them_loads_no_torch() -> None:
+    of_models = ("list", "list --json", "show small", "activate small", "retire small")
+    of_encoders = ("list", "show tiny", "remove tiny")
+    commands = [
+        *(f"models {each}" for each in of_models),
+        *(f"encoders {each}" for each in of_encoders),
+    ]
+    printed, loaded = run(LOOK, *commands, heavy=(*HEAVY, "numpy", "alembic"))
     assert printed
     assert loaded == []
 

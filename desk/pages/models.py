@@ -17,7 +17,7 @@ from desk.review.model_list import list_versions, service_history
 from desk.review.models import models_of
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.web.rendering import render
-from trainer.models.catalogue import go_back
+from trainer.models import service
 
 _KEPT = text("SELECT promise, thresholds FROM model WHERE id = :model_id")
 _PROMISE = TypeAdapter(Promise)
@@ -71,12 +71,10 @@ def promise_in_words(stored: dict[str, Any] | None) -> list[str]:
 
 def activate(asked: DeskRequest) -> Response:
     """Put a model in service for all records, or a provider's, after checking its files."""
-    from trainer.models import registry  # loads torch
-
     name, provider = asked.path("model"), asked.field("provider") or None
     if provider is None:
         _ask_once(asked, name)
-    found = registry.activate(
+    found = service.activate(
         asked.desk.engine,
         asked.desk.settings.model_dir,
         name,
@@ -112,7 +110,7 @@ def back(asked: DeskRequest) -> Response:
     provider, to_go = asked.field("provider") or None, asked.field("serving")
     if not (to_go.isdecimal() and len(to_go) < 10):
         raise UsageError("Which model is to go is not said. Load the page again, and repeat it.")
-    done = go_back(
+    done = service.go_back(
         asked.desk.engine,
         asked.desk.settings.model_dir,
         data_provider=provider,

@@ -169,10 +169,10 @@ def activate(model: StoredReference, provider: Provider = None) -> None:
     trainer models activate heads@2 --provider "The Cleveland Museum of Art"
     """
     from common.store.session import open_store
-    from trainer.models import registry
+    from trainer.models import service
 
     model_dir = ModelSettings.read().model_dir
-    done = registry.activate(open_store(), model_dir, model, data_provider=provider)
+    done = service.activate(open_store(), model_dir, model, data_provider=provider)
     if done.before == done.title:
         print_line(f"{done.title} was in service for {_whom(provider)} already: nothing changed.")
         return
@@ -192,7 +192,7 @@ def back(provider: Provider = None) -> None:
     Examples: trainer models back · trainer models back --provider "The Cleveland Museum of Art"
     """
     from common.store.session import open_store
-    from trainer.models.catalogue import go_back
+    from trainer.models.service import go_back
 
     done = go_back(open_store(), ModelSettings.read().model_dir, data_provider=provider)
     print_line(f"In service for {_whom(provider)} now: {done.now or 'the model for all records'}")

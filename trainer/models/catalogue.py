@@ -12,8 +12,6 @@ from typing import Any
 from sqlalchemy import Engine
 
 from common.errors import ModelError, UsageError
-from common.store import in_service
-from common.store.in_service import serving
 from common.store.model_names import ModelName, version_meant
 from common.vision.bundle import (
     DESCRIPTION,
@@ -22,7 +20,7 @@ from common.vision.bundle import (
     read_checked,
     read_description,
 )
-from common.vision.encoders.description import ENCODERS, missing_files
+from common.vision.encoders.description import ENCODERS, check_encoder, missing_files
 from common.vision.encoders.licences import warning_about
 from trainer.models.store import StoredModel, retire_model, stored_models
 
@@ -141,12 +139,14 @@ def describe(model: StoredModel, model_dir: Path) -> ListedModel:
 
 
 def check_files(model: ListedModel, model_dir: Path) -> str | None:
-    """What is wrong with the files of a model, after reading them all; None if nothing is."""
+    """What is wrong with the files of a model and its encoder, after reading all; else None."""
     if model.problem or model.description is None:
         return model.problem
     try:
         for file in model.description.files:
             read_checked(model_dir / model.path / file.file, file.sha256, at_most=MAX_TENSORS)
+        if model.description.encoder is not None:
+            check_encoder(model_dir / ENCODERS, model.description.encoder)
     except ModelError as error:
         return str(error)
     return None
@@ -198,47 +198,3 @@ def retire(engine: Engine, reference: str) -> RetiredModel:
     return RetiredModel(
         before=model, withdrawn=done.withdrawn, is_another_active=done.is_another_active
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class WentBack:
-    """The titles of the models that serve now and served before; None for none of its own."""
-
-    before: str | None
-    now: str | None
-
-
-def go_back(
-    engine: Engine,
-    model_dir: Path,
-    *,
-    data_provider: str | None,
-    began_by: int | None = None,
-    instead_of: int | None = None,
-) -> WentBack:
-    """Put the model in service again that served before, after checking its files.
-
-    Args:
-        data_provider: whose records it serves; None for all.
-        began_by: the number of the desk's account that does it; None for a command.
-        instead_of: the number of the model that is to go; None for the one that serves now.
-
-    Raises:
-        UsageError: no other model served before, it is on another encoder than the one for all, or
-            another one serves than the one that is to go.
-        ModelError: its files are missing or were changed; nothing changes then.
-    """
-    with engine.connect() as connection:
-        before = serving(connection, data_provider)
-        wanted = in_service.served_before(connection, data_provider)
-    if instead_of is None and before is not None:
-        instead_of = before.model_id
-    if wanted is not None:
-        stored = next(each for each in stored_models(engine) if each.id == wanted)
-        if problem := check_files(describe(stored, model_dir), model_dir):
-            raise ModelError(f"{stored.title} cannot serve: {problem} Nothing was changed.")
-    with engine.begin() as connection:
-        now = in_service.go_back(
-            connection, data_provider=data_provider, began_by=began_by, instead_of=instead_of
-        )
-    return WentBack(before=before.title if before else None, now=now.title if now else None)

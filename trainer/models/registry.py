@@ -1,4 +1,4 @@
-"""The models of the store: add, activate and load them. `catalogue` finds and describes them.
+"""The models of the store: add and load them. `catalogue` finds and describes them.
 
 A new bundle is written and tested beside the models, moved to its place, and then recorded in the
 store.
@@ -14,7 +14,6 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from common.errors import EnrichmentError, ModelError
-from common.store.in_service import serving
 from common.vision.answers.familiar_pictures import FamiliarPictures, read_known
 from common.vision.answers.likeness import Likeness
 from common.vision.bundle import Description
@@ -27,8 +26,6 @@ from trainer.models.example_pictures import ExamplePictures
 from trainer.models.store import (
     ModelRow,
     Promoted,
-    StoredModel,
-    activate_model,
     add_model,
 )
 
@@ -109,51 +106,6 @@ def _scratch_folder(model_dir: Path) -> Iterator[Path]:
             yield Path(scratch)
     except OSError as error:
         raise EnrichmentError(f"{model_dir} cannot be written to: {error.strerror}.") from error
-
-
-@dataclass(frozen=True, kw_only=True)
-class Activated:
-    """A model that was put in service; `taken_out` as for `Promoted`.
-
-    `before` is the title of the model that served there until then; None if none did.
-    """
-
-    model: StoredModel
-    taken_out: tuple[str, ...]
-    before: str | None
-
-    @property
-    def title(self) -> str:
-        """That of the model."""
-        return self.model.title
-
-
-def activate(
-    engine: Engine,
-    model_dir: Path,
-    reference: str,
-    *,
-    data_provider: str | None = None,
-    began_by: int | None = None,
-) -> Activated:
-    """Put a model in service after checking its bundle: for all, or for a data provider.
-
-    Args:
-        began_by: the number of the desk's account that does it; None for a command.
-
-    Raises:
-        UsageError: there is no such model or data provider, or the model is not on the encoder of
-            the model for all.
-        ModelError: its bundle is missing, was changed, or fails its self-test; nothing changes.
-    """
-    model = find_model(engine, reference)
-    check_bundle(model_dir / model.path, model.sha256, encoders=model_dir / ENCODERS)
-    with engine.connect() as connection:
-        before = serving(connection, data_provider)
-    taken_out = activate_model(engine, model.id, data_provider=data_provider, began_by=began_by)
-    return Activated(
-        model=model, taken_out=tuple(taken_out), before=before.title if before else None
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

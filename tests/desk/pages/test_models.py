@@ -81,7 +81,7 @@ def test_a_model_without_its_files_is_not_put_in_service(filled, desk, visit):
     visit.page.get_by_role("button", name="Put it in service").click()
     expect(visit.page.get_by_text("New jobs that name no model then use other v1")).to_be_visible()
     visit.page.get_by_role("button", name="Put other v1 in service for all records").click()
-    expect(visit.page.get_by_text("MODEL_DIR").first).to_be_visible()
+    expect(visit.page.get_by_text("other v1 cannot serve").first).to_be_visible()
     assert filled.rows("SELECT name FROM model WHERE stage = 'active'") == [("test",)]
 
 

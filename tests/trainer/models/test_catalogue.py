@@ -13,6 +13,7 @@ from common.store.session import open_store
 from common.vision.bundle import Description
 from tests.trainer.bundles import describe as described
 from tests.trainer.bundles import promoted
+from tests.trainer.encoders import add_tiny
 from trainer.models.catalogue import check_files, describe, find_model, retire
 from trainer.models.store import StoredModel, activate_model, stored_models
 
@@ -85,3 +86,14 @@ def test_all_files_are_read_to_check_them(engine: Engine, tmp_path: Path) -> Non
     assert "is not the file that was saved" in str(check_files(listed, tmp_path))
     shutil.rmtree(tmp_path / "small-1")
     assert check_files(describe(stored, tmp_path), tmp_path) is not None
+
+
+def test_the_weights_of_its_encoder_are_read_as_well(engine: Engine, tmp_path: Path) -> None:
+    identity = add_tiny(engine, tmp_path).sha256
+    listed = describe(stored_models(engine)[0], tmp_path)
+    assert listed.description is not None
+    heads = replace(listed, description=replace(listed.description, encoder=identity))
+    assert check_files(heads, tmp_path) is None
+    (weights,) = (tmp_path / "encoders" / identity).glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    assert "trainer encoders add" in str(check_files(heads, tmp_path))

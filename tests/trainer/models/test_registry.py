@@ -10,7 +10,8 @@ from common.errors import ModelError
 from common.store.session import open_store
 from tests.trainer.bundles import promoted
 from trainer.models.catalogue import describe, list_models
-from trainer.models.registry import activate, open_stored
+from trainer.models.registry import open_stored
+from trainer.models.service import activate
 from trainer.models.store import stored_models
 
 
