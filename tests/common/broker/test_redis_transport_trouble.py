@@ -23,12 +23,16 @@ KEYS = [
 ]
 
 
+pytestmark = pytest.mark.slow
+
+
 def cut_off(listener: Listening) -> None:
     """Close all connections but our own; whoever listens connects again."""
     for connection in listener.client.client_list():
         if int(connection["id"]) != listener.client.client_id():
             with suppress(redis.ResponseError):  # it is gone already
                 listener.client.client_kill(connection["addr"])
+    listener.client.delete("unacked_mutex")  # who was cut off may have held it, for five minutes
     wait_for(lambda: listener.client.pubsub_numpat() == 1)
 
 
