@@ -201,7 +201,7 @@ def _train_from_store(
     given: Container[str],
 ) -> "Summary":
     from common.store.session import open_store
-    from trainer.models.runs import record_run
+    from trainer.running.recorded import record_run
 
     settings, grouping = _with_grouping(settings, data, experiment, given)
     if grouping:

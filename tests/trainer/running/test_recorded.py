@@ -7,8 +7,8 @@ from sqlalchemy import Engine, select
 from common.store.tables import Checkpoint, TrainingRun
 from common.vision.kinds import Kind
 from trainer.experiment import Experiment
-from trainer.models.runs import record_run
 from trainer.report.page import summarise
+from trainer.running.recorded import record_run
 
 
 def test_a_run_recorded_twice_stands_there_once(
