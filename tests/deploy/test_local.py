@@ -25,6 +25,8 @@ from sqlalchemy import create_engine, text
 from deploy.local import Services, local_services
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOCAL = [sys.executable, "-m", "deploy.local"]
 SECONDS = 180  # how long a test waits for what should take one or two

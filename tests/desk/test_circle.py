@@ -21,7 +21,7 @@ from tests.desk.visiting import Visit, visiting
 from tests.forking import ROOT, ran, start
 from tests.worker.on_encoder import add_encoder
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 MUSEUM = "Lakeside Museum"
 VERDICTS = 20

@@ -10,6 +10,8 @@ from deploy.local import Services
 from tests.common.broker.listening import THREADS, Listening, listening, said
 from tests.common.test_messages import QUEUE, envelope, peak_memory
 
+pytestmark = pytest.mark.slow
+
 MIB = 1 << 20
 SOON = timedelta(seconds=100)
 

@@ -74,6 +74,7 @@ def connect(url: str) -> str:
     return ""
 
 
+@pytest.mark.slow
 @needs_openssl
 @pytest.mark.parametrize("scheme", ["rediss", "amqps"])
 def test_the_certificate_must_be_of_a_known_authority_and_of_the_host(

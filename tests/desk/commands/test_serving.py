@@ -18,7 +18,7 @@ from tests.forking import ROOT, ran
 from tests.waiting import wait_for
 from tests.worker.processes.running import free_port, scrape
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SLOW = (
     "POST /login HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n"

@@ -87,6 +87,7 @@ def test_keys_leave_room_for_pictures_on_a_page_that_is_zoomed(
     assert keys["height"] < 420 / 6
 
 
+@pytest.mark.slow
 def test_what_waits_for_a_slow_desk_is_counted_at_once(
     filled: Museum, process: DeskProcess, visit: Visit
 ):
@@ -102,6 +103,7 @@ def test_what_waits_for_a_slow_desk_is_counted_at_once(
     assert [said for _, said, _ in filled.rows(STANDING)] == ["right", "wrong", "right"]
 
 
+@pytest.mark.slow
 def test_a_verdict_survives_a_killed_desk_and_a_closed_page(
     filled: Museum, process: DeskProcess, visit: Visit
 ):

@@ -11,7 +11,7 @@ from tests.desk.caller import Caller
 from tests.desk.desk_process import desk_process
 from tests.desk.museum import Museum
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 WAITING = 60  # more than the desk has places for all pages
 

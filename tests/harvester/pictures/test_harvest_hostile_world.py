@@ -26,6 +26,8 @@ from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.server import Sandbox
 from tests.common.fetch.servers import encoded
 
+pytestmark = pytest.mark.slow
+
 MAX_SECONDS = 120.0  # a drip, given up after 15 s, would take 147
 MAX_MEMORY_MIB = 320.0  # 100 MB of an endless body, and what Python and Pillow need
 RED = (254, 0, 0)

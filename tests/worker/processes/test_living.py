@@ -131,6 +131,7 @@ def test_a_worker_that_is_stopped_while_it_starts_ends_and_takes_nothing(
     assert chunk_states(engine, job_id) == {"ready": 3}
 
 
+@pytest.mark.slow
 def test_health_metrics_and_log_of_a_worker(
     engine: Engine, sandbox: Sandbox, environment: dict[str, str], tmp_path: Path
 ) -> None:

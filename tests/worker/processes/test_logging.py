@@ -11,7 +11,7 @@ from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import FILES_FIRST, TIMEOUT, WORKER, wait_until_done, worker
 from worker import jobs
 
-pytestmark = pytest.mark.timeout(4 * TIMEOUT)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * TIMEOUT)]
 
 OF_THE_PROCESS = {
     "network loaded",

@@ -19,6 +19,8 @@ from common.vision.saved_model import load_bundle, save_bundle
 from common.vision.served import Normalisation
 from tests.common.vision.models import DESCRIPTION, SIZE, model_of
 
+pytestmark = pytest.mark.slow
+
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 quantisation = pytest.importorskip(
     "common.vision.runtimes.int8", reason="the extra onnx is not installed"
