@@ -37,6 +37,12 @@ _END_SESSIONS = f"""
 SELECT pg_terminate_backend(pid, {SECONDS * 1000}) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
+# For a test that copies a database as an operator's is; this too is a change of the schema.
+UNWATCH = (
+    *("DROP EVENT TRIGGER watch_made", "DROP EVENT TRIGGER watch_dropped"),
+    "DROP SCHEMA watch CASCADE",
+)
+_IS_WATCHED = "SELECT FROM pg_namespace WHERE nspname = 'watch'"
 _SCHEMA_CHANGES = "SELECT tag FROM watch.changes"
 _CHANGED_ROWS = " UNION ALL ".join(
     f"(SELECT to_jsonb(each) FROM {here} AS each EXCEPT SELECT to_jsonb(each) FROM {there} AS each)"
@@ -71,8 +77,7 @@ class Databases:
         """Empty the database, if it is still what the next test wants."""
         with self._connected() as connection:
             _execute(connection, _END_SESSIONS)
-            is_as_it_was = not _execute(connection, _SCHEMA_CHANGES)
-            if is_as_it_was and not _execute(connection, _CHANGED_ROWS):
+            if _is_as_it_was(connection):
                 _empty(connection)
                 self._is_empty = True
 
@@ -94,6 +99,13 @@ def administer(postgres: Postgres, statement: str) -> None:
     """Execute a statement outside of transactions and of databases of tests."""
     with closing(_connect(postgres.url)) as connection:
         _execute(connection, statement)
+
+
+def _is_as_it_was(connection: Connection) -> bool:
+    """Whether all but its rows is what migrations made."""
+    return bool(_execute(connection, _IS_WATCHED)) and not (
+        _execute(connection, _SCHEMA_CHANGES) or _execute(connection, _CHANGED_ROWS)
+    )
 
 
 def _empty(connection: Connection) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, text
 from deploy.local import Services, local_services
 from deploy.local.postgres import find_programs
 from deploy.sandbox.server import Sandbox
+from tests.databases import UNWATCH
 from tests.waiting import wait_for
 from tests.worker.processes.running import (
     TIMEOUT,
@@ -179,7 +180,7 @@ def role(engine: Engine) -> Iterator[str]:
     """A role that may read one view of the store, as KEDA's may."""
     name = "reads_the_old_store"
     url = engine.url.render_as_string(hide_password=False)
-    typed(url, f"CREATE ROLE {name}", f"GRANT SELECT ON ledger_load TO {name}")
+    typed(url, *UNWATCH, f"CREATE ROLE {name}", f"GRANT SELECT ON ledger_load TO {name}")
     yield name
     typed(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
 
