@@ -132,11 +132,6 @@ def last_layer(classifier: nn.Module) -> tuple[str, nn.Module]:
     return layers[-1]
 
 
-def pick_device() -> torch.device:
-    """A CUDA device where there is one, the CPU otherwise."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def imagenet_weights(architecture: str) -> StateDict:
     """The weights that torchvision recommends for an architecture, downloaded on first use.
 

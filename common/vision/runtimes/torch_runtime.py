@@ -16,7 +16,7 @@ import torch
 
 from common.errors import ModelError
 from common.process.cores import cores
-from common.vision.network import pick_device
+from common.vision.devices import pick_device
 from common.vision.runtimes.interface import CPU_BATCH, FLOAT32_TOLERANCE, cpu_streams
 from common.vision.runtimes.onnx_export import fused
 from common.vision.served import Rows, Served
