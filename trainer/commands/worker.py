@@ -23,7 +23,7 @@ def worker(
 
     Example: trainer worker --devices cuda:0,cuda:1
     """
-    from common.vision.devices import pick_device
+    from common.vision.network import pick_device
     from trainer.running.fold_worker import run_worker
     from trainer.running.on_devices import parse_devices
 

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.progress import ProgressReport, progress
-from common.vision.devices import pick_device
+from common.vision.network import pick_device
 from trainer.data.dataset import TrainingData
 from trainer.data.embedded import EmbeddedData, embedded, group_embedded
 from trainer.data.prepare import (

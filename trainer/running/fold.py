@@ -21,8 +21,7 @@ from common.errors import EnrichmentError, ModelError
 from common.files import write_atomically
 from common.vision.answers.heads import Embeddings
 from common.vision.answers.likeness import MOST_REFERENCES, halved_if_any
-from common.vision.devices import is_out_of_memory
-from common.vision.network import FeaturesToo
+from common.vision.network import FeaturesToo, is_out_of_memory
 from trainer.data.cache import CachedData
 from trainer.data.dataset import TrainingData
 from trainer.data.prepare import decoded

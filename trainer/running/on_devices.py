@@ -31,7 +31,7 @@ import torch
 from common.errors import EnrichmentError, UsageError
 from common.process.log import configure_logging
 from common.process.terminal.progress import progress
-from common.vision.devices import compute_exactly
+from common.vision.network import compute_exactly
 from trainer.claims import ClaimedError
 from trainer.experiment import FoldResult
 from trainer.learning.training_state import Epoch

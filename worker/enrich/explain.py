@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from common.errors import DeviceError, ModelError
-from common.vision.devices import is_out_of_memory
 from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.model import Model
+from common.vision.network import is_out_of_memory
 from worker import metrics
 from worker.enrich import heatmap_files
 from worker.ledger.enrichments import RecordPrediction

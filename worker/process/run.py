@@ -27,7 +27,7 @@ from common.process.periodic import PeriodicThread
 from common.process.settings import StoreSettings, read_together
 from common.process.settings.worker import WorkerSettings
 from common.store.refused_messages import RefusedMessageWriter
-from common.vision.devices import compute_exactly
+from common.vision.network import compute_exactly
 from worker import metrics
 from worker.ledger.sweep import Sweeper
 from worker.process.chunk_threads import ChunkThreads

@@ -15,8 +15,8 @@ import torch
 
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.files import open_regular
-from common.vision.devices import pick_device
 from common.vision.model import Model
+from common.vision.network import pick_device
 from common.vision.runtimes.agreement import check_agreement, check_float16
 from common.vision.runtimes.interface import FLOAT32_TOLERANCE, INT8_TOLERANCE, Runtime
 from common.vision.runtimes.onnx_export import exported

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from common.vision.devices import compute_exactly, is_out_of_memory
+from common.vision.network import compute_exactly, is_out_of_memory
 
 OFF = """
 import torch
@@ -23,10 +23,10 @@ if hasattr(torch.backends, "fp32_precision"):  # newer names of the same setting
 @pytest.mark.parametrize(
     "begin",
     [
-        "from common.vision.devices import pick_device; pick_device()",
+        "from common.vision.network import pick_device; pick_device()",
         "from trainer.running.on_devices import parse_devices; parse_devices('cpu')",
         "torch.backends.cuda.matmul.allow_tf32 = True\n"
-        "from common.vision.devices import compute_exactly; compute_exactly()",
+        "from common.vision.network import compute_exactly; compute_exactly()",
     ],
 )
 def test_no_process_rounds_to_tf32(begin: str) -> None:
