@@ -105,7 +105,7 @@ class Model:
     def classifiers(self) -> list[nn.Module]:
         """The networks from normalised pictures to logits, one for each member of the ensemble.
 
-        Those of a model on an encoder share its weights.
+        Those of a model on an encoder share its weights, and their heads are where it is.
         """
         networks = [
             each.classifier if isinstance(each, FeaturesToo) else each
@@ -115,8 +115,10 @@ class Model:
         if heads is None:
             return networks
         (encoder,) = networks
+        device = next(encoder.parameters()).device
         return [
-            HeadedNetwork(encoder, EmbeddingHead(each.weights, each.bias)) for each in heads.heads
+            HeadedNetwork(encoder, EmbeddingHead(each.weights, each.bias).to(device))
+            for each in heads.heads
         ]
 
     def self_test(

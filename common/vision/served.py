@@ -6,7 +6,7 @@ an encoder, whose rows are embeddings before they are rounded.
 
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -95,6 +95,12 @@ class Served:
         Workers use a runtime instead, which must agree with this.
         """
         return np.concatenate(list(self._parts(batch)))
+
+    def on(self, device: torch.device) -> Self:
+        """The same with a copy of the network on another device than the CPU."""
+        if device.type == "cpu":
+            return self
+        return replace(self, network=deepcopy(self.network).to(device))
 
     def _parts(self, batch: torch.Tensor) -> Iterator[Rows]:
         with torch.inference_mode():

@@ -27,7 +27,7 @@ from common.vision.answers.heads import Embeddings, halved
 from common.vision.encoders.description import ENCODERS
 from common.vision.encoders.encoder import Encoder, load_encoder
 from common.vision.preprocessing import Preprocessing
-from common.vision.runtimes import Runtime, TorchRuntime, fastest_runtime
+from common.vision.runtimes import Runtime, RuntimeChoice, fastest_runtime
 from common.vision.runtimes.choice import EXPORTS
 from trainer.data.cache import cached, pixels_of, without_unreadable
 from trainer.data.dataset import READERS, Example, TrainingData
@@ -152,9 +152,8 @@ def _keep(
 
 
 def _runtime(encoder: Encoder, pictures: int, model_dir: Path) -> Runtime:
-    if pictures < EXPORT_PAYS:
-        return TorchRuntime(encoder.served)
-    return fastest_runtime(encoder.served, "auto", cache_dir=model_dir / EXPORTS)
+    choice: RuntimeChoice = "torch" if pictures < EXPORT_PAYS else "auto"
+    return fastest_runtime(encoder.served, choice, cache_dir=model_dir / EXPORTS)
 
 
 def _computed(

@@ -8,6 +8,8 @@ device. Random numbers come from a generator on the CPU, so that they are the sa
 import hashlib
 import math
 import random
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch.nn import functional
@@ -55,6 +57,49 @@ def mixup(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """How n pictures change: maps of positions (n, 2, 3) and colours (n, 3, 3), and more light.
+
+    `contrast` and `light` are (n, 1, 1).
+    """
+
+    positions: torch.Tensor
+    colours: torch.Tensor
+    contrast: torch.Tensor
+    light: torch.Tensor
+
+    @classmethod
+    def drawn(cls, count: int, *, strength: float, generator: torch.Generator) -> Self:
+        """Drawn at random, on the CPU; strength 0 draws no colours and changes none."""
+        mirror = (torch.rand(count, generator=generator) < 0.5) & (strength > 0)
+        turn, zoom, right, down = _draws((4, count), strength, generator)
+        maps = _affine_maps(turn * MAX_TURN, 1 + zoom * MAX_ZOOM, mirror)
+        maps[:, 0, 2] = right * 2 * MAX_SHIFT  # the coordinates run from -1 to 1
+        maps[:, 1, 2] = down * 2 * MAX_SHIFT
+        brightness, contrast, saturation, cast = (torch.zeros(count, 1, 1),) * 4
+        if strength > 0:
+            brightness, contrast, saturation = _draws((3, count, 1, 1), strength, generator)
+            cast = _draws((count, 3, 1), strength, generator)
+        factor, colour = 1 + contrast * MAX_CONTRAST, 1 + saturation * MAX_SATURATION
+        colours = torch.lerp(torch.full((3, 3), 1 / 3), torch.eye(3), colour)
+        return cls(
+            positions=maps,
+            colours=colours * (1 + cast * MAX_CAST) * factor,
+            contrast=1 - factor,
+            light=brightness * MAX_BRIGHTNESS * 128,
+        )
+
+    def to(self, device: torch.device) -> Self:
+        """The same on a device; nobody waits for the copy."""
+        return replace(self, **{name: sent(each, device) for name, each in vars(self).items()})
+
+
+def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The tensor on the device; to a card from page-locked memory, so that nobody waits."""
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
+
+
 def augment(
     batch: torch.Tensor, *, strength: float, generator: torch.Generator, size: int | None = None
 ) -> torch.Tensor:
@@ -66,42 +111,28 @@ def augment(
     size = size or batch.shape[-1]
     if strength == 0 and size == batch.shape[-1]:
         return batch
-    moved = _moved(batch.float(), strength, generator, size)
+    changes = Changes.drawn(len(batch), strength=strength, generator=generator).to(batch.device)
+    moved = _moved(batch.float(), changes, size)
     if strength > 0:
-        moved = _recoloured(moved, strength, generator)
+        moved = _recoloured(moved, changes)
     return moved.round().clamp(0, 255).to(torch.uint8)
 
 
-def _moved(
-    batch: torch.Tensor, strength: float, generator: torch.Generator, size: int
-) -> torch.Tensor:
-    count = len(batch)
-    mirror = (torch.rand(count, generator=generator) < 0.5) & (strength > 0)
-    turn, zoom, right, down = _draws((4, count), strength, generator)
-    maps = _affine_maps(turn * MAX_TURN, 1 + zoom * MAX_ZOOM, mirror)
-    maps[:, 0, 2] = right * 2 * MAX_SHIFT  # the coordinates run from -1 to 1
-    maps[:, 1, 2] = down * 2 * MAX_SHIFT
+def _moved(batch: torch.Tensor, changes: Changes, size: int) -> torch.Tensor:
     moved: torch.Tensor = functional.grid_sample(
         batch,
-        functional.affine_grid(maps.to(batch.device), [count, 3, size, size], align_corners=False),
+        functional.affine_grid(changes.positions, [len(batch), 3, size, size], align_corners=False),
         padding_mode="reflection",
         align_corners=False,
     )
     return moved
 
 
-def _recoloured(batch: torch.Tensor, strength: float, generator: torch.Generator) -> torch.Tensor:
+def _recoloured(batch: torch.Tensor, changes: Changes) -> torch.Tensor:
     count = len(batch)
-    brightness, contrast, saturation = _draws((3, count, 1, 1), strength, generator)
-    cast = 1 + _draws((count, 3, 1), strength, generator) * MAX_CAST
-    factor, colour = 1 + contrast * MAX_CONTRAST, 1 + saturation * MAX_SATURATION
-    grey = torch.full((3, 3), 1 / 3)
-    maps = (torch.lerp(grey, torch.eye(3), colour) * cast * factor).to(batch.device)
     flat = batch.reshape(count, 3, -1)
-    mean = flat.mean(dim=(1, 2), keepdim=True)
-    brighter = (brightness * MAX_BRIGHTNESS * 128).to(batch.device)
-    offset = mean * (1 - factor).to(batch.device) + brighter
-    return torch.baddbmm(offset.expand(count, 3, 1), maps, flat).view(batch.shape)
+    offset = flat.mean(dim=(1, 2), keepdim=True) * changes.contrast + changes.light
+    return torch.baddbmm(offset.expand(count, 3, 1), changes.colours, flat).view(batch.shape)
 
 
 def _draws(shape: tuple[int, ...], strength: float, generator: torch.Generator) -> torch.Tensor:

@@ -25,7 +25,7 @@ from common.vision.network import (
 )
 from common.vision.served import Normalisation
 from trainer.data.split import Fold, Indices
-from trainer.learning.batches import augment, mixup, seed_of, training_batches
+from trainer.learning.batches import augment, mixup, seed_of, sent, training_batches
 from trainer.learning.optimisation import (
     Objective,
     Phase,
@@ -114,12 +114,12 @@ def predict_logits(
     indices: Indices,
     settings: TrainingSettings,
 ) -> torch.Tensor:
-    """Logits (len(indices), classes) on the CPU, computed in evaluation mode."""
+    """Logits (len(indices), classes) on the CPU, in evaluation mode and in float32."""
     classifier.eval()
     device = next(classifier.parameters()).device
     normalised = Normalisation(settings.preprocessing).to(device)
     parts = []
-    with torch.inference_mode(), _mixed_precision(device):
+    with torch.inference_mode():
         for chunk in torch.split(torch.from_numpy(indices), 2 * settings.batch_size):
             batch = _to_device(pictures[chunk], device)
             parts.append(classifier(normalised(batch)).float().cpu())
@@ -194,7 +194,7 @@ def _train_one_epoch(
         )
         pictures, targets = mixup(
             normalised(batch),
-            data.targets[indices].to(total.device),
+            sent(data.targets[indices], total.device),
             strength=settings.mixup,
             chance=chance,
         )
@@ -207,10 +207,8 @@ def _train_one_epoch(
 
 
 def _to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
-    if device.type == "cuda":
-        batch = batch.pin_memory().to(device, non_blocking=True)
-    return batch.to(memory_format=torch.channels_last)
+    return sent(batch, device).to(memory_format=torch.channels_last)
 
 
 def _mixed_precision(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+    return torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.type == "cuda")

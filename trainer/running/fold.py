@@ -21,7 +21,7 @@ from common.errors import EnrichmentError, ModelError
 from common.files import write_atomically
 from common.vision.answers.heads import Embeddings
 from common.vision.answers.likeness import MOST_REFERENCES, halved_if_any
-from common.vision.network import FeaturesToo
+from common.vision.network import FeaturesToo, is_out_of_memory
 from trainer.data.cache import CachedData
 from trainer.data.dataset import TrainingData
 from trainer.data.prepare import decoded
@@ -186,8 +186,8 @@ def explaining_memory(settings: TrainingSettings, device: torch.device) -> Itera
     """
     try:
         yield
-    except RuntimeError as error:  # on a CPU, only its text says so
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
             raise
         raise EnrichmentError(
             f"The memory of {device} is too small for batches of {settings.batch_size} pictures of "

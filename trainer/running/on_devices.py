@@ -31,6 +31,7 @@ import torch
 from common.errors import EnrichmentError, UsageError
 from common.process.log import configure_logging
 from common.process.terminal.progress import progress
+from common.vision.network import compute_exactly
 from trainer.claims import ClaimedError
 from trainer.experiment import FoldResult
 from trainer.learning.training_state import Epoch
@@ -124,6 +125,7 @@ def _live(work: Work, threads: int, pipe: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     configure_logging()
     torch.set_num_threads(threads)
+    compute_exactly()
     with suppress(BrokenPipeError):  # the parent has closed its end
         pipe.send(_outcome(work, pipe.send))
 
@@ -148,19 +150,29 @@ def _end_with_parent() -> None:
 
 
 def parse_devices(text: str) -> list[torch.device]:
-    """The devices in a list such as `cuda:0,cuda:1`.
+    """The devices in a list such as `cuda:0,cuda:1`, none of which is opened here.
+
+    A device that stands twice gets two folds at a time.
 
     Raises:
         UsageError: a device does not exist on this machine.
     """
-    devices = []
-    for name in text.split(","):
-        try:
-            devices.append(torch.empty(0, device=name.strip()).device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise UsageError(f"There is no device {name.strip()!r} here: {reason}") from error
-    return devices
+    compute_exactly()
+    return [_device(name.strip()) for name in text.split(",")]
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        if device.type != "cuda":
+            return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"There is no device {name!r} here: {reason}") from error
+    cards = torch.cuda.device_count()  # an empty tensor would hold a context, memory of the card
+    if (device.index or 0) >= cards:
+        raise UsageError(f"There is no device {name!r} here: CUDA finds {cards} cards.")
+    return device
 
 
 def threads_each(devices: Sequence[torch.device]) -> int:

@@ -113,13 +113,18 @@ class Batcher:
             waited.observe(time.perf_counter() - each.since)
         try:
             with metrics.timed("infer"):
-                rows = self._rows(torch.stack([each.pixels for each in batch]))
+                rows = self._runtime.rows(torch.stack([each.pixels for each in batch]))
+            usable = [bool(np.isfinite(row).all()) for _, row in zip(batch, rows, strict=True)]
         except Exception:  # noqa: BLE001 - it is logged, and each runtime has its own errors
             self._log_failure(batch)
             self._compute_singly(batch)
             return
-        for each, row in zip(batch, rows, strict=True):
-            each.future.set_result(row)
+        for each, row, is_usable in zip(batch, rows, usable, strict=True):
+            if is_usable:
+                each.future.set_result(row)
+        self._compute_singly(
+            [w for w, is_usable in zip(batch, usable, strict=True) if not is_usable]
+        )
 
     def _log_failure(self, batch: list[_Waiting]) -> None:
         """A line for each chunk that has pictures in the batch: this thread knows of none."""
@@ -131,7 +136,7 @@ class Batcher:
             )
 
     def _compute_singly(self, batch: list[_Waiting]) -> None:
-        """Compute a failed batch one by one, so that one picture does not fail the others."""
+        """Compute pictures one by one, so that one that fails does not fail the others."""
         for each in batch:
             pixels = each.pixels.unsqueeze(0)
             try:

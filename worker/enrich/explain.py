@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import structlog
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from common.errors import DeviceError, ModelError
 from common.vision.heatmap import HeatmapMaker, side_by_side
 from common.vision.model import Model
+from common.vision.network import is_out_of_memory
 from worker import metrics
 from worker.enrich import heatmap_files
 from worker.ledger.enrichments import RecordPrediction
@@ -37,6 +40,8 @@ def explain(
     If a model's pictures are too small for heatmaps, that is logged and none are made.
     `on_record` is called after every few pictures; an error from it ends the work.
 
+    Pictures that do not fit into the device's memory are tried alone, and then get none.
+
     Raises:
         DeviceError: PyTorch fails.
         EnrichmentError: the folder cannot be written to.
@@ -51,7 +56,7 @@ def explain(
         for some in _parts(outcome.predictions[number]):
             with metrics.timed("explain"):
                 contents = _heatmaps(some, outcome.pictures, model, maker)
-                names = [heatmap_files.keep(folder, content) for content in contents]
+                names = [heatmap_files.keep(folder, each) if each else None for each in contents]
             explained += [
                 replace(each, heatmap=name) for each, name in zip(some, names, strict=True)
             ]
@@ -69,16 +74,29 @@ def _heatmaps(
     pictures: dict[str, torch.Tensor],
     model: Model,
     maker: HeatmapMaker,
-) -> Iterator[bytes]:
+) -> Iterator[bytes | None]:
     seen = torch.stack([pictures[each.image_url] for each in predictions])
     outputs = model.description.concept_uris
     labels = [outputs.index(each.concept_uri) for each in predictions]
-    try:
-        heats = maker.heatmaps(seen, labels)
-    except RuntimeError as error:  # from PyTorch: the device is broken or its memory is full
-        raise DeviceError(f"PyTorch failed at heatmaps: {error}") from error
+    heats = _heats(maker, seen, labels)
     for picture, heat in zip(seen, heats, strict=True):
-        yield _jpeg(side_by_side(picture, heat))
+        yield None if heat is None else _jpeg(side_by_side(picture, heat))
+
+
+def _heats(
+    maker: HeatmapMaker, pictures: torch.Tensor, labels: list[int]
+) -> list[NDArray[np.float32] | None]:
+    """None for a picture that does not fit into the memory of the device, not even alone."""
+    try:
+        return list(maker.heatmaps(pictures, labels))
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise DeviceError(f"PyTorch failed at heatmaps: {error}") from error
+    if len(labels) == 1:
+        log.warning("no heatmap: the memory of the device is too small")
+        return [None]
+    alone = zip(torch.split(pictures, 1), labels, strict=True)
+    return [heat for picture, label in alone for heat in _heats(maker, picture, [label])]
 
 
 def _jpeg(image: Image.Image) -> bytes:

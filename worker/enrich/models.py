@@ -28,6 +28,7 @@ from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
 from common.vision.runtimes.choice import EXPORTS
 from common.vision.saved_model import load_bundle, load_on_encoder
+from common.vision.served import Served
 from worker.enrich.batcher import Batcher
 from worker.enrich.places import Places
 
@@ -87,6 +88,7 @@ class LoadedNetwork:
         self._runtime = runtime
         self._encoder = encoder
         self._models = dict(models or {})
+        self._explained: Served | None = None
         self._testing = threading.Lock()
         self.runtime = runtime.name
         self.batcher = Batcher(runtime, batch_size=batch_size or runtime.batch_size)
@@ -109,6 +111,13 @@ class LoadedNetwork:
                 if len(self._models) > MAX_HEADS:
                     del self._models[next(iter(self._models))]  # the one tested longest ago
             return self._models[loaded.id]
+
+    def explained(self, loaded: LoadedModel) -> Model:
+        """A model for heatmaps: float32 on the worker's device, never the runtime's network."""
+        model = self.model(loaded)
+        with self._testing:
+            self._explained = self._explained or model.served.on(self._runtime.device)
+            return replace(model, served=self._explained)
 
 
 def _sharing(model: Model, loaded: LoadedModel) -> Model:

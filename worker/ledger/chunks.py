@@ -70,6 +70,11 @@ class Lease:
         return not (self.look_again or self.explain)
 
     @property
+    def times_given_back(self) -> int:
+        """How often workers gave the chunk back unfinished and did not blame it."""
+        return self.token - self.attempt
+
+    @property
     def is_suspect(self) -> bool:
         """Whether a worker was lost while it worked on this record, which is alone in its chunk."""
         return self.attempt > 1 and len(self.record_ids) == 1

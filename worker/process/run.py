@@ -27,6 +27,7 @@ from common.process.periodic import PeriodicThread
 from common.process.settings import StoreSettings, read_together
 from common.process.settings.worker import WorkerSettings
 from common.store.refused_messages import RefusedMessageWriter
+from common.vision.network import compute_exactly
 from worker import metrics
 from worker.ledger.sweep import Sweeper
 from worker.process.chunk_threads import ChunkThreads
@@ -55,6 +56,7 @@ def run_worker() -> int:
         UsageError: a setting is missing or malformed.
     """
     switch_threads_often()
+    compute_exactly()
     torch.set_num_threads(1)  # of each thread that computes: there are as many threads as cores
     threadpool_limits(
         1, user_api="blas"

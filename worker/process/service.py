@@ -35,6 +35,7 @@ from worker.process.shutdown import Drain
 
 LONGEST_QUOTA_WAIT = 20.0  # seconds in a chunk for a used-up quota; then the records are put off
 SUSPECT_DELAY = 1.0  # seconds before a suspect chunk that had to wait for another is claimed again
+DEVICE_FAILURES = 3  # of the same chunk, from which they count against it
 STUMBLE_DELAY = 5.0  # seconds before a chunk that met an unexpected error is tried again
 
 log = structlog.get_logger()
@@ -219,7 +220,7 @@ class EnrichmentService:
                 f"Heatmaps need {error.name}: pip install '.[worker,explain]'."
             ) from error
         network = models.network()
-        complete = {each.id: network.model(each) for each in models.models}
+        complete = {each.id: network.explained(each) for each in models.models}
         explain(outcome, complete, self._settings.heatmap_dir, on_record=on_record)
 
     def _warn_of_other_pictures(self, lease: Lease, models: ModelsInUse) -> None:
@@ -277,7 +278,8 @@ class EnrichmentService:
                 "the device failed; the worker gives its chunks back and ends", error=str(error)
             )
             self.drain()
-            self._give_back(lease, blameless=True)  # it is no longer among the held
+            blameless = lease.times_given_back < DEVICE_FAILURES - 1
+            self._give_back(lease, blameless=blameless)  # it is no longer among the held
             self._give_back_all()
             leave_process(EXIT_BROKEN)
         except EnrichmentError as error:

@@ -17,7 +17,7 @@ from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.files import open_regular
 from common.vision.model import Model
 from common.vision.network import pick_device
-from common.vision.runtimes.agreement import check_agreement
+from common.vision.runtimes.agreement import check_agreement, check_float16
 from common.vision.runtimes.interface import FLOAT32_TOLERANCE, INT8_TOLERANCE, Runtime
 from common.vision.runtimes.onnx_export import exported
 from common.vision.runtimes.torch_runtime import TorchRuntime
@@ -107,13 +107,17 @@ def _open_on_cpu(name: RuntimeName, served: Served, cache_dir: Path) -> Runtime:
 def choose_runtime(model: Model, choice: RuntimeChoice, *, cache_dir: Path) -> Runtime:
     """As `fastest_runtime`, for a model; int8 is chosen by name alone, and has to prove itself.
 
+    So has float16, for a classifier on a card.
+
     Raises:
         UsageError: the runtime is not installed, or does not serve encoders.
         ModelError: it cannot compute the network, or does not agree with it.
         DeviceError: PyTorch fails on this device.
     """
     if choice not in INT8:
-        return fastest_runtime(model.served, choice, cache_dir=cache_dir)
+        exact = fastest_runtime(model.served, choice, cache_dir=cache_dir)
+        on_card = exact.device.type == "cuda" and not model.served.is_exact
+        return in_float16_if_alike(model, exact) if on_card else exact
     if model.served.is_exact:
         raise UsageError(
             f"The runtime {choice} does not serve encoders: embeddings that are kept have to be "
@@ -122,6 +126,19 @@ def choose_runtime(model: Model, choice: RuntimeChoice, *, cache_dir: Path) -> R
     runtime = open_runtime(choice, model.served, cache_dir)
     with failures(choice, DeviceError):
         check_agreement(model, runtime)
+    return runtime
+
+
+def in_float16_if_alike(model: Model, exact: Runtime) -> Runtime:
+    """float16 on the device of a float32 runtime, or that runtime where they do not agree."""
+    try:
+        with failures("torch in float16", ModelError):
+            runtime = TorchRuntime(model.served, exact.device, halves=True)
+            check_float16(model, runtime, exact)
+    except ModelError as error:
+        log.warning("float16 refused, computing in float32", reason=str(error))
+        return exact
+    log.info("computing in float16", runtime=runtime.name)
     return runtime
 
 

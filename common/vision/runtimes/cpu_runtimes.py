@@ -18,6 +18,7 @@ class OnnxRuntime:
     """ONNX Runtime on an ONNX file; each calling thread computes on its own core."""
 
     batch_size = CPU_BATCH
+    device = torch.device("cpu")
 
     def __init__(self, graph: Path, *, name: str, tolerance: float) -> None:
         self.name = name
@@ -43,6 +44,7 @@ class OpenVinoRuntime:
     """
 
     batch_size = CPU_BATCH
+    device = torch.device("cpu")
 
     def __init__(self, graph: Path, *, name: str, tolerance: float) -> None:
         self.name = name

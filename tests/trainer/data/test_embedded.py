@@ -17,6 +17,7 @@ from common.store.encoders import StoredEncoder
 from common.vision.answers.heads import halved
 from common.vision.encoders.description import ENCODERS
 from common.vision.encoders.encoder import load_encoder
+from common.vision.runtimes import TorchRuntime
 from tests.trainer.encoders import BLIND_TO_BLACK, add_tiny
 from tests.trainer.pictures import VOCABULARY, draw, draw_folder, write_vocabulary
 from tests.trainer.running_commands import running
@@ -153,6 +154,16 @@ def test_damaged_weights_of_the_encoder_are_said(
     path = tmp_path / "models" / ENCODERS / tiny.sha256 / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(ModelError, match=r"weights\.safetensors is not the file"):
+        embed(data_in(tmp_path / "data", 2), tiny, engine, tmp_path / "models")
+    assert kept(engine) == 0
+
+
+def test_embeddings_of_a_runtime_that_is_off_are_refused_and_none_is_kept(
+    engine: Engine, tiny: StoredEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute = TorchRuntime._compute
+    monkeypatch.setattr(TorchRuntime, "_compute", lambda *given: compute(*given) + 1e-3)
+    with pytest.raises(ModelError, match="torch-.* does not agree .* by up to 0.001"):
         embed(data_in(tmp_path / "data", 2), tiny, engine, tmp_path / "models")
     assert kept(engine) == 0
 

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from common.errors import EnrichmentError, ModelError
 from common.vision.network import build_classifier
 from tests.trainer.pictures import draw
 from trainer.data.split import Fold
-from trainer.learning.fit import FoldData, predict_logits, train_fold
+from trainer.learning.fit import FoldData, _train_one_epoch, predict_logits, train_fold
+from trainer.learning.optimisation import Objective, average_of
 from trainer.learning.training_state import Epoch, TrainingState
 from trainer.running.fold import explaining_memory
 from trainer.settings import TrainingSettings
@@ -223,3 +225,41 @@ def test_the_device_too_says_in_words_that_its_memory_is_full() -> None:
         explaining_memory(SETTINGS, torch.device("cuda")),
     ):
         raise RuntimeError("something else")
+
+
+class _Copies(TorchDispatchMode):
+    """Counts copies to the stand-in for a card that somebody waits for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocking: list[str] = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+            return 0.0  # the loss of the epoch, asked for once at its end
+        found = function(*args, **(kwargs or {}))
+        tensors = [each for each in args if isinstance(each, torch.Tensor)]
+        if function is torch.ops.aten._to_copy.default:
+            came = not tensors[0].is_meta and found.is_meta
+            if came and not (kwargs or {}).get("non_blocking"):
+                self.blocking.append(f"{function} {tuple(found.shape)}")
+        return found
+
+
+def test_no_step_of_a_training_waits_for_a_copy_to_the_device(data: FoldData) -> None:
+    card = torch.device("meta")  # stands in for one
+    classifier = build_classifier("resnet18", classes=2).to(card)
+    groups = [{"params": [each], "share": 1} for each in classifier.parameters()]
+    state = TrainingState(
+        classifier=classifier,
+        optimizer=torch.optim.SGD(groups, lr=0.1),
+        average=average_of(classifier, 0.9),
+    )
+    settings = SETTINGS.changed(architecture="resnet18", mixup=0.2, head_epochs=0)
+    objective = Objective.of(data.targets, "single", "none").to(card)
+    with _Copies() as few:
+        _train_one_epoch(state, data, settings, 1, objective)
+    longer = replace(data, fold=replace(data.fold, training=np.arange(40)))
+    with _Copies() as many:
+        _train_one_epoch(state, longer, settings, 1, objective)
+    assert many.blocking == few.blocking  # twice as many steps

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -92,3 +94,26 @@ def test_a_device_that_does_not_exist_is_a_usage_error(name: str) -> None:
 def _kill_one_child() -> None:
     wait_for(lambda: len(multiprocessing.active_children()) == 2, pause=0.005)
     multiprocessing.active_children()[0].kill()
+
+
+OPENING_NONE = """
+import torch
+
+def refuse(name):
+    def refused(*_):
+        raise AssertionError(f"a device is opened: {name}")
+    return refused
+
+for name in ("_lazy_init", "init", "is_available", "current_device", "set_device", "synchronize"):
+    setattr(torch.cuda, name, refuse(name))
+torch.cuda.device_count = lambda: 2
+
+import trainer.running.fold
+from trainer.running.on_devices import parse_devices
+
+assert [str(each) for each in parse_devices("cuda:0,cuda:0, cuda:1")] == ["cuda:0"] * 2 + ["cuda:1"]
+"""
+
+
+def test_what_folds_are_forked_from_opens_no_device_and_one_card_may_have_several() -> None:
+    subprocess.run([sys.executable, "-c", OPENING_NONE], check=True)

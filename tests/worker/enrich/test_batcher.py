@@ -145,3 +145,24 @@ def test_the_log_of_a_failure_names_each_chunk_of_the_batch() -> None:
     told = [(line["job"], line["chunk"], line["pictures"]) for line in logs]
     assert told == [("a", 7, 2), ("a", 8, 1)]
     assert all(line["exc_info"] for line in logs)
+
+
+class Blind(Recording):
+    """A runtime that gives no number for black."""
+
+    def rows(self, batch: torch.Tensor) -> NDArray[np.float32]:
+        rows = super().rows(batch)
+        rows[rows == 0] = np.nan
+        return rows
+
+
+def test_a_picture_without_numbers_is_computed_again_without_its_batch() -> None:
+    runtime = Blind()
+    batcher = Batcher(runtime, batch_size=4)
+    futures = [batcher.submit(picture(value)) for value in (1, 0, 2, 3)]
+    batcher.start()
+    with pytest.raises(DeviceError, match="not all finite numbers"):
+        futures[1].result()  # black is what the device is tried with
+    batcher.stop()
+    assert [futures[place].result()[0] for place in (0, 2, 3)] == [1, 2, 3]
+    assert runtime.sizes == [4, 1, 1]

@@ -132,3 +132,31 @@ def test_a_model_without_places_explains_nothing_and_says_so(model: Model, tmp_p
         explain(outcome, {1: without}, tmp_path / "kept", on_record=ignore)
     assert [entry["event"] for entry in logs] == ["heatmaps cannot be made for this model"]
     assert [each.heatmap for each in outcome.predictions[1]] == [None] * 3
+
+
+class _Small(nn.Sequential):
+    """Its device holds one picture of those that are bright enough, and no dark one."""
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        if len(pictures) > 1 or pictures.mean() < -1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return super().forward(pictures)
+
+
+def test_where_memory_is_short_pictures_are_tried_alone_and_then_get_no_heatmap(
+    model: Model, tmp_path: Path
+) -> None:
+    layers = nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    small = Predictor([_Small(*layers)], model.description)
+    outcome = seen(4)
+    outcome.pictures[url(2)] = torch.zeros((3, SIZE, SIZE), dtype=torch.uint8)
+    with capture_logs() as logs:
+        explain(
+            outcome,
+            {1: replace(model, served=replace(model.served, network=small))},
+            tmp_path / "kept",
+            on_record=ignore,
+        )
+    heatmaps = [each.heatmap for each in outcome.predictions[1]]
+    assert [bool(each) for each in heatmaps] == [True, True, False, True, True]
+    assert [line["event"] for line in logs] == ["no heatmap: the memory of the device is too small"]

@@ -155,3 +155,22 @@ def test_a_model_is_refused_if_the_store_says_that_it_is_on_another_encoder(
 def test_the_settings_know_all_runtimes() -> None:
     known = WorkerSettings.model_fields["worker_runtime"].annotation
     assert set(get_args(known)) == {"auto", *get_args(RuntimeName)}
+
+
+def test_heatmaps_on_a_card_are_of_a_float32_copy_beside_its_heads(
+    engine: Engine, pool: ModelPool, tmp_path: Path, model_id: int
+) -> None:
+    encoder = add_encoder(engine, tmp_path)
+    thresholds: dict[str, float | None] = dict.fromkeys(CONCEPTS, 0.5)
+    number = promote_on(engine, tmp_path, encoder, name="one", thresholds=thresholds)
+    with pool.use(number) as used:
+        network, loaded = used.network(), used.models[0]
+        here = network.model(loaded)
+        network._runtime.device = torch.device("meta")  # stands in for a card
+        there = network.explained(loaded)
+        tensors = [each for one in there.classifiers() for each in one.parameters()]
+        assert {(each.device.type, each.dtype) for each in tensors} == {("meta", torch.float32)}
+        assert network.explained(loaded).served.network is there.served.network
+        tensors = list(here.served.network.parameters())
+        assert {each.device.type for each in tensors} == {"cpu"}
+    pool.close()

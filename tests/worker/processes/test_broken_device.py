@@ -36,3 +36,18 @@ def test_the_worker_ends_and_its_records_are_blameless(
     with engine.connect() as connection:
         attempts = connection.execute(text("SELECT DISTINCT attempt FROM job_chunk"))
         assert attempts.scalars().all() == [0]
+
+
+def test_a_chunk_that_the_device_fails_at_three_times_is_blamed(
+    engine: Engine, sandbox: Sandbox, environment: dict[str, str]
+) -> None:
+    ids = [item.id for item in sandbox.catalogue.items[:20]]
+    jobs.enqueue(engine, ids, FILES_FIRST)
+    failing = (*BREAKING[:-1], "0")
+    attempts = []
+    for _ in range(3):
+        with worker(environment | {"WORKER_LEASE_SECONDS": "120"}, failing) as broken:
+            assert broken.wait(timeout=120) == EXIT_BROKEN
+        with engine.connect() as connection:
+            attempts.append(connection.scalar(text("SELECT attempt FROM job_chunk")))
+    assert attempts == [0, 0, 1]
