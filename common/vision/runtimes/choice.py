@@ -116,8 +116,8 @@ def choose_runtime(model: Model, choice: RuntimeChoice, *, cache_dir: Path) -> R
     """
     if choice not in INT8:
         exact = fastest_runtime(model.served, choice, cache_dir=cache_dir)
-        on_card = exact.device.type == "cuda" and not model.served.is_exact
-        return in_float16_if_alike(model, exact) if on_card else exact
+        is_tried = float16_pays(model.served, exact.device)
+        return in_float16_if_alike(model, exact) if is_tried else exact
     if model.served.is_exact:
         raise UsageError(
             f"The runtime {choice} does not serve encoders: embeddings that are kept have to be "
@@ -127,6 +127,11 @@ def choose_runtime(model: Model, choice: RuntimeChoice, *, cache_dir: Path) -> R
     with failures(choice, DeviceError):
         check_agreement(model, runtime)
     return runtime
+
+
+def float16_pays(served: Served, device: torch.device) -> bool:
+    """Whether it may serve and is faster: for a classifier on a card. Embeddings are exact."""
+    return device.type == "cuda" and not served.is_exact
 
 
 def in_float16_if_alike(model: Model, exact: Runtime) -> Runtime:

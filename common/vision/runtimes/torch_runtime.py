@@ -154,10 +154,11 @@ class TorchRuntime:
             self._largest = None
         while True:
             parts = torch.split(batch, self._largest or max(1, len(batch)))
+            tried = self._padded(len(parts[0]))  # another thread may halve meanwhile
             found = self._carried(parts)
             if found is not None:
                 return found
-            self._halve(self._padded(len(parts[0])))  # after the error: its traceback holds memory
+            self._halve(tried)  # after the error, whose traceback holds the memory
 
     def _carried(self, parts: Sequence[torch.Tensor]) -> Rows | None:
         """The rows; None if a part does not fit into the memory."""

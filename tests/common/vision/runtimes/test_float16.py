@@ -12,11 +12,13 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from common.errors import ModelError
 from common.vision.answers.likeness import Likeness
 from common.vision.model import Model, Predictor
 from common.vision.network import build_classifier
 from common.vision.runtimes import TorchRuntime
-from common.vision.runtimes.choice import in_float16_if_alike
+from common.vision.runtimes.agreement import check_float16
+from common.vision.runtimes.choice import float16_pays, in_float16_if_alike
 from common.vision.runtimes.onnx_export import fused
 from common.vision.runtimes.torch_runtime import in_float16
 from common.vision.saved_model import load_bundle, save_bundle
@@ -98,6 +100,53 @@ def test_where_float16_decides_otherwise_float32_serves_and_the_log_says_so(
     assert logs[-1]["event"] == "float16 refused, computing in float32"
     assert "self-test" in logs[-1]["reason"]
     np.testing.assert_array_equal(exact.rows(trained.self_test_pictures), expected)
+
+
+class _Saying:
+    """A runtime that says the same of every picture."""
+
+    name, batch_size = "saying", 64
+
+    def __init__(self, probabilities: tuple[float, float], features: np.ndarray) -> None:
+        row = [*probabilities, *(features / np.linalg.norm(features))]
+        self._row = np.array(row, np.float32)
+
+    def rows(self, batch: torch.Tensor) -> np.ndarray:
+        return np.tile(self._row, (len(batch), 1))
+
+
+def features(near: float = 0.1, aside: float = 0.0) -> np.ndarray:
+    """Those of a picture that is so near to what was learned."""
+    return np.array([near, near, near, 1.0, aside, *[0.0] * 507])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "agrees"),
+    [
+        (((0.9, 0.1), features()), ((0.885, 0.115), features(0.11)), True),
+        (((0.9, 0.1), features()), ((0.87, 0.13), features()), False),
+        (((0.505, 0.495), features()), ((0.495, 0.505), features()), False),
+        (((0.605, 0.395), features()), ((0.595, 0.405), features()), False),
+        (((0.9, 0.1), features(0.01)), ((0.9, 0.1), features(-0.01)), False),
+        (((0.9, 0.1), features()), ((0.9, 0.1), features(aside=0.06)), False),
+        (((0.9, 0.1), features()), ((float("nan"), 0.1), features()), False),
+    ],
+    ids=["alike", "tolerance", "concept", "written", "abstention", "features", "no number"],
+)
+def test_each_condition_is_one_of_its_own(trained: Model, before, after, agrees: bool) -> None:
+    exact, halves = _Saying(*before), _Saying(*after)
+    if agrees:
+        check_float16(trained, halves, exact)
+        return
+    with pytest.raises(ModelError, match="24 of 24 pictures"):
+        check_float16(trained, halves, exact)
+
+
+def test_float16_is_for_classifiers_on_cards_alone(trained: Model, tmp_path: Path) -> None:
+    card = torch.device("cuda:0")
+    assert float16_pays(trained.served, card)
+    assert not float16_pays(trained.served, CPU)
+    assert not float16_pays(replace(trained.served, is_exact=True), card)
 
 
 def test_only_batch_norms_that_are_left_keep_float32(tmp_path: Path) -> None:
