@@ -77,10 +77,12 @@ def main(
     drawn = random.Random(_git("rev-parse", parent)).sample(
         [each for file in SUBJECTS for each in mutants(file)], count
     )
-    left = [each for each in drawn if not _found([each], _tests_of(each.file))]
+    left = []
+    for each in drawn:
+        if not _found([each], _tests_of(each.file)):
+            left.append(each)
+        typer.echo(f"{'left ' if each in left[-1:] else 'found'} {each}")
     found_by_all = bool(left) and _found(left, ["tests"])
-    for each in left:
-        typer.echo(f"left by the tests of its package: {each}")
     finish(
         figures={"drawn": count, "left": len(left), "one of them found by all": found_by_all},
         bars={"left": at_most(0)},

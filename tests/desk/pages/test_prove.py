@@ -152,7 +152,7 @@ def test_a_double_click_draws_once(filled, desk, visit):
     assert filled.rows("SELECT 1 FROM audit") == []
     visit.page.get_by_role("button", name="Draw").click()
     visit.page.get_by_role("button", name="pictures").dblclick()
-    visit.page.wait_for_url("**/audits/*")
+    expect(visit.page).to_have_url(re.compile("/audits/"))  # the first of two ways there may end
     assert len(filled.rows("SELECT 1 FROM audit")) == 1
 
 
