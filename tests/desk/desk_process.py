@@ -26,14 +26,25 @@ def folders(folder: Path) -> dict[str, str]:
     }
 
 
-class DeskProcess:
-    """`desk serve`; `url` is where it is."""
+class AtAddress:
+    """A desk that serves at `url`."""
+
+    url = ""
+
+    def get(self, path: str) -> str:
+        """A page, without a browser."""
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as answer:
+            text: str = answer.read().decode()
+            return text
+
+
+class DeskProcess(AtAddress):
+    """`desk serve`."""
 
     def __init__(self, folder: Path, *, port: int = 0, **variables: str) -> None:
         self._environment = os.environ | folders(folder) | variables
         self._log = folder / "desk.log"
         self._port = port
-        self.url = ""
         self._process: ForkServerProcess | None = None
 
     def start(self) -> None:
@@ -77,12 +88,6 @@ class DeskProcess:
         self._process.join(PATIENCE)
         assert self._process.exitcode is not None, "it goes on"
         return self._process.exitcode
-
-    def get(self, path: str) -> str:
-        """A page, without a browser."""
-        with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as answer:
-            text: str = answer.read().decode()
-            return text
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import io
 import logging
 import socket
 import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +15,11 @@ from common.process.settings.desk import DeskSettings
 from common.store.session import open_store
 from desk.app import create_app
 from desk.commands.serving import LIMITS, LOOPBACK, server_config
-from tests.desk.desk_process import PATIENCE, folders
+from tests.desk.desk_process import PATIENCE, AtAddress, folders
 
 
-class ServedDesk:
-    """A desk that serves; `url` is where it is."""
+class ServedDesk(AtAddress):
+    """A desk that is a thread."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -30,12 +29,6 @@ class ServedDesk:
     def log(self) -> str:
         """What it has logged, and its libraries."""
         return self._logged.getvalue()
-
-    def get(self, path: str) -> str:
-        """A page, without a browser."""
-        with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as answer:
-            text: str = answer.read().decode()
-            return text
 
 
 @contextmanager
