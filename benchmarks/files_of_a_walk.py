@@ -13,7 +13,6 @@ own code. The lists of files are on standard error. pip install '.[benchmarks]' 
 """
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -26,11 +25,11 @@ import typer
 
 from benchmarks.parts.covered_tree import PACKAGES, Tree
 from benchmarks.parts.report import at_most, finish
+from benchmarks.parts.worktree import REPOSITORY, worktree
 from deploy.local import Services, local_services
 from deploy.sandbox.catalogue import Catalogue
 from deploy.sandbox.server import Sandbox
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 BEFORE = "87b4a29"
 NAME = "walk"  # of the dataset, the experiment and the model
 PER_CATEGORY = "16"  # records to train on
@@ -69,16 +68,8 @@ def _tree_before(before: str) -> Iterator[Path]:
     if Path(before).is_dir():
         yield Path(before).resolve()
         return
-    git = ("git", "-C", str(REPOSITORY), "worktree")
-    with tempfile.TemporaryDirectory(prefix="before-") as folder:
-        root = Path(folder).resolve() / "tree"
-        added = subprocess.run([*git, "add", "--quiet", "--detach", str(root), before], check=False)
-        if added.returncode:
-            raise SystemExit(f"{before} is neither a folder nor a commit of {REPOSITORY}")
-        try:
-            yield root
-        finally:
-            subprocess.run([*git, "remove", "--force", str(root)], check=False)
+    with worktree(before) as root:
+        yield root
 
 
 def walk(root: Path) -> Walk:

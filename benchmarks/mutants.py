@@ -13,7 +13,6 @@ import random
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,8 @@ from typing import Annotated
 import typer
 
 from benchmarks.parts.report import at_most, finish
+from benchmarks.parts.worktree import REPOSITORY, worktree
 
-ROOT = Path(__file__).resolve().parents[1]
 SUBJECTS = (
     "worker/ledger/chunks.py",
     "worker/ledger/sweep.py",
@@ -63,7 +62,7 @@ class Mutant:
     instead: str
 
     def __str__(self) -> str:
-        source = (ROOT / self.file).read_bytes()
+        source = (REPOSITORY / self.file).read_bytes()
         line = source.count(b"\n", 0, self.begin) + 1
         return f"{self.file}:{line} {source[self.begin : self.end].decode()!r} -> {self.instead!r}"
 
@@ -73,9 +72,8 @@ def main(
     parent: Annotated[str, typer.Option(help="The seed.")] = "HEAD~1",
 ) -> None:
     """Draw mutants, run the tests on them, and fail if one is left that nobody has looked at."""
-    drawn = random.Random(_git("rev-parse", parent)).sample(
-        [each for file in SUBJECTS for each in mutants(file)], count
-    )
+    seed = subprocess.check_output(["git", "rev-parse", parent], cwd=REPOSITORY, text=True).strip()
+    drawn = random.Random(seed).sample([each for file in SUBJECTS for each in mutants(file)], count)
     left = []
     for each in drawn:
         is_found = _is_found(each)
@@ -87,7 +85,7 @@ def main(
 
 def mutants(file: str) -> Iterator[Mutant]:
     """All mutants of a file."""
-    source = (ROOT / file).read_text()
+    source = (REPOSITORY / file).read_text()
     lengths = [len(line.encode()) for line in source.splitlines(keepends=True)]
 
     def place(line: int, column: int) -> int:
@@ -116,32 +114,23 @@ def mutants(file: str) -> Iterator[Mutant]:
 def _tests_of(file: str) -> list[str]:
     """Tests of the module, then those of its package."""
     folder = Path("tests", file).parent
-    own = sorted((ROOT / folder).glob(f"test_{Path(file).stem}*"))
-    return [*(str(each.relative_to(ROOT)) for each in own), str(folder)]
+    own = sorted((REPOSITORY / folder).glob(f"test_{Path(file).stem}*"))
+    return [*(str(each.relative_to(REPOSITORY)) for each in own), str(folder)]
 
 
 def _is_found(mutant: Mutant) -> bool:
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        copy = Path(folder, "copy")
-        _git("worktree", "add", "--quiet", "--detach", str(copy))
-        try:
-            source = (copy / mutant.file).read_bytes()
-            changed = source[: mutant.begin] + mutant.instead.encode() + source[mutant.end :]
-            (copy / mutant.file).write_bytes(changed)
-            done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-x", "-m", "not slow", *_tests_of(mutant.file)],
-                cwd=copy,
-                env=os.environ | {"PYTHONPATH": str(copy)},
-                check=False,
-                capture_output=True,
-            )
-        finally:
-            _git("worktree", "remove", "--force", str(copy))
+    with worktree("HEAD") as copy:
+        source = (copy / mutant.file).read_bytes()
+        changed = source[: mutant.begin] + mutant.instead.encode() + source[mutant.end :]
+        (copy / mutant.file).write_bytes(changed)
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-m", "not slow", *_tests_of(mutant.file)],
+            cwd=copy,
+            env=os.environ | {"PYTHONPATH": str(copy)},
+            check=False,
+            capture_output=True,
+        )
     return done.returncode == 1
-
-
-def _git(*command: str) -> str:
-    return subprocess.check_output(["git", *command], cwd=ROOT, text=True).strip()
 
 
 if __name__ == "__main__":

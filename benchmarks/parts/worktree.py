@@ -1,0 +1,24 @@
+"""A commit of this repository in a temporary folder."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def worktree(commit: str) -> Iterator[Path]:
+    """The commit's files, until the block ends; the process ends if there is no such commit."""
+    git = ("git", "-C", str(REPOSITORY), "worktree")
+    with tempfile.TemporaryDirectory(prefix="worktree-") as folder:
+        root = Path(folder).resolve() / "tree"
+        added = subprocess.run([*git, "add", "--quiet", "--detach", str(root), commit], check=False)
+        if added.returncode:
+            raise SystemExit(f"{commit} is no commit of {REPOSITORY}")
+        try:
+            yield root
+        finally:
+            subprocess.run([*git, "remove", "--force", str(root)], check=False)
