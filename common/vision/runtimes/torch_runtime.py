@@ -19,7 +19,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from common.errors import ModelError
 from common.process.cores import cores
-from common.vision.network import is_out_of_memory, pick_device
+from common.vision.network import is_out_of_memory
+from common.vision.runtimes.devices import pick_device
 from common.vision.runtimes.interface import (
     CPU_BATCH,
     FLOAT16_TOLERANCE,
