@@ -162,6 +162,7 @@ def test_a_pool_remembers_classifiers_that_a_card_computes_in_float32(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def on_card(*given: Any, **named: Any) -> Runtime:
+        assert named["device"] == torch.device("cpu")
         runtime = choose_runtime(*given, **named)
         runtime.device = torch.device("cuda")  # says so, and computes on the CPU
         return runtime
