@@ -155,11 +155,10 @@ def in_float16_if_alike(model: Model, exact: Runtime) -> Runtime:
         with failures("torch in float16", ModelError):
             runtime = TorchRuntime(model.served, exact.device, halves=True)
             check_float16(model, runtime, exact)
+            return runtime
     except ModelError as error:
         log.warning("float16 refused, computing in float32", reason=str(error))
         return exact
-    log.info("computing in float16", runtime=runtime.name)
-    return runtime
 
 
 def fastest_runtime(
