@@ -27,7 +27,7 @@ from common.process.periodic import PeriodicThread
 from common.process.settings import StoreSettings, read_together
 from common.process.settings.worker import WorkerSettings
 from common.store.refused_messages import RefusedMessageWriter
-from common.vision.network import compute_exactly
+from common.vision.runtimes.devices import pick_device
 from worker import metrics
 from worker.ledger.sweep import Sweeper
 from worker.process.chunk_threads import ChunkThreads
@@ -56,13 +56,13 @@ def run_worker() -> int:
         UsageError: a setting is missing or malformed.
     """
     switch_threads_often()
-    compute_exactly()
     torch.set_num_threads(1)  # of each thread that computes: there are as many threads as cores
     threadpool_limits(
         1, user_api="blas"
     )  # numpy's threads wait busily: reading took three times the processor
     read_together(StoreSettings, WorkerSettings)  # so that all that is missing is named at once
     settings = WorkerSettings.read()
+    pick_device(settings.worker_device)  # before anything is waited for
     app = create_app(settings)
     engine = wait_for_store(settings)
     with suppress(BrokerError):  # Celery waits for a broker that is away, and `needs` name it
@@ -72,6 +72,7 @@ def run_worker() -> int:
             address = str(settings.worker_metrics_address)
             exits.enter_context(served(settings.worker_metrics_port, address, program="WORKER"))
         service = exits.enter_context(closing(EnrichmentService(engine, settings)))
+        metrics.DEVICE.labels(str(service.device)).set(1)
         api = exits.enter_context(closing(EuropeanaApi(settings, longest_quota_wait=0, attempts=1)))
         chunk_threads = _chunk_threads(service, settings)
         _start(
@@ -85,7 +86,11 @@ def run_worker() -> int:
             _start(exits, chunk_threads)  # which end first: the others tell of the worker till then
             exits.callback(_drain, service)
             gc.freeze()  # what is loaded stays: looking for rubbish in it takes 0.2 s, each chunk
-            log.info("worker started", chunks_in_flight=settings.worker_chunks_in_flight)
+            log.info(
+                "worker started",
+                chunks_in_flight=settings.worker_chunks_in_flight,
+                device=str(service.device),
+            )
 
         return work(app, threads=LISTENERS, on_start=begin, on_stop=service.drain)
 
@@ -165,7 +170,14 @@ def _around(
         problems=lambda: [problem.what for problem in needs.problems if problem.stops],
         threads=must_run,
     )
-    presence = Presence(engine, needs, name=service.name, idle_seconds=lambda: service.idle_seconds)
+    presence = Presence(
+        engine,
+        needs,
+        name=service.name,
+        idle_seconds=lambda: service.idle_seconds,
+        device=str(service.device),
+        in_float32=lambda: service.in_float32,
+    )
     threads = [needs, sweeper, heartbeat, presence, RefusedMessageWriter(engine, put_aside)]
     if settings.worker_metrics_port is not None:
         threads.append(StoreGauges(engine))

@@ -12,6 +12,7 @@ from common.process.settings.base import DeploymentSettings
 from common.process.settings.services import (
     ApiSettings,
     BrokerSettings,
+    DeviceName,
     HeatmapSettings,
     ImageSettings,
     ModelSettings,
@@ -59,6 +60,11 @@ class WorkerSettings(
             default="auto",
             description="what computes; auto measures those that are installed, int8 aside",
         )
+    )
+    worker_device: DeviceName = Field(
+        default="auto",
+        description="auto: the card with the fewest of our processes, else the CPU; cuda: the "
+        "same, and without a card the worker ends; cuda:N: that card; cpu",
     )
     worker_cache_dir: Path | None = Field(
         default=None,

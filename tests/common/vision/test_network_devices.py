@@ -21,7 +21,7 @@ if hasattr(torch.backends, "fp32_precision"):  # newer names of the same setting
 @pytest.mark.parametrize(
     "begin",
     [
-        "from common.vision.network import pick_device; pick_device()",
+        "from common.vision.runtimes.devices import pick_device; pick_device()",
         "from trainer.running.on_devices import parse_devices; parse_devices('cpu')",
         "torch.backends.cuda.matmul.allow_tf32 = True\n"
         "from common.vision.network import compute_exactly; compute_exactly()",
