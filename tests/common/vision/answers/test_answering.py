@@ -96,7 +96,7 @@ def test_a_whole_network_tells_likeness_and_probabilities_in_one_pass(
 ) -> None:
     model = with_likeness(tmp_path, strange_and_known)
     plain = model_of("resnet18", tmp_path / "without")
-    opened = open_runtime(runtime, model.served, tmp_path / "cache")
+    opened = open_runtime(runtime, model.served, tmp_path / "cache", torch.device("cpu"))
     answers = model.answers(opened.rows(strange_and_known))
     assert not answers.unlike[:12].any()
     assert answers.unlike[12:].all()

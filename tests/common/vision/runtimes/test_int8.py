@@ -132,7 +132,7 @@ def test_features_have_steps_of_their_own(cache_dir: Path, tmp_path: Path) -> No
     description = replace(DESCRIPTION, architecture="resnet18")
     sha256 = save_bundle(tmp_path / "m", description, states, likeness=likeness, **pictures)
     model = load_bundle(tmp_path / "m", sha256)
-    runtime = open_runtime("onnx-int8", model.served, cache_dir)
+    runtime = open_runtime("onnx-int8", model.served, cache_dir, torch.device("cpu"))
     unknown = shades(20, seed=4)
     found, expected = runtime.rows(unknown), model.served.rows(unknown)
     assert found.shape == expected.shape == (20, 2 + 512)
