@@ -51,7 +51,7 @@ class ChunkThreads(PeriodicThread):
     def run_once(self) -> None:
         """Claim chunks until no thread is free or the ledger has none."""
         self.stopping.wait(self._found_nothing_at + SHORTEST_PAUSE - time.monotonic())
-        while self._free.acquire(blocking=False):
+        while not self.stopping.is_set() and self._free.acquire(blocking=False):
             lease = None
             try:
                 lease = self._ask()
