@@ -51,7 +51,7 @@ def test_metrics_are_for_this_machine_unless_asked_otherwise(
 
 def test_connections_to_postgres_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKER_CHUNKS_IN_FLIGHT", "3")
-    assert WorkerSettings.read().store_connections == 15
+    assert WorkerSettings.read().store_connections == 16
 
 
 @pytest.mark.parametrize(
