@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from common.broker import create_app, work
 from common.broker.arguments import by_name
 from common.errors import StoreError
-from common.process.database_trouble import AWAY
+from common.process.database_trouble import AWAY, trouble
 from common.process.log import configure_logging
 from common.process.settings import BrokerSettings
 from common.store.session import open_store
@@ -38,9 +38,8 @@ log = structlog.get_logger()
 def take_lists(worker: int) -> int:
     """Accept lists as they come; `worker` is the file that hears of each. Returns the exit code."""
     app, stopping = create_app("worker", BrokerSettings.read(), [SUBMIT_QUEUE]), Event()
-    app.conf.broker_connection_retry = (
-        False  # kombu takes many an odd message for a lost connection
-    )
+    # Kombu takes many an odd message for a lost connection, and would connect again without end.
+    app.conf.broker_connection_retry = False
 
     @app.task(name=SUBMIT, bind=True, acks_late=True)  # a list is not in the store before
     def submit(self: Task[Any, Any], /, *args: object, **kwargs: object) -> None:
@@ -52,9 +51,10 @@ def take_lists(worker: int) -> int:
                 if accept_submitted(_store(), message):
                     os.write(worker, b".")
             except (*AWAY, StoreError) as error:
-                log.warning("a list waits for the database", error=str(error))
+                problem = trouble(error) if isinstance(error, AWAY) else str(error)
+                log.warning("a list waits for the database", problem=problem)
                 if stopping.wait(AGAIN_SECONDS):
-                    raise Reject(str(error), requeue=True) from error
+                    raise Reject(problem, requeue=True) from error
             else:
                 return
 

@@ -29,6 +29,13 @@ RUNBOOK = "docs/runbooks/broken.md#lists-are-not-taken"
 log = structlog.get_logger()
 
 
+def _environment() -> dict[str, str]:
+    """Ours, where the program is of the same release as this one."""
+    given = os.environ.get("PYTHONPATH")
+    places = [str(Path(__file__).resolve().parents[2]), *([given] if given else [])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(places)}
+
+
 class ListTaker(PeriodicThread):
     """Starts the program, and starts it again if it ends.
 
@@ -64,9 +71,8 @@ class ListTaker(PeriodicThread):
         """Run the program until it ends."""
         if self._has_ended_often:
             self._ends.clear()
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
         with Popen(
-            COMMAND, env=environment, stdin=PIPE, stdout=PIPE, start_new_session=True
+            COMMAND, env=_environment(), stdin=PIPE, stdout=PIPE, start_new_session=True
         ) as self._program:
             if self.stopping.is_set():
                 self.tell_to_end()

@@ -57,7 +57,7 @@ class Listener(PeriodicThread):
         connection.detach()
         if not has_own_session(connection):
             connection.close()
-            log.info("a pooler stands before Postgres: idle workers are not woken, and look often")
+            log.info("a pooler stands before Postgres: no wake-up is heard, and idle threads ask")
             self.stopping.set()
             self.wake()
             return None
