@@ -42,7 +42,7 @@ UNWATCH = (
     *("DROP EVENT TRIGGER watch_made", "DROP EVENT TRIGGER watch_dropped"),
     "DROP SCHEMA watch CASCADE",
 )
-_IS_WATCHED = "SELECT FROM pg_namespace WHERE nspname = 'watch'"
+_IS_WATCHED = "SELECT true FROM pg_namespace WHERE nspname = 'watch'"
 _SCHEMA_CHANGES = "SELECT tag FROM watch.changes"
 _CHANGED_ROWS = " UNION ALL ".join(
     f"(SELECT to_jsonb(each) FROM {here} AS each EXCEPT SELECT to_jsonb(each) FROM {there} AS each)"

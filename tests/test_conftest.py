@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import redis
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from common.store.session import open_store
 from deploy.local import Services
+from tests.databases import Databases
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -39,6 +40,24 @@ def test_a_database_comes_although_an_earlier_test_killed_postgres(
     services.postgres.kill()
     request.getfixturevalue("database_url")
     _put_a_concept_where_there_is_none()
+
+
+def test_only_a_database_whose_schema_changed_is_replaced(databases: Databases) -> None:
+    used = []
+    for statement in (
+        "INSERT INTO concept VALUES ('http://example.org/1', 'one')",
+        "CREATE TEMPORARY TABLE passing (id int)",
+        "CREATE TABLE more (id int)",
+        "SELECT 1",
+    ):
+        used.append(databases.take())
+        engine = create_engine(used[-1])
+        with engine.begin() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+        databases.give_back()
+    filled, with_a_temporary_table, changed, new = used
+    assert filled == with_a_temporary_table == changed != new
 
 
 def _push_where_there_is_nothing(services: Services) -> None:

@@ -14,6 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LINES = (ROOT / "requirements.lock").read_text().splitlines()
 PINS = [line.split("  #")[0].strip() for line in LINES if line and line[0] != "#"]
 PINNED = {pin.name: str(pin.specifier).removeprefix("==") for pin in map(Requirement, PINS)}
+VISION = PROJECT["optional-dependencies"]["vision"]
 OF_THE_MACHINE = {"torch", "torchvision"}
 
 
@@ -51,6 +52,17 @@ def test_nothing_is_installed_without_the_lock(file: str) -> None:
     free = [line for line in installing if "--constraint requirements.lock" not in line]
     assert [line for line in free if not line.endswith("--upgrade pip")] == []
     assert len(installing) > len(free)
+
+
+def test_the_images_pin_torch_and_the_cuda_of_its_build() -> None:
+    lines = (ROOT / "deploy" / "torch.lock").read_text().splitlines()
+    pins = {pin.name: pin.specifier for pin in map(Requirement, lines[1:])}
+    assert pins.keys() == OF_THE_MACHINE | {"cuda-toolkit"}
+    wanted = {each.name: each.specifier for each in map(Requirement, VISION)}
+    for name in OF_THE_MACHINE:
+        assert wanted[name].contains(str(pins[name]).removeprefix("=="))
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    assert dockerfile.count("pip install") == dockerfile.count("--constraint deploy/torch.lock")
 
 
 def test_renovate_finds_the_lock_and_the_command_that_makes_it() -> None:

@@ -51,6 +51,7 @@ STAGE_SECONDS = Histogram(
     ["stage"],
     buckets=_SECONDS,
 )
+DEVICE = Gauge("worker_device", "1 for the device that this process computes on", ["device"])
 SECONDS_SINCE_RUN = Gauge(
     "worker_periodic_seconds_since_run",
     "Seconds since a thread that works again and again last did its work",

@@ -190,7 +190,7 @@ def put_resnet18_in_service(engine: Engine, model_dir: Path, size: int) -> tuple
     """A resnet18 of drawn weights that says at least one thing of every picture; its bundle."""
     torch.manual_seed(0)
     classifier = build_classifier("resnet18", classes=len(CONCEPTS), size=size)
-    description = _description("resnet18", size)
+    description = drawn_description("resnet18", size)
     return _put(engine, model_dir, description, classifier.state_dict(), f"resnet18_{size}")
 
 
@@ -214,11 +214,12 @@ def put_head_in_service(
     encoder, _ = add_encoder(engine, model_dir, f"resnet18_{size}", source)
     torch.manual_seed(seed)
     head = {"weight": torch.randn(len(CONCEPTS), encoder.dimension), "bias": torch.zeros(20)}
-    description = replace(_description(encoder.network, size), encoder=encoder.sha256)
+    description = replace(drawn_description(encoder.network, size), encoder=encoder.sha256)
     return _put(engine, model_dir, description, head, name, likeness)
 
 
-def _description(architecture: str, size: int) -> Description:
+def drawn_description(architecture: str, size: int) -> Description:
+    """A classifier that says at least one thing of every picture."""
     thresholds: dict[str, float | None] = dict.fromkeys(CONCEPTS, SOMETIMES)
     return Description(
         architecture=architecture,

@@ -133,12 +133,6 @@ def last_layer(classifier: nn.Module) -> tuple[str, nn.Module]:
     return layers[-1]
 
 
-def pick_device() -> torch.device:
-    """A CUDA device where there is one, the CPU otherwise."""
-    compute_exactly()
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def compute_exactly() -> None:
     """Have this process compute in float32 where it says so; call it before a device is opened.
 

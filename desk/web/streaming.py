@@ -46,6 +46,7 @@ def download(write: Callable[[BinaryIO], object], *, name: str, media_type: str)
     # Begun here: of an answer that is never sent, the pipe is closed, and that ends the writing.
     thread = threading.Thread(target=run, name="download", daemon=True)
     blocks = _blocks(os.fdopen(reading, "rb", buffering=0), thread, failed)
+    next(blocks)  # a generator that has not begun closes nothing when it goes
     thread.start()
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
     return StreamingResponse(blocks, media_type=media_type, headers=headers)
@@ -55,6 +56,7 @@ def _blocks(
     stream: io.RawIOBase, thread: threading.Thread, failed: Sequence[BaseException]
 ) -> Iterator[bytes]:
     with stream:
+        yield b""
         while block := stream.read(BLOCK):
             yield block
     thread.join()

@@ -8,6 +8,7 @@ from common.errors import EnrichmentError, UnreachableError
 from common.process.settings import ApiSettings, BrokerSettings
 from common.process.settings.base import wrong_values
 from common.store.session import open_store
+from common.store.tables.jobs import ALIVE_SECONDS
 from enrichment.checks.finding import Finding, Findings, not_checked, ok, problem, tried, warning
 
 _SIZE = text("SELECT pg_database_size(current_database())")
@@ -15,6 +16,14 @@ _CONNECTIONS = text("""
     SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
            current_setting('max_connections')::int
            - current_setting('superuser_reserved_connections')::int
+""")
+_DEVICES = text("""
+    SELECT device, count(*) FROM worker_process
+    WHERE seen_at > now() - make_interval(secs => :seconds) GROUP BY device ORDER BY device
+""")
+_IN_FLOAT32 = text("""
+    SELECT DISTINCT jsonb_array_elements_text(in_float32) AS title FROM worker_process
+    WHERE seen_at > now() - make_interval(secs => :seconds) ORDER BY title
 """)
 _FULL = 0.8  # of the connections, from which on somebody should know
 
@@ -41,6 +50,19 @@ def check_store(engine: Engine) -> Findings:
     else:
         advice = "Raise max_connections, or run fewer workers: docs/how-to/connections.md."
         yield warning("database", "connections", found, advice)
+
+
+def check_workers(engine: Engine) -> Findings:
+    """What the workers that are alive compute on, and where float16 was refused."""
+    with engine.connect() as connection:
+        devices = connection.execute(_DEVICES, {"seconds": ALIVE_SECONDS}).all()
+        in_float32 = connection.execute(_IN_FLOAT32, {"seconds": ALIVE_SECONDS}).scalars().all()
+    on = [f"{count:,} on {device or 'a device that it does not tell'}" for device, count in devices]
+    yield ok("workers", "alive", ", ".join(on) or "none")
+    if in_float32:
+        advice = "It is right, and slower. The worker's log says why: float16 refused"
+        found = f"refused, float32 serves: {', '.join(in_float32)}"
+        yield warning("workers", "float16", found, advice)
 
 
 def check_broker_answers() -> Finding:

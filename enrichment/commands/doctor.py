@@ -39,6 +39,7 @@ def _findings() -> "Findings":
         check_api,
         check_broker_answers,
         check_store,
+        check_workers,
         reached_store,
     )
     from enrichment.checks.settings import check_settings, is_set
@@ -54,6 +55,7 @@ def _findings() -> "Findings":
         yield reached
     if engine is not None:
         yield from check_store(engine)
+        yield from check_workers(engine)
     if is_set("BROKER_URL"):
         yield check_broker_answers()
     if is_set("EUROPEANA_API_KEY"):

@@ -67,6 +67,14 @@ def test_the_composition_has_every_part(compose: dict[str, Any]) -> None:
     assert built == others | {name: name for name in SERVICES}
 
 
+def test_on_a_machine_with_cards_nothing_falls_back_to_the_cpu() -> None:
+    with_cards = yaml.safe_load((ROOT / "deploy" / "compose.gpu.yaml").read_text())["services"]
+    assert {name: part["environment"] for name, part in with_cards.items()} == {
+        "trainer": {"TRAINER_DEVICE": "cuda"},
+        "worker": {"WORKER_DEVICE": "cuda"},
+    }
+
+
 def test_services_wait_for_the_migration(compose: dict[str, Any]) -> None:
     for name in SERVICES:
         migrate = compose["services"][name]["depends_on"]["migrate"]

@@ -372,7 +372,9 @@ def test_a_card_has_one_worker(named: dict[str, Manifest]) -> None:
     if (deployment := named.get(WORKERS[1])) is None:
         pytest.skip("this overlay has no cards")
     spec = deployment["spec"]["template"]["spec"]
-    assert spec["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    container = spec["containers"][0]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert {"name": "WORKER_DEVICE", "value": "cuda"} in container["env"]
     assert spec["nodeSelector"]
     assert spec["tolerations"]
     assert deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 0

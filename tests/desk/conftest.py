@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from playwright.sync_api import Browser
 from sqlalchemy import Engine
 
+from desk.access import passwords
 from tests.desk.desk_process import DeskProcess, desk_process
 from tests.desk.museum import MAP, PAINTING, VASE, Museum
 from tests.desk.picture_host import PictureHost, picture_host
@@ -24,6 +26,15 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> Iterator[PictureHost]:
         monkeypatch.setenv("EUROPEANA_API_URL", host.url)
         monkeypatch.setenv("FETCH_ALLOW_ADDRESSES", "127.0.0.0/8")
         yield host
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes of little memory and time, but where they are the subject: each account has one."""
+    passwords._of_nobody.cache_clear()
+    if request.node.path.stem != "test_passwords":
+        cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        monkeypatch.setattr(passwords, "_HASHER", cheap)
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ def evaluate(
     """
     from common.europeana.vocabulary import load_vocabulary
     from common.vision.runtimes import TorchRuntime
+    from trainer.data.device import own_device
     from trainer.scoring.evaluate import evaluate as evaluate_model
 
     opened = open_model(model)
@@ -57,7 +58,7 @@ def evaluate(
     data = labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind=description.kind)
     if only_unseen:
         data = _unseen(data, opened)
-    runtime = TorchRuntime(opened.model.served)
+    runtime = TorchRuntime(opened.model.served, own_device())
     compute = opened.model.answers_by(runtime.rows)
     scores = evaluate_model(description, data, compute, batch_size=runtime.batch_size)
     left_out = {key for part in scores.left_out for key in part.keys}

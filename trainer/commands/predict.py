@@ -70,11 +70,12 @@ def predict(
     Example: trainer predict pilot photo.jpg scan.tif --heatmap heatmaps
     """
     from common.vision.runtimes import TorchRuntime
+    from trainer.data.device import own_device
     from trainer.report.gallery import save_model_heatmap
     from trainer.scoring.evaluate import Unreadable, classify
 
     opened = open_model(model).model
-    runtime = TorchRuntime(opened.served)
+    runtime = TorchRuntime(opened.served, own_device())
     found = classify(
         images,
         opened.description.preprocessing,

@@ -12,7 +12,7 @@ def worker(
     devices: Annotated[
         str | None,
         typer.Option(
-            help="Train one fold at a time on each: cuda:0,cuda:1 or cpu. Default: the best one."
+            help="Train one fold at a time on each: cuda:0,cuda:1 or cpu. Default: TRAINER_DEVICE."
         ),
     ] = None,
 ) -> None:
@@ -23,9 +23,9 @@ def worker(
 
     Example: trainer worker --devices cuda:0,cuda:1
     """
-    from common.vision.network import pick_device
+    from common.process.settings import TrainerSettings
     from trainer.running.fold_worker import run_worker
     from trainer.running.on_devices import parse_devices
 
-    chosen = [pick_device()] if devices is None else parse_devices(devices)
+    chosen = parse_devices(devices or TrainerSettings.read().trainer_device)
     raise typer.Exit(run_worker(experiments_in(saving_dir), chosen))

@@ -31,6 +31,7 @@ from common.vision.runtimes import Runtime, RuntimeChoice, fastest_runtime
 from common.vision.runtimes.choice import EXPORTS
 from trainer.data.cache import cached, pixels_of, without_unreadable
 from trainer.data.dataset import READERS, Example, TrainingData
+from trainer.data.device import own_device
 from trainer.data.near_duplicates import (
     HASHED_SIZE,
     grouped,
@@ -153,7 +154,9 @@ def _keep(
 
 def _runtime(encoder: Encoder, pictures: int, model_dir: Path) -> Runtime:
     choice: RuntimeChoice = "torch" if pictures < EXPORT_PAYS else "auto"
-    return fastest_runtime(encoder.served, choice, cache_dir=model_dir / EXPORTS)
+    return fastest_runtime(
+        encoder.served, choice, cache_dir=model_dir / EXPORTS, device=own_device()
+    )
 
 
 def _computed(

@@ -193,29 +193,7 @@ def average_of(classifier: nn.Module, decay: float) -> AveragedModel | None:
     if decay == 0:
         return None
     average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return _Average(classifier, multi_avg_fn=average, use_buffers=True)
-
-
-class _Average(AveragedModel):
-    """Copies no counter to the device in each step, where nothing would read it."""
-
-    @torch.no_grad()
-    def update_parameters(self, model: nn.Module) -> None:
-        """See `AveragedModel`."""
-        for is_float in (True, False):
-            ours, theirs = (
-                [
-                    each
-                    for each in (*whose.parameters(), *whose.buffers())
-                    if each.is_floating_point() == is_float
-                ]
-                for whose in (self.module, model)
-            )
-            if self.n_averaged == 0:
-                torch._foreach_copy_(ours, theirs)
-            elif ours and self.multi_avg_fn:
-                self.multi_avg_fn(ours, theirs, self.n_averaged)
-        self.n_averaged += 1
+    return AveragedModel(classifier, multi_avg_fn=average, use_buffers=True)
 
 
 def learning_rate(step: int, steps: int, *, highest: float) -> float:

@@ -26,6 +26,7 @@ from common.vision.runtimes import TorchRuntime
 from common.vision.served import Served
 from common.vision.weights import StateDict, read_state_dict
 from trainer.data.dataset import TrainingData
+from trainer.data.device import own_device
 from trainer.models.example_pictures import example_pictures, no_pictures
 from trainer.models.judged import JudgedAnswers
 from trainer.models.promote import Promotion, promote
@@ -142,7 +143,7 @@ def _tuned(
 
     What it learned from is unknown, so it never abstains.
     """
-    runtime = TorchRuntime(_in_memory(checkpoint, blank))
+    runtime = TorchRuntime(_in_memory(checkpoint, blank), own_device())
     asked = ask(blank, data, runtime.rows, batch_size=runtime.batch_size)
     said, targets = np.stack(asked.said), asked.targets
     temperature = fit_temperature(said, targets, blank.kind)

@@ -24,6 +24,7 @@ from common.vision.network import FeaturesToo
 from common.vision.runtimes import TorchRuntime
 from common.vision.served import Served, ServedNetwork
 from trainer.data.dataset import TrainingData
+from trainer.data.device import own_device
 from trainer.experiment import Experiment
 from trainer.scoring.calibration import (
     at_temperature,
@@ -143,7 +144,7 @@ def judged_by_new_pictures(
         size=blank.preprocessing.size,
         network=_Members([first, *members[1:]], blank.preprocessing),
     )
-    runtime = TorchRuntime(served)
+    runtime = TorchRuntime(served, own_device())
     asked = ask(blank, data, runtime.rows, batch_size=runtime.batch_size)
     rows, classes = np.stack(asked.said), len(blank.labels)
     width = classes + (rows.shape[1] - classes * len(members))  # of the first member

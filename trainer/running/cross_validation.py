@@ -6,8 +6,8 @@ from rich.text import Text
 
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.progress import ProgressReport, progress
-from common.vision.network import pick_device
 from trainer.data.dataset import TrainingData
+from trainer.data.device import own_device
 from trainer.data.embedded import EmbeddedData, embedded, group_embedded
 from trainer.data.prepare import (
     Assigned,
@@ -47,7 +47,7 @@ def run_in_sequence(numbers: Sequence[int], assignment: Assignment) -> Iterator[
             def show(epoch: Epoch, report: ProgressReport = report) -> None:
                 report.advance(note=str(epoch))
 
-            result = run_fold(number, assignment, device=pick_device(), on_epoch=show)
+            result = run_fold(number, assignment, device=own_device(), on_epoch=show)
         yield result
 
 

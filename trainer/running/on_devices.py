@@ -32,6 +32,7 @@ from common.errors import EnrichmentError, UsageError
 from common.process.log import configure_logging
 from common.process.terminal.progress import progress
 from common.vision.network import compute_exactly
+from common.vision.runtimes.devices import count_cards, take_device
 from trainer.claims import ClaimedError
 from trainer.experiment import FoldResult
 from trainer.learning.training_state import Epoch
@@ -155,24 +156,10 @@ def parse_devices(text: str) -> list[torch.device]:
     A device that stands twice gets two folds at a time.
 
     Raises:
-        UsageError: a device does not exist on this machine.
+        UsageError, DeviceError: as `take_device`.
     """
-    compute_exactly()
-    return [_device(name.strip()) for name in text.split(",")]
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        if device.type != "cuda":
-            return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"There is no device {name!r} here: {reason}") from error
-    cards = torch.cuda.device_count()  # an empty tensor would hold a context, memory of the card
-    if (device.index or 0) >= cards:
-        raise UsageError(f"There is no device {name!r} here: CUDA finds {cards} cards.")
-    return device
+    cards = count_cards()
+    return [take_device(name.strip(), cards=cards) for name in text.split(",")]
 
 
 def threads_each(devices: Sequence[torch.device]) -> int:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import structlog
+import torch
 from sqlalchemy import Engine, text
 
 from common.errors import ModelError
@@ -26,7 +27,7 @@ from common.vision.encoders.encoder import Encoder, load_encoder
 from common.vision.model import SELF_TEST_TOLERANCE, Model
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
-from common.vision.runtimes.choice import EXPORTS
+from common.vision.runtimes.choice import EXPORTS, is_float16_refused
 from common.vision.saved_model import load_bundle, load_on_encoder
 from common.vision.served import Served
 from worker.enrich.batcher import Batcher
@@ -183,17 +184,17 @@ class ModelPool:
         *,
         runtime: RuntimeChoice = "auto",
         cache_dir: Path | None = None,
+        device: torch.device | None = None,
         batch_size: int | None = None,
     ) -> None:
         self._engine = engine
         self._model_dir = model_dir
-        self._runtime = runtime
-        self._cache_dir = cache_dir or model_dir / EXPORTS
+        cache_dir = cache_dir or model_dir / EXPORTS
+        self._choose = partial(choose_runtime, choice=runtime, cache_dir=cache_dir, device=device)
         self._batch_size = batch_size
+        self.in_float32: set[str] = set()  # titles of models whose float16 was refused
         self._models: Places[LoadedModel] = Places(MAX_HEADS, lambda _: None)
-        self._networks: Places[LoadedNetwork] = Places(
-            MAX_LOADED, lambda network: network.batcher.stop()
-        )
+        self._networks: Places[LoadedNetwork] = Places(MAX_LOADED, lambda one: one.batcher.stop())
 
     @property
     def has_model(self) -> bool:
@@ -285,15 +286,13 @@ class ModelPool:
         else:
             encoder = load_encoder(self._model_dir / ENCODERS, first.encoder.identity)
             model = load_on_encoder(first.folder, first.description, encoder, sha256=first.sha256)
-        runtime = choose_runtime(model, self._runtime, cache_dir=self._cache_dir)
+        runtime = self._choose(model)
+        if is_float16_refused(model.served, runtime):
+            self.in_float32.add(first.title)
         _test(model, runtime)
         log.info("network loaded", network=model.served.title, runtime=runtime.name)
-        return LoadedNetwork(
-            runtime,
-            batch_size=self._batch_size,
-            models={first.id: _sharing(model, first)},
-            encoder=encoder,
-        )
+        models = {first.id: _sharing(model, first)}
+        return LoadedNetwork(runtime, batch_size=self._batch_size, models=models, encoder=encoder)
 
 
 def _named(encoder: str | None) -> str:

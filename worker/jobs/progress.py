@@ -13,10 +13,9 @@ from common.errors import UsageError
 from common.fetch.urls import URL_START, host_of
 from common.process.terminal.counting import counted
 from common.store.tables import JobState
-from common.store.tables.jobs import RECORDS_SETTLED
+from common.store.tables.jobs import ALIVE_SECONDS, RECORDS_SETTLED
 from common.store.tables.triggers import COUNTS
 from worker.jobs.models import title_of
-from worker.ledger.roster import ALIVE_SECONDS
 
 RATE_SECONDS = 300  # the rate is that of the last five minutes,
 RATE_CHUNKS = 300  # ... or of so many chunks, if there were more

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-ALIVE_SECONDS = 30.0  # since the last word of a worker; it tells every few seconds
+from common.store.tables.jobs import ALIVE_SECONDS
+
 _FORGOTTEN_SECONDS = 86_400.0  # a worker that was killed leaves its row
 
 
@@ -36,13 +37,16 @@ class LiveWorker:
     """A worker that told the store of itself lately.
 
     `name` is its host and process, as in `job_chunk.worker`. `idle_seconds`: since it last began a
-    chunk, or since its start.
+    chunk, or since its start. `device` computes; "" if a release before told of none. `in_float32`:
+    the models whose float16 was refused there.
     """
 
     name: str
     started_at: datetime
     idle_seconds: float
     problems: list[DatedProblem]
+    device: str
+    in_float32: list[str]
 
     @property
     def works(self) -> bool:
@@ -51,22 +55,23 @@ class LiveWorker:
 
 
 _TELL = text("""
-    INSERT INTO worker_process AS known (name, took_at, problems)
-    SELECT :name, now() - make_interval(secs => :idle_seconds),
+    INSERT INTO worker_process AS known (name, took_at, device, in_float32, problems)
+    SELECT :name, now() - make_interval(secs => :idle_seconds), :device, CAST(:in_float32 AS jsonb),
            coalesce((SELECT jsonb_agg(jsonb_build_object(
                                 'what', what, 'stops', stops,
                                 'since', now() - make_interval(secs => seconds)))
                      FROM jsonb_to_recordset(CAST(:problems AS jsonb))
                           AS problem(what text, stops bool, seconds float8)), '[]')
     ON CONFLICT (name) DO UPDATE
-    SET seen_at = now(), took_at = excluded.took_at, problems = excluded.problems
+    SET seen_at = now(), took_at = excluded.took_at, problems = excluded.problems,
+        in_float32 = excluded.in_float32
 """)
 _FORGET = text("DELETE FROM worker_process WHERE seen_at < now() - make_interval(secs => :seconds)")
 _LEAVE = text("DELETE FROM worker_process WHERE name = :name")
 _ALIVE = text("""
     SELECT worker.name, worker.started_at,
            CAST(extract(epoch FROM now() - coalesce(worker.took_at, worker.started_at)) AS float8)
-               AS idle_seconds,
+               AS idle_seconds, worker.device, worker.in_float32,
            (SELECT coalesce(jsonb_agg(problem || jsonb_build_object(
                        'seconds', extract(epoch FROM now()
                                           - CAST(problem ->> 'since' AS timestamptz)))), '[]')
@@ -78,16 +83,28 @@ _ALIVE = text("""
 
 
 def tell(
-    engine: Engine, name: str, *, problems: Sequence[WorkerProblem], idle_seconds: float | None
+    engine: Engine,
+    name: str,
+    *,
+    problems: Sequence[WorkerProblem],
+    idle_seconds: float | None,
+    device: str = "cpu",
+    in_float32: Sequence[str] = (),
 ) -> None:
     """Tell the store that a worker is alive.
 
     Args:
         problems: what it misses.
         idle_seconds: since it last began a chunk; None if it never did.
+        device, in_float32: as in `LiveWorker`.
     """
-    listed = json.dumps([asdict(problem) for problem in problems])
-    asked = {"name": name, "problems": listed, "idle_seconds": idle_seconds}
+    asked = {
+        "name": name,
+        "problems": json.dumps([asdict(problem) for problem in problems]),
+        "idle_seconds": idle_seconds,
+        "device": device,
+        "in_float32": json.dumps(in_float32),
+    }
     with engine.begin() as connection:
         connection.execute(_TELL, asked)
         connection.execute(_FORGET, {"seconds": _FORGOTTEN_SECONDS})

@@ -112,6 +112,7 @@ class Presence(PeriodicThread):
     Args:
         name: of the worker in the store.
         idle_seconds: the time since the worker last began a chunk; None if it never did.
+        device, in_float32: as in `LiveWorker`.
     """
 
     def __init__(
@@ -121,17 +122,27 @@ class Presence(PeriodicThread):
         *,
         name: str,
         idle_seconds: Callable[[], float | None],
+        device: str,
+        in_float32: Callable[[], Sequence[str]],
     ) -> None:
         super().__init__("presence", interval=LOOK_SECONDS, at_once=True)
         self._engine = engine
         self._needs = needs
         self._worker = name
         self._idle_seconds = idle_seconds
+        self._device = device
+        self._in_float32 = in_float32
 
     def run_once(self) -> None:
         """Tell the store."""
-        problems, idle = self._needs.problems, self._idle_seconds()
-        roster.tell(self._engine, self._worker, problems=problems, idle_seconds=idle)
+        roster.tell(
+            self._engine,
+            self._worker,
+            problems=self._needs.problems,
+            idle_seconds=self._idle_seconds(),
+            device=self._device,
+            in_float32=self._in_float32(),
+        )
 
     def stop(self) -> None:
         """End the thread, and leave the store."""

@@ -25,7 +25,7 @@ from common.process.metrics_server import served
 from common.process.periodic import PeriodicThread
 from common.process.settings import BrokerSettings, StoreSettings, read_together
 from common.process.settings.worker import WorkerSettings
-from common.vision.network import compute_exactly
+from common.vision.runtimes.devices import pick_device
 from worker import metrics
 from worker.ledger.sweep import Sweeper
 from worker.process.chunk_threads import ChunkThreads
@@ -55,13 +55,13 @@ def run_worker() -> int:
         UsageError: a setting is missing or malformed.
     """
     switch_threads_often()
-    compute_exactly()
     torch.set_num_threads(1)  # of each thread that computes: there are as many threads as cores
     threadpool_limits(
         1, user_api="blas"
     )  # numpy's threads wait busily: reading took three times the processor
     read_together(StoreSettings, WorkerSettings)  # so that all that is missing is named at once
     settings = WorkerSettings.read()
+    pick_device(settings.worker_device)  # before anything is waited for
     lists = [ListTaker(BrokerSettings.read())] if settings.broker_url is not None else []
     signal.signal(signal.SIGUSR1, lambda *_: _wake(lists))  # see the runbook
     engine = wait_for_store(settings)
@@ -70,6 +70,7 @@ def run_worker() -> int:
             address = str(settings.worker_metrics_address)
             exits.enter_context(served(settings.worker_metrics_port, address, program="WORKER"))
         service = exits.enter_context(closing(EnrichmentService(engine, settings)))
+        metrics.DEVICE.labels(str(service.device)).set(1)
         api = exits.enter_context(closing(EuropeanaApi(settings, longest_quota_wait=0, attempts=1)))
         chunk_threads = _chunk_threads(service, settings)
         needs = _needs(engine, service, api, lists)
@@ -80,7 +81,11 @@ def run_worker() -> int:
         _start(exits, chunk_threads)  # which end first: the others tell of the worker till then
         exits.callback(_drain, service, lists)
         gc.freeze()  # what is loaded stays: looking for rubbish in it takes 0.2 s, each chunk
-        log.info("worker started", chunks_in_flight=settings.worker_chunks_in_flight)
+        log.info(
+            "worker started",
+            chunks_in_flight=settings.worker_chunks_in_flight,
+            device=str(service.device),
+        )
         _wait_for(told)
     return 0
 
@@ -175,7 +180,14 @@ def _around(
         problems=lambda: [problem.what for problem in needs.problems if problem.stops],
         threads=must_run,
     )
-    presence = Presence(engine, needs, name=service.name, idle_seconds=lambda: service.idle_seconds)
+    presence = Presence(
+        engine,
+        needs,
+        name=service.name,
+        idle_seconds=lambda: service.idle_seconds,
+        device=str(service.device),
+        in_float32=lambda: service.in_float32,
+    )
     listener = Listener(engine, partial(_wake, chunk_threads))
     threads = [needs, sweeper, heartbeat, presence]
     if settings.worker_metrics_port is not None:

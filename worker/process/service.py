@@ -19,6 +19,7 @@ from common.pictures.sources import PictureKinds
 from common.process.database_trouble import is_there, trouble
 from common.process.periodic import AWAY, PeriodicThread
 from common.process.settings.worker import WorkerSettings
+from common.vision.runtimes.devices import pick_device
 from worker import metrics
 from worker.enrich.looking import Looker, MeteredFetcher
 from worker.enrich.model_files import check_model_files
@@ -57,6 +58,7 @@ class EnrichmentService:
         self._engine = engine
         self._settings = settings
         self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.device = pick_device(settings.worker_device)
         self._took_at: float | None = None  # of the monotonic clock
         self._warned_jobs: set[UUID] = set()
         self._suspect_in_work = threading.Lock()
@@ -70,6 +72,7 @@ class EnrichmentService:
             settings.model_dir,
             runtime=settings.worker_runtime,
             cache_dir=settings.worker_cache_dir,
+            device=self.device,
             batch_size=settings.worker_batch_size,
         )
         self._exits.callback(self._models.close)
@@ -124,6 +127,11 @@ class EnrichmentService:
     def has_model(self) -> bool:
         """Whether a model is loaded."""
         return self._models.has_model
+
+    @property
+    def in_float32(self) -> list[str]:
+        """The models whose float16 was refused on this card."""
+        return sorted(self._models.in_float32)
 
     @property
     def threads(self) -> list[PeriodicThread]:

@@ -15,8 +15,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine, text
 
 from common.process.periodic import PeriodicThread
-from common.store.tables.jobs import RECORDS_SETTLED
-from worker.ledger.roster import ALIVE_SECONDS
+from common.store.tables.jobs import ALIVE_SECONDS, RECORDS_SETTLED
 
 ASK_SECONDS = 15.0
 KNOWN_SECONDS = 60.0  # that an answer counts: what is older is served to nobody

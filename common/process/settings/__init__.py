@@ -14,6 +14,7 @@ from common.process.settings.services import (
     ImageSettings,
     ModelSettings,
     StoreSettings,
+    TrainerSettings,
 )
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "ImageSettings",
     "ModelSettings",
     "StoreSettings",
+    "TrainerSettings",
     "read_together",
 ]

@@ -12,6 +12,7 @@ from common.process.settings.services import (
     ImageSettings,
     ModelSettings,
     StoreSettings,
+    TrainerSettings,
 )
 from common.process.settings.worker import WorkerSettings
 
@@ -22,6 +23,7 @@ EVERY: tuple[type[DeploymentSettings], ...] = (
     ImageSettings,
     ModelSettings,
     WorkerSettings,
+    TrainerSettings,
     DeskSettings,
 )
 

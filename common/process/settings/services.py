@@ -1,13 +1,29 @@
 """Settings that at least two programs share: where services and folders are."""
 
+import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from common.process.settings.base import DeploymentSettings
 from common.process.web_addresses import split_address
 
 SLOWEST, FASTEST = 0.01, 10_000  # requests a second
+
+
+def device_name(text: str) -> str:
+    """The name of a device, as it is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", text):
+        raise ValueError("it must be auto, cpu, cuda, or a card such as cuda:0")
+    return text
+
+
+DeviceName = Annotated[str, AfterValidator(device_name)]
 
 
 class StoreSettings(DeploymentSettings):
@@ -107,6 +123,14 @@ class HeatmapSettings(DeploymentSettings):
     heatmap_dir: Path = Field(
         default=Path("heatmaps"),
         description="where jobs with --explain keep heatmaps; `worker tidy` removes unused ones",
+    )
+
+
+class TrainerSettings(DeploymentSettings):
+    """What the trainer computes on."""
+
+    trainer_device: DeviceName = Field(
+        default="auto", description="as `WORKER_DEVICE`; `--devices` goes before it"
     )
 
 

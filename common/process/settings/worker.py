@@ -12,6 +12,7 @@ from common.process.settings.base import DeploymentSettings
 from common.process.settings.services import (
     BROKER,
     ApiSettings,
+    DeviceName,
     HeatmapSettings,
     ImageSettings,
     ModelSettings,
@@ -61,6 +62,11 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
             default="auto",
             description="what computes; auto measures those that are installed, int8 aside",
         )
+    )
+    worker_device: DeviceName = Field(
+        default="auto",
+        description="auto: the card with the fewest of our processes, else the CPU; cuda: the "
+        "same, and without a card the worker ends; cuda:N: that card; cpu",
     )
     worker_cache_dir: Path | None = Field(
         default=None,

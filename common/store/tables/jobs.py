@@ -242,11 +242,14 @@ class JobFailureCount(Base):
     records: Mapped[int] = mapped_column(BigInteger)
 
 
+ALIVE_SECONDS = 30.0  # since the last word of a worker; it tells every few seconds
+
+
 class WorkerProcess(Base):
     """A worker that runs or was lost: it writes its row every few seconds until its end.
 
     `problems` are a list of objects: `what` keeps it from working, and `since` when. `took_at` is
-    when it last began a chunk.
+    when it last began a chunk. `in_float32` names the models whose float16 was refused on `device`.
     """
 
     __tablename__ = "worker_process"
@@ -256,6 +259,8 @@ class WorkerProcess(Base):
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     took_at: Mapped[datetime | None]
     problems: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
+    device: Mapped[str] = mapped_column(server_default="")
+    in_float32: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
 
 
 # What scaling asks for (docs/reference/ledger-load.md). Counts end at a bound and follow the order

@@ -16,9 +16,14 @@ import torch
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.files import open_regular
 from common.vision.model import Model
-from common.vision.network import pick_device
 from common.vision.runtimes.agreement import check_agreement, check_float16
-from common.vision.runtimes.interface import FLOAT32_TOLERANCE, INT8_TOLERANCE, Runtime
+from common.vision.runtimes.devices import pick_device
+from common.vision.runtimes.interface import (
+    FLOAT16_TOLERANCE,
+    FLOAT32_TOLERANCE,
+    INT8_TOLERANCE,
+    Runtime,
+)
 from common.vision.runtimes.onnx_export import exported
 from common.vision.runtimes.torch_runtime import TorchRuntime
 from common.vision.served import Rows, Served
@@ -39,6 +44,7 @@ MEASURED_SECONDS = 1.5  # for all candidates together
 MEASURED_PICTURES = 8  # in a batch
 FEW_EXAMPLES = 64  # pictures, at most, of the comparison
 RANDOM_PICTURES = 8  # of the comparison, if there are no examples
+CPU = torch.device("cpu")
 EXPORTS = ".exports"  # folder in MODEL_DIR, unless a worker has another
 log = structlog.get_logger()
 
@@ -49,8 +55,10 @@ def is_installed(name: RuntimeName) -> bool:
     return all(find_spec(package) is not None for package in packages)
 
 
-def open_runtime(name: RuntimeName, served: Served, cache_dir: Path) -> Runtime:
-    """A runtime for the network.
+def open_runtime(
+    name: RuntimeName, served: Served, cache_dir: Path, device: torch.device
+) -> Runtime:
+    """A runtime for the network; `device` is PyTorch's, all others compute on the CPU.
 
     Raises:
         UsageError: it is not installed.
@@ -62,7 +70,7 @@ def open_runtime(name: RuntimeName, served: Served, cache_dir: Path) -> Runtime:
         raise UsageError(f"The runtime {name} is not installed: pip install '.[worker,{extras}]'.")
     if name == "torch":
         with failures(name, DeviceError):
-            return TorchRuntime(served)
+            return TorchRuntime(served, device)
     with failures(name, ModelError):
         return _open_on_cpu(name, served, cache_dir)
 
@@ -104,7 +112,9 @@ def _open_on_cpu(name: RuntimeName, served: Served, cache_dir: Path) -> Runtime:
     return OpenVinoRuntime(graph, name=f"{name}-cpu", tolerance=tolerance)
 
 
-def choose_runtime(model: Model, choice: RuntimeChoice, *, cache_dir: Path) -> Runtime:
+def choose_runtime(
+    model: Model, choice: RuntimeChoice, *, cache_dir: Path, device: torch.device | None = None
+) -> Runtime:
     """As `fastest_runtime`, for a model; int8 is chosen by name alone, and has to prove itself.
 
     So has float16, for a classifier on a card.
@@ -115,7 +125,7 @@ def choose_runtime(model: Model, choice: RuntimeChoice, *, cache_dir: Path) -> R
         DeviceError: PyTorch fails on this device.
     """
     if choice not in INT8:
-        exact = fastest_runtime(model.served, choice, cache_dir=cache_dir)
+        exact = fastest_runtime(model.served, choice, cache_dir=cache_dir, device=device)
         is_tried = float16_pays(model.served, exact.device)
         return in_float16_if_alike(model, exact) if is_tried else exact
     if model.served.is_exact:
@@ -123,7 +133,7 @@ def choose_runtime(model: Model, choice: RuntimeChoice, *, cache_dir: Path) -> R
             f"The runtime {choice} does not serve encoders: embeddings that are kept have to be "
             "exact. Set WORKER_RUNTIME=auto."
         )
-    runtime = open_runtime(choice, model.served, cache_dir)
+    runtime = open_runtime(choice, model.served, cache_dir, CPU)
     with failures(choice, DeviceError):
         check_agreement(model, runtime)
     return runtime
@@ -134,34 +144,41 @@ def float16_pays(served: Served, device: torch.device) -> bool:
     return device.type == "cuda" and not served.is_exact
 
 
+def is_float16_refused(served: Served, runtime: Runtime) -> bool:
+    """Whether the runtime is in float32 where float16 would be faster."""
+    return float16_pays(served, runtime.device) and runtime.tolerance < FLOAT16_TOLERANCE
+
+
 def in_float16_if_alike(model: Model, exact: Runtime) -> Runtime:
     """float16 on the device of a float32 runtime, or that runtime where they do not agree."""
     try:
         with failures("torch in float16", ModelError):
             runtime = TorchRuntime(model.served, exact.device, halves=True)
             check_float16(model, runtime, exact)
+            return runtime
     except ModelError as error:
         log.warning("float16 refused, computing in float32", reason=str(error))
         return exact
-    log.info("computing in float16", runtime=runtime.name)
-    return runtime
 
 
-def fastest_runtime(served: Served, choice: RuntimeChoice, *, cache_dir: Path) -> Runtime:
-    """The chosen runtime; `auto` is PyTorch if there is CUDA, else the fastest on this CPU.
+def fastest_runtime(
+    served: Served, choice: RuntimeChoice, *, cache_dir: Path, device: torch.device | None = None
+) -> Runtime:
+    """The chosen runtime; `auto` is PyTorch on a card, else the fastest on this CPU.
 
     Raises:
         UsageError: the runtime is not installed.
         ModelError: it cannot compute the network, or does not agree with it.
         DeviceError: PyTorch fails on this device.
     """
+    device = device or pick_device()
     pictures = _pictures(served)
     expected = served.rows(pictures)
-    names = [choice] if choice != "auto" else _candidates()
+    names = [choice] if choice != "auto" else _candidates(device)
     candidates = []
     for name in names:
         try:
-            runtime = open_runtime(name, served, cache_dir)
+            runtime = open_runtime(name, served, cache_dir, device)
             _check(runtime, pictures, expected)
         except EnrichmentError as error:
             if name in (choice, "torch"):
@@ -172,8 +189,8 @@ def fastest_runtime(served: Served, choice: RuntimeChoice, *, cache_dir: Path) -
     return _fastest(candidates, pictures)
 
 
-def _candidates() -> list[RuntimeName]:
-    if pick_device().type == "cuda":
+def _candidates(device: torch.device) -> list[RuntimeName]:
+    if device.type == "cuda":
         return ["torch"]
     return [name for name in FLOAT32 if is_installed(name)]
 

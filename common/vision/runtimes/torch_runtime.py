@@ -19,7 +19,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from common.errors import ModelError
 from common.process.cores import cores
-from common.vision.network import is_out_of_memory, pick_device
+from common.vision.network import is_out_of_memory
+from common.vision.runtimes.devices import pick_device
 from common.vision.runtimes.interface import (
     CPU_BATCH,
     FLOAT16_TOLERANCE,
@@ -125,10 +126,9 @@ class TorchRuntime:
     ) -> None:
         self.device = device or pick_device()
         self._on_cuda = self.device.type == "cuda"
-        whole = in_float16(fused(served.network)) if halves else fused(served.network)
         # torch's own signature of `to` has memory formats in some releases only.
-        network: Any = whole.to(self.device)
-        self._network: nn.Module = network.to(memory_format=torch.channels_last)
+        network: Any = in_float16(fused(served.network)) if halves else fused(served.network)
+        self._network: nn.Module = network.to(self.device, memory_format=torch.channels_last)
         if self._on_cuda:
             torch.cuda.synchronize(self.device)  # the lanes' streams do not wait for this copy
         self._sizes = CUDA_SIZES if self._on_cuda else ()

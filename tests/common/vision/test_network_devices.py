@@ -1,12 +1,10 @@
 """A process computes exactly before it opens a device, and knows when memory is short."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
 from common.vision.network import compute_exactly, is_out_of_memory
+from tests.forking import ran_source
 
 OFF = """
 import torch
@@ -23,15 +21,15 @@ if hasattr(torch.backends, "fp32_precision"):  # newer names of the same setting
 @pytest.mark.parametrize(
     "begin",
     [
-        "from common.vision.network import pick_device; pick_device()",
+        "from common.vision.runtimes.devices import pick_device; pick_device()",
         "from trainer.running.on_devices import parse_devices; parse_devices('cpu')",
         "torch.backends.cuda.matmul.allow_tf32 = True\n"
         "from common.vision.network import compute_exactly; compute_exactly()",
     ],
 )
 def test_no_process_rounds_to_tf32(begin: str) -> None:
-    code = ["-W", "error", "-c", OFF.format(begin=begin)]
-    subprocess.run([sys.executable, *code], check=True)
+    done = ran_source(OFF.format(begin=begin))
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_older_and_newer_names_of_the_settings_do_not_clash() -> None:

@@ -1,9 +1,11 @@
 """Downloads over real HTTP: what the filters show, streamed and guarded."""
 
 import csv
+import gc
 import io
 import json
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,7 +13,7 @@ import requests
 
 from common.store.decisions import block
 from common.store.tables import Said
-from desk.web.streaming import AT_A_TIME
+from desk.web.streaming import AT_A_TIME, download
 from tests.desk.caller import Caller
 from tests.desk.conftest import OURS, RECORDS
 from tests.desk.museum import MAP, PAINTING, VASE
@@ -94,6 +96,14 @@ def downloads(desk, path: str, count: int) -> list[requests.Response]:
     """So many at once."""
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(lambda _: Caller(desk).get(path), range(count)))
+
+
+def test_an_answer_that_is_never_sent_leaves_nothing_open():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        download(lambda stream: stream.write(b"x"), name="n", media_type="text/csv")
+        gc.collect()
+    assert caught == []
 
 
 def test_readers_that_stop_keep_nobody_out_for_longer_than_they_stay(filled, desk):

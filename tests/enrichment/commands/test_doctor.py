@@ -24,6 +24,13 @@ MODEL = text("""
 """)
 
 
+WORKERS = text("""
+    INSERT INTO worker_process (name, device, in_float32)
+    VALUES ('a:1', 'cpu', '[]'), ('a:2', 'cuda:0', '["vases v1"]'),
+           ('a:3', 'cuda:0', '["coins v2", "vases v1"]')
+""")
+
+
 def doctor(*arguments: str) -> tuple[int, dict[str, dict[str, str]], str]:
     """The exit code, each finding by subject and what, and standard error."""
     result = CliRunner().invoke(app, ["doctor", "--json", *arguments])
@@ -83,6 +90,17 @@ def test_what_does_not_work_is_a_problem_with_advice(
     }
     assert all(found[name]["advice"] for name in problems)
     assert "hunter2" not in json.dumps(found)
+
+
+@pytest.mark.usefixtures("database_url")
+def test_it_says_what_workers_compute_on_and_where_float16_was_refused(installation: Path) -> None:
+    assert doctor()[1]["workers, alive"]["found"] == "none"
+    with open_store().begin() as connection:
+        connection.execute(WORKERS)
+    _, found, _ = doctor()
+    assert found["workers, alive"]["found"] == "1 on cpu, 2 on cuda:0"
+    assert found["workers, float16"]["verdict"] == "warning"
+    assert found["workers, float16"]["found"] == "refused, float32 serves: coins v2, vases v1"
 
 
 def test_of_a_name_that_cannot_be_resolved_it_speaks_of_the_network(

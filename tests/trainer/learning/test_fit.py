@@ -13,7 +13,7 @@ from common.vision.network import build_classifier
 from tests.trainer.pictures import draw
 from trainer.data.split import Fold
 from trainer.learning.fit import FoldData, _train_one_epoch, predict_logits, train_fold
-from trainer.learning.optimisation import Objective, average_of
+from trainer.learning.optimisation import Objective
 from trainer.learning.training_state import Epoch, TrainingState
 from trainer.running.fold import explaining_memory
 from trainer.settings import TrainingSettings
@@ -253,7 +253,6 @@ def test_no_step_of_a_training_waits_for_a_copy_to_the_device(data: FoldData) ->
     state = TrainingState(
         classifier=classifier,
         optimizer=torch.optim.SGD(groups, lr=0.1),
-        average=average_of(classifier, 0.9),
     )
     settings = SETTINGS.changed(architecture="resnet18", mixup=0.2, head_epochs=0)
     objective = Objective.of(data.targets, "single", "none").to(card)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from common.vision.network import LoadedWeights, build_classifier
 from trainer.learning.optimisation import (
@@ -85,7 +86,7 @@ def test_features_stay_as_they_are_while_the_head_learns(classifier: nn.Module) 
 
 def test_the_average_follows_weights_and_batch_norm_statistics(classifier: nn.Module) -> None:
     average = average_of(classifier, 0.9)
-    assert average is not None
+    assert type(average) is AveragedModel  # as the library documents it
     name = "conv1.1.running_mean"
     for value in (1.0, 2.0):
         nn.init.constant_(classifier.state_dict()[name], value)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from common.errors import EnrichmentError, UsageError
+from common.errors import DeviceError, EnrichmentError, UsageError
 from common.vision.network import build_classifier
 from tests.trainer.begun import QUICK, begun
 from tests.trainer.running_commands import (
@@ -85,9 +85,11 @@ def test_the_devices_are_those_of_the_list() -> None:
     assert parse_devices("cpu, cpu") == [CPU, CPU]
 
 
-@pytest.mark.parametrize("name", ["gpu", "", "cuda:99"])
-def test_a_device_that_does_not_exist_is_a_usage_error(name: str) -> None:
-    with pytest.raises(UsageError, match=f"no device '{name}'"):
+@pytest.mark.parametrize(
+    ("name", "kind"), [("gpu", UsageError), ("", UsageError), ("cuda:99", DeviceError)]
+)
+def test_a_device_that_does_not_exist_is_an_error(name: str, kind: type[EnrichmentError]) -> None:
+    with pytest.raises(kind, match=f"no device '{name}'"):
         parse_devices(f"cpu,{name}")
 
 
@@ -106,11 +108,11 @@ def refuse(name):
 
 for name in ("_lazy_init", "init", "is_available", "current_device", "set_device", "synchronize"):
     setattr(torch.cuda, name, refuse(name))
-torch.cuda.device_count = lambda: 2
-
 import trainer.running.fold
 from trainer.running.on_devices import parse_devices
 
+torch.cuda.device_count = lambda: 2
+torch.cuda.is_available = lambda: True  # asks the driver, and opens nothing
 assert [str(each) for each in parse_devices("cuda:0,cuda:0, cuda:1")] == ["cuda:0"] * 2 + ["cuda:1"]
 """
 

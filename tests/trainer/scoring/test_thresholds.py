@@ -141,7 +141,7 @@ def _split(features: NDArray, labels: NDArray, seed: int) -> _Split:
     return _Split(out_of_fold, targets[learned], served, targets[others])
 
 
-@pytest.mark.parametrize("precision", [0.8, 0.9])
+@pytest.mark.parametrize("precision", [pytest.param(0.8, marks=pytest.mark.slow), 0.9])
 def test_the_promise_holds_on_photographs_of_museums_that_were_set_aside(
     museum: list[_Split], precision: float
 ) -> None:

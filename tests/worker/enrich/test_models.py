@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -12,7 +12,8 @@ from common.errors import ModelError
 from common.process.settings.worker import WorkerSettings
 from common.vision.encoders.description import ENCODERS
 from common.vision.model import Model
-from common.vision.runtimes.choice import RuntimeName
+from common.vision.runtimes import Runtime
+from common.vision.runtimes.choice import RuntimeName, choose_runtime
 from common.vision.saved_model import load_bundle
 from tests.common.vision.models import SIZE, model_of
 from tests.worker.conftest import CONCEPTS
@@ -155,6 +156,24 @@ def test_a_model_is_refused_if_the_store_says_that_it_is_on_another_encoder(
 def test_the_settings_know_all_runtimes() -> None:
     known = WorkerSettings.model_fields["worker_runtime"].annotation
     assert set(get_args(known)) == {"auto", *get_args(RuntimeName)}
+
+
+def test_a_pool_remembers_classifiers_that_a_card_computes_in_float32(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_card(*given: Any, **named: Any) -> Runtime:
+        assert named["device"] == torch.device("cpu")
+        runtime = choose_runtime(*given, **named)
+        runtime.device = torch.device("cuda")  # says so, and computes on the CPU
+        return runtime
+
+    monkeypatch.setattr("worker.enrich.models.choose_runtime", on_card)
+    pool = ModelPool(engine, tmp_path, runtime="torch", device=torch.device("cpu"))
+    with pool.use(promote(engine, tmp_path, 1)) as used:
+        assert pool.in_float32 == set()
+        used.network()
+    assert pool.in_float32 == {"test v1"}
+    pool.close()
 
 
 def test_heatmaps_on_a_card_are_of_a_float32_copy_beside_its_heads(

@@ -1,7 +1,8 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from worker.ledger.roster import ALIVE_SECONDS, WorkerProblem, leave, live_workers, tell
+from common.store.tables.jobs import ALIVE_SECONDS
+from worker.ledger.roster import WorkerProblem, leave, live_workers, tell
 
 
 def test_a_worker_is_alive_from_its_first_word_until_it_leaves(engine: Engine) -> None:
@@ -13,6 +14,25 @@ def test_a_worker_is_alive_from_its_first_word_until_it_leaves(engine: Engine) -
     assert alive.idle_seconds == pytest.approx(40, abs=5)
     leave(engine, "host:1")
     assert live_workers(engine) == []
+
+
+def test_a_worker_says_what_it_computes_on_and_where_float16_was_refused(engine: Engine) -> None:
+    with engine.begin() as connection:  # as the release before does
+        connection.execute(text("INSERT INTO worker_process (name) VALUES ('host:1')"))
+    (alive,) = live_workers(engine)
+    assert (alive.device, alive.in_float32) == ("", [])
+    leave(engine, "host:1")
+    for refused in ((), ("vases v1",)):
+        tell(
+            engine,
+            "host:1",
+            problems=[],
+            idle_seconds=None,
+            device="cuda:1",
+            in_float32=refused,
+        )
+    (alive,) = live_workers(engine)
+    assert (alive.device, alive.in_float32) == ("cuda:1", ["vases v1"])
 
 
 def test_problems_are_told_with_their_time(engine: Engine) -> None:

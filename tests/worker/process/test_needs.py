@@ -32,7 +32,14 @@ def whats(needs: Needs) -> list[str]:
 
 
 def presence(engine: Engine, needs: Needs) -> Presence:
-    return Presence(engine, needs, name="host:1", idle_seconds=lambda: None)
+    return Presence(
+        engine,
+        needs,
+        name="host:1",
+        idle_seconds=lambda: None,
+        device="cuda:1",
+        in_float32=lambda: ["vases v1"],
+    )
 
 
 def test_before_its_needs_are_checked_a_worker_is_starting() -> None:
@@ -77,6 +84,7 @@ def test_the_store_knows_a_worker_and_its_problems_until_it_ends(engine: Engine)
     told.run_once()
     (worker,) = live_workers(engine)
     assert [each.what for each in worker.problems] == ["The key is refused"]
+    assert (worker.device, worker.in_float32) == ("cuda:1", ["vases v1"])
     assert not worker.works
     told.stop()
     assert live_workers(engine) == []

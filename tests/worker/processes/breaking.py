@@ -33,7 +33,9 @@ class Breaking(TorchRuntime):
 def main(pictures: int) -> None:
     """Work until the device breaks."""
 
-    def choose_runtime(model: Model, _choice: RuntimeChoice, *, cache_dir: Path) -> Breaking:
+    def choose_runtime(
+        model: Model, choice: RuntimeChoice, *, cache_dir: Path, device: torch.device
+    ) -> Breaking:
         runtime = Breaking(model.served)
         runtime.pictures_left = pictures
         return runtime

@@ -139,6 +139,22 @@ def test_a_malformed_broker_url_ends_the_worker(environment: dict[str, str]) -> 
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "reason"),
+    [
+        ("cuda", 1, "There is no device 'cuda' here"),
+        ("gpu", 2, "it must be auto, cpu, cuda, or a card such as cuda:0"),
+    ],
+)
+def test_a_worker_without_the_device_that_it_is_to_have_ends_at_once(
+    environment: dict[str, str], name: str, code: int, reason: str
+) -> None:
+    ended = ask(environment | {"WORKER_DEVICE": name, "CUDA_VISIBLE_DEVICES": ""}, "run")
+    assert ended.returncode == code
+    assert reason in " ".join(ended.stderr.split())
+    assert "Traceback" not in ended.stderr
+
+
 def is_loading(process: "subprocess.Popen[bytes]", library: str) -> bool:
     assert process.poll() is None
     return library in Path(f"/proc/{process.pid}/maps").read_text()

@@ -1,6 +1,8 @@
 """float16 by weights that are cast once serves where it decides as float32 does, else float32."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +12,16 @@ import torch
 from structlog.testing import capture_logs
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from common.errors import ModelError
 from common.vision.answers.likeness import Likeness
 from common.vision.model import Model, Predictor
-from common.vision.network import build_classifier
+from common.vision.network import architectures, build_classifier
 from common.vision.runtimes import TorchRuntime
 from common.vision.runtimes.agreement import check_float16
 from common.vision.runtimes.choice import float16_pays, in_float16_if_alike
@@ -27,6 +33,7 @@ from tests.common.vision.models import DESCRIPTION, MAP, PAINTING, SIZE, model_o
 from tests.trainer.pictures import draw
 
 CPU = torch.device("cpu")
+LARGE = 224  # pixels a side, which every architecture takes
 SURE = replace(DESCRIPTION, architecture="resnet18", thresholds={MAP: 0.6, PAINTING: 0.6})
 # What need not be computed on the device; names begin so.
 VIEWS = ("view", "reshape", "permute", "transpose", "t.", "expand", "slice", "select", "unsqueeze")
@@ -187,3 +194,39 @@ def test_a_batch_takes_few_dispatches_and_casts_no_weights(architecture: str, mo
         member(pixels)
     assert counted.of.total() <= most
     assert not [name for name in counted.of if "to_copy" in name]
+
+
+@contextmanager
+def built_without_data() -> Iterator[None]:
+    """Parameters and buffers are made on the `meta` device, and all other tensors on the CPU."""
+
+    def parameter(_module: nn.Module, _name: str, made: nn.Parameter) -> nn.Parameter:
+        return nn.Parameter(made.to("meta"), requires_grad=made.requires_grad)
+
+    def buffer(_module: nn.Module, _name: str, made: torch.Tensor) -> torch.Tensor:
+        return made.to("meta")
+
+    hooks = (
+        register_module_parameter_registration_hook(parameter),
+        register_module_buffer_registration_hook(buffer),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@pytest.mark.slow  # a second each
+@pytest.mark.parametrize("architecture", architectures())
+def test_nothing_of_a_classifier_stays_behind_on_the_cpu(architecture: str) -> None:
+    card = torch.device("meta")  # stands in for one
+    with built_without_data():
+        network = build_classifier(architecture, classes=2, size=LARGE).eval()
+    described = replace(DESCRIPTION, architecture=architecture)
+    served = Served(title="", sha256="", size=LARGE, network=Predictor([network], described))
+    network = TorchRuntime(served, card, halves=True)._network
+    assert {each.device for each in (*network.parameters(), *network.buffers())} == {card}
+    pictures = torch.zeros((2, 3, LARGE, LARGE), dtype=torch.uint8, device=card)
+    with torch.inference_mode():
+        assert network(pictures).device == card
