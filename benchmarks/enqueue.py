@@ -21,14 +21,11 @@ from typing import Annotated, cast
 import redis
 import typer
 from celery import Celery
-from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
 
 from benchmarks.parts.report import at_least, at_most, finish
 from benchmarks.parts.watching import watching
-from common.process.settings import BrokerSettings
 from deploy.local import Services, local_services
-from worker.process.tasks import create_app
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENQUEUE = (sys.executable, "-c", "from worker.cli import main; main()", "enqueue")
@@ -119,7 +116,7 @@ def compare(services: Services, folder: Path, *, ids: int, messages: int) -> dic
     path = folder / "ids.txt"
     write_ids(path, ids)
     sample = [f"/1/object_of_the_museum_{number:08d}" for number in range(messages)]
-    app = create_app(BrokerSettings(broker_url=SecretStr(services.broker_url)))
+    app = Celery(broker=services.broker_url, set_as_current=False)
     with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client, app:
         rates = [messages_per_second(app, sample)]
         memory = BrokerMemory(client)

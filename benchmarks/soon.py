@@ -3,12 +3,11 @@
     python -m benchmarks.soon [--jobs 10] [--records 200]
 
 A worker with its defaults, Europeana's thumbnails after 100 ms at the usual rate of 50 a second:
-this alone takes four seconds for 200. A job is enqueued at a random moment, and the worker woken as
-`worker enqueue` does. Enrichments are counted from outside; the time of the first and of the last
-one is from the return of the call that accepts the job.
+this alone takes four seconds for 200. A job is enqueued at a random moment. Enrichments are counted
+from outside; the time of the first and of the last one is from the return of the call that accepts
+the job.
 """
 
-import os
 import random
 import tempfile
 import time
@@ -25,7 +24,6 @@ from benchmarks.parts.report import at_least, at_most, finish
 from benchmarks.parts.tiny_service import TIMEOUT, TinyService, record_ids, tiny_service
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
-from worker.process.wake import wake_workers
 
 LATENCY = 0.1  # seconds until a host answers
 LOOK_EVERY = 0.02  # seconds
@@ -54,7 +52,6 @@ def run_job(service: TinyService, *, records: int, first: int) -> Soon:
     options = jobs.JobOptions(priority=Priority.URGENT, picture=PictureChoice.THUMBNAIL)
     job_id = jobs.enqueue(service.engine, record_ids(records, first=first), options).job_id
     began = time.monotonic()
-    wake_workers()
     seen_at: list[float] = []
     while (count := enriched(service.engine, job_id)) < records:
         now = time.monotonic() - began
@@ -71,7 +68,6 @@ def measure(service: TinyService, *, jobs_run: int, records: int) -> list[Soon]:
     """One job after the other; the first one, for which the worker starts, does not count."""
     rng = random.Random(1)
     times = []
-    os.environ["BROKER_URL"] = service.environment["BROKER_URL"]  # for the wake-up
     with service.worker():
         for number in range(jobs_run + 1):
             times.append(run_job(service, records=records, first=number * records))

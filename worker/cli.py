@@ -20,7 +20,6 @@ app = program(
         "tidy": "worker.commands.explain:tidy",
         "similar": "worker.commands.similar:similar",
         "health": "worker.commands.process:health",
-        "refused": "worker.commands.refused:refused",
         "embeddings": "worker.commands.embeddings:embeddings",
     },
 )

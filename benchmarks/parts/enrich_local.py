@@ -133,9 +133,7 @@ def classified(assignment: LocalAssignment) -> Measured:
 
 def enriched(assignment: LocalAssignment) -> Measured:
     """The whole pipeline, from files to what would be written."""
-    settings = WorkerSettings(
-        broker_url=SecretStr("memory://"), europeana_api_key=SecretStr("unused")
-    )
+    settings = WorkerSettings(europeana_api_key=SecretStr("unused"))
     model = assignment.model()
     loaded = LoadedModel(
         id=1,

@@ -14,7 +14,6 @@ class AdvisoryLock(IntEnum):
     MIGRATIONS = 7_224_109_663  # one migrates at a time
     MODELS = 7_300_001  # one changes the models in service at a time
     HOST_SHARES = 7_310_426  # processes renew their shares of image hosts one after the other
-    REFUSED_MESSAGES = 7_310_427  # workers write refused messages one after the other
     DECISIONS = 7_310_428  # shared by those who write enrichments, alone for one who decides
     ACCOUNTS = 7_310_429  # one account is added at a time
     LOGIN_ATTEMPTS = 7_310_430  # one login is counted at a time

@@ -15,7 +15,7 @@ FILE = Path(__file__).with_name("dashboard.json")
 WIDTH, HEIGHT, COLUMNS = 8, 8, 24
 LATELY = "[$__rate_interval]"
 _SOURCE = {"type": "prometheus", "uid": "${source}"}
-_METRIC = re.compile(r"\b(?:(?:worker|store|desk|broker|process)_|enrichment:)[a-z0-9_:]+")
+_METRIC = re.compile(r"\b(?:(?:worker|store|desk|process)_|enrichment:)[a-z0-9_:]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,11 +190,6 @@ ROWS: Mapping[str, tuple[Panel, ...]] = {
                 "{{job}} {{instance}}": "time() - process_start_time_seconds"
                 " and on (job, instance) (worker_chunks_in_work or store_jobs_running)"
             },
-        ),
-        Panel(
-            title="Refused messages",
-            told="In an hour; `worker refused` lists them.",
-            queries={"messages": "sum(increase(broker_messages_refused_total[1h]))"},
         ),
         Panel(
             title="Bytes of the database",

@@ -32,7 +32,6 @@ from worker.jobs.records import (
 )
 from worker.jobs.report import hindrances
 from worker.ledger.roster import live_workers
-from worker.process.wake import wake_workers_soon
 
 MOST_OF_LIST = 64 << 20  # bytes
 MOST_LINES, MOST_REJECTED = 2_000_000, 10_000
@@ -107,7 +106,6 @@ def steer_jobs(asked: DeskRequest) -> Response:
             back=back,
         )
     done = steer(engine, chosen, what)
-    wake_workers_soon()
     if not done.done and len(chosen) == 1:
         raise UsageError(done.refused[0])
     told = f"{done.done:,} of {len(chosen):,} jobs {DONE_WORDS[what]}. {' '.join(done.refused)}"
@@ -118,7 +116,6 @@ def retry(asked: DeskRequest) -> Response:
     """Try the failed records of a job again, those of some reasons or all."""
     number = job_number(asked.path("job"))
     records = ledger.retry(asked.desk.engine, number, asked.fields("reason"))
-    wake_workers_soon()
     return go_to(f"/jobs/{number}", told=f"To be tried again: {counted(records, 'record')}.")
 
 
@@ -135,7 +132,6 @@ def enqueue(asked: DeskRequest) -> Response:
         found = ledger.preview(asked.desk.engine, records, options)
         return _form(asked, {"preview": found, "rejected": rejected})
     accepted = ledger.enqueue(asked.desk.engine, records, options)
-    wake_workers_soon()
     told = f"{counted(accepted.total, 'record')} enqueued."
     if accepted.already_known:
         told = "This job was enqueued before; nothing was added."

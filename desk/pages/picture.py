@@ -20,7 +20,6 @@ from desk.web.rendering import render
 from worker import jobs
 from worker.enrich.heatmap_files import relative_path
 from worker.jobs import JobOptions
-from worker.process.wake import wake_workers_soon
 
 KEPT_BY_BROWSERS = {"Cache-Control": "private, max-age=86400"}
 NEIGHBOURS = 6
@@ -110,7 +109,6 @@ def explain(asked: DeskRequest) -> Response:
         submitter=f"desk, account {asked.user.number}",
     )
     jobs.enqueue(asked.desk.engine, [record_id], options)
-    wake_workers_soon()
     return go_to(f"/records{record_id}", model=asked.field("model"), awaited="yes")
 
 

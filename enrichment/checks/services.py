@@ -66,18 +66,18 @@ def check_workers(engine: Engine) -> Findings:
 
 
 def check_broker_answers() -> Finding:
-    """The broker; what it carries is only wake-ups, so that jobs wait for it."""
+    """The broker, from which lists of other systems and hints at folds come."""
     if find_spec("celery") is None:
         advice = "Install it where workers run: pip install '.[worker]'"
         return warning("broker", "reached", "Celery is not installed here", advice)
-    advice = "Start the broker, or correct BROKER_URL. Jobs are safe in the database meanwhile."
+    advice = "Start the broker, or correct BROKER_URL. Jobs do not need it."
     return tried("broker", "reached", _ask_broker, advice)
 
 
 def _ask_broker() -> str:
-    from common.broker import check_broker, create_app
+    from common.broker import check_broker
 
-    check_broker(create_app("enrichment", BrokerSettings.read(), ()))
+    check_broker(BrokerSettings.read())
     return "yes"
 
 

@@ -9,10 +9,10 @@ from common.process.settings.files import NAME, find_files
 from enrichment.checks.finding import Finding, Findings, ok, problem, warning
 
 SUBJECT = "settings"
-# Only these have no default. Nothing works without the first one.
+# These have no default. Nothing works without the first one.
 _NEEDED_BY = {
     "DATABASE_URL": "all programs",
-    "BROKER_URL": "worker run, trainer worker and trainer train --queue",
+    "BROKER_URL": "lists that other systems send, trainer worker and trainer train --queue",
     "EUROPEANA_API_KEY": "harvester records and worker run",
 }
 

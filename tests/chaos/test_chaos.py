@@ -15,24 +15,25 @@ from uuid import UUID
 
 import pytest
 import redis
-from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from common.europeana.api import EuropeanaApi
-from common.process.settings import ApiSettings, BrokerSettings
+from common.process.settings import ApiSettings
 from common.reasons import Reason
+from common.store.waking import wake_workers
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
 from tests.chaos.conftest import POISON, RECORDS
 from tests.chaos.workers import FREEZE_FILE, LIMITS
-from tests.common.test_messages import MALFORMED
 from tests.forking import start
-from tests.worker.processes.running import FILES_FIRST, forget_enrichments, outcomes
+from tests.waiting import wait_for
+from tests.worker.processes.lists import odd_message, send_list
+from tests.worker.processes.running import FILES_FIRST, forget_enrichments, job_ids, outcomes
 from worker import jobs
 from worker.enrich.resolve import RecordResolver
 from worker.ledger.sweep import MAX_ATTEMPTS
-from worker.process.tasks import SUBMIT_QUEUE, create_app, send_wake_up
+from worker.process.list_program import SUBMIT_QUEUE
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 WORKERS = 3
@@ -41,8 +42,9 @@ TIMEOUT = 300 + RECORDS / 10  # seconds
 STRIKES = max(10, RECORDS // 100)  # ten are one of each kind, and two kills
 PAUSE = 0.7  # seconds between them
 VICTIM_WITHIN = 60  # seconds; when all workers are dead, others are being started
-GARBAGE = 20  # messages of each malformed kind at a time
+GARBAGE = 20  # messages at a time
 WAKE_UPS = 200
+MOST_FOR_A_LIST = 60  # seconds
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * TIMEOUT + 120)]
 
@@ -116,16 +118,16 @@ class Chaos:
 
     def garble(self) -> None:
         """Send what is no message of ours, as anyone who reaches the broker can."""
-        messages = [*MALFORMED.values()] * GARBAGE
+        messages = ["garbage", "{}", odd_message()] * GARBAGE
         with redis.Redis(unix_socket_path=str(self._services.broker.socket_path)) as client:
-            client.lpush(SUBMIT_QUEUE, *self._random.sample(messages, len(messages)))
+            client.lpush(SUBMIT_QUEUE, *messages)
 
     def wake(self) -> None:
         """Send many more wake-ups than there is work."""
-        settings = BrokerSettings(broker_url=SecretStr(self._services.broker_url))
-        with create_app(settings) as app:
+        with suppress(DBAPIError), self._engine.connect() as connection:
             for _ in range(WAKE_UPS):
-                send_wake_up(app)
+                wake_workers(connection)
+                connection.commit()
 
     def flush(self) -> None:
         with redis.Redis(unix_socket_path=str(self._services.broker.socket_path)) as client:
@@ -150,9 +152,23 @@ class Chaos:
         self._services.postgres.stop()
         self._services.postgres.start()
 
+    def seconds_until_a_list_is_accepted(self) -> float:
+        """After the runbook's commands against odd messages."""
+        with redis.Redis(unix_socket_path=str(self._services.broker.socket_path)) as client:
+            client.delete(SUBMIT_QUEUE)
+        for each in self._workers():
+            self._signal(each, signal.SIGUSR1)
+        began, known = time.monotonic(), len(job_ids(self._engine))
+        send_list(self._services.broker_url, ["/1/a"])
+        wait_for(lambda: len(job_ids(self._engine)) > known)
+        return time.monotonic() - began
+
     def _worker(self) -> int:
+        return self._random.choice(self._workers() or [0])
+
+    def _workers(self) -> list[int]:
         children = Path(f"/proc/{self._supervisor}/task/{self._supervisor}/children").read_text()
-        return self._random.choice([int(pid) for pid in children.split()] or [0])
+        return [int(pid) for pid in children.split()]
 
     def _signal(self, pid: int, number: signal.Signals) -> None:
         if pid:
@@ -216,10 +232,12 @@ def test_in_the_end_every_outcome_is_as_if_nothing_had_happened(
     engine: Engine,
     services: Services,
     environment: dict[str, str],
+    broker_url: str,
     ids: list[str],
     tmp_path: Path,
 ) -> None:
     harmless = [record_id for record_id in ids if record_id not in POISON]
+    environment["BROKER_URL"] = broker_url
     calm = jobs.enqueue(engine, harmless, FILES_FIRST).job_id
     with workers(environment, tmp_path) as supervisor:
         wait_until_done(engine, calm, lambda: time.sleep(0.1))
@@ -228,6 +246,7 @@ def test_in_the_end_every_outcome_is_as_if_nothing_had_happened(
         chaos = Chaos(supervisor, services, engine, freeze_file=tmp_path / "freeze")
         rough = jobs.enqueue(engine, ids, FILES_FIRST).job_id
         status = wait_until_done(engine, rough, chaos.strike)
+        assert chaos.seconds_until_a_list_is_accepted() < MOST_FOR_A_LIST
     assert set(chaos.happened) == set(chaos.kinds)
     expected = failed | dict.fromkeys(POISON, Reason.KILLED_WORKER.code)
     enriched_at_last, failed_at_last = outcomes(engine, rough)

@@ -54,10 +54,12 @@ def test_in_the_end_each_picture_is_embedded_once_and_all_are_read(
     engine: Engine,
     services: Services,
     environment: dict[str, str],
+    broker_url: str,
     ids: list[str],
     heads: tuple[str, str],
     tmp_path: Path,
 ) -> None:
+    environment["BROKER_URL"] = broker_url
     first, second = (JobOptions(picture="auto", model=name) for name in heads)
     harmless = [record_id for record_id in ids if record_id not in POISON]
     calm = jobs.enqueue(engine, harmless, first).job_id

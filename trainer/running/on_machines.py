@@ -19,9 +19,9 @@ from kombu.exceptions import OperationalError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common import broker
+from common.broker.arguments import by_name, first_problem
 from common.errors import BrokerError, EnrichmentError
 from common.files import read_regular, write_atomically
-from common.messages import by_name, first_problem
 from common.process.settings import BrokerSettings
 from common.process.terminal.progress import ProgressReport, progress
 from trainer.data.tables import parsing
@@ -54,10 +54,11 @@ def create_app() -> Celery:
         UsageError: BROKER_URL is missing.
         BrokerError: the broker cannot be reached.
     """
-    app = broker.create_app("trainer", BrokerSettings.read(), [QUEUE])
+    settings = BrokerSettings.read()
+    app = broker.create_app("trainer", settings, [QUEUE])
     on_redis = app.conf.broker_url.startswith("redis")  # elsewhere a worker holds one hint more
     app.conf.update(task_acks_late=False, worker_disable_prefetch=on_redis)
-    broker.check_broker(app)
+    broker.check_broker(settings)
     return app
 
 

@@ -12,7 +12,6 @@ from common.process.terminal.json_output import AsJson, print_json, prints
 from common.store.session import open_store
 from worker import jobs
 from worker.commands.options import JobRef, console
-from worker.process.wake import check_broker_setting, wake_workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +43,9 @@ def resume(job: JobRef, as_json: AsJson = False) -> None:
 
     Example: worker resume last
     """
-    check_broker_setting()
     engine = open_store()
     job_id = jobs.find_job(engine, job)
     jobs.resume(engine, job_id)
-    wake_workers()
     console.print(f"Resumed. Next: worker status {job_id} --watch", soft_wrap=True)
     if as_json:
         _print(engine, job_id)
@@ -85,11 +82,9 @@ def retry(
 
     Example: worker retry last --reason timeout --reason host_unavailable
     """
-    check_broker_setting()
     engine = open_store()
     job_id = jobs.find_job(engine, job)
     records = jobs.retry(engine, job_id, reason or ())
-    wake_workers()
     again = f"{counted(records, 'record')} will be tried again."
     console.print(f"{again} Next: worker status {job_id} --watch", soft_wrap=True)
     if as_json:

@@ -20,7 +20,6 @@ from worker.commands.options import console
 from worker.jobs import Accepted, JobOptions, Preview, Records, RecordSelection, Unpromised
 from worker.jobs.records import RejectedLines, leave_out_rejected, read_files, refuse_rejected
 from worker.ledger.roster import live_workers
-from worker.process.wake import check_broker_setting, wake_workers
 
 _TITLES: dict[str, str] = {
     PictureChoice.THUMBNAIL: "Europeana's thumbnails",
@@ -210,7 +209,6 @@ def _records(
 def _enqueue(
     records: Records, options: JobOptions, rejected: RejectedLines, *, as_json: bool
 ) -> None:
-    check_broker_setting()
     engine = open_store()
     accepted = jobs.enqueue(engine, records, options)
     if accepted.already_known:
@@ -225,7 +223,6 @@ def _enqueue(
     _warn_of_other_pictures(accepted.pictures)
     _warn_of_other_providers(jobs.unpromised(engine, accepted.job_id))
     if accepted.state is JobState.RUNNING:
-        wake_workers()
         _tell_of_workers(engine)
     job = shlex.quote(accepted.name or str(accepted.job_id))
     console.print(f"Next: worker status {job} --watch", soft_wrap=True)

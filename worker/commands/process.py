@@ -11,8 +11,8 @@ from common.process.terminal.command import loading
 def run() -> None:
     """Work on jobs until SIGTERM or Ctrl-C, which finish chunks or give them back.
 
-    Needs DATABASE_URL, BROKER_URL, EUROPEANA_API_KEY and MODEL_DIR. A database or a broker that is
-    away is waited for. The log says what is missing.
+    Needs DATABASE_URL, EUROPEANA_API_KEY and MODEL_DIR, and with BROKER_URL takes lists of other
+    systems. A database or a broker that is away is waited for. The log says what is missing.
 
     Example: worker run
     """

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.process.terminal.progress import ProgressReport, progress
 from common.store.encoders import StoredEncoder
+from common.store.session import has_own_session
 from common.store.tables.seen import index_of, partition_of
 
 MEMORY = "1GB"  # for the graph; what does not fit is built several times more slowly
@@ -67,15 +68,14 @@ def make_index(engine: Engine, encoder: StoredEncoder) -> bool:
 
 
 def _own_session(making: Connection) -> int:
-    """The number of the connection's session, which keeps its settings; of a pooler's the driver
-    knows another number than Postgres."""
-    pid: int = making.execute(text("SELECT pg_backend_pid()")).scalar_one()
-    if making.connection.driver_connection.info.backend_pid != pid:  # type: ignore[union-attr]  # psycopg2's
+    """The number of the connection's session, which keeps its settings."""
+    if not has_own_session(making):
         raise UsageError(
             "Making an index gives its session of Postgres more memory, but DATABASE_URL leads to "
             "a pooler that lends sessions, such as PgBouncer. For this command let it lead to "
             "Postgres itself."
         )
+    pid: int = making.execute(text("SELECT pg_backend_pid()")).scalar_one()
     return pid
 
 

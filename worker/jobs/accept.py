@@ -14,6 +14,7 @@ from common.europeana.record_ids import parse_record_id
 from common.pictures.sources import PictureKinds, usual_picture
 from common.store.bulk import SORT_MEMORY, copy_rows
 from common.store.tables import JobState, PictureChoice, Priority
+from common.store.waking import wake_workers
 from common.vision.answers.spellings import odd_spellings
 from worker.jobs.models import JobModels, find_models, with_routes
 from worker.jobs.names import check_job_name, check_name, check_unnamed
@@ -204,6 +205,7 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
             _TOTAL, {"job_id": job_id, **_chosen(submitted.models)}
         ).scalar_one()
         _check_not_empty(total, submitted.seen)
+        wake_workers(connection)
         return Accepted(
             job_id=job_id,
             name=options.name,

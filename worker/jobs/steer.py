@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
 from common.store.tables import JobState
+from common.store.waking import wake_workers
 from worker.jobs.names import check_name
 from worker.jobs.prune import check_not_pruned
 from worker.ledger.completion import close_if_over
@@ -46,6 +47,7 @@ def resume(engine: Engine, job_id: UUID) -> None:
     with engine.begin() as connection:
         _change(connection, job_id, "resume", JobState.RUNNING)
         close_if_over(connection, job_id)
+        wake_workers(connection)
 
 
 def cancel(engine: Engine, job_id: UUID) -> None:
@@ -143,6 +145,7 @@ def retry(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> int:
         records: int = connection.execute(_RETRY, asked).scalar_one()
         if records == 0:
             raise UsageError(_nothing_to_retry(connection, job_id, reasons))
+        wake_workers(connection)
         return records
 
 

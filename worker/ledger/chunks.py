@@ -28,6 +28,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.store.tables import PictureChoice, Priority
+from common.store.waking import wake_workers
 from common.vision.answers.tally import Tally
 from worker.ledger.routes import Routes
 
@@ -190,6 +191,8 @@ def give_back(engine: Engine, lease: Lease, *, blameless: bool, delay_seconds: f
     statement = _GIVE_BACK if blameless else _LET_EXPIRE
     with engine.begin() as connection:
         connection.execute(statement, {**_key(lease), "delay_seconds": delay_seconds})
+        if blameless and not delay_seconds:
+            wake_workers(connection)
 
 
 _LOCK = text("""
@@ -289,6 +292,8 @@ def put_off(
         "delay_seconds": delay_seconds,
     }
     connection.execute(_PUT_OFF, later)
+    if not delay_seconds:
+        wake_workers(connection)
 
 
 def _key(lease: Lease) -> dict[str, object]:

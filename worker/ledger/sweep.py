@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, RowMapping, text
 
 from common.process.periodic import PeriodicThread
 from common.reasons import Reason
+from common.store.waking import wake_workers
 from worker.ledger.completion import close_if_over, jobs_over
 
 SPLIT_INTO = 16  # chunks: 256 -> 16 -> 1
@@ -88,6 +89,8 @@ def _sweep_one(engine: Engine) -> str | None:
         expired = connection.execute(_EXPIRED, {"max_attempts": MAX_ATTEMPTS})
         row = expired.mappings().one_or_none()
         fate = None if row is None else _decide(connection, row)
+        if fate in ("returned", "split"):
+            wake_workers(connection)
     if row is not None:
         log.warning(
             "a lease ran out", job=str(row["job_id"]), chunk=row["number"], the_chunk_is=fate

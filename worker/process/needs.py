@@ -1,7 +1,7 @@
-"""What a worker needs to work: the broker, the API key, the models and the database.
+"""What a worker needs to work: the API key, the models and the database; the broker for lists.
 
 A worker without them does not end: they may come later. Without the broker it works on, since the
-chunks are in the store; it only hears of new lists and jobs later. It names what is missing in its
+chunks are in the store; it only takes no lists. It names what is missing in its
 log, in its heartbeat file and in the store, and looks again.
 """
 

@@ -1,4 +1,6 @@
-"""`worker run`: a process that asks the ledger for chunks, and listens to the broker with Celery.
+"""`worker run`: a process that asks the ledger for chunks.
+
+Lists of other systems come by a program of its own, where there is a broker (`list_taker`).
 
 Chunks are worked on in threads: they share one copy of the model and one batcher, so a slow museum
 holds up its own chunk only. Processes would also end a chunk that hangs or crashes. Here the ledger
@@ -10,44 +12,41 @@ import signal
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 
 import structlog
 import torch
-from celery import Celery
 from sqlalchemy import Engine, text
 from threadpoolctl import threadpool_limits
 
-from common.broker import check_broker, work
-from common.errors import BrokerError
 from common.europeana.api import EuropeanaApi
-from common.messages import put_aside
 from common.process.cores import switch_threads_often
 from common.process.metrics_server import served
 from common.process.periodic import PeriodicThread
-from common.process.settings import StoreSettings, read_together
+from common.process.settings import BrokerSettings, StoreSettings, read_together
 from common.process.settings.worker import WorkerSettings
-from common.store.refused_messages import RefusedMessageWriter
 from common.vision.runtimes.devices import pick_device
 from worker import metrics
 from worker.ledger.sweep import Sweeper
 from worker.process.chunk_threads import ChunkThreads
 from worker.process.health import Heartbeat
+from worker.process.list_taker import ListTaker
+from worker.process.listening import Listener
 from worker.process.needs import Need, Needs, Presence, wait_for_store
 from worker.process.service import EnrichmentService
 from worker.process.store_gauges import StoreGauges
-from worker.process.tasks import create_app, register_tasks
 
 STORE_SECONDS = 5.0  # between two looks, while nothing is wrong
 BROKER_SECONDS = 10.0
 KEY_SECONDS = 600.0
 MODELS_SECONDS = 60.0
-LISTENERS = 2  # lists that are accepted at a time
+LOOK_SECONDS = 1.0  # between two looks whether the worker is to end
 
 log = structlog.get_logger()
 
 
 def run_worker() -> int:
-    """Work until SIGTERM or Ctrl-C; returns the exit code.
+    """Work until SIGTERM or Ctrl-C, which are the same; returns the exit code.
 
     A database or a broker that is away is waited for.
 
@@ -63,10 +62,9 @@ def run_worker() -> int:
     read_together(StoreSettings, WorkerSettings)  # so that all that is missing is named at once
     settings = WorkerSettings.read()
     pick_device(settings.worker_device)  # before anything is waited for
-    app = create_app(settings)
+    lists = [ListTaker(BrokerSettings.read())] if settings.broker_url is not None else []
+    signal.signal(signal.SIGUSR1, lambda *_: _wake(lists))  # see the runbook
     engine = wait_for_store(settings)
-    with suppress(BrokerError):  # Celery waits for a broker that is away, and `needs` name it
-        check_broker(app)
     with ExitStack() as exits:
         if settings.worker_metrics_port is not None:
             address = str(settings.worker_metrics_address)
@@ -75,30 +73,44 @@ def run_worker() -> int:
         metrics.DEVICE.labels(str(service.device)).set(1)
         api = exits.enter_context(closing(EuropeanaApi(settings, longest_quota_wait=0, attempts=1)))
         chunk_threads = _chunk_threads(service, settings)
-        _start(
-            exits,
-            _around(engine, service, settings, chunk_threads, _needs(app, engine, service, api)),
-        )
+        needs = _needs(engine, service, api, lists)
+        _start(exits, lists)
+        _start(exits, _around(engine, service, settings, chunk_threads, needs))
         service.load_active_model()
-        register_tasks(app, engine, wake=partial(_wake, chunk_threads))
-
-        def begin() -> None:
-            _start(exits, chunk_threads)  # which end first: the others tell of the worker till then
-            exits.callback(_drain, service)
-            gc.freeze()  # what is loaded stays: looking for rubbish in it takes 0.2 s, each chunk
-            log.info(
-                "worker started",
-                chunks_in_flight=settings.worker_chunks_in_flight,
-                device=str(service.device),
-            )
-
-        return work(app, threads=LISTENERS, on_start=begin, on_stop=service.drain)
+        told = _heed_signals()
+        _start(exits, chunk_threads)  # which end first: the others tell of the worker till then
+        exits.callback(_drain, service, lists)
+        gc.freeze()  # what is loaded stays: looking for rubbish in it takes 0.2 s, each chunk
+        log.info(
+            "worker started",
+            chunks_in_flight=settings.worker_chunks_in_flight,
+            device=str(service.device),
+        )
+        _wait_for(told)
+    return 0
 
 
-def _drain(service: EnrichmentService) -> None:
+def _heed_signals() -> SimpleQueue[None]:
+    """What SIGTERM and Ctrl-C fill from now on."""
+    told: SimpleQueue[None] = SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.put(None))
+    return told
+
+
+def _wait_for(told: SimpleQueue[None]) -> None:
+    """A signal that comes just before a wait does not end it, so that none is long."""
+    while True:
+        with suppress(Empty):
+            return told.get(timeout=LOOK_SECONDS)
+
+
+def _drain(service: EnrichmentService, lists: Sequence[ListTaker]) -> None:
     """Begin the end: a second SIGTERM changes nothing, and Ctrl-C gives back what is in work."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, lambda *_: service.leave())
+    for each in lists:
+        each.tell_to_end()
     service.drain()
 
 
@@ -108,24 +120,22 @@ def _start(exits: ExitStack, threads: Sequence[PeriodicThread]) -> None:
         exits.callback(thread.stop)
 
 
-def _wake(chunk_threads: Sequence[ChunkThreads]) -> None:
-    for each in chunk_threads:
+def _wake(threads: Sequence[PeriodicThread]) -> None:
+    for each in threads:
         each.wake()
 
 
-def _needs(app: Celery, engine: Engine, service: EnrichmentService, api: EuropeanaApi) -> Needs:
+def _needs(
+    engine: Engine, service: EnrichmentService, api: EuropeanaApi, lists: Sequence[ListTaker]
+) -> Needs:
     """What this worker needs, and checks again and again."""
     needs = [
         Need(name="database", check=partial(_check_store, engine), seconds=STORE_SECONDS),
-        Need(
-            name="broker",
-            check=lambda: check_broker(app),
-            seconds=BROKER_SECONDS,
-            stops=False,  # chunks are in the store
-        ),
         Need(name="key", check=partial(_check_key, api), seconds=KEY_SECONDS),
         Need(name="models", check=service.check_models, seconds=MODELS_SECONDS),
     ]
+    for each in lists:  # without which chunks are worked on
+        needs.insert(1, Need(name="lists", check=each.check, seconds=BROKER_SECONDS, stops=False))
     return Needs(needs)
 
 
@@ -178,8 +188,9 @@ def _around(
         device=str(service.device),
         in_float32=lambda: service.in_float32,
     )
-    threads = [needs, sweeper, heartbeat, presence, RefusedMessageWriter(engine, put_aside)]
+    listener = Listener(engine, partial(_wake, chunk_threads))
+    threads = [needs, sweeper, heartbeat, presence]
     if settings.worker_metrics_port is not None:
         threads.append(StoreGauges(engine))
     metrics.watch([*threads, *chunk_threads, *service.threads])
-    return threads
+    return [*threads, listener]

@@ -35,15 +35,17 @@ class StoreSettings(DeploymentSettings):
     )
 
 
+BROKER = (
+    "where lists of other systems and hints at folds come from: redis://host:6379/0, "
+    "redis+socket:///path or amqp://; rediss:// and amqps:// check the certificate, of an "
+    "authority of your own by ?ssl_ca_certs=FILE; ?ssl_cert_reqs=none checks nothing"
+)
+
+
 class BrokerSettings(DeploymentSettings):
     """Where the message broker is."""
 
-    broker_url: SecretStr = Field(
-        description="where the broker is: redis://host:6379/0, redis+socket:///path or amqp://; "
-        "rediss:// and amqps:// check its certificate, of an authority of your own by "
-        "?ssl_ca_certs=FILE; ?ssl_cert_reqs=none checks nothing",
-        examples=["redis://host:6379/0"],
-    )
+    broker_url: SecretStr = Field(description=BROKER, examples=["redis://host:6379/0"])
 
 
 class ApiAddressSettings(DeploymentSettings):

@@ -5,13 +5,13 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, IPvAnyAddress, field_validator
+from pydantic import Field, IPvAnyAddress, SecretStr, field_validator
 
 from common.process.cores import available_cores
 from common.process.settings.base import DeploymentSettings
 from common.process.settings.services import (
+    BROKER,
     ApiSettings,
-    BrokerSettings,
     DeviceName,
     HeatmapSettings,
     ImageSettings,
@@ -20,8 +20,8 @@ from common.process.settings.services import (
 
 LONGEST = 86_400  # seconds of a setting: a day
 LONGEST_DELAY = 30 * 86_400  # seconds until a record is tried again
-# two that ask, sweep, leases, host shares, refusals, needs, presence, store gauges
-BACKGROUND_CONNECTIONS = 9
+# two that ask, sweep, leases, host shares, needs, presence, store gauges, listener, taken lists
+BACKGROUND_CONNECTIONS = 10
 
 
 class HealthSettings(DeploymentSettings):
@@ -32,10 +32,12 @@ class HealthSettings(DeploymentSettings):
     )
 
 
-class WorkerSettings(
-    BrokerSettings, ApiSettings, ImageSettings, ModelSettings, HealthSettings, HeatmapSettings
-):
+class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, HeatmapSettings):
     """All settings of a worker process; read once, at its start."""
+
+    broker_url: SecretStr | None = Field(
+        default=None, description=BROKER, examples=["redis://host:6379/0"]
+    )
 
     worker_chunks_in_flight: int = Field(
         default_factory=lambda: available_cores() + max(1, available_cores() // 2),

@@ -17,7 +17,6 @@ desk_user, desk_session, login_attempt, desk_action    who uses the desk, and wh
 verdict, decision        what people say of suggestions, and what they decide
 audit, audit_block, audit_draw     what was to be proven, what was drawn of it, and what came out
 service, refit           which models serve whom, and heads that learn from verdicts
-refused_message          what came by the broker and is not of our form
 schema_compatibility     which programs this schema serves (docs/how-to/migrate.md)
 """
 
@@ -52,7 +51,6 @@ from common.store.tables.jobs import (
     WorkerProcess,
 )
 from common.store.tables.learned import Checkpoint, ModelStage, PromotedModel, TrainingRun
-from common.store.tables.refused import RefusedMessage
 from common.store.tables.reviewed import Decided, Decision, Said, Verdict
 from common.store.tables.seen import Embedding, PictureSeen, RegisteredEncoder
 from common.store.tables.taught import ModelService, Refit
@@ -100,7 +98,6 @@ __all__ = [
     "Record",
     "RecordAlias",
     "Refit",
-    "RefusedMessage",
     "RegisteredEncoder",
     "Role",
     "Said",

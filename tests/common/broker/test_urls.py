@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from common.broker import check_broker, create_app
+from common.broker import check_broker
 from common.broker.urls import BrokerUrl, read_broker_url
 from common.errors import BrokerError, UsageError
 from common.process.settings import BrokerSettings
@@ -68,7 +68,7 @@ def port(broker_url: str, services: Services, certificate: Path) -> Iterator[int
 def connect(url: str) -> str:
     """What is wrong with the connection, if anything is."""
     try:
-        check_broker(create_app("probe", BrokerSettings(broker_url=SecretStr(url)), []))
+        check_broker(BrokerSettings(broker_url=SecretStr(url)))
     except BrokerError as error:
         return str(error)
     return ""

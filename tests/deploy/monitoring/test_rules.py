@@ -10,7 +10,6 @@ import yaml
 from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import Metric
 
-import common.messages
 import desk.web.metered
 import worker.metrics
 from deploy.monitoring.dashboard import ROWS
@@ -24,7 +23,7 @@ CASES = sorted(Path(__file__).parent.glob("alerts*.yaml"))
 ENRICH, RUNBOOK = ROOT / "docs" / "how-to" / "enrich.md", ROOT / "docs" / "runbooks" / "alerts.md"
 NAME = r"\b(?:worker|store|desk|broker|process)_[a-z_]+"
 ENDINGS = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
-WITH_METRICS = (common.messages, desk.web.metered, worker.metrics)
+WITH_METRICS = (desk.web.metered, worker.metrics)
 
 
 def promtool(*arguments: str) -> str:

@@ -66,22 +66,6 @@ def test_files_become_a_job_that_is_paused_resumed_cancelled_and_listed(
     assert "3  given up" in worker.out
 
 
-def test_a_malformed_broker_url_is_told_before_anything_is_done(
-    engine: Engine, worker: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listed = tmp_path / "ids.txt"
-    listed.write_text("/1/a\n")
-    assert worker("enqueue", str(listed)) == 0
-    assert worker("pause", "last") == 0
-    monkeypatch.setenv("BROKER_URL", "http://x")
-    commands = (("enqueue", str(listed)), ("resume", "last"), ("retry", "last"))
-    for command in commands:
-        assert worker(*command) == 2
-        assert "BROKER_URL names http" in worker.err
-    worker("jobs", "--json")
-    assert [row["state"] for row in json.loads(worker.out)] == ["paused"]
-
-
 def test_bad_lines_refuse_a_list_or_are_left_out(
     engine: Engine, worker: Terminal, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""A store, a broker, a sandbox and a model for real worker processes."""
+"""A store, a sandbox and a model for real worker processes."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -75,9 +75,7 @@ def save_active_model(
 
 
 @pytest.fixture
-def environment(
-    sandbox: Sandbox, active_model: int, broker_url: str, tmp_path: Path
-) -> dict[str, str]:
+def environment(sandbox: Sandbox, active_model: int, tmp_path: Path) -> dict[str, str]:
     return os.environ | {
         "EUROPEANA_API_URL": sandbox.url,
         "EUROPEANA_API_KEY": sandbox.key,

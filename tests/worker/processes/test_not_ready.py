@@ -122,7 +122,7 @@ def test_a_store_and_a_broker_that_come_later_are_waited_for(
     job_id = jobs.enqueue(engine, [sandbox.catalogue.items[0].id]).job_id
     services.postgres.stop()
     services.broker.stop()
-    with hindered(environment, tmp_path) as (asking, _):
+    with hindered(environment, tmp_path, BROKER_URL=services.broker_url) as (asking, _):
         wait_for(lambda: says(asking, "Postgres at", "cannot be reached"))
         services.postgres.start()
         assert wait_until_done(engine, job_id).failed == 0

@@ -1,4 +1,4 @@
-"""A worker on RabbitMQ: quorum queues, and a broker that is killed."""
+"""Lists by RabbitMQ: quorum queues, and a broker that is killed."""
 
 import os
 import signal
@@ -8,29 +8,17 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from celery import Celery
-from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from common.process.settings import BrokerSettings
-from common.store.refused_messages import list_refused
-from deploy.sandbox.server import Sandbox
 from tests.waiting import wait_for
-from tests.worker.processes.running import (
-    TIMEOUT,
-    is_ready,
-    job_ids,
-    wait_until_done,
-    worker,
-)
-from tests.worker.processes.test_waking import SLEEPING
-from worker import jobs
-from worker.process.tasks import SUBMIT, SUBMIT_QUEUE, create_app, send_wake_up
+from tests.worker.processes.lists import send_list
+from tests.worker.processes.running import TIMEOUT, job_ids
+from worker.process.list_taker import ListTaker
 
 # What Debian has in PATH insists on an account and a folder of its own.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -119,67 +107,18 @@ def rabbitmq() -> Iterator[RabbitMq]:
             server.close()
 
 
-def test_jobs_are_done_although_the_broker_is_killed(
-    engine: Engine, sandbox: Sandbox, environment: dict[str, str], rabbitmq: RabbitMq
+def test_lists_are_taken_although_the_broker_is_killed(
+    engine: Engine, model_id: int, rabbitmq: RabbitMq, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = [item.id for item in sandbox.catalogue.items[:300]]
-    job_id = jobs.enqueue(engine, ids).job_id
-    with worker(environment | {"BROKER_URL": rabbitmq.url}):
-        wait_for(lambda: jobs.status(engine, job_id).settled > 0)
+    monkeypatch.setenv("BROKER_URL", rabbitmq.url)
+    taker = ListTaker(BrokerSettings.read())
+    taker.start()
+    try:
+        send_list(rabbitmq.url, ["/1/a"])
+        wait_for(lambda: len(job_ids(engine)) == 1)
         rabbitmq.kill()
         rabbitmq.start()
-        after = jobs.enqueue(engine, ids[:20], jobs.JobOptions(priority="urgent")).job_id
-        assert wait_until_done(engine, after).waiting == 0
-        assert wait_until_done(engine, job_id).waiting == 0
-
-
-def test_a_wake_up_reaches_a_worker(
-    engine: Engine,
-    sandbox: Sandbox,
-    environment: dict[str, str],
-    rabbitmq: RabbitMq,
-    tmp_path: Path,
-) -> None:
-    heartbeat = tmp_path / "heartbeat"
-    there = {"BROKER_URL": rabbitmq.url, "WORKER_HEARTBEAT_FILE": str(heartbeat)}
-    app = create_app(BrokerSettings(broker_url=SecretStr(rabbitmq.url)))
-    with worker(environment | there, module=SLEEPING), app:
-        wait_for(lambda: is_ready(heartbeat))
-        ids = [item.id for item in sandbox.catalogue.items[:5]]
-        job_id = jobs.enqueue(engine, ids).job_id
-
-        def is_done() -> bool:
-            send_wake_up(app)  # again and again, since nobody knows when the worker listens
-            return jobs.status(engine, job_id).state == "done"
-
-        wait_for(is_done)
-
-
-def test_another_system_submits_by_message(
-    engine: Engine, sandbox: Sandbox, environment: dict[str, str], rabbitmq: RabbitMq
-) -> None:
-    with Celery(broker=rabbitmq.url, set_as_current=False) as client:
-        client.conf.task_create_missing_queue_type = "quorum"
-        ids = [item.id for item in sandbox.catalogue.items[:5]]
-        client.send_task(SUBMIT, args=[ids], queue=SUBMIT_QUEUE)
-    with worker(environment | {"BROKER_URL": rabbitmq.url}):
-        wait_for(lambda: bool(job_ids(engine)))
-        assert wait_until_done(engine, job_ids(engine)[0]).total == 5
-
-
-def test_what_is_no_task_is_put_aside(
-    engine: Engine, environment: dict[str, str], rabbitmq: RabbitMq
-) -> None:
-    with Celery(broker=rabbitmq.url, set_as_current=False) as client:
-        client.conf.task_create_missing_queue_type = "quorum"
-        client.send_task("no.such", args=["x"], queue=SUBMIT_QUEUE)
-        with client.connection_for_write() as connection:
-            headers = {"sent": datetime(2026, 11, 25, tzinfo=UTC)}
-            connection.Producer().publish(b"\x1b[2J", routing_key=SUBMIT_QUEUE, headers=headers)
-    with worker(environment | {"BROKER_URL": rabbitmq.url}):
-        wait_for(lambda: len(list_refused(engine)) == 2)
-    rows = list_refused(engine)
-    assert {row.queue for row in rows} == {SUBMIT_QUEUE}
-    assert sha256(b"\x1b[2J").hexdigest() in {row.sha256 for row in rows}
-    (unknown,) = [row for row in rows if row.headers.get("task") == "no.such"]
-    assert unknown.headers.keys() == {"task", "id", "origin"}
+        send_list(rabbitmq.url, ["/1/b"])
+        wait_for(lambda: len(job_ids(engine)) == 2)
+    finally:
+        taker.stop()

@@ -1,29 +1,28 @@
 """What wakes an idle worker, and that it works when nothing does."""
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redis
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
-from tests.common.test_messages import MALFORMED
 from tests.waiting import wait_for
 from tests.worker.processes.running import (
     TIMEOUT,
     WORKER,
+    chunk_states,
     is_ready,
     wait_until_done,
     worker,
 )
 from worker import jobs
-from worker.process.tasks import WAKE_EXCHANGE
-from worker.process.wake import wake_workers
 
 pytestmark = pytest.mark.timeout(4 * TIMEOUT)
+SOON = 10.0  # seconds, on a busy machine; asking by itself comes long after
 SLEEPING = "tests.worker.processes.sleeping"
 
 
@@ -56,30 +55,26 @@ def test_a_command_that_adds_a_job_wakes_a_worker(
     assert wait_until_done(engine, row.job_id).waiting == 0
 
 
-def test_what_strangers_publish_wakes_nobody_and_ends_nothing(
-    sleeping: "subprocess.Popen[bytes]",
-    engine: Engine,
-    sandbox: Sandbox,
-    services: Services,
+def test_an_idle_worker_takes_a_job_as_soon_as_it_is_there(
+    sleeping: "subprocess.Popen[bytes]", engine: Engine, sandbox: Sandbox
 ) -> None:
     job_id = enqueue(engine, sandbox).job_id
-    with redis.Redis(unix_socket_path=str(services.broker.socket_path)) as client:
-        wait_for(lambda: client.pubsub_numpat() == 1)
-        for message in MALFORMED.values():
-            heard = client.publish(f"/0.{WAKE_EXCHANGE}/{WAKE_EXCHANGE}", message)
-            assert heard == 1
-    assert jobs.status(engine, job_id).waiting == 5
-    wake_workers()
+    began = time.monotonic()
+    wait_for(lambda: "ready" not in chunk_states(engine, job_id), pause=0.005)
+    assert time.monotonic() - began < SOON
     assert wait_until_done(engine, job_id).waiting == 0
-    assert sleeping.poll() is None
 
 
-def test_a_worker_works_without_a_broker(
-    engine: Engine, sandbox: Sandbox, environment: dict[str, str], tmp_path: Path
+def test_a_worker_goes_on_when_postgres_has_started_again(
+    sleeping: "subprocess.Popen[bytes]", engine: Engine, sandbox: Sandbox, services: Services
 ) -> None:
-    nobody = {"BROKER_URL": f"redis+socket://{tmp_path}/nobody.sock"}
-    job_id = enqueue(engine, sandbox).job_id
-    with worker(environment | nobody) as process:
-        assert wait_until_done(engine, job_id).waiting == 0
-        process.terminate()
-        assert process.wait(TIMEOUT) == 0
+    services.postgres.stop()
+    services.postgres.start()
+    wait_for(lambda: bool(listeners(engine)))
+    assert wait_until_done(engine, enqueue(engine, sandbox).job_id).waiting == 0
+
+
+def listeners(engine: Engine) -> list[int]:
+    with engine.connect() as connection:
+        asked = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND state = 'idle'"
+        return list(connection.execute(text(asked)).scalars())

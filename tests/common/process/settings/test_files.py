@@ -198,7 +198,7 @@ def test_a_wrong_value_is_told_with_its_place(
     with pytest.raises(UsageError) as refused:
         WorkerSettings.read()
     told = str(refused.value)
-    assert told.startswith("4 settings are missing or wrong:\n")
+    assert told.startswith("3 settings are missing or wrong:\n")
     assert f"WORKER_CONNECTIONS ({folder / NAME}): it must be 1 or more." in told
     assert "WORKER_BATCH_SIZE (environment): it must be a whole number." in told
-    assert "BROKER_URL is not set. Example: redis://host:6379/0" in told
+    assert "EUROPEANA_API_KEY is not set." in told

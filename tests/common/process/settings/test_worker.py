@@ -3,12 +3,12 @@
 import pytest
 
 from common.errors import UsageError
+from common.process.settings import StoreSettings, read_together
 from common.process.settings.worker import WorkerSettings
 
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BROKER_URL", "memory://")
     monkeypatch.setenv("EUROPEANA_API_KEY", "hunter2")
 
 
@@ -20,12 +20,11 @@ def test_one_object_has_all_that_a_process_reads() -> None:
 
 
 def test_all_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("BROKER_URL")
     monkeypatch.delenv("EUROPEANA_API_KEY")
     with pytest.raises(
-        UsageError, match=r"(?s)2 settings are .*EUROPEANA_API_KEY is.*BROKER_URL is"
+        UsageError, match=r"(?s)2 settings are .*DATABASE_URL is.*EUROPEANA_API_KEY is"
     ):
-        WorkerSettings.read()
+        read_together(StoreSettings, WorkerSettings)
 
 
 def test_retry_delays_are_seconds_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +51,7 @@ def test_metrics_are_for_this_machine_unless_asked_otherwise(
 
 def test_connections_to_postgres_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKER_CHUNKS_IN_FLIGHT", "3")
-    assert WorkerSettings.read().store_connections == 15
+    assert WorkerSettings.read().store_connections == 16
 
 
 @pytest.mark.parametrize(

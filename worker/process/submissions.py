@@ -1,30 +1,19 @@
-"""The two messages that a worker gets: a wake-up, and a list of record IDs from another system.
+"""A list of record IDs from another system: its form, and how it becomes a job.
 
-A wake-up says that there may be work, and nothing else. Every worker gets it, and asks the ledger
-if it has a thread free. It is not kept for workers that are away. One that is lost costs some
-seconds, until an idle worker asks by itself; one that comes a thousand times changes nothing.
-
-Anyone who reaches the broker can send anything. A malformed message is logged and dropped: it does
-not end the worker, and is not delivered again.
+Whoever reaches the broker can send anything. What is not of this form is logged and dropped.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
-from celery import Celery, Task
-from celery.exceptions import Reject
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Engine
 
-from common import broker
-from common.errors import BrokerError, EnrichmentError, InvalidRecordIdError, UsageError
+from common.broker.arguments import first_problem
+from common.errors import EnrichmentError, InvalidRecordIdError
 from common.europeana.record_ids import parse_record_id
-from common.messages import by_name, first_problem
-from common.process.database_trouble import AWAY
-from common.process.settings import BrokerSettings
 from common.process.terminal.ages import parse_age
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
@@ -33,22 +22,10 @@ from worker.jobs.models import MOST_MODELS
 from worker.jobs.names import MAX_NAME
 from worker.jobs.records import RejectedLines, leave_out_rejected
 
-WAKE = "worker.wake"
-SUBMIT = "worker.submit"
-WAKE_EXCHANGE = "enrich.wake"
-SUBMIT_QUEUE = "enrich.submit"
 MAX_SUBMITTED = 100_000  # record IDs in one message
-AGAIN_SECONDS = 10.0  # between two tries to accept a list while the database is away
 log = structlog.get_logger()
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]*$")]
 FROM_TEXT = Field(strict=False)  # an enum member is text in a message
-
-
-def create_app(settings: BrokerSettings) -> Celery:
-    """A Celery application on the broker of the settings, without tasks."""
-    app = broker.create_app("worker", settings, (SUBMIT_QUEUE,), heard_by_all=WAKE_EXCHANGE)
-    app.conf.task_routes = {SUBMIT: {"queue": SUBMIT_QUEUE}}
-    return app
 
 
 def _age(value: object) -> timedelta:
@@ -71,41 +48,6 @@ class Submission(BaseModel):
     model: Name | Annotated[list[Name], Field(min_length=1, max_length=MOST_MODELS)] | None = None
     look_again: bool = False
     max_age: Annotated[timedelta, BeforeValidator(_age)] | None = None
-
-
-def register_tasks(app: Celery, engine: Engine, *, wake: Callable[[], None]) -> None:
-    """Register the two tasks with the application; `wake` has this process ask the ledger."""
-
-    @app.task(name=WAKE, at_once=True)
-    def woken() -> None:
-        wake()
-
-    @app.task(
-        name=SUBMIT,
-        bind=True,
-        acks_late=True,  # a list is not in the store before
-        max_retries=None,
-    )
-    def submit(self: Task[Any, Any], /, *args: object, **kwargs: object) -> None:
-        message = by_name(args, kwargs, Submission)
-        if message.get("idempotency_key") is None:
-            message["idempotency_key"] = f"message {self.request.id}"
-        try:
-            accepted = accept_submitted(engine, message)
-        except AWAY as error:
-            time.sleep(AGAIN_SECONDS)  # here, since a message for later would be kept in memory
-            raise _again(self, error) from error
-        if accepted:
-            send_wake_up(app)
-
-
-def _again(task: Task[Any, Any], error: Exception) -> Exception:
-    """What has a message come again, also where the broker takes no new one: Celery would drop
-    what it cannot send again, though the broker still has the message itself."""
-    try:
-        return task.retry(exc=error, countdown=0, throw=False)
-    except Reject:
-        return Reject(str(error), requeue=True)
 
 
 def accept_submitted(engine: Engine, message: Mapping[str, object]) -> bool:
@@ -150,11 +92,3 @@ def _valid(texts: Sequence[str], rejected: RejectedLines) -> Iterator[str]:
             yield parse_record_id(text)
         except InvalidRecordIdError as error:
             rejected.add(f"ID {number}", str(error))
-
-
-def send_wake_up(app: Celery) -> None:
-    """Have all workers that listen ask the ledger; if the broker is away, that is logged."""
-    try:
-        broker.send_to_all(app, WAKE)
-    except (BrokerError, UsageError) as error:
-        log.warning("idle workers were not woken; they look for work by themselves", why=str(error))

@@ -6,8 +6,7 @@ from datetime import timedelta
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
-from worker.process import tasks
-from worker.process.tasks import accept_submitted
+from worker.process.submissions import MAX_SUBMITTED, accept_submitted
 
 GOOD: dict[str, object] = {"record_ids": ["/1/a", "/1/b"], "idempotency_key": "monday"}
 
@@ -18,7 +17,7 @@ HOSTILE: list[dict[str, object]] = [
     {"record_ids": [1, None]},
     {"record_ids": ["/1/a", {"id": "/1/b"}]},
     {"record_ids": ["nonsense", "/1", "\ud800", "/1/\x00"]},
-    {"record_ids": ["/1/a"] * (tasks.MAX_SUBMITTED + 1)},
+    {"record_ids": ["/1/a"] * (MAX_SUBMITTED + 1)},
     {"idempotency_key": 5},
     {"idempotency_key": ""},
     {"idempotency_key": "a\x00b"},
