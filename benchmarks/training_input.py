@@ -31,7 +31,7 @@ from common.vision.served import Normalisation
 from trainer.data.cache import CachedData, cached
 from trainer.data.dataset import folder_data
 from trainer.data.split import Fold
-from trainer.learning.batches import augment, training_batches
+from trainer.learning.batches import augment, changes_of, training_batches
 from trainer.learning.fit import FoldData, train_fold
 from trainer.settings import TrainingSettings
 
@@ -63,11 +63,12 @@ def with_ours(ready: CachedData) -> Iterator[torch.Tensor]:
     everything = np.arange(len(ready.pictures))
     generator = torch.Generator().manual_seed(0)
     normalised = Normalisation(SETTINGS.preprocessing)
+    strength, cpu = SETTINGS.image_augmentation, torch.device("cpu")
     for _ in range(PASSES):
-        for indices in training_batches(everything, SETTINGS.batch_size, generator):
-            batch = augment(
-                ready.pictures[indices], strength=SETTINGS.image_augmentation, generator=generator
-            )
+        batches = training_batches(everything, SETTINGS.batch_size, generator)
+        changes = changes_of(batches, strength=strength, generator=generator, device=cpu)
+        for indices, change in zip(batches, changes, strict=True):
+            batch = augment(ready.pictures[indices], change, strength=strength)
             yield normalised(batch)
 
 

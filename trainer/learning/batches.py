@@ -8,7 +8,8 @@ device. Random numbers come from a generator on the CPU, so that they are the sa
 import hashlib
 import math
 import random
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Self
 
 import torch
@@ -90,20 +91,34 @@ class Changes:
             light=brightness * MAX_BRIGHTNESS * 128,
         )
 
-    def to(self, device: torch.device) -> Self:
-        """The same on a device; nobody waits for the copy."""
-        return replace(self, **{name: sent(each, device) for name, each in vars(self).items()})
-
 
 def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     """The tensor on the device; to a card from page-locked memory, so that nobody waits."""
     return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
 
+def changes_of(
+    batches: Sequence[torch.Tensor],
+    *,
+    strength: float,
+    generator: torch.Generator,
+    device: torch.device,
+) -> list[Changes]:
+    """The changes of the batches of an epoch, drawn one after the other and sent all at once."""
+    counts = [len(each) for each in batches]
+    drawn = [Changes.drawn(each, strength=strength, generator=generator) for each in counts]
+    parts = {
+        field.name: sent(torch.cat([getattr(each, field.name) for each in drawn]), device)
+        for field in fields(Changes)
+    }
+    split = zip(*(torch.split(each, counts) for each in parts.values()), strict=True)
+    return [Changes(**dict(zip(parts, each, strict=True))) for each in split]
+
+
 def augment(
-    batch: torch.Tensor, *, strength: float, generator: torch.Generator, size: int | None = None
+    batch: torch.Tensor, changes: Changes, *, strength: float, size: int | None = None
 ) -> torch.Tensor:
-    """Change uint8 pictures (n, 3, side, side) at random; strength 0 is no change.
+    """Change uint8 pictures (n, 3, side, side); `strength` is that of the changes, 0 is none.
 
     Returns:
         uint8 (n, 3, size, size); the size is that of the batch if it is not given.
@@ -111,7 +126,6 @@ def augment(
     size = size or batch.shape[-1]
     if strength == 0 and size == batch.shape[-1]:
         return batch
-    changes = Changes.drawn(len(batch), strength=strength, generator=generator).to(batch.device)
     moved = _moved(batch.float(), changes, size)
     if strength > 0:
         moved = _recoloured(moved, changes)

@@ -25,7 +25,7 @@ from common.vision.network import (
 )
 from common.vision.served import Normalisation
 from trainer.data.split import Fold, Indices
-from trainer.learning.batches import augment, mixup, seed_of, sent, training_batches
+from trainer.learning.batches import augment, changes_of, mixup, seed_of, sent, training_batches
 from trainer.learning.optimisation import (
     Objective,
     Phase,
@@ -184,12 +184,14 @@ def _train_one_epoch(
     batches = training_batches(data.fold.training, settings.batch_size, generator)
     total = torch.zeros((), device=objective.weights.device)
     normalised = Normalisation(settings.preprocessing).to(total.device)
+    strength = settings.image_augmentation
+    changes = changes_of(batches, strength=strength, generator=generator, device=total.device)
     for step, indices in enumerate(batches):
         set_rate(state.optimizer, phase.learning_rate(step, len(batches), settings))
         batch = augment(
             _to_device(data.pictures[indices], total.device),
-            strength=settings.image_augmentation,
-            generator=generator,
+            changes[step],
+            strength=strength,
             size=phase.size,
         )
         pictures, targets = mixup(

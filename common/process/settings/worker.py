@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, IPvAnyAddress, SecretStr, field_validator
+from pydantic import Field, IPvAnyAddress, SecretStr, ValidationInfo, field_validator
 
 from common.process.cores import available_cores
 from common.process.settings.base import DeploymentSettings
@@ -117,6 +117,14 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
         if max(map(len, parts)) > len(str(LONGEST_DELAY)) or max(map(int, parts)) > LONGEST_DELAY:
             raise ValueError(f"a delay is at most {LONGEST_DELAY} seconds, which is a month")
         return text
+
+    @field_validator("worker_device")
+    @classmethod
+    def _is_where_the_runtime_computes(cls, device: str, info: ValidationInfo) -> str:
+        runtime = info.data.get("worker_runtime", "auto")
+        if device.startswith("cuda") and runtime not in ("auto", "torch"):
+            raise ValueError(f"WORKER_RUNTIME={runtime} computes on the CPU; choose torch or auto")
+        return device
 
     @property
     def store_connections(self) -> int:

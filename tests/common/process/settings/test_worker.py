@@ -40,6 +40,18 @@ def test_other_retry_delays_are_refused(monkeypatch: pytest.MonkeyPatch, text: s
         WorkerSettings.read()
 
 
+def test_a_card_is_refused_where_the_runtime_computes_on_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORKER_DEVICE", "cuda")
+    for runtime in ("auto", "torch"):
+        monkeypatch.setenv("WORKER_RUNTIME", runtime)
+        assert WorkerSettings.read().worker_device == "cuda"
+    monkeypatch.setenv("WORKER_RUNTIME", "onnx")
+    with pytest.raises(UsageError, match="WORKER_DEVICE.*WORKER_RUNTIME=onnx computes on the CPU"):
+        WorkerSettings.read()
+
+
 def test_metrics_are_for_this_machine_unless_asked_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
