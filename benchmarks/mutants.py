@@ -3,8 +3,8 @@
     python -m benchmarks.mutants [--count 20] [--parent HEAD~1]
 
 A mutant is one changed word or sign, in Python or in SQL. The parent commit is the seed. For each
-mutant the tests of its package run up to the first that fails, in a copy of the repository. What
-they leave is named, for somebody to look at, and to ask all other tests about.
+mutant the tests of its module, its folder and its package run, in this order and up to the first
+that fails, in a copy of the repository. What they leave is named, for somebody to look at.
 """
 
 import ast
@@ -61,6 +61,21 @@ class Mutant:
     end: int
     instead: str
 
+    @property
+    def source(self) -> bytes:
+        """The file with it."""
+        source = (REPOSITORY / self.file).read_bytes()
+        return source[: self.begin] + self.instead.encode() + source[self.end :]
+
+    @property
+    def is_python(self) -> bool:
+        """A sign in an f-string may be one of its expressions'."""
+        try:
+            ast.parse(self.source)
+        except SyntaxError:
+            return False
+        return True
+
     def __str__(self) -> str:
         source = (REPOSITORY / self.file).read_bytes()
         line = source.count(b"\n", 0, self.begin) + 1
@@ -84,7 +99,11 @@ def main(
 
 
 def mutants(file: str) -> Iterator[Mutant]:
-    """All mutants of a file."""
+    """All mutants of a file that are still Python."""
+    yield from dict.fromkeys(each for each in _changes(file) if each.is_python)
+
+
+def _changes(file: str) -> Iterator[Mutant]:
     source = (REPOSITORY / file).read_text()
     lengths = [len(line.encode()) for line in source.splitlines(keepends=True)]
 
@@ -112,17 +131,19 @@ def mutants(file: str) -> Iterator[Mutant]:
 
 
 def _tests_of(file: str) -> list[str]:
-    """Tests of the module, then those of its package."""
+    """Tests of the module, then those of its folder, then those of its package."""
     folder = Path("tests", file).parent
     own = sorted((REPOSITORY / folder).glob(f"test_{Path(file).stem}*"))
-    return [*(str(each.relative_to(REPOSITORY)) for each in own), str(folder)]
+    return [
+        *(str(each.relative_to(REPOSITORY)) for each in own),
+        str(folder),
+        str(Path(*folder.parts[:2])),
+    ]
 
 
 def _is_found(mutant: Mutant) -> bool:
     with worktree("HEAD") as copy:
-        source = (copy / mutant.file).read_bytes()
-        changed = source[: mutant.begin] + mutant.instead.encode() + source[mutant.end :]
-        (copy / mutant.file).write_bytes(changed)
+        (copy / mutant.file).write_bytes(mutant.source)
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-m", "not slow", *_tests_of(mutant.file)],
             cwd=copy,
