@@ -83,7 +83,7 @@ def test_a_time_is_included_and_combines_with_a_model(shelf: Shelf) -> None:
     since = datetime(2026, 11, 23, 22, tzinfo=UTC)
     shelf.add("/1/before", MAP, 0.9, updated="2026-11-23T21:59:59.999999Z")
     shelf.add("/1/then", MAP, 0.9, updated="2026-11-23T23:00:00+01:00")
-    shelf.add("/1/after", MAP, 0.9, updated="2026-11-24", model="coins 1")
+    shelf.add("/1/after", MAP, 0.9, updated="2026-11-24T00:00:00Z", model="coins 1")
     assert records(shelf, Selection(since=since)) == ["/1/after", "/1/then"]
     assert records(shelf, Selection(since=since, model="vases")) == ["/1/then"]
 
