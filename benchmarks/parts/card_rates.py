@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from benchmarks.parts.enrich_service import drawn_description
 from common.vision.heatmap import HeatmapMaker
 from common.vision.model import Model
-from common.vision.network import build_classifier
+from common.vision.network import build_classifier, last_layer
 from common.vision.runtimes import TorchRuntime, choose_runtime
 from common.vision.runtimes.choice import is_float16_refused
 from common.vision.saved_model import save_bundle
@@ -26,6 +27,9 @@ def draw_bundle(folder: Path, architecture: str, size: int) -> str:
     torch.manual_seed(0)
     description = drawn_description(architecture, size)
     network = build_classifier(architecture, classes=len(description.labels), size=size)
+    last = last_layer(network)[1]
+    assert isinstance(last.weight, torch.Tensor)
+    nn.init.normal_(last.weight, std=0.02)  # a drawn transformer's are zeros
     noise = torch.randint(0, 256, (SELF_TEST, 3, size, size), dtype=torch.uint8)
     return save_bundle(folder, description, [network.state_dict()], self_test=noise)
 

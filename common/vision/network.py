@@ -25,7 +25,10 @@ MATCH_REQUIRED = 0.9  # share of the tensors below the head that must be in the 
 _NO_AUXILIARY_HEADS = {"aux_logits": False, "init_weights": True}
 _OPTIONS = {"googlenet": _NO_AUXILIARY_HEADS, "inception_v3": _NO_AUXILIARY_HEADS}
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
-_NO_MEMORY = ("out of memory", "allocate memory", "STATUS_ALLOC_FAILED")
+_NO_MEMORY = (
+    *("out of memory", "allocate memory", "STATUS_ALLOC_FAILED", "ALLOCATION_FAILED"),
+    "unable to find an engine",  # none whose workspace fits
+)
 _COUNTERS = "num_batches_tracked"  # of batch norm; not weights, and often not saved
 
 

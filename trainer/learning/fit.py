@@ -213,4 +213,6 @@ def _to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def _mixed_precision(device: torch.device) -> torch.autocast:
-    return torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.type == "cuda")
+    # Cards before Ampere have no convolutions in bfloat16; PyTorch only imitates it there.
+    has_bfloat16 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.autocast("cuda", dtype=torch.bfloat16, enabled=has_bfloat16)

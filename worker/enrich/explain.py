@@ -22,22 +22,24 @@ from worker.ledger.finish import ChunkOutcome
 
 AT_A_TIME = 8  # pictures whose activations are in memory; a lost lease is noticed after them
 JPEG_QUALITY = 85
+TOO_LITTLE_MEMORY = "no heatmap: the memory of the device is too small"
 
 log = structlog.get_logger()
 
 
 def explain(
     outcome: ChunkOutcome,
-    models: Mapping[int, Model],
+    models: Mapping[int, Callable[[], Model]],
     folder: Path,
     *,
     on_record: Callable[[], None],
 ) -> None:
     """Store a heatmap of each prediction in a folder, and its digest in the prediction.
 
-    `models` are those that the predictions are of, by their number.
+    `models` bring those that the predictions are of to the device, by their number.
 
-    If a model's pictures are too small for heatmaps, that is logged and none are made.
+    If a model or one picture of it does not fit into the device's memory, or the pictures are too
+    small for heatmaps, that is logged and none are made.
     `on_record` is called after every few pictures; an error from it ends the work.
 
     Pictures that do not fit into the device's memory are tried alone, and then get none.
@@ -46,11 +48,9 @@ def explain(
         DeviceError: PyTorch fails.
         EnrichmentError: the folder cannot be written to.
     """
-    for number, model in models.items():
-        try:
-            maker = HeatmapMaker(model.classifiers(), model.description.preprocessing)
-        except ModelError as error:
-            log.warning("heatmaps cannot be made for this model", reason=str(error))
+    for number, load in models.items():
+        model, maker = _ready(load)
+        if model is None or maker is None:
             continue
         explained: list[RecordPrediction] = []
         for some in _parts(outcome.predictions[number]):
@@ -62,6 +62,23 @@ def explain(
             ]
             on_record()
         outcome.predictions[number] = explained
+
+
+def _ready(load: Callable[[], Model]) -> tuple[Model, HeatmapMaker] | tuple[None, None]:
+    try:
+        model = load()
+        return model, HeatmapMaker(model.classifiers(), model.description.preprocessing)
+    except ModelError as error:
+        log.warning("heatmaps cannot be made for this model", reason=str(error))
+    except RuntimeError as error:
+        _refuse_unless_out_of_memory(error)
+        log.warning(TOO_LITTLE_MEMORY)
+    return None, None
+
+
+def _refuse_unless_out_of_memory(error: RuntimeError) -> None:
+    if not is_out_of_memory(error):
+        raise DeviceError(f"PyTorch failed at heatmaps: {error}") from error
 
 
 def _parts(predictions: list[RecordPrediction]) -> Iterator[list[RecordPrediction]]:
@@ -90,10 +107,9 @@ def _heats(
     try:
         return list(maker.heatmaps(pictures, labels))
     except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise DeviceError(f"PyTorch failed at heatmaps: {error}") from error
+        _refuse_unless_out_of_memory(error)
     if len(labels) == 1:
-        log.warning("no heatmap: the memory of the device is too small")
+        log.warning(TOO_LITTLE_MEMORY)
         return [None]
     alone = zip(torch.split(pictures, 1), labels, strict=True)
     return [heat for picture, label in alone for heat in _heats(maker, picture, [label])]

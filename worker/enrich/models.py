@@ -24,10 +24,10 @@ from common.vision.answers.saved import load_answering
 from common.vision.bundle import Description, read_description
 from common.vision.encoders.description import ENCODERS
 from common.vision.encoders.encoder import Encoder, load_encoder
-from common.vision.model import SELF_TEST_TOLERANCE, Model
+from common.vision.model import Model
 from common.vision.preprocessing import Preprocessing
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
-from common.vision.runtimes.choice import EXPORTS, is_float16_refused
+from common.vision.runtimes.choice import EXPORTS, check_self_test, is_float16_refused
 from common.vision.saved_model import load_bundle, load_on_encoder
 from common.vision.served import Served
 from worker.enrich.batcher import Batcher
@@ -107,7 +107,7 @@ class LoadedNetwork:
                 model = load_on_encoder(
                     loaded.folder, loaded.description, self._encoder, sha256=loaded.sha256
                 )
-                _test(model, self._runtime)
+                check_self_test(model, self._runtime)
                 self._models[loaded.id] = _sharing(model, loaded)
                 if len(self._models) > MAX_HEADS:
                     del self._models[next(iter(self._models))]  # the one tested longest ago
@@ -124,10 +124,6 @@ class LoadedNetwork:
 def _sharing(model: Model, loaded: LoadedModel) -> Model:
     """The model without answering of its own: what a likeness compares with may take 24 MiB."""
     return replace(model, answering=loaded.answering)
-
-
-def _test(model: Model, runtime: Runtime) -> None:
-    model.self_test(runtime.rows, tolerance=max(SELF_TEST_TOLERANCE, runtime.tolerance))
 
 
 class ModelsInUse:
@@ -289,7 +285,7 @@ class ModelPool:
         runtime = self._choose(model)
         if is_float16_refused(model.served, runtime):
             self.in_float32.add(first.title)
-        _test(model, runtime)
+        check_self_test(model, runtime)
         log.info("network loaded", network=model.served.title, runtime=runtime.name)
         models = {first.id: _sharing(model, first)}
         return LoadedNetwork(runtime, batch_size=self._batch_size, models=models, encoder=encoder)

@@ -61,7 +61,7 @@ def run_worker() -> int:
     )  # numpy's threads wait busily: reading took three times the processor
     read_together(StoreSettings, WorkerSettings)  # so that all that is missing is named at once
     settings = WorkerSettings.read()
-    pick_device(settings.worker_device)  # before anything is waited for
+    pick_device(settings.computes_on)  # before anything is waited for
     lists = [ListTaker(BrokerSettings.read())] if settings.broker_url is not None else []
     signal.signal(signal.SIGUSR1, lambda *_: _wake(lists))  # see the runbook
     engine = wait_for_store(settings)

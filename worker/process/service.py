@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -58,7 +59,7 @@ class EnrichmentService:
         self._engine = engine
         self._settings = settings
         self.name = f"{socket.gethostname()}:{os.getpid()}"
-        self.device = pick_device(settings.worker_device)
+        self.device = pick_device(settings.computes_on)
         self._took_at: float | None = None  # of the monotonic clock
         self._warned_jobs: set[UUID] = set()
         self._suspect_in_work = threading.Lock()
@@ -227,8 +228,7 @@ class EnrichmentService:
             raise UsageError(
                 f"Heatmaps need {error.name}: pip install '.[worker,explain]'."
             ) from error
-        network = models.network()
-        complete = {each.id: network.explained(each) for each in models.models}
+        complete = {each.id: partial(models.network().explained, each) for each in models.models}
         explain(outcome, complete, self._settings.heatmap_dir, on_record=on_record)
 
     def _warn_of_other_pictures(self, lease: Lease, models: ModelsInUse) -> None:

@@ -127,6 +127,11 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
         return device
 
     @property
+    def computes_on(self) -> str:
+        """The name of the device: all runtimes but PyTorch compute on the CPU."""
+        return self.worker_device if self.worker_runtime in ("auto", "torch") else "cpu"
+
+    @property
     def store_connections(self) -> int:
         """To Postgres, at most: one for each chunk in work, fresh or put off, and a few more."""
         return 2 * self.worker_chunks_in_flight + BACKGROUND_CONNECTIONS

@@ -15,7 +15,7 @@ import torch
 
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.files import open_regular
-from common.vision.model import Model
+from common.vision.model import SELF_TEST_TOLERANCE, Model
 from common.vision.runtimes.agreement import check_agreement, check_float16
 from common.vision.runtimes.devices import pick_device
 from common.vision.runtimes.interface import (
@@ -126,8 +126,12 @@ def choose_runtime(
     """
     if choice not in INT8:
         exact = fastest_runtime(model.served, choice, cache_dir=cache_dir, device=device)
-        is_tried = float16_pays(model.served, exact.device)
-        return in_float16_if_alike(model, exact) if is_tried else exact
+        if not float16_pays(model.served, exact.device):
+            return exact
+        chosen = in_float16_if_alike(model, exact)
+        del exact  # and what it keeps of the card's memory, if it was not chosen
+        torch.cuda.empty_cache()
+        return chosen
     if model.served.is_exact:
         raise UsageError(
             f"The runtime {choice} does not serve encoders: embeddings that are kept have to be "
@@ -137,6 +141,21 @@ def choose_runtime(
     with failures(choice, DeviceError):
         check_agreement(model, runtime)
     return runtime
+
+
+def check_self_test(model: Model, runtime: Runtime) -> None:
+    """See `Model.self_test`; float16 may be off float32 here, and that off the promotion's.
+
+    Raises:
+        ModelError: a probability differs by more than the runtime may.
+        DeviceError: the device fails.
+    """
+
+    def compute(pictures: torch.Tensor) -> Rows:
+        with failures(runtime.name, DeviceError):
+            return runtime.rows(pictures)
+
+    model.self_test(compute, tolerance=SELF_TEST_TOLERANCE + runtime.tolerance)
 
 
 def float16_pays(served: Served, device: torch.device) -> bool:

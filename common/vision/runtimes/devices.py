@@ -25,13 +25,17 @@ _held: list[FileLock] = []  # until this process ends
 log = structlog.get_logger()
 
 
-@cache
 def pick_device(named: str = "auto") -> torch.device:
     """The device of this process, which takes its place on it once.
 
     Raises:
         UsageError, DeviceError: as `take_device`.
     """
+    return _picked(named)
+
+
+@cache
+def _picked(named: str) -> torch.device:
     return take_device(named, cards=count_cards())
 
 
@@ -66,8 +70,8 @@ def take_device(named: str, *, cards: int) -> torch.device:
 
 def _quietest(cards: Sequence[int]) -> int:
     """The card with the fewest processes; this one holds a place on it from now on."""
-    folder = Path(tempfile.gettempdir()) / f"enrichment-cards-{os.getuid()}"
     try:
+        folder = Path(tempfile.gettempdir()) / f"enrichment-cards-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
         with _lock(folder / "choosing"):
             free = {card: _free_places(folder, card) for card in cards}
@@ -78,7 +82,7 @@ def _quietest(cards: Sequence[int]) -> int:
                     place.release()
             return chosen
     except OSError as error:
-        log.warning("processes on each card are not counted", folder=str(folder), reason=str(error))
+        log.warning("processes on each card are not counted", reason=str(error))
         return cards[0]
 
 

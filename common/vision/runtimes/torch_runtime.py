@@ -46,7 +46,7 @@ class HostBuffer:
         self._memory = torch.empty(0)
 
     def filled(self, tensor: torch.Tensor, *, padded: int = 0) -> torch.Tensor:
-        """A copy of the tensor, with any rows after it up to `padded`, valid until the next call.
+        """A copy of the tensor, with rows of 0 after it up to `padded`, valid until the next call.
 
         A copy from a device is asynchronous: it is complete when the stream reaches it.
         """
@@ -55,6 +55,7 @@ class HostBuffer:
         if not fits or self._memory.dtype != tensor.dtype:
             self._memory = torch.empty((rows, *shape), dtype=tensor.dtype, pin_memory=self._pinned)
         self._memory[: len(tensor)].copy_(tensor, non_blocking=True)
+        self._memory[len(tensor) : rows].zero_()  # not the last batch, which may be a culprit
         return self._memory[:rows]
 
 
@@ -153,7 +154,8 @@ class TorchRuntime:
         if self._largest and time.monotonic() > self._halved_until:
             self._largest = None
         while True:
-            parts = torch.split(batch, self._largest or max(1, len(batch)))
+            most = self._sizes[-1] if self._sizes else max(1, len(batch))
+            parts = torch.split(batch, min(self._largest or most, most))
             tried = self._padded(len(parts[0]))  # another thread may halve meanwhile
             found = self._carried(parts)
             if found is not None:

@@ -6,8 +6,15 @@ import pytest
 import torch
 
 from common.vision.model import Model
+from common.vision.network import compute_exactly
 from common.vision.saved_model import load_bundle, save_bundle
 from tests.common.vision.models import SIZE, THREE, members_of_three
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _exact() -> None:
+    """As each process of ours is; tests on a card name their device themselves."""
+    compute_exactly()
 
 
 @pytest.fixture

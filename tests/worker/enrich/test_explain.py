@@ -62,7 +62,7 @@ def test_each_prediction_gets_the_heatmap_of_its_picture_and_concept(
 ) -> None:
     outcome = seen(20)
     before = list(outcome.predictions[1])
-    explain(outcome, {1: model}, tmp_path / "kept", on_record=ignore)
+    explain(outcome, {1: lambda: model}, tmp_path / "kept", on_record=ignore)
     assert [replace(each, heatmap=None) for each in outcome.predictions[1]] == before
     names = [each.heatmap for each in outcome.predictions[1]]
     assert len(set(names)) == 21
@@ -83,7 +83,7 @@ def difference(first: Image.Image, second: Image.Image) -> float:
 def test_the_same_chunk_again_leaves_no_other_files(model: Model, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     for _ in range(2):
-        explain(seen(3), {1: model}, folder, on_record=ignore)
+        explain(seen(3), {1: lambda: model}, folder, on_record=ignore)
     assert len(list(folder.rglob("*.*"))) == 4
 
 
@@ -96,29 +96,34 @@ def test_a_lost_lease_ends_the_work_between_batches(model: Model, tmp_path: Path
 
     outcome = seen(20)
     with pytest.raises(LostError):
-        explain(outcome, {1: model}, tmp_path / "kept", on_record=lose)
+        explain(outcome, {1: lambda: model}, tmp_path / "kept", on_record=lose)
     assert len(list((tmp_path / "kept").rglob("*.*"))) == explaining.AT_A_TIME
     assert not any(each.heatmap for each in outcome.predictions[1])
 
 
 class _Breaking(nn.Sequential):
-    """Looked at once, to find its layers, it works; then its device is broken."""
+    """Its device breaks at some look; the first is to find its layers."""
 
-    looks = 0
+    def __init__(self, *layers: nn.Module, breaks_at: int) -> None:
+        super().__init__(*layers)
+        self.looks, self.breaks_at = 0, breaks_at
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         self.looks += 1
-        if self.looks > 1:
+        if self.looks == self.breaks_at:
             raise RuntimeError("CUDA error: an illegal memory access")
         return super().forward(pictures)
 
 
-def test_a_device_that_breaks_blames_no_record(model: Model, tmp_path: Path) -> None:
+@pytest.mark.parametrize("breaks_at", [1, 2])
+def test_a_device_that_breaks_blames_no_record(
+    model: Model, tmp_path: Path, breaks_at: int
+) -> None:
     layers = nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    predictor = Predictor([_Breaking(*layers)], model.description)
+    predictor = Predictor([_Breaking(*layers, breaks_at=breaks_at)], model.description)
     broken = replace(model, served=replace(model.served, network=predictor))
     with pytest.raises(DeviceError, match="illegal memory"):
-        explain(seen(2), {1: broken}, tmp_path / "kept", on_record=ignore)
+        explain(seen(2), {1: lambda: broken}, tmp_path / "kept", on_record=ignore)
 
 
 def test_a_model_without_places_explains_nothing_and_says_so(model: Model, tmp_path: Path) -> None:
@@ -129,7 +134,7 @@ def test_a_model_without_places_explains_nothing_and_says_so(model: Model, tmp_p
     without = replace(model, answering=answering, served=served)
     outcome = seen(2)
     with capture_logs() as logs:
-        explain(outcome, {1: without}, tmp_path / "kept", on_record=ignore)
+        explain(outcome, {1: lambda: without}, tmp_path / "kept", on_record=ignore)
     assert [entry["event"] for entry in logs] == ["heatmaps cannot be made for this model"]
     assert [each.heatmap for each in outcome.predictions[1]] == [None] * 3
 
@@ -153,10 +158,23 @@ def test_where_memory_is_short_pictures_are_tried_alone_and_then_get_no_heatmap(
     with capture_logs() as logs:
         explain(
             outcome,
-            {1: replace(model, served=replace(model.served, network=small))},
+            {1: lambda: replace(model, served=replace(model.served, network=small))},
             tmp_path / "kept",
             on_record=ignore,
         )
     heatmaps = [each.heatmap for each in outcome.predictions[1]]
     assert [bool(each) for each in heatmaps] == [True, True, False, True, True]
     assert [line["event"] for line in logs] == ["no heatmap: the memory of the device is too small"]
+
+
+def test_a_model_that_does_not_fit_into_memory_explains_nothing_and_says_so(
+    tmp_path: Path,
+) -> None:
+    def load() -> Model:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    outcome = seen(2)
+    with capture_logs() as logs:
+        explain(outcome, {1: load}, tmp_path / "kept", on_record=ignore)
+    assert [line["event"] for line in logs] == ["no heatmap: the memory of the device is too small"]
+    assert [each.heatmap for each in outcome.predictions[1]] == [None] * 3

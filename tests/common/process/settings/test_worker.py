@@ -52,6 +52,12 @@ def test_a_card_is_refused_where_the_runtime_computes_on_the_cpu(
         WorkerSettings.read()
 
 
+def test_only_pytorch_takes_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert WorkerSettings.read().computes_on == "auto"
+    monkeypatch.setenv("WORKER_RUNTIME", "openvino")
+    assert WorkerSettings.read().computes_on == "cpu"
+
+
 def test_metrics_are_for_this_machine_unless_asked_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
