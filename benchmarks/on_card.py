@@ -35,11 +35,11 @@ from benchmarks.parts.card_training import CardLesson
 from benchmarks.parts.enrich_local import LocalAssignment
 from benchmarks.parts.picture_files import draw_pictures
 from benchmarks.parts.report import at_least, finish
+from benchmarks.parts.worktree import REPOSITORY
 from common.process.cores import switch_threads_often
 from common.vision.runtimes.devices import count_cards, pick_device
 from common.vision.saved_model import bundle_sha256, load_bundle
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 THUMBNAIL = (0.12, 0.16)  # megapixels: 400 px wide
 FILES = 256  # that are drawn
 BARS = {"busy_4": at_least(0.9), "times_plain_loop": at_least(2)}

@@ -140,11 +140,12 @@ def _milliseconds(seconds: float) -> int:
     return max(1, round(seconds * 1000))  # 0 would be no limit
 
 
-def has_own_session(connection: Connection) -> bool:
-    """Whether the connection keeps its session of Postgres; of a pooler's session the driver knows
-    another number than Postgres."""
-    pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-    return bool(connection.connection.dbapi_connection.info.backend_pid == pid)  # type: ignore[union-attr]  # psycopg2's
+def own_session(connection: Connection) -> int | None:
+    """The number of the session of Postgres that the connection keeps; None if a pooler lends it,
+    of whose session the driver knows another number than Postgres."""
+    pid: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    known = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]  # psycopg2's
+    return pid if known == pid else None
 
 
 def check_schema(connection: Connection) -> None:

@@ -27,5 +27,6 @@ def worker(
     from trainer.running.fold_worker import run_worker
     from trainer.running.on_devices import parse_devices
 
-    chosen = parse_devices(devices or TrainerSettings.read().trainer_device)
+    named = TrainerSettings.read().trainer_device if devices is None else devices
+    chosen = parse_devices(named)
     raise typer.Exit(run_worker(experiments_in(saving_dir), chosen))

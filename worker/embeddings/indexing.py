@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.process.terminal.progress import ProgressReport, progress
 from common.store.encoders import StoredEncoder
-from common.store.session import has_own_session
+from common.store.session import own_session
 from common.store.tables.seen import index_of, partition_of
 
 MEMORY = "1GB"  # for the graph; what does not fit is built several times more slowly
@@ -69,13 +69,13 @@ def make_index(engine: Engine, encoder: StoredEncoder) -> bool:
 
 def _own_session(making: Connection) -> int:
     """The number of the connection's session, which keeps its settings."""
-    if not has_own_session(making):
+    pid = own_session(making)
+    if pid is None:
         raise UsageError(
             "Making an index gives its session of Postgres more memory, but DATABASE_URL leads to "
             "a pooler that lends sessions, such as PgBouncer. For this command let it lead to "
             "Postgres itself."
         )
-    pid: int = making.execute(text("SELECT pg_backend_pid()")).scalar_one()
     return pid
 
 

@@ -49,9 +49,10 @@ def explain(
         EnrichmentError: the folder cannot be written to.
     """
     for number, load in models.items():
-        model, maker = _ready(load)
-        if model is None or maker is None:
+        ready = _ready(load)
+        if ready is None:
             continue
+        model, maker = ready
         explained: list[RecordPrediction] = []
         for some in _parts(outcome.predictions[number]):
             with metrics.timed("explain"):
@@ -64,7 +65,7 @@ def explain(
         outcome.predictions[number] = explained
 
 
-def _ready(load: Callable[[], Model]) -> tuple[Model, HeatmapMaker] | tuple[None, None]:
+def _ready(load: Callable[[], Model]) -> tuple[Model, HeatmapMaker] | None:
     try:
         model = load()
         return model, HeatmapMaker(model.classifiers(), model.description.preprocessing)
@@ -73,7 +74,7 @@ def _ready(load: Callable[[], Model]) -> tuple[Model, HeatmapMaker] | tuple[None
     except RuntimeError as error:
         _refuse_unless_out_of_memory(error)
         log.warning(TOO_LITTLE_MEMORY)
-    return None, None
+    return None
 
 
 def _refuse_unless_out_of_memory(error: RuntimeError) -> None:

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from common.process.periodic import PeriodicThread
-from common.store.session import has_own_session
+from common.store.session import own_session
 from common.store.waking import CHANNEL
 
 SHORTEST_DELAY, LONGEST_DELAY = 1.0, 30.0  # seconds, until a lost connection is made again
@@ -43,7 +43,7 @@ class Listener(PeriodicThread):
         self._delay = 0.0
 
     def seconds_until_next(self) -> float:
-        """None while it listens; else more each time."""
+        """0 while it listens; else more each time."""
         return self._delay
 
     def stop(self) -> None:
@@ -55,7 +55,7 @@ class Listener(PeriodicThread):
         """A connection that listens; None behind a pooler, where this thread ends."""
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.detach()
-        if not has_own_session(connection):
+        if own_session(connection) is None:
             connection.close()
             log.info("a pooler stands before Postgres: no wake-up is heard, and idle threads ask")
             self.stopping.set()

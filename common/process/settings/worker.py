@@ -20,6 +20,7 @@ from common.process.settings.services import (
 
 LONGEST = 86_400  # seconds of a setting: a day
 LONGEST_DELAY = 30 * 86_400  # seconds until a record is tried again
+TAKE_A_CARD = ("auto", "torch")  # of the runtimes; all others compute on the CPU
 # two that ask, sweep, leases, host shares, needs, presence, store gauges, listener, taken lists
 BACKGROUND_CONNECTIONS = 10
 
@@ -122,14 +123,14 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
     @classmethod
     def _is_where_the_runtime_computes(cls, device: str, info: ValidationInfo) -> str:
         runtime = info.data.get("worker_runtime", "auto")
-        if device.startswith("cuda") and runtime not in ("auto", "torch"):
+        if device.startswith("cuda") and runtime not in TAKE_A_CARD:
             raise ValueError(f"WORKER_RUNTIME={runtime} computes on the CPU; choose torch or auto")
         return device
 
     @property
     def computes_on(self) -> str:
-        """The name of the device: all runtimes but PyTorch compute on the CPU."""
-        return self.worker_device if self.worker_runtime in ("auto", "torch") else "cpu"
+        """The name of the device."""
+        return self.worker_device if self.worker_runtime in TAKE_A_CARD else "cpu"
 
     @property
     def store_connections(self) -> int:
