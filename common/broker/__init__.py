@@ -9,6 +9,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Any
 
 from celery import Celery
@@ -85,8 +86,8 @@ def _check_takes(client: Any) -> None:
             client.set(_PROBE, "", px=1)  # gone after a millisecond
     except ResponseError as error:  # it is full, cannot save, has too few replicas, or is one
         raise BrokerError(
-            f"The broker at BROKER_URL takes no messages: {error}. Give it more memory or disk, or "
-            "name the primary."
+            f"The broker at BROKER_URL takes no messages: {str(error).rstrip('.')}. Give it more "
+            "memory or disk, or name the primary."
         ) from error
 
 
@@ -133,6 +134,7 @@ def work(app: Celery, *, threads: int, on_stop: Callable[[], None]) -> int:
 
     worker_shutting_down.connect(stop)
     setup_logging.connect(_keep_logging)
+    logging.getLogger("celery.worker.consumer.consumer").addFilter(_leave_body_out)
     # Of superusers, who could be harmed by pickled messages; ours are JSON.
     warnings.filterwarnings("ignore", module=r"celery\.(apps\.worker|platforms)")
     worker = app.Worker(
@@ -145,6 +147,19 @@ def work(app: Celery, *, threads: int, on_stop: Callable[[], None]) -> int:
     )
     worker.start()
     return worker.exitcode or 0
+
+
+def _leave_body_out(record: logging.LogRecord) -> bool:
+    """Of a message that is none of ours Celery logs the whole, and it may hold secrets."""
+    consumer = import_module("celery.worker.consumer.consumer")  # slow to load
+    with_body = {
+        *(consumer.UNKNOWN_FORMAT, consumer.UNKNOWN_TASK_ERROR),
+        *(consumer.INVALID_TASK_ERROR, consumer.MESSAGE_DECODE_ERROR),
+    }
+    if record.msg in with_body:
+        record.msg = "a message was refused and deleted: it is no task of ours, or cannot be read"
+        record.args, record.exc_info = (), None
+    return True
 
 
 def _keep_logging(**_: Any) -> None:

@@ -25,6 +25,11 @@ _IN_FLOAT32 = text("""
     SELECT DISTINCT jsonb_array_elements_text(in_float32) AS title FROM worker_process
     WHERE seen_at > now() - make_interval(secs => :seconds) ORDER BY title
 """)
+_MISSING = text("""
+    SELECT name, problem ->> 'what' AS what
+    FROM worker_process CROSS JOIN jsonb_array_elements(problems) AS problem
+    WHERE seen_at > now() - make_interval(secs => :seconds) ORDER BY name, what
+""")
 _FULL = 0.8  # of the connections, from which on somebody should know
 
 
@@ -53,12 +58,18 @@ def check_store(engine: Engine) -> Findings:
 
 
 def check_workers(engine: Engine) -> Findings:
-    """What the workers that are alive compute on, and where float16 was refused."""
+    """What the workers that are alive compute on and lack, and where float16 was refused."""
+    alive = {"seconds": ALIVE_SECONDS}
     with engine.connect() as connection:
-        devices = connection.execute(_DEVICES, {"seconds": ALIVE_SECONDS}).all()
-        in_float32 = connection.execute(_IN_FLOAT32, {"seconds": ALIVE_SECONDS}).scalars().all()
+        devices = connection.execute(_DEVICES, alive).all()
+        in_float32 = connection.execute(_IN_FLOAT32, alive).scalars().all()
+        missing = connection.execute(_MISSING, alive).all()
     on = [f"{count:,} on {device or 'a device that it does not tell'}" for device, count in devices]
     yield ok("workers", "alive", ", ".join(on) or "none")
+    if missing:
+        found = "; ".join(f"{name}: {what}" for name, what in missing)
+        advice = "Each says what to do. A worker is named by its host and its process."
+        yield warning("workers", "what they lack", found, advice)
     if in_float32:
         advice = "It is right, and slower. The worker's log says why: float16 refused"
         found = f"refused, float32 serves: {', '.join(in_float32)}"

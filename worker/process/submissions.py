@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from common.broker.arguments import first_problem
 from common.errors import EnrichmentError, InvalidRecordIdError
 from common.europeana.record_ids import parse_record_id
+from common.process.foreign_text import visible
 from common.process.terminal.ages import parse_age
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
@@ -61,15 +62,17 @@ def accept_submitted(engine: Engine, message: Mapping[str, object]) -> bool:
         DBAPIError: one of AWAY; the message is worth another try.
     """
     rejected = RejectedLines()
+    key = message.get("idempotency_key")  # by which its sender knows it
+    known = log.bind(key=visible(key[:MAX_NAME]) if isinstance(key, str) else None)
     try:
         submission = Submission.model_validate(message)
         options = JobOptions(**submission.model_dump(exclude={"record_ids"}))
         valid = leave_out_rejected(_valid(submission.record_ids, rejected), rejected)
         accepted = jobs.enqueue(engine, valid, options)
     except ValidationError as error:
-        log.error("a submitted list was refused", error=first_problem(error))
+        known.error("a submitted list was refused", error=first_problem(error))
     except EnrichmentError as error:
-        log.error("a submitted list was refused", error=str(error))
+        known.error("a submitted list was refused", error=str(error))
     else:
         if accepted.already_known:
             state = str(accepted.state)

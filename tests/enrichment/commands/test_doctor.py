@@ -25,9 +25,9 @@ MODEL = text("""
 
 
 WORKERS = text("""
-    INSERT INTO worker_process (name, device, in_float32)
-    VALUES ('a:1', 'cpu', '[]'), ('a:2', 'cuda:0', '["vases v1"]'),
-           ('a:3', 'cuda:0', '["coins v2", "vases v1"]')
+    INSERT INTO worker_process (name, device, in_float32, problems)
+    VALUES ('a:1', 'cpu', '[]', '[]'), ('a:2', 'cuda:0', '["vases v1"]', '[]'),
+           ('a:3', 'cuda:0', '["coins v2", "vases v1"]', '[{"what": "No lists are taken."}]')
 """)
 
 
@@ -93,12 +93,14 @@ def test_what_does_not_work_is_a_problem_with_advice(
 
 
 @pytest.mark.usefixtures("database_url")
-def test_it_says_what_workers_compute_on_and_where_float16_was_refused(installation: Path) -> None:
+def test_it_says_what_workers_compute_on_and_lack(installation: Path) -> None:
     assert doctor()[1]["workers, alive"]["found"] == "none"
     with open_store().begin() as connection:
         connection.execute(WORKERS)
     _, found, _ = doctor()
     assert found["workers, alive"]["found"] == "1 on cpu, 2 on cuda:0"
+    assert found["workers, what they lack"]["verdict"] == "warning"
+    assert found["workers, what they lack"]["found"] == "a:3: No lists are taken."
     assert found["workers, float16"]["verdict"] == "warning"
     assert found["workers, float16"]["found"] == "refused, float32 serves: coins v2, vases v1"
 

@@ -72,6 +72,13 @@ def test_a_hostile_message_is_told_in_the_log_and_forgotten(engine: Engine, mode
     assert job_totals(engine) == []
 
 
+def test_a_refused_list_is_named_by_its_key(engine: Engine, model_id: int) -> None:
+    with capture_logs() as logs:
+        accept_submitted(engine, GOOD | {"idempotency_key": "a\x1b", "priority": "soon"})
+        accept_submitted(engine, GOOD | {"idempotency_key": 7})
+    assert [entry["key"] for entry in logs] == ["a\\x1b", None]
+
+
 def test_what_is_no_record_id_is_left_out_and_told(engine: Engine, model_id: int) -> None:
     with capture_logs() as logs:
         accept_submitted(engine, GOOD | {"record_ids": ["/1/a", "nonsense", "/1/b"]})

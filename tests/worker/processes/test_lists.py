@@ -5,8 +5,10 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
+from celery import Celery
 from sqlalchemy import Engine
 
 from common.errors import BrokerError
@@ -76,6 +78,20 @@ def test_another_system_submits_and_the_program_ends_with_its_worker(
 
 def _maps(pid: int) -> list[bytes]:
     return Path(f"/proc/{pid}/maps").read_bytes().splitlines()
+
+
+def test_a_message_that_is_none_of_ours_is_deleted_and_not_shown(
+    engine: Engine, model_id: int, broker_url: str
+) -> None:
+    with Celery(broker=broker_url, set_as_current=False) as client:
+        client.send_task("os.system", args=["hunter2"], queue=SUBMIT_QUEUE)
+    send_list(broker_url, ["/1/a"])
+    with Popen(list_taker.COMMAND, stdin=PIPE, stdout=PIPE, stderr=PIPE) as program:
+        assert program.stdout is not None
+        assert program.stdout.read(1)
+        log = program.communicate()[1].decode()
+    assert "a message was refused and deleted" in log
+    assert "hunter2" not in log
 
 
 def test_a_program_that_is_killed_is_started_again(
