@@ -20,9 +20,11 @@ def take(queue, *addresses):
 
 
 def take_all(queue) -> list[str]:
+    """What is taken of hosts a, b and c, each at an address of its own."""
     taken = []
     while (wait := queue.seconds_until_due()) is not None and len(taken) < 100:
-        turn = take(queue)
+        while isinstance(turn := queue.take(), AddressLookUp):
+            queue.found(turn.host, [ip_address(f"203.0.113.{ord(turn.host)}")])
         if turn is None and wait > 0.01:
             break
         if turn is not None:
