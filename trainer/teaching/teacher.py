@@ -1,7 +1,7 @@
 """The teacher: a process that grants the wishes for refits, one after another.
 
-The row of a wish is locked while it is worked on. If the teacher dies, the lock ends with it, and
-the next teacher begins the wish anew: the same examples give the same model.
+A teacher leases a wish while it works on it. If it dies, the lease runs out, and the next teacher
+begins the wish anew: the same examples give the same model.
 """
 
 import signal
@@ -13,13 +13,20 @@ from types import FrameType
 
 import structlog
 import torch
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from common.errors import EnrichmentError
 from common.process.database_trouble import AWAY, trouble
+from common.process.periodic import PeriodicThread
 from common.store.in_service import begin_service
-from common.store.session import allow_pauses
-from common.store.teaching.refits import RefitStatus, claim_refit, end_refit, fail_refit
+from common.store.teaching.refits import (
+    RefitClaim,
+    RefitLostError,
+    claim_refit,
+    end_refit,
+    fail_refit,
+    renew_refit,
+)
 from trainer.models.catalogue import find_model
 from trainer.teaching.examples import read_examples
 from trainer.teaching.refit import refit, result_of
@@ -27,6 +34,8 @@ from trainer.teaching.taught_model import open_teachable, save_taught
 
 EVERY = 0.5  # seconds between two looks for a wish
 WHILE_AWAY = 5.0  # seconds until the database is asked again
+LEASE_SECONDS = 30.0  # after which another teacher takes the wish of one that died
+RENEWALS = 6  # in the time that a lease lasts
 UNEXPECTED = "The refit failed for a reason that nobody expected; the log of the teacher has it."
 log = structlog.get_logger()
 
@@ -66,33 +75,63 @@ def _stopping() -> Iterator[threading.Event]:
             signal.signal(each, handler)
 
 
-def teach_next(engine: Engine, model_dir: Path) -> bool:
+def teach_next(engine: Engine, model_dir: Path, *, lease_seconds: float = LEASE_SECONDS) -> bool:
     """Grant the wish that waits longest, or say why it cannot be granted.
 
     Returns:
         Whether there was one.
     """
     with engine.begin() as connection:
-        wish = claim_refit(connection)
-        if wish is None:
-            return False
-        allow_pauses(connection)  # nobody waits for its lock: other teachers skip it
-        with structlog.contextvars.bound_contextvars(refit=wish.id, provider=wish.data_provider):
-            try:
-                with connection.begin_nested():
-                    _teach(connection, engine, model_dir, wish)
-            except AWAY:
-                raise
-            except EnrichmentError as error:
-                log.warning("nothing can be taught", problem=str(error))
-                fail_refit(connection, wish.id, str(error))
-            except Exception:  # one wish must not end the others
-                log.exception("a refit failed")
-                fail_refit(connection, wish.id, UNEXPECTED)
-        return True
+        claim = claim_refit(connection, lease_seconds=lease_seconds)
+    if claim is None:
+        return False
+    wish = claim.wish
+    with structlog.contextvars.bound_contextvars(refit=wish.id, provider=wish.data_provider):
+        keeper = RefitKeeper(engine, claim, lease_seconds=lease_seconds)
+        keeper.start()
+        try:
+            if problem := _teach_or_say_why(engine, model_dir, claim):
+                with engine.begin() as connection:
+                    fail_refit(connection, claim, problem)
+        except RefitLostError:
+            log.warning("another teacher has this refit: its lease ran out")
+        finally:
+            keeper.stop()
+    return True
 
 
-def _teach(connection: Connection, engine: Engine, model_dir: Path, wish: RefitStatus) -> None:
+class RefitKeeper(PeriodicThread):
+    """Renews the lease of a wish."""
+
+    def __init__(self, engine: Engine, claim: RefitClaim, *, lease_seconds: float) -> None:
+        super().__init__("refit-lease", interval=lease_seconds / RENEWALS)
+        self._engine = engine
+        self._claim = claim
+        self._lease_seconds = lease_seconds
+
+    def run_once(self) -> None:
+        """Renew it; if it is lost, the end of the refit finds that out."""
+        with self._engine.begin() as connection:
+            renew_refit(connection, self._claim, lease_seconds=self._lease_seconds)
+
+
+def _teach_or_say_why(engine: Engine, model_dir: Path, claim: RefitClaim) -> str | None:
+    """Returns: why nothing can be taught."""
+    try:
+        _teach(engine, model_dir, claim)
+    except (RefitLostError, *AWAY):
+        raise
+    except EnrichmentError as error:
+        log.warning("nothing can be taught", problem=str(error))
+        return str(error)
+    except Exception:  # one wish must not end the others
+        log.exception("a refit failed")
+        return UNEXPECTED
+    return None
+
+
+def _teach(engine: Engine, model_dir: Path, claim: RefitClaim) -> None:
+    wish = claim.wish
     log.info("refit begun", model=wish.model)
     base = open_teachable(engine, model_dir, wish.model_id)
     with engine.connect() as reading:
@@ -103,13 +142,14 @@ def _teach(connection: Connection, engine: Engine, model_dir: Path, wish: RefitS
     head = refit(examples, base.heads)
     made = save_taught(engine, model_dir, base, head, examples, data_provider=wish.data_provider)
     taught = find_model(engine, f"{made.name}@{made.version}")
-    if is_better := head.after.right >= head.before.right:
-        begin_service(
-            connection, taught.id, data_provider=wish.data_provider, began_by=wish.asked_by
-        )
     result = result_of(pictures, head, base.description.concept_uris)
-    result["in_service"] = is_better
-    end_refit(connection, wish.id, result=result, taught_id=taught.id)
+    is_better = result["in_service"] = head.after.right >= head.before.right
+    with engine.begin() as connection:
+        end_refit(connection, claim, result=result, taught_id=taught.id)
+        if is_better:
+            begin_service(
+                connection, taught.id, data_provider=wish.data_provider, began_by=wish.asked_by
+            )
     log.info(
         "refit done",
         model=taught.title,

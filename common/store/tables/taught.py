@@ -40,10 +40,10 @@ class ModelService(Base):
 class Refit(Base):
     """A wish to fit a model's heads again, with what curators said of a data provider's pictures.
 
-    A teacher locks the row while it works, so that the claim ends with its process. `job_id` is the
-    job whose suggestions are then renewed, by `renewal_id`. `result` has the weight of the old
-    labels, accuracies before and after, also by concept, the curve, and the judged records whose
-    prediction changed; or `problem` says why there is none.
+    A teacher works on it until `lease_until`, which it renews; `lease_token` counts the claims.
+    `job_id` is the job whose suggestions are then renewed, by `renewal_id`. `result` has the weight
+    of the old labels, accuracies before and after, also by concept, the curve, and the judged
+    records whose prediction changed; or `problem` says why there is none.
     """
 
     __tablename__ = "refit"
@@ -61,6 +61,8 @@ class Refit(Base):
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("job.id", ondelete="SET NULL"))
     asked_by: Mapped[int | None] = mapped_column(ForeignKey("desk_user.id"))
     asked_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    lease_until: Mapped[datetime | None]
+    lease_token: Mapped[int] = mapped_column(server_default="0")
     ended_at: Mapped[datetime | None]
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     problem: Mapped[str | None]

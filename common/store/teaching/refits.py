@@ -1,11 +1,12 @@
 """Refits: wishes that a teacher grants, one at a time, and what came out of each.
 
-A teacher locks the row of a wish while it works. So the claim ends with its process, however that
-ends, and another teacher takes the wish.
+A teacher leases a wish and renews the lease while it works. If it dies, the lease runs out and
+another teacher takes the wish. Each claim has a token, so that a teacher whose lease ran out
+changes nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -46,6 +47,18 @@ class RefitStatus:
         return self.ended_at is not None
 
 
+@dataclass(frozen=True, kw_only=True)
+class RefitClaim:
+    """A wish that a teacher works on."""
+
+    wish: RefitStatus
+    token: int
+
+
+class RefitLostError(Exception):
+    """The lease of a wish ran out, and another teacher has claimed it."""
+
+
 _STATUS = """
     SELECT refit.*, asked.name AS asked_name, asked.version AS asked_version,
            taught.name AS taught_name, taught.version AS taught_version
@@ -54,13 +67,22 @@ _STATUS = """
 """
 _ONE = text(f"{_STATUS} WHERE refit.id = :id")
 _NEWEST = text(f"{_STATUS} WHERE refit.data_provider = :data_provider ORDER BY id DESC LIMIT :most")
-_NEXT = text(f"""
-    {_STATUS} WHERE refit.ended_at IS NULL ORDER BY refit.id LIMIT 1 FOR UPDATE OF refit SKIP LOCKED
+_IS_FREE = "ended_at IS NULL AND (lease_until IS NULL OR lease_until <= clock_timestamp())"
+_LEASE_END = "clock_timestamp() + make_interval(secs => :seconds)"
+_CLAIM = text(f"""
+    UPDATE refit SET lease_token = lease_token + 1, lease_until = {_LEASE_END}
+    WHERE id = (
+        SELECT id FROM refit WHERE {_IS_FREE} ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id, lease_token
+""")
+_RENEW = text(f"""
+    UPDATE refit SET lease_until = {_LEASE_END}
+    WHERE id = :id AND lease_token = :token AND ended_at IS NULL
 """)
 _LOCK = text(AdvisoryLock.REFITS.take)  # else two that ask at once find no wish but their own
-_WAITING = text("""
+_WAITING = text(f"""
     SELECT id FROM refit
-    WHERE ended_at IS NULL AND model_id = :model_id AND data_provider = :data_provider
+    WHERE {_IS_FREE} AND model_id = :model_id AND data_provider = :data_provider
       AND job_id IS NOT DISTINCT FROM :job_id
     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
 """)
@@ -119,28 +141,51 @@ def newest_refits(
     return [_read(row) for row in rows]
 
 
-def claim_refit(connection: Connection) -> RefitStatus | None:
-    """The oldest wish that nobody works on; it is ours until the transaction ends."""
-    row = connection.execute(_NEXT).mappings().one_or_none()
-    return None if row is None else _read(row)
+def claim_refit(connection: Connection, *, lease_seconds: float) -> RefitClaim | None:
+    """Lease the oldest wish that nobody works on."""
+    row = connection.execute(_CLAIM, {"seconds": lease_seconds}).one_or_none()
+    if row is None:
+        return None
+    wish = connection.execute(_ONE, {"id": row.id}).mappings().one()
+    return RefitClaim(wish=_read(wish), token=row.lease_token)
+
+
+def renew_refit(connection: Connection, claim: RefitClaim, *, lease_seconds: float) -> bool:
+    """Lease the wish for longer; False if another teacher has it."""
+    own = {"id": claim.wish.id, "token": claim.token, "seconds": lease_seconds}
+    return bool(connection.execute(_RENEW, own).rowcount)
 
 
 def end_refit(
-    connection: Connection, refit_id: int, *, result: dict[str, Any], taught_id: int
+    connection: Connection, claim: RefitClaim, *, result: dict[str, Any], taught_id: int
 ) -> None:
-    """Say what came out of a wish, and which model that is."""
-    done = {"result": result, "taught_id": taught_id, "ended_at": text("now()")}
-    connection.execute(update(Refit).where(Refit.id == refit_id).values(**done))
+    """Write what came out of a wish, and which model that is.
+
+    Raises:
+        RefitLostError: another teacher has it.
+    """
+    _end(connection, claim, {"result": result, "taught_id": taught_id})
 
 
-def fail_refit(connection: Connection, refit_id: int, problem: str) -> None:
-    """Say why nothing came of a wish."""
-    done = {"problem": problem, "ended_at": text("now()")}
-    connection.execute(update(Refit).where(Refit.id == refit_id).values(**done))
+def fail_refit(connection: Connection, claim: RefitClaim, problem: str) -> None:
+    """Write why nothing came of a wish.
+
+    Raises:
+        RefitLostError: another teacher has it.
+    """
+    _end(connection, claim, {"problem": problem})
+
+
+def _end(connection: Connection, claim: RefitClaim, outcome: Mapping[str, Any]) -> None:
+    own = (Refit.id == claim.wish.id, Refit.lease_token == claim.token, Refit.ended_at.is_(None))
+    done = update(Refit).where(*own).values(**outcome, ended_at=text("now()"))
+    if not connection.execute(done).rowcount:
+        raise RefitLostError
 
 
 def _read(row: Mapping[Any, Any]) -> RefitStatus:
     taught = row["taught_name"] and ModelName(row["taught_name"], row["taught_version"]).title
-    own = {name: row[name] for name in Refit.__table__.columns.keys()}  # noqa: SIM118 - no dict
+    titles = {"model", "taught"}
+    own = {each.name: row[each.name] for each in fields(RefitStatus) if each.name not in titles}
     asked = ModelName(row["asked_name"], row["asked_version"]).title
     return RefitStatus(**own, model=asked, taught=taught)

@@ -1,5 +1,7 @@
 """The teacher: wishes are granted, once each, whatever happens to teachers."""
 
+import time
+
 import pytest
 from sqlalchemy import Engine, text, update
 
@@ -10,6 +12,7 @@ from tests.read_only_postgres import reading_only
 from tests.trainer.running_commands import PATIENCE, running
 from tests.trainer.teaching.school import MUSEUM, School
 from tests.waiting import wait_for
+from trainer.teaching.refit import refit
 from trainer.teaching.teacher import UNEXPECTED, teach_next
 
 pytestmark = pytest.mark.timeout(1200)
@@ -98,8 +101,9 @@ def test_the_wish_of_a_killed_teacher_is_granted_by_the_next(
             wait_for(lambda: is_claimed(school.engine))
             first.kill()
             first.wait(PATIENCE)
-        wait_for(lambda: not is_claimed(school.engine))
     assert not status(school.engine, number).is_over
+    with school.engine.begin() as connection:  # so that nobody waits for the end of the lease
+        connection.execute(text("UPDATE refit SET lease_until = now()"))
     with running("teacher") as second:
         wait_for(lambda: status(school.engine, number).is_over)
         second.terminate()
@@ -119,7 +123,53 @@ def test_a_teacher_waits_for_a_database_that_only_reads(school: School) -> None:
     assert status(school.engine, number).taught == "heads v2"
 
 
+def test_a_teacher_keeps_its_wish_for_as_long_as_it_works_and_holds_no_transaction(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school.judge(12)
+    number = ask(school)
+    held = []
+
+    def slow(*args: object, **named: object) -> object:
+        for _ in range(10):
+            time.sleep(0.2)
+            held.append(is_claimed(school.engine))
+        with school.engine.connect() as connection:
+            held.append(connection.execute(_OPEN_TRANSACTIONS).scalar_one() == 0)
+        return refit(*args, **named)
+
+    monkeypatch.setattr("trainer.teaching.teacher.refit", slow)
+    assert teach_next(school.engine, school.model_dir, lease_seconds=1.0)
+    assert all(held)
+    assert status(school.engine, number).taught == "heads v2"
+
+
+def test_a_teacher_that_lost_its_wish_changes_nothing(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school.judge(12)
+    number = ask(school)
+
+    def lost(*args: object, **named: object) -> object:
+        with school.engine.begin() as connection:  # as the claim of another teacher does
+            connection.execute(text("UPDATE refit SET lease_token = lease_token + 1"))
+        return refit(*args, **named)
+
+    monkeypatch.setattr("trainer.teaching.teacher.refit", lost)
+    assert teach_next(school.engine, school.model_dir)
+    assert not status(school.engine, number).is_over
+    with school.engine.connect() as connection:
+        assert [each.title for each in models_in_service(connection)] == ["heads v1"]
+
+
+_OPEN_TRANSACTIONS = text("""
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND state LIKE 'idle in transaction%'
+""")
+
+
 def is_claimed(engine: Engine) -> bool:
     """Whether the only wish is in work."""
     with engine.connect() as connection:
-        return claim_refit(connection) is None
+        return claim_refit(connection, lease_seconds=60.0) is None

@@ -10,12 +10,15 @@ from sqlalchemy import Engine, text
 from common.errors import UsageError
 from common.store.session import open_store
 from common.store.teaching.refits import (
+    RefitClaim,
+    RefitLostError,
     ask_refit,
     claim_refit,
     end_refit,
     fail_refit,
     newest_refits,
     refit_status,
+    renew_refit,
 )
 
 
@@ -42,15 +45,28 @@ def ask(engine: Engine, provider: str = "Museum") -> int:
         return ask_refit(connection, model_id=1, data_provider=provider)
 
 
+def claim(engine: Engine, *, lease_seconds: float = 60.0) -> RefitClaim:
+    with engine.begin() as connection:
+        claimed = claim_refit(connection, lease_seconds=lease_seconds)
+    assert claimed is not None
+    return claimed
+
+
+def is_nothing_free(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return claim_refit(connection, lease_seconds=60.0) is None
+
+
 def test_a_wish_waits_until_it_has_a_result(engine: Engine) -> None:
     number = ask(engine)
     with engine.begin() as connection:
         status = refit_status(connection, number)
-        assert status is not None
-        assert (status.model, status.data_provider, status.is_over) == ("heads v3", "Museum", False)
-        assert claim_refit(connection) == status
-        end_refit(connection, number, result={"verdicts": 50}, taught_id=1)
+    assert status is not None
+    assert (status.model, status.data_provider, status.is_over) == ("heads v3", "Museum", False)
+    claimed = claim(engine)
+    assert claimed.wish == status
     with engine.begin() as connection:
+        end_refit(connection, claimed, result={"verdicts": 50}, taught_id=1)
         status = refit_status(connection, number)
         assert status is not None
         assert (status.result, status.taught, status.is_over) == (
@@ -58,15 +74,15 @@ def test_a_wish_waits_until_it_has_a_result(engine: Engine) -> None:
             "heads v3",
             True,
         )
-        assert claim_refit(connection) is None
         assert refit_status(connection, number + 1) is None
+    assert is_nothing_free(engine)
 
 
 def test_a_problem_ends_a_wish_as_well(engine: Engine) -> None:
-    number = ask(engine)
+    ask(engine)
+    claimed = claim(engine)
     with engine.begin() as connection:
-        fail_refit(connection, number, "too few verdicts")
-    with engine.begin() as connection:
+        fail_refit(connection, claimed, "too few verdicts")
         (status,) = newest_refits(connection, "Museum")
         assert (status.problem, status.result, status.is_over) == ("too few verdicts", None, True)
         assert newest_refits(connection, "Attic") == []
@@ -74,21 +90,32 @@ def test_a_problem_ends_a_wish_as_well(engine: Engine) -> None:
 
 def test_nobody_else_gets_a_wish_that_is_worked_on(engine: Engine) -> None:
     first, second = ask(engine), ask(engine, "Attic")
-    with engine.begin() as one, engine.begin() as other, engine.begin() as third:
-        claims = [claim_refit(each) for each in (one, other, third)]
-    assert [each and each.id for each in claims] == [first, second, None]
-    with engine.begin() as connection:  # the claims ended with their transactions
-        again = claim_refit(connection)
-        assert again is not None
-        assert again.id == first
+    claimed = [claim(engine, lease_seconds=0.01), claim(engine)]
+    assert [each.wish.id for each in claimed] == [first, second]
+    with engine.begin() as connection:
+        assert renew_refit(connection, claimed[0], lease_seconds=60.0)
+    assert is_nothing_free(engine)
+
+
+def test_a_wish_whose_lease_ran_out_is_of_the_teacher_who_claims_it_next(engine: Engine) -> None:
+    ask(engine)
+    dead = claim(engine, lease_seconds=0.0)
+    heir = claim(engine)
+    assert heir.wish == dead.wish
+    with engine.begin() as connection:
+        assert not renew_refit(connection, dead, lease_seconds=60.0)
+        with pytest.raises(RefitLostError):
+            fail_refit(connection, dead, "too late")
+        end_refit(connection, heir, result={}, taught_id=1)
+        with pytest.raises(RefitLostError):
+            end_refit(connection, heir, result={}, taught_id=1)
 
 
 def test_the_same_wish_is_one_until_it_is_begun(engine: Engine) -> None:
     number = ask(engine)
     assert ask(engine) == number
-    with engine.begin() as teacher:
-        assert claim_refit(teacher) is not None
-        assert ask(engine) != number  # more verdicts may have come since it was begun
+    claim(engine)
+    assert ask(engine) != number  # more verdicts may have come since it was begun
 
 
 def test_the_same_wish_of_many_at_once_is_one(engine: Engine) -> None:
