@@ -1,11 +1,13 @@
-"""The workers that are alive, as each of them tells the store, and what they miss."""
+"""The state of a worker: its heartbeat file and the store repeat it, for `worker health`, the
+doctor, the desk and whoever asks after a job."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, text
 
 from common.store.tables.jobs import ALIVE_SECONDS
@@ -25,6 +27,27 @@ class WorkerProblem:
     stops: bool = True
 
 
+class WorkerState(BaseModel):
+    """What a worker knows of itself at one moment.
+
+    `name` is its host and process. `in_float32`: the models whose float16 was refused on `device`.
+    `idle_seconds`: since it last began a chunk; None if it never did. `stalled`: threads that have
+    not done their work for so many seconds. `hangs`: a thread has ended, or a chunk makes no
+    progress.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    device: str = ""
+    in_float32: tuple[str, ...] = ()
+    has_model: bool = False
+    idle_seconds: float | None = None
+    problems: tuple[WorkerProblem, ...] = ()
+    stalled: Mapping[str, float] = {}
+    hangs: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatedProblem(WorkerProblem):
     """A problem, and since when there has been one."""
@@ -34,11 +57,10 @@ class DatedProblem(WorkerProblem):
 
 @dataclass(frozen=True, kw_only=True)
 class LiveWorker:
-    """A worker that told the store of itself lately.
+    """A worker that told the store of its state lately.
 
-    `name` is its host and process, as in `job_chunk.worker`. `idle_seconds`: since it last began a
-    chunk, or since its start. `device` computes; "" if a release before told of none. `in_float32`:
-    the models whose float16 was refused there.
+    `name` is that in `job_chunk.worker`. `idle_seconds`: since it last began a chunk, or since its
+    start. `device` is "" if a release before told of none.
     """
 
     name: str
@@ -82,28 +104,14 @@ _ALIVE = text("""
 """)
 
 
-def tell(
-    engine: Engine,
-    name: str,
-    *,
-    problems: Sequence[WorkerProblem],
-    idle_seconds: float | None,
-    device: str = "cpu",
-    in_float32: Sequence[str] = (),
-) -> None:
-    """Tell the store that a worker is alive.
-
-    Args:
-        problems: what it misses.
-        idle_seconds: since it last began a chunk; None if it never did.
-        device, in_float32: as in `LiveWorker`.
-    """
+def tell(engine: Engine, state: WorkerState) -> None:
+    """Tell the store that a worker is alive."""
     asked = {
-        "name": name,
-        "problems": json.dumps([asdict(problem) for problem in problems]),
-        "idle_seconds": idle_seconds,
-        "device": device,
-        "in_float32": json.dumps(in_float32),
+        "name": state.name,
+        "problems": json.dumps([asdict(problem) for problem in state.problems]),
+        "idle_seconds": state.idle_seconds,
+        "device": state.device,
+        "in_float32": json.dumps(state.in_float32),
     }
     with engine.begin() as connection:
         connection.execute(_TELL, asked)

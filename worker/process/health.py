@@ -1,4 +1,4 @@
-"""The heartbeat file: it tells a container's probe whether the worker is alive, and ready.
+"""How a worker shows that it is alive and ready: in a file for a container's probe, and in the store.
 
 Alive: the threads that renew leases and ask for chunks do their work, and no chunk in work hangs. A
 worker is alive while the broker or the database is away, since a restart would not bring them back.
@@ -7,15 +7,19 @@ can be reached.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
+from sqlalchemy import Engine
 
 from common.errors import EnrichmentError, UsageError
 from common.files import write_atomically
-from common.process.periodic import PeriodicThread
+from common.process.database_trouble import trouble
+from common.process.periodic import AWAY, PeriodicThread
+from worker.ledger import roster
+from worker.ledger.roster import WorkerState
 
 BEAT_SECONDS = 5.0
 DEAD_AFTER = 60.0  # seconds without a beat; a machine under load may miss a few
@@ -23,72 +27,33 @@ DEAD_AFTER = 60.0  # seconds without a beat; a machine under load may miss a few
 log = structlog.get_logger()
 
 
-class Beat(BaseModel):
-    """What the file says: each problem is a sentence without its full stop."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model_loaded: bool
-    problems: tuple[str, ...] = ()
-    stalled: tuple[str, ...] = ()
-
-
 class Heartbeat(PeriodicThread):
-    """Writes the file, if there is one, at once and then every `interval` seconds while alive.
-
-    Args:
-        alive: whether the threads exist and no chunk in work hangs.
-        problems: what keeps the worker from working, as sentences without their full stops.
-        threads: those whose work must not stop; one that has stalled is logged and told.
-    """
+    """Writes the state to the file, if there is one, every `interval` seconds while alive."""
 
     def __init__(
         self,
         path: Path | None,
+        state: Callable[[], WorkerState],
         *,
-        alive: Callable[[], bool],
-        model_loaded: Callable[[], bool],
-        problems: Callable[[], Iterable[str]] = tuple,
-        threads: Sequence[PeriodicThread] = (),
         interval: float = BEAT_SECONDS,
     ) -> None:
         super().__init__("heartbeat", interval=interval, at_once=True)
         self._path = path
-        self._alive = alive
-        self._model_loaded = model_loaded
-        self._problems = problems
-        self._threads = threads
+        self._state = state
         self._warned: set[str] = set()
 
     def run_once(self) -> None:
-        """Write the file, unless the worker hangs."""
-        stalled = self._stalled()
-        if not self._alive():
+        """Write the file, unless the worker hangs; log each thread that has stalled, once."""
+        state = self._state()
+        for thread, seconds in state.stalled.items():
+            if thread not in self._warned:
+                what = "a thread of the worker does not do its work"
+                log.warning(what, thread=thread, seconds=round(seconds))
+        self._warned = set(state.stalled)
+        if state.hangs:
             log.error("a thread of the worker has ended, or a chunk hangs: the heartbeat stops")
-            return
-        beat = Beat(
-            model_loaded=self._model_loaded(),
-            problems=tuple(self._problems()),
-            stalled=stalled,
-        )
-        write_beat(self._path, beat)
-
-    def _stalled(self) -> tuple[str, ...]:
-        """What to say of the threads that have stalled; each is logged once until it runs again."""
-        stalled = [thread for thread in self._threads if thread.is_stalled]
-        for thread in stalled:
-            if thread.name not in self._warned:
-                log.warning(
-                    "a thread of the worker does not do its work",
-                    thread=thread.name,
-                    seconds=round(thread.seconds_since_run),
-                )
-        self._warned = {thread.name for thread in stalled}
-        return tuple(
-            f"the thread {thread.name} has not done its work for "
-            f"{thread.seconds_since_run:.0f} seconds"
-            for thread in stalled
-        )
+        else:
+            write_beat(self._path, state)
 
     def stop(self) -> None:
         """End the thread, and remove the file."""
@@ -97,12 +62,33 @@ class Heartbeat(PeriodicThread):
             self._path.unlink(missing_ok=True)
 
 
-def write_beat(path: Path | None, beat: Beat) -> None:
+class Presence(PeriodicThread):
+    """Tells the store of the state; a thread of its own, since a frozen store holds it up."""
+
+    def __init__(self, engine: Engine, state: Callable[[], WorkerState]) -> None:
+        super().__init__("presence", interval=BEAT_SECONDS, at_once=True)
+        self._engine = engine
+        self._state = state
+
+    def run_once(self) -> None:
+        """Tell the store."""
+        roster.tell(self._engine, self._state())
+
+    def stop(self) -> None:
+        """End the thread, and leave the store."""
+        super().stop()
+        try:
+            roster.leave(self._engine, self._state().name)
+        except AWAY as error:
+            log.warning(f"{trouble(error)}; the store counts this worker for a few seconds more")
+
+
+def write_beat(path: Path | None, state: WorkerState) -> None:
     """Write the file, if there is one; where that fails, it is logged."""
     if path is None:
         return
     try:
-        write_atomically(path, beat.model_dump_json())
+        write_atomically(path, state.model_dump_json())
     except EnrichmentError as error:
         log.error("the heartbeat file cannot be written", error=str(error))
 
@@ -121,7 +107,7 @@ def check_alive(path: Path | None, *, ready: bool = False) -> None:
         )
     try:
         silent = time.time() - path.stat().st_mtime
-        beat = Beat.model_validate_json(path.read_bytes())
+        state = WorkerState.model_validate_json(path.read_bytes())
     except OSError as error:
         raise EnrichmentError(
             f"{path} is not there: no worker runs here, or it is just starting."
@@ -130,14 +116,19 @@ def check_alive(path: Path | None, *, ready: bool = False) -> None:
         raise EnrichmentError(f"{path} is no heartbeat of a worker of this release.") from error
     if silent > DEAD_AFTER:
         raise EnrichmentError(f"The worker's last heartbeat was {silent:.0f} seconds ago.")
-    if beat.stalled:
-        raise EnrichmentError(f"The worker has stalled: {'; '.join(beat.stalled)}.")
+    if state.stalled:
+        stalled = (
+            f"the thread {thread} has not done its work for {seconds:.0f} seconds"
+            for thread, seconds in state.stalled.items()
+        )
+        raise EnrichmentError(f"The worker has stalled: {'; '.join(stalled)}.")
     if ready:
-        _check_ready(beat)
+        _check_ready(state)
 
 
-def _check_ready(beat: Beat) -> None:
-    if beat.problems:
-        raise EnrichmentError(f"The worker is alive, but not ready: {'; '.join(beat.problems)}.")
-    if not beat.model_loaded:
+def _check_ready(state: WorkerState) -> None:
+    missing = [problem.what for problem in state.problems if problem.stops]
+    if missing:
+        raise EnrichmentError(f"The worker is alive, but not ready: {'; '.join(missing)}.")
+    if not state.has_model:
         raise EnrichmentError("The worker is alive, but has not loaded a model.")

@@ -2,7 +2,7 @@
 
 A worker without them does not end: they may come later. Without the broker it works on, since the
 chunks are in the store; it only takes no lists. It names what is missing in its
-log, in its heartbeat file and in the store, and looks again.
+log and in its state (`health`), and looks again.
 """
 
 import time
@@ -17,11 +17,10 @@ from common.process.database_trouble import trouble
 from common.process.periodic import AWAY, PeriodicThread
 from common.process.settings.worker import WorkerSettings
 from common.store.session import open_store
-from worker.ledger import roster
-from worker.ledger.roster import WorkerProblem
-from worker.process.health import Beat, write_beat
+from worker.ledger.roster import WorkerProblem, WorkerState
+from worker.process.health import write_beat
 
-LOOK_SECONDS = 5.0  # between two looks, and two words to the store
+LOOK_SECONDS = 5.0  # between two looks
 AGAIN_SECONDS = 15.0  # until something that is missing is asked for again
 NOT_READY = "this worker is not ready"
 WORKS_ON = "this worker misses something, and works on"
@@ -55,7 +54,7 @@ class Needs(PeriodicThread):
         self._made_at = time.monotonic()
 
     @property
-    def problems(self) -> Sequence[WorkerProblem]:
+    def problems(self) -> tuple[WorkerProblem, ...]:
         """What is wrong now."""
         now = time.monotonic()
         found = [
@@ -64,7 +63,7 @@ class Needs(PeriodicThread):
         ]
         if self._is_ready is None and not any(problem.stops for problem in found):
             found.append(WorkerProblem(what="it is starting", seconds=now - self._made_at))
-        return found
+        return tuple(found)
 
     def run_once(self) -> None:
         """Check what is due."""
@@ -106,61 +105,14 @@ class Needs(PeriodicThread):
             log.error(NOT_READY if need.stops else WORKS_ON, problem=what)
 
 
-class Presence(PeriodicThread):
-    """Tells the store every few seconds that the worker is alive, and what it is missing.
-
-    Args:
-        name: of the worker in the store.
-        idle_seconds: the time since the worker last began a chunk; None if it never did.
-        device, in_float32: as in `LiveWorker`.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        needs: Needs,
-        *,
-        name: str,
-        idle_seconds: Callable[[], float | None],
-        device: str,
-        in_float32: Callable[[], Sequence[str]],
-    ) -> None:
-        super().__init__("presence", interval=LOOK_SECONDS, at_once=True)
-        self._engine = engine
-        self._needs = needs
-        self._worker = name
-        self._idle_seconds = idle_seconds
-        self._device = device
-        self._in_float32 = in_float32
-
-    def run_once(self) -> None:
-        """Tell the store."""
-        roster.tell(
-            self._engine,
-            self._worker,
-            problems=self._needs.problems,
-            idle_seconds=self._idle_seconds(),
-            device=self._device,
-            in_float32=self._in_float32(),
-        )
-
-    def stop(self) -> None:
-        """End the thread, and leave the store."""
-        super().stop()
-        try:
-            roster.leave(self._engine, self._worker)
-        except AWAY as error:
-            log.warning(f"{trouble(error)}; the store counts this worker for a few seconds more")
-
-
-def wait_for_store(settings: WorkerSettings) -> Engine:
-    """The store, as soon as it can be reached.
+def wait_for_store(settings: WorkerSettings, *, name: str) -> Engine:
+    """The store, as soon as it can be reached; until then the heartbeat says that it is away.
 
     Raises:
         UsageError: DATABASE_URL is missing or malformed.
         StoreError: its schema does not serve this program.
     """
-    heartbeat, told = settings.worker_heartbeat_file, ""
+    heartbeat, told, began = settings.worker_heartbeat_file, "", time.monotonic()
     while True:
         try:
             return open_store(connections=settings.store_connections)
@@ -171,5 +123,6 @@ def wait_for_store(settings: WorkerSettings) -> Engine:
         if problem != told:
             log.error(NOT_READY, problem=problem)
         told = problem
-        write_beat(heartbeat, Beat(model_loaded=False, problems=(problem,)))
+        missing = WorkerProblem(what=problem, seconds=time.monotonic() - began)
+        write_beat(heartbeat, WorkerState(name=name, problems=(missing,)))
         time.sleep(LOOK_SECONDS)

@@ -27,13 +27,14 @@ from common.process.settings import BrokerSettings, StoreSettings, read_together
 from common.process.settings.worker import WorkerSettings
 from common.vision.runtimes.devices import pick_device
 from worker import metrics
+from worker.ledger.roster import WorkerState
 from worker.ledger.sweep import Sweeper
 from worker.process.chunk_threads import ChunkThreads
-from worker.process.health import Heartbeat
+from worker.process.health import Heartbeat, Presence
 from worker.process.list_taker import ListTaker
 from worker.process.listening import Listener
-from worker.process.needs import Need, Needs, Presence, wait_for_store
-from worker.process.service import EnrichmentService
+from worker.process.needs import Need, Needs, wait_for_store
+from worker.process.service import PROCESS_NAME, EnrichmentService
 from worker.process.store_gauges import StoreGauges
 
 STORE_SECONDS = 5.0  # between two looks, while nothing is wrong
@@ -64,7 +65,7 @@ def run_worker() -> int:
     pick_device(settings.computes_on)  # before anything is waited for
     lists = [ListTaker(BrokerSettings.read())] if settings.broker_url is not None else []
     signal.signal(signal.SIGUSR1, lambda *_: _wake(lists))  # see the runbook
-    engine = wait_for_store(settings)
+    engine = wait_for_store(settings, name=PROCESS_NAME)
     with ExitStack() as exits:
         if settings.worker_metrics_port is not None:
             address = str(settings.worker_metrics_address)
@@ -172,25 +173,29 @@ def _around(
 ) -> list[PeriodicThread]:
     """What goes on beside the work: the sweep, and all that tells others of this worker."""
     sweeper = Sweeper(engine, interval=settings.worker_sweep_seconds)
-    must_run = [sweeper, *chunk_threads, *service.threads]
-    heartbeat = Heartbeat(
-        settings.worker_heartbeat_file,
-        alive=lambda: service.is_well and not any(thread.has_died for thread in must_run),
-        model_loaded=lambda: service.has_model,
-        problems=lambda: [problem.what for problem in needs.problems if problem.stops],
-        threads=must_run,
-    )
-    presence = Presence(
-        engine,
+    state = partial(_state, service, needs, [sweeper, *chunk_threads, *service.threads])
+    threads = [
         needs,
-        name=service.name,
-        idle_seconds=lambda: service.idle_seconds,
-        device=str(service.device),
-        in_float32=lambda: service.in_float32,
-    )
-    listener = Listener(engine, partial(_wake, chunk_threads))
-    threads = [needs, sweeper, heartbeat, presence]
+        sweeper,
+        Heartbeat(settings.worker_heartbeat_file, state),
+        Presence(engine, state),
+    ]
     if settings.worker_metrics_port is not None:
         threads.append(StoreGauges(engine))
     metrics.watch([*threads, *chunk_threads, *service.threads])
-    return [*threads, listener]
+    return [*threads, Listener(engine, partial(_wake, chunk_threads))]
+
+
+def _state(
+    service: EnrichmentService, needs: Needs, must_run: Sequence[PeriodicThread]
+) -> WorkerState:
+    return WorkerState(
+        name=service.name,
+        device=str(service.device),
+        in_float32=service.in_float32,
+        has_model=service.has_model,
+        idle_seconds=service.idle_seconds,
+        problems=needs.problems,
+        stalled={each.name: each.seconds_since_run for each in must_run if each.is_stalled},
+        hangs=not service.is_well or any(each.has_died for each in must_run),
+    )

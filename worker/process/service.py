@@ -39,6 +39,7 @@ LONGEST_QUOTA_WAIT = 20.0  # seconds in a chunk for a used-up quota; then the re
 SUSPECT_DELAY = 1.0  # seconds before a suspect chunk that had to wait for another is claimed again
 DEVICE_FAILURES = 3  # of the same chunk, from which they count against it
 STUMBLE_DELAY = 5.0  # seconds before a chunk that met an unexpected error is tried again
+PROCESS_NAME = f"{socket.gethostname()}:{os.getpid()}"
 
 log = structlog.get_logger()
 
@@ -58,7 +59,7 @@ class EnrichmentService:
     def __init__(self, engine: Engine, settings: WorkerSettings) -> None:
         self._engine = engine
         self._settings = settings
-        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.name = PROCESS_NAME
         self.device = pick_device(settings.computes_on)
         self._took_at: float | None = None  # of the monotonic clock
         self._warned_jobs: set[UUID] = set()
@@ -130,9 +131,9 @@ class EnrichmentService:
         return self._models.has_model
 
     @property
-    def in_float32(self) -> list[str]:
+    def in_float32(self) -> tuple[str, ...]:
         """The models whose float16 was refused on this card."""
-        return sorted(self._models.in_float32)
+        return tuple(sorted(self._models.in_float32))
 
     @property
     def threads(self) -> list[PeriodicThread]:

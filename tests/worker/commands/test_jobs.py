@@ -17,7 +17,7 @@ from deploy.local import Services
 from tests.worker.ledger_rows import claim, finish
 from worker.cli import main
 from worker.jobs import cancel
-from worker.ledger.roster import WorkerProblem, tell
+from worker.ledger.roster import WorkerProblem, WorkerState, tell
 
 pytestmark = pytest.mark.usefixtures("model_id")
 
@@ -220,16 +220,12 @@ def test_enqueueing_says_who_works_on_it(
     worker("enqueue", "--unseen", "--name", "first")
     assert "The job is in the store. No worker is alive." in worker.err
     assert "Next: worker status first --watch" in worker.err
-    tell(
-        engine,
-        "host:1",
-        problems=[WorkerProblem(what="the API key is refused", seconds=5)],
-        idle_seconds=None,
-    )
+    refused = WorkerProblem(what="the API key is refused", seconds=5)
+    tell(engine, WorkerState(name="host:1", problems=(refused,), idle_seconds=None))
     cancel(engine, UUID(json.loads(_status(worker, "first"))["job_id"]))
     worker("enqueue", "--unseen")
     assert "no worker can work on it yet: host:1: the API key is refused." in worker.err
-    tell(engine, "host:2", problems=[], idle_seconds=None)
+    tell(engine, WorkerState(name="host:2"))
     cancel(engine, UUID(worker.out.strip()))
     worker("enqueue", "--unseen")
     assert "1 worker finds it within seconds." in worker.err
@@ -255,19 +251,15 @@ def test_what_keeps_workers_from_a_job_is_told(
     worker("enqueue", "--unseen")
     with engine.begin() as connection:
         connection.execute(text("UPDATE job SET created_at = now() - interval '1 hour'"))
-    tell(engine, "host:1", problems=[], idle_seconds=40)
+    tell(engine, WorkerState(name="host:1", idle_seconds=40))
     assert worker("status", "last") == 0
     assert "No worker took a chunk for 40 s." in worker.out
-    tell(
-        engine,
-        "host:1",
-        problems=[WorkerProblem(what="the API key is refused", seconds=90)],
-        idle_seconds=40,
-    )
+    refused = WorkerProblem(what="the API key is refused", seconds=90)
+    tell(engine, WorkerState(name="host:1", problems=(refused,), idle_seconds=40))
     worker("status", "last")
     assert "Worker host:1: the API key is refused (for 0:01:30, since 20" in worker.out
     broker = WorkerProblem(what="the broker is away", seconds=9, stops=False)
-    tell(engine, "host:1", problems=[broker], idle_seconds=0)
+    tell(engine, WorkerState(name="host:1", problems=(broker,), idle_seconds=0))
     worker("status", "last")
     assert ". It works on." in worker.out
     claim(engine, UUID(json.loads(_status(worker, "last"))["job_id"]), 1)

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from common.errors import EnrichmentError, UsageError
-from common.process.periodic import PeriodicThread
 from worker.cli import app
+from worker.ledger.roster import WorkerProblem, WorkerState
 from worker.process.health import DEAD_AFTER, Heartbeat, check_alive
 
 
@@ -20,16 +20,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "heartbeat"
 
 
-def heartbeat(
-    path: Path | None, *, alive: bool = True, model_loaded: bool = True, **watched: Any
-) -> Heartbeat:
-    return Heartbeat(
-        path,
-        alive=lambda: alive,
-        model_loaded=lambda: model_loaded,
-        interval=0.02,
-        **watched,
-    )
+def heartbeat(path: Path | None, **known: Any) -> Heartbeat:
+    state = WorkerState(name="host:1", **{"has_model": True} | known)
+    return Heartbeat(path, lambda: state, interval=0.02)
 
 
 def test_a_beating_heart_is_alive_until_it_stops(path: Path) -> None:
@@ -51,7 +44,7 @@ def test_a_beating_heart_is_alive_until_it_stops(path: Path) -> None:
 def test_a_worker_that_hangs_beats_no_more(path: Path) -> None:
     heartbeat(path).run_once()
     before = path.stat().st_mtime_ns
-    heartbeat(path, alive=False).run_once()
+    heartbeat(path, hangs=True).run_once()
     assert path.stat().st_mtime_ns == before
     long_ago = time.time() - DEAD_AFTER - 1
     os.utime(path, (long_ago, long_ago))
@@ -60,27 +53,14 @@ def test_a_worker_that_hangs_beats_no_more(path: Path) -> None:
 
 
 def test_alive_is_not_ready(path: Path) -> None:
-    heartbeat(path, model_loaded=False).run_once()
+    heartbeat(path, has_model=False).run_once()
     check_alive(path)
     with pytest.raises(EnrichmentError, match="has not loaded a model"):
         check_alive(path, ready=True)
 
 
-class Stuck(PeriodicThread):
-    stalled_after = 0.0
-
-    def run_once(self) -> None:
-        """Never called: the interval is long."""
-
-
-def stuck_thread() -> Stuck:
-    thread = Stuck("sweeper", interval=0.0)
-    thread._ran_at = time.monotonic() - 61
-    return thread
-
-
 def test_a_thread_that_does_not_do_its_work_is_named(path: Path) -> None:
-    beating = heartbeat(path, threads=[stuck_thread()])
+    beating = heartbeat(path, stalled={"sweeper": 61.0})
     with capture_logs() as logs:
         beating.run_once()
         beating.run_once()
@@ -92,7 +72,7 @@ def test_a_thread_that_does_not_do_its_work_is_named(path: Path) -> None:
 
 def test_a_warning_needs_no_file() -> None:
     with capture_logs() as logs:
-        heartbeat(None, threads=[stuck_thread()]).run_once()
+        heartbeat(None, stalled={"sweeper": 61.0}).run_once()
     assert [entry["thread"] for entry in logs] == ["sweeper"]
 
 
@@ -131,8 +111,13 @@ def test_the_exit_code_says_it(
 
 
 def test_what_keeps_a_worker_from_working_is_named(path: Path) -> None:
-    heartbeat(path, problems=lambda: ["the API key is refused", "the broker is away"]).run_once()
+    problems = [
+        WorkerProblem(what="the API key is refused", seconds=1),
+        WorkerProblem(what="the broker is away", seconds=1, stops=False),
+        WorkerProblem(what="the database is away", seconds=1),
+    ]
+    heartbeat(path, problems=problems).run_once()
     check_alive(path)
-    said = "not ready: the API key is refused; the broker is away"
+    said = "not ready: the API key is refused; the database is away"
     with pytest.raises(EnrichmentError, match=said):
         check_alive(path, ready=True)

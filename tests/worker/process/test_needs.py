@@ -1,13 +1,16 @@
 """What a worker needs is checked again and again."""
 
+from functools import partial
+
 import pytest
 from sqlalchemy import Engine, create_engine
 from structlog.testing import capture_logs
 
 from common.errors import ApiError
-from worker.ledger.roster import live_workers
+from worker.ledger.roster import WorkerState, live_workers
 from worker.process import needs
-from worker.process.needs import Need, Needs, Presence
+from worker.process.health import Presence
+from worker.process.needs import Need, Needs
 
 
 class Key:
@@ -32,14 +35,8 @@ def whats(needs: Needs) -> list[str]:
 
 
 def presence(engine: Engine, needs: Needs) -> Presence:
-    return Presence(
-        engine,
-        needs,
-        name="host:1",
-        idle_seconds=lambda: None,
-        device="cuda:1",
-        in_float32=lambda: ["vases v1"],
-    )
+    known = partial(WorkerState, name="host:1", device="cuda:1", in_float32=("vases v1",))
+    return Presence(engine, lambda: known(problems=needs.problems))
 
 
 def test_before_its_needs_are_checked_a_worker_is_starting() -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from tests.worker.ledger_rows import claim, finish
 from worker import jobs
 from worker.ledger import roster
-from worker.ledger.roster import WorkerProblem
+from worker.ledger.roster import WorkerProblem, WorkerState
 from worker.process import store_gauges
 from worker.process.store_gauges import StoreGauges
 
@@ -93,15 +93,11 @@ def test_the_time_since_a_chunk_was_settled_begins_with_the_job(
 
 
 def test_workers_and_hosts_are_counted(engine: Engine) -> None:
-    roster.tell(engine, "a:1", problems=[], idle_seconds=None)
-    roster.tell(
-        engine,
-        "b:1",
-        problems=[WorkerProblem(what="the database is away", seconds=3.0)],
-        idle_seconds=None,
-    )
+    roster.tell(engine, WorkerState(name="a:1"))
+    database = WorkerProblem(what="the database is away", seconds=3.0)
+    roster.tell(engine, WorkerState(name="b:1", problems=(database,)))
     broker = WorkerProblem(what="the broker is away", seconds=3, stops=False)
-    roster.tell(engine, "c:1", problems=[broker], idle_seconds=None)
+    roster.tell(engine, WorkerState(name="c:1", problems=(broker,)))
     execute(engine, ONE_MORE, host="well.example", pace=1.0)
     execute(engine, ONE_MORE, host="slow.example", pace=0.5)
     found = served(engine)
