@@ -16,13 +16,13 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError, blaming
+from common.process.foreign_text import UNFIT
 from common.store.locks import AdvisoryLock
 from common.store.tables import Decided
 
 LONGEST_REASON = 2_000  # characters
 LONGEST_NAME = 300  # characters of a data provider, as everywhere that providers are counted
 SHOWN = 1_000  # decisions of a list
-_UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not lines and tabs
 
 _DECIDE = text(AdvisoryLock.DECISIONS.take)
 _STANDING = text("""
@@ -152,7 +152,7 @@ def _checked(given: str, what: str, *, longest: int) -> str:
             raise UsageError(f"The {what} is empty; give one.")
         if len(bare) > longest:
             raise UsageError(f"The {what} has {len(bare):,} characters; {longest:,} are allowed.")
-        if unfit := _UNFIT.search(bare):
+        if unfit := UNFIT.search(re.sub(r"[\t\r\n]", " ", bare)):
             raise UsageError(
                 f"The {what} holds the character {unfit[0]!r}, which no text may hold."
             )

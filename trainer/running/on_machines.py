@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common import broker
 from common.broker.arguments import by_name, first_problem
+from common.broker.urls import read_broker_url
 from common.errors import BrokerError, EnrichmentError
 from common.files import read_regular, write_atomically
 from common.process.settings import BrokerSettings
@@ -56,8 +57,9 @@ def create_app() -> Celery:
     """
     settings = BrokerSettings.read()
     app = broker.create_app("trainer", settings, [QUEUE])
-    on_redis = app.conf.broker_url.startswith("redis")  # elsewhere a worker holds one hint more
-    app.conf.update(task_acks_late=False, worker_disable_prefetch=on_redis)
+    # On other brokers a worker holds one hint more.
+    prefetches_none = read_broker_url(settings).on_redis
+    app.conf.update(task_acks_late=False, worker_disable_prefetch=prefetches_none)
     broker.check_broker(settings)
     return app
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, Row, text
 
 from common.errors import UsageError, blaming
+from common.process.foreign_text import UNFIT
 
 MAX_NAME = 200  # characters of a key or of the name of who submits
 MAX_CONDITION = 2_000  # characters of what is searched for: URIs of concepts are longer
@@ -17,7 +18,6 @@ LAST = "last"  # the newest job
 LEAST_PREFIX = 4  # characters; fewer begin too many IDs
 _SHOWN = 40
 _CANDIDATES_SHOWN = 5
-_UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PREFIX = re.compile(r"[0-9a-f-]{1,36}")
 
 
@@ -36,7 +36,7 @@ def check_name(name: str | None, what: str, *, longest: int = MAX_NAME) -> None:
             f"The {what} {name[:_SHOWN]!r}... has {len(name):,} characters. "
             f"It must not have more than {longest:,}."
         )
-    if unfit := _UNFIT.search(name):
+    if unfit := UNFIT.search(name):
         raise UsageError(
             f"The {what} {name[:_SHOWN]!r} holds the character {unfit[0]!r}. "
             "Names must not hold control characters."
@@ -128,7 +128,7 @@ def _find(connection: Connection, job: str) -> list[Row[UUID, str | None, str, o
         return list(connection.execute(_NEWEST))
     if (job_id := _id(job)) is not None:
         return list(connection.execute(_BY_ID, {"id": job_id}))
-    if _UNFIT.search(job):
+    if UNFIT.search(job):
         return []
     named = list(connection.execute(_BY_NAME, {"name": job}))
     unfinished = [row for row in named if row.state in ("running", "paused")]

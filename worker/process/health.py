@@ -1,4 +1,4 @@
-"""How a worker shows that it is alive and ready: in a file for a container's probe, and in the store.
+"""How a worker shows that it is alive and ready: in a file for a probe, and in the store.
 
 Alive: the threads that renew leases and ask for chunks do their work, and no chunk in work hangs. A
 worker is alive while the broker or the database is away, since a restart would not bring them back.

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from common.broker.arguments import first_problem
 from common.errors import EnrichmentError, InvalidRecordIdError
 from common.europeana.record_ids import parse_record_id
-from common.process.foreign_text import visible
+from common.process.foreign_text import CONTROLS, visible
 from common.process.terminal.ages import parse_age
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
@@ -25,7 +25,7 @@ from worker.jobs.records import RejectedLines, leave_out_rejected
 
 MAX_SUBMITTED = 100_000  # record IDs in one message
 log = structlog.get_logger()
-Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=rf"^[^{CONTROLS}]*$")]
 FROM_TEXT = Field(strict=False)  # an enum member is text in a message
 
 

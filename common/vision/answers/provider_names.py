@@ -4,17 +4,16 @@ Metadata may hold anything: a name of a megabyte, or with line ends. Everything 
 by provider asks here, so that a museum has the same name wherever it is counted.
 """
 
-import re
 from typing import Annotated
 
 from pydantic import StringConstraints
 
+from common.process.foreign_text import CONTROLS, UNFIT
+
 LONGEST = 300  # characters
 MOST = 10_000  # providers of a promise; Europeana has less than half of them
-_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"  # and what else ends a line
-_UNFIT = re.compile(rf"[{_CONTROLS}\ud800-\udfff]")
 
-ProviderName = Annotated[str, StringConstraints(max_length=LONGEST, pattern=rf"^[^{_CONTROLS}]*$")]
+ProviderName = Annotated[str, StringConstraints(max_length=LONGEST, pattern=rf"^[^{CONTROLS}]*$")]
 """A name in a file that may come from anybody."""
 
 
@@ -23,5 +22,5 @@ def provider_name(text: str) -> str:
 
     Empty if nothing is left of it.
     """
-    in_a_line = " ".join(_UNFIT.sub(" ", text).split())
+    in_a_line = " ".join(UNFIT.sub(" ", text).split())
     return in_a_line[:LONGEST].rstrip()

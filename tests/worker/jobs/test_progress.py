@@ -12,7 +12,7 @@ from worker.jobs import FailingHost, JobOptions
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease
 from worker.ledger.finish import ChunkOutcome
-from worker.ledger.roster import tell
+from worker.ledger.roster import WorkerState, tell
 
 
 @pytest.fixture
@@ -117,14 +117,14 @@ def test_records_of_a_lost_worker_are_told_of(engine: Engine, job_id: UUID) -> N
         alive = "UPDATE job_chunk SET worker = 'alive' WHERE number = :number"
         connection.execute(text(alive), {"number": held.number})
         killed = "UPDATE worker_process SET seen_at = now() - interval '1 min' WHERE name = 'test'"
-        tell(engine, "test", problems=[], idle_seconds=None)
-        tell(engine, "alive", problems=[], idle_seconds=None)
+        tell(engine, WorkerState(name="test"))
+        tell(engine, WorkerState(name="alive"))
         connection.execute(text(killed))
     status = jobs.status(engine, job_id)
     assert (status.in_work, status.lost) == (256 + 88, len(lost.record_ids))
     (told,) = status.told_lost()
     assert told.startswith("256 records were in work with a worker that is no longer alive.")
-    tell(engine, "test", problems=[], idle_seconds=None)
+    tell(engine, WorkerState(name="test"))
     status = jobs.status(engine, job_id)
     assert (status.lost, status.lost_until, list(status.told_lost())) == (0, None, [])
 

@@ -1,5 +1,6 @@
 """Outputs that cannot be written, of real processes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,10 @@ def printing(*arguments: str, shell: str) -> subprocess.CompletedProcess[str]:
     """What a program says that prints to where `shell` sends it."""
     command = ["bash", "-o", "pipefail", "-c", f'"$0" "$@" {shell}']
     program = [sys.executable, "-c", PROGRAM, *arguments]
-    return subprocess.run([*command, *program], capture_output=True, text=True, check=False)
+    known = os.environ | {"LC_ALL": "C.UTF-8"}  # bash warns of a locale that is not installed
+    return subprocess.run(
+        [*command, *program], capture_output=True, text=True, check=False, env=known
+    )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
