@@ -1,9 +1,12 @@
-"""Programs of two releases on one store: of this one, and of one that is a migration ahead."""
+"""Programs of two releases on one store: this one beside the first, and beside one that is a
+migration ahead."""
 
 import shutil
 import socket
 import subprocess
 import sys
+import tarfile
+from io import BytesIO
 from pathlib import Path
 from uuid import UUID
 
@@ -14,6 +17,7 @@ from sqlalchemy import Engine, text
 from common.store.session import MIGRATIONS
 from deploy.sandbox.server import Sandbox
 from tests.waiting import wait_for
+from tests.worker.conftest import CONCEPTS
 from tests.worker.processes.running import (
     REPOSITORY,
     RUN,
@@ -58,6 +62,38 @@ def newer_release(folder: Path, upgrade: str) -> dict[str, str]:
         copy = shutil.copytree if (REPOSITORY / part).is_dir() else shutil.copy
         copy(REPOSITORY / part, folder / part)
     (folder / "migrations" / "versions" / "9999_newer.py").write_text(MIGRATION + upgrade)
+    return run_from(folder)
+
+
+FIRST_RELEASE = "338cc59"  # 0.1.0
+SAVE_MODEL = f"""
+import sys
+from pathlib import Path
+from common.vision.model import Description, save_bundle
+from common.vision.network import build_classifier
+from common.vision.preprocessing import Preprocessing
+
+uris = {tuple(CONCEPTS)}
+description = Description(
+    architecture="squeezenet1_1", labels=("map", "painting"), concept_uris=uris,
+    preprocessing=Preprocessing(size=32), kind="single", temperature=1.0,
+    thresholds=dict(zip(uris, (0.0, None))), picture_source="media", created_from=dict(),
+)
+weights = [build_classifier("squeezenet1_1", classes=2, size=32).state_dict()]
+print(save_bundle(Path(sys.argv[1]), description, weights), end="")
+"""  # a worker gives back the chunks of a model that is newer than it
+
+
+def first_release(folder: Path) -> dict[str, str]:
+    """What has a process run 0.1.0."""
+    folder.mkdir()
+    packed = subprocess.run(
+        ["git", "archive", FIRST_RELEASE], cwd=REPOSITORY, capture_output=True, check=False
+    )
+    if packed.returncode:
+        pytest.skip(f"needs {FIRST_RELEASE}, which this checkout lacks: {packed.stderr.decode()}")
+    with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
+        archive.extractall(folder, filter="data")
     return run_from(folder)
 
 
@@ -135,3 +171,30 @@ def test_a_worker_that_the_schema_has_left_behind_refuses_to_start(
     )
     refused = run(this, WORKER, "run")
     assert (refused.returncode, message in refused.stderr) == (1, True)
+
+
+def test_a_worker_of_the_first_release_works_on_a_job_beside_one_of_this(
+    engine: Engine,
+    sandbox: Sandbox,
+    environment: dict[str, str],
+    broker_url: str,
+    tmp_path: Path,
+) -> None:
+    first = environment | first_release(tmp_path / "first") | {"BROKER_URL": broker_url}
+    shutil.rmtree(tmp_path / "models")
+    saved = run(first, sys.executable, "-P", "-c", SAVE_MODEL, str(tmp_path / "models" / "test-1"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE model SET sha256 = :sha256"), {"sha256": saved.stdout})
+    beats = [tmp_path / "beats-of-the-first", tmp_path / "beats-of-this"]
+    beating = [{"WORKER_HEARTBEAT_FILE": str(beat)} for beat in beats]
+    this = environment | run_from(REPOSITORY)
+    with worker(first | beating[0], RUN) as old, worker(this | beating[1], RUN) as new:
+        wait_for(lambda: runs_and_is_ready(new, beats[1]))
+        wait_for(lambda: beats[0].exists() and beats[0].read_text() == "alive, model loaded\n")
+        ids = [item.id for item in sandbox.catalogue.items if item.thumbnail]
+        job_id = jobs.enqueue(engine, ids, jobs.JobOptions(picture="thumbnail")).job_id
+        assert wait_until_done(engine, job_id).enriched == len(ids)
+        assert [errors_until_end(each) for each in (old, new)] == [[], []]
+    done = chunks_done(engine, job_id)
+    assert set(done) == {f"{socket.gethostname()}:{each.pid}" for each in (old, new)}
+    assert sum(done.values()) == 3
