@@ -61,7 +61,8 @@ SECONDS_SINCE_RUN = Gauge(
 MOST_PROVIDERS = 200  # that have series of their own; a process may see thousands
 OTHER, UNKNOWN = "(other)", "(unknown)"  # providers; in brackets, as no museum is named
 
-_OUTCOMES = ("enriched", "unlike", "below_threshold", "blocked", "failed", "put_off")
+_ANSWERED = ("enriched", "unlike", "below_threshold", "blocked")
+_OUTCOMES = (*_ANSWERED, "failed", "put_off")
 _ENDS = ("done", "given_back", "lease_lost", "database_locked", "database_away", "failed")
 for _outcome in _OUTCOMES:
     RECORDS.labels(_outcome)
@@ -79,28 +80,16 @@ def timed(stage: Stage) -> AbstractContextManager[object]:
     return STAGE_SECONDS.labels(stage).time()
 
 
-def count_records(
-    *,
-    enriched: int,
-    unlike: int,
-    below_threshold: int,
-    blocked: int,
-    put_off: int,
-    read: int,
-    errors: Mapping[str, RecordError],
-) -> None:
+def count_records(counts: Mapping[str, int], *, errors: Mapping[str, RecordError]) -> None:
     """Count the outcomes of a chunk; `errors` are those of failed and put-off records.
 
-    `read`: how many of the other records needed no look.
+    `counts`: of the records by outcome, and how many others needed no look (`read`).
     """
-    RECORDS.labels("enriched").inc(enriched)
-    RECORDS.labels("unlike").inc(unlike)
-    RECORDS.labels("below_threshold").inc(below_threshold)
-    RECORDS.labels("blocked").inc(blocked)
-    RECORDS.labels("put_off").inc(put_off)
-    RECORDS.labels("failed").inc(len(errors) - put_off)
+    for outcome in _OUTCOMES:
+        RECORDS.labels(outcome).inc(counts.get(outcome, 0))
+    read = counts.get("read", 0)
     PICTURES.labels("read").inc(read)
-    PICTURES.labels("looked_at").inc(enriched + unlike + below_threshold + blocked - read)
+    PICTURES.labels("looked_at").inc(sum(counts.get(each, 0) for each in _ANSWERED) - read)
     for error in errors.values():
         FAILURES.labels(error.stage, error.reason).inc()
 

@@ -44,6 +44,7 @@ from worker.enrich.resolve import RecordResolver, Target
 from worker.enrich.seen import SeenPictures
 from worker.ledger.chunks import Lease
 from worker.ledger.cutting import CHUNK_SIZE
+from worker.ledger.routes import Routes
 
 ALONE_SECONDS = 6.0  # that the decoder and the model are each measured for
 _DISK = ip_address("127.0.0.1")
@@ -158,7 +159,7 @@ def enriched(assignment: LocalAssignment) -> Measured:
 
     def run(lease: Lease) -> int:
         models = ModelsInUse([loaded], lambda: network)
-        return len(pipeline.run(lease, models, on_record=lambda: None).classified)
+        return len(pipeline.run(lease, models, on_record=lambda: None).answers)
 
     with ThreadPoolExecutor(settings.worker_chunks_in_flight) as chunks:
         began = time.monotonic()
@@ -210,7 +211,7 @@ def _leases(record_ids: Sequence[str]) -> list[Lease]:
             number=number,
             token=1,
             retries=0,
-            model_ids=(1,),
+            routes=Routes(model_id=1),
             picture=PictureChoice.MEDIA,
             record_ids=tuple(record_ids[start : start + CHUNK_SIZE]),
             claimed_at=datetime.now(UTC),

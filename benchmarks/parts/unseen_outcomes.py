@@ -10,25 +10,16 @@ from sqlalchemy import Engine, text
 
 from common.errors import RecordError
 from common.store.tables import PictureSource
+from worker.ledger.answers import RecordAnswer
 from worker.ledger.chunks import Lease
 from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
-from worker.ledger.tallies import RecordSaid
+from worker.ledger.finish import ChunkResults
 
 PROVIDERS = 64
 ENRICHED_EVERY, FAILED_EVERY = 256, 100
 CONCEPT = "http://data.europeana.eu/concept/43"
 DIGITS = 8  # of the number in an ID
 _SEEN_AT = datetime(2026, 11, 25, tzinfo=UTC)
-_SAID = [
-    RecordSaid(
-        data_provider=f"Museum of the town of {number}",
-        confidence=(number % 10 + 0.5) / 10,
-        is_written=False,
-        is_unlike=False,
-    )
-    for number in range(PROVIDERS)
-]
 _NO_IMAGE = RecordError("resolve", "no_image", "the record names no picture")
 _CONCEPTS = text("INSERT INTO concept (uri, label) VALUES (:concept, 'map') ON CONFLICT DO NOTHING")
 _RECORDS = text("INSERT INTO record (id) SELECT unnest(CAST(:ids AS text[]))")
@@ -47,20 +38,24 @@ def add_enriched_records(engine: Engine, records: int) -> None:
         connection.execute(_RECORDS, {"ids": ids})
 
 
-def outcome_of(lease: Lease) -> ChunkOutcome:
+def outcome_of(lease: Lease) -> ChunkResults:
     """What the records of a chunk come to."""
-    (model_id,) = lease.model_ids
-    outcome = ChunkOutcome(predictions={model_id: []}, said={model_id: {}})
+    results = ChunkResults()
     for each in lease.record_ids:
         number = int(each[-DIGITS:])
         if number % FAILED_EVERY == 1:
-            outcome.errors[each] = _NO_IMAGE
+            results.errors[each] = _NO_IMAGE
             continue
-        outcome.classified[each] = each
-        outcome.said[model_id][each] = _SAID[number % PROVIDERS]
-        if number % ENRICHED_EVERY == 0:
-            outcome.predictions[model_id].append(_prediction(each))
-    return outcome
+        provider = number % PROVIDERS
+        results.answers[each] = RecordAnswer(
+            record_id=each,
+            model_id=lease.routes.model_id,
+            data_provider=f"Museum of the town of {provider}",
+            confidence=(provider % 10 + 0.5) / 10,
+            is_unlike=False,
+            predictions=() if number % ENRICHED_EVERY else (_prediction(each),),
+        )
+    return results
 
 
 def _prediction(record_id: str) -> RecordPrediction:

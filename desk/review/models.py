@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from common.store.model_names import ModelName, version_meant
+from common.store.tables.jobs import JOB_MODELS
 from common.vision.answers.answering import Answering
 from common.vision.answers.saved import load_answering
 from common.vision.bundle import read_description
@@ -49,7 +50,7 @@ _MODELS = """
     FROM model
 """
 _OF_JOB = text(f"""
-    {_MODELS} JOIN job ON job.id = :job AND model.id = ANY(job.model_id || job.also_models)
+    {_MODELS} JOIN job ON job.id = :job AND model.id = ANY({JOB_MODELS})
     ORDER BY model.id
 """)
 _NAMED = text(f"""

@@ -1,6 +1,6 @@
 """What several tests do to the ledger, in few words."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from uuid import UUID
 
 from sqlalchemy import Engine, text
@@ -8,8 +8,10 @@ from sqlalchemy import Engine, text
 from common.errors import RecordError
 from worker.ledger import chunks
 from worker.ledger import finish as finishing
+from worker.ledger.answers import RecordAnswer
 from worker.ledger.chunks import Lease
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.finish import ChunkResults
 from worker.ledger.sweep import Sweep, sweep
 
 DELAYS = (60.0, 600.0)  # seconds before the first and the second new try
@@ -50,21 +52,47 @@ def expire_leases(engine: Engine) -> Sweep:
 def finish(engine: Engine, lease: Lease, failed: Mapping[str, str] | None = None) -> bool:
     """Finish a chunk: these records failed for these reasons, the others show no concept."""
     failed = failed or {}
-    outcome = ChunkOutcome(
-        classified={each: each for each in lease.record_ids if each not in failed},
+    results = ChunkResults(
+        answers=all_below(lease, but=failed).answers,
         errors={each: RecordError("fetch", reason) for each, reason in failed.items()},
     )
-    return finish_with(engine, lease, outcome)
+    return finish_with(engine, lease, results)
 
 
-def finish_with(engine: Engine, lease: Lease, outcome: ChunkOutcome) -> bool:
-    """Finish a chunk with this outcome."""
-    return finishing.finish(engine, lease, outcome, retry_delays=DELAYS)
+def finish_with(engine: Engine, lease: Lease, results: ChunkResults) -> bool:
+    """Finish a chunk with these results; True if that finished its job."""
+    finished = finishing.finish(engine, lease, results, retry_delays=DELAYS)
+    assert not finished.kept_otherwise
+    return finished.job_done
 
 
-def all_below(lease: Lease) -> ChunkOutcome:
-    """No record of the chunk shows a concept."""
-    return ChunkOutcome(classified={each: each for each in lease.record_ids})
+def answer(
+    lease: Lease,
+    record_id: str,
+    *predictions: RecordPrediction,
+    data_provider: str = "",
+    is_unlike: bool = False,
+) -> RecordAnswer:
+    """What the model that answers for the data provider says of a record."""
+    return RecordAnswer(
+        record_id=record_id,
+        model_id=lease.routes.model_of(data_provider),
+        data_provider=data_provider,
+        confidence=0.5,
+        is_unlike=is_unlike,
+        predictions=predictions,
+    )
+
+
+def predictions(results: ChunkResults) -> list[RecordPrediction]:
+    """What is said of all records of a chunk."""
+    return [each for said in results.answers.values() for each in said.predictions]
+
+
+def all_below(lease: Lease, *, but: Container[str] = ()) -> ChunkResults:
+    """No record of the chunk shows a concept; nothing is said of some."""
+    said = {each: answer(lease, each) for each in lease.record_ids if each not in but}
+    return ChunkResults(answers=said)
 
 
 def rows(engine: Engine, query: str) -> list[tuple[object, ...]]:

@@ -18,6 +18,7 @@ from common.store.tables import JobState, PictureChoice, Priority
 from worker import jobs
 from worker.commands.options import console
 from worker.jobs import Accepted, JobOptions, Preview, Records, RecordSelection, Unpromised
+from worker.jobs.models import ONE_MODEL
 from worker.jobs.records import RejectedLines, leave_out_rejected, read_files, refuse_rejected
 from worker.ledger.roster import live_workers
 
@@ -74,8 +75,7 @@ Models = Annotated[
     typer.Option(
         metavar="NAME[@VERSION]",
         help="Another model than the active one; NAME alone is the version in service, or the only "
-        "one. May be repeated for models on one encoder, which looks at a picture once for all of "
-        "them.",
+        "one.",
         rich_help_panel=_LOOK,
     ),
 ]
@@ -165,7 +165,7 @@ def enqueue(
         name=name,
         priority=priority,
         picture=picture,
-        model=model,
+        model=_one_model(model or []),
         unseen=unseen,
         explain=explain,
         look_again=look_again,
@@ -178,6 +178,12 @@ def enqueue(
     (_preview if dry_run else _enqueue)(records, options, rejected, as_json=as_json)
     if rejected.count:
         console.print(f"  {rejected}", soft_wrap=True)
+
+
+def _one_model(names: list[str]) -> str | None:
+    if len(names) > 1:
+        raise UsageError(ONE_MODEL)
+    return next(iter(names), None)
 
 
 def _records(

@@ -1,84 +1,66 @@
-"""From rows of numbers to what a model says: all records of a chunk at once, model by model."""
+"""From rows of numbers to answers: all records of a chunk at once, model by model."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from common.vision.answers.answering import Answers
 from worker.enrich.models import LoadedModel
 from worker.enrich.seen import RecordSeen
+from worker.ledger.answers import RecordAnswer
 from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.routes import Routes
-from worker.ledger.tallies import RecordSaid
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModelSays:
-    """What a model says of records: its predictions, and by the record's present ID in short."""
-
-    predictions: list[RecordPrediction]
-    of_records: dict[str, RecordSaid]
-
-
-def what_it_says(
-    model: LoadedModel,
+def answers_to(
     records: Sequence[RecordSeen],
     rows: NDArray[np.floating],
     *,
-    routes: Routes | None = None,
-) -> ModelSays:
-    """What a model says of records; of those only that it answers for, if there are routes.
+    models: Iterable[LoadedModel],
+    routes: Routes,
+) -> dict[str, RecordAnswer]:
+    """What is said of records, by the IDs that they were enqueued with: of each by one model.
 
     Args:
-        rows: of the network (n, numbers), embeddings if the model is on an encoder.
+        rows: of the network (n, numbers), embeddings if the models are on an encoder.
     """
-    if routes is not None:
-        places = [
-            place
-            for place, each in enumerate(records)
-            if routes.model_of(each.data_provider) == model.id
-        ]
-        records, rows = [records[place] for place in places], rows[places]
-    if not records:
-        return ModelSays(predictions=[], of_records={})
-    answers = model.answering.answers(rows)
-    return ModelSays(
-        predictions=_predictions(answers, records, model.description.concept_uris),
-        of_records=_in_short(answers, records),
-    )
+    answering = np.array([routes.model_of(each.data_provider) for each in records], dtype=np.int64)
+    found: dict[str, RecordAnswer] = {}
+    for model in models:
+        places = (answering == model.id).nonzero()[0]
+        if len(places):
+            own = [records[place] for place in places]
+            said = _answers(model, own, rows[places])
+            found |= {record.asked_id: each for record, each in zip(own, said, strict=True)}
+    return found
 
 
-def _predictions(
-    answers: Answers, records: Sequence[RecordSeen], concepts: Sequence[str]
-) -> list[RecordPrediction]:
-    places, columns = answers.written.nonzero()
-    confidences = answers.probabilities[places, columns].tolist()
-    found = zip(places.tolist(), columns.tolist(), confidences, strict=True)
-    return [
-        RecordPrediction(
-            record_id=records[place].record_id,
+def _answers(
+    model: LoadedModel, records: Sequence[RecordSeen], rows: NDArray[np.floating]
+) -> list[RecordAnswer]:
+    answers, concepts = model.answering.answers(rows), model.description.concept_uris
+    predictions: list[list[RecordPrediction]] = [[] for _ in records]
+    for place, column in np.argwhere(answers.written).tolist():
+        record = records[place]
+        prediction = RecordPrediction(
+            record_id=record.record_id,
             concept_uri=concepts[column],
-            confidence=confidence,
-            source=records[place].picture.source,
-            image_url=records[place].picture.url,
-            seen_at=records[place].seen_at,
+            confidence=float(answers.probabilities[place, column]),
+            source=record.picture.source,
+            image_url=record.picture.url,
+            seen_at=record.seen_at,
         )
-        for place, column, confidence in found
-    ]
-
-
-def _in_short(answers: Answers, records: Sequence[RecordSeen]) -> dict[str, RecordSaid]:
-    surest: NDArray[np.float32] = answers.probabilities.max(axis=1)
-    written = np.asarray(answers.written.any(axis=1))
-    said = zip(records, surest.tolist(), written.tolist(), answers.unlike.tolist(), strict=True)
-    return {
-        record.record_id: RecordSaid(
+        predictions[place].append(prediction)
+    surest = answers.probabilities.max(axis=1).tolist()
+    said = zip(records, surest, answers.unlike.tolist(), predictions, strict=True)
+    return [
+        RecordAnswer(
+            record_id=record.record_id,
+            model_id=model.id,
             data_provider=record.data_provider,
             confidence=confidence,
-            is_written=is_written,
             is_unlike=is_unlike,
+            predictions=tuple(written),
         )
-        for record, confidence, is_written, is_unlike in said
-    }
+        for record, confidence, is_unlike, written in said
+    ]

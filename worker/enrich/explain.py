@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,8 @@ from common.vision.model import Model
 from common.vision.network import is_out_of_memory
 from worker import metrics
 from worker.enrich import heatmap_files
+from worker.enrich.pipeline import ChunkOutcome
 from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
 
 AT_A_TIME = 8  # pictures whose activations are in memory; a lost lease is noticed after them
 JPEG_QUALITY = 85
@@ -34,7 +33,7 @@ def explain(
     *,
     on_record: Callable[[], None],
 ) -> None:
-    """Store a heatmap of each prediction in a folder, and its digest in the prediction.
+    """Store a heatmap of each prediction in a folder, and its digest in the outcome.
 
     `models` bring those that the predictions are of to the device, by their number.
 
@@ -48,21 +47,17 @@ def explain(
         DeviceError: PyTorch fails.
         EnrichmentError: the folder cannot be written to.
     """
-    for number, load in models.items():
+    for model_id, load in models.items():
         ready = _ready(load)
         if ready is None:
             continue
-        model, maker = ready
-        explained: list[RecordPrediction] = []
-        for some in _parts(outcome.predictions[number]):
+        for some in _parts(outcome, model_id):
             with metrics.timed("explain"):
-                contents = _heatmaps(some, outcome.pictures, model, maker)
-                names = [heatmap_files.keep(folder, each) if each else None for each in contents]
-            explained += [
-                replace(each, heatmap=name) for each, name in zip(some, names, strict=True)
-            ]
+                contents = _heatmaps(some, outcome.pictures, *ready)
+                for each, content in zip(some, contents, strict=True):
+                    if content:
+                        outcome.heatmaps[each.key] = heatmap_files.keep(folder, content)
             on_record()
-        outcome.predictions[number] = explained
 
 
 def _ready(load: Callable[[], Model]) -> tuple[Model, HeatmapMaker] | None:
@@ -82,7 +77,9 @@ def _refuse_unless_out_of_memory(error: RuntimeError) -> None:
         raise DeviceError(f"PyTorch failed at heatmaps: {error}") from error
 
 
-def _parts(predictions: list[RecordPrediction]) -> Iterator[list[RecordPrediction]]:
+def _parts(outcome: ChunkOutcome, model_id: int) -> Iterator[list[RecordPrediction]]:
+    said = (each for each in outcome.answers.values() if each.model_id == model_id)
+    predictions = [prediction for each in said for prediction in each.predictions]
     for start in range(0, len(predictions), AT_A_TIME):
         yield predictions[start : start + AT_A_TIME]
 

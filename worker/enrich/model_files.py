@@ -5,13 +5,14 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from common.errors import ModelError
+from common.store.tables.jobs import JOB_MODELS
 from common.vision.bundle import read_description
 from common.vision.encoders.description import missing_files
 
-_NEEDED = text("""
+_NEEDED = text(f"""
     SELECT path, sha256 FROM model
     WHERE stage = 'active' OR id IN (
-        SELECT unnest(array_prepend(model_id, also_models)) FROM job
+        SELECT unnest({JOB_MODELS}) FROM job
         WHERE state IN ('running', 'paused'))
     ORDER BY id
 """)

@@ -6,25 +6,36 @@ so a record that is read later gets the same answer, bit for bit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from common.errors import RecordError
 from common.reasons import Reason
 from common.store.embeddings import Seen, Vector
 from common.vision.answers.heads import halved
 from worker import metrics
-from worker.enrich.answers import what_it_says
+from worker.enrich.answers import answers_to
 from worker.enrich.batcher import Row
 from worker.enrich.looking import Look, LookedAt, Looker
-from worker.enrich.models import EncoderInStore, ModelsInUse
+from worker.enrich.models import ModelsInUse
 from worker.enrich.resolve import RecordResolver, Target
 from worker.enrich.seen import RecordSeen, SeenPictures
 from worker.ledger.chunks import Lease
-from worker.ledger.finish import ChunkOutcome, NewlySeen
-from worker.ledger.routes import Routes
+from worker.ledger.finish import ChunkResults, NewlySeen
+
+
+@dataclass(kw_only=True)
+class ChunkOutcome(ChunkResults):
+    """What each record of a chunk came to, and what of it may be needed once more.
+
+    `looked` are the records whose pictures were looked at, in the order of `newly_seen`. `pictures`
+    maps image URLs to the classified pixels, for predictions that are to be explained.
+    """
+
+    looked: list[RecordSeen] = field(default_factory=list)
+    pictures: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -45,26 +56,21 @@ class Pipeline:
         """
         with metrics.timed("resolve"):
             targets, errors = self._resolver.resolve(lease.record_ids, picture=lease.picture)
-        outcome = ChunkOutcome(
-            predictions={each.id: [] for each in models.models},
-            said={each.id: {} for each in models.models},
-        )
+        outcome = ChunkOutcome()
         self._read(targets, models, lease, outcome)
         looks = [
             Look(asked_id=key, target=target)
             for key, target in targets.items()
-            if key not in outcome.classified
+            if key not in outcome.answers
         ]
         if looks:
             models.network()
             on_record()  # it may have taken minutes to load
             looked = self._looker.look_at(looks, models, lease, on_record=on_record)
             errors |= looked.errors
-            seen = _awaited(looked.pictures, models, lease, errors, on_record)
-            _answer_looks(outcome, seen, models, lease)
-        outcome.errors = {
-            key: error for key, error in errors.items() if key not in outcome.classified
-        }
+            pictures = _awaited(looked.pictures, models, errors, on_record)
+            _answer_looks(outcome, pictures, models, lease)
+        outcome.errors = {key: error for key, error in errors.items() if key not in outcome.answers}
         return outcome
 
     def _read(
@@ -80,69 +86,55 @@ class Pipeline:
         with metrics.timed("read"):
             read = self._seen.read(targets, models.encoder, max_age=lease.max_age)
             outcome.read = len(read.records)
-            _answer(outcome, models, read.records, read.embeddings, routes=lease.routes)
+            outcome.answers |= answers_to(
+                read.records, read.embeddings, models=models.models, routes=lease.routes
+            )
 
 
-def _answer(
-    outcome: ChunkOutcome,
-    models: ModelsInUse,
-    records: Sequence[RecordSeen],
-    rows: NDArray[np.floating],
-    *,
-    routes: Routes | None,
+def answer_again(
+    outcome: ChunkOutcome, kept: Mapping[bytes, Vector], models: ModelsInUse, lease: Lease
 ) -> None:
-    """Add what the models say of records that they answer for, from the rows (n, numbers)."""
-    for each in records:
-        outcome.classified[each.asked_id] = each.record_id
-    for model in models.models:
-        says = what_it_says(model, records, rows, routes=routes)
-        outcome.predictions[model.id] += says.predictions
-        outcome.said[model.id] |= says.of_records
-
-
-@dataclass(kw_only=True)
-class _Looked:
-    """Pictures that were looked at, with their records and rows, in one order."""
-
-    pictures: list[LookedAt]
-    records: list[RecordSeen]
-    rows: list[Row]
+    """Answer from what others have kept of the pictures, by their sha256; heatmaps stay."""
+    assert outcome.newly_seen is not None  # else others have kept nothing of it
+    vectors = outcome.newly_seen.vectors
+    vectors.update(kept)
+    rows = np.stack([vectors[each.sha256] for each in outcome.newly_seen.pictures])
+    outcome.answers |= answers_to(outcome.looked, rows, models=models.models, routes=lease.routes)
 
 
 def _answer_looks(
-    outcome: ChunkOutcome, looked: _Looked, models: ModelsInUse, lease: Lease
+    outcome: ChunkOutcome,
+    pictures: Sequence[tuple[LookedAt, Row]],
+    models: ModelsInUse,
+    lease: Lease,
 ) -> None:
-    if not looked.pictures:
+    if not pictures:
         return
-    _answer(outcome, models, looked.records, np.stack(looked.rows), routes=lease.routes)
+    outcome.looked = [_record_seen(each.look, lease) for each, _ in pictures]
+    rows = np.stack([row for _, row in pictures])
+    outcome.answers |= answers_to(outcome.looked, rows, models=models.models, routes=lease.routes)
     if models.encoder:
-        outcome.newly_seen = _newly_seen(
-            outcome, looked, models, models.encoder, routes=lease.routes
-        )
+        outcome.newly_seen = _newly_seen(pictures, outcome.looked, models.encoder.id)
     if lease.explain:
-        written = outcome.enriched_records
         outcome.pictures = {
             each.look.picture.url: each.pixels
-            for each in looked.pictures
-            if each.pixels is not None and each.look.target.record_id in written
+            for each, _ in pictures
+            if each.pixels is not None and outcome.answers[each.look.asked_id].predictions
         }
 
 
 def _awaited(
     pictures: Sequence[LookedAt],
     models: ModelsInUse,
-    lease: Lease,
     errors: dict[str, RecordError],
     on_record: Callable[[], None],
-) -> _Looked:
+) -> list[tuple[LookedAt, Row]]:
     """What the network makes of pictures; one that it fails at becomes an error."""
-    looked = _Looked(pictures=[], records=[], rows=[])
+    looked: list[tuple[LookedAt, Row]] = []
     for each in pictures:
         try:
             row = each.row.result()
-            looked.rows.append(_embedding(row) if models.encoder else row)
-            looked.pictures.append(each)
-            looked.records.append(_record_seen(each, lease))
+            looked.append((each, _embedding(row) if models.encoder else row))
         except RecordError as error:
             errors[each.look.asked_id] = error
         on_record()
@@ -164,8 +156,7 @@ def _embedding(row: Row) -> Vector:
     return vector
 
 
-def _record_seen(looked: LookedAt, lease: Lease) -> RecordSeen:
-    look = looked.look
+def _record_seen(look: Look, lease: Lease) -> RecordSeen:
     return RecordSeen(
         asked_id=look.asked_id,
         record_id=look.target.record_id,
@@ -176,16 +167,11 @@ def _record_seen(looked: LookedAt, lease: Lease) -> RecordSeen:
 
 
 def _newly_seen(
-    outcome: ChunkOutcome,
-    looked: _Looked,
-    models: ModelsInUse,
-    encoder: EncoderInStore,
-    *,
-    routes: Routes | None,
+    looked: Sequence[tuple[LookedAt, Row]], records: Sequence[RecordSeen], encoder_id: int
 ) -> NewlySeen:
     pictures: list[Seen] = []
     vectors: dict[bytes, Vector] = {}
-    for picture, record, row in zip(looked.pictures, looked.records, looked.rows, strict=True):
+    for (picture, row), record in zip(looked, records, strict=True):
         assert picture.sha256 is not None  # whatever an encoder sees has one
         vectors[picture.sha256] = row.astype(np.float16, copy=False)
         seen = Seen(
@@ -196,33 +182,4 @@ def _newly_seen(
             seen_at=record.seen_at,
         )
         pictures.append(seen)
-
-    def answer_again(kept: Mapping[bytes, Vector]) -> None:
-        vectors.update(kept)
-        rows = [vectors[picture.sha256 or b""] for picture in looked.pictures]
-        _correct(outcome, models, looked.records, np.stack(rows), routes=routes)
-
-    return NewlySeen(
-        encoder_id=encoder.id, pictures=pictures, vectors=vectors, answer_again=answer_again
-    )
-
-
-def _correct(
-    outcome: ChunkOutcome,
-    models: ModelsInUse,
-    records: Sequence[RecordSeen],
-    rows: NDArray[np.floating],
-    *,
-    routes: Routes | None,
-) -> None:
-    """Replace what was said of these records; heatmaps stay."""
-    again = {each.record_id for each in records}
-    for model in models.models:
-        said = outcome.predictions[model.id]
-        heatmaps = {(each.record_id, each.concept_uri): each.heatmap for each in said}
-        says = what_it_says(model, records, rows, routes=routes)
-        outcome.said[model.id] |= says.of_records
-        outcome.predictions[model.id] = [each for each in said if each.record_id not in again] + [
-            replace(each, heatmap=heatmaps.get((each.record_id, each.concept_uri)))
-            for each in says.predictions
-        ]
+    return NewlySeen(encoder_id=encoder_id, pictures=pictures, vectors=vectors)

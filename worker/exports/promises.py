@@ -9,13 +9,14 @@ from sqlalchemy import Engine, text
 from common.errors import StoreError
 from common.process.wrong_values import first_wrong
 from common.store.model_names import ModelName
+from common.store.tables.jobs import JOB_MODELS
 from common.store.teaching.certificates import StandingCertificate, standing_certificates
 from common.vision.answers.promise import Promise
 from worker.exports.selection import Selection
 
 UNKNOWN = "Nothing is known of its promise: the model was made before promises said for whom."
 _CONDITIONS = {
-    "job": "id IN (SELECT unnest(array_prepend(model_id, also_models)) FROM job WHERE id = :job)",
+    "job": f"id IN (SELECT unnest({JOB_MODELS}) FROM job WHERE id = :job)",
     "model": "name = :model",
     "version": "version = :version",
     "since": """EXISTS (SELECT 1 FROM enrichment

@@ -21,6 +21,7 @@ from common.store.model_names import ModelName
 from common.store.session import allow_pauses
 from common.store.tables import JobState, Said
 from common.store.tables.harvested import of_provider
+from common.store.tables.jobs import JOB_MODELS
 from common.store.teaching.standing_verdicts import STANDING_VERDICTS, judged_conditions
 from common.vision.answers.blocked import Blocks
 from common.vision.answers.spellings import odd_spellings
@@ -62,8 +63,8 @@ class Selection:
     """A job; or a model (all versions, if none is given), a time, or both; of these what the rest
     says. `concept` is a URI, `lowest` and `highest` are confidences, `judged` no, yes or disputed.
 
-    A job's enrichments are all enrichments of its records by its models, also those that another
-    job wrote; of a record for which the job has a route, those by that model. `since` is compared
+    A job's enrichments are those of its records by the model that answers for them, also if another
+    job wrote them. `since` is compared
     with the start of the transaction that last wrote an enrichment, in database time.
     """
 
@@ -110,15 +111,15 @@ _IN_ORDER = """
 CONDITIONS = {
     "job": f"""
         enrichment.model_id = ANY(ARRAY(
-            SELECT unnest(array_prepend(model_id, also_models)) FROM job WHERE id = :job))
+            SELECT unnest({JOB_MODELS}) FROM job WHERE id = :job))
         AND enrichment.record_id IN (
             SELECT coalesce(alias.record_id, asked.id)
             FROM job_chunk CROSS JOIN LATERAL unnest(job_chunk.record_ids) AS asked(id)
             LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
             WHERE job_chunk.job_id = :job AND job_chunk.state = 'done')
-        AND (SELECT job.routes IS NULL
-                    OR enrichment.model_id = {ROUTED_MODEL.format(record_id="enrichment.record_id")}
-             FROM job WHERE job.id = :job)
+        AND enrichment.model_id = (
+            SELECT {ROUTED_MODEL.format(record_id="enrichment.record_id")}
+            FROM job WHERE job.id = :job)
     """,
     "model": "model.name = :model",
     "version": "model.version = :version",

@@ -1,7 +1,7 @@
 """Accepting lists of record IDs: the whole list becomes a job, or nothing does."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,9 +14,10 @@ from common.europeana.record_ids import parse_record_id
 from common.pictures.sources import PictureKinds, usual_picture
 from common.store.bulk import SORT_MEMORY, copy_rows
 from common.store.tables import JobState, PictureChoice, Priority
+from common.store.tables.jobs import JOB_MODELS
 from common.store.waking import wake_workers
 from common.vision.answers.spellings import odd_spellings
-from worker.jobs.models import JobModels, find_models, with_routes
+from worker.jobs.models import JobModels, find_model, with_routes
 from worker.jobs.names import check_job_name, check_name, check_unnamed
 from worker.jobs.promises import Unpromised, unpromised_of_submitted
 from worker.jobs.records import RecordSelection, submit_selection
@@ -31,11 +32,10 @@ class JobOptions:
     """How to work on a job; see `worker enqueue --help`.
 
     `name`: what people call the job; no other unfinished job may have it.
-    `model`: NAME@VERSION, NAME for the version in service or the only one, several of them that are
-    on one encoder, or None for the active one, and for records of data providers the models in
-    service for those.
+    `model`: NAME@VERSION, NAME for the version in service or the only one, or None for the active
+    one, and for records of data providers the models in service for those.
     `picture`: None lets the priority decide (`usual_picture`). `unseen`: leave out records that the
-    models have seen, or will see for another job. `explain`: store a heatmap for each enrichment.
+    model has seen, or will see for another job. `explain`: store a heatmap for each enrichment.
     `look_again`: look at all pictures, also where the encoder saw them before; `max_age`: where it
     saw them longer ago than that.
 
@@ -47,7 +47,7 @@ class JobOptions:
     name: str | None = None
     priority: Priority = Priority.BULK
     picture: PictureChoice | None = None
-    model: str | Sequence[str] | None = None
+    model: str | None = None
     unseen: bool = False
     explain: bool = False
     look_again: bool = False
@@ -66,11 +66,6 @@ class JobOptions:
     def looks_at(self) -> PictureChoice:
         """The choice of pictures, made by the user or by the priority."""
         return self.picture or usual_picture(self.priority)
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The names of the models; none for the active one."""
-        return (self.model,) if isinstance(self.model, str) else tuple(self.model or ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,20 +115,16 @@ _CREATE = text("""
 """)
 _SUBMITTED = text("CREATE TEMPORARY TABLE submitted (record_id text) ON COMMIT DROP")
 _COUNT = text("SELECT count(*) FROM submitted")
-# A record without a usable picture was not seen. Records count by their present IDs. In a job with
-# routes one model has seen a record, and one has to have seen it.
+# A record without a usable picture was not seen. Records count by their present IDs. One model has
+# seen a record, and one has to have seen it.
 _FORGET_SEEN = text(f"""
     WITH looked AS (
-        SELECT DISTINCT coalesce(alias.record_id, asked.id) AS record_id, used.model_id
+        SELECT DISTINCT coalesce(alias.record_id, asked.id) AS record_id,
+               {ROUTED_MODEL.format(record_id="coalesce(alias.record_id, asked.id)")} AS model_id
         FROM job JOIN job_chunk AS chunk ON chunk.job_id = job.id
         CROSS JOIN LATERAL unnest(chunk.record_ids) AS asked(id)
         LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
-        CROSS JOIN LATERAL unnest(
-            CASE WHEN job.routes IS NULL THEN array_prepend(job.model_id, job.also_models)
-                 ELSE ARRAY[{ROUTED_MODEL.format(record_id="coalesce(alias.record_id, asked.id)")}]
-            END) AS used(model_id)
-        WHERE array_prepend(job.model_id, job.also_models) && CAST(:model_ids AS int[])
-          AND used.model_id = ANY(CAST(:model_ids AS int[]))
+        WHERE {JOB_MODELS} && CAST(:model_ids AS int[])
           AND (chunk.state IN ('done', 'dead') OR job.state IN ('running', 'paused'))
           AND NOT EXISTS (SELECT 1 FROM job_failure AS failure
                           WHERE failure.job_id = job.id AND failure.record_id = asked.id)
@@ -141,11 +132,7 @@ _FORGET_SEEN = text(f"""
         SELECT record_id
         FROM looked CROSS JOIN (SELECT CAST(:routes AS jsonb) AS routes,
                                        CAST(:model_id AS int) AS model_id) AS job
-        GROUP BY record_id, job.routes, job.model_id
-        HAVING CASE WHEN job.routes IS NULL
-                    THEN count(*) = cardinality(CAST(:model_ids AS int[]))
-                    ELSE {ROUTED_MODEL.format(record_id="looked.record_id")}
-                         = ANY(array_agg(looked.model_id)) END
+        WHERE looked.model_id = {ROUTED_MODEL.format(record_id="looked.record_id")}
     )
     DELETE FROM submitted WHERE record_id IN (
         SELECT record_id FROM seen UNION ALL
@@ -192,7 +179,7 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
     """
     options = options or JobOptions()
     with engine.begin() as connection:
-        models = find_models(connection, options.models)
+        models = find_model(connection, options.model)
         asked = {**asdict(options), "picture": options.looks_at, "model_id": models.ids[0]}
         job_id = connection.execute(_CREATE, asked).scalar_one_or_none()
         if job_id is None:
@@ -221,7 +208,7 @@ def preview(engine: Engine, records: Records, options: JobOptions | None = None)
     """What `enqueue` would do: it reads the whole list and raises the same, but writes nothing."""
     options = options or JobOptions()
     with engine.connect() as connection:  # without a commit
-        submitted = _submit(connection, records, find_models(connection, options.models), options)
+        submitted = _submit(connection, records, find_model(connection, options.model), options)
         models = submitted.models
         row = connection.execute(_PREVIEW).one()
         _check_not_empty(row.total, submitted.seen)
@@ -270,7 +257,7 @@ def _submit(
         rows = ((parse_record_id(each),) for each in records)
         copy_rows(connection, "submitted", ["record_id"], rows)
     count: int = connection.execute(_COUNT).scalar_one()
-    if not options.models:
+    if options.model is None:
         models = with_routes(connection, models, submitted=count)
     seen = _forget_seen(connection, models) if options.unseen else 0
     return _Submitted(count=count, seen=seen, models=models)
@@ -286,7 +273,7 @@ def _forget_seen(connection: Connection, models: JobModels) -> int:
 
 
 def _chosen(models: JobModels) -> dict[str, Any]:
-    """The other models of a job, and its routes, as its row has them."""
+    """The routes of a job, as its row has them; workers before 0019 want their models as well."""
     routes = json.dumps(dict(models.routes)) if models.routes else None
     return {"also_models": list(models.ids[1:]), "routes": routes}
 

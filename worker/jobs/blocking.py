@@ -6,13 +6,14 @@ from sqlalchemy import Engine, text
 
 from common.store.decisions import DecisionMade, list_decisions
 from common.store.tables import Decided
+from common.store.tables.jobs import JOB_MODELS
 
 SHOWN = 10  # decisions
 
 # Chunks know the data providers of their records by the names that decisions have.
-_CONCERNED = text("""
+_CONCERNED = text(f"""
     SELECT ARRAY(SELECT DISTINCT unnest(model.labels) FROM job JOIN model
-                 ON model.id = ANY(array_prepend(job.model_id, job.also_models))
+                 ON model.id = ANY({JOB_MODELS})
                  WHERE job.id = :job_id) AS concepts,
            ARRAY(SELECT DISTINCT of_provider.key FROM job_chunk
                  CROSS JOIN LATERAL jsonb_each(said) AS of_model

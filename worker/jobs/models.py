@@ -1,4 +1,4 @@
-"""The models of a job: the active one, another one, or several that share an encoder.
+"""The models of a job: the active one or another one, and those that its records have routes to.
 
 A job that names no model takes for each record the model in service for its data provider, as far
 as that is on the same encoder as the active one: so a picture is looked at once.
@@ -7,26 +7,28 @@ as that is on the same encoder as the active one: so a picture is looked at once
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, select, text
 
 from common.errors import ModelError, UsageError
 from common.pictures.sources import PictureKinds
 from common.store.model_names import ModelName, version_meant
-from common.store.tables import ModelStage, PictureChoice, PromotedModel, RegisteredEncoder
+from common.store.tables import ModelStage, PictureChoice, PromotedModel
 from common.vision.answers.provider_names import provider_name
 
-MOST_MODELS = 16  # that a job may name
+ONE_MODEL = (
+    "A job has one model. Enqueue the records for the first one and, when that job is done, again "
+    "for the next: on the same encoder it reads the embeddings that the first one kept."
+)
 NAMED = 3  # data providers of a model; of more than these only the number is told
 CHEAP = 100_000  # records of a job whose data providers are looked up
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobModels:
-    """Models that look at a picture once for all of them.
+    """The model of a job, and those that serve data providers in its place.
 
     `trained_on` says for each which pictures it was trained on, None where nobody knows. `routes`
     has the number of the model that serves a data provider; the first model serves all others.
-    Without routes all models answer for each record.
     """
 
     ids: tuple[int, ...]
@@ -47,10 +49,8 @@ class JobModels:
 
 def title_of(ids: Sequence[int], titles: Sequence[str], routes: Mapping[str, int] | None) -> str:
     """The models of a job in words: `vases v3, and vases v4 for Louvre` if it has routes."""
-    if not routes:
-        return ", ".join(titles)
     (_, first), *others = zip(ids, titles, strict=True)
-    served = (f", and {title} for {_served(routes, model_id)}" for model_id, title in others)
+    served = (f", and {title} for {_served(routes or {}, model_id)}" for model_id, title in others)
     return "".join([first, *served])
 
 
@@ -59,27 +59,35 @@ def _served(routes: Mapping[str, int], model_id: int) -> str:
     return ", ".join(names) if len(names) <= NAMED else f"{len(names)} data providers"
 
 
-def find_models(connection: Connection, names: Sequence[str]) -> JobModels:
-    """The models of these names, as `version_meant` has them; without a name the active model.
+def find_model(connection: Connection, name: str | None) -> JobModels:
+    """The model of this name, as `version_meant` has it; without a name the active one.
 
     Raises:
-        UsageError: there is no such model, or a name alone may mean several.
+        UsageError: there is no such model, the name alone may mean several, or it is malformed.
         ModelError: no model is active.
-        UsageError: a name is malformed, or the models are not on one encoder.
     """
-    if len(names) > MOST_MODELS:
-        raise UsageError(
-            f"{len(names)} models are too many for a job. At most {MOST_MODELS} are possible."
+    condition = PromotedModel.stage == ModelStage.ACTIVE
+    if name is not None:
+        condition = version_meant(connection, ModelName.parse(name)).condition
+    model = connection.execute(
+        select(
+            PromotedModel.id,
+            PromotedModel.name,
+            PromotedModel.version,
+            PromotedModel.picture_source,
+        ).where(condition)
+    ).one_or_none()
+    if model is not None:
+        return JobModels(
+            ids=(model.id,),
+            titles=(ModelName(model.name, model.version).title,),
+            trained_on=(model.picture_source,),
         )
-    rows = [_find(connection, name) for name in names or (None,)]
-    models = list({row.id: row for row in rows}.values())
-    titles = tuple(ModelName(each.name, each.version).title for each in models)
-    if len(models) > 1:
-        _check_same_encoder(titles, [each.encoder for each in models])
-    return JobModels(
-        ids=tuple(each.id for each in models),
-        titles=titles,
-        trained_on=tuple(each.picture_source for each in models),
+    if name is not None:
+        raise UsageError(f"There is no model {name}. List models: trainer models list")
+    raise ModelError(
+        "No model serves all records. Put one in service: trainer models activate MODEL, or "
+        "trainer promote EXPERIMENT --activate"
     )
 
 
@@ -117,42 +125,4 @@ def with_routes(connection: Connection, models: JobModels, *, submitted: int) ->
         titles=(*models.titles, *titles),
         trained_on=(*models.trained_on, *(each.picture_source for each in added.values())),
         routes={provider_name(row.data_provider): row.id for row in rows},
-    )
-
-
-def _find(connection: Connection, name: str | None) -> Row[int, str, int, str | None, str | None]:
-    condition = PromotedModel.stage == ModelStage.ACTIVE
-    if name is not None:
-        condition = version_meant(connection, ModelName.parse(name)).condition
-    found = (
-        select(
-            PromotedModel.id,
-            PromotedModel.name,
-            PromotedModel.version,
-            PromotedModel.picture_source,
-            RegisteredEncoder.name.label("encoder"),
-        )
-        .outerjoin(RegisteredEncoder, RegisteredEncoder.id == PromotedModel.encoder_id)
-        .where(condition)
-    )
-    model = connection.execute(found).one_or_none()
-    if model is not None:
-        return model
-    if name is None:
-        raise ModelError(
-            "No model serves all records. Put one in service: trainer models activate MODEL, or "
-            "trainer promote EXPERIMENT --activate"
-        )
-    raise UsageError(f"There is no model {name}. List models: trainer models list")
-
-
-def _check_same_encoder(titles: Sequence[str], encoders: Sequence[str | None]) -> None:
-    if None not in encoders and len(set(encoders)) == 1:
-        return
-    told = [
-        f"{title} is on {f'the encoder {encoder}' if encoder else 'no encoder'}"
-        for title, encoder in zip(titles, encoders, strict=True)
-    ]
-    raise UsageError(
-        f"The models of one job must be on one encoder: {'; '.join(told)}. Enqueue a job for each."
     )

@@ -13,7 +13,7 @@ from common.errors import UsageError
 from common.fetch.urls import URL_START, host_of
 from common.process.terminal.counting import counted
 from common.store.tables import JobState
-from common.store.tables.jobs import ALIVE_SECONDS, RECORDS_SETTLED
+from common.store.tables.jobs import ALIVE_SECONDS, JOB_MODELS, RECORDS_SETTLED
 from common.store.tables.triggers import COUNTS
 from worker.jobs.models import title_of
 
@@ -114,12 +114,12 @@ RATE_SQL = f"""
                 ORDER BY settled_at DESC LIMIT {RATE_CHUNKS}) AS newest
          ) AS lately
 """
-_MODELS = """
+_MODELS = f"""
     SELECT jsonb_build_object(
         'ids', jsonb_agg(model.id ORDER BY used.place),
         'titles', jsonb_agg(model.name || ' v' || model.version ORDER BY used.place),
         'routes', job.routes)
-    FROM unnest(array_prepend(job.model_id, job.also_models)) WITH ORDINALITY AS used(id, place)
+    FROM unnest({JOB_MODELS}) WITH ORDINALITY AS used(id, place)
     JOIN model ON model.id = used.id
 """
 _SUMS = ", ".join(

@@ -6,9 +6,8 @@ ones are a sample of all, and a job of ten million takes no longer than one of t
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -60,10 +59,7 @@ class Unpromised:
         )
 
 
-_JOB = text("""
-    SELECT total, array_prepend(model_id, also_models) AS model_ids, routes
-    FROM job WHERE id = :job_id
-""")
+_JOB = text("SELECT total, model_id, routes FROM job WHERE id = :job_id")
 _LEARNED_FROM = text("""
     SELECT model.id, name, version, promise -> 'providers' AS data_providers
     FROM unnest(CAST(:model_ids AS int[])) WITH ORDINALITY AS wanted(id, place)
@@ -98,18 +94,18 @@ _OF_SUBMITTED = text(f"""
 def unpromised(engine: Engine, job_id: UUID) -> list[Unpromised]:
     """For whose records a job's models promise nothing, as far as the store knows the records.
 
-    Models that learned from the same providers are told of together, and so are those without a
-    promise. Of a model of which nobody knows the providers there is nothing to tell.
+    Models without a promise are told of together. Of a model of which nobody knows the providers
+    there is nothing to tell.
     """
     with engine.connect() as connection:
         job = connection.execute(_JOB, {"job_id": job_id}).one()
-        silent = _without_promise(connection, job.model_ids)
-        learned_from = _learned_from(connection, job.model_ids, job.routes)
-        if learned_from:
+        routes = Routes(model_id=job.model_id, by_provider=job.routes or {})
+        silent = _without_promise(connection, routes)
+        if learned_from := _learned_from(connection, routes):
             rows = connection.execute(_OF_JOB, {"job_id": job_id, "most": MOST_RECORDS}).all()
             records = {row.data_provider: row.records for row in rows}
-            silent += _compared(records, learned_from, job.total)
-        return _certified(connection, silent, job_id, job.model_ids) if silent else []
+            silent += _compared(records, learned_from, routes, job.total)
+        return _certified(connection, silent, job_id, routes.model_ids) if silent else []
 
 
 def _certified(
@@ -136,17 +132,18 @@ def unpromised_of_submitted(
     connection: Connection, models: JobModels, *, total: int
 ) -> list[Unpromised]:
     """The same for the table `submitted`, before there is a job."""
-    silent = _without_promise(connection, models.ids)
-    learned_from = _learned_from(connection, models.ids, models.routes)
+    routes = Routes(model_id=models.ids[0], by_provider=models.routes)
+    silent = _without_promise(connection, routes)
+    learned_from = _learned_from(connection, routes)
     if not learned_from:
         return silent
     rows = connection.execute(_OF_SUBMITTED, {"most": MOST_RECORDS}).all()
     records = {row.data_provider: row.records for row in rows}
-    return silent + _compared(records, learned_from, total)
+    return silent + _compared(records, learned_from, routes, total)
 
 
-def _without_promise(connection: Connection, model_ids: Sequence[int]) -> list[Unpromised]:
-    rows = connection.execute(_WITHOUT_PROMISE, {"model_ids": list(model_ids)})
+def _without_promise(connection: Connection, routes: Routes) -> list[Unpromised]:
+    rows = connection.execute(_WITHOUT_PROMISE, {"model_ids": list(routes.model_ids)})
     titles = tuple(ModelName(row.name, row.version).title for row in rows)
     if not titles:
         return []
@@ -155,53 +152,45 @@ def _without_promise(connection: Connection, model_ids: Sequence[int]) -> list[U
 
 @dataclass(frozen=True, kw_only=True)
 class _Learned:
-    """The data providers that a model learned from, and a test of whose records it answers for."""
+    """The data providers that a model learned from."""
 
+    title: str
+    model_id: int
     providers: set[str]
-    answers_for: Callable[[str], bool]
 
 
-def _learned_from(
-    connection: Connection, model_ids: Sequence[int], routes: Mapping[str, int] | None
-) -> dict[str, _Learned]:
-    """What each model learned from, by its title; `routes` are those of the job."""
-    rows = connection.execute(_LEARNED_FROM, {"model_ids": list(model_ids)})
-    chosen = Routes(model_id=model_ids[0], by_provider=routes) if routes else None
-    return {
-        ModelName(row.name, row.version).title: _Learned(
+def _learned_from(connection: Connection, routes: Routes) -> list[_Learned]:
+    rows = connection.execute(_LEARNED_FROM, {"model_ids": list(routes.model_ids)})
+    return [
+        _Learned(
+            title=ModelName(row.name, row.version).title,
+            model_id=row.id,
             providers=set(map(provider_name, row.data_providers)),
-            answers_for=partial(_answers_for, chosen, row.id),
         )
         for row in rows
-    }
-
-
-def _answers_for(routes: Routes | None, model_id: int, data_provider: str) -> bool:
-    return routes is None or routes.model_of(data_provider) == model_id
+    ]
 
 
 def _compared(
-    records: Mapping[str | None, int], learned_from: Mapping[str, _Learned], total: int
+    records: Mapping[str | None, int], learned_from: list[_Learned], routes: Routes, total: int
 ) -> list[Unpromised]:
     by_name: Counter[str] = Counter()
     for told, count in records.items():
         by_name[provider_name(told or "")] += count
-    titles: dict[tuple[str, ...], list[str]] = {}
-    for title, learned in learned_from.items():
-        strange = tuple(
-            name
-            for name, _ in by_name.most_common()
-            if name and learned.answers_for(name) and name not in learned.providers
-        )
-        if strange:
-            titles.setdefault(strange, []).append(title)
     counted = sum(records.values())
-    return [
-        Unpromised(
-            models=tuple(of_them),
-            data_providers={name: by_name[name] for name in strange},
-            counted=counted,
-            is_sample=counted < total,
-        )
-        for strange, of_them in titles.items()
-    ]
+    found = []
+    for learned in learned_from:
+        strange = {
+            name: count
+            for name, count in by_name.most_common()
+            if name and routes.model_of(name) == learned.model_id and name not in learned.providers
+        }
+        if strange:
+            told_of = Unpromised(
+                models=(learned.title,),
+                data_providers=strange,
+                counted=counted,
+                is_sample=counted < total,
+            )
+            found.append(told_of)
+    return found

@@ -28,6 +28,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.store.tables import PictureChoice, Priority
+from common.store.tables.triggers import COUNTS
 from common.store.waking import wake_workers
 from common.vision.answers.tally import Tally
 from worker.ledger.routes import Routes
@@ -38,9 +39,8 @@ class Lease:
     """One worker's right to one chunk, for as long as the worker renews it.
 
     `retries`: how often its records failed before. `waited_seconds`: how long they have waited for
-    hosts that were unavailable. `explain`: whether the job wants heatmaps. `model_ids`: models on
-    one encoder, or one model; `routes` say which one answers for a record, without them all do.
-    `look_again`, `max_age`: which pictures that were seen are looked at
+    hosts that were unavailable. `explain`: whether the job wants heatmaps. `routes` say which model
+    answers for a record. `look_again`, `max_age`: which pictures that were seen are looked at
     nevertheless. `claimed_at`: database time.
     """
 
@@ -49,7 +49,7 @@ class Lease:
     token: int
     priority: Priority = Priority.BULK
     retries: int
-    model_ids: tuple[int, ...]
+    routes: Routes
     picture: PictureChoice
     record_ids: tuple[str, ...]
     claimed_at: datetime
@@ -58,7 +58,6 @@ class Lease:
     max_age: timedelta | None = None
     waited_seconds: float = 0.0
     attempt: int = 1
-    routes: Routes | None = None
 
     @property
     def is_put_off(self) -> bool:
@@ -108,8 +107,8 @@ _CLAIM = text("""
     WHERE chunk.job_id = best.job_id AND chunk.number = best.number
     RETURNING chunk.job_id, chunk.number, chunk.token, chunk.attempt, chunk.retries,
               chunk.record_ids, job.priority,
-              array_prepend(job.model_id, job.also_models) AS model_ids, job.picture, job.explain,
-              job.routes, job.look_again, job.max_age, now() AS claimed_at,
+              job.model_id, job.routes, job.picture, job.explain, job.look_again, job.max_age,
+              now() AS claimed_at,
               CAST(coalesce(extract(epoch FROM now() - chunk.waiting_since), 0) AS float8)
                   AS waited_seconds
 """)
@@ -146,10 +145,11 @@ def claim(
         row = connection.execute(_CLAIM, asked).mappings().one_or_none()
     if row is None:
         return None
-    arrays = {name: tuple(row[name]) for name in ("record_ids", "model_ids")}
-    routes = row["routes"] and Routes(model_id=row["model_ids"][0], by_provider=row["routes"])
-    typed = {"picture": PictureChoice(row["picture"]), "priority": Priority(row["priority"])}
-    return Lease(**{**row, **arrays, **typed, "routes": routes or None})
+    found = dict(row)
+    found["routes"] = Routes(model_id=found.pop("model_id"), by_provider=row["routes"] or {})
+    found["record_ids"] = tuple(row["record_ids"])
+    found["picture"], found["priority"] = PictureChoice(row["picture"]), Priority(row["priority"])
+    return Lease(**found)
 
 
 _RENEW = text("""
@@ -230,33 +230,24 @@ def settle(
     lease: Lease,
     *,
     record_ids: list[str],
-    enriched: int,
-    unlike: int,
-    below_threshold: int,
-    blocked: int,
-    failed: int,
-    read: int,
+    counts: Mapping[str, int],
     said: Mapping[int, Mapping[str, Tally]],
 ) -> None:
     """Close a locked chunk.
 
     Args:
         record_ids: the records that have their outcome.
+        counts: of them, by outcome, and how many were `read`.
         said: what the models said, by their numbers and by data provider.
     """
-    counts = {
+    tallies = {
         model_id: {provider: tally.counts for provider, tally in by_provider.items()}
         for model_id, by_provider in said.items()
     }
     outcome = {
+        **{name: counts.get(name, 0) for name in COUNTS},
         "record_ids": record_ids,
-        "enriched": enriched,
-        "unlike": unlike,
-        "below_threshold": below_threshold,
-        "blocked": blocked,
-        "failed": failed,
-        "read": read,
-        "said": json.dumps(counts) if counts else None,
+        "said": json.dumps(tallies) if tallies else None,
     }
     connection.execute(_SETTLE, {**_key(lease), **outcome})
 

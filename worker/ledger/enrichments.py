@@ -26,8 +26,7 @@ from common.store.tables import Enrichment, PictureSource
 class RecordPrediction:
     """A concept seen in a picture of a record, above the model's threshold for the concept.
 
-    `seen_at` is when the picture was looked at. `heatmap` is the SHA-256 of a file that shows where
-    (`worker/enrich/heatmap_files`).
+    `seen_at` is when the picture was looked at.
     """
 
     record_id: str
@@ -36,7 +35,11 @@ class RecordPrediction:
     source: PictureSource
     image_url: str
     seen_at: datetime
-    heatmap: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The record and the concept."""
+        return self.record_id, self.concept_uri
 
 
 _PREDICTED_COLUMNS = (
@@ -44,7 +47,6 @@ _PREDICTED_COLUMNS = (
     *("source", "image_url", "seen_at"),
 )
 _COLUMNS = (*_PREDICTED_COLUMNS, "model_id", "job_id")
-_KEY = attrgetter(*_COLUMNS[:2])
 _FINDING = attrgetter(*_COLUMNS[2:5])
 _PREDICTED = attrgetter(*_PREDICTED_COLUMNS)
 
@@ -84,7 +86,7 @@ def replace_enrichments(
         IntegrityError: a record or concept is not in the store, or another transaction wrote one
             of the rows meanwhile (`is_collision`). The transaction must then be repeated.
     """
-    said = {_KEY(each): each for each in predictions}
+    said = {each.key: each for each in predictions}
     asked = {"model_id": model_id, "record_ids": list(record_ids)}
     there = {row[:2]: row[2:] for row in connection.execute(_THERE, asked)}
     gone: list[str] = []

@@ -1,7 +1,7 @@
-"""Routes of a job: which of its models answers for a record, by the record's data provider."""
+"""The models of a job: one, or others as well for records of some data providers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from common.vision.answers.provider_names import provider_name
 
@@ -11,7 +11,12 @@ class Routes:
     """The models that serve data providers, by `provider_name`; `model_id` serves all others."""
 
     model_id: int
-    by_provider: Mapping[str, int]
+    by_provider: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def model_ids(self) -> tuple[int, ...]:
+        """The numbers of all of them; the first one serves all others."""
+        return (self.model_id, *sorted({*self.by_provider.values()} - {self.model_id}))
 
     def model_of(self, data_provider: str) -> int:
         """The number of the model that answers for a record of this provider."""
@@ -19,9 +24,9 @@ class Routes:
 
 
 ROUTED_MODEL = """
-    coalesce(CAST(job.routes ->> (
+    CASE WHEN job.routes IS NULL THEN job.model_id ELSE coalesce(CAST(job.routes ->> (
         SELECT coalesce(CAST(:odd_spellings AS jsonb) ->> data_provider, data_provider)
         FROM record WHERE record.id = {record_id}
-    ) AS int), job.model_id)
+    ) AS int), job.model_id) END
 """
-"""The same in SQL, of a `job` with routes and a record; `odd_spellings` as JSON."""
+"""The same in SQL, of a `job` and a record; `odd_spellings` as JSON."""

@@ -25,12 +25,12 @@ from worker import metrics
 from worker.enrich.looking import Looker, MeteredFetcher
 from worker.enrich.model_files import check_model_files
 from worker.enrich.models import ModelPool, ModelsInUse
-from worker.enrich.pipeline import Pipeline
+from worker.enrich.pipeline import ChunkOutcome, Pipeline, answer_again
 from worker.enrich.resolve import RecordResolver
 from worker.enrich.seen import SeenPictures
-from worker.ledger import chunks, finish
+from worker.ledger import chunks
 from worker.ledger.chunks import Lease, LeaseLostError
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import finish
 from worker.ledger.turns import Turns
 from worker.process.lease_keeper import EXIT_BROKEN, HeldLease, LeaseKeeper, leave_process
 from worker.process.shutdown import Drain
@@ -196,28 +196,28 @@ class EnrichmentService:
             if held.lost or self._drain.dropping.is_set():
                 raise DrainingError
 
-        with self._models.use(*lease.model_ids, before_loading=held.pause) as models:
+        with self._models.use(*lease.routes.model_ids, before_loading=held.pause) as models:
             on_record()
             self._warn_of_other_pictures(lease, models)
             outcome = self._pipeline.run(lease, models, on_record=on_record)
             if lease.explain and outcome.pictures:
                 self._explain(outcome, models, on_record)
+        delays = self._settings.retry_delays
         with metrics.timed("write"):
-            job_finished = finish.finish(
-                self._engine, lease, outcome, retry_delays=self._settings.retry_delays
-            )
+            while (end := finish(self._engine, lease, outcome, retry_delays=delays)).kept_otherwise:
+                answer_again(outcome, end.kept_otherwise, models, lease)
         metrics.CHUNKS.labels("done").inc()
         tallies = outcome.tallies
         for model in models.models:
             metrics.count_said(model.title, tallies.get(model.id, {}))
         log.info(
             "chunk done",
-            classified=len(outcome.classified),
+            classified=len(outcome.answers),
             read=outcome.read,
             not_classified=len(outcome.errors),
             runtime=models.runtime,
         )
-        if job_finished:
+        if end.job_done:
             log.info("job done")
 
     def _explain(
@@ -238,15 +238,13 @@ class EnrichmentService:
             return
         sources = [each.description.picture_source for each in models.models]
         pictures = [PictureKinds(looks_at=lease.picture, trained_on=each) for each in sources]
-        trained_on = [each.trained_on for each in pictures if each.differ]
-        if not trained_on:
-            return
-        self._warned_jobs.add(lease.job_id)
-        log.warning(
-            "the model was trained on other pictures than the job looks at",
-            trained_on=trained_on[0],
-            looks_at=lease.picture,
-        )
+        if trained_on := [each.trained_on for each in pictures if each.differ]:
+            self._warned_jobs.add(lease.job_id)
+            log.warning(
+                "the model was trained on other pictures than the job looks at",
+                trained_on=trained_on[0],
+                looks_at=lease.picture,
+            )
 
     def leave(self) -> None:
         """Give back what is in work, and end the process at once."""

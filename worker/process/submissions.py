@@ -19,7 +19,7 @@ from common.process.terminal.ages import parse_age
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
 from worker.jobs import JobOptions
-from worker.jobs.models import MOST_MODELS
+from worker.jobs.models import ONE_MODEL
 from worker.jobs.names import MAX_NAME
 from worker.jobs.records import RejectedLines, leave_out_rejected
 
@@ -35,6 +35,12 @@ def _age(value: object) -> timedelta:
     return parse_age(value)
 
 
+def _one_model(value: object) -> object:
+    if isinstance(value, list):
+        raise ValueError(f"is a list. {ONE_MODEL}")  # noqa: TRY004 - pydantic wants this one
+    return value
+
+
 class Submission(BaseModel):
     """A message from another system: record IDs in any accepted form, and options of the job."""
 
@@ -46,7 +52,7 @@ class Submission(BaseModel):
     priority: Annotated[Priority, FROM_TEXT] = Priority.BULK
     picture: Annotated[PictureChoice, FROM_TEXT] | None = None
     explain: bool = False
-    model: Name | Annotated[list[Name], Field(min_length=1, max_length=MOST_MODELS)] | None = None
+    model: Annotated[Name | None, BeforeValidator(_one_model)] = None
     look_again: bool = False
     max_age: Annotated[timedelta, BeforeValidator(_age)] | None = None
 

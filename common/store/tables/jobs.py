@@ -68,13 +68,12 @@ class PictureChoice(StrEnum):
 class Job(Base):
     """A batch of records to enrich with one model, with heatmaps if `explain` is set.
 
-    `also_models` are more models on the same encoder. Pictures that the encoder has seen are not
-    looked at again, unless `look_again` is set, or they were seen longer than `max_age` ago.
-    `chunks` counts the chunk numbers in use; `total` counts its records. `routes` maps data
-    providers to the model that serves them, one of `also_models`; other records get `model_id`.
-    Without routes each model says something of every record. `name` is what people call the job; a
-    later job may have it too (`worker/jobs/references.py`). `pruned_at` is when its chunks and
-    failures were removed (`worker/jobs/prune.py`).
+    Pictures that the encoder has seen are not looked at again, unless `look_again` is set, or they
+    were seen longer than `max_age` ago. `chunks` counts the chunk numbers in use; `total` counts
+    its records. `routes` maps data providers to the model on the same encoder that serves them;
+    other records get `model_id`. `also_models` names those of the routes for workers before 0019.
+    `name` is what people call the job; a later job may have it too (`worker/jobs/names.py`).
+    `pruned_at` is when its chunks and failures were removed (`worker/jobs/prune.py`).
     """
 
     __tablename__ = "job"
@@ -109,6 +108,10 @@ class Job(Base):
     finished_at: Mapped[datetime | None]
     pruned_at: Mapped[datetime | None]
 
+
+JOB_MODELS = """array_prepend(job.model_id, ARRAY(
+    SELECT DISTINCT CAST(value AS int) FROM jsonb_each_text(job.routes) ORDER BY 1))"""
+"""The numbers of a job's models in SQL; the first one answers where there is no route."""
 
 RECORDS_SETTLED = "(enriched + unlike + below_threshold + blocked + failed)"
 """How many records a settled chunk has; to count its IDs Postgres would read and unpack them."""

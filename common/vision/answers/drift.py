@@ -19,6 +19,7 @@ from sqlalchemy import Engine, Row, text
 from common.errors import StoreError
 from common.process.terminal.listing import Listing
 from common.store.model_names import ModelName
+from common.store.tables.jobs import JOB_MODELS
 from common.vision.answers.tally import COUNTS, DRIFTED, Tally
 
 MOST_CHUNKS = 1_000  # a quarter of a million records
@@ -125,7 +126,7 @@ def drift_of_job(engine: Engine, job_id: UUID) -> list[ModelDrift]:
 
 def drift_of_model(engine: Engine, model_id: int) -> ModelDrift | None:
     """What a model has said in all its jobs; None if it has said nothing yet."""
-    jobs = "SELECT id FROM job WHERE :id = ANY(array_prepend(model_id, also_models))"
+    jobs = f"SELECT id FROM job WHERE :id = ANY({JOB_MODELS})"
     drifts = _drifts(engine, f"job_id IN ({jobs})", model_id)
     return next((each for each in drifts if each.model_id == model_id), None)
 

@@ -152,3 +152,22 @@ def test_what_was_replaced_is_no_longer_called_retired(connection):
         not_serving,
     ]
     connection.rollback()
+
+
+def test_a_job_of_several_models_ends_before_jobs_have_one(connection):
+    command.downgrade(Config(ALEMBIC_INI), "0018")
+    connection.execute(text(MODELS))
+    several = "INSERT INTO job (id, model_id, also_models, routes, state, finished_at) VALUES"
+    done, open_, routed = (f"00000000-0000-0000-0000-00000000000{n}" for n in (1, 2, 3))
+    connection.execute(text(f"{several} ('{done}', 1, '{{2}}', NULL, 'done', now())"))
+    connection.execute(text(f"{several} ('{routed}', 1, '{{2}}', '{{\"a\": 2}}', 'running', NULL)"))
+    connection.execute(text(f"{several} ('{open_}', 1, '{{2}}', NULL, 'paused', NULL)"))
+    connection.commit()
+    refused = alembic("upgrade", "head")
+    assert refused.returncode != 0
+    assert f"unfinished jobs have several: {open_}. Let the workers finish them" in (
+        refused.stdout + refused.stderr
+    )
+    connection.execute(text("UPDATE job SET state = 'cancelled', finished_at = now()"))
+    connection.commit()
+    assert alembic("upgrade", "head").returncode == 0

@@ -152,6 +152,17 @@ def test_what_makes_no_sense_is_wrong_usage(
     assert "Traceback" not in worker.err
 
 
+def test_a_second_model_is_told_how_to_get_a_job_of_its_own(
+    worker: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "ids.txt").write_text("/1/a\n")
+    asked = ("enqueue", str(tmp_path / "ids.txt"), "--model", "test@1")
+    for more in ((), ("--dry-run",)):
+        assert worker(*asked, "--model", "other", *more) == 2
+        assert "when that job is done, again for the next" in worker.err
+    assert worker(*asked) == 0
+
+
 def test_failures_are_shown_and_tried_again(
     engine: Engine, worker: Terminal, records: list[str]
 ) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from common.pictures.sources import PictureUrl
 from common.store.tables import PictureSource
@@ -12,9 +13,11 @@ from common.vision.answers.answering import Answering
 from common.vision.answers.heads import Head, HeadEnsemble, halved
 from common.vision.answers.likeness import NEIGHBOURS, Likeness
 from tests.common.vision.models import DESCRIPTION, MAP, PAINTING
-from worker.enrich.answers import what_it_says
+from worker.enrich.answers import answers_to
 from worker.enrich.models import LoadedModel
 from worker.enrich.seen import RecordSeen
+from worker.ledger.answers import RecordAnswer
+from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.routes import Routes
 
 LOWEST = np.array([0.5, 0.2], dtype=np.float32).tolist()  # confidences that are written
@@ -33,6 +36,8 @@ MODEL = LoadedModel(
     encoder=None,
 )
 
+STRICT = replace(DESCRIPTION, thresholds={MAP: 0.95, PAINTING: 0.95})
+
 
 def records(count: int) -> list[RecordSeen]:
     return [
@@ -47,10 +52,20 @@ def records(count: int) -> list[RecordSeen]:
     ]
 
 
+def said(
+    records: list[RecordSeen], rows: NDArray[np.floating], model: LoadedModel = MODEL
+) -> dict[str, RecordAnswer]:
+    return answers_to(records, rows, models=[model], routes=Routes(model_id=model.id))
+
+
+def predictions(answers: dict[str, RecordAnswer]) -> list[RecordPrediction]:
+    return [found for each in answers.values() for found in each.predictions]
+
+
 def test_each_record_gets_what_its_own_row_says() -> None:
     rows = np.random.default_rng(0).dirichlet([1, 1], size=50).astype(np.float32)
     rows[0] = (0.5, 0.2)  # at the thresholds
-    found = what_it_says(MODEL, records(50), rows).predictions
+    found = predictions(said(records(50), rows))
     told = {(each.record_id, each.concept_uri): each.confidence for each in found}
     assert told == {
         (f"/1/r{number}", uri): confidence
@@ -70,31 +85,33 @@ def test_what_a_record_gets_does_not_depend_on_its_neighbours() -> None:
     ensemble = HeadEnsemble(heads, "single", 1.3)
     model = replace(MODEL, answering=replace(MODEL.answering, heads=ensemble))
     rows = halved(drawn.normal(size=(100, 64)).astype(np.float32))
-    together = what_it_says(model, records(100), rows)
+    together = said(records(100), rows, model)
     singly = [
-        what_it_says(model, [record], rows[number : number + 1])
+        said([record], rows[number : number + 1], model)
         for number, record in enumerate(records(100))
     ]
-    assert together.predictions == [found for each in singly for found in each.predictions]
-    assert together.of_records == {
-        key: said for each in singly for key, said in each.of_records.items()
+    assert together == {key: found for each in singly for key, found in each.items()}
+    assert predictions(together)
+
+
+def test_each_record_is_answered_for_by_the_model_of_its_route() -> None:
+    rows = np.array([[0.9, 0.1]] * 4, dtype=np.float32)
+    strict = replace(MODEL, id=2, answering=replace(MODEL.answering, description=STRICT))
+    routes = Routes(model_id=1, by_provider={"Prado": 2})
+    found = answers_to(records(4), rows, models=[MODEL, strict], routes=routes)
+    told = {
+        key: (each.record_id, each.model_id, len(each.predictions)) for key, each in found.items()
     }
-    assert together.predictions
-
-
-def test_a_model_says_nothing_of_records_that_another_one_answers_for() -> None:
-    rows = np.full((4, 2), 0.9, dtype=np.float32)
-    louvre = Routes(model_id=MODEL.id + 1, by_provider={"Louvre": MODEL.id})
-    says = what_it_says(MODEL, records(4), rows, routes=louvre)
-    assert list(says.of_records) == ["/1/r0", "/1/r2"]
-    assert {each.record_id for each in says.predictions} == {"/1/r0", "/1/r2"}
-    others = Routes(model_id=MODEL.id, by_provider={"Louvre": 7, "Prado": 8})
-    assert what_it_says(MODEL, records(4), rows, routes=others).of_records == {}
+    assert told == {
+        "/1/old0": ("/1/r0", 1, 1),
+        "/1/old1": ("/1/r1", 2, 0),
+        "/1/old2": ("/1/r2", 1, 1),
+        "/1/old3": ("/1/r3", 2, 0),
+    }
 
 
 def test_of_no_record_nothing_is_said() -> None:
-    says = what_it_says(MODEL, [], np.zeros((0, 2), dtype=np.float32))
-    assert (says.predictions, says.of_records) == ([], {})
+    assert said([], np.zeros((0, 2), dtype=np.float32)) == {}
 
 
 def test_a_record_that_is_unlike_all_that_was_learned_gets_no_concept() -> None:
@@ -103,9 +120,9 @@ def test_a_record_that_is_unlike_all_that_was_learned_gets_no_concept() -> None:
     answering = replace(MODEL.answering, likeness=Likeness.of(references, 0.5))
     probabilities_and_features = [[0.9, 0.1, 3, 0, 0, 0], [0.7, 0.3, 0, 3, 0, 0]]
     rows = np.array(probabilities_and_features, dtype=np.float32)
-    says = what_it_says(replace(MODEL, answering=answering), records(2), rows)
-    assert [(each.record_id, each.concept_uri) for each in says.predictions] == [("/1/r0", MAP)]
-    like, unlike = says.of_records.values()
-    assert (like.data_provider, like.is_written, like.is_unlike) == ("Louvre", True, False)
-    assert (unlike.data_provider, unlike.is_written, unlike.is_unlike) == ("Prado", False, True)
+    found = said(records(2), rows, replace(MODEL, answering=answering))
+    assert [each.key for each in predictions(found)] == [("/1/r0", MAP)]
+    like, unlike = found.values()
+    assert (like.data_provider, like.is_unlike) == ("Louvre", False)
+    assert (unlike.data_provider, unlike.is_unlike) == ("Prado", True)
     assert unlike.confidence == np.float32(0.7)

@@ -15,11 +15,13 @@ from common.vision.heatmap import HeatmapMaker
 from common.vision.model import Model, Predictor
 from common.vision.preprocessing import Preprocessing
 from tests.common.vision.models import MAP, PAINTING, SIZE, model_of
+from tests.worker.ledger_rows import predictions
 from worker.enrich import explain as explaining
 from worker.enrich.explain import explain
 from worker.enrich.heatmap_files import relative_path
+from worker.enrich.pipeline import ChunkOutcome
+from worker.ledger.answers import RecordAnswer
 from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
 
 
 @pytest.fixture
@@ -31,10 +33,21 @@ def seen(count: int) -> ChunkOutcome:
     """So many records; each picture shows a map, the first a painting as well."""
     drawn = torch.rand((count, 3, 4, 4), generator=torch.Generator().manual_seed(0)) * 255
     pictures = nn.functional.interpolate(drawn, size=SIZE, mode="bilinear").byte()
-    predictions = [predicted(number, MAP) for number in range(count)]
     return ChunkOutcome(
-        predictions={1: [*predictions, predicted(0, PAINTING)]},
+        answers={f"/1/r{number}": answered(number) for number in range(count)},
         pictures={url(number): picture for number, picture in enumerate(pictures)},
+    )
+
+
+def answered(number: int) -> RecordAnswer:
+    concepts = (MAP, PAINTING) if number == 0 else (MAP,)
+    return RecordAnswer(
+        record_id=f"/1/r{number}",
+        model_id=1,
+        data_provider="",
+        confidence=0.9,
+        is_unlike=False,
+        predictions=tuple(predicted(number, concept) for concept in concepts),
     )
 
 
@@ -61,16 +74,15 @@ def test_each_prediction_gets_the_heatmap_of_its_picture_and_concept(
     model: Model, tmp_path: Path
 ) -> None:
     outcome = seen(20)
-    before = list(outcome.predictions[1])
     explain(outcome, {1: lambda: model}, tmp_path / "kept", on_record=ignore)
-    assert [replace(each, heatmap=None) for each in outcome.predictions[1]] == before
-    names = [each.heatmap for each in outcome.predictions[1]]
-    assert len(set(names)) == 21
+    found = {each.key: each for each in predictions(outcome)}
+    assert outcome.heatmaps.keys() == found.keys()
+    assert len(set(outcome.heatmaps.values())) == 21
     maker = HeatmapMaker(model.classifiers(), model.description.preprocessing)
-    for each in (outcome.predictions[1][0], outcome.predictions[1][-1]):
+    for each in (found["/1/r0", MAP], found["/1/r0", PAINTING], found["/1/r19", MAP]):
         picture = outcome.pictures[each.image_url]
         heats = maker.heatmaps(torch.stack([picture, picture]), [0, 1])
-        with Image.open(tmp_path / "kept" / relative_path(str(each.heatmap))) as kept:
+        with Image.open(tmp_path / "kept" / relative_path(outcome.heatmaps[each.key])) as kept:
             off = [difference(kept, explaining.side_by_side(picture, heat)) for heat in heats]
         output = model.description.concept_uris.index(each.concept_uri)
         assert off[output] < 8 < off[1 - output]  # of 255; JPEG loses some
@@ -98,7 +110,6 @@ def test_a_lost_lease_ends_the_work_between_batches(model: Model, tmp_path: Path
     with pytest.raises(LostError):
         explain(outcome, {1: lambda: model}, tmp_path / "kept", on_record=lose)
     assert len(list((tmp_path / "kept").rglob("*.*"))) == explaining.AT_A_TIME
-    assert not any(each.heatmap for each in outcome.predictions[1])
 
 
 class _Breaking(nn.Sequential):
@@ -136,7 +147,7 @@ def test_a_model_without_places_explains_nothing_and_says_so(model: Model, tmp_p
     with capture_logs() as logs:
         explain(outcome, {1: lambda: without}, tmp_path / "kept", on_record=ignore)
     assert [entry["event"] for entry in logs] == ["heatmaps cannot be made for this model"]
-    assert [each.heatmap for each in outcome.predictions[1]] == [None] * 3
+    assert outcome.heatmaps == {}
 
 
 class _Small(nn.Sequential):
@@ -162,8 +173,8 @@ def test_where_memory_is_short_pictures_are_tried_alone_and_then_get_no_heatmap(
             tmp_path / "kept",
             on_record=ignore,
         )
-    heatmaps = [each.heatmap for each in outcome.predictions[1]]
-    assert [bool(each) for each in heatmaps] == [True, True, False, True, True]
+    without = {each.key for each in predictions(outcome)} - outcome.heatmaps.keys()
+    assert without == {("/1/r2", MAP)}
     assert [line["event"] for line in logs] == ["no heatmap: the memory of the device is too small"]
 
 
@@ -177,4 +188,4 @@ def test_a_model_that_does_not_fit_into_memory_explains_nothing_and_says_so(
     with capture_logs() as logs:
         explain(outcome, {1: load}, tmp_path / "kept", on_record=ignore)
     assert [line["event"] for line in logs] == ["no heatmap: the memory of the device is too small"]
-    assert [each.heatmap for each in outcome.predictions[1]] == [None] * 3
+    assert outcome.heatmaps == {}

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from common.errors import EnrichmentError
 from tests.worker.conftest import CONCEPTS
-from tests.worker.ledger_rows import DELAYS, claim
+from tests.worker.ledger_rows import DELAYS, answer, claim
 from worker import jobs
 from worker.enrich import heatmap_files
 from worker.enrich.heatmap_files import KEPT_SECONDS, keep, relative_path, remove_unknown
@@ -20,7 +20,7 @@ from worker.jobs import JobOptions
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import ChunkResults
 
 MAP, PAINTING = CONCEPTS
 RECORD = "/1/r1"
@@ -38,10 +38,10 @@ def finish(
         source="media",
         image_url=url,
         seen_at=datetime(2026, 11, 25, tzinfo=UTC),
-        heatmap=heatmap,
     )
-    outcome = ChunkOutcome(
-        classified={RECORD: RECORD}, predictions={lease.model_ids[0]: [prediction]}
+    outcome = ChunkResults(
+        answers={RECORD: answer(lease, RECORD, prediction)},
+        heatmaps={prediction.key: heatmap} if heatmap else {},
     )
     finishing.finish(engine, lease, outcome, retry_delays=DELAYS)
 

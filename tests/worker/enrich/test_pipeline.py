@@ -24,6 +24,7 @@ from common.store.tables import PictureChoice
 from common.vision.runtimes import TorchRuntime
 from tests.common.fetch.servers import Request, answering, encoded, response, serving
 from tests.common.vision.models import MAP, model_of
+from tests.worker.ledger_rows import predictions
 from worker.enrich import looking
 from worker.enrich.looking import Looker, MeteredFetcher
 from worker.enrich.models import LoadedModel, LoadedNetwork, ModelsInUse
@@ -31,13 +32,14 @@ from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver
 from worker.enrich.seen import SeenPictures
 from worker.ledger.chunks import Lease
+from worker.ledger.routes import Routes
 
 LEASE = Lease(
     job_id=UUID(int=0),
     number=1,
     token=1,
     retries=0,
-    model_ids=(1,),
+    routes=Routes(model_id=1),
     picture=PictureChoice.MEDIA,
     record_ids=("/1/a", "/1/b", "/1/c"),
     claimed_at=datetime(2026, 11, 25, tzinfo=UTC),
@@ -104,14 +106,14 @@ def test_every_record_is_classified_or_has_its_error(
 ) -> None:
     calls: list[None] = []
     outcome = pipeline.run(LEASE, models, on_record=lambda: calls.append(None))
-    assert outcome.classified == {"/1/a": "/1/a", "/1/b": "/1/b"}
+    assert {key: each.record_id for key, each in outcome.answers.items()} == {
+        "/1/a": "/1/a",
+        "/1/b": "/1/b",
+    }
     assert {key: error.reason for key, error in outcome.errors.items()} == {
         "/1/c": "not_an_image_html"
     }
-    assert {(each.record_id, each.concept_uri) for each in outcome.predictions[1]} == {
-        ("/1/a", MAP),
-        ("/1/b", MAP),
-    }
+    assert {each.key for each in predictions(outcome)} == {("/1/a", MAP), ("/1/b", MAP)}
     assert outcome.pictures == {}
     assert len(calls) == 6  # the network is there, three fetched, two classified
 
@@ -119,7 +121,7 @@ def test_every_record_is_classified_or_has_its_error(
 @pytest.mark.usefixtures("museum")
 def test_pixels_are_kept_for_heatmaps_alone(pipeline: Pipeline, models: ModelsInUse) -> None:
     outcome = pipeline.run(replace(LEASE, explain=True), models, on_record=lambda: None)
-    assert outcome.pictures.keys() == {each.image_url for each in outcome.predictions[1]}
+    assert outcome.pictures.keys() == {each.image_url for each in predictions(outcome)}
 
 
 @pytest.mark.usefixtures("museum")
@@ -174,7 +176,7 @@ def test_a_picture_that_waits_for_the_large_decoder_takes_no_core(
             assert not outcome.done()
         finally:
             busy.over.set()
-        assert outcome.result(PATIENCE).classified == {"/1/a": "/1/a"}
+        assert outcome.result(PATIENCE).answers.keys() == {"/1/a"}
 
 
 def take_turn(shared: Cores) -> None:

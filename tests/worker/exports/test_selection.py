@@ -188,8 +188,7 @@ def test_a_sample_leaves_out_what_is_blocked(shelf: Shelf) -> None:
 def test_a_job_with_routes_has_of_each_record_what_the_routed_model_says(shelf: Shelf) -> None:
     job = shelf.jobs["vases 1"]
     shelf.execute(
-        "UPDATE job SET also_models = ARRAY[model.id],"
-        " routes = jsonb_build_object('Lou vre', model.id)"
+        "UPDATE job SET routes = jsonb_build_object('Lou vre', model.id)"
         " FROM model WHERE model.name = 'vases' AND version = 2 AND job.id = :id",
         id=job,
     )

@@ -9,11 +9,12 @@ from typer.testing import CliRunner
 
 from common.store.decisions import block, refuse, undo
 from tests.worker.conftest import CONCEPTS
-from tests.worker.ledger.test_finish import prediction, said
-from tests.worker.ledger_rows import all_below, claim, finish_with
+from tests.worker.ledger.test_finish import prediction
+from tests.worker.ledger_rows import answer, claim, finish_with
 from worker import jobs
 from worker.cli import app
 from worker.commands.status import UNDONE
+from worker.ledger.finish import ChunkResults
 
 MAP, PAINTING = CONCEPTS
 OTHER = "http://data.europeana.eu/concept/99"
@@ -32,11 +33,11 @@ def worked_on(engine: Engine, records: list[str]) -> UUID:
     """A job of the Louvre's records, all of them maps to its model."""
     job_id = jobs.enqueue(engine, records[:3]).job_id
     lease = claim(engine, job_id, 1)
-    (model_id,) = lease.model_ids
-    outcome = all_below(lease)
-    outcome.predictions = {model_id: [prediction(each, MAP) for each in lease.record_ids]}
-    outcome.said = {model_id: {each: said("Louvre") for each in lease.record_ids}}
-    finish_with(engine, lease, outcome)
+    said = {
+        each: answer(lease, each, prediction(each, MAP), data_provider="Louvre")
+        for each in lease.record_ids
+    }
+    finish_with(engine, lease, ChunkResults(answers=said))
     return job_id
 
 

@@ -4,12 +4,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
-from tests.worker.ledger_rows import claim, finish
+from tests.worker.ledger_rows import claim, finish, rows
 from tests.worker.on_encoder import insert_model
 from worker import jobs
 from worker.jobs import JobOptions
 from worker.jobs import models as choosing
-from worker.jobs.models import MOST_MODELS, NAMED, title_of
+from worker.jobs.models import NAMED, title_of
+from worker.ledger.routes import Routes
 
 
 @pytest.fixture
@@ -27,17 +28,6 @@ def encoders(engine: Engine, model_id: int) -> None:
 
 
 @pytest.mark.usefixtures("encoders")
-def test_models_on_one_encoder_make_one_job(engine: Engine) -> None:
-    options = JobOptions(model=["b", "a@1", "b@1"])
-    accepted = jobs.enqueue(engine, ["/1/a", "/1/b"], options)
-    assert jobs.status(engine, accepted.job_id).model == "b v1, a v1"
-    (row,) = jobs.list_jobs(engine)
-    assert row.model == "b v1, a v1"
-    assert len(claim(engine, accepted.job_id, 1).model_ids) == 2
-    assert jobs.preview(engine, ["/1/a"], options).model == "b v1, a v1"
-
-
-@pytest.mark.usefixtures("encoders")
 def test_a_name_alone_is_the_version_in_service(engine: Engine) -> None:
     newer = text("""
         INSERT INTO model (name, version, path, sha256, labels, thresholds)
@@ -51,40 +41,23 @@ def test_a_name_alone_is_the_version_in_service(engine: Engine) -> None:
 
 
 @pytest.mark.usefixtures("encoders")
-@pytest.mark.parametrize(
-    ("names", "told"),
-    [
-        (["a", "c"], "a v1 is on the encoder first; c v1 is on the encoder second"),
-        (["a", "test"], "a v1 is on the encoder first; test v1 is on no encoder"),
-        (["a"] * (MOST_MODELS + 1), "too many"),
-    ],
-)
-def test_models_on_different_encoders_are_refused(
-    engine: Engine, names: list[str], told: str
-) -> None:
-    with pytest.raises(UsageError, match=told):
-        jobs.enqueue(engine, ["/1/a"], JobOptions(model=names))
-
-
-@pytest.mark.usefixtures("encoders")
-def test_unseen_records_are_those_that_not_all_models_have_seen(engine: Engine) -> None:
-    both = jobs.enqueue(engine, ["/1/a"], JobOptions(model=["a", "b"]))
-    finish(engine, claim(engine, both.job_id, 1))
-    jobs.enqueue(engine, ["/1/b"], JobOptions(model="a"))
+def test_unseen_records_are_those_that_the_model_has_not_seen(engine: Engine) -> None:
+    by_b = jobs.enqueue(engine, ["/1/a"], JobOptions(model="b"))
+    finish(engine, claim(engine, by_b.job_id, 1))
+    jobs.enqueue(engine, ["/1/a", "/1/b"], JobOptions(model="a"))
     ids = ["/1/a", "/1/b", "/1/c"]
-    for model, seen in ((["a", "b"], 1), ("a", 2), ("b", 1), ("c", 0)):
+    for model, seen in (("a", 2), ("b", 1), ("c", 0)):
         preview = jobs.preview(engine, ids, JobOptions(model=model, unseen=True))
         assert (preview.seen, preview.total) == (seen, 3 - seen)
 
 
-@pytest.mark.usefixtures("encoders")
+@pytest.mark.usefixtures("museums")
 def test_the_model_that_was_trained_on_other_pictures_is_the_one_warned_of(
     engine: Engine,
 ) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE model SET picture_source = 'media' WHERE name = 'b'"))
-    accepted = jobs.enqueue(engine, ["/1/a"], JobOptions(model=["a", "b"]))
-    assert accepted.pictures.differ
+    assert jobs.enqueue(engine, ["/1/m"]).pictures.differ
 
 
 LOUVRE, PRADO = "Louvre", "Prado"
@@ -125,13 +98,13 @@ def test_without_a_model_each_record_gets_the_one_in_service(engine: Engine) -> 
     job_id = jobs.enqueue(engine, ["/1/l", "/1/m", "/1/p", "/1/n"]).job_id
     of = numbers(engine)
     lease = claim(engine, job_id, 1)
-    assert lease.model_ids == (of["a"], of["b"])
-    assert lease.routes
+    assert lease.routes.model_ids == (of["a"], of["b"])
     answers = {each: lease.routes.model_of(each) for each in ("Lou\nvre", LOUVRE, PRADO, "")}
     assert answers == {"Lou\nvre": of["b"], LOUVRE: of["b"], PRADO: of["a"], "": of["a"]}
     told = "a v1, and b v1 for Lou vre, Louvre"
     assert jobs.status(engine, job_id).model == told
     assert [row.model for row in jobs.list_jobs(engine)] == [told]
+    assert rows(engine, "SELECT also_models FROM job") == [([of["b"]],)]  # for workers before 0019
     assert jobs.preview(engine, ["/1/l", "/1/m"]).model == told
 
 
@@ -150,7 +123,7 @@ def test_routes_are_those_of_data_providers_that_occur_or_may_occur(
 def test_a_job_that_names_its_model_has_no_routes(engine: Engine) -> None:
     job_id = jobs.enqueue(engine, ["/1/l"], JobOptions(model="a")).job_id
     lease = claim(engine, job_id, 1)
-    assert (lease.model_ids, lease.routes) == ((numbers(engine)["a"],), None)
+    assert lease.routes == Routes(model_id=numbers(engine)["a"])
 
 
 @pytest.mark.usefixtures("museums")
@@ -158,7 +131,7 @@ def test_routes_are_frozen_when_a_job_is_accepted(engine: Engine) -> None:
     job_id = jobs.enqueue(engine, ["/1/l"]).job_id
     with engine.begin() as connection:
         connection.execute(text("UPDATE service SET ended_at = now()"))
-    assert claim(engine, job_id, 1).routes is not None
+    assert claim(engine, job_id, 1).routes.by_provider
     assert jobs.preview(engine, ["/1/l"]).model == "a v1"
 
 
@@ -175,8 +148,6 @@ def test_unseen_are_records_that_the_model_in_service_for_them_has_not_seen(
     assert jobs.preview(engine, ids, unseen).seen == 3
     seen_by_b = JobOptions(unseen=True, model="b")
     assert jobs.preview(engine, ids, seen_by_b).seen == 1  # /1/l
-    both = JobOptions(unseen=True, model=["a", "b"])
-    assert jobs.preview(engine, ids, both).seen == 1
 
 
 def test_many_data_providers_of_a_model_are_counted() -> None:

@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import RecordError, TransientRecordError
-from tests.worker.ledger_rows import DELAYS, claim, finish
+from tests.worker.ledger_rows import DELAYS, all_below, answer, claim, finish
 from worker import jobs
 from worker.jobs import FailingHost, JobOptions
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import ChunkResults
 from worker.ledger.roster import WorkerState, tell
 
 
@@ -48,8 +48,8 @@ def test_the_rate_is_that_of_the_chunks_since_the_first(engine: Engine, job_id: 
 def test_what_was_read_and_what_was_looked_at_are_counted(engine: Engine, job_id: UUID) -> None:
     lease = claim(engine, job_id, 1)
     failed, *classified = lease.record_ids
-    outcome = ChunkOutcome(
-        classified=dict.fromkeys(classified, classified[0]),
+    outcome = ChunkResults(
+        answers=dict.fromkeys(classified, answer(lease, classified[0])),
         errors={failed: RecordError("fetch", "not_found")},
         read=200,
     )
@@ -95,8 +95,7 @@ def fail(engine: Engine, lease: Lease, *, not_found: int, timed_out: int) -> Non
         errors[record_id] = RecordError("fetch", "not_found")
     for record_id in lease.record_ids[not_found : not_found + timed_out]:
         errors[record_id] = TransientRecordError("fetch", "timeout")
-    classified = {each: each for each in lease.record_ids if each not in errors}
-    outcome = ChunkOutcome(classified=classified, errors=errors)
+    outcome = ChunkResults(answers=all_below(lease, but=errors).answers, errors=errors)
     finishing.finish(engine, lease, outcome, retry_delays=DELAYS)
 
 

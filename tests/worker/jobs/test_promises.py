@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from tests.worker.on_encoder import insert_model
 from worker import jobs
-from worker.jobs import JobOptions, Unpromised, promises
+from worker.jobs import Unpromised, promises
 
 LEARNED_FROM = {"Louvre": 1000}
 
@@ -113,20 +113,6 @@ def test_without_a_stranger_there_is_nothing_to_tell(
     promise_for(engine, model_id, providers)
     assert jobs.unpromised(engine, jobs.enqueue(engine, museums).job_id) == []
     assert jobs.preview(engine, museums).unpromised == []
-
-
-def test_models_that_learned_from_the_same_providers_are_told_of_together(
-    engine: Engine, model_id: int, museums: list[str]
-) -> None:
-    with engine.begin() as connection:
-        encoder = "INSERT INTO encoder (name, sha256, network, dimension)"
-        connection.execute(text(f"{encoder} VALUES ('e', repeat('e', 64), 'timm:x', 3)"))
-    for number, name in enumerate("abc"):
-        added = insert_model(engine, name, f"{number + 1:064}", "e" * 64, ())
-        promise_for(engine, added, LEARNED_FROM if name != "b" else {"Prado": 5})
-    job_id = jobs.enqueue(engine, museums, JobOptions(model=["a", "b", "c"])).job_id
-    told = {each.models: list(each.data_providers) for each in jobs.unpromised(engine, job_id)}
-    assert told == {("a v1", "c v1"): ["Prado", "Uffizi"], ("b v1",): ["Louvre", "Uffizi"]}
 
 
 def test_of_a_long_list_a_sample_is_counted(

@@ -12,7 +12,7 @@ from tests.worker.ledger_rows import claim, expire_leases, finish_with, rows, tr
 from worker import jobs
 from worker.jobs import JobOptions
 from worker.ledger import chunks
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import ChunkResults
 from worker.ledger.sweep import MAX_ATTEMPTS, Sweep, sweep
 
 
@@ -63,7 +63,7 @@ def put_off(engine: Engine, prefix: str, *, reason: str = "host_slow", **options
     job_id = jobs.enqueue(engine, [f"/{prefix}/{n}" for n in range(5)], asked).job_id
     lease = claim(engine, job_id, 1)
     errors = {each: TransientRecordError("fetch", reason) for each in lease.record_ids}
-    finish_with(engine, lease, ChunkOutcome(errors=dict(errors)))
+    finish_with(engine, lease, ChunkResults(errors=dict(errors)))
     return job_id
 
 

@@ -8,9 +8,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, text
 
-from tests.worker.ledger_rows import all_below, claim, finish_with
+from tests.worker.ledger_rows import all_below, answer, claim, finish_with
 from worker import jobs
-from worker.ledger.tallies import RecordSaid
 
 ALEMBIC = Config(Path(__file__).resolve().parents[3] / "alembic.ini")
 CLAIMED_BEFORE_0010 = text("""
@@ -49,21 +48,21 @@ def test_a_job_that_was_begun_before_ends_with_right_counts(
     settle_as_before(engine, begun_before, 2)  # by a worker of the release before
     lease = claim(engine, begun_before, 3)
     outcome = all_below(lease)
-    strange = RecordSaid(data_provider="", confidence=0.5, is_written=False, is_unlike=True)
-    outcome.said = {lease.model_ids[0]: dict.fromkeys(lease.record_ids[:5], strange)}
+    for each in lease.record_ids[:5]:
+        outcome.answers[each] = answer(lease, each, is_unlike=True)
     assert finish_with(engine, lease, outcome)
     status = jobs.status(engine, begun_before)
     assert (status.state, status.waiting, status.settled) == ("done", 0, 600)
     assert (status.unlike, status.failed, status.below_threshold) == (5, 2, 593)
     (drift,) = jobs.drift_of_job(engine, begun_before)
-    assert drift.of_all.now.pictures == 5
+    assert drift.of_all.now.unlike == 5
 
 
 def test_on_the_way_down_no_record_loses_its_outcome(engine: Engine, begun_before: UUID) -> None:
     lease = claim(engine, begun_before, 2)
     outcome = all_below(lease)
-    strange = RecordSaid(data_provider="", confidence=0.5, is_written=False, is_unlike=True)
-    outcome.said = {lease.model_ids[0]: dict.fromkeys(lease.record_ids[:5], strange)}
+    for each in lease.record_ids[:5]:
+        outcome.answers[each] = answer(lease, each, is_unlike=True)
     finish_with(engine, lease, outcome)
     with engine.begin() as connection:
         blocked = "SET blocked = 7, below_threshold = below_threshold - 7 WHERE number = 2"

@@ -29,13 +29,14 @@ from common.errors import RecordError, TransientRecordError, UsageError
 from common.reasons import Reason
 from common.store.decisions import refuse
 from tests.worker.conftest import CONCEPTS
+from tests.worker.ledger_rows import answer
 from worker import jobs
 from worker.ledger import chunks, cutting, sweep
 from worker.ledger import finish as finishing
+from worker.ledger.answers import RecordAnswer
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
-from worker.ledger.tallies import RecordSaid
+from worker.ledger.finish import ChunkResults
 
 RECORDS_IN_A_CHUNK = 3
 MAX_ATTEMPTS = 2  # of a chunk, so that some are split, and some records buried, in a short story
@@ -148,20 +149,15 @@ class Ledger(RuleBasedStateMachine):
             self.state = "done"
 
     def write(self, lease: Lease, fate_of: dict[str, str]) -> bool:
-        said: list[RecordPrediction] = []
-        in_short: dict[str, RecordSaid] = {}
-        model_id = lease.model_ids[0]
-        outcome = ChunkOutcome(predictions={model_id: said}, said={model_id: in_short})
+        outcome = ChunkResults()
         for record_id, fate in fate_of.items():
             if fate in PASSING:
                 outcome.errors[record_id] = TransientRecordError("fetch", fate)
             elif fate == "not_found":
                 outcome.errors[record_id] = RecordError("fetch", fate)
             else:
-                outcome.classified[record_id] = record_id
-                said += [prediction(record_id)] * (fate in ("enriched", "blocked"))
-                in_short[record_id] = in_short_of(fate)
-        return finishing.finish(self.engine, lease, outcome, retry_delays=DELAYS)
+                outcome.answers[record_id] = answer_of(lease, record_id, fate)
+        return finishing.finish(self.engine, lease, outcome, retry_delays=DELAYS).job_done
 
     def final(self, lease: Lease, fate_of: dict[str, str]) -> dict[str, str]:
         again = {"host_unavailable"} | ({"timeout"} if lease.retries < len(DELAYS) else set())
@@ -325,13 +321,11 @@ def prediction(record_id: str) -> RecordPrediction:
     )
 
 
-def in_short_of(fate: str) -> RecordSaid:
-    return RecordSaid(
-        data_provider=REFUSING if fate == "blocked" else "museum",
-        confidence=0.5,
-        is_written=fate in ("enriched", "blocked"),
-        is_unlike=fate == "unlike",
-    )
+def answer_of(lease: Lease, record_id: str, fate: str) -> RecordAnswer:
+    found = [prediction(record_id)] if fate in ("enriched", "blocked") else []
+    provider = REFUSING if fate == "blocked" else "museum"
+    is_unlike = fate == "unlike"
+    return answer(lease, record_id, *found, data_provider=provider, is_unlike=is_unlike)
 
 
 def test_the_ledger_holds_its_promises_under_any_interleaving(

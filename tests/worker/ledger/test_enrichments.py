@@ -10,12 +10,11 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tests.worker.conftest import CONCEPTS
-from tests.worker.ledger_rows import claim
+from tests.worker.ledger_rows import all_below, answer, claim
 from worker import jobs
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease
 from worker.ledger.enrichments import RecordPrediction, is_collision, replace_enrichments
-from worker.ledger.finish import ChunkOutcome
 
 MAP, PAINTING = CONCEPTS
 FIRST, SECOND = "/1/r1", "/1/r2"
@@ -188,8 +187,6 @@ def test_two_jobs_that_write_the_same_new_row_both_finish(
 
 
 def finish(engine: Engine, lease: Lease, enriched: str) -> None:
-    outcome = ChunkOutcome(
-        classified={each: each for each in lease.record_ids},
-        predictions={lease.model_ids[0]: [prediction(enriched, confidence=0.5)]},
-    )
+    outcome = all_below(lease)
+    outcome.answers[enriched] = answer(lease, enriched, prediction(enriched, confidence=0.5))
     finishing.finish(engine, lease, outcome, retry_delays=())

@@ -12,6 +12,7 @@ from common.store.decisions import block
 from tests.worker.ledger_rows import (
     DELAYS,
     all_below,
+    answer,
     claim,
     expire_leases,
     finish,
@@ -23,9 +24,8 @@ from worker.ledger import chunks
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.delays import MAX_WAIT
 from worker.ledger.enrichments import RecordPrediction
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import ChunkResults
 from worker.ledger.routes import Routes
-from worker.ledger.tallies import RecordSaid
 
 MAP = "http://data.europeana.eu/concept/43"
 PAINTING = "http://data.europeana.eu/concept/47"
@@ -53,10 +53,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(engine: Engine, job_id: UUI
     expire_leases(engine)
     fast = claim(engine, job_id, 1)
     assert fast.token > slow.token
-    found = ChunkOutcome(
-        classified={slow.record_ids[0]: slow.record_ids[0]},
-        predictions={slow.model_ids[0]: [prediction(slow.record_ids[0], MAP)]},
-    )
+    found = with_predictions(slow, prediction(slow.record_ids[0], MAP))
     with pytest.raises(LeaseLostError):
         finish_with(engine, slow, found)
     assert not chunks.renew(engine, slow, lease_seconds=60)
@@ -77,15 +74,15 @@ def prediction(record_id: str, concept_uri: str, confidence: float = 0.75) -> Re
 
 def test_every_record_is_counted_under_its_outcome(engine: Engine, job_id: UUID) -> None:
     lease = claim(engine, job_id, 1)
-    first, second, third, *rest = lease.record_ids
-    outcome = ChunkOutcome(
-        classified={first: first, **{key: key for key in rest}},
-        predictions={lease.model_ids[0]: [prediction(first, MAP), prediction(first, PAINTING)]},
-        errors={
-            second: RecordError("fetch", "not_found"),
-            third: TransientRecordError("fetch", "timeout"),
-        },
+    first, second, third, *_ = lease.record_ids
+    outcome = all_below(lease, but=(second, third))
+    outcome.answers[first] = answer(
+        lease, first, prediction(first, MAP), prediction(first, PAINTING)
     )
+    outcome.errors = {
+        second: RecordError("fetch", "not_found"),
+        third: TransientRecordError("fetch", "timeout"),
+    }
     finish_with(engine, lease, outcome)
     status = jobs.status(engine, job_id)
     assert (status.enriched, status.below_threshold, status.failed) == (1, 253, 1)
@@ -93,44 +90,31 @@ def test_every_record_is_counted_under_its_outcome(engine: Engine, job_id: UUID)
     assert status.waiting == 600 - 255
 
 
-def test_of_a_record_that_no_model_knows_nothing_is_said(engine: Engine, job_id: UUID) -> None:
-    """Enriched if any model says something; unlike if each model calls its picture unlike."""
+def test_of_a_record_that_its_model_does_not_know_nothing_is_said(
+    engine: Engine, job_id: UUID
+) -> None:
     lease = claim(engine, job_id, 1)
-    enriched, unlike, below, *_ = lease.record_ids
-    (first,), second = lease.model_ids, 7
+    enriched, unlike, below, *others = lease.record_ids
     outcome = all_below(lease)
-    outcome.predictions = {first: [prediction(enriched, MAP)], second: []}
-    outcome.said = {
-        first: {enriched: said("Louvre"), unlike: said("", is_unlike=True), below: said("Prado")},
-        second: {
-            enriched: said("Louvre", is_unlike=True),
-            unlike: said("", is_unlike=True),
-            below: said("Prado", is_unlike=True),
-        },
+    outcome.answers |= {
+        enriched: answer(lease, enriched, prediction(enriched, MAP), data_provider="Louvre"),
+        unlike: answer(lease, unlike, is_unlike=True, data_provider="Tate"),
+        below: answer(lease, below, data_provider="Prado"),
     }
     finish_with(engine, lease, outcome)
     status = jobs.status(engine, job_id)
     assert (status.enriched, status.unlike, status.below_threshold) == (1, 1, 254)
     assert (status.settled, status.waiting, status.looked_at) == (256, 344, 256)
     ((kept,),) = rows(engine, "SELECT said FROM job_chunk WHERE number = 1")
-    seen, strange = [1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], [1, 0, 1] + [0] * 10
-    assert kept == {
-        str(first): {"Louvre": seen, "": strange, "Prado": seen},
-        str(second): {"Louvre": strange, "": strange, "Prado": strange},
-    }
-
-
-def said(data_provider: str, *, is_unlike: bool = False) -> RecordSaid:
-    return RecordSaid(
-        data_provider=data_provider, confidence=0.5, is_written=False, is_unlike=is_unlike
-    )
+    told = {provider: counts[:3] for provider, counts in kept[str(lease.routes.model_id)].items()}
+    expected = {"Louvre": [1, 1, 0], "Tate": [1, 0, 1], "Prado": [1, 0, 0]}
+    assert told == {"": [len(others), 0, 0], **expected}
 
 
 def test_a_passing_failure_moves_the_record_to_a_later_chunk(engine: Engine, job_id: UUID) -> None:
     lease = claim(engine, job_id, 1)
     busy, slow, *_ = lease.record_ids
-    outcome = all_below(lease)
-    del outcome.classified[busy], outcome.classified[slow]
+    outcome = all_below(lease, but=(busy, slow))
     outcome.errors = {
         busy: TransientRecordError("fetch", "rate_limited", retry_after=3600),
         slow: TransientRecordError("fetch", "timeout"),
@@ -151,7 +135,7 @@ def test_a_failure_that_does_not_pass_ends_as_a_failure(engine: Engine, job_id: 
     lease = claim(engine, job_id, 1)
     last_try = replace(lease, retries=len(DELAYS))
     error = TransientRecordError("fetch", "timeout")
-    finish_with(engine, last_try, ChunkOutcome(errors=dict.fromkeys(lease.record_ids, error)))
+    finish_with(engine, last_try, ChunkResults(errors=dict.fromkeys(lease.record_ids, error)))
     assert jobs.status(engine, job_id).failures == {"timeout": 256}
 
 
@@ -160,7 +144,7 @@ def test_a_failure_is_kept_whatever_is_said_of_it(engine: Engine, job_id: UUID) 
     errors = {
         each: RecordError("decode", "damaged", "no\0 end \ud800") for each in lease.record_ids
     }
-    finish_with(engine, lease, ChunkOutcome(errors=errors))
+    finish_with(engine, lease, ChunkResults(errors=errors))
     assert set(rows(engine, "SELECT detail FROM job_failure")) == {("no end ?",)}
 
 
@@ -176,7 +160,7 @@ def test_a_host_that_is_not_asked_costs_its_records_no_try(
     for waited in (0, 60, 120):
         age_wait(engine, number, waited)
         lease = claim(engine, job_id, number)
-        finish_with(engine, lease, ChunkOutcome(errors=dict.fromkeys(lease.record_ids, error)))
+        finish_with(engine, lease, ChunkResults(errors=dict.fromkeys(lease.record_ids, error)))
         ((number, retries, wait),) = rows(
             engine,
             "SELECT number, retries, round(extract(epoch FROM not_before - now()))"
@@ -205,7 +189,7 @@ def test_a_host_that_stays_away_is_given_up(engine: Engine, job_id: UUID) -> Non
     error = TransientRecordError("fetch", "host_unavailable")
     lease = claim(engine, job_id, 1)
     patient = replace(lease, waited_seconds=MAX_WAIT)
-    finish_with(engine, patient, ChunkOutcome(errors=dict.fromkeys(lease.record_ids, error)))
+    finish_with(engine, patient, ChunkResults(errors=dict.fromkeys(lease.record_ids, error)))
     assert jobs.status(engine, job_id).failures == {"host_unavailable": 256}
 
 
@@ -215,7 +199,7 @@ def test_records_of_one_host_share_a_later_chunk(engine: Engine, job_id: UUID) -
         record_id: TransientRecordError("fetch", "host_unavailable", retry_after=700 + place / 100)
         for place, record_id in enumerate(lease.record_ids)
     }
-    finish_with(engine, lease, ChunkOutcome(errors=dict(errors)))
+    finish_with(engine, lease, ChunkResults(errors=dict(errors)))
     assert rows(engine, "SELECT count(*) FROM job_chunk WHERE number > 3") == [(2,)]
 
 
@@ -230,9 +214,11 @@ def test_looking_again_replaces_what_the_model_said_before(engine: Engine, job_i
     assert found == [(PAINTING, 0.5, again_id)]
 
 
-def with_predictions(lease: Lease, *predictions: RecordPrediction) -> ChunkOutcome:
+def with_predictions(lease: Lease, *predictions: RecordPrediction) -> ChunkResults:
     outcome = all_below(lease)
-    outcome.predictions[lease.model_ids[0]] = list(predictions)
+    for each in predictions:
+        said = outcome.answers[each.record_id]
+        outcome.answers[each.record_id] = replace(said, predictions=(*said.predictions, each))
     return outcome
 
 
@@ -258,8 +244,10 @@ def test_what_is_blocked_is_not_written_and_what_was_written_stays(
 def test_a_heatmap_of_what_is_blocked_is_not_registered(engine: Engine, job_id: UUID) -> None:
     decide_against(engine, MAP)
     lease = claim(engine, job_id, 1)
-    explained = replace(prediction(lease.record_ids[0], MAP), heatmap="a" * 64)
-    finish_with(engine, lease, with_predictions(lease, explained))
+    explained = prediction(lease.record_ids[0], MAP)
+    outcome = with_predictions(lease, explained)
+    outcome.heatmaps = {explained.key: "a" * 64}
+    finish_with(engine, lease, outcome)
     assert rows(engine, "SELECT 1 FROM heatmap") == []
 
 
@@ -273,7 +261,7 @@ def decide_against(engine: Engine, concept_uri: str) -> None:
 def test_a_model_touches_only_the_records_that_it_answers_for(engine: Engine, job_id: UUID) -> None:
     """What it said before of another record stays; that is what another model answers for now."""
     lease = claim(engine, job_id, 1)
-    (usual,) = lease.model_ids
+    usual = lease.routes.model_id
     theirs, ours, *_ = lease.record_ids
     finish_with(
         engine, lease, with_predictions(lease, prediction(theirs, MAP), prediction(ours, MAP))
@@ -284,12 +272,11 @@ def test_a_model_touches_only_the_records_that_it_answers_for(engine: Engine, jo
         taught = int(connection.execute(text(f"{added} {values}")).scalar_one())
     again = claim(engine, jobs.enqueue(engine, [theirs, ours]).job_id, 1)
     routes = Routes(model_id=usual, by_provider={"Louvre": taught})
-    again = replace(again, model_ids=(usual, taught), routes=routes)
+    again = replace(again, routes=routes)
     outcome = all_below(again)
-    outcome.predictions = {usual: [], taught: [prediction(theirs, PAINTING)]}
-    outcome.said = {
-        usual: {ours: said("Prado", is_unlike=True)},
-        taught: {theirs: said("Louvre")},
+    outcome.answers = {
+        ours: answer(again, ours, data_provider="Prado", is_unlike=True),
+        theirs: answer(again, theirs, prediction(theirs, PAINTING), data_provider="Louvre"),
     }
     finish_with(engine, again, outcome)
     status = jobs.status(engine, again.job_id)

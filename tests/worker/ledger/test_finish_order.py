@@ -11,9 +11,9 @@ from common.errors import RecordError, TransientRecordError
 from common.reasons import Reason
 from common.store.tables.triggers import PARTS
 from tests.waiting import wait_for
-from tests.worker.ledger_rows import claim, expire_leases, finish, finish_with, rows
+from tests.worker.ledger_rows import answer, claim, expire_leases, finish, finish_with, rows
 from worker import jobs
-from worker.ledger.finish import ChunkOutcome
+from worker.ledger.finish import ChunkResults
 from worker.ledger.sweep import MAX_ATTEMPTS
 
 REASONS = ("not_found", Reason.KILLED_WORKER.code)
@@ -42,8 +42,8 @@ def finish_all_ways(engine: Engine, job_id: UUID) -> Callable[[], object]:
     """A chunk of which one record failed, and another one is put off."""
     lease = claim(engine, job_id, 1)
     failed, later, *rest = lease.record_ids
-    outcome = ChunkOutcome(
-        classified={each: each for each in rest},
+    outcome = ChunkResults(
+        answers={each: answer(lease, each) for each in rest},
         errors={
             failed: RecordError("fetch", REASONS[0]),
             later: TransientRecordError("fetch", "timeout"),

@@ -13,6 +13,7 @@ from worker import jobs
 from worker.jobs import JobOptions
 from worker.ledger import chunks, turns
 from worker.ledger.chunks import Lease
+from worker.ledger.routes import Routes
 from worker.ledger.turns import Turns
 
 URGENT = JobOptions(priority=Priority.URGENT)
@@ -28,7 +29,7 @@ def lease(job_id: UUID, *, priority: Priority, records: int = 256) -> Lease:
         number=1,
         token=1,
         retries=0,
-        model_ids=(1,),
+        routes=Routes(model_id=1),
         picture="auto",
         record_ids=("/1/a",) * records,
         claimed_at=datetime(2026, 11, 26, tzinfo=UTC),

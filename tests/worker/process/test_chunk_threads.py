@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from worker.ledger.chunks import Lease
+from worker.ledger.routes import Routes
 from worker.ledger.turns import Turns
 from worker.process.chunk_threads import SHORTEST_PAUSE, ChunkThreads
 
@@ -50,7 +51,7 @@ def lease(number: int) -> Lease:
         number=number,
         token=1,
         retries=1,
-        model_ids=(1,),
+        routes=Routes(model_id=1),
         picture="auto",
         record_ids=("/1/a",),
         claimed_at=datetime(2026, 11, 25, tzinfo=UTC),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
+from worker.jobs.models import ONE_MODEL
 from worker.process.submissions import MAX_SUBMITTED, accept_submitted
 
 GOOD: dict[str, object] = {"record_ids": ["/1/a", "/1/b"], "idempotency_key": "monday"}
@@ -27,7 +28,7 @@ HOSTILE: list[dict[str, object]] = [
     {"priority": "highest"},
     {"picture": 3},
     {"explain": "yes"},
-    {"model": ["a"] * 17},
+    {"model": ["test"]},
     {"model": []},
     {"model": "no name of a model"},
     {"look_again": "yes"},
@@ -59,7 +60,7 @@ def test_a_list_becomes_a_job_once(engine: Engine, model_id: int) -> None:
 
 
 def test_a_message_has_the_options_of_a_job(engine: Engine, model_id: int) -> None:
-    assert accept(engine, GOOD | {"model": ["test@1"], "max_age": "36h"}) == ["info"]
+    assert accept(engine, GOOD | {"model": "test@1", "max_age": "36h"}) == ["info"]
     assert accept(engine, GOOD | {"idempotency_key": "b", "look_again": True}) == ["info"]
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT max_age, look_again FROM job ORDER BY look_again"))
@@ -77,6 +78,13 @@ def test_a_refused_list_is_named_by_its_key(engine: Engine, model_id: int) -> No
         accept_submitted(engine, GOOD | {"idempotency_key": "a\x1b", "priority": "soon"})
         accept_submitted(engine, GOOD | {"idempotency_key": 7})
     assert [entry["key"] for entry in logs] == ["a\\x1b", None]
+
+
+def test_a_list_for_several_models_is_told_what_to_do(engine: Engine, model_id: int) -> None:
+    with capture_logs() as logs:
+        accept_submitted(engine, GOOD | {"model": ["test", "other"]})
+    (error,) = logs
+    assert error["error"] == f"model: is a list. {ONE_MODEL}"
 
 
 def test_what_is_no_record_id_is_left_out_and_told(engine: Engine, model_id: int) -> None:

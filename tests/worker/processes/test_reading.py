@@ -54,7 +54,7 @@ def test_what_one_model_looked_at_another_reads(
     failed = looked.failed
     (Path(environment["MODEL_DIR"]) / ENCODERS).rename(environment["MODEL_DIR"] + ".gone")
     seen = [each for each in ids if each not in failures(engine)]
-    second = jobs.enqueue(engine, seen, JobOptions(model=heads)).job_id
+    second = jobs.enqueue(engine, seen, JobOptions(model=heads[1])).job_id
     before = requests(sandbox)
     with worker(environment) as process:
         read = wait_until_done(engine, second)

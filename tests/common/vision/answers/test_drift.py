@@ -49,8 +49,11 @@ class Jobs:
     def job(self, *chunks: Mapping[int, Mapping[str, Tally]] | None) -> UUID:
         """A job whose chunks were settled one after the other, the last one a second ago."""
         with self.engine.begin() as connection:
-            new = text("INSERT INTO job (model_id, also_models) VALUES (:id, :also) RETURNING id")
-            models = {"id": self.promised, "also": [self.plain]}
+            new = text(
+                "INSERT INTO job (model_id, routes)"
+                " VALUES (:id, jsonb_build_object('Prado', CAST(:also AS int))) RETURNING id"
+            )
+            models = {"id": self.promised, "also": self.plain}
             job_id: UUID = connection.execute(new, models).scalar_one()
             for place, said in enumerate(chunks):
                 settled = text("""
