@@ -1,5 +1,5 @@
 """The metrics of a worker process, for Prometheus: records by outcome, seconds by stage, work in
-progress. What all workers have to do is in the store: `worker/process/store_gauges.py` asks it.
+progress. What all workers have to do is in the store: `worker.store_gauges.py` asks it.
 
 Series that are known beforehand begin at 0: Prometheus sees no rise in what begins at 1.
 """

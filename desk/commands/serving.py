@@ -21,7 +21,7 @@ from common.store.session import TimeLimits, open_store
 from desk.access.accounts import local_operator
 from desk.app import create_app
 from desk.web.frozen_store import FrozenStoreWatch
-from worker.process.store_gauges import StoreGauges
+from worker.store_gauges import StoreGauges
 
 LOOPBACK = "127.0.0.1"
 LIMITS = TimeLimits(connection=10.0)  # somebody sits there and waits

@@ -35,7 +35,7 @@ from worker.process.list_taker import ListTaker
 from worker.process.listening import Listener
 from worker.process.needs import Need, Needs, wait_for_store
 from worker.process.service import PROCESS_NAME, EnrichmentService
-from worker.process.store_gauges import StoreGauges
+from worker.store_gauges import StoreGauges
 
 STORE_SECONDS = 5.0  # between two looks, while nothing is wrong
 BROKER_SECONDS = 10.0
@@ -109,10 +109,10 @@ def _wait_for(told: SimpleQueue[None]) -> None:
 def _drain(service: EnrichmentService, lists: Sequence[ListTaker]) -> None:
     """Begin the end: a second SIGTERM changes nothing, and Ctrl-C gives back what is in work."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, lambda *_: service.leave())
+    signal.signal(signal.SIGINT, lambda *_: service.returns.leave())
     for each in lists:
         each.tell_to_end()
-    service.drain()
+    service.returns.drain()
 
 
 def _start(exits: ExitStack, threads: Sequence[PeriodicThread]) -> None:

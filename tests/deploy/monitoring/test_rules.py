@@ -14,7 +14,7 @@ import desk.web.metered
 import worker.metrics
 from deploy.monitoring.dashboard import ROWS
 from tests.prometheus import RULES, program, rules
-from worker.process.store_gauges import FAMILIES
+from worker.store_gauges import FAMILIES
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,10 @@ from prometheus_client import REGISTRY
 from sqlalchemy import Engine, text
 
 from tests.worker.ledger_rows import claim, finish
-from worker import jobs
+from worker import jobs, store_gauges
 from worker.ledger import roster
 from worker.ledger.roster import WorkerProblem, WorkerState
-from worker.process import store_gauges
-from worker.process.store_gauges import StoreGauges
+from worker.store_gauges import StoreGauges
 
 ONE_MORE = "INSERT INTO host_lease VALUES (:host, 'p', 1, :pace, now(), now() + interval '1 h')"
 
