@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from common.errors import RecordError
 from common.store.tables import PictureSource
-from worker.ledger.answers import RecordAnswer
+from worker.ledger.answers import ModelAnswer
 from worker.ledger.chunks import Lease
 from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkResults
@@ -47,7 +47,7 @@ def outcome_of(lease: Lease) -> ChunkResults:
             results.errors[each] = _NO_IMAGE
             continue
         provider = number % PROVIDERS
-        results.answers[each] = RecordAnswer(
+        results.answers[each] = ModelAnswer(
             record_id=each,
             model_id=lease.routes.model_id,
             data_provider=f"Museum of the town of {provider}",

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from common.errors import RecordError
 from worker.ledger import chunks
 from worker.ledger import finish as finishing
-from worker.ledger.answers import RecordAnswer
+from worker.ledger.answers import ModelAnswer
 from worker.ledger.chunks import Lease
 from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkResults
@@ -72,9 +72,9 @@ def answer(
     *predictions: RecordPrediction,
     data_provider: str = "",
     is_unlike: bool = False,
-) -> RecordAnswer:
+) -> ModelAnswer:
     """What the model that answers for the data provider says of a record."""
-    return RecordAnswer(
+    return ModelAnswer(
         record_id=record_id,
         model_id=lease.routes.model_of(data_provider),
         data_provider=data_provider,

@@ -18,7 +18,7 @@ from common.store.tables import JobState, PictureChoice, Priority
 from worker import jobs
 from worker.commands.options import console
 from worker.jobs import Accepted, JobOptions, Preview, Records, RecordSelection, Unpromised
-from worker.jobs.models import ONE_MODEL
+from worker.jobs.models import one_model
 from worker.jobs.records import RejectedLines, leave_out_rejected, read_files, refuse_rejected
 from worker.ledger.roster import live_workers
 
@@ -165,7 +165,7 @@ def enqueue(
         name=name,
         priority=priority,
         picture=picture,
-        model=_one_model(model or []),
+        model=one_model(model or []),
         unseen=unseen,
         explain=explain,
         look_again=look_again,
@@ -178,12 +178,6 @@ def enqueue(
     (_preview if dry_run else _enqueue)(records, options, rejected, as_json=as_json)
     if rejected.count:
         console.print(f"  {rejected}", soft_wrap=True)
-
-
-def _one_model(names: list[str]) -> str | None:
-    if len(names) > 1:
-        raise UsageError(ONE_MODEL)
-    return next(iter(names), None)
 
 
 def _records(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from worker.enrich.models import LoadedModel
 from worker.enrich.seen import RecordSeen
-from worker.ledger.answers import RecordAnswer
+from worker.ledger.answers import ModelAnswer
 from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.routes import Routes
 
@@ -18,14 +18,14 @@ def answers_to(
     *,
     models: Iterable[LoadedModel],
     routes: Routes,
-) -> dict[str, RecordAnswer]:
+) -> dict[str, ModelAnswer]:
     """What is said of records, by the IDs that they were enqueued with: of each by one model.
 
     Args:
         rows: of the network (n, numbers), embeddings if the models are on an encoder.
     """
     answering = np.array([routes.model_of(each.data_provider) for each in records], dtype=np.int64)
-    found: dict[str, RecordAnswer] = {}
+    found: dict[str, ModelAnswer] = {}
     for model in models:
         places = (answering == model.id).nonzero()[0]
         if len(places):
@@ -37,7 +37,7 @@ def answers_to(
 
 def _answers(
     model: LoadedModel, records: Sequence[RecordSeen], rows: NDArray[np.floating]
-) -> list[RecordAnswer]:
+) -> list[ModelAnswer]:
     answers, concepts = model.answering.answers(rows), model.description.concept_uris
     predictions: list[list[RecordPrediction]] = [[] for _ in records]
     for place, column in np.argwhere(answers.written).tolist():
@@ -54,7 +54,7 @@ def _answers(
     surest = answers.probabilities.max(axis=1).tolist()
     said = zip(records, surest, answers.unlike.tolist(), predictions, strict=True)
     return [
-        RecordAnswer(
+        ModelAnswer(
             record_id=record.record_id,
             model_id=model.id,
             data_provider=record.data_provider,

@@ -59,6 +59,13 @@ def _served(routes: Mapping[str, int], model_id: int) -> str:
     return ", ".join(names) if len(names) <= NAMED else f"{len(names)} data providers"
 
 
+def one_model(names: Sequence[str]) -> str | None:
+    """The name, if one is given; raises UsageError: several are."""
+    if len(names) > 1:
+        raise UsageError(ONE_MODEL)
+    return next(iter(names), None)
+
+
 def find_model(connection: Connection, name: str | None) -> JobModels:
     """The model of this name, as `version_meant` has it; without a name the active one.
 

@@ -8,9 +8,10 @@ ones are a sample of all, and a job of ten million takes no longer than one of t
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Row, TextClause, text
 
 from common.store.model_names import ModelName
 from common.store.teaching.certificates import standing_certificates
@@ -97,14 +98,11 @@ def unpromised(engine: Engine, job_id: UUID) -> list[Unpromised]:
     Models without a promise are told of together. Of a model of which nobody knows the providers
     there is nothing to tell.
     """
+    asked = {"job_id": job_id}
     with engine.connect() as connection:
-        job = connection.execute(_JOB, {"job_id": job_id}).one()
+        job = connection.execute(_JOB, asked).one()
         routes = Routes(model_id=job.model_id, by_provider=job.routes or {})
-        silent = _without_promise(connection, routes)
-        if learned_from := _learned_from(connection, routes):
-            rows = connection.execute(_OF_JOB, {"job_id": job_id, "most": MOST_RECORDS}).all()
-            records = {row.data_provider: row.records for row in rows}
-            silent += _compared(records, learned_from, routes, job.total)
+        silent = _unpromised(connection, routes, _OF_JOB, asked, total=job.total)
         return _certified(connection, silent, job_id, routes.model_ids) if silent else []
 
 
@@ -133,64 +131,48 @@ def unpromised_of_submitted(
 ) -> list[Unpromised]:
     """The same for the table `submitted`, before there is a job."""
     routes = Routes(model_id=models.ids[0], by_provider=models.routes)
-    silent = _without_promise(connection, routes)
-    learned_from = _learned_from(connection, routes)
-    if not learned_from:
-        return silent
-    rows = connection.execute(_OF_SUBMITTED, {"most": MOST_RECORDS}).all()
-    records = {row.data_provider: row.records for row in rows}
-    return silent + _compared(records, learned_from, routes, total)
+    return _unpromised(connection, routes, _OF_SUBMITTED, {}, total=total)
 
 
-def _without_promise(connection: Connection, routes: Routes) -> list[Unpromised]:
-    rows = connection.execute(_WITHOUT_PROMISE, {"model_ids": list(routes.model_ids)})
-    titles = tuple(ModelName(row.name, row.version).title for row in rows)
-    if not titles:
-        return []
-    return [Unpromised(models=titles, data_providers={}, counted=0, is_sample=False)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Learned:
-    """The data providers that a model learned from."""
-
-    title: str
-    model_id: int
-    providers: set[str]
-
-
-def _learned_from(connection: Connection, routes: Routes) -> list[_Learned]:
-    rows = connection.execute(_LEARNED_FROM, {"model_ids": list(routes.model_ids)})
-    return [
-        _Learned(
-            title=ModelName(row.name, row.version).title,
-            model_id=row.id,
-            providers=set(map(provider_name, row.data_providers)),
-        )
-        for row in rows
-    ]
-
-
-def _compared(
-    records: Mapping[str | None, int], learned_from: list[_Learned], routes: Routes, total: int
+def _unpromised(
+    connection: Connection,
+    routes: Routes,
+    counting: TextClause,
+    asked: Mapping[str, object],
+    *,
+    total: int,
 ) -> list[Unpromised]:
-    by_name: Counter[str] = Counter()
-    for told, count in records.items():
-        by_name[provider_name(told or "")] += count
-    counted = sum(records.values())
-    found = []
-    for learned in learned_from:
+    models = {"model_ids": list(routes.model_ids)}
+    without = [_title(row) for row in connection.execute(_WITHOUT_PROMISE, models)]
+    found = (
+        [Unpromised(models=tuple(without), data_providers={}, counted=0, is_sample=False)]
+        if without
+        else []
+    )
+    learned_from = connection.execute(_LEARNED_FROM, models).all()
+    if not learned_from:
+        return found
+    records: Counter[str] = Counter()
+    for row in connection.execute(counting, {**asked, "most": MOST_RECORDS}):
+        records[provider_name(row.data_provider or "")] += row.records
+    counted = records.total()
+    for model in learned_from:
+        known = {"", *map(provider_name, model.data_providers)}
         strange = {
             name: count
-            for name, count in by_name.most_common()
-            if name and routes.model_of(name) == learned.model_id and name not in learned.providers
+            for name, count in records.most_common()
+            if name not in known and routes.model_of(name) == model.id
         }
         if strange:
-            told_of = Unpromised(
-                models=(learned.title,),
+            told = Unpromised(
+                models=(_title(model),),
                 data_providers=strange,
                 counted=counted,
                 is_sample=counted < total,
             )
-            found.append(told_of)
+            found.append(told)
     return found
+
+
+def _title(row: Row[Any]) -> str:
+    return ModelName(row.name, row.version).title

@@ -12,7 +12,7 @@ from worker.ledger.enrichments import RecordPrediction
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordAnswer:
+class ModelAnswer:
     """What the one model that answers for a record says of it; the ID is the present one.
 
     `predictions` are the concepts that it writes, and `confidence` is that of the most probable
@@ -28,15 +28,15 @@ class RecordAnswer:
     predictions: tuple[RecordPrediction, ...] = ()
 
 
-def tallied(answers: Iterable[RecordAnswer]) -> dict[int, dict[str, Tally]]:
+def tallied(answers: Iterable[ModelAnswer]) -> dict[int, dict[str, Tally]]:
     """The tallies by model and data provider; a record counts once, whichever IDs it came under."""
-    of_models: dict[int, dict[str, RecordAnswer]] = defaultdict(dict)
+    of_models: dict[int, dict[str, ModelAnswer]] = defaultdict(dict)
     for each in answers:
         of_models[each.model_id][each.record_id] = each
     return {model_id: _by_provider(said.values()) for model_id, said in of_models.items()}
 
 
-def _by_provider(answers: Collection[RecordAnswer]) -> dict[str, Tally]:
+def _by_provider(answers: Collection[ModelAnswer]) -> dict[str, Tally]:
     return tallies_by(
         [provider_name(each.data_provider) for each in answers],
         confidences=np.array([each.confidence for each in answers], dtype=np.float32),

@@ -21,7 +21,7 @@ from common.vision.answers.blocked import Blocks
 from common.vision.answers.tally import Tally
 from worker import metrics
 from worker.ledger import chunks
-from worker.ledger.answers import RecordAnswer, tallied
+from worker.ledger.answers import ModelAnswer, tallied
 from worker.ledger.chunks import Lease
 from worker.ledger.completion import close_if_over, is_over, lock_job
 from worker.ledger.delays import Delay, by_delay
@@ -49,7 +49,7 @@ class ChunkResults:
     model looked, by record and concept (`worker/enrich/heatmap_files`).
     """
 
-    answers: dict[str, RecordAnswer] = field(default_factory=dict)
+    answers: dict[str, ModelAnswer] = field(default_factory=dict)
     errors: dict[str, RecordError] = field(default_factory=dict)
     heatmaps: dict[tuple[str, str], str] = field(default_factory=dict)
     read: int = 0

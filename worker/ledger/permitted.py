@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from common.vision.answers.blocked import Blocks
-from worker.ledger.answers import RecordAnswer
+from worker.ledger.answers import ModelAnswer
 from worker.ledger.enrichments import RecordPrediction
 
 
@@ -12,7 +12,7 @@ from worker.ledger.enrichments import RecordPrediction
 class Permitted:
     """An answer; of its predictions some may be written, and decisions block the others."""
 
-    answer: RecordAnswer
+    answer: ModelAnswer
     written: list[RecordPrediction]
     blocked: list[RecordPrediction]
 
@@ -26,7 +26,7 @@ class Permitted:
         return "unlike" if self.answer.is_unlike else "below_threshold"
 
 
-def permitted(answer: RecordAnswer, blocks: Blocks) -> Permitted:
+def permitted(answer: ModelAnswer, blocks: Blocks) -> Permitted:
     """Sort the predictions of an answer by whether they are blocked."""
     found = Permitted(answer=answer, written=[], blocked=[])
     for each in answer.predictions:

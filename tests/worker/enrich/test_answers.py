@@ -16,7 +16,7 @@ from tests.common.vision.models import DESCRIPTION, MAP, PAINTING
 from worker.enrich.answers import answers_to
 from worker.enrich.models import LoadedModel
 from worker.enrich.seen import RecordSeen
-from worker.ledger.answers import RecordAnswer
+from worker.ledger.answers import ModelAnswer
 from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.routes import Routes
 
@@ -54,11 +54,11 @@ def records(count: int) -> list[RecordSeen]:
 
 def said(
     records: list[RecordSeen], rows: NDArray[np.floating], model: LoadedModel = MODEL
-) -> dict[str, RecordAnswer]:
+) -> dict[str, ModelAnswer]:
     return answers_to(records, rows, models=[model], routes=Routes(model_id=model.id))
 
 
-def predictions(answers: dict[str, RecordAnswer]) -> list[RecordPrediction]:
+def predictions(answers: dict[str, ModelAnswer]) -> list[RecordPrediction]:
     return [found for each in answers.values() for found in each.predictions]
 
 

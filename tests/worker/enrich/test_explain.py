@@ -20,7 +20,7 @@ from worker.enrich import explain as explaining
 from worker.enrich.explain import explain
 from worker.enrich.heatmap_files import relative_path
 from worker.enrich.pipeline import ChunkOutcome
-from worker.ledger.answers import RecordAnswer
+from worker.ledger.answers import ModelAnswer
 from worker.ledger.enrichments import RecordPrediction
 
 
@@ -39,9 +39,9 @@ def seen(count: int) -> ChunkOutcome:
     )
 
 
-def answered(number: int) -> RecordAnswer:
+def answered(number: int) -> ModelAnswer:
     concepts = (MAP, PAINTING) if number == 0 else (MAP,)
-    return RecordAnswer(
+    return ModelAnswer(
         record_id=f"/1/r{number}",
         model_id=1,
         data_provider="",

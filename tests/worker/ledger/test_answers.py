@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from worker.ledger.answers import RecordAnswer, tallied
+from worker.ledger.answers import ModelAnswer, tallied
 from worker.ledger.enrichments import RecordPrediction
 
 FOUND = RecordPrediction(
@@ -17,8 +17,8 @@ FOUND = RecordPrediction(
 
 def said(
     record_id: str, provider: str = "Louvre", *found: RecordPrediction, is_unlike: bool = False
-) -> RecordAnswer:
-    return RecordAnswer(
+) -> ModelAnswer:
+    return ModelAnswer(
         record_id=record_id,
         model_id=2 if provider == "Prado" else 1,
         data_provider=provider,

@@ -33,7 +33,7 @@ from tests.worker.ledger_rows import answer
 from worker import jobs
 from worker.ledger import chunks, cutting, sweep
 from worker.ledger import finish as finishing
-from worker.ledger.answers import RecordAnswer
+from worker.ledger.answers import ModelAnswer
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkResults
@@ -321,7 +321,7 @@ def prediction(record_id: str) -> RecordPrediction:
     )
 
 
-def answer_of(lease: Lease, record_id: str, fate: str) -> RecordAnswer:
+def answer_of(lease: Lease, record_id: str, fate: str) -> ModelAnswer:
     found = [prediction(record_id)] if fate in ("enriched", "blocked") else []
     provider = REFUSING if fate == "blocked" else "museum"
     is_unlike = fate == "unlike"

@@ -2,7 +2,7 @@
 
 from common.vision.answers.blocked import Blocks
 from tests.worker.ledger.test_finish import MAP, PAINTING, prediction
-from worker.ledger.answers import RecordAnswer
+from worker.ledger.answers import ModelAnswer
 from worker.ledger.permitted import permitted
 
 NOTHING = Blocks(for_all=frozenset(), by_provider={}, refusing=frozenset())
@@ -11,8 +11,8 @@ BLOCKS = Blocks(
 )
 
 
-def said(provider: str, *concepts: str) -> RecordAnswer:
-    return RecordAnswer(
+def said(provider: str, *concepts: str) -> ModelAnswer:
+    return ModelAnswer(
         record_id="/1/a",
         model_id=1,
         data_provider=provider,
