@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
@@ -28,17 +28,6 @@ from common.process.terminal.standard_output import flush_output, give_up_output
 INTERRUPTED = 130  # as a shell reports a command that ended by Ctrl-C
 _DISTRIBUTION = "europeana-image-enrichment"
 _HELP = {"help_option_names": ["-h", "--help"]}
-
-
-_shown_type = TyperOption.display_type_rich
-
-
-def _type_of_values(option: TyperOption, ctx: Any) -> str | None:
-    """The type that help shows of an option; a flag takes no value, so it has none."""
-    return None if option.is_flag else _shown_type(option, ctx)
-
-
-TyperOption.display_type_rich = _type_of_values  # type: ignore[assignment,method-assign]
 
 
 class _Commands(MutableMapping[str, Any]):
