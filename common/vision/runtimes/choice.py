@@ -16,43 +16,31 @@ import torch
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.files import open_regular
 from common.vision.model import SELF_TEST_TOLERANCE, Model
-from common.vision.runtimes.agreement import check_agreement, check_float16
+from common.vision.runtimes.agreement import check_float16
 from common.vision.runtimes.devices import pick_device
-from common.vision.runtimes.interface import (
-    FLOAT16_TOLERANCE,
-    FLOAT32_TOLERANCE,
-    INT8_TOLERANCE,
-    Runtime,
-)
+from common.vision.runtimes.interface import FLOAT16_TOLERANCE, Runtime
 from common.vision.runtimes.onnx_export import exported
 from common.vision.runtimes.torch_runtime import TorchRuntime
 from common.vision.served import Rows, Served
 
-RuntimeName = Literal["torch", "onnx", "openvino", "onnx-int8", "openvino-int8"]
-FLOAT32: tuple[RuntimeName, ...] = ("torch", "onnx", "openvino")
-INT8: tuple[RuntimeName, ...] = ("onnx-int8", "openvino-int8")  # on request only
-_EXTRAS: dict[RuntimeName, tuple[str, ...]] = {
+RuntimeName = Literal["torch", "onnx", "openvino"]
+_PACKAGES: dict[RuntimeName, tuple[str, ...]] = {
     "torch": (),
-    "onnx": ("onnx",),
-    "openvino": ("openvino",),
-    "onnx-int8": ("onnx",),
-    "openvino-int8": ("onnx", "openvino"),  # OpenVINO reads the file that ONNX Runtime quantised
+    "onnx": ("onnxruntime", "onnxscript"),
+    "openvino": ("openvino", "onnxscript"),
 }
-_PACKAGES = {"onnx": ("onnxruntime", "onnxscript"), "openvino": ("openvino", "onnxscript")}
 RuntimeChoice = Literal["auto"] | RuntimeName
 MEASURED_SECONDS = 1.5  # for all candidates together
 MEASURED_PICTURES = 8  # in a batch
 FEW_EXAMPLES = 64  # pictures, at most, of the comparison
 RANDOM_PICTURES = 8  # of the comparison, if there are no examples
-CPU = torch.device("cpu")
 EXPORTS = ".exports"  # folder in MODEL_DIR, unless a worker has another
 log = structlog.get_logger()
 
 
 def is_installed(name: RuntimeName) -> bool:
     """Whether the packages of a runtime are installed."""
-    packages = [package for extra in _EXTRAS[name] for package in _PACKAGES[extra]]
-    return all(find_spec(package) is not None for package in packages)
+    return all(find_spec(package) is not None for package in _PACKAGES[name])
 
 
 def open_runtime(
@@ -66,8 +54,7 @@ def open_runtime(
         DeviceError: PyTorch fails on this device.
     """
     if not is_installed(name):
-        extras = ",".join(_EXTRAS[name])
-        raise UsageError(f"The runtime {name} is not installed: pip install '.[worker,{extras}]'.")
+        raise UsageError(f"The runtime {name} is not installed: pip install '.[worker,{name}]'.")
     if name == "torch":
         with failures(name, DeviceError):
             return TorchRuntime(served, device)
@@ -93,54 +80,37 @@ def failures(name: str, kind: type[EnrichmentError]) -> Iterator[None]:
 
 
 def _open_on_cpu(name: RuntimeName, served: Served, cache_dir: Path) -> Runtime:
-    """ONNX Runtime or OpenVINO. Both read the same file, in float32 or int8."""
+    """ONNX Runtime or OpenVINO. Both read the same file."""
     silence_telemetry()
-    if name in INT8:
-        from common.vision.runtimes.int8 import quantised  # an extra
-
-        graph, tolerance = quantised(served, cache_dir), INT8_TOLERANCE
-    else:
-        graph, tolerance = exported(served, cache_dir), FLOAT32_TOLERANCE
+    graph = exported(served, cache_dir)
     for file in graph.parent.iterdir():  # for a pipe a runtime would wait without end
         open_regular(file).close()
-    if name.startswith("onnx"):
+    if name == "onnx":
         from common.vision.runtimes.cpu_runtimes import OnnxRuntime  # an extra
 
-        return OnnxRuntime(graph, name=f"{name}-cpu", tolerance=tolerance)
+        return OnnxRuntime(graph)
     from common.vision.runtimes.cpu_runtimes import OpenVinoRuntime  # an extra
 
-    return OpenVinoRuntime(graph, name=f"{name}-cpu", tolerance=tolerance)
+    return OpenVinoRuntime(graph)
 
 
 def choose_runtime(
     model: Model, choice: RuntimeChoice, *, cache_dir: Path, device: torch.device | None = None
 ) -> Runtime:
-    """As `fastest_runtime`, for a model; int8 is chosen by name alone, and has to prove itself.
-
-    So has float16, for a classifier on a card.
+    """As `fastest_runtime`, for a model; on a card a classifier's float16 has to prove itself.
 
     Raises:
-        UsageError: the runtime is not installed, or does not serve encoders.
+        UsageError: the runtime is not installed.
         ModelError: it cannot compute the network, or does not agree with it.
         DeviceError: PyTorch fails on this device.
     """
-    if choice not in INT8:
-        exact = fastest_runtime(model.served, choice, cache_dir=cache_dir, device=device)
-        if not float16_pays(model.served, exact.device):
-            return exact
-        chosen = in_float16_if_alike(model, exact)
-        del exact  # and what it keeps of the card's memory, if it was not chosen
-        torch.cuda.empty_cache()
-        return chosen
-    if model.served.is_exact:
-        raise UsageError(
-            f"The runtime {choice} does not serve encoders: embeddings that are kept have to be "
-            "exact. Set WORKER_RUNTIME=auto."
-        )
-    runtime = open_runtime(choice, model.served, cache_dir, CPU)
-    with failures(choice, DeviceError):
-        check_agreement(model, runtime)
-    return runtime
+    exact = fastest_runtime(model.served, choice, cache_dir=cache_dir, device=device)
+    if not float16_pays(model.served, exact.device):
+        return exact
+    chosen = in_float16_if_alike(model, exact)
+    del exact  # and what it keeps of the card's memory, if it was not chosen
+    torch.cuda.empty_cache()
+    return chosen
 
 
 def check_self_test(model: Model, runtime: Runtime) -> None:
@@ -211,7 +181,7 @@ def fastest_runtime(
 def _candidates(device: torch.device) -> list[RuntimeName]:
     if device.type == "cuda":
         return ["torch"]
-    return [name for name in FLOAT32 if is_installed(name)]
+    return [name for name in _PACKAGES if is_installed(name)]
 
 
 def _pictures(served: Served) -> torch.Tensor:

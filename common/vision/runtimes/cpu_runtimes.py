@@ -9,7 +9,7 @@ import openvino
 import torch
 
 from common.process.cores import cores
-from common.vision.runtimes.interface import CPU_BATCH, cpu_streams
+from common.vision.runtimes.interface import CPU_BATCH, FLOAT32_TOLERANCE, cpu_streams
 from common.vision.runtimes.onnx_export import PICTURES
 from common.vision.served import Rows
 
@@ -17,12 +17,12 @@ from common.vision.served import Rows
 class OnnxRuntime:
     """ONNX Runtime on an ONNX file; each calling thread computes on its own core."""
 
+    name = "onnx-cpu"
     batch_size = CPU_BATCH
     device = torch.device("cpu")
+    tolerance = FLOAT32_TOLERANCE
 
-    def __init__(self, graph: Path, *, name: str, tolerance: float) -> None:
-        self.name = name
-        self.tolerance = tolerance
+    def __init__(self, graph: Path) -> None:
         self.streams = cpu_streams()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -43,19 +43,19 @@ class OpenVinoRuntime:
     OpenVINO's own conversion from PyTorch is not used, since it sends telemetry.
     """
 
+    name = "openvino-cpu"
     batch_size = CPU_BATCH
     device = torch.device("cpu")
+    tolerance = FLOAT32_TOLERANCE
 
-    def __init__(self, graph: Path, *, name: str, tolerance: float) -> None:
-        self.name = name
-        self.tolerance = tolerance
+    def __init__(self, graph: Path) -> None:
         self.streams = cpu_streams()
         core = openvino.Core()
         self._compiled = core.compile_model(
             core.read_model(graph),
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": "f32",  # for layers that the file does not quantise
+                "INFERENCE_PRECISION_HINT": "f32",
                 "INFERENCE_NUM_THREADS": self.streams,
                 "NUM_STREAMS": self.streams,
                 "ENABLE_CPU_PINNING": False,  # other workers would pin to the same cores
