@@ -1,7 +1,6 @@
-"""The choice of the runtime: the fastest installed one that agrees with the model."""
+"""The choice of the runtime: the faster one that agrees with the model."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,14 +22,10 @@ from common.vision.runtimes.onnx_export import exported
 from common.vision.runtimes.torch_runtime import TorchRuntime
 from common.vision.served import Rows, Served
 
-RuntimeName = Literal["torch", "onnx", "openvino"]
-_PACKAGES: dict[RuntimeName, tuple[str, ...]] = {
-    "torch": (),
-    "onnx": ("onnxruntime", "onnxscript"),
-    "openvino": ("openvino", "onnxscript"),
-}
+RuntimeName = Literal["torch", "onnx"]
+ONNX_PACKAGES = ("onnxruntime", "onnxscript")  # an extra
 RuntimeChoice = Literal["auto"] | RuntimeName
-MEASURED_SECONDS = 1.5  # for all candidates together
+MEASURED_SECONDS = 1.5  # for both together
 MEASURED_PICTURES = 8  # in a batch
 FEW_EXAMPLES = 64  # pictures, at most, of the comparison
 RANDOM_PICTURES = 8  # of the comparison, if there are no examples
@@ -38,34 +33,33 @@ EXPORTS = ".exports"  # folder in MODEL_DIR, unless a worker has another
 log = structlog.get_logger()
 
 
-def is_installed(name: RuntimeName) -> bool:
-    """Whether the packages of a runtime are installed."""
-    return all(find_spec(package) is not None for package in _PACKAGES[name])
+def has_onnx() -> bool:
+    """Whether ONNX Runtime, and what exports to it, are installed."""
+    return all(find_spec(package) is not None for package in ONNX_PACKAGES)
 
 
 def open_runtime(
     name: RuntimeName, served: Served, cache_dir: Path, device: torch.device
 ) -> Runtime:
-    """A runtime for the network; `device` is PyTorch's, all others compute on the CPU.
+    """A runtime for the network; `device` is PyTorch's, ONNX Runtime computes on the CPU.
 
     Raises:
         UsageError: it is not installed.
         ModelError: it cannot compute this network.
         DeviceError: PyTorch fails on this device.
     """
-    if not is_installed(name):
-        raise UsageError(f"The runtime {name} is not installed: pip install '.[worker,{name}]'.")
     if name == "torch":
         with failures(name, DeviceError):
             return TorchRuntime(served, device)
+    if not has_onnx():
+        raise UsageError("The runtime onnx is not installed: pip install '.[worker,onnx]'.")
     with failures(name, ModelError):
-        return _open_on_cpu(name, served, cache_dir)
+        return _open_onnx(served, cache_dir)
 
 
 def silence_telemetry() -> None:
-    """Switch off the telemetry of ONNX Runtime and OpenVINO; call it before importing them."""
+    """Switch off the telemetry of ONNX Runtime; call it before importing it."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # OpenVINO has a stub
 
 
 @contextmanager
@@ -79,19 +73,14 @@ def failures(name: str, kind: type[EnrichmentError]) -> Iterator[None]:
         raise kind(f"The runtime {name} failed: {type(error).__name__}: {error}") from error
 
 
-def _open_on_cpu(name: RuntimeName, served: Served, cache_dir: Path) -> Runtime:
-    """ONNX Runtime or OpenVINO. Both read the same file."""
+def _open_onnx(served: Served, cache_dir: Path) -> Runtime:
     silence_telemetry()
     graph = exported(served, cache_dir)
-    for file in graph.parent.iterdir():  # for a pipe a runtime would wait without end
+    for file in graph.parent.iterdir():  # for a pipe it would wait without end
         open_regular(file).close()
-    if name == "onnx":
-        from common.vision.runtimes.cpu_runtimes import OnnxRuntime  # an extra
+    from common.vision.runtimes.onnx_runtime import OnnxRuntime  # an extra
 
-        return OnnxRuntime(graph)
-    from common.vision.runtimes.cpu_runtimes import OpenVinoRuntime  # an extra
-
-    return OpenVinoRuntime(graph)
+    return OnnxRuntime(graph)
 
 
 def choose_runtime(
@@ -153,7 +142,7 @@ def in_float16_if_alike(model: Model, exact: Runtime) -> Runtime:
 def fastest_runtime(
     served: Served, choice: RuntimeChoice, *, cache_dir: Path, device: torch.device | None = None
 ) -> Runtime:
-    """The chosen runtime; `auto` is PyTorch on a card, else the fastest on this CPU.
+    """The chosen runtime; `auto` is PyTorch on a card, else the faster one on this CPU.
 
     Raises:
         UsageError: the runtime is not installed.
@@ -163,25 +152,19 @@ def fastest_runtime(
     device = device or pick_device()
     pictures = _pictures(served)
     expected = served.rows(pictures)
-    names = [choice] if choice != "auto" else _candidates(device)
-    candidates = []
-    for name in names:
+
+    def agreeing(name: RuntimeName) -> Runtime:
+        runtime = open_runtime(name, served, cache_dir, device)
+        _check(runtime, pictures, expected)
+        return runtime
+
+    candidates = [agreeing("torch" if choice == "auto" else choice)]
+    if choice == "auto" and device.type == "cpu" and has_onnx():
         try:
-            runtime = open_runtime(name, served, cache_dir, device)
-            _check(runtime, pictures, expected)
+            candidates.append(agreeing("onnx"))
         except EnrichmentError as error:
-            if name in (choice, "torch"):
-                raise
-            log.warning("runtime refused", runtime=name, reason=str(error))
-            continue
-        candidates.append(runtime)
+            log.warning("runtime refused", runtime="onnx", reason=str(error))
     return _fastest(candidates, pictures)
-
-
-def _candidates(device: torch.device) -> list[RuntimeName]:
-    if device.type == "cuda":
-        return ["torch"]
-    return [name for name in _PACKAGES if is_installed(name)]
 
 
 def _pictures(served: Served) -> torch.Tensor:

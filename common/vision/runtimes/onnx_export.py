@@ -1,4 +1,4 @@
-"""A served network as ONNX, with its preprocessing, for OpenVINO and ONNX Runtime.
+"""A served network as ONNX, with its preprocessing, for ONNX Runtime.
 
 Batch norms are folded into the convolutions before them: the same function in fewer steps.
 
