@@ -48,9 +48,8 @@ check: $(INSTALLED) ## Lint, check types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(INSTALLED) ## Make the reference pages of docs/, the dashboard and the alerts for Kubernetes
+docs: $(INSTALLED) ## Make the reference pages of docs/ and the alerts for Kubernetes
 	$(BIN)/python -m deploy.reference
-	$(BIN)/python -m deploy.monitoring.dashboard
 	$(BIN)/python -m deploy.monitoring.kubernetes
 
 format: $(INSTALLED) ## Format the code

@@ -20,6 +20,7 @@ from tests.worker.processes.running import TIMEOUT, free_port
 
 MONITORING = Path(__file__).resolve().parents[1] / "deploy" / "monitoring"
 RULES = MONITORING / "rules.yaml"
+DASHBOARD = MONITORING / "dashboard.json"
 
 
 class Prometheus:
@@ -92,6 +93,12 @@ def program(name: str) -> str:
     if found is None:
         pytest.skip(f"no {name} on this machine")
     return found
+
+
+def panels() -> list[dict[str, Any]]:
+    """Those of the dashboard, without the titles of its rows."""
+    every = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    return [panel for panel in every if panel["type"] != "row"]
 
 
 def rules(kind: str) -> list[dict[str, Any]]:

@@ -25,7 +25,6 @@ from common.vision.saved_model import bundle_sha256
 from common.vision.weights import StateDict
 from deploy.local import local_services
 from trainer.models.encoders import EncoderSource, add_encoder
-from trainer.models.example_pictures import ExamplePictures
 from trainer.models.registry import put_in_service
 from worker import jobs
 
@@ -249,7 +248,7 @@ def _put(
         model_dir,
         description,
         [member],
-        pictures=ExamplePictures(self_test=drawn, calibration=drawn[:1]),
+        self_test=drawn,
         likeness=likeness,
         name=name,
         active=True,

@@ -26,7 +26,6 @@ from common.vision.bundle import Description
 from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from deploy.local import local_services
-from trainer.models.example_pictures import ExamplePictures
 from trainer.models.registry import put_in_service
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -99,7 +98,7 @@ def put_classifier_in_service(engine: Engine, model_dir: Path) -> None:
         model_dir,
         description,
         [build_classifier(ARCHITECTURE, classes=2, size=SIZE).state_dict()],
-        pictures=ExamplePictures(self_test=drawn, calibration=drawn[:1]),
+        self_test=drawn,
         name="tiny",
         active=True,
     )

@@ -71,9 +71,9 @@ class Description:
     None if the concept is switched off; `rule` says which concepts may be written at all. A picture
     that is less like the pictures in `likeness` than `least_likeness` gets no concept; a model
     without them never abstains. `created_from` describes the origin for people. A model that was
-    imported without pictures has neither `self_test` nor `calibration`, a model of an older version
-    has no `calibration`, `promise`, `likeness` or `known`. `known` lists the pictures that the
-    model was trained on or measured by.
+    imported without pictures has no `self_test`, a model of an older version no `promise`,
+    `likeness` or `known`; and `calibration`, of which nothing is used. `known` lists the pictures
+    that the model was trained on or measured by.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")

@@ -102,7 +102,7 @@ class EmbeddingHead(nn.Linear):
 class FeaturesToo(nn.Module):
     """A classifier that gives two things: logits (n, classes), and the input of its last layer.
 
-    It takes the classifier apart. The two stay apart, since int8 gives each its own steps.
+    It takes the classifier apart.
 
     Raises:
         ModelError: the last layer does not take a row of numbers for each picture.

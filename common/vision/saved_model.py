@@ -1,11 +1,11 @@
 """Models on disk: a bundle is saved once, and checked whenever it is loaded.
 
-A bundle is a folder. It holds the weights of each member of the ensemble as safetensors, pictures
-with the probabilities that the model gave when it was promoted (the self-test), and pictures to
-calibrate int8 runtimes. Its `model.json` holds the rest that a worker needs, and the sha256 of each
-file. The sha256 of a bundle is that of its `model.json`. So it covers every byte of the bundle, and
-it is checked before anything is loaded. A model on an encoder names it by its identity, and the
-encoder is checked in the same way.
+A bundle is a folder. It holds the weights of each member of the ensemble as safetensors, and
+pictures with the probabilities that the model gave when it was promoted (the self-test). Its
+`model.json` holds the rest that a worker needs, and the sha256 of each file. The sha256 of a bundle
+is that of its `model.json`. So it covers every byte of the bundle, and it is checked before
+anything is loaded. A model on an encoder names it by its identity, and the encoder is checked in
+the same way.
 """
 
 from dataclasses import replace
@@ -39,7 +39,6 @@ from common.vision.served import Served
 from common.vision.weights import StateDict
 
 SELF_TEST = "self_test.safetensors"
-CALIBRATION = "calibration.safetensors"
 LIKENESS = "likeness.safetensors"
 _EXAMPLE_BYTES = 256 << 20  # of a file of pictures, at most; a promotion takes 40 MiB for all
 
@@ -51,7 +50,6 @@ def save_bundle(
     *,
     encoders: Path | None = None,
     self_test: torch.Tensor | None = None,
-    calibration: torch.Tensor | None = None,
     likeness: Likeness | None = None,
     known: FamiliarPictures | None = None,
 ) -> str:
@@ -63,7 +61,6 @@ def save_bundle(
         members: the weights of each network; of each head `weight` and `bias`.
         encoders: where the description's encoder is.
         self_test: uint8 pictures (n, 3, size, size).
-        calibration: others of the same shape, none of them in the self-test.
         likeness: by which the model abstains.
         known: the pictures that the model was trained on or measured by.
 
@@ -75,7 +72,7 @@ def save_bundle(
         write_tensors(folder / f"member_{number}.safetensors", state)
         for number, state in enumerate(members)
     )
-    complete = replace(description, members=listed, self_test=None, calibration=None, known=None)
+    complete = replace(description, members=listed, self_test=None, known=None)
     if known is not None:
         tensors = {"keys": torch.from_numpy(known.keys), "files": torch.from_numpy(known.files)}
         complete = replace(complete, known=write_tensors(folder / KNOWN, tensors))
@@ -88,9 +85,6 @@ def save_bundle(
         expected = torch.from_numpy(model.probabilities(self_test))
         file = write_tensors(folder / SELF_TEST, {"pictures": self_test, "expected": expected})
         complete = replace(complete, self_test=file)
-    if calibration is not None:
-        file = write_tensors(folder / CALIBRATION, {"pictures": calibration})
-        complete = replace(complete, calibration=file)
     text = complete.to_json().encode()
     (folder / DESCRIPTION).write_bytes(text)
     return sha256_of(text)
@@ -168,10 +162,9 @@ def _complete(folder: Path, answering: Answering, served: Served, *, sha256: str
     description = answering.description
     read_known(folder, description)  # it is checked like all files
     pictures, expected = _load_self_test(folder, description)
-    calibration = _load_calibration(folder, description)
     return Model(
         answering=answering,
-        served=replace(served, examples=pictures, calibration=calibration),
+        served=replace(served, examples=pictures),
         sha256=sha256,
         self_test_pictures=pictures,
         self_test_expected=expected.numpy(),
@@ -209,17 +202,6 @@ def _load_self_test(folder: Path, description: Description) -> tuple[torch.Tenso
     ):
         raise ModelError(f"{folder / description.self_test.file} is no self-test of this model.")
     return pictures, expected
-
-
-def _load_calibration(folder: Path, description: Description) -> torch.Tensor:
-    size = description.preprocessing.size
-    if description.calibration is None:
-        return torch.zeros((0, 3, size, size), dtype=torch.uint8)
-    tensors = read_tensors(folder, description.calibration, at_most=_EXAMPLE_BYTES)
-    pictures = tensors.get("pictures")
-    if not _are_pictures(pictures, size):
-        raise ModelError(f"{folder / description.calibration.file} does not fit this model.")
-    return pictures
 
 
 def _are_pictures(tensor: torch.Tensor | None, size: int) -> TypeGuard[torch.Tensor]:

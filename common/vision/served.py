@@ -78,7 +78,7 @@ class Served:
 
     `title` names it in messages. `sha256` is that of all that it was made of. `is_exact` asks for
     at least the precision of halfs. `examples` are pictures to compare runtimes by, none if there
-    are no better ones than noise, and `calibration` other pictures to choose the ranges of int8 by.
+    are no better ones than noise.
     """
 
     title: str
@@ -87,7 +87,6 @@ class Served:
     network: ServedNetwork
     is_exact: bool = False
     examples: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
-    calibration: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
 
     def rows(self, batch: torch.Tensor) -> Rows:
         """The reference: uint8 pictures (n, 3, size, size) to rows, on the CPU.

@@ -1,6 +1,5 @@
 """From a view's values to HTML: the templates, and what all pages have in common."""
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
-_NO_BREAK = "\N{NO-BREAK SPACE}%"
-# What stands in tags and fields stays as it is.
-_PERCENT = re.compile(r"(<textarea\b.*?</textarea>|<[^>]*>)|(?<=\d) %", re.DOTALL)
 # What the head of each page leads to, and the beginning of its addresses.
 PLACES = (
     ("/see", "See"),
@@ -44,8 +40,9 @@ PLACES = (
 def _templates() -> "Environment":
     engine = template_engine(HERE / "templates")
     filters: dict[str, Callable[..., object]] = {
-        "percent": lambda share: f"{100 * share:.1f} %",
-        "bound": in_percent,
+        "percent": lambda share: unbroken(f"{100 * share:.1f} %"),
+        "bound": lambda share: unbroken(in_percent(share)),
+        "unbroken": unbroken,
         "day": lambda time: f"{time:%Y-%m-%d}",
         "moment": lambda time: f"{time:%Y-%m-%d %H:%M}",
         "ago": ago,
@@ -93,9 +90,12 @@ def render(
 
 
 def _page(template: str, values: dict[str, Any]) -> str:
-    """A page on which no line ends between a number and its %."""
-    text = _templates().get_template(f"{template}.html.jinja").render(values)
-    return _PERCENT.sub(lambda found: found[1] or _NO_BREAK, text)
+    return _templates().get_template(f"{template}.html.jinja").render(values)
+
+
+def unbroken(text: object) -> str:
+    """A text in which no line ends between a number and its %."""
+    return str(text).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def length_of_time(seconds: float) -> str:

@@ -12,7 +12,6 @@ from common.vision.network import build_classifier
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import save_bundle
 from tests.trainer.pictures import VOCABULARY, draw
-from trainer.models.example_pictures import ExamplePictures
 from trainer.models.registry import put_in_service
 from trainer.models.store import Promoted
 
@@ -74,7 +73,7 @@ def promoted(
         model_dir,
         description or describe(),
         [weights(seed)],
-        pictures=ExamplePictures(self_test=pictures(), calibration=pictures(1)),
+        self_test=pictures(),
         name=name,
         active=active,
         known=known,

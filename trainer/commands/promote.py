@@ -255,7 +255,7 @@ def print_proposal(proposal: "Proposal") -> None:
     for line in proposal.promise.in_words():
         print_line(line)
     warn_of_low_thresholds(proposal)
-    if not len(proposal.pictures.self_test):
+    if not len(proposal.self_test):
         print_line("No training picture can be read any more: the model has no self-test.")
 
 

@@ -129,7 +129,7 @@ def _untuned(checkpoint: ForeignCheckpoint, blank: Description) -> Proposal:
         description=blank,
         members=[checkpoint.weights],
         likeness=None,
-        pictures=no_pictures(blank.preprocessing),
+        self_test=no_pictures(blank.preprocessing),
         known=None,
         effects={},
         outlooks={},
@@ -154,7 +154,7 @@ def _tuned(
         temperature=temperature,
         likeness=None,
     )
-    pictures = example_pictures(
+    self_test = example_pictures(
         [example.path for example in asked.data.examples],
         targets,
         blank.preprocessing,
@@ -169,7 +169,7 @@ def _tuned(
         [checkpoint.weights],
         judged,
         terms,
-        pictures,
+        self_test,
         known=asked.data.as_known(),
         providers=asked.data.providers,
         measured_on="other pictures",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from sqlalchemy import Engine
 from torch import nn
 
@@ -22,7 +23,7 @@ from common.vision.preprocessing import Preprocessing
 from common.vision.weights import StateDict, read_state_dict
 from trainer.data.dataset import TrainingData
 from trainer.experiment import Experiment, FoldResult
-from trainer.models.example_pictures import ExamplePictures, example_pictures
+from trainer.models.example_pictures import example_pictures
 from trainer.models.judged import JudgedAnswers, judged_by_new_pictures, judged_by_own_pictures
 from trainer.models.proposal import Proposal, Terms, measured_on, propose_judged
 from trainer.models.registry import put_in_service
@@ -69,14 +70,14 @@ def propose(
     judged = _judge(experiment, blank, members, terms, judged_on)
     if judged_on is not None:
         blank = replace(blank, created_from=blank.created_from | {"judged_on": judged_on.source})
-    pictures = _examples(experiment, [each.fold for each in chosen], blank.preprocessing)
+    self_test = _self_test(experiment, [each.fold for each in chosen], blank.preprocessing)
     own = experiment.providers([each.fold for each in chosen])
     return propose_judged(
         blank,
         members,
         judged,
         terms,
-        pictures,
+        self_test,
         known=_known(experiment, judged_on),
         providers=own if judged_on is None else judged_on.providers,
         measured_on=measured_on(settings) if judged_on is None else "other pictures",
@@ -122,7 +123,7 @@ def promote(
         model_dir,
         proposal.description,
         proposal.members,
-        pictures=proposal.pictures,
+        self_test=proposal.self_test,
         likeness=proposal.likeness,
         known=proposal.known,
         name=name,
@@ -227,9 +228,9 @@ def _networks(blank: Description, members: Sequence[StateDict]) -> list[nn.Modul
     return networks
 
 
-def _examples(
+def _self_test(
     experiment: Experiment, folds: list[int], preprocessing: Preprocessing
-) -> ExamplePictures:
+) -> torch.Tensor:
     """Pictures of the data; those of a single fold's self-test were not in its training."""
     where = experiment.pictures()
     every = range(experiment.settings().folds)

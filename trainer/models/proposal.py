@@ -6,6 +6,7 @@ It is shown before it is promoted, so that nobody puts a model in service that s
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from common.errors import UsageError
 from common.vision.answers.answering import is_written
@@ -16,7 +17,6 @@ from common.vision.answers.rule import FLOOR
 from common.vision.answers.tally import Tally
 from common.vision.bundle import Description
 from common.vision.weights import StateDict
-from trainer.models.example_pictures import ExamplePictures
 from trainer.models.judged import JudgedAnswers
 from trainer.scoring.proof import CONFIDENCE
 from trainer.scoring.thresholds import Effect, Outlook, choose_thresholds, effects, statements_of
@@ -56,7 +56,7 @@ class Proposal:
     description: Description
     members: list[StateDict]
     likeness: Likeness | None
-    pictures: ExamplePictures
+    self_test: torch.Tensor
     known: FamiliarPictures | None
     effects: dict[str, Effect]
     outlooks: dict[str, Outlook]
@@ -98,7 +98,7 @@ def propose_judged(
     members: list[StateDict],
     judged: JudgedAnswers,
     terms: Terms,
-    pictures: ExamplePictures,
+    self_test: torch.Tensor,
     *,
     known: FamiliarPictures | None,
     providers: dict[str, int],
@@ -125,7 +125,7 @@ def propose_judged(
         description=replace(decided, promise=promise),
         members=members,
         likeness=judged.likeness,
-        pictures=pictures,
+        self_test=self_test,
         known=known,
         effects=effects(decided, written, judged.targets),
         outlooks={

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from sqlalchemy import Engine
 
 from common.errors import EnrichmentError, ModelError
@@ -22,7 +23,6 @@ from common.vision.model import Model
 from common.vision.saved_model import bundle_sha256, load_bundle, save_bundle
 from common.vision.weights import StateDict
 from trainer.models.catalogue import find_model
-from trainer.models.example_pictures import ExamplePictures
 from trainer.models.store import (
     ModelRow,
     Promoted,
@@ -36,7 +36,7 @@ def put_in_service(
     description: Description,
     members: list[StateDict],
     *,
-    pictures: ExamplePictures,
+    self_test: torch.Tensor,
     name: str,
     active: bool,
     likeness: Likeness | None = None,
@@ -55,8 +55,7 @@ def put_in_service(
             description,
             members,
             encoders=model_dir / ENCODERS,
-            self_test=pictures.self_test,
-            calibration=pictures.calibration,
+            self_test=self_test,
             likeness=likeness,
             known=known,
         )

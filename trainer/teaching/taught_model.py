@@ -26,7 +26,6 @@ from common.vision.encoders.description import ENCODERS
 from common.vision.model import Model
 from common.vision.saved_model import load_bundle
 from trainer.models.catalogue import find_model
-from trainer.models.example_pictures import ExamplePictures
 from trainer.models.registry import put_in_service
 from trainer.models.store import Promoted, StoredModel, stored_models
 from trainer.scoring.evidence import draw_references
@@ -110,16 +109,12 @@ def save_taught(
         likeness=None,
         least_likeness=None,
     )
-    pictures = ExamplePictures(
-        self_test=base.model.self_test_pictures[:TESTED],
-        calibration=base.model.served.calibration,
-    )
     return put_in_service(
         engine,
         model_dir,
         description,
         [head.state],
-        pictures=pictures,
+        self_test=base.model.self_test_pictures[:TESTED],
         likeness=_joined(base.model.answering.likeness, examples),
         known=_known(model_dir / base.stored.path, old, examples),
         name=base.stored.name,

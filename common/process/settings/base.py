@@ -9,14 +9,30 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    TomlConfigSettingsSource,
 )
 
 from common.errors import UsageError
 from common.process.settings.files import NAME, SECRETS_NAME, SettingsFiles, find_files
 from common.process.wrong_values import in_words
+
+
+class _FilesSource(TomlConfigSettingsSource):
+    """TOML whose relative folders start at the file."""
+
+    def __init__(self, settings: type[BaseSettings], files: SettingsFiles) -> None:
+        super().__init__(settings, files.there)
+        self._folder = files.folder
+
+    def __call__(self) -> dict[str, Any]:
+        values = super().__call__()
+        for name, field in self.settings_cls.model_fields.items():
+            kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
+            if Path in kinds and isinstance(values.get(name), str):
+                values[name] = self._folder / values[name]
+        return values
 
 
 class DeploymentSettings(BaseSettings):
@@ -34,8 +50,11 @@ class DeploymentSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment goes before the files."""
-        values = _values_of_files(settings_cls)
-        return init_settings, env_settings, InitSettingsSource(settings_cls, values)
+        files = find_files()
+        if files is None:
+            return init_settings, env_settings
+        check_files(files)
+        return init_settings, env_settings, _FilesSource(settings_cls, files)
 
     @classmethod
     def read(cls) -> Self:
@@ -108,20 +127,6 @@ def _place(name: str, files: SettingsFiles | None) -> str:
     if files is not None and (path := files.place_of(name)) is not None:
         return str(path)
     return "default"
-
-
-def _values_of_files(settings: type[BaseSettings]) -> dict[str, Any]:
-    """What the files say of the fields of a class; relative folders start at the file."""
-    files = find_files()
-    if files is None:
-        return {}
-    check_files(files)
-    values = {name: files.values[name] for name in settings.model_fields if name in files.values}
-    for name, value in values.items():
-        kinds = settings.model_fields[name].annotation
-        if Path in (kinds, *getattr(kinds, "__args__", ())) and isinstance(value, str):
-            values[name] = files.folder / value
-    return values
 
 
 def check_files(files: SettingsFiles) -> None:

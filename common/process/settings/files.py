@@ -14,6 +14,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from pydantic_settings import BaseSettings, TomlConfigSettingsSource
+
 from common.errors import UsageError
 from common.files import read_regular
 
@@ -149,7 +151,8 @@ def _check_private(path: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(read_regular(path, at_most=_LARGEST).decode())
+        read_regular(path, at_most=_LARGEST)  # the library would pass over a pipe
+        values = TomlConfigSettingsSource(BaseSettings, path).toml_data
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

@@ -58,11 +58,8 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
         le=65_536,
         description="pictures classified together; else what suits the device",
     )
-    worker_runtime: Literal["auto", "torch", "onnx", "openvino", "onnx-int8", "openvino-int8"] = (
-        Field(
-            default="auto",
-            description="what computes; auto measures those that are installed, int8 aside",
-        )
+    worker_runtime: Literal["auto", "torch", "onnx"] = Field(
+        default="auto", description="what computes; auto measures both and takes the faster"
     )
     worker_device: DeviceName = Field(
         default="auto",

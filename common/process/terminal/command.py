@@ -5,10 +5,8 @@ its docstring, read from the source, so that `--help` loads none of what command
 """
 
 import ast
-import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from importlib import import_module, metadata
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
@@ -28,17 +26,6 @@ from common.process.terminal.standard_output import flush_output, give_up_output
 INTERRUPTED = 130  # as a shell reports a command that ended by Ctrl-C
 _DISTRIBUTION = "europeana-image-enrichment"
 _HELP = {"help_option_names": ["-h", "--help"]}
-
-
-_shown_type = TyperOption.display_type_rich
-
-
-def _type_of_values(option: TyperOption, ctx: Any) -> str | None:
-    """The type that help shows of an option; a flag takes no value, so it has none."""
-    return None if option.is_flag else _shown_type(option, ctx)
-
-
-TyperOption.display_type_rich = _type_of_values  # type: ignore[assignment,method-assign]
 
 
 class _Commands(MutableMapping[str, Any]):
@@ -68,24 +55,12 @@ class _Commands(MutableMapping[str, Any]):
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Ctrl-C ends the program at once while modules are loaded, before anything is under way.
-
-    An import of a library in C may turn KeyboardInterrupt into another error.
-    """
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, _leave_at_once)
+    """Ctrl-C waits until modules are loaded: numpy would lose it, or turn it into ImportError."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _leave_at_once(*_: object) -> NoReturn:
-    os.write(sys.stderr.fileno(), b"error: Interrupted.\n")
-    os._exit(INTERRUPTED)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _load(name: str, place: str) -> Any:
@@ -133,8 +108,9 @@ class _Group(TyperGroup):
         if not is_alone:
             return super().main(*args, **options)
         try:
-            with loading():
-                code = super().main(*args, **options)
+            code = super().main(*args, **options)
+            if code == INTERRUPTED:  # Typer's own code for KeyboardInterrupt
+                _print_error("Interrupted. The same command continues where it was.")
             flush_output()
         except TyperException as error:
             code = _tell_mistake(error)
@@ -154,17 +130,13 @@ class _Group(TyperGroup):
         """As Typer, with the log set up, and expected errors told without a traceback."""
         if ctx.parent is not None:
             return super().invoke(ctx)
-        from common.process.log import configure_logging  # help needs no log
-
-        configure_logging()
-        if signal.getsignal(signal.SIGINT) is _leave_at_once:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
+            from common.process.log import configure_logging  # help needs no log
+
+            configure_logging()
             return super().invoke(ctx)
         except EnrichmentError as error:
             fail(str(error), error.exit_code)
-        except KeyboardInterrupt:
-            fail("Interrupted. The same command continues where it was.", INTERRUPTED)
         except BrokenPipeError as error:
             fail(give_up_output(error), EnrichmentError.exit_code)
         except Exception as error:

@@ -1,7 +1,6 @@
-"""The choice of the runtime: the fastest installed one that agrees with the model."""
+"""The choice of the runtime: the faster one that agrees with the model."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,69 +15,51 @@ import torch
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.files import open_regular
 from common.vision.model import SELF_TEST_TOLERANCE, Model
-from common.vision.runtimes.agreement import check_agreement, check_float16
+from common.vision.runtimes.agreement import check_float16
 from common.vision.runtimes.devices import pick_device
-from common.vision.runtimes.interface import (
-    FLOAT16_TOLERANCE,
-    FLOAT32_TOLERANCE,
-    INT8_TOLERANCE,
-    Runtime,
-)
+from common.vision.runtimes.interface import FLOAT16_TOLERANCE, Runtime
 from common.vision.runtimes.onnx_export import exported
 from common.vision.runtimes.torch_runtime import TorchRuntime
 from common.vision.served import Rows, Served
 
-RuntimeName = Literal["torch", "onnx", "openvino", "onnx-int8", "openvino-int8"]
-FLOAT32: tuple[RuntimeName, ...] = ("torch", "onnx", "openvino")
-INT8: tuple[RuntimeName, ...] = ("onnx-int8", "openvino-int8")  # on request only
-_EXTRAS: dict[RuntimeName, tuple[str, ...]] = {
-    "torch": (),
-    "onnx": ("onnx",),
-    "openvino": ("openvino",),
-    "onnx-int8": ("onnx",),
-    "openvino-int8": ("onnx", "openvino"),  # OpenVINO reads the file that ONNX Runtime quantised
-}
-_PACKAGES = {"onnx": ("onnxruntime", "onnxscript"), "openvino": ("openvino", "onnxscript")}
+RuntimeName = Literal["torch", "onnx"]
+ONNX_PACKAGES = ("onnxruntime", "onnxscript")  # an extra
 RuntimeChoice = Literal["auto"] | RuntimeName
-MEASURED_SECONDS = 1.5  # for all candidates together
+MEASURED_SECONDS = 1.5  # for both together
 MEASURED_PICTURES = 8  # in a batch
 FEW_EXAMPLES = 64  # pictures, at most, of the comparison
 RANDOM_PICTURES = 8  # of the comparison, if there are no examples
-CPU = torch.device("cpu")
 EXPORTS = ".exports"  # folder in MODEL_DIR, unless a worker has another
 log = structlog.get_logger()
 
 
-def is_installed(name: RuntimeName) -> bool:
-    """Whether the packages of a runtime are installed."""
-    packages = [package for extra in _EXTRAS[name] for package in _PACKAGES[extra]]
-    return all(find_spec(package) is not None for package in packages)
+def has_onnx() -> bool:
+    """Whether ONNX Runtime, and what exports to it, are installed."""
+    return all(find_spec(package) is not None for package in ONNX_PACKAGES)
 
 
 def open_runtime(
     name: RuntimeName, served: Served, cache_dir: Path, device: torch.device
 ) -> Runtime:
-    """A runtime for the network; `device` is PyTorch's, all others compute on the CPU.
+    """A runtime for the network; `device` is PyTorch's, ONNX Runtime computes on the CPU.
 
     Raises:
         UsageError: it is not installed.
         ModelError: it cannot compute this network.
         DeviceError: PyTorch fails on this device.
     """
-    if not is_installed(name):
-        extras = ",".join(_EXTRAS[name])
-        raise UsageError(f"The runtime {name} is not installed: pip install '.[worker,{extras}]'.")
     if name == "torch":
         with failures(name, DeviceError):
             return TorchRuntime(served, device)
+    if not has_onnx():
+        raise UsageError("The runtime onnx is not installed: pip install '.[worker,onnx]'.")
     with failures(name, ModelError):
-        return _open_on_cpu(name, served, cache_dir)
+        return _open_onnx(served, cache_dir)
 
 
 def silence_telemetry() -> None:
-    """Switch off the telemetry of ONNX Runtime and OpenVINO; call it before importing them."""
+    """Switch off the telemetry of ONNX Runtime; call it before importing it."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # OpenVINO has a stub
 
 
 @contextmanager
@@ -92,55 +73,33 @@ def failures(name: str, kind: type[EnrichmentError]) -> Iterator[None]:
         raise kind(f"The runtime {name} failed: {type(error).__name__}: {error}") from error
 
 
-def _open_on_cpu(name: RuntimeName, served: Served, cache_dir: Path) -> Runtime:
-    """ONNX Runtime or OpenVINO. Both read the same file, in float32 or int8."""
+def _open_onnx(served: Served, cache_dir: Path) -> Runtime:
     silence_telemetry()
-    if name in INT8:
-        from common.vision.runtimes.int8 import quantised  # an extra
-
-        graph, tolerance = quantised(served, cache_dir), INT8_TOLERANCE
-    else:
-        graph, tolerance = exported(served, cache_dir), FLOAT32_TOLERANCE
-    for file in graph.parent.iterdir():  # for a pipe a runtime would wait without end
+    graph = exported(served, cache_dir)
+    for file in graph.parent.iterdir():  # for a pipe it would wait without end
         open_regular(file).close()
-    if name.startswith("onnx"):
-        from common.vision.runtimes.cpu_runtimes import OnnxRuntime  # an extra
+    from common.vision.runtimes.onnx_runtime import OnnxRuntime  # an extra
 
-        return OnnxRuntime(graph, name=f"{name}-cpu", tolerance=tolerance)
-    from common.vision.runtimes.cpu_runtimes import OpenVinoRuntime  # an extra
-
-    return OpenVinoRuntime(graph, name=f"{name}-cpu", tolerance=tolerance)
+    return OnnxRuntime(graph)
 
 
 def choose_runtime(
     model: Model, choice: RuntimeChoice, *, cache_dir: Path, device: torch.device | None = None
 ) -> Runtime:
-    """As `fastest_runtime`, for a model; int8 is chosen by name alone, and has to prove itself.
-
-    So has float16, for a classifier on a card.
+    """As `fastest_runtime`, for a model; on a card a classifier's float16 has to prove itself.
 
     Raises:
-        UsageError: the runtime is not installed, or does not serve encoders.
+        UsageError: the runtime is not installed.
         ModelError: it cannot compute the network, or does not agree with it.
         DeviceError: PyTorch fails on this device.
     """
-    if choice not in INT8:
-        exact = fastest_runtime(model.served, choice, cache_dir=cache_dir, device=device)
-        if not float16_pays(model.served, exact.device):
-            return exact
-        chosen = in_float16_if_alike(model, exact)
-        del exact  # and what it keeps of the card's memory, if it was not chosen
-        torch.cuda.empty_cache()
-        return chosen
-    if model.served.is_exact:
-        raise UsageError(
-            f"The runtime {choice} does not serve encoders: embeddings that are kept have to be "
-            "exact. Set WORKER_RUNTIME=auto."
-        )
-    runtime = open_runtime(choice, model.served, cache_dir, CPU)
-    with failures(choice, DeviceError):
-        check_agreement(model, runtime)
-    return runtime
+    exact = fastest_runtime(model.served, choice, cache_dir=cache_dir, device=device)
+    if not float16_pays(model.served, exact.device):
+        return exact
+    chosen = in_float16_if_alike(model, exact)
+    del exact  # and what it keeps of the card's memory, if it was not chosen
+    torch.cuda.empty_cache()
+    return chosen
 
 
 def check_self_test(model: Model, runtime: Runtime) -> None:
@@ -183,7 +142,7 @@ def in_float16_if_alike(model: Model, exact: Runtime) -> Runtime:
 def fastest_runtime(
     served: Served, choice: RuntimeChoice, *, cache_dir: Path, device: torch.device | None = None
 ) -> Runtime:
-    """The chosen runtime; `auto` is PyTorch on a card, else the fastest on this CPU.
+    """The chosen runtime; `auto` is PyTorch on a card, else the faster one on this CPU.
 
     Raises:
         UsageError: the runtime is not installed.
@@ -193,25 +152,19 @@ def fastest_runtime(
     device = device or pick_device()
     pictures = _pictures(served)
     expected = served.rows(pictures)
-    names = [choice] if choice != "auto" else _candidates(device)
-    candidates = []
-    for name in names:
+
+    def agreeing(name: RuntimeName) -> Runtime:
+        runtime = open_runtime(name, served, cache_dir, device)
+        _check(runtime, pictures, expected)
+        return runtime
+
+    candidates = [agreeing("torch" if choice == "auto" else choice)]
+    if choice == "auto" and device.type == "cpu" and has_onnx():
         try:
-            runtime = open_runtime(name, served, cache_dir, device)
-            _check(runtime, pictures, expected)
+            candidates.append(agreeing("onnx"))
         except EnrichmentError as error:
-            if name in (choice, "torch"):
-                raise
-            log.warning("runtime refused", runtime=name, reason=str(error))
-            continue
-        candidates.append(runtime)
+            log.warning("runtime refused", runtime="onnx", reason=str(error))
     return _fastest(candidates, pictures)
-
-
-def _candidates(device: torch.device) -> list[RuntimeName]:
-    if device.type == "cuda":
-        return ["torch"]
-    return [name for name in FLOAT32 if is_installed(name)]
 
 
 def _pictures(served: Served) -> torch.Tensor:

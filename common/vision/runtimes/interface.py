@@ -10,7 +10,6 @@ from common.vision.served import Rows
 CPU_BATCH = 16  # pictures; larger batches are not faster per picture
 FLOAT32_TOLERANCE = 1e-4  # of a number; measured differences are below 1e-6
 FLOAT16_TOLERANCE = 0.02  # of a probability; float16 also has to decide alike
-INT8_TOLERANCE = 1.0  # of a probability; int8 is judged by its decisions, see `check_agreement`
 
 
 class Runtime(Protocol):

@@ -1,4 +1,4 @@
-"""A served network as ONNX, with its preprocessing, for OpenVINO and ONNX Runtime.
+"""A served network as ONNX, with its preprocessing, for ONNX Runtime.
 
 Batch norms are folded into the convolutions before them: the same function in fewer steps.
 
@@ -67,10 +67,10 @@ def exported(served: Served, cache_dir: Path) -> Path:
         log.info("exporting the network to ONNX, once")
         _export(served, graph)
 
-    return kept(cache_dir / f"{served.sha256}-torch-{torch.__version__}", export) / GRAPH
+    return _kept(cache_dir / f"{served.sha256}-torch-{torch.__version__}", export) / GRAPH
 
 
-def kept(folder: Path, make: Callable[[Path], None]) -> Path:
+def _kept(folder: Path, make: Callable[[Path], None]) -> Path:
     """The folder, whose `GRAPH` is made now if the folder is missing.
 
     Raises:

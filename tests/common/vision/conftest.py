@@ -27,5 +27,5 @@ def batch() -> torch.Tensor:
 def tried(tmp_path: Path, batch: torch.Tensor) -> Model:
     """A model with a self-test of five pictures, in tmp_path / m."""
     states = [member.state_dict() for member in members_of_three(2)]
-    sha256 = save_bundle(tmp_path / "m", THREE, states, self_test=batch, calibration=batch[:2])
+    sha256 = save_bundle(tmp_path / "m", THREE, states, self_test=batch)
     return load_bundle(tmp_path / "m", sha256)

@@ -1,9 +1,15 @@
-"""The dashboard is what its module makes, and Grafana has room for all of it."""
+"""The dashboard tells installations apart, says what it shows, and has room for all of it."""
 
+import json
+import re
 from itertools import combinations
 from typing import Any
 
-from deploy.monitoring.dashboard import COLUMNS, FILE, ROWS, as_text, dashboard
+from tests.prometheus import DASHBOARD, panels
+
+COLUMNS = 24  # that Grafana has
+# A metric or a level, and what must follow it.
+METRIC = re.compile(r"\b(?:(?:worker|store|desk|process)_|enrichment:)[a-z0-9_:]+(.{24})?")
 
 
 def cells(panel: dict[str, Any]) -> set[tuple[int, int]]:
@@ -15,18 +21,20 @@ def cells(panel: dict[str, Any]) -> set[tuple[int, int]]:
     }
 
 
-def test_the_file_is_what_the_module_makes() -> None:
-    assert FILE.read_text(encoding="utf-8") == as_text(), "run: make docs"
-
-
 def test_no_panel_lies_on_another() -> None:
-    panels = dashboard()["panels"]
-    assert all(column < COLUMNS for panel in panels for column, _ in cells(panel))
-    assert not any(cells(one) & cells(other) for one, other in combinations(panels, 2))
-    assert len({panel["id"] for panel in panels}) == len(panels)
+    every = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    assert all(column < COLUMNS for panel in every for column, _ in cells(panel))
+    assert not any(cells(one) & cells(other) for one, other in combinations(every, 2))
+    assert len({panel["id"] for panel in every}) == len(every)
 
 
 def test_every_panel_says_what_it_shows() -> None:
-    panels = [panel for row in ROWS.values() for panel in row]
-    assert all(panel.told.endswith(".") and panel.queries for panel in panels)
-    assert len({panel.title for panel in panels}) == len(panels)
+    assert all(panel["description"].endswith(".") and panel["targets"] for panel in panels())
+    assert len({panel["title"] for panel in panels()}) == len(panels())
+
+
+def test_every_query_is_for_the_chosen_prometheus_and_installation() -> None:
+    targets = [target for panel in panels() for target in panel["targets"]]
+    assert {target["datasource"]["uid"] for target in targets} == {"${source}"}
+    for query in (target["expr"] for target in targets):
+        assert set(METRIC.findall(query)) == {'{namespace="$namespace"}'}, query

@@ -21,7 +21,6 @@ from common.vision.network import build_classifier
 from tests.trainer.bundles import describe, pictures, promoted
 from tests.trainer.pictures import VOCABULARY
 from trainer.cli import app
-from trainer.models.example_pictures import ExamplePictures
 from trainer.models.registry import put_in_service
 from trainer.models.store import stored_models
 
@@ -207,7 +206,7 @@ def test_a_model_says_by_which_rule_it_writes_and_when_it_abstains(
         tmp_path,
         replace(describe(), architecture="resnet18", rule=Rule.of("single", 0.5)),
         [build_classifier("resnet18", classes=3).state_dict()],
-        pictures=ExamplePictures(self_test=pictures(), calibration=pictures(1)),
+        self_test=pictures(),
         likeness=Likeness.of(references, 0.25),
         name="careful",
         active=False,

@@ -81,7 +81,7 @@ def test_all_files_are_read_to_check_them(engine: Engine, tmp_path: Path) -> Non
     stored: StoredModel = stored_models(engine)[0]
     listed = describe(stored, tmp_path)
     assert check_files(listed, tmp_path) is None
-    file = tmp_path / "small-1" / "calibration.safetensors"
+    file = tmp_path / "small-1" / "self_test.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     assert "is not the file that was saved" in str(check_files(listed, tmp_path))
     shutil.rmtree(tmp_path / "small-1")

@@ -150,7 +150,7 @@ def _pictures(keys: tuple[str, ...], image_dir: Path, model: LoadedModel) -> tor
     return torch.stack([prepare(Image.open(file)) for file in files])
 
 
-def test_the_self_test_has_unseen_pictures_and_the_calibration_others(
+def test_the_self_test_has_unseen_pictures_of_all_categories(
     engine: Engine, promote: Promote, trained: Path, tmp_path: Path
 ) -> None:
     assert promote("--fold", "1").exit_code == 0
@@ -160,12 +160,8 @@ def test_the_self_test_has_unseen_pictures_and_the_calibration_others(
     unseen = Experiment(trained, "run").predictions(1).keys
     self_test = _found_among(unseen, model.self_test_pictures, tmp_path / "images", model)
     assert len(self_test) == len(unseen) == len(model.self_test_pictures)
-    seen = Experiment(trained, "run").predictions(0).keys
-    calibration = _found_among(seen, model.served.calibration, tmp_path / "images", model)
-    assert len(calibration) == len(model.served.calibration) == 16  # a fifth
-    for chosen in (self_test, calibration):
-        labels = Counter(key.split("_")[0] for key in chosen)
-        assert labels["/1/map"] == labels["/1/toy"]
+    labels = Counter(key.split("_")[0] for key in self_test)
+    assert labels["/1/map"] == labels["/1/toy"]
 
 
 def _found_among(
@@ -224,7 +220,7 @@ def test_the_ensemble_says_what_its_members_say_together(
     assert found == promise.said
 
 
-def test_the_ensemble_is_tested_and_calibrated_by_different_pictures(
+def test_the_ensemble_is_tested_by_all_pictures_of_its_training(
     engine: Engine, promote: Promote, tmp_path: Path
 ) -> None:
     others = draw_folder(tmp_path / "others", 10, seed=500)
@@ -233,12 +229,7 @@ def test_the_ensemble_is_tested_and_calibrated_by_different_pictures(
     model = load_bundle(tmp_path / "models" / "all-1", row.sha256)
     assert len(model.description.members) == 2
     keys = tuple(f"/1/{label}_{i}" for label in ("map", "toy") for i in range(40))
-    parts = [
-        _found_among(keys, pictures, tmp_path / "images", model)
-        for pictures in (model.self_test_pictures, model.served.calibration)
-    ]
-    assert [len(part) for part in parts] == [64, 16]
-    assert not parts[0] & parts[1]
+    assert len(_found_among(keys, model.self_test_pictures, tmp_path / "images", model)) == 80
 
 
 def test_without_the_pictures_of_the_training_the_self_test_is_missed(

@@ -4,14 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from common.errors import UsageError
 from common.vision.answers.answering import is_written
 from common.vision.answers.rule import Rule
 from common.vision.kinds import Kind
 from tests.trainer.bundles import LABELS, describe, pictures, weights
-from trainer.models.example_pictures import ExamplePictures
 from trainer.models.judged import JudgedAnswers
 from trainer.models.proposal import Proposal, Terms, propose_judged
 
@@ -35,13 +33,12 @@ def judged(*, skill: float = 6.0, unlike: int = 0) -> JudgedAnswers:
 def proposed(answers: JudgedAnswers, kind: Kind = "single", **terms: float) -> Proposal:
     blank = replace(describe(), kind=kind)
     rule = Rule.of(kind, Terms(**terms).floor)
-    none = ExamplePictures(self_test=pictures(1), calibration=torch.zeros(0))
     return propose_judged(
         replace(blank, rule=rule),
         [weights()],
         answers,
         Terms(**terms),
-        none,
+        pictures(1),
         known=None,
         providers={"Museum A": 600},
         measured_on="left-out providers",

@@ -33,7 +33,6 @@ from tests.trainer.encoders import NETWORK, SIZE, add_tiny
 from tests.trainer.pictures import draw
 from trainer.data.split import Indices
 from trainer.learning.head import Lesson, Points, fit_heads
-from trainer.models.example_pictures import ExamplePictures
 from trainer.models.registry import put_in_service
 
 LABELS = ("map", "textile", "toy")
@@ -180,7 +179,7 @@ def _add_model(
         model_dir,
         description,
         [points.on_embeddings(weights)],
-        pictures=ExamplePictures(self_test=shown, calibration=shown[:1]),
+        self_test=shown,
         likeness=Likeness.of(vectors[:50], 0.1),
         name="heads",
         active=True,

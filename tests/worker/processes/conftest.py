@@ -48,14 +48,7 @@ def active_model(engine: Engine, model_id: int, tmp_path: Path) -> int:
     return model_id
 
 
-def save_active_model(
-    engine: Engine,
-    folder: Path,
-    classifier: nn.Module,
-    *,
-    self_test: torch.Tensor | None = None,
-    calibration: torch.Tensor | None = None,
-) -> None:
+def save_active_model(engine: Engine, folder: Path, classifier: nn.Module) -> None:
     """Give the store's active model a bundle with this classifier of maps and paintings."""
     description = Description(
         architecture="squeezenet1_1",
@@ -69,7 +62,7 @@ def save_active_model(
         created_from={},
     )
     weights = [classifier.state_dict()]
-    sha256 = save_bundle(folder, description, weights, self_test=self_test, calibration=calibration)
+    sha256 = save_bundle(folder, description, weights)
     with engine.begin() as connection:
         connection.execute(text("UPDATE model SET sha256 = :sha256"), {"sha256": sha256})
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from deploy.monitoring.dashboard import dashboard
 from deploy.sandbox.server import Sandbox
 from tests.desk.desk_process import desk_process
-from tests.prometheus import Prometheus, rules
+from tests.prometheus import Prometheus, panels, rules
 from tests.waiting import wait_for
 from tests.worker.processes.running import FILES_FIRST, TIMEOUT, free_port, worker
 from worker import jobs
@@ -27,17 +26,17 @@ def queries() -> dict[str, str]:
 
     Outside of Kubernetes the dashboard finds no namespace to choose.
     """
-    panels = {
+    shown = {
         f"{panel['title']}, {target['legendFormat']}": target["expr"]
         .replace("$__rate_interval", "1m")
         .replace("$namespace", "")
-        for panel in dashboard()["panels"]
-        for target in panel.get("targets", ())
+        for panel in panels()
+        for target in panel["targets"]
     }
     levels = {rule["record"]: rule["expr"] for rule in rules("record")}
     alerts = {rule["alert"]: THRESHOLD.sub("", rule["expr"]) for rule in rules("alert")}
     assert all(THRESHOLD.search(rule["expr"]) for rule in rules("alert"))
-    return panels | levels | alerts
+    return shown | levels | alerts
 
 
 def test_every_panel_and_every_rule_sees_data(

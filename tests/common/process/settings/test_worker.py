@@ -54,7 +54,7 @@ def test_a_card_is_refused_where_the_runtime_computes_on_the_cpu(
 
 def test_only_pytorch_takes_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
     assert WorkerSettings.read().computes_on == "auto"
-    monkeypatch.setenv("WORKER_RUNTIME", "openvino")
+    monkeypatch.setenv("WORKER_RUNTIME", "onnx")
     assert WorkerSettings.read().computes_on == "cpu"
 
 

@@ -90,7 +90,7 @@ def with_likeness(folder: Path, pictures: torch.Tensor) -> Model:
     return load_bundle(folder / "m", sha256)
 
 
-@pytest.mark.parametrize("runtime", ["torch", "onnx", "openvino"])
+@pytest.mark.parametrize("runtime", ["torch", "onnx"])
 def test_a_whole_network_tells_likeness_and_probabilities_in_one_pass(
     tmp_path: Path, strange_and_known: torch.Tensor, runtime: str
 ) -> None:

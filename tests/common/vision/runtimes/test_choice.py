@@ -1,4 +1,4 @@
-"""The exported runtimes say what the model says; `auto` takes the fastest that does."""
+"""The exported runtime says what the model says; `auto` takes the faster that does."""
 
 import os
 import subprocess
@@ -13,13 +13,13 @@ from structlog.testing import capture_logs
 
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
 from common.vision.model import Model
-from common.vision.runtimes import RuntimeChoice, TorchRuntime, choice, choose_runtime
+from common.vision.runtimes import TorchRuntime, choice, choose_runtime
 from tests.common.vision.models import SIZE, model_of
 
 
-def require(name: RuntimeChoice) -> None:
-    for package in choice._PACKAGES[name]:
-        pytest.importorskip(package, reason=f"the extra {name} is not installed")
+def require_onnx() -> None:
+    for package in choice.ONNX_PACKAGES:
+        pytest.importorskip(package, reason="the extra onnx is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +48,13 @@ def random_pictures(count: int, *, seed: int = 0) -> torch.Tensor:
     return torch.randint(0, 256, (count, 3, SIZE, SIZE), generator=drawn).byte()
 
 
-@pytest.mark.parametrize("name", ["onnx", "openvino"])
 @pytest.mark.parametrize("count", [1, 7])
 def test_an_exported_runtime_agrees_with_the_model(
-    model: Model, cache_dir: Path, name: RuntimeChoice, count: int
+    model: Model, cache_dir: Path, count: int
 ) -> None:
-    require(name)
-    runtime = choose_runtime(model, name, cache_dir=cache_dir)
-    assert runtime.name == f"{name}-cpu"
+    require_onnx()
+    runtime = choose_runtime(model, "onnx", cache_dir=cache_dir)
+    assert runtime.name == "onnx-cpu"
     pictures = random_pictures(count)
     found = runtime.rows(pictures)
     assert found.dtype == np.float32
@@ -67,18 +66,17 @@ def test_an_exported_runtime_agrees_with_the_model(
 def test_auto_measures_what_is_installed_and_says_what_it_chose(
     model: Model, cache_dir: Path
 ) -> None:
-    require("onnx")
-    require("openvino")
+    require_onnx()
     with capture_logs() as logs:
         runtime = choose_runtime(model, "auto", cache_dir=cache_dir)
     rates = logs[-1]["pictures_a_second_and_core"]
-    assert rates.keys() == {"torch-cpu", "onnx-cpu", "openvino-cpu"}
+    assert rates.keys() == {"torch-cpu", "onnx-cpu"}
     assert runtime.name == logs[-1]["runtime"] == max(rates, key=rates.get)
 
 
 @pytest.mark.usefixtures("on_the_cpu")
 def test_a_runtime_that_differs_is_refused(model: Model, cache_dir: Path, tmp_path: Path) -> None:
-    require("onnx")
+    require_onnx()
     choose_runtime(model, "onnx", cache_dir=cache_dir)
     (export,) = cache_dir.iterdir()
     other = model_of("squeezenet1_1", tmp_path / "other")
@@ -97,7 +95,7 @@ def test_a_runtime_that_differs_is_refused(model: Model, cache_dir: Path, tmp_pa
 
 @pytest.mark.usefixtures("on_the_cpu")
 def test_nobody_waits_for_a_pipe_in_place_of_an_export(model: Model, tmp_path: Path) -> None:
-    require("onnx")
+    require_onnx()
     export = tmp_path / f"{model.served.sha256}-torch-{torch.__version__}"
     export.mkdir()
     os.mkfifo(export / "model.onnx")
@@ -109,7 +107,7 @@ def test_nobody_waits_for_a_pipe_in_place_of_an_export(model: Model, tmp_path: P
 def test_a_runtime_that_cannot_be_opened_is_an_error_in_words(
     model: Model, cache_dir: Path, tmp_path: Path
 ) -> None:
-    require("onnx")
+    require_onnx()
     choose_runtime(model, "onnx", cache_dir=cache_dir)
     (export,) = cache_dir.iterdir()
     damaged = tmp_path / export.name / "model.onnx"
@@ -136,7 +134,7 @@ def test_a_device_that_fails_at_once_is_told_from_a_model_that_is_no_good(
 def test_a_model_is_exported_once(
     model: Model, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    require("onnx")
+    require_onnx()
     choose_runtime(model, "onnx", cache_dir=cache_dir)
 
     def export_again(*_: object, **__: object) -> None:
@@ -150,13 +148,13 @@ def test_a_model_is_exported_once(
 def test_an_extra_that_is_missing_is_named(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(choice._PACKAGES, "openvino", ("a_package_that_is_not_there",))
-    with pytest.raises(UsageError, match=r"pip install '\.\[worker,openvino\]'"):
-        choose_runtime(model, "openvino", cache_dir=tmp_path)
+    monkeypatch.setattr(choice, "ONNX_PACKAGES", ("a_package_that_is_not_there",))
+    with pytest.raises(UsageError, match=r"pip install '\.\[worker,onnx\]'"):
+        choose_runtime(model, "onnx", cache_dir=tmp_path)
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_in_words(model: Model, tmp_path: Path) -> None:
-    require("onnx")
+    require_onnx()
     (tmp_path / "file").touch()
     with pytest.raises(EnrichmentError, match="file/cache cannot be written"):
         choose_runtime(model, "onnx", cache_dir=tmp_path / "file" / "cache")
@@ -164,8 +162,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_in_words(model: Model, tmp_p
 
 def test_no_extra_is_loaded_before_a_runtime_needs_it() -> None:
     code = (
-        "import sys, common.vision.runtimes.choice;"
-        "print({*sys.modules} & {'onnx', 'onnxruntime', 'openvino'})"
+        "import sys, common.vision.runtimes.choice;print({*sys.modules} & {'onnx', 'onnxruntime'})"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "set()"

@@ -101,21 +101,19 @@ def test_no_picture_gives_no_row(model: Model) -> None:
     assert TorchRuntime(model.served, CPU).rows(empty).shape == (0, 3)
 
 
-def test_runtimes_report_nothing_to_their_makers(tmp_path: Path) -> None:
+def test_a_runtime_reports_nothing_to_its_maker(tmp_path: Path) -> None:
     code = (
         "from common.vision.runtimes.choice import silence_telemetry; silence_telemetry();"
-        "import onnxruntime, openvino; from openvino.tools.ovc import telemetry_utils;"
-        "print(telemetry_utils.tm.__name__)"
+        "import onnxruntime"
     )
-    ended = subprocess.run(
+    subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert ended.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
-    assert not list(tmp_path.iterdir())  # where both would keep the ID of the device
+    assert not list(tmp_path.iterdir())  # where it would keep the ID of the device
 
 
 @pytest.mark.parametrize(
