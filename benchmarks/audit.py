@@ -20,34 +20,28 @@ Draws. A local Postgres holds a million enrichments by one model, of ten museums
 rows of one museum; all rows are drawn from as well. Medians of five.
 """
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from alembic import command
-from alembic.config import Config
 from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 
 from benchmarks.parts.report import at_most, finish
-from common.store.session import open_store
+from benchmarks.parts.services import store_and_broker
 from common.store.teaching.certificates import ERROR
-from deploy.local import local_services
 from desk.audits.bounds import error_of, lower_bound
 from desk.audits.draw import draw
 from desk.audits.plan import plan
 from desk.audits.subject import AuditSubject
 
-ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"
 PRECISIONS = (0.5, 0.8, 0.9, 0.95, 0.99)
 POPULATIONS = (20, 100, 1_000, 5_000)
 SAMPLES = (20, 80, 500)
@@ -135,17 +129,13 @@ def _worst(shares: Sequence[Mapping[str, float]]) -> dict[str, float]:
 @contextmanager
 def store(enrichments: int) -> Iterator[Engine]:
     """A Postgres with so many enrichments by model 1, of ten museums."""
-    with local_services() as services:
-        os.environ["DATABASE_URL"] = services.database_url
-        command.upgrade(Config(ALEMBIC_INI), "head")
-        engine = open_store()
+    with store_and_broker() as engine:
         with engine.begin() as connection:
             for statement in FILL:
                 connection.execute(text(statement), {"rows": enrichments})
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
         yield engine
-        engine.dispose()
 
 
 FILL = (

@@ -39,23 +39,25 @@ from typing import Annotated, cast
 
 import typer
 
+from benchmarks.parts.drawn_models import drawn_description, put_classifier_in_service
 from benchmarks.parts.enrich_local import LocalAssignment
-from benchmarks.parts.enrich_service import (
-    LIMITS,
-    SLOW_HOST,
-    Service,
-    put_resnet18_in_service,
-    sandbox_process,
-    store_and_broker,
-    worker_process,
-)
+from benchmarks.parts.enrich_service import LIMITS, Service
 from benchmarks.parts.picture_files import Series, draw_pictures, write_catalogue
 from benchmarks.parts.report import Bar, at_least, finish
 from benchmarks.parts.rounds import Rounds
+from benchmarks.parts.services import (
+    LATENCY,
+    REPOSITORY,
+    program,
+    running,
+    sandbox_process,
+    store_and_broker,
+)
 from common.vision.runtimes import RuntimeChoice
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 HOSTS = tuple(f"museum{number:02}.example" for number in range(1, 21))
+SLOW_HOST, SLOW_SECONDS = "slow.example", 8.0
+SLOW = {"hosts": {SLOW_HOST: [{"kind": "latency", "seconds": SLOW_SECONDS - LATENCY}]}}
 SIZES = (128, 224)
 PEER_SIZE = 128
 FEW = 64  # local pictures for a checkout whose bound nobody asks for
@@ -247,11 +249,15 @@ def _start(
 ) -> tuple[Service, Mapping[int, LocalAssignment]]:
     """Everything that runs while the rounds do, warm."""
     engine = exits.enter_context(store_and_broker())
-    sandbox, variables = exits.enter_context(sandbox_process(folder, [SLOW_HOST]))
+    options = ("--catalog", str(folder), "--hosts", "40")
+    sandbox, variables = exits.enter_context(sandbox_process(folder, *options, faults=SLOW))
     model_dir, cache_dir = folder / "models", folder / "exports"
     assignments = {}
     for size in SIZES:
-        bundle, sha256 = put_resnet18_in_service(engine, model_dir, size)
+        description = drawn_description("resnet18", size)
+        bundle, sha256 = put_classifier_in_service(
+            engine, model_dir, f"resnet18_{size}", description
+        )
         assignment = LocalAssignment(
             pictures=tuple(map(str, pictures)),
             size=size,
@@ -267,9 +273,9 @@ def _start(
         "WORKER_CACHE_DIR": str(cache_dir),
         "WORKER_RUNTIME": runtime,
         "WORKER_ASK_SECONDS": "0.5",
-        "WORKER_DISPATCH_SECONDS": "0.5",  # the same, before 0013
     }
-    worker = exits.enter_context(worker_process(variables | LIMITS | environment))
+    command = program("worker", "run")
+    worker = exits.enter_context(running(command, variables | LIMITS | environment))
     service = Service(engine=engine, worker=worker, sandbox=sandbox)
     chosen = {size: replace(each, runtime=runtime) for size, each in assignments.items()}
     return service, chosen

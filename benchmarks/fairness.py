@@ -30,7 +30,8 @@ import typer
 from sqlalchemy import Engine, TextClause, text
 
 from benchmarks.parts.report import at_least, at_most, between, finish
-from benchmarks.parts.tiny_service import TinyService, record_ids, tiny_service, wait_for
+from benchmarks.parts.services import wait_for
+from benchmarks.parts.tiny_service import TinyService, record_ids, tiny_service
 from benchmarks.parts.watching import watching
 from common.store.tables import PictureChoice, Priority
 from common.store.tables.jobs import RECORDS_SETTLED

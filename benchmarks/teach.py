@@ -19,12 +19,10 @@ The labels are keywords, wrong here and there, which caps the accuracies. The gr
 chosen on these museums, so the figures flatter it a little.
 """
 
-import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -36,16 +34,16 @@ import numpy as np
 import typer
 from sqlalchemy import text
 
-from benchmarks.parts.enrich_service import REPOSITORY, worker_process
 from benchmarks.parts.museums import (
     URL,
     MuseumStore,
     UnseenMuseum,
     add_seen,
-    missing_museums,
     museum_store,
 )
+from benchmarks.parts.photographs import missing
 from benchmarks.parts.report import at_least, at_most, finish
+from benchmarks.parts.services import program, running, wait_for
 from benchmarks.parts.simulated_verdicts import (
     COUNTS,
     TaughtAccuracy,
@@ -63,8 +61,6 @@ from worker import jobs
 
 SUGGESTIONS = 10_000
 LARGE = "A large museum"
-TEACHER = ("-c", "from trainer.cli import main; main()", "teacher")
-PATIENCE = 300.0  # seconds
 
 
 def accuracies(place: MuseumStore, draws: int) -> dict[str, Any]:
@@ -101,7 +97,7 @@ def renewal(place: MuseumStore, folder: Path) -> dict[str, Any]:
     with services(place, folder):
         options = jobs.JobOptions(picture=PictureChoice.MEDIA)
         job = jobs.enqueue(place.engine, copies.records, options).job_id
-        _wait(lambda: jobs.status(place.engine, job).state == "done")
+        wait_for(lambda: jobs.status(place.engine, job).state == "done")
         _until_over(place, job)  # the teacher is awake; there are no verdicts yet
         with place.engine.begin() as connection:
             say(connection, copies, copies.records[: max(COUNTS)])
@@ -111,7 +107,7 @@ def renewal(place: MuseumStore, folder: Path) -> dict[str, Any]:
         assert done.result is not None, done.problem
         renewed = renew(place.engine, done.id)
         assert renewed is not None
-        _wait(lambda: jobs.status(place.engine, renewed).state == "done")
+        wait_for(lambda: jobs.status(place.engine, renewed).state == "done")
         ended = time.perf_counter()
         status = jobs.status(place.engine, renewed)
     return {
@@ -155,13 +151,9 @@ def services(place: MuseumStore, folder: Path) -> Iterator[None]:
         "WORKER_CACHE_DIR": str(folder / "exports"),
         "EUROPEANA_API_KEY": "none",  # all records are in the store
     }
-    with worker_process(environment):
-        teacher = [sys.executable, *TEACHER]
-        with subprocess.Popen(teacher, cwd=REPOSITORY, env=os.environ | environment) as process:
-            try:
-                yield
-            finally:
-                process.terminate()
+    worker, teacher = program("worker", "run"), program("trainer", "teacher")
+    with running(worker, environment), running(teacher, environment):
+        yield
 
 
 def _until_over(place: MuseumStore, job: UUID) -> RefitStatus:
@@ -180,23 +172,15 @@ def _until_over(place: MuseumStore, job: UUID) -> RefitStatus:
         assert found is not None
         return found
 
-    _wait(lambda: status().is_over)
+    wait_for(lambda: status().is_over)
     return status()
-
-
-def _wait(is_over: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not is_over():
-        if time.monotonic() > deadline:
-            raise SystemExit("a refit or a job did not end in time")
-        time.sleep(0.05)
 
 
 def main(
     draws: Annotated[int, typer.Option(min=1, help="Of verdicts, for each museum.")] = 30,
 ) -> None:
     """Measure and report."""
-    if absent := missing_museums():
+    if absent := missing():
         typer.echo(f"skipped: there is no {absent}")
         return
     with tempfile.TemporaryDirectory() as name, museum_store(Path(name)) as place:

@@ -13,14 +13,9 @@ import numpy as np
 import torch
 from sqlalchemy import Engine, text
 
-from benchmarks.parts.enrich_service import (
-    CONCEPTS,
-    LIMITS,
-    Service,
-    sandbox_process,
-    store_and_broker,
-    worker_process,
-)
+from benchmarks.parts.drawn_models import CONCEPTS
+from benchmarks.parts.enrich_service import LIMITS, Service
+from benchmarks.parts.services import program, running, sandbox_process, store_and_broker
 from common.store.bulk import copy_rows
 from common.store.embeddings import Seen, keep_vectors, save_seen
 from common.store.encoders import find_encoder, register_encoder
@@ -141,9 +136,13 @@ def look_bench(folder: Path) -> Iterator[LookBench]:
     saved = save_encoder(model_dir / ENCODERS, NETWORK, weights, Preprocessing(size=SIZE), "drawn")
     with (
         store_and_broker() as engine,
-        sandbox_process(folder, program="benchmarks.parts.distinct_sandbox") as sandbox,
+        sandbox_process(
+            folder,
+            *("--catalog", str(folder), "--hosts", "40"),
+            faults={},
+            module="benchmarks.parts.distinct_sandbox",
+        ) as (sandbox, variables),
     ):
-        process, variables = sandbox
         with engine.begin() as connection:
             copy_rows(connection, "concept", ("uri", "label"), zip(CONCEPTS, CONCEPTS, strict=True))
             register_encoder(
@@ -159,11 +158,10 @@ def look_bench(folder: Path) -> Iterator[LookBench]:
             "MODEL_DIR": str(model_dir),
             "WORKER_CACHE_DIR": str(folder / "exports"),
             "WORKER_ASK_SECONDS": "0.5",
-            "WORKER_DISPATCH_SECONDS": "0.5",  # the same, before 0013
         }
-        with worker_process(variables | LIMITS | environment) as worker:
+        with running(program("worker", "run"), variables | LIMITS | environment) as worker:
             yield LookBench(
-                service=Service(engine=engine, worker=worker, sandbox=process),
+                service=Service(engine=engine, worker=worker, sandbox=sandbox),
                 encoder=load_encoder(model_dir / ENCODERS, saved.identity),
                 encoder_id=encoder_id,
                 model_dir=model_dir,
