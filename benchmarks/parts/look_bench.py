@@ -18,16 +18,16 @@ from benchmarks.parts.enrich_service import LIMITS, Service
 from benchmarks.parts.services import program, running, sandbox_process, store_and_broker
 from common.store.bulk import copy_rows
 from common.store.embeddings import Seen, keep_vectors, save_seen
-from common.store.encoders import find_encoder, register_encoder
 from common.store.tables import PictureSource
 from common.store.tables.seen import partition_of
 from common.vision.answers.heads import Embeddings, Head, halved
 from common.vision.bundle import Description
 from common.vision.encoders.description import ENCODERS
-from common.vision.encoders.encoder import Encoder, load_encoder, save_encoder
+from common.vision.encoders.encoder import Encoder, load_encoder
 from common.vision.encoders.networks import build_network
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import save_bundle
+from trainer.models.encoders import EncoderSource, add_encoder
 
 NETWORK, SIZE = "torchvision:resnet18", 224
 HOSTS = tuple(f"museum{number:02}.example" for number in range(1, 41))
@@ -132,8 +132,13 @@ def look_bench(folder: Path) -> Iterator[LookBench]:
     """Everything that runs, with an encoder and the concepts in the store."""
     model_dir = folder / "models"
     torch.manual_seed(0)
-    weights = build_network(NETWORK, size=SIZE).state_dict()
-    saved = save_encoder(model_dir / ENCODERS, NETWORK, weights, Preprocessing(size=SIZE), "drawn")
+    source = EncoderSource(
+        network=NETWORK,
+        weights=build_network(NETWORK, size=SIZE).state_dict(),
+        preprocessing=Preprocessing(size=SIZE),
+        licence="",
+        described="drawn weights",
+    )
     with (
         store_and_broker() as engine,
         sandbox_process(
@@ -145,15 +150,7 @@ def look_bench(folder: Path) -> Iterator[LookBench]:
     ):
         with engine.begin() as connection:
             copy_rows(connection, "concept", ("uri", "label"), zip(CONCEPTS, CONCEPTS, strict=True))
-            register_encoder(
-                connection,
-                name="drawn",
-                sha256=saved.identity,
-                network=NETWORK,
-                dimension=saved.dimension,
-                licence="",
-            )
-            encoder_id = find_encoder(connection, "drawn").id
+        stored, _ = add_encoder(engine, model_dir, "drawn", source)
         environment = {
             "MODEL_DIR": str(model_dir),
             "WORKER_CACHE_DIR": str(folder / "exports"),
@@ -162,8 +159,8 @@ def look_bench(folder: Path) -> Iterator[LookBench]:
         with running(program("worker", "run"), variables | LIMITS | environment) as worker:
             yield LookBench(
                 service=Service(engine=engine, worker=worker, sandbox=sandbox),
-                encoder=load_encoder(model_dir / ENCODERS, saved.identity),
-                encoder_id=encoder_id,
+                encoder=load_encoder(model_dir / ENCODERS, stored.sha256),
+                encoder_id=stored.id,
                 model_dir=model_dir,
                 sandbox_url=variables["EUROPEANA_API_URL"],
             )
