@@ -16,38 +16,32 @@ promises more than the truth:
 
 `uncorrected` is the worst share if each audit spent all of the 5 %: why attempts are counted.
 
-Draws. A local Postgres holds a million enrichments by one model, of ten museums. The bar is for the
-rows of one museum; all rows are drawn from as well. Medians of five.
+Draws. A local Postgres holds a million enrichments by one model, of many museums. The bar is for
+the rows of one museum; all rows are drawn from as well. Medians of five.
 """
 
-import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from alembic import command
-from alembic.config import Config
 from numpy.typing import NDArray
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
+from benchmarks.parts.desk_service import PROVIDERS, fill_store
 from benchmarks.parts.report import at_most, finish
-from common.store.session import open_store
+from benchmarks.parts.services import store_and_broker
 from common.store.teaching.certificates import ERROR
-from deploy.local import local_services
 from desk.audits.bounds import error_of, lower_bound
 from desk.audits.draw import draw
 from desk.audits.plan import plan
 from desk.audits.subject import AuditSubject
 
-ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"
 PRECISIONS = (0.5, 0.8, 0.9, 0.95, 0.99)
 POPULATIONS = (20, 100, 1_000, 5_000)
 SAMPLES = (20, 80, 500)
@@ -55,7 +49,6 @@ UNLOADED = (0.0, 0.1)  # of the pictures
 ATTEMPTS = 8
 LIKED = 0.05  # below the truth
 MOST_MISTAKEN = 0.05
-CONCEPTS, MUSEUMS = 20, 10
 DRAWN, DRAWS = 80, 5
 
 
@@ -132,47 +125,10 @@ def _worst(shares: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {strategy: max(each[strategy] for each in shares) for strategy in shares[0]}
 
 
-@contextmanager
-def store(enrichments: int) -> Iterator[Engine]:
-    """A Postgres with so many enrichments by model 1, of ten museums."""
-    with local_services() as services:
-        os.environ["DATABASE_URL"] = services.database_url
-        command.upgrade(Config(ALEMBIC_INI), "head")
-        engine = open_store()
-        with engine.begin() as connection:
-            for statement in FILL:
-                connection.execute(text(statement), {"rows": enrichments})
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))
-        yield engine
-        engine.dispose()
-
-
-FILL = (
-    "INSERT INTO desk_user (name, role) VALUES ('a reviewer', 'reviewer')",
-    f"""INSERT INTO concept SELECT 'http://data.europeana.eu/concept/' || n, 'concept ' || n
-        FROM generate_series(0, {CONCEPTS - 1}) AS n""",
-    """INSERT INTO model (name, version, path, sha256, labels, thresholds, stage)
-       VALUES ('vases', 1, 'vases-1', repeat('0', 64), '{}', '{}', 'active')""",
-    "INSERT INTO job (model_id, state, finished_at) VALUES (1, 'done', now())",
-    f"""INSERT INTO record (id, data_provider)
-        SELECT '/' || n % 500 || '/BibliographicResource_' || 1000000000000 + n,
-               'museum ' || n % {MUSEUMS}
-        FROM generate_series(1, :rows) AS n""",
-    f"""INSERT INTO enrichment (model_id, record_id, concept_uri, confidence, source, image_url,
-                                job_id)
-        SELECT 1, record.id,
-               'http://data.europeana.eu/concept/' || abs(hashtext(record.id)) % {CONCEPTS},
-               0.9, 'thumbnail', 'https://api.europeana.eu/thumbnail/v3/400/' || md5(record.id),
-               job.id
-        FROM record CROSS JOIN job""",
-)
-
-
 def draws(engine: Engine) -> dict[str, float]:
     """Seconds to plan an audit and to draw it, for the rows of a museum and for all."""
     subjects = {
-        "museum": AuditSubject(model_id=1, data_provider="museum 3"),
+        "museum": AuditSubject(model_id=1, data_provider=PROVIDERS[2]),
         "all": AuditSubject(model_id=1),
     }
     seconds: dict[str, float] = {}
@@ -196,7 +152,8 @@ def main(
 ) -> None:
     """Simulate, measure and compare with the bars."""
     figures = certificates(families)
-    with store(enrichments) as engine:
+    with store_and_broker() as engine:
+        fill_store(engine, enrichments=enrichments, verdicts=0)
         figures |= {"enrichments": enrichments, **draws(engine)}
     finish(
         figures=figures,

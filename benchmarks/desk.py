@@ -35,7 +35,7 @@ from benchmarks.parts.desk_service import (
     new_verdict,
 )
 from benchmarks.parts.report import at_least, at_most, finish
-from common.store.session import open_store
+from benchmarks.parts.services import store_and_broker
 
 REVIEWERS = 10
 PAUSE = 0.5  # seconds that a reviewer looks, on average
@@ -171,12 +171,10 @@ def main(
     count: Annotated[int, typer.Option("--requests", min=100)] = 10_000,
 ) -> None:
     """Measure and report."""
-    with tempfile.TemporaryDirectory() as name, desk_service(Path(name)) as start:
-        engine = open_store()
+    with tempfile.TemporaryDirectory() as name, store_and_broker() as engine:
         job = fill_store(engine, enrichments=enrichments, verdicts=verdicts)
-        with start(job) as desk:
+        with desk_service(Path(name), job) as desk:
             figures = measured(desk, records=enrichments, seconds=seconds, count=count)
-        engine.dispose()
     pages = ("grid", "judge", "job", "model")
     bars = {f"{kind}_p95_ms": at_most(150) for kind in pages}
     bars |= {"largest_page_kb": at_most(300)}

@@ -12,7 +12,7 @@ turn and one at a time:
   core ever waited, the worker would reach 1 / (1 / decoder + 1 / model), the bound. The sandbox,
   Postgres and Valkey run on the same cores; their CPU seconds are said.
 - local: the same files from the local disk, at 128 pixels, through the worker's own pipeline and
-  through the peers of `enrich_peers`; what each needs to start is excluded. How many times a
+  through the peers of `enrich_clients`; what each needs to start is excluded. How many times a
   DataLoader's rate could be reached at best on this machine is said beside it.
 - slow_host: a job on the records of nineteen hosts, and one that has those of a twentieth as well
   which answers after 8 s: when are the records of the nineteen enriched?
@@ -22,7 +22,7 @@ run, with a store, a sandbox and a worker of its own; who is first changes with 
 the processor's time for a picture counts, Postgres and Valkey included, the sandbox left out. A bar
 is missed only where the whole 95 % interval of the median ratio is below it: nine rounds or more.
 
-Ratios are those of one round; their medians count. pip install '.[benchmarks]' for Ray.
+Ratios are those of one round; their medians count.
 """
 
 import json
@@ -33,29 +33,30 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
+from benchmarks.parts.drawn_models import drawn_description, put_classifier_in_service
 from benchmarks.parts.enrich_local import LocalAssignment
-from benchmarks.parts.enrich_service import (
-    LIMITS,
-    SLOW_HOST,
-    Service,
-    put_resnet18_in_service,
-    sandbox_process,
-    store_and_broker,
-    worker_process,
-)
+from benchmarks.parts.enrich_service import LIMITS, Service
 from benchmarks.parts.picture_files import Series, draw_pictures, write_catalogue
 from benchmarks.parts.report import Bar, at_least, finish
 from benchmarks.parts.rounds import Rounds
+from benchmarks.parts.services import (
+    LATENCY,
+    REPOSITORY,
+    program,
+    running,
+    sandbox_process,
+    store_and_broker,
+)
 from common.vision.runtimes import RuntimeChoice
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 HOSTS = tuple(f"museum{number:02}.example" for number in range(1, 21))
+SLOW_HOST, SLOW_SECONDS = "slow.example", 8.0
+SLOW = {"hosts": {SLOW_HOST: [{"kind": "latency", "seconds": SLOW_SECONDS - LATENCY}]}}
 SIZES = (128, 224)
 PEER_SIZE = 128
 FEW = 64  # local pictures for a checkout whose bound nobody asks for
@@ -64,19 +65,15 @@ PARTS = ("service", "local", "slow_host")
 # Of the local pictures; who is slow gets fewer, so that all take about as long.
 LOCAL = {
     "ours": 1.0,
-    "ray_with_ours": 1.0,
     "data_loader": 0.5,
-    "ray_documented": 0.5,
     "pilot": 0.125,
 }
 BARS: Mapping[str, Bar] = {
     "share_of_bound_128": at_least(0.85),
     "share_of_bound_224": at_least(0.85),
-    "times_ray_documented": at_least(3),
     "times_pilot": at_least(3.5),
     "times_data_loader": at_least(1.4),
     "share_of_bound_times_data_loader": at_least(0.9),
-    "times_ray_with_ours": at_least(1),
     "share_beside_slow_host": at_least(0.93),
     "times_before_cpu_128_high": at_least(1.1),
     "times_before_cpu_224_high": at_least(1),
@@ -137,11 +134,7 @@ class EnrichBench:
 
     def measure_local(self) -> None:
         """The worker's pipeline against the peers."""
-        rates = {
-            name: self._client(name, PEER_SIZE, share=share)
-            for name, share in LOCAL.items()
-            if find_spec("ray") or not name.startswith("ray")
-        }
+        rates = {name: self._client(name, PEER_SIZE, share=share) for name, share in LOCAL.items()}
         for name in rates.keys() - {"ours"}:
             self.rounds.add(f"times_{name}", rates["ours"] / rates[name])
         for bound in self.rounds.values.get(f"bound_{PEER_SIZE}", [])[-1:]:
@@ -247,11 +240,15 @@ def _start(
 ) -> tuple[Service, Mapping[int, LocalAssignment]]:
     """Everything that runs while the rounds do, warm."""
     engine = exits.enter_context(store_and_broker())
-    sandbox, variables = exits.enter_context(sandbox_process(folder, [SLOW_HOST]))
+    options = ("--catalog", str(folder), "--hosts", "40")
+    sandbox, variables = exits.enter_context(sandbox_process(folder, *options, faults=SLOW))
     model_dir, cache_dir = folder / "models", folder / "exports"
     assignments = {}
     for size in SIZES:
-        bundle, sha256 = put_resnet18_in_service(engine, model_dir, size)
+        description = drawn_description("resnet18", size)
+        bundle, sha256 = put_classifier_in_service(
+            engine, model_dir, f"resnet18_{size}", description
+        )
         assignment = LocalAssignment(
             pictures=tuple(map(str, pictures)),
             size=size,
@@ -267,9 +264,9 @@ def _start(
         "WORKER_CACHE_DIR": str(cache_dir),
         "WORKER_RUNTIME": runtime,
         "WORKER_ASK_SECONDS": "0.5",
-        "WORKER_DISPATCH_SECONDS": "0.5",  # the same, before 0013
     }
-    worker = exits.enter_context(worker_process(variables | LIMITS | environment))
+    command = program("worker", "run")
+    worker = exits.enter_context(running(command, variables | LIMITS | environment))
     service = Service(engine=engine, worker=worker, sandbox=sandbox)
     chosen = {size: replace(each, runtime=runtime) for size, each in assignments.items()}
     return service, chosen
@@ -283,8 +280,6 @@ def _fastest(assignment: LocalAssignment) -> RuntimeChoice:
 def _report(bench: EnrichBench, **parameters: object) -> None:
     figures = bench.rounds.figures()
     runtime = bench.assignments[PEER_SIZE].runtime
-    if not find_spec("ray"):
-        parameters["ray_absent"] = "pip install '.[benchmarks]'"
     finish(
         figures={**parameters, "runtime": runtime, **figures},
         bars={name: bar for name, bar in BARS.items() if name in figures},

@@ -6,12 +6,9 @@ A worker with its defaults, but that its hosts are slow enough for a chunk to ta
 seconds, as in earnest. Urgent jobs are enqueued at random moments; the time of one is from its
 acceptance to its end, in chunks as they take beside it: from the claim to the end. Then comes a
 flood: so many urgent jobs at once that some of their records wait all the time. What the bulk job
-keeps of the worker is measured twice, once the chunks that were in work before have ended:
-
-- as its share of the chunks in work, looked at ten times a second. Each chunk has as many downloads
-  at a time, so this is its share of the hosts' answers and of the worker's places;
-- as its share of the records that are settled, which is what people count. Chunks of a bulk job are
-  larger and settle their records at once, so it is coarser: one chunk is some 4 % of it.
+keeps of the worker is its share of the chunks in work, looked at ten times a second, once the
+chunks that were in work before have ended. Each chunk has as many downloads at a time, so this is
+its share of the hosts' answers and of the worker's places.
 
 At last the bulk job is paused (how many chunks are begun after that?), resumed (when is the next
 begun?) and cancelled (when is the last one dropped?).
@@ -30,10 +27,10 @@ import typer
 from sqlalchemy import Engine, TextClause, text
 
 from benchmarks.parts.report import at_least, at_most, between, finish
-from benchmarks.parts.tiny_service import TinyService, record_ids, tiny_service, wait_for
+from benchmarks.parts.services import wait_for
+from benchmarks.parts.tiny_service import TinyService, record_ids, tiny_service
 from benchmarks.parts.watching import watching
 from common.store.tables import PictureChoice, Priority
-from common.store.tables.jobs import RECORDS_SETTLED
 from worker import jobs
 
 URGENT = 200  # records
@@ -42,7 +39,6 @@ CONNECTIONS = "4"  # downloads at a time, a chunk: 256 take 10 seconds
 LOOKS_PER_SECOND = 10
 SLACK = 5.0  # seconds after the pause in which no chunk may begin
 FLOOD_SECONDS = 120.0
-SHARES = ("chunks", "records")
 LEAST_SHARE, MOST_SHARE = 1 / 8, 1 / 3  # of a bulk job in the flood
 
 _CHUNKS = text("""
@@ -54,11 +50,6 @@ _LEASED = text("SELECT count(*) FROM job_chunk WHERE job_id = :job_id AND state 
 _IN_WORK = text("""
     SELECT count(*) FILTER (WHERE job_id = :job_id) AS bulk, count(*) AS chunks FROM job_chunk
     WHERE state = 'leased' AND retries = 0 AND waiting_since IS NULL
-""")
-_SETTLED = text(f"""
-    SELECT coalesce(sum({RECORDS_SETTLED}) FILTER (WHERE job_id = :job_id), 0) AS bulk,
-           coalesce(sum({RECORDS_SETTLED}), 0) AS records
-    FROM job_chunk WHERE settled_at > now() - make_interval(secs => :seconds)
 """)
 _URGENT_WAITING = text("""
     SELECT coalesce(sum(cardinality(record_ids)), 0) FROM job_chunk
@@ -134,21 +125,15 @@ def flooded(engine: Engine, bulk: UUID, *, flood_jobs: int, last: int) -> dict[s
     ]
     wait_for(lambda: not before & _chunks_in_work(engine, bulk))
     in_work = ShareInWork(engine, bulk)
-    began = time.monotonic()
     with in_work.watched():
         time.sleep(FLOOD_SECONDS)
-    asked = {"job_id": bulk, "seconds": time.monotonic() - began}
-    with engine.connect() as connection:
-        settled = connection.execute(_SETTLED, asked).one()
     waiting = counted(engine, _URGENT_WAITING, bulk)
     for each in flood:
         if jobs.status(engine, each).finished_at is None:
             jobs.cancel(engine, each)
     return {
-        "flood_records_settled": settled.records,
         "flood_records_waiting": waiting,
         "bulk_share_of_chunks": round(in_work.share, 3),
-        "bulk_share_of_records": round(float(settled.bulk / max(1, settled.records)), 3),
     }
 
 
@@ -233,7 +218,7 @@ def main(
             "bulk_records_waiting": at_least(0.5 * records),
             "chunk_times_of_the_slowest": at_most(2),
             "flood_records_waiting": at_least(1),
-            **{f"bulk_share_of_{each}": between(LEAST_SHARE, MOST_SHARE) for each in SHARES},
+            "bulk_share_of_chunks": between(LEAST_SHARE, MOST_SHARE),
             "chunks_begun_after_pause": at_most(0),
             "seconds_until_resumed": at_most(5),
             "seconds_until_cancelled": at_most(5),

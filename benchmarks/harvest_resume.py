@@ -11,11 +11,10 @@ import json
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -25,11 +24,10 @@ import typer
 from sqlalchemy import create_engine, text
 
 from benchmarks.parts.report import at_least, at_most, finish
+from benchmarks.parts.services import migrate, program, sandbox_process
 from deploy.local import Postgres, local_services
 from deploy.sandbox.collection import CATEGORIES
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-HARVESTER = ("-c", "from harvester.cli import main; main()", "records", "--dataset", "all")
 FAULTS = {"api": [{"kind": "status", "status": 503, "probability": 0.03, "first": 1}]}
 LOOKS_PER_SECOND = 50  # at the number of records, to kill at the right one
 MOST_MEMORY = 250  # MiB; a harvest holds pages, not records
@@ -57,14 +55,13 @@ class Harvest:
         self._environment = os.environ | {"DATABASE_URL": database_url}
         self._target = str(records)
         self.engine = create_engine(database_url)
-        alembic = [sys.executable, "-m", "alembic", "upgrade", "head"]
-        subprocess.run(alembic, cwd=REPOSITORY, env=self._environment, check=True)
+        migrate(database_url)
 
     def run(self, *, kill_at: int | None = None) -> HarvestEnded:
         """Run to the end, or until there are so many records."""
         started = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, *HARVESTER, "--n", self._target],
+            program("harvester", "records", "--dataset", "all", "--n", self._target),
             cwd=self._folder,
             env=self._environment,
             stdout=subprocess.DEVNULL,
@@ -91,22 +88,6 @@ class Harvest:
         """What must be the same however the harvest went."""
         with self.engine.connect() as connection:
             return [set(map(tuple, connection.execute(text(query)))) for query in CONTENTS]
-
-
-@contextmanager
-def sandbox_process(folder: Path, items: int) -> Iterator[dict[str, str]]:
-    """The sandbox, and the environment for its users."""
-    (folder / "faults.json").write_text(json.dumps(FAULTS), encoding="utf-8")
-    options = ["--items", str(items), "--port", "0", "--quota", "1000000", "--latency", "0.1"]
-    command = [sys.executable, "-m", "deploy.sandbox", *options]
-    command += ["--faults", str(folder / "faults.json")]
-    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            lines = process.stdout or ()
-            export = next(line for line in lines if line.strip().startswith("export"))
-            yield dict(part.split("=", 1) for part in export.split()[1:])
-        finally:
-            process.terminate()
 
 
 def databases(postgres: Postgres, names: Sequence[str]) -> list[str]:
@@ -159,7 +140,7 @@ def main(
     with (
         tempfile.TemporaryDirectory() as name,
         local_services() as services,
-        sandbox_process(Path(name), records) as environment,
+        sandbox_process(Path(name), "--items", str(records), faults=FAULTS) as (_, environment),
     ):
         os.environ.update(environment)
         urls = databases(services.postgres, ["undisturbed", "killed"])

@@ -8,44 +8,45 @@ must fail with a reason of its kind. Memory is the proportional set size (PSS) o
 its decoders together, looked at ten times a second. A worker then does the same as one job.
 """
 
-import functools
-import multiprocessing
-import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import psutil
 import typer
 from PIL import Image
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, text
 
-from benchmarks.harvest_resume import REPOSITORY, databases
 from benchmarks.parts.hostile_files import hostile_files
-from benchmarks.parts.hostile_worker import Enriched, enrich
-from benchmarks.parts.report import Bar, at_least, at_most, finish
+from benchmarks.parts.report import Bar, at_most, finish
+from benchmarks.parts.services import program, running, store_and_broker, wait_for
+from benchmarks.parts.tiny_service import put_tiny_in_service
 from benchmarks.parts.watching import pss_gib, watching
-from deploy.local import local_services
+from common.store.tables import PictureChoice
+from worker import jobs
 
-COMMAND = ("-c", "from harvester.cli import main; main()", "images", "--dataset", "all")
 CONCEPT = "http://data.europeana.eu/concept/43"
 SMALLEST, LARGEST = 400, 1500  # pixels of a good picture's longer side
+GOOD = "good"  # instead of the reason of a failure
 LOOKS_PER_SECOND = 10
 MOST_SECONDS = 240.0
 MOST_MEMORY = 1.5  # GiB above the good ones alone
+FETCHING = {
+    "FETCH_ALLOW_ADDRESSES": "127.0.0.0/8",
+    "FETCH_REQUESTS_PER_SECOND": "1000",
+    "FETCH_REQUESTS_AT_A_TIME": "16",
+}
 
 
 @dataclass(frozen=True)
-class Harvested:
-    """What one run came to: by file, `stored` or the reason."""
+class Ended:
+    """What one run came to: by file, `good` or the reason."""
 
     seconds: float
     peak_gib: float
@@ -68,83 +69,79 @@ def draw_good(folder: Path, count: int) -> list[str]:
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """A server of the files, in a process of its own; its URL."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(str(folder), theirs), daemon=True)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{ours.recv()}"
-    finally:
-        process.terminate()
-        process.join()
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=quiet, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().partition("(")[2].partition("/)")[0]
+        finally:
+            process.terminate()
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: Any) -> None:
-        """A line for each request would be noise."""
-
-
-def _serve(folder: str, told: Connection) -> None:
-    handler = functools.partial(_Quiet, directory=folder)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        told.send(server.server_address[1])
-        server.serve_forever()
-
-
-def harvest(database_url: str, url: str, names: Sequence[str], *, images: Path) -> Harvested:
-    """Fetch the files of a server into a new database."""
-    environment = os.environ | {
-        "DATABASE_URL": database_url,
-        "IMAGE_DIR": str(images),
-        "FETCH_ALLOW_ADDRESSES": "127.0.0.0/8",
-        "FETCH_REQUESTS_PER_SECOND": "1000",
-        "FETCH_REQUESTS_AT_A_TIME": "16",
-    }
-    alembic = [sys.executable, "-m", "alembic", "upgrade", "head"]
-    subprocess.run(alembic, cwd=REPOSITORY, env=environment, check=True)
-    _insert(database_url, {f"/1/{name}": f"{url}/{name}.jpg" for name in names})
-    began, peak = time.monotonic(), 0.0
-    process = subprocess.Popen(
-        [sys.executable, *COMMAND, "--picture", "media"],
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-    )
-
-    def look() -> None:
-        nonlocal peak
-        peak = max(peak, pss_gib(process.pid))
-
-    try:
-        with watching(look, per_second=LOOKS_PER_SECOND):
-            process.wait(timeout=2 * MOST_SECONDS)
-    finally:
-        process.kill()
-    return Harvested(time.monotonic() - began, peak, _outcomes(database_url))
+def harvest(folder: Path, url: str, names: Sequence[str]) -> Ended:
+    """Fetch the files of a server into a new store."""
+    with store_and_broker() as engine:
+        _add_records(engine, url, names)
+        with engine.begin() as connection:
+            for statement in _DATASET:
+                connection.execute(text(statement), {"uri": CONCEPT})
+        command = program("harvester", "images", "--dataset", "all", "--picture", "media")
+        with running(command, FETCHING | {"IMAGE_DIR": str(folder)}) as process:
+            seconds, peak = _watched(process, lambda: process.status() == psutil.STATUS_ZOMBIE)
+        return Ended(seconds, peak, _found(engine, _HARVESTED))
 
 
-def _insert(database_url: str, records: Mapping[str, str]) -> None:
-    engine = create_engine(database_url)
+def enrich(folder: Path, url: str, names: Sequence[str]) -> Ended:
+    """Have a worker with a tiny classifier look at the files of a server."""
+    with store_and_broker() as engine:
+        put_tiny_in_service(engine, folder)
+        _add_records(engine, url, names)
+        options = jobs.JobOptions(picture=PictureChoice.MEDIA)
+        job_id = jobs.enqueue(engine, [f"/1/{name}" for name in names], options).job_id
+        settings = {
+            "MODEL_DIR": str(folder),
+            "WORKER_RUNTIME": "torch",
+            "EUROPEANA_API_KEY": "none",
+        }
+        settings["EUROPEANA_API_URL"] = url
+        with running(program("worker", "run"), FETCHING | settings) as process:
+            seconds, peak = _watched(
+                process, lambda: jobs.status(engine, job_id).state != "running"
+            )
+        return Ended(seconds, peak, dict.fromkeys(names, GOOD) | _found(engine, _FAILED))
+
+
+def _watched(process: psutil.Process, is_over: Callable[[], bool]) -> tuple[float, float]:
+    """The seconds until it is over, and the most memory that the process and its children held."""
+    held = [pss_gib(process.pid)]
+    with watching(lambda: held.append(pss_gib(process.pid)), per_second=LOOKS_PER_SECOND):
+        seconds = wait_for(is_over, seconds=2 * MOST_SECONDS, every=0.2)
+    return seconds, max(held)
+
+
+_DATASET = (
+    "INSERT INTO concept VALUES (:uri, 'map') ON CONFLICT DO NOTHING",
+    "INSERT INTO dataset (name) VALUES ('all')",
+    "INSERT INTO dataset_item SELECT dataset.id, record.id, :uri, 'search' FROM dataset, record",
+)
+_HARVESTED = f"""
+    SELECT record_id, CASE state WHEN 'stored' THEN '{GOOD}' ELSE reason END FROM image
+    WHERE state <> 'deferred'
+"""
+_FAILED = "SELECT record_id, reason FROM job_failure"
+
+
+def _add_records(engine: Engine, url: str, names: Sequence[str]) -> None:
+    rows = [{"id": f"/1/{name}", "url": f"{url}/{name}.jpg"} for name in names]
     with engine.begin() as connection:
-        connection.execute(text("INSERT INTO concept VALUES (:uri, 'map')"), {"uri": CONCEPT})
-        connection.execute(text("INSERT INTO dataset (name) VALUES ('all')"))
-        rows = [{"id": record_id, "url": url} for record_id, url in records.items()]
         connection.execute(text("INSERT INTO record (id, media_url) VALUES (:id, :url)"), rows)
-        items = "INSERT INTO dataset_item SELECT dataset.id, record.id, :uri, 'search' FROM"
-        connection.execute(text(f"{items} dataset, record"), {"uri": CONCEPT})
-    engine.dispose()
 
 
-def _outcomes(database_url: str) -> dict[str, str]:
-    engine = create_engine(database_url)
-    query = "SELECT record_id, CASE state WHEN 'stored' THEN 'stored' ELSE reason END FROM image"
+def _found(engine: Engine, query: str) -> dict[str, str]:
     with engine.connect() as connection:
-        found = {str(row[0]).removeprefix("/1/"): str(row[1]) for row in
-                 connection.execute(text(query + " WHERE state <> 'deferred'"))}  # fmt: skip
-    engine.dispose()
-    return found
+        rows = connection.execute(text(query)).all()
+    return {str(record_id).removeprefix("/1/"): str(said) for record_id, said in rows}
 
 
 @dataclass(frozen=True)
@@ -178,6 +175,9 @@ def draw(folder: Path, *, good: int, each: int) -> Files:
             path = folder / f"bad_{number}_{copy}.jpg"
             path.write_bytes(file.content)
             kinds[path.stem], reasons[path.stem] = file.kind, file.reasons
+    search = folder / "record/v2/search.json"  # what a worker checks its key by
+    search.parent.mkdir(parents=True)
+    search.write_text('{"success": true, "itemsCount": 0, "totalResults": 0, "items": []}')
     return Files(draw_good(folder, good), kinds, reasons)
 
 
@@ -186,75 +186,41 @@ def main(
     each: Annotated[int, typer.Option(min=1, help="Addresses of each hostile file.")] = 4,
 ) -> None:
     """Measure and report."""
+    figures: dict[str, Any] = {}
+    bars: dict[str, Bar] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = draw(folder / "files", good=good, each=each)
         with serving(folder / "files") as url:
-            with local_services() as services:
-                urls = databases(services.postgres, ["good", "mixed"])
-                alone = harvest(urls[0], url, files.good, images=folder / "alone")
-                together = harvest(urls[1], url, files.mixed(), images=folder / "together")
-            worked = [
-                enrich(
-                    folder / f"worker_{len(names)}",
-                    {each: f"{url}/{each}.jpg" for each in names},
-                    most_seconds=2 * MOST_SECONDS,
-                )
-                for names in (files.good, files.mixed())
-            ]
-    harvester_figures, bars = harvest_figures(files, alone, together)
-    worker_figures, worker_bars = enrich_figures(files, *worked)
-    finish(figures=harvester_figures | worker_figures, bars=bars | worker_bars)
+            for who, run in (("harvester", harvest), ("worker", enrich)):
+                alone = run(folder / f"{who}_alone", url, files.good)
+                together = run(folder / who, url, files.mixed())
+                found, limits = compared(files, alone, together)
+                figures |= {f"{who}_{name}": value for name, value in found.items()}
+                bars |= {f"{who}_{name}": bar for name, bar in limits.items()}
+    finish(figures={"good": good, "hostile": len(files.kinds), **figures}, bars=bars)
 
 
-def harvest_figures(
-    files: Files, alone: Harvested, together: Harvested
-) -> tuple[dict[str, Any], dict[str, Bar]]:
-    """The figures of `harvester images`, and their bars."""
+def compared(files: Files, alone: Ended, together: Ended) -> tuple[dict[str, Any], dict[str, Bar]]:
+    """The figures of a program, and their bars."""
     found, kinds = together.outcomes, files.kinds
-    reasons = {
-        kind: sorted({found.get(name, "none") for name in kinds if kinds[name] == kind})
-        for kind in dict.fromkeys(kinds.values())
-    }
     figures = {
-        "good": len(files.good),
-        "hostile": len(kinds),
-        "settled": len(found),
-        "good_missed": sum(found.get(each) != "stored" for each in files.good),
+        "good_missed": sum(found.get(each) != GOOD for each in files.good),
         "hostile_without_their_reason": files.without_reason(found),
-        "reasons": reasons,
+        "reasons": {
+            kind: sorted({found.get(name, "none") for name in kinds if kinds[name] == kind})
+            for kind in dict.fromkeys(kinds.values())
+        },
         "seconds_alone": round(alone.seconds, 1),
         "seconds": round(together.seconds, 1),
         "peak_gib_alone": round(alone.peak_gib, 3),
         "gib_above": round(together.peak_gib - alone.peak_gib, 3),
     }
     return figures, {
-        "settled": at_least(len(files.mixed())),
         "good_missed": at_most(0),
         "hostile_without_their_reason": at_most(0),
         "seconds": at_most(MOST_SECONDS),
         "gib_above": at_most(MOST_MEMORY),
-    }
-
-
-def enrich_figures(
-    files: Files, alone: Enriched, together: Enriched
-) -> tuple[dict[str, Any], dict[str, Bar]]:
-    """The figures of a worker, and their bars."""
-    figures = {
-        "worker_waiting": together.waiting,
-        "worker_good_missed": len(files.good) - together.classified,
-        "worker_hostile_without_their_reason": files.without_reason(together.reasons),
-        "worker_seconds_alone": round(alone.seconds, 1),
-        "worker_seconds": round(together.seconds, 1),
-        "worker_peak_gib_alone": round(alone.peak_gib, 3),
-        "worker_gib_above": round(together.peak_gib - alone.peak_gib, 3),
-    }
-    none = ("worker_waiting", "worker_good_missed", "worker_hostile_without_their_reason")
-    return figures, {
-        **dict.fromkeys(none, at_most(0)),
-        "worker_seconds": at_most(MOST_SECONDS),
-        "worker_gib_above": at_most(MOST_MEMORY),
     }
 
 

@@ -8,14 +8,10 @@ a hundredth of the records at a time. What a chunk costs is the time on the cloc
 the processor of this process and of all processes of Postgres, autovacuum included: between 90 and
 100 % of the records against between 5 and 15 %. At the end the job is deleted.
 
-`jobs.status` is timed once a second while all that goes on, in a process of its own: here it would
-wait for eight threads to let go of the interpreter. With eight threads and their backends on two
-cores it mostly waits for a core, so these figures are told, and the bar is on the quiet moments
-between two hundredths, when nobody works: `status_quiet_worst_ms` is the worst of a hundred, each
-the median of three looks. `status_processor_ms` is what a look costs Postgres. What the process
-that looks costs is in none of the figures of a chunk. Where `processors_of_others` says that others
-kept the machine busy, all times rise, those on the processor too. `client` is this process alone,
-which does the same for each chunk however old the job is: where it grows, the machine got slower.
+`jobs.status` is timed between two hundredths, when nobody works: `status_quiet_worst_ms` is the
+worst of a hundred, each the median of three looks. Where others keep the machine busy, all times
+rise, those on the processor too. `client` is this process alone, which does the same for each chunk
+however old the job is: where it grows, the machine got slower.
 """
 
 import tempfile
@@ -31,14 +27,12 @@ from uuid import UUID
 import typer
 from sqlalchemy import Engine, text
 
-from benchmarks.enqueue import EnqueueEnded, enqueue, prepare_store, write_ids
+from benchmarks.enqueue import EnqueueEnded, enqueue, store, write_ids
 from benchmarks.parts.processor_time import ProcessorTime, Used
 from benchmarks.parts.report import Bar, at_least, at_most, finish
-from benchmarks.parts.status_times import timed_status
 from benchmarks.parts.unseen_outcomes import add_enriched_records, outcome_of
 from common.process.terminal.progress import progress
 from common.store.session import open_store
-from deploy.local import local_services
 from worker import jobs
 from worker.jobs.prune import prune
 from worker.ledger import chunks
@@ -70,13 +64,12 @@ class ChunkCost:
     used: Used
 
     def of_a_chunk(self) -> dict[str, float]:
-        """In milliseconds; and how many processors others kept busy meanwhile."""
+        """In milliseconds."""
         return {
             "wall_ms": round(1000 * self.wall / self.chunks, 3),
-            "processor_ms": round(1000 * self.used.total / self.chunks, 3),
+            "processor_ms": round(1000 * (self.used.own + self.used.postgres) / self.chunks, 3),
             "postgres_ms": round(1000 * self.used.postgres / self.chunks, 3),
             "client_ms": round(1000 * self.used.own / self.chunks, 3),
-            "processors_of_others": round(self.used.others / self.wall, 2),
         }
 
 
@@ -93,7 +86,10 @@ class Course:
         return ChunkCost(
             chunks=sum(each.chunks for each in taken),
             wall=sum(each.wall for each in taken),
-            used=Used.sum(each.used for each in taken),
+            used=Used(
+                own=sum(each.used.own for each in taken),
+                postgres=sum(each.used.postgres for each in taken),
+            ),
         )
 
     def figures(self) -> dict[str, Any]:
@@ -165,11 +161,9 @@ def measure(engine: Engine, records: int) -> dict[str, Any]:
     with engine.connect() as connection:
         job_id, chunks_of_job = connection.execute(_JOB).one()
         at_start = connection.execute(_SIZE).scalar_one()
-    with timed_status(job_id) as times:
-        time_of = ProcessorTime(engine, but=frozenset({times.backend}))
-        began = time.monotonic()
-        seen = course(engine, job_id, chunks_of_job, time_of)
-        seconds = time.monotonic() - began
+    began = time.monotonic()
+    seen = course(engine, job_id, chunks_of_job, ProcessorTime(engine))
+    seconds = time.monotonic() - began
     sweep(engine)  # it closes a job whose last two chunks ended at the same time
     status = jobs.status(engine, job_id)
     with engine.connect() as connection:
@@ -181,7 +175,6 @@ def measure(engine: Engine, records: int) -> dict[str, Any]:
         "failed": status.failed,
         "settling_seconds": round(seconds, 1),
         **seen.figures(),
-        **times.figures(),
         "database_mib_start": round(at_start),
         "database_mib_end": round(at_end),
         **delete(engine),
@@ -212,8 +205,7 @@ def bars(records: int) -> dict[str, Bar]:
 
 def main(records: Annotated[int, typer.Option(min=100_000)] = 10_000_000) -> None:
     """Measure and report."""
-    with tempfile.TemporaryDirectory() as folder, local_services() as services:
-        prepare_store(services).dispose()
+    with tempfile.TemporaryDirectory() as folder, store():
         ids = Path(folder) / "ids.txt"
         write_ids(ids, records)
         ended = enqueue(ids)

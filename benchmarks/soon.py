@@ -21,7 +21,8 @@ import typer
 from sqlalchemy import Engine, text
 
 from benchmarks.parts.report import at_least, at_most, finish
-from benchmarks.parts.tiny_service import TIMEOUT, TinyService, record_ids, tiny_service
+from benchmarks.parts.services import PATIENCE
+from benchmarks.parts.tiny_service import TinyService, record_ids, tiny_service
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
 
@@ -57,8 +58,8 @@ def run_job(service: TinyService, *, records: int, first: int) -> Soon:
         now = time.monotonic() - began
         if count and not seen_at:
             seen_at.append(now)
-        if now > TIMEOUT:
-            raise TimeoutError(f"{count} of {records} records are enriched after {TIMEOUT:.0f} s")
+        if now > PATIENCE:
+            raise TimeoutError(f"{count} of {records} records are enriched after {PATIENCE:.0f} s")
         time.sleep(LOOK_EVERY)
     last = time.monotonic() - began
     return Soon(first=seen_at[0] if seen_at else last, last=last)

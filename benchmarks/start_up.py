@@ -77,9 +77,9 @@ def _put_model(database_url: str, models: Path) -> None:
     """In a process of its own: it loads torch, and a child's figure has its parent's memory."""
     from sqlalchemy import create_engine
 
-    from benchmarks.parts.tiny_service import put_classifier_in_service
+    from benchmarks.parts.tiny_service import put_tiny_in_service
 
-    put_classifier_in_service(create_engine(database_url), models)
+    put_tiny_in_service(create_engine(database_url), models)
 
 
 def _cost(command: tuple[str, ...], environment: dict[str, str], folder: Path) -> Cost:

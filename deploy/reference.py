@@ -1,10 +1,11 @@
-"""`make docs`: the reference pages that are made from the code, so that each truth stands once.
+"""`make docs`: the tables of reference pages and the schemas, made from the code.
 
-A test compares the files with what this module makes.
+So each truth stands once. What stands above the table of a page is written there. A test compares
+the files with what this module makes.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from itertools import starmap
@@ -23,35 +24,18 @@ from trainer.settings import TrainingSettings, option_of, range_of
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
-_REASONS = """\
-# Why records fail
-
-This page is made from `common/reasons.py` by `make docs`.
-
-A record that could not be enriched, or whose picture could not be had, has one of these reasons.
-`worker status JOB` and `harvester images --report` count them.
-
-**Tried again.**
-`harvester images` tries again in the run after the delay has passed.
-The first delay is given; each further one is four times as long, but at most a day.
-It is never shorter than what the host asked for.
-After the attempts the record has failed for good.
-Workers try again after the delays of `WORKER_RETRY_DELAYS` instead; the same reasons are final.
-A reason that uses up no attempt says nothing about the record: it was not asked for.
-
-**About the host.**
-A complaint or a failure halves the pace at which the host is asked.
-With Retry-After, 408 and 5xx are complaints.
-Failures in a row stop it for a while ([fetching.md](fetching.md)).
-
-| reason | stage | meaning | tried again | about the host | what to do |
-|---|---|---|---|---|---|
-"""
+REASONS = ("reason", "stage", "meaning", "tried again", "about the host", "what to do")
+SETTINGS = ("variable", "secret", "default", "what it is")
+TRAINING = ("option", "range", *(f"`{recipe}`" for recipe in RECIPES), "what it is")
+JSON = ("command", "schema")
+PROGRAMS = ("harvester", "trainer", "worker", "desk", "enrichment")
 
 
-def reasons() -> str:
-    """The page on reasons: a line each, in the order of a record's way."""
-    return _REASONS + "".join(map(_reason_line, Reason))
+def _page(name: str, columns: Sequence[str], lines: Iterable[str]) -> str:
+    """What stands above the table of a page, and the table."""
+    above = (DOCS / name).read_text(encoding="utf-8").partition("\n| ")[0]
+    table = f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
+    return above + table + "".join(lines)
 
 
 def _reason_line(reason: Reason) -> str:
@@ -75,48 +59,6 @@ def _again(retry: Retry | None) -> str:
     return f"{retry.seconds / 60:g} min, {retry.attempts} attempts{unless}"
 
 
-_SETTINGS = """\
-# Settings
-
-This page is made from the settings classes by `make docs`.
-
-Settings are environment variables, or lines of `enrichment.toml` with the same names in lower case.
-A process reads them once, when it starts.
-The environment goes before the file.
-
-From the working folder upwards, the first folder counts that has this file, or the one for secrets.
-`--config FILE` or the variable `ENRICHMENT_CONFIG` names another.
-Relative folders in it start at the file:
-
-```toml
-# enrichment.toml
-model_dir = "models"
-worker_connections = 32
-```
-
-Secrets are refused there.
-They belong into the environment, or into a file beside it.
-Nobody else may read that file (`chmod 600 enrichment.secrets.toml`):
-
-```toml
-# enrichment.secrets.toml
-database_url = "postgresql://user:password@host/database"
-broker_url = "redis://host:6379/0"
-europeana_api_key = "..."
-```
-
-`enrichment doctor` shows which settings count, where each comes from, and whether they work.
-
-| variable | secret | default | what it is |
-|---|---|---|---|
-"""
-
-
-def settings() -> str:
-    """The page on environment variables: a line each, those of the worker and the desk last."""
-    return _SETTINGS + "".join(starmap(_setting_line, every_field().items()))
-
-
 def _setting_line(name: str, field: FieldInfo) -> str:
     secret = "yes" if is_secret(field) else ""
     return f"| `{name.upper()}` | {secret} | {_default(field)} | {field.description} |\n"
@@ -128,35 +70,6 @@ def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
         return "by cores"
     return f"`{field.default}`" if field.default not in (None, "") else ""
-
-
-_TRAINING = (
-    """\
-# Training settings
-
-This page is made from `trainer/settings.py` and `trainer/commands/recipes.py` by `make docs`.
-
-These are options of `trainer train`.
-An experiment keeps them in its `conf.json`.
-`--recipe` chooses defaults that go together.
-Without it the recipe is `scratch`, with `--weights` `fine-tune`, and with `--encoder` `head`.
-Every option given beside it counts more.
-An option that a recipe does not know (–) is refused.
-
-| option | range | """
-    + " | ".join(f"`{recipe}`" for recipe in RECIPES)
-    + """ | what it is |
-|---|---|"""
-    + "---|" * len(RECIPES)
-    + """---|
-"""
-)
-
-
-def training_settings() -> str:
-    """The page on the settings of a training: a line for each that has an option."""
-    names = filter(option_of, TrainingSettings.model_fields)
-    return _TRAINING + "".join(map(_training_line, names))
 
 
 def _training_line(name: str) -> str:
@@ -174,21 +87,6 @@ def _training_default(name: str, recipe: RecipeName) -> str:
     return f"`{default}`" if default != "" else ""
 
 
-PROGRAMS = ("harvester", "trainer", "worker", "desk", "enrichment")
-_JSON = """\
-# What commands print with --json
-
-This page and the schemas are made from the types of the commands by `make docs`.
-
-Times are ISO 8601, durations are seconds, and every field is always there.
-`trainer predict` and `worker failures` print one object a line, since there may be many.
-Errors are not JSON: they are one message on standard error, with exit code 1 or 2.
-
-| command | schema |
-|---|---|
-"""
-
-
 def _printing() -> Iterator[NamedCommand]:
     for program in PROGRAMS:
         for each in all_commands(program, import_module(f"{program}.cli").app):
@@ -196,10 +94,8 @@ def _printing() -> Iterator[NamedCommand]:
                 yield each
 
 
-def json_page() -> str:
-    """The page on --json: a line for each command that knows it."""
-    lines = (f"| `{each.name} --json` | [{_file(each)}]({_file(each)}) |\n" for each in _printing())
-    return _JSON + "".join(lines)
+def _json_line(command: NamedCommand) -> str:
+    return f"| `{command.name} --json` | [{_file(command)}]({_file(command)}) |\n"
 
 
 def _file(command: NamedCommand) -> str:
@@ -211,10 +107,16 @@ def _schema(kind: Any) -> str:
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
-    "reasons.md": reasons,
-    "settings.md": settings,
-    "training-settings.md": training_settings,
-    "json.md": json_page,
+    "reasons.md": lambda: _page("reasons.md", REASONS, map(_reason_line, Reason)),
+    "settings.md": lambda: _page(
+        "settings.md", SETTINGS, starmap(_setting_line, every_field().items())
+    ),
+    "training-settings.md": lambda: _page(
+        "training-settings.md",
+        TRAINING,
+        map(_training_line, filter(option_of, TrainingSettings.model_fields)),
+    ),
+    "json.md": lambda: _page("json.md", JSON, map(_json_line, _printing())),
     **{_file(each): partial(_schema, each.json_kind) for each in _printing()},
 }
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.parts.enrich_service import drawn_description
+from benchmarks.parts.drawn_models import drawn_description
 from common.vision.heatmap import HeatmapMaker
 from common.vision.model import Model
 from common.vision.network import build_classifier, last_layer

@@ -4,26 +4,19 @@ import os
 import random
 import re
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import requests
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, text
 
+from benchmarks.parts.services import REPOSITORY, program, wait_for
 from common.store.tables import Role
-from deploy.local import local_services
 from desk.access.accounts import add_account
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SERVE = ("-c", "from desk.cli import main; main()", "serve", "--port", "0")
-STARTING = 60.0  # seconds
 CONCEPTS = tuple(f"http://data.europeana.eu/concept/{number}" for number in range(1, 21))
 PROVIDERS = tuple(f"Museum {number}" for number in range(1, 21) if number == 1 or number % 5 != 1)
 _ADDRESS = re.compile(r"The desk is at (http://\S+)")
@@ -91,33 +84,21 @@ class DeskService:
 
 
 @contextmanager
-def desk_service(
-    folder: Path,
-) -> Iterator[Callable[[UUID], AbstractContextManager[DeskService]]]:
-    """A migrated store, in DATABASE_URL, and how to start a desk on it."""
-    with local_services() as services:
-        os.environ["DATABASE_URL"] = services.database_url
-        command.upgrade(Config(str(REPOSITORY / "alembic.ini")), "head")
-        yield lambda job: _serving(folder, job)
-
-
-@contextmanager
-def _serving(folder: Path, job: UUID) -> Iterator[DeskService]:
+def desk_service(folder: Path, job: UUID) -> Iterator[DeskService]:
+    """A desk on the store of DATABASE_URL, in which the job is."""
     log = folder / "desk.log"
     settings = {"DESK_CACHE_DIR": str(folder / "cache"), "MODEL_DIR": str(folder / "models")}
-    environment = os.environ | settings | {"PYTHONPATH": str(REPOSITORY)}
-    with log.open("w") as errors:
-        process = subprocess.Popen([sys.executable, *SERVE], env=environment, stderr=errors)
-    try:
-        deadline = time.monotonic() + STARTING
-        while not (found := _ADDRESS.search(log.read_text())):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"the desk did not start: {log.read_text()}")
-            time.sleep(0.1)
-        yield DeskService(url=found[1], pid=process.pid, job=job)
-    finally:
-        process.terminate()
-        process.wait()
+    command, environment = program("desk", "serve", "--port", "0"), os.environ | settings
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=errors) as process,
+    ):
+        try:
+            wait_for(lambda: _ADDRESS.search(log.read_text()) is not None)
+            url = _ADDRESS.findall(log.read_text())[0]
+            yield DeskService(url=url, pid=process.pid, job=job)
+        finally:
+            process.terminate()
 
 
 def fill_store(engine: Engine, *, enrichments: int, verdicts: int) -> UUID:

@@ -13,26 +13,21 @@ import numpy as np
 import torch
 from sqlalchemy import Engine, text
 
-from benchmarks.parts.enrich_service import (
-    CONCEPTS,
-    LIMITS,
-    Service,
-    sandbox_process,
-    store_and_broker,
-    worker_process,
-)
+from benchmarks.parts.drawn_models import CONCEPTS
+from benchmarks.parts.enrich_service import LIMITS, Service
+from benchmarks.parts.services import program, running, sandbox_process, store_and_broker
 from common.store.bulk import copy_rows
 from common.store.embeddings import Seen, keep_vectors, save_seen
-from common.store.encoders import find_encoder, register_encoder
 from common.store.tables import PictureSource
 from common.store.tables.seen import partition_of
 from common.vision.answers.heads import Embeddings, Head, halved
 from common.vision.bundle import Description
 from common.vision.encoders.description import ENCODERS
-from common.vision.encoders.encoder import Encoder, load_encoder, save_encoder
+from common.vision.encoders.encoder import Encoder, load_encoder
 from common.vision.encoders.networks import build_network
 from common.vision.preprocessing import Preprocessing
 from common.vision.saved_model import save_bundle
+from trainer.models.encoders import EncoderSource, add_encoder
 
 NETWORK, SIZE = "torchvision:resnet18", 224
 HOSTS = tuple(f"museum{number:02}.example" for number in range(1, 41))
@@ -137,35 +132,35 @@ def look_bench(folder: Path) -> Iterator[LookBench]:
     """Everything that runs, with an encoder and the concepts in the store."""
     model_dir = folder / "models"
     torch.manual_seed(0)
-    weights = build_network(NETWORK, size=SIZE).state_dict()
-    saved = save_encoder(model_dir / ENCODERS, NETWORK, weights, Preprocessing(size=SIZE), "drawn")
+    source = EncoderSource(
+        network=NETWORK,
+        weights=build_network(NETWORK, size=SIZE).state_dict(),
+        preprocessing=Preprocessing(size=SIZE),
+        licence="",
+        described="drawn weights",
+    )
     with (
         store_and_broker() as engine,
-        sandbox_process(folder, program="benchmarks.parts.distinct_sandbox") as sandbox,
+        sandbox_process(
+            folder,
+            *("--catalog", str(folder), "--hosts", "40"),
+            faults={},
+            module="benchmarks.parts.distinct_sandbox",
+        ) as (sandbox, variables),
     ):
-        process, variables = sandbox
         with engine.begin() as connection:
             copy_rows(connection, "concept", ("uri", "label"), zip(CONCEPTS, CONCEPTS, strict=True))
-            register_encoder(
-                connection,
-                name="drawn",
-                sha256=saved.identity,
-                network=NETWORK,
-                dimension=saved.dimension,
-                licence="",
-            )
-            encoder_id = find_encoder(connection, "drawn").id
+        stored, _ = add_encoder(engine, model_dir, "drawn", source)
         environment = {
             "MODEL_DIR": str(model_dir),
             "WORKER_CACHE_DIR": str(folder / "exports"),
             "WORKER_ASK_SECONDS": "0.5",
-            "WORKER_DISPATCH_SECONDS": "0.5",  # the same, before 0013
         }
-        with worker_process(variables | LIMITS | environment) as worker:
+        with running(program("worker", "run"), variables | LIMITS | environment) as worker:
             yield LookBench(
-                service=Service(engine=engine, worker=worker, sandbox=process),
-                encoder=load_encoder(model_dir / ENCODERS, saved.identity),
-                encoder_id=encoder_id,
+                service=Service(engine=engine, worker=worker, sandbox=sandbox),
+                encoder=load_encoder(model_dir / ENCODERS, stored.sha256),
+                encoder_id=stored.id,
                 model_dir=model_dir,
                 sandbox_url=variables["EUROPEANA_API_URL"],
             )

@@ -16,35 +16,31 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine, text
 
-from benchmarks.parts.enrich_service import store_and_broker
-from benchmarks.parts.photographs import CONCEPT, MUSEUM, NETWORK, WEIGHTS
-from common.process.terminal.console import SafeConsole
+from benchmarks.parts.photographs import (
+    CONCEPT,
+    MUSEUM,
+    NETWORK,
+    WEIGHTS,
+    promote_heads,
+    train_heads,
+)
+from benchmarks.parts.services import store_and_broker
 from common.store.bulk import copy_rows
 from common.store.embeddings import Seen, kept_vectors, save_seen
 from common.store.encoders import StoredEncoder
 from common.store.tables import PictureSource
 from common.vision.answers.heads import Embeddings
 from trainer.data.embedded import embed
-from trainer.data.prepare import assign
 from trainer.data.split import Indices
 from trainer.data.store_dataset import dataset_data
-from trainer.experiment import Experiment
 from trainer.models.catalogue import find_model
 from trainer.models.encoders import add_encoder, of_library
-from trainer.models.promote import promote, propose
 from trainer.models.proposal import Terms
-from trainer.running.head_fold import HeadAssignment, run_heads
-from trainer.settings import TrainingSettings
 from trainer.teaching.taught_model import TeachableModel, open_teachable
 
 FOLDS = 3
 URL = "https://museum.example{}.jpg"
 _SEEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def missing_museums() -> Path | None:
-    """What of ../shared is not there."""
-    return next((path for path in (WEIGHTS, MUSEUM) if not path.exists()), None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,25 +152,9 @@ def _trained(engine: Engine, encoder: StoredEncoder, folder: Path, number: int) 
     """Heads that learned from a dataset, promoted as an ensemble."""
     data = dataset_data(engine, _dataset(number), MUSEUM)
     ready = embed(data, encoder, engine, folder / "models")
-    settings = TrainingSettings(encoder=encoder.name, encoder_sha256=encoder.sha256, folds=FOLDS)
-    experiment = Experiment(folder / "experiments", _dataset(number))
     groups = np.arange(len(data.examples), dtype=np.int64)
-    assigned = assign(data, groups, settings, SafeConsole(stderr=True, quiet=True))
-    experiment.begin(settings, data)
-    experiment.write_splits(data, assigned.folds)
-    assignment = HeadAssignment(
-        ready=ready, assigned=assigned, settings=settings, experiment=experiment
-    )
-    list(run_heads(range(FOLDS), assignment))
-    proposal = propose(
-        experiment,
-        Terms(precision=0.5),
-        fold=None,
-        ensemble=True,
-        judged_on=None,
-        model_dir=folder / "models",
-    )
-    made = promote(proposal, name=experiment.name, model_dir=folder / "models", engine=engine)
+    experiment = train_heads(folder, encoder, ready, groups, _dataset(number), folds=FOLDS)
+    made = promote_heads(engine, folder / "models", experiment, Terms(precision=0.5))
     model = find_model(engine, made.model.title)
     return open_teachable(engine, folder / "models", model.id)
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,29 +11,25 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine
 
+from benchmarks.parts.services import REPOSITORY, store_and_broker
 from common.process.terminal.console import SafeConsole
 from common.store.encoders import StoredEncoder
-from common.store.session import open_store
 from common.vision.answers.heads import Embeddings
 from common.vision.model import Model
 from common.vision.saved_model import bundle_sha256, load_bundle
-from deploy.local import local_services
 from trainer.data.dataset import Example, TrainingData, folder_data
 from trainer.data.embedded import EmbeddedData, embed, group_embedded
 from trainer.data.prepare import assign
 from trainer.data.split import Indices
 from trainer.experiment import Experiment
 from trainer.models.encoders import add_encoder, of_library
-from trainer.models.promote import promote, propose
+from trainer.models.promote import Promotion, promote, propose
 from trainer.models.proposal import Terms
 from trainer.running.head_fold import HeadAssignment, run_heads
 from trainer.settings import TrainingSettings
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY.parent / "shared"
 WEIGHTS = SHARED / "weights" / "mobilenet_v2_features.safetensors"
 ELEMENTS = SHARED / "data" / "elements" / "train_val.zip"
@@ -81,41 +76,51 @@ class Studio:
 
     def train_heads(self, learned: Photographs, name: str, **settings: Any) -> Experiment:
         """Cross-validate heads on photographs, as `trainer train` does."""
-        chosen = TrainingSettings(
-            encoder=self.encoder.name, encoder_sha256=self.encoder.sha256, **settings
-        )
-        experiment = Experiment(self.folder / "experiments", name)
-        data = learned.ready.data
-        assigned = assign(data, learned.groups, chosen, SafeConsole(stderr=True))
-        experiment.begin(chosen, data)
-        experiment.write_splits(data, assigned.folds)
-        assignment = HeadAssignment(
-            ready=learned.ready, assigned=assigned, settings=chosen, experiment=experiment
-        )
-        list(run_heads(range(chosen.folds), assignment))
-        return experiment
+        ready = learned.ready
+        return train_heads(self.folder, self.encoder, ready, learned.groups, name, **settings)
 
     def promoted(self, experiment: Experiment, terms: Terms) -> Model:
         """The ensemble of its heads, as workers load it."""
-        proposal = propose(
-            experiment,
-            terms,
-            fold=None,
-            ensemble=True,
-            judged_on=None,
-            model_dir=self.folder,
-        )
-        made = promote(proposal, name=experiment.name, model_dir=self.folder, engine=self.engine)
-        return load_bundle(made.folder, bundle_sha256(made.folder))
+        folder = promote_heads(self.engine, self.folder, experiment, terms).folder
+        return load_bundle(folder, bundle_sha256(folder))
+
+
+def train_heads(
+    folder: Path,
+    encoder: StoredEncoder,
+    ready: EmbeddedData,
+    groups: Indices,
+    name: str,
+    **settings: Any,
+) -> Experiment:
+    """Cross-validate heads on embeddings, as `trainer train` does."""
+    chosen = TrainingSettings(encoder=encoder.name, encoder_sha256=encoder.sha256, **settings)
+    experiment = Experiment(folder / "experiments", name)
+    assigned = assign(ready.data, groups, chosen, SafeConsole(stderr=True, quiet=True))
+    experiment.begin(chosen, ready.data)
+    experiment.write_splits(ready.data, assigned.folds)
+    assignment = HeadAssignment(
+        ready=ready, assigned=assigned, settings=chosen, experiment=experiment
+    )
+    list(run_heads(range(chosen.folds), assignment))
+    return experiment
+
+
+def promote_heads(
+    engine: Engine, model_dir: Path, experiment: Experiment, terms: Terms
+) -> Promotion:
+    """Promote the ensemble of an experiment's heads, as `trainer promote` does."""
+    proposal = propose(
+        experiment, terms, fold=None, ensemble=True, judged_on=None, model_dir=model_dir
+    )
+    return promote(proposal, name=experiment.name, model_dir=model_dir, engine=engine)
 
 
 @contextmanager
 def studio() -> Iterator[Studio]:
     """Elements and museum, embedded; all is there until the block ends."""
-    with TemporaryDirectory() as temporary, local_services() as services:
-        os.environ["DATABASE_URL"] = services.database_url
-        command.upgrade(Config(REPOSITORY / "alembic.ini"), "head")
-        folder, engine = Path(temporary), open_store()
+    with TemporaryDirectory() as temporary, store_and_broker() as engine:
+        folder = Path(temporary)
         stored, _ = add_encoder(engine, folder, "mobilenet", of_library(NETWORK, WEIGHTS, None))
         found = []
         for data in (_elements(folder / "elements"), _museum()):
@@ -125,7 +130,6 @@ def studio() -> Iterator[Studio]:
         yield Studio(
             engine=engine, folder=folder, encoder=stored, elements=found[0], museum=found[1]
         )
-        engine.dispose()
 
 
 def _elements(folder: Path) -> TrainingData:

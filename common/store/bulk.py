@@ -1,10 +1,9 @@
 """Many rows at once: COPY into a temporary table, then one INSERT ... ON CONFLICT.
 
-The rows stream: memory does not grow with their number. `benchmarks.record_store` measures this
-against SQLAlchemy's add_all and psycopg2's execute_values. A few rows go as one value, without a
+The rows stream: memory does not grow with their number. A few rows go as one value, without a
 table: each temporary table leaves dead rows in the catalogs of Postgres, and cost a chunk of a job
-more than all else that it writes. Rows reach the table in the order of
-its key, so that transactions that write the same rows wait for each other and do not deadlock.
+more than all else that it writes. Rows reach the table in the order of its key, so that
+transactions that write the same rows wait for each other and do not deadlock.
 """
 
 import json

@@ -24,7 +24,6 @@ def serve(
         typer.Option(help="Folder with catalog.jsonl and pictures, instead of drawn ones."),
     ] = None,
     items: Annotated[int, typer.Option(min=1, help="Size of the drawn catalogue.")] = 900,
-    seed: Annotated[int, typer.Option(help="Of the drawn catalogue and of chance faults.")] = 1,
     key: Annotated[list[str] | None, typer.Option(help="A valid key; may be repeated.")] = None,
     quota: Annotated[int, typer.Option(min=1, help="Requests a key has in an hour.")] = 10_000,
     hosts: Annotated[int, typer.Option(min=1, max=250, help="Number of image hosts.")] = 8,
@@ -32,9 +31,7 @@ def serve(
         Path | None,
         typer.Option(help="JSON file; see python -m pydoc deploy.sandbox.faults."),
     ] = None,
-    latency: Annotated[
-        str | None, typer.Option(help="Seconds on every answer, as 0.1 or as 0.05-0.2.")
-    ] = None,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds on every answer.")] = 0,
 ) -> None:
     """Serve a stand-in for the Europeana Search, Record and Thumbnail APIs and for image hosts.
 
@@ -43,9 +40,9 @@ def serve(
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # before threads start
     chosen = read_faults(faults) if faults else Faults()
-    if latency is not None:
-        chosen = with_latency(chosen, _read_latency(latency))
-    catalogue = read_catalogue(catalog) if catalog else draw_collection(items=items, seed=seed)
+    if latency:
+        chosen = with_latency(chosen, latency)
+    catalogue = read_catalogue(catalog) if catalog else draw_collection(items=items)
     sandbox = Sandbox(
         catalogue,
         faults=chosen,
@@ -53,21 +50,10 @@ def serve(
         quota=Quota(quota),
         image_hosts=hosts,
         port=port,
-        seed=seed,
     )
     with sandbox:
         typer.echo(_greeting(sandbox))
         signal.sigwait(STOPPING)
-
-
-def _read_latency(text: str) -> float | tuple[float, float]:
-    try:
-        seconds = [float(part) for part in text.split("-")]
-    except ValueError:
-        seconds = []
-    if len(seconds) not in (1, 2) or min(seconds) < 0 or seconds != sorted(seconds):
-        raise UsageError(f"--latency {text!r}: expected seconds, as 0.1 or as 0.05-0.2.")
-    return seconds[0] if len(seconds) == 1 else (seconds[0], seconds[1])
 
 
 def _greeting(sandbox: Sandbox) -> str:

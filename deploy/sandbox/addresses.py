@@ -53,8 +53,3 @@ class Addresses:
     def thumbnail_hash(self, item: Item) -> str:
         """The name of the thumbnail in version 3."""
         return hashlib.md5(self.media_url(item).encode()).hexdigest()
-
-
-def landing_page(item: Item) -> str:
-    """The provider's page about the object, on the provider's own host: it cannot be fetched."""
-    return f"https://{item.host}/object/{item.id.rpartition('/')[2]}"

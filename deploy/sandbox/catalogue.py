@@ -1,14 +1,13 @@
 """The catalogue: what the sandbox's Europeana holds, and where its pictures come from.
 
 `read_catalogue` reads a folder with `catalog.jsonl` (one Search item a line, plus `image`, the
-path of its picture in the folder, and optionally `category`, the label of its concept) and the
-pictures. Without a folder, `collection.draw_collection` makes one up.
+path of its picture in the folder) and the pictures. Without a folder, `collection.draw_collection`
+makes one up.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -37,10 +36,7 @@ class Item:
     id: str
     type: EdmType
     title: LangMap
-    description: LangMap
     data_provider: str
-    provider: str
-    country: str
     rights: str
     concepts: Sequence[str]
     host: str
@@ -48,11 +44,6 @@ class Item:
     updated: int  # seconds since 1970
     shown_by: bool = True  # otherwise the picture is only in edmObject and hasView
     thumbnail: bool = True
-
-    @property
-    def timestamp(self) -> str:
-        """When the item was last updated, as the index writes it."""
-        return datetime.fromtimestamp(self.updated, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 @dataclass(frozen=True)
@@ -67,7 +58,6 @@ class Catalogue:
     items: Sequence[Item]
     read: Callable[[str], bytes]
     folder: Path | None = None
-    concept_labels: Mapping[str, LangMap] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
     broken: Mapping[str, Fault] = field(default_factory=dict)
@@ -97,15 +87,11 @@ class _Line(BaseModel):
     id: str = Field(pattern=r"^/[A-Za-z0-9_]+/[A-Za-z0-9_]+$")
     type: EdmType
     title: _Texts
-    description: list[str] = Field(default=[], alias="dcDescription")
     data_provider: _Texts = Field(alias="dataProvider")
-    provider: _Texts
-    country: _Texts
     rights: _Texts
     shown_by: list[str] = Field(default=[], alias="edmIsShownBy")
     concepts: list[str] = Field(default=[], alias="edmConcept")
     image: str
-    category: str | None = None
 
 
 def read_catalogue(folder: Path) -> Catalogue:
@@ -115,30 +101,15 @@ def read_catalogue(folder: Path) -> Catalogue:
         UsageError: no folder, no `catalog.jsonl`, or a line that is not an item; names the line.
     """
     items: list[Item] = []
-    labels: dict[str, LangMap] = {}
-    numbers: dict[str, int] = {}
     for number, line in _read_lines(folder / "catalog.jsonl"):
         try:
             entry = _check_line(line, folder)
         except ValueError as error:
             raise UsageError(f"{folder / 'catalog.jsonl'}, line {number}: {error}") from error
-        if entry.id in numbers:
-            raise UsageError(
-                f"{folder / 'catalog.jsonl'}, line {number}: {entry.id} is already in line"
-                f" {numbers[entry.id]}."
-            )
-        numbers[entry.id] = number
         items.append(_item(entry))
-        if entry.category and entry.concepts:
-            labels.setdefault(entry.concepts[0], {"en": [entry.category]})
     if not items:
         raise UsageError(f"{folder / 'catalog.jsonl'} is empty.")
-    return Catalogue(
-        items,
-        read=lambda picture: (folder / picture).read_bytes(),
-        folder=folder,
-        concept_labels=labels,
-    )
+    return Catalogue(items, read=lambda name: (folder / name).read_bytes(), folder=folder)
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -171,10 +142,7 @@ def _item(entry: _Line) -> Item:
         id=entry.id,
         type=entry.type,
         title={"def": entry.title},
-        description={"def": entry.description} if entry.description else {},
         data_provider=entry.data_provider[0],
-        provider=entry.provider[0],
-        country=entry.country[0],
         rights=entry.rights[0],
         concepts=entry.concepts,
         host=host or "unknown.invalid",

@@ -40,10 +40,9 @@ EXACT_MATCHES = {
 
 @dataclass(frozen=True)
 class Category:
-    """What one kind of object is called, in English, German and French."""
+    """The concept of one kind of object, and what such objects are called, in three languages."""
 
     concept: str
-    label: LangMap
     objects: tuple[tuple[str, str, str], ...]
 
 
@@ -53,55 +52,44 @@ class Museum:
 
     name: str
     dataset: str
-    country: str
     host: str
     rights: tuple[str, ...]
 
 
-def _category(number: int, label: tuple[str, str, str], *objects: tuple[str, str, str]) -> Category:
-    return Category(f"{CONCEPT}{number}", _in_languages(label), objects)
-
-
-def _in_languages(texts: tuple[str, str, str]) -> LangMap:
-    return {language: [text] for language, text in zip(("en", "de", "fr"), texts, strict=True)}
+def _category(number: int, *objects: tuple[str, str, str]) -> Category:
+    return Category(f"{CONCEPT}{number}", objects)
 
 
 CATEGORIES = {
     "building": _category(
         29,
-        ("Building", "Bauwerk", "Bâtiment"),
         ("Town house", "Stadthaus", "Maison de ville"),
         ("Town hall", "Rathaus", "Hôtel de ville"),
         ("School", "Schule", "École"),
     ),
     "ceramics": _category(
         31,
-        ("Ceramics", "Keramik", "Céramique"),
         ("Vase", "Vase", "Vase"),
         ("Jug", "Krug", "Cruche"),
         ("Bowl", "Schale", "Bol"),
     ),
     "jewellery": _category(
         41,
-        ("Jewellery", "Schmuck", "Bijou"),
         ("Piece of jewellery", "Schmuckstück", "Bijou"),
         ("Gift of a bride", "Brautgeschenk", "Cadeau de mariée"),
     ),
     "map": _category(
         43,
-        ("Map", "Landkarte", "Carte géographique"),
         ("Map of the coast", "Karte der Küste", "Carte de la côte"),
         ("Road map", "Straßenkarte", "Carte routière"),
     ),
     "painting": _category(
         47,
-        ("Painting", "Gemälde", "Peinture"),
         ("Oil on canvas", "Öl auf Leinwand", "Huile sur toile"),
         ("Oil on wood", "Öl auf Holz", "Huile sur bois"),
     ),
     "tapestry": _category(
         54,
-        ("Tapestry", "Tapisserie", "Tapisserie"),
         ("Wall hanging", "Wandbehang", "Tenture"),
         ("Woven cover", "Gewebte Decke", "Couverture tissée"),
     ),
@@ -116,17 +104,15 @@ BY_NC_ND = f"{CREATIVE_COMMONS}licenses/by-nc-nd/4.0/"
 NO_COMMERCE = f"{STATEMENTS}NoC-NC/1.0/"
 IN_COPYRIGHT = f"{STATEMENTS}InC/1.0/"
 MUSEUMS = (
-    Museum("Lakeside Museum", "91001", "Finland", "media.lakeside.example", (ZERO,)),
-    Museum("Stadtmuseum Nordtor", "91002", "Germany", "bild.nordtor.example", (BY_SA,)),
-    Museum("Musée du Vieux Port", "91003", "France", "images.vieuxport.example", (BY_NC_ND, BY)),
-    Museum("House of Crafts", "91004", "Ireland", "cdn.crafts.example", (PUBLIC_DOMAIN,)),
-    Museum("Museo della Valle", "91005", "Italy", "foto.valle.example", (IN_COPYRIGHT,)),
-    Museum("Letterenhuis", "91006", "Belgium", "iiif.letteren.example", (NO_COMMERCE,)),
-    Museum("Muzeum Miasta", "91007", "Poland", "skany.miasto.example", (PUBLIC_DOMAIN, BY)),
+    Museum("Lakeside Museum", "91001", "media.lakeside.example", (ZERO,)),
+    Museum("Stadtmuseum Nordtor", "91002", "bild.nordtor.example", (BY_SA,)),
+    Museum("Musée du Vieux Port", "91003", "images.vieuxport.example", (BY_NC_ND, BY)),
+    Museum("House of Crafts", "91004", "cdn.crafts.example", (PUBLIC_DOMAIN,)),
+    Museum("Museo della Valle", "91005", "foto.valle.example", (IN_COPYRIGHT,)),
+    Museum("Letterenhuis", "91006", "iiif.letteren.example", (NO_COMMERCE,)),
+    Museum("Muzeum Miasta", "91007", "skany.miasto.example", (PUBLIC_DOMAIN, BY)),
 )
 SHARES = (26, 20, 16, 14, 10, 8, 6)  # per cent of the items; one host leads, as in real harvests
-AGGREGATOR = "Sandbox Aggregator"
-DESCRIPTION = {"en": ["Drawn by code for the sandbox; the object does not exist."]}
 CENTURIES = ((16, "XVI"), (17, "XVII"), (18, "XVIII"), (19, "XIX"))
 
 
@@ -142,7 +128,6 @@ def draw_collection(*, items: int = 900, seed: int = 1) -> Catalogue:
     return Catalogue(
         items=drawn,
         read=partial(_read_picture, seed),
-        concept_labels={category.concept: category.label for category in CATEGORIES.values()},
         moved={_former_id(item, "old"): item.id for item in drawn[MOVED::CYCLE]},
         deleted=frozenset(_former_id(item, "withdrawn") for item in drawn[DELETED::CYCLE]),
         broken={
@@ -164,10 +149,7 @@ def _draw_item(index: int, name: str, title: LangMap, rng: Random) -> Item:
         id=f"/{museum.dataset}/{name}_{index:06d}",
         type=kind,
         title=title,
-        description=DESCRIPTION,
         data_provider=museum.name,
-        provider=AGGREGATOR,
-        country=museum.country,
         rights=rng.choice(museum.rights),
         concepts=concepts,
         host=museum.host,

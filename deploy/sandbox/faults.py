@@ -99,7 +99,7 @@ def read_faults(path: Path) -> Faults:
         raise UsageError(f"{path}: {first_wrong(error)}.") from error
 
 
-def with_latency(faults: Faults, seconds: float | tuple[float, float]) -> Faults:
+def with_latency(faults: Faults, seconds: float) -> Faults:
     """The same faults, and a latency on everything."""
     latency = Fault("latency", seconds=seconds)
     return Faults(

@@ -33,11 +33,6 @@ class HostLog:
     statuses: Counter[int] = field(default_factory=Counter)
     entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=KEPT_ENTRIES))
 
-    @property
-    def start_times(self) -> list[float]:
-        """When the latest requests came in, earliest first."""
-        return sorted(entry.started for entry in list(self.entries))
-
 
 class RequestLog(dict[str, HostLog]):
     """From address to what that address was asked."""

@@ -24,14 +24,9 @@ from deploy.sandbox.hosts.misbehaviour import Misbehaviour
 from deploy.sandbox.hosts.pictures import Pictures
 from deploy.sandbox.request_log import RequestLog
 
-SEARCH_PATHS = ("/record/v2/search.json", "/record/search.json", "/api/v2/search.json")
-RECORD_PATHS = ("/record/v2", "/record", "/api/v2/record")
-CONCEPT_PATHS = ("/entity/concept", "/entity/concept/base")
-THUMBNAIL_PATHS = ("/thumbnail/v2/url.json", "/api/v2/thumbnail-by-url.json")
 SHUTDOWN_SECONDS = 0.5  # for answers that are under way
 PORT_ATTEMPTS = 20
 RECORD_ID = "{dataset}/{local}"
-CONCEPT_NUMBER = r"{number:\d+}{form:(\.jsonld|\.json)?}"
 
 
 class Sandbox:
@@ -111,7 +106,7 @@ class Sandbox:
 
     def _api(self) -> web.Application:
         search = SearchApi(self.catalogue, self.addresses)
-        record = RecordApi(self.catalogue, self.addresses, self._pictures)
+        record = RecordApi(self.catalogue, self.addresses)
         thumbnails = ThumbnailApi(
             self.catalogue,
             self.addresses,
@@ -119,18 +114,16 @@ class Sandbox:
             misbehaviour=self._misbehaviour,
             faults=self._faults.thumbnails,
         )
-        app = web.Application(middlewares=[self.log.record])
-        for path in SEARCH_PATHS:
-            app.router.add_get(path, self._guarded(search.answer))
-        for path in RECORD_PATHS:
-            app.router.add_get(f"{path}/{RECORD_ID}.json", self._guarded(record.answer))
         entities = SandboxEntityApi(self.catalogue, self.url)
-        for path in CONCEPT_PATHS:
-            app.router.add_get(f"{path}/{CONCEPT_NUMBER}", self._guarded(entities.answer))
-        app.router.add_get("/entity/resolve", self._guarded(entities.resolve))
-        app.router.add_get("/thumbnail/v3/{width}/{name}", thumbnails.answer_v3)
-        for path in THUMBNAIL_PATHS:
-            app.router.add_get(path, thumbnails.answer_v2)
+        app = web.Application(middlewares=[self.log.record])
+        for path, handler in (
+            ("/record/v2/search.json", search.answer),
+            (f"/record/v2/{RECORD_ID}.json", record.answer),
+            (r"/entity/concept/{number:\d+}.json", entities.answer),
+            ("/entity/resolve", entities.resolve),
+        ):
+            app.router.add_get(path, self._guarded(handler))
+        app.router.add_get("/thumbnail/v3/400/{name}", thumbnails.answer)
         app.router.add_get("/sandbox/requests", self.log.answer)
         return app
 

@@ -8,10 +8,10 @@ have several, each has a regression of its own, and all are fitted together. Wha
 The loss is minimised by L-BFGS, which is quick where it bends about as much in every direction. On
 embeddings it bends a thousand times more in some than in others. So they are turned onto their
 principal axes, which changes neither the loss nor the length of weights. There each weight is
-measured in steps that fit the bend along its axis. Measured on 10,000 examples of
-`benchmarks.head_training`, over strengths from 0.01 to 2e-5: 40 evaluations of the loss instead of
-181, and at weaker strengths it does not stop far from the end. PyTorch's L-BFGS and scipy's need as
-many; scipy's own arithmetic costs four times as much where there are few pictures.
+measured in steps that fit the bend along its axis. Measured on 10,000 drawn embeddings, over
+strengths from 0.01 to 2e-5: 40 evaluations of the loss instead of 181, and at weaker strengths it
+does not stop far from the end. PyTorch's L-BFGS and scipy's need as many; scipy's own arithmetic
+costs four times as much where there are few pictures.
 
 Several heads on the same embeddings are fitted at once, since reading the embeddings takes most of
 the time.

@@ -13,8 +13,9 @@ that it was tested at. A rank that fails keeps it, and what follows begins anew 
 So an early mistake costs some error, but does not end the walk. This is valid whether or not a
 higher threshold has a higher precision.
 
-`benchmarks.thresholds` compares it with a single sequence from two starts, a grid with a union
-bound, several sequences with shared error, and a bound for the whole curve.
+In November 2026 it was compared with a single sequence from two starts, a grid with a union bound,
+several sequences with shared error, and a bound for the whole curve. `benchmarks.thresholds`
+measures how often it keeps its promise.
 
 scipy is loaded when something is computed: whoever only tells of intervals does without.
 """

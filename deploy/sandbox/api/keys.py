@@ -1,7 +1,7 @@
 """API keys and their quota, as Europeana has them since the reform of 2025.
 
-A key is looked for in `wskey`, in `X-Api-Key`, then in `Authorization: APIKEY ...`. The window of a
-quota is aligned to the clock. https://europeana.atlassian.net/wiki/spaces/EF/pages/2462351393
+A key is looked for in `wskey`, then in `X-Api-Key`. The window of a quota is aligned to the clock.
+https://europeana.atlassian.net/wiki/spaces/EF/pages/2462351393
 """
 
 import time
@@ -54,12 +54,7 @@ class Keys:
         return guarded
 
     def _check(self, request: web.Request) -> str:
-        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-        key = (
-            request.query.get("wskey")
-            or request.headers.get("X-Api-Key")
-            or (credentials if scheme.upper() == "APIKEY" else "")
-        )
+        key = request.query.get("wskey") or request.headers.get("X-Api-Key")
         if not key:
             raise RequestRefusedError(
                 401, "Unauthorized", code="invalid_apikey", message="Invalid API key provided!"

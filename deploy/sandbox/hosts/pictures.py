@@ -1,8 +1,7 @@
-"""The items' pictures: their bytes, what they measure, their thumbnails."""
+"""The items' pictures: their bytes, their thumbnails."""
 
 import asyncio
 import io
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,23 +10,12 @@ from PIL import Image
 from deploy.sandbox.catalogue import Catalogue, Item
 
 
-@dataclass(frozen=True)
-class PictureFacts:
-    """What the Record API says about a file."""
-
-    mime_type: str
-    width: int
-    height: int
-    size: int  # bytes
-
-
 class Pictures:
     """Reads or draws pictures in threads, and keeps what it computed."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._folder = catalogue.folder
         self._read = catalogue.read
-        self._measure_cached = lru_cache(maxsize=10_000)(self._measure)
         self._shrink_cached = lru_cache(maxsize=2_000)(self._shrink)
 
     def file(self, item: Item) -> Path | None:
@@ -38,19 +26,9 @@ class Pictures:
         """The bytes of the provider's file."""
         return await asyncio.to_thread(self._read, item.picture)
 
-    async def measure(self, item: Item) -> PictureFacts:
-        """Type and size of the provider's file."""
-        return await asyncio.to_thread(self._measure_cached, item.picture)
-
     async def thumbnail(self, item: Item, width: int) -> bytes:
         """A JPEG of at most this width."""
         return await asyncio.to_thread(self._shrink_cached, item.picture, width)
-
-    def _measure(self, picture: str) -> PictureFacts:
-        content = self._read(picture)
-        with Image.open(io.BytesIO(content)) as image:
-            mime_type = image.get_format_mimetype() or "application/octet-stream"
-            return PictureFacts(mime_type, *image.size, len(content))
 
     def _shrink(self, picture: str, width: int) -> bytes:
         jpeg = io.BytesIO()

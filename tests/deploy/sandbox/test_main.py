@@ -24,7 +24,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_it_says_where_it_listens_and_ends_cleanly(ending: signal.Signals) -> None:
     arguments = ("--port", "0", "--items", "300", "--key", "mine", "--quota", "5")
-    with start(*arguments, "--latency", "0.01-0.02") as process:
+    with start(*arguments, "--latency", "0.01") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         first, second = process.stdout.readline(), process.stdout.readline()
@@ -44,7 +44,7 @@ def test_it_says_where_it_listens_and_ends_cleanly(ending: signal.Signals) -> No
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("--latency", "soon"), "--latency 'soon'"),
+        (("--latency", "soon"), "--latency"),
         (("--catalog", "/nowhere"), "Cannot read /nowhere/catalog.jsonl"),
         (("--faults", "/nowhere.json"), "Cannot read /nowhere.json"),
         (("--port", "1", "--hosts", "300"), "250"),

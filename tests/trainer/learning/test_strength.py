@@ -79,7 +79,6 @@ def test_the_head_of_a_search_learns_from_what_it_is_given() -> None:
 
 
 def test_heads_are_as_good_as_those_of_scikit_learns_own_search() -> None:
-    """The small form of `benchmarks.head_training`."""
     labels = np.random.default_rng(3).choice(4, size=900)
     embeddings, targets = around_means(labels), one_hot(labels)
     right, peers = [], []

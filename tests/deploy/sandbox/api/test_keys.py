@@ -24,9 +24,8 @@ def limited() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.mark.parametrize("headers", [{"X-Api-Key": "sandbox"}, {"Authorization": "APIKEY sandbox"}])
-def test_a_key_may_stand_in_a_header(url: str, headers: dict[str, str]) -> None:
-    assert requests.get(url, headers=headers, timeout=10).status_code == 200
+def test_a_key_may_stand_in_a_header(url: str) -> None:
+    assert requests.get(url, headers={"X-Api-Key": "sandbox"}, timeout=10).status_code == 200
 
 
 def test_a_key_may_stand_in_the_address(url: str) -> None:

@@ -11,11 +11,6 @@ from deploy.sandbox.server import Sandbox
 from tests.deploy.sandbox.conftest import Search
 
 BUILDING = "http://data.europeana.eu/concept/29"
-MINIMAL = {
-    "id", "guid", "link", "type", "title", "dcTitleLangAware", "dcDescription",
-    "dcDescriptionLangAware", "edmIsShownAt", "edmIsShownBy", "edmPreview", "dataProvider",
-    "provider", "rights", "europeanaCompleteness", "score",
-}  # fmt: skip
 
 
 def harvest(search: Search, **parameters: Any) -> tuple[list[str], list[int]]:
@@ -38,47 +33,14 @@ def refusal(response: requests.Response) -> tuple[int, str]:
     return response.status_code, body["code"]
 
 
-@pytest.mark.parametrize("path", ["/record/v2", "/record", "/api/v2"])
-def test_every_path_of_the_search_api_answers(
-    sandbox: Sandbox, client: requests.Session, path: str
-) -> None:
-    response = client.get(f"{sandbox.url}{path}/search.json?query=*", timeout=10)
-    body = response.json()
+def test_an_answer_says_how_many_there_are(search: Search) -> None:
+    body = search().json()
     assert (body["success"], body["itemsCount"], body["totalResults"]) == (True, 12, 600)
     assert "nextCursor" not in body
 
 
-def test_a_minimal_item_has_no_concepts(search: Search) -> None:
-    item = search(profile="minimal", rows=1).json()["items"][0]
-    assert set(item) == MINIMAL
-
-
-def test_a_standard_item_has_concepts_and_a_date(search: Search) -> None:
-    item = search(f'"{BUILDING}"', rows=1).json()["items"][0]
-    assert set(item) > MINIMAL
-    assert item["edmConcept"][0] == BUILDING
-    assert item["edmConceptPrefLabelLangAware"]["de"][0] == "Bauwerk"
-    assert item["country"]
-    assert "dcTypeLangAware" not in item
-
-
-def test_a_rich_item_has_the_landing_page(search: Search) -> None:
-    item = search(profile="standard,rich", rows=1).json()["items"][0]
-    assert item["edmLandingPage"].endswith(item["id"])
-
-
-def test_guid_and_link_give_the_callers_key_away(search: Search, sandbox: Sandbox) -> None:
-    item = search(rows=1).json()["items"][0]
-    assert f"utm_campaign={sandbox.key}" in item["guid"]
-    assert item["link"] == f"{sandbox.url}/record{item['id']}.json?wskey={sandbox.key}"
-
-
-def test_empty_members_are_left_out(search: Search) -> None:
-    found = search("TYPE:IMAGE", rows=100, qf="provider_aggregation_edm_isShownBy:*").json()
-    assert all(item["edmIsShownBy"] for item in found["items"])
-    everything, _ = harvest(search, rows=100)
-    shown, _ = harvest(search, rows=100, qf="provider_aggregation_edm_isShownBy:*")
-    hidden = (set(everything) - set(shown)).pop()
+def test_empty_members_are_left_out(search: Search, sandbox: Sandbox) -> None:
+    hidden = next(item.id for item in sandbox.catalogue.items if not item.shown_by)
     item = search(f'europeana_id:"{hidden}"').json()["items"][0]
     assert "edmIsShownBy" not in item
     assert "edmPreview" in item
@@ -104,23 +66,11 @@ def test_several_reusabilities_are_united(search: Search) -> None:
 
     parts = total(reusability="open") + total(reusability="restricted")
     assert total(reusability="open,restricted") == parts
-    assert total(reusability=["open", "restricted"]) == parts
     assert parts + total(reusability="permission") == 600
-
-
-def test_thumbnails_can_be_demanded(search: Search) -> None:
-    assert search(thumbnail="true").json()["totalResults"] == 596
-    assert search(thumbnail="false").json()["totalResults"] == 4
-    assert search(media="true").json()["totalResults"] == 600
 
 
 def test_more_than_100_rows_are_cut_without_a_word(search: Search) -> None:
     assert search(rows=1000).json()["itemsCount"] == 100
-
-
-def test_start_counts_from_one(search: Search) -> None:
-    ids = [item["id"] for item in search(rows=3).json()["items"]]
-    assert [item["id"] for item in search(rows=2, start=2).json()["items"]] == ids[1:]
 
 
 def test_a_harvest_ends_with_a_page_without_a_cursor(search: Search) -> None:
@@ -143,24 +93,17 @@ def test_a_cursor_has_characters_that_must_be_encoded_once(
 
 
 @pytest.mark.parametrize(
-    "other", [{"qf": "TYPE:IMAGE"}, {"sort": "europeana_id"}, {"reusability": "open"}]
+    "other",
+    [{"qf": "TYPE:IMAGE"}, {"sort": "random_a,europeana_id"}, {"reusability": "open"}],
 )
 def test_a_cursor_belongs_to_one_search(search: Search, other: dict[str, str]) -> None:
     cursor = search(cursor="*").json()["nextCursor"]
     assert refusal(search(cursor=cursor, **other)) == (400, "400-SC")
 
 
-def test_a_sort_without_direction_descends(search: Search) -> None:
-    descending, _ = harvest(search, rows=100, sort="europeana_id")
-    ascending, _ = harvest(search, rows=100, sort="europeana_id asc")
-    assert descending == sorted(descending, reverse=True)
-    assert ascending == descending[::-1]
-
-
-def test_by_default_the_latest_update_comes_first(search: Search) -> None:
-    items = search(rows=100).json()["items"]
-    keys = [(-item["timestamp"], item["id"]) for item in items]
-    assert keys == sorted(keys)
+def test_ids_sort_descending(search: Search) -> None:
+    ids, _ = harvest(search, rows=100, sort="europeana_id")
+    assert ids == sorted(ids, reverse=True)
 
 
 def test_a_seed_makes_random_order_a_complete_harvest(search: Search) -> None:
@@ -171,16 +114,6 @@ def test_a_seed_makes_random_order_a_complete_harvest(search: Search) -> None:
     assert len(set(first)) == 600
 
 
-def test_random_without_a_seed_shuffles_between_pages(search: Search) -> None:
-    ids, _ = harvest(search, rows=100, sort="random,europeana_id")
-    assert len(set(ids)) < 600
-
-
-def test_a_cursor_needs_a_unique_sort(search: Search) -> None:
-    assert refusal(search(cursor="*", sort="timestamp_update desc")) == (400, "400-SA")
-    assert search(sort="timestamp_update desc").status_code == 200
-
-
 @pytest.mark.parametrize(
     ("parameters", "code"),
     [
@@ -189,13 +122,8 @@ def test_a_cursor_needs_a_unique_sort(search: Search) -> None:
         ({"qf": "vase"}, "400-SA"),
         ({"sort": "colour"}, "400-SA"),
         ({"rows": "many"}, "400-SA"),
-        ({"start": 0}, "400-SA"),
-        ({"media": "maybe"}, "400-SA"),
-        ({"profile": "complete"}, "400-SA"),
         ({"reusability": "free"}, "400-SA"),
         ({"theme": "art"}, "400-SA"),
-        ({"start": 902, "rows": 100}, "400-SL"),
-        ({"start": 2, "cursor": "*"}, "400-SD"),
         ({"cursor": "nonsense"}, "400-SC"),
     ],
 )

@@ -1,0 +1,94 @@
+"""What a benchmark works on: a store and a broker, the sandbox, and programs of the product.
+
+Each is a process of its own and ends with its block. Programs run on this checkout.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine
+
+from deploy.local import local_services
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LATENCY = 0.1  # seconds on every answer of the sandbox
+PATIENCE = 180.0  # seconds until something that should happen has happened
+
+
+@contextmanager
+def store_and_broker() -> Iterator[Engine]:
+    """A migrated store and a broker, where DATABASE_URL and BROKER_URL say from now on."""
+    with local_services() as services:
+        os.environ["BROKER_URL"] = services.broker_url
+        migrate(services.database_url)
+        engine = create_engine(services.database_url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def migrate(database_url: str) -> None:
+    """Bring a store to the last migration, and name it by DATABASE_URL."""
+    os.environ["DATABASE_URL"] = database_url
+    command.upgrade(Config(REPOSITORY / "alembic.ini"), "head")
+
+
+def program(name: str, *arguments: str) -> list[str]:
+    """The command line of a program of the product."""
+    return [sys.executable, "-c", f"from {name}.cli import main; main()", *arguments]
+
+
+@contextmanager
+def running(command: list[str], environment: Mapping[str, str]) -> Iterator[psutil.Process]:
+    """A program for as long as the block lasts."""
+    with subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | environment) as process:
+        try:
+            yield psutil.Process(process.pid)
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def sandbox_process(
+    folder: Path, *options: str, faults: Mapping[str, Any], module: str = "deploy.sandbox"
+) -> Iterator[tuple[psutil.Process, dict[str, str]]]:
+    """The sandbox, and the environment for its users; `folder` takes the file of its faults."""
+    path = folder / "faults.json"
+    path.write_text(json.dumps(faults), encoding="utf-8")
+    given = [*options, "--faults", str(path), "--latency", str(LATENCY)]
+    command = [sys.executable, "-m", module, "--port", "0", "--quota", "1000000", *given]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            lines = process.stdout or ()
+            export = next(line for line in lines if line.strip().startswith("export"))
+            variables = dict(part.split("=", 1) for part in export.split()[1:])
+            yield psutil.Process(process.pid), variables
+        finally:
+            process.terminate()
+
+
+def wait_for(
+    condition: Callable[[], bool], *, seconds: float = PATIENCE, every: float = 0.05
+) -> float:
+    """Wait until it holds; how many seconds it took.
+
+    Raises:
+        TimeoutError: it does not come to hold.
+    """
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            raise TimeoutError("what was waited for did not happen")
+        time.sleep(every)
+    return time.monotonic() - began
