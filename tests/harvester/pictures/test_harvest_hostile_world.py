@@ -23,6 +23,7 @@ from common.pictures.decode import decode
 from deploy.sandbox.catalogue import Catalogue
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Fault, Faults
+from deploy.sandbox.hosts.bombs import gzip_bomb
 from deploy.sandbox.server import Sandbox
 from tests.common.fetch.servers import encoded
 
@@ -174,6 +175,7 @@ def test_everything_ends_as_documented_in_bounded_time_and_memory(harvester, mon
     monkeypatch.setenv("FETCH_ALLOW_ADDRESSES", "127.0.1.0/24")
     for name in IDS:
         picture(name)  # drawn before the clock starts
+    gzip_bomb()  # packed likewise
     with hostile_sandbox() as sandbox:
         insert_records(harvester.engine, urls(sandbox))
         seconds, memory = run_and_measure(harvester)
