@@ -63,7 +63,6 @@ class Family:
 
     @property
     def right(self) -> int:
-        """How many enrichments are right."""
         return round(self.truth * self.rows)
 
     def bounds(
@@ -150,7 +149,6 @@ def main(
     families: Annotated[int, typer.Option(min=1_000)] = 100_000,
     enrichments: Annotated[int, typer.Option(min=10_000)] = 1_000_000,
 ) -> None:
-    """Simulate, measure and compare with the bars."""
     figures = certificates(families)
     with store_and_broker() as engine:
         fill_store(engine, enrichments=enrichments, verdicts=0)

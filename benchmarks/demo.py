@@ -24,7 +24,6 @@ def main(
     before: Annotated[str, typer.Option(metavar="COMMIT")],
     pairs: Annotated[int, typer.Option(min=1)] = 3,
 ) -> None:
-    """Measure, print the figures, and fail where a bar is missed."""
     rounds = Rounds()
     for _ in range(pairs):
         for side, commit in (("before", before), ("now", "HEAD")):

@@ -149,7 +149,6 @@ def memory_over(desk: DeskService, records: int, count: int) -> float:
 
 
 def measured(desk: DeskService, *, records: int, seconds: float, count: int) -> dict[str, float]:
-    """The figures."""
     at_work(desk, records, min(10.0, seconds))  # so that nothing is measured for the first time
     reviewers = at_work(desk, records, seconds)
     figures: dict[str, float] = {}
@@ -170,7 +169,6 @@ def main(
     seconds: Annotated[float, typer.Option(min=1, help="Of the reviewers' work.")] = 60.0,
     count: Annotated[int, typer.Option("--requests", min=100)] = 10_000,
 ) -> None:
-    """Measure and report."""
     with tempfile.TemporaryDirectory() as name, store_and_broker() as engine:
         job = fill_store(engine, enrichments=enrichments, verdicts=verdicts)
         with desk_service(Path(name), job) as desk:

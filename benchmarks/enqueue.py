@@ -107,7 +107,6 @@ def main(
     ids: Annotated[int, typer.Option(min=10_000)] = 1_000_000,
     messages: Annotated[int, typer.Option(min=1000, help="of the peer, a round")] = 5_000,
 ) -> None:
-    """Measure and report."""
     with tempfile.TemporaryDirectory() as folder, store() as engine:
         figures = compare(engine, Path(folder), ids=ids, messages=messages)
     finish(

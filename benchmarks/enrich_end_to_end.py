@@ -180,7 +180,6 @@ def main(
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(PARTS)}.")] = None,
 ) -> None:
-    """Measure and report."""
     parts = only or PARTS
     with tempfile.TemporaryDirectory() as name, ExitStack() as exits:
         folder = Path(name)

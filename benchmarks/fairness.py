@@ -206,7 +206,6 @@ def main(
     urgent_jobs: Annotated[int, typer.Option(min=1)] = 5,
     flood_jobs: Annotated[int, typer.Option(min=1)] = 120,
 ) -> None:
-    """Measure and report."""
     with (
         tempfile.TemporaryDirectory() as folder,
         tiny_service(Path(folder), records=records, latency=LATENCY) as service,

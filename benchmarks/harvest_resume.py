@@ -80,7 +80,6 @@ class Harvest:
         )
 
     def count(self) -> int:
-        """How many records there are."""
         with self.engine.connect() as connection:
             return int(connection.execute(text("SELECT count(*) FROM record")).scalar_one())
 
@@ -100,7 +99,6 @@ def databases(postgres: Postgres, names: Sequence[str]) -> list[str]:
 
 
 def compare(folder: Path, urls: Sequence[str], *, records: int, kill_at: Sequence[int]) -> None:
-    """Harvest both ways, and report."""
     vocabulary = {name: category.concept for name, category in CATEGORIES.items()}
     (folder / "vocabulary.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     undisturbed, killed = (Harvest(folder, url, records) for url in urls)
@@ -135,7 +133,6 @@ def main(
     kills: Annotated[int, typer.Option(min=1)] = 5,
     seed: Annotated[int, typer.Option(help="Of the numbers of records at which to kill.")] = 1,
 ) -> None:
-    """Measure and report."""
     kill_at = sorted(random.Random(seed).sample(range(records // 50, records * 9 // 10), kills))
     with (
         tempfile.TemporaryDirectory() as name,

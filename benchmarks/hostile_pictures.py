@@ -185,7 +185,6 @@ def main(
     good: Annotated[int, typer.Option(min=10)] = 1000,
     each: Annotated[int, typer.Option(min=1, help="Addresses of each hostile file.")] = 4,
 ) -> None:
-    """Measure and report."""
     figures: dict[str, Any] = {}
     bars: dict[str, Bar] = {}
     with tempfile.TemporaryDirectory() as name:

@@ -100,7 +100,6 @@ def main(
     pictures: Annotated[int, typer.Option(min=100)] = 8000,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
 ) -> None:
-    """Measure and report."""
     finish(
         figures=speed(pictures, rounds) | memory(pictures * 5 // 8),
         bars={

@@ -204,7 +204,6 @@ def bars(records: int) -> dict[str, Bar]:
 
 
 def main(records: Annotated[int, typer.Option(min=100_000)] = 10_000_000) -> None:
-    """Measure and report."""
     with tempfile.TemporaryDirectory() as folder, store():
         ids = Path(folder) / "ids.txt"
         write_ids(ids, records)

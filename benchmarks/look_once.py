@@ -54,7 +54,6 @@ def main(
     synthetic: Annotated[int, typer.Option(min=512, help="Embeddings that are drawn.")] = 1_000_000,
     files: Annotated[int, typer.Option(min=8, help="That are drawn.")] = 48,
 ) -> None:
-    """Measure and report."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sys.stderr.write("drawing pictures\n")

@@ -63,7 +63,6 @@ class Mutant:
 
     @property
     def source(self) -> bytes:
-        """The file with it."""
         source = (REPOSITORY / self.file).read_bytes()
         return source[: self.begin] + self.instead.encode() + source[self.end :]
 

@@ -143,7 +143,6 @@ def main(
     bundle: Annotated[list[Path] | None, typer.Option(exists=True, file_okay=False)] = None,
     smoke: Annotated[bool, typer.Option(help="On the CPU, small, without bars.")] = False,
 ) -> None:
-    """Measure and report."""
     if smoke:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # of all processes
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")

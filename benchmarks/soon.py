@@ -80,7 +80,6 @@ def main(
     jobs_run: Annotated[int, typer.Option("--jobs", min=1)] = 10,
     records: Annotated[int, typer.Option(min=1, help="of a job")] = 200,
 ) -> None:
-    """Measure and report."""
     with (
         tempfile.TemporaryDirectory() as folder,
         tiny_service(Path(folder), records=(jobs_run + 1) * records, latency=LATENCY) as service,

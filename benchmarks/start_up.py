@@ -50,7 +50,6 @@ class Cost:
 
 
 def main(rounds: Annotated[int, typer.Option(min=1)] = 9) -> None:
-    """Measure, print the figures, and fail where a bar is missed."""
     with local_services() as services, tempfile.TemporaryDirectory() as folder:
         models = Path(folder) / "models"
         environment = {

@@ -40,7 +40,6 @@ from benchmarks.parts.simulated_verdicts import (
 
 
 def accuracies(place: MuseumStore, draws: int) -> dict[str, Any]:
-    """The accuracies of all museums."""
     figures: dict[str, Any] = {"start": {}, "by_museum": {}}
     beyond: dict[int, list[float]] = {count: [] for count in COUNTS}
     means: dict[str, list[float]] = {}
@@ -67,7 +66,6 @@ def accuracies(place: MuseumStore, draws: int) -> dict[str, Any]:
 def main(
     draws: Annotated[int, typer.Option(min=1, help="Of verdicts, for each museum.")] = 30,
 ) -> None:
-    """Measure and report."""
     if absent := missing():
         typer.echo(f"skipped: there is no {absent}")
         return

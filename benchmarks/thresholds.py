@@ -96,7 +96,6 @@ def proved(right: NDArray[np.bool_]) -> Ranks:
 
 
 def main(seeds: Annotated[int, typer.Option(min=20)] = 1_000) -> None:
-    """Draw, prove and report."""
     holds: list[float] = []
     found: dict[int, list[float]] = {count: [] for count in COUNTS}
     for classifier, planted, count in product(CLASSIFIERS, (0, PLANTED), COUNTS):

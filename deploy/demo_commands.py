@@ -75,7 +75,6 @@ def answer(*command: str) -> str:
 
 @contextmanager
 def worker() -> Iterator[None]:
-    """A worker for as long as the block lasts."""
     command = ("worker", "run")
     show(command)
     log = FOLDER / "worker.log"
@@ -87,7 +86,6 @@ def worker() -> Iterator[None]:
 
 
 def show(command: Sequence[str]) -> None:
-    """Show a command."""
     console.print(f"\n$ {shlex.join(command)}", style="bold cyan", markup=False, soft_wrap=True)
 
 

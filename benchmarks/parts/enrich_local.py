@@ -69,7 +69,6 @@ class LocalAssignment:
         return cls(**members | {"pictures": tuple(members["pictures"])})
 
     def model(self) -> Model:
-        """The model of the bundle."""
         return load_bundle(Path(self.bundle), self.sha256)
 
     def open_runtime(self, model: Model) -> Runtime:

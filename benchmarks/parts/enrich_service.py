@@ -58,7 +58,6 @@ class Service:
     def run_until(
         self, record_ids: Sequence[str], awaited: Sequence[str], *, model: str
     ) -> ServiceEnded:
-        """Enqueue records, wait until the awaited ones are enriched, and cancel the rest."""
         before = self._cpu_seconds()
         job_id = self._enqueue(record_ids, model)
         wait_for(

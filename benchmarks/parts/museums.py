@@ -56,14 +56,11 @@ class UnseenMuseum:
 
     @property
     def uris(self) -> tuple[str, ...]:
-        """The model's concepts."""
         return self.base.description.concept_uris
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MuseumStore:
-    """What is in the store."""
-
     engine: Engine
     model_dir: Path
     encoder: StoredEncoder

@@ -52,11 +52,9 @@ class Photographs:
 
     @property
     def embeddings(self) -> Embeddings:
-        """Those of all photographs, (n, dimension)."""
         return self.ready.embeddings
 
     def some(self, rows: Indices) -> "Photographs":
-        """Some of the photographs."""
         data = self.ready.data
         chosen = replace(data, examples=tuple(data.examples[row] for row in rows))
         _, groups = np.unique(self.groups[rows], return_inverse=True)

@@ -43,13 +43,10 @@ class ServerOptions:
 
 @dataclass(frozen=True)
 class PictureServer:
-    """A running server."""
-
     options: ServerOptions
     port: int
 
     def url(self, number: int) -> str:
-        """The URL of a picture."""
         return f"http://{host_address(number % self.options.hosts)}:{self.port}/{number}.jpg"
 
 

@@ -32,7 +32,6 @@ class ProcessorTime:
             self._postmaster = psutil.Process(int(connection.execute(_POSTMASTER).scalar_one()))
 
     def used(self) -> Used:
-        """What was used until now."""
         own = psutil.Process().cpu_times()
         ended = self._postmaster.cpu_times()
         postgres = ended.children_user + ended.children_system

@@ -32,7 +32,6 @@ class TaughtAccuracy:
 
     @property
     def on_others(self) -> float:
-        """The accuracy on records that were not judged."""
         return float(self.right[~self.judged].mean())
 
     def beyond(self, other: "TaughtAccuracy") -> float:

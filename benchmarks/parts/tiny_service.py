@@ -36,7 +36,6 @@ class TinyService:
     environment: dict[str, str]
 
     def worker(self, **settings: str) -> AbstractContextManager[psutil.Process]:
-        """A worker process for as long as the block lasts."""
         return running(program("worker", "run"), self.environment | settings)
 
 

@@ -51,5 +51,4 @@ class Addresses:
         return f"{self.api_url}/thumbnail/v2/url.json?uri={media}&type={item.type}"
 
     def thumbnail_hash(self, item: Item) -> str:
-        """The name of the thumbnail in version 3."""
         return hashlib.md5(self.media_url(item).encode()).hexdigest()

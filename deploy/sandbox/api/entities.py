@@ -16,8 +16,6 @@ CONCEPT = "http://data.europeana.eu/concept/"
 
 
 class SandboxEntityApi:
-    """Answers look-ups of concepts."""
-
     def __init__(self, catalogue: Catalogue, api_url: str) -> None:
         self._catalogue = catalogue
         self._api_url = api_url

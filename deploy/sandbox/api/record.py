@@ -19,8 +19,6 @@ Json = dict[str, Any]
 
 
 class RecordApi:
-    """Answers look-ups of single records."""
-
     def __init__(self, catalogue: Catalogue, addresses: Addresses) -> None:
         self._catalogue = catalogue
         self._addresses = addresses
