@@ -12,7 +12,6 @@ import pytest
 import typer
 import yaml
 from sqlalchemy import Engine, text
-from worker.process.shutdown import GIVE_BACK_SECONDS
 
 from common.fetch.addresses import GLOBAL_IPV6, PUBLIC_PORTS, REFUSED_IPV4, REFUSED_IPV6
 from common.process.settings import StoreSettings
@@ -22,6 +21,7 @@ from common.process.settings.every import every_field
 from common.process.settings.worker import WorkerSettings
 from enrichment.checks.folders import FOLDERS
 from tests.kubernetes import CLOUD, SECRETS, Manifest, filled_in, variables
+from worker.process.giving_back import GIVE_BACK_SECONDS
 
 pytestmark = pytest.mark.slow
 

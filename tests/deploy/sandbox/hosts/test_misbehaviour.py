@@ -180,7 +180,8 @@ def test_the_api_can_fail_for_a_while() -> None:
 def test_thumbnails_fail_on_their_own() -> None:
     faults = Faults(thumbnails=[Fault("truncated")])
     with Sandbox(CATALOGUE, faults=faults) as sandbox:
-        thumbnail = get(sandbox.addresses.preview_url(ITEM)).content
+        name = sandbox.addresses.thumbnail_hash(ITEM)
+        thumbnail = get(f"{sandbox.url}/thumbnail/v3/400/{name}").content
         with pytest.raises(OSError, match="truncated"):
             Image.open(io.BytesIO(thumbnail)).load()
         assert get(sandbox.addresses.media_url(ITEM)).content == PICTURE
