@@ -47,7 +47,6 @@ class VersionedFiles(StaticFiles):
     """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file, or 404."""
         response = await super().get_response(path, scope)
         if scope["query_string"] == asset_version().encode():
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
@@ -85,7 +84,6 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
 
 
 def favicon(_: Request) -> Response:
-    """The sign of the desk."""
     return FileResponse(ASSETS / "desk.svg")
 
 

@@ -76,7 +76,6 @@ _providers_change = Lock()
 
 
 def timed(stage: Stage) -> AbstractContextManager[object]:
-    """Observe how long the block takes."""
     return STAGE_SECONDS.labels(stage).time()
 
 
@@ -114,7 +113,6 @@ def _label(provider: str) -> str:
 
 
 def watch(threads: Iterable[PeriodicThread]) -> None:
-    """Show of each thread how long ago it last did its work, also if it hangs."""
     for thread in threads:
         SECONDS_SINCE_RUN.labels(thread.name).set_function(partial(_seconds_since_run, thread))
 

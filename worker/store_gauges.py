@@ -122,24 +122,20 @@ class StoreGauges(PeriodicThread, Collector):
         self._answered_at = 0.0
 
     def start(self) -> None:
-        """Begin, and be served."""
         REGISTRY.register(self)
         super().start()
 
     def stop(self) -> None:
-        """End, and be served no more."""
         super().stop()
         REGISTRY.unregister(self)
 
     def run_once(self) -> None:
-        """Ask the store."""
         with self._engine.connect() as connection:
             row = connection.execute(_ASK, {"alive_seconds": ALIVE_SECONDS}).mappings().one()
         self._answer = {name: float(value) for name, value in row.items()}
         self._answered_at = time.monotonic()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The metrics, as prometheus_client asks for them."""
         answer = self._answer
         if answer and time.monotonic() - self._answered_at <= KNOWN_SECONDS:
             yield from (family.filled(answer) for family in FAMILIES)

@@ -87,7 +87,6 @@ def list_actions(engine: Engine, *, before: int | None = None) -> list[LoggedAct
 
 
 def shown_names(engine: Engine, numbers: Collection[int]) -> dict[int, str]:
-    """What pages call these accounts."""
     statement = select(DeskUser.id, DeskUser.name).where(DeskUser.id.in_(numbers))
     with engine.connect() as connection:
         return {row.id: shown_name(row.id, row.name) for row in connection.execute(statement)}

@@ -65,7 +65,6 @@ class LoggedIn:
     csrf: str
 
     def may(self, needed: Role) -> bool:
-        """Whether the role may do what this one may."""
         return _ORDER.index(self.role) >= _ORDER.index(needed)
 
 
@@ -98,7 +97,6 @@ def who(engine: Engine, token: str | None) -> LoggedIn | None:
 
 
 def end_session(engine: Engine, token: str | None) -> None:
-    """Log out: the token stands for nobody from now on."""
     if token and len(token) <= _LONGEST_TOKEN:
         with engine.begin() as connection:
             connection.execute(_END, {"token": _digest(token)})

@@ -54,12 +54,10 @@ class Certificate:
 
     @property
     def title(self) -> str:
-        """The model, as exports show it."""
         return ModelName(self.model, self.version).title
 
     @property
     def sentence(self) -> str:
-        """To be printed."""
         return sentence_of(self)
 
     @property
@@ -70,7 +68,6 @@ class Certificate:
         return f"Withdrawn on {self.withdrawn_at:%Y-%m-%d}: {self.withdrawn_because}"
 
     def as_json(self) -> dict[str, Any]:
-        """In the documented form."""
         withdrawn = self.withdrawn_at and {
             "at": self.withdrawn_at.isoformat(),
             "because": self.withdrawn_because,
@@ -158,7 +155,6 @@ class JudgedRow:
 
     @property
     def is_right(self) -> bool:
-        """Whether it counted as right."""
         return bool(self.said) and all(said == Said.RIGHT for _, said in self.said)
 
 

@@ -125,7 +125,6 @@ def _draw(
 
 
 def _drawn_before(connection: Connection, asked: dict[str, Any]) -> int:
-    """The audit that an account has drawn already as it was planned."""
     found: int | None = connection.execute(_SAME, asked).scalar_one_or_none()
     if found is None:
         raise UsageError(
@@ -137,8 +136,6 @@ def _drawn_before(connection: Connection, asked: dict[str, Any]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class FrozenBlock:
-    """A block of an audit: its number, and how many rows it has."""
-
     audit_id: int
     number: int
     size: int
@@ -147,7 +144,6 @@ class FrozenBlock:
 def _freeze(
     connection: Connection, subject: AuditSubject, *, sample: int, user_id: int
 ) -> list[FrozenBlock]:
-    """The blocks of a new audit, by their numbers."""
     thresholds = thresholds_of(connection, subject.model_id)
     attempt = next_attempt(connection, subject)
     chosen = in_sql(connection, subject)

@@ -41,7 +41,6 @@ class ListedAudit:
 
     @property
     def title(self) -> str:
-        """The model, as exports show it."""
         return self.model.title
 
     @property
@@ -84,7 +83,6 @@ def list_audits(
 
 
 def find_audit(connection: Connection, audit_id: int) -> ListedAudit | None:
-    """One audit; None if there is no such."""
     row = connection.execute(_ONE, {"audit_id": audit_id}).mappings().one_or_none()
     return None if row is None else _listed(row)
 

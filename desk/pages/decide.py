@@ -24,7 +24,6 @@ _WORD_OF_PROVIDER = {Decided.REFUSED: refuse, Decided.CONSENTED: consent}
 
 
 def decide(asked: DeskRequest) -> Response:
-    """What was decided, and forms for more; the address may fill them in."""
     filters = ViewFilters.of(asked.request.query_params)
     with asked.desk.engine.connect() as connection:
         made = list_decisions(connection, undone_too=True)
@@ -107,7 +106,6 @@ def _provider(asked: DeskRequest) -> str | None:
 
 
 def take_back(asked: DeskRequest) -> Response:
-    """Undo a decision."""
     text = asked.path("decision")
     if not (text.isdecimal() and len(text) < 10):
         raise NotThereError("There is no such decision.")

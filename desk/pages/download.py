@@ -56,7 +56,6 @@ def suggestions(asked: DeskRequest) -> Response:
 
 
 def selection_of(filters: ViewFilters, models: Sequence[ShownModel]) -> Selection:
-    """The enrichments that See shows."""
     of_model = models[0] if filters.job is None or filters.model is not None else None
     return Selection(
         job=filters.job,

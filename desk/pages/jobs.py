@@ -46,14 +46,12 @@ DONE_WORDS = {
 
 
 def jobs(asked: DeskRequest) -> Response:
-    """The list; the newest fifty of the chosen states."""
     state = asked.query("state")
     rows = ledger.list_jobs(asked.desk.engine, _states(state))
     return render(asked, "jobs", {"jobs": rows, "state": state, "states": list(JobState)})
 
 
 def job(asked: DeskRequest) -> Response:
-    """One job, as it is now."""
     return render(asked, "job", _of_job(asked))
 
 
@@ -84,7 +82,6 @@ def _of_job(asked: DeskRequest) -> dict[str, object]:
 
 
 def steer_jobs(asked: DeskRequest) -> Response:
-    """Do something to the ticked jobs, or to all in a state."""
     what, engine = asked.field("deed"), asked.desk.engine
     if what not in DONE_WORDS:
         raise UsageError(f"{what[:40]!r} is nothing that can be done to a job.")
@@ -113,14 +110,12 @@ def steer_jobs(asked: DeskRequest) -> Response:
 
 
 def retry(asked: DeskRequest) -> Response:
-    """Try the failed records of a job again, those of some reasons or all."""
     number = job_number(asked.path("job"))
     records = ledger.retry(asked.desk.engine, number, asked.fields("reason"))
     return go_to(f"/jobs/{number}", told=f"To be tried again: {counted(records, 'record')}.")
 
 
 def new_job(asked: DeskRequest) -> Response:
-    """The form of a new job."""
     return _form(asked, {})
 
 
@@ -171,7 +166,6 @@ def _records(asked: DeskRequest, rejected: RejectedLines) -> Records:
 
 
 def _listed(asked: DeskRequest, lines: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
-    """The record IDs of a list."""
     found = read_record_ids(_bounded(asked, lines, rejected), rejected, name="the list")
     with blaming("ids" if _upload(asked) is None else "file"):
         if asked.field("skip"):
@@ -196,7 +190,6 @@ def _bounded(asked: DeskRequest, lines: Iterable[str], rejected: RejectedLines) 
 
 
 def _upload(asked: DeskRequest) -> UploadFile | None:
-    """The file that was sent, if one was."""
     upload = asked.form.get("file")
     return upload if isinstance(upload, UploadFile) and upload.filename else None
 

@@ -98,7 +98,6 @@ def keep(asked: DeskRequest) -> Response:
 
 
 def take_back(asked: DeskRequest) -> Response:
-    """Withdraw verdicts of the account."""
     ids = read_verdict_ids(asked)
     with asked.desk.engine.begin() as connection:
         count = withdraw(connection, asked.user.number, ids)

@@ -24,12 +24,10 @@ _STATUS = {TooManyLoginsError: 429}
 
 
 async def ask(request: Request) -> Response:
-    """The form."""
     return await _answered(request, lambda: _form(request, "", 200))
 
 
 async def enter(request: Request) -> Response:
-    """A name and a password."""
     try:
         form = await read_form(request, most=MOST_OF_FORM, most_fields=10)
     except ClientDisconnect:
@@ -38,12 +36,10 @@ async def enter(request: Request) -> Response:
 
 
 async def depart(request: Request) -> Response:
-    """To the identity provider."""
     return await _answered(request, lambda: _departed(request))
 
 
 async def arrive(request: Request) -> Response:
-    """Back from the identity provider."""
     return await _answered(request, lambda: _arrived(request))
 
 
@@ -55,7 +51,6 @@ async def _answered(request: Request, answer: Callable[[], Response]) -> Respons
 
 
 def log_out(asked: DeskRequest) -> Response:
-    """End the session of this browser."""
     cookies = asked.desk.door.cookies
     end_session(asked.desk.engine, cookies.session.read(asked.request))
     response = RedirectResponse("/login", status_code=303)

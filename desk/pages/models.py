@@ -24,7 +24,6 @@ _PROMISE = TypeAdapter(Promise)
 
 
 def models(asked: DeskRequest) -> Response:
-    """The list."""
     with asked.desk.engine.connect() as connection:
         versions = list_versions(connection)
         values = {
@@ -36,7 +35,6 @@ def models(asked: DeskRequest) -> Response:
 
 
 def model(asked: DeskRequest) -> Response:
-    """One model."""
     filters = ViewFilters.of({"model": asked.path("model")})
     with asked.desk.engine.connect() as connection:
         found = models_of(connection, filters)
@@ -60,7 +58,6 @@ def model(asked: DeskRequest) -> Response:
 
 
 def promise_in_words(stored: dict[str, Any] | None) -> list[str]:
-    """A promise as the store keeps it, in sentences."""
     if stored is None:
         return ["Nothing is promised. The way to a proof is an audit."]
     try:
@@ -106,7 +103,6 @@ def _ask_once(asked: DeskRequest, name: str) -> None:
 
 
 def back(asked: DeskRequest) -> Response:
-    """Go back to the model that served before, for all records or a provider's."""
     provider, to_go = asked.field("provider") or None, asked.field("serving")
     if not (to_go.isdecimal() and len(to_go) < 10):
         raise UsageError("Which model is to go is not said. Load the page again, and repeat it.")

@@ -30,12 +30,10 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def thumbnail(asked: DeskRequest) -> Response:
-    """A record's small picture."""
     return _sent(asked.desk.thumbnails.of_record(_record(asked), is_again=_is_again(asked)))
 
 
 def heatmap(asked: DeskRequest) -> Response:
-    """A heatmap that a job made, by its SHA-256."""
     digest = asked.path("digest")
     if not _DIGEST.fullmatch(digest):
         raise NotThereError("There is no such heatmap.")
@@ -48,7 +46,6 @@ def heatmap(asked: DeskRequest) -> Response:
 
 
 def picture(asked: DeskRequest) -> Response:
-    """The page of a record."""
     record_id = _record(asked)
     filters = ViewFilters.of({"model": asked.query("model")})
     with asked.desk.engine.connect() as connection:
@@ -99,7 +96,6 @@ def _sent(found: ShownPicture | None) -> Response:
 
 
 def explain(asked: DeskRequest) -> Response:
-    """Have a worker make a heatmap of a record's picture."""
     record_id = _record(asked)
     options = JobOptions(
         priority=Priority.URGENT,

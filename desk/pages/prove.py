@@ -35,7 +35,6 @@ WHAT = ("model", "provider", "concept")  # the filters that say what an audit is
 
 
 def prove(asked: DeskRequest) -> Response:
-    """The plan of an audit of what the filters mean, and the audits that there were."""
     filters = ViewFilters.of({name: asked.filled(name).strip() for name in WHAT})
     before = number(asked.query("before"), what="The audit to go on from", most=1e9)
     with asked.desk.engine.connect() as connection:
@@ -90,7 +89,6 @@ def _subject(model: ShownModel, filters: ViewFilters) -> AuditSubject:
 
 
 def begin(asked: DeskRequest) -> Response:
-    """Draw an audit as it was planned."""
     filters = ViewFilters.of({name: asked.field(name) for name in WHAT})
     with asked.desk.engine.connect() as connection:
         model = _model(connection, filters)
@@ -211,7 +209,6 @@ def keep(asked: DeskRequest) -> Response:
 
 
 def take_back(asked: DeskRequest) -> Response:
-    """Withdraw verdicts of the account in an audit."""
     found = _audit(asked)
     ids: list[UUID] = read_verdict_ids(asked)
     with asked.desk.engine.begin() as connection:
@@ -225,7 +222,6 @@ def take_back(asked: DeskRequest) -> Response:
 
 
 def ending(asked: DeskRequest) -> Response:
-    """How an audit can end, and what follows."""
     found = _audit(asked)
     if found.state is not AuditState.OPEN:
         return go_to(f"/audits/{found.id}")
@@ -244,7 +240,6 @@ def close(asked: DeskRequest) -> Response:
 
 
 def abandon(asked: DeskRequest) -> Response:
-    """Abandon an audit."""
     found = _audit(asked)
     closing.abandon(asked.desk.engine, found.id)
     return go_to(
@@ -261,7 +256,6 @@ def _certificate(asked: DeskRequest) -> Certificate:
 
 
 def certificate_page(asked: DeskRequest) -> Response:
-    """The certificate of a closed audit, to be printed."""
     found = _certificate(asked)
     names = shown_names(asked.desk.engine, {found.drawn_by, *found.judged_by})
     values = {
@@ -275,7 +269,6 @@ def certificate_page(asked: DeskRequest) -> Response:
 
 
 def certificate_json(asked: DeskRequest) -> Response:
-    """The same for programs."""
     return JSONResponse(_certificate(asked).as_json())
 
 

@@ -42,7 +42,6 @@ _OUTCOMES_OF_JOB = text(f"""
 
 
 def see(asked: DeskRequest) -> Response:
-    """The grid."""
     filters = ViewFilters.of(asked.request.query_params)
     with asked.desk.engine.connect() as connection:
         if filters.provider:
@@ -80,14 +79,12 @@ def correct_filters(asked: DeskRequest) -> Response:
 
 
 def home(asked: DeskRequest) -> Response:
-    """The first page is the grid: whoever comes wants to see."""
     return go_to("/see", told=asked.told)
 
 
 def choices(
     connection: Connection, filters: ViewFilters, models: list[ShownModel]
 ) -> dict[str, Any]:
-    """What the form of the filters offers."""
     return {
         "jobs": job_choices(connection),
         "providers": provider_choices(connection),
@@ -162,7 +159,6 @@ def _fits(suggestion: Suggestion, filters: ViewFilters) -> bool:
 
 
 def nothing(asked: DeskRequest) -> Response:
-    """Any other address."""
     raise NotThereError(f"The desk has no page {asked.request.url.path[:100]}.")
 
 

@@ -71,7 +71,6 @@ def judging(asked: DeskRequest) -> Response:
 
 
 def refit(asked: DeskRequest) -> Response:
-    """Ask a teacher to fit the model again."""
     named = ("model", "provider")
     provider = ViewFilters.of({name: asked.field(name) for name in named}).provider
     with asked.desk.engine.begin() as connection:
@@ -83,12 +82,10 @@ def refit(asked: DeskRequest) -> Response:
 
 
 def refit_page(asked: DeskRequest) -> Response:
-    """A refit, and the renewal that follows it."""
     return render(asked, "refit", _of_refit(asked))
 
 
 def live(asked: DeskRequest) -> Response:
-    """The part of a refit's page that changes."""
     return render(asked, "refit_progress", _of_refit(asked))
 
 
@@ -124,7 +121,6 @@ def _is_over(refit: RefitStatus, renewal: jobs.Status | None) -> bool:
 def _model(
     connection: Connection, asked: DeskRequest, provider: str, *, name: str = ""
 ) -> ShownModel:
-    """The named model, or the one that serves the data provider."""
     wanted = name or asked.query("model")
     if wanted:
         found = models_of(connection, ViewFilters(model=ModelName.parse(wanted)))

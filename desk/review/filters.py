@@ -27,8 +27,6 @@ class Outcome(StrEnum):
 
 
 class JudgedState(StrEnum):
-    """Whether anybody has judged a suggestion."""
-
     ANY = "any"
     NO = "no"
     YES = "yes"
@@ -85,7 +83,6 @@ class ViewFilters:
         return urlencode(other.parts())
 
     def parts(self) -> dict[str, str]:
-        """The filters that are set, as parts of an address."""
         written = {name: _written(name, getattr(self, name)) for name in NAMES}
         return {name: text for name, text in written.items() if text}
 

@@ -32,12 +32,10 @@ class ShownModel:
 
     @property
     def title(self) -> str:
-        """As exports show it."""
         return ModelName(self.name, self.version).title
 
     @property
     def reference(self) -> str:
-        """As addresses and commands name it."""
         return str(ModelName(self.name, self.version))
 
 

@@ -41,8 +41,6 @@ class SaidBy:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbableConcept:
-    """One of the concepts that a model takes for the most probable ones of a picture."""
-
     uri: str
     label: str
     confidence: float
@@ -74,11 +72,9 @@ class Suggestion:
 
     @property
     def is_disputed(self) -> bool:
-        """Whether reviewers disagree."""
         return len({(each.said, each.instead) for each in self.verdicts}) > 1
 
     def said_by(self, user_id: int) -> SaidBy | None:
-        """The verdict of one reviewer on this concept."""
         return next((each for each in self.verdicts if each.id and each.user_id == user_id), None)
 
 

@@ -34,12 +34,10 @@ class Thought:
 
     @property
     def concept(self) -> str:
-        """The most probable one."""
         return next(iter(self.probable))
 
     @property
     def confidence(self) -> float:
-        """Of the most probable concept."""
         return self.probable[self.concept]
 
 
@@ -55,7 +53,6 @@ def embeddings_of(
 
 
 def thoughts_of(answering: "Answering", embeddings: Mapping[str, Vector]) -> dict[str, Thought]:
-    """What a model on an encoder thinks of records, by their embeddings."""
     if not embeddings:
         return {}
     answers = answering.answers(np.stack(list(embeddings.values())))

@@ -64,7 +64,6 @@ class Renewals(PeriodicThread):
         self._engine = engine
 
     def run_once(self) -> None:
-        """Begin them, one after the other."""
         with self._engine.connect() as connection:
             due = connection.execute(_DUE).scalars().all()
         for refit_id in due:

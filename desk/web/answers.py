@@ -50,7 +50,6 @@ def _signature(told: str, word: str) -> str:
 
 
 def to_login(request: Request) -> Response:
-    """To the login, and from there back to the page."""
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse({"error": "Log in again."}, status_code=401)
     after = _address(request) if request.method == "GET" else "/"
@@ -64,7 +63,6 @@ def _address(request: Request) -> str:
 
 
 def question(asked: "DeskRequest", error: UnconfirmedError) -> Response:
-    """A question with the form that was sent, for whoever says yes."""
     if asked.wants_json:
         return JSONResponse({"error": str(error)}, status_code=409)
     again = [

@@ -91,7 +91,6 @@ def page(
     form: View | None = None,
     places: int | None = None,
 ) -> Asks:
-    """A page, which changes nothing."""
     return Asks(path, view, role=role, method="GET", form=form, places=places)
 
 

@@ -27,7 +27,6 @@ Card = tuple[UUID, Suggestion]
 
 
 def named_cards(asked: DeskRequest) -> list[tuple[str, str]]:
-    """Record IDs and concept URIs in the address."""
     named = asked.request.query_params.getlist("card")[:MOST_CARDS]
     return [
         (record_id, concept) for record_id, _, concept in (each.partition(" ") for each in named)

@@ -39,7 +39,6 @@ class Caller:
         return self._seen(sent)
 
     def log_in(self, name: str, password: str = PASSWORD, **fields: str) -> requests.Response:
-        """Send the form of the login."""
         self.get("/login")
         entered = self.post("/login", {"name": name, "password": password} | fields)
         if entered.status_code == requests.codes.see_other:

@@ -118,7 +118,6 @@ class Museum:
         return job
 
     def enrich(self, job: UUID, model: int, found: Mapping[str, tuple[str, float]]) -> None:
-        """Enrichments: by record the concept and the confidence."""
         rows = [
             {
                 "model": model,
@@ -134,7 +133,6 @@ class Museum:
             connection.execute(_ENRICHMENT, rows)
 
     def say(self, user: str, record_id: str, concept: str, said: Said, **more: object) -> UUID:
-        """A verdict of a reviewer."""
         number = uuid4()
         verdict = NewVerdict(id=number, record_id=record_id, concept=concept, said=said, **more)  # type: ignore[arg-type]
         user_id = self.user(user)
@@ -143,7 +141,6 @@ class Museum:
         return number
 
     def encoder(self, model: int) -> int:
-        """An encoder of the model, without files."""
         with self.engine.begin() as connection:
             register_encoder(
                 connection,
@@ -158,7 +155,6 @@ class Museum:
         return number
 
     def embed(self, encoder: int, vectors: Mapping[str, Sequence[float]]) -> None:
-        """Embeddings of the records' pictures."""
         with self.engine.begin() as connection:
             (now,) = connection.execute(text("SELECT now()")).one()
             pictures = {each: each.encode().ljust(32, b".")[:32] for each in vectors}

@@ -46,8 +46,6 @@ _ACTIVE = text("SELECT id FROM model WHERE stage = 'active'")
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderInStore:
-    """An encoder by its number in the store and its identity."""
-
     id: int
     identity: str
     dimension: int
@@ -66,18 +64,14 @@ class LoadedModel:
 
     @property
     def description(self) -> Description:
-        """What `model.json` says."""
         return self.answering.description
 
     @property
     def network_sha256(self) -> str:
-        """The sha256 of the network: its encoder's, or its own."""
         return self.encoder.identity if self.encoder else self.sha256
 
 
 class LoadedNetwork:
-    """A network with its runtime and its batcher, and the models that were tested on it."""
-
     def __init__(
         self,
         runtime: Runtime,
@@ -138,12 +132,10 @@ class ModelsInUse:
 
     @property
     def encoder(self) -> EncoderInStore | None:
-        """The encoder that they share, if they are on one."""
         return self.models[0].encoder
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How pictures are prepared for their network."""
         return self.models[0].description.preprocessing
 
     @property
@@ -194,7 +186,6 @@ class ModelPool:
 
     @property
     def has_model(self) -> bool:
-        """Whether a model is loaded, with its network or as heads."""
         return self._networks.has_any or self._models.has_any
 
     def load_active(self) -> None:
@@ -242,7 +233,6 @@ class ModelPool:
             yield ModelsInUse(models, load_network)
 
     def close(self) -> None:
-        """End all batchers."""
         self._networks.close()
         self._models.close()
 

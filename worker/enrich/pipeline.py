@@ -80,7 +80,6 @@ class Pipeline:
         lease: Lease,
         outcome: ChunkOutcome,
     ) -> None:
-        """Answer for the records whose pictures the encoder saw before."""
         if models.encoder is None or not lease.may_read or not targets:
             return
         with metrics.timed("read"):

@@ -31,7 +31,6 @@ class Places(Generic[Loaded]):
 
     @property
     def has_any(self) -> bool:
-        """Whether anything is loaded."""
         with self._lock:
             return any(place.loaded for place in self._places.values())
 

@@ -44,8 +44,6 @@ _STORED = text("""
 
 
 class RecordResolver:
-    """Finds the pictures of records, and stores the answers of the APIs."""
-
     def __init__(self, engine: Engine, api: EuropeanaApi, *, api_url: str) -> None:
         self._engine = engine
         self._api = api
@@ -79,7 +77,6 @@ class RecordResolver:
     def _ask(
         self, record_ids: Sequence[str]
     ) -> tuple[Mapping[str, RecordMetadata], dict[str, RecordError]]:
-        """Ask the APIs about records that the store does not know, and store the answers."""
         if not record_ids:
             return {}, {}
         try:

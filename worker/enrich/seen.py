@@ -120,7 +120,6 @@ class KnownPictures(Generic[Key]):
                 self._rows[picture] = future
 
     def sha256_of(self, key: Key) -> bytes:
-        """The sha256 of a picture that has arrived."""
         return self._sha256[key]
 
     def row(self, picture: bytes) -> "Future[Row] | None":

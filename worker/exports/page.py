@@ -36,8 +36,6 @@ class EnrichmentCard:
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """The enrichments of one concept."""
-
     name: str
     uri: str
     count: int
@@ -45,7 +43,6 @@ class Label:
 
 
 def missing(sample: Sample, folder: Path) -> int:
-    """How many heatmaps of a sample are not in HEATMAP_DIR."""
     return sum(not (folder / (row.heatmap or "")).is_file() for row in sample.rows)
 
 

@@ -64,7 +64,6 @@ class JobOptions:
 
     @property
     def looks_at(self) -> PictureChoice:
-        """The choice of pictures, made by the user or by the priority."""
         return self.picture or usual_picture(self.priority)
 
 

@@ -91,7 +91,6 @@ def failures(
 
 
 def write_csv(rows: Iterator[FailedRecord], stream: TextIO) -> int:
-    """Write failed records as CSV; returns their number."""
     count = 0
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(field.name for field in fields(FailedRecord))

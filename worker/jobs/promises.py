@@ -109,7 +109,6 @@ def unpromised(engine: Engine, job_id: UUID) -> list[Unpromised]:
 def _certified(
     connection: Connection, found: list[Unpromised], job_id: UUID, model_ids: Sequence[int]
 ) -> list[Unpromised]:
-    """The same, with the certificates that are about records of the job."""
     chunks = MOST_RECORDS // CHUNK_SIZE + 1
     known = standing_certificates(connection, model_ids, job_id=job_id, chunks=chunks)
     return [

@@ -75,7 +75,6 @@ def watch_job(engine: Engine, job_id: UUID) -> JobReport:
 
 
 def _report_patiently(engine: Engine, job_id: UUID, screen: _Screen) -> JobReport:
-    """The report, as soon as the database answers."""
     while True:
         try:
             return report_job(engine, job_id)
@@ -105,7 +104,6 @@ def _line(current: Status) -> str:
 
 
 def show_report(report: JobReport) -> None:
-    """Print a report: outcomes as a table, below it model, rate and hosts, and what models said."""
     console = SafeConsole(highlight=False)
     console.print(_heading(report), soft_wrap=True)
     console.print(_outcomes(report))
@@ -171,7 +169,6 @@ def _pace(current: Status) -> list[str]:
 
 
 def show_jobs(rows: Sequence[JobRow]) -> None:
-    """Print jobs as a list."""
     numbers = ("settled", "total", "records/s", "age")
     headings = ("job", "name", "state", "priority", "model", *numbers, "submitter")
     listing = Listing(*headings, numbers=numbers, texts=("name", "model", "submitter"))

@@ -38,7 +38,6 @@ class RecordPrediction:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The record and the concept."""
         return self.record_id, self.concept_uri
 
 

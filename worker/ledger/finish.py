@@ -57,7 +57,6 @@ class ChunkResults:
 
     @property
     def tallies(self) -> dict[int, dict[str, Tally]]:
-        """What the models said, counted by model and data provider."""
         return tallied(self.answers.values())
 
 

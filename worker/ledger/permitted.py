@@ -18,7 +18,6 @@ class Permitted:
 
     @property
     def outcome(self) -> Literal["enriched", "unlike", "below_threshold", "blocked"]:
-        """What the record comes to."""
         if self.written:
             return "enriched"
         if self.blocked:
@@ -27,7 +26,6 @@ class Permitted:
 
 
 def permitted(answer: ModelAnswer, blocks: Blocks) -> Permitted:
-    """Sort the predictions of an answer by whether they are blocked."""
     found = Permitted(answer=answer, written=[], blocked=[])
     for each in answer.predictions:
         is_blocked = blocks.block(each.concept_uri, answer.data_provider)

@@ -61,8 +61,6 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """How many chunks a sweep returned, split and gave up."""
-
     returned: int
     split: int
     dead: int
@@ -117,12 +115,9 @@ def _parts(records: int) -> dict[str, int]:
 
 
 class Sweeper(PeriodicThread):
-    """Sweeps every `interval` seconds."""
-
     def __init__(self, engine: Engine, *, interval: float) -> None:
         super().__init__("sweeper", interval=interval)
         self._engine = engine
 
     def run_once(self) -> None:
-        """Sweep."""
         sweep(self._engine)

@@ -49,7 +49,6 @@ class ChunkThreads(PeriodicThread):
         self._found_nothing_at = 0.0
 
     def run_once(self) -> None:
-        """Claim chunks until no thread is free or the ledger has none."""
         self.stopping.wait(self._found_nothing_at + SHORTEST_PAUSE - time.monotonic())
         while not self.stopping.is_set() and self._free.acquire(blocking=False):
             lease = None
@@ -66,11 +65,9 @@ class ChunkThreads(PeriodicThread):
             self._pool.submit(self._work_on, lease).add_done_callback(partial(self._leave, lease))
 
     def seconds_until_next(self) -> float:
-        """A part of the pause, by chance."""
         return self._pause * random.uniform(0.5, 1)
 
     def stop(self) -> None:
-        """Claim no more, and wait until the chunks in work are finished or given back."""
         super().stop()
         self._pool.shutdown()
 

@@ -86,7 +86,6 @@ class ChunkWork:
         explain(outcome, complete, self._settings.heatmap_dir, on_record=on_record)
 
     def _warn_of_other_pictures(self, lease: Lease, models: ModelsInUse) -> None:
-        """Log, once a job, that the accuracy may be lower than at promotion."""
         if lease.job_id in self._warned_jobs:
             return
         sources = [each.description.picture_source for each in models.models]

@@ -111,12 +111,10 @@ class EnrichmentService:
 
     @property
     def has_model(self) -> bool:
-        """Whether a model is loaded."""
         return self._models.has_model
 
     @property
     def in_float32(self) -> tuple[str, ...]:
-        """The models whose float16 was refused on this card."""
         return tuple(sorted(self._models.in_float32))
 
     @property
@@ -126,7 +124,6 @@ class EnrichmentService:
 
     @property
     def is_well(self) -> bool:
-        """Whether leases are renewed, and no chunk in work hangs."""
         return self._leases.is_well
 
     def claim(self, turns: Turns, *, put_off: bool) -> Lease | None:

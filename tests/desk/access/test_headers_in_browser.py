@@ -71,7 +71,6 @@ class SmallDesk:
 
     @contextmanager
     def served(self) -> Iterator[str]:
-        """Its address, while it runs."""
         routes = [
             Route("/", self.form),
             Route("/deed", self.deed, methods=["POST"]),

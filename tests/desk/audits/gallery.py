@@ -35,7 +35,6 @@ class Gallery:
     def judge(
         self, audit_id: int | None, row: DrawnRow, said: Said = Said.RIGHT, user_id: int = ANN
     ) -> None:
-        """A verdict, in an audit or outside of all."""
         with self.engine.begin() as connection:
             if audit_id is not None:
                 check_open(connection, audit_id, [(row.record_id, row.concept_uri)])
@@ -57,7 +56,6 @@ class Gallery:
 
 
 def hang(engine: Engine) -> Gallery:
-    """Fill a store."""
     gallery = Gallery(engine, model_id=1)
     gallery.execute(
         "INSERT INTO desk_user (id, name, role)"

@@ -65,7 +65,6 @@ def people(filled: Museum) -> Museum:
 
 @pytest.fixture
 def job(filled: Museum) -> UUID:
-    """The job, as one that runs."""
     found: UUID = filled.the_job  # type: ignore[attr-defined]
     filled.execute("UPDATE job SET state = 'running', finished_at = NULL")
     return found
