@@ -16,6 +16,7 @@ from desk.review.choices import check_provider, labels_of, provider_choices
 from desk.review.filters import ViewFilters
 from desk.review.models import ShownModel, model_for, models_of
 from desk.review.next_to_judge import next_to_judge
+from desk.review.thoughts import thoughts_of_records
 from desk.teaching.standing import ENOUGH, concepts_of, curve_of
 from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
 from desk.web.cards import AT_A_TIME, address_of_cards, asked_cards, named_cards, of_cards
@@ -45,7 +46,7 @@ def teach(asked: DeskRequest) -> Response:
 
 
 def judging(asked: DeskRequest) -> Response:
-    """Ten records from which the model would learn most; or those of the address."""
+    """Ten records that nobody has judged; or those of the address."""
     provider = asked.query("provider")
     keys, address = named_cards(asked), ""
     with asked.desk.engine.connect() as connection:
@@ -57,11 +58,11 @@ def judging(asked: DeskRequest) -> Response:
             )
         next_ones = f"/teach/judge?{urlencode({'provider': provider, 'model': model.reference})}"
         if not keys:
-            answering = asked.desk.answers.of(model)
             chosen = next_to_judge(
-                connection, answering, model.encoder_id, data_provider=provider, count=AT_A_TIME
+                connection, model.encoder_id, data_provider=provider, count=AT_A_TIME
             )
-            keys = [(each.record_id, each.concept_uri) for each in chosen]
+            thoughts = thoughts_of_records(connection, asked.desk.answers, model, chosen)
+            keys = [(record_id, thought.concept) for record_id, thought in thoughts.items()]
             if keys:
                 address = address_of_cards(next_ones, keys)
         cards = asked_cards(connection, asked.desk, keys, [model])
