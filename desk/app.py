@@ -28,7 +28,7 @@ from desk.pages import (
     teach,
 )
 from desk.pictures.thumbnails import Thumbnails
-from desk.review.models import LoadedAnswers
+from desk.review.shown_models import LoadedHeads
 from desk.teaching.renewal import Renewals
 from desk.web.asking import page
 from desk.web.desk import Desk
@@ -64,7 +64,7 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
         settings=settings,
         door=Door(engine, settings),
         thumbnails=Thumbnails(engine, settings),
-        answers=LoadedAnswers(settings.model_dir),
+        heads=LoadedHeads(settings.model_dir),
     )
 
     @asynccontextmanager

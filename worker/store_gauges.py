@@ -15,7 +15,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine, text
 
 from common.process.periodic import PeriodicThread
-from common.store.tables.jobs import ALIVE_SECONDS, RECORDS_SETTLED
+from common.store.tables.jobs import ALIVE_SECONDS
+from common.store.tables.outcomes import RECORDS_SETTLED
 
 ASK_SECONDS = 15.0
 KNOWN_SECONDS = 60.0  # that an answer counts: what is older is served to nobody

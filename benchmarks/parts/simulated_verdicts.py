@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from benchmarks.parts.museums import MuseumStore, UnseenMuseum
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from common.vision.answers.answering import Answering
 from common.vision.answers.heads import Head, HeadEnsemble
 from desk.review.verdicts import NewVerdict, judge
@@ -48,7 +48,7 @@ def say(connection: Connection, museum: UnseenMuseum, record_ids: Sequence[str])
                 id=uuid4(),
                 record_id=record_id,
                 concept=suggested,
-                said=Said.RIGHT if is_right else Said.WRONG,
+                said=VerdictKind.RIGHT if is_right else VerdictKind.WRONG,
                 instead=None if is_right else shown,
                 model_id=museum.base.stored.id,
             )

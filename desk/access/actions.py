@@ -26,7 +26,6 @@ class LoggedAction:
 
     number: int
     at: datetime
-    user: int
     by: str
     what: str
     about: Mapping[str, Any]
@@ -76,7 +75,6 @@ def list_actions(engine: Engine, *, before: int | None = None) -> list[LoggedAct
         LoggedAction(
             number=row.id,
             at=row.at,
-            user=row.user_id,
             by=shown_name(row.user_id, row.name),
             what=row.what,
             about=row.about,

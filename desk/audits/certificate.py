@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
 from common.store.model_names import ModelName
-from common.store.tables import AuditState, Said
+from common.store.tables import AuditState, VerdictKind
 from common.store.teaching.certificates import CONFIDENCE, rounded_down, sentence_of
 
 FORM = 1  # of the JSON
@@ -155,7 +155,7 @@ class JudgedRow:
 
     @property
     def is_right(self) -> bool:
-        return bool(self.said) and all(said == Said.RIGHT for _, said in self.said)
+        return bool(self.said) and all(said == VerdictKind.RIGHT for _, said in self.said)
 
 
 def annex(engine: Engine, audit_id: int) -> list[JudgedRow]:

@@ -75,10 +75,9 @@ def list_audits(
     *,
     model_id: int | None = None,
     before: int | None = None,
-    shown: int = SHOWN,
 ) -> list[ListedAudit]:
     """Audits of all models or of one, the newest first; `before` goes on from an audit's number."""
-    asked = {"model_id": model_id, "before": before, "shown": shown}
+    asked = {"model_id": model_id, "before": before, "shown": SHOWN}
     return [_listed(row) for row in connection.execute(_LIST, asked).mappings()]
 
 

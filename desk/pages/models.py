@@ -14,8 +14,8 @@ from common.vision.answers.drift import drift_of_model
 from common.vision.answers.promise import Promise
 from desk.review.filters import ViewFilters
 from desk.review.model_list import list_versions, service_history
-from desk.review.models import models_of
-from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.review.shown_models import models_of
+from desk.web.asking import DeskRequest, NotThereError, action, go_to, page
 from desk.web.rendering import render
 from trainer.models import service
 
@@ -121,6 +121,6 @@ def back(asked: DeskRequest) -> Response:
 ROUTES = [
     page("/models", models),
     page("/models/{model}", model),
-    deed("/models/back", back, Role.OPERATOR, logged=("provider", "serving")),
-    deed("/models/{model}/activate", activate, Role.OPERATOR, logged=("provider",)),
+    action("/models/back", back, Role.OPERATOR, logged=("provider", "serving")),
+    action("/models/{model}/activate", activate, Role.OPERATOR, logged=("provider",)),
 ]

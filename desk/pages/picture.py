@@ -10,11 +10,11 @@ from common.europeana.record_ids import parse_record_id
 from common.store.tables import PictureChoice, Priority, Role
 from desk.pictures.thumbnails import ShownPicture
 from desk.review.filters import ViewFilters
-from desk.review.models import model_for, models_of
 from desk.review.neighbours import judged_neighbours
+from desk.review.shown_models import model_for, models_of
 from desk.review.suggestions import suggestions_of_record
 from desk.review.thoughts import thoughts_of_records
-from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.asking import DeskRequest, NotThereError, action, go_to, page
 from desk.web.cards import asked_cards, of_cards
 from desk.web.rendering import render
 from worker import jobs
@@ -56,7 +56,7 @@ def picture(asked: DeskRequest) -> Response:
         named = models_of(connection, filters) if filters.model else []
         model = named[0] if named else model_for(connection, record.data_provider or "")
         if model and model.encoder_id is not None:
-            thoughts = thoughts_of_records(connection, asked.desk.answers, model, [record_id])
+            thoughts = thoughts_of_records(connection, asked.desk.heads, model, [record_id])
             thought = thoughts.get(record_id)
             neighbours = judged_neighbours(
                 connection, model.encoder_id, record_id, count=NEIGHBOURS
@@ -117,7 +117,7 @@ def _record(asked: DeskRequest) -> str:
 
 ROUTES = [
     page("/records/{dataset}/{local}", picture),
-    deed("/records/{dataset}/{local}/explain", explain, Role.OPERATOR, logged=("model",)),
+    action("/records/{dataset}/{local}/explain", explain, Role.OPERATOR, logged=("model",)),
     page("/thumbnails/{dataset}/{local}", thumbnail, places=PLACES),
     page("/pictures/{dataset}/{local}", file, places=LARGE_PLACES),
     page("/heatmaps/{digest}", heatmap),

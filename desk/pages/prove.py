@@ -23,10 +23,10 @@ from desk.audits.subject import AuditSubject
 from desk.pages.judge import read_verdict_ids, read_verdicts
 from desk.review.choices import concept_choices, provider_choices
 from desk.review.filters import ViewFilters, number
-from desk.review.models import ShownModel, all_models, model_for, models_of
-from desk.review.suggestions import LONGEST, SaidBy, Suggestion
+from desk.review.shown_models import ShownModel, all_models, model_for, models_of
+from desk.review.suggestions import LONGEST, GivenVerdict, Suggestion
 from desk.review.verdicts import judge, withdraw
-from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.asking import DeskRequest, NotThereError, action, go_to, page
 from desk.web.cards import AT_A_TIME, all_concepts
 from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
@@ -154,7 +154,7 @@ def audit(asked: DeskRequest) -> Response:
 
 def _card(asked: DeskRequest, row: DrawnRow) -> Suggestion:
     """What a reviewer may see of a drawn row: no confidence, and no verdict but the own one."""
-    mine = row.said and SaidBy(
+    mine = row.said and GivenVerdict(
         id=row.verdict_id,
         user_id=asked.user.number,
         name=asked.user.name or "",
@@ -274,13 +274,13 @@ def certificate_json(asked: DeskRequest) -> Response:
 
 ROUTES = [
     page("/prove", prove),
-    deed("/prove", begin, Role.REVIEWER, form=prove, logged=(*WHAT, "sample")),
+    action("/prove", begin, Role.REVIEWER, form=prove, logged=(*WHAT, "sample")),
     page("/audits/{audit}", audit, Role.REVIEWER),
-    deed("/audits/{audit}/verdicts", keep, Role.REVIEWER, is_logged=False),
-    deed("/audits/{audit}/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),
+    action("/audits/{audit}/verdicts", keep, Role.REVIEWER, is_logged=False),
+    action("/audits/{audit}/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),
     page("/audits/{audit}/end", ending, Role.REVIEWER),
-    deed("/audits/{audit}/close", close, Role.REVIEWER, logged=("unjudged",)),
-    deed("/audits/{audit}/abandon", abandon, Role.REVIEWER),
+    action("/audits/{audit}/close", close, Role.REVIEWER, logged=("unjudged",)),
+    action("/audits/{audit}/abandon", abandon, Role.REVIEWER),
     page("/audits/{audit}/certificate", certificate_page),
     page("/audits/{audit}/certificate.json", certificate_json),
 ]

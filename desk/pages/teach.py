@@ -14,11 +14,11 @@ from common.store.teaching.refits import RefitStatus, ask_refit, newest_refits, 
 from common.store.teaching.verdicts import judged_providers
 from desk.review.choices import check_provider, labels_of, provider_choices
 from desk.review.filters import ViewFilters
-from desk.review.models import ShownModel, model_for, models_of
 from desk.review.next_to_judge import next_to_judge
+from desk.review.shown_models import ShownModel, model_for, models_of
 from desk.review.thoughts import thoughts_of_records
 from desk.teaching.standing import ENOUGH, concepts_of, curve_of
-from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.asking import DeskRequest, NotThereError, action, go_to, page
 from desk.web.cards import AT_A_TIME, address_of_cards, asked_cards, named_cards, of_cards
 from desk.web.rendering import render
 from worker import jobs
@@ -61,7 +61,7 @@ def judging(asked: DeskRequest) -> Response:
             chosen = next_to_judge(
                 connection, model.encoder_id, data_provider=provider, count=AT_A_TIME
             )
-            thoughts = thoughts_of_records(connection, asked.desk.answers, model, chosen)
+            thoughts = thoughts_of_records(connection, asked.desk.heads, model, chosen)
             keys = [(record_id, thought.concept) for record_id, thought in thoughts.items()]
             if keys:
                 address = address_of_cards(next_ones, keys)
@@ -137,7 +137,7 @@ def _model(
 ROUTES = [
     page("/teach", teach, form=teach),
     page("/teach/judge", judging, Role.REVIEWER),
-    deed("/teach/refit", refit, Role.REVIEWER, logged=("provider", "model")),
+    action("/teach/refit", refit, Role.REVIEWER, logged=("provider", "model")),
     page("/refits/{refit}", refit_page),
     page("/refits/{refit}/live", live),
 ]

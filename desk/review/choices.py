@@ -12,7 +12,7 @@ from common.errors import UsageError
 from common.process.terminal.counting import counted
 from common.store.tables.harvested import PROVIDER_KEY, of_provider
 from common.vision.answers.spellings import spellings_of
-from desk.review.models import ShownModel
+from desk.review.shown_models import ShownModel
 
 MOST_JOBS = 50
 MOST_PROVIDERS = 300

@@ -12,7 +12,7 @@ from desk.review.seen_pictures import seen_picture
 
 if TYPE_CHECKING:
     from common.vision.answers.answering import Answering
-    from desk.review.models import LoadedAnswers, ShownModel
+    from desk.review.shown_models import LoadedHeads, ShownModel
 
 MOST_PROBABLE = 5  # as many digits choose among them
 
@@ -71,7 +71,7 @@ def thoughts_of(answering: "Answering", embeddings: Mapping[str, Vector]) -> dic
 
 def thoughts_of_records(
     connection: Connection,
-    loaded: "LoadedAnswers",
+    loaded: "LoadedHeads",
     model: "ShownModel",
     record_ids: Sequence[str],
 ) -> dict[str, Thought]:

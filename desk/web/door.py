@@ -1,4 +1,4 @@
-"""The door: who comes with a request, and whether a deed came from a page of ours."""
+"""The door: who comes with a request, and whether an action came from a page of ours."""
 
 import re
 import secrets
@@ -75,8 +75,8 @@ class Door:
         if visitor.is_new:
             self.cookies.form.give(response, visitor.form)
 
-    def check_deed(self, request: Request, form: FormData, word: str) -> None:
-        """Refuse a deed that no page of ours sent.
+    def check_action(self, request: Request, form: FormData, word: str) -> None:
+        """Refuse an action that no page of ours sent.
 
         Raises:
             ForgedRequestError: its word is missing or wrong, or it comes from another site.

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from common.errors import EnrichmentError, UsageError
 from common.store.tables import Role
 from desk.access.sessions import LoggedIn
-from desk.web.answers import told_in
 from desk.web.desk import CONFIRMED, NO, AskedAgainError, Desk, UnconfirmedError
+from desk.web.responses import told_in
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ class Caller:
     def post(
         self, path: str, fields: object = None, *, word: str | None = None, **more: Any
     ) -> requests.Response:
-        """A deed with the word of the forms, or with another one."""
+        """An action with the word of the forms, or with another one."""
         headers = {"x-csrf": self.word if word is None else word} | more.pop("headers", {})
         sent = self.session.post(self.url + path, data=fields, headers=headers, **_OPTIONS | more)
         return self._seen(sent)

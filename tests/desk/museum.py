@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from common.process.settings.desk import AccessSettings
 from common.store.embeddings import Seen, keep_vectors, save_seen
 from common.store.encoders import find_encoder, register_encoder
-from common.store.tables import PictureSource, Role, Said
+from common.store.tables import PictureSource, Role, VerdictKind
 from common.vision.answers.heads import halved
 from desk.access.accounts import BUILT_IN, add_account, local_operator
 from desk.review.verdicts import NewVerdict, judge
@@ -132,7 +132,9 @@ class Museum:
         with self.engine.begin() as connection:
             connection.execute(_ENRICHMENT, rows)
 
-    def say(self, user: str, record_id: str, concept: str, said: Said, **more: object) -> UUID:
+    def say(
+        self, user: str, record_id: str, concept: str, said: VerdictKind, **more: object
+    ) -> UUID:
         number = uuid4()
         verdict = NewVerdict(id=number, record_id=record_id, concept=concept, said=said, **more)  # type: ignore[arg-type]
         user_id = self.user(user)

@@ -29,7 +29,7 @@ from common.process.cores import cores
 from common.reasons import Reason
 from worker import metrics
 from worker.enrich.batcher import Row
-from worker.enrich.models import ModelsInUse
+from worker.enrich.model_pool import ModelsInUse
 from worker.enrich.resolve import Target
 from worker.enrich.seen import KnownPictures, SeenPictures
 from worker.enrich.stragglers import StragglerWait, wait_for_all

@@ -59,7 +59,9 @@ class RecordResolver:
             known[asked_id] = _Known(told.id, told.media_url, told.preview_url, told.data_provider)
         targets: dict[str, Target] = {}
         for asked_id, record in known.items():
-            if pictures := self._pictures(record, picture):
+            if pictures := picture_urls(
+                record.media_url, record.preview_url, picture=picture, api_url=self._api_url
+            ):
                 targets[asked_id] = Target(
                     record_id=record.record_id,
                     pictures=pictures,
@@ -87,11 +89,6 @@ class RecordResolver:
             save_records(connection, told.found.values())
             save_aliases(connection, told.moved)
         return told.found, dict(told.gone)
-
-    def _pictures(self, record: _Known, picture: PictureChoice) -> tuple[PictureUrl, ...]:
-        return picture_urls(
-            record.media_url, record.preview_url, picture=picture, api_url=self._api_url
-        )
 
 
 def _unavailable(error: ApiError) -> RecordError:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
-from common.store.tables import JobState, Said
+from common.store.tables import JobState, VerdictKind
 from common.store.tables.harvested import of_provider
 from common.store.tables.jobs import JOB_MODELS
 from common.store.teaching.standing_verdicts import STANDING_VERDICTS, judged_conditions
@@ -164,7 +164,7 @@ class SelectedRows:
             found = _fit_to_publish(row)
             if is_blocked:
                 self.left_out += 1
-            elif found.verdict == Said.WRONG and not self._with_wrong:
+            elif found.verdict == VerdictKind.WRONG and not self._with_wrong:
                 self.wrong += 1
             else:
                 return found

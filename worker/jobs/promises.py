@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row, TextClause, text
 from common.store.model_names import ModelName
 from common.store.teaching.certificates import standing_certificates
 from common.vision.answers.provider_names import provider_name
-from worker.jobs.models import JobModels
+from worker.jobs.model_choice import JobModels
 from worker.ledger.cutting import CHUNK_SIZE
 from worker.ledger.routes import Routes
 

@@ -19,13 +19,13 @@ from common.vision.runtimes.devices import pick_device
 from worker import metrics
 from worker.enrich.looking import Looker, MeteredFetcher
 from worker.enrich.model_files import check_model_files
-from worker.enrich.models import ModelPool
+from worker.enrich.model_pool import ModelPool
 from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver
 from worker.enrich.seen import SeenPictures
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease
-from worker.ledger.turns import Turns
+from worker.ledger.rotation import JobRotation
 from worker.process.chunk_work import ChunkWork
 from worker.process.giving_back import ChunkReturns, DrainingError, named
 from worker.process.lease_keeper import HeldLease, LeaseKeeper
@@ -126,7 +126,7 @@ class EnrichmentService:
     def is_well(self) -> bool:
         return self._leases.is_well
 
-    def claim(self, turns: Turns, *, put_off: bool) -> Lease | None:
+    def claim(self, rotation: JobRotation, *, put_off: bool) -> Lease | None:
         """Claim the chunk whose turn it is; None if there is none, or the worker ends."""
         if self.returns.draining.begun.is_set():
             return None
@@ -135,9 +135,9 @@ class EnrichmentService:
             worker=self.name,
             lease_seconds=self._settings.worker_lease_seconds,
             put_off=put_off,
-            priority=turns.priority,
-            in_work=turns.in_work,
-            served=turns.served,
+            priority=rotation.priority,
+            in_work=rotation.in_work,
+            served=rotation.served,
         )
 
     def work_on(self, lease: Lease) -> None:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from desk.audits.draw import draw
 from desk.audits.judging import DrawnRow, check_open, drawn_rows
 from desk.audits.subject import AuditSubject
@@ -33,7 +33,11 @@ class Gallery:
         return drawn_rows(self.engine, audit_id, user_id=user_id)
 
     def judge(
-        self, audit_id: int | None, row: DrawnRow, said: Said = Said.RIGHT, user_id: int = ANN
+        self,
+        audit_id: int | None,
+        row: DrawnRow,
+        said: VerdictKind = VerdictKind.RIGHT,
+        user_id: int = ANN,
     ) -> None:
         with self.engine.begin() as connection:
             if audit_id is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from desk.review.next_to_judge import next_to_judge
 from tests.desk.museum import DIMENSION, MAP, Museum
 
@@ -38,7 +38,7 @@ def test_records_are_drawn_once_and_the_same_ones_again(museum: Museum, encoder:
 
 def test_what_was_judged_makes_room_for_the_next(museum: Museum, encoder: int) -> None:
     first, *others = chosen(museum, encoder)
-    museum.say("one", first, MAP, Said.RIGHT)
+    museum.say("one", first, MAP, VerdictKind.RIGHT)
     assert chosen(museum, encoder)[:4] == others
 
 

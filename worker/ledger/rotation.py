@@ -20,7 +20,7 @@ BULK_SHARE = 4  # while urgent records wait, one in 4 records that are begun is 
 REMEMBERED = 200  # jobs; of more than that, those served long ago count as never served
 
 
-class Turns:
+class JobRotation:
     """What the threads of one process have worked on; not safe for use by several threads."""
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ from common.vision.runtimes.choice import EXPORTS, check_self_test, is_float16_r
 from common.vision.saved_model import load_bundle, load_on_encoder
 from common.vision.served import Served
 from worker.enrich.batcher import Batcher
-from worker.enrich.places import Places
+from worker.enrich.slots import Slots
 
 log = structlog.get_logger()
 MAX_LOADED = 2  # networks that stay loaded while no chunk uses them
@@ -181,8 +181,8 @@ class ModelPool:
         self._choose = partial(choose_runtime, choice=runtime, cache_dir=cache_dir, device=device)
         self._batch_size = batch_size
         self.in_float32: set[str] = set()  # titles of models whose float16 was refused
-        self._models: Places[LoadedModel] = Places(MAX_HEADS, lambda _: None)
-        self._networks: Places[LoadedNetwork] = Places(MAX_LOADED, lambda one: one.batcher.stop())
+        self._models: Slots[LoadedModel] = Slots(MAX_HEADS, lambda _: None)
+        self._networks: Slots[LoadedNetwork] = Slots(MAX_LOADED, lambda one: one.batcher.stop())
 
     @property
     def has_model(self) -> bool:
@@ -227,8 +227,8 @@ class ModelPool:
             def load_network() -> LoadedNetwork:
                 before_loading()
                 first = models[0]
-                place = self._networks.use(first.network_sha256, partial(self._load_network, first))
-                return exits.enter_context(place)
+                slot = self._networks.use(first.network_sha256, partial(self._load_network, first))
+                return exits.enter_context(slot)
 
             yield ModelsInUse(models, load_network)
 
