@@ -37,7 +37,7 @@ SUBJECTS = (
     "desk/access/sessions.py",
     "desk/access/identity.py",
     "desk/web/asking.py",
-    "desk/web/deeds.py",
+    "desk/web/actions.py",
 )
 OF_PYTHON = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",

@@ -23,6 +23,7 @@ from common.europeana.api import EuropeanaApi, SearchQuery, concept_refinement
 from common.europeana.vocabulary import load_vocabulary
 from common.process.settings import ApiSettings
 from common.store.session import open_store
+from common.store.tables import Outcome
 from deploy.demo_commands import BIN, FOLDER, LOG, answer, console, load_trainer, run, worker
 from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.server import Sandbox
@@ -32,7 +33,6 @@ NAME = "demo"
 HEADS, LENIENT = "heads", "lenient_heads"  # models on what the best fold learned, as an encoder
 VOCABULARY = Path("vocabulary.json")
 LOOPBACK = "127.0.0.0/8"
-OUTCOMES = ("enriched", "unlike", "below_threshold", "blocked", "failed")
 
 FOLDERS = {
     "IMAGE_DIR": str(FOLDER / "images"),
@@ -215,7 +215,7 @@ def _summary(job: str, second: str, exports: list[str]) -> dict[str, Any]:
         "image_failures": sum(states.values()),
         "folds": results["folds"],
         "accuracy": round(results["accuracy"]["mean"], 4),
-        **{name: status[name] for name in OUTCOMES},
+        **{name: status[name] for name in Outcome},
         "read": read,
         "exports": exports,
     }
@@ -228,7 +228,7 @@ def _tell(summary: dict[str, Any], job: str) -> None:
         f"{summary['image_failures']} could not be had.\n"
         f"Trained an encoder, and heads on it in {summary['folds']} folds: mean test accuracy "
         f"{summary['accuracy']:.3f}.\n"
-        f"Of {sum(summary[name] for name in OUTCOMES)} records that the trainer had not seen, "
+        f"Of {sum(summary[name] for name in Outcome)} records that the trainer had not seen, "
         f"{summary['enriched']} were enriched, {summary['unlike']} were unlike all that it "
         f"learned from,\n{summary['below_threshold']} had no concept above its threshold, "
         f"{summary['blocked']} were blocked by decisions, {summary['failed']} failed.\n"

@@ -28,7 +28,7 @@ from desk.pages import (
     teach,
 )
 from desk.pictures.thumbnails import Thumbnails
-from desk.review.models import LoadedAnswers
+from desk.review.shown_models import LoadedHeads
 from desk.teaching.renewal import Renewals
 from desk.web.asking import page
 from desk.web.desk import Desk
@@ -47,7 +47,6 @@ class VersionedFiles(StaticFiles):
     """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file, or 404."""
         response = await super().get_response(path, scope)
         if scope["query_string"] == asset_version().encode():
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
@@ -65,7 +64,7 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
         settings=settings,
         door=Door(engine, settings),
         thumbnails=Thumbnails(engine, settings),
-        answers=LoadedAnswers(settings.model_dir),
+        heads=LoadedHeads(settings.model_dir),
     )
 
     @asynccontextmanager
@@ -85,7 +84,6 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
 
 
 def favicon(_: Request) -> Response:
-    """The sign of the desk."""
     return FileResponse(ASSETS / "desk.svg")
 
 

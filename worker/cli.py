@@ -26,5 +26,4 @@ app = program(
 
 
 def main() -> None:
-    """Run the command line."""
     app()

@@ -15,6 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from common.errors import RecordError
 from common.process.periodic import PeriodicThread
 from common.reasons import Reason
+from common.store.tables import Outcome
 from common.vision.answers.tally import Tally
 
 Stage = Literal["resolve", "read", "fetch", "decode", "wait", "infer", "explain", "write"]
@@ -61,10 +62,9 @@ SECONDS_SINCE_RUN = Gauge(
 MOST_PROVIDERS = 200  # that have series of their own; a process may see thousands
 OTHER, UNKNOWN = "(other)", "(unknown)"  # providers; in brackets, as no museum is named
 
-_ANSWERED = ("enriched", "unlike", "below_threshold", "blocked")
-_OUTCOMES = (*_ANSWERED, "failed", "put_off")
+_ENDED = (*Outcome, "put_off")
 _ENDS = ("done", "given_back", "lease_lost", "database_locked", "database_away", "failed")
-for _outcome in _OUTCOMES:
+for _outcome in _ENDED:
     RECORDS.labels(_outcome)
 for _end in _ENDS:
     CHUNKS.labels(_end)
@@ -76,7 +76,6 @@ _providers_change = Lock()
 
 
 def timed(stage: Stage) -> AbstractContextManager[object]:
-    """Observe how long the block takes."""
     return STAGE_SECONDS.labels(stage).time()
 
 
@@ -85,11 +84,12 @@ def count_records(counts: Mapping[str, int], *, errors: Mapping[str, RecordError
 
     `counts`: of the records by outcome, and how many others needed no look (`read`).
     """
-    for outcome in _OUTCOMES:
+    for outcome in _ENDED:
         RECORDS.labels(outcome).inc(counts.get(outcome, 0))
     read = counts.get("read", 0)
+    classified = sum(counts.get(each, 0) for each in Outcome if each is not Outcome.FAILED)
     PICTURES.labels("read").inc(read)
-    PICTURES.labels("looked_at").inc(sum(counts.get(each, 0) for each in _ANSWERED) - read)
+    PICTURES.labels("looked_at").inc(classified - read)
     for error in errors.values():
         FAILURES.labels(error.stage, error.reason).inc()
 
@@ -114,10 +114,7 @@ def _label(provider: str) -> str:
 
 
 def watch(threads: Iterable[PeriodicThread]) -> None:
-    """Show of each thread how long ago it last did its work, also if it hangs."""
     for thread in threads:
-        SECONDS_SINCE_RUN.labels(thread.name).set_function(partial(_seconds_since_run, thread))
-
-
-def _seconds_since_run(thread: PeriodicThread) -> float:
-    return thread.seconds_since_run
+        SECONDS_SINCE_RUN.labels(thread.name).set_function(
+            partial(getattr, thread, "seconds_since_run")
+        )

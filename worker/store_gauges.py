@@ -15,7 +15,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine, text
 
 from common.process.periodic import PeriodicThread
-from common.store.tables.jobs import ALIVE_SECONDS, RECORDS_SETTLED
+from common.store.tables.jobs import ALIVE_SECONDS
+from common.store.tables.outcomes import RECORDS_SETTLED
 
 ASK_SECONDS = 15.0
 KNOWN_SECONDS = 60.0  # that an answer counts: what is older is served to nobody
@@ -122,24 +123,20 @@ class StoreGauges(PeriodicThread, Collector):
         self._answered_at = 0.0
 
     def start(self) -> None:
-        """Begin, and be served."""
         REGISTRY.register(self)
         super().start()
 
     def stop(self) -> None:
-        """End, and be served no more."""
         super().stop()
         REGISTRY.unregister(self)
 
     def run_once(self) -> None:
-        """Ask the store."""
         with self._engine.connect() as connection:
             row = connection.execute(_ASK, {"alive_seconds": ALIVE_SECONDS}).mappings().one()
         self._answer = {name: float(value) for name, value in row.items()}
         self._answered_at = time.monotonic()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The metrics, as prometheus_client asks for them."""
         answer = self._answer
         if answer and time.monotonic() - self._answered_at <= KNOWN_SECONDS:
             yield from (family.filled(answer) for family in FAMILIES)

@@ -38,7 +38,7 @@ from common.vision.model import Model
 from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
 from common.vision.saved_model import load_bundle
 from worker.enrich.looking import Looker, MeteredFetcher
-from worker.enrich.models import LoadedModel, LoadedNetwork, ModelsInUse
+from worker.enrich.model_pool import LoadedModel, LoadedNetwork, ModelsInUse
 from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver, Target
 from worker.enrich.seen import SeenPictures
@@ -158,7 +158,7 @@ def enriched(assignment: LocalAssignment) -> Measured:
 
     def run(lease: Lease) -> int:
         models = ModelsInUse([loaded], lambda: network)
-        return len(pipeline.run(lease, models, on_record=lambda: None).answers)
+        return len(pipeline.run(lease, models, on_record=lambda: None).predicted)
 
     with ThreadPoolExecutor(settings.worker_chunks_in_flight) as chunks:
         began = time.monotonic()

@@ -1,7 +1,7 @@
 """Verdicts that are simulated from a museum's labels, through the desk's and the teacher's own
 functions, and how well heads do that were taught by them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
@@ -10,16 +10,14 @@ import numpy as np
 from sqlalchemy import Connection
 
 from benchmarks.parts.museums import MuseumStore, UnseenMuseum
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from common.vision.answers.answering import Answering
 from common.vision.answers.heads import Head, HeadEnsemble
-from desk.review.next_to_judge import next_to_judge
 from desk.review.verdicts import NewVerdict, judge
 from trainer.teaching.examples import read_examples
 from trainer.teaching.refit import refit
 
 COUNTS = (50, 100)  # verdicts after which heads are taught
-AT_A_TIME = 10
 REVIEWER = 1  # the number of the only account
 
 
@@ -33,14 +31,6 @@ class TaughtAccuracy:
     @property
     def on_others(self) -> float:
         return float(self.right[~self.judged].mean())
-
-    def beyond(self, other: "TaughtAccuracy") -> float:
-        """How much better it is than another, on records that neither judged."""
-        neither = ~(self.judged | other.judged)
-        return float(self.right[neither].mean() - other.right[neither].mean())
-
-
-Choose = Callable[[Connection, Answering, int], Sequence[str]]
 
 
 def say(connection: Connection, museum: UnseenMuseum, record_ids: Sequence[str]) -> None:
@@ -57,7 +47,7 @@ def say(connection: Connection, museum: UnseenMuseum, record_ids: Sequence[str])
                 id=uuid4(),
                 record_id=record_id,
                 concept=suggested,
-                said=Said.RIGHT if is_right else Said.WRONG,
+                said=VerdictKind.RIGHT if is_right else VerdictKind.WRONG,
                 instead=None if is_right else shown,
                 model_id=museum.base.stored.id,
             )
@@ -76,45 +66,20 @@ def taught(connection: Connection, place: MuseumStore, museum: UnseenMuseum) -> 
     return replace(museum.base.model.answering, heads=heads)
 
 
-def draw(place: MuseumStore, museum: UnseenMuseum, choose: Choose) -> dict[int, TaughtAccuracy]:
+def draw(place: MuseumStore, museum: UnseenMuseum, seed: int) -> dict[int, TaughtAccuracy]:
     """Judge and teach, and forget all of it; the accuracies by the number of verdicts."""
     found = {}
-    judged: list[str] = []
-    answering = museum.base.model.answering
+    order: list[str] = np.random.default_rng(seed).permutation(museum.records).tolist()
+    done = 0
     with place.engine.connect() as connection:
         for count in COUNTS:
-            while len(judged) < count:
-                chosen = choose(connection, answering, len(judged))
-                say(connection, museum, chosen)
-                judged += chosen
+            say(connection, museum, order[done:count])
+            done = count
             answering = taught(connection, place, museum)
             assert answering.heads is not None
             said = answering.heads.probabilities(museum.embeddings).argmax(axis=1)
             found[count] = TaughtAccuracy(
-                right=said == museum.labels, judged=np.isin(museum.records, judged)
+                right=said == museum.labels, judged=np.isin(museum.records, order[:count])
             )
         connection.rollback()
     return found
-
-
-def at_random(museum: UnseenMuseum, seed: int) -> Choose:
-    """Records in an order that the seed draws."""
-    order = np.random.default_rng(seed).permutation(museum.records).tolist()
-    return lambda _connection, _answering, done: order[done : done + AT_A_TIME]
-
-
-def by_the_desk(place: MuseumStore, museum: UnseenMuseum, seed: int) -> Choose:
-    """Records that the desk says to judge next."""
-
-    def choose(connection: Connection, answering: Answering, _done: int) -> Sequence[str]:
-        found = next_to_judge(
-            connection,
-            answering,
-            place.encoder.id,
-            data_provider=museum.name,
-            count=AT_A_TIME,
-            seed=seed,
-        )
-        return [each.record_id for each in found]
-
-    return choose

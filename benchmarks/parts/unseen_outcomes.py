@@ -10,10 +10,9 @@ from sqlalchemy import Engine, text
 
 from common.errors import RecordError
 from common.store.tables import PictureSource
-from worker.ledger.answers import ModelAnswer
 from worker.ledger.chunks import Lease
-from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkResults
+from worker.ledger.predictions import PredictedRecord, RecordPrediction
 
 PROVIDERS = 64
 ENRICHED_EVERY, FAILED_EVERY = 256, 100
@@ -47,7 +46,7 @@ def outcome_of(lease: Lease) -> ChunkResults:
             results.errors[each] = _NO_IMAGE
             continue
         provider = number % PROVIDERS
-        results.answers[each] = ModelAnswer(
+        results.predicted[each] = PredictedRecord(
             record_id=each,
             model_id=lease.routes.model_id,
             data_provider=f"Museum of the town of {provider}",

@@ -212,7 +212,6 @@ def find_account(connection: Connection, name: str) -> DeskAccount | None:
 
 
 def find_subject(connection: Connection, subject: str) -> DeskAccount | None:
-    """The account of a subject of the identity provider; none if there is none."""
     row = connection.execute(_FIND_SUBJECT, {"subject": subject}).one_or_none()
     return _account(row) if row is not None else None
 

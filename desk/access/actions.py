@@ -26,7 +26,6 @@ class LoggedAction:
 
     number: int
     at: datetime
-    user: int
     by: str
     what: str
     about: Mapping[str, Any]
@@ -76,7 +75,6 @@ def list_actions(engine: Engine, *, before: int | None = None) -> list[LoggedAct
         LoggedAction(
             number=row.id,
             at=row.at,
-            user=row.user_id,
             by=shown_name(row.user_id, row.name),
             what=row.what,
             about=row.about,
@@ -87,7 +85,6 @@ def list_actions(engine: Engine, *, before: int | None = None) -> list[LoggedAct
 
 
 def shown_names(engine: Engine, numbers: Collection[int]) -> dict[int, str]:
-    """What pages call these accounts."""
     statement = select(DeskUser.id, DeskUser.name).where(DeskUser.id.in_(numbers))
     with engine.connect() as connection:
         return {row.id: shown_name(row.id, row.name) for row in connection.execute(statement)}

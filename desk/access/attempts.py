@@ -96,7 +96,6 @@ def strike_out(connection: Connection, attempt: Attempt) -> None:
 
 
 def forget_attempts(connection: Connection, name: str) -> None:
-    """Remove all that is known of attempts with a name, from whatever address."""
     connection.execute(_LOCK)
     connection.execute(_FORGET_NAME, {"name": _of_name(name)})
 

@@ -27,13 +27,11 @@ class Cookie:
         return value if value and _VALUE.fullmatch(value) else None
 
     def give(self, response: Response, value: str) -> None:
-        """Give the browser a value."""
         if not _VALUE.fullmatch(value):
             raise ValueError(f"the cookie {self.name} cannot hold this value")
         self._set(response, value, self.seconds)
 
     def remove(self, response: Response) -> None:
-        """Have the browser forget it."""
         self._set(response, "", 0)
 
     def _set(self, response: Response, value: str, seconds: int | None) -> None:
@@ -63,7 +61,6 @@ class Cookies:
 
     @classmethod
     def of(cls, *, is_https: bool) -> "Cookies":
-        """The cookies of a desk that browsers reach by https, or by http on this machine."""
         prefix = "__Host-" if is_https else ""
 
         def named(name: str, seconds: int | None) -> Cookie:

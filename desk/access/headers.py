@@ -53,7 +53,6 @@ class Guard:
         self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it: 421 under a wrong name."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return

@@ -59,7 +59,6 @@ def is_password(password: str, kept: str | None) -> bool:
 
 
 def is_outdated(kept: str) -> bool:
-    """Whether a hash was made with other parameters than today's."""
     return _HASHER.check_needs_rehash(kept)
 
 

@@ -32,8 +32,6 @@ _USUAL_ALGORITHM = "RS256"
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderPlaces:
-    """Where a provider is asked what, and how it signs."""
-
     authorization: str
     token: str
     keys: str

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
 from common.store.model_names import ModelName
-from common.store.tables import AuditState, Said
+from common.store.tables import AuditState, VerdictKind
 from common.store.teaching.certificates import CONFIDENCE, rounded_down, sentence_of
 
 FORM = 1  # of the JSON
@@ -54,12 +54,10 @@ class Certificate:
 
     @property
     def title(self) -> str:
-        """The model, as exports show it."""
         return ModelName(self.model, self.version).title
 
     @property
     def sentence(self) -> str:
-        """To be printed."""
         return sentence_of(self)
 
     @property
@@ -70,7 +68,6 @@ class Certificate:
         return f"Withdrawn on {self.withdrawn_at:%Y-%m-%d}: {self.withdrawn_because}"
 
     def as_json(self) -> dict[str, Any]:
-        """In the documented form."""
         withdrawn = self.withdrawn_at and {
             "at": self.withdrawn_at.isoformat(),
             "because": self.withdrawn_because,
@@ -158,8 +155,7 @@ class JudgedRow:
 
     @property
     def is_right(self) -> bool:
-        """Whether it counted as right."""
-        return bool(self.said) and all(said == Said.RIGHT for _, said in self.said)
+        return bool(self.said) and all(said == VerdictKind.RIGHT for _, said in self.said)
 
 
 def annex(engine: Engine, audit_id: int) -> list[JudgedRow]:

@@ -116,8 +116,8 @@ def _draw(
         asked = {
             "audit_id": blocks[0].audit_id,
             "model_id": subject.model_id,
-            "blocks": [each.block for each in places],
-            "positions": [each.position for each in places],
+            "blocks": [block for block, _ in places],
+            "positions": [position for _, position in places],
         }
         drawn = connection.execute(_DRAW, asked).rowcount
         assert drawn == sample, "all that was frozen is there at this moment"
@@ -125,7 +125,6 @@ def _draw(
 
 
 def _drawn_before(connection: Connection, asked: dict[str, Any]) -> int:
-    """The audit that an account has drawn already as it was planned."""
     found: int | None = connection.execute(_SAME, asked).scalar_one_or_none()
     if found is None:
         raise UsageError(
@@ -137,8 +136,6 @@ def _drawn_before(connection: Connection, asked: dict[str, Any]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class FrozenBlock:
-    """A block of an audit: its number, and how many rows it has."""
-
     audit_id: int
     number: int
     size: int
@@ -147,7 +144,6 @@ class FrozenBlock:
 def _freeze(
     connection: Connection, subject: AuditSubject, *, sample: int, user_id: int
 ) -> list[FrozenBlock]:
-    """The blocks of a new audit, by their numbers."""
     thresholds = thresholds_of(connection, subject.model_id)
     attempt = next_attempt(connection, subject)
     chosen = in_sql(connection, subject)
@@ -169,20 +165,13 @@ def _freeze(
     return sorted(blocks, key=lambda block: block.number)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlaceInBlock:
-    """A row of an audit: the number of its block, and its position there, from 1."""
-
-    block: int
-    position: int
-
-
-def places_in(blocks: Sequence[FrozenBlock], rows: Sequence[int]) -> list[PlaceInBlock]:
-    """Where rows are, which are counted from 0 through all blocks."""
+def places_in(blocks: Sequence[FrozenBlock], rows: Sequence[int]) -> list[tuple[int, int]]:
+    """The numbers of the blocks of rows, which are counted from 0 through all blocks, and the
+    positions there, from 1."""
     ends = list(accumulate(block.size for block in blocks))
     found = []
     for row in rows:
         at = bisect_right(ends, row)
         before = ends[at - 1] if at else 0
-        found.append(PlaceInBlock(block=blocks[at].number, position=row - before + 1))
+        found.append((blocks[at].number, row - before + 1))
     return found

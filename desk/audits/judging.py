@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
-from common.store.tables import AuditState, Said
+from common.store.tables import AuditState, VerdictKind
 
 JUDGED = """
     SELECT count(*) FROM audit_draw AS drawn WHERE drawn.audit_id = audit.id AND EXISTS (
@@ -38,7 +38,7 @@ class DrawnRow:
     title: str | None
     rights: str | None
     data_provider: str | None
-    said: Said | None
+    said: VerdictKind | None
     verdict_id: UUID | None
     instead_uri: str | None
     instead: str | None
@@ -68,7 +68,9 @@ def drawn_rows(engine: Engine, audit_id: int, *, user_id: int) -> list[DrawnRow]
     asked = {"audit_id": audit_id, "user_id": user_id}
     with engine.connect() as connection:
         rows = connection.execute(_DRAWN, asked).mappings()
-        drawn = [DrawnRow(**{**row, "said": row["said"] and Said(row["said"])}) for row in rows]
+        drawn = [
+            DrawnRow(**{**row, "said": row["said"] and VerdictKind(row["said"])}) for row in rows
+        ]
     if not drawn:
         raise UsageError(f"There is no audit {audit_id}.")
     return drawn

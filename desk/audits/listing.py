@@ -41,7 +41,6 @@ class ListedAudit:
 
     @property
     def title(self) -> str:
-        """The model, as exports show it."""
         return self.model.title
 
     @property
@@ -76,15 +75,13 @@ def list_audits(
     *,
     model_id: int | None = None,
     before: int | None = None,
-    shown: int = SHOWN,
 ) -> list[ListedAudit]:
     """Audits of all models or of one, the newest first; `before` goes on from an audit's number."""
-    asked = {"model_id": model_id, "before": before, "shown": shown}
+    asked = {"model_id": model_id, "before": before, "shown": SHOWN}
     return [_listed(row) for row in connection.execute(_LIST, asked).mappings()]
 
 
 def find_audit(connection: Connection, audit_id: int) -> ListedAudit | None:
-    """One audit; None if there is no such."""
     row = connection.execute(_ONE, {"audit_id": audit_id}).mappings().one_or_none()
     return None if row is None else _listed(row)
 

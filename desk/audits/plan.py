@@ -29,8 +29,6 @@ class PlannedSample:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditPlan:
-    """How many enrichments an audit would be about, and which attempt at them it would be."""
-
     subject: AuditSubject
     rows: int
     attempt: AuditAttempt
@@ -56,7 +54,6 @@ class AuditPlan:
         return parts[-1].drawn if parts else self.rows
 
     def sample(self, drawn: int) -> PlannedSample:
-        """What a sample of so many rows could prove."""
         error = self.attempt.error
         return PlannedSample(
             drawn=drawn,

@@ -106,7 +106,6 @@ class AuditAttempt:
 
     @property
     def error(self) -> float:
-        """From 0 to 1."""
         return error_of(self.number)
 
 

@@ -40,7 +40,6 @@ class CountingConnection(h11.Connection):
     _spare = 0
 
     def next_event(self) -> Any:
-        """What comes next; an error once the pieces of a body were too many for its size."""
         event = super().next_event()
         if isinstance(event, h11.Request):
             self._spare = PIECES * PIECE
@@ -65,12 +64,10 @@ class TimedProtocol(H11Protocol):
         self.conn = CountingConnection(h11.SERVER, LONGEST_HEADERS)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Headers are awaited; the base class too narrows the type of its argument."""
         super().connection_made(transport)
         self._end_in(HEADERS_WITHIN)
 
     def data_received(self, data: bytes) -> None:
-        """The first bytes of a request, or more of it."""
         if self._end is None:
             self._end_in(HEADERS_WITHIN)
         super().data_received(data)
@@ -102,7 +99,6 @@ class TimedProtocol(H11Protocol):
             self._end_in(GRACE / 2)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is awaited any more."""
         self._stop_waiting()
         super().connection_lost(exc)
 
@@ -141,7 +137,6 @@ def serve_desk(host: str, port: int) -> None:
 
 
 def server_config(app: ASGIApp) -> uvicorn.Config:
-    """How the desk is served: with limits on time and size, and nothing said of the server."""
     return uvicorn.Config(
         app,
         log_config=None,

@@ -39,7 +39,6 @@ NAMES = {"serving": "number of the model that served", "unjudged": "not judged"}
 
 
 def about_in_words(about: Mapping[str, Any]) -> str:
-    """What a deed was about, on one line."""
     return ", ".join(
         TICKED[name] if name in TICKED else f"{NAMES.get(name, name)}: {_in_a_line(value)}"
         for name, value in about.items()
@@ -51,7 +50,6 @@ def _in_a_line(value: object) -> str:
 
 
 def actions(asked: DeskRequest) -> Response:
-    """The newest actions first."""
     before = asked.query("before")
     if before and not (before.isdecimal() and len(before) < 18):
         raise UsageError("The place to go on from is malformed. Begin with the first page.")

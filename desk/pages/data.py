@@ -17,7 +17,6 @@ MOST_BYTES = 100_000_000
 
 
 def data(asked: DeskRequest) -> Response:
-    """The lists."""
     with asked.desk.engine.connect() as connection:
         trainings = list_trainings(connection)
     folder = asked.desk.settings.experiment_dir
@@ -27,7 +26,6 @@ def data(asked: DeskRequest) -> Response:
 
 
 def report(asked: DeskRequest) -> Response:
-    """The report of a training, as it was written."""
     path = _report(asked.desk.settings.experiment_dir, asked.path("training"))
     if path is None:
         raise NotThereError("The report of this training is not in EXPERIMENT_DIR of this desk.")

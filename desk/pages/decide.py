@@ -15,8 +15,8 @@ from common.store.decisions import (
 from common.store.tables import Decided, Role
 from common.vision.answers.provider_names import provider_name
 from desk.review.choices import check_provider, provider_choices
-from desk.review.filters import ViewFilters
-from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.review.filters import ViewFilters, one_of
+from desk.web.asking import DeskRequest, NotThereError, action, go_to, page
 from desk.web.cards import all_concepts
 from desk.web.rendering import render
 
@@ -24,7 +24,6 @@ _WORD_OF_PROVIDER = {Decided.REFUSED: refuse, Decided.CONSENTED: consent}
 
 
 def decide(asked: DeskRequest) -> Response:
-    """What was decided, and forms for more; the address may fill them in."""
     filters = ViewFilters.of(asked.request.query_params)
     with asked.desk.engine.connect() as connection:
         made = list_decisions(connection, undone_too=True)
@@ -41,7 +40,7 @@ def decide(asked: DeskRequest) -> Response:
 def make(asked: DeskRequest) -> Response:
     """Block a concept, or note what a data provider wants."""
     engine, who = asked.desk.engine, asked.user.number
-    decided, provider = _decided(asked.field("decided")), _provider(asked)
+    decided, provider = one_of(Decided, asked.field("decided"), "decided"), _provider(asked)
     concept = asked.field("concept") if decided is Decided.BLOCKED else None
     reason = asked.field("reason")
     if provider is not None:
@@ -86,13 +85,6 @@ def _told(decided: Decided, before: DecisionMade | None) -> str:
     )
 
 
-def _decided(text: str) -> Decided:
-    try:
-        return Decided(text)
-    except ValueError as error:
-        raise UsageError(f"{text[:40]!r} is nothing that can be decided.") from error
-
-
 def _provider(asked: DeskRequest) -> str | None:
     """The data provider of a form; None if the field is empty.
 
@@ -107,7 +99,6 @@ def _provider(asked: DeskRequest) -> str | None:
 
 
 def take_back(asked: DeskRequest) -> Response:
-    """Undo a decision."""
     text = asked.path("decision")
     if not (text.isdecimal() and len(text) < 10):
         raise NotThereError("There is no such decision.")
@@ -117,12 +108,12 @@ def take_back(asked: DeskRequest) -> Response:
 
 ROUTES = [
     page("/decide", decide),
-    deed(
+    action(
         "/decisions",
         make,
         Role.OPERATOR,
         form=decide,
         logged=("decided", "concept", "provider", "reason"),
     ),
-    deed("/decisions/{decision}/undo", take_back, Role.OPERATOR),
+    action("/decisions/{decision}/undo", take_back, Role.OPERATOR),
 ]

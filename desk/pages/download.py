@@ -12,9 +12,10 @@ from starlette.responses import Response
 from common.errors import UsageError
 from common.process.foreign_text import guard_row
 from common.store.records import find_dataset
+from common.store.tables import Outcome
 from desk.pages.see import check_outcome, shown
-from desk.review.filters import JudgedState, Outcome, ViewFilters
-from desk.review.models import ShownModel, models_of
+from desk.review.filters import JudgedState, ViewFilters
+from desk.review.shown_models import ShownModel, models_of
 from desk.review.suggestions import Suggestion
 from desk.web.asking import DeskRequest, page
 from desk.web.desk import Desk
@@ -56,7 +57,6 @@ def suggestions(asked: DeskRequest) -> Response:
 
 
 def selection_of(filters: ViewFilters, models: Sequence[ShownModel]) -> Selection:
-    """The enrichments that See shows."""
     of_model = models[0] if filters.job is None or filters.model is not None else None
     return Selection(
         job=filters.job,

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
@@ -12,11 +12,11 @@ from common.process.terminal.counting import counted
 from common.reasons import meaning_of
 from common.store.tables import JobState, PictureChoice, Priority, Role
 from desk.review.choices import provider_choices
-from desk.review.filters import job_number
-from desk.review.models import all_models
+from desk.review.filters import job_number, one_of
+from desk.review.shown_models import all_models
 from desk.steering.matching import matching, steer
 from desk.steering.throughput import throughput
-from desk.web.asking import DeskRequest, deed, go_to, page
+from desk.web.asking import DeskRequest, action, go_to, page
 from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
 from harvester.datasets.operations import list_datasets
@@ -46,14 +46,12 @@ DONE_WORDS = {
 
 
 def jobs(asked: DeskRequest) -> Response:
-    """The list; the newest fifty of the chosen states."""
     state = asked.query("state")
     rows = ledger.list_jobs(asked.desk.engine, _states(state))
     return render(asked, "jobs", {"jobs": rows, "state": state, "states": list(JobState)})
 
 
 def job(asked: DeskRequest) -> Response:
-    """One job, as it is now."""
     return render(asked, "job", _of_job(asked))
 
 
@@ -84,8 +82,7 @@ def _of_job(asked: DeskRequest) -> dict[str, object]:
 
 
 def steer_jobs(asked: DeskRequest) -> Response:
-    """Do something to the ticked jobs, or to all in a state."""
-    what, engine = asked.field("deed"), asked.desk.engine
+    what, engine = asked.field("action"), asked.desk.engine
     if what not in DONE_WORDS:
         raise UsageError(f"{what[:40]!r} is nothing that can be done to a job.")
     if asked.field("all"):
@@ -113,14 +110,12 @@ def steer_jobs(asked: DeskRequest) -> Response:
 
 
 def retry(asked: DeskRequest) -> Response:
-    """Try the failed records of a job again, those of some reasons or all."""
     number = job_number(asked.path("job"))
     records = ledger.retry(asked.desk.engine, number, asked.fields("reason"))
     return go_to(f"/jobs/{number}", told=f"To be tried again: {counted(records, 'record')}.")
 
 
 def new_job(asked: DeskRequest) -> Response:
-    """The form of a new job."""
     return _form(asked, {})
 
 
@@ -171,7 +166,6 @@ def _records(asked: DeskRequest, rejected: RejectedLines) -> Records:
 
 
 def _listed(asked: DeskRequest, lines: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
-    """The record IDs of a list."""
     found = read_record_ids(_bounded(asked, lines, rejected), rejected, name="the list")
     with blaming("ids" if _upload(asked) is None else "file"):
         if asked.field("skip"):
@@ -196,7 +190,6 @@ def _bounded(asked: DeskRequest, lines: Iterable[str], rejected: RejectedLines) 
 
 
 def _upload(asked: DeskRequest) -> UploadFile | None:
-    """The file that was sent, if one was."""
     upload = asked.form.get("file")
     return upload if isinstance(upload, UploadFile) and upload.filename else None
 
@@ -209,45 +202,27 @@ def _file_lines(asked: DeskRequest) -> Iterable[str] | None:
 
 
 def _options(asked: DeskRequest) -> JobOptions:
-    key = asked.field("key")
+    picture, key = asked.field("picture"), asked.field("key")
     return JobOptions(
         name=asked.field("name") or None,
         priority=Priority.URGENT if asked.field("urgent") else Priority.BULK,
-        picture=_picture(asked.field("picture")),
+        picture=one_of(PictureChoice, picture, "picture") if picture else None,
         model=asked.field("model") or None,
         unseen=bool(asked.field("unseen")),
         explain=bool(asked.field("explain")),
         submitter=f"desk, account {asked.user.number}",
-        idempotency_key=f"desk {UUID(key)}" if _is_number(key) else None,
+        idempotency_key=f"desk {key}" if key else None,
     )
 
 
-def _picture(text: str) -> PictureChoice | None:
-    try:
-        return PictureChoice(text) if text else None
-    except ValueError as error:
-        raise UsageError(f"{text[:40]!r} is no choice of pictures.") from error
-
-
-def _is_number(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _states(text: str) -> Sequence[JobState]:
-    try:
-        return [JobState(text)] if text else tuple(JobState)
-    except ValueError as error:
-        raise UsageError(f"{text[:40]!r} is no state of a job.") from error
+    return [one_of(JobState, text, "state")] if text else tuple(JobState)
 
 
 ROUTES = [
     page("/jobs", jobs),
     page("/jobs/new", new_job, Role.OPERATOR),
-    deed(
+    action(
         "/jobs/new",
         enqueue,
         Role.OPERATOR,
@@ -258,8 +233,8 @@ ROUTES = [
         ),
         most=MOST_OF_LIST,
     ),
-    deed("/jobs/steer", steer_jobs, Role.OPERATOR, logged=("deed", "job", "all", "state")),
+    action("/jobs/steer", steer_jobs, Role.OPERATOR, logged=("action", "job", "all", "state")),
     page("/jobs/{job}", job),
     page("/jobs/{job}/live", live),
-    deed("/jobs/{job}/retry", retry, Role.OPERATOR, logged=("reason",)),
+    action("/jobs/{job}/retry", retry, Role.OPERATOR, logged=("reason",)),
 ]

@@ -13,15 +13,15 @@ from starlette.responses import JSONResponse, Response
 
 from common.errors import UsageError
 from common.process.terminal.counting import counted
-from common.store.tables import Role, Said
+from common.store.tables import Role, VerdictKind
 from common.store.teaching.verdicts import count_judged
 from desk.pages.see import choices, correct_filters, shown
 from desk.review.choices import provider_choices
-from desk.review.filters import JudgedState, ViewFilters
-from desk.review.look_alikes import look_alikes
-from desk.review.models import models_of
+from desk.review.filters import JudgedState, ViewFilters, one_of
+from desk.review.neighbours import look_alikes
+from desk.review.shown_models import models_of
 from desk.review.verdicts import NewVerdict, judge, own_verdicts, withdraw
-from desk.web.asking import DeskRequest, deed, go_to, page
+from desk.web.asking import DeskRequest, action, go_to, page
 from desk.web.cards import (
     AT_A_TIME,
     FIFTY,
@@ -70,7 +70,7 @@ def my_verdicts(asked: DeskRequest) -> Response:
         found = own_verdicts(
             connection,
             asked.user.number,
-            said=_said(said) if said else None,
+            said=one_of(VerdictKind, said, "said") if said else None,
             provider=provider,
             concept=all_concepts(connection).get(concept, concept),
             before=_verdict_id(before) if before else None,
@@ -98,7 +98,6 @@ def keep(asked: DeskRequest) -> Response:
 
 
 def take_back(asked: DeskRequest) -> Response:
-    """Withdraw verdicts of the account."""
     ids = read_verdict_ids(asked)
     with asked.desk.engine.begin() as connection:
         count = withdraw(connection, asked.user.number, ids)
@@ -151,13 +150,6 @@ def read_verdict_ids(asked: DeskRequest) -> list[UUID]:
     return [_verdict_id(each) for each in asked.fields("id")]
 
 
-def _said(text: str) -> Said:
-    try:
-        return Said(text)
-    except ValueError as error:
-        raise UsageError(f"{text[:40]!r} is no verdict.") from error
-
-
 def _verdict(fields: dict[str, str], audit_id: int | None) -> NewVerdict:
     model = fields["model"]
     if model and not (model.isdecimal() and len(model) < 10):
@@ -166,7 +158,7 @@ def _verdict(fields: dict[str, str], audit_id: int | None) -> NewVerdict:
         id=_verdict_id(fields["id"]),
         record_id=fields["record"],
         concept=fields["concept"],
-        said=_said(fields["said"]),
+        said=one_of(VerdictKind, fields["said"], "said"),
         instead=fields["instead"] or None,
         model_id=int(model) if model else None,
         audit_id=audit_id,
@@ -184,6 +176,6 @@ ROUTES = [
     page("/judge", judging, Role.REVIEWER, form=correct_filters),
     page("/judge/mine", my_verdicts, Role.REVIEWER),
     page("/alike", alike, Role.REVIEWER),
-    deed("/verdicts", keep, Role.REVIEWER, is_logged=False),
-    deed("/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),
+    action("/verdicts", keep, Role.REVIEWER, is_logged=False),
+    action("/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),
 ]

@@ -1,7 +1,6 @@
 """Logging in and out: by a password, or with the identity provider."""
 
 from collections.abc import Callable
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
@@ -14,22 +13,19 @@ from common.store.tables import Role
 from desk.access.accounts import LONGEST_NAME
 from desk.access.login import Entrance, come_back, local_path, log_in
 from desk.access.sessions import end_session
-from desk.web.asking import DeskRequest, deed
+from desk.web.asking import DeskRequest, action
 from desk.web.desk import Desk
 from desk.web.door import STORE_TROUBLE, address_of, read_form, store_trouble
 from desk.web.rendering import plain_page
 
 MOST_OF_FORM = 16 << 10  # bytes: whoever sends them is not known yet
-_STATUS = {TooManyLoginsError: 429}
 
 
 async def ask(request: Request) -> Response:
-    """The form."""
     return await _answered(request, lambda: _form(request, "", 200))
 
 
 async def enter(request: Request) -> Response:
-    """A name and a password."""
     try:
         form = await read_form(request, most=MOST_OF_FORM, most_fields=10)
     except ClientDisconnect:
@@ -38,12 +34,10 @@ async def enter(request: Request) -> Response:
 
 
 async def depart(request: Request) -> Response:
-    """To the identity provider."""
     return await _answered(request, lambda: _departed(request))
 
 
 async def arrive(request: Request) -> Response:
-    """Back from the identity provider."""
     return await _answered(request, lambda: _arrived(request))
 
 
@@ -55,7 +49,6 @@ async def _answered(request: Request, answer: Callable[[], Response]) -> Respons
 
 
 def log_out(asked: DeskRequest) -> Response:
-    """End the session of this browser."""
     cookies = asked.desk.door.cookies
     end_session(asked.desk.engine, cookies.session.read(asked.request))
     response = RedirectResponse("/login", status_code=303)
@@ -72,7 +65,8 @@ def _form(
     if visitor.user is not None and not problem:
         return RedirectResponse(after, status_code=303)
     values = {"problem": problem, "after": after, "name": name, "csrf": visitor.word}
-    response = _page(values | {"has_provider": door.provider is not None}, status)
+    page = plain_page("login", values | {"has_provider": door.provider is not None})
+    response = HTMLResponse(page, status_code=status)
     door.remember(visitor, response)
     return response
 
@@ -81,7 +75,7 @@ def _entered(request: Request, form: FormData) -> Response:
     desk = _desk(request)
     visitor = desk.door.who(request)
     try:
-        desk.door.check_deed(request, form, visitor.word)
+        desk.door.check_action(request, form, visitor.word)
         entrance = log_in(
             desk.engine,
             name=_text(form, "name"),
@@ -142,12 +136,8 @@ def _welcome(request: Request, entrance: Entrance, after: str) -> Response:
     return response
 
 
-def _page(values: dict[str, Any], status: int) -> Response:
-    return HTMLResponse(plain_page("login", values), status_code=status)
-
-
 def _status_of(error: EnrichmentError) -> int:
-    return next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 403)
+    return 429 if isinstance(error, TooManyLoginsError) else 403
 
 
 def _desk(request: Request) -> Desk:
@@ -165,5 +155,5 @@ ROUTES = [
     Route("/login", enter, methods=["POST"]),
     Route("/login/identity", depart, methods=["GET"]),
     Route("/login/identity/back", arrive, methods=["GET"]),
-    deed("/logout", log_out, Role.VIEWER, is_logged=False),
+    action("/logout", log_out, Role.VIEWER, is_logged=False),
 ]

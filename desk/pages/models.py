@@ -14,8 +14,8 @@ from common.vision.answers.drift import drift_of_model
 from common.vision.answers.promise import Promise
 from desk.review.filters import ViewFilters
 from desk.review.model_list import list_versions, service_history
-from desk.review.models import models_of
-from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.review.shown_models import models_of
+from desk.web.asking import DeskRequest, NotThereError, action, go_to, page
 from desk.web.rendering import render
 from trainer.models import service
 
@@ -24,7 +24,6 @@ _PROMISE = TypeAdapter(Promise)
 
 
 def models(asked: DeskRequest) -> Response:
-    """The list."""
     with asked.desk.engine.connect() as connection:
         versions = list_versions(connection)
         values = {
@@ -36,7 +35,6 @@ def models(asked: DeskRequest) -> Response:
 
 
 def model(asked: DeskRequest) -> Response:
-    """One model."""
     filters = ViewFilters.of({"model": asked.path("model")})
     with asked.desk.engine.connect() as connection:
         found = models_of(connection, filters)
@@ -60,7 +58,6 @@ def model(asked: DeskRequest) -> Response:
 
 
 def promise_in_words(stored: dict[str, Any] | None) -> list[str]:
-    """A promise as the store keeps it, in sentences."""
     if stored is None:
         return ["Nothing is promised. The way to a proof is an audit."]
     try:
@@ -106,7 +103,6 @@ def _ask_once(asked: DeskRequest, name: str) -> None:
 
 
 def back(asked: DeskRequest) -> Response:
-    """Go back to the model that served before, for all records or a provider's."""
     provider, to_go = asked.field("provider") or None, asked.field("serving")
     if not (to_go.isdecimal() and len(to_go) < 10):
         raise UsageError("Which model is to go is not said. Load the page again, and repeat it.")
@@ -125,6 +121,6 @@ def back(asked: DeskRequest) -> Response:
 ROUTES = [
     page("/models", models),
     page("/models/{model}", model),
-    deed("/models/back", back, Role.OPERATOR, logged=("provider", "serving")),
-    deed("/models/{model}/activate", activate, Role.OPERATOR, logged=("provider",)),
+    action("/models/back", back, Role.OPERATOR, logged=("provider", "serving")),
+    action("/models/{model}/activate", activate, Role.OPERATOR, logged=("provider",)),
 ]

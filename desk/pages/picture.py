@@ -10,11 +10,11 @@ from common.europeana.record_ids import parse_record_id
 from common.store.tables import PictureChoice, Priority, Role
 from desk.pictures.thumbnails import ShownPicture
 from desk.review.filters import ViewFilters
-from desk.review.models import model_for, models_of
 from desk.review.neighbours import judged_neighbours
+from desk.review.shown_models import model_for, models_of
 from desk.review.suggestions import suggestions_of_record
 from desk.review.thoughts import thoughts_of_records
-from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.asking import DeskRequest, NotThereError, action, go_to, page
 from desk.web.cards import asked_cards, of_cards
 from desk.web.rendering import render
 from worker import jobs
@@ -30,12 +30,10 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def thumbnail(asked: DeskRequest) -> Response:
-    """A record's small picture."""
     return _sent(asked.desk.thumbnails.of_record(_record(asked), is_again=_is_again(asked)))
 
 
 def heatmap(asked: DeskRequest) -> Response:
-    """A heatmap that a job made, by its SHA-256."""
     digest = asked.path("digest")
     if not _DIGEST.fullmatch(digest):
         raise NotThereError("There is no such heatmap.")
@@ -48,7 +46,6 @@ def heatmap(asked: DeskRequest) -> Response:
 
 
 def picture(asked: DeskRequest) -> Response:
-    """The page of a record."""
     record_id = _record(asked)
     filters = ViewFilters.of({"model": asked.query("model")})
     with asked.desk.engine.connect() as connection:
@@ -59,7 +56,7 @@ def picture(asked: DeskRequest) -> Response:
         named = models_of(connection, filters) if filters.model else []
         model = named[0] if named else model_for(connection, record.data_provider or "")
         if model and model.encoder_id is not None:
-            thoughts = thoughts_of_records(connection, asked.desk.answers, model, [record_id])
+            thoughts = thoughts_of_records(connection, asked.desk.heads, model, [record_id])
             thought = thoughts.get(record_id)
             neighbours = judged_neighbours(
                 connection, model.encoder_id, record_id, count=NEIGHBOURS
@@ -99,7 +96,6 @@ def _sent(found: ShownPicture | None) -> Response:
 
 
 def explain(asked: DeskRequest) -> Response:
-    """Have a worker make a heatmap of a record's picture."""
     record_id = _record(asked)
     options = JobOptions(
         priority=Priority.URGENT,
@@ -121,7 +117,7 @@ def _record(asked: DeskRequest) -> str:
 
 ROUTES = [
     page("/records/{dataset}/{local}", picture),
-    deed("/records/{dataset}/{local}/explain", explain, Role.OPERATOR, logged=("model",)),
+    action("/records/{dataset}/{local}/explain", explain, Role.OPERATOR, logged=("model",)),
     page("/thumbnails/{dataset}/{local}", thumbnail, places=PLACES),
     page("/pictures/{dataset}/{local}", file, places=LARGE_PLACES),
     page("/heatmaps/{digest}", heatmap),

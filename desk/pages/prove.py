@@ -23,10 +23,10 @@ from desk.audits.subject import AuditSubject
 from desk.pages.judge import read_verdict_ids, read_verdicts
 from desk.review.choices import concept_choices, provider_choices
 from desk.review.filters import ViewFilters, number
-from desk.review.models import ShownModel, all_models, model_for, models_of
-from desk.review.suggestions import LONGEST, SaidBy, Suggestion
+from desk.review.shown_models import ShownModel, all_models, model_for, models_of
+from desk.review.suggestions import LONGEST, GivenVerdict, Suggestion
 from desk.review.verdicts import judge, withdraw
-from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.asking import DeskRequest, NotThereError, action, go_to, page
 from desk.web.cards import AT_A_TIME, all_concepts
 from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
@@ -35,7 +35,6 @@ WHAT = ("model", "provider", "concept")  # the filters that say what an audit is
 
 
 def prove(asked: DeskRequest) -> Response:
-    """The plan of an audit of what the filters mean, and the audits that there were."""
     filters = ViewFilters.of({name: asked.filled(name).strip() for name in WHAT})
     before = number(asked.query("before"), what="The audit to go on from", most=1e9)
     with asked.desk.engine.connect() as connection:
@@ -90,7 +89,6 @@ def _subject(model: ShownModel, filters: ViewFilters) -> AuditSubject:
 
 
 def begin(asked: DeskRequest) -> Response:
-    """Draw an audit as it was planned."""
     filters = ViewFilters.of({name: asked.field(name) for name in WHAT})
     with asked.desk.engine.connect() as connection:
         model = _model(connection, filters)
@@ -156,7 +154,7 @@ def audit(asked: DeskRequest) -> Response:
 
 def _card(asked: DeskRequest, row: DrawnRow) -> Suggestion:
     """What a reviewer may see of a drawn row: no confidence, and no verdict but the own one."""
-    mine = row.said and SaidBy(
+    mine = row.said and GivenVerdict(
         id=row.verdict_id,
         user_id=asked.user.number,
         name=asked.user.name or "",
@@ -211,7 +209,6 @@ def keep(asked: DeskRequest) -> Response:
 
 
 def take_back(asked: DeskRequest) -> Response:
-    """Withdraw verdicts of the account in an audit."""
     found = _audit(asked)
     ids: list[UUID] = read_verdict_ids(asked)
     with asked.desk.engine.begin() as connection:
@@ -225,7 +222,6 @@ def take_back(asked: DeskRequest) -> Response:
 
 
 def ending(asked: DeskRequest) -> Response:
-    """How an audit can end, and what follows."""
     found = _audit(asked)
     if found.state is not AuditState.OPEN:
         return go_to(f"/audits/{found.id}")
@@ -244,7 +240,6 @@ def close(asked: DeskRequest) -> Response:
 
 
 def abandon(asked: DeskRequest) -> Response:
-    """Abandon an audit."""
     found = _audit(asked)
     closing.abandon(asked.desk.engine, found.id)
     return go_to(
@@ -261,7 +256,6 @@ def _certificate(asked: DeskRequest) -> Certificate:
 
 
 def certificate_page(asked: DeskRequest) -> Response:
-    """The certificate of a closed audit, to be printed."""
     found = _certificate(asked)
     names = shown_names(asked.desk.engine, {found.drawn_by, *found.judged_by})
     values = {
@@ -275,19 +269,18 @@ def certificate_page(asked: DeskRequest) -> Response:
 
 
 def certificate_json(asked: DeskRequest) -> Response:
-    """The same for programs."""
     return JSONResponse(_certificate(asked).as_json())
 
 
 ROUTES = [
     page("/prove", prove),
-    deed("/prove", begin, Role.REVIEWER, form=prove, logged=(*WHAT, "sample")),
+    action("/prove", begin, Role.REVIEWER, form=prove, logged=(*WHAT, "sample")),
     page("/audits/{audit}", audit, Role.REVIEWER),
-    deed("/audits/{audit}/verdicts", keep, Role.REVIEWER, is_logged=False),
-    deed("/audits/{audit}/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),
+    action("/audits/{audit}/verdicts", keep, Role.REVIEWER, is_logged=False),
+    action("/audits/{audit}/verdicts/withdraw", take_back, Role.REVIEWER, is_logged=False),
     page("/audits/{audit}/end", ending, Role.REVIEWER),
-    deed("/audits/{audit}/close", close, Role.REVIEWER, logged=("unjudged",)),
-    deed("/audits/{audit}/abandon", abandon, Role.REVIEWER),
+    action("/audits/{audit}/close", close, Role.REVIEWER, logged=("unjudged",)),
+    action("/audits/{audit}/abandon", abandon, Role.REVIEWER),
     page("/audits/{audit}/certificate", certificate_page),
     page("/audits/{audit}/certificate.json", certificate_json),
 ]

@@ -7,10 +7,11 @@ from sqlalchemy import Connection, text
 from starlette.responses import Response
 
 from common.errors import UsageError
+from common.store.tables import Outcome
 from common.vision.answers.blocked import Blocks
 from desk.review.choices import check_provider, concept_choices, job_choices, provider_choices
-from desk.review.filters import JudgedState, Outcome, ViewFilters
-from desk.review.models import ShownModel, models_of
+from desk.review.filters import JudgedState, ViewFilters
+from desk.review.shown_models import ShownModel, models_of
 from desk.review.suggestions import Suggestion, SuggestionPage, suggestion_page
 from desk.review.thoughts import thoughts_of_records
 from desk.review.walks import count_enrichments
@@ -42,7 +43,6 @@ _OUTCOMES_OF_JOB = text(f"""
 
 
 def see(asked: DeskRequest) -> Response:
-    """The grid."""
     filters = ViewFilters.of(asked.request.query_params)
     with asked.desk.engine.connect() as connection:
         if filters.provider:
@@ -80,14 +80,12 @@ def correct_filters(asked: DeskRequest) -> Response:
 
 
 def home(asked: DeskRequest) -> Response:
-    """The first page is the grid: whoever comes wants to see."""
     return go_to("/see", told=asked.told)
 
 
 def choices(
     connection: Connection, filters: ViewFilters, models: list[ShownModel]
 ) -> dict[str, Any]:
-    """What the form of the filters offers."""
     return {
         "jobs": job_choices(connection),
         "providers": provider_choices(connection),
@@ -133,7 +131,7 @@ def _with_thoughts(
 ) -> list[Suggestion]:
     """The same with the model's most probable concept; `reason` is the outcome, if it is known."""
     record_ids = [each.record_id for each in records]
-    thoughts = thoughts_of_records(connection, desk.answers, model, record_ids)
+    thoughts = thoughts_of_records(connection, desk.heads, model, record_ids)
     together = []
     for each in records:
         thought = thoughts.get(each.record_id)
@@ -162,7 +160,6 @@ def _fits(suggestion: Suggestion, filters: ViewFilters) -> bool:
 
 
 def nothing(asked: DeskRequest) -> Response:
-    """Any other address."""
     raise NotThereError(f"The desk has no page {asked.request.url.path[:100]}.")
 
 

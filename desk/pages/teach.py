@@ -14,10 +14,11 @@ from common.store.teaching.refits import RefitStatus, ask_refit, newest_refits, 
 from common.store.teaching.verdicts import judged_providers
 from desk.review.choices import check_provider, labels_of, provider_choices
 from desk.review.filters import ViewFilters
-from desk.review.models import ShownModel, model_for, models_of
 from desk.review.next_to_judge import next_to_judge
+from desk.review.shown_models import ShownModel, model_for, models_of
+from desk.review.thoughts import thoughts_of_records
 from desk.teaching.standing import ENOUGH, concepts_of, curve_of
-from desk.web.asking import DeskRequest, NotThereError, deed, go_to, page
+from desk.web.asking import DeskRequest, NotThereError, action, go_to, page
 from desk.web.cards import AT_A_TIME, address_of_cards, asked_cards, named_cards, of_cards
 from desk.web.rendering import render
 from worker import jobs
@@ -45,7 +46,7 @@ def teach(asked: DeskRequest) -> Response:
 
 
 def judging(asked: DeskRequest) -> Response:
-    """Ten records from which the model would learn most; or those of the address."""
+    """Ten records that nobody has judged; or those of the address."""
     provider = asked.query("provider")
     keys, address = named_cards(asked), ""
     with asked.desk.engine.connect() as connection:
@@ -57,11 +58,11 @@ def judging(asked: DeskRequest) -> Response:
             )
         next_ones = f"/teach/judge?{urlencode({'provider': provider, 'model': model.reference})}"
         if not keys:
-            answering = asked.desk.answers.of(model)
             chosen = next_to_judge(
-                connection, answering, model.encoder_id, data_provider=provider, count=AT_A_TIME
+                connection, model.encoder_id, data_provider=provider, count=AT_A_TIME
             )
-            keys = [(each.record_id, each.concept_uri) for each in chosen]
+            thoughts = thoughts_of_records(connection, asked.desk.heads, model, chosen)
+            keys = [(record_id, thought.concept) for record_id, thought in thoughts.items()]
             if keys:
                 address = address_of_cards(next_ones, keys)
         cards = asked_cards(connection, asked.desk, keys, [model])
@@ -71,7 +72,6 @@ def judging(asked: DeskRequest) -> Response:
 
 
 def refit(asked: DeskRequest) -> Response:
-    """Ask a teacher to fit the model again."""
     named = ("model", "provider")
     provider = ViewFilters.of({name: asked.field(name) for name in named}).provider
     with asked.desk.engine.begin() as connection:
@@ -83,12 +83,10 @@ def refit(asked: DeskRequest) -> Response:
 
 
 def refit_page(asked: DeskRequest) -> Response:
-    """A refit, and the renewal that follows it."""
     return render(asked, "refit", _of_refit(asked))
 
 
 def live(asked: DeskRequest) -> Response:
-    """The part of a refit's page that changes."""
     return render(asked, "refit_progress", _of_refit(asked))
 
 
@@ -124,7 +122,6 @@ def _is_over(refit: RefitStatus, renewal: jobs.Status | None) -> bool:
 def _model(
     connection: Connection, asked: DeskRequest, provider: str, *, name: str = ""
 ) -> ShownModel:
-    """The named model, or the one that serves the data provider."""
     wanted = name or asked.query("model")
     if wanted:
         found = models_of(connection, ViewFilters(model=ModelName.parse(wanted)))
@@ -140,7 +137,7 @@ def _model(
 ROUTES = [
     page("/teach", teach, form=teach),
     page("/teach/judge", judging, Role.REVIEWER),
-    deed("/teach/refit", refit, Role.REVIEWER, logged=("provider", "model")),
+    action("/teach/refit", refit, Role.REVIEWER, logged=("provider", "model")),
     page("/refits/{refit}", refit_page),
     page("/refits/{refit}/live", live),
 ]

@@ -21,7 +21,6 @@ class KeptFiles:
         self._lock = Lock()
 
     def get(self, key: str) -> bytes | None:
-        """The content, if it is kept."""
         path = self._path(key)
         try:
             content = path.read_bytes()

@@ -52,7 +52,6 @@ class Thumbnails:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """End the decoders and connections."""
         self._decoders.close()
         self._fetcher.close()
 

@@ -12,7 +12,7 @@ from common.errors import UsageError
 from common.process.terminal.counting import counted
 from common.store.tables.harvested import PROVIDER_KEY, of_provider
 from common.vision.answers.spellings import spellings_of
-from desk.review.models import ShownModel
+from desk.review.shown_models import ShownModel
 
 MOST_JOBS = 50
 MOST_PROVIDERS = 300
@@ -20,8 +20,6 @@ MOST_PROVIDERS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class JobChoice:
-    """A job in a list to choose from."""
-
     id: UUID
     name: str | None
     created_at: datetime
@@ -30,7 +28,6 @@ class JobChoice:
 
     @property
     def title(self) -> str:
-        """In a line."""
         named = f"{self.name} · " if self.name else ""
         of = f"{self.created_at:%Y-%m-%d %H:%M} · {self.model} · {counted(self.total, 'record')}"
         return named + of
@@ -101,6 +98,5 @@ def concept_choices(models: Iterable[ShownModel]) -> dict[str, str]:
 
 
 def labels_of(connection: Connection, uris: Iterable[str]) -> dict[str, str]:
-    """The labels of concepts, by URI."""
     rows = connection.execute(_LABELS, {"uris": list(uris)})
     return {row.uri: row.label for row in rows}

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from common.errors import UsageError, blaming
 from common.store.model_names import ModelName
+from common.store.tables import Outcome
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -16,19 +17,7 @@ MOST_TEXT = 1_000  # characters of a filter
 NAMES = ("job", "model", "provider", "concept", "outcome", "judged", "lowest", "highest", "after")
 
 
-class Outcome(StrEnum):
-    """What became of a record, as a filter."""
-
-    ENRICHED = "enriched"
-    BELOW_THRESHOLD = "below_threshold"
-    UNLIKE = "unlike"
-    BLOCKED = "blocked"
-    FAILED = "failed"
-
-
 class JudgedState(StrEnum):
-    """Whether anybody has judged a suggestion."""
-
     ANY = "any"
     NO = "no"
     YES = "yes"
@@ -71,8 +60,8 @@ class ViewFilters:
             model=model,
             provider=given["provider"],
             concept=given["concept"],
-            outcome=_one_of(Outcome, given["outcome"] or Outcome.ENRICHED, "outcome"),
-            judged=_one_of(JudgedState, given["judged"] or JudgedState.ANY, "judged"),
+            outcome=one_of(Outcome, given["outcome"] or Outcome.ENRICHED, "outcome"),
+            judged=one_of(JudgedState, given["judged"] or JudgedState.ANY, "judged"),
             lowest=_share(given["lowest"], "lowest"),
             highest=_share(given["highest"], "highest"),
             after=given["after"],
@@ -85,7 +74,6 @@ class ViewFilters:
         return urlencode(other.parts())
 
     def parts(self) -> dict[str, str]:
-        """The filters that are set, as parts of an address."""
         written = {name: _written(name, getattr(self, name)) for name in NAMES}
         return {name: text for name, text in written.items() if text}
 
@@ -103,7 +91,8 @@ def job_number(text: str) -> UUID:
         raise UsageError(words, field="job") from error
 
 
-def _one_of(choices: type[Choice], text: str, name: str) -> Choice:
+def one_of(choices: type[Choice], text: str, name: str) -> Choice:
+    """Raises UsageError: the text of the field `name` is none of the choices."""
     try:
         return choices(text)
     except ValueError as error:

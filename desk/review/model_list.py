@@ -34,19 +34,15 @@ class ListedVersion:
 
     @property
     def title(self) -> str:
-        """As exports show it."""
         return ModelName(self.name, self.version).title
 
     @property
     def reference(self) -> str:
-        """As addresses and commands name it."""
         return str(ModelName(self.name, self.version))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceTime:
-    """A time in which a model served all records, or those of a data provider."""
-
     data_provider: str | None
     began_at: datetime
     ended_at: datetime | None

@@ -1,10 +1,11 @@
-"""Judged neighbours: the pictures nearest to one, among those that people judged."""
+"""Pictures near one, by their embeddings: those that people judged, and those to judge with it."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from common.store.tables import Said
+from common.store.tables import VerdictKind
+from common.store.tables.harvested import PROVIDER_KEY
 from desk.review.seen_pictures import seen_picture
 
 MOST_JUDGED = 20_000  # the newest verdicts, that are compared
@@ -42,7 +43,7 @@ class JudgedNeighbour:
     title: str | None
     similarity: float
     concept: str
-    said: Said
+    said: VerdictKind
     instead: str | None
 
 
@@ -52,4 +53,63 @@ def judged_neighbours(
     """The records nearest to one, of those that were judged; none if it was not seen."""
     asked = {"encoder_id": encoder_id, "record_id": record_id, "count": count}
     rows = connection.execute(_NEAREST, asked).mappings()
-    return [JudgedNeighbour(**{**row, "said": Said(row["said"])}) for row in rows]
+    return [JudgedNeighbour(**{**row, "said": VerdictKind(row["said"])}) for row in rows]
+
+
+MOST_COMPARED = 5_000  # records of the data provider
+LEAST = 0.8  # cosine of the embeddings
+
+_ALIKE = text(f"""
+    WITH own AS (
+        SELECT record.data_provider, picture.vector
+        FROM record CROSS JOIN {seen_picture("record.id")} WHERE record.id = :record_id
+    ), pool AS (
+        SELECT record.id, left(record.title, 300) AS title FROM record
+        WHERE {PROVIDER_KEY} = (SELECT left(data_provider, 500) FROM own)
+          AND data_provider = (SELECT data_provider FROM own) AND id <> :record_id
+        ORDER BY hashtext(record.id) LIMIT {MOST_COMPARED}
+    ), near AS (
+        SELECT pool.id AS record_id, pool.title, 1 - (picture.vector <=> own.vector) AS similarity
+        FROM own CROSS JOIN pool CROSS JOIN {seen_picture("pool.id")}
+    )
+    SELECT near.record_id, near.title, near.similarity FROM near
+    WHERE near.similarity BETWEEN {LEAST} AND 2
+      AND EXISTS (SELECT FROM enrichment WHERE model_id = :model_id
+                  AND record_id = near.record_id AND concept_uri = :concept)
+      AND NOT EXISTS (SELECT FROM verdict WHERE record_id = near.record_id
+                      AND concept_uri = :concept AND user_id = :user_id
+                      AND audit_id IS NULL AND withdrawn_at IS NULL)
+    ORDER BY near.similarity DESC LIMIT :count
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookAlike:
+    """A record with the cosine of its embedding and the asked one's."""
+
+    record_id: str
+    title: str | None
+    similarity: float
+
+
+def look_alikes(
+    connection: Connection,
+    record_id: str,
+    *,
+    encoder_id: int,
+    model_id: int,
+    concept: str,
+    user_id: int,
+    count: int,
+) -> list[LookAlike]:
+    """The nearest records for which the model wrote the same concept, without those that the
+    reviewer has judged."""
+    asked = {
+        "encoder_id": encoder_id,
+        "record_id": record_id,
+        "model_id": model_id,
+        "concept": concept,
+        "user_id": user_id,
+        "count": count,
+    }
+    return [LookAlike(**row) for row in connection.execute(_ALIKE, asked).mappings()]

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from desk.review.filters import JudgedState, ViewFilters
 from desk.review.walks import parameters, place_to_begin, walk_statement
 from worker.jobs.prune import check_not_pruned
@@ -25,7 +25,7 @@ WALKED, WALKED_FILTERED = 600, 4_000  # records of a page, without and with filt
 
 
 @dataclass(frozen=True, kw_only=True)
-class SaidBy:
+class GivenVerdict:
     """What a reviewer says of a suggestion; `instead` is the label of another concept.
 
     `id` is None where the verdict is on another concept of the record, and names this one instead.
@@ -34,15 +34,13 @@ class SaidBy:
     id: UUID | None
     user_id: int
     name: str
-    said: Said
+    said: VerdictKind
     instead: str | None
     instead_uri: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProbableConcept:
-    """One of the concepts that a model takes for the most probable ones of a picture."""
-
     uri: str
     label: str
     confidence: float
@@ -69,16 +67,14 @@ class Suggestion:
     heatmap: str | None = None
     reason: str | None = None
     detail: str | None = None
-    verdicts: tuple[SaidBy, ...] = ()
+    verdicts: tuple[GivenVerdict, ...] = ()
     probable: tuple[ProbableConcept, ...] = ()
 
     @property
     def is_disputed(self) -> bool:
-        """Whether reviewers disagree."""
         return len({(each.said, each.instead) for each in self.verdicts}) > 1
 
-    def said_by(self, user_id: int) -> SaidBy | None:
-        """The verdict of one reviewer on this concept."""
+    def said_by(self, user_id: int) -> GivenVerdict | None:
         return next((each for each in self.verdicts if each.id and each.user_id == user_id), None)
 
 
@@ -172,7 +168,9 @@ def _after_walk(row: Any, most: int) -> str | None:
 
 def _suggestion(row: dict[str, Any]) -> Suggestion:
     said = [
-        SaidBy(**each | {"id": each["id"] and UUID(each["id"]), "said": Said(each["said"])})
+        GivenVerdict(
+            **each | {"id": each["id"] and UUID(each["id"]), "said": VerdictKind(each["said"])}
+        )
         for each in row["verdicts"] or ()
     ]
     return Suggestion(

@@ -12,7 +12,7 @@ from desk.review.seen_pictures import seen_picture
 
 if TYPE_CHECKING:
     from common.vision.answers.answering import Answering
-    from desk.review.models import LoadedAnswers, ShownModel
+    from desk.review.shown_models import LoadedHeads, ShownModel
 
 MOST_PROBABLE = 5  # as many digits choose among them
 
@@ -34,12 +34,10 @@ class Thought:
 
     @property
     def concept(self) -> str:
-        """The most probable one."""
         return next(iter(self.probable))
 
     @property
     def confidence(self) -> float:
-        """Of the most probable concept."""
         return self.probable[self.concept]
 
 
@@ -55,7 +53,6 @@ def embeddings_of(
 
 
 def thoughts_of(answering: "Answering", embeddings: Mapping[str, Vector]) -> dict[str, Thought]:
-    """What a model on an encoder thinks of records, by their embeddings."""
     if not embeddings:
         return {}
     answers = answering.answers(np.stack(list(embeddings.values())))
@@ -74,7 +71,7 @@ def thoughts_of(answering: "Answering", embeddings: Mapping[str, Vector]) -> dic
 
 def thoughts_of_records(
     connection: Connection,
-    loaded: "LoadedAnswers",
+    loaded: "LoadedHeads",
     model: "ShownModel",
     record_ids: Sequence[str],
 ) -> dict[str, Thought]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from common.errors import UsageError
 from common.store.locks import AdvisoryLock
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 
 MOST_AT_ONCE = 200
 
@@ -28,13 +28,16 @@ class NewVerdict:
     id: UUID
     record_id: str
     concept: str
-    said: Said
+    said: VerdictKind
     instead: str | None = None
     model_id: int | None = None
     audit_id: int | None = None
 
     def __post_init__(self) -> None:
-        if self.instead is not None and self.said not in (Said.WRONG, Said.TOO_GENERAL):
+        if self.instead is not None and self.said not in (
+            VerdictKind.WRONG,
+            VerdictKind.TOO_GENERAL,
+        ):
             raise UsageError("Another concept goes with `wrong` or `too general` only.")
         if self.instead == self.concept:
             raise UsageError("The other concept is the same as the suggested one.")
@@ -133,7 +136,7 @@ def _known(connection: Connection, user_id: int, verdicts: Sequence[NewVerdict])
     rows = connection.execute(_KNOWN, {"ids": [str(each) for each in sent]}).mappings().all()
     for row in rows:
         kept = {name: value for name, value in row.items() if name != "user_id"}
-        same = NewVerdict(**kept | {"said": Said(row["said"])}) == sent[row["id"]]
+        same = NewVerdict(**kept | {"said": VerdictKind(row["said"])}) == sent[row["id"]]
         is_other = is_other or not same or row["user_id"] != user_id
     if is_other:
         raise UsageError(
@@ -166,7 +169,7 @@ def own_verdicts(
     connection: Connection,
     user_id: int,
     *,
-    said: Said | None = None,
+    said: VerdictKind | None = None,
     provider: str = "",
     concept: str = "",
     before: UUID | None = None,

@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from common.errors import UsageError
+from common.store.tables import Outcome
 from common.store.tables.harvested import of_provider
 from common.store.teaching.standing_verdicts import judged_conditions
-from desk.review.filters import JudgedState, Outcome, ViewFilters
+from desk.review.filters import JudgedState, ViewFilters
 
 COUNTED = 500  # records, or enrichments of a model, that a count walks over
 CHUNKS = 40  # of a job, that a page walks over

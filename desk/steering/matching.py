@@ -1,4 +1,4 @@
-"""One deed for many jobs: those that were ticked, or all that match."""
+"""One action for many jobs: those that were ticked, or all that match."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,20 +10,19 @@ from common.errors import UsageError
 from common.store.tables import JobState
 from worker import jobs
 
-MOST_JOBS = 1_000  # that one deed steers
+MOST_JOBS = 1_000  # that one action steers
 
 _MATCHING = text("""
     SELECT id FROM job WHERE state = ANY(CAST(:states AS text[])) AND pruned_at IS NULL
     ORDER BY created_at LIMIT :most
 """)
-Deed = Callable[[Engine, UUID], object]
-DEEDS: dict[str, Deed] = {
+ACTIONS: dict[str, Callable[[Engine, UUID], object]] = {
     "pause": jobs.pause,
     "resume": jobs.resume,
     "cancel": jobs.cancel,
     "retry": jobs.retry,
 }
-# In which states a deed means anything: the others are left alone where all that match are meant.
+# In which states an action means anything: where all that match are meant, others are left alone.
 _MEANT: dict[str, set[JobState]] = {
     "pause": {JobState.RUNNING},
     "resume": {JobState.PAUSED},
@@ -34,34 +33,32 @@ _MEANT: dict[str, set[JobState]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Steered:
-    """How many jobs a deed was done to, and why not to the others, the first few of them."""
+    """How many jobs an action was done to, and why not to the others, the first few of them."""
 
     done: int
     refused: tuple[str, ...]
 
 
-def matching(engine: Engine, states: Sequence[JobState], deed: str) -> list[UUID]:
-    """The jobs in these states for which a deed means anything, the oldest first."""
-    meant = [each for each in states if each in _MEANT[deed]]
+def matching(engine: Engine, states: Sequence[JobState], action: str) -> list[UUID]:
+    """The jobs in these states for which an action means anything, the oldest first."""
+    meant = [each for each in states if each in _MEANT[action]]
     with engine.connect() as connection:
         asked = {"states": meant, "most": MOST_JOBS}
         return list(connection.execute(_MATCHING, asked).scalars())
 
 
-def steer(engine: Engine, chosen: Sequence[UUID], deed: str) -> Steered:
-    """Do a deed to jobs, one after the other; one that refuses does not stop the others.
+def steer(engine: Engine, chosen: Sequence[UUID], action: str) -> Steered:
+    """Do an action to jobs, one after the other; one that refuses does not stop the others.
 
     Raises:
-        UsageError: there is no such deed, or too many jobs.
+        UsageError: they are too many.
     """
-    if deed not in DEEDS:
-        raise UsageError(f"{deed[:40]!r} is nothing that can be done to a job.")
     if len(chosen) > MOST_JOBS:
         raise UsageError(f"{len(chosen):,} jobs at once; {MOST_JOBS:,} are allowed.")
     refused = []
     for job in chosen:
         try:
-            DEEDS[deed](engine, job)
+            ACTIONS[action](engine, job)
         except UsageError as error:
             refused.append(str(error))
     return Steered(done=len(chosen) - len(refused), refused=tuple(refused[:3]))

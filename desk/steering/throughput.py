@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from common.store.tables.jobs import RECORDS_SETTLED
+from common.store.tables.outcomes import RECORDS_SETTLED
 
 MOST_BARS = 60
 

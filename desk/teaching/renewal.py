@@ -59,12 +59,11 @@ _NOTE = text("UPDATE refit SET renewal_id = :renewal_id WHERE id = :refit_id")
 class Renewals(PeriodicThread):
     """Begins the renewals that are due, whether or not anybody looks at the page."""
 
-    def __init__(self, engine: Engine, *, interval: float = 1.0) -> None:
-        super().__init__("renewals", interval=interval)
+    def __init__(self, engine: Engine) -> None:
+        super().__init__("renewals", interval=1.0)
         self._engine = engine
 
     def run_once(self) -> None:
-        """Begin them, one after the other."""
         with self._engine.connect() as connection:
             due = connection.execute(_DUE).scalars().all()
         for refit_id in due:

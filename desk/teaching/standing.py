@@ -40,7 +40,6 @@ def curve_of(refit: RefitStatus) -> list[CurvePoint]:
 
 
 def concepts_of(refit: RefitStatus) -> set[str]:
-    """The URIs of the concepts that the result of a refit names."""
     result = refit.result or {}
     named = {each["concept"] for each in result.get("by_concept", [])}
     changed = result.get("changed", [])

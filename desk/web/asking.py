@@ -1,13 +1,14 @@
 """From a request to a view: who asks, whether the role allows it, and what the form says.
 
-Views are plain functions that run in threads. A page is asked for by GET and changes nothing; a
-deed is asked for by POST with the session's word against forgery, and is told where to go next.
+Views are plain functions that run in threads. A page is asked for by GET and changes nothing. An
+action is asked for by POST with the session's word against forgery, and is told where to go next.
 Every route names the least role, which is checked here and nowhere else.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
@@ -24,13 +25,13 @@ from common.errors import AccessError, EnrichmentError, UsageError
 from common.store.tables import Role
 from desk.access.actions import log_not_done
 from desk.access.login import local_path
-from desk.web.answers import GoTo, problem, question, to_login
-from desk.web.deeds import check_and_log
+from desk.web.actions import check_and_log
 from desk.web.desk import AskedAgainError, Desk, UnconfirmedError
 from desk.web.door import STORE_TROUBLE, read_form, store_trouble
 from desk.web.request import DeskRequest
+from desk.web.responses import GoTo, problem, question, to_login
 
-__all__ = ["Asks", "DeskRequest", "NotThereError", "deed", "go_to", "page"]
+__all__ = ["Asks", "DeskRequest", "NotThereError", "action", "go_to", "page"]
 
 MOST_OF_FORM = 256 << 10  # bytes: fifty verdicts, or a thousand jobs, take a fifth of it
 MOST_FIELDS = 2_000  # of a form: a batch of verdicts, or a selection of records
@@ -44,13 +45,14 @@ class NotThereError(UsageError):
 
 
 View = Callable[[DeskRequest], Response]
-Answer = TypeVar("Answer", Response, Response | None)
+Result = TypeVar("Result", Response, Response | None)
 
 
 class Asks(Route):
     """A route with the least role that may use it, and whether its use is an action.
 
     Args:
+        is_logged: as an action; False if it changes nothing, or has a log of its own.
         form: the page that has the form; what is refused is told there, and the form is as it was.
         logged: fields of the form that the log has; parts of the path stand there anyway.
         most: bytes that its form may have.
@@ -61,8 +63,8 @@ class Asks(Route):
         self,
         path: str,
         view: View,
+        role: Role = Role.VIEWER,
         *,
-        role: Role,
         method: str,
         form: View | None = None,
         is_logged: bool = False,
@@ -83,43 +85,12 @@ class Asks(Route):
         self.limiter = None if places is None else CapacityLimiter(places)
 
 
-def page(
-    path: str,
-    view: View,
-    role: Role = Role.VIEWER,
-    *,
-    form: View | None = None,
-    places: int | None = None,
-) -> Asks:
-    """A page, which changes nothing."""
-    return Asks(path, view, role=role, method="GET", form=form, places=places)
-
-
-def deed(
-    path: str,
-    view: View,
-    role: Role,
-    *,
-    form: View | None = None,
-    is_logged: bool = True,
-    logged: Sequence[str] = (),
-    most: int = MOST_OF_FORM,
-) -> Asks:
-    """Something that is done; it is logged as an action, unless it has a log of its own."""
-    return Asks(
-        path,
-        view,
-        role=role,
-        method="POST",
-        form=form,
-        is_logged=is_logged,
-        logged=logged,
-        most=most,
-    )
+page = partial(Asks, method="GET")
+action = partial(Asks, method="POST", is_logged=True)
 
 
 def go_to(path: str, *, told: str = "", **more: object) -> GoTo:
-    """After a deed: a page of the desk, or its first page if the path leads elsewhere.
+    """After an action: a page of the desk, or its first page if the path leads elsewhere.
 
     Args:
         told: to the person, on that page.
@@ -179,8 +150,8 @@ def _not_read(request: Request, desk: Desk, error: HTTPException) -> Response:
 
 
 def _asked(
-    request: Request, desk: Desk, form: FormData, act: Callable[[DeskRequest], Answer]
-) -> Answer | Response:
+    request: Request, desk: Desk, form: FormData, act: Callable[[DeskRequest], Result]
+) -> Result | Response:
     """What comes of a request, once it is known whose it is."""
     try:
         visitor = desk.door.who(request)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from common.errors import ModelError
 from common.store.teaching.verdicts import count_judged
-from desk.review.models import ShownModel
+from desk.review.shown_models import ShownModel
 from desk.review.suggestions import ProbableConcept, Suggestion, suggestions_asked
 from desk.review.thoughts import Thought, thoughts_of_records
 from desk.web.asking import DeskRequest
@@ -27,7 +27,6 @@ Card = tuple[UUID, Suggestion]
 
 
 def named_cards(asked: DeskRequest) -> list[tuple[str, str]]:
-    """Record IDs and concept URIs in the address."""
     named = asked.request.query_params.getlist("card")[:MOST_CARDS]
     return [
         (record_id, concept) for record_id, _, concept in (each.partition(" ") for each in named)
@@ -52,7 +51,7 @@ def asked_cards(
     if model is not None:
         with suppress(ModelError):  # without its bundle, too, one can judge what it wrote
             record_ids = [each.record_id for each in found]
-            thoughts = thoughts_of_records(connection, desk.answers, model, record_ids)
+            thoughts = thoughts_of_records(connection, desk.heads, model, record_ids)
         found = [_with_thought(each, model, thoughts.get(each.record_id)) for each in found]
     return [(uuid4(), each) for each in found]
 

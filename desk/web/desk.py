@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from common.errors import EnrichmentError
 from common.process.settings.desk import DeskSettings
 from desk.pictures.thumbnails import Thumbnails
-from desk.review.models import LoadedAnswers
+from desk.review.shown_models import LoadedHeads
 from desk.web.door import Door
 
 CONFIRMED = "confirmed"  # the field of a form by which a question was answered
@@ -23,11 +23,11 @@ class Desk:
     settings: DeskSettings
     door: Door
     thumbnails: Thumbnails
-    answers: LoadedAnswers
+    heads: LoadedHeads
 
 
 class AskedAgainError(EnrichmentError):
-    """A deed that is not done yet: the words are told on a page where it can be asked for again."""
+    """An action that is not done yet; a page tells the words, where it can be asked for again."""
 
     def __init__(self, words: str, *, page: str) -> None:
         super().__init__(words)
@@ -35,7 +35,7 @@ class AskedAgainError(EnrichmentError):
 
 
 class UnconfirmedError(EnrichmentError):
-    """A deed that is hard to undo, before somebody said yes; `answer` says yes to this question."""
+    """An action that is hard to undo, before somebody said yes, which `answer` does."""
 
     def __init__(self, question: str, *, yes: str) -> None:
         super().__init__(question)

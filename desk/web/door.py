@@ -1,4 +1,4 @@
-"""The door: who comes with a request, and whether a deed came from a page of ours."""
+"""The door: who comes with a request, and whether an action came from a page of ours."""
 
 import re
 import secrets
@@ -61,7 +61,6 @@ class Door:
         self.provider = IdentityProvider(settings) if settings.oidc_issuer else None
 
     def who(self, request: Request) -> Visitor:
-        """Who asks."""
         given = self.cookies.form.read(request)
         form = given or secrets.token_urlsafe(32)
         user = who(self._engine, self.cookies.session.read(request))
@@ -76,8 +75,8 @@ class Door:
         if visitor.is_new:
             self.cookies.form.give(response, visitor.form)
 
-    def check_deed(self, request: Request, form: FormData, word: str) -> None:
-        """Refuse a deed that no page of ours sent.
+    def check_action(self, request: Request, form: FormData, word: str) -> None:
+        """Refuse an action that no page of ours sent.
 
         Raises:
             ForgedRequestError: its word is missing or wrong, or it comes from another site.
@@ -91,7 +90,6 @@ class Door:
         )
 
     def origin(self, request: Request) -> str:
-        """Where browsers reach the desk."""
         return self.settings.origin_for(request.headers.get("host", ""))
 
 
@@ -132,14 +130,11 @@ def _fields(body: bytes, most_fields: int) -> FormData:
 
 
 class Bounded(Request):
-    """A request whose body may have so many bytes."""
-
     def __init__(self, request: Request, most: int) -> None:
         super().__init__(request.scope, request.receive)
         self._most = most
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
-        """The body, piece by piece."""
         came = 0
         async for piece in super().stream():
             came += len(piece)
@@ -171,5 +166,4 @@ def address_of(request: Request) -> str:
 
 
 def is_built_in(user: LoggedIn) -> bool:
-    """Whether that is the account of a desk that has no others."""
     return user.name == BUILT_IN

@@ -41,7 +41,6 @@ class FrozenStoreWatch(PeriodicThread):
             each.dispose()  # what is open already was not noted
 
     def run_once(self) -> None:
-        """Ask."""
         timer = Timer(LONGEST_ANSWER, self._end_connections)
         timer.daemon = True
         timer.start()
@@ -52,7 +51,6 @@ class FrozenStoreWatch(PeriodicThread):
             timer.cancel()
 
     def stop(self) -> None:
-        """Ask the thread to end, and release its connection."""
         super().stop()
         self._asking.dispose()
 

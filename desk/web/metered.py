@@ -31,7 +31,6 @@ class Metered:
         self._pages = {_first_part(path) for path in paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -73,7 +73,6 @@ def plain_page(template: str, values: dict[str, Any]) -> str:
 def render(
     asked: "DeskRequest", template: str, values: dict[str, Any], *, status: int = 200
 ) -> Response:
-    """A page from a template of this folder."""
     known = {
         "user": asked.user,
         "can_review": asked.may(Role.REVIEWER),
@@ -108,7 +107,6 @@ def length_of_time(seconds: float) -> str:
 
 
 def ago(time: datetime) -> str:
-    """How long ago a time was, in words."""
     seconds = max(0, round((datetime.now(UTC) - time).total_seconds()))
     for size, word in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         if seconds >= size:

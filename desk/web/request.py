@@ -8,8 +8,8 @@ from starlette.requests import Request
 from common.errors import EnrichmentError, UsageError
 from common.store.tables import Role
 from desk.access.sessions import LoggedIn
-from desk.web.answers import told_in
 from desk.web.desk import CONFIRMED, NO, AskedAgainError, Desk, UnconfirmedError
+from desk.web.responses import told_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,6 @@ class DeskRequest:
 
     @property
     def told(self) -> str:
-        """What the deed before this page told."""
         return told_in(self.request, self.user.csrf)
 
     def filled(self, name: str) -> str:
@@ -40,16 +39,13 @@ class DeskRequest:
         return self.request.query_params.get(name, "").strip()
 
     def path(self, name: str) -> str:
-        """A part of the path."""
         return str(self.request.path_params[name])
 
     def field(self, name: str) -> str:
-        """A field of the form, as text; empty if it is not there."""
         value = self.form.get(name, "")
         return "" if isinstance(value, UploadFile) else value.strip()
 
     def fields(self, name: str) -> list[str]:
-        """All fields of this name."""
         return [each for each in self.form.getlist(name) if isinstance(each, str)]
 
     def check_sender(self) -> None:
@@ -83,7 +79,6 @@ class DeskRequest:
             raise error
 
     def may(self, role: Role) -> bool:
-        """Whether the account may do what this role may."""
         return self.user.may(role)
 
     @property

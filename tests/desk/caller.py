@@ -33,13 +33,12 @@ class Caller:
     def post(
         self, path: str, fields: object = None, *, word: str | None = None, **more: Any
     ) -> requests.Response:
-        """A deed with the word of the forms, or with another one."""
+        """An action with the word of the forms, or with another one."""
         headers = {"x-csrf": self.word if word is None else word} | more.pop("headers", {})
         sent = self.session.post(self.url + path, data=fields, headers=headers, **_OPTIONS | more)
         return self._seen(sent)
 
     def log_in(self, name: str, password: str = PASSWORD, **fields: str) -> requests.Response:
-        """Send the form of the login."""
         self.get("/login")
         entered = self.post("/login", {"name": name, "password": password} | fields)
         if entered.status_code == requests.codes.see_other:

@@ -39,8 +39,6 @@ class AtAddress:
 
 
 class DeskProcess(AtAddress):
-    """`desk serve`."""
-
     def __init__(self, folder: Path, *, port: int = 0, **variables: str) -> None:
         self._environment = os.environ | folders(folder) | variables
         self._log = folder / "desk.log"
@@ -62,22 +60,18 @@ class DeskProcess(AtAddress):
 
     @property
     def pid(self) -> int:
-        """The number of the process."""
         assert self._process is not None
         assert self._process.pid is not None
         return self._process.pid
 
     def log(self) -> str:
-        """What it has logged."""
         return self._log.read_text() if self._log.exists() else ""
 
     def kill(self) -> None:
-        """End it without a warning."""
         self.signal(signal.SIGKILL)
         self.wait()
 
     def signal(self, number: int) -> None:
-        """Send it a signal, if it has not ended."""
         assert self._process is not None
         if self._process.is_alive():
             os.kill(self.pid, number)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from common.process.settings.desk import AccessSettings
 from common.store.embeddings import Seen, keep_vectors, save_seen
 from common.store.encoders import find_encoder, register_encoder
-from common.store.tables import PictureSource, Role, Said
+from common.store.tables import PictureSource, Role, VerdictKind
 from common.vision.answers.heads import halved
 from desk.access.accounts import BUILT_IN, add_account, local_operator
 from desk.review.verdicts import NewVerdict, judge
@@ -118,7 +118,6 @@ class Museum:
         return job
 
     def enrich(self, job: UUID, model: int, found: Mapping[str, tuple[str, float]]) -> None:
-        """Enrichments: by record the concept and the confidence."""
         rows = [
             {
                 "model": model,
@@ -133,8 +132,9 @@ class Museum:
         with self.engine.begin() as connection:
             connection.execute(_ENRICHMENT, rows)
 
-    def say(self, user: str, record_id: str, concept: str, said: Said, **more: object) -> UUID:
-        """A verdict of a reviewer."""
+    def say(
+        self, user: str, record_id: str, concept: str, said: VerdictKind, **more: object
+    ) -> UUID:
         number = uuid4()
         verdict = NewVerdict(id=number, record_id=record_id, concept=concept, said=said, **more)  # type: ignore[arg-type]
         user_id = self.user(user)
@@ -143,7 +143,6 @@ class Museum:
         return number
 
     def encoder(self, model: int) -> int:
-        """An encoder of the model, without files."""
         with self.engine.begin() as connection:
             register_encoder(
                 connection,
@@ -158,7 +157,6 @@ class Museum:
         return number
 
     def embed(self, encoder: int, vectors: Mapping[str, Sequence[float]]) -> None:
-        """Embeddings of the records' pictures."""
         with self.engine.begin() as connection:
             (now,) = connection.execute(text("SELECT now()")).one()
             pictures = {each: each.encode().ljust(32, b".")[:32] for each in vectors}

@@ -40,8 +40,6 @@ def drawn(name: str, size: tuple[int, int] = (300, 240)) -> bytes:
 
 @contextmanager
 def picture_host() -> Iterator[PictureHost]:
-    """A host that answers until the block ends."""
-
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             name = _name(self.path)

@@ -52,7 +52,6 @@ PAGES = {
 def address(
     filled: Museum, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
-    """Where the desk is."""
     with serving(engine, tmp_path, monkeypatch) as address:
         yield address
 

@@ -99,7 +99,7 @@ def test_a_route_that_is_posted_to_needs_more_than_a_viewer() -> None:
     assert for_viewers == {"/logout"}  # which only ends what is one's own
 
 
-def test_a_page_is_no_deed_and_a_deed_no_page() -> None:
+def test_a_page_is_no_action_and_an_action_no_page() -> None:
     for method, route in guarded():
         assert (route.methods or set()) - {"HEAD"} == {method}, route.path
 
@@ -142,21 +142,21 @@ def test_a_role_opens_what_it_may_and_nothing_else(
     for _, route in guarded("POST"):
         if route.role not in higher:
             continue
-        answer = caller.post(filled_in(route.path), {"deed": "pause", "concept": MAP})
+        answer = caller.post(filled_in(route.path), {"action": "pause", "concept": MAP})
         assert answer.status_code == 403, route.path
         assert f"needs the role {route.role}" in answer.text
     assert museum_with_people.rows(EVERYTHING) == before
 
 
 @pytest.mark.parametrize("word", ["", "x", "another's"])
-def test_no_deed_is_done_without_the_word_of_the_session(
+def test_no_action_is_done_without_the_word_of_the_session(
     museum_with_people: Museum, desk: ServedDesk, word: str
 ) -> None:
     operator = Caller(desk, Role.OPERATOR.value)
     brought = Caller(desk, Role.REVIEWER.value).word if word == "another's" else word
     before = museum_with_people.rows(EVERYTHING)
     for _, route in guarded("POST"):
-        answer = operator.post(filled_in(route.path), {"deed": "pause"}, word=brought)
+        answer = operator.post(filled_in(route.path), {"action": "pause"}, word=brought)
         assert answer.status_code == 403, route.path
         assert "nothing was done" in answer.text, route.path
     assert museum_with_people.rows(EVERYTHING) == before

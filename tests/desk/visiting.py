@@ -60,7 +60,6 @@ class Visit:
             self.problems.append(f"left the machine: {request.url}")
 
     def log_in(self, url: str, name: str) -> None:
-        """Log in at a desk, with the password of all accounts of tests."""
         self.page.goto(url + "/login")
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Password").fill(PASSWORD)
@@ -117,7 +116,6 @@ def browser_path() -> str:
 
 @contextmanager
 def browsing() -> Iterator[Browser]:
-    """A browser, for the thread that starts it."""
     path = browser_path()
     options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
     with sync_playwright() as playwright:

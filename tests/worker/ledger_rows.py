@@ -1,5 +1,6 @@
 """What several tests do to the ledger, in few words."""
 
+from collections import Counter
 from collections.abc import Container, Mapping
 from uuid import UUID
 
@@ -8,11 +9,10 @@ from sqlalchemy import Engine, text
 from common.errors import RecordError
 from worker.ledger import chunks
 from worker.ledger import finish as finishing
-from worker.ledger.answers import ModelAnswer
 from worker.ledger.chunks import Lease
-from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkResults
-from worker.ledger.sweep import Sweep, sweep
+from worker.ledger.predictions import PredictedRecord, RecordPrediction
+from worker.ledger.sweep import sweep
 
 DELAYS = (60.0, 600.0)  # seconds before the first and the second new try
 
@@ -40,7 +40,7 @@ def claim(engine: Engine, job_id: UUID, number: int, lease_seconds: float = 60) 
     return lease
 
 
-def expire_leases(engine: Engine) -> Sweep:
+def expire_leases(engine: Engine) -> Counter[str]:
     """Have all leases run out, and sweep."""
     with engine.begin() as connection:
         connection.execute(
@@ -53,7 +53,7 @@ def finish(engine: Engine, lease: Lease, failed: Mapping[str, str] | None = None
     """Finish a chunk: these records failed for these reasons, the others show no concept."""
     failed = failed or {}
     results = ChunkResults(
-        answers=all_below(lease, but=failed).answers,
+        predicted=all_below(lease, but=failed).predicted,
         errors={each: RecordError("fetch", reason) for each, reason in failed.items()},
     )
     return finish_with(engine, lease, results)
@@ -66,15 +66,15 @@ def finish_with(engine: Engine, lease: Lease, results: ChunkResults) -> bool:
     return finished.job_done
 
 
-def answer(
+def predicted(
     lease: Lease,
     record_id: str,
     *predictions: RecordPrediction,
     data_provider: str = "",
     is_unlike: bool = False,
-) -> ModelAnswer:
+) -> PredictedRecord:
     """What the model that answers for the data provider says of a record."""
-    return ModelAnswer(
+    return PredictedRecord(
         record_id=record_id,
         model_id=lease.routes.model_of(data_provider),
         data_provider=data_provider,
@@ -86,13 +86,13 @@ def answer(
 
 def predictions(results: ChunkResults) -> list[RecordPrediction]:
     """What is said of all records of a chunk."""
-    return [each for said in results.answers.values() for each in said.predictions]
+    return [each for said in results.predicted.values() for each in said.predictions]
 
 
 def all_below(lease: Lease, *, but: Container[str] = ()) -> ChunkResults:
     """No record of the chunk shows a concept; nothing is said of some."""
-    said = {each: answer(lease, each) for each in lease.record_ids if each not in but}
-    return ChunkResults(answers=said)
+    said = {each: predicted(lease, each) for each in lease.record_ids if each not in but}
+    return ChunkResults(predicted=said)
 
 
 def rows(engine: Engine, query: str) -> list[tuple[object, ...]]:

@@ -60,7 +60,6 @@ class Shelf:
         image_url: str = FULL,
         updated: str = "2026-11-23T22:00:00Z",
     ) -> None:
-        """Write an enrichment."""
         what = {"record_id": record_id, "concept": concept, "confidence": confidence}
         seen = {"source": source, "image_url": image_url, "updated": updated}
         self.execute(_RECORD, record_id=record_id)

@@ -58,9 +58,10 @@ def prune(
     encoder: Annotated[
         str | None, typer.Option(help="Only what is kept of this encoder. Default: of all.")
     ] = None,
-    unseen_for: Annotated[
+    unused_for: Annotated[
         str | None,
         typer.Option(
+            "--unseen-for",
             metavar="AGE",
             help="Also what was not looked at for so long: days or hours, such as 365d or 12h.",
         ),
@@ -74,12 +75,12 @@ def prune(
 
     Example: worker embeddings prune --unseen-for 365d
     """
-    age = None if unseen_for is None else parse_age(unseen_for)
+    age = None if unused_for is None else parse_age(unused_for)
     engine = open_store()
     with engine.connect() as connection:
         every = stored_encoders(connection)
         chosen = every if encoder is None else [find_encoder(connection, encoder)]
-    pruned = prune_embeddings(engine, chosen, every_encoder=encoder is None, unseen_for=age)
+    pruned = prune_embeddings(engine, chosen, every_encoder=encoder is None, unused_for=age)
     removed = counted(pruned.embeddings, "embedding")
     console.print(f"{removed} removed. Postgres uses their space for new ones.")
     if as_json:

@@ -18,7 +18,7 @@ from common.store.tables import JobState, PictureChoice, Priority
 from worker import jobs
 from worker.commands.options import console
 from worker.jobs import Accepted, JobOptions, Preview, Records, RecordSelection, Unpromised
-from worker.jobs.models import one_model
+from worker.jobs.model_choice import one_model
 from worker.jobs.records import RejectedLines, leave_out_rejected, read_files, refuse_rejected
 from worker.ledger.roster import live_workers
 

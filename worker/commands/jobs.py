@@ -1,5 +1,6 @@
 """`worker jobs` and `worker prune`: arguments only."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -8,13 +9,14 @@ from common.process.terminal.ages import parse_age
 from common.process.terminal.confirming import Yes, confirm
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.listing import Listing
 from common.store.session import open_store
 from common.store.tables import JobState
 from worker.commands.options import console
+from worker.commands.watch import in_hours
 from worker.jobs.progress import SHOWN, JobRow, list_jobs
 from worker.jobs.prune import PrunedJobs, prunable
 from worker.jobs.prune import prune as prune_jobs
-from worker.jobs.watch import show_jobs
 
 
 @prints(list[JobRow])
@@ -41,6 +43,19 @@ def jobs(
     show_jobs(rows)
     if len(rows) == SHOWN:
         console.print(f"At most {SHOWN} jobs are shown.")
+
+
+def show_jobs(rows: Sequence[JobRow]) -> None:
+    numbers = ("settled", "total", "records/s", "age")
+    headings = ("job", "name", "state", "priority", "model", *numbers, "submitter")
+    listing = Listing(*headings, numbers=numbers, texts=("name", "model", "submitter"))
+    for row in rows:
+        rate = f"{row.rate:,.1f}" if row.rate else ""
+        state = f"{row.state}, pruned" if row.pruned_at else row.state
+        cells = [str(row.job_id), row.name or "", state, row.priority, row.model]
+        cells += [f"{row.settled:,}", f"{row.total:,}", rate, in_hours(row.age.total_seconds())]
+        listing.add(*cells, row.submitter or "")
+    listing.print()
 
 
 @prints(PrunedJobs)

@@ -54,7 +54,7 @@ def similar(
     alike = find_alike(engine, record, count=count, encoder=encoder, exact=exact)
     if page is not None:
         from worker.embeddings.pictures import fetch_pictures
-        from worker.exports.similar_page import write_similar_page
+        from worker.exports.page import write_similar_page
 
         pictures = fetch_pictures(engine, ImageSettings.read(), [alike.record, *alike.found])
         with output_stream(page) as stream:

@@ -28,10 +28,10 @@ def status(
     Example: worker status last --watch
     """
     from common.store.session import open_store
+    from worker.commands.watch import show_report, watch_job
     from worker.jobs.names import find_job
     from worker.jobs.prune import told_pruned
     from worker.jobs.report import report_job
-    from worker.jobs.watch import show_report, watch_job
 
     engine = open_store()
     job_id = find_job(engine, job)

@@ -19,8 +19,8 @@ from common.store.tables.seen import partition_of
 _SHOWN = """
     EXISTS (SELECT 1 FROM record WHERE record.id = seen.record_id
             AND (seen.source <> 'media' OR record.media_url = seen.url))
-    AND (CAST(:unseen_for AS interval) IS NULL
-         OR seen.seen_at >= now() - CAST(:unseen_for AS interval))
+    AND (CAST(:unused_for AS interval) IS NULL
+         OR seen.seen_at >= now() - CAST(:unused_for AS interval))
 """
 _UNUSED = f"""
     NOT EXISTS (SELECT 1 FROM picture_seen AS seen WHERE seen.sha256 = kept.sha256 AND {_SHOWN})
@@ -56,12 +56,12 @@ def prune(
     encoders: Sequence[StoredEncoder],
     *,
     every_encoder: bool,
-    unseen_for: timedelta | None = None,
+    unused_for: timedelta | None = None,
 ) -> Pruned:
     """Remove the encoders' embeddings of pictures that no record shows any more.
 
     A record shows a picture that was seen at its file's present address, or as its thumbnail, and
-    not longer ago than `unseen_for`. Pictures that the harvester stored stay, for trainings. The
+    not longer ago than `unused_for`. Pictures that the harvester stored stay, for trainings. The
     places where other pictures were seen are forgotten if these are all encoders. A picture that is
     looked at meanwhile is looked at again by the next job.
     """
@@ -70,13 +70,13 @@ def prune(
         for encoder in encoders:
             statement = text(f"DELETE FROM {partition_of(encoder.id)} AS kept WHERE {_UNUSED}")
             with engine.begin() as connection:
-                removed += connection.execute(statement, {"unseen_for": unseen_for}).rowcount
+                removed += connection.execute(statement, {"unused_for": unused_for}).rowcount
             report.advance(note=encoder.name)
-    places = _forget_places(engine, unseen_for) if every_encoder else 0
+    places = _forget_places(engine, unused_for) if every_encoder else 0
     return Pruned(embeddings=removed, places=places)
 
 
-def _forget_places(engine: Engine, unseen_for: timedelta | None) -> int:
+def _forget_places(engine: Engine, unused_for: timedelta | None) -> int:
     forgotten = 0
     last: tuple[str, str] | None = ("", "")
     while last is not None:
@@ -87,6 +87,6 @@ def _forget_places(engine: Engine, unseen_for: timedelta | None) -> int:
             last_id, last_source = last or (None, None)
             asked = start | {"last_id": last_id, "last_source": last_source}
             forgotten += connection.execute(
-                _FORGET_PLACES, asked | {"unseen_for": unseen_for}
+                _FORGET_PLACES, asked | {"unused_for": unused_for}
             ).rowcount
     return forgotten

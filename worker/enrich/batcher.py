@@ -58,7 +58,6 @@ class Batcher:
         ]
 
     def start(self) -> None:
-        """Start the threads."""
         for thread in self._threads:
             thread.start()
 

@@ -17,7 +17,7 @@ from common.vision.network import is_out_of_memory
 from worker import metrics
 from worker.enrich import heatmap_files
 from worker.enrich.pipeline import ChunkOutcome
-from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.predictions import RecordPrediction
 
 AT_A_TIME = 8  # pictures whose activations are in memory; a lost lease is noticed after them
 JPEG_QUALITY = 85
@@ -78,7 +78,7 @@ def _refuse_unless_out_of_memory(error: RuntimeError) -> None:
 
 
 def _parts(outcome: ChunkOutcome, model_id: int) -> Iterator[list[RecordPrediction]]:
-    said = (each for each in outcome.answers.values() if each.model_id == model_id)
+    said = (each for each in outcome.predicted.values() if each.model_id == model_id)
     predictions = [prediction for each in said for prediction in each.predictions]
     for start in range(0, len(predictions), AT_A_TIME):
         yield predictions[start : start + AT_A_TIME]

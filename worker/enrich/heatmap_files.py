@@ -25,7 +25,6 @@ _FOLDERS = [f"{number:02x}" for number in range(256)]
 
 
 def relative_path(digest: str) -> str:
-    """The path below HEATMAP_DIR of the heatmap with this SHA-256."""
     return f"{digest[:2]}/{digest}{_SUFFIX}"
 
 

@@ -29,7 +29,7 @@ from common.process.cores import cores
 from common.reasons import Reason
 from worker import metrics
 from worker.enrich.batcher import Row
-from worker.enrich.models import ModelsInUse
+from worker.enrich.model_pool import ModelsInUse
 from worker.enrich.resolve import Target
 from worker.enrich.seen import KnownPictures, SeenPictures
 from worker.enrich.stragglers import StragglerWait, wait_for_all
@@ -44,7 +44,6 @@ class MeteredFetcher(PictureFetcher):
     def step(
         self, request: FetchRequest, cancelled: threading.Event = _NEVER
     ) -> Fetched | FetchRequest:
-        """See `PictureFetcher`."""
         with metrics.timed("fetch"):
             return super().step(request, cancelled)
 
@@ -59,12 +58,10 @@ class Look:
 
     @property
     def picture(self) -> PictureUrl:
-        """Where it is."""
         return self.target.pictures[self.number]
 
     @property
     def fallback(self) -> "Look | None":
-        """The next of the record's pictures."""
         has_more = self.number + 1 < len(self.target.pictures)
         return replace(self, number=self.number + 1) if has_more else None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from common.errors import ModelError
-from common.store.tables.jobs import JOB_MODELS
+from common.store.tables.jobs import JOB_MODELS, UNFINISHED
 from common.vision.bundle import read_description
 from common.vision.encoders.description import missing_files
 
@@ -13,7 +13,7 @@ _NEEDED = text(f"""
     SELECT path, sha256 FROM model
     WHERE stage = 'active' OR id IN (
         SELECT unnest({JOB_MODELS}) FROM job
-        WHERE state IN ('running', 'paused'))
+        WHERE {UNFINISHED})
     ORDER BY id
 """)
 

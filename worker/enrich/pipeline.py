@@ -1,8 +1,8 @@
-"""What happens to the records of one chunk: resolve, read or look, answer.
+"""What happens to the records of one chunk: resolve, read or look, predict.
 
 What the encoder saw of a record's picture before is read, and goes straight to the heads. Other
 pictures are looked at. What the encoder makes of them is rounded to halfs before any head sees it:
-so a record that is read later gets the same answer, bit for bit.
+so a record that is read later gets the same predictions, bit for bit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +16,10 @@ from common.reasons import Reason
 from common.store.embeddings import Seen, Vector
 from common.vision.answers.heads import halved
 from worker import metrics
-from worker.enrich.answers import answers_to
 from worker.enrich.batcher import Row
 from worker.enrich.looking import Look, LookedAt, Looker
-from worker.enrich.models import ModelsInUse
+from worker.enrich.model_pool import ModelsInUse
+from worker.enrich.predictions import predict_records
 from worker.enrich.resolve import RecordResolver, Target
 from worker.enrich.seen import RecordSeen, SeenPictures
 from worker.ledger.chunks import Lease
@@ -39,7 +39,7 @@ class ChunkOutcome(ChunkResults):
 
 
 class Pipeline:
-    """Turns the record IDs of a chunk into outcomes; threads share one."""
+    """JobRotation the record IDs of a chunk into outcomes; threads share one."""
 
     def __init__(self, resolver: RecordResolver, seen: SeenPictures, looker: Looker) -> None:
         self._resolver = resolver
@@ -61,7 +61,7 @@ class Pipeline:
         looks = [
             Look(asked_id=key, target=target)
             for key, target in targets.items()
-            if key not in outcome.answers
+            if key not in outcome.predicted
         ]
         if looks:
             models.network()
@@ -69,8 +69,10 @@ class Pipeline:
             looked = self._looker.look_at(looks, models, lease, on_record=on_record)
             errors |= looked.errors
             pictures = _awaited(looked.pictures, models, errors, on_record)
-            _answer_looks(outcome, pictures, models, lease)
-        outcome.errors = {key: error for key, error in errors.items() if key not in outcome.answers}
+            _predict_looked_at(outcome, pictures, models, lease)
+        outcome.errors = {
+            key: error for key, error in errors.items() if key not in outcome.predicted
+        }
         return outcome
 
     def _read(
@@ -80,29 +82,30 @@ class Pipeline:
         lease: Lease,
         outcome: ChunkOutcome,
     ) -> None:
-        """Answer for the records whose pictures the encoder saw before."""
         if models.encoder is None or not lease.may_read or not targets:
             return
         with metrics.timed("read"):
             read = self._seen.read(targets, models.encoder, max_age=lease.max_age)
             outcome.read = len(read.records)
-            outcome.answers |= answers_to(
+            outcome.predicted |= predict_records(
                 read.records, read.embeddings, models=models.models, routes=lease.routes
             )
 
 
-def answer_again(
+def predict_again(
     outcome: ChunkOutcome, kept: Mapping[bytes, Vector], models: ModelsInUse, lease: Lease
 ) -> None:
-    """Answer from what others have kept of the pictures, by their sha256; heatmaps stay."""
+    """Predict from what others have kept of the pictures, by their sha256; heatmaps stay."""
     assert outcome.newly_seen is not None  # else others have kept nothing of it
     vectors = outcome.newly_seen.vectors
     vectors.update(kept)
     rows = np.stack([vectors[each.sha256] for each in outcome.newly_seen.pictures])
-    outcome.answers |= answers_to(outcome.looked, rows, models=models.models, routes=lease.routes)
+    outcome.predicted |= predict_records(
+        outcome.looked, rows, models=models.models, routes=lease.routes
+    )
 
 
-def _answer_looks(
+def _predict_looked_at(
     outcome: ChunkOutcome,
     pictures: Sequence[tuple[LookedAt, Row]],
     models: ModelsInUse,
@@ -112,14 +115,16 @@ def _answer_looks(
         return
     outcome.looked = [_record_seen(each.look, lease) for each, _ in pictures]
     rows = np.stack([row for _, row in pictures])
-    outcome.answers |= answers_to(outcome.looked, rows, models=models.models, routes=lease.routes)
+    outcome.predicted |= predict_records(
+        outcome.looked, rows, models=models.models, routes=lease.routes
+    )
     if models.encoder:
         outcome.newly_seen = _newly_seen(pictures, outcome.looked, models.encoder.id)
     if lease.explain:
         outcome.pictures = {
             each.look.picture.url: each.pixels
             for each, _ in pictures
-            if each.pixels is not None and outcome.answers[each.look.asked_id].predictions
+            if each.pixels is not None and outcome.predicted[each.look.asked_id].predictions
         }
 
 

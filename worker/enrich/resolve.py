@@ -44,8 +44,6 @@ _STORED = text("""
 
 
 class RecordResolver:
-    """Finds the pictures of records, and stores the answers of the APIs."""
-
     def __init__(self, engine: Engine, api: EuropeanaApi, *, api_url: str) -> None:
         self._engine = engine
         self._api = api
@@ -61,7 +59,9 @@ class RecordResolver:
             known[asked_id] = _Known(told.id, told.media_url, told.preview_url, told.data_provider)
         targets: dict[str, Target] = {}
         for asked_id, record in known.items():
-            if pictures := self._pictures(record, picture):
+            if pictures := picture_urls(
+                record.media_url, record.preview_url, picture=picture, api_url=self._api_url
+            ):
                 targets[asked_id] = Target(
                     record_id=record.record_id,
                     pictures=pictures,
@@ -79,7 +79,6 @@ class RecordResolver:
     def _ask(
         self, record_ids: Sequence[str]
     ) -> tuple[Mapping[str, RecordMetadata], dict[str, RecordError]]:
-        """Ask the APIs about records that the store does not know, and store the answers."""
         if not record_ids:
             return {}, {}
         try:
@@ -90,11 +89,6 @@ class RecordResolver:
             save_records(connection, told.found.values())
             save_aliases(connection, told.moved)
         return told.found, dict(told.gone)
-
-    def _pictures(self, record: _Known, picture: PictureChoice) -> tuple[PictureUrl, ...]:
-        return picture_urls(
-            record.media_url, record.preview_url, picture=picture, api_url=self._api_url
-        )
 
 
 def _unavailable(error: ApiError) -> RecordError:

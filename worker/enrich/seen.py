@@ -19,7 +19,7 @@ from common.pictures.sources import PictureUrl
 from common.store.embeddings import PlaceAsked, kept_vectors, read_pictures
 from common.vision.answers.heads import Embeddings
 from worker.enrich.batcher import Row
-from worker.enrich.models import EncoderInStore
+from worker.enrich.model_pool import EncoderInStore
 from worker.enrich.resolve import Target
 
 
@@ -120,7 +120,6 @@ class KnownPictures(Generic[Key]):
                 self._rows[picture] = future
 
     def sha256_of(self, key: Key) -> bytes:
-        """The sha256 of a picture that has arrived."""
         return self._sha256[key]
 
     def row(self, picture: bytes) -> "Future[Row] | None":

@@ -16,13 +16,10 @@ LONGEST_WAIT = 90.0  # seconds for any other picture; the slowest permitted down
 
 
 def wait_for_all(_missing: int) -> float:
-    """Wait as long as the slowest permitted download takes."""
     return LONGEST_WAIT
 
 
 class StragglerWait:
-    """How long a chunk of so many pictures waits for the next one; see the top of this module."""
-
     def __init__(self, pictures: int) -> None:
         self._last = int(LAST_SHARE * pictures)
         self._earlier = pictures - self._last

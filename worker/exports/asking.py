@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
-from uuid import UUID
 
 from sqlalchemy import Engine
 
@@ -12,7 +11,7 @@ from common.errors import UsageError
 from common.files import STANDARD_OUTPUT
 from common.store.model_names import ModelName
 from worker.exports.selection import Selection
-from worker.jobs.names import find_job
+from worker.jobs.names import find_job, id_of
 
 Format = Literal["csv", "jsonld", "edm", "parquet"]
 ENDINGS: dict[str, Format] = {
@@ -65,7 +64,7 @@ def read_arguments(
     if by_job and not places:
         raise UsageError("Say what to export: a JOB, --model NAME[@VERSION] or --since TIME.")
     job, files = (places[0], places[1:]) if by_job else (None, places)
-    if not by_job and (len(files) > 1 or any(map(_is_id, files))):
+    if not by_job and (len(files) > 1 or any(map(id_of, files))):
         raise UsageError("Give either a JOB, or --model, --since or both.")
     if len(files) > 1:
         raise UsageError(f"Give one FILE, not {len(files)}: {' '.join(files)}")
@@ -94,14 +93,6 @@ def _format(file: str, asked: Format | None) -> Format:
             f"{', '.join(ENDINGS)}, or give --format {'|'.join(get_args(Format))}."
         )
     return asked or named or "csv"
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _time(text: str) -> datetime:

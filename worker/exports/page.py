@@ -1,9 +1,8 @@
-"""A page for curators that shows where a model looked: one file that needs nothing else.
-
-It is written card by card, since it may have thousands of pictures.
+"""Pages for curators, each one file that needs nothing else: where a model looked, which is written
+card by card, since it may have thousands of pictures; and which records are alike.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -14,9 +13,9 @@ from uuid import UUID
 from common.pages import data_uri, record_page, template_engine
 from common.process.terminal.progress import ProgressReport, progress
 from common.store.tables import PictureSource
+from worker.embeddings.alike import Alike, SimilarRecord
 from worker.exports.selection import EnrichmentRow, Sample
 
-TEMPLATE = "page.html.jinja"
 SOURCES: dict[str, str] = {
     PictureSource.MEDIA: "provider's file",
     PictureSource.THUMBNAIL: "thumbnail",
@@ -36,8 +35,6 @@ class EnrichmentCard:
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """The enrichments of one concept."""
-
     name: str
     uri: str
     count: int
@@ -45,7 +42,6 @@ class Label:
 
 
 def missing(sample: Sample, folder: Path) -> int:
-    """How many heatmaps of a sample are not in HEATMAP_DIR."""
     return sum(not (folder / (row.heatmap or "")).is_file() for row in sample.rows)
 
 
@@ -69,7 +65,7 @@ def write_page(sample: Sample, stream: TextIO, *, job: UUID, folder: Path) -> No
             "total": sample.total,
             "labels": list(_labels(rows, folder, report)),
         }
-        template = template_engine(Path(__file__).parent).get_template(TEMPLATE)
+        template = template_engine(Path(__file__).parent).get_template("page.html.jinja")
         stream.writelines(template.generate(view))
 
 
@@ -96,3 +92,50 @@ def _picture(path: Path) -> str:
         return data_uri(path.read_bytes(), "image/jpeg")
     except OSError:  # the page shows that it is missing
         return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarCard:
+    """A record to show; `image` is a data URI, empty if there is no picture at hand."""
+
+    record_id: str
+    page: str
+    similarity: float
+    source: str
+    title: str
+    provider: str
+    image: str
+
+
+def write_similar_page(alike: Alike, stream: TextIO, pictures: Mapping[str, bytes]) -> None:
+    """Write a record and its likes as HTML, the most similar first.
+
+    Args:
+        pictures: JPEGs by the record's ID.
+
+    Raises:
+        UsageError: Jinja2 is not installed.
+    """
+    view = {
+        "record": _similar_card(alike.record, pictures),
+        "cards": [_similar_card(each, pictures) for each in alike.found],
+        "encoder": alike.encoder.name,
+        "network": alike.encoder.network,
+        "compared": alike.compared,
+        "is_exact": alike.is_exact,
+    }
+    template = template_engine(Path(__file__).parent).get_template("similar.html.jinja")
+    stream.writelines(template.generate(view))
+
+
+def _similar_card(record: SimilarRecord, pictures: Mapping[str, bytes]) -> SimilarCard:
+    content = pictures.get(record.record_id)
+    return SimilarCard(
+        record_id=record.record_id,
+        page=record_page(record.record_id),
+        similarity=record.similarity,
+        source=f"{SOURCES[record.source]}, seen {record.seen_at:%Y-%m-%d}",
+        title=record.title or "",
+        provider=record.data_provider or "",
+        image=data_uri(content, "image/jpeg") if content else "",
+    )

@@ -49,7 +49,6 @@ def write_parquet(
 
 
 def is_available() -> bool:
-    """Whether Parquet files can be written here."""
     return find_spec("pyarrow") is not None
 
 

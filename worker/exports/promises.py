@@ -33,7 +33,6 @@ class ModelPromise:
     certificates: tuple[StandingCertificate, ...] = ()
 
     def in_words(self) -> str:
-        """What is promised and what is certified."""
         promised = self.promise.in_words() if self.promise else []
         certified = [str(each) for each in self.certificates]
         return " ".join([*promised, *certified]) or UNKNOWN

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
-from common.store.tables import JobState, Said
+from common.store.tables import JobState, VerdictKind
 from common.store.tables.harvested import of_provider
 from common.store.tables.jobs import JOB_MODELS
 from common.store.teaching.standing_verdicts import STANDING_VERDICTS, judged_conditions
@@ -79,11 +79,9 @@ class Selection:
     judged: str | None = None
 
     def asked(self) -> dict[str, Any]:
-        """The given conditions, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def conditions(self) -> str:
-        """The SQL condition of its enrichments."""
         named = [CONDITIONS[name] for name in self.asked() if name != "judged"]
         if self.judged is not None:
             named.append(judged_conditions("enrichment")[self.judged])
@@ -166,7 +164,7 @@ class SelectedRows:
             found = _fit_to_publish(row)
             if is_blocked:
                 self.left_out += 1
-            elif found.verdict == Said.WRONG and not self._with_wrong:
+            elif found.verdict == VerdictKind.WRONG and not self._with_wrong:
                 self.wrong += 1
             else:
                 return found
@@ -199,7 +197,6 @@ def selected(
 
 
 def parameters(connection: Connection, selection: Selection) -> dict[str, Any]:
-    """What the CONDITIONS of a selection ask for."""
     if selection.job is None:
         return selection.asked()
     return {**selection.asked(), "odd_spellings": json.dumps(odd_spellings(connection))}
@@ -253,7 +250,6 @@ def is_unfinished(engine: Engine, job: UUID) -> bool:
 
 
 def is_to_come(engine: Engine, time: datetime) -> bool:
-    """Whether a time is in the future of the database."""
     with engine.connect() as connection:
         found: bool = connection.execute(_TO_COME, {"time": time}).scalar_one()
     return found

@@ -10,7 +10,6 @@ print(jobs.status(engine, accepted.job_id).waiting, "records wait")
 
 from common.vision.answers.drift import ModelDrift, ProviderDrift, drift_of_job
 from worker.jobs.accept import Accepted, JobOptions, Preview, Records, enqueue, preview
-from worker.jobs.blocking import blocking
 from worker.jobs.names import find_job
 from worker.jobs.progress import FailingHost, JobRow, Status, failing_hosts, list_jobs, status
 from worker.jobs.promises import Unpromised, unpromised
@@ -31,7 +30,6 @@ __all__ = [
     "Records",
     "Status",
     "Unpromised",
-    "blocking",
     "cancel",
     "drift_of_job",
     "enqueue",

@@ -14,10 +14,10 @@ from common.europeana.record_ids import parse_record_id
 from common.pictures.sources import PictureKinds, usual_picture
 from common.store.bulk import SORT_MEMORY, copy_rows
 from common.store.tables import JobState, PictureChoice, Priority
-from common.store.tables.jobs import JOB_MODELS
+from common.store.tables.jobs import JOB_MODELS, UNFINISHED
 from common.store.waking import wake_workers
 from common.vision.answers.spellings import odd_spellings
-from worker.jobs.models import JobModels, find_model, with_routes
+from worker.jobs.model_choice import JobModels, find_model, with_routes
 from worker.jobs.names import check_job_name, check_name, check_unnamed
 from worker.jobs.promises import Unpromised, unpromised_of_submitted
 from worker.jobs.records import RecordSelection, submit_selection
@@ -64,7 +64,6 @@ class JobOptions:
 
     @property
     def looks_at(self) -> PictureChoice:
-        """The choice of pictures, made by the user or by the priority."""
         return self.picture or usual_picture(self.priority)
 
 
@@ -125,7 +124,7 @@ _FORGET_SEEN = text(f"""
         CROSS JOIN LATERAL unnest(chunk.record_ids) AS asked(id)
         LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
         WHERE {JOB_MODELS} && CAST(:model_ids AS int[])
-          AND (chunk.state IN ('done', 'dead') OR job.state IN ('running', 'paused'))
+          AND (chunk.state IN ('done', 'dead') OR job.{UNFINISHED})
           AND NOT EXISTS (SELECT 1 FROM job_failure AS failure
                           WHERE failure.job_id = job.id AND failure.record_id = asked.id)
     ), seen AS (

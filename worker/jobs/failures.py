@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TextIO
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
 from common.process.foreign_text import guard_row
@@ -51,6 +51,12 @@ _REASONS = text("""
 """)
 
 
+def count_reasons(connection: Connection, job_id: UUID) -> dict[str, int]:
+    """How many records failed for each reason, the most frequent first."""
+    rows = connection.execute(_REASONS, {"job_id": job_id})
+    return {row.reason: int(row.records) for row in rows}
+
+
 def count_failures(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> dict[str, int]:
     """How many records of a job failed for each of these reasons, or for each that there is.
 
@@ -60,8 +66,7 @@ def count_failures(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) ->
     """
     with engine.connect() as connection:
         check_not_pruned(connection, job_id, instead=_INSTEAD)
-        rows = connection.execute(_REASONS, {"job_id": job_id}).all()
-    by_reason = {row.reason: int(row.records) for row in rows}
+        by_reason = count_reasons(connection, job_id)
     for reason in reasons:
         check_name(reason, "reason")
         if reason not in by_reason:
@@ -91,7 +96,6 @@ def failures(
 
 
 def write_csv(rows: Iterator[FailedRecord], stream: TextIO) -> int:
-    """Write failed records as CSV; returns their number."""
     count = 0
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(field.name for field in fields(FailedRecord))

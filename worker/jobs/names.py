@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from common.errors import UsageError, blaming
 from common.process.foreign_text import UNFIT
+from common.store.tables import JobState
+from common.store.tables.jobs import UNFINISHED
 
 MAX_NAME = 200  # characters of a key or of the name of who submits
 MAX_CONDITION = 2_000  # characters of what is searched for: URIs of concepts are longer
@@ -54,15 +56,15 @@ def check_job_name(name: str | None) -> None:
         if name is None:
             return
         cannot = f"{name!r} cannot be the name of a job"
-        if name == LAST or _id(name) is not None:
+        if name == LAST or id_of(name) is not None:
             raise UsageError(f"{cannot}: commands take it for another one.")
         if name.startswith("-") or name != name.strip():
             raise UsageError(f"{cannot}: it begins with - or a space, or ends in one.")
 
 
-_NAMESAKE = text("""
+_NAMESAKE = text(f"""
     SELECT id, state FROM job
-    WHERE name = :name AND id <> :job_id AND state IN ('running', 'paused') LIMIT 1
+    WHERE name = :name AND id <> :job_id AND {UNFINISHED} LIMIT 1
 """)
 
 
@@ -87,7 +89,7 @@ _BY_ID = text(f"{_COLUMNS} WHERE id = :id")
 _NEWEST = text(f"{_COLUMNS} ORDER BY created_at DESC, id LIMIT 1")
 _BY_NAME = text(f"""
     {_COLUMNS} WHERE name = :name
-    ORDER BY state NOT IN ('running', 'paused'), created_at DESC LIMIT 100
+    ORDER BY NOT {UNFINISHED}, created_at DESC LIMIT 100
 """)
 _BY_PREFIX = text(f"""
     {_COLUMNS} WHERE id BETWEEN CAST(:lowest AS uuid) AND CAST(:highest AS uuid)
@@ -109,7 +111,7 @@ def find_job(engine: Engine, job: str) -> UUID:
     if not rows:
         if job == LAST:
             raise UsageError("There is no job yet. Next: worker enqueue FILE")
-        if _id(job) is not None:
+        if id_of(job) is not None:
             raise UsageError(f"There is no job {job}. List jobs: worker jobs")
         short = (
             f" A prefix has at least {LEAST_PREFIX} characters." if len(job) < LEAST_PREFIX else ""
@@ -126,12 +128,12 @@ def find_job(engine: Engine, job: str) -> UUID:
 def _find(connection: Connection, job: str) -> list[Row[UUID, str | None, str, object]]:
     if job == LAST:
         return list(connection.execute(_NEWEST))
-    if (job_id := _id(job)) is not None:
+    if (job_id := id_of(job)) is not None:
         return list(connection.execute(_BY_ID, {"id": job_id}))
     if UNFIT.search(job):
         return []
     named = list(connection.execute(_BY_NAME, {"name": job}))
-    unfinished = [row for row in named if row.state in ("running", "paused")]
+    unfinished = [row for row in named if not JobState(row.state).is_over]
     return unfinished or named[:1] or _begin_with(connection, job)
 
 
@@ -157,7 +159,7 @@ def _ambiguous(job: str, rows: list[Row[UUID, str | None, str, object]]) -> str:
     return "\n".join([f"{job!r} names {len(rows)} jobs. Name one of them:", *shown, *others])
 
 
-def _id(text: str) -> UUID | None:
+def id_of(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:

@@ -13,9 +13,9 @@ from common.errors import UsageError
 from common.fetch.urls import URL_START, host_of
 from common.process.terminal.counting import counted
 from common.store.tables import JobState
-from common.store.tables.jobs import ALIVE_SECONDS, JOB_MODELS, RECORDS_SETTLED
-from common.store.tables.triggers import COUNTS
-from worker.jobs.models import title_of
+from common.store.tables.jobs import ALIVE_SECONDS, JOB_MODELS, UNFINISHED
+from common.store.tables.outcomes import COUNTED, RECORDS_SETTLED
+from worker.jobs.model_choice import title_of
 
 RATE_SECONDS = 300  # the rate is that of the last five minutes,
 RATE_CHUNKS = 300  # ... or of so many chunks, if there were more
@@ -123,7 +123,7 @@ _MODELS = f"""
     JOIN model ON model.id = used.id
 """
 _SUMS = ", ".join(
-    f"CAST(coalesce(sum({name}), 0) AS bigint) AS {name}" for name in (*COUNTS, "put_off")
+    f"CAST(coalesce(sum({name}), 0) AS bigint) AS {name}" for name in (*COUNTED, "put_off")
 )
 _LEASED = """
     SELECT coalesce(sum(records), 0) AS in_work,
@@ -257,7 +257,7 @@ _JOBS = text(f"""
             FROM job_outcomes WHERE job_id = job.id) AS settled,
            ({RATE_SQL}) AS rate
     FROM job WHERE job.state = ANY(CAST(:states AS text[]))
-    ORDER BY job.state NOT IN ('running', 'paused'), job.created_at DESC LIMIT :shown
+    ORDER BY NOT job.{UNFINISHED}, job.created_at DESC LIMIT :shown
 """)
 
 

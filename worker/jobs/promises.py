@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row, TextClause, text
 from common.store.model_names import ModelName
 from common.store.teaching.certificates import standing_certificates
 from common.vision.answers.provider_names import provider_name
-from worker.jobs.models import JobModels
+from worker.jobs.model_choice import JobModels
 from worker.ledger.cutting import CHUNK_SIZE
 from worker.ledger.routes import Routes
 
@@ -109,7 +109,6 @@ def unpromised(engine: Engine, job_id: UUID) -> list[Unpromised]:
 def _certified(
     connection: Connection, found: list[Unpromised], job_id: UUID, model_ids: Sequence[int]
 ) -> list[Unpromised]:
-    """The same, with the certificates that are about records of the job."""
     chunks = MOST_RECORDS // CHUNK_SIZE + 1
     known = standing_certificates(connection, model_ids, job_id=job_id, chunks=chunks)
     return [

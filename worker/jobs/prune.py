@@ -30,8 +30,6 @@ class PrunedJobs:
 
 @dataclass(frozen=True, kw_only=True)
 class PrunableJobs:
-    """Jobs that were over for long enough, and how many records they had."""
-
     job_ids: tuple[UUID, ...]
     records: int
 
@@ -84,7 +82,6 @@ def pruned_at(connection: Connection, job_id: UUID) -> datetime | None:
 
 
 def told_pruned(job_id: UUID, pruned: datetime) -> str:
-    """A sentence on a job without its lists."""
     return f"The records of job {job_id} were removed on {pruned:%Y-%m-%d} by worker prune."
 
 

@@ -63,7 +63,6 @@ def submit_selection(connection: Connection, selection: RecordSelection) -> None
 
 
 def _resolved(connection: Connection, asked: dict[str, str]) -> dict[str, Any]:
-    """The parameters of the statement: the dataset's number, the concept's URIs."""
     resolved: dict[str, Any] = dict(asked)
     if "dataset" in asked:
         resolved["dataset"] = find_dataset(connection, asked["dataset"])
@@ -115,7 +114,6 @@ class RejectedLines:
     _told: set[str] = field(default_factory=set)
 
     def add(self, place: str, why: str) -> None:
-        """Count a line, and keep the message if it is among the first."""
         self.count += 1
         if why not in self._told and len(self.first) < LINES_SHOWN:
             self.first.append(f"{place}: {why}")

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from common.process.terminal.counting import counted
-from common.store.decisions import DecisionMade
-from common.store.tables import JobState
+from common.store.decisions import DecisionMade, list_decisions
+from common.store.tables import Decided, JobState
+from common.store.tables.jobs import JOB_MODELS
 from common.vision.answers.drift import ModelDrift, drift_of_job
-from worker.jobs.blocking import blocking
 from worker.jobs.progress import FailingHost, Status, failing_hosts, status
 from worker.jobs.promises import Unpromised, unpromised
 from worker.jobs.prune import pruned_at
@@ -19,6 +19,7 @@ from worker.ledger.roster import LiveWorker, live_workers
 
 IDLE_SECONDS = 10.0  # in which no worker took a chunk; then it is told
 WORKERS_SHOWN = 5  # of those that have problems
+DECISIONS_SHOWN = 10  # decisions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,3 +81,30 @@ def hindrances(status: Status, workers: Sequence[LiveWorker]) -> Iterator[str]:
     idle = min(status.age.total_seconds(), *(worker.idle_seconds for worker in workers))
     if status.waiting > status.in_work + status.put_off and idle > IDLE_SECONDS:
         yield f"No worker took a chunk for {idle:.0f} s."
+
+
+# Chunks know the data providers of their records by the names that decisions have.
+_CONCERNED = text(f"""
+    SELECT ARRAY(SELECT DISTINCT unnest(model.labels) FROM job JOIN model
+                 ON model.id = ANY({JOB_MODELS})
+                 WHERE job.id = :job_id) AS concepts,
+           ARRAY(SELECT DISTINCT of_provider.key FROM job_chunk
+                 CROSS JOIN LATERAL jsonb_each(said) AS of_model
+                 CROSS JOIN LATERAL jsonb_each(of_model.value) AS of_provider
+                 WHERE job_id = :job_id AND blocked > 0) AS data_providers
+""")
+
+
+def blocking(engine: Engine, job_id: UUID) -> list[DecisionMade]:
+    """The standing decisions that block concepts of a job's models for its blocked records.
+
+    The newest come first, at most DECISIONS_SHOWN. What blocked them may have been undone since.
+    """
+    with engine.connect() as connection:
+        concerned = connection.execute(_CONCERNED, {"job_id": job_id}).one()
+        made = list_decisions(connection, decided=(Decided.BLOCKED, Decided.REFUSED))
+    concepts = {None, *concerned.concepts}
+    providers = {None, *concerned.data_providers}
+    return [
+        each for each in made if each.concept_uri in concepts and each.data_provider in providers
+    ][:DECISIONS_SHOWN]

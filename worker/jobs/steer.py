@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.tables import JobState
 from common.store.waking import wake_workers
+from worker.jobs.failures import count_reasons
 from worker.jobs.names import check_name
 from worker.jobs.prune import check_not_pruned
 from worker.ledger.completion import close_if_over
@@ -112,10 +113,6 @@ _RETRY = text("""
     )
     SELECT count(*) FROM forgotten
 """)
-_REASONS = text("""
-    SELECT reason, count(*) AS records FROM job_failure WHERE job_id = :job_id
-    GROUP BY reason ORDER BY records DESC, reason
-""")
 
 
 def retry(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> int:
@@ -150,8 +147,8 @@ def retry(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) -> int:
 
 
 def _nothing_to_retry(connection: Connection, job_id: UUID, reasons: Sequence[str]) -> str:
-    rows = connection.execute(_REASONS, {"job_id": job_id}).all()
-    if not rows:
+    by_reason = count_reasons(connection, job_id)
+    if not by_reason:
         return f"No record of job {job_id} has failed."
-    there_are = ", ".join(f"{row.reason} ({row.records:,})" for row in rows)
+    there_are = ", ".join(f"{reason} ({records:,})" for reason, records in by_reason.items())
     return f"No record failed for the reason {' or '.join(reasons)}. Reasons: {there_are}."

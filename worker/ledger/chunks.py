@@ -8,9 +8,9 @@
     leased --sweep--> dead    ... in a chunk of one record: that record kills workers
 
 There is one claim: whoever has a thread free asks for the best chunk, and gets it, or learns that
-there is none. Which one is the best: `worker/ledger/turns.py`. `sweep` has the sweep. Finishing may
-put records off to a new chunk that is due later; that is claimed by threads of its own, since it
-mostly waits for slow hosts. A retry moves failed records from done chunks to new ones
+there is none. Which one is the best: `worker/ledger/rotation.py`. `sweep` has the sweep. Finishing
+may put records off to a new chunk that is due later; that is claimed by threads of its own, since
+it mostly waits for slow hosts. A retry moves failed records from done chunks to new ones
 (`worker/jobs/steer.py`). Chunks of a paused job are not claimed; chunks of a cancelled job are
 neither claimed, renewed nor finished.
 
@@ -28,7 +28,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.store.tables import PictureChoice, Priority
-from common.store.tables.triggers import COUNTS
+from common.store.tables.outcomes import COUNTED
 from common.store.waking import wake_workers
 from common.vision.answers.tally import Tally
 from worker.ledger.routes import Routes
@@ -214,13 +214,12 @@ def lock(connection: Connection, lease: Lease) -> None:
 
 
 # A list that stays as it is must not be written again: it lies beside the table, compressed.
-_SETTLE = text("""
+_SETTLE = text(f"""
     UPDATE job_chunk
     SET state = 'done', lease_until = '-infinity', settled_at = now(),
         record_ids = CASE WHEN cardinality(record_ids) = cardinality(CAST(:record_ids AS text[]))
                           THEN record_ids ELSE :record_ids END,
-        enriched = :enriched, unlike = :unlike, below_threshold = :below_threshold,
-        failed = :failed, blocked = :blocked, read = :read, said = CAST(:said AS jsonb)
+        {", ".join(f"{name} = :{name}" for name in COUNTED)}, said = CAST(:said AS jsonb)
     WHERE job_id = :job_id AND number = :number
 """)
 
@@ -245,7 +244,7 @@ def settle(
         for model_id, by_provider in said.items()
     }
     outcome = {
-        **{name: counts.get(name, 0) for name in COUNTS},
+        **{name: counts.get(name, 0) for name in COUNTED},
         "record_ids": record_ids,
         "said": json.dumps(tallies) if tallies else None,
     }

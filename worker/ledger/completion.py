@@ -31,7 +31,6 @@ _CLOSE = text(f"""
 
 
 def lock_job(connection: Connection, job_id: UUID) -> None:
-    """Let others who change the job's row wait until the transaction ends."""
     connection.execute(_LOCK_JOB, {"job_id": job_id})
 
 
@@ -41,7 +40,6 @@ def is_over(connection: Connection, job_id: UUID) -> bool:
 
 
 def jobs_over(connection: Connection) -> list[UUID]:
-    """The running jobs of which no chunk is open."""
     return list(connection.execute(_OVER).scalars())
 
 

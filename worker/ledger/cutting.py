@@ -19,7 +19,6 @@ def cut(priority: Priority) -> dict[str, int]:
 
 
 def count_chunks(records: int, priority: Priority) -> int:
-    """How many chunks a list becomes."""
     asked = cut(priority)
     small = min(records, asked["soon"])
     return -(-small // asked["small_size"]) + -(-(records - small) // asked["chunk_size"])

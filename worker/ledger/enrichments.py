@@ -8,8 +8,6 @@ which the lock keeps: Postgres knows too little of a new model's rows to plan a 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -19,28 +17,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from common.store.bulk import copy_rows
-from common.store.tables import Enrichment, PictureSource
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordPrediction:
-    """A concept seen in a picture of a record, above the model's threshold for the concept.
-
-    `seen_at` is when the picture was looked at.
-    """
-
-    record_id: str
-    concept_uri: str
-    confidence: float
-    source: PictureSource
-    image_url: str
-    seen_at: datetime
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """The record and the concept."""
-        return self.record_id, self.concept_uri
-
+from common.store.tables import Enrichment
+from worker.ledger.predictions import RecordPrediction
 
 _PREDICTED_COLUMNS = (
     *("record_id", "concept_uri", "confidence"),

@@ -21,12 +21,17 @@ from common.vision.answers.blocked import Blocks
 from common.vision.answers.tally import Tally
 from worker import metrics
 from worker.ledger import chunks
-from worker.ledger.answers import ModelAnswer, tallied
 from worker.ledger.chunks import Lease
 from worker.ledger.completion import close_if_over, is_over, lock_job
 from worker.ledger.delays import Delay, by_delay
-from worker.ledger.enrichments import RecordPrediction, is_collision, replace_enrichments
-from worker.ledger.permitted import Permitted, permitted
+from worker.ledger.enrichments import is_collision, replace_enrichments
+from worker.ledger.predictions import (
+    Permitted,
+    PredictedRecord,
+    RecordPrediction,
+    permitted,
+    tallied,
+)
 
 MAX_DETAIL = 500  # characters
 COLLISIONS = 3  # with other jobs' chunks, in a row; after one more the chunk is tried again
@@ -45,11 +50,11 @@ class NewlySeen:
 class ChunkResults:
     """What each record of a chunk came to, under the ID that it was enqueued with.
 
-    `read` of the answers needed no look. `heatmaps` are the SHA-256 of files that show where the
+    `read` of the records needed no look. `heatmaps` are the SHA-256 of files that show where the
     model looked, by record and concept (`worker/enrich/heatmap_files`).
     """
 
-    answers: dict[str, ModelAnswer] = field(default_factory=dict)
+    predicted: dict[str, PredictedRecord] = field(default_factory=dict)
     errors: dict[str, RecordError] = field(default_factory=dict)
     heatmaps: dict[tuple[str, str], str] = field(default_factory=dict)
     read: int = 0
@@ -57,8 +62,7 @@ class ChunkResults:
 
     @property
     def tallies(self) -> dict[int, dict[str, Tally]]:
-        """What the models said, counted by model and data provider."""
-        return tallied(self.answers.values())
+        return tallied(self.predicted.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +70,7 @@ class Finished:
     """How the end of a chunk went; `job_done`: this finished the job.
 
     `kept_otherwise`: others have kept other embeddings of the chunk's pictures meanwhile, these by
-    their sha256. Then nothing is written: the answers are to be made again, from these, so that a
+    their sha256. Then nothing is written: predictions are to be made again, from these, so that a
     job that reads them says the same.
     """
 
@@ -151,7 +155,7 @@ def _sort(
     later = by_delay(results.errors, lease, retry_delays)
     put_off = {record_id for record_ids in later.values() for record_id in record_ids}
     final = {key: error for key, error in results.errors.items() if key not in put_off}
-    allowed = [permitted(each, blocks) for each in results.answers.values()]
+    allowed = [permitted(each, blocks) for each in results.predicted.values()]
     counts: Counter[str] = Counter(each.outcome for each in allowed)
     counts.update(failed=len(final), put_off=len(put_off), read=results.read)
     return _Sorted(
@@ -188,14 +192,14 @@ def _write_predictions(
     """
     of_models: defaultdict[int, list[Permitted]] = defaultdict(list)
     for each in allowed:
-        of_models[each.answer.model_id].append(each)
+        of_models[each.record.model_id].append(each)
     for model_id, said in sorted(of_models.items()):
         written = [prediction for each in said for prediction in each.written]
         replace_enrichments(
             connection,
             model_id=model_id,
             job_id=lease.job_id,
-            record_ids=[each.answer.record_id for each in said],
+            record_ids=[each.record.record_id for each in said],
             predictions=written,
             blocked={prediction.key for each in said for prediction in each.blocked},
         )

@@ -72,7 +72,6 @@ class LiveWorker:
 
     @property
     def works(self) -> bool:
-        """Whether nothing keeps it from working."""
         return not any(problem.stops for problem in self.problems)
 
 
@@ -105,7 +104,6 @@ _ALIVE = text("""
 
 
 def tell(engine: Engine, state: WorkerState) -> None:
-    """Tell the store that a worker is alive."""
     asked = {
         "name": state.name,
         "problems": json.dumps([asdict(problem) for problem in state.problems]),
@@ -119,7 +117,6 @@ def tell(engine: Engine, state: WorkerState) -> None:
 
 
 def leave(engine: Engine, name: str) -> None:
-    """Tell the store that a worker ends."""
     with engine.begin() as connection:
         connection.execute(_LEAVE, {"name": name})
 

@@ -19,7 +19,6 @@ class Routes:
         return (self.model_id, *sorted({*self.by_provider.values()} - {self.model_id}))
 
     def model_of(self, data_provider: str) -> int:
-        """The number of the model that answers for a record of this provider."""
         return self.by_provider.get(provider_name(data_provider), self.model_id)
 
 

@@ -9,7 +9,6 @@ sweeps at once share the work, and one that hangs holds up one chunk.
 """
 
 from collections import Counter
-from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Connection, Engine, RowMapping, text
@@ -59,19 +58,13 @@ _BURY = text("""
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sweep:
-    """How many chunks a sweep returned, split and gave up."""
-
-    returned: int
-    split: int
-    dead: int
-
-
-def sweep(engine: Engine) -> Sweep:
+def sweep(engine: Engine) -> Counter[str]:
     """Return, split or give up the chunks whose leases ran out; close jobs that are over.
 
     Each such chunk is logged.
+
+    Returns:
+        How many chunks were `returned`, `split` and `dead`.
     """
     fates: Counter[str] = Counter()
     while fate := _sweep_one(engine):
@@ -81,7 +74,7 @@ def sweep(engine: Engine) -> Sweep:
     for job_id in over:
         with engine.begin() as connection:
             close_if_over(connection, job_id)
-    return Sweep(returned=fates["returned"], split=fates["split"], dead=fates["dead"])
+    return fates
 
 
 def _sweep_one(engine: Engine) -> str | None:
@@ -117,12 +110,9 @@ def _parts(records: int) -> dict[str, int]:
 
 
 class Sweeper(PeriodicThread):
-    """Sweeps every `interval` seconds."""
-
     def __init__(self, engine: Engine, *, interval: float) -> None:
         super().__init__("sweeper", interval=interval)
         self._engine = engine
 
     def run_once(self) -> None:
-        """Sweep."""
         sweep(self._engine)

@@ -14,7 +14,7 @@ from threading import Lock, Semaphore
 
 from common.process.periodic import PeriodicThread
 from worker.ledger.chunks import Lease
-from worker.ledger.turns import Turns
+from worker.ledger.rotation import JobRotation
 
 SHORTEST_PAUSE = 0.05  # seconds between two questions to a ledger that had nothing
 
@@ -32,7 +32,7 @@ class ChunkThreads(PeriodicThread):
     def __init__(
         self,
         name: str,
-        claim: Callable[[Turns], Lease | None],
+        claim: Callable[[JobRotation], Lease | None],
         work_on: Callable[[Lease], None],
         *,
         count: int,
@@ -41,15 +41,14 @@ class ChunkThreads(PeriodicThread):
         super().__init__(name, interval=longest_pause, at_once=True)
         self._claim = claim
         self._work_on = work_on
-        self._turns = Turns()
-        self._turns_lock = Lock()
+        self._rotation = JobRotation()
+        self._rotation_lock = Lock()
         self._free = Semaphore(count)
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
         self._pause = SHORTEST_PAUSE
         self._found_nothing_at = 0.0
 
     def run_once(self) -> None:
-        """Claim chunks until no thread is free or the ledger has none."""
         self.stopping.wait(self._found_nothing_at + SHORTEST_PAUSE - time.monotonic())
         while not self.stopping.is_set() and self._free.acquire(blocking=False):
             lease = None
@@ -66,23 +65,21 @@ class ChunkThreads(PeriodicThread):
             self._pool.submit(self._work_on, lease).add_done_callback(partial(self._leave, lease))
 
     def seconds_until_next(self) -> float:
-        """A part of the pause, by chance."""
         return self._pause * random.uniform(0.5, 1)
 
     def stop(self) -> None:
-        """Claim no more, and wait until the chunks in work are finished or given back."""
         super().stop()
         self._pool.shutdown()
 
     def _ask(self) -> Lease | None:
-        with self._turns_lock:
-            lease = self._claim(self._turns)
+        with self._rotation_lock:
+            lease = self._claim(self._rotation)
             if lease is not None:
-                self._turns.begin(lease)
+                self._rotation.begin(lease)
             return lease
 
     def _leave(self, lease: Lease, _: "Future[None]") -> None:
-        with self._turns_lock:
-            self._turns.end(lease)
+        with self._rotation_lock:
+            self._rotation.end(lease)
         self._free.release()
         self.wake()

@@ -11,8 +11,8 @@ from common.errors import UsageError
 from common.pictures.sources import PictureKinds
 from common.process.settings.worker import WorkerSettings
 from worker import metrics
-from worker.enrich.models import ModelPool, ModelsInUse
-from worker.enrich.pipeline import ChunkOutcome, Pipeline, answer_again
+from worker.enrich.model_pool import ModelPool, ModelsInUse
+from worker.enrich.pipeline import ChunkOutcome, Pipeline, predict_again
 from worker.ledger.chunks import Lease
 from worker.ledger.finish import Finished, finish
 
@@ -58,7 +58,7 @@ class ChunkWork:
             metrics.count_said(model.title, tallies.get(model.id, {}))
         log.info(
             "chunk done",
-            classified=len(outcome.answers),
+            classified=len(outcome.predicted),
             read=outcome.read,
             not_classified=len(outcome.errors),
             runtime=models.runtime,
@@ -67,10 +67,10 @@ class ChunkWork:
             log.info("job done")
 
     def _finish(self, lease: Lease, outcome: ChunkOutcome, models: ModelsInUse) -> Finished:
-        """Write the results; where others kept other embeddings meanwhile, answer from those."""
+        """Write the results; where others kept other embeddings meanwhile, predict from those."""
         delays = self._settings.retry_delays
         while (end := finish(self._engine, lease, outcome, retry_delays=delays)).kept_otherwise:
-            answer_again(outcome, end.kept_otherwise, models, lease)
+            predict_again(outcome, end.kept_otherwise, models, lease)
         return end
 
     def _explain(
@@ -86,7 +86,6 @@ class ChunkWork:
         explain(outcome, complete, self._settings.heatmap_dir, on_record=on_record)
 
     def _warn_of_other_pictures(self, lease: Lease, models: ModelsInUse) -> None:
-        """Log, once a job, that the accuracy may be lower than at promotion."""
         if lease.job_id in self._warned_jobs:
             return
         sources = [each.description.picture_source for each in models.models]

@@ -49,7 +49,6 @@ class Drain:
         ]
 
     def begin(self) -> None:
-        """Start the grace time; further calls do nothing."""
         if self.begun.is_set():
             return
         self.begun.set()
@@ -58,7 +57,6 @@ class Drain:
             timer.start()
 
     def end(self) -> None:
-        """The process has ended in time."""
         for timer in self._timers:
             timer.cancel()
 

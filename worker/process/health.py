@@ -43,7 +43,6 @@ class Heartbeat(PeriodicThread):
         self._warned: set[str] = set()
 
     def run_once(self) -> None:
-        """Write the file, unless the worker hangs; log each thread that has stalled, once."""
         state = self._state()
         for thread, seconds in state.stalled.items():
             if thread not in self._warned:
@@ -56,7 +55,6 @@ class Heartbeat(PeriodicThread):
             write_beat(self._path, state)
 
     def stop(self) -> None:
-        """End the thread, and remove the file."""
         super().stop()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
@@ -71,11 +69,9 @@ class Presence(PeriodicThread):
         self._state = state
 
     def run_once(self) -> None:
-        """Tell the store."""
         roster.tell(self._engine, self._state())
 
     def stop(self) -> None:
-        """End the thread, and leave the store."""
         super().stop()
         try:
             roster.leave(self._engine, self._state().name)

@@ -31,7 +31,6 @@ class HeldLease:
         self._progress_at: float | None = None  # a model may take minutes to load
 
     def progress(self) -> None:
-        """Note that work on the records begins, or that a record is finished."""
         self._progress_at = time.monotonic()
 
     def pause(self) -> None:
@@ -76,7 +75,6 @@ class LeaseKeeper(PeriodicThread):
 
     @contextmanager
     def hold(self, lease: Lease) -> Iterator[HeldLease]:
-        """Keep a lease alive until the block ends."""
         held = HeldLease(lease)
         with self._lock:
             self._held.add(held)
@@ -88,17 +86,14 @@ class LeaseKeeper(PeriodicThread):
 
     @property
     def held(self) -> list[HeldLease]:
-        """The leases held now."""
         with self._lock:
             return list(self._held)
 
     @property
     def is_well(self) -> bool:
-        """Whether leases are being renewed, and no chunk hangs."""
         return self.is_alive() and not any(map(self._hangs, self.held))
 
     def run_once(self) -> None:
-        """Report chunks that hang, then renew the leases of all others."""
         held_now = self.held
         for held in filter(self._hangs, held_now):
             log.error(

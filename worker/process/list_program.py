@@ -79,7 +79,6 @@ def _store() -> Engine:
 
 
 def main() -> None:
-    """Take lists until standard input ends."""
     configure_logging()
     worker = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Celery says of its end

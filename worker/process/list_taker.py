@@ -68,7 +68,6 @@ class ListTaker(PeriodicThread):
         return len(self._ends) >= MOST_ENDS
 
     def run_once(self) -> None:
-        """Run the program until it ends."""
         if self._has_ended_often:
             self._ends.clear()
         with Popen(
@@ -90,7 +89,6 @@ class ListTaker(PeriodicThread):
             log.error("no lists are taken for ten minutes: a message may be at fault", see=RUNBOOK)
 
     def seconds_until_next(self) -> float:
-        """More after each end."""
         if self._has_ended_often:
             return TEN_MINUTES
         return FIRST_DELAY * 2 ** (len(self._ends) - 1) if self._ends else FIRST_DELAY
@@ -102,7 +100,6 @@ class ListTaker(PeriodicThread):
             self._program.stdin.close()
 
     def stop(self) -> None:
-        """End the program and the thread."""
         self.tell_to_end()
         if self._program is not None:
             try:

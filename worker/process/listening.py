@@ -31,7 +31,6 @@ class Listener(PeriodicThread):
         self._delay = 0.0
 
     def run_once(self) -> None:
-        """Listen for a moment."""
         try:
             self._connection = self._connection or self._listen()
             if self._connection is not None:
@@ -43,11 +42,9 @@ class Listener(PeriodicThread):
         self._delay = 0.0
 
     def seconds_until_next(self) -> float:
-        """0 while it listens; else more each time."""
         return self._delay
 
     def stop(self) -> None:
-        """End the thread and its connection."""
         super().stop()
         self._close()
 

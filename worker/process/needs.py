@@ -55,7 +55,6 @@ class Needs(PeriodicThread):
 
     @property
     def problems(self) -> tuple[WorkerProblem, ...]:
-        """What is wrong now."""
         now = time.monotonic()
         found = [
             WorkerProblem(what=what, seconds=now - since, stops=need.stops)
@@ -66,7 +65,6 @@ class Needs(PeriodicThread):
         return tuple(found)
 
     def run_once(self) -> None:
-        """Check what is due."""
         for need in self._needs:
             if self.stopping.is_set():
                 return

@@ -92,7 +92,6 @@ def run_worker() -> int:
 
 
 def _heed_signals() -> SimpleQueue[None]:
-    """What SIGTERM and Ctrl-C fill from now on."""
     told: SimpleQueue[None] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.put(None))
@@ -129,7 +128,6 @@ def _wake(threads: Sequence[PeriodicThread]) -> None:
 def _needs(
     engine: Engine, service: EnrichmentService, api: EuropeanaApi, lists: Sequence[ListTaker]
 ) -> Needs:
-    """What this worker needs, and checks again and again."""
     needs = [
         Need(name="database", check=partial(_check_store, engine), seconds=STORE_SECONDS),
         Need(name="key", check=partial(_check_key, api), seconds=KEY_SECONDS),

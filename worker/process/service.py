@@ -19,13 +19,13 @@ from common.vision.runtimes.devices import pick_device
 from worker import metrics
 from worker.enrich.looking import Looker, MeteredFetcher
 from worker.enrich.model_files import check_model_files
-from worker.enrich.models import ModelPool
+from worker.enrich.model_pool import ModelPool
 from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver
 from worker.enrich.seen import SeenPictures
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease
-from worker.ledger.turns import Turns
+from worker.ledger.rotation import JobRotation
 from worker.process.chunk_work import ChunkWork
 from worker.process.giving_back import ChunkReturns, DrainingError, named
 from worker.process.lease_keeper import HeldLease, LeaseKeeper
@@ -111,12 +111,10 @@ class EnrichmentService:
 
     @property
     def has_model(self) -> bool:
-        """Whether a model is loaded."""
         return self._models.has_model
 
     @property
     def in_float32(self) -> tuple[str, ...]:
-        """The models whose float16 was refused on this card."""
         return tuple(sorted(self._models.in_float32))
 
     @property
@@ -126,10 +124,9 @@ class EnrichmentService:
 
     @property
     def is_well(self) -> bool:
-        """Whether leases are renewed, and no chunk in work hangs."""
         return self._leases.is_well
 
-    def claim(self, turns: Turns, *, put_off: bool) -> Lease | None:
+    def claim(self, rotation: JobRotation, *, put_off: bool) -> Lease | None:
         """Claim the chunk whose turn it is; None if there is none, or the worker ends."""
         if self.returns.draining.begun.is_set():
             return None
@@ -138,9 +135,9 @@ class EnrichmentService:
             worker=self.name,
             lease_seconds=self._settings.worker_lease_seconds,
             put_off=put_off,
-            priority=turns.priority,
-            in_work=turns.in_work,
-            served=turns.served,
+            priority=rotation.priority,
+            in_work=rotation.in_work,
+            served=rotation.served,
         )
 
     def work_on(self, lease: Lease) -> None:

@@ -19,7 +19,7 @@ from common.process.terminal.ages import parse_age
 from common.store.tables import PictureChoice, Priority
 from worker import jobs
 from worker.jobs import JobOptions
-from worker.jobs.models import ONE_MODEL
+from worker.jobs.model_choice import ONE_MODEL
 from worker.jobs.names import MAX_NAME
 from worker.jobs.records import RejectedLines, leave_out_rejected
 

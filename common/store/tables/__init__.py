@@ -51,7 +51,8 @@ from common.store.tables.jobs import (
     WorkerProcess,
 )
 from common.store.tables.learned import Checkpoint, ModelStage, PromotedModel, TrainingRun
-from common.store.tables.reviewed import Decided, Decision, Said, Verdict
+from common.store.tables.outcomes import Outcome
+from common.store.tables.reviewed import Decided, Decision, Verdict, VerdictKind
 from common.store.tables.seen import Embedding, PictureSeen, RegisteredEncoder
 from common.store.tables.taught import ModelService, Refit
 
@@ -89,6 +90,7 @@ __all__ = [
     "LoginAttempt",
     "ModelService",
     "ModelStage",
+    "Outcome",
     "PictureChoice",
     "PictureJudgement",
     "PictureSeen",
@@ -100,9 +102,9 @@ __all__ = [
     "Refit",
     "RegisteredEncoder",
     "Role",
-    "Said",
     "SchemaCompatibility",
     "TrainingRun",
     "Verdict",
+    "VerdictKind",
     "WorkerProcess",
 ]

@@ -37,8 +37,11 @@ class JobState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether no chunk of the job is begun any more."""
         return self in (JobState.DONE, JobState.CANCELLED)
+
+
+UNFINISHED = "state IN ('running', 'paused')"
+"""In SQL, of a job that is not over."""
 
 
 class ChunkState(StrEnum):
@@ -112,9 +115,6 @@ class Job(Base):
 JOB_MODELS = """array_prepend(job.model_id, ARRAY(
     SELECT DISTINCT CAST(value AS int) FROM jsonb_each_text(job.routes) ORDER BY 1))"""
 """The numbers of a job's models in SQL; the first one answers where there is no route."""
-
-RECORDS_SETTLED = "(enriched + unlike + below_threshold + blocked + failed)"
-"""How many records a settled chunk has; to count its IDs Postgres would read and unpack them."""
 
 
 class JobChunk(Base):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from common.store.tables.base import Base, one_of
 
 
-class Said(StrEnum):
+class VerdictKind(StrEnum):
     """What a reviewer says of a concept suggested for a record."""
 
     RIGHT = "right"
@@ -30,7 +30,7 @@ class Verdict(Base):
 
     __tablename__ = "verdict"
     __table_args__ = (
-        one_of("said", *Said),
+        one_of("said", *VerdictKind),
         CheckConstraint(
             "instead_uri IS NULL OR said IN ('wrong', 'too_general')", name="instead_of_what"
         ),

@@ -13,6 +13,9 @@ Who changes a job's row locks it first, then the counts of failures, then those 
 nobody waits in a circle.
 """
 
+from common.store.tables.jobs import UNFINISHED
+from common.store.tables.outcomes import COUNTED
+
 PARENTS = {"record": "id", "concept": "uri", "model": "id", "job": "id"}
 
 _CHECK = """
@@ -95,16 +98,15 @@ REFERENCES = (
 
 
 PARTS = 16  # rows of counts, at most, that a job has
-COUNTS = ("enriched", "unlike", "below_threshold", "blocked", "failed", "read")
 _PUT_OFF = (
     "CASE WHEN {row}.put_off AND {row}.settled_at IS NULL "
     "THEN cardinality({row}.record_ids) ELSE 0 END"
 )
 _CHANGES = ", ".join(
-    [f"coalesce(NEW.{name}, 0) - coalesce(OLD.{name}, 0)" for name in COUNTS]
+    [f"coalesce(NEW.{name}, 0) - coalesce(OLD.{name}, 0)" for name in COUNTED]
     + [f"{_PUT_OFF.format(row='NEW')} - {_PUT_OFF.format(row='OLD')}"]
 )
-_ADDED = ", ".join(f"{name} = counted.{name} + excluded.{name}" for name in (*COUNTS, "put_off"))
+_ADDED = ", ".join(f"{name} = counted.{name} + excluded.{name}" for name in (*COUNTED, "put_off"))
 # What is deleted may belong to a job that is deleted: then there is nothing to count.
 _COUNT = f"""
 CREATE FUNCTION count_outcomes() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -113,7 +115,7 @@ BEGIN
         UPDATE job_outcomes SET put_off = put_off - cardinality(OLD.record_ids)
         WHERE job_id = OLD.job_id AND part = OLD.number % {PARTS};
     ELSE
-        INSERT INTO job_outcomes AS counted (job_id, part, {", ".join(COUNTS)}, put_off)
+        INSERT INTO job_outcomes AS counted (job_id, part, {", ".join(COUNTED)}, put_off)
         VALUES (NEW.job_id, NEW.number % {PARTS}, {_CHANGES})
         ON CONFLICT (job_id, part) DO UPDATE SET
             {_ADDED};
@@ -127,8 +129,8 @@ WHEN (NEW.put_off OR NEW.settled_at IS NOT NULL) EXECUTE FUNCTION count_outcomes
 """
 _COUNT_CHANGED = f"""
 CREATE TRIGGER outcomes_of_changed_chunk AFTER UPDATE ON job_chunk FOR EACH ROW
-WHEN ((OLD.settled_at, OLD.put_off, {", ".join(f"OLD.{name}" for name in COUNTS)})
-      IS DISTINCT FROM (NEW.settled_at, NEW.put_off, {", ".join(f"NEW.{name}" for name in COUNTS)}))
+WHEN ((OLD.settled_at, OLD.put_off, {", ".join(f"OLD.{one}" for one in COUNTED)})
+      IS DISTINCT FROM (NEW.settled_at, NEW.put_off, {", ".join(f"NEW.{one}" for one in COUNTED)}))
 EXECUTE FUNCTION count_outcomes()
 """
 _COUNT_REMOVED = """
@@ -143,7 +145,7 @@ BEGIN
     IF TG_OP <> 'INSERT' THEN
         INSERT INTO job_failure_count AS counted (job_id, reason, part, records)
         SELECT job_id, reason, pg_backend_pid() % {PARTS}, -count(*) FROM gone
-        WHERE EXISTS (SELECT FROM job WHERE id = job_id AND state IN ('running', 'paused'))
+        WHERE EXISTS (SELECT FROM job WHERE id = job_id AND {UNFINISHED})
         GROUP BY job_id, reason ORDER BY job_id, reason
         ON CONFLICT (job_id, reason, part)
             DO UPDATE SET records = counted.records + excluded.records;

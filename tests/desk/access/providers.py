@@ -63,7 +63,6 @@ class OwnProvider:
         return {"code": "a-code", "state": said["state"]} | more
 
     def answer(self, path: str, body: Mapping[str, str]) -> tuple[int, bytes]:
-        """Status and body of an answer."""
         self.asked.append(path)
         if path == "/.well-known/openid-configuration":
             places = {
@@ -105,7 +104,6 @@ def _encoded(part: Mapping[str, Any]) -> str:
 
 @contextmanager
 def own_provider() -> Iterator[OwnProvider]:
-    """Such a provider at a free port of this machine."""
     provider = OwnProvider()
 
     class Handler(BaseHTTPRequestHandler):

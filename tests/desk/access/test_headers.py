@@ -36,7 +36,6 @@ async def broken(_: Request) -> PlainTextResponse:
 
 @contextmanager
 def served(settings: AccessSettings) -> Iterator[int]:
-    """The port of a small desk."""
     routes = [
         Route("/", page, methods=["GET", "POST"]),
         Route("/report", report),

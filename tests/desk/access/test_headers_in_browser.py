@@ -22,13 +22,13 @@ from desk.access.identity import BACK, IdentityProvider
 from tests.desk.visiting import visiting
 
 LOGIN = """
-<title>Login</title><form method=post action=/deed><input name={field} value={word}>
+<title>Login</title><form method=post action=/action><input name={field} value={word}>
 <button>Send</button></form><a href=/away>Elsewhere</a><script>document.title = "ran"</script>
 """
 
 
 class SmallDesk:
-    """A form, a deed, and a login elsewhere; `heard` has the headers of what browsers sent."""
+    """A form, an action, and a login elsewhere; `heard` has the headers of what browsers sent."""
 
     def __init__(self, issuer: str) -> None:
         secret = SecretStr("secret")
@@ -44,7 +44,7 @@ class SmallDesk:
         self.cookies.form.give(page, "cookie")
         return page
 
-    async def deed(self, request: Request) -> Response:
+    async def action(self, request: Request) -> Response:
         self.heard = dict(request.headers)
         sent = str((await request.form())[FIELD])
         word = word_for(self.cookies.form.read(request) or "")
@@ -71,10 +71,9 @@ class SmallDesk:
 
     @contextmanager
     def served(self) -> Iterator[str]:
-        """Its address, while it runs."""
         routes = [
             Route("/", self.form),
-            Route("/deed", self.deed, methods=["POST"]),
+            Route("/action", self.action, methods=["POST"]),
             Route("/done", self.done),
             Route("/away", self.away),
             Route(BACK, self.back),
@@ -120,14 +119,16 @@ def test_another_site_cannot_send_the_form(desk: SmallDesk, browser: Browser) ->
             lambda route: route.fulfill(body=forged, content_type="text/html"),
         )
         visit.page.goto(f"{elsewhere}/forged")
-        with visit.page.expect_response(f"{address}/deed") as told:
+        with visit.page.expect_response(f"{address}/action") as told:
             visit.page.click("button")
         assert told.value.status == 500  # of this small desk, for ForgedRequestError
     assert desk.heard["origin"] == elsewhere
     assert "desk-form=cookie" in desk.heard["cookie"]
 
 
-FORGED = f"<form method=post action=%s/deed><input name={FIELD} value={word_for('cookie')}><button>"
+FORGED = (
+    f"<form method=post action=%s/action><input name={FIELD} value={word_for('cookie')}><button>"
+)
 
 
 def test_a_person_goes_to_the_provider_by_a_link_and_comes_back(

@@ -8,7 +8,6 @@ from tests.desk.audits.gallery import Gallery, hang
 
 @pytest.fixture
 def gallery(database_url: str) -> Iterator[Gallery]:
-    """Two museums with what a model wrote of their records."""
     engine = open_store()
     yield hang(engine)
     engine.dispose()

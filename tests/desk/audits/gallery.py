@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from desk.audits.draw import draw
 from desk.audits.judging import DrawnRow, check_open, drawn_rows
 from desk.audits.subject import AuditSubject
@@ -33,9 +33,12 @@ class Gallery:
         return drawn_rows(self.engine, audit_id, user_id=user_id)
 
     def judge(
-        self, audit_id: int | None, row: DrawnRow, said: Said = Said.RIGHT, user_id: int = ANN
+        self,
+        audit_id: int | None,
+        row: DrawnRow,
+        said: VerdictKind = VerdictKind.RIGHT,
+        user_id: int = ANN,
     ) -> None:
-        """A verdict, in an audit or outside of all."""
         with self.engine.begin() as connection:
             if audit_id is not None:
                 check_open(connection, audit_id, [(row.record_id, row.concept_uri)])
@@ -57,7 +60,6 @@ class Gallery:
 
 
 def hang(engine: Engine) -> Gallery:
-    """Fill a store."""
     gallery = Gallery(engine, model_id=1)
     gallery.execute(
         "INSERT INTO desk_user (id, name, role)"

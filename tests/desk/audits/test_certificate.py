@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UsageError
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from desk.audits.certificate import FORM, annex, certificate
 from desk.audits.closing import abandon, close
 from tests.desk.audits.gallery import ANN, BO, MAP, MUSEUM, PAINTING, RECORDS, Gallery
@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "certificates.md"
 def closed(gallery: Gallery, right: int, sample: int, **subject: str | None) -> int:
     audit_id = gallery.draw(sample, **subject)
     for number, row in enumerate(gallery.drawn(audit_id)):
-        gallery.judge(audit_id, row, Said.RIGHT if number < right else Said.WRONG)
+        gallery.judge(audit_id, row, VerdictKind.RIGHT if number < right else VerdictKind.WRONG)
     close(gallery.engine, audit_id)
     return audit_id
 
@@ -96,8 +96,8 @@ def test_its_annex_has_the_verdicts_that_stood_when_it_was_closed(gallery: Galle
     right, disputed, _ = gallery.drawn(audit_id)
     for row in (right, disputed):
         gallery.judge(audit_id, row)
-    gallery.judge(audit_id, disputed, Said.WRONG, BO)
-    gallery.judge(None, right, Said.WRONG)  # of no audit
+    gallery.judge(audit_id, disputed, VerdictKind.WRONG, BO)
+    gallery.judge(None, right, VerdictKind.WRONG)  # of no audit
     close(gallery.engine, audit_id)
     before = annex(gallery.engine, audit_id)
     assert [each.said for each in before] == [
@@ -108,7 +108,7 @@ def test_its_annex_has_the_verdicts_that_stood_when_it_was_closed(gallery: Galle
     assert [each.is_right for each in before] == [True, False, False]
     assert (before[0].record_id, before[0].label) == (right.record_id, "map")
     gallery.execute("UPDATE verdict SET withdrawn_at = now()")
-    gallery.judge(None, right, Said.CANNOT_TELL, BO)
+    gallery.judge(None, right, VerdictKind.CANNOT_TELL, BO)
     assert annex(gallery.engine, audit_id) == before
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from common.errors import UsageError
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from desk.audits.bounds import lower_bound
 from desk.audits.closing import MoreUnjudgedError, abandon, close
 from desk.audits.judging import check_open
@@ -22,9 +22,13 @@ def test_only_what_everybody_calls_right_is_right(gallery: Gallery) -> None:
     for row in rows[:6]:
         gallery.judge(audit_id, row)
     gallery.judge(audit_id, rows[0], user_id=BO)
-    gallery.judge(audit_id, rows[1], Said.WRONG, BO)  # disputed
-    gallery.judge(audit_id, rows[2], Said.CANNOT_TELL, BO)  # disputed
-    for row, said in zip(rows[6:9], [Said.WRONG, Said.TOO_GENERAL, Said.CANNOT_TELL], strict=True):
+    gallery.judge(audit_id, rows[1], VerdictKind.WRONG, BO)  # disputed
+    gallery.judge(audit_id, rows[2], VerdictKind.CANNOT_TELL, BO)  # disputed
+    for row, said in zip(
+        rows[6:9],
+        [VerdictKind.WRONG, VerdictKind.TOO_GENERAL, VerdictKind.CANNOT_TELL],
+        strict=True,
+    ):
         gallery.judge(audit_id, row, said)
     gallery.judge(None, rows[9])  # teaches, and is no verdict of the audit: it stays unjudged
     gallery.execute(

@@ -71,8 +71,7 @@ def test_places_are_counted_through_all_blocks() -> None:
         FrozenBlock(audit_id=1, number=number, size=size)
         for number, size in enumerate((3, 1, 2), start=1)
     ]
-    found = [(each.block, each.position) for each in places_in(blocks, [5, 0, 3, 2, 4, 1])]
-    assert found == [(3, 2), (1, 1), (2, 1), (1, 3), (3, 1), (1, 2)]
+    assert places_in(blocks, [5, 0, 3, 2, 4, 1]) == [(3, 2), (1, 1), (2, 1), (1, 3), (3, 1), (1, 2)]
 
 
 def test_every_row_is_drawn_as_often_as_any_other_and_in_any_place(gallery: Gallery) -> None:

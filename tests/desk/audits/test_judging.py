@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from common.errors import UsageError
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from desk.audits.closing import abandon, close
 from desk.audits.judging import AuditStand, check_open, stand
 from tests.desk.audits.gallery import ANN, BO, MAP, PAINTING, Gallery
@@ -14,11 +14,11 @@ from tests.desk.audits.gallery import ANN, BO, MAP, PAINTING, Gallery
 def test_a_reviewer_sees_neither_the_confidence_nor_what_others_say(gallery: Gallery) -> None:
     audit_id = gallery.draw()
     first, second, *_ = gallery.drawn(audit_id)
-    gallery.judge(audit_id, first, Said.WRONG, BO)
-    gallery.judge(audit_id, second, Said.RIGHT, ANN)
+    gallery.judge(audit_id, first, VerdictKind.WRONG, BO)
+    gallery.judge(audit_id, second, VerdictKind.RIGHT, ANN)
     own, others = gallery.drawn(audit_id), gallery.drawn(audit_id, BO)
-    assert [each.said for each in own[:3]] == [None, Said.RIGHT, None]
-    assert [each.said for each in others[:3]] == [Said.WRONG, None, None]
+    assert [each.said for each in own[:3]] == [None, VerdictKind.RIGHT, None]
+    assert [each.said for each in others[:3]] == [VerdictKind.WRONG, None, None]
     assert (own[0].label, own[0].data_provider) == ("map", "A museum")
     assert not any("confidence" in name for name in asdict(own[0]))
 
@@ -28,7 +28,7 @@ def test_only_how_many_are_judged_is_told_while_it_is_open(gallery: Gallery) -> 
     first, second, third, *_ = gallery.drawn(audit_id)
     for user in (ANN, BO):
         gallery.judge(audit_id, first, user_id=user)
-    gallery.judge(audit_id, second, Said.CANNOT_TELL)
+    gallery.judge(audit_id, second, VerdictKind.CANNOT_TELL)
     gallery.judge(None, third)  # to teach
     with gallery.engine.connect() as connection:
         assert stand(connection, audit_id, user_id=ANN) == AuditStand(judged=2, mine=2)

@@ -43,7 +43,6 @@ class Typed:
         return int(ended.value.code or 0)
 
     def add(self, name: str, *more: str) -> int:
-        """Add a reviewer with the password."""
         options = ("--role", "reviewer", "--password-stdin", *more)
         return self("add", name, *options, stdin=f"{PASSWORD}\r\nnot this line\n".encode())
 

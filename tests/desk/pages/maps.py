@@ -11,7 +11,6 @@ STANDING = """
 
 
 def hang_maps(museum: Museum) -> Museum:
-    """Put the maps into the museum."""
     museum.records("A museum", *RECORDS)
     model = museum.model()
     job = museum.job(model, RECORDS)

@@ -28,14 +28,14 @@ def test_operators_see_who_did_what_and_a_forgotten_name_is_a_number(
 ) -> None:
     people.user("Bernadette", "operator")
     did = Caller(desk, "Bernadette")
-    did.post("/jobs/steer", {"deed": "pause", "state": "<b>running</b>", "password": PASSWORD})
+    did.post("/jobs/steer", {"action": "pause", "state": "<b>running</b>", "password": PASSWORD})
     visit.log_in(desk.url, "operator")
     visit.page.get_by_role("link", name="what was done").click()
     row = visit.page.locator("tbody tr").first
     assert row.locator("td").nth(1).inner_text() == "Bernadette"
     assert row.locator("td").nth(2).inner_text() == "pause, resume, cancel or retry jobs not done"
     about = row.locator("td").nth(3).inner_text()
-    assert sorted(about.split(", ")) == ["deed: pause", "state: <b>running</b>"]
+    assert sorted(about.split(", ")) == ["action: pause", "state: <b>running</b>"]
     number = forget_account(people.engine, "Bernadette")
     visit.page.reload()
     assert "Bernadette" not in visit.page.content()
@@ -97,6 +97,6 @@ def test_a_malformed_place_is_refused_in_words(desk: ServedDesk, before: str) ->
     assert "Begin with the first page" in answer.text
 
 
-def test_every_deed_that_is_logged_has_words() -> None:
+def test_every_action_that_is_logged_has_words() -> None:
     logged = {route.path for route in routes() if isinstance(route, Asks) and route.is_logged}
     assert logged == WORDS.keys()

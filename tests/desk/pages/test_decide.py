@@ -145,7 +145,7 @@ def test_a_wrong_form_decides_nothing_and_says_why(filled, desk, visit):
     visit.log_in(desk.url, OP)
     right = {"decided": "blocked", "concept": MAP, "provider": OURS, "reason": "why"}
     for changed, words in (
-        ({"decided": "forgotten"}, "nothing that can be decided"),
+        ({"decided": "forgotten"}, "it must be one of"),
         ({"reason": " "}, "The reason is empty"),
         ({"reason": "x" * 2_001}, "2,000 are allowed"),
         ({"concept": "http://x.org/none"}, "There is no concept"),

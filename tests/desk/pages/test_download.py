@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from common.store.decisions import block
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from desk.web.streaming import AT_A_TIME, download
 from tests.desk.caller import Caller
 from tests.desk.conftest import OURS, RECORDS
@@ -43,9 +43,9 @@ def test_a_table_has_what_the_filters_show(filled, desk):
 
 
 def test_what_is_wrong_or_blocked_is_left_out_and_verdicts_are_told(filled, desk):
-    filled.say("one", RECORDS[0], MAP, Said.WRONG)
+    filled.say("one", RECORDS[0], MAP, VerdictKind.WRONG)
     caller = Caller(desk, "one")
-    filled.say("one", RECORDS[3], MAP, Said.RIGHT)
+    filled.say("one", RECORDS[3], MAP, VerdictKind.RIGHT)
     block(filled.engine, VASE, data_provider=None, reason="no", user_id=filled.user("one"))
     kept = table(caller.get("/download"))
     assert {row["concept"] for row in kept} == {MAP, PAINTING}
@@ -130,7 +130,7 @@ def test_readers_that_stop_keep_nobody_out_for_longer_than_they_stay(filled, des
 
 
 def test_see_counts_what_fits_and_offers_it(filled, desk):
-    filled.say("one", RECORDS[0], MAP, Said.RIGHT)
+    filled.say("one", RECORDS[0], MAP, VerdictKind.RIGHT)
     caller = Caller(desk, "one")
     for filters, count in (
         ("", "9 enrichments"),

@@ -74,7 +74,7 @@ def test_all_that_match_are_steered_at_once(filled, desk, visit):
     assert filled.rows("SELECT DISTINCT state FROM job") == [("paused",)]
 
 
-def test_a_deed_without_a_job_is_told(filled, desk, visit):
+def test_an_action_without_a_job_is_told(filled, desk, visit):
     visit.page.goto(desk.url + "/jobs")
     visit.page.get_by_role("button", name="Pause").click()
     visit.page.get_by_text("Nothing was done: tick jobs first").wait_for()

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, expect
 
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from tests.desk.caller import Caller
 from tests.desk.museum import BUILT_IN, MAP, PAINTING, Museum
 from tests.desk.pages.maps import RECORDS, STANDING, hang_maps, saved
@@ -74,7 +74,7 @@ def test_undo_leaves_what_was_said_elsewhere_since_then(
     visit.page.goto(desk.url + "/judge")
     visit.press("r")
     saved(visit)
-    filled.say(BUILT_IN, RECORDS[0], MAP, Said.TOO_GENERAL)
+    filled.say(BUILT_IN, RECORDS[0], MAP, VerdictKind.TOO_GENERAL)
     come_back(visit)
     expect(visit.page.locator(".batch .mine").first).to_have_text("too general")
     visit.press("u")
@@ -94,7 +94,7 @@ def test_a_page_that_gets_the_focus_again_shows_what_others_said_meanwhile(
         other.goto(address)
         other.keyboard.press("w")
         other.locator(".unsaved[data-count='0']").wait_for(state="attached")
-        filled.say("two", RECORDS[1], MAP, Said.WRONG, instead=PAINTING)
+        filled.say("two", RECORDS[1], MAP, VerdictKind.WRONG, instead=PAINTING)
         visit.page.bring_to_front()
         come_back(visit)
         expect(visit.page.locator(".batch .mine").first).to_have_text("wrong")

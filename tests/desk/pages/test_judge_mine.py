@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, expect
 
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from desk.audits.draw import draw
 from desk.audits.judging import drawn_rows
 from desk.audits.subject import AuditSubject
@@ -20,10 +20,10 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture
 def said(filled: Museum) -> Museum:
     """Three verdicts of one reviewer, and one of another."""
-    filled.say("one", RECORDS[0], MAP, Said.RIGHT)
-    filled.say("one", RECORDS[1], PAINTING, Said.WRONG, instead=VASE)
-    filled.say("one", RECORDS[6], MAP, Said.TOO_GENERAL)
-    filled.say("two", RECORDS[2], VASE, Said.WRONG)
+    filled.say("one", RECORDS[0], MAP, VerdictKind.RIGHT)
+    filled.say("one", RECORDS[1], PAINTING, VerdictKind.WRONG, instead=VASE)
+    filled.say("one", RECORDS[6], MAP, VerdictKind.TOO_GENERAL)
+    filled.say("two", RECORDS[2], VASE, VerdictKind.WRONG)
     return filled
 
 
@@ -80,7 +80,7 @@ def test_older_ones_come_on_further_pages(said: Museum, desk: ServedDesk, visit:
     more = [f"/2/m{number:02}" for number in range(22)]
     said.records(OURS, *more)
     for record in more:
-        said.say("one", record, MAP, Said.RIGHT)
+        said.say("one", record, MAP, VerdictKind.RIGHT)
     visit.log_in(desk.url, "one")
     visit.page.goto(desk.url + "/judge/mine")
     assert shown(visit) == more[:1:-1]
@@ -93,7 +93,7 @@ def test_verdicts_of_an_audit_are_not_among_them(said: Museum, desk: ServedDesk)
     subject = AuditSubject(model_id=said.the_model, data_provider=OURS, concept_uri=None)  # type: ignore[attr-defined]
     audit = draw(said.engine, subject, sample=2, user_id=said.user("one"))
     for row in drawn_rows(said.engine, audit, user_id=said.user("one")):
-        said.say("one", row.record_id, row.concept_uri, Said.CANNOT_TELL, audit_id=audit)
+        said.say("one", row.record_id, row.concept_uri, VerdictKind.CANNOT_TELL, audit_id=audit)
     caller = Caller(desk, "one")
     assert 'data-said="cannot_tell"' not in caller.get("/judge/mine").text
     for record in RECORDS[:6]:

@@ -5,7 +5,7 @@ import urllib.error
 import pytest
 from playwright.sync_api import expect
 
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.server import Sandbox
 from tests.desk.conftest import RECORDS
@@ -90,7 +90,7 @@ def test_a_heatmap_is_asked_for_by_a_job(filled, desk, visit):
 
 
 def test_verdicts_of_all_stand_beside_what_models_say(filled, desk, visit):
-    filled.say("one", RECORDS[0], MAP, Said.WRONG, instead=PAINTING)
+    filled.say("one", RECORDS[0], MAP, VerdictKind.WRONG, instead=PAINTING)
     visit.log_in(desk.url, "one")
     visit.page.goto(f"{desk.url}/records{RECORDS[0]}")
     page = visit.page.locator("main").inner_text()
@@ -102,8 +102,8 @@ def test_what_was_said_of_a_concept_that_no_model_wrote_is_shown_and_changed(fil
     media = "SELECT media_url FROM record WHERE id = :seen"
     change = f"UPDATE record SET media_url = ({media}) WHERE id = :id"
     filled.execute(change, seen=RECORDS[0], id=RECORDS[9])
-    filled.say("one", RECORDS[9], PAINTING, Said.RIGHT)
-    filled.say("two", RECORDS[9], PAINTING, Said.WRONG, instead=MAP)
+    filled.say("one", RECORDS[9], PAINTING, VerdictKind.RIGHT)
+    filled.say("two", RECORDS[9], PAINTING, VerdictKind.WRONG, instead=MAP)
     visit.log_in(desk.url, "one")
     visit.page.goto(f"{desk.url}/records{RECORDS[9]}")
     row = visit.page.get_by_role("row").filter(has_text="no model wrote it")

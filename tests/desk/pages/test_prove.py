@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import expect
 
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from desk.audits.closing import close
 from desk.audits.draw import draw
 from desk.audits.judging import DrawnRow, drawn_rows
@@ -57,7 +57,7 @@ def rows(filled: Museum, audit: int) -> list[DrawnRow]:
 def closed(filled: Museum, sample: int, right: int) -> int:
     audit = drawn(filled, sample)
     for place, row in enumerate(rows(filled, audit)):
-        said = Said.RIGHT if place < right else Said.WRONG
+        said = VerdictKind.RIGHT if place < right else VerdictKind.WRONG
         filled.say(ANN, row.record_id, row.concept_uri, said, audit_id=audit)
     close(filled.engine, audit)
     return audit
@@ -160,7 +160,7 @@ def test_nothing_tells_how_an_open_audit_stands(filled, desk, visit):
     audit = drawn(filled)
     chosen = rows(filled, audit)
     for row in chosen[:8]:
-        filled.say(ANN, row.record_id, MAP, Said.RIGHT, audit_id=audit)
+        filled.say(ANN, row.record_id, MAP, VerdictKind.RIGHT, audit_id=audit)
     visit.log_in(desk.url, BO)
 
     def told() -> list[str]:
@@ -180,7 +180,7 @@ def test_nothing_tells_how_an_open_audit_stands(filled, desk, visit):
 def test_a_reviewer_sees_neither_the_confidence_nor_what_others_said(filled, desk, visit):
     audit = drawn(filled)
     for row in rows(filled, audit):
-        filled.say(ANN, row.record_id, MAP, Said.RIGHT, audit_id=audit)
+        filled.say(ANN, row.record_id, MAP, VerdictKind.RIGHT, audit_id=audit)
     visit.log_in(desk.url, BO)
     visit.page.goto(f"{desk.url}/judge")
     assert "76.5&nbsp;%" in visit.page.content()
@@ -272,7 +272,7 @@ def test_a_verdict_after_the_end_is_refused_and_one_that_was_kept_is_acknowledge
     audit = drawn(filled)
     first, second = rows(filled, audit)[:2]
     ours = {"audit_id": audit, "model_id": filled.the_model}
-    kept = filled.say(ANN, first.record_id, MAP, Said.RIGHT, **ours)
+    kept = filled.say(ANN, first.record_id, MAP, VerdictKind.RIGHT, **ours)
     visit.log_in(desk.url, ANN)
     visit.page.goto(f"{desk.url}/audits/{audit}")
     close(filled.engine, audit)
@@ -303,7 +303,7 @@ def test_only_what_was_drawn_is_judged_and_in_its_own_audit(filled, desk, visit)
     fields = {"id": str(uuid4()), "concept": MAP, "said": "right", "instead": "", "model": ""}
     to = f"/audits/{audit}/verdicts"
     assert "was not drawn" in visit.send(to, record=str(stranger), **fields).text
-    kept = filled.say(ANN, min(chosen), MAP, Said.RIGHT, audit_id=audit)
+    kept = filled.say(ANN, min(chosen), MAP, VerdictKind.RIGHT, audit_id=audit)
     withdrawn = visit.send(f"/audits/{other}/verdicts/withdraw", id=str(kept))
     assert json.loads(withdrawn.text)["withdrawn"] == 0
     assert filled.rows(VERDICTS) == [("right",)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from tests.desk.conftest import OURS, RECORDS
 from tests.desk.museum import MAP
 from tests.desk.visiting import visiting
@@ -40,8 +40,8 @@ def test_failures_and_what_was_not_written_are_shown_of_a_job(filled, desk):
 
 
 def test_a_card_tells_title_rights_and_verdicts_and_leads_to_europeana(filled, desk, visit):
-    filled.say("one", RECORDS[0], MAP, Said.RIGHT)
-    filled.say("two", RECORDS[0], MAP, Said.WRONG)
+    filled.say("one", RECORDS[0], MAP, VerdictKind.RIGHT)
+    filled.say("two", RECORDS[0], MAP, VerdictKind.WRONG)
     visit.log_in(desk.url, "two")
     visit.page.goto(f"{desk.url}/see?concept={MAP}")
     page = visit.page.content()

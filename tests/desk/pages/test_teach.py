@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from tests.desk.desk_process import PATIENCE
 from tests.desk.museum import LABELS, MAP
 from tests.desk.served import served_desk
@@ -113,7 +113,7 @@ def test_ten_at_a_time_are_chosen_that_nobody_judged(taught, desk, visit):
 
 def test_a_curator_teaches_and_sees_what_that_brought(taught, desk, teacher, visit):
     for record in RECORDS[:30]:
-        taught.say("(local)", record, concept_of(record), Said.RIGHT)
+        taught.say("(local)", record, concept_of(record), VerdictKind.RIGHT)
     visit.page.goto(f"{desk.url}/teach?provider={MUSEUM}")
     visit.page.get_by_role("button", name="Fit again").click()
     visit.page.locator(".verdict-line, .warning").wait_for()
@@ -140,7 +140,7 @@ def test_a_curator_teaches_and_sees_what_that_brought(taught, desk, teacher, vis
 
 def test_what_is_no_better_is_not_advised_for_all_records(taught, desk, teacher, visit):
     for record in RECORDS[:30]:
-        taught.say("(local)", record, concept_of(record), Said.RIGHT)
+        taught.say("(local)", record, concept_of(record), VerdictKind.RIGHT)
     visit.page.goto(f"{desk.url}/teach?provider={MUSEUM}")
     visit.page.get_by_role("button", name="Fit again").click()
     visit.page.locator(".verdict-line").wait_for()
@@ -155,7 +155,7 @@ def test_what_is_no_better_is_not_advised_for_all_records(taught, desk, teacher,
 
 
 def test_too_few_verdicts_cannot_be_learned_from(taught, desk, visit):
-    taught.say("(local)", RECORDS[0], MAP, Said.RIGHT)
+    taught.say("(local)", RECORDS[0], MAP, VerdictKind.RIGHT)
     visit.page.goto(f"{desk.url}/teach?provider={MUSEUM}")
     expect(visit.page.get_by_role("button", name="Fit again")).to_be_disabled()
     assert "9 more are needed" in visit.page.locator("main").inner_text()

@@ -3,7 +3,8 @@ from uuid import uuid4
 import pytest
 
 from common.errors import UsageError
-from desk.review.filters import JudgedState, Outcome, ViewFilters, job_number
+from common.store.tables import Outcome
+from desk.review.filters import JudgedState, ViewFilters, job_number
 
 JOB = uuid4()
 

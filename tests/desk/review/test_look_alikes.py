@@ -1,7 +1,7 @@
 import pytest
 
-from common.store.tables import Said
-from desk.review.look_alikes import look_alikes
+from common.store.tables import VerdictKind
+from desk.review.neighbours import look_alikes
 from tests.desk.museum import DIMENSION, MAP, PAINTING, Museum
 
 RECORDS = [f"/1/r{number}" for number in range(6)]
@@ -43,6 +43,6 @@ def test_near_pictures_of_the_same_provider_and_suggestion_are_found(filled):
 
 
 def test_what_the_reviewer_has_judged_is_left_out(filled):
-    filled.say("one", RECORDS[1], MAP, Said.RIGHT)
+    filled.say("one", RECORDS[1], MAP, VerdictKind.RIGHT)
     assert alike(filled) == [RECORDS[2]]
     assert alike(filled, user="two") == [RECORDS[1], RECORDS[2]]

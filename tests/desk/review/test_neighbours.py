@@ -1,6 +1,6 @@
 import pytest
 
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from desk.review.neighbours import judged_neighbours
 from tests.desk.museum import DIMENSION, MAP, PAINTING, Museum
 
@@ -23,22 +23,26 @@ def found(museum, encoder, record_id=RECORDS[0], count=3):
 
 
 def test_the_nearest_of_the_judged_are_found(museum, encoder):
-    museum.say("one", RECORDS[4], MAP, Said.RIGHT)
-    museum.say("one", RECORDS[2], MAP, Said.WRONG, instead=PAINTING)
-    museum.say("one", RECORDS[1], MAP, Said.CANNOT_TELL)
-    museum.say("one", RECORDS[0], MAP, Said.RIGHT)
+    museum.say("one", RECORDS[4], MAP, VerdictKind.RIGHT)
+    museum.say("one", RECORDS[2], MAP, VerdictKind.WRONG, instead=PAINTING)
+    museum.say("one", RECORDS[1], MAP, VerdictKind.CANNOT_TELL)
+    museum.say("one", RECORDS[0], MAP, VerdictKind.RIGHT)
     near = found(museum, encoder)
     assert [each.record_id for each in near] == [RECORDS[2], RECORDS[4]]
-    assert (near[0].concept, near[0].said, near[0].instead) == ("map", Said.WRONG, "painting")
+    assert (near[0].concept, near[0].said, near[0].instead) == (
+        "map",
+        VerdictKind.WRONG,
+        "painting",
+    )
     assert near[0].similarity == pytest.approx(5**-0.5, abs=1e-3)
 
 
 def test_what_was_withdrawn_is_not_judged(museum, encoder):
-    museum.say("one", RECORDS[2], MAP, Said.RIGHT)
+    museum.say("one", RECORDS[2], MAP, VerdictKind.RIGHT)
     museum.execute("UPDATE verdict SET withdrawn_at = now()")
     assert found(museum, encoder) == []
 
 
 def test_a_picture_that_was_not_seen_has_none(museum, encoder):
-    museum.say("one", RECORDS[2], MAP, Said.RIGHT)
+    museum.say("one", RECORDS[2], MAP, VerdictKind.RIGHT)
     assert found(museum, encoder, "/1/none") == []

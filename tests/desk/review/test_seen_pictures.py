@@ -29,9 +29,9 @@ def see(museum, source, like, at):
     museum.execute(_SEE, record_id=RECORD, source=source, sha256=sha256, at=at)
 
 
-def picture(museum, *, usual=None, encoder=None):
-    statement = text(f"SELECT sha256 FROM {seen_picture(':record', usual=usual is not None)}")
-    asked = {"record": RECORD, "usual": usual, "encoder_id": encoder or museum.the_encoder}
+def picture(museum, *, encoder=None):
+    statement = text(f"SELECT sha256 FROM {seen_picture(':record')}")
+    asked = {"record": RECORD, "encoder_id": encoder or museum.the_encoder}
     with museum.engine.connect() as connection:
         found = connection.execute(statement, asked).scalar()
     return found and bytes(found).rstrip(b".").decode()
@@ -39,11 +39,6 @@ def picture(museum, *, usual=None, encoder=None):
 
 def test_it_is_the_one_that_was_seen_last(seen):
     assert picture(seen) == "/1/c"
-
-
-def test_one_of_the_usual_source_goes_first(seen):
-    assert picture(seen, usual="thumbnail") == "/1/b"
-    assert picture(seen, usual="media") == "/1/c"
 
 
 def test_one_of_no_date_counts_as_not_seen(seen):

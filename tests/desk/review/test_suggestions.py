@@ -5,9 +5,9 @@ import pytest
 from sqlalchemy import text
 
 from common.errors import UsageError
-from common.store.tables import Said
+from common.store.tables import Outcome, VerdictKind
 from desk.review import suggestions
-from desk.review.filters import JudgedState, Outcome, ViewFilters
+from desk.review.filters import JudgedState, ViewFilters
 from desk.review.suggestions import suggestion_page, suggestions_asked, suggestions_of_record
 from tests.desk.museum import MAP, PAINTING, Museum
 
@@ -138,9 +138,9 @@ def test_long_names_of_providers_that_begin_alike_are_told_apart(filled):
 
 
 def test_verdicts_are_told_and_filter(filled):
-    filled.say("one", RECORDS[0], PAINTING, Said.RIGHT)
-    filled.say("two", RECORDS[0], PAINTING, Said.WRONG, instead=MAP)
-    filled.say("one", RECORDS[1], MAP, Said.RIGHT)
+    filled.say("one", RECORDS[0], PAINTING, VerdictKind.RIGHT)
+    filled.say("two", RECORDS[0], PAINTING, VerdictKind.WRONG, instead=MAP)
+    filled.say("one", RECORDS[1], MAP, VerdictKind.RIGHT)
     assert records(filled, judged=JudgedState.NO) == RECORDS[2:8]
     assert records(filled, judged=JudgedState.YES) == RECORDS[:2]
     assert records(filled, judged=JudgedState.DISPUTED) == RECORDS[:1]
@@ -152,11 +152,11 @@ def test_verdicts_are_told_and_filter(filled):
         ("two", "wrong", "map"),
     ]
     assert told.is_disputed
-    assert told.said_by(filled.user("two")).said is Said.WRONG
+    assert told.said_by(filled.user("two")).said is VerdictKind.WRONG
 
 
 def test_a_forgotten_reviewer_has_a_number_alone(filled):
-    filled.say("one", RECORDS[0], PAINTING, Said.RIGHT)
+    filled.say("one", RECORDS[0], PAINTING, VerdictKind.RIGHT)
     filled.execute("UPDATE desk_user SET name = NULL, password = NULL, ended_at = now()")
     with filled.engine.connect() as connection:
         (told,) = suggestions_of_record(connection, RECORDS[0]).suggestions
@@ -176,7 +176,7 @@ def test_a_malformed_place_is_refused(filled, after):
 
 
 def test_concepts_of_records_are_asked_for_by_name(filled):
-    filled.say("one", RECORDS[9], MAP, Said.RIGHT)
+    filled.say("one", RECORDS[9], MAP, VerdictKind.RIGHT)
     keys = [(RECORDS[9], MAP), (RECORDS[1], MAP), ("/1/none", MAP), (RECORDS[1], "nothing")]
     with filled.engine.connect() as connection:
         unwritten, written = suggestions_asked(connection, keys, [filled.the_model])
@@ -186,12 +186,12 @@ def test_concepts_of_records_are_asked_for_by_name(filled):
         False,
         None,
     )
-    assert [each.said for each in unwritten.verdicts] == [Said.RIGHT]
+    assert [each.said for each in unwritten.verdicts] == [VerdictKind.RIGHT]
     assert (written.record_id, written.label, written.confidence) == (RECORDS[1], "map", 0.1)
 
 
 def test_what_no_model_wrote_but_people_judged_is_told_of_a_record(filled):
-    filled.say("one", RECORDS[1], PAINTING, Said.WRONG, instead=MAP)
+    filled.say("one", RECORDS[1], PAINTING, VerdictKind.WRONG, instead=MAP)
     with filled.engine.connect() as connection:
         written, judged = suggestions_of_record(connection, RECORDS[1]).suggestions
     assert (written.concept, written.is_written, written.verdicts[0].said) == (MAP, True, "right")

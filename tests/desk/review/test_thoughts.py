@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from desk.review.filters import ViewFilters
-from desk.review.models import LoadedAnswers, models_of
+from desk.review.shown_models import LoadedHeads, models_of
 from desk.review.thoughts import embeddings_of, thoughts_of
 from tests.desk.museum import MAP, PAINTING, Museum
 from tests.worker.on_encoder import add_encoder, promote, to_all_near, to_nothing
@@ -27,7 +27,7 @@ def thoughts(museum, tmp_path):
     with museum.engine.connect() as connection:
         (model,) = models_of(connection, ViewFilters())
         embeddings = embeddings_of(connection, model.encoder_id, RECORDS)
-        return thoughts_of(LoadedAnswers(tmp_path).of(model), embeddings)
+        return thoughts_of(LoadedHeads(tmp_path).of(model), embeddings)
 
 
 def keep(museum, encoder):

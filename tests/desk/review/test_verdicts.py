@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 
 from common.errors import UsageError
-from common.store.tables import Said
+from common.store.tables import VerdictKind
 from desk.review.verdicts import MOST_AT_ONCE, NewVerdict, judge, withdraw
 from tests.desk.museum import MAP, PAINTING, Museum
 
@@ -19,7 +19,7 @@ def reviewer(museum: Museum) -> int:
     return museum.user()
 
 
-def verdict(record_id="/1/a", said=Said.RIGHT, **more):
+def verdict(record_id="/1/a", said=VerdictKind.RIGHT, **more):
     return NewVerdict(
         **{"id": uuid4(), "record_id": record_id, "concept": MAP, "said": said} | more
     )
@@ -40,7 +40,7 @@ def test_the_same_verdict_twice_is_one(museum, reviewer):
 def test_who_thinks_again_has_one_standing_verdict(museum, reviewer):
     first = verdict()
     kept(museum, reviewer, first)
-    kept(museum, reviewer, verdict(said=Said.WRONG, instead=PAINTING))
+    kept(museum, reviewer, verdict(said=VerdictKind.WRONG, instead=PAINTING))
     kept(museum, reviewer, first)  # came late, from a browser that had lost its connection
     assert museum.rows(STANDING) == [("/1/a", "wrong", reviewer)]
     assert len(museum.rows("SELECT 1 FROM verdict")) == 2
@@ -49,12 +49,15 @@ def test_who_thinks_again_has_one_standing_verdict(museum, reviewer):
 def test_two_reviewers_are_both_kept(museum, reviewer):
     other = museum.user("another")
     kept(museum, reviewer, verdict())
-    kept(museum, other, verdict(said=Said.WRONG))
+    kept(museum, other, verdict(said=VerdictKind.WRONG))
     assert museum.rows(STANDING) == [("/1/a", "right", reviewer), ("/1/a", "wrong", other)]
 
 
 def test_the_last_of_several_on_one_picture_counts(museum, reviewer):
-    assert kept(museum, reviewer, verdict(), verdict(said=Said.CANNOT_TELL), verdict("/1/b")) == 2
+    assert (
+        kept(museum, reviewer, verdict(), verdict(said=VerdictKind.CANNOT_TELL), verdict("/1/b"))
+        == 2
+    )
     assert {row[:2] for row in museum.rows(STANDING)} == {
         ("/1/a", "cannot_tell"),
         ("/1/b", "right"),
@@ -75,11 +78,11 @@ def test_an_id_is_of_one_verdict_of_one_reviewer(museum, reviewer):
     said = verdict()
     kept(museum, reviewer, said)
     others = [
-        (reviewer, [replace(said, said=Said.WRONG)]),
+        (reviewer, [replace(said, said=VerdictKind.WRONG)]),
         (reviewer, [replace(said, record_id="/1/b")]),
         (reviewer, [replace(said, concept=PAINTING)]),
         (museum.user("another"), [said]),
-        (reviewer, [new := verdict("/1/b"), replace(new, said=Said.WRONG)]),
+        (reviewer, [new := verdict("/1/b"), replace(new, said=VerdictKind.WRONG)]),
     ]
     for who, verdicts in others:
         with pytest.raises(UsageError, match="used for another one before"):
@@ -117,7 +120,10 @@ def test_verdicts_of_an_audit_are_withdrawn_as_such_alone(museum, reviewer):
     [
         ({"record_id": "/1/none"}, "The record /1/none is not in the store"),
         ({"concept": "http://x.org/none"}, "The concept http://x.org/none"),
-        ({"said": Said.WRONG, "instead": "http://x.org/none"}, "The concept http://x.org/none"),
+        (
+            {"said": VerdictKind.WRONG, "instead": "http://x.org/none"},
+            "The concept http://x.org/none",
+        ),
         ({"model_id": 999_999_999}, "The model 999999999 is not in the store"),
     ],
 )
@@ -131,7 +137,7 @@ def test_another_concept_goes_with_wrong_or_too_general(museum, reviewer):
     with pytest.raises(UsageError, match="only"):
         verdict(instead=PAINTING)
     with pytest.raises(UsageError, match="the same"):
-        verdict(said=Said.WRONG, instead=MAP)
+        verdict(said=VerdictKind.WRONG, instead=MAP)
 
 
 def test_too_many_at_once_are_refused(museum, reviewer):

@@ -1,4 +1,4 @@
-"""What the desk makes of requests: refusals, hostile text, ways back, and the log of deeds."""
+"""What the desk makes of requests: refusals, hostile text, ways back, and the log of actions."""
 
 import re
 import time
@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from common.store.tables import Role
+from desk.web.actions import LONGEST_LOGGED
 from desk.web.asking import go_to
-from desk.web.deeds import LONGEST_LOGGED
 from tests.desk.caller import Caller
 from tests.desk.conftest import RECORDS
 from tests.desk.museum import MAP, PASSWORD, Museum
@@ -65,7 +65,6 @@ def people(filled: Museum) -> Museum:
 
 @pytest.fixture
 def job(filled: Museum) -> UUID:
-    """The job, as one that runs."""
     found: UUID = filled.the_job  # type: ignore[attr-defined]
     filled.execute("UPDATE job SET state = 'running', finished_at = NULL")
     return found
@@ -98,7 +97,7 @@ def verdict(**changed: str) -> dict[str, str]:
         ("", "/"),
     ],
 )
-def test_a_deed_leads_to_a_page_of_the_desk(path: str, address: str) -> None:
+def test_an_action_leads_to_a_page_of_the_desk(path: str, address: str) -> None:
     answer = go_to(path, nothing=None)
     assert answer.headers["location"] == address
     assert set(answer.headers) == {"location", "content-length"}
@@ -115,7 +114,7 @@ def test_a_role_that_may_not_is_told_so_on_a_page_and_nothing_is_done(
     assert "needs the role operator; your account has the role reviewer" in visit.page.inner_text(
         "main"
     )
-    refused = Caller(desk, "reviewer").post("/jobs/steer", {"deed": "pause", "job": str(job)})
+    refused = Caller(desk, "reviewer").post("/jobs/steer", {"action": "pause", "job": str(job)})
     assert refused.status_code == 403
     assert state(people) == "running"
     assert people.rows(ACTIONS) == []
@@ -130,11 +129,11 @@ def test_who_may_not_is_refused_before_the_body_is_read(people: Museum, desk: Se
     assert answer.status_code == 400
 
 
-def test_a_deed_from_another_origin_does_nothing(
+def test_an_action_from_another_origin_does_nothing(
     people: Museum, job: UUID, desk: ServedDesk
 ) -> None:
     operator = Caller(desk, "operator")
-    pause = {"deed": "pause", "job": str(job)}
+    pause = {"action": "pause", "job": str(job)}
     for headers in (
         {"origin": "https://evil.example"},
         {"origin": "null"},
@@ -163,7 +162,7 @@ def test_scripts_are_answered_in_json(people: Museum, desk: ServedDesk) -> None:
         (viewer.get("/nothing", **json), 404, "has no page /nothing"),
         (viewer.get("/see?lowest=x", **json), 400, "no number"),
         (reviewer.post("/verdicts", verdict(), word="", headers=json), 403, "nothing was done"),
-        (reviewer.post("/verdicts", verdict(said="x"), headers=json), 400, "is no verdict"),
+        (reviewer.post("/verdicts", verdict(said="x"), headers=json), 400, "it must be one of"),
         (reviewer.post("/verdicts", b"x", headers=malformed), 400, "cannot be read"),
     ):
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
@@ -175,8 +174,8 @@ def test_a_sign_that_no_text_has_is_refused(desk: ServedDesk, filled: Museum) ->
     caller = Caller(desk)
     caller.get("/jobs/new")
     for path, fields in (
-        ("/jobs/steer", {"deed": "pause\0"}),
-        ("/jobs/steer", {"deed": "pause", "all": "1", "state": "\0"}),
+        ("/jobs/steer", {"action": "pause\0"}),
+        ("/jobs/steer", {"action": "pause", "all": "1", "state": "\0"}),
         ("/jobs/new", {"ids": "/1/a\n\0"}),
         ("/jobs/new", {"provider": "\0"}),
         ("/jobs/new", {"na\0me": "x"}),
@@ -219,7 +218,7 @@ def test_other_methods_do_nothing(filled: Museum, desk: ServedDesk) -> None:
 def test_no_field_leads_elsewhere(filled: Museum, job: UUID, desk: ServedDesk) -> None:
     caller = Caller(desk)
     caller.get("/jobs/new")
-    steered = {"deed": "pause", "all": "1", "job": str(job)}
+    steered = {"action": "pause", "all": "1", "job": str(job)}
     hostile = ("https://evil.example/", "//evil.example", "/jobs\r\nSet-Cookie: a=b", "x" * 100_000)
     for back in hostile:
         for path, fields in (("/jobs/steer", steered), ("/verdicts", verdict())):
@@ -233,7 +232,9 @@ def test_no_field_leads_elsewhere(filled: Museum, job: UUID, desk: ServedDesk) -
         filled.execute("UPDATE job SET state = 'running'")
 
 
-def test_a_deed_leads_back_to_the_filtered_page(job: UUID, desk: ServedDesk, visit: Visit) -> None:
+def test_an_action_leads_back_to_the_filtered_page(
+    job: UUID, desk: ServedDesk, visit: Visit
+) -> None:
     visit.page.goto(desk.url + "/jobs?state=running")
     visit.page.get_by_label("all running jobs").check()
     visit.page.get_by_role("button", name="Pause").click()
@@ -245,7 +246,7 @@ def test_what_is_told_is_signed_by_the_session(people: Museum, job: UUID, desk: 
     operator, other = Caller(desk, "operator"), Caller(desk, "operator")
     for back in ("/jobs?state=running", "https://evil.example/"):
         people.execute("UPDATE job SET state = 'running'")
-        steered = {"deed": "pause", "job": str(job), "back": back}
+        steered = {"action": "pause", "job": str(job), "back": back}
         where = operator.post("/jobs/steer", steered).headers["location"]
         while (answer := operator.get(where)).status_code == 303:  # / leads to the first page
             where = answer.headers["location"]
@@ -278,17 +279,17 @@ def test_the_way_to_the_login_keeps_the_filters(people: Museum, desk: ServedDesk
     assert nobody.get("/login?after=//evil.example/x").text.count("evil.example") == 0
 
 
-def test_a_deed_is_logged_before_it_is_done_and_holds_no_secret(
+def test_an_action_is_logged_before_it_is_done_and_holds_no_secret(
     people: Museum, job: UUID, desk: ServedDesk
 ) -> None:
     operator = Caller(desk, "operator")
     word = operator.word
-    operator.post("/jobs/steer", {"deed": "pause", "job": str(job), "back": "/jobs"})
+    operator.post("/jobs/steer", {"action": "pause", "job": str(job), "back": "/jobs"})
     refused = {"ids": "/1/secret\n", "csrf": word, "password": PASSWORD, "key": "k", "skip": "1"}
     assert operator.post("/jobs/new", refused | {"model": "absent"}).status_code >= 400
     logged = people.rows(ACTIONS)
     assert logged == [
-        ("/jobs/steer", {"deed": "pause", "job": str(job)}),
+        ("/jobs/steer", {"action": "pause", "job": str(job)}),
         ("/jobs/new", {"model": "absent", "skip": "1"}),
     ]
     assert not {word, PASSWORD, "secret"} & set(str(logged))
@@ -311,7 +312,7 @@ def test_the_log_has_the_parts_of_the_path_and_whole_fields_that_the_view_knows(
 
 def test_what_the_log_cannot_hold_is_not_done(people: Museum, job: UUID, desk: ServedDesk) -> None:
     operator = Caller(desk, "operator")
-    answer = operator.post("/jobs/steer", {"deed": "pause", "job": "1" * (LONGEST_LOGGED + 1)})
+    answer = operator.post("/jobs/steer", {"action": "pause", "job": "1" * (LONGEST_LOGGED + 1)})
     assert (answer.status_code, state(people)) == (400, "running")
     assert people.rows(ACTIONS) == []
 
@@ -331,7 +332,7 @@ def test_a_question_gives_the_form_back_and_asks_again_if_it_changed(
     people: Museum, job: UUID, desk: ServedDesk
 ) -> None:
     operator = Caller(desk, "operator")
-    sent = {"deed": "cancel", "all": "1", "state": "running", "back": "/jobs?state=running"}
+    sent = {"action": "cancel", "all": "1", "state": "running", "back": "/jobs?state=running"}
     asked = operator.post("/jobs/steer", sent)
     assert (asked.status_code, state(people)) == (409, "running")
     again = dict(reversed(_FIELDS.findall(asked.text)))  # yes is the first button

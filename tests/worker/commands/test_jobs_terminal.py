@@ -13,9 +13,10 @@ from sqlalchemy import Engine, text
 
 from common.vision.answers.tally import BINS, Tally
 from worker import jobs
+from worker.commands.jobs import show_jobs
+from worker.commands.watch import show_report
 from worker.jobs import FailingHost, ModelDrift, ProviderDrift
 from worker.jobs.report import report_job
-from worker.jobs.watch import show_jobs, show_report
 
 pytestmark = pytest.mark.usefixtures("model_id")
 HOSTILE = "mus\x1b]0;owned\x1b\\eum\x1b[2J\x9b2J\u202e[/]"

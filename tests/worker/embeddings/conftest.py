@@ -17,7 +17,6 @@ DIMENSION = 8
 
 
 def digest(number: int) -> bytes:
-    """The sha256 of a picture."""
     return sha256(bytes([number])).digest()
 
 

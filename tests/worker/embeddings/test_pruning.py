@@ -52,7 +52,7 @@ def test_what_was_not_looked_at_for_long_goes_on_request(
     with arc.begin() as connection:
         connection.execute(text("UPDATE picture_seen SET seen_at = now() - interval '40 days'"
                                 " WHERE record_id < '/1/r05'"))  # fmt: skip
-    everything = prune(arc, encoders, every_encoder=True, unseen_for=timedelta(days=30))
+    everything = prune(arc, encoders, every_encoder=True, unused_for=timedelta(days=30))
     assert everything == Pruned(embeddings=10, places=5)
 
 

@@ -20,8 +20,7 @@ from worker.enrich import explain as explaining
 from worker.enrich.explain import explain
 from worker.enrich.heatmap_files import relative_path
 from worker.enrich.pipeline import ChunkOutcome
-from worker.ledger.answers import ModelAnswer
-from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.predictions import PredictedRecord, RecordPrediction
 
 
 @pytest.fixture
@@ -34,14 +33,14 @@ def seen(count: int) -> ChunkOutcome:
     drawn = torch.rand((count, 3, 4, 4), generator=torch.Generator().manual_seed(0)) * 255
     pictures = nn.functional.interpolate(drawn, size=SIZE, mode="bilinear").byte()
     return ChunkOutcome(
-        answers={f"/1/r{number}": answered(number) for number in range(count)},
+        predicted={f"/1/r{number}": answered(number) for number in range(count)},
         pictures={url(number): picture for number, picture in enumerate(pictures)},
     )
 
 
-def answered(number: int) -> ModelAnswer:
+def answered(number: int) -> PredictedRecord:
     concepts = (MAP, PAINTING) if number == 0 else (MAP,)
-    return ModelAnswer(
+    return PredictedRecord(
         record_id=f"/1/r{number}",
         model_id=1,
         data_provider="",

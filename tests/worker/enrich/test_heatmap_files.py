@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from common.errors import EnrichmentError
 from tests.worker.conftest import CONCEPTS
-from tests.worker.ledger_rows import DELAYS, answer, claim
+from tests.worker.ledger_rows import DELAYS, claim, predicted
 from worker import jobs
 from worker.enrich import heatmap_files
 from worker.enrich.heatmap_files import KEPT_SECONDS, keep, relative_path, remove_unknown
@@ -19,8 +19,8 @@ from worker.exports.selection import Selection, selected
 from worker.jobs import JobOptions
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease, LeaseLostError
-from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkResults
+from worker.ledger.predictions import RecordPrediction
 
 MAP, PAINTING = CONCEPTS
 RECORD = "/1/r1"
@@ -40,7 +40,7 @@ def finish(
         seen_at=datetime(2026, 11, 25, tzinfo=UTC),
     )
     outcome = ChunkResults(
-        answers={RECORD: answer(lease, RECORD, prediction)},
+        predicted={RECORD: predicted(lease, RECORD, prediction)},
         heatmaps={prediction.key: heatmap} if heatmap else {},
     )
     finishing.finish(engine, lease, outcome, retry_delays=DELAYS)

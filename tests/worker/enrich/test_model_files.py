@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import ModelError
-from tests.worker.enrich.test_models import promote
+from tests.worker.enrich.test_model_pool import promote
 from worker.enrich.model_files import check_model_files
 
 

@@ -27,7 +27,7 @@ from tests.common.vision.models import MAP, model_of
 from tests.worker.ledger_rows import predictions
 from worker.enrich import looking
 from worker.enrich.looking import Looker, MeteredFetcher
-from worker.enrich.models import LoadedModel, LoadedNetwork, ModelsInUse
+from worker.enrich.model_pool import LoadedModel, LoadedNetwork, ModelsInUse
 from worker.enrich.pipeline import Pipeline
 from worker.enrich.resolve import RecordResolver
 from worker.enrich.seen import SeenPictures
@@ -106,7 +106,7 @@ def test_every_record_is_classified_or_has_its_error(
 ) -> None:
     calls: list[None] = []
     outcome = pipeline.run(LEASE, models, on_record=lambda: calls.append(None))
-    assert {key: each.record_id for key, each in outcome.answers.items()} == {
+    assert {key: each.record_id for key, each in outcome.predicted.items()} == {
         "/1/a": "/1/a",
         "/1/b": "/1/b",
     }
@@ -176,7 +176,7 @@ def test_a_picture_that_waits_for_the_large_decoder_takes_no_core(
             assert not outcome.done()
         finally:
             busy.over.set()
-        assert outcome.result(PATIENCE).answers.keys() == {"/1/a"}
+        assert outcome.result(PATIENCE).predicted.keys() == {"/1/a"}
 
 
 def take_turn(shared: Cores) -> None:

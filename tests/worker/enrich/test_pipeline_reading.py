@@ -30,8 +30,8 @@ from tests.worker.ledger_rows import claim, finish_with, predictions
 from tests.worker.on_encoder import add_encoder, promote, to_all_near, to_nothing
 from worker import jobs
 from worker.enrich.looking import Looker, MeteredFetcher
-from worker.enrich.models import ModelPool, ModelsInUse
-from worker.enrich.pipeline import ChunkOutcome, Pipeline, answer_again
+from worker.enrich.model_pool import ModelPool, ModelsInUse
+from worker.enrich.pipeline import ChunkOutcome, Pipeline, predict_again
 from worker.enrich.resolve import RecordResolver
 from worker.enrich.seen import SeenPictures
 from worker.ledger import finish as finishing
@@ -89,11 +89,11 @@ class Museum:
             finish_with(self.engine, lease, outcome)
         return outcome
 
-    def answer_again(self, lease: Lease, outcome: ChunkOutcome, models: ModelsInUse) -> None:
+    def predict_again(self, lease: Lease, outcome: ChunkOutcome, models: ModelsInUse) -> None:
         """Finish a chunk of which others have kept other embeddings: as a worker does."""
         other = finishing.finish(self.engine, lease, outcome, retry_delays=()).kept_otherwise
         assert self.rows("SELECT 1 FROM job_chunk WHERE state = 'leased'")
-        answer_again(outcome, other, models, lease)
+        predict_again(outcome, other, models, lease)
         finish_with(self.engine, lease, outcome)
 
     def rows(self, statement: str) -> list[Any]:
@@ -148,7 +148,7 @@ def museum(
 
 def test_one_picture_under_two_records_is_embedded_once(museum: Museum) -> None:
     outcome = museum.job()
-    assert (outcome.read, len(outcome.answers), len(museum.asked)) == (0, 4, 4)
+    assert (outcome.read, len(outcome.predicted), len(museum.asked)) == (0, 4, 4)
     kept = {bytes(row.sha256) for row in museum.rows("SELECT sha256 FROM embedding")}
     assert kept == {hashlib.sha256(content).digest() for content in museum.content.values()}
     seen = museum.rows("SELECT record_id, source, seen_at FROM picture_seen")
@@ -166,7 +166,7 @@ def test_what_is_read_says_what_a_look_says_bit_for_bit(museum: Museum) -> None:
     museum.pool.close()
     read = museum.job()
     assert (read.read, museum.asked, read.newly_seen) == (4, [], None)
-    assert read.answers == looked.answers
+    assert read.predicted == looked.predicted
     assert set(museum.rows("SELECT *, xmin::text FROM enrichment")) == before
 
 
@@ -174,7 +174,7 @@ def test_another_head_reads_what_the_encoder_saw_for_the_first(museum: Museum) -
     museum.job()
     outcome = museum.job(model=museum.numbers[1])
     assert (outcome.read, museum.asked) == (4, [])
-    assert {each.model_id for each in outcome.answers.values()} == {museum.numbers[1]}
+    assert {each.model_id for each in outcome.predicted.values()} == {museum.numbers[1]}
     assert predictions(outcome)
     assert len(museum.rows("SELECT 1 FROM job_chunk WHERE read = 4")) == 1
 
@@ -185,7 +185,7 @@ def test_models_with_routes_share_the_looks(museum: Museum) -> None:
     outcome = museum.job(routes=Routes(model_id=usual, by_provider={"Prado": other}))
     assert len(museum.asked) == 4
     found = {tuple(row) for row in museum.rows("SELECT record_id, model_id FROM enrichment")}
-    assert found == {(each, other if each == "/1/b" else usual) for each in outcome.answers}
+    assert found == {(each, other if each == "/1/b" else usual) for each in outcome.predicted}
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_what_others_kept_of_a_picture_meanwhile_counts(museum: Museum) -> None:
         }
         with museum.engine.begin() as connection:
             keep_vectors(connection, outcome.newly_seen.encoder_id, other)
-        museum.answer_again(lease, outcome, models)
+        museum.predict_again(lease, outcome, models)
     before = museum.rows("SELECT *, xmin::text FROM enrichment ORDER BY record_id, concept_uri")
     assert museum.job().read == 4
     assert before == museum.rows(
@@ -274,7 +274,7 @@ def test_a_picture_that_is_unlike_all_that_was_learned_gets_no_concept(museum: M
     number = museum.promote("stranger", to_nothing(museum.encoder.dimension))
     for outcome in (museum.job(model=number), museum.job(model=number)):  # looked at, and read
         assert predictions(outcome) == []
-        assert all(said.is_unlike for said in outcome.answers.values())
+        assert all(said.is_unlike for said in outcome.predicted.values())
     counted = museum.rows("SELECT unlike, read, below_threshold FROM job_chunk ORDER BY read")
     assert counted == [(4, 0, 0), (4, 4, 0)]
 
@@ -291,12 +291,12 @@ def test_what_others_kept_counts_for_likeness_too(museum: Museum) -> None:
     with museum.pool.use(number) as models:
         outcome = museum.pipeline.run(lease, models, on_record=lambda: None)
         assert outcome.newly_seen
-        assert not any(said.is_unlike for said in outcome.answers.values())
+        assert not any(said.is_unlike for said in outcome.predicted.values())
         elsewhere, *_ = to_nothing(museum.encoder.dimension).references
         with museum.engine.begin() as connection:
             pictures = dict.fromkeys(outcome.newly_seen.vectors, elsewhere)
             keep_vectors(connection, outcome.newly_seen.encoder_id, pictures)
-        museum.answer_again(lease, outcome, models)
+        museum.predict_again(lease, outcome, models)
     status = jobs.status(museum.engine, accepted.job_id)
     assert (status.unlike, status.enriched) == (4, 0)
     assert (
@@ -327,7 +327,7 @@ def test_a_disk_that_is_full_in_the_middle_leaves_nothing_half_written(museum: M
     for table in ("embedding", "picture_seen", "enrichment"):
         assert museum.rows(f"SELECT 1 FROM {table}") == []
     museum.execute("DROP TRIGGER be_full ON picture_seen")
-    assert len(museum.job().answers) == 4
+    assert len(museum.job().predicted) == 4
 
 
 def test_a_picture_that_cannot_be_kept_fails_alone(

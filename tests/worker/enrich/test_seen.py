@@ -12,7 +12,7 @@ from common.errors import RecordError
 from common.fetch.client import Fetched
 from common.fetch.download import FetchOutcome
 from worker.enrich.batcher import Row
-from worker.enrich.models import EncoderInStore
+from worker.enrich.model_pool import EncoderInStore
 from worker.enrich.seen import KnownPictures, SeenPictures
 
 ENCODER = EncoderInStore(id=1, identity="0" * 64, dimension=3)

@@ -11,7 +11,7 @@ from PIL import Image
 from common.store.encoders import StoredEncoder
 from tests.browser import see
 from worker.embeddings.alike import Alike, SimilarRecord
-from worker.exports.similar_page import write_similar_page
+from worker.exports.page import write_similar_page
 
 HOSTILE = "</h1></title><script>document.title='x'</script>{{ 7 * 7 }}\" onerror=x " + 60 * "w"
 SEEN = datetime(2026, 11, 25, tzinfo=UTC)

@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 from common.store.decisions import block, refuse, undo
 from tests.worker.conftest import CONCEPTS
 from tests.worker.ledger.test_finish import prediction
-from tests.worker.ledger_rows import answer, claim, finish_with
+from tests.worker.ledger_rows import claim, finish_with, predicted
 from worker import jobs
 from worker.cli import app
 from worker.commands.status import UNDONE
+from worker.jobs.report import blocking
 from worker.ledger.finish import ChunkResults
 
 MAP, PAINTING = CONCEPTS
@@ -34,10 +35,10 @@ def worked_on(engine: Engine, records: list[str]) -> UUID:
     job_id = jobs.enqueue(engine, records[:3]).job_id
     lease = claim(engine, job_id, 1)
     said = {
-        each: answer(lease, each, prediction(each, MAP), data_provider="Louvre")
+        each: predicted(lease, each, prediction(each, MAP), data_provider="Louvre")
         for each in lease.record_ids
     }
-    finish_with(engine, lease, ChunkResults(answers=said))
+    finish_with(engine, lease, ChunkResults(predicted=said))
     return job_id
 
 
@@ -56,7 +57,7 @@ def test_a_status_tells_who_blocked_what_and_why(
     refuse(engine, "Tate", **decide)
     decided = block(engine, MAP, data_provider="Louvre", **decide)
     job_id = worked_on(engine, records)
-    (made,) = jobs.blocking(engine, job_id)
+    (made,) = blocking(engine, job_id)
     assert (made.id, made.who, made.reason) == (decided, "ann", "too general")
     told = json.loads(status(job_id, "--json"))
     assert (told["blocked"], [each["id"] for each in told["blocked_by"]]) == (3, [made.id])
@@ -73,5 +74,5 @@ def test_after_it_is_undone_a_status_says_what_to_do(
     refused = refuse(engine, "Louvre", reason="by letter", user_id=user_id)
     job_id = worked_on(engine, records)
     undo(engine, refused, user_id=user_id)
-    assert jobs.blocking(engine, job_id) == []
+    assert blocking(engine, job_id) == []
     assert UNDONE in status(job_id)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import RecordError, TransientRecordError
-from tests.worker.ledger_rows import DELAYS, all_below, answer, claim, finish
+from tests.worker.ledger_rows import DELAYS, all_below, claim, finish, predicted
 from worker import jobs
 from worker.jobs import FailingHost, JobOptions
 from worker.ledger import finish as finishing
@@ -49,7 +49,7 @@ def test_what_was_read_and_what_was_looked_at_are_counted(engine: Engine, job_id
     lease = claim(engine, job_id, 1)
     failed, *classified = lease.record_ids
     outcome = ChunkResults(
-        answers=dict.fromkeys(classified, answer(lease, classified[0])),
+        predicted=dict.fromkeys(classified, predicted(lease, classified[0])),
         errors={failed: RecordError("fetch", "not_found")},
         read=200,
     )
@@ -95,7 +95,7 @@ def fail(engine: Engine, lease: Lease, *, not_found: int, timed_out: int) -> Non
         errors[record_id] = RecordError("fetch", "not_found")
     for record_id in lease.record_ids[not_found : not_found + timed_out]:
         errors[record_id] = TransientRecordError("fetch", "timeout")
-    outcome = ChunkResults(answers=all_below(lease, but=errors).answers, errors=errors)
+    outcome = ChunkResults(predicted=all_below(lease, but=errors).predicted, errors=errors)
     finishing.finish(engine, lease, outcome, retry_delays=DELAYS)
 
 

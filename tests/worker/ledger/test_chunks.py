@@ -13,7 +13,7 @@ from worker import jobs
 from worker.jobs import JobOptions
 from worker.ledger import chunks
 from worker.ledger.finish import ChunkResults
-from worker.ledger.sweep import MAX_ATTEMPTS, Sweep, sweep
+from worker.ledger.sweep import MAX_ATTEMPTS, sweep
 
 
 def test_a_chunk_is_claimed_once(engine: Engine, job_id: UUID) -> None:
@@ -141,7 +141,7 @@ def test_a_chunk_given_back_with_blame_is_an_attempt(engine: Engine, job_id: UUI
         chunks.give_back(engine, lease, blameless=False)
         assert not chunks.renew(engine, lease, lease_seconds=60)
         swept = sweep(engine)
-    assert swept == Sweep(returned=0, split=1, dead=0)
+    assert swept == {"split": 1}
 
 
 def test_a_chunk_given_back_is_no_attempt(engine: Engine, job_id: UUID) -> None:

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, text
 
-from tests.worker.ledger_rows import all_below, answer, claim, finish_with
+from tests.worker.ledger_rows import all_below, claim, finish_with, predicted
 from worker import jobs
 
 ALEMBIC = Config(Path(__file__).resolve().parents[3] / "alembic.ini")
@@ -49,7 +49,7 @@ def test_a_job_that_was_begun_before_ends_with_right_counts(
     lease = claim(engine, begun_before, 3)
     outcome = all_below(lease)
     for each in lease.record_ids[:5]:
-        outcome.answers[each] = answer(lease, each, is_unlike=True)
+        outcome.predicted[each] = predicted(lease, each, is_unlike=True)
     assert finish_with(engine, lease, outcome)
     status = jobs.status(engine, begun_before)
     assert (status.state, status.waiting, status.settled) == ("done", 0, 600)
@@ -62,7 +62,7 @@ def test_on_the_way_down_no_record_loses_its_outcome(engine: Engine, begun_befor
     lease = claim(engine, begun_before, 2)
     outcome = all_below(lease)
     for each in lease.record_ids[:5]:
-        outcome.answers[each] = answer(lease, each, is_unlike=True)
+        outcome.predicted[each] = predicted(lease, each, is_unlike=True)
     finish_with(engine, lease, outcome)
     with engine.begin() as connection:
         blocked = "SET blocked = 7, below_threshold = below_threshold - 7 WHERE number = 2"

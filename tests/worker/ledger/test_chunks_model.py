@@ -29,14 +29,13 @@ from common.errors import RecordError, TransientRecordError, UsageError
 from common.reasons import Reason
 from common.store.decisions import refuse
 from tests.worker.conftest import CONCEPTS
-from tests.worker.ledger_rows import answer
+from tests.worker.ledger_rows import predicted
 from worker import jobs
 from worker.ledger import chunks, cutting, sweep
 from worker.ledger import finish as finishing
-from worker.ledger.answers import ModelAnswer
 from worker.ledger.chunks import Lease, LeaseLostError
-from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkResults
+from worker.ledger.predictions import PredictedRecord, RecordPrediction
 
 RECORDS_IN_A_CHUNK = 3
 MAX_ATTEMPTS = 2  # of a chunk, so that some are split, and some records buried, in a short story
@@ -156,7 +155,7 @@ class Ledger(RuleBasedStateMachine):
             elif fate == "not_found":
                 outcome.errors[record_id] = RecordError("fetch", fate)
             else:
-                outcome.answers[record_id] = answer_of(lease, record_id, fate)
+                outcome.predicted[record_id] = answer_of(lease, record_id, fate)
         return finishing.finish(self.engine, lease, outcome, retry_delays=DELAYS).job_done
 
     def final(self, lease: Lease, fate_of: dict[str, str]) -> dict[str, str]:
@@ -199,12 +198,12 @@ class Ledger(RuleBasedStateMachine):
 
     def sweep(self, lost: list[Lease]) -> None:
         swept = sweep.sweep(self.engine)
-        assert swept.returned + swept.split + swept.dead == len(lost)
+        assert swept.total() == len(lost)
         for lease in lost:
             del self.live[lease.number]
             self.blames.update(lease.record_ids)
         dead = {row.id for row in self.rows() if row.state == "dead"} - self.outcomes.keys()
-        assert len(dead) == swept.dead
+        assert len(dead) == swept["dead"]
         self.outcomes |= dict.fromkeys(dead, Reason.KILLED_WORKER.code)
         self.state = jobs.status(self.engine, self.job_id).state
 
@@ -321,11 +320,11 @@ def prediction(record_id: str) -> RecordPrediction:
     )
 
 
-def answer_of(lease: Lease, record_id: str, fate: str) -> ModelAnswer:
+def answer_of(lease: Lease, record_id: str, fate: str) -> PredictedRecord:
     found = [prediction(record_id)] if fate in ("enriched", "blocked") else []
     provider = REFUSING if fate == "blocked" else "museum"
     is_unlike = fate == "unlike"
-    return answer(lease, record_id, *found, data_provider=provider, is_unlike=is_unlike)
+    return predicted(lease, record_id, *found, data_provider=provider, is_unlike=is_unlike)
 
 
 def test_the_ledger_holds_its_promises_under_any_interleaving(

@@ -10,11 +10,12 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tests.worker.conftest import CONCEPTS
-from tests.worker.ledger_rows import all_below, answer, claim
+from tests.worker.ledger_rows import all_below, claim, predicted
 from worker import jobs
 from worker.ledger import finish as finishing
 from worker.ledger.chunks import Lease
-from worker.ledger.enrichments import RecordPrediction, is_collision, replace_enrichments
+from worker.ledger.enrichments import is_collision, replace_enrichments
+from worker.ledger.predictions import RecordPrediction
 
 MAP, PAINTING = CONCEPTS
 FIRST, SECOND = "/1/r1", "/1/r2"
@@ -188,5 +189,5 @@ def test_two_jobs_that_write_the_same_new_row_both_finish(
 
 def finish(engine: Engine, lease: Lease, enriched: str) -> None:
     outcome = all_below(lease)
-    outcome.answers[enriched] = answer(lease, enriched, prediction(enriched, confidence=0.5))
+    outcome.predicted[enriched] = predicted(lease, enriched, prediction(enriched, confidence=0.5))
     finishing.finish(engine, lease, outcome, retry_delays=())

@@ -12,19 +12,19 @@ from common.store.decisions import block
 from tests.worker.ledger_rows import (
     DELAYS,
     all_below,
-    answer,
     claim,
     expire_leases,
     finish,
     finish_with,
+    predicted,
     rows,
 )
 from worker import jobs
 from worker.ledger import chunks
 from worker.ledger.chunks import Lease, LeaseLostError
 from worker.ledger.delays import MAX_WAIT
-from worker.ledger.enrichments import RecordPrediction
 from worker.ledger.finish import ChunkResults
+from worker.ledger.predictions import RecordPrediction
 from worker.ledger.routes import Routes
 
 MAP = "http://data.europeana.eu/concept/43"
@@ -76,7 +76,7 @@ def test_every_record_is_counted_under_its_outcome(engine: Engine, job_id: UUID)
     lease = claim(engine, job_id, 1)
     first, second, third, *_ = lease.record_ids
     outcome = all_below(lease, but=(second, third))
-    outcome.answers[first] = answer(
+    outcome.predicted[first] = predicted(
         lease, first, prediction(first, MAP), prediction(first, PAINTING)
     )
     outcome.errors = {
@@ -96,10 +96,10 @@ def test_of_a_record_that_its_model_does_not_know_nothing_is_said(
     lease = claim(engine, job_id, 1)
     enriched, unlike, below, *others = lease.record_ids
     outcome = all_below(lease)
-    outcome.answers |= {
-        enriched: answer(lease, enriched, prediction(enriched, MAP), data_provider="Louvre"),
-        unlike: answer(lease, unlike, is_unlike=True, data_provider="Tate"),
-        below: answer(lease, below, data_provider="Prado"),
+    outcome.predicted |= {
+        enriched: predicted(lease, enriched, prediction(enriched, MAP), data_provider="Louvre"),
+        unlike: predicted(lease, unlike, is_unlike=True, data_provider="Tate"),
+        below: predicted(lease, below, data_provider="Prado"),
     }
     finish_with(engine, lease, outcome)
     status = jobs.status(engine, job_id)
@@ -217,8 +217,8 @@ def test_looking_again_replaces_what_the_model_said_before(engine: Engine, job_i
 def with_predictions(lease: Lease, *predictions: RecordPrediction) -> ChunkResults:
     outcome = all_below(lease)
     for each in predictions:
-        said = outcome.answers[each.record_id]
-        outcome.answers[each.record_id] = replace(said, predictions=(*said.predictions, each))
+        said = outcome.predicted[each.record_id]
+        outcome.predicted[each.record_id] = replace(said, predictions=(*said.predictions, each))
     return outcome
 
 
@@ -274,9 +274,9 @@ def test_a_model_touches_only_the_records_that_it_answers_for(engine: Engine, jo
     routes = Routes(model_id=usual, by_provider={"Louvre": taught})
     again = replace(again, routes=routes)
     outcome = all_below(again)
-    outcome.answers = {
-        ours: answer(again, ours, data_provider="Prado", is_unlike=True),
-        theirs: answer(again, theirs, prediction(theirs, PAINTING), data_provider="Louvre"),
+    outcome.predicted = {
+        ours: predicted(again, ours, data_provider="Prado", is_unlike=True),
+        theirs: predicted(again, theirs, prediction(theirs, PAINTING), data_provider="Louvre"),
     }
     finish_with(engine, again, outcome)
     status = jobs.status(engine, again.job_id)

@@ -11,7 +11,7 @@ from common.errors import RecordError, TransientRecordError
 from common.reasons import Reason
 from common.store.tables.triggers import PARTS
 from tests.waiting import wait_for
-from tests.worker.ledger_rows import answer, claim, expire_leases, finish, finish_with, rows
+from tests.worker.ledger_rows import claim, expire_leases, finish, finish_with, predicted, rows
 from worker import jobs
 from worker.ledger.finish import ChunkResults
 from worker.ledger.sweep import MAX_ATTEMPTS
@@ -43,7 +43,7 @@ def finish_all_ways(engine: Engine, job_id: UUID) -> Callable[[], object]:
     lease = claim(engine, job_id, 1)
     failed, later, *rest = lease.record_ids
     outcome = ChunkResults(
-        answers={each: answer(lease, each) for each in rest},
+        predicted={each: predicted(lease, each) for each in rest},
         errors={
             failed: RecordError("fetch", REASONS[0]),
             later: TransientRecordError("fetch", "timeout"),

@@ -2,8 +2,7 @@
 
 from common.vision.answers.blocked import Blocks
 from tests.worker.ledger.test_finish import MAP, PAINTING, prediction
-from worker.ledger.answers import ModelAnswer
-from worker.ledger.permitted import permitted
+from worker.ledger.predictions import PredictedRecord, permitted
 
 NOTHING = Blocks(for_all=frozenset(), by_provider={}, refusing=frozenset())
 BLOCKS = Blocks(
@@ -11,8 +10,8 @@ BLOCKS = Blocks(
 )
 
 
-def said(provider: str, *concepts: str) -> ModelAnswer:
-    return ModelAnswer(
+def said(provider: str, *concepts: str) -> PredictedRecord:
+    return PredictedRecord(
         record_id="/1/a",
         model_id=1,
         data_provider=provider,

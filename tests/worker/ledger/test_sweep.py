@@ -8,14 +8,14 @@ from structlog.testing import capture_logs
 from common.reasons import Reason
 from tests.worker.ledger_rows import claim, expire_leases, finish, rows, try_claim
 from worker import jobs
-from worker.ledger.sweep import MAX_ATTEMPTS, SPLIT_INTO, Sweep, sweep
+from worker.ledger.sweep import MAX_ATTEMPTS, SPLIT_INTO, sweep
 
 
 def test_a_chunk_that_kills_workers_is_split(engine: Engine, job_id: UUID) -> None:
     for _ in range(MAX_ATTEMPTS):
         claim(engine, job_id, 1)
         swept = expire_leases(engine)
-    assert swept == Sweep(returned=0, split=1, dead=0)
+    assert swept == {"split": 1}
     parts = rows(engine, "SELECT cardinality(record_ids) FROM job_chunk WHERE number > 3")
     assert parts == [(16,)] * 16
     everything = rows(
@@ -53,7 +53,7 @@ def test_a_chunk_that_somebody_holds_does_not_hold_up_the_sweep(
             connection.execute(
                 text("UPDATE job_chunk SET lease_until = now() - interval '1 s' WHERE number = 2")
             )
-        assert sweep(engine) == Sweep(returned=1, split=0, dead=0)
+        assert sweep(engine) == {"returned": 1}
 
 
 def test_the_log_names_each_chunk_whose_lease_ran_out(engine: Engine, job_id: UUID) -> None:

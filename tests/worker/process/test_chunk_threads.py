@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from worker.ledger.chunks import Lease
+from worker.ledger.rotation import JobRotation
 from worker.ledger.routes import Routes
-from worker.ledger.turns import Turns
 from worker.process.chunk_threads import SHORTEST_PAUSE, ChunkThreads
 
 LONG = 60.0  # seconds, longer than any test
@@ -32,7 +32,7 @@ class Office:
     def asked(self) -> int:
         return len(self.asked_at)
 
-    def claim(self, _: Turns) -> Lease | None:
+    def claim(self, _: JobRotation) -> Lease | None:
         self.asked_at.append(time.monotonic())
         return self.leases.pop() if self.leases else None
 
@@ -147,11 +147,11 @@ def test_stopping_waits_for_the_chunks_in_work_and_claims_no_more(office: Office
 def test_threads_outlive_whatever_a_claim_raises(office: Office) -> None:
     claims: list[int] = []
 
-    def claim_at_last(turns: Turns) -> Lease | None:
+    def claim_at_last(rotation: JobRotation) -> Lease | None:
         claims.append(1)
         if len(claims) < 3:
             raise ValueError("no such luck")
-        return office.claim(turns)
+        return office.claim(rotation)
 
     threads = ChunkThreads("threads", claim_at_last, office.work_on, count=1, longest_pause=0.1)
     threads.start()

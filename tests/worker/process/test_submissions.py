@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
-from worker.jobs.models import ONE_MODEL
+from worker.jobs.model_choice import ONE_MODEL
 from worker.process.submissions import MAX_SUBMITTED, accept_submitted
 
 GOOD: dict[str, object] = {"record_ids": ["/1/a", "/1/b"], "idempotency_key": "monday"}

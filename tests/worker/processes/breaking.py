@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import worker.enrich.models
+import worker.enrich.model_pool
 import worker.process.run
 from common.process.log import configure_logging
 from common.vision.model import Model
@@ -40,7 +40,7 @@ def main(pictures: int) -> None:
         runtime.pictures_left = pictures
         return runtime
 
-    worker.enrich.models.choose_runtime = choose_runtime
+    worker.enrich.model_pool.choose_runtime = choose_runtime
     configure_logging()
     sys.exit(worker.process.run.run_worker())
 

@@ -29,7 +29,6 @@ def folder(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def run(*arguments: object) -> str:
-    """What a command prints on standard output."""
     done = CliRunner().invoke(app, list(map(str, arguments)))
     assert done.exit_code == 0, done.output
     return done.stdout

@@ -12,7 +12,7 @@ from common.process.settings.worker import WorkerSettings
 from deploy.sandbox.server import Sandbox
 from tests.worker.processes.running import TIMEOUT
 from worker import jobs
-from worker.ledger.turns import Turns
+from worker.ledger.rotation import JobRotation
 from worker.process.service import EnrichmentService
 
 pytestmark = pytest.mark.timeout(TIMEOUT)
@@ -34,7 +34,7 @@ def test_claimed_chunks_are_brought_to_their_outcomes_until_the_worker_drains(
     ids = [item.id for item in sandbox.catalogue.items if item.thumbnail][:300]
     job_id = jobs.enqueue(engine, ids, jobs.JobOptions(picture="thumbnail")).job_id
     with capture_logs() as logs:
-        while lease := service.claim(Turns(), put_off=False):
+        while lease := service.claim(JobRotation(), put_off=False):
             service.work_on(lease)
     assert jobs.status(engine, job_id).enriched == len(ids)
     events = Counter(entry["event"] for entry in logs)
@@ -43,4 +43,4 @@ def test_claimed_chunks_are_brought_to_their_outcomes_until_the_worker_drains(
     assert service.has_model
     jobs.enqueue(engine, ids[:1])
     service.returns.drain()
-    assert service.claim(Turns(), put_off=False) is None
+    assert service.claim(JobRotation(), put_off=False) is None

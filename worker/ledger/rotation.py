@@ -20,7 +20,7 @@ BULK_SHARE = 4  # while urgent records wait, one in 4 records that are begun is 
 REMEMBERED = 200  # jobs; of more than that, those served long ago count as never served
 
 
-class Turns:
+class JobRotation:
     """What the threads of one process have worked on; not safe for use by several threads."""
 
     def __init__(self) -> None:
@@ -30,7 +30,6 @@ class Turns:
 
     @property
     def served(self) -> list[UUID]:
-        """The jobs served, the latest at the end."""
         return list(self._served)
 
     @property
@@ -39,7 +38,6 @@ class Turns:
         return Priority.BULK if self._owed_to_bulk >= CHUNK_SIZE else Priority.URGENT
 
     def begin(self, lease: Lease) -> None:
-        """Note that a chunk was claimed."""
         self.in_work.append(lease.job_id)
         self._served.pop(lease.job_id, None)
         self._served[lease.job_id] = None
@@ -53,5 +51,4 @@ class Turns:
             self._owed_to_bulk = max(0.0, self._owed_to_bulk - records)
 
     def end(self, lease: Lease) -> None:
-        """Note that nobody works on a chunk any more."""
         self.in_work.remove(lease.job_id)

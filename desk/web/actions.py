@@ -1,4 +1,4 @@
-"""Deeds: from which page they come, and what the log says of them before they are done."""
+"""Actions: from which page they come, and what the log says of them before they are done."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,14 +14,14 @@ LONGEST_LOGGED = 50_000  # characters of a field's values: those of a thousand j
 
 
 def check_and_log(asked: "DeskRequest", route: "Asks") -> int | None:
-    """Check the text and, for a deed, where it comes from; then log it, and return its number.
+    """Check the text and, for an action, where it comes from; then log it, and return its number.
 
     It is logged before it is done: nothing is done that the log does not know.
     """
     _check_text(asked)
     if asked.request.method != "POST":
         return None
-    asked.desk.door.check_deed(asked.request, asked.form, asked.user.csrf)
+    asked.desk.door.check_action(asked.request, asked.form, asked.user.csrf)
     if not route.is_logged:
         return None
     about = _about(asked, route.logged)
@@ -42,7 +42,7 @@ def _check_text(asked: "DeskRequest") -> None:
 
 
 def _about(asked: "DeskRequest", names: Sequence[str]) -> dict[str, str | list[str]]:
-    """What a deed was asked to do: these fields of its form, whole, and the parts of its path."""
+    """The fields of its form that are logged, whole, and the parts of its path."""
     about: dict[str, str | list[str]] = {}
     for name in names:
         values = [each for each in asked.fields(name) if each]

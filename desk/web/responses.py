@@ -38,7 +38,7 @@ class GoTo(RedirectResponse):
 
 
 def told_in(request: Request, word: str) -> str:
-    """What the deed before this page told; empty if nothing, or if this session did not sign it."""
+    """What the action before this page told; empty if this session did not sign it."""
     told = request.query_params.get("told", "")
     signed = request.query_params.get("signed", "").encode("utf-8", "surrogatepass")
     return told if hmac.compare_digest(_signature(told, word).encode(), signed) else ""
@@ -50,7 +50,6 @@ def _signature(told: str, word: str) -> str:
 
 
 def to_login(request: Request) -> Response:
-    """To the login, and from there back to the page."""
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse({"error": "Log in again."}, status_code=401)
     after = _address(request) if request.method == "GET" else "/"
@@ -64,7 +63,6 @@ def _address(request: Request) -> str:
 
 
 def question(asked: "DeskRequest", error: UnconfirmedError) -> Response:
-    """A question with the form that was sent, for whoever says yes."""
     if asked.wants_json:
         return JSONResponse({"error": str(error)}, status_code=409)
     again = [
@@ -80,5 +78,5 @@ def problem(asked: "DeskRequest", words: str, *, status: int) -> Response:
     """What went wrong, as a page, or as JSON for a script."""
     if asked.wants_json:
         return JSONResponse({"error": words}, status_code=status)
-    values = {"words": words, "status": status, "is_deed": asked.request.method == "POST"}
+    values = {"words": words, "status": status, "is_action": asked.request.method == "POST"}
     return render(asked, "problem", values, status=status)

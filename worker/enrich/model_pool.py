@@ -31,7 +31,7 @@ from common.vision.runtimes.choice import EXPORTS, check_self_test, is_float16_r
 from common.vision.saved_model import load_bundle, load_on_encoder
 from common.vision.served import Served
 from worker.enrich.batcher import Batcher
-from worker.enrich.places import Places
+from worker.enrich.slots import Slots
 
 log = structlog.get_logger()
 MAX_LOADED = 2  # networks that stay loaded while no chunk uses them
@@ -46,8 +46,6 @@ _ACTIVE = text("SELECT id FROM model WHERE stage = 'active'")
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderInStore:
-    """An encoder by its number in the store and its identity."""
-
     id: int
     identity: str
     dimension: int
@@ -66,18 +64,14 @@ class LoadedModel:
 
     @property
     def description(self) -> Description:
-        """What `model.json` says."""
         return self.answering.description
 
     @property
     def network_sha256(self) -> str:
-        """The sha256 of the network: its encoder's, or its own."""
         return self.encoder.identity if self.encoder else self.sha256
 
 
 class LoadedNetwork:
-    """A network with its runtime and its batcher, and the models that were tested on it."""
-
     def __init__(
         self,
         runtime: Runtime,
@@ -138,12 +132,10 @@ class ModelsInUse:
 
     @property
     def encoder(self) -> EncoderInStore | None:
-        """The encoder that they share, if they are on one."""
         return self.models[0].encoder
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How pictures are prepared for their network."""
         return self.models[0].description.preprocessing
 
     @property
@@ -189,12 +181,11 @@ class ModelPool:
         self._choose = partial(choose_runtime, choice=runtime, cache_dir=cache_dir, device=device)
         self._batch_size = batch_size
         self.in_float32: set[str] = set()  # titles of models whose float16 was refused
-        self._models: Places[LoadedModel] = Places(MAX_HEADS, lambda _: None)
-        self._networks: Places[LoadedNetwork] = Places(MAX_LOADED, lambda one: one.batcher.stop())
+        self._models: Slots[LoadedModel] = Slots(MAX_HEADS, lambda _: None)
+        self._networks: Slots[LoadedNetwork] = Slots(MAX_LOADED, lambda one: one.batcher.stop())
 
     @property
     def has_model(self) -> bool:
-        """Whether a model is loaded, with its network or as heads."""
         return self._networks.has_any or self._models.has_any
 
     def load_active(self) -> None:
@@ -236,13 +227,12 @@ class ModelPool:
             def load_network() -> LoadedNetwork:
                 before_loading()
                 first = models[0]
-                place = self._networks.use(first.network_sha256, partial(self._load_network, first))
-                return exits.enter_context(place)
+                slot = self._networks.use(first.network_sha256, partial(self._load_network, first))
+                return exits.enter_context(slot)
 
             yield ModelsInUse(models, load_network)
 
     def close(self) -> None:
-        """End all batchers."""
         self._networks.close()
         self._models.close()
 

@@ -1,7 +1,7 @@
 """The progress of jobs, on a terminal."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -18,7 +18,7 @@ from common.process.terminal.console import SafeConsole
 from common.process.terminal.counting import counted
 from common.process.terminal.listing import Listing
 from common.store.tables import JobState
-from worker.jobs.progress import JobRow, Status
+from worker.jobs.progress import Status
 from worker.jobs.report import JobReport, hindrances, report_job
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -75,7 +75,6 @@ def watch_job(engine: Engine, job_id: UUID) -> JobReport:
 
 
 def _report_patiently(engine: Engine, job_id: UUID, screen: _Screen) -> JobReport:
-    """The report, as soon as the database answers."""
     while True:
         try:
             return report_job(engine, job_id)
@@ -105,7 +104,6 @@ def _line(current: Status) -> str:
 
 
 def show_report(report: JobReport) -> None:
-    """Print a report: outcomes as a table, below it model, rate and hosts, and what models said."""
     console = SafeConsole(highlight=False)
     console.print(_heading(report), soft_wrap=True)
     console.print(_outcomes(report))
@@ -167,22 +165,8 @@ def _remarks(report: JobReport) -> Iterator[str]:
 def _pace(current: Status) -> list[str]:
     if current.rate is None or current.seconds_left is None:
         return []
-    return [f"{current.rate:,.1f} records/s", f"{_age(current.seconds_left)} left"]
+    return [f"{current.rate:,.1f} records/s", f"{in_hours(current.seconds_left)} left"]
 
 
-def show_jobs(rows: Sequence[JobRow]) -> None:
-    """Print jobs as a list."""
-    numbers = ("settled", "total", "records/s", "age")
-    headings = ("job", "name", "state", "priority", "model", *numbers, "submitter")
-    listing = Listing(*headings, numbers=numbers, texts=("name", "model", "submitter"))
-    for row in rows:
-        rate = f"{row.rate:,.1f}" if row.rate else ""
-        state = f"{row.state}, pruned" if row.pruned_at else row.state
-        cells = [str(row.job_id), row.name or "", state, row.priority, row.model]
-        cells += [f"{row.settled:,}", f"{row.total:,}", rate, _age(row.age.total_seconds())]
-        listing.add(*cells, row.submitter or "")
-    listing.print()
-
-
-def _age(seconds: float) -> str:
+def in_hours(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))

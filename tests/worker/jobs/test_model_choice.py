@@ -8,8 +8,8 @@ from tests.worker.ledger_rows import claim, finish, rows
 from tests.worker.on_encoder import insert_model
 from worker import jobs
 from worker.jobs import JobOptions
-from worker.jobs import models as choosing
-from worker.jobs.models import NAMED, title_of
+from worker.jobs import model_choice as choosing
+from worker.jobs.model_choice import NAMED, title_of
 from worker.ledger.routes import Routes
 
 

@@ -4,21 +4,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from worker.enrich.places import Places
+from worker.enrich.slots import Slots
 
 
 def test_the_longest_unused_goes_and_what_is_used_stays() -> None:
     dropped: list[str] = []
-    places: Places[str] = Places(2, dropped.append)
-    with places.use("a", lambda: "a"):
+    slots: Slots[str] = Slots(2, dropped.append)
+    with slots.use("a", lambda: "a"):
         for name in "bcd":
-            with places.use(name, lambda name=name: name):  # type: ignore[misc]
+            with slots.use(name, lambda name=name: name):  # type: ignore[misc]
                 pass
         assert dropped == ["b", "c"]
-    with places.use("e", lambda: "e"):
+    with slots.use("e", lambda: "e"):
         pass
     assert dropped == ["b", "c", "a"]
-    places.close()
+    slots.close()
     assert dropped == ["b", "c", "a", "d", "e"]
 
 
@@ -29,21 +29,21 @@ def test_one_of_many_users_loads() -> None:
         loads.append(1)
         return len(loads)
 
-    places: Places[int] = Places(1, lambda _: None)
+    slots: Slots[int] = Slots(1, lambda _: None)
 
     def use(_: int) -> int:
-        with places.use("one", load) as found:
+        with slots.use("one", load) as found:
             return found
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(use, range(100))) == {1}
-    assert places.has_any
+    assert slots.has_any
 
 
 def test_a_failed_load_is_tried_again() -> None:
-    places: Places[int] = Places(1, lambda _: None)
-    with pytest.raises(ZeroDivisionError), places.use("one", lambda: 1 // 0):
+    slots: Slots[int] = Slots(1, lambda _: None)
+    with pytest.raises(ZeroDivisionError), slots.use("one", lambda: 1 // 0):
         pass
-    assert not places.has_any
-    with places.use("one", lambda: 7) as found:
+    assert not slots.has_any
+    with slots.use("one", lambda: 7) as found:
         assert found == 7

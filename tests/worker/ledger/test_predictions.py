@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime
 
-from worker.ledger.answers import ModelAnswer, tallied
-from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.predictions import PredictedRecord, RecordPrediction, tallied
 
 FOUND = RecordPrediction(
     record_id="/1/a",
@@ -17,8 +16,8 @@ FOUND = RecordPrediction(
 
 def said(
     record_id: str, provider: str = "Louvre", *found: RecordPrediction, is_unlike: bool = False
-) -> ModelAnswer:
-    return ModelAnswer(
+) -> PredictedRecord:
+    return PredictedRecord(
         record_id=record_id,
         model_id=2 if provider == "Prado" else 1,
         data_provider=provider,

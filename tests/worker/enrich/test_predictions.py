@@ -13,11 +13,10 @@ from common.vision.answers.answering import Answering
 from common.vision.answers.heads import Head, HeadEnsemble, halved
 from common.vision.answers.likeness import NEIGHBOURS, Likeness
 from tests.common.vision.models import DESCRIPTION, MAP, PAINTING
-from worker.enrich.answers import answers_to
-from worker.enrich.models import LoadedModel
+from worker.enrich.model_pool import LoadedModel
+from worker.enrich.predictions import predict_records
 from worker.enrich.seen import RecordSeen
-from worker.ledger.answers import ModelAnswer
-from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.predictions import PredictedRecord, RecordPrediction
 from worker.ledger.routes import Routes
 
 LOWEST = np.array([0.5, 0.2], dtype=np.float32).tolist()  # confidences that are written
@@ -54,11 +53,11 @@ def records(count: int) -> list[RecordSeen]:
 
 def said(
     records: list[RecordSeen], rows: NDArray[np.floating], model: LoadedModel = MODEL
-) -> dict[str, ModelAnswer]:
-    return answers_to(records, rows, models=[model], routes=Routes(model_id=model.id))
+) -> dict[str, PredictedRecord]:
+    return predict_records(records, rows, models=[model], routes=Routes(model_id=model.id))
 
 
-def predictions(answers: dict[str, ModelAnswer]) -> list[RecordPrediction]:
+def predictions(answers: dict[str, PredictedRecord]) -> list[RecordPrediction]:
     return [found for each in answers.values() for found in each.predictions]
 
 
@@ -98,7 +97,7 @@ def test_each_record_is_answered_for_by_the_model_of_its_route() -> None:
     rows = np.array([[0.9, 0.1]] * 4, dtype=np.float32)
     strict = replace(MODEL, id=2, answering=replace(MODEL.answering, description=STRICT))
     routes = Routes(model_id=1, by_provider={"Prado": 2})
-    found = answers_to(records(4), rows, models=[MODEL, strict], routes=routes)
+    found = predict_records(records(4), rows, models=[MODEL, strict], routes=routes)
     told = {
         key: (each.record_id, each.model_id, len(each.predictions)) for key, each in found.items()
     }

@@ -11,10 +11,10 @@ from common.store.tables import Priority
 from tests.worker.ledger_rows import finish
 from worker import jobs
 from worker.jobs import JobOptions
-from worker.ledger import chunks, turns
+from worker.ledger import chunks, rotation
 from worker.ledger.chunks import Lease
+from worker.ledger.rotation import JobRotation
 from worker.ledger.routes import Routes
-from worker.ledger.turns import Turns
 
 URGENT = JobOptions(priority=Priority.URGENT)
 
@@ -38,7 +38,7 @@ def lease(job_id: UUID, *, priority: Priority, records: int = 256) -> Lease:
 
 
 def test_bulk_has_its_turn_after_three_times_as_many_urgent_records() -> None:
-    account = Turns()
+    account = JobRotation()
     urgent = lease(uuid4(), priority=Priority.URGENT, records=16)
     for _ in range(47):
         account.begin(urgent)
@@ -50,7 +50,7 @@ def test_bulk_has_its_turn_after_three_times_as_many_urgent_records() -> None:
 
 
 def test_nothing_is_saved_up_while_no_bulk_job_waits() -> None:
-    account = Turns()
+    account = JobRotation()
     for _ in range(100):
         account.begin(lease(uuid4(), priority=Priority.URGENT))
     account.begin(lease(uuid4(), priority=Priority.BULK))
@@ -60,8 +60,8 @@ def test_nothing_is_saved_up_while_no_bulk_job_waits() -> None:
 def test_the_jobs_served_are_remembered_in_order_and_not_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(turns, "REMEMBERED", 2)
-    account, (first, second, third) = Turns(), (uuid4() for _ in range(3))
+    monkeypatch.setattr(rotation, "REMEMBERED", 2)
+    account, (first, second, third) = JobRotation(), (uuid4() for _ in range(3))
     for job_id in (first, second, first, third):
         account.begin(lease(job_id, priority=Priority.BULK))
     assert account.served == [first, third]
@@ -123,7 +123,7 @@ class Simulation:
 
     def __init__(self, engine: Engine, *, places: int) -> None:
         self._engine = engine
-        self._turns = Turns()
+        self._rotation = JobRotation()
         self._time = 0.0
         self._places: list[tuple[float, Lease] | None] = [None] * places
         self.begun: list[tuple[float, Lease]] = []
@@ -142,7 +142,7 @@ class Simulation:
 
     def _unfinished(self, place: tuple[float, Lease] | None) -> tuple[float, Lease] | None:
         if place and self._time >= place[0] - 1e-6:
-            self._turns.end(place[1])
+            self._rotation.end(place[1])
             finish(self._engine, place[1])
             return None
         return place
@@ -152,12 +152,12 @@ class Simulation:
             self._engine,
             worker="test",
             lease_seconds=60,
-            priority=self._turns.priority,
-            in_work=self._turns.in_work,
-            served=self._turns.served,
+            priority=self._rotation.priority,
+            in_work=self._rotation.in_work,
+            served=self._rotation.served,
         )
         if lease is None:
             return None
-        self._turns.begin(lease)
+        self._rotation.begin(lease)
         self.begun.append((self._time, lease))
         return self._time + len(lease.record_ids) / 256, lease

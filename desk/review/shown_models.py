@@ -2,7 +2,6 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +31,10 @@ class ShownModel:
 
     @property
     def title(self) -> str:
-        """As exports show it."""
         return ModelName(self.name, self.version).title
 
     @property
     def reference(self) -> str:
-        """As addresses and commands name it."""
         return str(ModelName(self.name, self.version))
 
 
@@ -97,7 +94,7 @@ def _shown(rows: object) -> list[ShownModel]:
     return [ShownModel(**{**row, "concepts": row["concepts"] or {}}) for row in rows]  # type: ignore[attr-defined]
 
 
-class LoadedAnswers:
+class LoadedHeads:
     """Models without their networks, loaded when they are asked for; threads share one."""
 
     def __init__(self, model_dir: Path) -> None:
@@ -120,8 +117,3 @@ class LoadedAnswers:
                     self._loaded.popitem(last=False)
             self._loaded.move_to_end(model.id)
             return self._loaded[model.id]
-
-
-def titles(models: Sequence[ShownModel]) -> str:
-    """The models in a line."""
-    return ", ".join(each.title for each in models)

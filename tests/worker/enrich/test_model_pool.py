@@ -19,7 +19,7 @@ from tests.common.vision.models import SIZE, model_of
 from tests.worker.conftest import CONCEPTS
 from tests.worker.on_encoder import add_encoder
 from tests.worker.on_encoder import promote as promote_on
-from worker.enrich.models import MAX_LOADED, ModelPool, ModelsInUse
+from worker.enrich.model_pool import MAX_LOADED, ModelPool, ModelsInUse
 
 PICTURES = torch.arange(2 * 3 * SIZE * SIZE, dtype=torch.int64).reshape(2, 3, SIZE, SIZE).byte()
 
@@ -104,7 +104,7 @@ def test_a_model_that_does_not_say_what_it_said_is_refused(
         model.self_test_expected[:] += 0.01
         return model
 
-    monkeypatch.setattr("worker.enrich.models.load_bundle", load_with_other_expectation)
+    monkeypatch.setattr("worker.enrich.model_pool.load_bundle", load_with_other_expectation)
     with pool.use(model_id) as used, pytest.raises(ModelError, match="fails its self-test"):
         used.network()
     pool.close()
@@ -167,7 +167,7 @@ def test_a_pool_remembers_classifiers_that_a_card_computes_in_float32(
         runtime.device = torch.device("cuda")  # says so, and computes on the CPU
         return runtime
 
-    monkeypatch.setattr("worker.enrich.models.choose_runtime", on_card)
+    monkeypatch.setattr("worker.enrich.model_pool.choose_runtime", on_card)
     pool = ModelPool(engine, tmp_path, runtime="torch", device=torch.device("cpu"))
     with pool.use(promote(engine, tmp_path, 1)) as used:
         assert pool.in_float32 == set()

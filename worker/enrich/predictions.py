@@ -1,43 +1,42 @@
-"""From rows of numbers to answers: all records of a chunk at once, model by model."""
+"""From rows of numbers to predictions: all records of a chunk at once, model by model."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.enrich.models import LoadedModel
+from worker.enrich.model_pool import LoadedModel
 from worker.enrich.seen import RecordSeen
-from worker.ledger.answers import ModelAnswer
-from worker.ledger.enrichments import RecordPrediction
+from worker.ledger.predictions import PredictedRecord, RecordPrediction
 from worker.ledger.routes import Routes
 
 
-def answers_to(
+def predict_records(
     records: Sequence[RecordSeen],
     rows: NDArray[np.floating],
     *,
     models: Iterable[LoadedModel],
     routes: Routes,
-) -> dict[str, ModelAnswer]:
-    """What is said of records, by the IDs that they were enqueued with: of each by one model.
+) -> dict[str, PredictedRecord]:
+    """Predictions of records, by the IDs that they were enqueued with: of each by one model.
 
     Args:
         rows: of the network (n, numbers), embeddings if the models are on an encoder.
     """
-    answering = np.array([routes.model_of(each.data_provider) for each in records], dtype=np.int64)
-    found: dict[str, ModelAnswer] = {}
+    of_models = np.array([routes.model_of(each.data_provider) for each in records], dtype=np.int64)
+    found: dict[str, PredictedRecord] = {}
     for model in models:
-        places = (answering == model.id).nonzero()[0]
+        places = (of_models == model.id).nonzero()[0]
         if len(places):
             own = [records[place] for place in places]
-            said = _answers(model, own, rows[places])
+            said = _predict(model, own, rows[places])
             found |= {record.asked_id: each for record, each in zip(own, said, strict=True)}
     return found
 
 
-def _answers(
+def _predict(
     model: LoadedModel, records: Sequence[RecordSeen], rows: NDArray[np.floating]
-) -> list[ModelAnswer]:
+) -> list[PredictedRecord]:
     answers, concepts = model.answering.answers(rows), model.description.concept_uris
     predictions: list[list[RecordPrediction]] = [[] for _ in records]
     for place, column in np.argwhere(answers.written).tolist():
@@ -54,7 +53,7 @@ def _answers(
     surest = answers.probabilities.max(axis=1).tolist()
     said = zip(records, surest, answers.unlike.tolist(), predictions, strict=True)
     return [
-        ModelAnswer(
+        PredictedRecord(
             record_id=record.record_id,
             model_id=model.id,
             data_provider=record.data_provider,
