@@ -115,7 +115,6 @@ def _print(
 
 
 def _print_written(scores: Evaluation) -> None:
-    """Print what is written, and whether that keeps the promise."""
     from trainer.scoring.thresholds import effect_listing
 
     check = scores.promise_check
@@ -137,7 +136,6 @@ def _print_written(scores: Evaluation) -> None:
 
 
 def _tell_known(scores: Evaluation, opened: "OpenModel", known: Collection[str] | None) -> None:
-    """Warn if the model knows some of the pictures, or may know them."""
     if known is None or "checkpoint" in opened.model.description.created_from:
         warn(
             f"Nobody noted which pictures {opened.title} was trained on. If these are among them, "

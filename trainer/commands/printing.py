@@ -7,12 +7,10 @@ from common.process.terminal.listing import Listing
 
 
 def print_line(line: str, *, style: str = "") -> None:
-    """Print a line of the result, unwrapped."""
     SafeConsole().print(line, style=style, highlight=False, soft_wrap=True)
 
 
 def print_listing(title: str, listing: Listing) -> None:
-    """Print a table of the result below its title."""
     print_line("")
     print_line(title, style="bold")
     listing.print()
@@ -20,7 +18,6 @@ def print_listing(title: str, listing: Listing) -> None:
 
 
 def print_taken_out(providers: Sequence[str]) -> None:
-    """Print which data providers have lost their own models, if any have."""
     if providers:
         print_line(
             f"Served by the model for all again: {', '.join(providers)}. Their own models are on "
@@ -34,7 +31,6 @@ def hint(line: str) -> None:
 
 
 def warn(line: str) -> None:
-    """Warn, on standard error."""
     SafeConsole(stderr=True).print(
         f"WARNING: {line}", style="bold yellow", highlight=False, soft_wrap=True
     )

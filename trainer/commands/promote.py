@@ -188,7 +188,6 @@ def _check_says_something(proposal: "Proposal", experiment: str, *, anyway: bool
 
 
 def warn_of_low_thresholds(proposal: "Proposal") -> None:
-    """Name the concepts that are written although they are less probable than not."""
     if low := proposal.written_when_unlikely():
         warn(
             f"Written although less probable than not, from: {', '.join(low)}. "
@@ -243,7 +242,6 @@ def _judged_on(
 
 
 def print_proposal(proposal: "Proposal") -> None:
-    """Print what the thresholds do, for whom that is promised, and what is off and why."""
     title = "Thresholds, by answers to pictures that the model had not seen"
     print_listing(title, effect_listing(proposal.effects))
     if proposal.outlooks:

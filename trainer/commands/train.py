@@ -256,7 +256,6 @@ def _print_scores(summary: Summary, experiment: "Experiment") -> None:
 
 
 def _print_providers(experiment: "Experiment") -> None:
-    """Print how the folds do on the data providers that they left out, if they did."""
     from trainer.models.prospect import prospect_of
     from trainer.report.promotion import left_out_providers
     from trainer.scoring.by_provider import about_new_providers, provider_listing

@@ -110,7 +110,6 @@ def write_summary(experiment: Experiment, summary: Summary) -> None:
 
 
 def overall_listing(summary: Summary) -> Listing:
-    """The averages with their standard deviations."""
     value = "mean ± deviation"
     listing = Listing("metric", value, numbers=[value], texts=["metric"])
     for title, spread in summary.averages().items():
@@ -123,7 +122,6 @@ def overall_listing(summary: Summary) -> Listing:
 
 
 def category_listing(summary: Summary) -> Listing:
-    """The scores of each category, and the category it is most often mistaken for."""
     numbers, texts = ("examples", "precision", "recall", "F1"), ("category", "mistaken for")
     listing = Listing("category", *numbers, "mistaken for", numbers=numbers, texts=texts)
     for name, each in summary.categories.items():
@@ -157,7 +155,6 @@ def write_report(
 def _view(
     experiment: Experiment, summary: Summary, cards: ReportCards, doubts: list[Doubt]
 ) -> dict[str, Any]:
-    """The values that the template shows."""
     return {
         "name": experiment.name,
         "finished": _finished(experiment),
@@ -194,7 +191,6 @@ def _learning(experiment: Experiment) -> Figure:
 
 
 def _finished(experiment: Experiment) -> str:
-    """When the last fold was finished: the local day and time."""
     folders = [experiment.split(number) for number in range(experiment.settings().folds)]
     latest = max((each / "metrics.json").stat().st_mtime for each in folders)
     then = datetime.fromtimestamp(latest).astimezone()
@@ -202,7 +198,6 @@ def _finished(experiment: Experiment) -> str:
 
 
 def _epochs(results: Sequence[FoldResult]) -> str:
-    """How many epochs the folds took, and which were kept."""
     ran, kept = [each.epochs for each in results], [each.best_epoch for each in results]
     return f"{_range(ran)} of them ran in each fold; epoch {_range(kept)} was kept"
 
@@ -229,10 +224,8 @@ def _percent(share: float) -> str:
 
 
 def _shade(share: float) -> str:
-    """How much blue the background of a cell has."""
     return f"{100 * share:.0f}%"
 
 
 def _breakable(key: str) -> Markup:
-    """A long key with allowed line breaks after its separators."""
     return Markup("<wbr>").join(re.split(r"(?<=[/_])", key))

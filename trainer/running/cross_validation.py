@@ -133,7 +133,6 @@ def _cross_validate(
 
 
 def _begin(assignment: Assignment, console: SafeConsole) -> None:
-    """Write all that a process needs to run a fold, and print what will be trained."""
     data, settings, experiment = assignment.data, assignment.settings, assignment.experiment
     _, weights = start_classifier(settings, classes=len(data.categories), fold=0)
     prepared = prepare(data, settings, cache_folder(experiment), console)

@@ -33,22 +33,18 @@ class ProviderScores:
 
     @property
     def accuracy(self) -> float:
-        """The share of accurate pictures."""
         return self.accurate / self.pictures
 
     @property
     def accuracy_interval(self) -> Interval:
-        """Its interval, at 95 % confidence."""
         return interval(self.accurate, self.pictures)
 
     @property
     def precision(self) -> float | None:
-        """The share of written concepts that are right; None if none is written."""
         return self.right / self.statements if self.statements else None
 
     @property
     def precision_interval(self) -> Interval:
-        """Its interval, at 95 % confidence."""
         return interval(self.right, self.statements)
 
 
@@ -87,7 +83,6 @@ def _macro_f1(targets: Targets, said: Targets) -> float:
 
 
 def about_new_providers(scores: Mapping[str, ProviderScores]) -> str:
-    """What the left-out providers say of one that nobody has seen, in words."""
     count = len(scores)
     worst = min(scores, key=lambda provider: scores[provider].accuracy)
     enough = (

@@ -36,8 +36,6 @@ Said = TypeVar("Said")
 
 @dataclass(frozen=True, kw_only=True)
 class Unreadable:
-    """A file that cannot be decoded, and why."""
-
     path: Path
     reason: str
 
@@ -52,8 +50,6 @@ class Readable:
 
 @dataclass(frozen=True, kw_only=True)
 class Classified(Readable, Generic[Said]):
-    """A picture with what was said of it."""
-
     said: Said
 
 
@@ -88,7 +84,6 @@ def read_pictures(paths: Sequence[Path], preprocessing: Preprocessing) -> torch.
 
 
 def read_files(paths: Sequence[Path], preprocessing: Preprocessing) -> list[Readable]:
-    """All readable files, in their order, in memory."""
     read = (each for batch in _batches(paths, preprocessing, READERS) for each in batch)
     return [each for each in read if isinstance(each, Readable)]
 

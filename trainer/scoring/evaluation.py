@@ -36,7 +36,6 @@ class Evaluation:
     promise_check: PromiseCheck | None
 
     def averages(self) -> Listing:
-        """Over all categories, for a terminal."""
         metrics = self.metrics
         listing = Listing("metric", "value", numbers=["value"])
         numbers = {
@@ -54,7 +53,6 @@ class Evaluation:
         return listing
 
     def categories(self) -> Listing:
-        """The scores of each category before any threshold, for a terminal."""
         numbers = ("examples", "precision", "recall", "F1")
         listing = Listing("category", *numbers, numbers=numbers, texts=["category"])
         for label, each in self.metrics.categories.items():

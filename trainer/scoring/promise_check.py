@@ -40,7 +40,6 @@ class CheckedConcept:
 
     @classmethod
     def of(cls, effect: Effect, promised: float) -> "CheckedConcept":
-        """What a threshold does, against the precision that it was chosen for."""
         is_off = effect.threshold is None
         return cls(
             promised=None if is_off else promised,
@@ -85,7 +84,6 @@ class PromiseCheck:
     def of(
         cls, promise: Promise, effects: Mapping[str, Effect], providers: Mapping[str, int]
     ) -> "PromiseCheck":
-        """What thresholds do, against the promise; `providers` are those of the pictures."""
         checked = {
             label: CheckedConcept.of(effect, promise.precision) for label, effect in effects.items()
         }
@@ -95,11 +93,9 @@ class PromiseCheck:
 
     @property
     def broken(self) -> list[str]:
-        """The concepts whose promise is broken."""
         return self._with("broken")
 
     def summary(self) -> "CheckedPromise":
-        """For JSON."""
         return CheckedPromise(
             precision=self.promise.precision,
             confidence=self.promise.confidence,
@@ -109,7 +105,6 @@ class PromiseCheck:
         )
 
     def about_strangers(self) -> str:
-        """How many pictures are of unknown providers, in words; empty if none is."""
         if not self.strangers:
             return ""
         largest = sorted(self.strangers.items(), key=lambda each: -each[1])
@@ -122,7 +117,6 @@ class PromiseCheck:
         )
 
     def ending(self) -> str:
-        """Whether the promise is kept, in a line."""
         promised = sum(each.promise != "off" for each in self.concepts.values())
         if not promised:
             return "Every concept is off, so nothing is promised."
@@ -144,7 +138,6 @@ class PromiseCheck:
         return f"{label} ({each.precision:.2f} of {each.written:,})"
 
     def listing(self) -> Listing:
-        """The concepts, for a terminal."""
         numbers = ("promised", "right", "precision", "found")
         listing = Listing("category", *numbers, "promise", numbers=numbers, texts=["category"])
         for label, each in self.concepts.items():

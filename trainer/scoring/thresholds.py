@@ -39,7 +39,6 @@ class Effect:
 def effect(
     written: NDArray[np.bool_], correct: NDArray[np.bool_], threshold: float | None
 ) -> Effect:
-    """The effect of one concept's threshold on examples (n,)."""
     right, said, examples = (int(each.sum()) for each in (correct & written, written, correct))
     return Effect(
         threshold=threshold,
@@ -63,7 +62,6 @@ def effects(
 
 
 def effect_listing(measured: dict[str, Effect]) -> Listing:
-    """The effects of thresholds, for a terminal."""
     headings = ("examples", "written from", "written", "precision", "found")
     listing = Listing("category", *headings, numbers=headings, texts=["category"])
     for label, each in measured.items():
@@ -121,7 +119,6 @@ class Statements:
         return Curve(found=right / max(examples, 1), precision=right / said)
 
     def outlook(self, precision: float) -> "Outlook":
-        """What could be promised instead."""
         times = times_as_many(self.probabilities, self.correct, precision=precision)
         return Outlook(
             best_precision=best_precision(self.probabilities, self.correct),
