@@ -23,13 +23,14 @@ from trainer.commands.options import (
     labelled_pictures,
 )
 from trainer.commands.printing import (
+    effect_listing,
     hint,
     print_line,
     print_listing,
     print_taken_out,
     warn,
 )
-from trainer.scoring.thresholds import Effect, Outlook, effect_listing
+from trainer.scoring.thresholds import Effect, Outlook
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

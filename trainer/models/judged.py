@@ -32,7 +32,7 @@ from trainer.scoring.calibration import (
     fit_ensemble_temperature,
     fit_temperature,
 )
-from trainer.scoring.evaluate import ask
+from trainer.scoring.evaluate import classify_data
 from trainer.scoring.evidence import Likenesses, draw_references, read_evidence
 from trainer.scoring.predictions import Predictions, Probabilities, Targets
 
@@ -129,17 +129,17 @@ def judged_by_new_pictures(
         network=_Members([first, *members[1:]], blank.preprocessing),
     )
     runtime = TorchRuntime(served, own_device())
-    asked = ask(blank, data, runtime.rows, batch_size=runtime.batch_size)
-    rows, classes = np.stack(asked.said), len(blank.labels)
+    classified = classify_data(blank, data, runtime.rows, batch_size=runtime.batch_size)
+    rows, classes = np.stack(classified.predictions), len(blank.labels)
     width = classes + (rows.shape[1] - classes * len(members))  # of the first member
     logits = np.concatenate([rows[:, :classes], rows[:, width:]], axis=1)
     by_member = [logits.reshape(len(rows), len(members), classes)]
-    temperature = fit_ensemble_temperature(by_member, asked.targets, blank.kind)
+    temperature = fit_ensemble_temperature(by_member, classified.targets, blank.kind)
     likeness = Likeness.of(found[0].references, limit(found)) if found else None
     features = halved_if_any(rows[:, classes:width])
     return JudgedAnswers(
         probabilities=ensemble_probabilities(by_member, temperature, blank.kind),
-        targets=asked.targets,
+        targets=classified.targets,
         unlike=likeness.is_unlike(features) if likeness else np.zeros(len(rows), dtype=np.bool_),
         temperature=temperature,
         likeness=likeness,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from common.process.terminal.listing import Listing
 from trainer.scoring.predictions import Targets
 from trainer.scoring.proof import ERROR, Interval, interval
 
@@ -96,17 +95,3 @@ def about_new_providers(scores: Mapping[str, ProviderScores]) -> str:
         f"{scores[worst].accuracy:.2f}) with a probability of 1 in {count + 1:,}. {enough} The way "
         "to a promise is an audit of the new provider."
     )
-
-
-def provider_listing(scores: Mapping[str, ProviderScores], *, most: int) -> Listing:
-    """The scores of the providers with most pictures, in short, for a terminal."""
-    numbers = ("pictures", "accuracy", "written", "precision of it")
-    listing = Listing("provider", *numbers, numbers=numbers, texts=["provider"])
-    for provider, each in list(scores.items())[:most]:
-        precision = "–"
-        if each.precision is not None:
-            precision = f"{each.precision:.2f} ({each.precision_interval})"
-        accuracy = f"{each.accuracy:.2f} ({each.accuracy_interval})"
-        written = f"{each.written / each.pictures:.0%}"
-        listing.add(provider, f"{each.pictures:,}", accuracy, written, precision)
-    return listing

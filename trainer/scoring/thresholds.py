@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from common.process.terminal.listing import Listing
 from common.vision.answers.rule import Rule
 from common.vision.bundle import Description
 from trainer.scoring.predictions import Share
@@ -59,23 +58,6 @@ def effects(
         label: effect(written[:, index], targets[:, index], thresholds[index])
         for index, label in enumerate(description.labels)
     }
-
-
-def effect_listing(measured: dict[str, Effect]) -> Listing:
-    headings = ("examples", "written from", "written", "precision", "found")
-    listing = Listing("category", *headings, numbers=headings, texts=["category"])
-    for label, each in measured.items():
-        examples = f"{each.examples:,}"
-        if each.threshold is None:
-            listing.add(label, examples, "off", "", "", "", style="yellow")
-            continue
-        shares = _share(each.precision), _share(each.found)
-        listing.add(label, examples, f"{each.threshold:.3f}", f"{each.written:,}", *shares)
-    return listing
-
-
-def _share(share: float) -> str:
-    return "–" if math.isnan(share) else f"{share:.3f}"
 
 
 def choose_thresholds(
