@@ -17,5 +17,4 @@ app = program(
 
 
 def main() -> None:
-    """Run the command line."""
     app()

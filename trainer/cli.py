@@ -18,7 +18,6 @@ app = program(
 
 
 def main() -> None:
-    """Run the command line."""
     app()
 
 

@@ -69,18 +69,19 @@ class FoldResult(BaseModel):
 
 
 class Experiment:
-    """One cross-validation, in its folder below `saving_dir`."""
+    """One cross-validation, in its folder below `saving_dir`.
+
+    What reads a file raises ModelError if that is missing or damaged.
+    """
 
     def __init__(self, saving_dir: Path, name: str) -> None:
         self.name = checked_name(name, of="an experiment")
         self.folder = saving_dir / name
 
     def split(self, number: int) -> Path:
-        """The folder of one fold."""
         return self.folder / f"split_{number}"
 
     def is_finished(self, number: int) -> bool:
-        """Whether a fold is trained and all its files are written."""
         return (self.split(number) / "metrics.json").exists()
 
     def claimed(self, fold: int | None = None) -> AbstractContextManager[None]:
@@ -119,20 +120,17 @@ class Experiment:
             )
 
     def differences(self, settings: TrainingSettings, data: TrainingData) -> list[str]:
-        """What differs from the settings and data of the experiment, in words."""
         differences = self.settings().differences(settings)
         if self.dataset().fingerprint != data.fingerprint:
             differences.append(f"other data than {self.dataset().source} was then")
         return differences
 
     def begin(self, settings: TrainingSettings, data: TrainingData) -> None:
-        """Write the settings and the description of the data."""
         dataset = DatasetDescription.model_validate(data, from_attributes=True)
         write_atomically(self.folder / "conf.json", settings.to_json())
         write_atomically(self.folder / "dataset.json", dataset.model_dump_json(indent=2))
 
     def write_splits(self, data: TrainingData, folds: list[Fold]) -> None:
-        """Write the part of each example in each fold, and what was left out and why."""
         write_splits(self.splits, data, folds)
         left_out = [[each.reason, key] for each in data.left_out for key in each.keys]
         write_table(self.folder / "left_out.csv", [["reason", "example"], *left_out])
@@ -143,70 +141,32 @@ class Experiment:
         return self.folder / "splits.csv"
 
     def fold(self, number: int, examples: Sequence[Example]) -> Fold:
-        """The fold assignment that was written when the experiment was begun.
-
-        Raises:
-            ModelError: the table is missing, damaged, or about other examples than these.
-        """
+        """The fold assignment that was written when the experiment was begun."""
         return read_fold(self.splits, number, examples)
 
     def pictures(self) -> dict[str, Path]:
-        """The path that the picture of each example had.
-
-        Raises:
-            ModelError: the table is missing or damaged.
-        """
         return read_paths(self.splits)
 
     def providers(self, folds: Sequence[int]) -> dict[str, int]:
-        """The data providers, if any, that any of these folds learned from, with their pictures.
-
-        Raises:
-            ModelError: the table is missing or damaged.
-        """
+        """The data providers, if any, that any of these folds learned from, with their pictures."""
         return read_providers(self.splits, folds)
 
     def provider_of(self) -> dict[str, str]:
-        """The data provider of each example that has one; none of an older version.
-
-        Raises:
-            ModelError: the table is missing or damaged.
-        """
         return read_provider_of(self.splits)
 
     def known_pictures(self) -> FamiliarPictures:
-        """The pictures that the folds were trained on or measured by.
-
-        Raises:
-            ModelError: the table is missing or damaged.
-        """
         return read_known(self.splits)
 
     def left_out(self) -> list[LeftOut]:
-        """The examples that were left out.
-
-        Raises:
-            ModelError: the table is missing or damaged.
-        """
         keys: dict[str, list[str]] = {}
         for reason, key in read_columns(self.folder / "left_out.csv", "reason", "example"):
             keys.setdefault(reason, []).append(key)
         return [LeftOut(reason=reason, keys=tuple(found)) for reason, found in keys.items()]
 
     def settings(self) -> TrainingSettings:
-        """The settings of the experiment.
-
-        Raises:
-            ModelError: the file is missing or damaged.
-        """
         return TrainingSettings.read(self.folder / "conf.json")
 
     def dataset(self) -> DatasetDescription:
-        """The data of the experiment.
-
-        Raises:
-            ModelError: the file is missing or damaged.
-        """
         with parsing(self.folder / "dataset.json") as path:
             return DatasetDescription.model_validate_json(read_regular(path, at_most=MAX_JSON))
 
@@ -216,55 +176,28 @@ class Experiment:
         write_atomically(path, result.model_dump_json(indent=2))
 
     def result(self, number: int) -> FoldResult:
-        """The result of a finished fold.
-
-        Raises:
-            ModelError: the fold is not finished, or its file is damaged.
-        """
         with parsing(self.split(number) / "metrics.json") as path:
             return FoldResult.model_validate_json(read_regular(path, at_most=MAX_JSON))
 
     def results(self) -> list[FoldResult]:
-        """The results of all folds.
-
-        Raises:
-            ModelError: a fold is not finished, or its file is damaged.
-        """
         return [self.result(number) for number in range(self.settings().folds)]
 
     def history(self, number: int) -> list[Epoch]:
-        """The epochs of a finished fold.
-
-        Raises:
-            ModelError: they are missing or damaged.
-        """
         with parsing(self.split(number) / "history.csv") as path:
             return _HISTORY.validate_python(read_records(path))
 
     def trials(self, number: int) -> list[Trial]:
-        """The strengths that were tried for the head of a finished fold.
-
-        Raises:
-            ModelError: they are missing or damaged.
-        """
+        """The strengths that were tried for the head of a finished fold."""
         with parsing(self.split(number) / "strengths.csv") as path:
             return _TRIALS.validate_python(read_records(path))
 
     def dropped(self, number: int) -> list[str]:
-        """The examples with doubtful labels from which the head of a fold did not learn.
-
-        Raises:
-            ModelError: they are missing or damaged.
-        """
+        """The examples with doubtful labels from which the head of a fold did not learn."""
         with parsing(self.split(number) / "dropped.csv") as path:
             return [row["example"] for row in read_records(path)]
 
     def checkpoint(self, result: FoldResult) -> Path:
-        """The path of a finished fold's checkpoint, whose sha256 is checked.
-
-        Raises:
-            ModelError: the checkpoint is missing or was changed.
-        """
+        """The path of a finished fold's checkpoint, whose sha256 is checked."""
         with parsing(self.split(result.fold) / "checkpoint.pth") as path:
             with open_regular(path) as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -275,24 +208,13 @@ class Experiment:
     def write_predictions(
         self, number: int, *, test: Predictions, validation: Predictions, data: TrainingData
     ) -> None:
-        """Write the predictions of a fold for its test part and its validation part."""
         for name, part in ((_TEST, test), (_VALIDATION, validation)):
             write_predictions(self.split(number) / name, part, data.categories, data.kind)
 
     def predictions(self, number: int) -> Predictions:
-        """The test predictions of a finished fold.
-
-        Raises:
-            ModelError: they are missing or damaged.
-        """
         with parsing(self.split(number) / _TEST) as path:
             return read_predictions(path)
 
     def validation_predictions(self, number: int) -> Predictions:
-        """The validation predictions of a finished fold.
-
-        Raises:
-            ModelError: they are missing or damaged.
-        """
         with parsing(self.split(number) / _VALIDATION) as path:
             return read_predictions(path)

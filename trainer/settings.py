@@ -168,7 +168,6 @@ class TrainingSettings(BaseModel):
 
     @property
     def preprocessing(self) -> "Preprocessing":
-        """How pictures are prepared, in training and in service."""
         from common.vision.preprocessing import Preprocessing  # it loads torch
 
         return Preprocessing(size=self.input_size, resize=self.resize)
@@ -209,7 +208,6 @@ class TrainingSettings(BaseModel):
         return self.changed(weights_sha256=sha256)
 
     def to_json(self) -> str:
-        """The text of `conf.json`."""
         return json.dumps(self.model_dump(), indent=2) + "\n"
 
     @classmethod
@@ -227,7 +225,6 @@ class TrainingSettings(BaseModel):
             raise ModelError(f"{path} is damaged: {' '.join(_problems(error))}") from error
 
     def differences(self, other: "TrainingSettings") -> list[str]:
-        """What differs in `other`, in words."""
         return [
             f"{name} {theirs} instead of {own}"
             for (name, own), (_, theirs) in zip(self, other, strict=True)
@@ -277,7 +274,6 @@ def range_of(name: str) -> str:
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
-    """The problems of some settings, a sentence for each."""
     for problem in error.errors():
         name = field_path(problem["loc"])
         if name in TrainingSettings.model_fields:

@@ -53,11 +53,6 @@ class DatasetCounts:
 
 
 def count_dataset(engine: Engine, name: str) -> DatasetCounts:
-    """Count the records of a dataset.
-
-    Raises:
-        UsageError: there is no such dataset.
-    """
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)
         return DatasetCounts(

@@ -115,13 +115,11 @@ def ensure_dataset(connection: Connection, name: str) -> int:
 
 
 def count_records(connection: Connection, dataset: int) -> int:
-    """How many records a dataset has."""
     records = func.count(DatasetItem.record_id.distinct())
     return connection.execute(select(records).where(DatasetItem.dataset_id == dataset)).scalar_one()
 
 
 def list_datasets(engine: Engine) -> list[DatasetSummary]:
-    """All datasets in the order of their names."""
     with engine.connect() as connection:
         return [DatasetSummary(**row) for row in connection.execute(_LIST).mappings()]
 
@@ -184,9 +182,6 @@ def remove_dataset(engine: Engine, name: str) -> int:
 
     Returns:
         The number of records that it had.
-
-    Raises:
-        UsageError: there is no such dataset.
     """
     with engine.begin() as connection:
         dataset = find_dataset(connection, name)

@@ -143,7 +143,6 @@ def _check_folder(vanished: _Vanished, image_dir: Path) -> None:
 
 
 def _forget(engine: Engine, paths: Sequence[str]) -> None:
-    """Mark stored pictures whose files are gone, so that they are fetched again."""
     if paths:
         _log.warning(
             "Stored pictures are not in IMAGE_DIR. They are fetched again.", count=len(paths)
@@ -179,7 +178,6 @@ class _Harvest:
                 self._settle(candidate, job.result())
 
     def run(self, candidates: Iterator[Candidate], limiter: HostLimiter, *, threads: int) -> None:
-        """Bring every candidate to its outcome."""
         while True:
             outcomes = fetch_all(
                 self._to_fetch(candidates), fetcher=self._fetcher, limiter=limiter, threads=threads

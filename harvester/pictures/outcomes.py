@@ -57,7 +57,6 @@ def _try_again(
 
 
 def _retry(error: RecordError) -> Retry | None:
-    """How a record with this error is retried; None if the error is final."""
     return Reason.of(error).retry if isinstance(error, TransientRecordError) else None
 
 

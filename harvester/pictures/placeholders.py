@@ -68,8 +68,6 @@ _LIST = text(f"""
 
 
 class Placeholders:
-    """The known placeholders, for one run."""
-
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._known: frozenset[str] = frozenset()
@@ -111,7 +109,6 @@ class Judged:
 
 
 def judged_pictures(engine: Engine) -> list[Judged]:
-    """All judgements, the one with the most records first."""
     with engine.connect() as connection:
         return [Judged(*row) for row in connection.execute(_LIST)]
 

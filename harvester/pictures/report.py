@@ -62,17 +62,14 @@ class HostReport:
 
     @property
     def pictures(self) -> int:
-        """Stored and missing ones."""
         return self.stored + self.missing
 
     @property
     def missing(self) -> int:
-        """Pictures that are not stored."""
         return sum(self.reasons.values())
 
     @property
     def advice(self) -> str:
-        """What to do about the most frequent reason."""
         reason = next(iter(self.reasons), None)
         if reason is None:
             return ""
@@ -80,11 +77,7 @@ class HostReport:
 
 
 def count_pictures(engine: Engine, name: str) -> list[PictureCount]:
-    """The records of a dataset by what became of their pictures, the largest count first.
-
-    Raises:
-        UsageError: there is no such dataset.
-    """
+    """The records of a dataset by what became of their pictures, the largest count first."""
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)
         rows = connection.execute(_COUNTS, {"dataset": dataset}).mappings()
@@ -92,11 +85,7 @@ def count_pictures(engine: Engine, name: str) -> list[PictureCount]:
 
 
 def report_hosts(engine: Engine, name: str) -> list[HostReport]:
-    """The hosts of a dataset's files, the host with the most missing pictures first.
-
-    Raises:
-        UsageError: there is no such dataset.
-    """
+    """The hosts of a dataset's files, the host with the most missing pictures first."""
     rows_of: dict[str, list[Row[Any]]] = {}
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)

@@ -71,18 +71,15 @@ class Candidate:
     errors: tuple[RecordError, ...] = ()
 
     def after(self, error: RecordError) -> "Candidate":
-        """The same record, to be tried at its next place."""
         return replace(self, places=self.places[1:], errors=(*self.errors, error))
 
     def found(self, picture: PictureFile) -> PictureOutcome:
-        """The outcome of a record whose picture was found at its current place."""
         source = self.places[0].source
         return PictureOutcome(
             record_id=self.record_id, attempts=self.attempts, source=source, picture=picture
         )
 
     def given_up(self) -> PictureOutcome:
-        """The outcome of a record without a picture at any place."""
         no_place = Reason.NO_PICTURE.error("neither file nor thumbnail")
         return PictureOutcome(
             record_id=self.record_id,
@@ -93,7 +90,6 @@ class Candidate:
 
 
 def count_due(engine: Engine, dataset: int, picture: PictureChoice) -> int:
-    """How many records of a dataset are due now."""
     with engine.connect() as connection:
         chosen = _chosen(dataset, picture)
         return int(connection.execute(_COUNT_PENDING, chosen).scalar_one())
@@ -135,8 +131,6 @@ def _candidate(row: Row[Any], picture: PictureChoice, api_url: str) -> Candidate
 
 
 class PictureRows:
-    """Writes outcomes into the store, a batch at a time."""
-
     def __init__(self, engine: Engine, report: ProgressReport) -> None:
         self._engine = engine
         self._report = report
@@ -154,7 +148,6 @@ class PictureRows:
             self.close()
 
     def close(self) -> None:
-        """Write the batch."""
         if self._outcomes:
             with self._engine.begin() as connection:
                 now = connection.execute(select(func.now())).scalar_one()

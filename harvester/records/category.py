@@ -57,7 +57,6 @@ class HarvestPlan:
     update: bool = False
 
     def query(self, concept: str) -> SearchQuery:
-        """The search for the images of one concept."""
         return SearchQuery(
             refinements=(concept_refinement(concept_uri_forms(concept)), "TYPE:IMAGE"),
             reusability=self.reusability,
@@ -102,8 +101,6 @@ class _Position:
 
 
 class CategoryHarvest:
-    """The harvest of one category."""
-
     def __init__(self, work: SharedWork, plan: HarvestPlan, *, dataset: int, label: str) -> None:
         self._work = work
         self._dataset = dataset
@@ -121,7 +118,6 @@ class CategoryHarvest:
         return 0 if position.cursor is None else max(0, self._target - position.taken)
 
     def run(self, advance: Advance) -> CategoryOutcome:
-        """Take records until there are enough, or Europeana has no more."""
         problem = ""
         try:
             self._take_records(advance)

@@ -62,7 +62,6 @@ class Labelling:
         return frozenset() if self.mode == "single" and len(concepts) > 1 else concepts
 
     def concepts_on(self, record: RecordMetadata) -> frozenset[str]:
-        """The concepts of the vocabulary that a record has."""
         return frozenset(self.vocabulary.values()).intersection(record.concepts)
 
 

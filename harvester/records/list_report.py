@@ -71,11 +71,7 @@ class ListReport:
         )
 
     def append(self, fates: Iterable[LineFate]) -> None:
-        """Add rows and flush them to disk.
-
-        Raises:
-            EnrichmentError: the disk is full or refuses.
-        """
+        """Add rows and flush them to disk."""
         try:
             self._write(map(astuple, fates))
         except OSError as error:

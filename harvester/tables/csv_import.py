@@ -77,7 +77,6 @@ class ImportOutcome:
 
     @property
     def usable(self) -> int:
-        """Rows that entered the dataset."""
         return self.fates["taken"] + self.fates["repaired"]
 
 

@@ -61,8 +61,6 @@ class RowFate:
 
 
 class _RejectedError(Exception):
-    """The row is rejected."""
-
     def __init__(self, column: str, what: str, detail: str = "") -> None:
         super().__init__(what)
         self.finding = RowFinding(column, what, detail)
@@ -198,7 +196,6 @@ class _RowReading:
             self.repairs.append(RowFinding(column, what, detail))
 
     def cell(self, column: str) -> str:
-        """The text of a cell, without spaces around it."""
         written = self.cells.get(column, "")
         text = written.strip()
         if text and text != written:
@@ -226,7 +223,6 @@ class _RowReading:
         return record_id
 
     def media_url(self) -> str | None:
-        """The URL of the picture; None if the cell has no URL."""
         text = self.cell("URL")
         scheme, found, _ = text.partition("://")
         if found and scheme.isalnum():

@@ -111,5 +111,4 @@ class _Lines:
         return line
 
     def error(self, what: str, line: int) -> UsageError:
-        """An error that names the file and the line."""
         return UsageError(f"{self._path}, line {line:,}: {what}.")

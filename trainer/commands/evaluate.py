@@ -1,6 +1,6 @@
 """`trainer evaluate`."""
 
-from collections.abc import Collection
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +8,7 @@ import typer
 
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.listing import Listing
 from trainer.commands.options import (
     DataDir,
     Labelled,
@@ -15,12 +16,16 @@ from trainer.commands.options import (
     labelled_pictures,
     open_model,
 )
-from trainer.commands.printing import print_line, print_listing, warn
-from trainer.scoring.evaluation import Evaluation, ModelScores
+from trainer.commands.printing import effect_listing, number, print_line, print_listing, warn
+from trainer.scoring.evaluation import ModelScores
+from trainer.scoring.promise_check import CheckedConcept, CheckedPromise
 
 if TYPE_CHECKING:
+    from common.vision.answers.promise import Promise
     from trainer.data.dataset import TrainingData
     from trainer.models.registry import OpenModel
+
+SHOWN = 10  # data providers
 
 
 @prints(ModelScores)
@@ -57,23 +62,24 @@ def evaluate(
     vocabulary = load_vocabulary(vocab_json) if vocab_json else own
     data = labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind=description.kind)
     if only_unseen:
-        data = _unseen(data, opened)
+        data = _new_pictures(data, opened)
     runtime = TorchRuntime(opened.model.served, own_device())
-    compute = opened.model.answers_by(runtime.rows)
-    scores = evaluate_model(description, data, compute, batch_size=runtime.batch_size)
-    left_out = {key for part in scores.left_out for key in part.keys}
-    known = _known(data, opened)
-    scored = None if known is None else [key for key in known if key not in left_out]
-    _print(scores, opened, scored, as_json=as_json)
-    _tell_known(scores, opened, scored)
+    scores = evaluate_model(
+        description,
+        data,
+        opened.model.answers_by(runtime.rows),
+        batch_size=runtime.batch_size,
+        title=opened.title,
+        known=opened.known,
+    )
+    if as_json:
+        print_json(scores, ModelScores)
+    else:
+        _print(scores, description.promise)
+    _warn_of_known(scores, is_foreign="checkpoint" in description.created_from)
 
 
-def _known(data: "TrainingData", opened: "OpenModel") -> list[str] | None:
-    """The keys of the pictures that the model knows; None if nobody noted them."""
-    return None if opened.known is None else data.known_to(opened.known)
-
-
-def _unseen(data: "TrainingData", opened: "OpenModel") -> "TrainingData":
+def _new_pictures(data: "TrainingData", opened: "OpenModel") -> "TrainingData":
     """The data without the pictures that the model knows.
 
     Raises:
@@ -82,12 +88,12 @@ def _unseen(data: "TrainingData", opened: "OpenModel") -> "TrainingData":
     """
     from common.errors import DatasetError, ModelError
 
-    known = _known(data, opened)
-    if known is None:
+    if opened.known is None:
         raise ModelError(
             f"{opened.title} has no list of the pictures that it was trained on, so --only-unseen "
             "cannot leave them out. Promote it again: trainer promote EXPERIMENT"
         )
+    known = data.known_to(opened.known)
     if len(known) == len(data.examples):
         raise DatasetError(
             f"{opened.title} was trained on or measured by all {len(known):,} pictures of "
@@ -96,56 +102,116 @@ def _unseen(data: "TrainingData", opened: "OpenModel") -> "TrainingData":
     return data.without("the model was trained on it or measured by it", known)
 
 
-def _print(
-    scores: Evaluation,
-    opened: "OpenModel",
-    known: Collection[str] | None,
-    *,
-    as_json: bool,
-) -> None:
-    if as_json:
-        print_json(ModelScores.of(scores, model=opened.title, known=known), ModelScores)
-        return
-    title = f"{counted(scores.metrics.examples, 'picture')} of {scores.source}"
-    if known:
-        title += f", {len(known):,} of them known to the model"
-    print_listing(title, scores.averages())
-    print_listing("Most probable category, before any threshold", scores.categories())
-    _print_written(scores)
-
-
-def _print_written(scores: Evaluation) -> None:
-    """Print what is written, and whether that keeps the promise."""
-    from trainer.scoring.thresholds import effect_listing
-
-    check = scores.promise_check
-    if check is None:
-        print_listing("What is written at the thresholds", effect_listing(scores.effects))
+def _print(scores: ModelScores, promise: "Promise | None") -> None:
+    title = f"{counted(scores.examples, 'picture')} of {scores.data}"
+    if scores.known:
+        title += f", {scores.known:,} of them known to the model"
+    print_listing(title, _averages(scores))
+    print_listing("Most probable category, before any threshold", _categories(scores))
+    if promise is None or scores.promise is None:
+        print_listing("What is written at the thresholds", effect_listing(scores.thresholds))
         lines = ["The model is of an older version, and has no promise to compare with."]
     else:
         title = "What was promised, and what was found, with 95% intervals"
-        print_listing(title, check.listing())
+        print_listing(title, promise_listing(scores.promise))
         lines = [
-            *check.promise.in_words(),
+            *promise.in_words(),
             f"No concept, since unlike all that the model learned from: {scores.unlike:,} of "
-            f"{counted(scores.metrics.examples, 'picture')}.",
-            *filter(None, [check.about_strangers()]),
-            check.ending(),
+            f"{counted(scores.examples, 'picture')}.",
+            *filter(None, [about_other_providers(scores.promise)]),
+            promise_in_a_line(scores.promise),
         ]
-    for line in (*(f"Left out: {len(p.keys):,} x {p.reason}" for p in scores.left_out), *lines):
+    for reason, keys in scores.left_out.items():
+        print_line(f"Left out: {len(keys):,} x {reason}")
+    for line in lines:
         print_line(line)
 
 
-def _tell_known(scores: Evaluation, opened: "OpenModel", known: Collection[str] | None) -> None:
-    """Warn if the model knows some of the pictures, or may know them."""
-    if known is None or "checkpoint" in opened.model.description.created_from:
+def _averages(scores: ModelScores) -> Listing:
+    metrics = scores.metrics
+    listing = Listing("metric", "value", numbers=["value"])
+    numbers = {
+        "accuracy": metrics.accuracy,
+        "top-3 accuracy": metrics.top3,
+        "macro precision": metrics.precision,
+        "macro recall": metrics.recall,
+        "macro F1": metrics.f1,
+        "calibration error": scores.calibration.error,
+        "precision of what is written": scores.written_precision,
+        "pictures with a concept": scores.pictures_written / scores.examples,
+    }
+    for name, value in numbers.items():
+        listing.add(name, number(value))
+    return listing
+
+
+def _categories(scores: ModelScores) -> Listing:
+    numbers = ("examples", "precision", "recall", "F1")
+    listing = Listing("category", *numbers, numbers=numbers, texts=["category"])
+    for label, each in scores.metrics.categories.items():
+        shares = (number(each.precision), number(each.recall), number(each.f1))
+        listing.add(label, f"{each.support:,}", *shares)
+    return listing
+
+
+def promise_listing(check: CheckedPromise) -> Listing:
+    numbers = ("promised", "right", "precision", "found")
+    listing = Listing("category", *numbers, "promise", numbers=numbers, texts=["category"])
+    for label, each in check.concepts.items():
+        if each.promised is None:
+            listing.add(label, "", "", "", "", "off", style="yellow")
+            continue
+        style = "red" if each.promise == "broken" else ""
+        listing.add(label, f"{each.promised:g}", *_found(each), each.promise, style=style)
+    return listing
+
+
+def _found(each: CheckedConcept) -> tuple[str, str, str]:
+    found = "–" if isnan(each.found) else f"{each.found:.2f}"
+    if not each.written:
+        return "0", "–", found
+    precision = f"{each.precision:.2f} ({each.interval})"
+    return f"{each.right:,} of {each.written:,}", precision, found
+
+
+def about_other_providers(check: CheckedPromise) -> str:
+    """Empty if the promise is for all providers of these pictures."""
+    others = check.providers_without_promise
+    if not others:
+        return ""
+    largest = sorted(others.items(), key=lambda each: -each[1])
+    named = [f"{provider} ({pictures:,})" for provider, pictures in largest[:SHOWN]]
+    if len(largest) > SHOWN:
+        named.append(f"and {len(largest) - SHOWN:,} more")
+    return (
+        f"{sum(others.values()):,} pictures are of providers outside the promise: "
+        f"{', '.join(named)}. They count here too."
+    )
+
+
+def promise_in_a_line(check: CheckedPromise) -> str:
+    states = [each.promise for each in check.concepts.values() if each.promise != "off"]
+    if not states:
+        return "Every concept is off, so nothing is promised."
+    if check.broken:
+        broken = ((label, check.concepts[label]) for label in check.broken)
+        named = ", ".join(f"{label} ({c.precision:.2f} of {c.written:,})" for label, c in broken)
+        return f"The promise is broken for {len(check.broken)} of {len(states)} concepts: {named}."
+    rest = ""
+    if few := states.count("too few to say"):
+        rest = f"; {counted(few, 'concept')} cannot be judged: too little is written"
+    return f"The promise holds for {states.count('holds')} of {len(states)} concepts{rest}."
+
+
+def _warn_of_known(scores: ModelScores, *, is_foreign: bool) -> None:
+    if scores.known is None or is_foreign:
         warn(
-            f"Nobody noted which pictures {opened.title} was trained on. If these are among them, "
+            f"Nobody noted which pictures {scores.model} was trained on. If these are among them, "
             "the scores are too good."
         )
-    if known:
+    if scores.known:
         warn(
-            f"{opened.title} was trained on or measured by {len(known):,} of these "
-            f"{scores.metrics.examples:,} pictures, so the scores are too good for new pictures. "
+            f"{scores.model} was trained on or measured by {scores.known:,} of these "
+            f"{scores.examples:,} pictures, so the scores are too good for new pictures. "
             "Leave them out: --only-unseen"
         )

@@ -133,7 +133,6 @@ def _concepts(description: "Description") -> Listing:
 
 
 def _promised(description: "Description") -> list[str]:
-    """The promise, the rule, and when the model abstains, in lines."""
     promise, least = description.promise, description.least_likeness
     abstains = "never, also not for pictures that are unlike all that it learned from"
     if least is not None:

@@ -130,14 +130,12 @@ def _parameter(name: str) -> inspect.Parameter:
 
 
 def help_of(name: str) -> str:
-    """The help text of a training setting: what it is, its range and its defaults."""
     field = TrainingSettings.model_fields[name]
     limits = f" {range_of(name).capitalize()}." if field.metadata else ""
     return f"{field.description}{limits} Default: {defaults_of(name)}."
 
 
 def defaults_of(name: str) -> str:
-    """The default of a training setting, and those of the recipes that have another."""
     if name == "weights":
         return NO_WEIGHTS  # fine-tuning needs some
     heeding = {each: settings for each, settings in RECIPES.items() if is_of(name, each)}

@@ -84,15 +84,15 @@ def predict(
     )
     failed = 0
     for number, each in enumerate(found):
-        told = _told(each, opened.description)
-        failed += told.error is not None
+        predicted = _predicted(each, opened.description)
+        failed += predicted.error is not None
         if as_json:
-            print_json(told, PredictedPicture)
+            print_json(predicted, PredictedPicture)
         else:
-            _print(told)
+            _print(predicted)
         if heatmap is not None and not isinstance(each, Unreadable):
             path = heatmap / f"{number:04}_{each.path.stem}.png"
-            label = int(each.said.probabilities.argmax())
+            label = int(each.prediction.probabilities.argmax())
             save_model_heatmap(path, opened, each.picture, label=label)
     if heatmap is not None:
         hint(f"Heatmaps: {heatmap}")
@@ -101,7 +101,7 @@ def predict(
         raise typer.Exit(1)
 
 
-def _told(
+def _predicted(
     each: "Classified[PictureAnswer] | Unreadable", description: "Description"
 ) -> PredictedPicture:
     from trainer.scoring.evaluate import Unreadable
@@ -110,7 +110,7 @@ def _told(
         return PredictedPicture(image=str(each.path), error=each.reason)
     return PredictedPicture(
         image=str(each.path),
-        unlike=each.said.is_unlike,
+        unlike=each.prediction.is_unlike,
         categories=tuple(_categories(each, description)),
     )
 
@@ -119,7 +119,9 @@ def _categories(
     each: "Classified[PictureAnswer]", description: "Description"
 ) -> Iterator[PredictedCategory]:
     concepts = zip(description.labels, description.concept_uris, strict=True)
-    rows = zip(concepts, each.said.probabilities, each.said.written.tolist(), strict=True)
+    rows = zip(
+        concepts, each.prediction.probabilities, each.prediction.written.tolist(), strict=True
+    )
     for (label, uri), probability, passes in sorted(rows, key=lambda row: -row[1]):
         yield PredictedCategory(
             label=label,

@@ -23,13 +23,14 @@ from trainer.commands.options import (
     labelled_pictures,
 )
 from trainer.commands.printing import (
+    effect_listing,
     hint,
     print_line,
     print_listing,
     print_taken_out,
     warn,
 )
-from trainer.scoring.thresholds import Effect, Outlook, effect_listing
+from trainer.scoring.thresholds import Effect, Outlook
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -188,7 +189,6 @@ def _check_says_something(proposal: "Proposal", experiment: str, *, anyway: bool
 
 
 def warn_of_low_thresholds(proposal: "Proposal") -> None:
-    """Name the concepts that are written although they are less probable than not."""
     if low := proposal.written_when_unlikely():
         warn(
             f"Written although less probable than not, from: {', '.join(low)}. "
@@ -243,7 +243,6 @@ def _judged_on(
 
 
 def print_proposal(proposal: "Proposal") -> None:
-    """Print what the thresholds do, for whom that is promised, and what is off and why."""
     title = "Thresholds, by answers to pictures that the model had not seen"
     print_listing(title, effect_listing(proposal.effects))
     if proposal.outlooks:

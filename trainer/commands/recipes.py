@@ -41,7 +41,6 @@ _OF_ALL = frozenset({"kind", "group_by", "folds", "class_weights", "seed"})
 
 
 def is_of(setting: str, recipe: RecipeName) -> bool:
-    """Whether a recipe heeds a setting."""
     return setting in _OF_ALL or (setting in _OF_HEADS_ALONE) == (recipe == "head")
 
 

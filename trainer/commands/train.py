@@ -1,6 +1,6 @@
 """`trainer train`."""
 
-from collections.abc import Callable, Container
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,13 @@ from trainer.commands.options import (
     experiments_in,
     with_training_settings,
 )
-from trainer.commands.printing import print_line, print_listing
+from trainer.commands.printing import (
+    category_listing,
+    overall_listing,
+    print_line,
+    print_listing,
+    provider_listing,
+)
 from trainer.commands.recipes import RecipeName, settings_for
 from trainer.scoring.metrics import Summary
 from trainer.settings import TrainingSettings
@@ -29,9 +35,6 @@ if TYPE_CHECKING:
     from trainer.data.dataset import TrainingData
     from trainer.experiment import Experiment
     from trainer.running.cross_validation import Way
-
-    Validation = Callable[[TrainingData, TrainingSettings, Experiment, SafeConsole], Summary]
-
 
 EXPERIMENT, HOW = "The experiment", "How it is trained"
 Recipe = Annotated[
@@ -122,43 +125,56 @@ def train(
     from trainer.experiment import Experiment
 
     experiment = Experiment(experiments_in(saving_dir), experiment_name)
-    validate = _validation(settings, devices, queue=queue)
+    way = _way(settings, devices, queue=queue)
     console = SafeConsole(stderr=as_json)
     settings = pinned(settings)
     if dataset is not None:
         data = _data_of_store(dataset, settings, console, with_verdicts=verdicts)
-        train_on = partial(_train_from_store, validate=validate, console=console)
-        summary = train_on(data, settings, experiment, given=given.keys())
+        settings, grouping = _with_grouping(settings, data, experiment, given)
+        if grouping:
+            console.print(grouping, highlight=False, soft_wrap=True)
+        summary = _cross_validate(data, settings, experiment, console, way)
+        _record(experiment, summary, data)
     elif data_dir is not None:
         data = folder_data(data_dir, load_vocabulary(vocab_json))
-        summary = validate(data, settings, experiment, console)
+        summary = _cross_validate(data, settings, experiment, console, way)
     _print_end(summary, experiment, as_json=as_json)
 
 
-def _validation(settings: TrainingSettings, devices: str | None, *, queue: bool) -> "Validation":
-    """The cross-validation of networks or of heads.
-
-    Raises:
-        UsageError: as `_way`, or heads are to be fitted in another way than in sequence.
-    """
+def _cross_validate(
+    data: "TrainingData",
+    settings: TrainingSettings,
+    experiment: "Experiment",
+    console: SafeConsole,
+    way: "Way",
+) -> Summary:
     from trainer.running.cross_validation import cross_validate, cross_validate_heads
 
-    if not settings.encoder:
-        return partial(cross_validate, way=_way(devices, queue=queue))
-    if devices is not None or queue:
+    if settings.encoder:
+        return cross_validate_heads(data, settings, experiment, console)
+    return cross_validate(data, settings, experiment, console, way)
+
+
+def _record(experiment: "Experiment", summary: Summary, data: "TrainingData") -> None:
+    from common.store.session import open_store
+    from trainer.running.cross_validation import record_run
+
+    engine = open_store()
+    record_run(engine, experiment, summary, fingerprint=data.fingerprint)
+    engine.dispose()
+
+
+def _way(settings: TrainingSettings, devices: str | None, *, queue: bool) -> "Way":
+    """How the folds of networks are trained.
+
+    Raises:
+        UsageError: two ways are asked for, or one for heads; or a device does not exist.
+    """
+    if settings.encoder and (devices is not None or queue):
         raise UsageError(
             "Heads take seconds each, so the recipe head does all folds in this process: leave out "
             "--devices and --queue."
         )
-    return cross_validate_heads
-
-
-def _way(devices: str | None, *, queue: bool) -> "Way":
-    """How the folds are trained.
-
-    Raises:
-        UsageError: two ways are asked for, or a device does not exist.
-    """
     if devices is not None and queue:
         raise UsageError("Give either --devices or --queue.")
     if devices is not None:
@@ -189,28 +205,6 @@ def _data_of_store(
         judged = sum(example.is_judged for example in data.examples)
         console.print(f"Labelled by verdicts: {judged:,} of {len(data.examples):,} pictures.")
     return data
-
-
-def _train_from_store(
-    data: "TrainingData",
-    settings: TrainingSettings,
-    experiment: "Experiment",
-    *,
-    validate: "Validation",
-    console: SafeConsole,
-    given: Container[str],
-) -> "Summary":
-    from common.store.session import open_store
-    from trainer.running.recorded import record_run
-
-    settings, grouping = _with_grouping(settings, data, experiment, given)
-    if grouping:
-        console.print(grouping, highlight=False, soft_wrap=True)
-    summary = validate(data, settings, experiment, console)
-    engine = open_store()
-    record_run(engine, experiment, summary, fingerprint=data.fingerprint)
-    engine.dispose()
-    return summary
 
 
 def _with_grouping(
@@ -247,8 +241,6 @@ def _print_end(summary: Summary, experiment: "Experiment", *, as_json: bool) -> 
 
 
 def _print_scores(summary: Summary, experiment: "Experiment") -> None:
-    from trainer.report.page import category_listing, overall_listing
-
     print_listing("Categories", category_listing(summary))
     title = f"{summary.folds} folds, {summary.examples:,} test predictions"
     print_listing(title, overall_listing(summary))
@@ -256,10 +248,9 @@ def _print_scores(summary: Summary, experiment: "Experiment") -> None:
 
 
 def _print_providers(experiment: "Experiment") -> None:
-    """Print how the folds do on the data providers that they left out, if they did."""
     from trainer.models.prospect import prospect_of
     from trainer.report.promotion import left_out_providers
-    from trainer.scoring.by_provider import about_new_providers, provider_listing
+    from trainer.scoring.by_provider import about_new_providers
 
     prospect = prospect_of(experiment)
     if prospect and (scores := left_out_providers(experiment, prospect)):

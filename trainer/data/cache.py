@@ -72,7 +72,6 @@ def cached(
 
 
 def without_unreadable(data: TrainingData, unreadable: UnreadablePictures) -> TrainingData:
-    """The data without pictures that cannot be read, and with the reasons."""
     readable = data
     for reason in sorted(set(unreadable.values())):
         keys = [key for key in unreadable if unreadable[key] == reason]
@@ -95,7 +94,6 @@ def _whole(pixels: Path, notes: Path, pictures: Sequence[int]) -> UnreadablePict
 
 
 def fingerprint(examples: Sequence[Example], preprocessing: Preprocessing) -> str:
-    """The name of the cache of these pictures with this preprocessing."""
     how = [VERSION, *astuple(preprocessing.square)]
     digest = hashlib.sha256(json.dumps(how).encode())
     for example in examples:

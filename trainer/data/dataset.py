@@ -98,7 +98,6 @@ class TrainingData:
 
     @property
     def counts(self) -> list[int]:
-        """Examples of each category."""
         found = Counter(label for example in self.examples for label in example.labels)
         return [found[label] for label in range(len(self.categories))]
 
@@ -108,7 +107,6 @@ class TrainingData:
         return counted(example.provider for example in self.examples)
 
     def as_known(self) -> FamiliarPictures:
-        """All examples, as a model keeps them."""
         return FamiliarPictures.of(
             (example.key for example in self.examples),
             (example.sha256 for example in self.examples),
@@ -159,7 +157,6 @@ class TrainingData:
         return self.without("the same picture stands in several categories", details, details)
 
     def named(self, example: Example) -> str:
-        """The categories of an example, in words."""
         return ", ".join(self.categories[label] for label in example.labels)
 
 

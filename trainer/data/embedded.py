@@ -105,7 +105,6 @@ def pinned(settings: TrainingSettings) -> TrainingSettings:
 def embed(
     data: TrainingData, stored: StoredEncoder, engine: Engine, model_dir: Path
 ) -> EmbeddedData:
-    """As `embedded`, by an encoder of the store."""
     vectors = _kept(engine, stored, data.examples)
     missing = {each.sha256: each for each in data.examples if _picture(each) not in vectors}
     unreadable: dict[str, str] = {}

@@ -154,7 +154,6 @@ class NearDuplicate:
 
 
 def list_near_duplicates(data: TrainingData, groups: Indices) -> tuple[NearDuplicate, ...]:
-    """Every example whose group (n,) has other examples, sorted by finding."""
     members: dict[int, list[Example]] = defaultdict(list)
     for group, example in zip(groups.tolist(), data.examples, strict=True):
         members[group].append(example)
@@ -167,7 +166,6 @@ def list_near_duplicates(data: TrainingData, groups: Indices) -> tuple[NearDupli
 def show_findings(
     data: TrainingData, near_duplicates: Sequence[NearDuplicate], console: SafeConsole
 ) -> None:
-    """Print a line for each finding: how many examples, and the first of them."""
     found = {f"left out, {part.reason}": list(part.keys) for part in data.left_out}
     for each in near_duplicates:
         found.setdefault(each.finding, []).append(each.example)
@@ -181,11 +179,6 @@ def show_findings(
 
 
 def write_near_duplicates(near_duplicates: Sequence[NearDuplicate], path: Path) -> None:
-    """Write every near-duplicate as a row of CSV.
-
-    Raises:
-        EnrichmentError: the disk is full or refuses.
-    """
     header = [field.name for field in fields(NearDuplicate)]
     write_table(path, [header, *map(astuple, near_duplicates)])
 
@@ -216,8 +209,6 @@ class Assigned:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prepared(Assigned):
-    """The same, with the readable part of the data and its pictures."""
-
     cached: CachedData
 
 

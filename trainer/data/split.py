@@ -38,7 +38,6 @@ class Fold:
 
     @classmethod
     def of_parts(cls, number: int, parts: Sequence[str]) -> Self:
-        """The fold that `part_of` described."""
         named = np.array(parts)
         return cls(
             number=number,

@@ -1,4 +1,7 @@
-"""The table `splits.csv`: the part of each example in each fold, and where its picture is from."""
+"""The table `splits.csv`: the part of each example in each fold, and where its picture is from.
+
+What reads it raises ModelError if it is missing or damaged.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +18,6 @@ _LEARNED = ("train", "validation")
 
 
 def write_splits(path: Path, data: TrainingData, folds: Sequence[Fold]) -> None:
-    """Write the part of each example in each fold.
-
-    Raises:
-        EnrichmentError: the disk is full or refuses.
-    """
     parts = [fold.part_of(len(data.examples)) for fold in folds]
     rows = (
         [
@@ -37,11 +35,6 @@ def write_splits(path: Path, data: TrainingData, folds: Sequence[Fold]) -> None:
 
 
 def read_fold(path: Path, number: int, examples: Sequence[Example]) -> Fold:
-    """The fold assignment that was written when the experiment was begun.
-
-    Raises:
-        ModelError: the table is missing, damaged, or about other examples than these.
-    """
     rows = read_columns(path, "example", _column(number))
     if [key for key, _ in rows] != [example.key for example in examples]:
         raise ModelError(f"{path} is about other pictures than can be read here.")
@@ -49,11 +42,6 @@ def read_fold(path: Path, number: int, examples: Sequence[Example]) -> Fold:
 
 
 def read_paths(path: Path) -> dict[str, Path]:
-    """The path that the picture of each example had.
-
-    Raises:
-        ModelError: the table is missing or damaged.
-    """
     return {key: Path(picture) for key, picture in read_columns(path, "example", "picture")}
 
 
@@ -61,9 +49,6 @@ def read_providers(path: Path, folds: Sequence[int]) -> dict[str, int]:
     """The data providers that any of these folds learned from, with their pictures.
 
     Empty where the examples have none, or the table is of an older version.
-
-    Raises:
-        ModelError: the table is missing or damaged.
     """
     if not _has(path, "provider"):
         return {}
@@ -72,11 +57,7 @@ def read_providers(path: Path, folds: Sequence[int]) -> dict[str, int]:
 
 
 def read_provider_of(path: Path) -> dict[str, str]:
-    """The data provider of each example that has one; none if the table is of an older version.
-
-    Raises:
-        ModelError: the table is missing or damaged.
-    """
+    """The data provider of each example that has one; none if the table is of an older version."""
     if not _has(path, "provider"):
         return {}
     rows = read_columns(path, "example", "provider")
@@ -85,11 +66,7 @@ def read_provider_of(path: Path) -> dict[str, str]:
 
 
 def read_known(path: Path) -> FamiliarPictures:
-    """All examples, as a model keeps them; without files if the table is of an older version.
-
-    Raises:
-        ModelError: the table is missing or damaged.
-    """
+    """All examples, as a model keeps them; without files if the table is of an older version."""
     with parsing(path):
         header, *rows = read_table(path)
         columns = dict(zip(header, zip(*rows, strict=True), strict=False))
@@ -97,11 +74,7 @@ def read_known(path: Path) -> FamiliarPictures:
 
 
 def read_titles(path: Path) -> dict[str, str]:
-    """The title of each record; none if the table is of an older version.
-
-    Raises:
-        ModelError: the table is missing or damaged.
-    """
+    """The title of each record; none if the table is of an older version."""
     rows = read_columns(path, "example", "title") if _has(path, "title") else []
     return {key: title for key, title in rows if title}
 

@@ -16,16 +16,11 @@ from common.process.wrong_values import first_wrong
 
 
 def write_table(path: Path, rows: Iterable[Sequence[Any]]) -> None:
-    """Write rows as CSV, the first of them the header.
-
-    Raises:
-        EnrichmentError: the disk is full or refuses.
-    """
+    """Write rows as CSV, the first of them the header."""
     write_atomically(path, as_csv(rows))
 
 
 def as_csv(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as text, a line for each."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(map(guard_row, rows))
     return buffer.getvalue()
@@ -72,13 +67,11 @@ def read_columns(path: Path, *names: str) -> list[list[str]]:
 
 
 def cell_of(chosen: Iterable[bool], categories: tuple[str, ...]) -> str:
-    """The labels of the chosen categories as one cell of a table."""
     labels = [category for category, is_so in zip(categories, chosen, strict=True) if is_so]
     return as_csv([labels]).rstrip("\n") if labels else ""
 
 
 def labels_in(cell: str) -> list[str]:
-    """The categories in a cell that `cell_of` made."""
     return [unguard_cell(label) for label in next(csv.reader([cell]), [])]
 
 

@@ -55,7 +55,6 @@ class Points:
 
     @classmethod
     def of(cls, embeddings: Embeddings) -> Self:
-        """The points of embeddings."""
         values = torch.from_numpy(embeddings.astype(np.float32))
         centre = values.mean(dim=0)
         values -= centre
@@ -63,7 +62,6 @@ class Points:
         return cls(values @ axes.float(), centre, axes, spread.clamp(min=0))
 
     def rows(self, positions: Indices) -> Self:
-        """The points of some of the embeddings."""
         return replace(self, values=self.values[torch.from_numpy(positions)])
 
     def logits(self, weights: Weights) -> torch.Tensor:

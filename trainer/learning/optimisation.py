@@ -43,7 +43,6 @@ class Objective:
 
     @classmethod
     def of(cls, targets: torch.Tensor, kind: Kind, class_weights: ClassWeights) -> "Objective":
-        """The objective for training targets (n, classes)."""
         weigh = category_weights if kind == "single" else positive_weights
         classes = targets.shape[1]
         even = torch.full((classes,), 1 / classes)
@@ -54,7 +53,6 @@ class Objective:
         )
 
     def to(self, device: torch.device) -> "Objective":
-        """The same on a device."""
         return Objective(
             kind=self.kind, weights=self.weights.to(device), prior=self.prior.to(device)
         )
@@ -168,7 +166,6 @@ def build_optimizer(
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group its share of the learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["share"]
 

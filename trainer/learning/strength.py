@@ -81,7 +81,6 @@ class Search:
 
     @property
     def best(self) -> Trial:
-        """The trial with the lowest loss."""
         return min(self.trials, key=lambda trial: trial.loss)
 
     def head(

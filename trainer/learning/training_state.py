@@ -48,7 +48,6 @@ class TrainingState:
 
     @property
     def best_epoch(self) -> Epoch:
-        """The epoch with the lowest validation loss."""
         return min(self.history, key=lambda epoch: epoch.validation_loss)
 
     @property
@@ -57,7 +56,6 @@ class TrainingState:
         return self.classifier if self.average is None else self.average.module
 
     def step(self, loss: torch.Tensor) -> None:
-        """Take an optimiser step on a loss, and update the average."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

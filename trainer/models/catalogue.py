@@ -39,29 +39,24 @@ class ListedModel(StoredModel):
 
     @property
     def architecture(self) -> str:
-        """The classifier's architecture."""
         return self.description.architecture if self.description else "unknown"
 
     @property
     def trained_on(self) -> str:
-        """Its training data, as far as known."""
         origin = self.description.created_from if self.description else {}
         return str(origin.get("data") or origin.get("checkpoint") or self.run or "unknown")
 
     @property
     def promoted(self) -> str:
-        """The time of promotion, local."""
         return f"{self.created_at.astimezone():%Y-%m-%d %H:%M}"
 
     @property
     def files(self) -> str:
-        """Whether the files are there, in a word or two."""
         if self.missing_files:
             return "files missing"
         return "damaged" if self.problem else "there"
 
     def origin(self) -> list[str]:
-        """The description without its concepts, in lines."""
         if self.description is None:
             return []
         says = self.description
@@ -153,7 +148,6 @@ def check_files(model: ListedModel, model_dir: Path) -> str | None:
 
 
 def _way_back(model: StoredModel, description: Description | None, missing: Sequence[str]) -> str:
-    """How to get missing files back."""
     commands = []
     if any(name.startswith(f"{ENCODERS}/") for name in missing):
         commands.append(f"trainer encoders add {model.encoder} ...")
@@ -183,7 +177,6 @@ class RetiredModel:
 
     @property
     def was_retired(self) -> bool:
-        """Whether somebody had retired it already."""
         return self.before.standing == "retired"
 
 

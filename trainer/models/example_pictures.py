@@ -15,7 +15,6 @@ EXAMPLE_BYTES = 40 << 20  # at most: all 512 up to 165 pixels, 278 of 224 pixels
 
 
 def no_pictures(preprocessing: Preprocessing) -> torch.Tensor:
-    """The example pictures of a model without data: none."""
     return read_pictures([], preprocessing)
 
 

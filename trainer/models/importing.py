@@ -32,7 +32,7 @@ from trainer.models.judged import JudgedAnswers
 from trainer.models.promote import Promotion, promote
 from trainer.models.proposal import Proposal, Terms, propose_judged
 from trainer.scoring.calibration import at_temperature, fit_temperature
-from trainer.scoring.evaluate import ask
+from trainer.scoring.evaluate import classify_data
 from trainer.settings import checked_name
 
 _CLASS_INDEX = TypeAdapter(dict[str, str])
@@ -144,18 +144,18 @@ def _tuned(
     What it learned from is unknown, so it never abstains.
     """
     runtime = TorchRuntime(_in_memory(checkpoint, blank), own_device())
-    asked = ask(blank, data, runtime.rows, batch_size=runtime.batch_size)
-    said, targets = np.stack(asked.said), asked.targets
-    temperature = fit_temperature(said, targets, blank.kind)
+    found = classify_data(blank, data, runtime.rows, batch_size=runtime.batch_size)
+    rows, targets = np.stack(found.predictions), found.targets
+    temperature = fit_temperature(rows, targets, blank.kind)
     judged = JudgedAnswers(
-        probabilities=at_temperature(said, temperature, blank.kind),
+        probabilities=at_temperature(rows, temperature, blank.kind),
         targets=targets,
         unlike=np.zeros(len(targets), dtype=np.bool_),
         temperature=temperature,
         likeness=None,
     )
     self_test = example_pictures(
-        [example.path for example in asked.data.examples],
+        [example.path for example in found.data.examples],
         targets,
         blank.preprocessing,
         unseen=np.ones(len(targets), dtype=np.bool_),
@@ -170,8 +170,8 @@ def _tuned(
         judged,
         terms,
         self_test,
-        known=asked.data.as_known(),
-        providers=asked.data.providers,
+        known=found.data.as_known(),
+        providers=found.data.providers,
         measured_on="other pictures",
     )
 

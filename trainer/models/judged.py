@@ -32,7 +32,7 @@ from trainer.scoring.calibration import (
     fit_ensemble_temperature,
     fit_temperature,
 )
-from trainer.scoring.evaluate import ask
+from trainer.scoring.evaluate import classify_data
 from trainer.scoring.evidence import Likenesses, draw_references, read_evidence
 from trainer.scoring.predictions import Predictions, Probabilities, Targets
 
@@ -55,11 +55,7 @@ class JudgedAnswers:
 
 
 def shared_temperature(experiment: Experiment) -> float:
-    """The temperature that fits the validation predictions of all folds.
-
-    Raises:
-        ModelError: a file is missing or damaged.
-    """
+    """The temperature that fits the validation predictions of all folds."""
     parts = [experiment.validation_predictions(number) for number in _folds(experiment)]
     held_back = Predictions.joined(parts)
     return fit_temperature(held_back.probabilities, held_back.targets, experiment.dataset().kind)
@@ -68,11 +64,7 @@ def shared_temperature(experiment: Experiment) -> float:
 def judged_by_own_pictures(
     experiment: Experiment, folds: Sequence[int], *, abstains: bool
 ) -> JudgedAnswers:
-    """What is said of the training's own pictures, for a model of one fold or of heads together.
-
-    Raises:
-        ModelError: a file is missing or damaged.
-    """
+    """What is said of the training's own pictures, for a model of one fold or of heads together."""
     if len(folds) > 1:
         return judged_by_inner_heads(experiment, abstains=abstains)
     temperature = shared_temperature(experiment)
@@ -82,11 +74,7 @@ def judged_by_own_pictures(
 def judged_by_folds(
     experiment: Experiment, fold: int, *, temperature: float, abstains: bool
 ) -> JudgedAnswers:
-    """What the folds say of their test parts, for a model of one of them.
-
-    Raises:
-        ModelError: a file is missing or damaged.
-    """
+    """What the folds say of their test parts, for a model of one of them."""
     tests = _tests(experiment)
     found = _likenesses(experiment) if abstains else []
     return JudgedAnswers(
@@ -99,11 +87,7 @@ def judged_by_folds(
 
 
 def judged_by_inner_heads(experiment: Experiment, *, abstains: bool) -> JudgedAnswers:
-    """What the inner heads of each fold say of its test part, for an ensemble of heads.
-
-    Raises:
-        ModelError: a file is missing or damaged.
-    """
+    """What the inner heads of each fold say of its test part, for an ensemble of heads."""
     tests, kind = _tests(experiment), experiment.dataset().kind
     logits = [_inner_logits(experiment, number) for number in _folds(experiment)]
     temperature = fit_ensemble_temperature(logits, tests.targets, kind)
@@ -145,17 +129,17 @@ def judged_by_new_pictures(
         network=_Members([first, *members[1:]], blank.preprocessing),
     )
     runtime = TorchRuntime(served, own_device())
-    asked = ask(blank, data, runtime.rows, batch_size=runtime.batch_size)
-    rows, classes = np.stack(asked.said), len(blank.labels)
+    classified = classify_data(blank, data, runtime.rows, batch_size=runtime.batch_size)
+    rows, classes = np.stack(classified.predictions), len(blank.labels)
     width = classes + (rows.shape[1] - classes * len(members))  # of the first member
     logits = np.concatenate([rows[:, :classes], rows[:, width:]], axis=1)
     by_member = [logits.reshape(len(rows), len(members), classes)]
-    temperature = fit_ensemble_temperature(by_member, asked.targets, blank.kind)
+    temperature = fit_ensemble_temperature(by_member, classified.targets, blank.kind)
     likeness = Likeness.of(found[0].references, limit(found)) if found else None
     features = halved_if_any(rows[:, classes:width])
     return JudgedAnswers(
         probabilities=ensemble_probabilities(by_member, temperature, blank.kind),
-        targets=asked.targets,
+        targets=classified.targets,
         unlike=likeness.is_unlike(features) if likeness else np.zeros(len(rows), dtype=np.bool_),
         temperature=temperature,
         likeness=likeness,
@@ -193,11 +177,7 @@ def _inner_logits(experiment: Experiment, number: int) -> NDArray[np.float32]:
 
 
 def _likenesses(experiment: Experiment) -> list[Likenesses]:
-    """Those of each fold; none at all if a fold has none.
-
-    Raises:
-        ModelError: a file is missing or damaged.
-    """
+    """Those of each fold; none at all if a fold has none."""
     found = [read_evidence(experiment.split(number)).likenesses for number in _folds(experiment)]
     there = [each for each in found if each is not None]
     if len({each.references.shape[1] for each in there}) > 1:
@@ -224,7 +204,6 @@ def _unlike(found: Sequence[Likenesses], tested: int) -> NDArray[np.bool_]:
 
 
 def _joined_references(found: Sequence[Likenesses]) -> Embeddings:
-    """Of all folds, which share most of their pictures."""
     different = np.unique(np.concatenate([each.references for each in found]), axis=0)
     return draw_references(different, seed=0)
 

@@ -34,8 +34,6 @@ from trainer.settings import TrainingSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """A promoted model, in its folder."""
-
     model: Promoted
     folder: Path
 
@@ -91,7 +89,6 @@ def _judge(
     terms: Terms,
     judged_on: TrainingData | None,
 ) -> JudgedAnswers:
-    """The answers to unseen pictures that the model is measured by."""
     if judged_on is not None:
         networks = _networks(blank, members)
         return judged_by_new_pictures(
@@ -163,7 +160,6 @@ def _choose(results: list[FoldResult], fold: int | None) -> FoldResult:
 
 
 def best_fold(results: Sequence[FoldResult]) -> FoldResult:
-    """The one with the lowest validation loss."""
     return min(results, key=lambda result: result.validation_loss)
 
 
@@ -195,7 +191,6 @@ def trunk_of(settings: TrainingSettings, model_dir: Path) -> Trunk:
 def blank_description(
     experiment: Experiment, trunk: Trunk, folds: list[int], terms: Terms
 ) -> Description:
-    """The description of a model that was not judged yet: all concepts are off."""
     dataset = experiment.dataset()
     return Description(
         architecture=trunk.architecture,

@@ -63,17 +63,14 @@ class Proposal:
 
     @property
     def is_silent(self) -> bool:
-        """Whether every concept is off."""
         return not any(each is not None for each in self.description.thresholds.values())
 
     @property
     def promise(self) -> Promise:
-        """What is promised, as measured on the pictures that it was judged by."""
         assert self.description.promise is not None  # `propose_judged` has made it
         return self.description.promise
 
     def written_when_unlikely(self) -> list[str]:
-        """The concepts that are written below a probability of FLOOR, with their thresholds."""
         says = self.description
         return [
             f"{label} ({threshold:.3f})"
@@ -82,7 +79,6 @@ class Proposal:
         ]
 
     def abstention_in_words(self) -> str:
-        """Whether the model abstains, and from how many of these pictures."""
         if self.likeness is None:
             return (
                 "The model never abstains: it also answers to pictures unlike all it learned from."
@@ -104,7 +100,6 @@ def propose_judged(
     providers: dict[str, int],
     measured_on: MeasuredOn,
 ) -> Proposal:
-    """The model with the thresholds that its answers to unseen pictures prove."""
     uris, like = blank.concept_uris, ~judged.unlike
     probabilities, targets = judged.probabilities[like], judged.targets[like]
     thresholds = choose_thresholds(
@@ -137,5 +132,4 @@ def propose_judged(
 
 
 def measured_on(settings: TrainingSettings) -> MeasuredOn:
-    """What the promise of a model is measured on, if no other pictures are given."""
     return "left-out providers" if settings.group_by == "provider" else "own pictures"

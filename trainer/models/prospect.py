@@ -37,7 +37,6 @@ class Prospect:
         return reached & ~self.judged.unlike[:, np.newaxis]
 
     def curves(self) -> dict[str, Curve]:
-        """Precision over the share found, by label."""
         description, like = self.proposal.description, ~self.judged.unlike
         found = statements_of(
             self.judged.probabilities[like], self.judged.targets[like], description.rule
@@ -49,11 +48,7 @@ class Prospect:
 
 
 def prospect_of(experiment: Experiment) -> Prospect | None:
-    """The prospect of a finished experiment; None if a fold of an older version has no evidence.
-
-    Raises:
-        ModelError: a file is missing or damaged.
-    """
+    """The prospect of a finished experiment; None if a fold of an older version has no evidence."""
     settings, results, terms = experiment.settings(), experiment.results(), Terms()
     if not all(has_evidence(experiment.split(each.fold)) for each in results):
         return None

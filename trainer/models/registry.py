@@ -98,7 +98,6 @@ def _put(bundle: Path, target: Path, sha256: str) -> None:
 
 @contextmanager
 def _scratch_folder(model_dir: Path) -> Iterator[Path]:
-    """A folder beside the models, deleted at the end of the block."""
     try:
         model_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".promoting-", dir=model_dir) as scratch:

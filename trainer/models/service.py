@@ -28,7 +28,6 @@ class Activated:
 
     @property
     def title(self) -> str:
-        """That of the model."""
         return self.model.title
 
 

@@ -26,8 +26,6 @@ from common.store.tables import (
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRow:
-    """A bundle to be recorded in the store."""
-
     name: str
     sha256: str
     concepts: dict[str, str]  # URI to label, in the order of the classifier's outputs
@@ -55,7 +53,6 @@ class Promoted:
 
     @property
     def title(self) -> str:
-        """As workers and exports show it."""
         return ModelName(self.name, self.version).title
 
 
@@ -155,12 +152,10 @@ class StoredModel:
 
     @property
     def title(self) -> str:
-        """As workers and exports show it."""
         return ModelName(self.name, self.version).title
 
     @property
     def served(self) -> str:
-        """Whom it serves, in words; empty if nobody."""
         return ", ".join(["all"] * self.serves_all + list(self.serves))
 
 

@@ -230,7 +230,6 @@ class ReportCards:
         ]
 
     def mistakes(self) -> list[ReportCard]:
-        """The most confident wrong assertions."""
         return [
             self._card(position, category, image=self._thumbnail(position))
             for position, category in self._surest_mistakes()

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 
 from common.files import write_atomically
 from common.pages import data_uri, template_engine
-from common.process.terminal.listing import Listing
 from common.vision.encoders.licences import warning_about
 from trainer.experiment import Experiment, FoldResult
 from trainer.models.judged import shared_temperature
@@ -93,9 +92,9 @@ def _category(name: str, results: list[FoldResult]) -> CategoryScores[Spread]:
     )
 
 
-def write_summary(experiment: Experiment, summary: Summary) -> None:
-    """Write `summary.json`, the plots, the doubtful labels and `report.html`."""
-    folder, dataset = experiment.folder, experiment.dataset()
+def write_summary(experiment: Experiment) -> Summary:
+    """Summarise, and write `summary.json`, the plots, the doubtful labels and `report.html`."""
+    summary, folder, dataset = summarise(experiment), experiment.folder, experiment.dataset()
     test = Predictions.joined([experiment.predictions(n) for n in range(summary.folds)])
     probabilities = at_temperature(test.probabilities, summary.temperature, dataset.kind)
     test = replace(test, probabilities=probabilities)
@@ -107,30 +106,7 @@ def write_summary(experiment: Experiment, summary: Summary) -> None:
     write_doubts(folder / "doubtful_labels.csv", doubts, test, dataset.categories)
     write_report(experiment, summary, test, doubts)
     write_atomically(folder / "summary.json", summary.model_dump_json(indent=2))
-
-
-def overall_listing(summary: Summary) -> Listing:
-    """The averages with their standard deviations."""
-    value = "mean ± deviation"
-    listing = Listing("metric", value, numbers=[value], texts=["metric"])
-    for title, spread in summary.averages().items():
-        listing.add(title, str(spread))
-    before, after = summary.uncalibrated.error, summary.calibrated.error
-    fitted = f"{before:.3f}, {after:.3f} at temperature {summary.temperature:.2f}"
-    listing.add("calibration error", fitted)
-    listing.add("accuracy of the majority category", f"{summary.majority:.3f}", style="dim")
-    return listing
-
-
-def category_listing(summary: Summary) -> Listing:
-    """The scores of each category, and the category it is most often mistaken for."""
-    numbers, texts = ("examples", "precision", "recall", "F1"), ("category", "mistaken for")
-    listing = Listing("category", *numbers, "mistaken for", numbers=numbers, texts=texts)
-    for name, each in summary.categories.items():
-        means = (f"{each.precision.mean:.3f}", f"{each.recall.mean:.3f}")
-        mistake = summary.most_mistaken(name)
-        listing.add(name, f"{each.support:,}", *means, str(each.f1), mistake)
-    return listing
+    return summary
 
 
 def write_report(
@@ -157,7 +133,6 @@ def write_report(
 def _view(
     experiment: Experiment, summary: Summary, cards: ReportCards, doubts: list[Doubt]
 ) -> dict[str, Any]:
-    """The values that the template shows."""
     return {
         "name": experiment.name,
         "finished": _finished(experiment),
@@ -194,7 +169,6 @@ def _learning(experiment: Experiment) -> Figure:
 
 
 def _finished(experiment: Experiment) -> str:
-    """When the last fold was finished: the local day and time."""
     folders = [experiment.split(number) for number in range(experiment.settings().folds)]
     latest = max((each / "metrics.json").stat().st_mtime for each in folders)
     then = datetime.fromtimestamp(latest).astimezone()
@@ -202,7 +176,6 @@ def _finished(experiment: Experiment) -> str:
 
 
 def _epochs(results: Sequence[FoldResult]) -> str:
-    """How many epochs the folds took, and which were kept."""
     ran, kept = [each.epochs for each in results], [each.best_epoch for each in results]
     return f"{_range(ran)} of them ran in each fold; epoch {_range(kept)} was kept"
 
@@ -229,10 +202,8 @@ def _percent(share: float) -> str:
 
 
 def _shade(share: float) -> str:
-    """How much blue the background of a cell has."""
     return f"{100 * share:.0f}%"
 
 
 def _breakable(key: str) -> Markup:
-    """A long key with allowed line breaks after its separators."""
     return Markup("<wbr>").join(re.split(r"(?<=[/_])", key))

@@ -102,7 +102,6 @@ def plot_trials(folds: Sequence[Sequence[Trial]], *, stacked: bool = False) -> F
 
 
 def plot_confusion(confusion: list[list[int]], categories: tuple[str, ...]) -> Figure:
-    """Counts, coloured by their share of the true category."""
     counts = np.array(confusion)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     side = 3 + 0.45 * len(categories)
@@ -122,7 +121,6 @@ def plot_confusion(confusion: list[list[int]], categories: tuple[str, ...]) -> F
 
 
 def plot_reliability(before: Calibration, after: Calibration) -> Figure:
-    """The share of right statements over their probability; perfect calibration is the diagonal."""
     with _figure(width=4.2, height=4) as (figure, (axes,)):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
         for calibration, colour, marker, label in (
@@ -200,7 +198,6 @@ def _any_script() -> Iterator[None]:
 
 
 def _pair(*, stacked: bool) -> AbstractContextManager[tuple[Figure, Sequence[Axes]]]:
-    """Two plots, beside each other or one below the other."""
     if stacked:
         return _figure(width=4.4, height=5, rows=2)
     return _figure(width=7, height=2.9, columns=2)
@@ -216,7 +213,6 @@ def _figure(
 
 
 def write_history(folder: Path, history: Sequence[Epoch]) -> None:
-    """Write `history.csv`, `history.png` and `tensorboard/` into the folder of a fold."""
     lines = [asdict(epoch) for epoch in history]
     write_table(folder / "history.csv", [list(lines[0]), *(list(x.values()) for x in lines)])
     save_png(folder / "history.png", plot_history([history]))
@@ -224,7 +220,6 @@ def write_history(folder: Path, history: Sequence[Epoch]) -> None:
 
 
 def write_trials(folder: Path, trials: Sequence[Trial]) -> None:
-    """Write `strengths.csv` and `strengths.png` into the folder of a fold."""
     lines = [asdict(trial) for trial in trials]
     write_table(folder / "strengths.csv", [list(lines[0]), *(list(x.values()) for x in lines)])
     save_png(folder / "strengths.png", plot_trials([trials]))

@@ -65,7 +65,6 @@ def promotion_view(experiment: Experiment) -> dict[str, Any] | None:
 
 
 def verdict(proposal: Proposal) -> str:
-    """What a model is good for, and what is promised of it, in sentences."""
     off = [label for label, each in proposal.effects.items() if each.threshold is None]
     on = [label for label in proposal.effects if label not in off]
     promised = f"{proposal.promise.precision:.0%}"
@@ -116,11 +115,7 @@ def promoted_concepts(prospect: Prospect) -> list[PromotedConcept]:
 
 
 def left_out_providers(experiment: Experiment, prospect: Prospect) -> dict[str, ProviderScores]:
-    """The scores of each data provider, if the folds left them out.
-
-    Raises:
-        ModelError: a file is missing or damaged.
-    """
+    """The scores of each data provider, if the folds left them out."""
     settings = experiment.settings()
     if settings.group_by != "provider":
         return {}

@@ -1,11 +1,14 @@
-"""The cross-validation: prepare the data, do every unfinished fold, summarise."""
+"""The cross-validation: prepare the data, do every unfinished fold, summarise, record it."""
 
 from collections.abc import Callable, Iterator, Sequence
 
 from rich.text import Text
+from sqlalchemy import Engine, delete
+from sqlalchemy.dialects.postgresql import insert
 
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.progress import ProgressReport, progress
+from common.store.tables import Checkpoint, TrainingRun
 from trainer.data.dataset import TrainingData
 from trainer.data.device import own_device
 from trainer.data.embedded import EmbeddedData, embedded, group_embedded
@@ -20,10 +23,10 @@ from trainer.data.prepare import (
 from trainer.experiment import Experiment, FoldResult
 from trainer.learning.fit import start_classifier
 from trainer.learning.training_state import Epoch
-from trainer.report.page import summarise, write_summary
+from trainer.report.page import write_summary
 from trainer.running.fold import Assignment, cache_folder, run_fold
 from trainer.running.head_fold import HeadAssignment, run_heads
-from trainer.scoring.metrics import Summary
+from trainer.scoring.metrics import Summary, members_of
 from trainer.settings import TrainingSettings
 
 Way = Callable[[Sequence[int], Assignment], Iterator[FoldResult]]
@@ -67,13 +70,13 @@ def cross_validate(
         ModelError: the weights to start from are unusable.
         EnrichmentError: a fold failed.
     """
-
-    def train(left: Sequence[int], pinned: TrainingSettings) -> Iterator[FoldResult]:
-        assignment = Assignment(data=data, settings=pinned, experiment=experiment)
-        _begin(assignment, console)
-        return way(left, assignment)
-
-    return _cross_validate(data, settings, experiment, console, train)
+    settings = settings.pinned()
+    with experiment.claimed():
+        if left := _unfinished(data, settings, experiment, console):
+            assignment = Assignment(data=data, settings=settings, experiment=experiment)
+            _begin(assignment, console)
+            _print_results(way(left, assignment), console)
+        return write_summary(experiment)
 
 
 def cross_validate_heads(
@@ -92,48 +95,43 @@ def cross_validate_heads(
         ModelError: the encoder is unusable.
         EnrichmentError: the disk is full or refuses.
     """
-
-    def fit(left: Sequence[int], pinned: TrainingSettings) -> Iterator[FoldResult]:
-        kept = usable(data, pinned)
-        check_trainable(kept, pinned)
-        ready = embed(kept, pinned)
-        groups = group_embedded(ready, cache_folder(experiment), console)
-        assigned = assign(ready.data, groups, pinned, console)
-        _write_begun(experiment, pinned, data, readable=ready.data, assigned=assigned)
-        _print_pictures(ready.data, to=console)
-        dimension = f": {ready.embeddings.shape[1]:,} numbers a picture"
-        console.print(Text.assemble((pinned.encoder, "bold"), dimension), soft_wrap=True)
-        return run_heads(
-            left,
-            HeadAssignment(ready=ready, assigned=assigned, settings=pinned, experiment=experiment),
-        )
-
-    return _cross_validate(data, settings, experiment, console, fit)
+    with experiment.claimed():
+        if left := _unfinished(data, settings, experiment, console):
+            assignment = _begin_heads(data, settings, experiment, console, embed)
+            _print_results(run_heads(left, assignment), console)
+        return write_summary(experiment)
 
 
-def _cross_validate(
+def _unfinished(
+    data: TrainingData, settings: TrainingSettings, experiment: Experiment, console: SafeConsole
+) -> list[int]:
+    experiment.check_unchanged(settings, data)
+    left = [number for number in range(settings.folds) if not experiment.is_finished(number)]
+    if not left:
+        console.print(f"Experiment {experiment.name} is complete; nothing left to train.")
+    return left
+
+
+def _begin_heads(
     data: TrainingData,
     settings: TrainingSettings,
     experiment: Experiment,
     console: SafeConsole,
-    train: Callable[[Sequence[int], TrainingSettings], Iterator[FoldResult]],
-) -> Summary:
-    settings = settings.pinned()
-    with experiment.claimed():
-        experiment.check_unchanged(settings, data)
-        left = [number for number in range(settings.folds) if not experiment.is_finished(number)]
-        if left:
-            for result in train(left, settings):
-                console.print(_line(result), highlight=False)
-        else:
-            console.print(f"Experiment {experiment.name} is complete; nothing left to train.")
-        summary = summarise(experiment)
-        write_summary(experiment, summary)
-    return summary
+    embed: Embed,
+) -> HeadAssignment:
+    kept = usable(data, settings)
+    check_trainable(kept, settings)
+    ready = embed(kept, settings)
+    groups = group_embedded(ready, cache_folder(experiment), console)
+    assigned = assign(ready.data, groups, settings, console)
+    _write_begun(experiment, settings, data, readable=ready.data, assigned=assigned)
+    _print_pictures(ready.data, to=console)
+    dimension = f": {ready.embeddings.shape[1]:,} numbers a picture"
+    console.print(Text.assemble((settings.encoder, "bold"), dimension), soft_wrap=True)
+    return HeadAssignment(ready=ready, assigned=assigned, settings=settings, experiment=experiment)
 
 
 def _begin(assignment: Assignment, console: SafeConsole) -> None:
-    """Write all that a process needs to run a fold, and print what will be trained."""
     data, settings, experiment = assignment.data, assignment.settings, assignment.experiment
     _, weights = start_classifier(settings, classes=len(data.categories), fold=0)
     prepared = prepare(data, settings, cache_folder(experiment), console)
@@ -165,11 +163,46 @@ def _print_pictures(data: TrainingData, *, to: SafeConsole) -> None:
     to.print(pictures, soft_wrap=True)
 
 
-def _line(result: FoldResult) -> str:
-    how = f"best of {result.epochs} epochs: {result.best_epoch}"
-    if result.strength is not None:
-        how = f"strength {result.strength:g}"
-    return (
-        f"Fold {result.fold + 1}: accuracy {result.test.accuracy:.3f}, "
-        f"macro F1 {result.test.f1:.3f} on {result.test.examples:,} pictures; {how}"
-    )
+def _print_results(results: Iterator[FoldResult], console: SafeConsole) -> None:
+    for result in results:
+        how = f"best of {result.epochs} epochs: {result.best_epoch}"
+        if result.strength is not None:
+            how = f"strength {result.strength:g}"
+        line = (
+            f"Fold {result.fold + 1}: accuracy {result.test.accuracy:.3f}, "
+            f"macro F1 {result.test.f1:.3f} on {result.test.examples:,} pictures; {how}"
+        )
+        console.print(line, highlight=False)
+
+
+def record_run(
+    engine: Engine, experiment: Experiment, summary: Summary, *, fingerprint: str
+) -> None:
+    """Record a finished cross-validation in the store. Recording it again replaces it.
+
+    Args:
+        fingerprint: that of the training data.
+    """
+    values = {
+        "config": experiment.settings().model_dump(),
+        "dataset_fingerprint": fingerprint,
+        "metrics": members_of(summary),
+    }
+    checkpoints = [
+        {
+            "fold": result.fold,
+            "path": str((experiment.split(result.fold) / "checkpoint.pth").resolve()),
+            "sha256": result.checkpoint_sha256,
+            "metrics": members_of(result.test),
+        }
+        for result in experiment.results()
+    ]
+    with engine.begin() as connection:
+        run_id = connection.scalar(
+            insert(TrainingRun)
+            .values(name=experiment.name, **values)
+            .on_conflict_do_update(index_elements=[TrainingRun.name], set_=values)
+            .returning(TrainingRun.id)
+        )
+        connection.execute(delete(Checkpoint).where(Checkpoint.run_id == run_id))
+        connection.execute(insert(Checkpoint), [{"run_id": run_id, **row} for row in checkpoints])

@@ -92,7 +92,6 @@ def finish_fold(
     fold: Fold,
     settings: TrainingSettings,
 ) -> FoldResult:
-    """Test a trained fold and write all its files."""
     folder = experiment.split(fold.number)
     data = cached.data
     sha256 = write_checkpoint(folder, state.classifier.state_dict(), data, settings)
@@ -128,9 +127,6 @@ def write_checkpoint(
 
     Returns:
         The sha256 of the checkpoint.
-
-    Raises:
-        EnrichmentError: the disk is full or refuses.
     """
     class_index = json.dumps(dict(enumerate(data.categories)), indent=2)
     write_atomically(folder / "class_index.json", class_index)

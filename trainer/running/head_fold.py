@@ -57,8 +57,6 @@ _INNER, _HELD_BACK, _ENSEMBLE = 1, 2, 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeadAssignment:
-    """What all folds of a begun cross-validation of heads need."""
-
     ready: EmbeddedData
     assigned: Assigned
     settings: TrainingSettings
@@ -81,11 +79,7 @@ class FittedHead:
 
 
 def run_heads(numbers: Sequence[int], assignment: HeadAssignment) -> Iterator[FoldResult]:
-    """Fit and test heads of a begun experiment one after the other, and yield each result.
-
-    Raises:
-        EnrichmentError: the disk is full or refuses.
-    """
+    """Fit and test heads of a begun experiment one after the other, and yield each result."""
     points = Points.of(assignment.ready.embeddings)
     with progress("Folds", len(numbers)) as report:
         for number in numbers:
@@ -150,7 +144,6 @@ def fit_fold(assignment: HeadAssignment, fold: Fold, points: Points) -> FittedHe
 
 
 def _learning(assignment: HeadAssignment, seen: Indices) -> Learning:
-    """How heads learn from some of the examples."""
     settings, weights = assignment.settings, assignment.ready.data.weights[seen]
     return Learning(
         kind=settings.kind,
@@ -192,11 +185,7 @@ def _likenesses(assignment: HeadAssignment, fold: Fold, seen: Indices) -> Likene
 
 
 def finish_head_fold(assignment: HeadAssignment, fold: Fold, fitted: FittedHead) -> FoldResult:
-    """Test the head of a fold, as it will be served, and write all files of the fold.
-
-    Raises:
-        EnrichmentError: the disk is full or refuses.
-    """
+    """Test the head of a fold, as it will be served, and write all files of the fold."""
     ready, settings, experiment = assignment.ready, assignment.settings, assignment.experiment
     folder, data = experiment.split(fold.number), ready.data
     sha256 = write_checkpoint(folder, fitted.state, data, settings)

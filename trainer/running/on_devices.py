@@ -42,8 +42,6 @@ log = structlog.get_logger()
 
 
 class Work(Protocol):
-    """The work of a process: train a fold, and report each epoch."""
-
     def __call__(self, *, on_epoch: Callable[[Epoch], None]) -> FoldResult: ...
 
 
@@ -101,7 +99,6 @@ class FoldProcess:
         return message
 
     def kill(self) -> None:
-        """End the process at once; its last save stays."""
         self._process.kill()
 
     def close(self) -> None:
@@ -163,7 +160,6 @@ def parse_devices(text: str) -> list[torch.device]:
 
 
 def threads_each(devices: Sequence[torch.device]) -> int:
-    """The CPU threads for each process, with one process per device."""
     return max(1, torch.get_num_threads() // len(devices))
 
 

@@ -88,11 +88,7 @@ class FoldStatus(BaseModel):
 
 
 def write_status(experiment: Experiment, number: int, status: FoldStatus) -> None:
-    """Write the status of a fold, for processes that watch the experiment.
-
-    Raises:
-        EnrichmentError: the disk is full or refuses.
-    """
+    """Write the status of a fold, for processes that watch the experiment."""
     write_atomically(_path(experiment, number), status.model_dump_json())
 
 
@@ -110,7 +106,6 @@ def read_status(experiment: Experiment, number: int) -> FoldStatus | None:
 
 
 def forget_status(experiment: Experiment, number: int) -> None:
-    """Delete the status of a fold."""
     _path(experiment, number).unlink(missing_ok=True)
 
 
@@ -119,8 +114,6 @@ def _path(experiment: Experiment, number: int) -> Path:
 
 
 class FoldQueue:
-    """Sends hints."""
-
     def __init__(self, app: Celery) -> None:
         self._app = app
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from common.process.terminal.listing import Listing
 from trainer.scoring.predictions import Targets
 from trainer.scoring.proof import ERROR, Interval, interval
 
@@ -33,22 +32,18 @@ class ProviderScores:
 
     @property
     def accuracy(self) -> float:
-        """The share of accurate pictures."""
         return self.accurate / self.pictures
 
     @property
     def accuracy_interval(self) -> Interval:
-        """Its interval, at 95 % confidence."""
         return interval(self.accurate, self.pictures)
 
     @property
     def precision(self) -> float | None:
-        """The share of written concepts that are right; None if none is written."""
         return self.right / self.statements if self.statements else None
 
     @property
     def precision_interval(self) -> Interval:
-        """Its interval, at 95 % confidence."""
         return interval(self.right, self.statements)
 
 
@@ -87,7 +82,6 @@ def _macro_f1(targets: Targets, said: Targets) -> float:
 
 
 def about_new_providers(scores: Mapping[str, ProviderScores]) -> str:
-    """What the left-out providers say of one that nobody has seen, in words."""
     count = len(scores)
     worst = min(scores, key=lambda provider: scores[provider].accuracy)
     enough = (
@@ -101,17 +95,3 @@ def about_new_providers(scores: Mapping[str, ProviderScores]) -> str:
         f"{scores[worst].accuracy:.2f}) with a probability of 1 in {count + 1:,}. {enough} The way "
         "to a promise is an audit of the new provider."
     )
-
-
-def provider_listing(scores: Mapping[str, ProviderScores], *, most: int) -> Listing:
-    """The scores of the providers with most pictures, in short, for a terminal."""
-    numbers = ("pictures", "accuracy", "written", "precision of it")
-    listing = Listing("provider", *numbers, numbers=numbers, texts=["provider"])
-    for provider, each in list(scores.items())[:most]:
-        precision = "–"
-        if each.precision is not None:
-            precision = f"{each.precision:.2f} ({each.precision_interval})"
-        accuracy = f"{each.accuracy:.2f} ({each.accuracy_interval})"
-        written = f"{each.written / each.pictures:.0%}"
-        listing.add(provider, f"{each.pictures:,}", accuracy, written, precision)
-    return listing

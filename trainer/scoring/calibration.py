@@ -96,7 +96,6 @@ def fit_ensemble_temperature(
 
 
 def _lowest(loss: Callable[[float], float]) -> float:
-    """The temperature whose logarithm gives the lowest loss."""
     from scipy.optimize import minimize_scalar
 
     found = minimize_scalar(loss, bounds=np.log(RANGE), method="bounded")
@@ -118,7 +117,6 @@ def ensemble_probabilities(
 
 
 def calibration(probabilities: Probabilities, targets: Targets, kind: Kind) -> Calibration:
-    """The calibration of probabilities (n, classes) for targets (n, classes)."""
     if kind == "single":
         rows, best = np.arange(len(targets)), probabilities.argmax(axis=1)
         stated, right = probabilities[rows, best], targets[rows, best]

@@ -19,25 +19,24 @@ from common.files import read_regular
 from common.pictures.decoders import FILE_BYTES, Decoders
 from common.process.terminal.progress import progress
 from common.vision.answers.answering import Answers
+from common.vision.answers.familiar_pictures import FamiliarPictures
 from common.vision.bundle import Description
 from common.vision.preprocessing import Preprocessing
-from trainer.data.dataset import TrainingData
+from trainer.data.cache import without_unreadable
+from trainer.data.dataset import READERS, TrainingData
 from trainer.scoring.calibration import calibration
-from trainer.scoring.evaluation import Evaluation
+from trainer.scoring.evaluation import ModelScores
 from trainer.scoring.metrics import measure
 from trainer.scoring.predictions import Targets
-from trainer.scoring.promise_check import PromiseCheck
+from trainer.scoring.promise_check import CheckedPromise
 from trainer.scoring.thresholds import effects
 
-READERS = 8  # threads
 AHEAD = 2  # batches decoded ahead of the one that is classified
-Said = TypeVar("Said")
+Prediction = TypeVar("Prediction")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unreadable:
-    """A file that cannot be decoded, and why."""
-
     path: Path
     reason: str
 
@@ -51,32 +50,30 @@ class Readable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Classified(Readable, Generic[Said]):
-    """A picture with what was said of it."""
-
-    said: Said
+class Classified(Readable, Generic[Prediction]):
+    prediction: Prediction
 
 
 def classify(
     paths: Sequence[Path],
     preprocessing: Preprocessing,
-    compute: Callable[[torch.Tensor], Iterable[Said]],
+    compute: Callable[[torch.Tensor], Iterable[Prediction]],
     *,
     batch_size: int,
-) -> Iterator[Classified[Said] | Unreadable]:
+) -> Iterator[Classified[Prediction] | Unreadable]:
     """Classify files, in their order. Unreadable files are yielded with the reason.
 
     Args:
-        compute: uint8 pictures (n, 3, size, size) to what is said of each.
+        compute: uint8 pictures (n, 3, size, size) to the prediction for each.
     """
     for batch in _batches(paths, preprocessing, batch_size):
         pictures = [each.picture for each in batch if isinstance(each, Readable)]
-        said = iter(compute(torch.stack(pictures)) if pictures else ())
+        predicted = iter(compute(torch.stack(pictures)) if pictures else ())
         for each in batch:
             if isinstance(each, Unreadable):
                 yield each
             else:
-                yield Classified(path=each.path, picture=each.picture, said=next(said))
+                yield Classified(path=each.path, picture=each.picture, prediction=next(predicted))
 
 
 def read_pictures(paths: Sequence[Path], preprocessing: Preprocessing) -> torch.Tensor:
@@ -88,7 +85,6 @@ def read_pictures(paths: Sequence[Path], preprocessing: Preprocessing) -> torch.
 
 
 def read_files(paths: Sequence[Path], preprocessing: Preprocessing) -> list[Readable]:
-    """All readable files, in their order, in memory."""
     read = (each for batch in _batches(paths, preprocessing, READERS) for each in batch)
     return [each for each in read if isinstance(each, Readable)]
 
@@ -120,15 +116,15 @@ def _read(path: Path, preprocessing: Preprocessing, decoders: Decoders) -> Reada
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedPictures(Generic[Said]):
-    """The readable part of some data, and what was said of each of its pictures.
+class ClassifiedData(Generic[Prediction]):
+    """The readable part of some data, and the predictions for its pictures.
 
     `targets` are (n, classes), in the order of the model's outputs.
     """
 
     data: TrainingData
     targets: Targets
-    said: list[Said]
+    predictions: list[Prediction]
 
 
 def evaluate(
@@ -137,37 +133,44 @@ def evaluate(
     compute: Callable[[torch.Tensor], Answers],
     *,
     batch_size: int,
-) -> Evaluation:
+    title: str,
+    known: FamiliarPictures | None,
+) -> ModelScores:
     """Score a model on all readable pictures of the data.
+
+    Args:
+        known: the pictures that the model was trained on or measured by; None if nobody noted them.
 
     Raises:
         DatasetError: the model lacks a category of the data, or no picture can be read.
     """
-    asked = ask(description, data, compute, batch_size=batch_size)
-    targets, answers = asked.targets, Answers.of(asked.said)
+    found = classify_data(description, data, compute, batch_size=batch_size)
+    targets, answers, readable = found.targets, Answers.of(found.predictions), found.data
     probabilities, written = answers.probabilities, answers.written
     measured, promise = effects(description, written, targets), description.promise
-    providers = asked.data.providers
-    return Evaluation(
-        source=data.source,
-        left_out=asked.data.left_out,
+    return ModelScores(
+        model=title,
+        data=data.source,
+        examples=len(targets),
+        known=None if known is None else len(readable.known_to(known)),
+        left_out={part.reason: part.keys for part in readable.left_out},
         metrics=measure(targets, probabilities, description.labels, description.kind),
         calibration=calibration(probabilities, targets, description.kind),
-        effects=measured,
+        thresholds=measured,
         written_precision=float(targets[written].mean()) if written.any() else np.nan,
         pictures_written=int(written.any(axis=1).sum()),
         unlike=int(answers.unlike.sum()),
-        promise_check=PromiseCheck.of(promise, measured, providers) if promise else None,
+        promise=CheckedPromise.of(promise, measured, readable.providers) if promise else None,
     )
 
 
-def ask(
+def classify_data(
     description: Description,
     data: TrainingData,
-    compute: Callable[[torch.Tensor], Iterable[Said]],
+    compute: Callable[[torch.Tensor], Iterable[Prediction]],
     *,
     batch_size: int,
-) -> AskedPictures[Said]:
+) -> ClassifiedData[Prediction]:
     """Classify all pictures of the data.
 
     Raises:
@@ -175,25 +178,22 @@ def ask(
     """
     columns = _columns(description, data)
     paths = [example.path for example in data.examples]
-    said: list[Said] = []
+    predictions: list[Prediction] = []
     unreadable: dict[str, str] = {}
     with progress("Classifying", len(paths)) as report:
         found = classify(paths, description.preprocessing, compute, batch_size=batch_size)
         for example, each in zip(data.examples, found, strict=True):
             report.advance()
             if isinstance(each, Classified):
-                said.append(each.said)
+                predictions.append(each.prediction)
             else:
                 unreadable[example.key] = each.reason
-    if not said:
+    if not predictions:
         raise DatasetError(f"No picture of {data.source} can be read.")
-    readable = data
-    for reason in sorted(set(unreadable.values())):
-        keys = [key for key, value in unreadable.items() if value == reason]
-        readable = readable.without(f"picture unreadable ({reason})", keys)
-    targets = np.zeros((len(said), len(description.labels)), dtype=np.bool_)
+    readable = without_unreadable(data, unreadable)
+    targets = np.zeros((len(predictions), len(description.labels)), dtype=np.bool_)
     targets[:, columns] = readable.targets
-    return AskedPictures(data=readable, targets=targets, said=said)
+    return ClassifiedData(data=readable, targets=targets, predictions=predictions)
 
 
 def _columns(description: Description, data: TrainingData) -> list[int]:

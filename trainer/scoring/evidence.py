@@ -93,11 +93,7 @@ def draw_references(features: Embeddings, *, seed: int) -> Embeddings:
 
 
 def write_evidence(folder: Path, evidence: Evidence) -> None:
-    """Write the evidence of a fold into its folder.
-
-    Raises:
-        EnrichmentError: the disk is full or refuses.
-    """
+    """Write the evidence of a fold into its folder."""
     tensors: dict[str, torch.Tensor] = {}
     if evidence.likenesses is not None:
         tensors |= {

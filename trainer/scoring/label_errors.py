@@ -71,8 +71,6 @@ def pictures_in_doubt(predictions: Predictions, kind: Kind) -> Positions:
 def write_doubts(
     path: Path, doubts: list[Doubt], predictions: Predictions, categories: tuple[str, ...]
 ) -> None:
-    """Write the doubtful labels as CSV, for curators who correct labels."""
-
     def label(category: int | None) -> str:
         return "" if category is None else categories[category]
 

@@ -210,7 +210,6 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """The spread of one value per fold."""
         defined = [value for value in values if not np.isnan(value)]
         return cls(
             mean=float(np.mean(defined)) if defined else np.nan,
@@ -219,12 +218,10 @@ class Spread:
 
     @property
     def is_defined(self) -> bool:
-        """Whether any fold defines the value."""
         return not np.isnan(self.mean)
 
     @property
     def has_deviation(self) -> bool:
-        """Whether more than one fold defines the value."""
         return not np.isnan(self.deviation)
 
     def __str__(self) -> str:

@@ -49,7 +49,6 @@ class Predictions:
 
     @staticmethod
     def joined(parts: "Sequence[Predictions]") -> "Predictions":
-        """The predictions of several folds, one after the other."""
         return Predictions(
             keys=tuple(key for part in parts for key in part.keys),
             targets=np.concatenate([part.targets for part in parts]),

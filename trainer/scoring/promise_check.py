@@ -4,13 +4,10 @@ A promise is broken if so few of the written concepts are right that it would ha
 hundred cases at most if the promise were kept (the exact binomial test, one-sided).
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
-from common.process.terminal.counting import counted
-from common.process.terminal.listing import Listing
 from common.vision.answers.promise import Promise
 from common.vision.answers.provider_names import provider_name
 from trainer.scoring.predictions import Share
@@ -18,7 +15,6 @@ from trainer.scoring.proof import Interval, interval, upper_bound
 from trainer.scoring.thresholds import Effect
 
 BROKEN_AT = 0.01
-SHOWN = 10  # data providers
 State = Literal["holds", "broken", "too few to say", "off"]
 
 
@@ -39,8 +35,7 @@ class CheckedConcept:
     promise: State
 
     @classmethod
-    def of(cls, effect: Effect, promised: float) -> "CheckedConcept":
-        """What a threshold does, against the precision that it was chosen for."""
+    def of(cls, effect: Effect, promised: float) -> Self:
         is_off = effect.threshold is None
         return cls(
             promised=None if is_off else promised,
@@ -63,7 +58,10 @@ def _state(effect: Effect, promised: float) -> State:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedPromise:
-    """What `trainer evaluate --json` tells of the promise; `broken` are labels of concepts."""
+    """What `trainer evaluate --json` tells of the promise; `broken` are labels of concepts.
+
+    Pictures of `providers_without_promise` are counted too, though nothing is promised for them.
+    """
 
     precision: float
     confidence: float
@@ -71,94 +69,21 @@ class CheckedPromise:
     broken: list[str]
     providers_without_promise: dict[str, int]
 
-
-@dataclass(frozen=True, kw_only=True)
-class PromiseCheck:
-    """The concepts by label; `strangers` are data providers that the promise is not for,
-    with their pictures. These pictures are counted, though nothing is promised for them."""
-
-    promise: Promise
-    concepts: dict[str, CheckedConcept]
-    strangers: dict[str, int]
-
     @classmethod
     def of(
         cls, promise: Promise, effects: Mapping[str, Effect], providers: Mapping[str, int]
-    ) -> "PromiseCheck":
-        """What thresholds do, against the promise; `providers` are those of the pictures."""
-        checked = {
+    ) -> Self:
+        """The promise against the effects by label; `providers` are those of the pictures."""
+        concepts = {
             label: CheckedConcept.of(effect, promise.precision) for label, effect in effects.items()
         }
         known = set(map(provider_name, promise.providers))  # an older one has them as they came
-        strangers = {each: providers[each] for each in providers if known and each not in known}
-        return cls(promise=promise, concepts=checked, strangers=strangers)
-
-    @property
-    def broken(self) -> list[str]:
-        """The concepts whose promise is broken."""
-        return self._with("broken")
-
-    def summary(self) -> "CheckedPromise":
-        """For JSON."""
-        return CheckedPromise(
-            precision=self.promise.precision,
-            confidence=self.promise.confidence,
-            concepts=self.concepts,
-            broken=self.broken,
-            providers_without_promise=self.strangers,
+        return cls(
+            precision=promise.precision,
+            confidence=promise.confidence,
+            concepts=concepts,
+            broken=[label for label, each in concepts.items() if each.promise == "broken"],
+            providers_without_promise={
+                each: providers[each] for each in providers if known and each not in known
+            },
         )
-
-    def about_strangers(self) -> str:
-        """How many pictures are of unknown providers, in words; empty if none is."""
-        if not self.strangers:
-            return ""
-        largest = sorted(self.strangers.items(), key=lambda each: -each[1])
-        named = [f"{provider} ({pictures:,})" for provider, pictures in largest[:SHOWN]]
-        if len(largest) > SHOWN:
-            named.append(f"and {len(largest) - SHOWN:,} more")
-        return (
-            f"{sum(self.strangers.values()):,} pictures are of providers outside the promise: "
-            f"{', '.join(named)}. They count here too."
-        )
-
-    def ending(self) -> str:
-        """Whether the promise is kept, in a line."""
-        promised = sum(each.promise != "off" for each in self.concepts.values())
-        if not promised:
-            return "Every concept is off, so nothing is promised."
-        broken = [self._named(label) for label in self.broken]
-        if broken:
-            few = f"{len(broken)} of {promised} concepts: {', '.join(broken)}"
-            return f"The promise is broken for {few}."
-        holds, few_to_say = len(self._with("holds")), len(self._with("too few to say"))
-        rest = ""
-        if few_to_say:
-            rest = f"; {counted(few_to_say, 'concept')} cannot be judged: too little is written"
-        return f"The promise holds for {holds} of {promised} concepts{rest}."
-
-    def _with(self, state: State) -> list[str]:
-        return [label for label, each in self.concepts.items() if each.promise == state]
-
-    def _named(self, label: str) -> str:
-        each = self.concepts[label]
-        return f"{label} ({each.precision:.2f} of {each.written:,})"
-
-    def listing(self) -> Listing:
-        """The concepts, for a terminal."""
-        numbers = ("promised", "right", "precision", "found")
-        listing = Listing("category", *numbers, "promise", numbers=numbers, texts=["category"])
-        for label, each in self.concepts.items():
-            if each.promised is None:
-                listing.add(label, "", "", "", "", "off", style="yellow")
-                continue
-            style = "red" if each.promise == "broken" else ""
-            listing.add(label, f"{each.promised:g}", *_numbers(each), each.promise, style=style)
-        return listing
-
-
-def _numbers(each: CheckedConcept) -> tuple[str, str, str]:
-    found = "–" if math.isnan(each.found) else f"{each.found:.2f}"
-    if not each.written:
-        return "0", "–", found
-    precision = f"{each.precision:.2f} ({each.interval})"
-    return f"{each.right:,} of {each.written:,}", precision, found

@@ -131,8 +131,6 @@ def upper_bound(right: int, tries: int, error: float = ERROR) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """Two bounds of a share."""
-
     low: float
     high: float
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from common.process.terminal.listing import Listing
 from common.vision.answers.rule import Rule
 from common.vision.bundle import Description
 from trainer.scoring.predictions import Share
@@ -39,7 +38,6 @@ class Effect:
 def effect(
     written: NDArray[np.bool_], correct: NDArray[np.bool_], threshold: float | None
 ) -> Effect:
-    """The effect of one concept's threshold on examples (n,)."""
     right, said, examples = (int(each.sum()) for each in (correct & written, written, correct))
     return Effect(
         threshold=threshold,
@@ -60,24 +58,6 @@ def effects(
         label: effect(written[:, index], targets[:, index], thresholds[index])
         for index, label in enumerate(description.labels)
     }
-
-
-def effect_listing(measured: dict[str, Effect]) -> Listing:
-    """The effects of thresholds, for a terminal."""
-    headings = ("examples", "written from", "written", "precision", "found")
-    listing = Listing("category", *headings, numbers=headings, texts=["category"])
-    for label, each in measured.items():
-        examples = f"{each.examples:,}"
-        if each.threshold is None:
-            listing.add(label, examples, "off", "", "", "", style="yellow")
-            continue
-        shares = _share(each.precision), _share(each.found)
-        listing.add(label, examples, f"{each.threshold:.3f}", f"{each.written:,}", *shares)
-    return listing
-
-
-def _share(share: float) -> str:
-    return "–" if math.isnan(share) else f"{share:.3f}"
 
 
 def choose_thresholds(
@@ -121,7 +101,6 @@ class Statements:
         return Curve(found=right / max(examples, 1), precision=right / said)
 
     def outlook(self, precision: float) -> "Outlook":
-        """What could be promised instead."""
         times = times_as_many(self.probabilities, self.correct, precision=precision)
         return Outlook(
             best_precision=best_precision(self.probabilities, self.correct),

@@ -49,7 +49,6 @@ class TeachingExamples:
 
     @property
     def judged(self) -> int:
-        """How many examples have a label by verdicts."""
         return len(self.labels) - self.old
 
     @property

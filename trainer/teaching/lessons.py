@@ -44,7 +44,6 @@ class HeldOutAnswers:
 
     @property
     def temperature(self) -> float:
-        """The temperature that fits them best."""
         return fit_temperature(self.probabilities, self.targets, "single")
 
     @property
@@ -61,7 +60,6 @@ class HeldOutAnswers:
 
     @property
     def is_right(self) -> NDArray[np.bool_]:
-        """Whether the most probable concept (n,) is the true one."""
         return np.asarray(self.said == self.labels)
 
 
@@ -91,11 +89,9 @@ class Classroom:
 
     @property
     def judged(self) -> Indices:
-        """The rows of all judged examples."""
         return np.arange(self.examples.old, len(self.examples.labels))
 
     def lesson(self, old: Indices, judged: Indices, weight: float) -> Lesson:
-        """A lesson of some rows, in which old labels have a weight."""
         if not len(judged):
             rows, weights = old, self._evenly(old)
         elif not weight or not len(old):
@@ -170,7 +166,6 @@ def divide_judged(examples: TeachingExamples, groups: Indices) -> list[TaughtPar
 
 
 def choose_weight(room: Classroom, parts: Sequence[TaughtPart]) -> ChosenWeight:
-    """The weight of old labels that a cross-validation over the verdicts finds."""
     ways = [[room.lesson(each.old, each.judged, weight) for each in parts] for weight in WEIGHTS]
     tried = room.held_out(parts, ways)
     losses = np.stack([each.losses for each in tried])

@@ -47,7 +47,6 @@ class MeasuredAccuracy:
     tested: int
 
     def to_json(self) -> dict[str, Any]:
-        """With the accuracy and its 95 % interval."""
         bounds = interval(self.right, self.tested)
         return {
             "verdicts": self.verdicts,
@@ -129,7 +128,6 @@ class TaughtHead:
         return self.others_after >= self.others_before - MOST_FALL
 
     def to_json(self) -> dict[str, Any]:
-        """What `refit.result` says of the head."""
         return {
             "old_weight": self.weight,
             "strength": self.strength,

@@ -48,12 +48,10 @@ class TeachableModel:
 
     @property
     def description(self) -> Description:
-        """What `model.json` says."""
         return self.model.description
 
     @property
     def heads(self) -> HeadEnsemble:
-        """Those that the refit replaces."""
         assert self.model.answering.heads is not None  # it is on an encoder
         return self.model.answering.heads
 

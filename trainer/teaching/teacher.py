@@ -101,8 +101,6 @@ def teach_next(engine: Engine, model_dir: Path, *, lease_seconds: float = LEASE_
 
 
 class RefitKeeper(PeriodicThread):
-    """Renews the lease of a wish."""
-
     def __init__(self, engine: Engine, claim: RefitClaim, *, lease_seconds: float) -> None:
         super().__init__("refit-lease", interval=lease_seconds / RENEWALS)
         self._engine = engine
@@ -110,7 +108,6 @@ class RefitKeeper(PeriodicThread):
         self._lease_seconds = lease_seconds
 
     def run_once(self) -> None:
-        """Renew it; if it is lost, the end of the refit finds that out."""
         with self._engine.begin() as connection:
             renew_refit(connection, self._claim, lease_seconds=self._lease_seconds)
 

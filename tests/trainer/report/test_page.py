@@ -22,7 +22,7 @@ HOSTILE = (
 
 
 def _report(experiment: Experiment) -> Path:
-    write_summary(experiment, summarise(experiment))
+    write_summary(experiment)
     return experiment.folder / "report.html"
 
 

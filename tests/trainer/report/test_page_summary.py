@@ -13,8 +13,9 @@ from rich.console import Console
 from common.errors import ModelError
 from common.vision.kinds import Kind
 from tests.trainer.experiments import copied
+from trainer.commands.printing import category_listing, overall_listing
 from trainer.experiment import Experiment
-from trainer.report.page import category_listing, overall_listing, summarise, write_summary
+from trainer.report.page import summarise, write_summary
 from trainer.scoring.metrics import Spread
 from trainer.scoring.predictions import Predictions, write_predictions
 
@@ -77,7 +78,7 @@ def test_all_files_are_written_and_json_is_strict(
     finished: dict[Kind, Experiment], tmp_path: Path, kind: Kind
 ) -> None:
     experiment = copied(finished[kind], tmp_path)
-    write_summary(experiment, summarise(experiment))
+    write_summary(experiment)
     assert {path.name for path in experiment.folder.iterdir()} == {
         *("conf.json", "dataset.json", "splits.csv", "left_out.csv"),
         *("split_0", "split_1", "split_2", "summary.json", "confusion_matrix.png"),

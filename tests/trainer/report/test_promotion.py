@@ -24,7 +24,7 @@ from trainer.scoring.metrics import Spread
 
 
 def _text(experiment: Experiment) -> str:
-    write_summary(experiment, summarise(experiment))
+    write_summary(experiment)
     return (experiment.folder / "report.html").read_text()
 
 

@@ -1,17 +1,27 @@
 """The cross-validation as a whole: it trains what is left, and sums up."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from sqlalchemy import Engine, select
 
+from common.store.tables import Checkpoint, TrainingRun
+from common.vision.kinds import Kind
 from tests.trainer.begun import QUICK
 from tests.trainer.embeddings import HEADS, embedded_pictures
 from tests.trainer.pictures import VOCABULARY
 from trainer.data.dataset import TrainingData, folder_data
 from trainer.data.embedded import EmbeddedData
 from trainer.experiment import Experiment, FoldResult
-from trainer.running.cross_validation import cross_validate, cross_validate_heads, run_in_sequence
+from trainer.report.page import summarise
+from trainer.running.cross_validation import (
+    cross_validate,
+    cross_validate_heads,
+    record_run,
+    run_in_sequence,
+)
 from trainer.running.fold import Assignment
 from trainer.settings import TrainingSettings
 
@@ -61,3 +71,22 @@ def test_a_cross_validation_of_heads_goes_from_embeddings_to_the_report(tmp_path
         *("split_0", "split_1", "summary.json", "confusion_matrix.png", "reliability.png"),
         *("doubtful_labels.csv", "report.html"),
     }
+
+
+def test_a_run_recorded_twice_stands_there_once(
+    engine: Engine, finished: dict[Kind, Experiment]
+) -> None:
+    experiment = finished["single"]
+    summary = summarise(experiment)
+    for fingerprint in ("first", "second"):
+        record_run(engine, experiment, summary, fingerprint=fingerprint)
+    with engine.connect() as connection:
+        (run,) = connection.execute(select(TrainingRun)).all()
+        checkpoints = connection.execute(select(Checkpoint).order_by(Checkpoint.fold)).all()
+    assert (run.name, run.dataset_fingerprint) == ("run", "second")
+    assert run.config == experiment.settings().model_dump()
+    assert run.metrics == json.loads(summary.model_dump_json())
+    assert [row.fold for row in checkpoints] == [0, 1, 2]
+    assert [row.sha256 for row in checkpoints] == [
+        result.checkpoint_sha256 for result in experiment.results()
+    ]

@@ -5,11 +5,11 @@ import pytest
 from sklearn.metrics import f1_score
 
 from tests.trainer.printed import printed
+from trainer.commands.printing import provider_listing
 from trainer.scoring.by_provider import (
     ENOUGH,
     ProviderScores,
     about_new_providers,
-    provider_listing,
     scores_by_provider,
 )
 from trainer.scoring.proof import interval

@@ -24,7 +24,7 @@ from tests.trainer.store_rows import add_dataset
 from trainer.cli import app
 from trainer.data.dataset import folder_data
 from trainer.scoring.evaluate import Unreadable, classify, evaluate
-from trainer.scoring.evaluation import Evaluation, ModelScores
+from trainer.scoring.evaluation import ModelScores
 
 _URIS = describe().concept_uris
 
@@ -33,11 +33,12 @@ def run(model: Path | str, *more: str) -> Result:
     return CliRunner().invoke(app, ["evaluate", str(model), *more])
 
 
-def _told(found: Evaluation) -> dict[str, Any]:
-    """What JSON has."""
-    scores = ModelScores.of(found, model="small v1", known=None)
-    told: dict[str, Any] = json.loads(TypeAdapter(ModelScores).dump_json(scores))
-    return told
+def _as_json(scores: ModelScores) -> dict[str, Any]:
+    members: dict[str, Any] = json.loads(TypeAdapter(ModelScores).dump_json(scores))
+    return members
+
+
+_MODEL: dict[str, Any] = {"title": "small v1", "known": None}
 
 
 class _Pretender:
@@ -68,17 +69,17 @@ def test_the_numbers_are_those_of_the_answers(tmp_path: Path) -> None:
             [0.1, 0.0, 0.9],  # called a textile, which is switched off
         ],
     )
-    found = evaluate(description, data, compute, batch_size=4)
+    found = evaluate(description, data, compute, batch_size=4, **_MODEL)
     assert compute.batches == [4, 2]
     assert found.metrics.accuracy == pytest.approx(4 / 6)
-    maps, toys = found.effects["map"], found.effects["toy"]
+    maps, toys = found.thresholds["map"], found.thresholds["toy"]
     assert (maps.written, maps.precision, maps.found) == (2, 1.0, pytest.approx(2 / 3))
     assert (toys.written, toys.precision, toys.found) == (2, 0.5, pytest.approx(1 / 3))
-    assert found.effects["textile"].written == 0
+    assert found.thresholds["textile"].written == 0
     assert found.written_precision == 0.75
     assert found.pictures_written == 4
-    assert _told(found)["metrics"]["categories"]["textile"]["f1"] is None
-    assert _told(found)["thresholds"]["textile"]["precision"] is None
+    assert _as_json(found)["metrics"]["categories"]["textile"]["f1"] is None
+    assert _as_json(found)["thresholds"]["textile"]["precision"] is None
 
 
 def test_unreadable_pictures_are_left_out_and_named(tmp_path: Path) -> None:
@@ -86,10 +87,10 @@ def test_unreadable_pictures_are_left_out_and_named(tmp_path: Path) -> None:
     (folder / "map" / "000.png").write_bytes(b"no picture")
     data = folder_data(folder, VOCABULARY)
     compute = _Pretender(describe(), [[0.9, 0.1, 0.0]] * 3)
-    found = evaluate(describe(), data, compute, batch_size=8)
-    assert found.metrics.examples == 3
-    assert [part.keys for part in found.left_out] == [("map/000.png",)]
-    assert found.effects["map"].precision == pytest.approx(1 / 3)
+    found = evaluate(describe(), data, compute, batch_size=8, **_MODEL)
+    assert found.examples == 3
+    assert list(found.left_out.values()) == [("map/000.png",)]
+    assert found.thresholds["map"].precision == pytest.approx(1 / 3)
 
 
 def test_the_same_concept_under_another_label_is_the_same_category(tmp_path: Path) -> None:
@@ -136,14 +137,15 @@ def test_what_was_promised_is_compared_with_what_is_found(tmp_path: Path) -> Non
     data = replace(data, examples=tuple(named))
     maps, toys = [[0.9, 0.1, 0.0]] * 6, [[0.8, 0.2, 0.0]] * 4 + [[0.3, 0.7, 0.0]] * 2
     description = _promising(0.98)
-    found = evaluate(description, data, _Pretender(description, maps + toys), batch_size=12)
-    check = found.promise_check
+    found = evaluate(
+        description, data, _Pretender(description, maps + toys), batch_size=12, **_MODEL
+    )
+    check = found.promise
     assert check is not None
     states = {label: each.promise for label, each in check.concepts.items()}
     assert states == {"map": "broken", "toy": "holds", "textile": "off"}
     assert (check.concepts["map"].right, check.concepts["map"].written) == (6, 10)
-    assert check.strangers == {"Attic": 6}
-    members = _told(found)["promise"]
+    members = _as_json(found)["promise"]
     assert (members["broken"], members["providers_without_promise"]) == (["map"], {"Attic": 6})
 
 
@@ -174,7 +176,13 @@ def test_categories_that_the_model_does_not_know_are_named(tmp_path: Path) -> No
     (folder / "toy").rename(folder / "ship")
     ship = {"map": VOCABULARY["map"], "ship": "http://example.org/ship"}
     with pytest.raises(DatasetError, match=r"ship \(http://example.org/ship\).*It knows map, toy"):
-        evaluate(describe(), folder_data(folder, ship), _Pretender(describe(), []), batch_size=1)
+        evaluate(
+            describe(),
+            folder_data(folder, ship),
+            _Pretender(describe(), []),
+            batch_size=1,
+            **_MODEL,
+        )
     refused = run(bundle(tmp_path / "m"), "--data-dir", str(folder))
     assert refused.exit_code == 2
     assert "no concept for ship" in refused.stderr
