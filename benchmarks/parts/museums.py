@@ -152,7 +152,7 @@ def _trained(engine: Engine, encoder: StoredEncoder, folder: Path, number: int) 
     groups = np.arange(len(data.examples), dtype=np.int64)
     experiment = train_heads(folder, encoder, ready, groups, _dataset(number), folds=FOLDS)
     made = promote_heads(engine, folder / "models", experiment, Terms(precision=0.5))
-    model = find_model(engine, made.model.title)
+    model = find_model(engine, made.title)
     return open_teachable(engine, folder / "models", model.id)
 
 

@@ -25,8 +25,9 @@ from trainer.data.prepare import assign
 from trainer.data.split import Indices
 from trainer.experiment import Experiment
 from trainer.models.encoders import add_encoder, of_library
-from trainer.models.promote import Promotion, promote, propose
+from trainer.models.promote import promote, propose
 from trainer.models.proposal import Terms
+from trainer.models.store import Promoted
 from trainer.running.head_fold import HeadAssignment, run_heads
 from trainer.settings import TrainingSettings
 
@@ -79,7 +80,7 @@ class Studio:
 
     def promoted(self, experiment: Experiment, terms: Terms) -> Model:
         """The ensemble of its heads, as workers load it."""
-        folder = promote_heads(self.engine, self.folder, experiment, terms).folder
+        folder = self.folder / promote_heads(self.engine, self.folder, experiment, terms).path
         return load_bundle(folder, bundle_sha256(folder))
 
 
@@ -106,7 +107,7 @@ def train_heads(
 
 def promote_heads(
     engine: Engine, model_dir: Path, experiment: Experiment, terms: Terms
-) -> Promotion:
+) -> Promoted:
     """Promote the ensemble of an experiment's heads, as `trainer promote` does."""
     proposal = propose(
         experiment, terms, fold=None, ensemble=True, judged_on=None, model_dir=model_dir

@@ -78,7 +78,7 @@ def activate(asked: DeskRequest) -> Response:
         data_provider=provider,
         began_by=asked.user.number,
     )
-    told = f"{found.title} is in service for {provider or 'all records'} now."
+    told = f"{found.model.title} is in service for {provider or 'all records'} now."
     if found.taken_out:
         others = ", ".join(found.taken_out)
         told += f" {others} are served by it as well: their models are on another encoder."

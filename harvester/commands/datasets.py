@@ -87,7 +87,7 @@ def merge(first: First, second: Second, name: NewName) -> None:
 
     Example: harvester datasets merge harvested given --dataset all
     """
-    _tell(name, merge_datasets(open_store(), first, second, name=name))
+    _print_size(name, merge_datasets(open_store(), first, second, name=name))
 
 
 @datasets.command()
@@ -96,7 +96,7 @@ def subtract(first: First, second: Second, name: NewName) -> None:
 
     Example: harvester datasets subtract dataset_3000 eval --dataset training
     """
-    _tell(name, subtract_datasets(open_store(), first, second, name=name))
+    _print_size(name, subtract_datasets(open_store(), first, second, name=name))
 
 
 @datasets.command()
@@ -117,7 +117,7 @@ def split(
     parts = _parts(names, fractions)
     sizes = split_dataset(open_store(), name, fractions=parts, seed=seed)
     for part, records in sizes.items():
-        _tell(part, records)
+        _print_size(part, records)
 
 
 @datasets.command("from-verdicts")
@@ -135,7 +135,7 @@ def from_verdicts(
     Example: harvester datasets from-verdicts judged --data-provider "The Cleveland Museum of Art"
     """
     made = dataset_from_verdicts(open_store(), name, data_provider=data_provider)
-    _tell(name, made.records)
+    _print_size(name, made.records)
     if made.disputed:
         SafeConsole().print(f"Left out: {made.disputed:,} records on which reviewers disagree.")
     next_step(f"harvester images --dataset {name}")
@@ -168,7 +168,7 @@ def _parts(names: str, fractions: str) -> dict[str, Decimal]:
     return dict(zip(parts, shares, strict=True))
 
 
-def _tell(name: str, records: int) -> None:
+def _print_size(name: str, records: int) -> None:
     SafeConsole().print(f"Dataset {name} has {records:,} records.")
 
 

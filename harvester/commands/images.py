@@ -17,7 +17,7 @@ from common.store.session import open_store
 from common.store.tables import ImageState, PictureChoice
 from harvester.commands.options import DatasetName
 from harvester.pictures.folders import place_pictures
-from harvester.pictures.harvest import DEFAULT_MAX_SIDE, PictureOptions, harvest_pictures
+from harvester.pictures.harvest import DEFAULT_MAX_SIDE, harvest_pictures
 from harvester.pictures.report import HostReport, PictureCount, count_pictures, report_hosts
 
 SavingDir = Annotated[
@@ -87,13 +87,15 @@ def images(
         return
     if as_json:
         raise UsageError("--json goes with --report.")
-    options = PictureOptions(
+    harvest_pictures(
+        engine,
+        settings,
+        name,
         picture=picture,
         connections=connections,
         max_side=None if original else max_side,
         refetch=refetch,
     )
-    harvest_pictures(engine, settings, name, options)
     if saving_dir:
         place_pictures(engine, name, image_dir=settings.image_dir, saving_dir=saving_dir)
     _show_counts(count_pictures(engine, name))

@@ -140,7 +140,7 @@ def _take_list(
                 engine, api, read_list(lines), name=name, labelling=labelling, report=report
             )
             _report_lines(outcome, report.path)
-    _tell_next(name)
+    next_step(f"harvester images --dataset {name}")
 
 
 def _search(api: EuropeanaApi, plan: HarvestPlan) -> None:
@@ -151,11 +151,7 @@ def _search(api: EuropeanaApi, plan: HarvestPlan) -> None:
             updated = update_records(engine, api, dataset=dataset, labelling=plan.labelling)
             _report_update(updated)
         _report_categories(harvest_records(engine, api, plan, dataset=dataset))
-    _tell_next(plan.name)
-
-
-def _tell_next(name: str) -> None:
-    next_step(f"harvester images --dataset {name}")
+    next_step(f"harvester images --dataset {plan.name}")
 
 
 def _reusabilities(given: str) -> tuple[str, ...]:

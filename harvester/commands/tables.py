@@ -13,7 +13,7 @@ from common.process.terminal.next_step import next_step
 from common.store.session import open_store
 from harvester.commands.options import DatasetName, RenameLabels, VocabJson
 from harvester.tables.csv_export import export_dataset
-from harvester.tables.csv_import import ImportOutcome, TableImport, import_dataset
+from harvester.tables.csv_import import ImportOutcome, import_dataset
 from harvester.tables.fates import FATES, Fate
 
 
@@ -47,14 +47,14 @@ def import_table(
     report: Annotated[
         Path | None,
         typer.Option(
-            help="CSV file for the fate of each line. Default: the name of FILE, ending in "
+            help="CSV file with what happened to each line. Default: the name of FILE, ending in "
             ".report.csv, in the current folder."
         ),
     ] = None,
     accept_repairs: AcceptRepairs = False,
     rename_labels: RenameLabels = False,
 ) -> None:
-    """Read records and labels from a CSV file into a dataset, and report the fate of every line.
+    """Read records and labels from a CSV file into a dataset, and report what came of each line.
 
     Columns are found by name: ID or URI, category or skos_concept, and URL. A line is taken,
     repaired if its meaning is beyond doubt, or rejected. A record on several lines gets the labels
@@ -66,21 +66,22 @@ def import_table(
 
     Example: harvester import eval_dataset.csv --dataset eval
     """
-    plan = TableImport(
-        source=file,
-        name=name,
-        vocabulary=load_vocabulary(vocab_json),
-        report=report or Path(f"{file.stem}.report.csv"),
+    report = report or Path(f"{file.stem}.report.csv")
+    outcome = import_dataset(
+        open_store(),
+        file,
+        name,
+        load_vocabulary(vocab_json),
+        report_path=report,
         rename=rename_labels,
         accept_repairs=accept_repairs,
     )
-    outcome = import_dataset(open_store(), plan)
-    _report_fates(outcome, plan)
+    _report_fates(outcome, name, report)
     if not outcome.usable:
-        raise EnrichmentError(f"No line of {file} was taken; see {plan.report}.")
+        raise EnrichmentError(f"No line of {file} was taken; see {report}.")
 
 
-def _report_fates(outcome: ImportOutcome, plan: TableImport) -> None:
+def _report_fates(outcome: ImportOutcome, name: str, report: Path) -> None:
     console = SafeConsole()
     fates = Listing("lines", "fate", numbers=("lines",))
     for fate in FATES:
@@ -98,10 +99,10 @@ def _report_fates(outcome: ImportOutcome, plan: TableImport) -> None:
     if outcome.moved:
         console.print(f"{outcome.moved:,} lines have a former ID of a record.")
     if outcome.usable:
-        console.print(f"Dataset {plan.name} has {outcome.records:,} records now.")
-    console.print(f"The fate of each line is in {plan.report}", soft_wrap=True)
+        console.print(f"Dataset {name} has {outcome.records:,} records now.")
+    console.print(f"What happened to each line is in {report}", soft_wrap=True)
     if outcome.usable:
-        next_step(f"harvester images --dataset {plan.name}")
+        next_step(f"harvester images --dataset {name}")
 
 
 def _frequent_first(finding: tuple[tuple[Fate, str, str], int]) -> tuple[int, int, str, str]:

@@ -1,4 +1,7 @@
-"""Make, combine, divide and remove datasets, each with one statement in Postgres."""
+"""Make, combine, divide and remove datasets, each with one statement in Postgres.
+
+A dataset that is missing, or a new name that is malformed or taken, is a UsageError.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -91,11 +94,6 @@ class DatasetSummary:
 
 
 def check_dataset_name(name: str) -> None:
-    """Check the name of a dataset.
-
-    Raises:
-        UsageError: the name has other characters than a dataset's name may have.
-    """
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be the name of a dataset; use letters, digits, dots, dashes and "
@@ -104,11 +102,7 @@ def check_dataset_name(name: str) -> None:
 
 
 def ensure_dataset(connection: Connection, name: str) -> int:
-    """The number of a dataset; makes the dataset if there is none of that name.
-
-    Raises:
-        UsageError: the name has other characters than a dataset's name may have.
-    """
+    """The number of a dataset; makes the dataset if there is none of that name."""
     check_dataset_name(name)
     connection.execute(insert(Dataset).values(name=name).on_conflict_do_nothing())
     return connection.execute(select(Dataset.id).where(Dataset.name == name)).scalar_one()
@@ -125,26 +119,12 @@ def list_datasets(engine: Engine) -> list[DatasetSummary]:
 
 
 def merge_datasets(engine: Engine, first: str, second: str, *, name: str) -> int:
-    """Make a dataset of the records of two datasets; shared records get the labels of both.
-
-    Returns:
-        The number of records.
-
-    Raises:
-        UsageError: one of the two is missing, or there is a dataset `name` already.
-    """
+    """Shared records get the labels of both. Returns the number of records."""
     return _combine(engine, _MERGE, first, second, name=name)
 
 
 def subtract_datasets(engine: Engine, first: str, second: str, *, name: str) -> int:
-    """Make a dataset of the records of `first` that are not in `second`; labels do not matter.
-
-    Returns:
-        The number of records.
-
-    Raises:
-        UsageError: one of the two is missing, or there is a dataset `name` already.
-    """
+    """Labels do not matter, only records do. Returns the number of records."""
     return _combine(engine, _SUBTRACT, first, second, name=name)
 
 
@@ -162,8 +142,7 @@ def split_dataset(
         The number of records of each part.
 
     Raises:
-        UsageError: the fractions do not add up to 1, there is no dataset `name`, or a dataset has
-            one of the new names already.
+        UsageError: the fractions do not add up to 1.
     """
     if sum(fractions.values()) != 1 or min(fractions.values()) <= 0:
         given = ", ".join(map(str, fractions.values()))

@@ -22,7 +22,7 @@ from harvester.pictures.files import remove_stale_files
 LONGEST_NAME = 200  # characters; file systems allow 255
 _ROWS_AT_ONCE = 2000
 
-_PLACES = text("""
+_PICTURES = text("""
     SELECT item.record_id, image.path,
            CASE WHEN count(*) = 1 AND image.path IS NOT NULL THEN min(concept.label) END AS label
     FROM dataset_item AS item
@@ -50,7 +50,7 @@ def place_pictures(engine: Engine, name: str, *, image_dir: Path, saving_dir: Pa
         dataset = find_dataset(connection, name)
         allow_pauses(connection)  # the disk may be slow
         rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(
-            _PLACES, {"dataset": dataset}
+            _PICTURES, {"dataset": dataset}
         )
         for row in rows:
             stem = file_name(row.record_id)

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -17,7 +16,7 @@ from sqlalchemy import Engine, text
 
 from common.errors import RecordError, UsageError
 from common.fetch.client import Fetched, PictureFetcher
-from common.fetch.download import CONNECTIONS, fetch_all
+from common.fetch.download import fetch_all
 from common.fetch.host_limits import HostLimiter
 from common.fetch.shared_limits import SharedHostLimiter
 from common.pictures.decoders import Decoders
@@ -55,24 +54,22 @@ _FORGET = text("""
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, kw_only=True)
-class PictureOptions:
-    """How to fetch and store pictures.
-
-    `max_side`: in pixels, None keeps the files as they came. `refetch`: fetch pictures whose files
-    are gone even if those are most of them, as they are where IMAGE_DIR names another folder.
-    """
-
-    picture: PictureChoice = PictureChoice.AUTO
-    connections: int = CONNECTIONS
-    max_side: int | None = DEFAULT_MAX_SIDE
-    refetch: bool = False
-
-
 def harvest_pictures(
-    engine: Engine, settings: ImageSettings, name: str, options: PictureOptions
+    engine: Engine,
+    settings: ImageSettings,
+    name: str,
+    *,
+    picture: PictureChoice,
+    connections: int,
+    max_side: int | None,
+    refetch: bool,
 ) -> None:
     """Fetch the missing pictures of a dataset, and write the outcome of each.
+
+    Args:
+        max_side: in pixels; None keeps the files as they came.
+        refetch: fetch pictures whose files are gone even if those are most of them, as they are
+            where IMAGE_DIR names another folder.
 
     Raises:
         UsageError: there is no such dataset, or most of its stored pictures are not in IMAGE_DIR.
@@ -88,34 +85,27 @@ def harvest_pictures(
         PictureFetcher.from_settings(settings) as fetcher,
         SharedHostLimiter.from_settings(settings, engine) as limiter,
     ):
-        folder = PictureFolder(settings.image_dir, decoders, max_side=options.max_side)
-        vanished = _vanished(engine, dataset, folder)
-        if not options.refetch:
-            _check_folder(vanished, settings.image_dir)
-        _forget(engine, vanished.paths)
+        folder = PictureFolder(settings.image_dir, decoders, max_side=max_side)
+        vanished, stored = _vanished(engine, dataset, folder)
+        if not refetch:
+            _check_folder(len(vanished), stored, settings.image_dir)
+        _forget(engine, vanished)
         while True:
             with (
-                progress("images", count_due(engine, dataset, options.picture)) as report,
+                progress("images", count_due(engine, dataset, picture)) as report,
                 closing(PictureRows(engine, report)) as rows,
                 closing(_Harvest(fetcher, folder, rows, placeholders)) as harvest,
             ):
                 candidates = due_candidates(
-                    engine, dataset, options.picture, api_url=settings.europeana_api_url
+                    engine, dataset, picture, api_url=settings.europeana_api_url
                 )
-                harvest.run(candidates, limiter, threads=options.connections)
+                harvest.run(candidates, limiter, threads=connections)
             if not placeholders.set_aside(dataset):
                 return  # else try the other sources of the records that lost their pictures
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Vanished:
+def _vanished(engine: Engine, dataset: int, folder: PictureFolder) -> tuple[list[str], int]:
     """The paths of stored pictures whose files are gone, and how many pictures are stored."""
-
-    paths: Sequence[str]
-    stored: int
-
-
-def _vanished(engine: Engine, dataset: int, folder: PictureFolder) -> _Vanished:
     stored = 0
 
     def counted(paths: Iterable[str]) -> Iterator[str]:
@@ -129,14 +119,14 @@ def _vanished(engine: Engine, dataset: int, folder: PictureFolder) -> _Vanished:
         rows = connection.execution_options(yield_per=5000)
         paths = rows.scalars(_STORED_PATHS, {"dataset": dataset})
         missing = list(folder.missing(counted(paths)))
-    return _Vanished(paths=missing, stored=stored)
+    return missing, stored
 
 
-def _check_folder(vanished: _Vanished, image_dir: Path) -> None:
+def _check_folder(vanished: int, stored: int, image_dir: Path) -> None:
     """Refuse a folder that lacks most pictures: it is another one than that of the last run."""
-    if len(vanished.paths) > _MOST_VANISHED * vanished.stored:
+    if vanished > _MOST_VANISHED * stored:
         raise UsageError(
-            f"{len(vanished.paths):,} of {vanished.stored:,} stored pictures are not in "
+            f"{vanished:,} of {stored:,} stored pictures are not in "
             f"{image_dir.absolute()}. Is IMAGE_DIR the folder of the last run? "
             "To fetch them again: --refetch"
         )
@@ -165,7 +155,7 @@ class _Harvest:
         self._folder = folder
         self._rows = rows
         self._placeholders = placeholders
-        self._elsewhere: deque[Candidate] = deque()  # to be tried at their next place
+        self._with_next_url: deque[Candidate] = deque()  # to be tried at their next URL
         self._decoders = ThreadPoolExecutor(available_cores(), thread_name_prefix="decode")
         self._decoding: deque[tuple[Candidate, Future[PictureFile]]] = deque()
         self._most_decoding = 4 * available_cores()
@@ -188,30 +178,30 @@ class _Harvest:
                         job = self._decoders.submit(self._folder.store, outcome.result.content)
                         self._decoding.append((outcome.key, job))
                     else:
-                        self._look_elsewhere(outcome.key, outcome.result)
+                        self._try_next_url(outcome.key, outcome.result)
                     self._take_decoded(at_most=self._most_decoding)
             self._take_decoded(at_most=0)
-            if not self._elsewhere:
+            if not self._with_next_url:
                 return
 
     def _to_fetch(self, candidates: Iterator[Candidate]) -> Iterator[tuple[Candidate, str]]:
         for candidate in candidates:
-            yield from self._second_places()
-            if candidate.places:
-                yield candidate, candidate.places[0].url
+            yield from self._next_urls()
+            if candidate.urls:
+                yield candidate, candidate.urls[0].url
             else:
                 self._rows.add(candidate.given_up())
-        yield from self._second_places()
+        yield from self._next_urls()
 
-    def _second_places(self) -> Iterator[tuple[Candidate, str]]:
-        while self._elsewhere:
-            candidate = self._elsewhere.popleft()
-            yield candidate, candidate.places[0].url
+    def _next_urls(self) -> Iterator[tuple[Candidate, str]]:
+        while self._with_next_url:
+            candidate = self._with_next_url.popleft()
+            yield candidate, candidate.urls[0].url
 
-    def _look_elsewhere(self, candidate: Candidate, error: RecordError) -> None:
+    def _try_next_url(self, candidate: Candidate, error: RecordError) -> None:
         rest = candidate.after(error)
-        if rest.places:
-            self._elsewhere.append(rest)
+        if rest.urls:
+            self._with_next_url.append(rest)
         else:
             self._rows.add(rest.given_up())
 
@@ -222,12 +212,12 @@ class _Harvest:
             try:
                 picture = job.result()
             except RecordError as error:
-                self._look_elsewhere(candidate, error)
+                self._try_next_url(candidate, error)
             else:
                 self._settle(candidate, picture)
 
     def _settle(self, candidate: Candidate, picture: PictureFile) -> None:
         if picture.sha256 in self._placeholders:
-            self._look_elsewhere(candidate, Reason.PLACEHOLDER.error(picture.sha256))
+            self._try_next_url(candidate, Reason.PLACEHOLDER.error(picture.sha256))
         else:
             self._rows.add(candidate.found(picture))

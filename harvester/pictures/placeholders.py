@@ -82,11 +82,7 @@ class Placeholders:
             connection.execute(_FREE)
 
     def set_aside(self, dataset: int) -> int:
-        """Judge the pictures of a dataset, and set placeholders aside.
-
-        Returns:
-            How many records, of any dataset, lost their picture.
-        """
+        """Judge the pictures of a dataset. Returns how many records, of any, lost theirs."""
         with self._engine.begin() as connection:
             connection.execute(_JUDGE, {"dataset": dataset, "urls": MIN_URLS})
             records = connection.execute(_SET_ASIDE).rowcount

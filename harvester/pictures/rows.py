@@ -4,24 +4,27 @@ Rows are written in batches during the run, so an interrupted run continues wher
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, Row, func, select, text
 
-from common.errors import RecordError
+from common.errors import RecordError, TransientRecordError
+from common.europeana.metadata import storable
 from common.pictures.sources import PictureUrl, picture_urls
 from common.process.terminal.progress import ProgressReport
-from common.reasons import Reason
+from common.reasons import Reason, Retry
 from common.store.bulk import upsert
 from common.store.tables import Image, ImageState, PictureChoice, PictureSource
 from harvester.pictures.files import PictureFile
-from harvester.pictures.outcomes import PictureOutcome
 
 ROWS_AT_ONCE = 200
 SECONDS_BETWEEN_ROWS = 5.0
 RECORDS_AT_ONCE = 5000
+GROWTH = 4  # each delay is four times the one before
+LONGEST_DELAY = 86_400.0  # seconds
 
 # Our settings forbade these; each run judges them again, since the settings may have changed.
 _FORBIDDEN = (Reason.ADDRESS_REFUSED.code, Reason.PORT_REFUSED.code)
@@ -61,31 +64,88 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A record on its way to a picture: the places to try, and the errors of those tried."""
+class PictureOutcome:
+    """The outcome of a record: a picture, or the errors of all URLs that were tried.
+
+    `source`: of the picture; without a picture, the only source that was tried, or None if both
+    were. `attempts`: the number before this one.
+    """
 
     record_id: str
-    places: tuple[PictureUrl, ...]
+    attempts: int
+    source: PictureSource | None = None
+    picture: PictureFile | None = None
+    errors: tuple[RecordError, ...] = ()
+
+    def row(self, now: datetime) -> tuple[object, ...]:
+        """The row of the table `image`, in the order of its columns."""
+        if self.picture:
+            found = self.picture
+            no_reason = (None, None)
+            where = (found.sha256, found.path, found.width, found.height, self.source)
+            when = (self.attempts + 1, now, now)
+            return (self.record_id, ImageState.STORED, *no_reason, *where, *when)
+        counts = any(_counts(error) for error in self.errors)
+        attempts = max(1, self.attempts + counts)
+        error, due = _try_again(self.errors, attempts, now)
+        state = ImageState.DEFERRED if due else ImageState.FAILED
+        why = (error.reason, storable(error.detail))
+        return (self.record_id, state, *why, *[None] * 4, self.source, attempts, due or now, now)
+
+
+def _try_again(
+    errors: Sequence[RecordError], attempts: int, now: datetime
+) -> tuple[RecordError, datetime | None]:
+    """The error that counts, and when to try again; None for never."""
+    for error in errors:
+        retry = _retry(error)
+        if retry and attempts < retry.attempts:
+            delay = max(retry.seconds * GROWTH ** (attempts - 1), _asked_for(errors))
+            return error, now + timedelta(seconds=min(delay, LONGEST_DELAY))
+    return errors[0], None
+
+
+def _retry(error: RecordError) -> Retry | None:
+    return Reason.of(error).retry if isinstance(error, TransientRecordError) else None
+
+
+def _counts(error: RecordError) -> bool:
+    retry = _retry(error)
+    return retry is None or retry.counts
+
+
+def _asked_for(errors: Sequence[RecordError]) -> float:
+    """The longest wait that a host asked for, in seconds."""
+    waits = (error.retry_after for error in errors if isinstance(error, TransientRecordError))
+    return max((wait for wait in waits if wait is not None), default=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A record on its way to a picture: the URLs to try, and the errors of those tried."""
+
+    record_id: str
+    urls: tuple[PictureUrl, ...]
     only_source: PictureSource | None  # that is tried; None: both
     attempts: int = 0
     errors: tuple[RecordError, ...] = ()
 
     def after(self, error: RecordError) -> "Candidate":
-        return replace(self, places=self.places[1:], errors=(*self.errors, error))
+        return replace(self, urls=self.urls[1:], errors=(*self.errors, error))
 
     def found(self, picture: PictureFile) -> PictureOutcome:
-        source = self.places[0].source
+        source = self.urls[0].source
         return PictureOutcome(
             record_id=self.record_id, attempts=self.attempts, source=source, picture=picture
         )
 
     def given_up(self) -> PictureOutcome:
-        no_place = Reason.NO_PICTURE.error("neither file nor thumbnail")
+        no_url = Reason.NO_PICTURE.error("neither file nor thumbnail")
         return PictureOutcome(
             record_id=self.record_id,
             attempts=self.attempts,
             source=self.only_source,
-            errors=self.errors or (no_place,),
+            errors=self.errors or (no_url,),
         )
 
 
@@ -116,15 +176,15 @@ def _chosen(dataset: int, picture: PictureChoice) -> dict[str, Any]:
 
 
 def _candidate(row: Row[Any], picture: PictureChoice, api_url: str) -> Candidate:
-    places = picture_urls(row.media_url, row.preview_url, picture=picture, api_url=api_url)
+    urls = picture_urls(row.media_url, row.preview_url, picture=picture, api_url=api_url)
     only_source = None if picture is PictureChoice.AUTO else PictureSource(picture)
     if row.state != ImageState.FAILED or row.reason in _FORBIDDEN:
         return Candidate(
-            record_id=row.record_id, places=places, only_source=only_source, attempts=row.attempts
+            record_id=row.record_id, urls=urls, only_source=only_source, attempts=row.attempts
         )
     return Candidate(  # a source that failed for good is not tried again
         record_id=row.record_id,
-        places=tuple(place for place in places if place.source != row.source),
+        urls=tuple(url for url in urls if url.source != row.source),
         only_source=None,
         errors=(RecordError("fetch", row.reason, row.detail or ""),),
     )

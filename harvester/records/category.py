@@ -131,8 +131,10 @@ class CategoryHarvest:
         try:
             self._go_on_from(self._first_position(), advance)
         except CursorRefusedError:  # cursors become invalid when Europeana rebuilds its index
-            told = "Europeana no longer accepts the cursor. The search starts again."
-            log.warning(told, category=self._label)
+            log.warning(
+                "Europeana no longer accepts the cursor. The search starts again.",
+                category=self._label,
+            )
             self._go_on_from(_Position(), advance)
 
     def _first_position(self) -> _Position:

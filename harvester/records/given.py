@@ -102,8 +102,8 @@ class _Taking:
         """Skip the lines that are already in the report, batch by batch."""
         former = report.fates()
         while batch := list(islice(former, _FORMER_BATCH)):
-            told = [line for _, line in zip(batch, lines, strict=False)]
-            if [storable(line.text) for line in told] != [fate.given for fate in batch]:
+            taken = [line for _, line in zip(batch, lines, strict=False)]
+            if [storable(line.text) for line in taken] != [fate.given for fate in batch]:
                 raise UsageError(
                     f"{report.path} is the report of another list; give another --report."
                 )
@@ -113,18 +113,18 @@ class _Taking:
                     f"{report.path} lists records of this dataset, but the dataset is empty; "
                     "give another --report, or remove that file to start again."
                 )
-            ids = [line.record_id for line in told if line.record_id]
+            ids = [line.record_id for line in taken if line.record_id]
             self._see([*ids, *(fate.record_id for fate in batch if fate.record_id)])
             yield batch
 
     def take(self, batch: Sequence[ListedLine]) -> list[LineFate]:
         """Look up the records of some lines and store them; returns the fate of each line."""
         asked = self._see([line.record_id for line in batch if line.record_id])
-        told = look_up(self._api, list(asked))
-        present = set(told.moved.values())
+        looked_up = look_up(self._api, list(asked))
+        present = set(looked_up.moved.values())
         taken = present - self._see(list(present)) - asked  # earlier, under their present ID
-        self._store(told)
-        fates = [self._fate(line, told, waiting=asked, taken=taken) for line in batch]
+        self._store(looked_up)
+        fates = [self._fate(line, looked_up, waiting=asked, taken=taken) for line in batch]
         self._count(fates)
         return fates
 
@@ -132,17 +132,17 @@ class _Taking:
         """Remember IDs; returns the new ones."""
         return {record_id for (record_id,) in self._memory.execute(_SEE, [json.dumps(record_ids)])}
 
-    def _store(self, told: LookUp) -> None:
+    def _store(self, looked_up: LookUp) -> None:
         labels = [
             (record, self._labelling.of_record(record) if has_picture(record) else ())
-            for record in told.found.values()
+            for record in looked_up.found.values()
         ]
         with self._engine.begin() as connection:
             save_labelled(connection, self._dataset, labels)
-            rekey(connection, self._dataset, told.moved)
+            rekey(connection, self._dataset, looked_up.moved)
 
     def _fate(
-        self, line: ListedLine, told: LookUp, *, waiting: set[str], taken: set[str]
+        self, line: ListedLine, looked_up: LookUp, *, waiting: set[str], taken: set[str]
     ) -> LineFate:
         """The fate of a line; removes its ID from `waiting`, and adds its record to `taken`."""
         asked = line.record_id
@@ -151,9 +151,9 @@ class _Taking:
         if asked not in waiting:
             return _fate(line, "duplicate", record_id=asked)
         waiting.remove(asked)
-        if error := told.gone.get(asked):
+        if error := looked_up.gone.get(asked):
             return _fate(line, "deleted" if error.reason == "deleted" else "unknown", error.detail)
-        record = told.found[asked]
+        record = looked_up.found[asked]
         move = f"moved from {asked}" if record.id != asked else ""
         if record.id in taken:
             return _fate(line, "duplicate", move, record_id=record.id)

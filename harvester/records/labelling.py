@@ -87,11 +87,7 @@ def save_labelled(
     dataset: int,
     labels: Sequence[tuple[RecordMetadata, Collection[str]]],
 ) -> int:
-    """Store records, and put those with labels into a dataset.
-
-    Returns:
-        How many records were new or changed.
-    """
+    """Store records, and put those with labels into a dataset. Returns how many changed."""
     changed = save_records(connection, [record for record, _ in labels])
     items = (
         (dataset, record.id, concept, "search")
@@ -122,13 +118,10 @@ def remove_lost_labels(
     *,
     vocabulary: Collection[str],
 ) -> int:
-    """Remove harvested labels that records no longer have.
+    """Remove harvested labels that records no longer have; returns how many.
 
     Args:
         labels: ID to present labels of each record.
-
-    Returns:
-        The number of removed labels.
     """
     kept = [(record_id, concept) for record_id, has in labels.items() for concept in has]
     return connection.execute(

@@ -64,9 +64,9 @@ def update_records(
     outcome = UpdateOutcome()
     with progress("known records", total=total) as shown:
         for record_ids in _batches(engine, dataset):
-            told = look_up(api, record_ids)
+            looked_up = look_up(api, record_ids)
             with engine.begin() as connection:
-                _store(connection, told, dataset, labelling=labelling, outcome=outcome)
+                _store(connection, looked_up, dataset, labelling=labelling, outcome=outcome)
                 connection.execute(_MARK_READ, {"record_ids": record_ids})
             outcome.read += len(record_ids)
             shown.advance(len(record_ids))
@@ -87,7 +87,7 @@ def _batches(engine: Engine, dataset: int) -> Iterator[list[str]]:
 
 def _store(
     connection: Connection,
-    told: LookUp,
+    looked_up: LookUp,
     dataset: int,
     *,
     labelling: Labelling,
@@ -95,15 +95,15 @@ def _store(
 ) -> None:
     labels = [
         (record, labelling.of_record(record) if has_picture(record) else frozenset())
-        for record in told.found.values()
+        for record in looked_up.found.values()
     ]
     outcome.changed += save_labelled(connection, dataset, labels)
-    rekey(connection, dataset, told.moved)
+    rekey(connection, dataset, looked_up.moved)
     has = {record.id: concepts for record, concepts in labels} | dict.fromkeys(
-        told.gone, frozenset()
+        looked_up.gone, frozenset()
     )
     outcome.lost_labels += remove_lost_labels(
         connection, dataset, has, vocabulary=list(labelling.vocabulary.values())
     )
-    outcome.moved |= told.moved
-    outcome.gone += told.gone
+    outcome.moved |= looked_up.moved
+    outcome.gone += looked_up.gone

@@ -51,7 +51,9 @@ def export_dataset(engine: Engine, name: str, target: str) -> int:
         dataset = find_dataset(connection, name)
         total = count_records(connection, dataset)
         with output_stream(target) as stream, progress("export", total) as report:
-            write_dataset(connection, dataset, stream, shown=_cell_for(target), told=report.advance)
+            write_dataset(
+                connection, dataset, stream, shown=_cell_for(target), on_record=report.advance
+            )
     return total
 
 
@@ -61,20 +63,20 @@ def write_dataset(
     stream: TextIO,
     *,
     shown: Callable[[str], object] = guard_cell,
-    told: Callable[[], object] = lambda: None,
+    on_record: Callable[[], object] = lambda: None,
 ) -> None:
     """Write the records of a dataset as CSV.
 
     Args:
         shown: what is written of a cell.
-        told: called after each record.
+        on_record: called after each record.
     """
     allow_pauses(connection)  # whoever reads the output may be slow
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     for line in _lines(connection, dataset):
         writer.writerow([shown(cell) for cell in line])
-        told()
+        on_record()
 
 
 def _lines(connection: Connection, dataset: int) -> Iterator[tuple[str, ...]]:

@@ -50,18 +50,6 @@ _INSERT_ITEMS = text(f"""
 """)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableImport:
-    """The table, its dataset, and the report file with the fate of each row."""
-
-    source: Path
-    name: str
-    vocabulary: Mapping[str, str]
-    report: Path
-    rename: bool = False  # concepts that the store calls otherwise
-    accept_repairs: bool = False  # of misspelt labels
-
-
 @dataclass
 class ImportOutcome:
     """Counts of rows by fate, and of findings by fate, column and phrase.
@@ -80,20 +68,33 @@ class ImportOutcome:
         return self.fates["taken"] + self.fates["repaired"]
 
 
-def import_dataset(engine: Engine, plan: TableImport) -> ImportOutcome:
-    """Read a table into a new or an existing dataset, and write the report.
+def import_dataset(
+    engine: Engine,
+    source: Path,
+    name: str,
+    vocabulary: Mapping[str, str],
+    *,
+    report_path: Path,
+    rename: bool = False,
+    accept_repairs: bool = False,
+) -> ImportOutcome:
+    """Read a table into a new or an existing dataset, and write the report on each row.
+
+    Args:
+        rename: concepts that the store calls otherwise.
+        accept_repairs: of misspelt labels.
 
     Raises:
         UsageError: the file is no such table, or harmful (names the line), or the store has other
             labels for some concepts. Nothing is stored.
     """
-    check_dataset_name(plan.name)
-    if plan.report.resolve() == plan.source.resolve():
-        raise UsageError(f"The report would replace {plan.source}; give another --report.")
+    check_dataset_name(name)
+    if report_path.resolve() == source.resolve():
+        raise UsageError(f"The report would replace {source}; give another --report.")
     outcome = ImportOutcome()
-    fates = judge_rows(plan.source, plan.vocabulary, accept_repairs=plan.accept_repairs)
+    fates = judge_rows(source, vocabulary, accept_repairs=accept_repairs)
     with (
-        output_stream(str(plan.report)) as report,
+        output_stream(str(report_path)) as report,
         engine.begin() as connection,
         progress("import") as shown,
     ):
@@ -101,7 +102,9 @@ def import_dataset(engine: Engine, plan: TableImport) -> ImportOutcome:
         counted = _accounted(fates, outcome, report)
         copy_rows(connection, _STAGING, _STAGED, _usable_rows(counted, shown.advance))
         if outcome.usable:
-            _store(connection, plan, outcome)
+            labels = {uri: label for label, uri in vocabulary.items()}
+            keep_concepts(connection, labels, rename=rename)
+            _store(connection, ensure_dataset(connection, name), outcome)
     return outcome
 
 
@@ -130,10 +133,7 @@ def _usable_rows(
             yield row.record.record_id, row.record.media_url, list(row.record.concepts)
 
 
-def _store(connection: Connection, plan: TableImport, outcome: ImportOutcome) -> None:
-    labels = {uri: label for label, uri in plan.vocabulary.items()}
-    keep_concepts(connection, labels, rename=plan.rename)
-    dataset = ensure_dataset(connection, plan.name)
+def _store(connection: Connection, dataset: int, outcome: ImportOutcome) -> None:
     outcome.moved = connection.execute(_FOLLOW_MOVED).rowcount
     connection.execute(_INSERT_RECORDS)
     connection.execute(_INSERT_ITEMS, {"dataset": dataset})

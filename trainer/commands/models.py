@@ -172,10 +172,11 @@ def activate(model: StoredReference, provider: Provider = None) -> None:
 
     model_dir = ModelSettings.read().model_dir
     done = service.activate(open_store(), model_dir, model, data_provider=provider)
-    if done.before == done.title:
-        print_line(f"{done.title} was in service for {_whom(provider)} already: nothing changed.")
+    title = done.model.title
+    if done.before == title:
+        print_line(f"{title} was in service for {_whom(provider)} already: nothing changed.")
         return
-    print_line(f"In service for {_whom(provider)} now: {done.title}")
+    print_line(f"In service for {_whom(provider)} now: {title}")
     print_taken_out(done.taken_out)
     if done.before:
         print_line(f"Out of service there: {done.before}")
@@ -220,7 +221,7 @@ def retire(model: StoredReference) -> None:
 
     done = catalogue.retire(open_store(), model)
     title = done.before.title
-    if done.was_retired:
+    if done.before.standing == "retired":
         print_line(f"{title} was retired already: nothing changed.")
     else:
         served = f"It served: {done.before.served}." if done.before.served else "It served nobody."

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from trainer.data.dataset import TrainingData
     from trainer.experiment import Experiment
-    from trainer.models.promote import Promotion
     from trainer.models.proposal import Proposal
+    from trainer.models.store import Promoted
 
 
 MODEL, MEASURE = "Which model", "What it must prove"
@@ -160,7 +160,7 @@ def promote(
     _check_says_something(proposal, experiment, anyway=anyway)
     keep_labels(engine, _labels(proposal), rename=rename_labels)
     done = making.promote(proposal, name=title, model_dir=model_dir, engine=engine, active=activate)
-    _print_end(engine, proposal, done, as_json=as_json)
+    _print_end(engine, proposal, done, model_dir / done.path, as_json=as_json)
 
 
 def keep_labels(engine: "Engine", labels: Mapping[str, str], *, rename: bool) -> None:
@@ -176,8 +176,8 @@ def keep_labels(engine: "Engine", labels: Mapping[str, str], *, rename: bool) ->
 
 
 def _labels(proposal: "Proposal") -> dict[str, str]:
-    says = proposal.description
-    return dict(zip(says.concept_uris, says.labels, strict=True))
+    made = proposal.description
+    return dict(zip(made.concept_uris, made.labels, strict=True))
 
 
 def _check_says_something(proposal: "Proposal", experiment: str, *, anyway: bool) -> None:
@@ -196,10 +196,11 @@ def warn_of_low_thresholds(proposal: "Proposal") -> None:
         )
 
 
-def _print_end(engine: "Engine", proposal: "Proposal", done: "Promotion", *, as_json: bool) -> None:
+def _print_end(
+    engine: "Engine", proposal: "Proposal", model: "Promoted", folder: Path, *, as_json: bool
+) -> None:
     from common.store.in_service import served_before, serving
 
-    model = done.model
     with engine.connect() as connection:
         found, before = serving(connection, None), served_before(connection, None)
     serves = found.title if found else None
@@ -209,7 +210,7 @@ def _print_end(engine: "Engine", proposal: "Proposal", done: "Promotion", *, as_
             model=model.title,
             name=model.name,
             version=model.version,
-            folder=done.folder,
+            folder=folder,
             is_new=model.is_new,
             taken_out=model.taken_out,
             serves_all=serves == model.title,
@@ -220,7 +221,7 @@ def _print_end(engine: "Engine", proposal: "Proposal", done: "Promotion", *, as_
         print_json(finished, FinishedPromotion)
     else:
         how = "Promoted" if model.is_new else "Promoted before"
-        print_line(f"{how}: {model.title}, in {done.folder}")
+        print_line(f"{how}: {model.title}, in {folder}")
         print_taken_out(model.taken_out)
     if serves == model.title:
         undo = " The model before serves again by: trainer models back" if before else ""

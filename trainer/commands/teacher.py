@@ -2,9 +2,9 @@
 
 
 def teacher() -> None:
-    """Fit heads again whenever the desk asks, until stopped; SIGTERM finishes the one in work.
+    """Retrain heads whenever the desk asks, until stopped; SIGTERM finishes the model in work.
 
-    Several may run: each takes another refit. Needs DATABASE_URL and MODEL_DIR.
+    Several may run: each retrains another model. Needs DATABASE_URL and MODEL_DIR.
     """
     from common.process.settings import ModelSettings
     from common.store.session import open_store

@@ -104,7 +104,7 @@ class TrainingData:
     @property
     def providers(self) -> dict[str, int]:
         """The data providers with their examples; empty if the examples have none."""
-        return counted(example.provider for example in self.examples)
+        return count_providers(example.provider for example in self.examples)
 
     def as_known(self) -> FamiliarPictures:
         return FamiliarPictures.of(
@@ -173,7 +173,7 @@ class DatasetDescription(BaseModel):
     picture_source: TrainingPictures
 
 
-def counted(providers: Iterable[str]) -> dict[str, int]:
+def count_providers(providers: Iterable[str]) -> dict[str, int]:
     """How often each data provider is among these, in alphabetical order; none that is unknown."""
     found = Counter(map(provider_name, providers))
     del found[""]

@@ -222,8 +222,8 @@ def group_embedded(ready: EmbeddedData, cache_folder: Path, console: SafeConsole
     hashed, alike = rows[pairs_by_hash(small.pictures)], pairs_by_embedding(ready.embeddings)
     if alike is None:
         console.print(
-            "  To this encoder strangers are nearly the same, too: near-duplicates are told by "
-            "their hash alone.",
+            "  For this encoder different pictures are nearly the same, too. So near-duplicates "
+            "are found by their hash alone.",
             soft_wrap=True,
         )
         return grouped(hashed, len(row_of))

@@ -34,7 +34,7 @@ from trainer.data.split import Indices
 
 MAX_DISTANCE = 40  # of 256 bits
 MIN_COSINE = 0.96
-MOST_NEAR = 0.5  # of the pictures; more, and embeddings tell nothing
+MOST_NEAR = 0.5  # of the pictures; with more, embeddings do not help
 
 Hashes = NDArray[np.uint64]  # (n, 4)
 Pairs = NDArray[np.int64]
@@ -46,7 +46,7 @@ _LUMINANCE = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)  # ITU-R BT.601
 _PICTURES = 256  # hashed at a time
 _PAIRS = 1 << 18  # hashes compared at a time: 2 MiB
 _ROWS, _COLUMNS = 1024, 8192  # cosines computed at a time: 32 MiB
-_NEAR_EACH = 32  # of a picture, at a time: a group is told by fewer pairs than it has
+_NEAR_EACH = 32  # of a picture, at a time: a group is found by fewer pairs than it has
 _NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 
 
@@ -75,9 +75,9 @@ def pairs_by_hash(pictures: torch.Tensor) -> Pairs:
 def pairs_by_embedding(embeddings: Embeddings) -> Pairs | None:
     """Pairs of embeddings (n, dimension) that are near: enough of them to tell groups.
 
-    None if more than half of the pictures are near another one. To such an encoder strangers are
-    alike, too, as they are to a network that learned from a few hundred pictures. The time grows
-    with the square of their number, the memory does not.
+    None if more than half of the pictures are near another one. For such an encoder different
+    pictures are alike, too, as they are for a network that learned from a few hundred pictures.
+    The time grows with the square of their number, the memory does not.
     """
     vectors = torch.from_numpy(embeddings.astype(np.float32))
     pairs = np.concatenate([_NO_PAIRS, *_near_vectors(vectors)])

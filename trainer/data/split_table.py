@@ -9,7 +9,7 @@ from pathlib import Path
 from common.errors import ModelError
 from common.vision.answers.familiar_pictures import FamiliarPictures
 from common.vision.answers.provider_names import provider_name
-from trainer.data.dataset import Example, TrainingData, counted
+from trainer.data.dataset import Example, TrainingData, count_providers
 from trainer.data.split import Fold
 from trainer.data.tables import cell_of, parsing, read_columns, read_table, write_table
 
@@ -53,7 +53,7 @@ def read_providers(path: Path, folds: Sequence[int]) -> dict[str, int]:
     if not _has(path, "provider"):
         return {}
     rows = read_columns(path, "provider", *map(_column, folds))
-    return counted(provider for provider, *parts in rows if set(parts) & set(_LEARNED))
+    return count_providers(provider for provider, *parts in rows if set(parts) & set(_LEARNED))
 
 
 def read_provider_of(path: Path) -> dict[str, str]:

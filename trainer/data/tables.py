@@ -1,4 +1,4 @@
-"""Tables: the CSV files of an experiment, and what is said when one of its files is damaged."""
+"""Tables: the CSV files of an experiment, and the error of a file that is damaged."""
 
 import csv
 import io

@@ -192,8 +192,8 @@ def _steps(
     for lesson, weights in zip(lessons, torch.from_numpy(start).float(), strict=True):
         few = lesson.rows[:: -(-len(lesson.rows) // _ENOUGH)]
         logits = _logits(points.values[few], weights[None])[:, 0]
-        said = logits.softmax(dim=1) if single else logits.sigmoid()
-        unsure.append((said * (1 - said)).mean(dim=0))
+        predicted = logits.softmax(dim=1) if single else logits.sigmoid()
+        unsure.append((predicted * (1 - predicted)).mean(dim=0))
     bend = torch.stack(unsure).clamp(min=_LEAST_BEND)[:, :, None]
     along = bend * points.spread.float() + strength
     return torch.cat([along, bend], dim=2).rsqrt()

@@ -106,9 +106,9 @@ def find_strength(
     for strength in STRENGTHS:
         weights = fit_heads(points, lessons, strength=strength, start=weights)
         logits, judged = _judge(points, targets, divisions, lessons, weights)
-        told, true = logits[judged], targets[judged]
-        loss = _criterion(objective, told, true)
-        accuracy = share_right(told, true, how.kind)
+        predicted, true = logits[judged], targets[judged]
+        loss = _criterion(objective, predicted, true)
+        accuracy = share_right(predicted, true, how.kind)
         trials.append(Trial(strength=strength, loss=loss, accuracy=accuracy))
         lowest = min(trial.loss for trial in trials)
         if loss > WORSE * lowest:

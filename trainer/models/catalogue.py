@@ -59,14 +59,14 @@ class ListedModel(StoredModel):
     def origin(self) -> list[str]:
         if self.description is None:
             return []
-        says = self.description
-        prepared = f"{says.preprocessing.size} px, {says.preprocessing.resize}"
+        has = self.description
+        prepared = f"{has.preprocessing.size} px, {has.preprocessing.resize}"
         return [
-            f"{len(says.members)} x {_network_of(says)} at {prepared}; {says.kind}-label, "
-            f"temperature {says.temperature:.3f}, pictures: {says.picture_source}",
+            f"{len(has.members)} x {_network_of(has)} at {prepared}; {has.kind}-label, "
+            f"temperature {has.temperature:.3f}, pictures: {has.picture_source}",
             *self._encoder_lines(),
-            *(f"{key}: {value}" for key, value in says.created_from.items()),
-            *(f"{file.file}: sha256 {file.sha256}" for file in says.files),
+            *(f"{key}: {value}" for key, value in has.created_from.items()),
+            *(f"{file.file}: sha256 {file.sha256}" for file in has.files),
         ]
 
     def _encoder_lines(self) -> list[str]:
@@ -174,10 +174,6 @@ class RetiredModel:
     before: StoredModel
     withdrawn: int
     is_another_active: bool
-
-    @property
-    def was_retired(self) -> bool:
-        return self.before.standing == "retired"
 
 
 def retire(engine: Engine, reference: str) -> RetiredModel:

@@ -23,7 +23,7 @@ def example_pictures(
     targets: NDArray[np.bool_],
     preprocessing: Preprocessing,
     *,
-    unseen: NDArray[np.bool_],
+    held_out: NDArray[np.bool_],
 ) -> torch.Tensor:
     """Pictures of all categories, uint8 (n, 3, size, size); files that cannot be read are skipped.
 
@@ -32,11 +32,11 @@ def example_pictures(
     Args:
         paths: the files of all examples, (n,).
         targets: which example (row) has which category (column).
-        unseen: which examples may be in the self-test, (n,): those that the model was not trained
+        held_out: which examples may be in the self-test, (n,): those that the model was not trained
             on, if there are any. On training pictures a model is more confident than on others.
     """
     fitting = EXAMPLE_BYTES // (3 * preprocessing.size**2)
-    chosen = _spread(targets, np.flatnonzero(unseen), min(fitting, SELF_TEST_PICTURES))
+    chosen = _spread(targets, np.flatnonzero(held_out), min(fitting, SELF_TEST_PICTURES))
     return read_pictures([paths[i] for i in chosen], preprocessing)
 
 

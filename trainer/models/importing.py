@@ -28,9 +28,10 @@ from common.vision.weights import StateDict, read_state_dict
 from trainer.data.dataset import TrainingData
 from trainer.data.device import own_device
 from trainer.models.example_pictures import example_pictures, no_pictures
-from trainer.models.judged import JudgedAnswers
-from trainer.models.promote import Promotion, promote
+from trainer.models.judged import JudgedPredictions
+from trainer.models.promote import promote
 from trainer.models.proposal import Proposal, Terms, propose_judged
+from trainer.models.store import Promoted
 from trainer.scoring.calibration import at_temperature, fit_temperature
 from trainer.scoring.evaluate import classify_data
 from trainer.settings import checked_name
@@ -84,7 +85,7 @@ def import_checkpoint(
     terms: Terms,
     model_dir: Path,
     engine: Engine,
-) -> tuple[Proposal, Promotion]:
+) -> tuple[Proposal, Promoted]:
     """Add a checkpoint to the models of the store, as a candidate.
 
     Args:
@@ -101,8 +102,7 @@ def import_checkpoint(
     proposal = (
         _untuned(checkpoint, blank) if data is None else _tuned(checkpoint, blank, data, terms)
     )
-    promotion = promote(proposal, name=name, model_dir=model_dir, engine=engine)
-    return proposal, promotion
+    return proposal, promote(proposal, name=name, model_dir=model_dir, engine=engine)
 
 
 def _blank(checkpoint: ForeignCheckpoint, vocabulary: dict[str, str], terms: Terms) -> Description:
@@ -147,7 +147,7 @@ def _tuned(
     found = classify_data(blank, data, runtime.rows, batch_size=runtime.batch_size)
     rows, targets = np.stack(found.predictions), found.targets
     temperature = fit_temperature(rows, targets, blank.kind)
-    judged = JudgedAnswers(
+    judged = JudgedPredictions(
         probabilities=at_temperature(rows, temperature, blank.kind),
         targets=targets,
         unlike=np.zeros(len(targets), dtype=np.bool_),
@@ -158,7 +158,7 @@ def _tuned(
         [example.path for example in found.data.examples],
         targets,
         blank.preprocessing,
-        unseen=np.ones(len(targets), dtype=np.bool_),
+        held_out=np.ones(len(targets), dtype=np.bool_),
     )
     origin = {"chosen_on": data.source, "pictures": len(targets)}
     described = replace(

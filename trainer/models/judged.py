@@ -1,4 +1,4 @@
-"""What a promise is measured on: the answers of a model to pictures that it has not seen.
+"""What a promise is measured on: the predictions of a model for pictures that it has not seen.
 
 - A single fold: the test predictions of all folds, each by the fold that did not see the picture.
 - An ensemble of heads: each picture is judged by the inner heads of the fold that tests it. They
@@ -40,8 +40,8 @@ PASSING = 0.95  # of pictures that were held back are like those that were learn
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class JudgedAnswers:
-    """Answers to n pictures, at the model's temperature.
+class JudgedPredictions:
+    """Predictions for n pictures, at the model's temperature.
 
     `probabilities` and `targets` are (n, classes), `unlike` (n,). A model that never abstains has
     no `likeness`.
@@ -63,8 +63,8 @@ def shared_temperature(experiment: Experiment) -> float:
 
 def judged_by_own_pictures(
     experiment: Experiment, folds: Sequence[int], *, abstains: bool
-) -> JudgedAnswers:
-    """What is said of the training's own pictures, for a model of one fold or of heads together."""
+) -> JudgedPredictions:
+    """Predictions for the training's own pictures, for a model of one fold or of heads together."""
     if len(folds) > 1:
         return judged_by_inner_heads(experiment, abstains=abstains)
     temperature = shared_temperature(experiment)
@@ -73,11 +73,11 @@ def judged_by_own_pictures(
 
 def judged_by_folds(
     experiment: Experiment, fold: int, *, temperature: float, abstains: bool
-) -> JudgedAnswers:
-    """What the folds say of their test parts, for a model of one of them."""
+) -> JudgedPredictions:
+    """The predictions of the folds for their test parts, for a model of one of them."""
     tests = _tests(experiment)
     found = _likenesses(experiment) if abstains else []
-    return JudgedAnswers(
+    return JudgedPredictions(
         probabilities=at_temperature(tests.probabilities, temperature, experiment.dataset().kind),
         targets=tests.targets,
         unlike=_unlike(found, len(tests.keys)),
@@ -86,13 +86,13 @@ def judged_by_folds(
     )
 
 
-def judged_by_inner_heads(experiment: Experiment, *, abstains: bool) -> JudgedAnswers:
-    """What the inner heads of each fold say of its test part, for an ensemble of heads."""
+def judged_by_inner_heads(experiment: Experiment, *, abstains: bool) -> JudgedPredictions:
+    """The predictions of each fold's inner heads for its test part, for an ensemble of heads."""
     tests, kind = _tests(experiment), experiment.dataset().kind
     logits = [_inner_logits(experiment, number) for number in _folds(experiment)]
     temperature = fit_ensemble_temperature(logits, tests.targets, kind)
     found = _likenesses(experiment) if abstains else []
-    return JudgedAnswers(
+    return JudgedPredictions(
         probabilities=ensemble_probabilities(logits, temperature, kind),
         targets=tests.targets,
         unlike=_unlike(found, len(tests.keys)),
@@ -108,8 +108,8 @@ def judged_by_new_pictures(
     data: TrainingData,
     *,
     abstains: bool,
-) -> JudgedAnswers:
-    """What the members of an ensemble of networks say of pictures that none of them saw.
+) -> JudgedPredictions:
+    """The predictions of an ensemble of networks for pictures that no member saw.
 
     Args:
         blank: the description of the model, whose temperature and thresholds do not matter.
@@ -119,7 +119,7 @@ def judged_by_new_pictures(
         ModelError: a file is missing or damaged.
         DatasetError: the model lacks a category of the data, or no picture can be read.
     """
-    _check_unseen(experiment, data)
+    _check_new(experiment, data)
     found = _likenesses(experiment) if abstains else []
     first = FeaturesToo(members[0]) if found else members[0]
     served = Served(
@@ -137,7 +137,7 @@ def judged_by_new_pictures(
     temperature = fit_ensemble_temperature(by_member, classified.targets, blank.kind)
     likeness = Likeness.of(found[0].references, limit(found)) if found else None
     features = halved_if_any(rows[:, classes:width])
-    return JudgedAnswers(
+    return JudgedPredictions(
         probabilities=ensemble_probabilities(by_member, temperature, blank.kind),
         targets=classified.targets,
         unlike=likeness.is_unlike(features) if likeness else np.zeros(len(rows), dtype=np.bool_),
@@ -208,7 +208,7 @@ def _joined_references(found: Sequence[Likenesses]) -> Embeddings:
     return draw_references(different, seed=0)
 
 
-def _check_unseen(experiment: Experiment, data: TrainingData) -> None:
+def _check_new(experiment: Experiment, data: TrainingData) -> None:
     seen = data.known_to(experiment.known_pictures())
     if seen:
         raise UsageError(

@@ -1,7 +1,7 @@
 """Promotion: from an experiment to a model that can be put in service.
 
 What is promoted is what is measured: temperature, thresholds and the limit of abstention come from
-answers of the promoted kind of model to pictures that it had not seen (`judged`).
+predictions of the promoted kind of model for pictures that it had not seen (`judged`).
 """
 
 from collections.abc import Sequence
@@ -24,18 +24,12 @@ from common.vision.weights import StateDict, read_state_dict
 from trainer.data.dataset import TrainingData
 from trainer.experiment import Experiment, FoldResult
 from trainer.models.example_pictures import example_pictures
-from trainer.models.judged import JudgedAnswers, judged_by_new_pictures, judged_by_own_pictures
+from trainer.models.judged import JudgedPredictions, judged_by_new_pictures, judged_by_own_pictures
 from trainer.models.proposal import Proposal, Terms, measured_on, propose_judged
 from trainer.models.registry import put_in_service
 from trainer.models.store import Promoted
 from trainer.scoring.predictions import Predictions
 from trainer.settings import TrainingSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Promotion:
-    model: Promoted
-    folder: Path
 
 
 def propose(
@@ -88,7 +82,7 @@ def _judge(
     members: list[StateDict],
     terms: Terms,
     judged_on: TrainingData | None,
-) -> JudgedAnswers:
+) -> JudgedPredictions:
     if judged_on is not None:
         networks = _networks(blank, members)
         return judged_by_new_pictures(
@@ -105,7 +99,7 @@ def _known(experiment: Experiment, judged_on: TrainingData | None) -> FamiliarPi
 
 def promote(
     proposal: Proposal, *, name: str, model_dir: Path, engine: Engine, active: bool = False
-) -> Promotion:
+) -> Promoted:
     """Write the bundle of a proposal and add it to the models of the store.
 
     Args:
@@ -115,7 +109,7 @@ def promote(
         ModelError: the weights do not fit the description; nothing is written then.
         EnrichmentError: the disk is full or refuses.
     """
-    model = put_in_service(
+    return put_in_service(
         engine,
         model_dir,
         proposal.description,
@@ -126,7 +120,6 @@ def promote(
         name=name,
         active=active,
     )
-    return Promotion(model=model, folder=model_dir / model.path)
 
 
 def _check_judged_on(judged_on: TrainingData | None, *, is_needed: bool) -> None:
@@ -235,5 +228,5 @@ def _self_test(
         [where[key] for key in predictions.keys],
         predictions.targets,
         preprocessing,
-        unseen=np.isin(predictions.keys, tested.keys),
+        held_out=np.isin(predictions.keys, tested.keys),
     )

@@ -1,6 +1,6 @@
-"""A proposal: a model with the thresholds that its answers to unseen pictures prove.
+"""A proposal: a model with the thresholds that its predictions for new pictures prove.
 
-It is shown before it is promoted, so that nobody puts a model in service that says nothing.
+It is shown before it is promoted, so that nobody puts a model in service that writes nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from common.vision.answers.rule import FLOOR
 from common.vision.answers.tally import Tally
 from common.vision.bundle import Description
 from common.vision.weights import StateDict
-from trainer.models.judged import JudgedAnswers
+from trainer.models.judged import JudgedPredictions
 from trainer.scoring.proof import CONFIDENCE
 from trainer.scoring.thresholds import Effect, Outlook, choose_thresholds, effects, statements_of
 from trainer.settings import TrainingSettings
@@ -71,11 +71,11 @@ class Proposal:
         return self.description.promise
 
     def written_when_unlikely(self) -> list[str]:
-        says = self.description
+        has = self.description
         return [
             f"{label} ({threshold:.3f})"
-            for label, uri in zip(says.labels, says.concept_uris, strict=True)
-            if (threshold := says.thresholds[uri]) is not None and threshold < FLOOR
+            for label, uri in zip(has.labels, has.concept_uris, strict=True)
+            if (threshold := has.thresholds[uri]) is not None and threshold < FLOOR
         ]
 
     def abstention_in_words(self) -> str:
@@ -92,7 +92,7 @@ class Proposal:
 def propose_judged(
     blank: Description,
     members: list[StateDict],
-    judged: JudgedAnswers,
+    judged: JudgedPredictions,
     terms: Terms,
     self_test: torch.Tensor,
     *,

@@ -1,7 +1,7 @@
 """A prospect: what a finished experiment would write and promise if it were promoted as usual.
 
 That is all folds together if they are heads, else the best fold, at the default terms. It takes no
-weights and no pictures, only what the folds said of their test parts.
+weights and no pictures, only the folds' predictions for their test parts.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from common.vision.answers.answering import is_written
 from trainer.experiment import Experiment
 from trainer.models.example_pictures import no_pictures
-from trainer.models.judged import JudgedAnswers, judged_by_own_pictures
+from trainer.models.judged import JudgedPredictions, judged_by_own_pictures
 from trainer.models.promote import Trunk, best_fold, blank_description
 from trainer.models.proposal import Proposal, Terms, measured_on, propose_judged
 from trainer.scoring.evidence import has_evidence
@@ -27,7 +27,7 @@ class Prospect:
     """
 
     proposal: Proposal
-    judged: JudgedAnswers
+    judged: JudgedPredictions
     is_ensemble: bool
 
     @property

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,11 +23,7 @@ from common.vision.model import Model
 from common.vision.saved_model import bundle_sha256, load_bundle, save_bundle
 from common.vision.weights import StateDict
 from trainer.models.catalogue import find_model
-from trainer.models.store import (
-    ModelRow,
-    Promoted,
-    add_model,
-)
+from trainer.models.store import Promoted, add_model
 
 
 def put_in_service(
@@ -60,19 +56,13 @@ def put_in_service(
             known=known,
         )
         check_bundle(bundle, sha256, encoders=model_dir / ENCODERS)
-        row = ModelRow(
+        return add_model(
+            engine,
+            description,
             name=name,
             sha256=sha256,
-            concepts=dict(zip(description.concept_uris, description.labels, strict=True)),
-            thresholds={uri: t for uri, t in description.thresholds.items() if t is not None},
-            picture_source=description.picture_source,
-            fingerprint=description.created_from.get("dataset_fingerprint", ""),
-            run=description.created_from.get("experiment", ""),
-            encoder=description.encoder,
-            promise=asdict(description.promise) if description.promise else None,
-        )
-        return add_model(
-            engine, row, lambda path: _put(bundle, model_dir / path, sha256), active=active
+            place=lambda path: _put(bundle, model_dir / path, sha256),
+            active=active,
         )
 
 

@@ -26,10 +26,6 @@ class Activated:
     taken_out: tuple[str, ...]
     before: str | None
 
-    @property
-    def title(self) -> str:
-        return self.model.title
-
 
 def activate(
     engine: Engine,

@@ -1,8 +1,7 @@
 """Models in the store: the rows, and who serves. This module loads no torch."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,19 +21,7 @@ from common.store.tables import (
     RegisteredEncoder,
     TrainingRun,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelRow:
-    name: str
-    sha256: str
-    concepts: dict[str, str]  # URI to label, in the order of the classifier's outputs
-    thresholds: dict[str, float]  # of the concepts that are not switched off
-    picture_source: str  # what the pictures of its training were
-    fingerprint: str = ""  # of the data that it was trained on
-    run: str = ""  # the experiment
-    encoder: str | None = None  # the identity of that of its heads
-    promise: dict[str, Any] | None = None  # that of its description
+from common.vision.bundle import Description
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +44,13 @@ class Promoted:
 
 
 def add_model(
-    engine: Engine, model: ModelRow, place: Callable[[str], None], *, active: bool
+    engine: Engine,
+    description: Description,
+    *,
+    name: str,
+    sha256: str,
+    place: Callable[[str], None],
+    active: bool,
 ) -> Promoted:
     """Add a model unless the store has it, in one transaction.
 
@@ -69,15 +62,16 @@ def add_model(
     Raises:
         ModelError: the store lacks its encoder.
     """
-    with _changing(engine) as connection:
-        promoted = _known(connection, model.sha256) or _next(connection, model.name)
-        _encoder_id(connection, model)  # before anything is placed
+    with engine.begin() as connection:
+        lock_models(connection)
+        promoted = _known(connection, sha256) or _next(connection, name)
+        encoder_id = _encoder_id(connection, description.encoder)  # before anything is placed
         allow_pauses(connection)  # the disk may be slow
         place(promoted.path)
         if promoted.is_new:
-            _insert(connection, model, promoted)
+            _insert(connection, description, promoted, sha256=sha256, encoder_id=encoder_id)
         if active:
-            known = select(PromotedModel.id).where(PromotedModel.sha256 == model.sha256)
+            known = select(PromotedModel.id).where(PromotedModel.sha256 == sha256)
             taken_out = begin_service(connection, connection.execute(known).scalar_one())
             promoted = replace(promoted, taken_out=tuple(taken_out))
     return promoted
@@ -115,13 +109,6 @@ def retire_model(engine: Engine, model_id: int) -> Retirement:
         audits = connection.execute(update(Audit).where(*standing).values(withdrawn)).rowcount
         retire(connection, model_id)
         return Retirement(withdrawn=audits, is_another_active=serving(connection, None) is not None)
-
-
-@contextmanager
-def _changing(engine: Engine) -> Iterator[Connection]:
-    with engine.begin() as connection:
-        lock_models(connection)
-        yield connection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,25 +157,15 @@ def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
     providers = open_rows.where(ModelService.data_provider.is_not(None))
     of_all = open_rows.where(ModelService.data_provider.is_(None))
     columns: tuple[Any, ...] = (
-        *(
-            PromotedModel.id,
-            PromotedModel.name,
-            PromotedModel.version,
-            literal_column(STANDING).label("standing"),
-            PromotedModel.path,
-            PromotedModel.sha256,
-        ),
-        *(
-            PromotedModel.labels,
-            PromotedModel.thresholds,
-            TrainingRun.name.label("run"),
-            RegisteredEncoder.name.label("encoder"),
-            RegisteredEncoder.licence,
-            PromotedModel.created_at,
-            PromotedModel.retired_at,
-            of_all.exists().label("serves_all"),
-            func.array(providers.scalar_subquery()).label("serves"),
-        ),
+        *(PromotedModel.id, PromotedModel.name, PromotedModel.version, PromotedModel.path),
+        *(PromotedModel.sha256, PromotedModel.labels, PromotedModel.thresholds),
+        *(PromotedModel.created_at, PromotedModel.retired_at),
+        literal_column(STANDING).label("standing"),
+        TrainingRun.name.label("run"),
+        RegisteredEncoder.name.label("encoder"),
+        RegisteredEncoder.licence,
+        of_all.exists().label("serves_all"),
+        func.array(providers.scalar_subquery()).label("serves"),
     )
     query = (
         select(*columns)
@@ -219,12 +196,13 @@ def _next(connection: Connection, name: str) -> Promoted:
     return Promoted(name=name, version=latest + 1, path=path, is_new=True)
 
 
-def _encoder_id(connection: Connection, model: ModelRow) -> int | None:
-    """Raises ModelError if the store lacks the model's encoder."""
-    if model.encoder is None:
+def _encoder_id(connection: Connection, sha256: str | None) -> int | None:
+    """Raises ModelError if the store lacks the encoder."""
+    if sha256 is None:
         return None
-    query = select(RegisteredEncoder.id).where(RegisteredEncoder.sha256 == model.encoder)
-    found = connection.scalar(query)
+    found = connection.scalar(
+        select(RegisteredEncoder.id).where(RegisteredEncoder.sha256 == sha256)
+    )
     if found is None:
         raise ModelError(
             "The encoder of the model is not in this store; add it first: trainer encoders add."
@@ -232,14 +210,24 @@ def _encoder_id(connection: Connection, model: ModelRow) -> int | None:
     return found
 
 
-def _insert(connection: Connection, model: ModelRow, promoted: Promoted) -> None:
+def _insert(
+    connection: Connection,
+    description: Description,
+    promoted: Promoted,
+    *,
+    sha256: str,
+    encoder_id: int | None,
+) -> None:
+    concepts = zip(description.concept_uris, description.labels, strict=True)
     connection.execute(
         insert(Concept).on_conflict_do_nothing(),  # a label that the store has stays
-        [{"uri": uri, "label": label} for uri, label in model.concepts.items()],
+        [{"uri": uri, "label": label} for uri, label in concepts],
     )
+    origin, thresholds = description.created_from, description.thresholds.items()
     run_id = connection.scalar(
         select(TrainingRun.id).where(
-            TrainingRun.name == model.run, TrainingRun.dataset_fingerprint == model.fingerprint
+            TrainingRun.name == origin.get("experiment", ""),
+            TrainingRun.dataset_fingerprint == origin.get("dataset_fingerprint", ""),
         )
     )
     connection.execute(
@@ -247,13 +235,13 @@ def _insert(connection: Connection, model: ModelRow, promoted: Promoted) -> None
             name=promoted.name,
             version=promoted.version,
             path=promoted.path,
-            sha256=model.sha256,
-            labels=list(model.concepts),
-            thresholds=model.thresholds,
-            picture_source=model.picture_source,
+            sha256=sha256,
+            labels=list(description.concept_uris),
+            thresholds={uri: least for uri, least in thresholds if least is not None},
+            picture_source=description.picture_source,
             run_id=run_id,
-            encoder_id=_encoder_id(connection, model),
-            promise=model.promise,
+            encoder_id=encoder_id,
+            promise=asdict(description.promise) if description.promise else None,
             promoted_by=user_name(),
         )
     )

@@ -66,17 +66,17 @@ def choose_exhibits(
 
     Where a picture may have several categories, all asserted ones of a chosen picture are shown.
     """
-    said = asserted(predictions.probabilities, kind)
+    predicted = asserted(predictions.probabilities, kind)
     chosen: dict[tuple[int, bool], int] = {}
     surest_first = np.argsort(-predictions.probabilities, axis=None, kind="stable")
-    for cell in surest_first[said.ravel()[surest_first]].tolist():
+    for cell in surest_first[predicted.ravel()[surest_first]].tolist():
         position, category = divmod(cell, len(categories))
         is_right = bool(predictions.targets[position, category])
         chosen.setdefault((category, is_right), position)
     return [
         _exhibit(predictions, categories, position, category)
         for position in sorted(set(chosen.values()))
-        for category in np.flatnonzero(said[position]).tolist()
+        for category in np.flatnonzero(predicted[position]).tolist()
     ]
 
 
@@ -192,7 +192,7 @@ class ReportCard:
     """A picture to show.
 
     `image` is a data URI, empty if the picture is missing. `page` is the web page of the record,
-    `title` its title; a file has neither. `true` are the labels, `said` is the asserted or
+    `title` its title; a file has neither. `true` are the labels, `predicted` is the asserted or
     suggested category.
     """
 
@@ -201,7 +201,7 @@ class ReportCard:
     title: str
     page: str
     true: str
-    said: str
+    predicted: str
     probability: float
     is_right: bool
 
@@ -243,8 +243,8 @@ class ReportCards:
 
     def _surest_mistakes(self) -> list[tuple[int, int]]:
         """Position and category of each."""
-        said = asserted(self._test.probabilities, self._dataset.kind)
-        wrong = np.argwhere(said & ~self._test.targets)
+        predicted = asserted(self._test.probabilities, self._dataset.kind)
+        wrong = np.argwhere(predicted & ~self._test.targets)
         surest = np.argsort(-self._test.probabilities[wrong[:, 0], wrong[:, 1]], kind="stable")
         return [(position, category) for position, category in wrong[surest[:MOST_MISTAKES]]]
 
@@ -263,7 +263,7 @@ class ReportCards:
     def _doubt(self, doubt: Doubt) -> ReportCard:
         return ReportCard(
             image=self._thumbnail(doubt.position),
-            said=self._suggestion(doubt),
+            predicted=self._suggestion(doubt),
             probability=doubt.suggested_probability,
             is_right=False,
             **self._known(doubt.position),
@@ -279,7 +279,7 @@ class ReportCards:
     def _card(self, position: int, category: int, *, image: str) -> ReportCard:
         return ReportCard(
             image=image,
-            said=self._dataset.categories[category],
+            predicted=self._dataset.categories[category],
             probability=float(self._test.probabilities[position, category]),
             is_right=bool(self._test.targets[position, category]),
             **self._known(position),

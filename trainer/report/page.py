@@ -29,23 +29,11 @@ from trainer.report.plots import (
 from trainer.report.promotion import promotion_view
 from trainer.scoring.calibration import at_temperature, calibration
 from trainer.scoring.label_errors import Doubt, doubtful_labels, write_doubts
-from trainer.scoring.metrics import AVERAGED, SCORED, CategoryScores, Spread, Summary
+from trainer.scoring.metrics import AVERAGED, MEANINGS, SCORED, CategoryScores, Spread, Summary
 from trainer.scoring.predictions import Predictions, Targets
 
 TEMPLATE = "page.html.jinja"
 MOST_IN_MATRIX = 40  # categories; a larger matrix is a file of its own
-MEANINGS = {
-    "accuracy": "share of pictures whose predicted categories are exactly the true ones",
-    "macro precision": "when it names a category, how often that is right",
-    "macro recall": "share of a category's pictures that it finds",
-    "macro specificity": "share of the other pictures that it does not put into the category",
-    "macro F1": "precision and recall in one; every category counts the same",
-    "micro F1": "precision and recall in one; common categories count more",
-    "top-3 accuracy": "a right category is among the three most probable",
-    "mean average precision": "precision averaged over all levels of recall",
-    "ranking loss": "how often a wrong category comes before a right one; 0 is best",
-    "coverage": "how far down its list one must read to find all true categories",
-}
 PICTURES = {
     "thumbnail": "Europeana's thumbnails",
     "media": "the files of the providers",

@@ -1,4 +1,4 @@
-"""What the report says of a promotion: what would be written, and what would be promised.
+"""The part of the report on a promotion: what would be written, and what would be promised.
 
 Data providers that the folds left out have a table of their own.
 """
@@ -38,7 +38,7 @@ class PromotedConcept:
 
 
 def promotion_view(experiment: Experiment) -> dict[str, Any] | None:
-    """The values that the template shows of a promotion; None if nothing can be said."""
+    """The values that the template shows of a promotion; None if the folds have no evidence."""
     prospect = prospect_of(experiment)
     if prospect is None:
         return None
@@ -48,7 +48,7 @@ def promotion_view(experiment: Experiment) -> dict[str, Any] | None:
     return {
         "verdict": verdict(proposal),
         "is_ensemble": prospect.is_ensemble,
-        "said": proposal.promise.said,
+        "tally": proposal.promise.said,
         "precision": proposal.promise.precision,
         "confidence": proposal.promise.confidence,
         "most": most,
@@ -73,11 +73,11 @@ def verdict(proposal: Proposal) -> str:
             f"It is not good enough to write anything: a precision of {promised} is proved for "
             "none of its concepts. More labelled pictures may change that."
         )
-    said, sure = proposal.promise.said, f"{proposal.promise.confidence:.0%}"
+    tally, sure = proposal.promise.said, f"{proposal.promise.confidence:.0%}"
     words = (
         f"It is good enough to write {_listed(on)}. At least {promised} of what it writes is "
         f"right, for each concept by itself, at {sure} confidence. It would write something for "
-        f"{said.written:,} of {said.pictures:,} pictures such as these."
+        f"{tally.written:,} of {tally.pictures:,} pictures such as these."
     )
     if off:
         words += f" It would not write {_listed(off)}, where that is not proved."
@@ -124,6 +124,6 @@ def left_out_providers(experiment: Experiment, prospect: Prospect) -> dict[str, 
     return scores_by_provider(
         [provider_of.get(key, "") for key in tests.keys],
         targets=tests.targets,
-        said=asserted(tests.probabilities, settings.kind),
+        predicted=asserted(tests.probabilities, settings.kind),
         written=prospect.written,
     )

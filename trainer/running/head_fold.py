@@ -4,7 +4,7 @@ A head learns from the training and the validation part together: its strength i
 cross-validation inside them, so no part needs to be held back. Predictions for the validation part,
 on which the temperature is fitted, come from heads of that inner cross-validation that have not
 seen them. Where data providers stay together, they have seen no record of the provider either, so
-the temperature is the one for strangers.
+the temperature is the one for new providers.
 
 `--drop-doubtful` leaves pictures out that the inner heads contradict: each is judged by a head that
 has not seen it, nor anything of the test part. Test parts keep all their pictures. A test without
@@ -125,8 +125,8 @@ def fit_fold(assignment: HeadAssignment, fold: Fold, points: Points) -> FittedHe
     doubtful: Indices = np.empty(0, dtype=np.int64)
     if settings.drop_doubtful:
         judged = np.flatnonzero(search.judged.numpy())
-        told = predictions_of(search.logits[search.judged], seen[judged], data)
-        doubtful = judged[pictures_in_doubt(told, settings.kind)]
+        predictions = predictions_of(search.logits[search.judged], seen[judged], data)
+        doubtful = judged[pictures_in_doubt(predictions, settings.kind)]
         divisions = [replace(each, rest=np.setdiff1d(each.rest, doubtful)) for each in divisions]
         search = search_without(search, own, targets, divisions, how)
     learned = np.setdiff1d(np.arange(len(seen)), doubtful)

@@ -48,14 +48,14 @@ class ProviderScores:
 
 
 def scores_by_provider(
-    providers: Sequence[str], *, targets: Targets, said: Targets, written: NDArray[np.bool_]
+    providers: Sequence[str], *, targets: Targets, predicted: Targets, written: NDArray[np.bool_]
 ) -> dict[str, ProviderScores]:
     """The scores of each provider, those with most pictures first.
 
     Args:
         providers: that of each picture (n,); pictures without one do not count.
         targets: the true categories (n, classes).
-        said: those that are asserted.
+        predicted: those that are asserted.
         written: those that would be written.
     """
     names = np.array(providers)
@@ -65,8 +65,8 @@ def scores_by_provider(
         right = targets[own] & written[own]
         found[provider] = ProviderScores(
             pictures=int(own.sum()),
-            accurate=int((said[own] == targets[own]).all(axis=1).sum()),
-            f1=_macro_f1(targets[own], said[own]),
+            accurate=int((predicted[own] == targets[own]).all(axis=1).sum()),
+            f1=_macro_f1(targets[own], predicted[own]),
             written=int(written[own].any(axis=1).sum()),
             statements=int(written[own].sum()),
             right=int(right.sum()),
@@ -74,11 +74,11 @@ def scores_by_provider(
     return dict(sorted(found.items(), key=lambda each: -each[1].pictures))
 
 
-def _macro_f1(targets: Targets, said: Targets) -> float:
+def _macro_f1(targets: Targets, predicted: Targets) -> float:
     from sklearn.metrics import f1_score
 
     present = np.flatnonzero(targets.any(axis=0))
-    return float(f1_score(targets, said, labels=present, average="macro", zero_division=0.0))
+    return float(f1_score(targets, predicted, labels=present, average="macro", zero_division=0.0))
 
 
 def about_new_providers(scores: Mapping[str, ProviderScores]) -> str:
@@ -87,7 +87,7 @@ def about_new_providers(scores: Mapping[str, ProviderScores]) -> str:
     enough = (
         f"With fewer than {ENOUGH} left-out providers that is too likely to promise anything."
         if count < ENOUGH
-        else "That is said of its accuracy, not of the precision of a concept."
+        else "That is about its accuracy, not of the precision of a concept."
     )
     return (
         "Nothing is promised for providers that a model did not learn from. A new one such as "

@@ -2,13 +2,13 @@
 
 One temperature divides the logits to come close to that (Guo et al., 2017,
 https://arxiv.org/abs/1706.04599). It is fitted on validation predictions, so that test predictions
-stay unseen. Probabilities suffice for that: they determine the logits up to a constant, which
+stay untouched. Probabilities suffice for that: they determine the logits up to a constant, which
 softmax ignores.
 
 Calibration is about statements. If a picture has one category, its most probable category is the
 statement. If it may have several, every category is a statement of its own.
 
-scipy is loaded when something is computed: whoever only tells of calibrations does without.
+scipy is loaded when something is computed: what only shows them does without.
 """
 
 from collections.abc import Callable, Sequence
@@ -86,8 +86,8 @@ def fit_ensemble_temperature(
     """
 
     def loss(log_temperature: float) -> float:
-        said = ensemble_probabilities(logits, float(np.exp(log_temperature)), kind)
-        exact = np.clip(said.astype(np.float64), _SMALLEST, _LARGEST)
+        predicted = ensemble_probabilities(logits, float(np.exp(log_temperature)), kind)
+        exact = np.clip(predicted.astype(np.float64), _SMALLEST, _LARGEST)
         if kind == "single":
             return float(-np.log(exact[targets]).mean())
         return float(-np.log(np.where(targets, exact, 1 - exact)).mean())

@@ -7,9 +7,8 @@ one, on less data, and none of them has seen a tested picture.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -18,19 +17,13 @@ from numpy.typing import NDArray
 
 from common.errors import ModelError
 from common.files import read_regular, write_atomically
-from common.vision.answers.heads import LONGEST, Embeddings
-from common.vision.answers.likeness import NEIGHBOURS, Likeness, likeness, most_references
+from common.vision.answers.heads import Embeddings
+from common.vision.answers.likeness import NEIGHBOURS, likeness, most_references
 from common.vision.weights import parsed
 from trainer.data.tables import parsing
 
 FILE = "evidence.safetensors"
 _MOST_BYTES = 4 << 30  # of a file; answers to a million pictures with a hundred categories
-_TYPES = {
-    "references": torch.float16,
-    "held_back": torch.float64,
-    "tested": torch.float64,
-    "inner_logits": torch.float32,
-}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,37 +115,8 @@ def read_evidence(folder: Path) -> Evidence:
         )
     with parsing(folder / FILE) as path:
         tensors = parsed(read_regular(path, at_most=_MOST_BYTES), source=str(path))
-        found = {name: _numbers(name, tensor) for name, tensor in tensors.items()}
+        found = {name: tensor.numpy() for name, tensor in tensors.items()}
         logits = found.pop("inner_logits", None)
-        if logits is not None and (logits.ndim != 3 or 0 in logits.shape[1:]):
-            raise ValueError("its inner_logits are none of heads and categories")
-        return Evidence(likenesses=_checked(found) if found else None, inner_logits=logits)
-
-
-def _numbers(name: str, tensor: torch.Tensor) -> NDArray[Any]:
-    """Raises ValueError if the evidence has no such numbers."""
-    if name not in _TYPES:
-        raise ValueError("it does not hold what a promotion needs")
-    if tensor.dtype != _TYPES[name]:
-        raise ValueError(f"its {name} are {tensor.dtype}, not {_TYPES[name]}")
-    if not tensor.isfinite().all():
-        raise ValueError(f"its {name} have a number that is not finite")
-    numbers: NDArray[Any] = tensor.numpy()
-    return numbers
-
-
-def _checked(found: dict[str, NDArray[Any]]) -> Likenesses:
-    """Raises ValueError if there are no references, too many, or no likenesses to such."""
-    if found.keys() != _TYPES.keys() - {"inner_logits"}:
-        raise ValueError("it does not hold what a promotion needs")
-    references = found["references"]
-    if references.ndim != 2 or not references.shape[1]:
-        raise ValueError("its references are no rows of numbers")
-    if len(references) > (most := most_references(references.shape[1])):
-        raise ValueError(f"it has {len(references):,} references, {most:,} are allowed")
-    Likeness.of(references, least=0.0)
-    if found["held_back"].ndim != 1 or not len(found["held_back"]) or found["tested"].ndim != 1:
-        raise ValueError("its likenesses are no list of numbers")
-    if any((np.abs(found[name]) > LONGEST).any() for name in ("held_back", "tested")):
-        raise ValueError("a likeness is no cosine")
-    return Likenesses(**found)
+        if found and found.keys() != {field.name for field in fields(Likenesses)}:
+            raise ValueError("it does not hold what a promotion needs")
+        return Evidence(likenesses=Likenesses(**found) if found else None, inner_logits=logits)

@@ -5,7 +5,7 @@ the test part has examples of, each with the same weight. A category that is nev
 precision. In the macro average it counts as 0, so that giving up on a category is no gain.
 A cross-validation has the mean and the standard deviation over its folds.
 
-sklearn is loaded when something is measured: whoever only tells of metrics does without.
+sklearn is loaded when something is measured: what only shows them does without.
 """
 
 import json
@@ -35,6 +35,18 @@ TITLES = {
     "ranking_loss": "ranking loss",
     "coverage": "coverage",
 }
+MEANINGS = {
+    "accuracy": "share of pictures whose predicted categories are exactly the true ones",
+    "macro precision": "when it names a category, how often that is right",
+    "macro recall": "share of a category's pictures that it finds",
+    "macro specificity": "share of the other pictures that it does not put into the category",
+    "macro F1": "precision and recall in one; every category counts the same",
+    "micro F1": "precision and recall in one; common categories count more",
+    "top-3 accuracy": "a right category is among the three most probable",
+    "mean average precision": "precision averaged over all levels of recall",
+    "ranking loss": "how often a wrong category comes before a right one; 0 is best",
+    "coverage": "how far down its list one must read to find all true categories",
+}
 _MULTI_ONLY = {"micro_f1", "average_precision", "ranking_loss", "coverage"}
 
 
@@ -45,30 +57,23 @@ def members_of(value: object) -> dict[str, Any]:
 
 
 class Averages(BaseModel, Generic[Value]):
-    """Over all categories: a number each for one fold, a spread each for a cross-validation."""
+    """Over all categories: a number each for one fold, a spread each for a cross-validation.
+
+    MEANINGS say what each is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     accuracy: Value
-    """Share of pictures whose asserted categories are exactly the true ones."""
     precision: Value
-    """Macro: share of assertions that are right."""
     recall: Value
-    """Macro: share of a category's pictures for which it is asserted."""
     specificity: Value
-    """Macro: share of the other pictures for which it is not asserted."""
     f1: Value
-    """Macro: harmonic mean of precision and recall."""
     micro_f1: Value
-    """The same over all assertions at once, so that common categories weigh more."""
     top3: Value
-    """Share of pictures with a true category among the three most probable of more than three."""
     average_precision: Value
-    """Macro: area under the curve of precision over recall (mAP)."""
     ranking_loss: Value
-    """Share of pairs of a true and another category that are in the wrong order; 0 is best."""
     coverage: Value
-    """How far down the list of probabilities the last true category is, on average."""
 
 
 AVERAGED = tuple(Averages.model_fields)
@@ -110,11 +115,11 @@ def measure(
     targets: Targets, probabilities: Probabilities, categories: tuple[str, ...], kind: Kind
 ) -> Metrics:
     """Compare what is true with what is asserted; both are (n, classes)."""
-    said = asserted(probabilities, kind)
-    scores = _by_category(targets, said, probabilities)
+    predicted = asserted(probabilities, kind)
+    scores = _by_category(targets, predicted, probabilities)
     return Metrics(
         examples=len(targets),
-        **_averages(targets, said, probabilities, scores),
+        **_averages(targets, predicted, probabilities, scores),
         categories={
             category: CategoryMetrics(
                 **{name: float(scores[name][i]) for name in SCORED},
@@ -122,12 +127,12 @@ def measure(
             )
             for i, category in enumerate(categories)
         },
-        confusion=_confusion(targets, said),
+        confusion=_confusion(targets, predicted),
     )
 
 
 def _by_category(
-    targets: Targets, said: Targets, probabilities: Probabilities
+    targets: Targets, predicted: Targets, probabilities: Probabilities
 ) -> dict[str, Numbers]:
     """Scores (classes,), NaN where a category has no examples, or where all examples have it."""
     from sklearn.metrics import (
@@ -138,7 +143,7 @@ def _by_category(
 
     present = targets.sum(axis=0) > 0
     precision, recall, f1, _ = precision_recall_fscore_support(
-        targets, said, average=None, zero_division=np.nan
+        targets, predicted, average=None, zero_division=np.nan
     )
     ranked = [
         average_precision_score(targets[:, i], probabilities[:, i]) if present[i] else np.nan
@@ -147,14 +152,14 @@ def _by_category(
     return {
         "precision": precision,
         "recall": recall,
-        "specificity": recall_score(~targets, ~said, average=None, zero_division=np.nan),
+        "specificity": recall_score(~targets, ~predicted, average=None, zero_division=np.nan),
         "f1": np.where(present, f1, np.nan),
         "average_precision": np.array(ranked),
     }
 
 
 def _averages(
-    targets: Targets, said: Targets, probabilities: Probabilities, scores: dict[str, Numbers]
+    targets: Targets, predicted: Targets, probabilities: Probabilities, scores: dict[str, Numbers]
 ) -> dict[str, float]:
     from sklearn.metrics import (
         accuracy_score,
@@ -166,15 +171,15 @@ def _averages(
 
     present = np.flatnonzero(targets.any(axis=0))
     precision, recall, f1, _ = precision_recall_fscore_support(
-        targets, said, labels=present, average="macro", zero_division=0.0
+        targets, predicted, labels=present, average="macro", zero_division=0.0
     )
     return {
-        "accuracy": float(accuracy_score(targets, said)),
+        "accuracy": float(accuracy_score(targets, predicted)),
         "precision": float(precision),
         "recall": float(recall),
         "specificity": _mean(scores["specificity"][present]),
         "f1": float(f1),
-        "micro_f1": float(f1_score(targets, said, average="micro", zero_division=0.0)),
+        "micro_f1": float(f1_score(targets, predicted, average="micro", zero_division=0.0)),
         "top3": _top3(targets, probabilities),
         "average_precision": _mean(scores["average_precision"][present]),
         "ranking_loss": float(label_ranking_loss(targets, probabilities)),
@@ -189,9 +194,9 @@ def _top3(targets: Targets, probabilities: Probabilities) -> float:
     return float(np.take_along_axis(targets, best, axis=1).any(axis=1).mean())
 
 
-def _confusion(targets: Targets, said: Targets) -> list[list[int]]:
-    wrong = targets.T.astype(np.int64) @ (said & ~targets)
-    counts: list[list[int]] = (wrong + np.diag((targets & said).sum(0))).tolist()
+def _confusion(targets: Targets, predicted: Targets) -> list[list[int]]:
+    wrong = targets.T.astype(np.int64) @ (predicted & ~targets)
+    counts: list[list[int]] = (wrong + np.diag((targets & predicted).sum(0))).tolist()
     return counts
 
 
@@ -217,15 +222,11 @@ class Spread:
         )
 
     @property
-    def is_defined(self) -> bool:
-        return not np.isnan(self.mean)
-
-    @property
     def has_deviation(self) -> bool:
-        return not np.isnan(self.deviation)
+        return not math.isnan(self.deviation)
 
     def __str__(self) -> str:
-        if not self.is_defined:
+        if math.isnan(self.mean):
             return "–"
         return f"{self.mean:.3f}" + (f" ± {self.deviation:.3f}" if self.has_deviation else "")
 
@@ -250,7 +251,7 @@ class Summary(Averages[Spread]):
         """The averages by title, without those that repeat others if the kind is single."""
         names = [name for name in AVERAGED if self.kind == "multi" or name not in _MULTI_ONLY]
         spreads: dict[str, Spread] = {TITLES[name]: getattr(self, name) for name in names}
-        return {title: spread for title, spread in spreads.items() if spread.is_defined}
+        return {title: spread for title, spread in spreads.items() if not math.isnan(spread.mean)}
 
     def most_mistaken(self, category: str) -> str:
         """The wrong category most often asserted for this one's pictures, with their share."""

@@ -1,11 +1,11 @@
-"""Predictions: what a classifier says about pictures, and the CSV file that keeps it.
+"""Predictions: the classes and probabilities of pictures, and the CSV file that keeps it.
 
     example,category,predicted,map,toy
     map/000.png,map,map,0.93,0.07
 
 A picture with several categories has all of them in one cell, as a line of CSV of its own.
 
-The asserted categories of a picture are what the classifier says it shows: the most probable one
+The asserted categories of a picture are those that the classifier gives it: the most probable one
 where a picture has one category, all with probability 0.5 or more where it may have several.
 """
 
@@ -60,20 +60,20 @@ def asserted(probabilities: Probabilities, kind: Kind) -> Targets:
     """The asserted categories (n, classes), before any threshold."""
     if kind == "multi":
         return probabilities >= ASSERTED_FROM
-    said = np.zeros(probabilities.shape, dtype=np.bool_)
-    said[np.arange(len(said)), probabilities.argmax(axis=1)] = True
-    return said
+    predicted = np.zeros(probabilities.shape, dtype=np.bool_)
+    predicted[np.arange(len(predicted)), probabilities.argmax(axis=1)] = True
+    return predicted
 
 
 def write_predictions(
     path: Path, predictions: Predictions, categories: tuple[str, ...], kind: Kind
 ) -> None:
     """Write predictions as CSV; the probabilities come back to the last bit."""
-    said = asserted(predictions.probabilities, kind)
+    predicted = asserted(predictions.probabilities, kind)
     rows = (
         [key, cell_of(true, categories), cell_of(guess, categories), *map(repr, row.tolist())]
         for key, true, guess, row in zip(
-            predictions.keys, predictions.targets, said, predictions.probabilities, strict=True
+            predictions.keys, predictions.targets, predicted, predictions.probabilities, strict=True
         )
     )
     write_table(path, [[*_COLUMNS, *categories], *rows])

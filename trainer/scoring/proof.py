@@ -17,7 +17,7 @@ In November 2026 it was compared with a single sequence from two starts, a grid 
 several sequences with shared error, and a bound for the whole curve. `benchmarks.thresholds`
 measures how often it keeps its promise.
 
-scipy is loaded when something is computed: whoever only tells of intervals does without.
+scipy is loaded when something is computed: what only shows them does without.
 """
 
 import math

@@ -38,13 +38,13 @@ class Effect:
 def effect(
     written: NDArray[np.bool_], correct: NDArray[np.bool_], threshold: float | None
 ) -> Effect:
-    right, said, examples = (int(each.sum()) for each in (correct & written, written, correct))
+    right, count, examples = (int(each.sum()) for each in (correct & written, written, correct))
     return Effect(
         threshold=threshold,
         examples=examples,
-        written=said,
+        written=count,
         right=right,
-        precision=right / said if said else math.nan,
+        precision=right / count if count else math.nan,
         found=right / examples if examples else math.nan,
     )
 
@@ -97,8 +97,8 @@ class Statements:
     def curve(self, examples: int) -> "Curve":
         """Precision and the share found of so many pictures that show the concept."""
         last = np.flatnonzero(np.diff(self.probabilities, append=-1))  # of equally probable ones
-        right, said = np.cumsum(self.correct)[last], last + 1
-        return Curve(found=right / max(examples, 1), precision=right / said)
+        right, written = np.cumsum(self.correct)[last], last + 1
+        return Curve(found=right / max(examples, 1), precision=right / written)
 
     def outlook(self, precision: float) -> "Outlook":
         times = times_as_many(self.probabilities, self.correct, precision=precision)
@@ -138,8 +138,8 @@ def statements_of(
     found = []
     for column in range(probabilities.shape[1]):
         chosen = candidates[:, column]
-        said, correct = probabilities[chosen, column], targets[chosen, column]
-        order = np.argsort(-said, kind="stable")
+        stated, correct = probabilities[chosen, column], targets[chosen, column]
+        order = np.argsort(-stated, kind="stable")
         examples = int(targets[:, column].sum())
-        found.append(Statements(said[order], correct[order], examples))
+        found.append(Statements(stated[order], correct[order], examples))
     return found

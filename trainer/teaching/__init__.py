@@ -1,1 +1,1 @@
-"""Teaching: what curators said of a data provider's pictures, and heads that learn from it."""
+"""Teaching: verdicts of curators on a data provider's pictures, and heads that learn from it."""

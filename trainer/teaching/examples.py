@@ -34,8 +34,8 @@ class TeachingExamples:
 
     `pictures` are the sha256 of the files, `labels` (n,) positions of the model's concepts.
     `records` are the IDs of the judged ones. `weights` (n,) say how much examples count beside
-    others of their kind. `strangers` (old,) tells which old ones are of other data providers than
-    the one that is taught.
+    others of their kind. `other_providers` (old,): which old ones are not of the
+    data provider that is taught.
     """
 
     pictures: tuple[bytes, ...]
@@ -44,7 +44,7 @@ class TeachingExamples:
     labels: Indices
     weights: NDArray[np.float64]
     old: int
-    strangers: NDArray[np.bool_]
+    other_providers: NDArray[np.bool_]
     classes: int
 
     @property
@@ -68,7 +68,7 @@ class TeachingExamples:
             labels=self.labels[rows],
             weights=self.weights[rows],
             old=old,
-            strangers=self.strangers[rows[:old]],
+            other_providers=self.other_providers[rows[:old]],
             classes=self.classes,
         )
 
@@ -86,14 +86,14 @@ class TaughtPictures:
     """The examples of a refit, and how many judged records teach nothing.
 
     On `disputed` ones reviewers disagree, and to `unlabelled` ones nobody gave a concept. `unknown`
-    ones show one that is none of the model's, and of `unseen` ones no embedding is kept.
+    ones show one that is none of the model's, and of some no embedding is kept.
     """
 
     examples: TeachingExamples
     disputed: int
     unlabelled: int
     unknown: int
-    unseen: int
+    without_embedding: int
 
 
 _OLD = text("""
@@ -158,7 +158,7 @@ def read_examples(
         labels=np.array([label for _, label, _ in all_of_them], dtype=np.int64),
         weights=np.array([weight for _, _, weight in all_of_them], dtype=np.float64),
         old=len(old),
-        strangers=np.array([row.data_provider != data_provider for row in old]),
+        other_providers=np.array([row.data_provider != data_provider for row in old]),
         classes=len(label_of),
     )
     return TaughtPictures(
@@ -166,7 +166,7 @@ def read_examples(
         disputed=found.disputed,
         unlabelled=found.unlabelled,
         unknown=len(found.records) - len(known),
-        unseen=len(known) - len(judged),
+        without_embedding=len(known) - len(judged),
     )
 
 

@@ -1,14 +1,14 @@
 """Lessons of a refit: old labels beside verdicts, the ones with a weight that is to be found.
 
 All old labels together weigh so many times what all verdicts of a lesson weigh. The concepts of the
-old labels count the same: how often they occur at other museums says nothing of this one. Verdicts
-count as they come.
+old labels count the same: how often they occur at other museums does not matter for this
+one. Verdicts count as they come.
 
 The weight is found by a cross-validation over the verdicts, in which near-duplicates of a picture
 that is tested teach nothing. Of few verdicts the lowest loss is mostly luck. So the largest weight
 counts whose loss is within one standard error of the lowest (Breiman et al., Classification and
 Regression Trees, 1984): without clear evidence against them, old labels teach. Measured on three
-museums, each unseen in turn, 16 draws: accuracy 0.672, 0.719 and 0.746 after 20, 50 and 100
+museums, each held out in turn, 16 draws: accuracy 0.672, 0.719 and 0.746 after 20, 50 and 100
 verdicts, by the lowest loss 0.651, 0.714 and 0.747.
 """
 
@@ -32,7 +32,7 @@ SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class HeldOutAnswers:
+class HeldOutPredictions:
     """Of judged examples (n,), by heads that have seen none of them nor a near-duplicate.
 
     `probabilities` are (n, classes), `targets` as well, `labels` are (n,).
@@ -49,18 +49,18 @@ class HeldOutAnswers:
     @property
     def losses(self) -> NDArray[np.float64]:
         """The loss (n,) of each at the best temperature."""
-        said = at_temperature(self.probabilities, self.temperature, "single")
-        own = said[self.targets].astype(np.float64)
+        predicted = at_temperature(self.probabilities, self.temperature, "single")
+        own = predicted[self.targets].astype(np.float64)
         return np.asarray(-np.log(np.maximum(own, np.finfo(np.float32).tiny)))
 
     @property
-    def said(self) -> Indices:
+    def predicted(self) -> Indices:
         """The position of the most probable concept (n,)."""
         return np.asarray(self.probabilities.argmax(axis=1))
 
     @property
     def is_right(self) -> NDArray[np.bool_]:
-        return np.asarray(self.said == self.labels)
+        return np.asarray(self.predicted == self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ class Classroom:
 
     def held_out(
         self, parts: Sequence[TaughtPart], lessons: Sequence[Sequence[Lesson]]
-    ) -> list[HeldOutAnswers]:
+    ) -> list[HeldOutPredictions]:
         """The answers of several ways of teaching; each has a lesson for each part."""
         heads = iter(self.fit([lesson for way in lessons for lesson in way]))
         tested = np.concatenate([each.test for each in parts])
@@ -119,10 +119,10 @@ class Classroom:
                 self.points.rows(each.test).logits(next(heads)[np.newaxis])[:, 0].numpy()
                 for each in parts
             ]
-            said = softmax(np.concatenate(logits).astype(np.float64), axis=1)
+            predicted = softmax(np.concatenate(logits).astype(np.float64), axis=1)
             found.append(
-                HeldOutAnswers(
-                    probabilities=said.astype(np.float32),
+                HeldOutPredictions(
+                    probabilities=predicted.astype(np.float32),
                     targets=np.eye(self.examples.classes, dtype=np.bool_)[labels],
                     labels=labels,
                 )
@@ -142,7 +142,7 @@ class ChosenWeight:
     """The weight of old labels, and the held-out answers of heads that were taught with it."""
 
     weight: float
-    answers: HeldOutAnswers
+    predictions: HeldOutPredictions
 
 
 def one_hot(examples: TeachingExamples) -> torch.Tensor:
@@ -173,4 +173,4 @@ def choose_weight(room: Classroom, parts: Sequence[TaughtPart]) -> ChosenWeight:
     beyond = losses - best
     error = beyond.std(axis=1, ddof=1) / np.sqrt(len(best))
     chosen = int(np.flatnonzero(beyond.mean(axis=1) <= error)[-1])
-    return ChosenWeight(weight=WEIGHTS[chosen], answers=tried[chosen])
+    return ChosenWeight(weight=WEIGHTS[chosen], predictions=tried[chosen])

@@ -1,4 +1,4 @@
-"""A refit: heads of a model, fitted again to old labels and to verdicts, and what that brings.
+"""A refit: the heads of a model, retrained on old labels and verdicts, and what that brings.
 
 Everything is measured on verdicts that did not teach: the model as it was, and heads of a
 cross-validation, which have learned from four fifths of the verdicts. What the refit does to other
@@ -7,7 +7,6 @@ providers is measured on the old labels of their records, by heads with and with
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from trainer.teaching.lessons import (
     PARTS,
     SEED,
     Classroom,
-    HeldOutAnswers,
+    HeldOutPredictions,
     TaughtPart,
     choose_weight,
     divide_judged,
@@ -40,7 +39,7 @@ _HOW = Learning(kind="single", class_weights="inverse")
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredAccuracy:
-    """So many of the tested verdicts were told right, by heads taught by `verdicts` of them."""
+    """How many of the tested verdicts heads predict that `verdicts` of them have taught."""
 
     verdicts: int
     right: int
@@ -58,9 +57,9 @@ class MeasuredAccuracy:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RefitAnswers:
-    """Positions of concepts (n,) for the judged examples: what reviewers say that they show, what
-    the model said, and what heads say that learned from other verdicts."""
+class RefitPredictions:
+    """Positions of concepts (n,) of the judged examples: by the reviewers, by the model as it was,
+    and by heads that learned from other verdicts."""
 
     labels: Indices
     before: Indices
@@ -100,9 +99,9 @@ class TaughtHead:
     """A head that learned from verdicts: `weight` (classes, dimension) and `bias` (classes,).
 
     `curve` are accuracies by the number of verdicts that taught, the last one by four fifths of
-    them; `before` is that of the model as it was, `answers` are what both are counted from.
-    `others_before` and `others_after` are the macro
-    F1 of other providers; None where the old labels have none.
+    them; `before` is that of the model as it was, `predictions` are what both are counted from.
+    `others_before` and `others_after` are the macro F1 of other providers; None where the old
+    labels have none.
     """
 
     state: dict[str, torch.Tensor]
@@ -110,7 +109,7 @@ class TaughtHead:
     strength: float
     weight: float
     before: MeasuredAccuracy
-    answers: RefitAnswers
+    predictions: RefitPredictions
     curve: tuple[MeasuredAccuracy, ...]
     others_before: float | None
     others_after: float | None
@@ -144,16 +143,16 @@ class TaughtHead:
 def result_of(
     pictures: TaughtPictures, head: TaughtHead, concepts: Sequence[str]
 ) -> dict[str, Any]:
-    """What `refit.result` says; `concepts` are the URIs of the model's concepts."""
+    """The content of `refit.result`; `concepts` are the URIs of the model's concepts."""
     return {
         "verdicts": pictures.examples.judged,
         "disputed": pictures.disputed,
         "unlabelled": pictures.unlabelled,
         "unknown": pictures.unknown,
-        "unseen": pictures.unseen,
+        "unseen": pictures.without_embedding,
         "old_labels": pictures.examples.old,
         **head.to_json(),
-        **head.answers.to_json(pictures.examples.records, concepts),
+        **head.predictions.to_json(pictures.examples.records, concepts),
     }
 
 
@@ -180,22 +179,25 @@ def refit(examples: TeachingExamples, model: HeadEnsemble) -> TaughtHead:
     whole = replace(room, examples=examples, points=points)
     lesson = whole.lesson(np.arange(examples.old), whole.judged, chosen.weight)
     (weights,) = whole.fit([lesson], close=FINAL)
-    said = model.probabilities(examples.embeddings[whole.judged]).argmax(axis=1)
+    predicted = model.probabilities(examples.embeddings[whole.judged]).argmax(axis=1)
     labels = examples.labels[whole.judged]
-    before = int((said == labels).sum())
-    after = np.empty_like(said)
-    after[np.concatenate([each.test for each in parts]) - compared.old] = chosen.answers.said
-    tell = partial(_macro_f1, compared)
+    before = int((predicted == labels).sum())
+    after = np.empty_like(predicted)
+    after[np.concatenate([each.test for each in parts]) - compared.old] = (
+        chosen.predictions.predicted
+    )
     return TaughtHead(
         state=points.on_embeddings(weights),
-        temperature=chosen.answers.temperature,
+        temperature=chosen.predictions.temperature,
         strength=room.strength,
         weight=chosen.weight,
         before=MeasuredAccuracy(verdicts=0, right=before, tested=examples.judged),
-        answers=RefitAnswers(labels=labels, before=said, after=after),
-        curve=(*_curve(room, parts, chosen.weight), _measured(parts, chosen.answers)),
-        others_before=tell(search.logits.argmax(dim=1).numpy()),
-        others_after=tell(_said_of_old(room, groups, divisions, chosen.weight)),
+        predictions=RefitPredictions(labels=labels, before=predicted, after=after),
+        curve=(*_curve(room, parts, chosen.weight), _measured(parts, chosen.predictions)),
+        others_before=_macro_f1(compared, search.logits.argmax(dim=1).numpy()),
+        others_after=_macro_f1(
+            compared, _predicted_for_old(room, groups, divisions, chosen.weight)
+        ),
     )
 
 
@@ -226,41 +228,45 @@ def _curve(
     ways = [
         [room.lesson(each.old, each.judged[:count], weight) for each in parts] for count in counts
     ]
-    for count, answers in zip(counts, room.held_out(parts, ways) if ways else [], strict=True):
-        right = int(answers.is_right.sum())
-        yield MeasuredAccuracy(verdicts=count, right=right, tested=len(answers.labels))
+    for count, predictions in zip(counts, room.held_out(parts, ways) if ways else [], strict=True):
+        right = int(predictions.is_right.sum())
+        yield MeasuredAccuracy(verdicts=count, right=right, tested=len(predictions.labels))
 
 
-def _measured(parts: Sequence[TaughtPart], answers: HeldOutAnswers) -> MeasuredAccuracy:
+def _measured(parts: Sequence[TaughtPart], predictions: HeldOutPredictions) -> MeasuredAccuracy:
     taught = round(sum(len(each.judged) for each in parts) / len(parts))
-    right = int(answers.is_right.sum())
-    return MeasuredAccuracy(verdicts=taught, right=right, tested=len(answers.labels))
+    right = int(predictions.is_right.sum())
+    return MeasuredAccuracy(verdicts=taught, right=right, tested=len(predictions.labels))
 
 
-def _said_of_old(
+def _predicted_for_old(
     room: Classroom, groups: Indices, divisions: Sequence[Division], weight: float
 ) -> Indices:
-    """What heads that learned from verdicts, too, say of each old example that they do not know."""
+    """The predictions for the old examples, each by a head that also learned from verdicts."""
     old = room.examples.old
     lessons = []
     for each in divisions:
         apart = room.judged[~np.isin(groups[old:], groups[each.test])]
         lessons.append(room.lesson(each.rest, apart, weight))
     heads = room.fit(lessons)
-    said = np.empty(old, dtype=np.int64)
+    predicted = np.empty(old, dtype=np.int64)
     for each, head in zip(divisions, heads, strict=True):
         logits = room.points.rows(each.test).logits(head[np.newaxis])
-        said[each.test] = logits[:, 0].argmax(dim=1).numpy()
-    return said
+        predicted[each.test] = logits[:, 0].argmax(dim=1).numpy()
+    return predicted
 
 
-def _macro_f1(compared: TeachingExamples, said: Indices) -> float | None:
+def _macro_f1(compared: TeachingExamples, predicted: Indices) -> float | None:
     """Of the old examples of other data providers; None if there are none."""
-    if not compared.strangers.any():
+    if not compared.other_providers.any():
         return None
-    true = compared.labels[: compared.old][compared.strangers]
+    true = compared.labels[: compared.old][compared.other_providers]
     found = f1_score(
-        true, said[compared.strangers], labels=np.unique(true), average="macro", zero_division=0.0
+        true,
+        predicted[compared.other_providers],
+        labels=np.unique(true),
+        average="macro",
+        zero_division=0.0,
     )
     return float(found)
 

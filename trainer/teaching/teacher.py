@@ -1,7 +1,7 @@
-"""The teacher: a process that grants the wishes for refits, one after another.
+"""The teacher: a process that retrains heads as the desk asks, one request after another.
 
-A teacher leases a wish while it works on it. If it dies, the lease runs out, and the next teacher
-begins the wish anew: the same examples give the same model.
+A teacher leases a request while it works on it. If it dies, the lease runs out, and the next
+teacher begins anew: the same examples give the same model.
 """
 
 import signal
@@ -32,16 +32,16 @@ from trainer.teaching.examples import read_examples
 from trainer.teaching.refit import refit, result_of
 from trainer.teaching.taught_model import open_teachable, save_taught
 
-EVERY = 0.5  # seconds between two looks for a wish
+EVERY = 0.5  # seconds between two looks for a request
 WHILE_AWAY = 5.0  # seconds until the database is asked again
-LEASE_SECONDS = 30.0  # after which another teacher takes the wish of one that died
+LEASE_SECONDS = 30.0  # after which another teacher takes the request of one that died
 RENEWALS = 6  # in the time that a lease lasts
-UNEXPECTED = "The refit failed for a reason that nobody expected; the log of the teacher has it."
+UNEXPECTED = "Retraining failed for an unexpected reason. The log of the teacher has it."
 log = structlog.get_logger()
 
 
 def run_teacher(engine: Engine, model_dir: Path) -> None:
-    """Grant wishes until SIGTERM or Ctrl-C; the one in work is finished first.
+    """Work until SIGTERM or Ctrl-C; the request in work is finished first.
 
     It computes with one thread: workers and the desk share the machine, a second thread gains
     little, and the order of sums is always the same.
@@ -76,7 +76,7 @@ def _stopping() -> Iterator[threading.Event]:
 
 
 def teach_next(engine: Engine, model_dir: Path, *, lease_seconds: float = LEASE_SECONDS) -> bool:
-    """Grant the wish that waits longest, or say why it cannot be granted.
+    """Do what the request asks that waits longest, or record why it cannot be done.
 
     Returns:
         Whether there was one.
@@ -94,7 +94,7 @@ def teach_next(engine: Engine, model_dir: Path, *, lease_seconds: float = LEASE_
                 with engine.begin() as connection:
                     fail_refit(connection, claim, problem)
         except RefitLostError:
-            log.warning("another teacher has this refit: its lease ran out")
+            log.warning("another teacher retrains this model: the lease ran out")
         finally:
             keeper.stop()
     return True
@@ -113,7 +113,6 @@ class RefitKeeper(PeriodicThread):
 
 
 def _teach_or_say_why(engine: Engine, model_dir: Path, claim: RefitClaim) -> str | None:
-    """Returns: why nothing can be taught."""
     try:
         _teach(engine, model_dir, claim)
     except (RefitLostError, *AWAY):
@@ -121,15 +120,15 @@ def _teach_or_say_why(engine: Engine, model_dir: Path, claim: RefitClaim) -> str
     except EnrichmentError as error:
         log.warning("nothing can be taught", problem=str(error))
         return str(error)
-    except Exception:  # one wish must not end the others
-        log.exception("a refit failed")
+    except Exception:  # one request must not end the others
+        log.exception("retraining failed")
         return UNEXPECTED
     return None
 
 
 def _teach(engine: Engine, model_dir: Path, claim: RefitClaim) -> None:
     wish = claim.wish
-    log.info("refit begun", model=wish.model)
+    log.info("retraining begun", model=wish.model)
     base = open_teachable(engine, model_dir, wish.model_id)
     with engine.connect() as reading:
         pictures = read_examples(
@@ -148,7 +147,7 @@ def _teach(engine: Engine, model_dir: Path, claim: RefitClaim) -> None:
                 connection, taught.id, data_provider=wish.data_provider, began_by=wish.asked_by
             )
     log.info(
-        "refit done",
+        "retraining done",
         model=taught.title,
         verdicts=examples.judged,
         before=round(head.before.right / head.before.tested, 3),

@@ -40,11 +40,11 @@ def test_a_picture_that_is_gone_is_grouped_by_its_embedding(tmp_path: Path) -> N
     assert len(np.unique(groups)) > 20
 
 
-def test_to_whom_strangers_are_alike_embeddings_tell_nothing(
+def test_embeddings_do_not_help_where_different_pictures_are_alike(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ready = embedded_pictures(tmp_path / "pictures")
     cone = halved(ready.embeddings.astype(np.float32) + 10)
     groups = group_embedded(replace(ready, embeddings=cone), tmp_path / "cache", SafeConsole())
-    assert "told by their hash alone" in " ".join(capsys.readouterr().out.split())
+    assert "found by their hash alone" in " ".join(capsys.readouterr().out.split())
     assert len(np.unique(groups)) > 20

@@ -27,8 +27,8 @@ def _targets() -> np.ndarray:
 
 
 def test_the_self_test_has_unseen_pictures_only(paths: list[Path]) -> None:
-    unseen = np.arange(20) % 2 == 0
-    found = example_pictures(paths, _targets(), SMALL, unseen=unseen)
+    held_out = np.arange(20) % 2 == 0
+    found = example_pictures(paths, _targets(), SMALL, held_out=held_out)
     assert len(found) == 10
 
 
@@ -37,8 +37,8 @@ def test_few_bytes_mean_few_pictures_and_unreadable_ones_are_skipped(
 ) -> None:
     monkeypatch.setattr(module, "EXAMPLE_BYTES", 10 * 3 * 32 * 32)
     everything = np.ones(20, dtype=np.bool_)
-    assert len(example_pictures(paths, _targets(), SMALL, unseen=everything)) == 10
+    assert len(example_pictures(paths, _targets(), SMALL, held_out=everything)) == 10
     for path in paths:
         path.write_bytes(b"no picture")
-    assert len(example_pictures(paths, _targets(), SMALL, unseen=everything)) == 0
+    assert len(example_pictures(paths, _targets(), SMALL, held_out=everything)) == 0
     assert no_pictures(SMALL).shape == (0, 3, 32, 32)

@@ -28,7 +28,7 @@ from trainer.data.dataset import folder_data
 from trainer.experiment import Experiment
 from trainer.report.page import summarise
 from trainer.scoring.calibration import at_temperature
-from trainer.scoring.evaluate import ask
+from trainer.scoring.evaluate import classify_data
 
 Promote = Callable[..., Result]
 
@@ -214,8 +214,10 @@ def test_the_ensemble_says_what_its_members_say_together(
     assert promise.measured_on == "other pictures"
     assert model.description.created_from["judged_on"] == f"folder {others}"
     data = folder_data(others, VOCABULARY)
-    asked = ask(model.description, data, model.answers_by(model.served.rows), batch_size=16)
-    answers = Answers.of(asked.said)
+    asked = classify_data(
+        model.description, data, model.answers_by(model.served.rows), batch_size=16
+    )
+    answers = Answers.of(asked.predictions)
     found = Tally.of(answers.probabilities, written=answers.written, unlike=answers.unlike)
     assert found == promise.said
 

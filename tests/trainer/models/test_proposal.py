@@ -10,18 +10,18 @@ from common.vision.answers.answering import is_written
 from common.vision.answers.rule import Rule
 from common.vision.kinds import Kind
 from tests.trainer.bundles import LABELS, describe, pictures, weights
-from trainer.models.judged import JudgedAnswers
+from trainer.models.judged import JudgedPredictions
 from trainer.models.proposal import Proposal, Terms, propose_judged
 
 COUNT = 900
 
 
-def judged(*, skill: float = 6.0, unlike: int = 0) -> JudgedAnswers:
-    """Answers to pictures of three concepts; the first `unlike` pictures are strangers."""
+def judged(*, skill: float = 6.0, unlike: int = 0) -> JudgedPredictions:
+    """Answers to pictures of three concepts; the first `unlike` pictures are of another kind."""
     chance = np.random.default_rng(0)
     targets = np.eye(3, dtype=bool)[np.arange(COUNT) % 3]
     powers = np.exp(chance.normal(size=(COUNT, 3)) + skill * targets)
-    return JudgedAnswers(
+    return JudgedPredictions(
         probabilities=(powers / powers.sum(axis=1, keepdims=True)).astype(np.float32),
         targets=targets,
         unlike=np.arange(COUNT) < unlike,
@@ -30,7 +30,7 @@ def judged(*, skill: float = 6.0, unlike: int = 0) -> JudgedAnswers:
     )
 
 
-def proposed(answers: JudgedAnswers, kind: Kind = "single", **terms: float) -> Proposal:
+def proposed(answers: JudgedPredictions, kind: Kind = "single", **terms: float) -> Proposal:
     blank = replace(describe(), kind=kind)
     rule = Rule.of(kind, Terms(**terms).floor)
     return propose_judged(

@@ -29,10 +29,10 @@ def _scores(*, pictures: int = 50, accurate: int = 40, written: int = 30) -> Pro
 def test_each_provider_is_counted_by_itself() -> None:
     providers = ["a", "b", "a", "", "a"]
     targets = np.eye(3, dtype=bool)[[0, 1, 0, 2, 1]]
-    said = np.eye(3, dtype=bool)[[0, 1, 1, 2, 1]]
-    written = said.copy()
+    predicted = np.eye(3, dtype=bool)[[0, 1, 1, 2, 1]]
+    written = predicted.copy()
     written[0] = False
-    found = scores_by_provider(providers, targets=targets, said=said, written=written)
+    found = scores_by_provider(providers, targets=targets, predicted=predicted, written=written)
     assert list(found) == ["a", "b"]  # most pictures first, none without a name
     first = found["a"]
     assert (first.pictures, first.accurate) == (3, 2)
@@ -45,7 +45,7 @@ def test_each_provider_is_counted_by_itself() -> None:
 def test_several_concepts_of_a_picture_are_several_statements() -> None:
     targets = np.array([[True, True], [True, False]])
     written = np.array([[True, True], [False, True]])
-    found = scores_by_provider(["a", "a"], targets=targets, said=targets, written=written)["a"]
+    found = scores_by_provider(["a", "a"], targets=targets, predicted=targets, written=written)["a"]
     assert (found.written, found.statements, found.right) == (2, 3, 2)
     assert found.precision == pytest.approx(2 / 3)
     assert found.precision_interval == interval(2, 3)

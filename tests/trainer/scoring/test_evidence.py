@@ -76,51 +76,14 @@ def test_of_many_pictures_as_many_are_kept_as_a_model_may_have() -> None:
     np.testing.assert_array_equal(few, draw_references(many, seed=0))
 
 
-@pytest.mark.parametrize("damage", ["missing", "bytes", "names", "shape", "pipe"])
+@pytest.mark.parametrize("damage", ["missing", "bytes", "names", "pipe"])
 def test_damage_is_said(tmp_path: Path, damage: str) -> None:
     path = tmp_path / FILE
     if damage == "bytes":
         path.write_bytes(b"no tensors")
     elif damage == "names":
         path.write_bytes(safetensors.torch.save({"references": torch.from_numpy(drawn(5, 0))}))
-    elif damage == "shape":
-        write_evidence(tmp_path, evidence())
-        tensors = safetensors.torch.load(path.read_bytes())
-        tensors["held_back"] = torch.zeros(0)
-        path.write_bytes(safetensors.torch.save(tensors))
     elif damage == "pipe":
         os.mkfifo(path)
     with pytest.raises(ModelError, match=FILE):
-        read_evidence(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "values", "problem"),
-    [
-        ("references", torch.ones(5, 4).bfloat16() / 2, "bfloat16"),
-        ("references", torch.ones(5, 4) / 2, "float32"),
-        ("references", torch.ones(5, 0).half(), "no rows"),
-        ("references", torch.ones(5).half(), "no rows"),
-        ("references", torch.ones(2001, 4).half() / 2, "2,001 references, 2,000"),
-        ("held_back", torch.full((5,), torch.nan).double(), "not finite"),
-        ("held_back", torch.full((5,), 2.0).double(), "no cosine"),
-        ("tested", torch.full((5,), torch.nan).double(), "not finite"),
-        ("tested", torch.full((5,), -2.0).double(), "no cosine"),
-        ("tested", torch.zeros(5), "float32"),
-        ("inner_logits", torch.full((5, 3, 2), torch.nan), "not finite"),
-        ("inner_logits", torch.zeros(5, 0, 2), "none of heads"),
-        ("inner_logits", torch.zeros(5, 3, 0), "none of heads"),
-        ("inner_logits", torch.zeros(5, 3), "none of heads"),
-        ("inner_logits", torch.zeros(5, 3, 2).bfloat16(), "bfloat16"),
-    ],
-    ids=lambda value: str(tuple(value.shape)) if isinstance(value, torch.Tensor) else value,
-)
-def test_damaged_numbers_are_said(
-    tmp_path: Path, name: str, values: torch.Tensor, problem: str
-) -> None:
-    write_evidence(tmp_path, evidence())
-    tensors = safetensors.torch.load((tmp_path / FILE).read_bytes())
-    assert name in tensors
-    (tmp_path / FILE).write_bytes(safetensors.torch.save(tensors | {name: values}))
-    with pytest.raises(ModelError, match=f"{FILE} is damaged: .*{problem}"):
         read_evidence(tmp_path)

@@ -31,7 +31,7 @@ def drawn(
         labels=labels,
         weights=np.ones(len(labels)),
         old=old,
-        strangers=np.ones(old, dtype=np.bool_),
+        other_providers=np.ones(old, dtype=np.bool_),
         classes=3,
     )
 

@@ -32,8 +32,13 @@ def test_old_labels_come_first_evenly_by_concept_and_then_the_verdicts(school: S
     assert (examples.old, examples.judged, examples.classes) == (3 * EACH, 20, 3)
     assert examples.labels[:6].tolist() == [0, 1, 2, 0, 1, 2]
     assert examples.labels[3 * EACH :].tolist() == school.labels[:20].tolist()
-    assert examples.strangers.all()
-    assert (found.disputed, found.unlabelled, found.unknown, found.unseen) == (0, 0, 0, 0)
+    assert examples.other_providers.all()
+    assert (found.disputed, found.unlabelled, found.unknown, found.without_embedding) == (
+        0,
+        0,
+        0,
+        0,
+    )
     assert len(examples.embeddings) == 3 * EACH + 20
 
 
@@ -79,7 +84,7 @@ def test_what_cannot_teach_is_counted(school: School) -> None:
         id=school.records[1],
     )
     found = read(school)
-    assert (found.examples.judged, found.unknown, found.unseen) == (18, 1, 1)
+    assert (found.examples.judged, found.unknown, found.without_embedding) == (18, 1, 1)
 
 
 def test_copies_of_a_picture_are_one_group(school: School) -> None:

@@ -43,7 +43,7 @@ def test_old_labels_that_verdicts_contradict_weigh_nothing() -> None:
     parts = divide_judged(examples, examples.groups())
     chosen = choose_weight(room(examples), parts)
     assert chosen.weight == 0
-    assert chosen.answers.is_right.mean() > 0.7
+    assert chosen.predictions.is_right.mean() > 0.7
 
 
 def test_old_labels_that_verdicts_confirm_weigh_as_much_as_they_may() -> None:

@@ -37,7 +37,7 @@ def test_a_model_that_is_wrong_elsewhere_may_not_serve_all() -> None:
 
 
 def test_without_other_providers_nobody_knows_what_they_lose() -> None:
-    examples = replace(drawn(), strangers=np.zeros(90, dtype=np.bool_))
+    examples = replace(drawn(), other_providers=np.zeros(90, dtype=np.bool_))
     found = refit(examples, silent_model())
     assert (found.others_before, found.others_after, found.may_serve_all) == (None, None, False)
 
@@ -60,7 +60,9 @@ def test_pictures_that_are_all_the_same_are_refused() -> None:
 
 def test_the_result_says_all_that_a_person_needs() -> None:
     examples = drawn(judged=30)
-    pictures = TaughtPictures(examples=examples, disputed=2, unlabelled=4, unknown=1, unseen=3)
+    pictures = TaughtPictures(
+        examples=examples, disputed=2, unlabelled=4, unknown=1, without_embedding=3
+    )
     found = result_of(pictures, refit(examples, silent_model()), CONCEPTS)
     assert (found["verdicts"], found["disputed"], found["unlabelled"]) == (30, 2, 4)
     assert found["curve"][0] == found["before"]
@@ -73,7 +75,7 @@ def test_the_result_says_of_each_concept_and_picture_what_changed(
 ) -> None:
     examples = drawn(judged=30)
     head = refit(examples, silent_model())
-    found = head.answers.to_json(examples.records, CONCEPTS)
+    found = head.predictions.to_json(examples.records, CONCEPTS)
     assert [each["concept"] for each in found["by_concept"]] == list(CONCEPTS)
     assert [each["before"] for each in found["by_concept"]] == [10, 0, 0]  # all are maps to it
     for when, measured in (("tested", 30), ("before", 10), ("after", head.after.right)):
@@ -86,7 +88,7 @@ def test_the_result_says_of_each_concept_and_picture_what_changed(
     is_right = [each["after"] == each["concept"] for each in found["changed"]]
     assert is_right == sorted(is_right)
     monkeypatch.setattr("trainer.teaching.refit.MOST_CHANGED", 3)
-    fewer = head.answers.to_json(examples.records, CONCEPTS)
+    fewer = head.predictions.to_json(examples.records, CONCEPTS)
     assert (len(fewer["changed"]), fewer["changed_in_all"]) == (3, found["changed_in_all"])
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import RecordError, TransientRecordError
 from common.reasons import Reason
-from harvester.pictures.outcomes import LONGEST_DELAY, PictureOutcome
+from harvester.pictures.rows import LONGEST_DELAY, PictureOutcome
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
