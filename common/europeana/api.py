@@ -42,7 +42,6 @@ class SearchQuery:
     profile: str = "standard"
 
     def parameters(self) -> list[tuple[str, str]]:
-        """The URL parameters, decoded."""
         return [
             ("query", self.query),
             *(("qf", refinement) for refinement in self.refinements),
@@ -82,7 +81,6 @@ class EuropeanaApi(ApiTransport):
         )
 
     def search(self, query: SearchQuery, cursor: str = FIRST_PAGE) -> Iterator[SearchPage]:
-        """All pages of a search, from the one that a cursor points to."""
         following: str | None = cursor
         while following is not None:
             page = self.search_page(query, following)

@@ -71,12 +71,10 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """Europeana's own error code, or empty."""
         return str(self.body.get("code") or "")
 
     @property
     def quota_used_up(self) -> bool:
-        """Whether the key's quota is used up."""
         return self.status == 429 or self.code.startswith("429")
 
 

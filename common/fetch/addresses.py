@@ -101,13 +101,11 @@ class AddressPolicy:
         return public
 
     def allows(self, address: IPAddress) -> bool:
-        """True for an address of the networks that are allowed by name."""
         return _in_any(embedded(address), self.allowed_networks)
 
 
 @lru_cache(maxsize=4096)
 def is_public(address: IPAddress) -> bool:
-    """True for the unicast addresses of the public internet."""
     address = embedded(address)
     if isinstance(address, IPv4Address):
         return not _in_any(address, REFUSED_IPV4)
@@ -137,7 +135,6 @@ def _network(text: str) -> IPNetwork:
 
 
 def system_lookup(host: str) -> Sequence[str]:
-    """The addresses of a host by the system's resolver, the one to try first in front."""
     answers = socket.getaddrinfo(host.encode("ascii"), None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 

@@ -47,19 +47,15 @@ class UnreadBytes:
 
     @property
     def is_full(self) -> bool:
-        """Whether the limit is reached."""
         return self._count >= self._limit
 
     def add(self, size: int) -> None:
-        """Count so many bytes in, or out."""
         with self._lock:
             self._count += size
 
 
 @dataclass(frozen=True)
 class FetchOutcome(Generic[Key]):
-    """What became of one picture."""
-
     key: Key
     result: Fetched | RecordError
 
@@ -178,7 +174,6 @@ class _Download(Generic[Key]):
         return self._handful.popleft() if self._handful else None
 
     def _gather(self, *, wait: bool, seconds: float | None) -> None:
-        """Take what has come: one, or a handful if somebody asks for it."""
         with suppress(Empty):
             self._take(self._results.get(block=wait, timeout=seconds))
             while self._arrived and len(self._handful) < HANDFUL:

@@ -64,7 +64,6 @@ class PoliteQueue(Generic[Item]):
         self._order = itertools.count()
 
     def put(self, host: str, item: Item, *, first: bool = False) -> None:
-        """Let the item wait for a turn of its host, before the others if `first`."""
         waiting = self._waiting.get(host)
         if waiting is None:
             waiting = self._waiting[host] = deque()
@@ -75,7 +74,6 @@ class PoliteQueue(Generic[Item]):
             waiting.append(item)
 
     def take(self) -> Turn[Item] | AddressLookUp[Item] | None:
-        """What is next, or None when every host has to wait."""
         while self._due and self._due[0][0] <= time.monotonic():
             due_at, _, host = heapq.heappop(self._due)
             if self._due_at.get(host) != due_at:
@@ -86,24 +84,20 @@ class PoliteQueue(Generic[Item]):
         return None
 
     def found(self, host: str, addresses: Sequence[IPAddress]) -> None:
-        """Say where the host is, in the order to try."""
         self._put_place(host, _Place(tuple(addresses), None, time.monotonic() + FOUND_SECONDS))
 
     def not_found(self, host: str, error: RecordError) -> None:
-        """Say why nobody knows where the host is."""
         self._put_place(host, _Place((), error, time.monotonic() + NOT_FOUND_SECONDS))
 
     def give_back(
         self, turn: Turn[Item], signal: HostSignal, retry_after: float | None = None
     ) -> None:
-        """Tell the limiter how a request ended; its host may have a turn again at once."""
         address = turn.addresses[0] if turn.addresses else None
         self._limiter.finish(turn.host, signal, retry_after, address=address)
         if turn.host in self._waiting:
             self._ask_at(turn.host, time.monotonic())
 
     def seconds_until_due(self) -> float | None:
-        """How long `take` will say None if nothing else happens; None when nothing waits."""
         return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
 
     def _put_place(self, host: str, place: _Place) -> None:
@@ -122,7 +116,6 @@ class PoliteQueue(Generic[Item]):
         return self._turn(host, place)
 
     def _turn(self, host: str, place: _Place) -> Turn[Item] | None:
-        """A turn at the first of the addresses that has one."""
         waits = []
         for address in place.addresses or (None,):
             try:

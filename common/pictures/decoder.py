@@ -86,7 +86,6 @@ class Decoder:
         self._declared = 0  # pixels, by the header of the picture in work
 
     def answer(self, request: DecoderRequest) -> DecoderAnswer:
-        """Decode the picture in the input."""
         self._declared = 0
         signal.setitimer(signal.ITIMER_PROF, OPENING_SECONDS)
         try:
@@ -126,7 +125,6 @@ class Decoder:
         return _about(decoded)
 
     def _admit(self, declared: int, held: int) -> None:
-        """Refuse a picture that is too large for this decoder; give others the time they need."""
         self._declared = declared
         if self._is_ordinary and held > ORDINARY_PIXELS:
             raise TooLargeError
@@ -134,7 +132,6 @@ class Decoder:
         signal.setitimer(signal.ITIMER_PROF, seconds)
 
     def _put(self, result: bytes) -> int:
-        """Write the result to the output; returns its length."""
         if len(result) > OUTPUT_BYTES:
             raise Reason.TOO_MUCH_MEMORY.error(f"{len(result)} bytes once it is decoded")
         self._output[: len(result)] = result
@@ -144,7 +141,6 @@ class Decoder:
 def _about(
     decoded: Decoded, size: tuple[int, int] = (0, 0), length: int = 0, *, is_square: bool = False
 ) -> DecoderAnswer:
-    """The answer about a picture, and so many bytes of this size in the output."""
     return DecoderAnswer(
         length=length,
         width=decoded.width,
@@ -161,7 +157,6 @@ def _bytes_of(image: Image.Image) -> int:
 
 
 def main() -> None:
-    """Answer requests until the other side closes the socket."""
     channel, source, target, memory = map(int, sys.argv[1:])
     data, output = mmap.mmap(source, INPUT_BYTES), mmap.mmap(target, OUTPUT_BYTES)
     os.close(source)

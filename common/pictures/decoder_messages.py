@@ -42,7 +42,6 @@ class DecoderRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shorter_side(self) -> int:
-        """Pixels that the shorter side of the picture is to have, at least."""
         return math.ceil(self.square.side / self.square.kept) if self.square else self.side
 
 
@@ -70,7 +69,6 @@ class DecoderAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fits(answer: DecoderAnswer, request: DecoderRequest) -> bool:
-    """Whether an answer may be one to this request."""
     if answer.reason or answer.is_too_large:
         return answer.length == 0
     if not (answer.width and answer.height and answer.format in FORMATS):

@@ -62,8 +62,6 @@ class _LostError(Exception):
 
 
 class DecoderProcess:
-    """One decoder, started when it is first needed, and again after each death."""
-
     def __init__(self, memory: int) -> None:
         self._memory = memory
         self._running: _Running | None = None
@@ -100,7 +98,6 @@ class DecoderProcess:
         return answer, made
 
     def close(self) -> None:
-        """End the decoder, and give the memory back."""
         self._end()
         for shared in (self._input, self._output):
             shared.close()
@@ -145,7 +142,6 @@ class DecoderProcess:
         return b""
 
     def _received(self, running: "_Running") -> bytes:
-        """The packet that comes, unless the decoder stands still, or works without end."""
         worked_at, ticks, most = time.monotonic(), -1, inf
         while True:
             with suppress(TimeoutError):
@@ -160,7 +156,6 @@ class DecoderProcess:
                 raise _LostError(Reason.DECODING_TOO_LONG.error("the decoder stood still"))
 
     def _last_words(self, process: subprocess.Popen[bytes]) -> DecoderAnswer:
-        """What the exit code of a decoder that ended says of the picture."""
         try:
             code = process.wait(timeout=LOOK_SECONDS)
         except subprocess.TimeoutExpired:  # it fell silent, and stays
@@ -181,8 +176,6 @@ class DecoderProcess:
 
 @dataclass(frozen=True)
 class _Running:
-    """A decoder's process, and our end of the socket between us."""
-
     process: subprocess.Popen[bytes]
     channel: socket.socket
 

@@ -55,8 +55,6 @@ class Pixels:
 
 
 class Decoders:
-    """Decoders for ordinary pictures, and one for large ones; threads share them."""
-
     def __init__(self, places: int | None = None) -> None:
         self._ordinary: queue.LifoQueue[DecoderProcess] = queue.LifoQueue()
         self._all = [DecoderProcess(ORDINARY_MEMORY) for _ in range(places or available_cores())]

@@ -32,12 +32,10 @@ def guard_cell(cell: object) -> object:
 
 
 def guard_row(cells: Iterable[object]) -> list[object]:
-    """A row of such cells."""
     return [guard_cell(cell) for cell in cells]
 
 
 def unguard_cell(cell: str) -> str:
-    """The text that `guard_cell` was given."""
     return cell[1:] if _GUARDED.match(cell) else cell
 
 

@@ -60,8 +60,6 @@ class _Handler(WSGIRequestHandler):
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread for each client, and few clients."""
-
     daemon_threads = True
     request_queue_size = 2 * CLIENTS  # else some who come together wait for seconds
 
@@ -73,7 +71,6 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.set_app(make_wsgi_app())
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a client in a thread of its own, once there is a place for it."""
         with self._change:
             while len(self._clients) >= CLIENTS:
                 with suppress(OSError):  # it is gone
@@ -83,7 +80,6 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close the connection to a client."""
         with self._change:
             self._clients.remove(request)
             self._change.notify()

@@ -49,8 +49,6 @@ _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 @dataclass(frozen=True, kw_only=True)
 class BundleFile:
-    """A file of a bundle: weights, or pictures."""
-
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     file: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,200}$")]
@@ -123,7 +121,6 @@ class Description:
 
     @property
     def files(self) -> tuple[BundleFile, ...]:
-        """All files of the bundle besides `model.json`."""
         others = (self.self_test, self.calibration, self.likeness, self.known)
         return (*self.members, *(file for file in others if file is not None))
 
@@ -181,7 +178,6 @@ def read_description(folder: Path, expected_sha256: str) -> Description:
 
 
 def write_tensors(path: Path, tensors: "StateDict") -> BundleFile:
-    """Write tensors as safetensors. Returns the name and the sha256 of the file."""
     import safetensors.torch
 
     data = safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})
@@ -275,5 +271,4 @@ def read_checked(
 
 
 def sha256_of(data: bytes) -> str:
-    """The sha256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()

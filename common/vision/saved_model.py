@@ -148,7 +148,6 @@ def _load(folder: Path, description: Description, *, sha256: str, encoders: Path
 
 
 def _check_features(folder: Path, network: nn.Module, likeness: Likeness) -> None:
-    """Refuse references to which no picture can be compared, before there is a picture."""
     _, last = last_layer(network)
     dimension = likeness.references.shape[1]
     if isinstance(last, nn.Linear) and last.in_features != dimension:

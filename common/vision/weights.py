@@ -105,7 +105,6 @@ def fill(network: nn.Module, tensors: StateDict, *, source: str) -> None:
 
 
 def _is_ordinary(tensor: torch.Tensor) -> bool:
-    """Whether it is an array in memory of numbers that every network computes with."""
     return (
         not tensor.is_nested
         and tensor.layout == torch.strided
@@ -123,7 +122,6 @@ def _check_unpacked(archive: zipfile.ZipFile) -> None:
 
 @contextmanager
 def _explaining(source: str) -> Iterator[None]:
-    """Turn whatever the reader of a damaged file raises into an error for the user."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about unusual files; an error follows, or none need

@@ -67,7 +67,6 @@ def _findings() -> "Findings":
 
 
 def _show(found: list[Finding]) -> None:
-    """The findings as a list, and below it what to do, the problems first."""
     listing = Listing("", "subject", "what", "found", texts={"found"})
     for each in found:
         listing.add(each.verdict, each.subject, each.what, each.found, style=_STYLES[each.verdict])

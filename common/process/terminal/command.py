@@ -77,8 +77,6 @@ def _load(name: str, place: str) -> Any:
 
 
 class _Group(TyperGroup):
-    """A group whose help does not load its commands, and whose errors have one form."""
-
     places: Mapping[str, str] = {}
 
     def __init__(self, **options: Any) -> None:
@@ -146,7 +144,6 @@ class _Group(TyperGroup):
 
 
 def _tell_mistake(error: Any) -> int:
-    """Tell of a mistake in the arguments, and where help is; returns the exit code."""
     context = getattr(error, "ctx", None)
     hint = f"\nHelp: {context.command_path} --help" if context else ""
     _print_error(f"{_mistake(error)}{hint}")
@@ -254,7 +251,6 @@ def _own_options(
 
 
 def fail(message: str, exit_code: int) -> NoReturn:
-    """End the command with a message on standard error."""
     _print_error(message)
     raise typer.Exit(exit_code)
 

@@ -14,8 +14,6 @@ from common.process.foreign_text import visible
 
 
 class SafeConsole(Console):
-    """A console that writes control characters out, and reads markup only where it is asked to."""
-
     def __init__(self, *, stderr: bool = False, highlight: bool = True, **options: Any) -> None:
         super().__init__(
             stderr=stderr, highlight=highlight, **{"markup": False, "emoji": False, **options}

@@ -37,7 +37,6 @@ class JobState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether no chunk of the job is begun any more."""
         return self in (JobState.DONE, JobState.CANCELLED)
 
 
@@ -51,8 +50,6 @@ class ChunkState(StrEnum):
 
 
 class Priority(StrEnum):
-    """How soon a job is worked on."""
-
     URGENT = "urgent"
     BULK = "bulk"
 
@@ -217,8 +214,6 @@ class JobOutcomes(Base):
 
 
 class JobFailure(Base):
-    """A record that a job could not enrich, and why: the outcome of that record."""
-
     __tablename__ = "job_failure"
     __table_args__ = (one_of("stage", *Stage),)
 

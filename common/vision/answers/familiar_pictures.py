@@ -42,17 +42,14 @@ class FamiliarPictures:
         return len(self.keys)
 
     def joined(self, other: "FamiliarPictures") -> "FamiliarPictures":
-        """These and others."""
         return FamiliarPictures(
             np.union1d(self.keys, other.keys), np.union1d(self.files, other.files)
         )
 
     def has_records(self, record_ids: Iterable[str]) -> NDArray[np.bool_]:
-        """Which of these records are known."""
         return np.isin(_as_numbers(map(_of_text, record_ids)), self.keys)
 
     def has_files(self, sha256s: Iterable[str]) -> NDArray[np.bool_]:
-        """Which files with these sha256 are known."""
         return np.isin(_as_numbers(map(bytes.fromhex, sha256s)), self.files)
 
 

@@ -68,7 +68,6 @@ class Tally:
 
     @classmethod
     def of_counts(cls, counts: Sequence[int]) -> Self:
-        """The tally whose `counts` these are."""
         pictures, written, unlike, *confidences = counts
         return cls(
             pictures=pictures, written=written, unlike=unlike, confidences=tuple(confidences)
@@ -76,7 +75,6 @@ class Tally:
 
     @classmethod
     def sum(cls, tallies: "Iterable[Tally]") -> "Tally":
-        """The tally of all these pictures together."""
         each = [tally.counts for tally in tallies]
         return Tally.of_counts([sum(column) for column in zip((0,) * COUNTS, *each, strict=True)])
 

@@ -32,14 +32,11 @@ class Embedder(ServedNetwork):
     """Embeddings of length 1, float32, before they are rounded to halfs."""
 
     def finish(self, answers: torch.Tensor) -> torch.Tensor:
-        """See `ServedNetwork`."""
         return functional.normalize(answers.mean(0), dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Encoder:
-    """An encoder in memory."""
-
     description: EncoderDescription
     served: Served
 
