@@ -225,14 +225,14 @@ def guarded(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
-Place = tuple[str, str, int, IPAddress]
+Endpoint = tuple[str, str, int, IPAddress]
 """Scheme, host name, port and the address connected to."""
 
 
 class IdleConnections:
     def __init__(self, limit: int = 256) -> None:
         self._limit = limit
-        self._idle: dict[Place, list[PinnedConnection]] = {}
+        self._idle: dict[Endpoint, list[PinnedConnection]] = {}
         self._count = 0
         self._lock = threading.Lock()
 
@@ -248,9 +248,9 @@ class IdleConnections:
         if not connection.stands:
             connection.close()
             return
-        place = (url.scheme, url.host, url.port, connection.address)
+        endpoint = (url.scheme, url.host, url.port, connection.address)
         with self._lock:
-            self._idle.setdefault(place, []).append(connection)
+            self._idle.setdefault(endpoint, []).append(connection)
             self._count += 1
             oldest = next(iter(self._idle)) if self._count > self._limit else None
         if oldest is not None and (evicted := self._pop(oldest)) is not None:
@@ -263,13 +263,13 @@ class IdleConnections:
             for connection in connections:
                 connection.close()
 
-    def _pop(self, place: Place) -> PinnedConnection | None:
+    def _pop(self, endpoint: Endpoint) -> PinnedConnection | None:
         with self._lock:
-            connections = self._idle.get(place)
+            connections = self._idle.get(endpoint)
             if not connections:
                 return None
             self._count -= 1
             connection = connections.pop()
             if not connections:
-                del self._idle[place]
+                del self._idle[endpoint]
             return connection

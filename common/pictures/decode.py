@@ -103,7 +103,7 @@ def decode(
         raise Reason.DAMAGED.error("no header of a known format") from error
     except MemoryError as error:
         raise Reason.OUT_OF_MEMORY.error("out of memory") from error
-    except Exception as error:  # parsers fed by strangers raise anything
+    except Exception as error:  # parsers of untrusted bytes raise anything
         raise _damaged(error) from error
 
 

@@ -1,4 +1,4 @@
-"""Strangers' text where a program would obey it: cells of tables, and lines on a terminal.
+"""Other people's text where a program would obey it: cells of tables, and lines on a terminal.
 
 Names, titles and addresses come from anybody's metadata.
 A spreadsheet computes a cell that begins like a formula, and a terminal obeys escapes.

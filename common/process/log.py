@@ -91,7 +91,7 @@ class _Kind:
 class FloodFilter(logging.Filter):
     """Leaves out warnings and errors that say the same too often, and says so.
 
-    Strangers can cause some of them, as by messages that are refused, as often as they like. The
+    Anybody can cause some of them, as by messages that are refused, as often as they like. The
     first line about another job, or another problem, is shown in a flood too.
     """
 

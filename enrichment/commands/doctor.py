@@ -34,7 +34,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 def _findings() -> "Findings":
     from enrichment.checks.folders import check_folders
-    from enrichment.checks.models import check_models
+    from enrichment.checks.model_files import check_models
     from enrichment.checks.services import (
         check_api,
         check_broker_answers,

@@ -1,4 +1,4 @@
-"""The console of every command: strangers' text cannot move the cursor, colour or clear the screen.
+"""The console of every command: untrusted text cannot move the cursor, colour or clear the screen.
 
 Rich passes escapes in a text on to the terminal, and reads `[...]` in it as its own markup.
 """

@@ -20,7 +20,7 @@ from common.errors import StoreError
 from common.process.terminal.listing import Listing
 from common.store.model_names import ModelName
 from common.store.tables.jobs import JOB_MODELS
-from common.vision.answers.tally import COUNTS, DRIFTED, Tally
+from common.vision.answers.tally import DRIFTED, TALLY_LENGTH, Tally
 
 MOST_CHUNKS = 1_000  # a quarter of a million records
 LEAST_PICTURES = 100  # below, most of the drift is chance
@@ -124,7 +124,9 @@ def drift_of_model(engine: Engine, model_id: int) -> ModelDrift | None:
     return next((each for each in drifts if each.model_id == model_id), None)
 
 
-_SUMS = ", ".join(f"sum(CAST(of_provider.value ->> {place} AS bigint))" for place in range(COUNTS))
+_SUMS = ", ".join(
+    f"sum(CAST(of_provider.value ->> {place} AS bigint))" for place in range(TALLY_LENGTH)
+)
 
 
 def _drifts(engine: Engine, chosen: str, number: UUID | int) -> list[ModelDrift]:
