@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
 
@@ -23,6 +22,5 @@ def all_commands(program: str, app: typer.Typer) -> Iterator[NamedCommand]:
 
 def _walk(name: str, command: Any) -> Iterator[NamedCommand]:
     yield NamedCommand(name, command)
-    if isinstance(command, TyperGroup):
-        for below, inner in command.commands.items():
-            yield from _walk(f"{name} {below}", inner)
+    for below in getattr(command, "commands", ()):
+        yield from _walk(f"{name} {below}", command.get_command(None, below))
