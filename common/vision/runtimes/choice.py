@@ -13,7 +13,6 @@ import structlog
 import torch
 
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
-from common.files import open_regular
 from common.vision.model import SELF_TEST_TOLERANCE, Model
 from common.vision.runtimes.agreement import check_float16
 from common.vision.runtimes.devices import pick_device
@@ -74,8 +73,6 @@ def failures(name: str, kind: type[EnrichmentError]) -> Iterator[None]:
 def _open_onnx(served: Served, cache_dir: Path) -> Runtime:
     silence_telemetry()
     graph = exported(served, cache_dir)
-    for file in graph.parent.iterdir():  # for a pipe it would wait without end
-        open_regular(file).close()
     from common.vision.runtimes.onnx_runtime import OnnxRuntime  # an extra
 
     return OnnxRuntime(graph)
