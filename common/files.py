@@ -1,6 +1,6 @@
 """Files that are whole or absent: written under another name, flushed to disk, then renamed.
 
-And files of strangers, which may be no files at all.
+And files of other people, which may be no files at all.
 """
 
 import errno

@@ -74,10 +74,8 @@ def _shown(value: object) -> object:
 
 
 def data_uri(content: bytes, media_type: str) -> str:
-    """A URI that holds the whole content of a file."""
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
 def record_page(record_id: str) -> str:
-    """The web page of a record at Europeana."""
     return _RECORD_PAGE + record_id

@@ -12,8 +12,6 @@ from common.errors import RecordError, TransientRecordError
 
 
 class Stage(StrEnum):
-    """Where a record failed, in the order of its way."""
-
     RESOLVE = "resolve"
     FETCH = "fetch"
     DECODE = "decode"
@@ -22,8 +20,6 @@ class Stage(StrEnum):
 
 
 class HostSignal(StrEnum):
-    """What the end of a request says about its host."""
-
     WELL = "well"  # it answered; a 404 is an answer
     COMPLAINT = "complaint"  # we ask too much: 429, or 408 or 5xx with Retry-After
     FAILURE = "failure"  # it did not answer, or is broken
@@ -239,7 +235,6 @@ class Reason(_Row, Enum):
 
     @property
     def passes(self) -> bool:
-        """Whether the failure may pass with time."""
         return self.retry is not None
 
     def error(self, detail: str, *, retry_after: float | None = None) -> RecordError:
@@ -254,7 +249,6 @@ class Reason(_Row, Enum):
 
     @classmethod
     def of(cls, error: RecordError) -> "Reason":
-        """The reason of an error that `error` made."""
         return _BY_STAGE_AND_CODE[error.stage, error.reason]
 
     @classmethod
@@ -279,7 +273,6 @@ def meaning_of(code: str) -> str:
 
 
 def signal_of(error: RecordError | None) -> HostSignal:
-    """What the outcome of a request says about its host."""
     if error is None:
         return HostSignal.WELL
     if retry_after_of(error) is not None:
@@ -288,5 +281,4 @@ def signal_of(error: RecordError | None) -> HostSignal:
 
 
 def retry_after_of(error: RecordError | None) -> float | None:
-    """The seconds that a host asked us to wait, if it did."""
     return error.retry_after if isinstance(error, TransientRecordError) else None

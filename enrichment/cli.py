@@ -12,5 +12,4 @@ app = program(
 
 
 def main() -> None:
-    """Run the command line."""
     app()

@@ -59,7 +59,6 @@ def _migration() -> str | None:
 
 
 def _check_encoding(connection: Connection) -> None:
-    """Refuse a database that cannot keep what museums write."""
     encoding = connection.scalar(text("SHOW server_encoding"))
     if encoding != "UTF8":
         raise StoreError(

@@ -42,8 +42,8 @@ def walk(command, *path):
     assert result.exit_code == 0, (path, result.output)
     assert result.output.count("--help") > 0
     print(*path)
-    for name, inner in getattr(command, "commands", {}).items():
-        walk(inner, *path, name)
+    for name in getattr(command, "commands", ()):
+        walk(command.get_command(None, name), *path, name)
 
 
 walk(typer.main.get_command(app))

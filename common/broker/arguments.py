@@ -18,7 +18,7 @@ def by_name(
 
 
 def first_problem(error: ValidationError) -> str:
-    """What is wrong, without the input: it may be long, and is a stranger's.
+    """What is wrong, without the input: it may be long, and is not trusted.
 
     A name that we do not know is told if it looks like one.
     """

@@ -42,7 +42,6 @@ class SearchQuery:
     profile: str = "standard"
 
     def parameters(self) -> list[tuple[str, str]]:
-        """The URL parameters, decoded."""
         return [
             ("query", self.query),
             *(("qf", refinement) for refinement in self.refinements),
@@ -70,7 +69,7 @@ class EuropeanaApi(ApiTransport):
         """The page of a search that a cursor points to; `rows` may change between pages.
 
         Raises:
-            ApiError: the answer has another form than we know.
+            ApiError: the response has another form than we know.
         """
         parameters = [*query.parameters(), ("rows", str(rows)), ("cursor", cursor)]
         page = parse_answer(SearchAnswer, self.get(SEARCH, parameters).body, "Search API")
@@ -82,7 +81,6 @@ class EuropeanaApi(ApiTransport):
         )
 
     def search(self, query: SearchQuery, cursor: str = FIRST_PAGE) -> Iterator[SearchPage]:
-        """All pages of a search, from the one that a cursor points to."""
         following: str | None = cursor
         while following is not None:
             page = self.search_page(query, following)
@@ -103,14 +101,14 @@ class EuropeanaApi(ApiTransport):
 
         Raises:
             RecordError: the record is deleted or unknown.
-            ApiError: the answer has another form than we know.
+            ApiError: the response has another form than we know.
         """
-        answer = self.get(f"/record/v2{record_id}.json", also=(404, 410))
-        if answer.status == 404:
+        response = self.get(f"/record/v2{record_id}.json", also=(404, 410))
+        if response.status == 404:
             raise Reason.UNKNOWN_RECORD.error(f"Europeana has no record {record_id}")
-        if answer.status == 410:
+        if response.status == 410:
             raise Reason.DELETED.error(f"Europeana has deleted record {record_id}")
-        return parse_answer(RecordAnswer, answer.body, "Record API").object.metadata()
+        return parse_answer(RecordAnswer, response.body, "Record API").object.metadata()
 
 
 def concept_refinement(uris: Iterable[str]) -> str:
@@ -153,7 +151,7 @@ class LookUp:
 def look_up(api: EuropeanaApi, record_ids: Sequence[str]) -> LookUp:
     """Ask for records; moved ones are found under their present ID.
 
-    A record whose answer has an unknown form is in `gone`; the others are not affected.
+    A record whose response has an unknown form is in `gone`; the others are not affected.
 
     Raises:
         ApiError: an API cannot be asked; then nothing is known of any record.

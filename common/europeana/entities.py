@@ -6,7 +6,7 @@ https://europeana.atlassian.net/wiki/spaces/EF/pages/2324561923 (Entity API)
 import re
 
 from common.errors import ApiError
-from common.europeana.transport import Answer, ApiTransport
+from common.europeana.transport import ApiResponse, ApiTransport
 from common.europeana.vocabulary import current_concept_uri
 
 _OWN = re.compile(r"http://data\.europeana\.eu(/concept/\d+)")
@@ -26,7 +26,7 @@ class EntityApi(ApiTransport):
         vocabulary becomes Europeana's concept for the same thing.
 
         Raises:
-            ApiError: the answer has another form than we know.
+            ApiError: the response has another form than we know.
         """
         current = current_concept_uri(uri)
         for _ in range(_MERGERS):
@@ -37,19 +37,19 @@ class EntityApi(ApiTransport):
         raise ApiError(f"The Entity API redirects {uri} more than {_MERGERS} times.")
 
     def _redirected(self, uri: str) -> str | None:
-        """The concept's URI by the API's answer; the same URI if it is current."""
+        """The concept's URI by the API's response; the same URI if it is current."""
         also = (*_REDIRECTS, *_GONE)
         if own := _OWN.fullmatch(uri):
-            answer = self.get(f"/entity{own[1]}.json", also=also)
+            response = self.get(f"/entity{own[1]}.json", also=also)
         else:
-            answer = self.get("/entity/resolve", [("uri", uri)], also=also)
-        return None if answer.status in _GONE else _named(answer)
+            response = self.get("/entity/resolve", [("uri", uri)], also=also)
+        return None if response.status in _GONE else _named(response)
 
 
-def _named(answer: Answer) -> str:
-    if answer.status in _REDIRECTS:
-        if found := _LOCATION.search(answer.location):
+def _named(response: ApiResponse) -> str:
+    if response.status in _REDIRECTS:
+        if found := _LOCATION.search(response.location):
             return f"http://data.europeana.eu/concept/{found[1]}"
-    elif isinstance(identity := answer.body.get("id"), str):
+    elif isinstance(identity := response.body.get("id"), str):
         return current_concept_uri(identity)
     raise ApiError("The Entity API answers in a form we do not know: no concept is named.")

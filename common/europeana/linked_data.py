@@ -85,7 +85,6 @@ def concept_annotation(
 
 
 def annotation_page(annotations: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Annotations as one batch, for one request to the API."""
     return {"@context": CONTEXT, "type": "AnnotationPage", "items": list(annotations)}
 
 

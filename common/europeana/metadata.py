@@ -80,8 +80,6 @@ class _Part(BaseModel):
 
 
 class SearchItem(_Part):
-    """An item of a Search answer."""
-
     id: RecordId
     type: Texts = ()
     title: Texts = ()
@@ -92,7 +90,6 @@ class SearchItem(_Part):
     edm_concept: Texts = ()
 
     def metadata(self) -> RecordMetadata:
-        """The item as a record."""
         return RecordMetadata(
             id=self.id,
             media_url=_url(self.edm_is_shown_by),
@@ -143,8 +140,6 @@ class _Entity(_Part):
 
 
 class RecordObject(_Part):
-    """The `object` of a Record API answer."""
-
     about: RecordId
     type: Texts = ()
     title: Texts = ()
@@ -155,7 +150,6 @@ class RecordObject(_Part):
     organizations: tuple[_Entity, ...] = ()
 
     def metadata(self) -> RecordMetadata:
-        """The object as a record: the provider's aggregation, named as Search would name it."""
         provider = self._provider_aggregation()
         titles = self.title or tuple(text for proxy in self.proxies for text in proxy.dc_title)
         return RecordMetadata(
@@ -184,8 +178,6 @@ class RecordObject(_Part):
 
 
 class RecordAnswer(_Part):
-    """A Record API answer."""
-
     object: RecordObject
 
 

@@ -19,8 +19,6 @@ log = structlog.get_logger()
 
 
 class QuotaGate:
-    """A gate that is closed while the quota is used up."""
-
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._opens_at = 0.0  # of the monotonic clock
@@ -28,7 +26,6 @@ class QuotaGate:
         self._abandoned = threading.Event()
 
     def close(self, seconds: float) -> None:
-        """Close the gate for so many seconds."""
         with self._lock:
             self._is_announced = self._is_announced and self._seconds_left() > 0
             self._opens_at = max(self._opens_at, time.monotonic() + seconds)
@@ -58,7 +55,6 @@ class QuotaGate:
         return self._opens_at - time.monotonic()
 
     def _announce(self, seconds: float) -> None:
-        """Log it once, however many threads wait."""
         with self._lock:
             if not self._is_announced:
                 until = _clock(seconds, "%H:%M:%S")
@@ -70,7 +66,6 @@ class QuotaGate:
             self._is_announced = True
 
     def abandon(self) -> None:
-        """Wake all waiting threads; nobody waits any more."""
         self._abandoned.set()
 
 

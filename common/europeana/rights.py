@@ -32,7 +32,6 @@ _PREFIXES: dict[Reusability, tuple[str, ...]] = {
 
 
 def reusability(rights: str) -> Reusability:
-    """The class of a rights statement, given by its URI with http or https."""
     _, _, address = rights.strip().partition(":")
     for name, prefixes in _PREFIXES.items():
         if address.startswith(prefixes):

@@ -60,7 +60,7 @@ set_on_retry_hooks([_tell_of_retry])
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """What an API said: the HTTP status and the JSON object of the body."""
 
     status: int
@@ -71,12 +71,10 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """Europeana's own error code, or empty."""
         return str(self.body.get("code") or "")
 
     @property
     def quota_used_up(self) -> bool:
-        """Whether the key's quota is used up."""
         return self.status == 429 or self.code.startswith("429")
 
 
@@ -125,15 +123,15 @@ class ApiTransport:
         parameters: Sequence[tuple[str, str]] = (),
         *,
         also: Sequence[int] = (),
-    ) -> Answer:
-        """Ask one question; returns a successful answer, or one with a status in `also`.
+    ) -> ApiResponse:
+        """Ask one question; returns a successful response, or one with a status in `also`.
 
         Raises:
             KeyRefusedError: the key is unknown or disabled.
             RateLimitedError: the quota is used up for longer than `longest_quota_wait`.
             UnreachableError: no answer after several attempts.
             CursorRefusedError: the cursor among the parameters is not accepted.
-            ApiError: any other answer.
+            ApiError: any other response.
         """
         caller = stamina.RetryingCaller(
             attempts=self._attempts, timeout=DEADLINE, wait_initial=0.5, wait_max=10.0
@@ -143,15 +141,17 @@ class ApiTransport:
             waited += self._gate.wait(longest=self._longest_quota_wait - waited, why=why)
             deadline = time.monotonic() + DEADLINE
             try:
-                answer = caller(self._ask, path, tuple(parameters), deadline)
+                response = caller(self._ask, path, tuple(parameters), deadline)
             except _TransientFailure as failure:
                 raise UnreachableError(f"{self.host} cannot be reached: {failure}.") from failure
-            if not answer.quota_used_up:
-                return self._checked(answer, also)
-            self._gate.close(seconds_to_renewal(answer.quota, answer.retry_after))
-            why = f" ({self._said(answer)})"
+            if not response.quota_used_up:
+                return self._checked(response, also)
+            self._gate.close(seconds_to_renewal(response.quota, response.retry_after))
+            why = f" ({self._words(response)})"
 
-    def _ask(self, path: str, parameters: Sequence[tuple[str, str]], deadline: float) -> Answer:
+    def _ask(
+        self, path: str, parameters: Sequence[tuple[str, str]], deadline: float
+    ) -> ApiResponse:
         try:
             with self._session.get(
                 self._url + path,
@@ -162,13 +162,13 @@ class ApiTransport:
             ) as response:
                 if response.status_code >= 500:
                     raise _TransientFailure(f"it answers {response.status_code}")
-                return self._answer(response, _read(response, deadline))
+                return self._parsed(response, _read(response, deadline))
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise _TransientFailure("it does not answer in time") from error
         except (requests.ConnectionError, urllib3.exceptions.HTTPError, OSError) as error:
             raise _TransientFailure(_plain(error)) from error
 
-    def _answer(self, response: requests.Response, content: bytes) -> Answer:
+    def _parsed(self, response: requests.Response, content: bytes) -> ApiResponse:
         try:
             body = {} if response.is_redirect and not content else json.loads(content)
         except (ValueError, RecursionError):
@@ -179,7 +179,7 @@ class ApiTransport:
                 "is EUROPEANA_API_URL the address of the Europeana APIs?"
             )
         headers = response.headers
-        return Answer(
+        return ApiResponse(
             response.status_code,
             body,
             quota=headers.get("RateLimit", ""),
@@ -187,23 +187,30 @@ class ApiTransport:
             location=headers.get("Location", ""),
         )
 
-    def _checked(self, answer: Answer, also: Sequence[int]) -> Answer:
-        if answer.status == 401 or answer.code.startswith("401") or answer.code == "invalid_apikey":
+    def _checked(self, response: ApiResponse, also: Sequence[int]) -> ApiResponse:
+        if (
+            response.status == 401
+            or response.code.startswith("401")
+            or response.code == "invalid_apikey"
+        ):
             raise KeyRefusedError(
-                f"{self.host} refuses the API key ({self._said(answer)}); {_GET_A_KEY}."
+                f"{self.host} refuses the API key ({self._words(response)}); {_GET_A_KEY}."
             )
-        if answer.code == "400-SC":
+        if response.code == "400-SC":
             raise CursorRefusedError(f"{self.host} does not accept the cursor to go on from.")
-        succeeded = answer.status == 200 and answer.body.get("success") is not False
-        in_known_form = answer.location or not answer.body.keys().isdisjoint(_KNOWN_MEMBERS)
-        if not succeeded and not (answer.status in also and in_known_form):
-            raise ApiError(f"{self.host} answers {answer.status}: {self._said(answer)}.")
-        return answer
+        succeeded = response.status == 200 and response.body.get("success") is not False
+        in_known_form = response.location or not response.body.keys().isdisjoint(_KNOWN_MEMBERS)
+        if not succeeded and not (response.status in also and in_known_form):
+            raise ApiError(f"{self.host} answers {response.status}: {self._words(response)}.")
+        return response
 
-    def _said(self, answer: Answer) -> str:
+    def _words(self, response: ApiResponse) -> str:
         """The API's own words on one short line, without the key, which it may repeat."""
-        words = [answer.code, *(str(answer.body.get(name) or "") for name in ("error", "message"))]
-        parts = [part for each in words if (part := " ".join(each.split()).rstrip("."))]
+        given = [
+            response.code,
+            *(str(response.body.get(name) or "") for name in ("error", "message")),
+        ]
+        parts = [part for each in given if (part := " ".join(each.split()).rstrip("."))]
         text = "; ".join(dict.fromkeys(parts)) or "no reason given"
         return text.replace(self._key, "***")[:300]
 

@@ -91,7 +91,6 @@ def label_problem(label: str) -> str:
 
 
 def uri_problem(uri: Any) -> str:
-    """What is wrong with a value that should be a concept URI, or empty."""
     if isinstance(uri, str) and _URI.fullmatch(uri.strip()):
         return ""
     return f"needs a concept URI, not {as_written(uri)}"

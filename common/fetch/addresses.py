@@ -1,7 +1,7 @@
 """Which addresses may be fetched from, and which addresses a host name has.
 
-URLs are strangers' input, and our network is not theirs. Names are looked up within a time limit,
-and the answers are kept for a minute.
+URLs are not trusted, and must not lead into our own network. Names are looked up within a time
+limit, and the answers are kept for a minute.
 """
 
 import socket
@@ -101,13 +101,11 @@ class AddressPolicy:
         return public
 
     def allows(self, address: IPAddress) -> bool:
-        """True for an address of the networks that are allowed by name."""
         return _in_any(embedded(address), self.allowed_networks)
 
 
 @lru_cache(maxsize=4096)
 def is_public(address: IPAddress) -> bool:
-    """True for the unicast addresses of the public internet."""
     address = embedded(address)
     if isinstance(address, IPv4Address):
         return not _in_any(address, REFUSED_IPV4)
@@ -137,13 +135,12 @@ def _network(text: str) -> IPNetwork:
 
 
 def system_lookup(host: str) -> Sequence[str]:
-    """The addresses of a host by the system's resolver, the one to try first in front."""
     answers = socket.getaddrinfo(host.encode("ascii"), None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _LookUp:
     addresses: Future[tuple[IPAddress, ...]] = field(default_factory=Future)
     asked_at: float = field(default_factory=time.monotonic)
 
@@ -169,7 +166,7 @@ class NameResolver:
         self._lookup = lookup
         self._seconds_kept = seconds_kept
         self._names_kept = names_kept
-        self._answers: OrderedDict[str, _Answer] = OrderedDict()
+        self._look_ups: OrderedDict[str, _LookUp] = OrderedDict()
         self._lock = threading.Lock()
 
     def resolve(self, host: str, *, timeout: float) -> tuple[IPAddress, ...]:
@@ -181,28 +178,28 @@ class NameResolver:
         try:
             return (ip_address(host),)
         except ValueError:
-            return self._answer(host).addresses.result(timeout)
+            return self._current_look_up(host).addresses.result(timeout)
 
-    def _answer(self, host: str) -> _Answer:
+    def _current_look_up(self, host: str) -> _LookUp:
         with self._lock:
-            answer = self._answers.get(host)
-            if answer is not None and answer.is_usable(self._seconds_kept):
-                return answer
-            answer = self._answers[host] = _Answer()
-            self._answers.move_to_end(host)
-            if len(self._answers) > self._names_kept:
-                self._answers.popitem(last=False)
+            look_up = self._look_ups.get(host)
+            if look_up is not None and look_up.is_usable(self._seconds_kept):
+                return look_up
+            look_up = self._look_ups[host] = _LookUp()
+            self._look_ups.move_to_end(host)
+            if len(self._look_ups) > self._names_kept:
+                self._look_ups.popitem(last=False)
         threading.Thread(
-            target=self._look_up, args=(host, answer), name=f"dns-{host}", daemon=True
+            target=self._look_up, args=(host, look_up), name=f"dns-{host}", daemon=True
         ).start()
-        return answer
+        return look_up
 
-    def _look_up(self, host: str, answer: _Answer) -> None:
+    def _look_up(self, host: str, look_up: _LookUp) -> None:
         try:
             addresses = tuple(ip_address(text) for text in self._lookup(host))
             if not addresses:
                 raise OSError("no address")
         except (OSError, ValueError) as error:
-            answer.addresses.set_exception(OSError(str(error)))
+            look_up.addresses.set_exception(OSError(str(error)))
         else:
-            answer.addresses.set_result(addresses)
+            look_up.addresses.set_result(addresses)

@@ -60,7 +60,6 @@ _OTHER_KINDS = tuple(
 
 
 def redirect_location(status: int, headers: http.client.HTTPMessage) -> str | None:
-    """Where a redirect leads; None when the answer is no redirect."""
     location = headers.get("Location")
     if status not in REDIRECTS or not location:
         return None
@@ -71,7 +70,6 @@ def redirect_location(status: int, headers: http.client.HTTPMessage) -> str | No
 
 
 def status_error(status: int, headers: http.client.HTTPMessage) -> RecordError:
-    """The error that a status other than 200 and the redirects stands for."""
     reason = _STATUS_REASONS.get(status, Reason.UNEXPECTED_STATUS)
     if reason is Reason.UNEXPECTED_STATUS and 400 <= status < 600:
         reason = Reason.HTTP_4XX if status < 500 else Reason.SERVER_ERROR
@@ -114,7 +112,6 @@ def refuse_shortness(response: http.client.HTTPResponse) -> None:
 
 
 def break_error(error: Exception) -> RecordError:
-    """The error that a conversation broken by `error` of the HTTP client stands for."""
     reason = _break_reason(error)
     return reason.error(_BREAKS[reason])
 

@@ -47,8 +47,6 @@ _NEVER = threading.Event()
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """A picture on its way: the next URL to ask, and what is left of the limits."""
-
     url: CheckedUrl
     redirects_left: int
     seconds_left: float
@@ -57,8 +55,6 @@ class FetchRequest:
 
 @dataclass(frozen=True)
 class Fetched:
-    """The bytes of a picture."""
-
     content: bytes
     format: str  # as `sniff` names it
     url: str  # where it was in the end, without the query
@@ -112,11 +108,9 @@ class PictureFetcher:
         self.close()
 
     def close(self) -> None:
-        """Close the idle connections."""
         self._idle.close()
 
     def fetch(self, url: str) -> Fetched:
-        """The picture at the URL, redirects followed."""
         answer: FetchRequest | Fetched = self.request(url)
         while isinstance(answer, FetchRequest):
             answer = self.step(answer)
@@ -137,7 +131,6 @@ class PictureFetcher:
     def locate(
         self, request: FetchRequest, cancelled: threading.Event = _NEVER
     ) -> tuple[IPAddress, ...]:
-        """The addresses of the host that may be asked, in the order to try them."""
         transfer = Transfer(self.limits, seconds_left=request.seconds_left, cancelled=cancelled)
         with _told_of(request.url):
             return self._addresses(request.url, transfer)
@@ -225,7 +218,6 @@ class PictureFetcher:
     def _finish(
         self, url: CheckedUrl, connection: PinnedConnection, response: FramedResponse
     ) -> None:
-        """Keep the connection for the next picture when nothing of this one is left in it."""
         if response.length is not None and response.length <= DRAINED_BYTES:
             response.read(DRAINED_BYTES)
         reusable = response.left_nothing

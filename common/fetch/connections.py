@@ -32,8 +32,6 @@ Receive = Callable[[Any, Any, Any], int]
 
 @dataclass(frozen=True)
 class FetchLimits:
-    """What one picture may cost."""
-
     connect_seconds: float = 5.0  # look-up, connection, TLS: each
     read_seconds: float = 10.0  # of silence
     total_seconds: float = 60.0  # redirects included, waiting for a host's turn not
@@ -44,8 +42,6 @@ class FetchLimits:
 
 
 class Transfer:
-    """One request and its answer, with what is left of its limits."""
-
     def __init__(
         self, limits: FetchLimits, *, seconds_left: float, cancelled: threading.Event
     ) -> None:
@@ -61,11 +57,9 @@ class Transfer:
         self._ended = False
 
     def end(self) -> None:
-        """Receive nothing more: the answer is complete, or given up."""
         self._ended = True
 
     def seconds_left(self) -> float:
-        """Seconds until the deadline, never negative."""
         return max(0.0, self._deadline - time.monotonic())
 
     def step_timeout(self) -> float:
@@ -85,7 +79,6 @@ class Transfer:
         self._started += time.monotonic() - waiting_since
 
     def receive(self, receive_into: Receive, sock: socket.socket, buffer: Any, size: Any) -> int:
-        """Run one receive of the socket under all limits; nothing comes after the end."""
         if self._ended:
             return 0
         if sock.gettimeout() != SLICE_SECONDS:
@@ -124,8 +117,6 @@ class Transfer:
 
 
 class GuardedSocket(socket.socket):
-    """A TCP socket that receives under the limits of the transfer it serves."""
-
     transfer: Transfer
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
@@ -133,8 +124,6 @@ class GuardedSocket(socket.socket):
 
 
 class GuardedSSLSocket(ssl.SSLSocket):
-    """The same over TLS."""
-
     transfer: Transfer
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
@@ -190,13 +179,11 @@ class PinnedConnection(HTTPConnection):
         return self.sock is not None and said_unasked(self.sock, self._waiting) is None
 
     def serve(self, transfer: Transfer) -> None:
-        """Put the open connection under the limits of another transfer."""
         self.transfer = transfer
         if self.sock is not None:
             self.sock.transfer = transfer
 
     def ask(self, url: CheckedUrl, headers: dict[str, str]) -> FramedResponse:
-        """Send the request over the open connection and wait for the head of the answer."""
         self.serve(self.transfer)
         self.transfer.restart()
         self.request("GET", url.target, headers=headers)
@@ -226,7 +213,6 @@ class PinnedTLSConnection(PinnedConnection):
 def new_connection(
     url: CheckedUrl, address: IPAddress, transfer: Transfer, context: ssl.SSLContext
 ) -> PinnedConnection:
-    """A connection, not yet open, to one address of the URL's host."""
     if url.scheme == "http":
         return PinnedConnection(url, address, transfer)
     return PinnedTLSConnection(url, address, transfer, context)
@@ -239,21 +225,18 @@ def guarded(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
-Place = tuple[str, str, int, IPAddress]
+Endpoint = tuple[str, str, int, IPAddress]
 """Scheme, host name, port and the address connected to."""
 
 
 class IdleConnections:
-    """Open connections that wait for the next picture of the same place."""
-
     def __init__(self, limit: int = 256) -> None:
         self._limit = limit
-        self._idle: dict[Place, list[PinnedConnection]] = {}
+        self._idle: dict[Endpoint, list[PinnedConnection]] = {}
         self._count = 0
         self._lock = threading.Lock()
 
     def take(self, url: CheckedUrl, address: IPAddress) -> PinnedConnection | None:
-        """A connection to the URL's host at this address that still stands, if there is one."""
         while (connection := self._pop((url.scheme, url.host, url.port, address))) is not None:
             if connection.stands:
                 return connection
@@ -265,29 +248,28 @@ class IdleConnections:
         if not connection.stands:
             connection.close()
             return
-        place = (url.scheme, url.host, url.port, connection.address)
+        endpoint = (url.scheme, url.host, url.port, connection.address)
         with self._lock:
-            self._idle.setdefault(place, []).append(connection)
+            self._idle.setdefault(endpoint, []).append(connection)
             self._count += 1
             oldest = next(iter(self._idle)) if self._count > self._limit else None
         if oldest is not None and (evicted := self._pop(oldest)) is not None:
             evicted.close()
 
     def close(self) -> None:
-        """Close every idle connection."""
         with self._lock:
             idle, self._idle, self._count = self._idle, {}, 0
         for connections in idle.values():
             for connection in connections:
                 connection.close()
 
-    def _pop(self, place: Place) -> PinnedConnection | None:
+    def _pop(self, endpoint: Endpoint) -> PinnedConnection | None:
         with self._lock:
-            connections = self._idle.get(place)
+            connections = self._idle.get(endpoint)
             if not connections:
                 return None
             self._count -= 1
             connection = connections.pop()
             if not connections:
-                del self._idle[place]
+                del self._idle[endpoint]
             return connection

@@ -19,7 +19,7 @@ from common.fetch.turns import AddressLookUp, PoliteQueue, Turn
 from common.reasons import HostSignal, retry_after_of, signal_of
 
 Key = TypeVar("Key")
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 Arguments = ParamSpec("Arguments")
 NextWait = Callable[[int], float]
 """Seconds to wait for the next picture, given how many have not come yet.
@@ -47,19 +47,15 @@ class UnreadBytes:
 
     @property
     def is_full(self) -> bool:
-        """Whether the limit is reached."""
         return self._count >= self._limit
 
     def add(self, size: int) -> None:
-        """Count so many bytes in, or out."""
         with self._lock:
             self._count += size
 
 
 @dataclass(frozen=True)
 class FetchOutcome(Generic[Key]):
-    """What became of one picture."""
-
     key: Key
     result: Fetched | RecordError
 
@@ -178,7 +174,6 @@ class _Download(Generic[Key]):
         return self._handful.popleft() if self._handful else None
 
     def _gather(self, *, wait: bool, seconds: float | None) -> None:
-        """Take what has come: one, or a handful if somebody asks for it."""
         with suppress(Empty):
             self._take(self._results.get(block=wait, timeout=seconds))
             while self._arrived and len(self._handful) < HANDFUL:
@@ -219,13 +214,13 @@ class _Download(Generic[Key]):
 
     def _submit(
         self,
-        step: Callable[[FetchRequest, threading.Event], Answer],
+        step: Callable[[FetchRequest, threading.Event], Value],
         request: FetchRequest,
-        then: "Callable[[Future[Answer]], None]",
+        then: "Callable[[Future[Value]], None]",
     ) -> None:
         """Run the step in a fetch thread, and hear of its end in the scheduler's."""
 
-        def announce(done: "Future[Answer]") -> None:
+        def announce(done: "Future[Value]") -> None:
             self._messages.put(partial(self._ended, done, then))
 
         self._idle_threads -= 1
@@ -233,15 +228,15 @@ class _Download(Generic[Key]):
 
     def _in_pool(
         self,
-        function: Callable[Arguments, Answer],
+        function: Callable[Arguments, Value],
         *args: Arguments.args,
         **named: Arguments.kwargs,
-    ) -> "Future[Answer]":
+    ) -> "Future[Value]":
         """Call it in a thread of the pool, whose log then names the caller's job and chunk."""
         context = copy_context()
         return self._pool.submit(lambda: context.run(function, *args, **named))
 
-    def _ended(self, done: "Future[Answer]", then: "Callable[[Future[Answer]], None]") -> None:
+    def _ended(self, done: "Future[Value]", then: "Callable[[Future[Value]], None]") -> None:
         self._idle_threads += 1
         then(done)
 

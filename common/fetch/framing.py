@@ -14,8 +14,6 @@ BODILESS = frozenset({204, 304})
 
 
 class FramedResponse(HTTPResponse):
-    """The final answer to one request, read from a guarded socket."""
-
     _interim = 0
     _has_excess = False
 

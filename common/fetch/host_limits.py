@@ -24,8 +24,6 @@ _ADDRESS = "ip@"  # which begins no name of a host
 
 @dataclass(frozen=True)
 class HostLimits:
-    """What one host may be asked for, and when we leave it alone."""
-
     max_concurrent: int = 2
     requests_per_second: float = 4.0
     slowest: float = 1 / 64  # of the above, after many complaints
@@ -38,7 +36,6 @@ class HostLimits:
 
     @classmethod
     def from_settings(cls, settings: ImageSettings) -> Self:
-        """The limits that the environment asks for."""
         return cls(
             max_concurrent=settings.fetch_requests_at_a_time,
             requests_per_second=settings.fetch_requests_per_second,
@@ -46,12 +43,10 @@ class HostLimits:
 
     @classmethod
     def of_thumbnails(cls, settings: ImageSettings) -> Self:
-        """The limits of Europeana's own host."""
         rate = settings.fetch_thumbnails_per_second
         return cls(max_concurrent=ceil(rate * THUMBNAIL_SECONDS), requests_per_second=rate)
 
     def times(self, factor: int) -> "HostLimits":
-        """Limits for so many hosts together."""
         return replace(
             self,
             max_concurrent=self.max_concurrent * factor,
@@ -90,8 +85,6 @@ class HostLimiter(Protocol):
 
 @dataclass(frozen=True)
 class Standing:
-    """How one stands with a host now: requests under way, the pace it bears, its pause."""
-
     running: int = 0
     pace: float = 1.0
     pause_seconds: float = 0.0
@@ -166,7 +159,6 @@ class LocalHostLimiter:
 
     @classmethod
     def from_settings(cls, settings: ImageSettings) -> Self:
-        """The limits that the environment asks for; Europeana's own host bears more."""
         thumbnail_host = CheckedUrl.parse(settings.europeana_api_url).host_key
         exceptions = {thumbnail_host: HostLimits.of_thumbnails(settings)}
         return cls(
@@ -205,7 +197,6 @@ class LocalHostLimiter:
         *,
         address: IPAddress | None = None,
     ) -> None:
-        """See `HostLimiter`."""
         limits = self.limits_of(host)
         now = time.monotonic()
         with self._lock:
@@ -224,7 +215,6 @@ class LocalHostLimiter:
                 state.count_failure(limits, now)
 
     def pause(self, host: str, seconds: float) -> None:
-        """Leave the host alone for so long, as it asked another process to."""
         now = time.monotonic()
         with self._lock:
             self._make_room(now)
@@ -232,7 +222,6 @@ class LocalHostLimiter:
             state.paused_until = max(state.paused_until, now + seconds)
 
     def standing(self, host: str) -> Standing:
-        """How we stand with the host."""
         now = time.monotonic()
         with self._lock:
             state = self._hosts.get(host) or _Host()
@@ -245,7 +234,6 @@ class LocalHostLimiter:
         return host, f"{_ADDRESS}{embedded(address)}"
 
     def limits_of(self, key: str) -> HostLimits:
-        """The limits for all who ask this host, or this address, together."""
         if key.startswith(_ADDRESS):
             return self._limits_by_address
         return self._exceptions.get(key, self._limits)

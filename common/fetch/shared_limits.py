@@ -80,8 +80,6 @@ _RENEW = text("""
 
 
 class SharedHostLimiter(PeriodicThread):
-    """A `HostLimiter` for the threads of this process that leaves other processes their share."""
-
     def __init__(self, engine: Engine, local: LocalHostLimiter) -> None:
         super().__init__("host-shares", interval=RENEWAL_SECONDS)
         self._engine = engine
@@ -94,7 +92,6 @@ class SharedHostLimiter(PeriodicThread):
 
     @classmethod
     def from_settings(cls, settings: ImageSettings, engine: Engine) -> Self:
-        """The limits that the environment asks for, for all processes of this store together."""
         return cls(engine, LocalHostLimiter.from_settings(settings))
 
     def __enter__(self) -> Self:
@@ -104,14 +101,12 @@ class SharedHostLimiter(PeriodicThread):
         self.close()
 
     def close(self) -> None:
-        """Give all slots back."""
         self.stop()
         with suppress(*AWAY), self._engine.begin() as connection:  # else the shares run out
             connection.execute(_LOCK)
             connection.execute(_LEAVE, {"process": self._process, "hosts": []})
 
     def try_start(self, host: str, address: IPAddress | None = None) -> float:
-        """See `HostLimiter`."""
         keys = self._local.keys(host, address)
         with self._lock:
             self._asked_at.update(dict.fromkeys(keys, time.monotonic()))
@@ -128,11 +123,9 @@ class SharedHostLimiter(PeriodicThread):
         *,
         address: IPAddress | None = None,
     ) -> None:
-        """See `HostLimiter`."""
         self._local.finish(host, signal, retry_after, address=address)
 
     def run_once(self) -> None:
-        """Renew all shares; where the store is away they stay as they are."""
         self.stopping.wait(GATHERING_SECONDS)
         try:
             self._renew()
@@ -166,7 +159,6 @@ class SharedHostLimiter(PeriodicThread):
             return list(self._asked_at)
 
     def _asked(self, hosts: list[str]) -> dict[str, Any]:
-        """The parameters of a renewal."""
         standings = [self._local.standing(host) for host in hosts]
         held = [
             max(standing.running, self._shares[host].max_concurrent if host in self._shares else 0)

@@ -38,7 +38,7 @@ class AddressLookUp(Generic[Item]):
 
 
 @dataclass(frozen=True)
-class _Place:
+class _HostAddresses:
     """Where a host is, or why nobody knows."""
 
     addresses: tuple[IPAddress, ...]
@@ -57,14 +57,13 @@ class PoliteQueue(Generic[Item]):
     def __init__(self, limiter: HostLimiter) -> None:
         self._limiter = limiter
         self._waiting: dict[str, deque[Item]] = {}
-        self._places: dict[str, _Place] = {}
+        self._addresses: dict[str, _HostAddresses] = {}
         self._looked_up: set[str] = set()  # just now
         self._due: list[tuple[float, int, str]] = []
         self._due_at: dict[str, float] = {}
         self._order = itertools.count()
 
     def put(self, host: str, item: Item, *, first: bool = False) -> None:
-        """Let the item wait for a turn of its host, before the others if `first`."""
         waiting = self._waiting.get(host)
         if waiting is None:
             waiting = self._waiting[host] = deque()
@@ -75,7 +74,6 @@ class PoliteQueue(Generic[Item]):
             waiting.append(item)
 
     def take(self) -> Turn[Item] | AddressLookUp[Item] | None:
-        """What is next, or None when every host has to wait."""
         while self._due and self._due[0][0] <= time.monotonic():
             due_at, _, host = heapq.heappop(self._due)
             if self._due_at.get(host) != due_at:
@@ -86,52 +84,49 @@ class PoliteQueue(Generic[Item]):
         return None
 
     def found(self, host: str, addresses: Sequence[IPAddress]) -> None:
-        """Say where the host is, in the order to try."""
-        self._put_place(host, _Place(tuple(addresses), None, time.monotonic() + FOUND_SECONDS))
+        self._note_addresses(
+            host, _HostAddresses(tuple(addresses), None, time.monotonic() + FOUND_SECONDS)
+        )
 
     def not_found(self, host: str, error: RecordError) -> None:
-        """Say why nobody knows where the host is."""
-        self._put_place(host, _Place((), error, time.monotonic() + NOT_FOUND_SECONDS))
+        self._note_addresses(host, _HostAddresses((), error, time.monotonic() + NOT_FOUND_SECONDS))
 
     def give_back(
         self, turn: Turn[Item], signal: HostSignal, retry_after: float | None = None
     ) -> None:
-        """Tell the limiter how a request ended; its host may have a turn again at once."""
         address = turn.addresses[0] if turn.addresses else None
         self._limiter.finish(turn.host, signal, retry_after, address=address)
         if turn.host in self._waiting:
             self._ask_at(turn.host, time.monotonic())
 
     def seconds_until_due(self) -> float | None:
-        """How long `take` will say None if nothing else happens; None when nothing waits."""
         return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
 
-    def _put_place(self, host: str, place: _Place) -> None:
+    def _note_addresses(self, host: str, known: _HostAddresses) -> None:
         self._looked_up.discard(host)
         if host in self._waiting:
-            self._places[host] = place
+            self._addresses[host] = known
             self._ask_at(host, time.monotonic())
 
     def _next_of(self, host: str) -> Turn[Item] | AddressLookUp[Item] | None:
         if host in self._looked_up:
             return None
-        place = self._places.get(host)
-        if place is None or place.until <= time.monotonic():
+        known = self._addresses.get(host)
+        if known is None or known.until <= time.monotonic():
             self._looked_up.add(host)
             return AddressLookUp(host, self._waiting[host][0])
-        return self._turn(host, place)
+        return self._turn(host, known)
 
-    def _turn(self, host: str, place: _Place) -> Turn[Item] | None:
-        """A turn at the first of the addresses that has one."""
+    def _turn(self, host: str, known: _HostAddresses) -> Turn[Item] | None:
         waits = []
-        for address in place.addresses or (None,):
+        for address in known.addresses or (None,):
             try:
                 wait = self._limiter.try_start(host, address)
             except RecordError as refused:
                 return Turn(host, self._pop(host), refused=refused)
             if wait == 0:
-                addresses = sorted(place.addresses, key=lambda other: other != address)
-                return Turn(host, self._pop(host), tuple(addresses), place.not_found)
+                addresses = sorted(known.addresses, key=lambda other: other != address)
+                return Turn(host, self._pop(host), tuple(addresses), known.not_found)
             waits.append(wait)
         self._ask_at(host, time.monotonic() + min(waits))
         return None
@@ -143,7 +138,7 @@ class PoliteQueue(Generic[Item]):
             self._ask_at(host, time.monotonic())
         else:
             del self._waiting[host], self._due_at[host]
-            self._places.pop(host, None)
+            self._addresses.pop(host, None)
         return item
 
     def _ask_at(self, host: str, moment: float) -> None:

@@ -52,7 +52,6 @@ class CheckedUrl:
         return cls(scheme=parts.scheme, host=_host(parts), port=_port(parts), target=target)
 
     def join(self, location: str) -> "CheckedUrl":
-        """The URL that a redirect from here to `location` leads to."""
         try:
             return CheckedUrl.parse(urljoin(self.full, location))
         except ValueError:
@@ -65,7 +64,6 @@ class CheckedUrl:
 
     @property
     def authority(self) -> str:
-        """Host and port as URLs write them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 

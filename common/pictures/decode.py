@@ -103,7 +103,7 @@ def decode(
         raise Reason.DAMAGED.error("no header of a known format") from error
     except MemoryError as error:
         raise Reason.OUT_OF_MEMORY.error("out of memory") from error
-    except Exception as error:  # parsers fed by strangers raise anything
+    except Exception as error:  # parsers of untrusted bytes raise anything
         raise _damaged(error) from error
 
 
@@ -173,7 +173,6 @@ def _format(image: Image.Image) -> str:
 
 
 def _check_size(width: int, height: int, name: str) -> None:
-    """Refuse a picture of this format that would cost too much, before a pixel is decoded."""
     cap = _MOST_PIXELS.get(name, MAX_PIXELS)
     if width * height > cap or max(width, height) > MAX_SIDE:
         raise Reason.TOO_MANY_PIXELS.error(f"{width} x {height} pixels")

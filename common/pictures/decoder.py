@@ -1,4 +1,4 @@
-"""The decoder: a program that decodes strangers' pictures, one at a time, and may die of one.
+"""The decoder: a program that decodes untrusted pictures, one at a time, and may die of one.
 
 `decoders` starts it and tells it by a socket what to do. Bytes come in and pixels go out by shared
 memory. After loading Pillow the program limits itself: no new file or socket, no writing to files,
@@ -39,7 +39,7 @@ from common.pictures.decoder_messages import (
     INPUT_BYTES,
     MESSAGE_BYTES,
     OUTPUT_BYTES,
-    DecoderAnswer,
+    DecoderReply,
     DecoderRequest,
     packed,
     request_of,
@@ -85,19 +85,18 @@ class Decoder:
         self._is_ordinary = is_ordinary
         self._declared = 0  # pixels, by the header of the picture in work
 
-    def answer(self, request: DecoderRequest) -> DecoderAnswer:
-        """Decode the picture in the input."""
+    def reply(self, request: DecoderRequest) -> DecoderReply:
         self._declared = 0
         signal.setitimer(signal.ITIMER_PROF, OPENING_SECONDS)
         try:
             return self._work(request)
         except TooLargeError:
-            return DecoderAnswer(is_too_large=True)
+            return DecoderReply(is_too_large=True)
         except RecordError as error:
             reason = Reason.of(error)
             is_too_large = self._is_ordinary and reason in _MAY_BE_MEMORY and self._may_be_large
             detail = error.detail[:DETAIL_CHARACTERS]
-            return DecoderAnswer(reason=reason.name, detail=detail, is_too_large=is_too_large)
+            return DecoderReply(reason=reason.name, detail=detail, is_too_large=is_too_large)
         except MemoryError:
             os._exit(NO_MEMORY)
         finally:
@@ -107,7 +106,7 @@ class Decoder:
     def _may_be_large(self) -> bool:
         return not 0 < self._declared < SMALL_PIXELS
 
-    def _work(self, request: DecoderRequest) -> DecoderAnswer:
+    def _work(self, request: DecoderRequest) -> DecoderReply:
         content = self._data[: request.length]
         room = self._room if request.task == "pixels" else None
         decoded = decode(content, shorter_side=request.shorter_side, admit=self._admit, room=room)
@@ -118,15 +117,13 @@ class Decoder:
             return _about(decoded, shown.size, length)
         if request.square:
             square = squared(shown, request.square)
-            rows = pixel_rows(square) if request.task == "pixels" else square.tobytes()
-            return _about(decoded, square.size, self._put(rows), is_square=True)
+            return _about(decoded, square.size, self._put(pixel_rows(square)), is_square=True)
         if request.task == "file" and not _is_kept(decoded, request.side):
             smaller = within(shown, request.side)
             return _about(decoded, smaller.size, self._put(_jpeg(smaller)))
         return _about(decoded)
 
     def _admit(self, declared: int, held: int) -> None:
-        """Refuse a picture that is too large for this decoder; give others the time they need."""
         self._declared = declared
         if self._is_ordinary and held > ORDINARY_PIXELS:
             raise TooLargeError
@@ -134,7 +131,6 @@ class Decoder:
         signal.setitimer(signal.ITIMER_PROF, seconds)
 
     def _put(self, result: bytes) -> int:
-        """Write the result to the output; returns its length."""
         if len(result) > OUTPUT_BYTES:
             raise Reason.TOO_MUCH_MEMORY.error(f"{len(result)} bytes once it is decoded")
         self._output[: len(result)] = result
@@ -143,9 +139,8 @@ class Decoder:
 
 def _about(
     decoded: Decoded, size: tuple[int, int] = (0, 0), length: int = 0, *, is_square: bool = False
-) -> DecoderAnswer:
-    """The answer about a picture, and so many bytes of this size in the output."""
-    return DecoderAnswer(
+) -> DecoderReply:
+    return DecoderReply(
         length=length,
         width=decoded.width,
         height=decoded.height,
@@ -161,7 +156,6 @@ def _bytes_of(image: Image.Image) -> int:
 
 
 def main() -> None:
-    """Answer requests until the other side closes the socket."""
     channel, source, target, memory = map(int, sys.argv[1:])
     data, output = mmap.mmap(source, INPUT_BYTES), mmap.mmap(target, OUTPUT_BYTES)
     os.close(source)
@@ -170,7 +164,7 @@ def main() -> None:
     with socket.socket(fileno=channel) as asked:
         _limit(memory)
         while packet := asked.recv(MESSAGE_BYTES):
-            asked.send(packed(decoder.answer(request_of(packet))))
+            asked.send(packed(decoder.reply(request_of(packet))))
 
 
 def _limit(memory: int) -> None:

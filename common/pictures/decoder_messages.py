@@ -1,6 +1,6 @@
 """What is said between a decoder and the one who asks it: a message is one packet, MessagePack.
 
-Strangers' bytes may have taken a decoder over. So what it answers is checked like any input.
+Untrusted bytes may have taken a decoder over. So its replies are checked like any input.
 """
 
 import math
@@ -16,10 +16,9 @@ from common.reasons import Reason, Stage
 INPUT_BYTES = 101 << 20  # a picture has at most 100 million
 OUTPUT_BYTES = 64 << 20
 MESSAGE_BYTES = 16 << 10  # of a packet, at most
-RGB_BYTES = 3  # a pixel of a square
 DETAIL_CHARACTERS = 1000  # of what a library says of a failure
 
-# Others may ask for another attempt, and a stranger could have one after the other.
+# Others may ask for another attempt, and a hostile picture could have one after the other.
 _REASONS = frozenset(reason.name for reason in Reason if reason.stage is Stage.DECODE)
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
 
@@ -29,24 +28,22 @@ class DecoderRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `pixels`: decode, for a square that the one who asks makes; if the pixels are more than
     MOST_PIXELS, as those of a very long picture, the decoder makes it.
-    `square`: decode, and resize to a square.
     `file`: decode, and write a JPEG whose longer side has at most `side` pixels, unless the file
     is small enough to be stored as it came.
     `check`: decode only.
     """
 
-    task: Literal["pixels", "square", "file", "check"]
+    task: Literal["pixels", "file", "check"]
     length: int
     side: int = 0
     square: Square | None = None
 
     @property
     def shorter_side(self) -> int:
-        """Pixels that the shorter side of the picture is to have, at least."""
         return math.ceil(self.square.side / self.square.kept) if self.square else self.side
 
 
-class DecoderAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class DecoderReply(msgspec.Struct, frozen=True, kw_only=True):
     """The first `length` bytes of the output are the result, or `reason` names a failure.
 
     Width and height are those of the original, upright, and `new_` those of the result, which
@@ -69,28 +66,25 @@ class DecoderAnswer(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("no reason of decoding")
 
 
-def fits(answer: DecoderAnswer, request: DecoderRequest) -> bool:
-    """Whether an answer may be one to this request."""
-    if answer.reason or answer.is_too_large:
-        return answer.length == 0
-    if not (answer.width and answer.height and answer.format in FORMATS):
+def fits(reply: DecoderReply, request: DecoderRequest) -> bool:
+    if reply.reason or reply.is_too_large:
+        return reply.length == 0
+    if not (reply.width and reply.height and reply.format in FORMATS):
         return False
-    pixels = answer.new_width * answer.new_height
+    pixels = reply.new_width * reply.new_height
     side = request.square.side if request.square else 0
-    is_square = answer.new_width == answer.new_height == side
+    is_square = reply.new_width == reply.new_height == side
     match request.task:
         case "pixels":
-            is_size_right = is_square or not answer.is_square
-            return answer.length == BYTES_A_PIXEL * pixels > 0 and is_size_right
-        case "square":
-            return answer.length == RGB_BYTES * pixels and is_square
+            is_size_right = is_square or not reply.is_square
+            return reply.length == BYTES_A_PIXEL * pixels > 0 and is_size_right
         case "file":
-            return (answer.length > 0) == (pixels > 0)
+            return (reply.length > 0) == (pixels > 0)
         case "check":
-            return answer.length == 0
+            return reply.length == 0
 
 
 packed = msgspec.msgpack.Encoder().encode
 request_of = msgspec.msgpack.Decoder(DecoderRequest).decode
-answer_of = msgspec.msgpack.Decoder(DecoderAnswer).decode
-"""The answer in a packet. Raises msgspec.MsgspecError: it is none."""
+reply_of = msgspec.msgpack.Decoder(DecoderReply).decode
+"""The reply in a packet. Raises msgspec.MsgspecError: it is none."""

@@ -24,11 +24,11 @@ from common.pictures.decoder_messages import (
     INPUT_BYTES,
     MESSAGE_BYTES,
     OUTPUT_BYTES,
-    DecoderAnswer,
+    DecoderReply,
     DecoderRequest,
-    answer_of,
     fits,
     packed,
+    reply_of,
 )
 from common.reasons import Reason
 
@@ -49,21 +49,19 @@ _ENVIRONMENT = {
 }
 
 Made = TypeVar("Made")
-Make = Callable[[DecoderAnswer, memoryview], Made]
-"""What to make of an answer and the bytes that belong to it, which are valid for that long."""
+Make = Callable[[DecoderReply, memoryview], Made]
+"""What to make of a reply and the bytes that belong to it, which are valid for that long."""
 
 
 class _LostError(Exception):
     """Somebody killed the decoder, or it stood still: the machine may be to blame."""
 
-    def __init__(self, verdict: RecordError) -> None:
-        super().__init__(str(verdict))
-        self.verdict = verdict  # on a picture that it happens to twice
+    def __init__(self, failure: RecordError) -> None:
+        super().__init__(str(failure))
+        self.failure = failure  # on a picture that it happens to twice
 
 
 class DecoderProcess:
-    """One decoder, started when it is first needed, and again after each death."""
-
     def __init__(self, memory: int) -> None:
         self._memory = memory
         self._running: _Running | None = None
@@ -75,32 +73,31 @@ class DecoderProcess:
 
     def ask(
         self, request: DecoderRequest, content: bytes, make: Make[Made]
-    ) -> tuple[DecoderAnswer, Made]:
-        """The answer, and what `make` makes of the bytes that belong to it.
+    ) -> tuple[DecoderReply, Made]:
+        """The reply, and what `make` makes of the bytes that belong to it.
 
         Raises:
             RecordError: the picture ended the decoder.
         """
         self._input[: len(content)] = content
         try:
-            answer = self._answer_or_retry(request)
+            reply = self._reply_or_retry(request)
         except _LostError as error:
-            raise error.verdict from error
-        with memoryview(self._output) as output, output[: answer.length] as result:
-            made = make(answer, result)
+            raise error.failure from error
+        with memoryview(self._output) as output, output[: reply.length] as result:
+            made = make(reply, result)
         for file, size, used in zip(
             self._files,
             (INPUT_BYTES, OUTPUT_BYTES),
-            (len(content), answer.length),
+            (len(content), reply.length),
             strict=True,
         ):
             if used > KEPT_BYTES:  # give the memory back
                 os.ftruncate(file, 0)
                 os.ftruncate(file, size)
-        return answer, made
+        return reply, made
 
     def close(self) -> None:
-        """End the decoder, and give the memory back."""
         self._end()
         for shared in (self._input, self._output):
             shared.close()
@@ -113,28 +110,28 @@ class DecoderProcess:
             self._running = _Running.start(self._files, self._memory)
         return self._running
 
-    def _answer_or_retry(self, request: DecoderRequest) -> DecoderAnswer:
+    def _reply_or_retry(self, request: DecoderRequest) -> DecoderReply:
         with suppress(_LostError):  # perhaps before it began
-            return self._answer(request)
-        return self._answer(request)
+            return self._reply(request)
+        return self._reply(request)
 
-    def _answer(self, request: DecoderRequest) -> DecoderAnswer:
+    def _reply(self, request: DecoderRequest) -> DecoderReply:
         running = self._started()
         try:
-            packet = self._said(running, request)
+            packet = self._packet(running, request)
         except BaseException:
-            self._end()  # its answer, if one comes yet, is not one to the next request
+            self._end()  # its reply, if one comes yet, is not one to the next request
             raise
         if not packet:
             return self._last_words(running.process)
         with suppress(msgspec.MsgspecError):
-            answer = answer_of(packet)
-            if fits(answer, request):
-                return answer
+            reply = reply_of(packet)
+            if fits(reply, request):
+                return reply
         self._end()
         raise Reason.DECODER_CRASHED.error("the decoder answered nonsense")
 
-    def _said(self, running: "_Running", request: DecoderRequest) -> bytes:
+    def _packet(self, running: "_Running", request: DecoderRequest) -> bytes:
         """The packet that answers a request; empty if the decoder has ended."""
         with suppress(ConnectionError):
             try:
@@ -145,7 +142,6 @@ class DecoderProcess:
         return b""
 
     def _received(self, running: "_Running") -> bytes:
-        """The packet that comes, unless the decoder stands still, or works without end."""
         worked_at, ticks, most = time.monotonic(), -1, inf
         while True:
             with suppress(TimeoutError):
@@ -159,15 +155,14 @@ class DecoderProcess:
             elif now - worked_at > STILL_SECONDS:
                 raise _LostError(Reason.DECODING_TOO_LONG.error("the decoder stood still"))
 
-    def _last_words(self, process: subprocess.Popen[bytes]) -> DecoderAnswer:
-        """What the exit code of a decoder that ended says of the picture."""
+    def _last_words(self, process: subprocess.Popen[bytes]) -> DecoderReply:
         try:
             code = process.wait(timeout=LOOK_SECONDS)
         except subprocess.TimeoutExpired:  # it fell silent, and stays
             code = None
         self._end()
         if code == NO_MEMORY:
-            return DecoderAnswer(is_too_large=True)
+            return DecoderReply(is_too_large=True)
         if code == -signal.SIGPROF:
             raise Reason.DECODING_TOO_LONG.error("decoding took too long")
         crash = Reason.DECODER_CRASHED.error(f"the decoder ended with {code}")
@@ -181,8 +176,6 @@ class DecoderProcess:
 
 @dataclass(frozen=True)
 class _Running:
-    """A decoder's process, and our end of the socket between us."""
-
     process: subprocess.Popen[bytes]
     channel: socket.socket
 
@@ -205,7 +198,7 @@ class _Running:
         return cls(process, ours)
 
     def is_ready(self) -> bool:
-        """Whether it lives, and says nothing: it would be taken for the answer to the next."""
+        """Whether it lives, and says nothing: it would be taken for the reply to the next."""
         says = select.poll()
         says.register(self.channel, select.POLLIN)
         return self.process.poll() is None and not says.poll(0)

@@ -1,4 +1,4 @@
-"""Decoding in processes that may die: strangers' bytes never meet a decoder in this process.
+"""Decoding in processes that may die: untrusted bytes never meet a decoder in this process.
 
 Each decoder is a program of its own (`decoder`). A picture that crashes it, keeps it busy for too
 long, or needs too much memory costs itself alone, at once and for good: the decoder is started
@@ -14,20 +14,20 @@ from dataclasses import dataclass
 from typing import Self
 
 from common.pictures.decoder import LARGE_MEMORY, ORDINARY_MEMORY
-from common.pictures.decoder_messages import INPUT_BYTES, DecoderAnswer, DecoderRequest
+from common.pictures.decoder_messages import INPUT_BYTES, DecoderReply, DecoderRequest
 from common.pictures.decoder_process import DecoderProcess, Made, Make
 from common.pictures.resize import Square
 from common.process.cores import available_cores
 from common.reasons import Reason
 
 FILE_BYTES = INPUT_BYTES  # of a picture's file, at most
-Turn = Callable[[], AbstractContextManager[object]]
+Hold = Callable[[], AbstractContextManager[object]]
 """What is held while a decoder computes, and not while a picture waits for the large one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a decoder made of a picture: `content` is pixels or a file, as it was asked for.
+    """What a decoder made of a picture: `content` is a file, if one was asked for.
 
     `width`, `height` and `format` are those of the original, upright; the size of the content is
     `new_width` x `new_height`, and zero where there is none.
@@ -55,8 +55,6 @@ class Pixels:
 
 
 class Decoders:
-    """Decoders for ordinary pictures, and one for large ones; threads share them."""
-
     def __init__(self, places: int | None = None) -> None:
         self._ordinary: queue.LifoQueue[DecoderProcess] = queue.LifoQueue()
         self._all = [DecoderProcess(ORDINARY_MEMORY) for _ in range(places or available_cores())]
@@ -76,22 +74,13 @@ class Decoders:
         for decoder in (*self._all, self._large):
             decoder.close()
 
-    def square(self, content: bytes, square: Square, *, turn: Turn = nullcontext) -> Result:
-        """The picture as a square: RGB, row by row.
-
-        Raises:
-            RecordError: stage `decode`, it is no picture that can be used.
-        """
-        request = DecoderRequest(task="square", length=len(content), square=square)
-        return self._result(request, content, turn)
-
     def pixels(
         self,
         content: bytes,
         square: Square,
         make: Callable[[Pixels], Made],
         *,
-        turn: Turn = nullcontext,
+        hold: Hold = nullcontext,
     ) -> Made:
         """What `make` makes of a picture's pixels, which are enough for the square.
 
@@ -99,19 +88,19 @@ class Decoders:
             RecordError: stage `decode`, it is no picture that can be used.
         """
 
-        def shown(answer: DecoderAnswer, rows: memoryview) -> Made | None:
-            if not answer.length:
+        def shown(reply: DecoderReply, rows: memoryview) -> Made | None:
+            if not reply.length:
                 return None  # it failed
             pixels = Pixels(
                 rows=rows,
-                width=answer.new_width,
-                height=answer.new_height,
-                is_square=answer.is_square,
+                width=reply.new_width,
+                height=reply.new_height,
+                is_square=reply.is_square,
             )
             return make(pixels)
 
         request = DecoderRequest(task="pixels", length=len(content), square=square)
-        _, made = self._ask(request, content, shown, turn)
+        _, made = self._ask(request, content, shown, hold)
         assert made is not None
         return made
 
@@ -133,32 +122,32 @@ class Decoders:
         """
         return self._result(DecoderRequest(task="check", length=len(content), side=side), content)
 
-    def _result(self, request: DecoderRequest, content: bytes, turn: Turn = nullcontext) -> Result:
-        answer, result = self._ask(request, content, lambda _, rows: bytes(rows), turn)
+    def _result(self, request: DecoderRequest, content: bytes) -> Result:
+        reply, result = self._ask(request, content, lambda _, rows: bytes(rows), nullcontext)
         return Result(
             content=result,
-            width=answer.width,
-            height=answer.height,
-            format=answer.format,
-            new_width=answer.new_width,
-            new_height=answer.new_height,
+            width=reply.width,
+            height=reply.height,
+            format=reply.format,
+            new_width=reply.new_width,
+            new_height=reply.new_height,
         )
 
     def _ask(
-        self, request: DecoderRequest, content: bytes, make: Make[Made], turn: Turn
-    ) -> tuple[DecoderAnswer, Made]:
+        self, request: DecoderRequest, content: bytes, make: Make[Made], hold: Hold
+    ) -> tuple[DecoderReply, Made]:
         if len(content) > INPUT_BYTES:
             raise Reason.TOO_MUCH_MEMORY.error(f"a file of {len(content)} bytes")
-        with turn(), self._a_place() as decoder:
-            answer, made = decoder.ask(request, content, make)
-        if answer.is_too_large:
-            with self._large_is_free, turn():
-                answer, made = self._large.ask(request, content, make)
-        if answer.is_too_large or answer.reason == Reason.OUT_OF_MEMORY.name:
+        with hold(), self._a_place() as decoder:
+            reply, made = decoder.ask(request, content, make)
+        if reply.is_too_large:
+            with self._large_is_free, hold():
+                reply, made = self._large.ask(request, content, make)
+        if reply.is_too_large or reply.reason == Reason.OUT_OF_MEMORY.name:
             raise Reason.TOO_MUCH_MEMORY.error("more than a large picture may take")
-        if answer.reason:
-            raise Reason[answer.reason].error(answer.detail)
-        return answer, made
+        if reply.reason:
+            raise Reason[reply.reason].error(reply.detail)
+        return reply, made
 
     @contextmanager
     def _a_place(self) -> Iterator[DecoderProcess]:

@@ -22,7 +22,6 @@ class Square:
 
 
 def squared(image: Image.Image, square: Square) -> Image.Image:
-    """An RGB picture as a square."""
     rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
     size = (square.side, square.side)
     resample = _FILTERS[square.interpolation]
@@ -34,7 +33,6 @@ def squared(image: Image.Image, square: Square) -> Image.Image:
 
 
 def within(image: Image.Image, side: int) -> Image.Image:
-    """A picture whose longer side has at most `side` pixels."""
     factor = min(1.0, side / max(image.size))
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     return image.resize(size, Image.Resampling.LANCZOS) if size != image.size else image

@@ -22,8 +22,6 @@ _OTHER: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class PictureUrl:
-    """Where a record's picture may be found, and whether that is the file or its thumbnail."""
-
     url: str
     source: PictureSource
 
@@ -35,7 +33,6 @@ def thumbnail_url(media_url: str, *, api_url: str) -> str:
 
 
 def thumbnail_of_preview(preview_url: str, *, api_url: str) -> str | None:
-    """The thumbnail that an `edmPreview` of any version points to, or None."""
     try:
         parts = urlsplit(preview_url)
     except ValueError:

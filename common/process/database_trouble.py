@@ -44,7 +44,6 @@ def is_away(error: BaseException) -> bool:
 
 
 def is_locked(error: BaseException) -> bool:
-    """Whether another process kept a lock for longer than the transaction waits."""
     return _code(error) == errorcodes.LOCK_NOT_AVAILABLE
 
 

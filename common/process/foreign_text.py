@@ -1,4 +1,4 @@
-"""Strangers' text where a program would obey it: cells of tables, and lines on a terminal.
+"""Other people's text where a program would obey it: cells of tables, and lines on a terminal.
 
 Names, titles and addresses come from anybody's metadata.
 A spreadsheet computes a cell that begins like a formula, and a terminal obeys escapes.
@@ -32,12 +32,10 @@ def guard_cell(cell: object) -> object:
 
 
 def guard_row(cells: Iterable[object]) -> list[object]:
-    """A row of such cells."""
     return [guard_cell(cell) for cell in cells]
 
 
 def unguard_cell(cell: str) -> str:
-    """The text that `guard_cell` was given."""
     return cell[1:] if _GUARDED.match(cell) else cell
 
 

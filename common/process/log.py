@@ -91,7 +91,7 @@ class _Kind:
 class FloodFilter(logging.Filter):
     """Leaves out warnings and errors that say the same too often, and says so.
 
-    Strangers can cause some of them, as by messages that are refused, as often as they like. The
+    Anybody can cause some of them, as by messages that are refused, as often as they like. The
     first line about another job, or another problem, is shown in a flood too.
     """
 
@@ -103,7 +103,6 @@ class FloodFilter(logging.Filter):
         self._before: dict[tuple[str, str], _Kind] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """See `logging.Filter`."""
         if record.levelno < logging.WARNING:
             return True
         fields = record.msg if isinstance(record.msg, dict) else {"event": record.msg}
@@ -147,7 +146,6 @@ def without_secrets(text: str) -> str:
 
 
 def _hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Remove secrets: errors of libraries quote URLs."""
     for name, value in event.items():
         if name != _RECORD:
             event[name] = _hidden(value)

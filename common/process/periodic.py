@@ -52,7 +52,6 @@ class PeriodicThread(threading.Thread, ABC):
 
     @property
     def has_died(self) -> bool:
-        """Whether the thread has ended although nobody stopped it."""
         return self.ident is not None and not (self.is_alive() or self.stopping.is_set())
 
     @property
@@ -63,15 +62,12 @@ class PeriodicThread(threading.Thread, ABC):
         return self.seconds_since_run > limit and not excused
 
     def seconds_until_next(self) -> float:
-        """How long to wait before the next call, if nobody wakes the thread: the interval."""
         return self._interval
 
     def wake(self) -> None:
-        """Do not wait for the rest of the interval."""
         self._woken.set()
 
     def start(self) -> None:
-        """Begin; see `threading.Thread`."""
         self._ran_at = time.monotonic()
         super().start()
 
@@ -83,7 +79,6 @@ class PeriodicThread(threading.Thread, ABC):
             self.join()
 
     def run(self) -> None:
-        """Wait and work in turn; see `threading.Thread`."""
         while True:
             self._woken.wait(self.seconds_until_next())
             self._woken.clear()

@@ -146,8 +146,6 @@ def _on_conflict(table: str, update: Sequence[str]) -> str:
 
 
 class _RowReader(RawIOBase):
-    """A stream of the text that COPY reads; rows are encoded when they are asked for."""
-
     def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
         self._lines: Iterator[str] = map(_copy_line, rows)
         self._rest = bytearray()

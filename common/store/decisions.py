@@ -161,8 +161,6 @@ def _checked(given: str, what: str, *, longest: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class StandingBlock:
-    """What a standing decision blocks: a concept, a provider's records, or both together."""
-
     data_provider: str | None
     concept_uri: str | None
 
@@ -206,7 +204,6 @@ class DecisionMade:
 
     @property
     def who(self) -> str:
-        """The name of who decided, or the number of an account that was forgotten."""
         return self.user or f"account {self.user_id}"
 
     def __str__(self) -> str:
@@ -235,7 +232,6 @@ def list_decisions(
     undone_too: bool = False,
     shown: int = SHOWN,
 ) -> list[DecisionMade]:
-    """The standing decisions, newest first, and after them those that were undone if asked for."""
     asked = {"decided": list(decided), "undone_too": undone_too, "shown": shown}
     rows = connection.execute(_LIST, asked).mappings()
     return [DecisionMade(**{**row, "decided": Decided(row["decided"])}) for row in rows]

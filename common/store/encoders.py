@@ -28,7 +28,6 @@ _COLUMNS = tuple(RegisteredEncoder.__table__.columns)
 
 
 def stored_encoders(connection: Connection) -> list[StoredEncoder]:
-    """All encoders, by name."""
     rows = connection.execute(select(*_COLUMNS).order_by(RegisteredEncoder.name))
     return [StoredEncoder(**row) for row in rows.mappings()]
 
@@ -98,7 +97,6 @@ def remove_encoder(connection: Connection, encoder: StoredEncoder) -> None:
 
 
 def models_on(connection: Connection, encoder: StoredEncoder) -> list[str]:
-    """The models that need an encoder."""
     rows = connection.execute(
         select(PromotedModel.name, PromotedModel.version)
         .where(PromotedModel.encoder_id == encoder.id)

@@ -9,8 +9,6 @@ from enum import IntEnum, unique
 
 @unique
 class AdvisoryLock(IntEnum):
-    """What a lock guards; each has a number of its own."""
-
     MIGRATIONS = 7_224_109_663  # one migrates at a time
     MODELS = 7_300_001  # one changes the models in service at a time
     HOST_SHARES = 7_310_426  # processes renew their shares of image hosts one after the other

@@ -14,8 +14,6 @@ _PATTERN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)(?:(?:@v?| v)(?P<ver
 
 @dataclass(frozen=True)
 class ModelName:
-    """NAME@VERSION, or NAME alone; as text NAME@VERSION."""
-
     name: str
     version: int | None = None
 
@@ -41,7 +39,6 @@ class ModelName:
 
     @property
     def condition(self) -> ColumnElement[bool]:
-        """Which rows of the models it means: one, or all versions of a name."""
         same_name = PromotedModel.name == self.name
         return (
             same_name

@@ -22,7 +22,6 @@ def save_records(connection: Connection, records: Iterable[RecordMetadata]) -> i
 
 
 def save_aliases(connection: Connection, present_ids: Mapping[str, str]) -> None:
-    """Remember the present ID of records that were asked for by an ID they had before."""
     columns = ("old_id", "record_id")
     upsert(connection, RecordAlias.__table__, columns, present_ids.items(), update=("record_id",))
 

@@ -226,5 +226,4 @@ def store_errors(url: URL) -> Iterator[None]:
 
 
 def shown_url(url: URL) -> str:
-    """The URL of a store without user and password."""
     return shown(url.set(drivername="postgresql").render_as_string(hide_password=True))

@@ -11,5 +11,4 @@ _WAKE = text(f"NOTIFY {CHANNEL}")
 
 
 def wake_workers(connection: Connection) -> None:
-    """Have idle workers ask the ledger as soon as the transaction is committed."""
     connection.execute(_WAKE)

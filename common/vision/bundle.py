@@ -1,7 +1,6 @@
 """The files of a bundle, and its `model.json`: all that a worker needs besides the weights.
 
-Each file's sha256 is recorded when it is written, and checked when it is read. A bundle may come
-from anybody: what is no regular file, too large or out of range is refused before it is used.
+Each file's sha256 is recorded when it is written, and checked when it is read.
 
 Torch is loaded when tensors are read or written; what needs no network is read as arrays. Whoever
 reads a description alone loads neither torch nor numpy.
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from common.errors import ModelError
-from common.files import read_regular
 from common.process.wrong_values import first_wrong
 from common.vision.answers.promise import Promise
 from common.vision.answers.rule import Rule
@@ -31,29 +29,18 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "model.json"
 PROMOTE_AGAIN = "promote the model again"
-MOST_CATEGORIES = 10_000
 LARGEST_SIZE = 4096  # pixels
 LEAST_KEPT = 0.1  # of a picture's side
 LEAST_DEVIATION = 1e-3  # of a colour in [0, 1]; published weights have 0.14 and more
-TEMPERATURES = (1e-3, 1e3)
-MAX_DESCRIPTION = 8 << 20  # bytes; 10,000 categories take about two million
-MAX_TENSORS = 4 << 30  # bytes of a file; the largest network of torchvision has 2.6 GB
-_MAX_HEADER = 4 << 20  # bytes of names and shapes; the largest network needs a tenth of one million
-_SPARE = 2  # times its own bytes that a network's file may have; float64 takes twice float32
-_LENGTH = 8  # bytes that hold the length of that header
 
-
-_Text = Annotated[str, StringConstraints(max_length=2000)]
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BundleFile:
-    """A file of a bundle: weights, or pictures."""
-
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    file: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,200}$")]
+    file: str
     sha256: _Sha256
 
 
@@ -78,13 +65,13 @@ class Description:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    architecture: Annotated[str, StringConstraints(max_length=100)]
-    labels: tuple[_Text, ...]
-    concept_uris: tuple[_Text, ...]
+    architecture: str
+    labels: tuple[str, ...]
+    concept_uris: tuple[str, ...]
     preprocessing: Preprocessing
     kind: Kind
     temperature: float
-    thresholds: dict[_Text, float | None]
+    thresholds: dict[str, float | None]
     picture_source: TrainingPictures
     created_from: dict[str, Any]
     members: tuple[BundleFile, ...] = ()
@@ -102,28 +89,18 @@ class Description:
         same_concepts = set(self.concept_uris) == set(self.thresholds)
         if len(self.labels) != len(self.concept_uris) or not same_concepts:
             raise ModelError("Labels, concepts and thresholds of the model do not match.")
-        if not 1 <= len(set(self.concept_uris)) == len(self.concept_uris) <= MOST_CATEGORIES:
-            raise ModelError(f"A model has 1 to {MOST_CATEGORIES:,} concepts, each of them once.")
-        lowest, highest = TEMPERATURES
-        if not lowest <= self.temperature <= highest:  # nor is NaN
-            raise ModelError(
-                f"The temperature of the model is {self.temperature}, "
-                f"not between {lowest:g} and {highest:g}."
-            )
+        if len(set(self.concept_uris)) != len(self.concept_uris):
+            raise ModelError("A concept of the model stands there twice.")
         for uri, threshold in self.thresholds.items():
             if threshold is not None and not 0 <= threshold <= 1:
                 raise ModelError(f"The threshold of {uri} is {threshold}, no probability.")
-        if not 0 <= self.rule.floor <= 1:
-            raise ModelError(f"The floor of the model is {self.rule.floor}, no probability.")
         if (self.likeness is None) != (self.least_likeness is None):
             raise ModelError(
                 "Of the model's likeness, either the pictures or the limit is missing."
             )
-        check_preprocessing(self.preprocessing)
 
     @property
     def files(self) -> tuple[BundleFile, ...]:
-        """All files of the bundle besides `model.json`."""
         others = (self.self_test, self.calibration, self.likeness, self.known)
         return (*self.members, *(file for file in others if file is not None))
 
@@ -181,7 +158,6 @@ def read_description(folder: Path, expected_sha256: str) -> Description:
 
 
 def write_tensors(path: Path, tensors: "StateDict") -> BundleFile:
-    """Write tensors as safetensors. Returns the name and the sha256 of the file."""
     import safetensors.torch
 
     data = safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})
@@ -189,68 +165,39 @@ def write_tensors(path: Path, tensors: "StateDict") -> BundleFile:
     return BundleFile(file=path.name, sha256=sha256_of(data))
 
 
-def read_tensors(
-    folder: Path, file: BundleFile, *, at_most: int = MAX_TENSORS, again: str = PROMOTE_AGAIN
-) -> "StateDict":
+def read_tensors(folder: Path, file: BundleFile, *, again: str = PROMOTE_AGAIN) -> "StateDict":
     """The tensors of a file of the bundle.
 
     Args:
-        at_most: the bytes of tensors that the file may hold.
         again: what mends a missing or changed file.
 
     Raises:
-        ModelError: it is missing, was changed, holds no tensors, is too large, or is outside the
-            folder.
+        ModelError: it is missing, was changed, or holds no tensors.
     """
     from common.vision.weights import parsed
 
-    data = _read_file(folder, file, at_most=at_most, again=again)
-    return parsed(data, source=str(folder / file.file))
+    path = folder / file.file
+    return parsed(read_checked(path, file.sha256, again=again), source=str(path))
 
 
-def read_arrays(folder: Path, file: BundleFile, *, at_most: int) -> "dict[str, NDArray[Any]]":
-    """The tensors of a file of the bundle as arrays; arguments and errors as for `read_tensors`."""
+def read_arrays(folder: Path, file: BundleFile) -> "dict[str, NDArray[Any]]":
+    """The tensors of a file of the bundle as arrays; errors as for `read_tensors`."""
     import numpy as np
     import safetensors.numpy
 
-    data = _read_file(folder, file, at_most=at_most, again=PROMOTE_AGAIN)
+    path = folder / file.file
+    data = read_checked(path, file.sha256)
     try:
         return {name: np.asarray(each) for name, each in safetensors.numpy.load(data).items()}
     except Exception as error:  # the reader trusts a file's form: it raises errors of any type
         raise ModelError(
-            f"{folder / file.file} cannot be read as arrays ({type(error).__name__}). To mend it, "
+            f"{path} cannot be read as arrays ({type(error).__name__}). To mend it, "
             f"{PROMOTE_AGAIN}."
         ) from error
 
 
-def _read_file(folder: Path, file: BundleFile, *, at_most: int, again: str) -> bytes:
-    path = folder / file.file
-    if path.parent != folder:
-        raise ModelError(f"{path} lies outside its folder, {folder}.")
-    data = read_checked(path, file.sha256, at_most=at_most + _MAX_HEADER, again=again)
-    if int.from_bytes(data[:_LENGTH], "little") > _MAX_HEADER:
-        raise ModelError(f"{path} cannot be read as weights: its header is too large.")
-    return data
-
-
-def read_weights(
-    folder: Path, file: BundleFile, of: "StateDict", *, again: str = PROMOTE_AGAIN
-) -> "StateDict":
-    """The weights of a network whose own tensors are `of`, of which a file holds few bytes more.
-
-    Raises:
-        ModelError: as `read_tensors`.
-    """
-    own = sum(tensor.numel() * tensor.element_size() for tensor in of.values())
-    return read_tensors(folder, file, at_most=_SPARE * own, again=again)
-
-
 def read_checked(
-    path: Path,
-    expected_sha256: str | None = None,
-    *,
-    at_most: int = MAX_DESCRIPTION,
-    again: str = PROMOTE_AGAIN,
+    path: Path, expected_sha256: str | None = None, *, again: str = PROMOTE_AGAIN
 ) -> bytes:
     """The bytes of a file, whose sha256 is checked if one is expected.
 
@@ -258,10 +205,10 @@ def read_checked(
         again: what mends a missing or changed file.
 
     Raises:
-        ModelError: the file cannot be read, has more bytes, or another sha256.
+        ModelError: the file cannot be read, or has another sha256.
     """
     try:
-        data = read_regular(path, at_most=at_most)
+        data = path.read_bytes()
     except OSError as error:
         lost = f" Check that MODEL_DIR names the folder of the models; else {again}."
         advice = lost if isinstance(error, FileNotFoundError) else ""
@@ -275,5 +222,4 @@ def read_checked(
 
 
 def sha256_of(data: bytes) -> str:
-    """The sha256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()

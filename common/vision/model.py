@@ -58,7 +58,6 @@ class Predictor(ServedNetwork):
 
 
 def served_classifier(members: list[nn.Module], description: Description, *, sha256: str) -> Served:
-    """What a runtime serves of a model without an encoder."""
     return Served(
         title=description.architecture,
         sha256=sha256,
@@ -83,7 +82,6 @@ class Model:
 
     @property
     def description(self) -> Description:
-        """What `model.json` says."""
         return self.answering.description
 
     def answers(self, rows: Rows) -> Answers:
@@ -99,7 +97,6 @@ class Model:
         return self.answers(self.served.rows(batch)).probabilities
 
     def answers_by(self, compute: Compute) -> Callable[[torch.Tensor], Answers]:
-        """The answers, as the rows that a runtime computes give them."""
         return lambda batch: self.answers(compute(batch))
 
     def classifiers(self) -> list[nn.Module]:

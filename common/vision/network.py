@@ -50,7 +50,6 @@ class LoadedWeights:
 
 
 def architectures() -> list[str]:
-    """The names of all architectures of `build_classifier`."""
     return cast("list[str]", models.list_models(module=models))
 
 
@@ -127,7 +126,6 @@ class FeaturesToo(nn.Module):
 
 
 def last_layer(classifier: nn.Module) -> tuple[str, nn.Module]:
-    """The layer of a classifier that gives the logits, and its name."""
     layers = [
         (name, module)
         for name, module in classifier.named_modules()
@@ -181,7 +179,6 @@ def downloaded(weights: WeightsEnum, *, of: str) -> StateDict:
 
 
 def weight_names(state: StateDict) -> list[str]:
-    """The names of the tensors that are weights."""
     return [name for name in state if not name.endswith(_COUNTERS)]
 
 
@@ -195,7 +192,6 @@ def load_weights(classifier: nn.Module, path: Path) -> LoadedWeights:
 
 
 def load_state(classifier: nn.Module, state: StateDict, *, source: str) -> LoadedWeights:
-    """As `load_weights`, with the tensors of `source`."""
     own = classifier.state_dict()
     given = _without_prefix(state, own)
     fitting = {n: t for n, t in given.items() if n in own and own[n].shape == t.shape}

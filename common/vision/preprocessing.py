@@ -47,7 +47,6 @@ class Preprocessing:
 
     @property
     def square(self) -> Square:
-        """What a decoder makes of a picture."""
         return Square(
             side=self.size, resize=self.resize, kept=self.kept, interpolation=self.interpolation
         )

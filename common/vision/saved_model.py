@@ -10,7 +10,6 @@ the same way.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeGuard
 
 import torch
 from torch import nn
@@ -27,20 +26,18 @@ from common.vision.bundle import (
     read_checked,
     read_description,
     read_tensors,
-    read_weights,
     sha256_of,
     write_tensors,
 )
 from common.vision.encoders.description import ENCODERS
 from common.vision.encoders.encoder import Encoder, load_encoder
 from common.vision.model import Model, served_classifier
-from common.vision.network import build_classifier, last_layer
+from common.vision.network import build_classifier
 from common.vision.served import Served
 from common.vision.weights import StateDict
 
 SELF_TEST = "self_test.safetensors"
 LIKENESS = "likeness.safetensors"
-_EXAMPLE_BYTES = 256 << 20  # of a file of pictures, at most; a promotion takes 40 MiB for all
 
 
 def save_bundle(
@@ -118,18 +115,9 @@ def load_on_encoder(
     """The model of a bundle with heads, on their encoder, which is loaded already.
 
     Raises:
-        ModelError: a file is missing or was changed, or the heads do not fit the encoder.
+        ModelError: a file is missing or was changed.
     """
     answering = load_answering(folder, description)
-    assert answering.heads is not None  # the description names an encoder
-    dimension = answering.heads.heads[0].dimension
-    if dimension != encoder.description.dimension:
-        raise ModelError(
-            f"{folder} holds heads for {dimension} numbers; its encoder gives "
-            f"{encoder.description.dimension}."
-        )
-    if description.preprocessing != encoder.description.preprocessing:
-        raise ModelError(f"{folder} prepares pictures in another way than its encoder.")
     return _complete(folder, answering, encoder.served, sha256=sha256)
 
 
@@ -141,21 +129,8 @@ def _load(folder: Path, description: Description, *, sha256: str, encoders: Path
         return load_on_encoder(folder, description, encoder, sha256=sha256)
     members = [_load_member(folder, member, description) for member in description.members]
     answering = load_answering(folder, description)
-    if answering.likeness is not None:
-        _check_features(folder, members[0], answering.likeness)
     served = served_classifier(members, description, sha256=sha256)
     return _complete(folder, answering, served, sha256=sha256)
-
-
-def _check_features(folder: Path, network: nn.Module, likeness: Likeness) -> None:
-    """Refuse references to which no picture can be compared, before there is a picture."""
-    _, last = last_layer(network)
-    dimension = likeness.references.shape[1]
-    if isinstance(last, nn.Linear) and last.in_features != dimension:
-        raise ModelError(
-            f"{folder} holds references of {dimension} numbers; its network gives "
-            f"{last.in_features}."
-        )
 
 
 def _complete(folder: Path, answering: Answering, served: Served, *, sha256: str) -> Model:
@@ -178,7 +153,7 @@ def _load_member(folder: Path, member: BundleFile, description: Description) -> 
             classes=len(description.labels),
             size=description.preprocessing.size,
         )
-        classifier.load_state_dict(read_weights(folder, member, classifier.state_dict()))
+        classifier.load_state_dict(read_tensors(folder, member))
     except (RuntimeError, ValueError, AssertionError, UsageError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
@@ -192,22 +167,5 @@ def _load_self_test(folder: Path, description: Description) -> tuple[torch.Tenso
     size, classes = description.preprocessing.size, len(description.labels)
     if description.self_test is None:
         return torch.zeros((0, 3, size, size), dtype=torch.uint8), torch.zeros((0, classes))
-    tensors = read_tensors(folder, description.self_test, at_most=_EXAMPLE_BYTES)
-    pictures, expected = tensors.get("pictures"), tensors.get("expected")
-    if (
-        not _are_pictures(pictures, size)
-        or expected is None
-        or expected.dtype != torch.float32
-        or expected.shape != (len(pictures), classes)
-    ):
-        raise ModelError(f"{folder / description.self_test.file} is no self-test of this model.")
-    return pictures, expected
-
-
-def _are_pictures(tensor: torch.Tensor | None, size: int) -> TypeGuard[torch.Tensor]:
-    return (
-        tensor is not None
-        and tensor.dtype == torch.uint8
-        and tensor.ndim == 4
-        and tensor.shape[1:] == (3, size, size)
-    )
+    tensors = read_tensors(folder, description.self_test)
+    return tensors["pictures"], tensors["expected"]

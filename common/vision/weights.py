@@ -1,12 +1,11 @@
 """Weights from files that may be anything: ordinary tensors, or a sentence that says why not.
 
-A weight file may come from anybody. Code in it is never run. The readers of damaged files raise
+Code in a weight file is never run. The readers of damaged files raise
 errors of any type, so one place turns all of them into ours.
 """
 
 import pickle
 import warnings
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,6 @@ from common.files import open_regular
 
 StateDict = dict[str, torch.Tensor]
 
-MAX_BYTES = 32 << 30  # of tensors; the largest network of timm has 27 GB
 _FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
 _SAVE = "save the weights with torch.save(network.state_dict(), FILE)"
@@ -48,9 +46,6 @@ def unpickled(path: Path) -> Any:
         ModelError: the file is missing or damaged, or holds objects of other classes.
     """
     with _explaining(str(path)), open_regular(path) as stream:
-        if zipfile.is_zipfile(stream):
-            _check_unpacked(zipfile.ZipFile(stream))
-        stream.seek(0)
         return torch.load(stream, map_location="cpu", weights_only=True)
 
 
@@ -69,7 +64,7 @@ def checked(found: object, *, source: str) -> StateDict:
     """What was read, if it is ordinary tensors by name.
 
     Raises:
-        ModelError: it is anything else, such as quantised or sparse tensors, or far too large.
+        ModelError: it is anything else, such as quantised or sparse tensors.
     """
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise ModelError(f"{source} is not a plain state dict, names to tensors; {_SAVE}.")
@@ -81,10 +76,6 @@ def checked(found: object, *, source: str) -> StateDict:
                 f"{source} cannot be used: {name[:_SHOWN]} is no ordinary tensor but sparse, "
                 f"quantised, without numbers or the like; {_SAVE}, in float32."
             )
-    # a tensor may repeat a single number of the file: what counts is what a copy takes
-    size = sum(tensor.numel() * tensor.element_size() for tensor in found.values())
-    if size > MAX_BYTES:
-        raise ModelError(f"{source} cannot be used: {size:,} bytes, {MAX_BYTES:,} are allowed.")
     return found
 
 
@@ -105,7 +96,6 @@ def fill(network: nn.Module, tensors: StateDict, *, source: str) -> None:
 
 
 def _is_ordinary(tensor: torch.Tensor) -> bool:
-    """Whether it is an array in memory of numbers that every network computes with."""
     return (
         not tensor.is_nested
         and tensor.layout == torch.strided
@@ -114,16 +104,8 @@ def _is_ordinary(tensor: torch.Tensor) -> bool:
     )
 
 
-def _check_unpacked(archive: zipfile.ZipFile) -> None:
-    """A checkpoint is a zip archive, which may unpack to any size."""
-    size = sum(member.file_size for member in archive.infolist())
-    if size > MAX_BYTES:
-        raise ValueError(f"it unpacks to {size:,} bytes, {MAX_BYTES:,} are allowed")
-
-
 @contextmanager
 def _explaining(source: str) -> Iterator[None]:
-    """Turn whatever the reader of a damaged file raises into an error for the user."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about unusual files; an error follows, or none need

@@ -31,17 +31,14 @@ Findings: TypeAlias = Iterator[Finding]
 
 
 def ok(subject: str, what: str, found: str) -> Finding:
-    """It is well."""
     return Finding(subject=subject, what=what, verdict=Health.OK, found=found)
 
 
 def warning(subject: str, what: str, found: str, advice: str) -> Finding:
-    """Programs run, but somebody should know."""
     return Finding(subject=subject, what=what, verdict=Health.WARNING, found=found, advice=advice)
 
 
 def problem(subject: str, what: str, found: str, advice: str) -> Finding:
-    """Some program does not run."""
     return Finding(subject=subject, what=what, verdict=Health.PROBLEM, found=found, advice=advice)
 
 

@@ -25,7 +25,6 @@ _LEAST_FREE = 0.05  # of a disk, below which somebody should know
 
 
 def check_folders() -> Findings:
-    """Each folder of the settings."""
     for name, settings in FOLDERS.items():
         if wrong := wrong_values(settings):
             yield not_checked("folders", name, wrong)

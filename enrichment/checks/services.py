@@ -34,7 +34,6 @@ _FULL = 0.8  # of the connections, from which on somebody should know
 
 
 def reached_store() -> tuple[Engine | None, Finding]:
-    """The store if it can be used, and what was found of it."""
     try:
         engine = open_store()
     except EnrichmentError as error:
@@ -44,7 +43,6 @@ def reached_store() -> tuple[Engine | None, Finding]:
 
 
 def check_store(engine: Engine) -> Findings:
-    """How large the store is, and how many connections are taken."""
     with engine.connect() as connection:
         size: int = connection.execute(_SIZE).scalar_one()
         taken, most = connection.execute(_CONNECTIONS).one()
@@ -58,7 +56,6 @@ def check_store(engine: Engine) -> Findings:
 
 
 def check_workers(engine: Engine) -> Findings:
-    """What the workers that are alive compute on and lack, and where float16 was refused."""
     alive = {"seconds": ALIVE_SECONDS}
     with engine.connect() as connection:
         devices = connection.execute(_DEVICES, alive).all()
@@ -77,7 +74,6 @@ def check_workers(engine: Engine) -> Findings:
 
 
 def check_broker_answers() -> Finding:
-    """The broker, from which lists of other systems and hints at folds come."""
     if find_spec("celery") is None:
         advice = "Install it where workers run: pip install '.[worker]'"
         return warning("broker", "reached", "Celery is not installed here", advice)
@@ -93,7 +89,6 @@ def _ask_broker() -> str:
 
 
 def check_api() -> Finding:
-    """The API and its key, by one search for one record."""
     subject, what = "Europeana", "key accepted"
     if wrong := wrong_values(ApiSettings):
         return not_checked(subject, what, wrong)

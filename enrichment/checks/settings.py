@@ -18,7 +18,6 @@ _NEEDED_BY = {
 
 
 def check_settings() -> Findings:
-    """The file, what is missing, and what is set."""
     try:
         files = find_files()
         if files is not None:
@@ -40,7 +39,6 @@ def check_settings() -> Findings:
 
 
 def is_set(name: str) -> bool:
-    """Whether a setting has another value than its default."""
     try:
         return _origins()[name].place != "default"
     except UsageError:
@@ -48,7 +46,6 @@ def is_set(name: str) -> bool:
 
 
 def _origins() -> Mapping[str, SettingOrigin]:
-    """Where each setting comes from, in the order of the programs."""
     found = {origin.setting: origin for settings in EVERY for origin in origins(settings)}
     return {name.upper(): found[name.upper()] for name in every_field()}
 

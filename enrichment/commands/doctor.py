@@ -34,7 +34,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 def _findings() -> "Findings":
     from enrichment.checks.folders import check_folders
-    from enrichment.checks.models import check_models
+    from enrichment.checks.model_files import check_models
     from enrichment.checks.services import (
         check_api,
         check_broker_answers,
@@ -67,7 +67,6 @@ def _findings() -> "Findings":
 
 
 def _show(found: list[Finding]) -> None:
-    """The findings as a list, and below it what to do, the problems first."""
     listing = Listing("", "subject", "what", "found", texts={"found"})
     for each in found:
         listing.add(each.verdict, each.subject, each.what, each.found, style=_STYLES[each.verdict])

@@ -15,7 +15,6 @@ from common.errors import ModelError, UsageError
 from common.store.model_names import ModelName, version_meant
 from common.vision.bundle import (
     DESCRIPTION,
-    MAX_TENSORS,
     Description,
     read_checked,
     read_description,
@@ -139,7 +138,7 @@ def check_files(model: ListedModel, model_dir: Path) -> str | None:
         return model.problem
     try:
         for file in model.description.files:
-            read_checked(model_dir / model.path / file.file, file.sha256, at_most=MAX_TENSORS)
+            read_checked(model_dir / model.path / file.file, file.sha256)
         if model.description.encoder is not None:
             check_encoder(model_dir / ENCODERS, model.description.encoder)
     except ModelError as error:

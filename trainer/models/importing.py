@@ -16,9 +16,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import Engine
 
 from common.errors import ModelError, UsageError
-from common.files import read_regular
 from common.vision.answers.rule import Rule
-from common.vision.bundle import MAX_DESCRIPTION, Description
+from common.vision.bundle import Description
 from common.vision.model import served_classifier
 from common.vision.network import build_classifier, load_state
 from common.vision.preprocessing import Preprocessing
@@ -186,7 +185,7 @@ def _in_memory(checkpoint: ForeignCheckpoint, description: Description) -> Serve
 def _read_class_index(path: Path) -> tuple[str, ...]:
     """The labels in the order of the outputs."""
     try:
-        index = _CLASS_INDEX.validate_json(read_regular(path, at_most=MAX_DESCRIPTION))
+        index = _CLASS_INDEX.validate_json(path.read_bytes())
         if set(index) != set(map(str, range(len(index)))):
             raise ValueError("its keys are not 0, 1, 2, ...")
         labels = tuple(index[str(output)] for output in range(len(index)))

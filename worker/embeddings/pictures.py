@@ -1,10 +1,8 @@
 """The thumbnails of a few records, for a page: fetched politely, and decoded where decoders die."""
 
-import io
 from collections.abc import Sequence
 from contextlib import suppress
 
-from PIL import Image
 from sqlalchemy import Engine
 
 from common.errors import RecordError
@@ -12,7 +10,6 @@ from common.fetch.client import PictureFetcher
 from common.fetch.download import fetch_all
 from common.fetch.shared_limits import SharedHostLimiter
 from common.pictures.decoders import Decoders
-from common.pictures.resize import Square
 from common.pictures.sources import picture_urls
 from common.process.settings import ImageSettings
 from common.process.terminal.progress import progress
@@ -20,14 +17,13 @@ from common.store.tables import PictureChoice
 from worker.embeddings.alike import SimilarRecord
 
 SIDE = 300  # pixels
-JPEG_QUALITY = 80
 _CONNECTIONS = 8
 
 
 def fetch_pictures(
     engine: Engine, settings: ImageSettings, records: Sequence[SimilarRecord]
 ) -> dict[str, bytes]:
-    """JPEGs of Europeana's thumbnails, by the record's ID; what cannot be had is left out."""
+    """Files of Europeana's thumbnails, by the record's ID; what cannot be had is left out."""
     found: dict[str, bytes] = {}
     places = [
         (each.record_id, picture.url)
@@ -48,13 +44,8 @@ def fetch_pictures(
         for outcome in fetch_all(places, fetcher=fetcher, limiter=limiter, threads=_CONNECTIONS):
             if not isinstance(outcome.result, RecordError):
                 with suppress(RecordError):  # the page shows that it is missing
-                    found[outcome.key] = _jpeg(decoders, outcome.result.content)
+                    content = outcome.result.content
+                    made = decoders.file(content, longest_side=SIDE)
+                    found[outcome.key] = made.content or content  # a small one as it came
             report.advance()
     return found
-
-
-def _jpeg(decoders: Decoders, content: bytes) -> bytes:
-    square = decoders.square(content, Square(side=SIDE, resize="letterbox"))
-    image, target = Image.frombytes("RGB", (SIDE, SIDE), square.content), io.BytesIO()
-    image.save(target, "JPEG", quality=JPEG_QUALITY)
-    return target.getvalue()

@@ -184,7 +184,7 @@ class Looker:
                 outcome.result.content,
                 preprocessing.square,
                 preprocessing.from_pixels,
-                turn=partial(_turn, eyes.rank),
+                hold=partial(_turn, eyes.rank),
             )
         except RecordError as error:
             return error

@@ -36,8 +36,6 @@ class _FilesSource(TomlConfigSettingsSource):
 
 
 class DeploymentSettings(BaseSettings):
-    """Base of the settings of each program: one field is one environment variable."""
-
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
     @classmethod
@@ -49,7 +47,6 @@ class DeploymentSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment goes before the files."""
         files = find_files()
         if files is None:
             return init_settings, env_settings
@@ -110,7 +107,6 @@ class SettingOrigin(NamedTuple):
 
 
 def origins(settings: type[DeploymentSettings]) -> Iterator[SettingOrigin]:
-    """Where each setting of a class comes from."""
     files = find_files()
     for name, field in settings.model_fields.items():
         yield SettingOrigin(name.upper(), _place(name, files), is_secret(field))
@@ -142,7 +138,6 @@ def check_files(files: SettingsFiles) -> None:
 
 
 def _wrong_settings(settings: type[DeploymentSettings], error: ValidationError) -> dict[str, str]:
-    """A line for each setting that is wrong, by its name."""
     files = find_files()
     lines = {}
     for part in error.errors(include_input=False, include_url=False):
@@ -158,7 +153,6 @@ def _wrong_settings(settings: type[DeploymentSettings], error: ValidationError) 
 
 
 def _report(wrong: Mapping[str, str]) -> str:
-    """A line for each wrong setting, and where settings come from."""
     from common.process.settings.every import every_field  # it needs this module
 
     files, fields = find_files(), every_field()

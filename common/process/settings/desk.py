@@ -18,8 +18,6 @@ from common.process.web_addresses import is_safe_place, origin, split_address
 
 
 class AccessSettings(DeploymentSettings):
-    """Where the desk is for its users, and who tells who they are."""
-
     desk_url: str | None = Field(
         default=None,
         description="address under which people open the desk: https://desk.museum.example; "
@@ -81,7 +79,6 @@ class AccessSettings(DeploymentSettings):
 
     @property
     def host(self) -> str | None:
-        """The host of the desk's address, without its port."""
         return urlsplit(self.desk_url).hostname if self.desk_url else None
 
     def origin_for(self, host: str) -> str:
@@ -92,8 +89,6 @@ class AccessSettings(DeploymentSettings):
 class DeskSettings(
     AccessSettings, ImageSettings, ModelSettings, HeatmapSettings, ExperimentSettings
 ):
-    """All settings of a desk process; read once, at its start."""
-
     desk_institution: str | None = Field(
         default=None, max_length=200, description="name of your institution, for certificates"
     )

@@ -30,5 +30,4 @@ EVERY: tuple[type[DeploymentSettings], ...] = (
 
 @cache
 def every_field() -> dict[str, FieldInfo]:
-    """Each setting once, by its name in lower case, in the order of the programs."""
     return {name: field for each in EVERY for name, field in each.model_fields.items()}

@@ -43,21 +43,17 @@ class SettingsFiles:
 
     @property
     def secrets_path(self) -> Path:
-        """The file for secrets."""
         return self.path.with_name(SECRETS_NAME)
 
     @property
     def there(self) -> list[Path]:
-        """Those of the two that exist."""
         return [path for path in (self.path, self.secrets_path) if path.is_file()]
 
     @property
     def values(self) -> Mapping[str, Any]:
-        """What both files say."""
         return {**self.plain, **self.secret}
 
     def place_of(self, name: str) -> Path | None:
-        """The file that has a setting."""
         if name in self.secret:
             return self.secrets_path
         return self.path if name in self.plain else None

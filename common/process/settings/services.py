@@ -27,8 +27,6 @@ DeviceName = Annotated[str, AfterValidator(device_name)]
 
 
 class StoreSettings(DeploymentSettings):
-    """Where the store is."""
-
     database_url: SecretStr = Field(
         description="where Postgres is: postgresql://user:password@host/database",
         examples=["postgresql://user:password@host/database"],
@@ -43,14 +41,10 @@ BROKER = (
 
 
 class BrokerSettings(DeploymentSettings):
-    """Where the message broker is."""
-
     broker_url: SecretStr = Field(description=BROKER, examples=["redis://host:6379/0"])
 
 
 class ApiAddressSettings(DeploymentSettings):
-    """Where the Europeana APIs are."""
-
     europeana_api_url: str = Field(
         default="https://api.europeana.eu",
         description="address of the APIs and of the thumbnails; the sandbox has another",
@@ -65,8 +59,6 @@ class ApiAddressSettings(DeploymentSettings):
 
 
 class ApiSettings(ApiAddressSettings):
-    """How the Europeana APIs are reached."""
-
     europeana_api_key: SecretStr = Field(
         description="sent as X-Api-Key, never stored or logged; get one at "
         "https://apis.europeana.eu",
@@ -74,8 +66,6 @@ class ApiSettings(ApiAddressSettings):
 
 
 class ImageSettings(ApiAddressSettings):
-    """How pictures are fetched and where they are kept."""
-
     image_dir: Path = Field(default=Path("image_store"), description="where pictures are kept")
     fetch_contact: str = Field(
         default="https://github.com/europeana",
@@ -112,14 +102,10 @@ class ImageSettings(ApiAddressSettings):
 
 
 class ModelSettings(DeploymentSettings):
-    """Where promoted models are kept."""
-
     model_dir: Path = Field(default=Path("models"), description="where promoted models are kept")
 
 
 class HeatmapSettings(DeploymentSettings):
-    """Where heatmaps are stored."""
-
     heatmap_dir: Path = Field(
         default=Path("heatmaps"),
         description="where jobs with --explain keep heatmaps; `worker tidy` removes unused ones",
@@ -127,16 +113,12 @@ class HeatmapSettings(DeploymentSettings):
 
 
 class TrainerSettings(DeploymentSettings):
-    """What the trainer computes on."""
-
     trainer_device: DeviceName = Field(
         default="auto", description="as `WORKER_DEVICE`; `--devices` goes before it"
     )
 
 
 class ExperimentSettings(DeploymentSettings):
-    """Where trainings are kept."""
-
     experiment_dir: Path = Field(
         default=Path("experiments"), description="where trainings are, whose reports the desk shows"
     )

@@ -26,16 +26,12 @@ BACKGROUND_CONNECTIONS = 10
 
 
 class HealthSettings(DeploymentSettings):
-    """Where a worker process writes its heartbeat."""
-
     worker_heartbeat_file: Path | None = Field(
         default=None, description="touched every few seconds, read by `worker health`; else none"
     )
 
 
 class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, HeatmapSettings):
-    """All settings of a worker process; read once, at its start."""
-
     broker_url: SecretStr | None = Field(
         default=None, description=BROKER, examples=["redis://host:6379/0"]
     )
@@ -126,7 +122,6 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
 
     @property
     def computes_on(self) -> str:
-        """The name of the device."""
         return self.worker_device if self.worker_runtime in TAKE_A_CARD else "cpu"
 
     @property
@@ -136,5 +131,4 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
 
     @cached_property
     def retry_delays(self) -> tuple[float, ...]:
-        """Seconds before the first, second, ... retry."""
         return tuple(float(part) for part in self.worker_retry_delays.split(","))

@@ -5,10 +5,12 @@ its docstring, read from the source, so that `--help` loads none of what command
 """
 
 import ast
+import errno
+import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,36 +23,11 @@ from typer.main import get_command, get_group
 
 from common.errors import EnrichmentError, UsageError
 from common.process.foreign_text import visible
-from common.process.terminal.standard_output import flush_output, give_up_output
 
 INTERRUPTED = 130  # as a shell reports a command that ended by Ctrl-C
 _DISTRIBUTION = "europeana-image-enrichment"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _HELP = {"help_option_names": ["-h", "--help"]}
-
-
-class _Commands(MutableMapping[str, Any]):
-    """Commands by name; those that are named by their places are loaded when asked for."""
-
-    def __init__(self, places: Mapping[str, str], own: Mapping[str, Any]) -> None:
-        self.places = places
-        self._own = dict(own)
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._own:
-            self._own[name] = _load(name, self.places[name])
-        return self._own[name]
-
-    def __setitem__(self, name: str, command: Any) -> None:
-        self._own[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self._own[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({**self.places, **self._own})
-
-    def __len__(self) -> int:
-        return len({**self.places, **self._own})
 
 
 @contextmanager
@@ -77,41 +54,37 @@ def _load(name: str, place: str) -> Any:
 
 
 class _Group(TyperGroup):
-    """A group whose help does not load its commands, and whose errors have one form."""
-
     places: Mapping[str, str] = {}
+    commands: dict[str, Any]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.commands = _Commands(self.places, self.commands)
+        self.commands = {**dict.fromkeys(self.places), **self.commands}
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """As Typer; the command's module is imported now."""
+        if cmd_name in self.places and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = _load(cmd_name, self.places[cmd_name])
+        return super().get_command(ctx, cmd_name)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """As Typer, on commands that know their name and first line alone."""
-        loaded, self.commands = self.commands, self._listed()
+        listed = {
+            name: TyperCommand(name, help=first_line(place)) for name, place in self.places.items()
+        }
+        loaded, self.commands = self.commands, self.commands | listed
         try:
             super().format_help(ctx, formatter)
         finally:
             self.commands = loaded
 
-    def _listed(self) -> MutableMapping[str, Any]:
-        return {name: self._listing_of(name) for name in self.commands}
-
-    def _listing_of(self, name: str) -> Any:
-        if name in self.places:
-            return TyperCommand(name, help=first_line(self.places[name]))
-        return self.commands[name]
-
     def main(self, *args: Any, **options: Any) -> Any:
         """As Typer, but a mistake in the arguments is told as every other error is."""
-        is_alone = options.get("standalone_mode", True)
-        options["standalone_mode"] = False
-        if not is_alone:
-            return super().main(*args, **options)
         try:
-            code = super().main(*args, **options)
+            code = super().main(*args, **options | {"standalone_mode": False})
             if code == INTERRUPTED:  # Typer's own code for KeyboardInterrupt
                 _print_error("Interrupted. The same command continues where it was.")
-            flush_output()
+            _flush_output()
         except TyperException as error:
             code = _tell_mistake(error)
         except OSError as error:
@@ -146,7 +119,6 @@ class _Group(TyperGroup):
 
 
 def _tell_mistake(error: Any) -> int:
-    """Tell of a mistake in the arguments, and where help is; returns the exit code."""
     context = getattr(error, "ctx", None)
     hint = f"\nHelp: {context.command_path} --help" if context else ""
     _print_error(f"{_mistake(error)}{hint}")
@@ -254,7 +226,6 @@ def _own_options(
 
 
 def fail(message: str, exit_code: int) -> NoReturn:
-    """End the command with a message on standard error."""
     _print_error(message)
     raise typer.Exit(exit_code)
 
@@ -262,3 +233,31 @@ def fail(message: str, exit_code: int) -> NoReturn:
 def _print_error(message: str) -> None:
     if message:
         print(f"error: {visible(message)}", file=sys.stderr)  # noqa: T201 - the one place for last words
+
+
+def _flush_output() -> None:
+    """Write what is still held back.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    print(end="", flush=True)  # noqa: T201 - unlike `flush`, it knows an output that is closed
+
+
+def give_up_output(error: OSError) -> str:
+    """Why standard output cannot be written, in words; what is left of it is dropped.
+
+    Empty if its reader went away, as `head` does: that needs no words.
+
+    Raises:
+        OSError: the error is that of another file, or another one.
+    """
+    if isinstance(error, BrokenPipeError):
+        words = ""
+    elif error.filename is None and error.errno in _FULL:
+        words = "The output cannot be written, since its disk is full. Make room there."
+    else:
+        raise error
+    with suppress(OSError):  # else the interpreter tries once more at its end, and complains
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return words

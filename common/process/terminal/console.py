@@ -1,4 +1,4 @@
-"""The console of every command: strangers' text cannot move the cursor, colour or clear the screen.
+"""The console of every command: untrusted text cannot move the cursor, colour or clear the screen.
 
 Rich passes escapes in a text on to the terminal, and reads `[...]` in it as its own markup.
 """
@@ -14,8 +14,6 @@ from common.process.foreign_text import visible
 
 
 class SafeConsole(Console):
-    """A console that writes control characters out, and reads markup only where it is asked to."""
-
     def __init__(self, *, stderr: bool = False, highlight: bool = True, **options: Any) -> None:
         super().__init__(
             stderr=stderr, highlight=highlight, **{"markup": False, "emoji": False, **options}

@@ -31,18 +31,15 @@ def prints(kind: Any) -> Callable[[_Command], _Command]:
 
 
 def json_schema(kind: Any) -> dict[str, Any]:
-    """The JSON Schema of what a command prints."""
     return _adapter(kind).json_schema(mode="serialization")
 
 
 def print_json(value: Any, kind: Any) -> None:
-    """Print a value of a type that a command `prints`."""
     typer.echo(_adapter(kind).dump_json(value))
 
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """Of a dataclass, one of several, or a list of them, with durations in seconds."""
     for each in get_args(kind) or (kind,):
         each.__pydantic_config__ = _WHOLE
     return TypeAdapter(kind)

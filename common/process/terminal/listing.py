@@ -34,11 +34,9 @@ class Listing:
         self._rows: list[tuple[tuple[str, ...], str]] = []
 
     def add(self, *cells: str, style: str = "") -> None:
-        """Add a row of a cell for each heading."""
         self._rows.append((cells, style))
 
     def print(self) -> None:
-        """Print the rows on standard output."""
         console = SafeConsole(highlight=False)
         if console.is_terminal:
             console.print(self)
@@ -50,7 +48,6 @@ class Listing:
             console.out(line.rstrip(), highlight=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The table, or blocks where it would be wider than the terminal."""
         table = self._table()
         if self._fits(table, console, options):
             yield table

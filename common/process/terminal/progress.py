@@ -31,7 +31,6 @@ class ProgressReport:
         self._started = time.monotonic()
 
     def advance(self, count: int = 1, *, note: str | None = None) -> None:
-        """Count finished units; `note` replaces the text behind the numbers."""
         self.done += count
         if note is not None:
             self.note = note
@@ -45,11 +44,9 @@ class ProgressReport:
 
     @property
     def rate(self) -> float:
-        """Units a second since the start."""
         return self.done / max(time.monotonic() - self._started, 1e-9)
 
     def line(self) -> str:
-        """The progress in words."""
         if not self.done and self.total == 0:
             return f"{self.title}: nothing to do"
         of_total = f"/{self.total:,} ({self.done / self.total:.0%})" if self.total else ""

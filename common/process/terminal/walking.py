@@ -4,29 +4,23 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
 
 class NamedCommand(NamedTuple):
-    """A command and how it is typed, such as `harvester datasets list`."""
-
     name: str
     command: Any
 
     @property
     def json_kind(self) -> Any:
-        """The type that it prints with --json; None if it prints none."""
         return getattr(self.command.callback, "json_kind", None)
 
 
 def all_commands(program: str, app: typer.Typer) -> Iterator[NamedCommand]:
-    """The commands and groups of a program, a group before its commands."""
     yield from _walk(program, get_command(app))
 
 
 def _walk(name: str, command: Any) -> Iterator[NamedCommand]:
     yield NamedCommand(name, command)
-    if isinstance(command, TyperGroup):
-        for below, inner in command.commands.items():
-            yield from _walk(f"{name} {below}", inner)
+    for below in getattr(command, "commands", ()):
+        yield from _walk(f"{name} {below}", command.get_command(None, below))

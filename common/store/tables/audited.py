@@ -67,8 +67,6 @@ class Audit(Base):
 
 
 class AuditBlock(Base):
-    """Some of the enrichments that an audit licenses: records with one concept."""
-
     __tablename__ = "audit_block"
 
     audit_id: Mapped[int] = mapped_column(ForeignKey("audit.id"), primary_key=True)

@@ -24,8 +24,6 @@ def one_of(column: str, *values: str) -> CheckConstraint:
 
 
 class Base(DeclarativeBase):
-    """Timestamps are aware, strings are text, constraints have predictable names."""
-
     __table__: ClassVar[Table]
     metadata = MetaData(
         naming_convention={

@@ -81,8 +81,6 @@ class RecordAlias(Base):
 
 
 class Dataset(Base):
-    """A named selection of labelled records."""
-
     __tablename__ = "dataset"
     __table_args__ = (CheckConstraint("name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]*$'", name="name_form"),)
 
@@ -132,15 +130,11 @@ class HarvestCursor(Base):
 
 
 class PictureSource(StrEnum):
-    """Where a picture comes from: the provider's file, or Europeana's thumbnail of it."""
-
     MEDIA = "media"
     THUMBNAIL = "thumbnail"
 
 
 class ImageState(StrEnum):
-    """Whether a record has its picture; a deferred one is tried again."""
-
     STORED = "stored"
     FAILED = "failed"
     DEFERRED = "deferred"
@@ -182,8 +176,6 @@ class Image(Base):
 
 
 class Judgement(StrEnum):
-    """What a stored file is: a stand-in for missing pictures, or a true picture."""
-
     PLACEHOLDER = "placeholder"
     PICTURE = "picture"
 

@@ -54,8 +54,6 @@ class ChunkState(StrEnum):
 
 
 class Priority(StrEnum):
-    """How soon a job is worked on."""
-
     URGENT = "urgent"
     BULK = "bulk"
 
@@ -217,8 +215,6 @@ class JobOutcomes(Base):
 
 
 class JobFailure(Base):
-    """A record that a job could not enrich, and why: the outcome of that record."""
-
     __tablename__ = "job_failure"
     __table_args__ = (one_of("stage", *Stage),)
 

@@ -20,8 +20,6 @@ from common.store.tables.base import Base, one_of
 
 
 class TrainingRun(Base):
-    """One cross-validation: its settings, what it was trained on, and how well it did."""
-
     __tablename__ = "training_run"
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -33,8 +31,6 @@ class TrainingRun(Base):
 
 
 class Checkpoint(Base):
-    """The weights of one fold of a training run."""
-
     __tablename__ = "checkpoint"
     __table_args__ = (
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_form"),

@@ -33,7 +33,6 @@ class HalfVector(UserDefinedType[Any]):
     cache_ok = True
 
     def get_col_spec(self, **_: Any) -> str:
-        """The name of the type."""
         return "halfvec"
 
 
@@ -102,7 +101,6 @@ event.listen(Base.metadata, "before_create", _EXTENSION)
 
 
 def partition_of(encoder_id: int) -> str:
-    """The table of an encoder's embeddings."""
     return f"embedding_{encoder_id:d}"
 
 

@@ -49,7 +49,6 @@ class Proved(Protocol):
 
 
 def sentence_of(audit: Proved) -> str:
-    """What a closed audit saw, and what it proves, to be printed."""
     which = (
         f"{audit.label[0].upper()}{audit.label[1:]} enrichments" if audit.label else "Enrichments"
     )
@@ -80,7 +79,6 @@ class StandingCertificate:
 
     @property
     def title(self) -> str:
-        """The model, as exports show it."""
         return ModelName(self.name, self.version).title
 
     def __str__(self) -> str:

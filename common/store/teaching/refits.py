@@ -43,14 +43,11 @@ class RefitStatus:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, well or not."""
         return self.ended_at is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefitClaim:
-    """A wish that a teacher works on."""
-
     wish: RefitStatus
     token: int
 
@@ -128,7 +125,6 @@ def ask_refit(
 
 
 def refit_status(connection: Connection, refit_id: int) -> RefitStatus | None:
-    """Where a wish stands; None if there is none of that number."""
     row = connection.execute(_ONE, {"id": refit_id}).mappings().one_or_none()
     return None if row is None else _read(row)
 
@@ -136,13 +132,11 @@ def refit_status(connection: Connection, refit_id: int) -> RefitStatus | None:
 def newest_refits(
     connection: Connection, data_provider: str, *, most: int = 20
 ) -> list[RefitStatus]:
-    """The last wishes for a data provider, the newest first."""
     rows = connection.execute(_NEWEST, {"data_provider": data_provider, "most": most}).mappings()
     return [_read(row) for row in rows]
 
 
 def claim_refit(connection: Connection, *, lease_seconds: float) -> RefitClaim | None:
-    """Lease the oldest wish that nobody works on."""
     row = connection.execute(_CLAIM, {"seconds": lease_seconds}).one_or_none()
     if row is None:
         return None

@@ -37,7 +37,6 @@ class Answers:
 
     @classmethod
     def of(cls, answers: Sequence[PictureAnswer]) -> Self:
-        """The answers for one picture or more."""
         return cls(
             probabilities=np.stack([each.probabilities for each in answers]),
             unlike=np.array([each.is_unlike for each in answers]),
@@ -87,5 +86,4 @@ class Answering:
 
 
 def is_written(description: Description, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which concepts (n, classes) the model's rule and thresholds would write."""
     return description.rule.written(probabilities, description.thresholds, description.concept_uris)

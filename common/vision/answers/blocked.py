@@ -41,7 +41,6 @@ class BlockedInSql:
 
     @property
     def is_blocked(self) -> str:
-        """The condition of rows that are blocked."""
         return f"({' OR '.join(self.conditions)})" if self.conditions else "false"
 
     @property
@@ -52,8 +51,6 @@ class BlockedInSql:
 
 @dataclass(frozen=True, kw_only=True)
 class Blocks:
-    """What is blocked: concepts for all, and by data provider, and providers that refuse."""
-
     for_all: frozenset[str]
     by_provider: Mapping[str, frozenset[str]]
     refusing: frozenset[str]
@@ -81,7 +78,6 @@ class Blocks:
         return bool(self.for_all or self.by_provider or self.refusing)
 
     def block(self, concept_uri: str, data_provider: str) -> bool:
-        """Whether a concept of a record of this provider is blocked."""
         if concept_uri in self.for_all:
             return True
         if not (self.refusing or self.by_provider):
@@ -90,7 +86,6 @@ class Blocks:
         return name in self.refusing or concept_uri in self.by_provider.get(name, ())
 
     def in_sql(self, connection: Connection) -> BlockedInSql:
-        """The same for statements on `enrichment`."""
         conditions: list[str] = []
         parameters: dict[str, Any] = {}
         named = self.refusing | self.by_provider.keys()

@@ -20,7 +20,7 @@ from common.errors import StoreError
 from common.process.terminal.listing import Listing
 from common.store.model_names import ModelName
 from common.store.tables.jobs import JOB_MODELS
-from common.vision.answers.tally import COUNTS, DRIFTED, Tally
+from common.vision.answers.tally import DRIFTED, TALLY_LENGTH, Tally
 
 MOST_CHUNKS = 1_000  # a quarter of a million records
 LEAST_PICTURES = 100  # below, most of the drift is chance
@@ -52,7 +52,6 @@ class ProviderDrift:
     @computed_field  # type: ignore[prop-decorator]
     @property
     def has_drifted(self) -> bool:
-        """Whether that is a major shift."""
         return self.index is not None and self.index > DRIFTED
 
 
@@ -71,19 +70,16 @@ class ModelDrift:
 
     @property
     def title(self) -> str:
-        """What `table` shows."""
         part = f" (its newest {MOST_CHUNKS:,} chunks)" if self.is_part else ""
         return f"{self.model} said, by data provider{part}:"
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def of_all(self) -> ProviderDrift:
-        """The same of all providers together."""
         now = Tally.sum(each.now for each in self.providers)
         return ProviderDrift(data_provider="", now=now, at_promotion=self.at_promotion)
 
     def table(self) -> Listing:
-        """For a terminal, with the SHOWN largest providers."""
         numbers = ("pictures", "written", "unlike", "confidence")
         last = ("drift",) if self.at_promotion else ()
         table = Listing("data provider", *numbers, *last, numbers=numbers, texts=("data provider",))
@@ -99,7 +95,6 @@ class ModelDrift:
         return table
 
     def _drift(self, each: ProviderDrift) -> list[str]:
-        """The last cell of a row, where there is something to compare with."""
         return [_told(each)] if self.at_promotion else []
 
 
@@ -120,22 +115,21 @@ def _told(drift: ProviderDrift) -> str:
 
 
 def drift_of_job(engine: Engine, job_id: UUID) -> list[ModelDrift]:
-    """What the models of a job have said so far."""
     return _drifts(engine, "job_id = :id", job_id)
 
 
 def drift_of_model(engine: Engine, model_id: int) -> ModelDrift | None:
-    """What a model has said in all its jobs; None if it has said nothing yet."""
     jobs = f"SELECT id FROM job WHERE :id = ANY({JOB_MODELS})"
     drifts = _drifts(engine, f"job_id IN ({jobs})", model_id)
     return next((each for each in drifts if each.model_id == model_id), None)
 
 
-_SUMS = ", ".join(f"sum(CAST(of_provider.value ->> {place} AS bigint))" for place in range(COUNTS))
+_SUMS = ", ".join(
+    f"sum(CAST(of_provider.value ->> {place} AS bigint))" for place in range(TALLY_LENGTH)
+)
 
 
 def _drifts(engine: Engine, chosen: str, number: UUID | int) -> list[ModelDrift]:
-    """One statement for chunks that a condition chooses."""
     statement = text(f"""
         WITH newest AS (
             SELECT said FROM job_chunk WHERE said IS NOT NULL AND {chosen}

@@ -13,11 +13,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from common.errors import ModelError
 from common.vision.bundle import Description, read_arrays
 
 KNOWN = "known_pictures.safetensors"
-_MAX_BYTES = 512 << 20  # of the file; a million pictures take sixteen
 Digests = NDArray[np.int64]
 
 
@@ -42,17 +40,14 @@ class FamiliarPictures:
         return len(self.keys)
 
     def joined(self, other: "FamiliarPictures") -> "FamiliarPictures":
-        """These and others."""
         return FamiliarPictures(
             np.union1d(self.keys, other.keys), np.union1d(self.files, other.files)
         )
 
     def has_records(self, record_ids: Iterable[str]) -> NDArray[np.bool_]:
-        """Which of these records are known."""
         return np.isin(_as_numbers(map(_of_text, record_ids)), self.keys)
 
     def has_files(self, sha256s: Iterable[str]) -> NDArray[np.bool_]:
-        """Which files with these sha256 are known."""
         return np.isin(_as_numbers(map(bytes.fromhex, sha256s)), self.files)
 
 
@@ -60,19 +55,12 @@ def read_known(folder: Path, description: Description) -> FamiliarPictures | Non
     """What the model of a bundle knows; None if its maker did not say.
 
     Raises:
-        ModelError: the file is missing, was changed, or is damaged.
+        ModelError: the file is missing or was changed.
     """
-    file = description.known
-    if file is None:
+    if description.known is None:
         return None
-    found = read_arrays(folder, file, at_most=_MAX_BYTES)
-    keys, files = found.get("keys"), found.get("files")
-    for each in (keys, files):
-        if each is None or each.dtype != np.int64 or each.ndim != 1:
-            raise ModelError(f"{folder / file.file} is no list of pictures.")
-    assert keys is not None
-    assert files is not None
-    return FamiliarPictures(keys, files)
+    found = read_arrays(folder, description.known)
+    return FamiliarPictures(found["keys"], found["files"])
 
 
 def _of_text(text: str) -> bytes:

@@ -69,7 +69,6 @@ class Head:
 
     @property
     def dimension(self) -> int:
-        """Numbers of an embedding."""
         return int(self.weights.shape[1])
 
     def logits(self, embeddings: Embeddings) -> NDArray[np.float32]:

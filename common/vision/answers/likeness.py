@@ -55,7 +55,6 @@ class Likeness:
         return cls(references, least, np.ascontiguousarray(references.T.astype(np.float32)))
 
     def is_unlike(self, embeddings: Embeddings) -> NDArray[np.bool_]:
-        """Which pictures with these embeddings (n, dimension) are unlike all references."""
         cosines = self._cosines(embeddings)
         unlike: NDArray[np.bool_] = cosines < self.least
         error = (embeddings.shape[1] + 2) * _EPSILON
@@ -88,7 +87,6 @@ def _nearest(cosines: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def most_references(dimension: int) -> int:
-    """How many pictures with features of this dimension a model may keep."""
     return min(MOST_REFERENCES, MOST_BYTES // (2 * dimension))
 
 

@@ -43,7 +43,6 @@ class Rule:
 
     @classmethod
     def of(cls, kind: Kind, floor: float | None = None) -> "Rule":
-        """The rule for new models, with the usual floor of their kind unless another is given."""
         if kind == "multi":
             return cls(floor=SEVERAL_FLOOR if floor is None else floor)
         return cls(concepts="most probable", floor=FLOOR if floor is None else floor)

@@ -32,7 +32,6 @@ def odd_spellings(connection: Connection) -> dict[str, str]:
 
 
 def spellings_of(connection: Connection, names: Iterable[str]) -> dict[str, list[str]]:
-    """All spellings of these providers in the store, the name itself among them."""
     spellings = {name: [name] for name in names}
     for spelt, name in odd_spellings(connection).items():
         if name in spellings:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # commands that only show tallies need no numpy
     from numpy.typing import NDArray
 
 BINS = 10  # of confidence, equally wide
-COUNTS = 3 + BINS  # numbers of a tally
+TALLY_LENGTH = 3 + BINS  # numbers of a tally
 DRIFTED = 0.25  # of the index: usually called a major shift
 _LEAST = 1e-4  # share of a bin; an empty one would make the index infinite
 Count = Annotated[int, Field(ge=0, le=2**53)]  # which float64 has exactly
@@ -68,7 +68,6 @@ class Tally:
 
     @classmethod
     def of_counts(cls, counts: Sequence[int]) -> Self:
-        """The tally whose `counts` these are."""
         pictures, written, unlike, *confidences = counts
         return cls(
             pictures=pictures, written=written, unlike=unlike, confidences=tuple(confidences)
@@ -76,9 +75,10 @@ class Tally:
 
     @classmethod
     def sum(cls, tallies: "Iterable[Tally]") -> "Tally":
-        """The tally of all these pictures together."""
         each = [tally.counts for tally in tallies]
-        return Tally.of_counts([sum(column) for column in zip((0,) * COUNTS, *each, strict=True)])
+        return Tally.of_counts(
+            [sum(column) for column in zip((0,) * TALLY_LENGTH, *each, strict=True)]
+        )
 
     @property
     def counts(self) -> tuple[int, ...]:

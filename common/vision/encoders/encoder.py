@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from common.errors import EnrichmentError, ModelError, UsageError
-from common.vision.bundle import check_preprocessing, read_weights, write_tensors
+from common.vision.bundle import check_preprocessing, read_tensors, write_tensors
 from common.vision.encoders.description import (
     ADD_AGAIN,
     ENCODER_JSON,
@@ -32,14 +32,11 @@ class Embedder(ServedNetwork):
     """Embeddings of length 1, float32, before they are rounded to halfs."""
 
     def finish(self, answers: torch.Tensor) -> torch.Tensor:
-        """See `ServedNetwork`."""
         return functional.normalize(answers.mean(0), dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Encoder:
-    """An encoder in memory."""
-
     description: EncoderDescription
     served: Served
 
@@ -122,7 +119,7 @@ def load_encoder(encoders: Path, identity: str) -> Encoder:
     """An encoder, on the CPU, after checking every byte of it.
 
     Raises:
-        ModelError: a file is missing or was changed, or the weights do not fit or see nothing.
+        ModelError: a file is missing or was changed, or the weights do not fit.
     """
     description = read_encoder(encoders, identity)
     size, folder = description.preprocessing.size, encoders / identity
@@ -130,14 +127,8 @@ def load_encoder(encoders: Path, identity: str) -> Encoder:
         network = build_network(description.network, size=size)
     except UsageError as error:
         raise ModelError(f"{folder} holds an encoder that cannot be built: {error}") from error
-    tensors = read_weights(folder, description.weights, network.state_dict(), again=ADD_AGAIN)
+    tensors = read_tensors(folder, description.weights, again=ADD_AGAIN)
     load_whole(network, tensors, source=str(folder / description.weights.file))
-    if (found := dimension_of(network, size=size)) != description.dimension:
-        raise ModelError(
-            f"{folder} holds an encoder of {description.dimension} numbers; the network gives "
-            f"{found}."
-        )
-    _check_sight(network, description.preprocessing, str(folder))
     return Encoder(
         description=description,
         served=Served(

@@ -233,7 +233,6 @@ def _timm_origin(network: str) -> Origin:
 
 
 def _torchvision_weights(network: str) -> WeightsEnum | None:
-    """Those that the name asks for, or that torchvision recommends."""
     architecture, _, tag = network.partition(".")
     offered: dict[str, WeightsEnum] = models.get_model_weights(architecture).__members__
     return offered.get(tag or "DEFAULT")

@@ -13,7 +13,6 @@ import structlog
 import torch
 
 from common.errors import DeviceError, EnrichmentError, ModelError, UsageError
-from common.files import open_regular
 from common.vision.model import SELF_TEST_TOLERANCE, Model
 from common.vision.runtimes.agreement import check_float16
 from common.vision.runtimes.devices import pick_device
@@ -34,7 +33,6 @@ log = structlog.get_logger()
 
 
 def has_onnx() -> bool:
-    """Whether ONNX Runtime, and what exports to it, are installed."""
     return all(find_spec(package) is not None for package in ONNX_PACKAGES)
 
 
@@ -64,7 +62,6 @@ def silence_telemetry() -> None:
 
 @contextmanager
 def failures(name: str, kind: type[EnrichmentError]) -> Iterator[None]:
-    """Turn foreign errors of a runtime into errors of this kind."""
     try:
         yield
     except EnrichmentError:
@@ -76,8 +73,6 @@ def failures(name: str, kind: type[EnrichmentError]) -> Iterator[None]:
 def _open_onnx(served: Served, cache_dir: Path) -> Runtime:
     silence_telemetry()
     graph = exported(served, cache_dir)
-    for file in graph.parent.iterdir():  # for a pipe it would wait without end
-        open_regular(file).close()
     from common.vision.runtimes.onnx_runtime import OnnxRuntime  # an extra
 
     return OnnxRuntime(graph)
@@ -128,7 +123,6 @@ def is_float16_refused(served: Served, runtime: Runtime) -> bool:
 
 
 def in_float16_if_alike(model: Model, exact: Runtime) -> Runtime:
-    """float16 on the device of a float32 runtime, or that runtime where they do not agree."""
     try:
         with failures("torch in float16", ModelError):
             runtime = TorchRuntime(model.served, exact.device, halves=True)
@@ -168,7 +162,6 @@ def fastest_runtime(
 
 
 def _pictures(served: Served) -> torch.Tensor:
-    """The first examples, or the same noise every time if there are none."""
     if len(served.examples):
         return served.examples[:FEW_EXAMPLES]
     size = served.size
@@ -177,7 +170,6 @@ def _pictures(served: Served) -> torch.Tensor:
 
 
 def _check(runtime: Runtime, pictures: torch.Tensor, expected: Rows) -> None:
-    """Raises ModelError if the runtime's rows differ from the reference."""
     with failures(runtime.name, DeviceError):
         found = runtime.rows(pictures)
     difference = float(np.abs(found - expected).max())

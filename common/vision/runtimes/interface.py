@@ -13,8 +13,6 @@ FLOAT16_TOLERANCE = 0.02  # of a probability; float16 also has to decide alike
 
 
 class Runtime(Protocol):
-    """Computes the rows of one served network on one device."""
-
     name: str
     batch_size: int  # pictures per call with which the device is fastest
     device: torch.device  # that computes

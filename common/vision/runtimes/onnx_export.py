@@ -29,7 +29,6 @@ log = structlog.get_logger()
 
 
 def fused(network: ServedNetwork) -> ServedNetwork:
-    """A copy of the network with batch norms folded into the convolutions before them."""
     return network.with_members([_fused(member) for member in network.members])
 
 
@@ -92,7 +91,6 @@ def _kept(folder: Path, make: Callable[[Path], None]) -> Path:
 
 
 def _publish(finished: Path, folder: Path) -> None:
-    """Rename the folder; if another process was faster, its folder stays."""
     try:
         finished.rename(folder)
     except OSError:

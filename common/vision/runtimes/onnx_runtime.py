@@ -28,7 +28,6 @@ class OnnxRuntime:
         )
 
     def rows(self, batch: torch.Tensor) -> Rows:
-        """See `Runtime`."""
         with cores.turn():
             (rows,) = self._session.run(None, {PICTURES: batch.numpy()})
         return rows  # type: ignore[no-any-return]

@@ -163,7 +163,6 @@ class TorchRuntime:
             self._halve(tried)  # after the error, whose traceback holds the memory
 
     def _carried(self, parts: Sequence[torch.Tensor]) -> Rows | None:
-        """The rows; None if a part does not fit into the memory."""
         lane = self._lanes.get()
         try:
             found = [

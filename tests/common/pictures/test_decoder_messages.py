@@ -1,15 +1,15 @@
-"""What a decoder is asked comes as it was sent; what it answers is checked."""
+"""What a decoder is asked comes as it was sent; its replies are checked."""
 
 import msgspec
 import pytest
 
 from common.pictures.decoder_messages import (
     OUTPUT_BYTES,
-    DecoderAnswer,
+    DecoderReply,
     DecoderRequest,
-    answer_of,
     fits,
     packed,
+    reply_of,
     request_of,
 )
 from common.pictures.resize import Square
@@ -21,8 +21,8 @@ def test_messages_come_as_they_were_sent():
     assert request_of(packed(request)) == request
     assert request.shorter_side == 147
     assert DecoderRequest(task="check", length=7, side=64).shorter_side == 64
-    answer = DecoderAnswer(reason="DAMAGED", detail="no end")
-    assert answer_of(packed(answer)) == answer
+    reply = DecoderReply(reason="DAMAGED", detail="no end")
+    assert reply_of(packed(reply)) == reply
 
 
 @pytest.mark.parametrize(
@@ -40,28 +40,27 @@ def test_messages_come_as_they_were_sent():
     ],
     ids=str,
 )
-def test_an_answer_that_cannot_be_is_refused(said):
+def test_a_reply_that_cannot_be_is_refused(said):
     with pytest.raises(msgspec.ValidationError):
-        answer_of(msgspec.msgpack.encode(said))
+        reply_of(msgspec.msgpack.encode(said))
 
 
 SQUARE = Square(side=4, resize="squash")
 ANSWERS = {
     "pixels": {"length": 24, "new_width": 3, "new_height": 2},
-    "square": {"length": 48, "new_width": 4, "new_height": 4, "is_square": True},
     "file": {"length": 7, "new_width": 3, "new_height": 2},
     "check": {},
 }
 
 
 @pytest.mark.parametrize("task", ANSWERS)
-def test_an_answer_fits_what_was_asked(task):
+def test_a_reply_fits_what_was_asked(task):
     request = DecoderRequest(task=task, length=1, square=SQUARE)
     original = {"width": 30, "height": 20, "format": "JPEG"}
     right = ANSWERS[task] | original
-    assert fits(DecoderAnswer(**right), request)
-    assert fits(DecoderAnswer(reason="DAMAGED"), request)
-    assert fits(DecoderAnswer(is_too_large=True), request)
+    assert fits(DecoderReply(**right), request)
+    assert fits(DecoderReply(reason="DAMAGED"), request)
+    assert fits(DecoderReply(is_too_large=True), request)
     for wrong in (
         *({"width": 0}, {"height": 0}, {"format": "SVG"}),
         *(
@@ -69,7 +68,7 @@ def test_an_answer_fits_what_was_asked(task):
             {"length": right.get("length", 0) + 1, "new_width": 0},
         ),
     ):
-        assert not fits(DecoderAnswer(**right | wrong), request)
+        assert not fits(DecoderReply(**right | wrong), request)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +76,9 @@ def test_an_answer_fits_what_was_asked(task):
     [
         ("pixels", {}),
         ("pixels", {"length": 24, "new_width": 3, "new_height": 2, "is_square": True}),
-        ("square", {"length": 27, "new_width": 3, "new_height": 3}),
         ("file", {"length": 0, "new_width": 3, "new_height": 2}),
     ],
 )
-def test_an_answer_of_another_size_does_not_fit(task, wrong):
-    answer = DecoderAnswer(width=30, height=20, format="JPEG", **wrong)
-    assert not fits(answer, DecoderRequest(task=task, length=1, square=SQUARE))
+def test_a_reply_of_another_size_does_not_fit(task, wrong):
+    reply = DecoderReply(width=30, height=20, format="JPEG", **wrong)
+    assert not fits(reply, DecoderRequest(task=task, length=1, square=SQUARE))

@@ -26,13 +26,13 @@ LIES = {
     "nonsense": "channel.send(b'nonsense')",
     "silence": "channel.close(); time.sleep(60)",
     "an unknown reason": "channel.send(msgpack.encode({'reason': 'BECAUSE'}))",
-    "another size": "channel.send(packed(DecoderAnswer(length=400, new_width=9, new_height=9)))",
-    "nothing of a picture": "channel.send(packed(DecoderAnswer()))",
+    "another size": "channel.send(packed(DecoderReply(length=400, new_width=9, new_height=9)))",
+    "nothing of a picture": "channel.send(packed(DecoderReply()))",
     "nothing of its pixels": (
-        "channel.send(packed(DecoderAnswer(width=9, height=9, format='JPEG')))"
+        "channel.send(packed(DecoderReply(width=9, height=9, format='JPEG')))"
     ),
     "that the host is to blame": "channel.send(msgpack.encode({'reason': 'HOST_SLOW'}))",
-    "more than there is": "channel.send(packed(DecoderAnswer(length=1 << 40)))",
+    "more than there is": "channel.send(packed(DecoderReply(length=1 << 40)))",
 }
 
 
@@ -46,7 +46,7 @@ def stranger(monkeypatch, tmp_path) -> Callable[[str], None]:
             f"#!{sys.executable}\n"
             "import socket, sys, time\n"
             "from msgspec import msgpack\n"
-            "from common.pictures.decoder_messages import DecoderAnswer, packed\n"
+            "from common.pictures.decoder_messages import DecoderReply, packed\n"
             "channel = socket.socket(fileno=int(sys.argv[4]))\n"
             f"{deeds}\n"
         )
@@ -79,7 +79,7 @@ def test_a_decoder_that_reads_nothing_fails_pictures_alone(stranger):
     stranger(
         "import fcntl, select, termios\n"
         "asked = select.poll(); asked.register(channel, select.POLLIN)\n"
-        "said = packed(DecoderAnswer(width=9, height=9, format='GIF'))\n"
+        "said = packed(DecoderReply(width=9, height=9, format='GIF'))\n"
         "last = -1\n"
         "while True:\n"
         "    asked.poll()\n"
@@ -108,9 +108,9 @@ def test_a_decoder_that_works_without_end_is_ended(stranger, monkeypatch):
         assert crash(decoders) == "decoding_too_long"
 
 
-def test_what_a_decoder_said_unasked_is_no_answer(stranger):
+def test_what_a_decoder_said_unasked_is_no_reply(stranger):
     stranger(
-        "said = packed(DecoderAnswer(width=9, height=9, format='GIF'))\n"
+        "said = packed(DecoderReply(width=9, height=9, format='GIF'))\n"
         "channel.recv(10_000); channel.send(said); channel.send(said); time.sleep(60)"
     )
     others = children()
@@ -123,7 +123,7 @@ def test_what_a_decoder_said_unasked_is_no_answer(stranger):
 
 
 @pytest.mark.usefixtures("little_patience")
-def test_the_answer_to_a_question_that_was_broken_off_is_nobodys(monkeypatch):
+def test_the_reply_to_a_question_that_was_broken_off_is_nobodys(monkeypatch):
     def broken_off(*_: object) -> int:
         raise KeyboardInterrupt
 
@@ -134,6 +134,6 @@ def test_the_answer_to_a_question_that_was_broken_off_is_nobodys(monkeypatch):
         with monkeypatch.context() as patched:
             patched.setattr(module, "_ticks", broken_off)
             with pytest.raises(KeyboardInterrupt):
-                decoders.square(long, square)
+                decoders.pixels(long, square, lambda _: None)
         red = encoded(Image.new("RGB", (300, 200), "red"), "PNG")
-        assert decoders.square(red, square).content[:3] == b"\xff\0\0"
+        assert decoders.pixels(red, square, lambda pixels: bytes(pixels.rows[:3])) == b"\xff\0\0"

@@ -81,16 +81,6 @@ def test_weights_with_other_classes_are_refused(tmp_path: Path) -> None:
         load_bundle(tmp_path / "m", sha256)
 
 
-def test_a_bundle_cannot_name_files_outside_its_folder(tmp_path: Path) -> None:
-    save_three(tmp_path / "m")
-    description = json.loads((tmp_path / "m" / "model.json").read_text())
-    description["members"][0]["file"] = "../secret"
-    (tmp_path / "m" / "model.json").write_text(json.dumps(description))
-    sha256 = _sha256_of(tmp_path / "m" / "model.json")
-    with pytest.raises(ModelError, match="outside its folder"):
-        load_bundle(tmp_path / "m", sha256)
-
-
 def test_labels_concepts_and_thresholds_must_fit_together() -> None:
     with pytest.raises(ModelError, match="do not match"):
         replace(THREE, labels=("map", "toy"))

@@ -48,4 +48,4 @@ def test_what_can_be_had_is_a_jpeg_and_the_rest_is_left_out(
     assert found.keys() == {"/1/a"}
     assert all("/thumbnail/v3/400/" in each for each in asked)
     with Image.open(io.BytesIO(found["/1/a"])) as image:
-        assert (image.format, image.size) == ("JPEG", (SIDE, SIDE))
+        assert (image.format, image.size) == ("JPEG", (SIDE, SIDE // 2))

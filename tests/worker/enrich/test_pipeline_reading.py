@@ -242,7 +242,7 @@ def test_known_bytes_are_neither_decoded_nor_encoded_again(
     museum: Museum, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = museum.job()
-    monkeypatch.setattr(Decoders, "square", None)  # whoever calls it fails
+    monkeypatch.setattr(Decoders, "pixels", None)  # whoever calls it fails
     again = museum.job(look_again=True)
     confidences = [
         {each.key: each.confidence for each in predictions(outcome)} for outcome in (looked, again)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.process.terminal.standard_output import give_up_output
+from common.process.terminal.command import give_up_output
 
 PROGRAM = """
 import sys

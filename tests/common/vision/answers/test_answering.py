@@ -126,12 +126,3 @@ def test_changed_references_are_refused(tmp_path: Path, strange_and_known: torch
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(ModelError, match=r"likeness\.safetensors is not the file"):
         load_bundle(tmp_path / "m", model.sha256)
-
-
-def test_references_of_another_network_are_refused(tmp_path: Path) -> None:
-    model = model_of("resnet18", tmp_path / "plain")  # whose features have 512 numbers
-    states = [each.state_dict() for each in model.classifiers()]
-    likeness = Likeness.of(embeddings(5), least=0.5)
-    sha256 = save_bundle(tmp_path / "m", model.description, states, likeness=likeness)
-    with pytest.raises(ModelError, match=r"references of 16 numbers; its network gives 512\."):
-        load_bundle(tmp_path / "m", sha256)

@@ -1,7 +1,6 @@
 """What a model knows: kept with it, checked with it, and recognised."""
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from common.errors import ModelError
 from common.vision.answers.familiar_pictures import FamiliarPictures, read_known
 from common.vision.bundle import read_description
 from common.vision.saved_model import bundle_sha256, load_bundle
-from tests.trainer.bundles import bundle, describe
+from tests.trainer.bundles import bundle
 
 FILES = [hashlib.sha256(name).hexdigest() for name in (b"one", b"two", b"three")]
 KNOWN = FamiliarPictures.of(["/1/a", "/1/b"], FILES[:2])
@@ -50,11 +49,3 @@ def test_a_changed_list_is_noticed_when_the_model_is_loaded(tmp_path: Path) -> N
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     with pytest.raises(ModelError, match="not the file that was saved"):
         load_bundle(folder, bundle_sha256(folder))
-
-
-def test_other_arrays_are_no_list(tmp_path: Path) -> None:
-    folder = saved(tmp_path)
-    described = read_description(folder, bundle_sha256(folder))
-    with pytest.raises(ModelError, match="is no list of pictures"):
-        read_known(folder, replace(described, known=described.members[0]))
-    assert describe().known is None

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 
 from common.errors import EnrichmentError, ModelError
 from common.vision.answers.heads import halved
-from common.vision.bundle import sha256_of, write_tensors
+from common.vision.bundle import sha256_of
 from common.vision.encoders.description import ENCODER_JSON, EncoderDescription, read_encoder
 from common.vision.encoders.encoder import Encoder, load_encoder, save_encoder
 from common.vision.encoders.networks import build_network
@@ -132,26 +131,17 @@ def test_an_occupied_place_is_named_and_nothing_is_left_behind(
         ({"precision": "int4"}, "precision: "),
         ({"network": 3}, "network: "),
         ({"unknown": 1}, "unknown: "),
-        ({"weights": {"file": "", "sha256": "0" * 64}}, r"weights\.file: "),
-        ({"preprocessing": {"size": 0}}, "The pictures have sides of 0 pixels"),
-        ({"preprocessing": {"size": 100_000}}, "The pictures have sides of 100000 pixels"),
-        ({"preprocessing": {"size": 64, "std": [0.2, 0, 0.2]}}, "The deviation"),
-        ({"preprocessing": {"size": 64, "std": [5e-324] * 3}}, "The deviation"),
-        ({"preprocessing": {"size": 64, "std": [0.2, -1, 0.2]}}, "The deviation"),
-        ({"preprocessing": {"size": 64, "mean": [0.2, float("nan"), 0.2]}}, "The mean"),
-        ({"preprocessing": {"size": 64, "mean": [1e308] * 3}}, "The mean"),
-        ({"preprocessing": {"size": 64, "kept": 0.0}}, "Of a picture's side 0 is seen"),
     ],
     ids=str,
 )
-def test_a_hostile_description_is_refused(
+def test_a_damaged_description_is_refused(
     tmp_path: Path, change: dict[str, object], told: str
 ) -> None:
     described = json.loads(save(tmp_path).to_json())
-    hostile = json.dumps(described | change)
-    folder = tmp_path / sha256_of(hostile.encode())
+    damaged = json.dumps(described | change)
+    folder = tmp_path / sha256_of(damaged.encode())
     folder.mkdir()
-    (folder / ENCODER_JSON).write_text(hostile)
+    (folder / ENCODER_JSON).write_text(damaged)
     with pytest.raises(ModelError, match=rf"encoder\.json is damaged: {told}"):
         read_encoder(tmp_path, folder.name)
 
@@ -159,7 +149,6 @@ def test_a_hostile_description_is_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dimension": 255}, "an encoder of 255 numbers; the network gives 256"),
         ({"network": "timm:test_convnext"}, "weights of another network"),
         ({"network": "timm:nothing"}, "cannot be built"),
     ],
@@ -174,26 +163,3 @@ def test_a_description_of_another_encoder_is_refused(
     (tmp_path / other.identity / ENCODER_JSON).write_text(other.to_json())
     with pytest.raises(ModelError, match=message):
         load_encoder(tmp_path, other.identity)
-
-
-def test_weights_outside_the_folder_are_refused_without_a_word_of_models(tmp_path: Path) -> None:
-    described = save(tmp_path)
-    elsewhere = replace(described.weights, file="../weights.safetensors")
-    other = replace(described, weights=elsewhere)
-    (tmp_path / described.identity).rename(tmp_path / other.identity)
-    (tmp_path / other.identity / ENCODER_JSON).write_text(other.to_json())
-    with pytest.raises(ModelError, match="lies outside its folder") as caught:
-        load_encoder(tmp_path, other.identity)
-    assert "model.json" not in str(caught.value)
-
-
-def test_an_encoder_that_sees_nothing_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
-    described = save(tmp_path)
-    folder = tmp_path / described.identity
-    tensors = safetensors.torch.load_file(folder / described.weights.file)
-    tensors["conv_stem.weight"] = torch.zeros_like(tensors["conv_stem.weight"])
-    blind = replace(described, weights=write_tensors(folder / described.weights.file, tensors))
-    (folder / ENCODER_JSON).write_text(blind.to_json())
-    folder.rename(tmp_path / blind.identity)
-    with pytest.raises(ModelError, match="cannot be used: the network gives no numbers"):
-        load_encoder(tmp_path, blind.identity)

@@ -1,6 +1,5 @@
 """The exported runtime says what the model says; `auto` takes the faster that does."""
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -91,16 +90,6 @@ def test_a_runtime_that_differs_is_refused(model: Model, cache_dir: Path, tmp_pa
         assert choose_runtime(other, "auto", cache_dir=tmp_path / "cache").name == "torch-cpu"
     assert logs[0]["event"] == "runtime refused"
     assert "does not agree" in logs[0]["reason"]
-
-
-@pytest.mark.usefixtures("on_the_cpu")
-def test_nobody_waits_for_a_pipe_in_place_of_an_export(model: Model, tmp_path: Path) -> None:
-    require_onnx()
-    export = tmp_path / f"{model.served.sha256}-torch-{torch.__version__}"
-    export.mkdir()
-    os.mkfifo(export / "model.onnx")
-    with pytest.raises(ModelError, match="it is no regular file"):
-        choose_runtime(model, "onnx", cache_dir=tmp_path)
 
 
 @pytest.mark.usefixtures("on_the_cpu")

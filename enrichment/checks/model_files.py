@@ -21,7 +21,6 @@ _SERVING = text("""
 
 
 def check_models(engine: Engine) -> Findings:
-    """The models in service, and their files."""
     with engine.connect() as connection:
         serving = connection.execute(_SERVING).all()
     if not any(model.data_provider is None for model in serving):
