@@ -1,7 +1,7 @@
 """`trainer models import`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,8 +18,10 @@ from trainer.commands.options import (
 )
 from trainer.commands.printing import print_line, warn
 
+if TYPE_CHECKING:
+    from trainer.models.proposal import Proposal
+
 CHECKPOINT = "The checkpoint"
-_NOT_MEASURED = "Every concept is off: without labelled pictures nothing can be promised."
 ClassIndex = Annotated[
     Path | None,
     typer.Option(
@@ -72,30 +74,38 @@ def import_(
     from common.europeana.vocabulary import load_vocabulary
     from common.store.session import open_store
     from common.vision.preprocessing import Preprocessing
-    from trainer.commands.promote import keep_labels, print_proposal
+    from trainer.commands.promote import keep_labels
     from trainer.models.importing import import_checkpoint, read_checkpoint
     from trainer.models.proposal import Terms
 
     index = class_index or checkpoint.with_name("class_index.json")
     how = Preprocessing(size=input_size)
     weights = read_checkpoint(checkpoint, index, architecture=architecture, preprocessing=how)
-    vocabulary = load_vocabulary(vocab_json)
-    engine = open_store()
+    vocabulary, engine = load_vocabulary(vocab_json), open_store()
     labels = {vocabulary[label]: label for label in weights.labels if label in vocabulary}
     keep_labels(engine, labels, rename=rename_labels)
     data = None
-    if is_measured := dataset is not None or data_dir is not None:
+    if dataset is not None or data_dir is not None:
         data = labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind="single")
-    model_dir = ModelSettings.read().model_dir
+    folder = ModelSettings.read().model_dir
     proposal, made = import_checkpoint(
         weights,
         vocabulary,
         data,
         name=name,
         terms=Terms(precision=precision, floor=floor),
-        model_dir=model_dir,
+        model_dir=folder,
         engine=engine,
     )
-    print_proposal(proposal) if is_measured else warn(_NOT_MEASURED)
-    print_line(f"Imported: {made.title}, in {model_dir / made.path}")
+    _print_promise(proposal, is_measured=data is not None)
+    print_line(f"Imported: {made.title}, in {folder / made.path}")
     next_step(f"trainer models activate {made.name}@{made.version}")
+
+
+def _print_promise(proposal: "Proposal", *, is_measured: bool) -> None:
+    from trainer.commands.promote import print_proposal
+
+    if is_measured:
+        print_proposal(proposal)
+    else:
+        warn("Every concept is off: without labelled pictures nothing can be promised.")
