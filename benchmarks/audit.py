@@ -36,7 +36,7 @@ from sqlalchemy import Engine
 from benchmarks.parts.desk_service import PROVIDERS, fill_store
 from benchmarks.parts.report import at_most, finish
 from benchmarks.parts.services import store_and_broker
-from common.store.teaching.certificates import ERROR
+from common.store.teaching.certificates import AUDIT_ERROR
 from desk.audits.bounds import error_of, lower_bound
 from desk.audits.draw import draw
 from desk.audits.plan import plan
@@ -109,7 +109,7 @@ def certificates(families: int) -> dict[str, Any]:
         bounds = each.bounds(families, drawn, errors)
         excess.append((bounds > each.right).mean(axis=0) - allowed)
         mistaken.append(each.mistaken(bounds))
-        uncorrected.append(each.mistaken(each.bounds(families, drawn, [ERROR] * ATTEMPTS)))
+        uncorrected.append(each.mistaken(each.bounds(families, drawn, [AUDIT_ERROR] * ATTEMPTS)))
     return {
         "families": families,
         "settings": len(chosen),

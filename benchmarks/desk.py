@@ -26,7 +26,6 @@ import requests
 import typer
 
 from benchmarks.parts.desk_service import (
-    CONCEPTS,
     PROVIDERS,
     DeskService,
     desk_service,
@@ -34,6 +33,7 @@ from benchmarks.parts.desk_service import (
     log_in,
     new_verdict,
 )
+from benchmarks.parts.drawn_models import CONCEPTS
 from benchmarks.parts.report import at_least, at_most, finish
 from benchmarks.parts.services import store_and_broker
 

@@ -21,7 +21,8 @@ from typing import Annotated
 import typer
 
 from benchmarks.parts.report import at_most, finish
-from benchmarks.parts.worktree import REPOSITORY, worktree
+from benchmarks.parts.services import REPOSITORY
+from benchmarks.parts.worktree import worktree
 
 SUBJECTS = (
     "worker/ledger/chunks.py",
@@ -37,7 +38,7 @@ SUBJECTS = (
     "desk/access/sessions.py",
     "desk/access/identity.py",
     "desk/web/asking.py",
-    "desk/web/actions.py",
+    "desk/web/noted_actions.py",
 )
 OF_PYTHON = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",

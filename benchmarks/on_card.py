@@ -35,7 +35,7 @@ from benchmarks.parts.card_training import CardLesson
 from benchmarks.parts.enrich_local import LocalAssignment
 from benchmarks.parts.picture_files import draw_pictures
 from benchmarks.parts.report import at_least, finish
-from benchmarks.parts.worktree import REPOSITORY
+from benchmarks.parts.services import REPOSITORY
 from common.process.cores import switch_threads_often
 from common.vision.runtimes.devices import count_cards, pick_device
 from common.vision.saved_model import bundle_sha256, load_bundle

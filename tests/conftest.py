@@ -16,7 +16,7 @@ from alembic.config import Config
 from sqlalchemy import Engine, text
 
 from common.process.settings.every import every_field
-from common.process.settings.files import VARIABLE
+from common.process.settings.settings_files import VARIABLE
 from common.store.session import open_store
 from deploy.local import Services, local_services
 from tests.databases import Databases, administer

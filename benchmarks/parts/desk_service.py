@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 import requests
 from sqlalchemy import Engine, text
 
+from benchmarks.parts.drawn_models import CONCEPTS
 from benchmarks.parts.services import REPOSITORY, program, wait_for
 from common.store.tables import Role
 from desk.access.accounts import add_account
 
-CONCEPTS = tuple(f"http://data.europeana.eu/concept/{number}" for number in range(1, 21))
 PROVIDERS = tuple(f"Museum {number}" for number in range(1, 21) if number == 1 or number % 5 != 1)
 _ADDRESS = re.compile(r"The desk is at (http://\S+)")
 _FORM = re.compile(r'name="csrf" value="([^"]+)"')

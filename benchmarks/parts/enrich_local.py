@@ -40,7 +40,7 @@ from common.vision.saved_model import load_bundle
 from worker.enrich.looking import Looker, MeteredFetcher
 from worker.enrich.model_pool import LoadedModel, LoadedNetwork, ModelsInUse
 from worker.enrich.pipeline import Pipeline
-from worker.enrich.resolve import RecordResolver, Target
+from worker.enrich.resolve import PictureTarget, RecordResolver
 from worker.enrich.seen import SeenPictures
 from worker.ledger.chunks import Lease
 from worker.ledger.cutting import CHUNK_SIZE
@@ -179,10 +179,10 @@ class _Shelf(RecordResolver):
 
     def resolve(
         self, record_ids: Sequence[str], *, picture: str
-    ) -> tuple[dict[str, Target], dict[str, RecordError]]:
+    ) -> tuple[dict[str, PictureTarget], dict[str, RecordError]]:
         places = {each: f"http://disk{self._paths[each]}" for each in record_ids}
         return {
-            each: Target(
+            each: PictureTarget(
                 record_id=each,
                 pictures=(PictureUrl(url, PictureSource.MEDIA),),
                 data_provider="",

@@ -18,7 +18,7 @@ from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import NoPermissionError, ResponseError
 
-from common.broker.urls import read_broker_url
+from common.broker.broker_url import read_broker_url
 from common.errors import BrokerError, UsageError
 from common.process.settings import BrokerSettings
 

@@ -14,12 +14,12 @@ import math
 from bisect import bisect_left, bisect_right
 from decimal import Decimal
 
-from common.store.teaching.certificates import ERROR
+from common.store.teaching.certificates import AUDIT_ERROR
 
 
 def error_of(attempt: int) -> float:
     """What the k-th audit of the same rows may spend; `attempt` is k, from 1."""
-    return math.ldexp(ERROR, -attempt)
+    return math.ldexp(AUDIT_ERROR, -attempt)
 
 
 def lower_bound(right: int, drawn: int, rows: int, error: float) -> int:

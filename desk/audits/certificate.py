@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.model_names import ModelName
 from common.store.tables import AuditState, VerdictKind
-from common.store.teaching.certificates import CONFIDENCE, rounded_down, sentence_of
+from common.store.teaching.certificates import AUDIT_CONFIDENCE, rounded_down, sentence_of
 
 FORM = 1  # of the JSON
 ROWS_AT_ONCE = 5_000  # from the server's cursor
@@ -85,7 +85,7 @@ class Certificate:
             "drawn": self.sample,
             "right": self.right_ones,
             "at_least": float(rounded_down(self.precision)),
-            "confidence": CONFIDENCE,
+            "confidence": AUDIT_CONFIDENCE,
             "attempt": self.attempt,
             "error": self.error,
             "drawn_at": self.drawn_at.isoformat(),

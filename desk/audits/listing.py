@@ -10,7 +10,7 @@ from common.store.tables import AuditState
 from common.store.teaching.certificates import sentence_of
 from desk.audits.judging import JUDGED
 
-SHOWN = 50
+AUDITS_SHOWN = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def list_audits(
     before: int | None = None,
 ) -> list[ListedAudit]:
     """Audits of all models or of one, the newest first; `before` goes on from an audit's number."""
-    asked = {"model_id": model_id, "before": before, "shown": SHOWN}
+    asked = {"model_id": model_id, "before": before, "shown": AUDITS_SHOWN}
     return [_listed(row) for row in connection.execute(_LIST, asked).mappings()]
 
 

@@ -17,7 +17,7 @@ from desk.audits import closing
 from desk.audits.certificate import Certificate, annex, certificate
 from desk.audits.draw import draw
 from desk.audits.judging import DrawnRow, check_open, drawn_rows, stand
-from desk.audits.listing import SHOWN, ListedAudit, find_audit, list_audits
+from desk.audits.listing import AUDITS_SHOWN, ListedAudit, find_audit, list_audits
 from desk.audits.plan import MOST_DRAWN, plan
 from desk.audits.subject import AuditSubject
 from desk.pages.judge import read_verdict_ids, read_verdicts
@@ -51,7 +51,7 @@ def prove(asked: DeskRequest) -> Response:
             "providers": provider_choices(connection),
             "concepts": concept_choices([model] if model else []),
             "audits": audits,
-            "more": audits[-1].id if len(audits) == SHOWN else None,
+            "more": audits[-1].id if len(audits) == AUDITS_SHOWN else None,
         }
     return render(asked, "prove", values | _planned(asked, model, filters))
 

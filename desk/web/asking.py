@@ -25,9 +25,9 @@ from common.errors import AccessError, EnrichmentError, UsageError
 from common.store.tables import Role
 from desk.access.actions import log_not_done
 from desk.access.login import local_path
-from desk.web.actions import check_and_log
 from desk.web.desk import AskedAgainError, Desk, UnconfirmedError
 from desk.web.door import STORE_TROUBLE, read_form, store_trouble
+from desk.web.noted_actions import check_and_log
 from desk.web.request import DeskRequest
 from desk.web.responses import GoTo, problem, question, to_login
 

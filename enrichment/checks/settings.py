@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from common.errors import UsageError
 from common.process.settings.base import SettingOrigin, check_files, origins, wrong_values
 from common.process.settings.every import EVERY, every_field
-from common.process.settings.files import NAME, find_files
+from common.process.settings.settings_files import NAME, find_files
 from enrichment.checks.finding import Finding, Findings, ok, problem, warning
 
 SUBJECT = "settings"

@@ -12,7 +12,7 @@ from trainer.commands.options import (
     Floor,
     Labelled,
     Precision,
-    RenameLabels,
+    RenameToModel,
     VocabularyFile,
     labelled_pictures,
 )
@@ -61,7 +61,7 @@ def import_(
     data_dir: DataDir = None,
     precision: Precision = 0.9,
     floor: Floor = None,
-    rename_labels: RenameLabels = False,
+    rename_labels: RenameToModel = False,
 ) -> None:
     """Make a model from a foreign checkpoint, such as the pilot's.
 

@@ -63,7 +63,7 @@ DataDir = Annotated[
         rich_help_panel=PICTURES,
     ),
 ]
-RenameLabels = Annotated[
+RenameToModel = Annotated[
     bool,
     typer.Option(
         "--rename-labels",

@@ -17,7 +17,7 @@ from trainer.commands.options import (
     Floor,
     Labelled,
     Precision,
-    RenameLabels,
+    RenameToModel,
     SavingDir,
     experiments_in,
     labelled_pictures,
@@ -126,7 +126,7 @@ def promote(
     dataset: Labelled = None,
     data_dir: DataDir = None,
     anyway: Anyway = False,
-    rename_labels: RenameLabels = False,
+    rename_labels: RenameToModel = False,
     activate: Activate = False,
     as_json: AsJson = False,
 ) -> None:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common import broker
 from common.broker.arguments import by_name, first_problem
-from common.broker.urls import read_broker_url
+from common.broker.broker_url import read_broker_url
 from common.errors import BrokerError, EnrichmentError
 from common.files import read_regular, write_atomically
 from common.process.settings import BrokerSettings

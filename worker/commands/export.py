@@ -18,7 +18,7 @@ from worker.exports.files import Exported
 from worker.exports.parquet import write_parquet
 from worker.exports.promises import promises_of, told
 from worker.exports.selection import Selection, is_to_come, is_unfinished
-from worker.exports.texts import Target, write_csv, write_edm, write_jsonld
+from worker.exports.texts import AnnotationTarget, write_csv, write_edm, write_jsonld
 
 Places = Annotated[
     list[str] | None,
@@ -52,8 +52,8 @@ FileFormat = Annotated[
         "name of the file says, else csv.",
     ),
 ]
-AnnotationTarget = Annotated[
-    Target | None,
+TargetOption = Annotated[
+    AnnotationTarget | None,
     typer.Option(
         help="What annotations are about: the record, or its image if the provider's own file was "
         "seen. Default: record."
@@ -76,7 +76,7 @@ def export(
     model: Model = None,
     since: Since = None,
     file_format: FileFormat = None,
-    target: AnnotationTarget = None,
+    target: TargetOption = None,
     with_wrong: WithWrong = False,
     force: Force = False,
     as_json: AsJson = False,
@@ -140,7 +140,7 @@ def _check_output(asked: Asked, *, force: bool, as_json: bool) -> None:
 
 
 def _writer(
-    file_format: Format, selection: Selection, target: Target | None, promises: list[str]
+    file_format: Format, selection: Selection, target: AnnotationTarget | None, promises: list[str]
 ) -> files.Write:
     if target and file_format != "jsonld":
         raise UsageError(f"--target goes with --format jsonld, not with {file_format}.")

@@ -14,7 +14,7 @@ from common.store.session import open_store
 from common.store.tables import JobState
 from worker.commands.options import console
 from worker.commands.watch import in_hours
-from worker.jobs.progress import SHOWN, JobRow, list_jobs
+from worker.jobs.progress import JOBS_SHOWN, JobRow, list_jobs
 from worker.jobs.prune import PrunedJobs, prunable
 from worker.jobs.prune import prune as prune_jobs
 
@@ -41,8 +41,8 @@ def jobs(
         )
         return
     show_jobs(rows)
-    if len(rows) == SHOWN:
-        console.print(f"At most {SHOWN} jobs are shown.")
+    if len(rows) == JOBS_SHOWN:
+        console.print(f"At most {JOBS_SHOWN} jobs are shown.")
 
 
 def show_jobs(rows: Sequence[JobRow]) -> None:

@@ -12,7 +12,7 @@ from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
 from common.store.session import open_store
 from worker.commands.options import Force, check_output_file, console
-from worker.embeddings.alike import MOST, Alike, find_alike
+from worker.embeddings.alike import MOST_ALIKE, Alike, find_alike
 
 
 @prints(Alike)
@@ -20,7 +20,7 @@ def similar(
     record: Annotated[
         str, typer.Argument(metavar="RECORD", help="Record ID, item URI or portal URL.")
     ],
-    count: Annotated[int, typer.Option("--n", min=1, max=MOST, help="Records to find.")] = 20,
+    count: Annotated[int, typer.Option("--n", min=1, max=MOST_ALIKE, help="Records to find.")] = 20,
     page: Annotated[
         str | None,
         typer.Option(

@@ -21,7 +21,7 @@ from common.store.encoders import (
 from common.store.tables.seen import partition_of
 from worker.embeddings.indexing import as_indexed
 
-MOST = 1_000  # records of an answer
+MOST_ALIKE = 1_000  # records of an answer
 MOST_PICTURES = 50_000  # that are looked through for records that show them
 MOST_SEARCHED = 1_000  # pictures that the index looks around
 LONGEST_NAME = 300  # characters of a title or a provider; metadata may hold any number

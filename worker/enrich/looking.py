@@ -30,7 +30,7 @@ from common.reasons import Reason
 from worker import metrics
 from worker.enrich.batcher import Row
 from worker.enrich.model_pool import ModelsInUse
-from worker.enrich.resolve import Target
+from worker.enrich.resolve import PictureTarget
 from worker.enrich.seen import KnownPictures, SeenPictures
 from worker.enrich.stragglers import StragglerWait, wait_for_all
 from worker.ledger.chunks import Lease
@@ -53,7 +53,7 @@ class Look:
     """A record, and the one of its pictures that is tried."""
 
     asked_id: str
-    target: Target
+    target: PictureTarget
     number: int = 0
 
     @property

@@ -19,8 +19,8 @@ from worker import metrics
 from worker.enrich.batcher import Row
 from worker.enrich.looking import Look, LookedAt, Looker
 from worker.enrich.model_pool import ModelsInUse
-from worker.enrich.predictions import predict_records
-from worker.enrich.resolve import RecordResolver, Target
+from worker.enrich.predicting import predict_records
+from worker.enrich.resolve import PictureTarget, RecordResolver
 from worker.enrich.seen import RecordSeen, SeenPictures
 from worker.ledger.chunks import Lease
 from worker.ledger.finish import ChunkResults, NewlySeen
@@ -77,7 +77,7 @@ class Pipeline:
 
     def _read(
         self,
-        targets: Mapping[str, Target],
+        targets: Mapping[str, PictureTarget],
         models: ModelsInUse,
         lease: Lease,
         outcome: ChunkOutcome,

@@ -15,7 +15,7 @@ from common.store.tables import PictureChoice
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class PictureTarget:
     """A record under its present ID, and the places of its picture in order of preference.
 
     `data_provider` is empty where nobody knows it.
@@ -51,18 +51,18 @@ class RecordResolver:
 
     def resolve(
         self, record_ids: Sequence[str], *, picture: PictureChoice
-    ) -> tuple[dict[str, Target], dict[str, RecordError]]:
+    ) -> tuple[dict[str, PictureTarget], dict[str, RecordError]]:
         """Targets and errors by the given ID; every ID has either."""
         known = self._stored(record_ids)
         found, errors = self._ask([each for each in record_ids if each not in known])
         for asked_id, told in found.items():
             known[asked_id] = _Known(told.id, told.media_url, told.preview_url, told.data_provider)
-        targets: dict[str, Target] = {}
+        targets: dict[str, PictureTarget] = {}
         for asked_id, record in known.items():
             if pictures := picture_urls(
                 record.media_url, record.preview_url, picture=picture, api_url=self._api_url
             ):
-                targets[asked_id] = Target(
+                targets[asked_id] = PictureTarget(
                     record_id=record.record_id,
                     pictures=pictures,
                     data_provider=record.data_provider or "",

@@ -20,7 +20,7 @@ from common.store.embeddings import PlaceAsked, kept_vectors, read_pictures
 from common.vision.answers.heads import Embeddings
 from worker.enrich.batcher import Row
 from worker.enrich.model_pool import EncoderInStore
-from worker.enrich.resolve import Target
+from worker.enrich.resolve import PictureTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class SeenPictures:
 
     def read(
         self,
-        targets: Mapping[str, Target],
+        targets: Mapping[str, PictureTarget],
         encoder: EncoderInStore,
         *,
         max_age: timedelta | None,

@@ -18,7 +18,7 @@ from common.process.foreign_text import guard_row
 from common.store.tables import PictureSource
 from worker.exports.selection import EnrichmentRow
 
-Target = Literal["record", "image"]
+AnnotationTarget = Literal["record", "image"]
 COLUMNS = (
     *("record_id", "concept", "label", "confidence"),
     *("model", "picture", "image_url", "heatmap", "seen", "verdict"),
@@ -44,7 +44,7 @@ def write_csv(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
 
 
 def write_jsonld(
-    rows: Iterable[EnrichmentRow], stream: BinaryIO, *, target: Target = "record"
+    rows: Iterable[EnrichmentRow], stream: BinaryIO, *, target: AnnotationTarget = "record"
 ) -> int:
     """Write one AnnotationPage a line, the body of a request; returns the number of annotations.
 
@@ -91,7 +91,7 @@ def _cells(row: EnrichmentRow) -> tuple[str, ...]:
     return (*what, confidence, row.model, *of_picture, row.verdict or "")
 
 
-def _annotation(row: EnrichmentRow, target: Target) -> dict[str, object]:
+def _annotation(row: EnrichmentRow, target: AnnotationTarget) -> dict[str, object]:
     of_image = target == "image" and row.picture == PictureSource.MEDIA
     return concept_annotation(
         record_id=row.record_id,

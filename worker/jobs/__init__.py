@@ -12,10 +12,10 @@ from common.vision.answers.drift import ModelDrift, ProviderDrift, drift_of_job
 from worker.jobs.accept import Accepted, JobOptions, Preview, Records, enqueue, preview
 from worker.jobs.names import find_job
 from worker.jobs.progress import FailingHost, JobRow, Status, failing_hosts, list_jobs, status
-from worker.jobs.promises import Unpromised, unpromised
 from worker.jobs.prune import PrunedJobs, prune
 from worker.jobs.records import RecordSelection
 from worker.jobs.steer import cancel, pause, resume, retry
+from worker.jobs.without_promise import Unpromised, unpromised
 
 __all__ = [
     "Accepted",

@@ -19,8 +19,8 @@ from common.store.waking import wake_workers
 from common.vision.answers.spellings import odd_spellings
 from worker.jobs.model_choice import JobModels, find_model, with_routes
 from worker.jobs.names import check_job_name, check_name, check_unnamed
-from worker.jobs.promises import Unpromised, unpromised_of_submitted
 from worker.jobs.records import RecordSelection, submit_selection
+from worker.jobs.without_promise import Unpromised, unpromised_of_submitted
 from worker.ledger.cutting import PLACE, count_chunks, cut
 from worker.ledger.routes import ROUTED_MODEL
 

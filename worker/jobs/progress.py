@@ -21,7 +21,7 @@ RATE_SECONDS = 300  # the rate is that of the last five minutes,
 RATE_CHUNKS = 300  # ... or of so many chunks, if there were more
 RATE_LEAST_SECONDS = 10  # of fewer chunks: two that end together would tell of any speed
 HOSTS_SHOWN = 5
-SHOWN = 50  # jobs
+JOBS_SHOWN = 50  # jobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,8 +262,8 @@ _JOBS = text(f"""
 
 
 def list_jobs(engine: Engine, states: Sequence[JobState] = tuple(JobState)) -> list[JobRow]:
-    """The jobs in these states, at most SHOWN: unfinished jobs first, then the newest."""
-    asked = {"states": list(states), "shown": SHOWN, "rate_seconds": RATE_SECONDS}
+    """The jobs in these states, at most JOBS_SHOWN: unfinished jobs first, then the newest."""
+    asked = {"states": list(states), "shown": JOBS_SHOWN, "rate_seconds": RATE_SECONDS}
     with engine.connect() as connection:
         rows = connection.execute(_JOBS, asked).mappings()
         return [JobRow(**{**row, "model": title_of(**row["model"])}) for row in rows]

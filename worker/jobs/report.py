@@ -13,8 +13,8 @@ from common.store.tables import Decided, JobState
 from common.store.tables.jobs import JOB_MODELS
 from common.vision.answers.drift import ModelDrift, drift_of_job
 from worker.jobs.progress import FailingHost, Status, failing_hosts, status
-from worker.jobs.promises import Unpromised, unpromised
 from worker.jobs.prune import pruned_at
+from worker.jobs.without_promise import Unpromised, unpromised
 from worker.ledger.roster import LiveWorker, live_workers
 
 IDLE_SECONDS = 10.0  # in which no worker took a chunk; then it is told

@@ -14,7 +14,7 @@ from subprocess import PIPE, Popen
 import structlog
 
 from common.broker import check_broker
-from common.broker.urls import read_broker_url
+from common.broker.broker_url import read_broker_url
 from common.errors import BrokerError
 from common.process.periodic import PeriodicThread
 from common.process.settings import BrokerSettings

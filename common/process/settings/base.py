@@ -15,7 +15,7 @@ from pydantic_settings import (
 )
 
 from common.errors import UsageError
-from common.process.settings.files import NAME, SECRETS_NAME, SettingsFiles, find_files
+from common.process.settings.settings_files import NAME, SECRETS_NAME, SettingsFiles, find_files
 from common.process.wrong_values import in_words
 
 

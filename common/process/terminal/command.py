@@ -220,7 +220,7 @@ def _own_options(
     ] = False,
 ) -> None:
     if config is not None:
-        from common.process.settings.files import name_file  # help needs no settings
+        from common.process.settings.settings_files import name_file  # help needs no settings
 
         name_file(config)
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, text
 
 from common.store.model_names import ModelName
 
-ERROR = 0.05  # of all audits of the same rows together
-CONFIDENCE = 1 - ERROR
+AUDIT_ERROR = 0.05  # of all audits of the same rows together
+AUDIT_CONFIDENCE = 1 - AUDIT_ERROR
 _THOUSANDTH = Decimal("0.001")
 
 
@@ -56,7 +56,7 @@ def sentence_of(audit: Proved) -> str:
     seen = in_percent(right / audit.sample).replace(".0 ", " ")
     return (
         f"{which} of {audit.data_provider or audit.title}: {right:,} of {audit.sample:,} drawn "
-        f"were right ({seen}). With {100 * CONFIDENCE:.0f} % confidence at least "
+        f"were right ({seen}). With {100 * AUDIT_CONFIDENCE:.0f} % confidence at least "
         f"{in_percent(audit.precision or 0)} of the {audit.rows:,} are."
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from common.vision.answers.provider_names import MOST, ProviderName
+from common.vision.answers.provider_names import MOST_PROVIDERS_PROMISED, ProviderName
 from common.vision.answers.tally import Count, Tally
 
 MeasuredOn = Literal["own pictures", "left-out providers", "other pictures"]
@@ -34,7 +34,7 @@ class Promise:
 
     precision: _Share
     confidence: _Share
-    providers: Annotated[dict[ProviderName, Count], Field(max_length=MOST)]
+    providers: Annotated[dict[ProviderName, Count], Field(max_length=MOST_PROVIDERS_PROMISED)]
     measured_on: MeasuredOn
     said: Tally
 

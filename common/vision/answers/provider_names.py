@@ -11,7 +11,7 @@ from pydantic import StringConstraints
 from common.process.foreign_text import CONTROLS, UNFIT
 
 LONGEST = 300  # characters
-MOST = 10_000  # providers of a promise; Europeana has less than half of them
+MOST_PROVIDERS_PROMISED = 10_000  # providers of a promise; Europeana has less than half of them
 
 ProviderName = Annotated[str, StringConstraints(max_length=LONGEST, pattern=rf"^[^{CONTROLS}]*$")]
 """A name in a file that may come from anybody."""

@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy.stats import hypergeom
 
-from common.store.teaching.certificates import ERROR
+from common.store.teaching.certificates import AUDIT_ERROR
 from desk.audits.bounds import error_of, least_right, lower_bound
 
 ERRORS = (0.05, 0.025, 0.05 / 2**10)
@@ -56,7 +56,7 @@ def test_the_fewest_that_prove_a_precision(precision: float, rows: int, error: f
 def test_all_audits_of_the_same_rows_spend_less_than_one_could() -> None:
     spent = [error_of(attempt) for attempt in range(1, 40)]
     assert spent[:3] == [0.025, 0.0125, 0.00625]
-    assert math.fsum(spent) < ERROR
+    assert math.fsum(spent) < AUDIT_ERROR
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 40, 200])

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from common.store.tables import Role
-from desk.web.actions import LONGEST_LOGGED
 from desk.web.asking import go_to
+from desk.web.noted_actions import LONGEST_LOGGED
 from tests.desk.caller import Caller
 from tests.desk.conftest import RECORDS
 from tests.desk.museum import MAP, PASSWORD, Museum

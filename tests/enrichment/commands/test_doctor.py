@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
-from common.process.settings.files import NAME, SECRETS_NAME
+from common.process.settings.settings_files import NAME, SECRETS_NAME
 from common.store.session import open_store
 from common.vision.encoders.description import ENCODERS
 from deploy.sandbox.server import Sandbox

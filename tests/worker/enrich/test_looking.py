@@ -7,14 +7,16 @@ from common.errors import RecordError, TransientRecordError
 from common.pictures.sources import PictureUrl
 from common.store.tables import PictureSource
 from worker.enrich.looking import Look, _more_hopeful
-from worker.enrich.resolve import Target
+from worker.enrich.resolve import PictureTarget
 
 FINAL, PASSING = RecordError("fetch", "not_found"), TransientRecordError("fetch", "timeout")
 
 
 def test_the_places_of_a_picture_are_tried_in_order() -> None:
     places = tuple(PictureUrl(f"http://m.example/{n}", PictureSource.MEDIA) for n in range(2))
-    look = Look(asked_id="/1/a", target=Target(record_id="/1/a", pictures=places, data_provider=""))
+    look = Look(
+        asked_id="/1/a", target=PictureTarget(record_id="/1/a", pictures=places, data_provider="")
+    )
     assert look.picture == places[0]
     assert look.fallback is not None
     assert look.fallback.picture == places[1]

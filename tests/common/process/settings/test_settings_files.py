@@ -8,7 +8,7 @@ import pytest
 from common.errors import UsageError
 from common.process.settings import ImageSettings, StoreSettings
 from common.process.settings.base import origins
-from common.process.settings.files import NAME, SECRETS_NAME, VARIABLE, name_file
+from common.process.settings.settings_files import NAME, SECRETS_NAME, VARIABLE, name_file
 from common.process.settings.worker import WorkerSettings
 
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from common.broker import check_broker
-from common.broker.urls import BrokerUrl, read_broker_url
+from common.broker.broker_url import BrokerUrl, read_broker_url
 from common.errors import BrokerError, UsageError
 from common.process.settings import BrokerSettings
 from deploy.local import Services

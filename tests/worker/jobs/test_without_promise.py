@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from tests.worker.on_encoder import insert_model
 from worker import jobs
-from worker.jobs import Unpromised, promises
+from worker.jobs import Unpromised, without_promise
 
 LEARNED_FROM = {"Louvre": 1000}
 
@@ -118,7 +118,7 @@ def test_without_a_stranger_there_is_nothing_to_tell(
 def test_of_a_long_list_a_sample_is_counted(
     engine: Engine, model_id: int, museums: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promises, "MOST_RECORDS", 300)
+    monkeypatch.setattr(without_promise, "MOST_RECORDS", 300)
     promise_for(engine, model_id, LEARNED_FROM)
     (told,) = jobs.unpromised(engine, jobs.enqueue(engine, museums).job_id)
     assert (told.counted, told.is_sample) == (300, True)

@@ -14,7 +14,7 @@ from common.vision.answers.heads import Head, HeadEnsemble, halved
 from common.vision.answers.likeness import NEIGHBOURS, Likeness
 from tests.common.vision.models import DESCRIPTION, MAP, PAINTING
 from worker.enrich.model_pool import LoadedModel
-from worker.enrich.predictions import predict_records
+from worker.enrich.predicting import predict_records
 from worker.enrich.seen import RecordSeen
 from worker.ledger.predictions import PredictedRecord, RecordPrediction
 from worker.ledger.routes import Routes
