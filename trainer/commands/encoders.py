@@ -169,7 +169,7 @@ def remove(name: Name) -> None:
     Example: trainer encoders remove siglip
     """
     from common.store.session import open_store
-    from trainer.models.encoders import remove as remove_encoder
+    from trainer.models.encoder_removal import remove as remove_encoder
 
     found = remove_encoder(open_store(), ModelSettings.read().model_dir, name)
     print_line(f"Removed: {found.name}, with all its embeddings.")

@@ -80,7 +80,7 @@ def test_an_encoder_that_is_always_read_stays_and_that_is_said(
     encoders: Encoders, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = add_tiny(engine, tmp_path / "models")
-    monkeypatch.setattr("trainer.models.encoders.PATIENCE", 1.0)
+    monkeypatch.setattr("trainer.models.encoder_removal.PATIENCE", 1.0)
     with engine.connect() as reader:
         look(reader)
         refused = encoders("remove", "tiny")
