@@ -20,10 +20,10 @@ from sqlalchemy import text
 
 from common.errors import EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi, SearchQuery, concept_refinement
-from common.europeana.vocabulary import load_vocabulary
 from common.process.settings import ApiSettings
 from common.store.session import open_store
 from common.store.tables import Outcome
+from common.vocabulary.reading import load_vocabulary
 from deploy.demo_commands import BIN, FOLDER, LOG, answer, console, load_trainer, run, worker
 from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.server import Sandbox

@@ -5,14 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.europeana.concept_uris import current_concept_uri
 from common.europeana.entities import EntityApi
-from common.europeana.vocabulary import (
-    as_written,
-    current_concept_uri,
-    label_problem,
-    read_pairs,
-    uri_problem,
-)
+from common.vocabulary.plain import as_written, label_problem, plain_pairs, uri_problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +28,7 @@ def check_vocabulary(path: Path, api: EntityApi | None = None) -> list[Vocabular
         VocabularyError: the file is no JSON object with labels.
         ApiError: the Entity API does not answer.
     """
-    pairs = read_pairs(path)
+    pairs = plain_pairs(path, path.read_text())
     findings = [*_check_shape(pairs), *_check_duplicates(pairs)]
     if api is not None:
         findings += _check_online(pairs, api)

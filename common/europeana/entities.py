@@ -6,8 +6,8 @@ https://europeana.atlassian.net/wiki/spaces/EF/pages/2324561923 (Entity API)
 import re
 
 from common.errors import ApiError
+from common.europeana.concept_uris import current_concept_uri
 from common.europeana.transport import ApiResponse, ApiTransport
-from common.europeana.vocabulary import current_concept_uri
 
 _OWN = re.compile(r"http://data\.europeana\.eu(/concept/\d+)")
 _LOCATION = re.compile(r"/concept/(?:base/)?(\d+)(?:\.[a-z]+)*(?:$|[?#])")

@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from common.errors import UnknownFormError
-from common.europeana.vocabulary import current_concept_uri
+from common.europeana.concept_uris import current_concept_uri
 from common.process.wrong_values import in_words
 
 _OF_THE_KEY = re.compile(r"(?<=[?&])(?:wskey|utm_campaign)=[^&#]*&?", re.IGNORECASE)

@@ -9,12 +9,12 @@ import typer
 from common.errors import ApiError, EnrichmentError, UsageError
 from common.europeana.api import EuropeanaApi
 from common.europeana.record_ids import open_list, read_list
-from common.europeana.vocabulary import load_vocabulary
 from common.process.settings import ApiSettings, StoreSettings, read_together
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
 from common.store.session import open_store
+from common.vocabulary.reading import load_vocabulary
 from harvester.commands.options import DatasetName, RenameLabels, VocabJson
 from harvester.datasets.operations import without_empty_dataset
 from harvester.records.category import CategoryOutcome, HarvestPlan

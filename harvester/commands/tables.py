@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from common.errors import EnrichmentError
-from common.europeana.vocabulary import load_vocabulary
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
 from common.store.session import open_store
+from common.vocabulary.reading import load_vocabulary
 from harvester.commands.options import DatasetName, RenameLabels, VocabJson
 from harvester.tables.csv_export import export_dataset
 from harvester.tables.csv_import import ImportOutcome, import_dataset

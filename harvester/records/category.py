@@ -26,8 +26,8 @@ from common.europeana.api import (
     SearchQuery,
     concept_refinement,
 )
+from common.europeana.concept_uris import concept_uri_forms
 from common.europeana.metadata import RecordMetadata
-from common.europeana.vocabulary import concept_uri_forms
 from common.store.bulk import upsert
 from common.store.tables import DatasetItem, HarvestCursor
 from harvester.records.labelling import Labelling, has_picture, save_labelled

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 from common.errors import InvalidRecordIdError, UsageError
+from common.europeana.concept_uris import current_concept_uri
 from common.europeana.record_ids import item_uri, parse_record_id
-from common.europeana.vocabulary import current_concept_uri
 from harvester.tables.csv_export import COLUMNS
 from harvester.tables.label_spelling import LabelReader
 from harvester.tables.rows import TableRow, read_rows

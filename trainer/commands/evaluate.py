@@ -51,8 +51,8 @@ def evaluate(
     Examples: trainer evaluate pilot@2 --data-dir held_back · trainer evaluate pilot --dataset
     held_back --only-unseen --json > scores.json
     """
-    from common.europeana.vocabulary import load_vocabulary
     from common.vision.runtimes import TorchRuntime
+    from common.vocabulary.reading import load_vocabulary
     from trainer.data.device import own_device
     from trainer.scoring.evaluate import evaluate as evaluate_model
 

@@ -71,9 +71,9 @@ def import_(
     Example: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
     --name pilot --data-dir labelled
     """
-    from common.europeana.vocabulary import load_vocabulary
     from common.store.session import open_store
     from common.vision.preprocessing import Preprocessing
+    from common.vocabulary.reading import load_vocabulary
     from trainer.commands.promote import keep_labels
     from trainer.models.importing import import_checkpoint, read_checkpoint
     from trainer.models.proposal import Terms

@@ -119,7 +119,7 @@ def train(
     if (dataset is None) == (data_dir is None):
         raise UsageError("Give either --dataset NAME or --data-dir FOLDER.")
 
-    from common.europeana.vocabulary import load_vocabulary
+    from common.vocabulary.reading import load_vocabulary
     from trainer.data.dataset import folder_data
     from trainer.data.embedded import pinned
     from trainer.experiment import Experiment

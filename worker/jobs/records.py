@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from common.errors import UsageError
+from common.europeana.concept_uris import current_concept_uri
 from common.europeana.record_ids import NO_TEXT, STANDARD_INPUT, TABLE, open_list, read_list
-from common.europeana.vocabulary import current_concept_uri
 from common.process.terminal.counting import counted
 from common.store.records import find_dataset
 from worker.jobs.names import MAX_CONDITION, check_name

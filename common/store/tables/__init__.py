@@ -1,5 +1,6 @@
 """The tables of the store: Postgres is where the three services meet, and the truth.
 
+vocabulary, vocabulary_concept     the labels of concepts, in versions that stay
 concept, record          what was harvested
 dataset, dataset_item    which records a classifier learns from, and as what
 harvest_cursor           how far the search for a category has come
@@ -55,6 +56,7 @@ from common.store.tables.outcomes import Outcome
 from common.store.tables.reviewed import Decided, Decision, Verdict, VerdictKind
 from common.store.tables.seen import Embedding, PictureSeen, RegisteredEncoder
 from common.store.tables.taught import ModelService, Refit
+from common.store.tables.vocabularies import KeptConcept, KeptVocabulary
 
 __all__ = [
     "RECORD_ID_PATTERN",
@@ -87,6 +89,8 @@ __all__ = [
     "JobOutcomes",
     "JobState",
     "Judgement",
+    "KeptConcept",
+    "KeptVocabulary",
     "LoginAttempt",
     "ModelService",
     "ModelStage",

@@ -33,7 +33,11 @@ def of_provider(name: str) -> str:
 
 
 class Concept(Base):
-    """A skos:Concept that a label stands for; `uri` in its current form."""
+    """A skos:Concept; `uri` in its current form.
+
+    `label` is the category by which the store first knew it, and `named_by` the vocabulary that
+    said so; neither ever changes. Datasets and models have labels of their own vocabularies.
+    """
 
     __tablename__ = "concept"
     __table_args__ = (
@@ -45,6 +49,7 @@ class Concept(Base):
 
     uri: Mapped[str] = mapped_column(primary_key=True)
     label: Mapped[str]
+    named_by: Mapped[int | None] = mapped_column(ForeignKey("vocabulary.id"))
 
 
 class Record(Base):
@@ -81,11 +86,14 @@ class RecordAlias(Base):
 
 
 class Dataset(Base):
+    """Labelled records; `vocabulary_id` says in which vocabulary, unknown before 0021."""
+
     __tablename__ = "dataset"
     __table_args__ = (CheckConstraint("name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]*$'", name="name_form"),)
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
+    vocabulary_id: Mapped[int | None] = mapped_column(ForeignKey("vocabulary.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

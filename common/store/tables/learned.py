@@ -66,8 +66,9 @@ class PromotedModel(Base):
     `picture_source` says what the training's pictures were; unknown for models before 0004.
     `encoder_id` is the encoder of a model that consists of heads. `promise` is that of the bundle:
     what is promised, for whom, and what the model said when that was measured; models of bundles
-    before 0010 have none. `promoted_by` is who ran the command; unknown before 0011. `retired_at`:
-    when somebody retired it, None from when somebody puts it in service again.
+    before 0010 have none. `vocabulary_id` has the labels, unknown before 0021. `promoted_by` is who
+    ran the command; unknown before 0011. `retired_at`: when somebody retired it, None from when
+    somebody puts it in service again.
     """
 
     __tablename__ = "model"
@@ -90,6 +91,7 @@ class PromotedModel(Base):
     stage: Mapped[str] = mapped_column(server_default=ModelStage.CANDIDATE)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("training_run.id"))
     encoder_id: Mapped[int | None] = mapped_column(ForeignKey("encoder.id"))
+    vocabulary_id: Mapped[int | None] = mapped_column(ForeignKey("vocabulary.id"))
     promise: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     promoted_by: Mapped[str | None]
     retired_at: Mapped[datetime | None]

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 from common.europeana.record_ids import item_uri
-from common.europeana.vocabulary import load_vocabulary
+from common.vocabulary.reading import load_vocabulary
 from harvester.tables.csv_export import COLUMNS
 from harvester.tables.fates import judge_rows
 

@@ -23,6 +23,13 @@ GOOD = {
     "record": {"id": "/1/a"},
     "record_alias": {"old_id": "/1/b", "record_id": "/1/a"},
     "dataset": {"id": 1, "name": "maps"},
+    "vocabulary": {
+        "id": 1,
+        "name": "museum",
+        "version": 1,
+        "fingerprint": HASH,
+        "source": "museum.ttl",
+    },
     "dataset_item": {
         "dataset_id": 1,
         "record_id": "/1/a",
@@ -138,6 +145,8 @@ BAD = [
     ("record", "id_form", {"id": "http://data.europeana.eu/item/1/a"}),
     ("record_alias", "old_id_form", {"old_id": "/1/b/c"}),
     ("record_alias", "moved", {"old_id": "/1/a"}),
+    ("vocabulary", "name_form", {"name": "a museum"}),
+    ("vocabulary", "version_positive", {"version": 0}),
     ("dataset", "name_form", {"name": ""}),
     ("dataset", "name_form", {"name": "../maps"}),
     ("dataset", "name_form", {"name": ".maps"}),

@@ -9,12 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import VocabularyError
-from common.europeana.vocabulary import (
-    MAX_BYTES,
-    concept_uri_forms,
-    current_concept_uri,
-    load_vocabulary,
-)
+from common.europeana.concept_uris import concept_uri_forms, current_concept_uri
+from common.vocabulary.reading import MAX_BYTES, load_vocabulary
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PILOT = REPOSITORY.parent / "shared" / "data" / "pilot" / "vocabulary_2021.json"

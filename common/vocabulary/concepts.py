@@ -1,0 +1,169 @@
+"""A vocabulary: concepts with their labels by language, and how they relate.
+
+The terms are those of SKOS (https://www.w3.org/TR/skos-reference/). A language is a tag such as
+`de` or `pt-br` in lower case, and empty where a label has none.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+
+from common.errors import VocabularyError
+
+LONGEST_CATEGORY = 60  # characters; four bytes each are within what file systems allow
+_NO_LETTER = re.compile(r"[\W_]+")
+
+ByLanguage = Mapping[str, str]
+SeveralByLanguage = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocabularyConcept:
+    """A concept; `category` names its folders, files and columns, and has no space.
+
+    `labels` are the preferred ones, `alternatives` other spellings and synonyms.
+    """
+
+    uri: str
+    category: str
+    labels: ByLanguage
+    alternatives: SeveralByLanguage = field(default_factory=dict)
+    definitions: ByLanguage = field(default_factory=dict)
+    broader: tuple[str, ...] = ()
+    exact_matches: tuple[str, ...] = ()
+    notation: str | None = None
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Concepts in the order of their categories; each URI and each category stands there once."""
+
+    concepts: tuple[VocabularyConcept, ...]
+
+    @cached_property
+    def by_uri(self) -> dict[str, VocabularyConcept]:
+        return {each.uri: each for each in self.concepts}
+
+    @cached_property
+    def categories(self) -> dict[str, str]:
+        """Concept URIs by category."""
+        return {each.category: each.uri for each in self.concepts}
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of labels, in alphabetical order."""
+        return tuple(sorted({language for each in self.concepts for language in each.labels}))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that the vocabulary says; the order in a file does not count."""
+        said = [asdict(each) for each in self.concepts]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def _children(self) -> dict[str, list[str]]:
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for each in self.concepts:
+            for broader in each.broader:
+                found[broader].append(each.uri)
+        return found
+
+    def narrower(self, uri: str) -> tuple[str, ...]:
+        """The concepts below a concept, at any depth."""
+        found: dict[str, None] = {}
+        waiting = list(self._children.get(uri, ()))
+        while waiting:
+            each = waiting.pop()
+            if each not in found:
+                found[each] = None
+                waiting += self._children.get(each, ())
+        return tuple(found)
+
+    @classmethod
+    def of(cls, concepts: Iterable[VocabularyConcept]) -> "Vocabulary":
+        """The vocabulary of these concepts; links to concepts that are not among them go.
+
+        Raises:
+            VocabularyError: there is no concept, one has no label, two have the same label, or
+                concepts are broader than one another in a circle.
+        """
+        given = {each.uri: each for each in concepts}
+        if not given:
+            raise VocabularyError("It has no concept.")
+        for each in given.values():
+            if not any(label.strip() for label in each.labels.values()):
+                raise VocabularyError(f"The concept {each.uri} has no label.")
+        _check_labels_differ(given.values())
+        kept = [_within(each, given) for each in given.values()]
+        _check_no_circle(kept)
+        return cls(tuple(sorted(kept, key=lambda each: (each.category, each.uri))))
+
+
+def category_of(label: str) -> str:
+    """A label as the name of a folder: lower case, letters and digits of any script, underscores.
+
+    Empty if nothing is left of it.
+    """
+    composed = unicodedata.normalize("NFKC", label).lower()
+    return _NO_LETTER.sub("_", composed)[:LONGEST_CATEGORY].strip("_")
+
+
+def with_categories(concepts: Iterable[VocabularyConcept]) -> list[VocabularyConcept]:
+    """The concepts with a category each, made of their main label.
+
+    Where two labels give the same category, a part of the URI's hash tells them apart.
+    """
+    named = [(each, category_of(main_label(each.labels))) for each in concepts]
+    times: defaultdict[str, int] = defaultdict(int)
+    for _, category in named:
+        times[category] += 1
+    return [
+        replace(each, category=category)
+        if category and times[category] == 1
+        else replace(each, category=f"{category}_{_digest(each.uri)}".strip("_"))
+        for each, category in named
+    ]
+
+
+def main_label(labels: ByLanguage, languages: Iterable[str] = ()) -> str:
+    """The label in the first of the languages that has one; else English, untagged, or any."""
+    for language in (*languages, "en", "", *sorted(labels)):
+        if label := labels.get(language):
+            return label
+    return ""
+
+
+def _digest(uri: str) -> str:
+    return hashlib.sha256(uri.encode()).hexdigest()[:8]
+
+
+def _within(concept: VocabularyConcept, all_of_them: Mapping[str, object]) -> VocabularyConcept:
+    broader = tuple(sorted({uri for uri in concept.broader if uri in all_of_them}))
+    return replace(concept, broader=broader)
+
+
+def _check_labels_differ(concepts: Iterable[VocabularyConcept]) -> None:
+    first: dict[tuple[str, str], str] = {}
+    for each in concepts:
+        for language, label in each.labels.items():
+            uri = first.setdefault((language, label.casefold()), each.uri)
+            if uri != each.uri:
+                tag = f" ({language})" if language else ""
+                raise VocabularyError(
+                    f"The concepts {uri} and {each.uri} have the same label {label!r}{tag}. "
+                    "Change one of the labels, or leave a concept out with --exclude URI."
+                )
+
+
+def _check_no_circle(concepts: Iterable[VocabularyConcept]) -> None:
+    try:
+        TopologicalSorter({each.uri: each.broader for each in concepts}).prepare()
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        raise VocabularyError(f"Concepts are broader than one another: {circle}.") from error
