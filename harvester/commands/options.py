@@ -4,14 +4,34 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
+
+from harvester.datasets.vocabulary import ChosenVocabulary
 
 DatasetName = Annotated[str, typer.Option("--dataset", help="Name of the dataset.")]
 RenameLabels = Annotated[
     bool,
     typer.Option(
         "--rename-labels",
-        help="Give concepts that the store knows by other labels the labels of the vocabulary: "
-        "in all datasets, models and exports.",
+        help="Give the dataset the labels of the vocabulary, where it has others. Other datasets "
+        "and models keep theirs.",
     ),
 ]
-VocabJson = Annotated[Path, typer.Option(help="Labels and the concept URI of each.")]
+VocabJson = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE", help="A vocabulary: SKOS, or labels in JSON with the concept URI of each."
+    ),
+]
+VocabularyName = Annotated[
+    str | None,
+    typer.Option(
+        "--vocabulary", metavar="NAME", help="Or one that the store has: NAME or NAME@VERSION."
+    ),
+]
+
+
+def chosen_vocabulary(engine: Engine, path: Path, name: str | None) -> ChosenVocabulary:
+    if name is None:
+        return ChosenVocabulary.of_file(path)
+    return ChosenVocabulary.of_store(engine, name)

@@ -10,8 +10,13 @@ from common.process.terminal.console import SafeConsole
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
 from common.store.session import open_store
-from common.vocabulary.reading import load_vocabulary
-from harvester.commands.options import DatasetName, RenameLabels, VocabJson
+from harvester.commands.options import (
+    DatasetName,
+    RenameLabels,
+    VocabJson,
+    VocabularyName,
+    chosen_vocabulary,
+)
 from harvester.tables.csv_export import export_dataset
 from harvester.tables.csv_import import ImportOutcome, import_dataset
 from harvester.tables.fates import FATES, Fate
@@ -23,7 +28,7 @@ def export(
 ) -> None:
     """Write a dataset as CSV: category, skos_concept, URI, URL and ID of each record.
 
-    Several labels of a record are joined by spaces. Lines are in the order of the IDs.
+    Several categories of a record are joined by spaces. Lines are in the order of the IDs.
 
     Example: harvester export --dataset dataset_3000 dataset_3000.csv
     """
@@ -44,6 +49,7 @@ def import_table(
     file: Annotated[Path, typer.Argument(help="CSV file with a header, in UTF-8.")],
     name: DatasetName,
     vocab_json: VocabJson = Path("vocabulary.json"),
+    vocabulary: VocabularyName = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -67,11 +73,12 @@ def import_table(
     Example: harvester import eval_dataset.csv --dataset eval
     """
     report = report or Path(f"{file.stem}.report.csv")
+    engine = open_store()
     outcome = import_dataset(
-        open_store(),
+        engine,
         file,
         name,
-        load_vocabulary(vocab_json),
+        chosen_vocabulary(engine, vocab_json, vocabulary),
         report_path=report,
         rename=rename_labels,
         accept_repairs=accept_repairs,

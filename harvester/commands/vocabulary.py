@@ -13,10 +13,16 @@ from common.process.terminal.command import command_group
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
+from harvester.commands import vocabularies
 from harvester.commands.options import VocabJson
 from harvester.vocabulary_check import VocabularyFinding, check_vocabulary
 
-vocabulary = command_group("Check the vocabulary file.")
+vocabulary = command_group("Keep vocabularies in the store, and check files with them.")
+vocabulary.command("import")(vocabularies.import_)
+vocabulary.command("list")(vocabularies.list_)
+vocabulary.command()(vocabularies.show)
+vocabulary.command()(vocabularies.diff)
+vocabulary.command()(vocabularies.export)
 
 
 @vocabulary.command()

@@ -1,8 +1,9 @@
 """The counts of a dataset: its records by category, data provider, rights and picture."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
@@ -13,10 +14,12 @@ from harvester.datasets.operations import count_records
 _NOT_HARVESTED = "not harvested yet"
 
 _BY_CATEGORY = text("""
-    SELECT concept.label, count(*)
-    FROM dataset_item AS item JOIN concept ON concept.uri = item.concept_uri
-    WHERE item.dataset_id = :dataset
-    GROUP BY concept.uri ORDER BY 2 DESC, 1
+    SELECT CASE WHEN CAST(:languages AS text[]) IS NULL THEN category_of(vocabulary_id, concept_uri)
+                ELSE concept_label(vocabulary_id, concept_uri, :languages) END, records
+    FROM dataset CROSS JOIN LATERAL (
+        SELECT concept_uri, count(*) AS records FROM dataset_item
+        WHERE dataset_id = dataset.id GROUP BY concept_uri) AS item
+    WHERE dataset.id = :dataset ORDER BY 2 DESC, 1
 """)
 _RECORDS = "SELECT DISTINCT record_id AS id FROM dataset_item WHERE dataset_id = :dataset"
 _BY_PROVIDER = text(f"""
@@ -52,21 +55,26 @@ class DatasetCounts:
     pictures: Mapping[str, int]
 
 
-def count_dataset(engine: Engine, name: str) -> DatasetCounts:
+def count_dataset(
+    engine: Engine, name: str, languages: Sequence[str] | None = None
+) -> DatasetCounts:
+    """The counts; with languages under the labels of the categories, in the first that has one."""
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)
         return DatasetCounts(
             name=name,
             records=count_records(connection, dataset),
-            categories=_counts(connection, _BY_CATEGORY, dataset),
+            categories=_counts(connection, _BY_CATEGORY, dataset, languages=languages),
             providers=_counts(connection, _BY_PROVIDER, dataset),
             rights=_by_class(_counts(connection, _BY_RIGHTS, dataset)),
             pictures=_counts(connection, _BY_PICTURE, dataset),
         )
 
 
-def _counts(connection: Connection, statement: TextClause, dataset: int) -> dict[str, int]:
-    rows = connection.execute(statement, {"dataset": dataset})
+def _counts(
+    connection: Connection, statement: TextClause, dataset: int, **asked: Any
+) -> dict[str, int]:
+    rows = connection.execute(statement, {"dataset": dataset, **asked})
     return {name or _NOT_HARVESTED: records for name, records in rows}
 
 

@@ -4,7 +4,7 @@ A dataset that is missing, or a new name that is malformed or taken, is a UsageE
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from common.store.bulk import upsert
 from common.store.records import find_dataset
 from common.store.tables import Dataset, DatasetItem
 from common.store.teaching.verdicts import WEIGHT, taught_labels
+from common.store.vocabularies import version_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -150,7 +151,7 @@ def split_dataset(
     bounds = list(accumulate(fractions.values()))[:-1]
     with engine.begin() as connection:
         dataset = find_dataset(connection, name)
-        parts = {part: _new_dataset(connection, part) for part in fractions}
+        parts = {part: _new_dataset(connection, part, like=[dataset]) for part in fractions}
         values = {"dataset": dataset, "parts": [*parts.values()], "bounds": bounds}
         connection.execute(_SPLIT, {**values, "seed": str(seed)})
         return {part: count_records(connection, number) for part, number in parts.items()}
@@ -219,18 +220,21 @@ def dataset_from_verdicts(
 
 def _combine(engine: Engine, statement: TextClause, first: str, second: str, *, name: str) -> int:
     with engine.begin() as connection:
-        numbers = {
+        both = {
             "first": find_dataset(connection, first),
             "second": find_dataset(connection, second),
-            "target": _new_dataset(connection, name),
         }
-        connection.execute(statement, numbers)
-        return count_records(connection, numbers["target"])
+        like = [both["first"]] if statement is _SUBTRACT else list(both.values())
+        target = _new_dataset(connection, name, like=like)
+        connection.execute(statement, both | {"target": target})
+        return count_records(connection, target)
 
 
-def _new_dataset(connection: Connection, name: str) -> int:
+def _new_dataset(connection: Connection, name: str, *, like: Sequence[int] = ()) -> int:
+    """Make a dataset; it uses the vocabulary of those that it is `like`."""
     check_dataset_name(name)
-    made = insert(Dataset).values(name=name).on_conflict_do_nothing().returning(Dataset.id)
+    values = {"name": name, "vocabulary_id": _common_vocabulary(connection, like)}
+    made = insert(Dataset).values(values).on_conflict_do_nothing().returning(Dataset.id)
     number = connection.execute(made).scalar_one_or_none()
     if number is None:
         raise UsageError(
@@ -238,3 +242,19 @@ def _new_dataset(connection: Connection, name: str) -> int:
             f"harvester datasets remove {name}"
         )
     return number
+
+
+def _common_vocabulary(connection: Connection, datasets: Sequence[int]) -> int | None:
+    """Raises UsageError: the datasets use different vocabularies."""
+    asked = select(Dataset.name, Dataset.vocabulary_id).where(Dataset.id.in_(datasets))
+    used = {row.vocabulary_id: row.name for row in connection.execute(asked)}
+    used.pop(None, None)  # a dataset of before has the labels that it had
+    if len(used) > 1:
+        named = " and ".join(
+            f"{name} uses {version_of(connection, vocabulary)}" for vocabulary, name in used.items()
+        )
+        raise UsageError(
+            f"The datasets have different vocabularies: {named}. Harvest or import one of them "
+            "again with the vocabulary of the other (--vocabulary NAME@VERSION --rename-labels)."
+        )
+    return next(iter(used), None)

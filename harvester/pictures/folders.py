@@ -17,16 +17,18 @@ from common.errors import EnrichmentError
 from common.files import replacing
 from common.store.records import find_dataset
 from common.store.session import allow_pauses
+from harvester.datasets.vocabulary import CATEGORIES
 from harvester.pictures.files import remove_stale_files
 
 LONGEST_NAME = 200  # characters; file systems allow 255
 _ROWS_AT_ONCE = 2000
 
-_PICTURES = text("""
+_PICTURES = text(f"""
+    WITH {CATEGORIES}
     SELECT item.record_id, image.path,
-           CASE WHEN count(*) = 1 AND image.path IS NOT NULL THEN min(concept.label) END AS label
+           CASE WHEN count(*) = 1 AND image.path IS NOT NULL THEN min(named.category) END AS label
     FROM dataset_item AS item
-    JOIN concept ON concept.uri = item.concept_uri
+    JOIN named USING (concept_uri)
     LEFT JOIN image ON image.record_id = item.record_id AND image.state = 'stored'
     WHERE item.dataset_id = :dataset
     GROUP BY item.record_id, image.path

@@ -1,4 +1,4 @@
-"""Datasets in the table format of the 2021 pilot: a line for each record, with all its labels."""
+"""Datasets in the table format of the 2021 pilot: a line a record, with all its categories."""
 
 import csv
 import sys
@@ -14,18 +14,20 @@ from common.process.terminal.progress import progress
 from common.store.records import find_dataset
 from common.store.session import allow_pauses
 from harvester.datasets.operations import count_records
+from harvester.datasets.vocabulary import CATEGORIES
 
 COLUMNS = ("category", "skos_concept", "URI", "URL", "ID")
 _ROWS_AT_ONCE = 2000
 
 # COLLATE "C": the same order whatever the locale of the database.
-_ITEMS = text("""
-    SELECT string_agg(concept.label, ' ' ORDER BY concept.label COLLATE "C") AS labels,
-           string_agg(concept.uri, ' ' ORDER BY concept.label COLLATE "C") AS concepts,
+_ITEMS = text(f"""
+    WITH {CATEGORIES}
+    SELECT string_agg(named.category, ' ' ORDER BY named.category COLLATE "C") AS labels,
+           string_agg(item.concept_uri, ' ' ORDER BY named.category COLLATE "C") AS concepts,
            record.id AS record_id,
            coalesce(record.media_url, '') AS media_url
     FROM dataset_item AS item
-    JOIN concept ON concept.uri = item.concept_uri
+    JOIN named USING (concept_uri)
     JOIN record ON record.id = item.record_id
     WHERE item.dataset_id = :dataset
     GROUP BY record.id

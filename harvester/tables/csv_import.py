@@ -6,7 +6,7 @@ picture is filled in only if the store has none.
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -18,9 +18,10 @@ from common.files import output_stream
 from common.process.foreign_text import guard_row
 from common.process.terminal.progress import progress
 from common.store.bulk import copy_rows
-from common.store.records import keep_concepts
 from harvester.datasets.operations import check_dataset_name, count_records, ensure_dataset
+from harvester.datasets.vocabulary import ChosenVocabulary, use_vocabulary
 from harvester.tables.fates import Fate, RowFate, judge_rows
+from harvester.tables.label_spelling import LabelReader, spellings
 
 REPORT_COLUMNS = ("line", "fate", "column", "detail")
 
@@ -72,7 +73,7 @@ def import_dataset(
     engine: Engine,
     source: Path,
     name: str,
-    vocabulary: Mapping[str, str],
+    vocabulary: ChosenVocabulary,
     *,
     report_path: Path,
     rename: bool = False,
@@ -81,18 +82,19 @@ def import_dataset(
     """Read a table into a new or an existing dataset, and write the report on each row.
 
     Args:
-        rename: concepts that the store calls otherwise.
+        rename: categories that the dataset calls otherwise.
         accept_repairs: of misspelt labels.
 
     Raises:
-        UsageError: the file is no such table, or harmful (names the line), or the store has other
-            labels for some concepts. Nothing is stored.
+        UsageError: the file is no such table, or harmful (names the line), or the dataset has
+            other labels for some concepts. Nothing is stored.
     """
     check_dataset_name(name)
     if report_path.resolve() == source.resolve():
         raise UsageError(f"The report would replace {source}; give another --report.")
-    outcome = ImportOutcome()
-    fates = judge_rows(source, vocabulary, accept_repairs=accept_repairs)
+    outcome, content = ImportOutcome(), vocabulary.content
+    labels = LabelReader(content.categories, also=spellings(content))
+    fates = judge_rows(source, content.categories, labels=labels, accept_repairs=accept_repairs)
     with (
         output_stream(str(report_path)) as report,
         engine.begin() as connection,
@@ -102,9 +104,9 @@ def import_dataset(
         counted = _accounted(fates, outcome, report)
         copy_rows(connection, _STAGING, _STAGED, _usable_rows(counted, shown.advance))
         if outcome.usable:
-            labels = {uri: label for label, uri in vocabulary.items()}
-            keep_concepts(connection, labels, rename=rename)
-            _store(connection, ensure_dataset(connection, name), outcome)
+            dataset = ensure_dataset(connection, name)
+            use_vocabulary(connection, dataset, vocabulary, rename=rename)
+            _store(connection, dataset, outcome)
     return outcome
 
 

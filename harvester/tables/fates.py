@@ -67,11 +67,17 @@ class _RejectedError(Exception):
 
 
 def judge_rows(
-    table: Path, vocabulary: Mapping[str, str], *, accept_repairs: bool = False
+    table: Path,
+    vocabulary: Mapping[str, str],
+    *,
+    labels: LabelReader | None = None,
+    accept_repairs: bool = False,
 ) -> Iterator[RowFate]:
     """The fate of every row after the header.
 
     Args:
+        vocabulary: concept URIs by category.
+        labels: reads the column category. By default it knows the categories alone.
         accept_repairs: read a misspelt label as the only label that is near to it.
 
     Raises:
@@ -81,7 +87,9 @@ def judge_rows(
     header = next(rows, TableRow(1, ()))
     places = _column_places(table, header)
     width = len(header.cells)
-    return _RowJudge(places, width, vocabulary, accept_repairs=accept_repairs).judge(rows)
+    reader = labels or LabelReader(vocabulary)
+    judge = _RowJudge(places, width, vocabulary, reader, accept_repairs=accept_repairs)
+    return judge.judge(rows)
 
 
 def _column_places(table: Path, header: TableRow) -> dict[str, int]:
@@ -106,6 +114,7 @@ class _RowJudge:
         places: Mapping[str, int],
         width: int,
         vocabulary: Mapping[str, str],
+        labels: LabelReader,
         *,
         accept_repairs: bool,
     ) -> None:
@@ -113,7 +122,7 @@ class _RowJudge:
         self._width = width
         self._vocabulary = vocabulary
         self._concepts = frozenset(vocabulary.values())
-        self._labels = LabelReader(vocabulary)
+        self._labels = labels
         self._accept_repairs = accept_repairs
 
     def judge(self, rows: Iterator[TableRow]) -> Iterator[RowFate]:

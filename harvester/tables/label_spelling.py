@@ -1,12 +1,16 @@
 """Labels as people spell them, read as labels of the vocabulary if only one is possible."""
 
 import re
+import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from rapidfuzz.distance import Levenshtein
+
+from common.vocabulary.concepts import Vocabulary, category_of
 
 _SEPARATORS = re.compile(r"[\s,;|/]+")
 _MAX_CELL = 2000  # characters; twenty labels have about 200
@@ -25,7 +29,11 @@ class LabelReading:
 
 
 class LabelReader:
-    """Reads cells with one label or several.
+    """Reads cells with one category or several, or with labels of them in any language.
+
+    Args:
+        labels: the categories.
+        also: the category of each other spelling, written as categories are.
 
     A word is compared with the labels as it stands, then in lower case with underscores instead of
     hyphens and spaces, then by its singular. Else it is read as the label with the smallest edit
@@ -33,8 +41,9 @@ class LabelReader:
     longer label. Shorter labels are too close to other words (map, cap).
     """
 
-    def __init__(self, labels: Iterable[str]) -> None:
-        self._labels = frozenset(labels)
+    def __init__(self, labels: Iterable[str], *, also: Mapping[str, str] | None = None) -> None:
+        self._category_of = {**(also or {}), **{label: label for label in labels}}
+        self._labels = frozenset(self._category_of)
         self._most_words = max((label.count("_") + 1 for label in self._labels), default=1)
         self._by_singular: defaultdict[str, list[str]] = defaultdict(list)
         for label in sorted(self._labels):
@@ -55,13 +64,13 @@ class LabelReader:
             word = "_".join(words[position : position + width])
             if not self._is_named(word):
                 guess = guess or f"{word[:40]!r} may mean {label}"
-            labels.append(label)
+            labels.append(self._category_of[label])
             position += width
         return LabelReading(tuple(dict.fromkeys(labels)), guess=guess)
 
     def _label_at(self, words: Sequence[str]) -> tuple[str, int]:
         """The label at the start of the words, and its number of words; empty if there is none."""
-        if words[0] in self._labels:
+        if words[0] in self._labels and len(words) == 1:
             return words[0], 1
         for width in range(len(words), 0, -1):
             if label := self._spelled("_".join(words[:width])):
@@ -92,8 +101,22 @@ class LabelReader:
         return f"{word[:40]!r} is no label of the vocabulary{doubt}"
 
 
+def spellings(vocabulary: Vocabulary) -> dict[str, str]:
+    """The category that each label and each alternative of a vocabulary can only mean."""
+    meant: defaultdict[str, set[str]] = defaultdict(set)
+    for each in vocabulary.concepts:
+        for label in (*each.labels.values(), *chain.from_iterable(each.alternatives.values())):
+            meant[category_of(label)].add(each.category)
+    return {
+        spelling: next(iter(categories))
+        for spelling, categories in meant.items()
+        if spelling and len(categories) == 1
+    }
+
+
 def _normalised(word: str) -> str:
-    return re.sub("[-_]+", "_", word.lower()).strip("_")
+    composed = unicodedata.normalize("NFKC", word)
+    return re.sub("[-_]+", "_", composed.lower()).strip("_")
 
 
 def _singular(word: str) -> str:

@@ -97,6 +97,13 @@ def test_what_is_exported_is_imported_unchanged(importer):
     assert {row["fate"] for row in report_of(importer, "d.report.csv")} == {"taken"}
 
 
+MUSEUM = """
+@prefix skos: <http://www.w3.org/2004/02/skos/core#> .
+<http://example.org/map> a skos:Concept ; skos:prefLabel "maps"@en, "χάρτες"@el ;
+    skos:altLabel "charts"@en .
+"""
+
+
 def test_a_vocabulary_with_another_label_renames_nothing_unless_it_is_asked_to(importer):
     importer("import", "t.csv", "--dataset", "d")
     vocabulary = importer.folder / "vocabulary.json"
@@ -104,7 +111,23 @@ def test_a_vocabulary_with_another_label_renames_nothing_unless_it_is_asked_to(i
     table = importer.folder / "t.csv"
     table.write_text(table.read_text().replace(",map,", ",karte,"))
     refused = importer("import", "t.csv", "--dataset", "d", exit_code=2)
-    assert "'map' in the store and 'karte' here" in refused.output
-    assert ("map",) in importer.rows("SELECT label FROM concept")
+    assert "'map' in the dataset and 'karte' here" in refused.output
+    assert importer.rows("SELECT version FROM vocabulary") == [(1,)]
+    importer("import", "t.csv", "--dataset", "e")
     importer("import", "t.csv", "--dataset", "d", "--rename-labels")
-    assert ("karte",) in importer.rows("SELECT label FROM concept")
+    for name in ("d", "e"):
+        importer("export", "--dataset", name, f"{name}.csv")
+        assert "\nkarte" in (importer.folder / f"{name}.csv").read_text()
+
+
+def test_labels_of_any_language_and_alternatives_are_read(importer):
+    (importer.folder / "museum.ttl").write_text(MUSEUM)
+    table = "category,ID\nχάρτες,/1/a\nCharts,/1/b\nστρατός,/1/c\n"
+    (importer.folder / "greek.csv").write_text(table)
+    importer("import", "greek.csv", "--dataset", "d", "--vocab-json", "museum.ttl")
+    assert [(row["line"], row["fate"]) for row in report_of(importer, "greek.report.csv")] == [
+        ("2", "repaired"), ("3", "repaired"), ("4", "rejected"),
+    ]  # fmt: skip
+    assert importer.rows("SELECT DISTINCT concept_uri FROM dataset_item") == [
+        ("http://example.org/map",)
+    ]
