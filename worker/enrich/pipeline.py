@@ -39,7 +39,7 @@ class ChunkOutcome(ChunkResults):
 
 
 class Pipeline:
-    """JobRotation the record IDs of a chunk into outcomes; threads share one."""
+    """Turns the record IDs of a chunk into outcomes; threads share one."""
 
     def __init__(self, resolver: RecordResolver, seen: SeenPictures, looker: Looker) -> None:
         self._resolver = resolver

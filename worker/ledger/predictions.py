@@ -58,8 +58,9 @@ def tallied(records: Iterable[PredictedRecord]) -> dict[int, dict[str, Tally]]:
 
 
 def _by_provider(records: Collection[PredictedRecord]) -> dict[str, Tally]:
+    names = {name: provider_name(name) for name in {each.data_provider for each in records}}
     return tallies_by(
-        [provider_name(each.data_provider) for each in records],
+        [names[each.data_provider] for each in records],
         confidences=np.array([each.confidence for each in records], dtype=np.float32),
         written=np.array([bool(each.predictions) for each in records]),
         unlike=np.array([each.is_unlike for each in records]),

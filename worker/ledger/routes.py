@@ -19,6 +19,8 @@ class Routes:
         return (self.model_id, *sorted({*self.by_provider.values()} - {self.model_id}))
 
     def model_of(self, data_provider: str) -> int:
+        if not self.by_provider:
+            return self.model_id
         return self.by_provider.get(provider_name(data_provider), self.model_id)
 
 
