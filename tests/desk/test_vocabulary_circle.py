@@ -29,7 +29,7 @@ LABELS = {
     "painting": ("painting", "ζωγραφική", "живопис"),
 }
 TURTLE = "@prefix skos: <http://www.w3.org/2004/02/skos/core#> .\n" + "".join(
-    f'<http://example.org/concept/{name}> a skos:Concept ;\n'
+    f"<http://example.org/concept/{name}> a skos:Concept ;\n"
     f'    skos:prefLabel "{english}"@en, "{greek}"@el, "{bulgarian}"@bg ;\n'
     f"    skos:exactMatch <{CATEGORIES[name].concept}> .\n"
     for name, (english, greek, bulgarian) in LABELS.items()
