@@ -12,7 +12,7 @@ promises more than the truth:
 - all audits of a family together may err in at most 5 %, by any strategy; `mistaken` is the worst:
   once: one audit, which is closed. until_liked: up to eight audits, abandoned one after the other
   until one proves at least 0.05 less than the truth, which is closed. cheat: up to eight audits,
-  abandoned until one errs. Nobody could do worse, since nobody knows the truth.
+  abandoned until one errs. No cheat could do worse, since the truth is unknown.
 
 `uncorrected` is the worst share if each audit spent all of the 5 %: why attempts are counted.
 

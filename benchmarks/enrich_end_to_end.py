@@ -59,7 +59,7 @@ SLOW_HOST, SLOW_SECONDS = "slow.example", 8.0
 SLOW = {"hosts": {SLOW_HOST: [{"kind": "latency", "seconds": SLOW_SECONDS - LATENCY}]}}
 SIZES = (128, 224)
 PEER_SIZE = 128
-FEW = 64  # local pictures for a checkout whose bound nobody asks for
+FEW = 64  # local pictures for a checkout whose bound is not measured
 WARM_UP = 64  # records with which the worker loads its models
 PARTS = ("service", "local", "slow_host")
 # Of the local pictures; who is slow gets fewer, so that all take about as long.

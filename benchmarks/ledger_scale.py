@@ -3,12 +3,12 @@
     python -m benchmarks.ledger_scale [--records 10000000]
 
 `worker enqueue` accepts the records from a file, in a process of its own. Then 8 threads claim
-chunks and finish them with outcomes that nobody looked at (`benchmarks/parts/unseen_outcomes.py`),
+chunks and finish them with outcomes without a picture (`benchmarks/parts/unseen_outcomes.py`),
 a hundredth of the records at a time. What a chunk costs is the time on the clock, and the time on
 the processor of this process and of all processes of Postgres, autovacuum included: between 90 and
 100 % of the records against between 5 and 15 %. At the end the job is deleted.
 
-`jobs.status` is timed between two hundredths, when nobody works: `status_quiet_worst_ms` is the
+`jobs.status` is timed between two hundredths, while no thread works: `status_quiet_worst_ms` is the
 worst of a hundred, each the median of three looks. Where others keep the machine busy, all times
 rise, those on the processor too. `client` is this process alone, which does the same for each chunk
 however old the job is: where it grows, the machine got slower.
@@ -41,7 +41,7 @@ from worker.ledger.sweep import sweep
 
 THREADS = 8
 LEASE_SECONDS = 120.0
-BLOCKS = 100  # of a job; between two of them nobody works
+BLOCKS = 100  # of a job; between two of them no thread works
 QUIET_LOOKS = range(3)  # at the status, between two blocks
 TENTHS = 10
 EARLY, LATE = slice(5, 15), slice(90, 100)  # blocks
@@ -75,7 +75,7 @@ class ChunkCost:
 
 @dataclass
 class Course:
-    """What happened block by block: costs, and the seconds of a status when nobody worked."""
+    """What happened block by block: costs, and the seconds of a status while no thread worked."""
 
     costs: list[ChunkCost] = field(default_factory=list)
     quiet_status: list[float] = field(default_factory=list)

@@ -6,7 +6,7 @@ The proof gets the statements of a classifier for one concept, most confident fi
 them are right. It says up to which rank a precision of 0.9 is proved. The true precision of every
 threshold is known, since the classifiers are drawn: calibrated ones, good and middling; one too
 sure of itself, one too modest, and one that is right at its few most confident statements only; one
-that is right by 0.85 whatever it says, and one by 0.899, of which nothing may be written. In half
+that is right by 0.85 whatever it says, and one by 0.899, which may not be written. In half
 of the cells the three most confident statements are made wrong, as if their labels were. A cell has
 50 to 5,000 statements.
 

@@ -117,7 +117,7 @@ class AccessError(EnrichmentError):
 
 
 class LoginRefusedError(AccessError):
-    """Nobody was logged in; the message says no more than anybody may know."""
+    """The login failed; the message says no more than a stranger may know."""
 
 
 class TooManyLoginsError(LoginRefusedError):

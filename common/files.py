@@ -112,7 +112,7 @@ def standard_output() -> TextIO:
     """Standard output, for what is to be written there.
 
     Raises:
-        UsageError: whoever started the program has closed it.
+        UsageError: the program was started with it closed.
     """
     stream: TextIO | None = sys.stdout
     if stream is None:

@@ -262,7 +262,7 @@ _BY_CODE = {reason.code: reason for reason in reversed(Reason)}  # so the first 
 
 
 def may_pass(code: str) -> bool:
-    """Whether a failure with this code may pass with time; of an unknown code nobody knows."""
+    """Whether a failure with this code may pass with time; False for an unknown code."""
     reason = _BY_CODE.get(code)
     return reason is None or reason.passes
 

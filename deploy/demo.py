@@ -225,12 +225,12 @@ def _tell(summary: dict[str, Any], job: str) -> None:
     console.rule("what the demo did")
     console.print(
         f"Harvested {summary['records']} records and {summary['images']} pictures; "
-        f"{summary['image_failures']} could not be had.\n"
+        f"{summary['image_failures']} could not be loaded.\n"
         f"Trained an encoder, and heads on it in {summary['folds']} folds: mean test accuracy "
         f"{summary['accuracy']:.3f}.\n"
         f"Of {sum(summary[name] for name in Outcome)} records that the trainer had not seen, "
-        f"{summary['enriched']} were enriched, {summary['unlike']} were unlike all that it "
-        f"learned from,\n{summary['below_threshold']} had no concept above its threshold, "
+        f"{summary['enriched']} were enriched, {summary['unlike']} were too different from "
+        f"the training pictures,\n{summary['below_threshold']} had no concept above its threshold, "
         f"{summary['blocked']} were blocked by decisions, {summary['failed']} failed.\n"
         f"A second model read the embeddings of {summary['read']} and fetched none of these.\n\n"
         f"All that was said: {LOG}\n"

@@ -34,7 +34,7 @@ LOADED = (
 # What a person who sees all steps at once need not read.
 ASIDE = re.compile(
     r"\s*$|Next: |.*Europeana has none$|.*, epochs: \d|running: |  Worker|  \d+ x left out"
-    r"|There are \d+ data providers|macro |top-3 |Nothing is promised"
+    r"|There are \d+ data providers|macro |top-3 |The accuracy of"
 )
 
 console = Console(stderr=True, highlight=False)

@@ -19,7 +19,7 @@ from common.store.tables.jobs import ALIVE_SECONDS
 from common.store.tables.outcomes import RECORDS_SETTLED
 
 ASK_SECONDS = 15.0
-KNOWN_SECONDS = 60.0  # that an answer counts: what is older is served to nobody
+KNOWN_SECONDS = 60.0  # that an answer counts: an older one is not served
 
 # Each part is a look at some rows, however many records the jobs have: sums that triggers keep, the
 # end of an index, or counts of `ledger_load`, which stop at 1,000 chunks of a job.

@@ -1,4 +1,4 @@
-"""Outcomes of chunks that nobody looked at: the ledger has its work, and no picture is fetched.
+"""Outcomes of chunks without looking: the ledger has its work, and no picture is fetched.
 
 A record's number, the last digits of its ID, decides what it comes to: one in 256 is enriched, one
 in 100 fails for good, all others are below the threshold. Each has one of 64 data providers.

@@ -1,7 +1,7 @@
 """The message broker: an inner network, by which lists of records and hints at folds come.
 
-Whoever has its password is trusted with its availability, and with nothing else. So messages are
-JSON, they reach our own tasks only, each task checks its arguments, and nobody commands workers
+Its password gives power over its availability, and over no data. So messages are
+JSON, they reach our own tasks only, each task checks its arguments, and no message commands workers
 through the broker. There is no result backend, and the broker retries nothing.
 """
 
@@ -92,7 +92,7 @@ def _check_takes(client: Any) -> None:
 
 
 def count_waiting(app: Celery, queue: str) -> int:
-    """How many messages of a queue nobody has taken yet.
+    """How many messages of a queue no program has taken yet.
 
     Raises:
         BrokerError: the broker does not answer.

@@ -1,4 +1,4 @@
-"""The arguments of a task: whoever reaches the broker chooses them."""
+"""The arguments of a task; any system that can reach the broker chooses them."""
 
 import re
 
@@ -20,7 +20,7 @@ def by_name(
 def first_problem(error: ValidationError) -> str:
     """What is wrong, without the input: it may be long, and is not trusted.
 
-    A name that we do not know is told if it looks like one.
+    The message has an unknown name if it looks like one.
     """
     problem = error.errors(include_url=False, include_input=False)[0]
     place = (part if _PLACE.fullmatch(part) else "(a name)" for part in map(str, problem["loc"]))

@@ -5,7 +5,7 @@ portal URLs (`https://www.europeana.eu/en/item/dataset/local?q=...`) are accepte
 Syntax: https://europeana.atlassian.net/wiki/spaces/EF/pages/2385674279 (Record API).
 
 A list has one of them a line. Blank lines, a byte-order mark, Windows line ends, and quotes,
-brackets and commas around an ID are no harm; every other line that holds no record ID is told with
+brackets and commas around an ID are no harm; every other line without a record ID is reported with
 its number and the reason. Tables and files in other encodings have a reason for all their lines.
 """
 

@@ -52,7 +52,7 @@ _STATEMENT_WORDS = {
 
 
 def rights_words(rights: str | None) -> str:
-    """A rights statement in a few words, such as CC BY-SA 4.0; its URI where nobody knows it.
+    """A rights statement in a few words, such as CC BY-SA 4.0; its URI if it is unknown.
 
     The words are those of https://rightsstatements.org and https://creativecommons.org.
     """

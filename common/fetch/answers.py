@@ -100,7 +100,7 @@ def refuse_encodings(headers: http.client.HTTPMessage) -> None:
 
 
 def refuse_two_lengths(headers: http.client.HTTPMessage) -> None:
-    """Nobody knows where a body ends that announces two different lengths."""
+    """A body that announces two different lengths has no known end."""
     if len(set(headers.get_all("Content-Length", []))) > 1:
         raise Reason.BAD_RESPONSE.error("two lengths are announced")
 

@@ -38,7 +38,7 @@ PRODUCT = "EuropeanaImageEnrichment"
 ACCEPT = "image/jpeg, image/png, image/tiff, image/webp, image/*;q=0.8, */*;q=0.5"
 ADDRESSES_TRIED = 4  # of one host
 LARGE_BYTES = 4_000_000  # bodies beyond this are read by a few threads at a time
-DRAINED_BYTES = 16_384  # a body that nobody wants but that is cheaper to read than a new connection
+DRAINED_BYTES = 16_384  # an unwanted body is cheaper to read than a new connection
 CHUNK_BYTES = 1 << 20
 
 BROKEN = (OSError, HTTPException)  # the other end is gone or no HTTP server
@@ -229,7 +229,7 @@ class PictureFetcher:
 
 
 def user_agent(contact: str) -> str:
-    """Who we are, so that a host's keeper can reach us.
+    """Our name and contact, so that a host's keeper can reach us.
 
     Raises:
         UsageError: the contact cannot stand in a header.

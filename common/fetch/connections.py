@@ -175,7 +175,7 @@ class PinnedConnection(HTTPConnection):
 
     @property
     def stands(self) -> bool:
-        """False when the host has closed the idle connection, or said what nobody asked for."""
+        """False when the host has closed the idle connection, or sent something unasked."""
         return self.sock is not None and said_unasked(self.sock, self._waiting) is None
 
     def serve(self, transfer: Transfer) -> None:

@@ -28,14 +28,14 @@ It is called once all pictures are known. The wait also covers a picture that is
 because too many bytes are unread.
 """
 
-HANDFUL = 16  # pictures that `arrived` is told of at a time, at most
+HANDFUL = 16  # pictures that `arrived` gets at a time, at most
 CONNECTIONS = 128  # with a tenth of a second to each answer, about 1,000 pictures a second
 WINDOW = 10_000  # pictures known at a time, among which hosts are interleaved
 LEAST_BYTES = 64_000  # that a picture counts for: many small ones are much memory, too
 
 
 class UnreadBytes:
-    """Bounds the finished pictures that nobody has taken yet, of all downloads that share this.
+    """Bounds the finished pictures that wait to be taken, of all downloads that share this.
 
     At the limit a download begins a picture only when it has none unread: so all of them go on.
     """

@@ -176,7 +176,7 @@ class SharedHostLimiter(PeriodicThread):
         }
 
     def _take_one_slot_of_new_hosts(self) -> None:
-        """Nobody can say which other processes ask these hosts."""
+        """Which other processes ask these hosts is unknown."""
         with self._lock:
             for host in self._asked_at.keys() - self._shares.keys():
                 self._shares[host] = self._local.limits_of(host).shared(1, fastest=1.0)

@@ -39,7 +39,7 @@ class AddressLookUp(Generic[Item]):
 
 @dataclass(frozen=True)
 class _HostAddresses:
-    """Where a host is, or why nobody knows."""
+    """Where a host is, or why that is unknown."""
 
     addresses: tuple[IPAddress, ...]
     not_found: RecordError | None

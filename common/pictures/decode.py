@@ -88,7 +88,7 @@ def decode(
 
     The same bytes give the same pixels. Sizes are halved or more by whole factors only, so the
     caller's resizing decides what the picture looks like. Into the room, if there is one, ordinary
-    pictures are decoded that are ready then: for whoever would copy the pixels there.
+    pictures are decoded that are ready then: for a caller that would copy the pixels there.
 
     Raises:
         RecordError: stage `decode`, made by a `Reason`.

@@ -41,7 +41,7 @@ KEPT_BYTES = 6 << 20  # of shared memory, after a picture that took more
 _ENVIRONMENT = {
     "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
     "LC_ALL": "C.UTF-8",
-    "OPENBLAS_NUM_THREADS": "1",  # NumPy's, which nobody uses
+    "OPENBLAS_NUM_THREADS": "1",  # NumPy's, which is not used
     # One heap that keeps what it has: giving it back after each picture costs a tenth of the time.
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),

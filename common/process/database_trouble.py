@@ -54,7 +54,7 @@ def last_words(error: DBAPIError) -> str:
         return f"{what[0].upper()}{what[1:]}. {_WHAT_TO_DO[_code(error) or '']}"
     if _code(error) == errorcodes.DISK_FULL:
         return (
-            "The disk of the database is full. Nothing was half-written: make room, and run the "
+            "The disk of the database is full. No data is half-written: make room, and run the "
             "same command again."
         )
     return f"Postgres refused or went away: {cause(error)}"

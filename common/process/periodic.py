@@ -94,7 +94,7 @@ class PeriodicThread(threading.Thread, ABC):
             found, excused = trouble(error), not is_there(error)
             if found != self._trouble:
                 log.warning(f"{found}; tried again until that is over", thread=self.name)
-        except Exception:  # nobody would notice that the thread has ended
+        except Exception:  # else the thread would end unnoticed
             log.exception("a periodic task failed; it is tried again", thread=self.name)
             found = self._trouble
         else:

@@ -1,4 +1,4 @@
-"""Who runs a command, for what is kept about it."""
+"""The person who runs a command, for what is saved about it."""
 
 from getpass import getuser
 

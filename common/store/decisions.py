@@ -175,7 +175,7 @@ _READ_BLOCKS = text(_BLOCKS)
 
 
 def standing_blocks(connection: Connection, *, hold: bool = False) -> list[StandingBlock]:
-    """What is blocked now; `hold` lets nobody decide until the transaction ends."""
+    """What is blocked now; with `hold`, new decisions wait until the transaction ends."""
     rows = connection.execute(_HELD_BLOCKS if hold else _READ_BLOCKS)
     return [
         StandingBlock(data_provider=row.data_provider, concept_uri=row.concept_uri) for row in rows

@@ -169,7 +169,7 @@ def keep_vectors(
     """Keep the embeddings of pictures, by their sha256. What is kept of a picture stays.
 
     Returns:
-        What is kept of them that is not the same to the bit: whoever computes a picture in another
+        What is kept of them that is not the same to the bit: a picture that is computed in another
         batch, or on another device, may get other last bits.
 
     Raises:

@@ -144,7 +144,7 @@ def end_service(connection: Connection, *, data_provider: str | None = None) -> 
 
 
 def retire(connection: Connection, model_id: int) -> None:
-    """Take a model out of service wherever it serves; nobody goes back to it."""
+    """Take a model out of service wherever it serves; `go_back` passes over it."""
     lock_models(connection)
     connection.execute(_END_ALL_OF, {"model_id": model_id})
     since = func.coalesce(PromotedModel.retired_at, func.now())
@@ -152,7 +152,7 @@ def retire(connection: Connection, model_id: int) -> None:
 
 
 def served_before(connection: Connection, data_provider: str | None) -> int | None:
-    """The number of the model to which `go_back` goes, which nobody retired; None if none."""
+    """The number of the model to which `go_back` goes, which is not retired; None if none."""
     found: int | None = connection.scalar(_BEFORE, {"data_provider": data_provider})
     return found
 

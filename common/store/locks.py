@@ -1,6 +1,6 @@
 """Locks that Postgres keeps by number, for what no row stands for: all of the product's numbers.
 
-Whoever has one lets others wait until its transaction ends. Programs of two releases may run on one
+A transaction that has one makes others wait until it ends. Programs of two releases may run on one
 database, so a number is never given to something else.
 """
 
@@ -29,5 +29,5 @@ class AdvisoryLock(IntEnum):
 
     @property
     def share(self) -> str:
-        """SQL that waits for whoever has the lock alone, and lets others share it."""
+        """SQL that waits while another has the lock alone, and lets others share it."""
         return f"SELECT pg_advisory_xact_lock_shared({self.value})"

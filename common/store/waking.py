@@ -1,6 +1,6 @@
-"""Waking idle workers: whoever makes work claimable says so in the same transaction.
+"""Waking idle workers: each transaction that makes work claimable says so.
 
-Nothing depends on it: an idle worker asks the ledger every few seconds by itself.
+A lost wake-up costs seconds: an idle worker asks the ledger every few seconds by itself.
 """
 
 from sqlalchemy import Connection, text

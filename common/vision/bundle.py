@@ -2,8 +2,8 @@
 
 Each file's sha256 is recorded when it is written, and checked when it is read.
 
-Torch is loaded when tensors are read or written; what needs no network is read as arrays. Whoever
-reads a description alone loads neither torch nor numpy.
+Torch is loaded when tensors are read or written; what needs no network is read as arrays. To
+read a description alone loads neither torch nor numpy.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ class Description:
     that is less like the pictures in `likeness` than `least_likeness` gets no concept; a model
     without them never abstains. `created_from` describes the origin for people. A model that was
     imported without pictures has no `self_test`, a model of an older version no `promise`,
-    `likeness` or `known`; and `calibration`, of which nothing is used. `known` lists the pictures
+    `likeness` or `known`; and `calibration`, which is not used any more. `known` lists the pictures
     that the model was trained on or measured by.
     """
 

@@ -1,7 +1,7 @@
 """SKOS, read by rdflib: the standard's own terms, and those of Getty's AAT and of Europeana.
 
-Nothing is fetched: a JSON-LD context that lies elsewhere is refused, but for Europeana's, which is
-known. rdflib is loaded here alone, since it takes a third of a second.
+This module fetches no file: a JSON-LD context that lies elsewhere is refused, but for Europeana's,
+which is known. rdflib is loaded here alone, since it takes a third of a second.
 """
 
 import json

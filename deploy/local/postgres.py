@@ -22,7 +22,7 @@ STATUS_LINE = 7  # of postmaster.pid, from 0
 
 
 class Postgres(Server):
-    """A Postgres with one superuser, `postgres`, open to whoever can reach its socket.
+    """A Postgres with one superuser, `postgres`, open to all who can reach its socket.
 
     Root may not run Postgres: then it runs as the owner of the data, or as `nobody` where there is
     no data yet, from a copy of the programs where that account cannot reach them.

@@ -35,7 +35,7 @@ def serve(
 ) -> None:
     """Serve a stand-in for the Europeana Search, Record and Thumbnail APIs and for image hosts.
 
-    The APIs are on 127.0.0.1, the image hosts on 127.0.1.1 and following. Nothing leaves this
+    The APIs are on 127.0.0.1, the image hosts on 127.0.1.1 and following. No request leaves this
     machine. Requests are counted at /sandbox/requests. Ctrl-C ends it.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # before threads start

@@ -9,7 +9,7 @@ from common.process.settings.settings_files import NAME, find_files
 from enrichment.checks.finding import Finding, Findings, ok, problem, warning
 
 SUBJECT = "settings"
-# These have no default. Nothing works without the first one.
+# These have no default. No program works without the first one.
 _NEEDED_BY = {
     "DATABASE_URL": "all programs",
     "BROKER_URL": "lists that other systems send, trainer worker and trainer train --queue",
@@ -23,7 +23,9 @@ def check_settings() -> Findings:
         if files is not None:
             check_files(files)
     except UsageError as error:
-        yield problem(SUBJECT, "file", str(error), "Correct the file. Nothing else was checked.")
+        yield problem(
+            SUBJECT, "file", str(error), "Correct the file. The other checks did not run."
+        )
         return
     every = _origins()
     wrong = {name.upper(): line for each in EVERY for name, line in wrong_values(each).items()}

@@ -73,7 +73,7 @@ def import_(
         version, is_new = keep_vocabulary(connection, name or name_of(file), new, source=file.name)
     console = SafeConsole(highlight=False)
     if not is_new:
-        console.print(f"{version} says the same already. Nothing was changed.")
+        console.print(f"{version} says the same already, so no version was made.")
         return
     said = ", ".join(language or "no language" for language in new.languages)
     console.print(f"Kept {version}: {len(new.concepts):,} concepts, labels in {said}.")

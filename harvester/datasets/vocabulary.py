@@ -81,7 +81,7 @@ def use_vocabulary(
         more = ", and more" if len(changes) > _SHOWN else ""
         raise UsageError(
             f"The vocabulary {version} has other labels than the dataset: "
-            f"{'; '.join(changes[:_SHOWN])}{more}. Nothing was changed. Use the dataset's own "
+            f"{'; '.join(changes[:_SHOWN])}{more}. The dataset is unchanged. Use the dataset's own "
             "vocabulary (harvester vocabulary list), another --dataset, or give the dataset the "
             "new labels with --rename-labels."
         )

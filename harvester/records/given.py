@@ -118,7 +118,7 @@ class _Taking:
             yield batch
 
     def take(self, batch: Sequence[ListedLine]) -> list[LineFate]:
-        """Look up the records of some lines and store them; returns the fate of each line."""
+        """Look up the records of some lines and store them; returns what happened to each line."""
         asked = self._see([line.record_id for line in batch if line.record_id])
         looked_up = look_up(self._api, list(asked))
         present = set(looked_up.moved.values())

@@ -73,7 +73,7 @@ def write_dataset(
         shown: what is written of a cell.
         on_record: called after each record.
     """
-    allow_pauses(connection)  # whoever reads the output may be slow
+    allow_pauses(connection)  # the reader of the output may be slow
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     for line in _lines(connection, dataset):

@@ -87,7 +87,7 @@ def import_dataset(
 
     Raises:
         UsageError: the file is no such table, or harmful (names the line), or the dataset has
-            other labels for some concepts. Nothing is stored.
+            other labels for some concepts. No row is stored.
     """
     check_dataset_name(name)
     if report_path.resolve() == source.resolve():

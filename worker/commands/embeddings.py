@@ -96,7 +96,7 @@ def index(
     """Make an index of an encoder's embeddings, so that `worker similar` answers in milliseconds.
 
     It takes about a quarter of an hour for a million embeddings, and 1 GB of Postgres' memory, and
-    locks nobody out. Jobs do not need it. While there is one, keeping embeddings takes longer.
+    locks no one out. Jobs do not need it. While there is one, keeping embeddings takes longer.
 
     Example: worker embeddings index lite
     """

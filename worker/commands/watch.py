@@ -133,7 +133,7 @@ def _heading(current: Status) -> Text:
 def _outcomes(current: Status) -> Listing:
     outcomes = Listing("records", "outcome", numbers=("records",))
     outcomes.add(f"{current.enriched:,}", "enriched")
-    outcomes.add(f"{current.unlike:,}", "unlike all that was learned")
+    outcomes.add(f"{current.unlike:,}", "too different from the training pictures")
     outcomes.add(f"{current.below_threshold:,}", "no concept above its threshold")
     outcomes.add(f"{current.blocked:,}", "blocked by a decision")
     outcomes.add(f"{current.failed:,}", "failed")

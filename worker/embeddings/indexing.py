@@ -1,7 +1,7 @@
 """An index for similar pictures, made on request: hours for ten million pictures, and much memory.
 
 It is of the kind HNSW (https://arxiv.org/abs/1603.09320). What it finds is nearly always the
-nearest. Jobs never need it, and it makes keeping embeddings slower. Making it locks nobody out.
+nearest. Jobs never need it, and it makes keeping embeddings slower. Making it locks no one out.
 """
 
 import time

@@ -23,7 +23,7 @@ _CONNECTIONS = 8
 def fetch_pictures(
     engine: Engine, settings: ImageSettings, records: Sequence[SimilarRecord]
 ) -> dict[str, bytes]:
-    """Files of Europeana's thumbnails, by the record's ID; what cannot be had is left out."""
+    """Files of Europeana's thumbnails, by the record's ID; what cannot be loaded is left out."""
     found: dict[str, bytes] = {}
     places = [
         (each.record_id, picture.url)

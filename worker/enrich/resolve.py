@@ -18,7 +18,7 @@ from common.store.tables import PictureChoice
 class PictureTarget:
     """A record under its present ID, and the places of its picture in order of preference.
 
-    `data_provider` is empty where nobody knows it.
+    `data_provider` is empty if it is unknown.
     """
 
     record_id: str

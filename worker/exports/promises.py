@@ -14,7 +14,7 @@ from common.store.teaching.certificates import StandingCertificate, standing_cer
 from common.vision.answers.promise import Promise
 from worker.exports.selection import Selection
 
-UNKNOWN = "Nothing is known of its promise: the model was made before promises said for whom."
+UNKNOWN = "Its promise is unknown: the model was made before promises said for whom."
 _CONDITIONS = {
     "job": f"id IN (SELECT unnest({JOB_MODELS}) FROM job WHERE id = :job)",
     "model": "name = :model",

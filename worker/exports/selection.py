@@ -41,7 +41,7 @@ class EnrichmentRow(NamedTuple):
 
     `heatmap`: the path of the heatmap below HEATMAP_DIR, if there is one. `seen`: when the picture
     was looked at, None if that was before the store kept it. `verdict`: what reviewers say
-    (`STANDING_VERDICTS`), None if nobody judged it.
+    (`STANDING_VERDICTS`), None without a verdict.
     """
 
     record_id: str
@@ -190,7 +190,7 @@ def selected(
         statement = text(
             f"{_COLUMNS}, {blocked.is_blocked} {SOURCE} WHERE {selection.conditions()} {_IN_ORDER}"
         )
-        allow_pauses(connection)  # whoever reads the output may be slow
+        allow_pauses(connection)  # the reader of the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
         with streaming.execute(statement, asked) as rows:
             yield SelectedRows(rows, with_wrong=with_wrong)

@@ -89,7 +89,7 @@ def failures(
     """
     asked = {"job_id": job_id, "every": not reasons, "reasons": list(reasons)}
     with engine.connect() as connection:
-        allow_pauses(connection)  # whoever reads the output may be slow
+        allow_pauses(connection)  # the reader of the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
         with streaming.execute(_FAILED, asked) as rows:
             yield (FailedRecord(**row._mapping) for row in rows)

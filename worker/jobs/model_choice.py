@@ -19,7 +19,7 @@ ONE_MODEL = (
     "A job has one model. Enqueue the records for the first one and, when that job is done, again "
     "for the next: on the same encoder it reads the embeddings that the first one kept."
 )
-NAMED = 3  # data providers of a model; of more than these only the number is told
+NAMED = 3  # data providers of a model; of more than these only the number is shown
 CHEAP = 100_000  # records of a job whose data providers are looked up
 
 
@@ -27,7 +27,7 @@ CHEAP = 100_000  # records of a job whose data providers are looked up
 class JobModels:
     """The model of a job, and those that serve data providers in its place.
 
-    `trained_on` says for each which pictures it was trained on, None where nobody knows. `routes`
+    `trained_on` says for each which pictures it was trained on, None if that is unknown. `routes`
     has the number of the model that serves a data provider; the first model serves all others.
     """
 

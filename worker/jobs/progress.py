@@ -86,7 +86,7 @@ class Status:
     @computed_field  # type: ignore[prop-decorator]
     @property
     def seconds_left(self) -> float | None:
-        """The time for the rest at this rate; nobody knows it of records that were put off."""
+        """The time for the rest at this rate; it is unknown for records that were put off."""
         going_on = self.waiting - self.put_off if self.state == JobState.RUNNING else 0
         return going_on / self.rate if self.rate and going_on else None
 
@@ -101,7 +101,7 @@ class Status:
 
 
 # From the end of the first chunk until now. That chunk begins the span and is not counted itself,
-# since nobody knows when work on it began.
+# since it is unknown when work on it began.
 RATE_SQL = f"""
     SELECT CASE WHEN count(*) = {RATE_CHUNKS}
                   OR now() - min(first) >= make_interval(secs => {RATE_LEAST_SECONDS})

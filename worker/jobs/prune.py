@@ -1,12 +1,12 @@
 """Old jobs: their lists of records and their failures are removed on request.
 
 Enrichments name their job, so the job stays, with what it was asked for and the counts of its
-outcomes. Whoever needs the lists of a job says that they were removed, and when, instead of finding
-nothing in them.
+outcomes. A command that needs the lists of a job says that they were removed, and when, instead of
+finding no line in them.
 
-A job is one transaction. Nobody works on a job that is over, and workers neither read nor lock what
-is removed; only a retry of the same job waits. Removing ten million records takes seconds, since a
-chunk holds 256 of them.
+A job is one transaction. No worker works on a job that is over, and workers neither read nor lock
+what is removed; only a retry of the same job waits. Removing ten million records takes seconds,
+since a chunk holds 256 of them.
 """
 
 from dataclasses import dataclass

@@ -106,7 +106,7 @@ def _check_data_provider(connection: Connection, name: str) -> None:
 class RejectedLines:
     """The number of lines without a record ID, and messages on the first few.
 
-    What may be wrong with most lines of a list is told of the first one only.
+    What may be wrong with most lines of a list is reported for the first one only.
     """
 
     count: int = 0

@@ -17,7 +17,7 @@ from worker.jobs.prune import pruned_at
 from worker.jobs.without_promise import Unpromised, unpromised
 from worker.ledger.roster import LiveWorker, live_workers
 
-IDLE_SECONDS = 10.0  # in which no worker took a chunk; then it is told
+IDLE_SECONDS = 10.0  # in which no worker took a chunk; then the report says so
 WORKERS_SHOWN = 5  # of those that have problems
 DECISIONS_SHOWN = 10  # decisions
 
@@ -29,8 +29,8 @@ class JobReport(Status):
     `blocked_by`: the decisions that blocked records. `drift`: what its models said of each data
     provider's pictures. `nothing_promised`: data providers that no promise of the models is for,
     and models without one. `workers`: those that are alive. `pruned_at`: when the lists of its
-    records and failures were removed; then nobody knows hosts, decisions, drift and providers any
-    more. The counts of reasons stay.
+    records and failures were removed; then hosts, decisions, drift and providers are
+    unknown. The counts of reasons stay.
     """
 
     failing_hosts: list[FailingHost]

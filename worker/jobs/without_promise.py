@@ -48,15 +48,15 @@ class Unpromised:
         if not self.data_providers and self.certificates:
             return f"{models} has no promise, but is certified in part."
         if not self.data_providers:
-            return f"Nothing is promised of what {models} writes: the store knows no promise of it."
+            return f"The accuracy of {models} is not guaranteed: the store knows no promise of it."
         shown = list(self.data_providers.items())[:SHOWN]
         listed = ", ".join(f"{name} ({records:,})" for name, records in shown)
         more = len(self.data_providers) - len(shown)
         others = f" and {more:,} more" if more else ""
         sample = f" Counted in a sample of {self.counted:,} records." if self.is_sample else ""
         return (
-            f"Nothing is promised for the records of {listed}{others}: the promise of {models} is "
-            f"for other data providers.{sample}"
+            f"The accuracy of {models} is not guaranteed for {listed}{others}: it was not tested "
+            f"on their records.{sample}"
         )
 
 
@@ -95,8 +95,8 @@ _OF_SUBMITTED = text(f"""
 def unpromised(engine: Engine, job_id: UUID) -> list[Unpromised]:
     """For whose records a job's models promise nothing, as far as the store knows the records.
 
-    Models without a promise are told of together. Of a model of which nobody knows the providers
-    there is nothing to tell.
+    Models without a promise are reported together. A model whose providers are unknown is not
+    reported.
     """
     asked = {"job_id": job_id}
     with engine.connect() as connection:

@@ -7,7 +7,7 @@
       +---sweep, split-+      ... MAX_ATTEMPTS times: smaller chunks, to find the record at fault
     leased --sweep--> dead    ... in a chunk of one record: that record kills workers
 
-There is one claim: whoever has a thread free asks for the best chunk, and gets it, or learns that
+There is one claim: a worker with a free thread asks for the best chunk, and gets it, or learns that
 there is none. Which one is the best: `worker/ledger/rotation.py`. `sweep` has the sweep. Finishing
 may put records off to a new chunk that is due later; that is claimed by threads of its own, since
 it mostly waits for slow hosts. A retry moves failed records from done chunks to new ones

@@ -37,8 +37,8 @@ class PredictedRecord:
     """What the one model that answers for a record says of it; the ID is the present one.
 
     `predictions` are the concepts that it writes, and `confidence` is that of the most probable
-    concept, written or not. `is_unlike`: the picture is unlike all that the model learned from.
-    `data_provider` is empty where nobody knows it.
+    concept, written or not. `is_unlike`: it is too different from the training pictures.
+    `data_provider` is empty if it is unknown.
     """
 
     record_id: str

@@ -1,5 +1,5 @@
 """The state of a worker: its heartbeat file and the store repeat it, for `worker health`, the
-doctor, the desk and whoever asks after a job."""
+doctor, the desk and the report of a job."""
 
 import json
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
-"""The threads that work on chunks: whoever is free asks the ledger for the best one.
+"""The threads that work on chunks: a free one asks the ledger for the best chunk.
 
 A worker that finds nothing asks again after a pause, which grows to `longest_pause` and is never
 quite the same, so that idle workers do not ask in step. A wake-up ends the pause. So does the end
-of a chunk: whoever has worked asks again at once.
+of a chunk: a thread that has worked asks again at once.
 """
 
 import random

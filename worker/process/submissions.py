@@ -1,6 +1,6 @@
 """A list of record IDs from another system: its form, and how it becomes a job.
 
-Whoever reaches the broker can send anything. What is not of this form is logged and dropped.
+A system that reaches the broker can send anything. What is not of this form is logged and dropped.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

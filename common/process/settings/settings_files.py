@@ -1,8 +1,8 @@
 """The files of settings: `enrichment.toml`, and `enrichment.secrets.toml` beside it for secrets.
 
 From the working folder upwards, the first folder counts that has one of them or both, as git finds
-its own. A file that belongs to another user is not read unasked: whoever can write into a folder
-above could steer our programs.
+its own. A file that belongs to another user is not read unasked: a user who can write into a
+folder above could steer our programs.
 """
 
 import os

@@ -79,7 +79,7 @@ class _Group(TyperGroup):
             self.commands = loaded
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """As Typer, but a mistake in the arguments is told as every other error is."""
+        """As Typer, but a mistake in the arguments is shown as every other error is."""
         try:
             code = super().main(*args, **options | {"standalone_mode": False})
             if code == INTERRUPTED:  # Typer's own code for KeyboardInterrupt

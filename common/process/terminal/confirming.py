@@ -14,10 +14,10 @@ def confirm(question: str) -> None:
     """Ask, and go on after a yes.
 
     Raises:
-        UsageError: nobody can be asked, since standard input is no terminal.
+        UsageError: standard input is no terminal, so there is no one to ask.
         EnrichmentError: the answer is no.
     """
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody can be asked here: confirm with --yes.")
+        raise UsageError(f"{question} This is no terminal, so confirm with --yes.")
     if not typer.confirm(question, err=True):
-        raise EnrichmentError("Nothing was removed.")
+        raise EnrichmentError("You did not confirm, so no data was removed.")

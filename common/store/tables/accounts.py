@@ -1,4 +1,4 @@
-"""Who uses the desk: accounts, their sessions, logins that were tried, and what was done.
+"""The users of the desk: accounts, their sessions, logins that were tried, and what was done.
 
 An account that is forgotten keeps its number, which verdicts and actions have, and loses its name.
 """
@@ -32,7 +32,7 @@ class Role(StrEnum):
 
 
 class DeskUser(Base):
-    """An account; `ended_at` is when it was ended, and from then on nobody logs in with it.
+    """An account; `ended_at` is when it was ended, and from then on no login succeeds.
 
     `password` is a hash; an account of an identity provider has none, but a `subject` there.
     """
@@ -56,7 +56,7 @@ class DeskUser(Base):
 
 
 class DeskSession(Base):
-    """A login of an account, until `ends_at`; the browser has the token, and nobody else.
+    """A login of an account, until `ends_at`; only the browser has the token.
 
     `csrf` is the word that each form must bring back.
     """

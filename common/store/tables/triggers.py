@@ -9,8 +9,8 @@ transactions that have written some.
 **Outcomes.** A job's counts are sums over its chunks. To read all chunks of ten million records for
 them took 0.4 s. Triggers see every change, whichever release made it, so the sums always agree.
 Each count is in parts, so that workers rarely wait for one another; the sum over the parts counts.
-Who changes a job's row locks it first, then the counts of failures, then those of outcomes: so
-nobody waits in a circle.
+A transaction that changes a job's row locks it first, then the counts of failures, then those of
+outcomes: so there is no waiting in a circle.
 """
 
 from common.store.tables.jobs import UNFINISHED

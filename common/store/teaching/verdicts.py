@@ -2,8 +2,8 @@
 
 Standing verdicts count, and those of an audit once it is closed: until then they would tell what it
 is about to measure. A concept that was called right labels the record, and so does the one that was
-named instead. Whoever cannot tell says nothing. Where one reviewer names a concept and another one
-calls it wrong or too general, the record is disputed and teaches nothing.
+named instead. A reviewer who cannot tell adds no label. Where one reviewer names a concept and
+another one calls it wrong or too general, the record is disputed and teaches nothing.
 """
 
 from collections.abc import Collection, Mapping
@@ -30,7 +30,7 @@ class TaughtRecord:
 class TaughtLabels:
     """The records that verdicts label, in the order of judging.
 
-    On `disputed` others the reviewers disagree, and to `unlabelled` ones nobody gave a concept:
+    On `disputed` others the reviewers disagree, and `unlabelled` ones got no concept:
     they could not tell, or called one wrong without naming another.
     """
 
@@ -41,7 +41,7 @@ class TaughtLabels:
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictCount:
-    """What was said of a data provider's records; its name is empty where nobody knows it.
+    """What was said of a data provider's records; its name is empty if it is unknown.
 
     `verdicts` counts all standing ones, `records` those that were judged. `labelled` are records
     with a label for a model of one concept a picture, `disputed` those that reviewers disagree on.

@@ -2,7 +2,8 @@
 
 Heads turn embeddings into probabilities; a whole network has computed its probabilities itself, and
 beside them the features that tell whether a picture is like those that it learned from. Then the
-rule says which concepts are written. A picture that is unlike all that was learned gets none.
+rule says which concepts are written. A picture that is too different from the training pictures
+gets none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,8 +29,8 @@ class PictureAnswer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
-    """Of n pictures: probabilities (n, classes), whether they are unlike all that the model learned
-    from (n,), and which concepts are written (n, classes)."""
+    """Of n pictures: probabilities (n, classes), whether they are too different from the
+    training pictures (n,), and which concepts are written (n, classes)."""
 
     probabilities: NDArray[np.float32]
     unlike: NDArray[np.bool_]

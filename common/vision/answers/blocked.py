@@ -57,7 +57,7 @@ class Blocks:
 
     @classmethod
     def read(cls, connection: Connection, *, hold: bool = False) -> "Blocks":
-        """What standing decisions block; `hold` lets nobody decide until the transaction ends."""
+        """What standing decisions block; with `hold`, new ones wait until the transaction ends."""
         for_all: set[str] = set()
         refusing: set[str] = set()
         by_provider: defaultdict[str, set[str]] = defaultdict(set)

@@ -33,7 +33,7 @@ _TALLY = TypeAdapter(Tally)
 class ProviderDrift:
     """What a model said of a data provider's pictures, `now`, and of all `at_promotion`.
 
-    The name of the provider is empty where nobody knows it.
+    The name of the provider is empty if it is unknown.
     """
 
     data_provider: str
@@ -43,7 +43,7 @@ class ProviderDrift:
     @computed_field  # type: ignore[prop-decorator]
     @property
     def index(self) -> float | None:
-        """How far the one is from the other; None of few pictures, and where nobody knows."""
+        """How far the one is from the other; None for few pictures, or if one is unknown."""
         if self.at_promotion is None or self.now.pictures < LEAST_PICTURES:
             return None
         index = self.now.drift_from(self.at_promotion)

@@ -1,6 +1,6 @@
 """Likeness: whether a picture is like those that a model learned from.
 
-A picture that is unlike all of them gets no concept: whatever the model says of it is a guess. The
+A picture that is too different from all of them gets no concept: a prediction would be a guess. The
 likeness of a picture is the cosine of its features and those of the third nearest picture that the
 model learned from (k nearest neighbours for out-of-distribution detection: Sun et al., 2022,
 https://arxiv.org/abs/2204.06507). The features are the encoder's embedding, or what a network hands

@@ -20,7 +20,7 @@ class Promise:
 
     Of the pictures for which a concept is written, at least the share `precision` shows it, at
     `confidence`, for each concept by itself. This is promised for records of `providers`, with
-    their pictures; none where nobody knows them. `said` is the tally of the pictures that it was
+    their pictures; none if they are unknown. `said` is the tally of the pictures that it was
     measured on:
 
     - "own pictures": of providers that the model learned from, each judged by a model of the same

@@ -4,7 +4,7 @@ A concept is written if its probability reaches its threshold and the model's fl
 pictures of one concept writes the most probable one at most. Everything that asks what is written
 asks here: the promised precision was measured for this rule, and holds for no other.
 
-numpy is loaded when the rule is applied: whoever reads it does without.
+numpy is loaded when the rule is applied, and not when it is read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ WrittenConcepts = Literal["most probable", "each"]
 """Which concepts of a picture may be written, if they reach their thresholds."""
 
 FLOOR = 0.5
-"""The probability below which nobody would call the most probable concept an answer."""
+"""The probability below which even the most probable concept is no answer."""
 
 SEVERAL_FLOOR = 0.2
 """The same for a model of several concepts a picture."""

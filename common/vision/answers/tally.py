@@ -1,8 +1,8 @@
 """Tallies: what a model said of pictures, counted, so that one can see when it says other things.
 
-Nobody tells a worker whether it is right. But what it says of a provider's pictures can be compared
-with what it said at promotion: how often it writes, how often it finds a picture unlike all that it
-learned from, and how sure it is.
+A worker does not learn whether it is right. But its predictions for a provider's pictures can be
+compared with those at promotion: how often it writes, how often a picture is too different from the
+training pictures, and how sure it is.
 """
 
 import math
@@ -25,7 +25,7 @@ Count = Annotated[int, Field(ge=0, le=2**53)]  # which float64 has exactly
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Counted pictures: all, those with a written concept, and those unlike all that was learned.
+    """Counted pictures: all, those with a written concept, and those of outcome `unlike`.
 
     `confidences` counts the others by the probability of their most probable concept, in BINS bins
     from 0 to 1.

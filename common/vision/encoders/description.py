@@ -3,7 +3,7 @@
 An encoder is a folder below `encoders` in MODEL_DIR. It holds the weights, and `encoder.json`,
 which says all that an embedding depends on: the network, the sha256 of its weights, the
 preprocessing and the precision. The sha256 of `encoder.json` is the encoder's identity. So
-embeddings of one identity can be compared with each other, whoever computed them and when.
+embeddings of one identity can be compared with each other, whichever worker computed them and when.
 """
 
 import json

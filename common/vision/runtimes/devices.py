@@ -87,7 +87,7 @@ def _quietest(cards: Sequence[int]) -> int:
 
 
 def _free_places(folder: Path, card: int) -> list[FileLock]:
-    """The places of a card that nobody held, and this process holds now."""
+    """The places of a card that were free, and this process holds now."""
     free = []
     for place in (_lock(folder / f"{card}-{number}") for number in range(PLACES)):
         try:

@@ -50,8 +50,8 @@ def test_providers_that_a_model_learned_nothing_from_are_counted(
     )
     assert list(told.data_providers) == ["Prado", "Uffizi"]
     assert str(told) == (
-        "Nothing is promised for the records of Prado (150), Uffizi (50): the promise of test v1 "
-        "is for other data providers."
+        "The accuracy of test v1 is not guaranteed for Prado (150), Uffizi (50): it was not tested "
+        "on their records."
     )
     assert jobs.preview(engine, museums).unpromised == [told]
 
@@ -61,7 +61,7 @@ def test_a_model_without_a_promise_is_told_of(
 ) -> None:
     (told,) = jobs.unpromised(engine, jobs.enqueue(engine, museums).job_id)
     assert str(told) == (
-        "Nothing is promised of what test v1 writes: the store knows no promise of it."
+        "The accuracy of test v1 is not guaranteed: the store knows no promise of it."
     )
     assert jobs.preview(engine, museums).unpromised == [told]
 
@@ -86,7 +86,7 @@ def test_a_certificate_stands_where_nothing_would_be_promised(
 ) -> None:
     certify(engine, model_id, "/1/r600")
     job_id = jobs.enqueue(engine, museums).job_id
-    assert "Nothing is promised" in str(jobs.unpromised(engine, job_id)[0])
+    assert "is not guaranteed" in str(jobs.unpromised(engine, job_id)[0])
     with engine.begin() as connection:
         done = "UPDATE job_chunk SET state = 'done', settled_at = now(), {}"
         counts = "enriched = cardinality(record_ids)"

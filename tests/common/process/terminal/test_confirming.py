@@ -49,7 +49,7 @@ def test_a_yes_goes_on() -> None:
 def test_anything_else_stops(answer: bytes) -> None:
     code, shown, told = answered(answer)
     assert (code, shown) == (1, "")
-    assert "error: Nothing was removed." in told
+    assert "error: You did not confirm, so no data was removed." in told
 
 
 def test_where_nobody_can_be_asked_nothing_is_done() -> None:
