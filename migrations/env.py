@@ -8,8 +8,8 @@ from sqlalchemy.exc import OperationalError
 from common.errors import EnrichmentError, StoreError, cause
 from common.process.database_trouble import is_there, trouble
 from common.process.settings import StoreSettings
-from common.store.locks import AdvisoryLock
 from common.store.session import check_schema, store_errors, store_url
+from common.store.signals import AdvisoryLock
 from common.store.tables import Base
 
 LOCK_SECONDS = 5  # while a migration waits for a table, whoever comes after it waits too

@@ -27,7 +27,7 @@ from common.fetch.host_limits import BUSY_SECONDS, HostLimits, LocalHostLimiter
 from common.process.periodic import AWAY, PeriodicThread
 from common.process.settings import ImageSettings
 from common.reasons import HostSignal
-from common.store.locks import AdvisoryLock
+from common.store.signals import AdvisoryLock
 
 RENEWAL_SECONDS = 2.0
 SHARE_SECONDS = 15.0  # that a share lasts: the slots of a killed process are missing for so long

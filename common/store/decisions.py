@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError, blaming
 from common.process.foreign_text import UNFIT
-from common.store.locks import AdvisoryLock
+from common.store.signals import AdvisoryLock
 from common.store.tables import Decided
 
 LONGEST_REASON = 2_000  # characters

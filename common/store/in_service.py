@@ -13,8 +13,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Row, func, select, text, update
 
 from common.errors import UsageError
-from common.store.locks import AdvisoryLock
 from common.store.model_names import ModelName
+from common.store.signals import AdvisoryLock
 from common.store.tables import ModelStage, PromotedModel
 from common.store.tables.harvested import of_provider
 

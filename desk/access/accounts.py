@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from common.errors import UsageError
 from common.process.settings.desk import AccessSettings
 from common.process.web_addresses import is_loopback
-from common.store.locks import AdvisoryLock
+from common.store.signals import AdvisoryLock
 from common.store.tables import Role
 from desk.access.actions import log_action
 from desk.access.attempts import forget_attempts

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import TooManyLoginsError
 from common.fetch.addresses import embedded
-from common.store.locks import AdvisoryLock
+from common.store.signals import AdvisoryLock
 
 MINUTES = 15
 FOR_NAME_FROM_ADDRESS = 5

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from common.errors import UsageError
-from common.store.locks import AdvisoryLock
+from common.store.signals import AdvisoryLock
 from common.store.tables import VerdictKind
 
 MOST_AT_ONCE = 200

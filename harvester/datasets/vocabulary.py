@@ -20,7 +20,7 @@ from common.vocabulary.reading import name_of, read_vocabulary
 _SHOWN = 5  # changes in a message
 _USED = text("SELECT vocabulary_id FROM dataset WHERE id = :dataset FOR UPDATE")
 _USE = text("UPDATE dataset SET vocabulary_id = :vocabulary WHERE id = :dataset")
-CATEGORIES = """
+NAMED_CATEGORIES = """
     named AS (
         SELECT concept_uri, category_of(dataset.vocabulary_id, concept_uri) AS category
         FROM dataset CROSS JOIN LATERAL (
@@ -29,7 +29,7 @@ CATEGORIES = """
     )
 """
 """SQL: the categories of a dataset's concepts, which its vocabulary names."""
-_CATEGORIES = text(f"WITH {CATEGORIES} SELECT * FROM named ORDER BY concept_uri")
+_CATEGORIES = text(f"WITH {NAMED_CATEGORIES} SELECT * FROM named ORDER BY concept_uri")
 
 
 @dataclass(frozen=True, kw_only=True)

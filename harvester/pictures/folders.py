@@ -17,14 +17,14 @@ from common.errors import EnrichmentError
 from common.files import replacing
 from common.store.records import find_dataset
 from common.store.session import allow_pauses
-from harvester.datasets.vocabulary import CATEGORIES
+from harvester.datasets.vocabulary import NAMED_CATEGORIES
 from harvester.pictures.files import remove_stale_files
 
 LONGEST_NAME = 200  # characters; file systems allow 255
 _ROWS_AT_ONCE = 2000
 
 _PICTURES = text(f"""
-    WITH {CATEGORIES}
+    WITH {NAMED_CATEGORIES}
     SELECT item.record_id, image.path,
            CASE WHEN count(*) = 1 AND image.path IS NOT NULL THEN min(named.category) END AS label
     FROM dataset_item AS item

@@ -14,14 +14,14 @@ from common.process.terminal.progress import progress
 from common.store.records import find_dataset
 from common.store.session import allow_pauses
 from harvester.datasets.operations import count_records
-from harvester.datasets.vocabulary import CATEGORIES
+from harvester.datasets.vocabulary import NAMED_CATEGORIES
 
 COLUMNS = ("category", "skos_concept", "URI", "URL", "ID")
 _ROWS_AT_ONCE = 2000
 
 # COLLATE "C": the same order whatever the locale of the database.
 _ITEMS = text(f"""
-    WITH {CATEGORIES}
+    WITH {NAMED_CATEGORIES}
     SELECT string_agg(named.category, ' ' ORDER BY named.category COLLATE "C") AS labels,
            string_agg(item.concept_uri, ' ' ORDER BY named.category COLLATE "C") AS concepts,
            record.id AS record_id,

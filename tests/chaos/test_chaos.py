@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from common.europeana.api import EuropeanaApi
 from common.process.settings import ApiSettings
 from common.reasons import Reason
-from common.store.waking import wake_workers
+from common.store.signals import wake_workers
 from deploy.local import Services
 from deploy.sandbox.server import Sandbox
 from tests.chaos.conftest import POISON, RECORDS

@@ -13,9 +13,9 @@ from common.errors import UsageError
 from common.europeana.record_ids import parse_record_id
 from common.pictures.sources import PictureKinds, usual_picture
 from common.store.bulk import SORT_MEMORY, copy_rows
+from common.store.signals import wake_workers
 from common.store.tables import JobState, PictureChoice, Priority
 from common.store.tables.jobs import JOB_MODELS, UNFINISHED
-from common.store.waking import wake_workers
 from common.vision.answers.spellings import odd_spellings
 from worker.jobs.model_choice import JobModels, find_model, with_routes
 from worker.jobs.names import check_job_name, check_name, check_unnamed

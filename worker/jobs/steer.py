@@ -14,8 +14,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
+from common.store.signals import wake_workers
 from common.store.tables import JobState
-from common.store.waking import wake_workers
 from worker.jobs.failures import count_reasons
 from worker.jobs.names import check_name
 from worker.jobs.prune import check_not_pruned

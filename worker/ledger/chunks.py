@@ -27,9 +27,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from common.store.signals import wake_workers
 from common.store.tables import PictureChoice, Priority
 from common.store.tables.outcomes import COUNTED
-from common.store.waking import wake_workers
 from common.vision.answers.tally import Tally
 from worker.ledger.routes import Routes
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, RowMapping, text
 
 from common.process.periodic import PeriodicThread
 from common.reasons import Reason
-from common.store.waking import wake_workers
+from common.store.signals import wake_workers
 from worker.ledger.completion import close_if_over, jobs_over
 
 SPLIT_INTO = 16  # chunks: 256 -> 16 -> 1

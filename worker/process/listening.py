@@ -1,4 +1,4 @@
-"""A worker hears in Postgres that there may be work (`common/store/waking.py`)."""
+"""A worker hears in Postgres that there may be work (`common/store/signals.py`)."""
 
 from collections.abc import Callable
 from select import select
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from common.process.periodic import PeriodicThread
 from common.store.session import own_session
-from common.store.waking import CHANNEL
+from common.store.signals import CHANNEL
 
 SHORTEST_DELAY, LONGEST_DELAY = 1.0, 30.0  # seconds, until a lost connection is made again
 LOOK_SECONDS = 0.5  # between two looks whether the worker ends

@@ -51,11 +51,17 @@ from common.store.tables.jobs import (
     Priority,
     WorkerProcess,
 )
-from common.store.tables.learned import Checkpoint, ModelStage, PromotedModel, TrainingRun
+from common.store.tables.learned import (
+    Checkpoint,
+    ModelService,
+    ModelStage,
+    PromotedModel,
+    Refit,
+    TrainingRun,
+)
 from common.store.tables.outcomes import Outcome
 from common.store.tables.reviewed import Decided, Decision, Verdict, VerdictKind
 from common.store.tables.seen import Embedding, PictureSeen, RegisteredEncoder
-from common.store.tables.taught import ModelService, Refit
 from common.store.tables.vocabularies import KeptConcept, KeptVocabulary
 
 __all__ = [

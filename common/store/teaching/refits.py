@@ -14,8 +14,8 @@ from uuid import UUID
 from sqlalchemy import Connection, text, update
 
 from common.errors import UsageError
-from common.store.locks import AdvisoryLock
 from common.store.model_names import ModelName
+from common.store.signals import AdvisoryLock
 from common.store.tables import Refit
 
 

@@ -7,8 +7,8 @@ from sqlalchemy import Engine, text
 
 from common.errors import TooManyLoginsError
 from common.store.decisions import standing_blocks
-from common.store.locks import AdvisoryLock
 from common.store.session import TimeLimits, open_store
+from common.store.signals import AdvisoryLock
 from desk.access import attempts
 from desk.access.attempts import (
     FOR_ADDRESS,

@@ -144,7 +144,7 @@ def test_of_many_providers_the_ten_with_most_records_are_named() -> None:
         models=("a v1", "b v1"), data_providers=providers, counted=2000, is_sample=False
     )
     assert "museum 0 (100), museum 1 (99)" in str(told)
-    assert "museum 9 (91) and 3 more: the promise of a v1, b v1 is for other" in str(told)
+    assert "museum 9 (91) and 3 more: it was not tested" in str(told)
 
 
 def test_of_a_job_with_routes_each_model_is_held_to_its_own_records(

@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 from sqlalchemy import Engine, text
 
-from common.store.waking import CHANNEL
+from common.store.signals import CHANNEL
 from tests.worker.ledger_rows import claim, finish
 from worker import jobs
 from worker.ledger import chunks

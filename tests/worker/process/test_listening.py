@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
-from common.store.waking import wake_workers
+from common.store.signals import wake_workers
 from tests.waiting import wait_for
 from worker.process import listening
 from worker.process.listening import Listener

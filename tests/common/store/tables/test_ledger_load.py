@@ -10,8 +10,8 @@ import psycopg2
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from common.store.locks import AdvisoryLock
 from common.store.session import open_store
+from common.store.signals import AdvisoryLock
 from tests.common.store.tables.test_tables import GOOD, JOB, insert_rows
 
 PAGE = Path(__file__).resolve().parents[4] / "docs/reference/ledger-load.md"

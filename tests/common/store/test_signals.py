@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from common.store.locks import AdvisoryLock
+from common.store.signals import AdvisoryLock
 
 ROOT = Path(__file__).resolve().parents[3]
-MODULE = Path("common/store/locks.py")
+MODULE = Path("common/store/signals.py")
 FOLDERS = (
     "benchmarks",
     "common",

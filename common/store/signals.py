@@ -1,10 +1,23 @@
-"""Locks that Postgres keeps by number, for what no row stands for: all of the product's numbers.
+"""What programs signal to one another through Postgres, beside rows: locks by number, and wake-ups.
 
-A transaction that has one makes others wait until it ends. Programs of two releases may run on one
-database, so a number is never given to something else.
+A transaction that has a lock makes others wait until it ends. Programs of two releases may run on
+one database, so a number is never given to something else.
+
+Each transaction that makes work claimable wakes idle workers. A lost wake-up costs seconds: an idle
+worker asks the ledger every few seconds by itself.
 """
 
 from enum import IntEnum, unique
+
+from sqlalchemy import Connection, text
+
+CHANNEL = "enrichment_work"
+
+_WAKE = text(f"NOTIFY {CHANNEL}")
+
+
+def wake_workers(connection: Connection) -> None:
+    connection.execute(_WAKE)
 
 
 @unique
