@@ -14,4 +14,10 @@ RenameLabels = Annotated[
         "in all datasets, models and exports.",
     ),
 ]
-VocabJson = Annotated[Path, typer.Option(help="Labels and the concept URI of each.")]
+VocabJson = Annotated[
+    Path,
+    typer.Option(
+        help="The vocabulary: labels and the concept URI of each, or SKOS in Turtle, RDF/XML or "
+        "JSON-LD."
+    ),
+]
