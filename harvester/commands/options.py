@@ -5,6 +5,17 @@ from typing import Annotated
 
 import typer
 
+WHICH_CONCEPTS = "Which concepts"
+Concepts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--concept",
+        help="Only this concept of the vocabulary: its URI, category or label. Repeat it for "
+        "several. [default: all]",
+        show_default=False,
+        rich_help_panel=WHICH_CONCEPTS,
+    ),
+]
 DatasetName = Annotated[str, typer.Option("--dataset", help="Name of the dataset.")]
 RenameLabels = Annotated[
     bool,

@@ -15,7 +15,13 @@ from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
 from common.store.session import open_store
 from common.vocabulary.reading import read_vocabulary
-from harvester.commands.options import DatasetName, RenameLabels, VocabJson
+from harvester.commands.options import (
+    WHICH_CONCEPTS,
+    Concepts,
+    DatasetName,
+    RenameLabels,
+    VocabJson,
+)
 from harvester.datasets.operations import without_empty_dataset
 from harvester.records.category import CategoryOutcome, HarvestPlan
 from harvester.records.given import GivenOutcome, harvest_given
@@ -28,7 +34,7 @@ from harvester.records.update import UpdateOutcome, update_records
 REUSABILITIES = ("open", "restricted", "permission")
 ALL_REUSABILITIES = ",".join(REUSABILITIES)
 PER_CATEGORY = 1000
-CONCEPTS, LISTED = "Which concepts", "Records of a list"
+LISTED = "Records of a list"
 SHOWN = 10  # records that Europeana no longer has
 
 OUTCOMES: dict[LineOutcome, str] = {
@@ -60,23 +66,13 @@ LabelMode = Annotated[
         "enters for neither and does not count towards --n."
     ),
 ]
-Concepts = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--concept",
-        help="A concept that is a category of the dataset: its URI, category or label. Repeat it "
-        "for several. [default: all of the vocabulary]",
-        show_default=False,
-        rich_help_panel=CONCEPTS,
-    ),
-]
 Narrower = Annotated[
     bool,
     typer.Option(
         "--narrower",
         help="Search a concept not only by its URI and exact matches, but by all that are "
         "narrower, too; their records get its label.",
-        rich_help_panel=CONCEPTS,
+        rich_help_panel=WHICH_CONCEPTS,
     ),
 ]
 Ids = Annotated[
