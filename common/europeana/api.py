@@ -87,12 +87,22 @@ class EuropeanaApi(ApiTransport):
             following = page.next_cursor
             yield page
 
+    def count(self, query: SearchQuery) -> int:
+        """How many records a search finds.
+
+        Raises:
+            ApiError: the response has another form than we know.
+        """
+        parameters = [*query.parameters(), ("rows", "0")]
+        body = self.get(SEARCH, parameters).body
+        return parse_answer(SearchAnswer, body, "Search API").total_results
+
     def search_ids(self, record_ids: Iterable[str]) -> Iterator[RecordMetadata]:
         """The records that Search finds by exactly these IDs, up to 100 a request.
 
         Moved records are not among them; `record` finds them.
         """
-        for batch in _batches(record_ids):
+        for batch in query_batches(record_ids):
             query = SearchQuery(query=_any_of("europeana_id", batch))
             yield from self.search_page(query).records
 
@@ -121,15 +131,16 @@ def _any_of(field: str, values: Iterable[str]) -> str:
     return f"{field}:{quoted[0]}" if len(quoted) == 1 else f"{field}:({' OR '.join(quoted)})"
 
 
-def _batches(record_ids: Iterable[str]) -> Iterator[list[str]]:
+def query_batches(values: Iterable[str]) -> Iterator[list[str]]:
+    """The values in parts of which each fits into one query."""
     batch: list[str] = []
     length = 0
-    for record_id in record_ids:
-        added = len(quote(f'"{record_id}" OR ', safe=""))
+    for value in values:
+        added = len(quote(f'"{value}" OR ', safe=""))
         if batch and (len(batch) == MAX_ROWS or length + added > MAX_QUERY):
             yield batch
             batch, length = [], 0
-        batch.append(record_id)
+        batch.append(value)
         length += added
     if batch:
         yield batch

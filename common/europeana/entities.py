@@ -4,9 +4,12 @@ https://europeana.atlassian.net/wiki/spaces/EF/pages/2324561923 (Entity API)
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from common.errors import ApiError
-from common.europeana.concept_uris import current_concept_uri
+from common.europeana.concept_uris import current_concept_uri, is_concept_uri
 from common.europeana.transport import ApiResponse, ApiTransport
 
 _OWN = re.compile(r"http://data\.europeana\.eu(/concept/\d+)")
@@ -16,11 +19,19 @@ _GONE = (404, 410)
 _MERGERS = 5  # in a row, at most
 
 
+@dataclass(frozen=True)
+class PresentConcept:
+    """A concept of Europeana, and the URIs that it calls the same."""
+
+    uri: str
+    exact_matches: tuple[str, ...] = ()
+
+
 class EntityApi(ApiTransport):
     """The Entity API; every call raises what `ApiTransport.get` raises."""
 
-    def present_concept(self, uri: str) -> str | None:
-        """Europeana's URI of a concept today; None: Europeana has no such concept.
+    def present_concept(self, uri: str) -> PresentConcept | None:
+        """Europeana's concept of today for a URI; None: Europeana has no such concept.
 
         A merged concept of Europeana's own becomes the one that remains. A concept of another
         vocabulary becomes Europeana's concept for the same thing.
@@ -30,20 +41,27 @@ class EntityApi(ApiTransport):
         """
         current = current_concept_uri(uri)
         for _ in range(_MERGERS):
-            following = self._redirected(current)
-            if following in (None, current):
-                return following
-            current = str(following)
+            response = self._about(current)
+            if response.status in _GONE:
+                return None
+            following = _named(response)
+            if following == current:
+                return PresentConcept(current, _exact_matches(response.body))
+            current = following
         raise ApiError(f"The Entity API redirects {uri} more than {_MERGERS} times.")
 
-    def _redirected(self, uri: str) -> str | None:
-        """The concept's URI by the API's response; the same URI if it is current."""
+    def _about(self, uri: str) -> ApiResponse:
         also = (*_REDIRECTS, *_GONE)
         if own := _OWN.fullmatch(uri):
-            response = self.get(f"/entity{own[1]}.json", also=also)
-        else:
-            response = self.get("/entity/resolve", [("uri", uri)], also=also)
-        return None if response.status in _GONE else _named(response)
+            return self.get(f"/entity{own[1]}.json", also=also)
+        return self.get("/entity/resolve", [("uri", uri)], also=also)
+
+
+def _exact_matches(body: Mapping[str, Any]) -> tuple[str, ...]:
+    given = body.get("exactMatch") or ()
+    uris = [given] if isinstance(given, str) else given
+    named = (uri for uri in uris if isinstance(uri, str) and is_concept_uri(uri))
+    return tuple(dict.fromkeys(map(current_concept_uri, named)))
 
 
 def _named(response: ApiResponse) -> str:

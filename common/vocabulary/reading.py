@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from common.errors import VocabularyError
 from common.files import read_regular
@@ -39,6 +39,16 @@ def read_vocabulary(
     except VocabularyError as error:
         said = str(error)
         raise VocabularyError(said if said.startswith(str(path)) else f"{path}: {said}") from error
+
+
+def read_plain_pairs(path: Path) -> list[tuple[str, Any]] | None:
+    """Labels and their values, unchecked; None if the file is not in the plain form.
+
+    Raises:
+        VocabularyError: the file cannot be read, or has no label.
+    """
+    text = _text(path)
+    return plain_pairs(path, text) if _form(path, text) == "plain" else None
 
 
 def load_vocabulary(path: Path) -> dict[str, str]:

@@ -8,6 +8,17 @@ from sqlalchemy import Engine
 
 from harvester.datasets.vocabulary import ChosenVocabulary
 
+WHICH_CONCEPTS = "Which concepts"
+Concepts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--concept",
+        help="Only this concept of the vocabulary: its URI, category or label. Repeat it for "
+        "several. [default: all]",
+        show_default=False,
+        rich_help_panel=WHICH_CONCEPTS,
+    ),
+]
 DatasetName = Annotated[str, typer.Option("--dataset", help="Name of the dataset.")]
 RenameLabels = Annotated[
     bool,

@@ -14,19 +14,27 @@ from common.process.terminal.console import SafeConsole
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
 from common.store.session import open_store
-from common.vocabulary.reading import load_vocabulary
-from harvester.commands.options import DatasetName, RenameLabels, VocabJson
+from common.vocabulary.reading import read_vocabulary
+from harvester.commands.options import (
+    WHICH_CONCEPTS,
+    Concepts,
+    DatasetName,
+    RenameLabels,
+    VocabJson,
+)
 from harvester.datasets.operations import without_empty_dataset
 from harvester.records.category import CategoryOutcome, HarvestPlan
 from harvester.records.given import GivenOutcome, harvest_given
 from harvester.records.labelling import Labelling, Mode
 from harvester.records.list_report import LineOutcome, ListReport
 from harvester.records.search import harvest_records, open_dataset
+from harvester.records.searched import chosen_concepts
 from harvester.records.update import UpdateOutcome, update_records
 
 REUSABILITIES = ("open", "restricted", "permission")
 ALL_REUSABILITIES = ",".join(REUSABILITIES)
 PER_CATEGORY = 1000
+LISTED = "Records of a list"
 SHOWN = 10  # records that Europeana no longer has
 
 OUTCOMES: dict[LineOutcome, str] = {
@@ -54,8 +62,17 @@ LabelMode = Annotated[
     Mode,
     typer.Option(
         help="multi: records enter with all their vocabulary concepts. single: only records with "
-        "exactly one concept enter. A record of two categories enters for neither and does not "
-        "count towards --n."
+        "exactly one concept enter; one above another does not count. A record of two categories "
+        "enters for neither and does not count towards --n."
+    ),
+]
+Narrower = Annotated[
+    bool,
+    typer.Option(
+        "--narrower",
+        help="Search a concept not only by its URI and exact matches, but by all that are "
+        "narrower, too; their records get its label.",
+        rich_help_panel=WHICH_CONCEPTS,
     ),
 ]
 Ids = Annotated[
@@ -64,12 +81,14 @@ Ids = Annotated[
         metavar="FILE",
         help="Take the records listed here instead of searching: one record ID, item URI or "
         "portal URL a line; - for standard input.",
+        rich_help_panel=LISTED,
     ),
 ]
 LinesReport = Annotated[
     Path | None,
     typer.Option(
-        help="With --ids: CSV file with the outcome of each line. [default: NAME.report.csv]"
+        help="With --ids: CSV file with the outcome of each line. [default: NAME.report.csv]",
+        rich_help_panel=LISTED,
     ),
 ]
 Update = Annotated[
@@ -89,6 +108,8 @@ def records(
     reusability: Reusability = ALL_REUSABILITIES,
     seed: Seed = None,
     mode: LabelMode = "multi",
+    concept: Concepts = None,
+    narrower: Narrower = False,
     ids: Ids = None,
     report: LinesReport = None,
     update: Update = False,
@@ -105,14 +126,16 @@ def records(
     command continues after the last line of the report; remove the report to start again.
 
     Examples: harvester records --dataset dataset_3000 --n 3000 --seed 1 ·
-    harvester records --dataset mine --ids ids.txt ·
-    harvester records --dataset dataset_3000 --update
+    harvester records --dataset rings --vocab-json aat.ttl --concept ring --narrower ·
+    harvester records --dataset mine --ids ids.txt
     """
     if ids is not None and (update or seed is not None or n is not None):
         raise UsageError("--ids takes all records of its list: leave out --n, --seed and --update.")
     if ids is None and report is not None:
         raise UsageError("--report needs --ids: it has the outcome of each line of a list.")
-    labelling = Labelling(load_vocabulary(vocab_json), mode, rename_labels)
+    vocabulary = read_vocabulary(vocab_json)
+    chosen = chosen_concepts(vocabulary, concept or ())
+    labelling = Labelling(vocabulary, mode, rename_labels, narrower, chosen)
     plan = HarvestPlan(
         name=name,
         labelling=labelling,

@@ -7,15 +7,21 @@ from typing import Annotated
 import typer
 
 from common.errors import EnrichmentError
+from common.europeana.api import EuropeanaApi
 from common.europeana.entities import EntityApi
 from common.process.settings import ApiSettings
 from common.process.terminal.command import command_group
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
+from common.process.terminal.progress import progress
+from common.vocabulary.concepts import Vocabulary
 from harvester.commands import vocabularies
-from harvester.commands.options import VocabJson
-from harvester.vocabulary_check import VocabularyFinding, check_vocabulary
+from harvester.commands.options import Concepts, VocabJson
+from harvester.records.searched import chosen_concepts
+from harvester.vocabulary_check.findings import ConceptRecords, VocabularyCheck, VocabularyFinding
+from harvester.vocabulary_check.form import check_form
+from harvester.vocabulary_check.online import OnlineCheck
 
 vocabulary = command_group("Keep vocabularies in the store, and check files with them.")
 vocabulary.command("import")(vocabularies.import_)
@@ -26,37 +32,78 @@ vocabulary.command()(vocabularies.export)
 
 
 @vocabulary.command()
-@prints(list[VocabularyFinding])
+@prints(VocabularyCheck)
 def check(
     vocab_json: VocabJson = Path("vocabulary.json"),
     online: Annotated[
         bool,
         typer.Option(
-            "--online", help="Also ask Europeana's Entity API about merged and vanished concepts."
+            "--online",
+            help="Also ask Europeana about merged and vanished concepts, and how many records each "
+            "URI finds: about five requests a concept.",
         ),
     ] = False,
+    concept: Concepts = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a vocabulary file, and give advice on each label with a problem.
+    """Check a vocabulary file, and give advice on each concept with a problem.
 
     The exit code is 1 if something must change. Concept URIs in the form used before 2022
-    (`/base/`) are read as today's form: they are listed, but need no change. With --online a
-    concept that was merged into another, or that vanished, must change. Concepts of other
-    vocabularies (AAT) may stay, even if Europeana has no concept of its own for them.
+    (`/base/`) are read as today's form: they are listed, but need no change.
+
+    With --online a concept must change that was merged into another, or vanished, or that finds no
+    record although an equivalent does. Equivalents are Europeana's own concept and at most five of
+    its exact matches: of Europeana, AAT and Wikidata first.
 
     Example: harvester vocabulary check --vocab-json vocabulary.json --online
     """
-    if online:
-        with EntityApi(ApiSettings.read()) as api:
-            findings = check_vocabulary(vocab_json, api)
-    else:
-        findings = check_vocabulary(vocab_json)
+    findings, read = check_form(vocab_json)
+    records: list[ConceptRecords] = []
+    if read is not None:
+        chosen = chosen_concepts(read, concept or ())
+        if online:
+            records = _ask(read, chosen or tuple(read.by_uri), findings)
     if as_json:
-        print_json(findings, list[VocabularyFinding])
+        print_json(VocabularyCheck(findings=findings, records=records), VocabularyCheck)
     else:
+        _show_records(records)
         _show(vocab_json, findings)
     if changes := sum(finding.must_change for finding in findings):
-        raise EnrichmentError(f"{vocab_json}: {changes} of {len(findings)} findings must be fixed.")
+        later = " Then Europeana is asked." if online and read is None else ""
+        raise EnrichmentError(
+            f"{vocab_json}: {changes} of {len(findings)} findings must be fixed.{later}"
+        )
+
+
+def _ask(
+    vocabulary: Vocabulary, uris: Sequence[str], findings: list[VocabularyFinding]
+) -> list[ConceptRecords]:
+    """The records of some concepts; what is found joins the findings."""
+    settings, records = ApiSettings.read(), []
+    with (
+        EuropeanaApi(settings) as search,
+        EntityApi(settings) as entities,
+        progress("concepts", total=len(uris)) as shown,
+    ):
+        check = OnlineCheck(vocabulary, search, entities)
+        for uri in uris:
+            told, finding = check.ask(vocabulary.by_uri[uri])
+            records.append(told)
+            findings += [finding] if finding else []
+            shown.advance(note=told.label)
+    return records
+
+
+def _show_records(records: Sequence[ConceptRecords]) -> None:
+    if not records:
+        return
+    words = ("label", "by URI")
+    listing = Listing("label", "records", "by URI", numbers=("records",), texts=words)
+    for each in records:
+        own = (one for one in each.by_uri if not one.equivalent)
+        by_uri = ", ".join(f"{one.uri} {one.records:,}" for one in own)
+        listing.add(each.label, f"{each.records:,}", by_uri)
+    listing.print()
 
 
 def _show(path: Path, findings: Sequence[VocabularyFinding]) -> None:

@@ -164,12 +164,13 @@ class _Taking:
 
     def _entrance(self, record: RecordMetadata) -> tuple[LineOutcome, str]:
         """Whether a record enters the dataset, or why not, and its concepts as text."""
-        concepts = " ".join(sorted(self._labelling.concepts_on(record)))
+        labels = self._labelling.of_record(record)
+        concepts = " ".join(sorted(labels or self._labelling.concepts_on(record)))
         if not has_picture(record):
             return "no_picture", concepts
         if not concepts:
             return "unlabelled", ""
-        return ("labelled" if self._labelling.of_record(record) else "several"), concepts
+        return ("labelled" if labels else "several"), concepts
 
     def _count(self, fates: Sequence[LineFate]) -> None:
         self.counts.update(fate.outcome for fate in fates)

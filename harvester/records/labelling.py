@@ -2,11 +2,12 @@
 
 In `multi` mode every record with at least one concept enters, with all of them. In `single` mode a
 record enters only if it has exactly one concept: with two, a classifier that chooses one category
-would learn that the other is wrong.
+would learn that the other is wrong. A concept above another one of the record does not count there.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from sqlalchemy import Connection, text
@@ -15,7 +16,9 @@ from common.europeana.metadata import RecordMetadata
 from common.store.bulk import upsert
 from common.store.records import keep_concepts, save_aliases, save_records
 from common.store.tables import DatasetItem
+from common.vocabulary.concepts import Vocabulary
 from harvester.datasets.operations import ensure_dataset
+from harvester.records.searched import SearchedConcepts
 
 Mode = Literal["single", "multi"]
 
@@ -43,14 +46,31 @@ _MOVE_LABELS = text("""
 
 @dataclass(frozen=True)
 class Labelling:
-    """The labels of a dataset (label to concept URI), and the rule that gives them to records.
+    """The concepts of a dataset, and the rule that gives them to records.
 
-    `rename`: concepts that the store calls otherwise get these labels.
+    `rename`: concepts that the store calls otherwise get the categories of the vocabulary.
+    `narrower`: what is below a concept stands for it as well. `chosen` are the concepts, by URI;
+    without any all of the vocabulary.
     """
 
-    vocabulary: Mapping[str, str]
+    vocabulary: Vocabulary
     mode: Mode = "multi"
     rename: bool = False
+    narrower: bool = False
+    chosen: tuple[str, ...] = ()
+
+    @cached_property
+    def searched(self) -> SearchedConcepts:
+        """Raises VocabularyError: a URI would stand for two concepts."""
+        is_single = self.mode == "single"
+        return SearchedConcepts(
+            self.vocabulary, self.chosen, narrower=self.narrower, nearest=is_single
+        )
+
+    @property
+    def categories(self) -> Mapping[str, str]:
+        """Concept URIs by category."""
+        return self.searched.categories
 
     def of_record(self, record: RecordMetadata, *, known: Collection[str] = ()) -> frozenset[str]:
         """The concepts with which a record enters a dataset; empty if it does not enter.
@@ -59,10 +79,13 @@ class Labelling:
             known: concepts that the record has, even if its metadata do not list them.
         """
         concepts = self.concepts_on(record) | frozenset(known)
-        return frozenset() if self.mode == "single" and len(concepts) > 1 else concepts
+        if self.mode == "multi":
+            return concepts
+        nearest = self.searched.nearest(concepts)
+        return nearest if len(nearest) == 1 else frozenset()
 
     def concepts_on(self, record: RecordMetadata) -> frozenset[str]:
-        return frozenset(self.vocabulary.values()).intersection(record.concepts)
+        return self.searched.named_by(record.concepts)
 
 
 def prepare_dataset(connection: Connection, name: str, labelling: Labelling) -> int:
@@ -72,7 +95,7 @@ def prepare_dataset(connection: Connection, name: str, labelling: Labelling) -> 
         UsageError: the name has other characters than a dataset's name may have, or the store has
             other labels for some concepts.
     """
-    labels = {uri: label for label, uri in labelling.vocabulary.items()}
+    labels = {uri: category for category, uri in labelling.categories.items()}
     keep_concepts(connection, labels, rename=labelling.rename)
     return ensure_dataset(connection, name)
 

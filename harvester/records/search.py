@@ -5,12 +5,14 @@ a dataset may have more records of a category than were asked for.
 """
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Connection, Engine, select
 
 from common.errors import UsageError
 from common.europeana.api import EuropeanaApi
+from common.process.terminal.console import SafeConsole
 from common.process.terminal.progress import ProgressReport, progress
 from common.store.records import find_dataset
 from common.store.tables import HarvestCursor
@@ -49,11 +51,12 @@ def harvest_records(
         KeyRefusedError, RateLimitedError, UnreachableError: every category would fail. The
             connections of `api` are then closed, to wake threads that wait.
     """
-    labels = list(plan.labelling.vocabulary)
+    labels = list(plan.labelling.categories)
     work = SharedWork(engine, api)
     harvests = [CategoryHarvest(work, plan, dataset=dataset, label=label) for label in labels]
-    total = sum(harvest.missing() for harvest in harvests)
-    with progress("records", total=total) as report, ThreadPoolExecutor(AT_A_TIME) as pool:
+    missing = [harvest.missing() for harvest in harvests]
+    _announce([harvest for harvest, count in zip(harvests, missing, strict=True) if count])
+    with progress("records", total=sum(missing)) as report, ThreadPoolExecutor(AT_A_TIME) as pool:
         shared = _SharedProgress(report)
 
         def run(harvest: CategoryHarvest) -> CategoryOutcome:
@@ -69,6 +72,13 @@ def harvest_records(
             work.stopping.set()
             api.close()
             raise
+
+
+def _announce(harvests: Sequence[CategoryHarvest]) -> None:
+    if harvests:
+        searches = sum(len(harvest.parts) for harvest in harvests)
+        told = f"Searches to make, each of a request or more: {searches:,}"
+        SafeConsole(stderr=True).print(told, highlight=False)
 
 
 class _SharedProgress:
@@ -95,16 +105,21 @@ class _SharedProgress:
 
 
 def _check_former_searches(connection: Connection, dataset: int, plan: HarvestPlan) -> None:
-    columns = (HarvestCursor.concept_uri, HarvestCursor.search)
-    former = select(*columns).where(HarvestCursor.dataset_id == dataset)
-    for concept, search in connection.execute(former):
+    former = select(HarvestCursor.search).where(HarvestCursor.dataset_id == dataset)
+    for (search,) in connection.execute(former):
         mode = search.get("mode", plan.labelling.mode)
         if mode != plan.labelling.mode:
             raise UsageError(
                 f"Dataset {plan.name!r} was harvested with --mode {mode}; use that mode, "
                 "or choose another --dataset."
             )
-        if plan.update and search != plan.search(concept):
+        if search.get("narrower", False) != plan.labelling.narrower:
+            way = "without" if plan.labelling.narrower else "with"
+            raise UsageError(
+                f"Dataset {plan.name!r} was harvested {way} --narrower; do the same, "
+                "or choose another --dataset."
+            )
+        if plan.update and not plan.repeats(search):
             raise UsageError(
                 f"Dataset {plan.name!r} was harvested with another --seed or --reusability "
                 f"(sort {search['sort']}, {', '.join(search['reusability'])}); "

@@ -103,7 +103,7 @@ def _store(
         looked_up.gone, frozenset()
     )
     outcome.lost_labels += remove_lost_labels(
-        connection, dataset, has, vocabulary=list(labelling.vocabulary.values())
+        connection, dataset, has, vocabulary=list(labelling.categories.values())
     )
     outcome.moved |= looked_up.moved
     outcome.gone += looked_up.gone

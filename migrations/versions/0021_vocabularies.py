@@ -16,7 +16,7 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
-USES = ("dataset", "model")
+REFERENCES = {"concept": "named_by", "dataset": "vocabulary_id", "model": "vocabulary_id"}
 CATEGORY_OF = """
 CREATE FUNCTION category_of(of_vocabulary integer, of_concept text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -79,10 +79,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["vocabulary_id"],
             ["vocabulary.id"],
-            name=op.f("fk_vocabulary_concept_vocabulary_id_vocabulary"),
+            name=op.f("fk_vocabulary_concept_vocabulary_id"),
         ),
         sa.ForeignKeyConstraint(
-            ["concept_uri"], ["concept.uri"], name=op.f("fk_vocabulary_concept_concept_uri_concept")
+            ["concept_uri"], ["concept.uri"], name=op.f("fk_vocabulary_concept_concept_uri")
         ),
         sa.PrimaryKeyConstraint("vocabulary_id", "concept_uri", name=op.f("pk_vocabulary_concept")),
     )
@@ -95,14 +95,10 @@ def upgrade() -> None:
         ["vocabulary_id", "category"],
         unique=True,
     )
-    op.add_column("concept", sa.Column("named_by", sa.Integer(), nullable=True))
-    op.create_foreign_key(
-        op.f("fk_concept_named_by"), "concept", "vocabulary", ["named_by"], ["id"]
-    )
-    for table in USES:
-        op.add_column(table, sa.Column("vocabulary_id", sa.Integer(), nullable=True))
-        op.create_foreign_key(
-            op.f(f"fk_{table}_vocabulary_id"), table, "vocabulary", ["vocabulary_id"], ["id"]
+    for table, column in REFERENCES.items():
+        op.execute(  # in one statement, since programs of before write no such column
+            f"ALTER TABLE {table} ADD COLUMN {column} integer "
+            f"CONSTRAINT fk_{table}_{column} REFERENCES vocabulary (id)"
         )
     op.execute(CATEGORY_OF)
     op.execute(CONCEPT_LABEL)
@@ -110,8 +106,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION concept_label, category_of")
-    for table in USES:
-        op.drop_column(table, "vocabulary_id")
-    op.drop_column("concept", "named_by")
+    for table, column in REFERENCES.items():
+        op.drop_column(table, column)
     op.drop_table("vocabulary_concept")
     op.drop_table("vocabulary")

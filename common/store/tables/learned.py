@@ -1,4 +1,4 @@
-"""What was learned: trainings with the weights of their folds, models, whom they serve, and refits."""
+"""What was learned: trainings with the weights of their folds, models, whom they serve, refits."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -31,7 +31,8 @@ class SandboxEntityApi:
             return _moved(f"{self._api_url}/entity/concept/{survivor.removeprefix(CONCEPT)}.json")
         if uri not in self._concepts:
             raise RequestRefusedError(404, "Not Found", message=f"No entity found for ID: {uri}")
-        return web.json_response({"id": uri, "type": "Concept"})
+        same = [other for other, own in self._catalogue.exact_matches.items() if own == uri]
+        return web.json_response({"id": uri, "type": "Concept", "exactMatch": same})
 
     async def resolve(self, request: web.Request) -> web.Response:
         """The handler of `/entity/resolve?uri=`.

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from common.europeana.metadata import RecordMetadata
+from common.vocabulary.plain import plain_vocabulary
 from harvester.records.labelling import Labelling, has_picture
 
 MAP, TOY = "http://data.europeana.eu/concept/43", "http://data.europeana.eu/concept/2"
-VOCABULARY = {"map": MAP, "toy": TOY}
+VOCABULARY = plain_vocabulary([("map", MAP), ("toy", TOY)])
 
 
 @pytest.fixture

@@ -7,9 +7,12 @@ from deploy.sandbox.collection import EXACT_MATCHES, MERGED_CONCEPTS
 from deploy.sandbox.server import Sandbox
 
 
-def test_a_concept_answers_with_its_uri(sandbox: Sandbox, client: requests.Session) -> None:
+def test_a_concept_answers_with_its_uri_and_what_is_the_same(
+    sandbox: Sandbox, client: requests.Session
+) -> None:
     entity = client.get(f"{sandbox.url}/entity/concept/43.json", timeout=10).json()
     assert entity["id"] == "http://data.europeana.eu/concept/43"
+    assert entity["exactMatch"] == ["http://vocab.getty.edu/aat/300028094"]
 
 
 def test_merged_concepts_redirect_one_after_the_other(
