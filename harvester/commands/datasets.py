@@ -16,6 +16,7 @@ from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
 from common.store.session import open_store
+from common.vocabulary.languages import checked_languages
 from harvester.datasets.counts import DatasetCounts, count_dataset
 from harvester.datasets.operations import (
     DatasetSummary,
@@ -47,11 +48,12 @@ def list_(as_json: AsJson = False) -> None:
         print_json(found, list[DatasetSummary])
         return
     numbers = ("records", "categories", "pictures")
-    listing = Listing("dataset", *numbers, "made", numbers=numbers)
+    listing = Listing("dataset", *numbers, "vocabulary", "made", numbers=numbers)
     for dataset in found:
         counts = (dataset.records, dataset.categories, dataset.pictures)
         made = f"{dataset.created_at.astimezone():%Y-%m-%d %H:%M}"
-        listing.add(dataset.name, *(f"{count:,}" for count in counts), made)
+        shown = (f"{count:,}" for count in counts)
+        listing.add(dataset.name, *shown, dataset.vocabulary or "", made)
     listing.print()
 
 
@@ -60,6 +62,9 @@ def list_(as_json: AsJson = False) -> None:
 def show(
     name: Name,
     plot: Annotated[Path | None, typer.Option(help="Also draw the counts as a PNG file.")] = None,
+    lang: Annotated[
+        str | None, typer.Option(help="Show labels in these languages, best first: de,fr.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Count the records of a dataset by category, data provider, rights and picture.
@@ -68,7 +73,7 @@ def show(
 
     Example: harvester datasets show dataset_3000 --plot dataset_3000.png
     """
-    counts = count_dataset(open_store(), name)
+    counts = count_dataset(open_store(), name, lang and checked_languages(lang))
     if plot:
         plot_dataset(counts, plot)
     if as_json:

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import Engine
 
+from common.store.session import open_store
 from harvester.datasets.vocabulary import ChosenVocabulary
 
 WHICH_CONCEPTS = "Which concepts"
@@ -42,7 +42,11 @@ VocabularyName = Annotated[
 ]
 
 
-def chosen_vocabulary(engine: Engine, path: Path, name: str | None) -> ChosenVocabulary:
+def chosen_vocabulary(path: Path, name: str | None) -> ChosenVocabulary:
     if name is None:
         return ChosenVocabulary.of_file(path)
-    return ChosenVocabulary.of_store(engine, name)
+    engine = open_store()
+    try:
+        return ChosenVocabulary.of_store(engine, name)
+    finally:
+        engine.dispose()

@@ -14,13 +14,14 @@ from common.process.terminal.console import SafeConsole
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
 from common.store.session import open_store
-from common.vocabulary.reading import read_vocabulary
 from harvester.commands.options import (
     WHICH_CONCEPTS,
     Concepts,
     DatasetName,
     RenameLabels,
     VocabJson,
+    VocabularyName,
+    chosen_vocabulary,
 )
 from harvester.datasets.operations import without_empty_dataset
 from harvester.records.category import CategoryOutcome, HarvestPlan
@@ -104,6 +105,7 @@ Update = Annotated[
 def records(
     name: DatasetName,
     vocab_json: VocabJson = Path("vocabulary.json"),
+    vocabulary: VocabularyName = None,
     n: RecordsPerCategory = None,
     reusability: Reusability = ALL_REUSABILITIES,
     seed: Seed = None,
@@ -133,9 +135,9 @@ def records(
         raise UsageError("--ids takes all records of its list: leave out --n, --seed and --update.")
     if ids is None and report is not None:
         raise UsageError("--report needs --ids: it has the outcome of each line of a list.")
-    vocabulary = read_vocabulary(vocab_json)
-    chosen = chosen_concepts(vocabulary, concept or ())
-    labelling = Labelling(vocabulary, mode, rename_labels, narrower, chosen)
+    given = chosen_vocabulary(vocab_json, vocabulary)
+    chosen = chosen_concepts(given.content, concept or ())
+    labelling = Labelling(given, mode, rename_labels, narrower, chosen)
     plan = HarvestPlan(
         name=name,
         labelling=labelling,

@@ -73,12 +73,11 @@ def import_table(
     Example: harvester import eval_dataset.csv --dataset eval
     """
     report = report or Path(f"{file.stem}.report.csv")
-    engine = open_store()
     outcome = import_dataset(
-        engine,
+        open_store(),
         file,
         name,
-        chosen_vocabulary(engine, vocab_json, vocabulary),
+        chosen_vocabulary(vocab_json, vocabulary),
         report_path=report,
         rename=rename_labels,
         accept_repairs=accept_repairs,

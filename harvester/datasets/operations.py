@@ -25,6 +25,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 _LIST = text("""
     SELECT dataset.name, dataset.created_at,
+           (SELECT vocabulary.name || '@' || vocabulary.version FROM vocabulary
+            WHERE vocabulary.id = dataset.vocabulary_id) AS vocabulary,
            count(DISTINCT item.record_id) AS records,
            count(DISTINCT item.concept_uri) AS categories,
            count(DISTINCT image.record_id) AS pictures
@@ -85,9 +87,13 @@ _SPLIT = text("""
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSummary:
-    """A dataset in the list, with its numbers of records, categories and stored pictures."""
+    """A dataset in the list, with its numbers of records, categories and stored pictures.
+
+    `vocabulary` is the version that it uses, such as museum@2; None for datasets of before.
+    """
 
     name: str
+    vocabulary: str | None
     records: int
     categories: int
     pictures: int

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, text
 
 from common.europeana.metadata import RecordMetadata
 from common.store.bulk import upsert
-from common.store.records import keep_concepts, save_aliases, save_records
+from common.store.records import save_aliases, save_records
 from common.store.tables import DatasetItem
 from common.vocabulary.concepts import Vocabulary
 from harvester.datasets.operations import ensure_dataset
+from harvester.datasets.vocabulary import ChosenVocabulary, use_vocabulary
 from harvester.records.searched import SearchedConcepts
 
 Mode = Literal["single", "multi"]
@@ -48,12 +49,12 @@ _MOVE_LABELS = text("""
 class Labelling:
     """The concepts of a dataset, and the rule that gives them to records.
 
-    `rename`: concepts that the store calls otherwise get the categories of the vocabulary.
-    `narrower`: what is below a concept stands for it as well. `chosen` are the concepts, by URI;
-    without any all of the vocabulary.
+    `rename`: what the dataset calls otherwise gets the labels of the vocabulary. `narrower`: what
+    is below a concept stands for it as well. `chosen` are the concepts, by URI; without any all of
+    the vocabulary.
     """
 
-    vocabulary: Vocabulary
+    given: ChosenVocabulary
     mode: Mode = "multi"
     rename: bool = False
     narrower: bool = False
@@ -66,6 +67,10 @@ class Labelling:
         return SearchedConcepts(
             self.vocabulary, self.chosen, narrower=self.narrower, nearest=is_single
         )
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.given.content
 
     @property
     def categories(self) -> Mapping[str, str]:
@@ -89,15 +94,15 @@ class Labelling:
 
 
 def prepare_dataset(connection: Connection, name: str, labelling: Labelling) -> int:
-    """The number of a dataset; makes the dataset if needed, and stores its concepts.
+    """The number of a dataset that uses the vocabulary; makes the dataset if needed.
 
     Raises:
-        UsageError: the name has other characters than a dataset's name may have, or the store has
+        UsageError: the name has other characters than a dataset's name may have, or the dataset has
             other labels for some concepts.
     """
-    labels = {uri: category for category, uri in labelling.categories.items()}
-    keep_concepts(connection, labels, rename=labelling.rename)
-    return ensure_dataset(connection, name)
+    dataset = ensure_dataset(connection, name)
+    use_vocabulary(connection, dataset, labelling.given, rename=labelling.rename)
+    return dataset
 
 
 def has_picture(record: RecordMetadata) -> bool:

@@ -122,11 +122,11 @@ class JobChunk(Base):
     `retries` how often the records were put off for a transient failure. `token` rises with each
     claim: a worker that finishes with an older one is fenced off. `waiting_since` is when its
     records were first put off without a try, because their host was unavailable. `hinted_at` is for
-    workers of a release before 0013, which send hints at chunks to one another. The five counts are the
-    outcomes of a chunk that was settled, done or dead, and add up to its records; of `blocked` ones
-    a concept was found that may not be written (`decision`). `read` of them had their pictures read
-    from the embeddings that are kept. `said` counts what each model said of each data provider's
-    pictures (`common/vision/answers/drift.py`); a worker before 0010 leaves it empty.
+    workers of a release before 0013, which send hints at chunks to one another. The five counts are
+    the outcomes of a chunk that was settled, done or dead, and add up to its records; of `blocked`
+    ones a concept was found that may not be written (`decision`). `read` of them had their pictures
+    read from the embeddings that are kept. `said` counts what each model said of each data
+    provider's pictures (`common/vision/answers/drift.py`); a worker before 0010 leaves it empty.
     """
 
     __tablename__ = "job_chunk"

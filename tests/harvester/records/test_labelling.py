@@ -6,10 +6,12 @@ import pytest
 
 from common.europeana.metadata import RecordMetadata
 from common.vocabulary.plain import plain_vocabulary
+from harvester.datasets.vocabulary import ChosenVocabulary
 from harvester.records.labelling import Labelling, has_picture
 
 MAP, TOY = "http://data.europeana.eu/concept/43", "http://data.europeana.eu/concept/2"
 VOCABULARY = plain_vocabulary([("map", MAP), ("toy", TOY)])
+GIVEN = ChosenVocabulary(content=VOCABULARY, name="drawn", source="a test")
 
 
 @pytest.fixture
@@ -19,18 +21,18 @@ def record() -> RecordMetadata:
 
 @pytest.mark.parametrize("mode", ["single", "multi"])
 def test_concepts_outside_the_vocabulary_are_no_labels(record, mode):
-    assert Labelling(VOCABULARY, mode).of_record(record) == {MAP}
+    assert Labelling(GIVEN, mode).of_record(record) == {MAP}
 
 
 def test_a_record_of_two_categories_enters_for_both_or_for_neither(record):
     both = replace(record, concepts=(MAP, TOY))
-    assert Labelling(VOCABULARY, "multi").of_record(both) == {MAP, TOY}
-    assert Labelling(VOCABULARY, "single").of_record(both) == frozenset()
+    assert Labelling(GIVEN, "multi").of_record(both) == {MAP, TOY}
+    assert Labelling(GIVEN, "single").of_record(both) == frozenset()
 
 
 def test_a_known_concept_counts_even_if_the_metadata_lack_it(record):
-    assert Labelling(VOCABULARY).of_record(record, known=(TOY,)) == {MAP, TOY}
-    assert Labelling(VOCABULARY, "single").of_record(record, known=(TOY,)) == frozenset()
+    assert Labelling(GIVEN).of_record(record, known=(TOY,)) == {MAP, TOY}
+    assert Labelling(GIVEN, "single").of_record(record, known=(TOY,)) == frozenset()
 
 
 def test_a_record_has_a_picture_if_it_has_a_file_or_a_thumbnail(record):

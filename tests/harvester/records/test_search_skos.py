@@ -63,7 +63,7 @@ def test_a_record_that_has_only_the_exact_match_gets_the_concepts_label(
         use_sandbox(sandbox)
         harvester(*HARVEST, "--n", "500", "--concept", "map")
     assert labelled(harvester, MAP) == with_concept(changed, MAP) | with_concept(changed, AAT)
-    assert harvester.rows("SELECT uri FROM concept") == [(MAP,)]
+    assert harvester.rows("SELECT DISTINCT concept_uri FROM dataset_item") == [(MAP,)]
 
 
 @pytest.mark.usefixtures("museum")

@@ -5,6 +5,7 @@ import pytest
 from common.errors import UsageError, VocabularyError
 from common.europeana.metadata import RecordMetadata
 from common.vocabulary.concepts import Vocabulary, VocabularyConcept, with_categories
+from harvester.datasets.vocabulary import ChosenVocabulary
 from harvester.records.labelling import Labelling
 from harvester.records.searched import SearchedConcepts, chosen_concepts
 
@@ -34,10 +35,11 @@ MUSEUM = vocabulary(
     concept(SIGNET, "signet ring", RING),
     concept(TOY, "toy"),
 )
+GIVEN = ChosenVocabulary(content=MUSEUM, name="museum", source="a test")
 
 
 def of_record(*uris, **options):
-    return Labelling(MUSEUM, **options).of_record(RecordMetadata(id="/1/a", concepts=uris))
+    return Labelling(GIVEN, **options).of_record(RecordMetadata(id="/1/a", concepts=uris))
 
 
 def test_an_exact_match_stands_for_its_concept() -> None:
