@@ -19,6 +19,8 @@ from common.errors import UsageError, blaming
 from common.process.foreign_text import UNFIT
 from common.store.signals import AdvisoryLock
 from common.store.tables import Decided
+from common.store.tables.vocabularies import label_sql
+from common.vocabulary.languages import READER
 
 LONGEST_REASON = 2_000  # characters
 LONGEST_NAME = 300  # characters of a data provider, as everywhere that providers are counted
@@ -213,13 +215,13 @@ class DecisionMade:
         return f"{self.data_provider} has {self.decided}, noted {by}"
 
 
-_LIST = text("""
-    SELECT decision.id, decided, data_provider, concept_uri, concept.label, reason,
+_LIST = text(f"""
+    SELECT decision.id, decided, data_provider, concept_uri,
+           {label_sql("NULL", "concept_uri")} AS label, reason,
            decided_by AS user_id, decider.name AS "user", decided_at,
            undone_by AS undone_by_id, undoer.name AS undone_by, undone_at
     FROM decision JOIN desk_user AS decider ON decider.id = decided_by
     LEFT JOIN desk_user AS undoer ON undoer.id = undone_by
-    LEFT JOIN concept ON concept.uri = concept_uri
     WHERE (:undone_too OR undone_at IS NULL) AND decided = ANY(CAST(:decided AS text[]))
     ORDER BY undone_at IS NOT NULL, decision.id DESC LIMIT :shown
 """)
@@ -233,5 +235,6 @@ def list_decisions(
     shown: int = SHOWN,
 ) -> list[DecisionMade]:
     asked = {"decided": list(decided), "undone_too": undone_too, "shown": shown}
+    asked["languages"] = list(READER.get())
     rows = connection.execute(_LIST, asked).mappings()
     return [DecisionMade(**{**row, "decided": Decided(row["decided"])}) for row in rows]

@@ -1,11 +1,14 @@
 """The languages that a reader wants labels in, best first."""
 
 import re
+from contextvars import ContextVar
 
 from common.errors import UsageError
 
 _TAG = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8})*")
 MOST = 20  # of a browser
+READER: ContextVar[tuple[str, ...]] = ContextVar("READER", default=())
+"""The languages of the reader for whom this thread makes a page."""
 
 
 def wanted_languages(accepted: str) -> list[str]:

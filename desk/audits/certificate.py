@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.model_names import ModelName
 from common.store.tables import AuditState, VerdictKind
+from common.store.tables.vocabularies import label_sql
 from common.store.teaching.certificates import AUDIT_CONFIDENCE, rounded_down, sentence_of
 
 FORM = 1  # of the JSON
@@ -102,22 +103,23 @@ _COUNTED = """verdict.audit_id = audit.id AND judged_at <= audit.ended_at
 _AUDIT = text(f"""
     SELECT audit.state, audit.id AS audit_id, model.name AS model, model.version,
            model.sha256 AS model_sha256, audit.thresholds, audit.data_provider, audit.concept_uri,
-           concept.label, audit.rows, audit.sample, audit.right_ones, audit.precision,
+           {label_sql("model.vocabulary_id", "audit.concept_uri")} AS label,
+           audit.rows, audit.sample, audit.right_ones, audit.precision,
            audit.attempt, audit.error, audit.drawn_at, audit.drawn_by, audit.ended_at AS closed_at,
            audit.withdrawn_at, audit.withdrawn_because,
            ARRAY(SELECT DISTINCT user_id FROM verdict WHERE {_COUNTED} ORDER BY 1) AS judged_by
     FROM audit JOIN model ON model.id = audit.model_id
-    LEFT JOIN concept ON concept.uri = audit.concept_uri
     WHERE audit.id = :audit_id
 """)
 _JUDGED = text(f"""
-    SELECT drawn.record_id, record.title, concept.label, coalesce(
+    SELECT drawn.record_id, record.title,
+           {label_sql("model.vocabulary_id", "drawn.concept_uri")} AS label, coalesce(
         (SELECT json_agg(json_build_array(user_id, said) ORDER BY user_id) FROM verdict
          WHERE {_COUNTED} AND verdict.record_id = drawn.record_id
            AND verdict.concept_uri = drawn.concept_uri), '[]') AS said
     FROM audit JOIN audit_draw AS drawn ON drawn.audit_id = audit.id
     JOIN record ON record.id = drawn.record_id
-    JOIN concept ON concept.uri = drawn.concept_uri
+    JOIN model ON model.id = audit.model_id
     WHERE audit.id = :audit_id ORDER BY drawn.place
 """)
 _ROWS = text("""
@@ -133,8 +135,9 @@ def certificate(engine: Engine, audit_id: int) -> Certificate:
     Raises:
         UsageError: there is no such audit, or it is not closed.
     """
+    asked = {"audit_id": audit_id, "languages": []}  # a document has one form for all readers
     with engine.connect() as connection:
-        row = connection.execute(_AUDIT, {"audit_id": audit_id}).mappings().one_or_none()
+        row = connection.execute(_AUDIT, asked).mappings().one_or_none()
         if row is None:
             raise UsageError(f"There is no audit {audit_id}.")
         values = dict(row)
@@ -160,8 +163,9 @@ class JudgedRow:
 
 def annex(engine: Engine, audit_id: int) -> list[JudgedRow]:
     """The drawn rows of a closed audit, with the verdicts that stood when it was closed."""
+    asked = {"audit_id": audit_id, "languages": []}
     with engine.connect() as connection:
-        rows = connection.execute(_JUDGED, {"audit_id": audit_id}).mappings().all()
+        rows = connection.execute(_JUDGED, asked).mappings().all()
     return [JudgedRow(**{**row, "said": tuple(map(tuple, row["said"]))}) for row in rows]
 
 

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
 from common.store.tables import AuditState, VerdictKind
+from common.store.tables.vocabularies import label_sql
+from common.vocabulary.languages import READER
 
 JUDGED = """
     SELECT count(*) FROM audit_draw AS drawn WHERE drawn.audit_id = audit.id AND EXISTS (
@@ -44,17 +46,18 @@ class DrawnRow:
     instead: str | None
 
 
-_DRAWN = text("""
-    SELECT drawn.place, drawn.record_id, drawn.concept_uri, concept.label, drawn.image_url,
+_DRAWN = text(f"""
+    SELECT drawn.place, drawn.record_id, drawn.concept_uri,
+           {label_sql("model.vocabulary_id", "drawn.concept_uri")} AS label, drawn.image_url,
            record.title, record.rights, record.data_provider, verdict.said,
-           verdict.id AS verdict_id, verdict.instead_uri, other.label AS instead
+           verdict.id AS verdict_id, verdict.instead_uri,
+           {label_sql("model.vocabulary_id", "verdict.instead_uri")} AS instead
     FROM audit_draw AS drawn
     JOIN record ON record.id = drawn.record_id
-    JOIN concept ON concept.uri = drawn.concept_uri
+    JOIN audit ON audit.id = drawn.audit_id JOIN model ON model.id = audit.model_id
     LEFT JOIN verdict ON verdict.audit_id = drawn.audit_id AND verdict.record_id = drawn.record_id
      AND verdict.concept_uri = drawn.concept_uri AND verdict.user_id = :user_id
      AND verdict.withdrawn_at IS NULL
-    LEFT JOIN concept AS other ON other.uri = verdict.instead_uri
     WHERE drawn.audit_id = :audit_id ORDER BY drawn.place
 """)
 
@@ -65,7 +68,7 @@ def drawn_rows(engine: Engine, audit_id: int, *, user_id: int) -> list[DrawnRow]
     Raises:
         UsageError: there is no such audit.
     """
-    asked = {"audit_id": audit_id, "user_id": user_id}
+    asked = {"audit_id": audit_id, "user_id": user_id, "languages": list(READER.get())}
     with engine.connect() as connection:
         rows = connection.execute(_DRAWN, asked).mappings()
         drawn = [

@@ -7,7 +7,9 @@ from sqlalchemy import Connection, RowMapping, text
 
 from common.store.model_names import ModelName
 from common.store.tables import AuditState
+from common.store.tables.vocabularies import label_sql
 from common.store.teaching.certificates import sentence_of
+from common.vocabulary.languages import READER
 from desk.audits.judging import JUDGED
 
 AUDITS_SHOWN = 50
@@ -53,13 +55,13 @@ class ListedAudit:
 
 _LISTED = f"""
     SELECT audit.id, audit.state, audit.model_id, model.name, model.version, audit.data_provider,
-           audit.concept_uri, concept.label, audit.rows, audit.sample, audit.attempt,
+           audit.concept_uri, {label_sql("model.vocabulary_id", "audit.concept_uri")} AS label,
+           audit.rows, audit.sample, audit.attempt,
            audit.drawn_at, audit.ended_at, audit.right_ones, audit.precision, audit.withdrawn_at,
            desk_user.name AS drawn_by,
            ({JUDGED}) AS judged
     FROM audit JOIN model ON model.id = audit.model_id
     JOIN desk_user ON desk_user.id = audit.drawn_by
-    LEFT JOIN concept ON concept.uri = audit.concept_uri
 """
 _ONE = text(f"{_LISTED} WHERE audit.id = :audit_id")
 _LIST = text(f"""
@@ -77,12 +79,18 @@ def list_audits(
     before: int | None = None,
 ) -> list[ListedAudit]:
     """Audits of all models or of one, the newest first; `before` goes on from an audit's number."""
-    asked = {"model_id": model_id, "before": before, "shown": AUDITS_SHOWN}
+    asked = {
+        "model_id": model_id,
+        "before": before,
+        "shown": AUDITS_SHOWN,
+        "languages": list(READER.get()),
+    }
     return [_listed(row) for row in connection.execute(_LIST, asked).mappings()]
 
 
 def find_audit(connection: Connection, audit_id: int) -> ListedAudit | None:
-    row = connection.execute(_ONE, {"audit_id": audit_id}).mappings().one_or_none()
+    asked = {"audit_id": audit_id, "languages": list(READER.get())}
+    row = connection.execute(_ONE, asked).mappings().one_or_none()
     return None if row is None else _listed(row)
 
 

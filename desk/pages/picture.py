@@ -58,9 +58,7 @@ def picture(asked: DeskRequest) -> Response:
         if model and model.encoder_id is not None:
             thoughts = thoughts_of_records(connection, asked.desk.heads, model, [record_id])
             thought = thoughts.get(record_id)
-            neighbours = judged_neighbours(
-                connection, model.encoder_id, record_id, count=NEIGHBOURS
-            )
+            neighbours = judged_neighbours(connection, model, record_id, count=NEIGHBOURS)
         said = [each.concept for each in record.suggestions if each.concept]
         concepts = dict.fromkeys([*said, thought.concept] if thought else said)
         keys = [(record_id, each) for each in concepts]

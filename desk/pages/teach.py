@@ -98,7 +98,7 @@ def _of_refit(asked: DeskRequest) -> dict[str, Any]:
         found = refit_status(connection, int(text))
         if found is None:
             raise NotThereError("There is no such refit.")
-        labels = labels_of(connection, concepts_of(found))
+        labels = labels_of(connection, concepts_of(found), model_id=found.model_id)
     renewal = jobs.status(asked.desk.engine, found.renewal_id) if found.renewal_id else None
     return {
         "refit": found,

@@ -11,7 +11,9 @@ from sqlalchemy import Connection, text
 from common.errors import UsageError
 from common.process.terminal.counting import counted
 from common.store.tables.harvested import PROVIDER_KEY, of_provider
+from common.store.tables.vocabularies import label_sql
 from common.vision.answers.spellings import spellings_of
+from common.vocabulary.languages import READER
 from desk.review.shown_models import ShownModel
 
 MOST_JOBS = 50
@@ -50,7 +52,11 @@ _PROVIDERS = text(f"""
     )
     SELECT name FROM provider WHERE name IS NOT NULL LIMIT :most
 """)
-_LABELS = text("SELECT uri, label FROM concept WHERE uri = ANY(CAST(:uris AS text[]))")
+_LABELS = text(f"""
+    SELECT uri, {label_sql("(SELECT vocabulary_id FROM model WHERE id = :model)", "uri")} AS label
+    FROM concept
+    WHERE uri = ANY(CAST(:uris AS text[]))
+""")
 _HAS_RECORDS = text(f"SELECT 1 FROM record WHERE {of_provider(':name')} LIMIT 1")
 
 
@@ -97,6 +103,8 @@ def concept_choices(models: Iterable[ShownModel]) -> dict[str, str]:
     return dict(sorted(together.items(), key=lambda each: each[1].casefold()))
 
 
-def labels_of(connection: Connection, uris: Iterable[str]) -> dict[str, str]:
-    rows = connection.execute(_LABELS, {"uris": list(uris)})
+def labels_of(connection: Connection, uris: Iterable[str], *, model_id: int) -> dict[str, str]:
+    """The labels of concepts in a model's vocabulary, in the reader's language."""
+    asked = {"uris": list(uris), "model": model_id, "languages": list(READER.get())}
+    rows = connection.execute(_LABELS, asked)
     return {row.uri: row.label for row in rows}

@@ -6,7 +6,10 @@ from sqlalchemy import Connection, text
 
 from common.store.tables import VerdictKind
 from common.store.tables.harvested import PROVIDER_KEY
+from common.store.tables.vocabularies import label_sql
+from common.vocabulary.languages import READER
 from desk.review.seen_pictures import seen_picture
+from desk.review.shown_models import ShownModel
 
 MOST_JUDGED = 20_000  # the newest verdicts, that are compared
 
@@ -27,10 +30,9 @@ _NEAREST = text(f"""
         SELECT * FROM compared WHERE similarity < 'NaN' ORDER BY similarity DESC LIMIT :count
     )
     SELECT nearest.record_id, left(record.title, 300) AS title, nearest.similarity,
-           concept.label AS concept, nearest.said, other.label AS instead
+           {label_sql(":vocabulary", "nearest.concept_uri")} AS concept, nearest.said,
+           {label_sql(":vocabulary", "nearest.instead_uri")} AS instead
     FROM nearest JOIN record ON record.id = nearest.record_id
-    JOIN concept ON concept.uri = nearest.concept_uri
-    LEFT JOIN concept AS other ON other.uri = nearest.instead_uri
     ORDER BY nearest.similarity DESC
 """)
 
@@ -48,10 +50,16 @@ class JudgedNeighbour:
 
 
 def judged_neighbours(
-    connection: Connection, encoder_id: int, record_id: str, *, count: int
+    connection: Connection, model: ShownModel, record_id: str, *, count: int
 ) -> list[JudgedNeighbour]:
     """The records nearest to one, of those that were judged; none if it was not seen."""
-    asked = {"encoder_id": encoder_id, "record_id": record_id, "count": count}
+    asked = {
+        "encoder_id": model.encoder_id,
+        "vocabulary": model.vocabulary_id,
+        "languages": list(READER.get()),
+        "record_id": record_id,
+        "count": count,
+    }
     rows = connection.execute(_NEAREST, asked).mappings()
     return [JudgedNeighbour(**{**row, "said": VerdictKind(row["said"])}) for row in rows]
 

@@ -2,16 +2,20 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from common.store.model_names import ModelName, version_meant
 from common.store.tables.jobs import JOB_MODELS
+from common.store.tables.vocabularies import label_sql
 from common.vision.answers.answering import Answering
 from common.vision.answers.saved import load_answering
 from common.vision.bundle import read_description
+from common.vocabulary.languages import READER
 from desk.review.filters import ViewFilters
 
 MOST_LOADED = 16
@@ -19,7 +23,10 @@ MOST_LOADED = 16
 
 @dataclass(frozen=True, kw_only=True)
 class ShownModel:
-    """A model with its concepts, by URI; `encoder_id` is that of a model on an encoder."""
+    """A model with the labels of its concepts, by URI, in the reader's language.
+
+    `encoder_id` is the encoder of a model on one.
+    """
 
     id: int
     name: str
@@ -27,6 +34,7 @@ class ShownModel:
     path: str
     sha256: str
     encoder_id: int | None
+    vocabulary_id: int | None
     concepts: dict[str, str]
 
     @property
@@ -38,12 +46,11 @@ class ShownModel:
         return str(ModelName(self.name, self.version))
 
 
-_MODELS = """
+_MODELS = f"""
     SELECT model.id, model.name, model.version, model.path, model.sha256,
-           model.encoder_id,
-           (SELECT json_object_agg(concept.uri, concept.label ORDER BY place)
-            FROM unnest(model.labels) WITH ORDINALITY AS own(uri, place)
-            JOIN concept ON concept.uri = own.uri) AS concepts
+           model.encoder_id, model.vocabulary_id,
+           (SELECT json_object_agg(uri, {label_sql("model.vocabulary_id", "uri")} ORDER BY place)
+            FROM unnest(model.labels) WITH ORDINALITY AS own(uri, place)) AS concepts
     FROM model
 """
 _OF_JOB = text(f"""
@@ -70,28 +77,31 @@ def models_of(connection: Connection, filters: ViewFilters) -> list[ShownModel]:
     if filters.model is not None:
         meant = version_meant(connection, filters.model)
         asked = {"name": meant.name, "version": meant.version}
-        return _shown(connection.execute(_NAMED, asked).mappings())
+        return _shown(connection, _NAMED, asked)
     if filters.provider and filters.job is None:
         serving = model_for(connection, filters.provider)
         return [serving] if serving else []
     if filters.job is not None:
-        return _shown(connection.execute(_OF_JOB, {"job": filters.job}).mappings())
-    return _shown(connection.execute(_USUAL).mappings())
+        return _shown(connection, _OF_JOB, {"job": filters.job})
+    return _shown(connection, _USUAL, {})
 
 
 def model_for(connection: Connection, data_provider: str) -> ShownModel | None:
     """The model that serves a data provider: its own, or the one for all."""
-    found = _shown(connection.execute(_SERVING, {"data_provider": data_provider}).mappings())
+    found = _shown(connection, _SERVING, {"data_provider": data_provider})
     return next(iter(found or models_of(connection, ViewFilters())), None)
 
 
 def all_models(connection: Connection) -> list[ShownModel]:
     """All models, the newest version of each name first."""
-    return _shown(connection.execute(_ALL).mappings())
+    return _shown(connection, _ALL, {})
 
 
-def _shown(rows: object) -> list[ShownModel]:
-    return [ShownModel(**{**row, "concepts": row["concepts"] or {}}) for row in rows]  # type: ignore[attr-defined]
+def _shown(
+    connection: Connection, statement: TextClause, asked: Mapping[str, Any]
+) -> list[ShownModel]:
+    rows = connection.execute(statement, {**asked, "languages": list(READER.get())}).mappings()
+    return [ShownModel(**{**row, "concepts": row["concepts"] or {}}) for row in rows]
 
 
 class LoadedHeads:

@@ -15,6 +15,8 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from common.store.tables import VerdictKind
+from common.store.tables.vocabularies import label_sql
+from common.vocabulary.languages import READER
 from desk.review.filters import JudgedState, ViewFilters
 from desk.review.walks import parameters, place_to_begin, walk_statement
 from worker.jobs.prune import check_not_pruned
@@ -87,10 +89,16 @@ class SuggestionPage:
     after: str | None
 
 
+# Of a row that no model wrote: that of the first model that the page is about.
+_VOCABULARY = """
+    coalesce(model.vocabulary_id,
+             (SELECT vocabulary_id FROM model WHERE id = (CAST(:models AS int[]))[1]))
+"""
 _TOLD = f"""
     SELECT found.record_id, found.place, found.model_id,
            model.name || ' v' || model.version AS model, found.concept_uri, found.confidence,
-           found.reason, left(found.detail, {LONGEST}) AS detail, concept.label, heatmap.sha256,
+           found.reason, left(found.detail, {LONGEST}) AS detail,
+           {label_sql(_VOCABULARY, "found.concept_uri")} AS label, heatmap.sha256,
            left(record.title, {LONGEST}) AS title,
            left(record.data_provider, {LONGEST}) AS data_provider, record.rights,
            (SELECT json_agg(json_build_object(
@@ -99,16 +107,14 @@ _TOLD = f"""
                 'said', CASE said.instead_uri WHEN found.concept_uri THEN 'right'
                         ELSE said.said END,
                 'instead', CASE said.instead_uri WHEN found.concept_uri THEN NULL
-                           ELSE other.label END,
+                           ELSE {label_sql(_VOCABULARY, "said.instead_uri")} END,
                 'instead_uri', said.instead_uri) ORDER BY said.judged_at)
             FROM verdict AS said JOIN desk_user AS who ON who.id = said.user_id
-            LEFT JOIN concept AS other ON other.uri = said.instead_uri
             WHERE said.record_id = found.record_id
               AND (said.concept_uri = found.concept_uri OR said.instead_uri = found.concept_uri)
               AND said.withdrawn_at IS NULL AND said.audit_id IS NULL) AS verdicts
     FROM found
     LEFT JOIN record ON record.id = found.record_id
-    LEFT JOIN concept ON concept.uri = found.concept_uri
     LEFT JOIN model ON model.id = found.model_id
     LEFT JOIN heatmap ON heatmap.record_id = found.record_id
          AND heatmap.concept_uri = found.concept_uri AND heatmap.model_id = found.model_id
@@ -135,7 +141,7 @@ def suggestion_page(
     is_filtered = filters.concept or filters.lowest or filters.highest
     most = WALKED_FILTERED if is_filtered or filters.judged is not JudgedState.ANY else WALKED
     asked = parameters(filters, model_ids) | place_to_begin(filters)
-    asked |= {"most": most, "rows": 2 * count}
+    asked |= {"most": most, "rows": 2 * count, "languages": list(READER.get())}
     row = connection.execute(text(walk_statement(filters, told=_TOLD)), asked).one()
     return _cut(row, count=count, most=most, rows=2 * count)
 
@@ -253,6 +259,7 @@ def suggestions_asked(
         "record_ids": [record_id for record_id, _ in keys],
         "concepts": [concept for _, concept in keys],
         "models": list(model_ids),
+        "languages": list(READER.get()),
     }
     rows = connection.execute(_ASKED, asked).mappings()
     return [_suggestion(dict(row)) for row in rows]
@@ -261,9 +268,10 @@ def suggestions_asked(
 def suggestions_of_record(connection: Connection, record_id: str) -> RecordShown | None:
     """A record with the enrichments of all models, and with concepts that only people speak of;
     None if it is not in the store."""
-    asked = {"record_id": record_id}
+    asked: dict[str, Any] = {"record_id": record_id}
     record = connection.execute(_RECORD, asked).mappings().one_or_none()
     if record is None:
         return None
+    asked |= {"models": [], "languages": list(READER.get())}
     rows = connection.execute(_ALL_OF_RECORD, asked).mappings()
     return RecordShown(**record, suggestions=[_suggestion(dict(row)) for row in rows])

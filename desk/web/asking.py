@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from common.errors import AccessError, EnrichmentError, UsageError
 from common.store.tables import Role
+from common.vocabulary.languages import READER, wanted_languages
 from desk.access.actions import log_not_done
 from desk.access.login import local_path
 from desk.web.desk import AskedAgainError, Desk, UnconfirmedError
@@ -159,6 +160,7 @@ def _asked(
         return PlainTextResponse(f"{store_trouble(request, error)}\n", status_code=503)
     if visitor.user is None:
         return to_login(request)
+    READER.set(tuple(wanted_languages(request.headers.get("accept-language", ""))))
     response = act(DeskRequest(request=request, desk=desk, user=visitor.user, form=form))
     if isinstance(response, GoTo):
         response.sign(visitor.user.csrf)

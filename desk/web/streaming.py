@@ -4,6 +4,7 @@ import io
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import copy_context
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -44,7 +45,8 @@ def download(write: Callable[[BinaryIO], object], *, name: str, media_type: str)
             _places.release()
 
     # Begun here: of an answer that is never sent, the pipe is closed, and that ends the writing.
-    thread = threading.Thread(target=run, name="download", daemon=True)
+    context = copy_context()  # it has the reader's languages
+    thread = threading.Thread(target=context.run, args=(run,), name="download", daemon=True)
     blocks = _blocks(os.fdopen(reading, "rb", buffering=0), thread, failed)
     next(blocks)  # a generator that has not begun closes nothing when it goes
     thread.start()

@@ -86,5 +86,14 @@ RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$
 """
 
+
+def label_sql(vocabulary: str, concept: str) -> str:
+    """SQL of the label in the reader's language (`READER`), of SQL for a vocabulary and a URI.
+
+    `languages` is a parameter of the statement.
+    """
+    return f"concept_label({vocabulary}, {concept}, CAST(:languages AS text[]))"
+
+
 for _function in (CATEGORY_OF, CONCEPT_LABEL):
     event.listen(Base.metadata, "after_create", DDL(_function))  # type: ignore[no-untyped-call]

@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from common.store.model_names import ModelName
+from common.store.tables.vocabularies import label_sql
+from common.vocabulary.languages import READER
 
 AUDIT_ERROR = 0.05  # of all audits of the same rows together
 AUDIT_CONFIDENCE = 1 - AUDIT_ERROR
@@ -88,14 +90,14 @@ class StandingCertificate:
         )
 
 
-_STANDING = """
+_STANDING = f"""
     SELECT audit.id AS audit_id, audit.model_id, model.name, model.version, audit.data_provider,
-           concept.label, audit.rows, audit.sample, audit.right_ones, audit.precision,
+           {label_sql("model.vocabulary_id", "audit.concept_uri")} AS label, audit.rows,
+           audit.sample, audit.right_ones, audit.precision,
            audit.drawn_at
     FROM audit JOIN model ON model.id = audit.model_id
-    LEFT JOIN concept ON concept.uri = audit.concept_uri
     WHERE audit.state = 'closed' AND audit.withdrawn_at IS NULL
-      AND audit.model_id = ANY(CAST(:model_ids AS int[])) {covers} ORDER BY audit.id
+      AND audit.model_id = ANY(CAST(:model_ids AS int[])) {{covers}} ORDER BY audit.id
 """
 _FROZEN = """
     AND EXISTS (SELECT 1 FROM audit_block CROSS JOIN LATERAL unnest(record_ids) AS each(record_id)
@@ -138,5 +140,6 @@ def standing_certificates(
         since: only those that are also about enrichments that were written since.
     """
     asked = {"model_ids": list(model_ids), "job_id": job_id, "chunks": chunks, "since": since}
+    given = asked | {"languages": list(READER.get())}
     statement = _OF_JOB if job_id else _SINCE if since else _OF_ALL
-    return [StandingCertificate(**row) for row in connection.execute(statement, asked).mappings()]
+    return [StandingCertificate(**row) for row in connection.execute(statement, given).mappings()]

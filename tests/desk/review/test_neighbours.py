@@ -2,6 +2,7 @@ import pytest
 
 from common.store.tables import VerdictKind
 from desk.review.neighbours import judged_neighbours
+from desk.review.shown_models import ShownModel
 from tests.desk.museum import DIMENSION, MAP, PAINTING, Museum
 
 RECORDS = [f"/1/r{number}" for number in range(6)]
@@ -19,7 +20,11 @@ def encoder(museum: Museum) -> int:
 
 def found(museum, encoder, record_id=RECORDS[0], count=3):
     with museum.engine.connect() as connection:
-        return judged_neighbours(connection, encoder, record_id, count=count)
+        model = ShownModel(
+            id=1, name="a", version=1, path="", sha256="", encoder_id=encoder, vocabulary_id=None,
+            concepts={},
+        )  # fmt: skip
+        return judged_neighbours(connection, model, record_id, count=count)
 
 
 def test_the_nearest_of_the_judged_are_found(museum, encoder):
