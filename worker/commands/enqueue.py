@@ -49,7 +49,7 @@ Concept = Annotated[
     str | None,
     typer.Option(
         metavar="URI|LABEL",
-        help="Records that have this concept in any dataset.",
+        help="Records that have this concept in any dataset: its URI, or what a vocabulary calls it.",
         rich_help_panel=_RECORDS,
     ),
 ]
