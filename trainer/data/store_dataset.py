@@ -15,8 +15,9 @@ from common.process.settings import ImageSettings
 from common.store.records import find_dataset
 from common.store.session import open_store
 from common.store.teaching.verdicts import WEIGHT, taught_labels
-from common.store.vocabularies import version_of
+from common.store.vocabularies import find_vocabulary, read_kept, version_of
 from common.vision.kinds import Kind, TrainingPictures
+from common.vocabulary.concepts import main_label
 from trainer.data.dataset import DatasetDescription, Example, TrainingData, folder_data
 
 _NONE_JUDGED: dict[str, Any] = {"judged": [], "taught": [], "weight": WEIGHT}
@@ -131,6 +132,17 @@ def _ids(rows: Sequence[Row[Any]], condition: Callable[[Row[Any]], bool]) -> lis
 def _picture_source(rows: list[Row[Any]]) -> TrainingPictures:
     sources: set[TrainingPictures] = {row.source for row in rows}
     return sources.pop() if len(sources) == 1 else "mixed"
+
+
+def labels_of(engine: Engine, vocabulary: str, languages: Sequence[str]) -> dict[str, str]:
+    """The labels of a version such as `museum@2` by category, in the first language that has one.
+
+    Raises:
+        UsageError: the store has no such version.
+    """
+    with engine.connect() as connection:
+        kept = read_kept(connection, find_vocabulary(connection, vocabulary).id)
+    return {each.category: main_label(each.labels, languages) for each in kept.concepts}
 
 
 def read_again(dataset: DatasetDescription) -> TrainingData:

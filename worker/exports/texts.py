@@ -8,6 +8,7 @@ import codecs
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import BinaryIO, Literal
@@ -38,10 +39,11 @@ def write_csv(
     no URL looks like a formula.
     """
     count = 0
+    guarded = cache(lambda model, concept: guard_row(labels.texts(model, concept)))
     writer = csv.writer(_utf_8(stream), lineterminator="\n")
     writer.writerow((*COLUMNS, *labels.columns))
     for row in rows:
-        writer.writerow(guard_row((*_cells(row), *labels.texts(row.model, row.concept))))
+        writer.writerow((*guard_row(_cells(row)), *guarded(row.model, row.concept)))
         count += 1
     return count
 

@@ -422,8 +422,6 @@ def test_a_model_has_the_vocabulary_of_its_dataset(
     engine: Engine, promote: Promote, trained: Path, tmp_path: Path
 ) -> None:
     name_vocabulary(engine, "plain", "museum")
-    for reference in ("other", "more"):
-        name_vocabulary(engine, None, reference)
     shutil.rmtree(trained / "run")
     assert CliRunner().invoke(app, _training(trained)).exit_code == 0
     assert Experiment(trained, "run").dataset().vocabulary == "museum@1"
@@ -432,3 +430,11 @@ def test_a_model_has_the_vocabulary_of_its_dataset(
     assert stored.vocabulary == "museum@1"
     described = load_bundle(tmp_path / "models" / stored.path, stored.sha256).description
     assert described.created_from["vocabulary"] == "museum@1"
+    assert "Map of museum" in (trained / "run" / "report.html").read_text()
+    assert CliRunner().invoke(app, [*_training(trained), "--lang", "bg,el"]).exit_code == 0
+    report = (trained / "run" / "report.html").read_text()
+    assert "Карта of museum" in report
+    assert "Παιχνίδι of museum" in report
+    assert "Map of museum" not in report
+    summary = json.loads((trained / "run" / "summary.json").read_text())
+    assert set(summary["categories"]) == {"map", "toy"}
