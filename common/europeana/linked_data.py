@@ -5,6 +5,9 @@ as body, the record or an image of it as target. The API keeps `canonical`, over
 `generator` with the caller's identity, and knows no confidence: `score` is for those who read the
 file. It refuses a second annotation of a record with the same concept, and it refuses a whole batch
 for one item that it does not like.
+Labels stand beside the body. The API refuses a `prefLabel` in the body of a concept, and so the
+whole page; a member of the annotation that it does not know it leaves out, as it does `score`. To a
+reader of JSON-LD 1.1 what is `@included` is as if it stood by itself.
 https://europeana.atlassian.net/wiki/spaces/EF/pages/2385870851 (Annotation API)
 https://www.w3.org/TR/annotation-model/
 
@@ -16,13 +19,14 @@ the statement. https://github.com/europeana/metis-schema (EDM-COMMON-MAIN.xsd)
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from common.europeana.record_ids import item_uri
+from common.process.foreign_text import UNFIT
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f<>\"{}|\\^`]")
 CONTEXT = "http://www.w3.org/ns/anno.jsonld"
@@ -34,6 +38,8 @@ GENERATOR = {
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"
 EDM = "http://www.europeana.eu/schemas/edm/"
+SKOS = "http://www.w3.org/2004/02/skos/core#"
+_LABELLED = {"prefLabel": {"@id": f"{SKOS}prefLabel", "@container": "@language"}}
 OPENING = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     f'<rdf:RDF xmlns:rdf="{RDF}" xmlns:dc="{DC}" xmlns:edm="{EDM}">\n'
@@ -58,6 +64,7 @@ def concept_annotation(
     model: str,
     image_url: str | None,
     created: datetime,
+    labels: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """One enrichment as an annotation without context.
 
@@ -68,10 +75,11 @@ def concept_annotation(
         model: name and version of the model, which is the annotation's creator.
         image_url: an image of the record to target; None targets the record as a whole.
         created: when the enrichment was written, an aware time.
+        labels: of the concept, by language.
     """
     item = item_uri(record_id)
     identity = uuid5(NAMESPACE_URL, f"{item} {concept_uri} {model}")
-    return {
+    made: dict[str, Any] = {
         "type": "Annotation",
         "canonical": f"urn:uuid:{identity}",
         "motivation": "tagging",
@@ -82,6 +90,10 @@ def concept_annotation(
         "target": item if image_url is None else {"scope": item, "source": iri(image_url)},
         "score": {"confidence": round(confidence, 4)},
     }
+    if labels:
+        named = {"@context": _LABELLED, "id": iri(concept_uri), "prefLabel": dict(labels)}
+        made["@included"] = [named]
+    return made
 
 
 def annotation_page(annotations: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -93,6 +105,23 @@ def provided_cho(record_id: str, concepts: Iterable[tuple[str, float]]) -> str:
     statements = "".join(_statement(uri, confidence) for uri, confidence in concepts)
     about = quoteattr(item_uri(record_id))
     return f"  <edm:ProvidedCHO rdf:about={about}>\n{statements}  </edm:ProvidedCHO>\n"
+
+
+def skos_concept(concept_uri: str, labels: Mapping[str, str]) -> str:
+    """The XML of a concept with its labels by language; empty if there are none."""
+    if not labels:
+        return ""
+    named = "".join(
+        f"    <skos:prefLabel xml:lang={quoteattr(language)}>{_xml(label)}</skos:prefLabel>\n"
+        for language, label in labels.items()
+    )
+    about = f'xmlns:skos="{SKOS}" rdf:about={quoteattr(iri(concept_uri))}'
+    return f"  <skos:Concept {about}>\n{named}  </skos:Concept>\n"
+
+
+def _xml(text: str) -> str:
+    """The text without characters that XML forbids even if they are escaped."""
+    return escape(UNFIT.sub("", text))
 
 
 def _statement(concept_uri: str, confidence: float) -> str:

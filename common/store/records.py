@@ -1,4 +1,4 @@
-"""Records as the Europeana APIs describe them, and concepts, into the store; datasets by name."""
+"""Records as the Europeana APIs describe them, into the store; datasets by name."""
 
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
@@ -8,11 +8,10 @@ from sqlalchemy import Connection, select
 from common.errors import UsageError
 from common.europeana.metadata import RecordMetadata
 from common.store.bulk import upsert
-from common.store.tables import Concept, Dataset, Record, RecordAlias
+from common.store.tables import Dataset, Record, RecordAlias
 
 _COLUMNS = ("id", "media_url", "preview_url", "rights", "data_provider", "type", "title")
 _NAMES_SHOWN = 10
-MOST_NAMED = 5  # labels in a message
 
 
 def save_records(connection: Connection, records: Iterable[RecordMetadata]) -> int:
@@ -44,41 +43,3 @@ def _existing(connection: Connection) -> str:
         return "there is none at all yet, make one with: harvester records"
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return f"there are: {', '.join(names[:_NAMES_SHOWN])}{more}"
-
-
-def keep_concepts(
-    connection: Connection, labels: Mapping[str, str], *, rename: bool = False
-) -> None:
-    """Store concepts.
-
-    Args:
-        labels: the label of each concept URI.
-        rename: give concepts that the store calls otherwise these labels.
-
-    Raises:
-        UsageError: the store has other labels for some, and `rename` is not set.
-    """
-    known = select(Concept.uri, Concept.label).where(Concept.uri.in_(labels))
-    upsert(
-        connection,
-        Concept.__table__,
-        ("uri", "label"),
-        labels.items(),
-        update=("label",) if rename else (),
-    )
-    others = {uri: label for uri, label in connection.execute(known).all() if label != labels[uri]}
-    if others:
-        raise UsageError(_refusal(others, labels))
-
-
-def _refusal(known: Mapping[str, str], given: Mapping[str, str]) -> str:
-    named = [
-        f"{uri} is {label!r} in the store and {given[uri]!r} here"
-        for uri, label in sorted(known.items())[:MOST_NAMED]
-    ]
-    more = f"; and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
-    return (
-        f"Some concepts have other labels in the store: {'; '.join(named)}{more}. "
-        "Nothing was changed. Use the labels of the store. Or rename the concepts in all datasets, "
-        "models and exports: repeat the command with --rename-labels."
-    )

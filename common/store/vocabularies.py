@@ -1,6 +1,7 @@
 """Vocabularies in the store, by name and version. A version never changes."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from common.errors import UsageError
 from common.store.bulk import upsert
 from common.store.tables import Concept, KeptConcept, KeptVocabulary
-from common.vocabulary.concepts import Vocabulary, VocabularyConcept
+from common.vocabulary.concepts import Vocabulary, VocabularyConcept, with_categories
 
 _REFERENCE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)(?:@(?P<version>[0-9]{1,9}))?")
 _FIELDS = tuple(each.name for each in fields(VocabularyConcept))
@@ -29,6 +30,15 @@ _LIST = text("""
            ARRAY(SELECT name || '@' || version FROM model WHERE vocabulary_id = vocabulary.id
                  ORDER BY id) AS models
     FROM vocabulary ORDER BY vocabulary.name COLLATE "C", version
+""")
+_AGREEING = text("""
+    SELECT vocabulary.id, vocabulary.name, version FROM vocabulary
+    JOIN vocabulary_concept AS kept ON kept.vocabulary_id = vocabulary.id
+    JOIN unnest(CAST(:uris AS text[]), CAST(:categories AS text[])) AS asked(uri, category)
+      ON asked.uri = kept.concept_uri AND asked.category = kept.category
+    GROUP BY vocabulary.id
+    HAVING count(*) = cardinality(CAST(:uris AS text[]))
+    ORDER BY vocabulary.name || '@' || version = :named DESC, vocabulary.id LIMIT 1
 """)
 
 
@@ -109,6 +119,30 @@ def find_vocabulary(connection: Connection, reference: str) -> VocabularyVersion
     known = [f"{each.name}@{each.version}" for each in list_vocabularies(connection)]
     there_are = f"there are: {', '.join(known)}" if known else "there is none yet"
     raise UsageError(f"There is no vocabulary {reference!r}; {there_are}.")
+
+
+def vocabulary_of_model(
+    connection: Connection, categories: Mapping[str, str], *, named: str, model: str
+) -> VocabularyVersion:
+    """The version that has the concepts of a model under these categories, which are by URI.
+
+    That is the one that its training `named`, else the oldest. If there is none, the categories
+    become labels of a vocabulary of the model's own: no model is refused, and none is renamed.
+    """
+    asked = {"uris": list(categories), "categories": list(categories.values()), "named": named}
+    if row := connection.execute(_AGREEING, asked).first():
+        return VocabularyVersion(row.id, row.name, row.version)
+    own = [
+        VocabularyConcept(uri=uri, category=category, labels={"": category})
+        for uri, category in sorted(categories.items(), key=lambda each: each[::-1])
+    ]
+    if len(set(categories.values())) < len(own):  # a store of before could have a label twice
+        own = with_categories(own)
+    # Not the model's name alone: it would be the newest version of somebody's vocabulary.
+    version, _ = keep_vocabulary(
+        connection, f"model-{model}", Vocabulary(tuple(own)), source=f"model {model}"
+    )
+    return version
 
 
 def version_of(connection: Connection, vocabulary_id: int | None) -> VocabularyVersion | None:

@@ -3,9 +3,11 @@
 import hashlib
 from pathlib import Path
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Engine, insert, update
 
 from common.store.tables import Concept, Dataset, DatasetItem, Image, Record
+from common.store.vocabularies import keep_vocabulary
+from common.vocabulary.concepts import Vocabulary, VocabularyConcept
 from tests.trainer.pictures import VOCABULARY, draw
 
 
@@ -54,3 +56,26 @@ def _add_picture(
             source="thumbnail",
         )
     )
+
+
+LABELS_OF = {
+    "map": {"en": "Map", "el": "Χάρτης", "bg": "Карта"},
+    "toy": {"en": "Toy", "el": "Παιχνίδι"},
+}
+
+
+def name_vocabulary(engine: Engine, dataset: str | None, name: str) -> int:
+    """A version of maps and toys with labels in three languages, which the dataset uses."""
+    concepts = [
+        VocabularyConcept(
+            uri=VOCABULARY[category],
+            category=category,
+            labels={language: f"{label} of {name}" for language, label in labels.items()},
+        )
+        for category, labels in LABELS_OF.items()
+    ]
+    with engine.begin() as connection:
+        kept, _ = keep_vocabulary(connection, name, Vocabulary.of(concepts), source="a test")
+        uses = update(Dataset).where(Dataset.name == dataset).values(vocabulary_id=kept.id)
+        connection.execute(uses)
+    return kept.id

@@ -12,7 +12,6 @@ from trainer.commands.options import (
     Floor,
     Labelled,
     Precision,
-    RenameToModel,
     VocabularyFile,
     labelled_pictures,
 )
@@ -61,7 +60,6 @@ def import_(
     data_dir: DataDir = None,
     precision: Precision = 0.9,
     floor: Floor = None,
-    rename_labels: RenameToModel = False,
 ) -> None:
     """Make a model from a foreign checkpoint, such as the pilot's.
 
@@ -74,7 +72,6 @@ def import_(
     from common.store.session import open_store
     from common.vision.preprocessing import Preprocessing
     from common.vocabulary.reading import load_vocabulary
-    from trainer.commands.promote import keep_labels
     from trainer.models.importing import import_checkpoint, read_checkpoint
     from trainer.models.proposal import Terms
 
@@ -82,8 +79,6 @@ def import_(
     how = Preprocessing(size=input_size)
     weights = read_checkpoint(checkpoint, index, architecture=architecture, preprocessing=how)
     vocabulary, engine = load_vocabulary(vocab_json), open_store()
-    labels = {vocabulary[label]: label for label in weights.labels if label in vocabulary}
-    keep_labels(engine, labels, rename=rename_labels)
     data = None
     if dataset is not None or data_dir is not None:
         data = labelled_pictures(dataset, data_dir, vocabulary=vocabulary, kind="single")

@@ -57,10 +57,10 @@ def list_(as_json: AsJson = False) -> None:
 
 
 def _listing(listed: list[ListedModel]) -> Listing:
-    texts = ("serves", "architecture", "trained on")
+    texts = ("serves", "architecture", "trained on", "vocabulary")
     listing = Listing(
         *("name", "version", "standing", "serves", "files", "architecture", "concepts on"),
-        *("trained on", "promoted"),
+        *("trained on", "vocabulary", "promoted"),
         numbers=["version"],
         texts=texts,
     )
@@ -69,7 +69,7 @@ def _listing(listed: list[ListedModel]) -> Listing:
             *(each.name, str(each.version), each.standing, each.served, each.files),
             each.architecture,
             f"{len(each.thresholds)} of {len(each.labels)}",
-            *(each.trained_on, each.promoted),
+            *(each.trained_on, each.vocabulary or "unknown", each.promoted),
             style="yellow" if each.problem else "bold" if each.served else "",
         )
     return listing
@@ -110,6 +110,7 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
         return
     print_line(f"{each.title}, {each.standing}, promoted {each.promoted}, sha256 {each.sha256}")
     print_line(f"In service for: {each.served or 'nobody'}")
+    print_line(f"Vocabulary: {each.vocabulary or 'unknown'}")
     if each.description is None:
         raise ModelError(problem)
     if problem:

@@ -59,23 +59,15 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Or a folder with a sub-folder of pictures for each category, named by its label.",
+        help="Or a folder with a sub-folder of pictures for each category of the vocabulary.",
         rich_help_panel=PICTURES,
-    ),
-]
-RenameToModel = Annotated[
-    bool,
-    typer.Option(
-        "--rename-labels",
-        help="Give concepts that the store knows by other labels those of this model: in all "
-        "datasets, models and exports.",
     ),
 ]
 VocabularyFile = Annotated[
     Path,
     typer.Option(
         metavar="FILE",
-        help="The concept of each label, for --data-dir.",
+        help="Concepts with their labels, for --data-dir: JSON, or SKOS.",
         rich_help_panel=PICTURES,
     ),
 ]

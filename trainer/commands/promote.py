@@ -1,6 +1,5 @@
 """`trainer promote`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +16,6 @@ from trainer.commands.options import (
     Floor,
     Labelled,
     Precision,
-    RenameToModel,
     SavingDir,
     experiments_in,
     labelled_pictures,
@@ -126,7 +124,6 @@ def promote(
     dataset: Labelled = None,
     data_dir: DataDir = None,
     anyway: Anyway = False,
-    rename_labels: RenameToModel = False,
     activate: Activate = False,
     as_json: AsJson = False,
 ) -> None:
@@ -158,26 +155,8 @@ def promote(
     if not as_json:
         print_proposal(proposal)
     _check_says_something(proposal, experiment, anyway=anyway)
-    keep_labels(engine, _labels(proposal), rename=rename_labels)
     done = making.promote(proposal, name=title, model_dir=model_dir, engine=engine, active=activate)
     _print_end(engine, proposal, done, model_dir / done.path, as_json=as_json)
-
-
-def keep_labels(engine: "Engine", labels: Mapping[str, str], *, rename: bool) -> None:
-    """Add what a model is about to the concepts of the store; `labels` are by URI.
-
-    Raises:
-        UsageError: the store has another label for a concept, and is not to rename it.
-    """
-    from common.store.records import keep_concepts
-
-    with engine.begin() as connection:
-        keep_concepts(connection, labels, rename=rename)
-
-
-def _labels(proposal: "Proposal") -> dict[str, str]:
-    made = proposal.description
-    return dict(zip(made.concept_uris, made.labels, strict=True))
 
 
 def _check_says_something(proposal: "Proposal", experiment: str, *, anyway: bool) -> None:

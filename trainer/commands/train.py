@@ -1,6 +1,6 @@
 """`trainer train`."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,9 @@ import typer
 from common.errors import UsageError
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.label_languages import Languages
 from common.process.terminal.next_step import next_step
+from common.vocabulary.languages import checked_languages
 from trainer.commands.options import (
     DataDir,
     Labelled,
@@ -103,17 +105,20 @@ def train(
     devices: Devices = None,
     queue: Queue = False,
     verdicts: WithVerdicts = False,
+    lang: Languages = None,
     as_json: AsJson = False,
     given: dict[str, Any],
 ) -> None:
     """Cross-validate a classifier: each picture is tested by a fold that was not trained on it.
 
-    The same command continues a training that was stopped.
+    The same command continues a training that was stopped. Once it is complete, it writes the
+    report again, such as in another language (--lang).
 
     Examples: trainer train --dataset dataset_3000 · trainer train --dataset dataset_3000 --encoder
     lite --experiment-name heads
     """
     settings = settings_for(given, recipe_name)
+    wanted = [] if lang is None else checked_languages(lang)
     if verdicts and (dataset is None or not settings.encoder):
         raise UsageError("--verdicts is for heads on a dataset: --dataset NAME --recipe head.")
     if (dataset is None) == (data_dir is None):
@@ -133,11 +138,11 @@ def train(
         settings, grouping = _with_grouping(settings, data, experiment, given)
         if grouping:
             console.print(grouping, highlight=False, soft_wrap=True)
-        summary = _cross_validate(data, settings, experiment, console, way)
+        summary = _cross_validate(data, settings, experiment, console, way, _labels(data, wanted))
         _record(experiment, summary, data)
     elif data_dir is not None:
         data = folder_data(data_dir, load_vocabulary(vocab_json))
-        summary = _cross_validate(data, settings, experiment, console, way)
+        summary = _cross_validate(data, settings, experiment, console, way, {})
     _print_end(summary, experiment, as_json=as_json)
 
 
@@ -147,12 +152,13 @@ def _cross_validate(
     experiment: "Experiment",
     console: SafeConsole,
     way: "Way",
+    labels: Mapping[str, str],
 ) -> Summary:
     from trainer.running.cross_validation import cross_validate, cross_validate_heads
 
     if settings.encoder:
-        return cross_validate_heads(data, settings, experiment, console)
-    return cross_validate(data, settings, experiment, console, way)
+        return cross_validate_heads(data, settings, experiment, console, labels=labels)
+    return cross_validate(data, settings, experiment, console, way, labels=labels)
 
 
 def _record(experiment: "Experiment", summary: Summary, data: "TrainingData") -> None:
@@ -205,6 +211,20 @@ def _data_of_store(
         judged = sum(example.is_judged for example in data.examples)
         console.print(f"Labelled by verdicts: {judged:,} of {len(data.examples):,} pictures.")
     return data
+
+
+def _labels(data: "TrainingData", languages: list[str]) -> dict[str, str]:
+    """What the report calls the categories."""
+    from common.store.session import open_store
+    from trainer.data.store_dataset import labels_of
+
+    if data.vocabulary is None:
+        return {}
+    engine = open_store()
+    try:
+        return labels_of(engine, data.vocabulary, languages)
+    finally:
+        engine.dispose()
 
 
 def _with_grouping(

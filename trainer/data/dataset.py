@@ -59,8 +59,9 @@ class LeftOut:
 class TrainingData:
     """The training data before a picture is decoded.
 
-    `categories` are labels in alphabetical order, `concept_uris` the concept of each. `kind` is
-    single if every example has exactly one category, multi if it may have several.
+    `categories` are in alphabetical order, `concept_uris` the concept of each. `kind` is single if
+    every example has exactly one category, multi if it may have several. `vocabulary` names the
+    version in the store that has the labels, such as `museum@2`; None if that is unknown.
     """
 
     source: str
@@ -70,6 +71,7 @@ class TrainingData:
     picture_source: TrainingPictures
     examples: tuple[Example, ...]
     left_out: tuple[LeftOut, ...] = ()
+    vocabulary: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -171,6 +173,7 @@ class DatasetDescription(BaseModel):
     categories: tuple[str, ...]
     concept_uris: tuple[str, ...]
     picture_source: TrainingPictures
+    vocabulary: str | None = None
 
 
 def count_providers(providers: Iterable[str]) -> dict[str, int]:

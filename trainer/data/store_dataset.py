@@ -3,24 +3,31 @@
 It stands apart from `dataset`, so that training on a folder loads nothing of the store.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from common.errors import DatasetError
 from common.europeana.record_ids import item_uri
 from common.process.settings import ImageSettings
 from common.store.records import find_dataset
 from common.store.session import open_store
-from common.store.tables import Concept
 from common.store.teaching.verdicts import WEIGHT, taught_labels
+from common.store.vocabularies import find_vocabulary, read_kept, version_of
 from common.vision.kinds import Kind, TrainingPictures
+from common.vocabulary.concepts import main_label
 from trainer.data.dataset import DatasetDescription, Example, TrainingData, folder_data
 
 _NONE_JUDGED: dict[str, Any] = {"judged": [], "taught": [], "weight": WEIGHT}
-_CONCEPTS = text("SELECT DISTINCT concept_uri FROM dataset_item WHERE dataset_id = :dataset")
+_VOCABULARY = text("SELECT vocabulary_id FROM dataset WHERE id = :dataset")
+_CATEGORIES = text("""
+    SELECT uri, category_of(vocabulary_id, uri) AS category
+    FROM (SELECT DISTINCT concept_uri FROM dataset_item WHERE dataset_id = :dataset) AS item(uri),
+         dataset
+    WHERE dataset.id = :dataset
+""")
 # In an order of records that is the same in every store.
 _ITEMS = text("""
     WITH item AS (
@@ -61,10 +68,12 @@ def dataset_data(
     """
     with engine.connect() as connection:
         dataset = find_dataset(connection, name)
-        judged = _judged(connection, dataset, kind) if with_verdicts else _NONE_JUDGED
-        rows = connection.execute(_ITEMS, judged | {"dataset": dataset}).all()
-        concepts = connection.execute(select(Concept.uri, Concept.label)).all()
-    label_of = {row.uri: row.label for row in concepts}
+        asked = {"dataset": dataset}
+        concepts = connection.execute(_CATEGORIES, asked).all()
+        category_of: dict[str, str] = {row.uri: row.category for row in concepts}
+        judged = _judged(connection, category_of, kind) if with_verdicts else _NONE_JUDGED
+        rows = connection.execute(_ITEMS, judged | asked).all()
+        vocabulary = version_of(connection, connection.scalar(_VOCABULARY, asked))
     usable = [row for row in rows if kind == "multi" or len(row.concepts) == 1]
     pictured = [row for row in usable if row.path is not None]
     if not pictured:
@@ -72,14 +81,16 @@ def dataset_data(
             f"Dataset {name} has {len(rows):,} records but no picture to train on; "
             f"run: harvester images --dataset {name}"
         )
-    uris = sorted({uri for row in usable for uri in row.concepts}, key=lambda u: (label_of[u], u))
+    found = {uri for row in usable for uri in row.concepts}
+    uris = sorted(found, key=lambda uri: (category_of[uri], uri))
     data = TrainingData(
         source=f"dataset {name}" + " and verdicts" * with_verdicts,
         kind=kind,
-        categories=tuple(label_of[uri] for uri in uris),
+        categories=tuple(category_of[uri] for uri in uris),
         concept_uris=tuple(uris),
         picture_source=_picture_source(pictured),
         examples=tuple(_example(row, uris, image_dir) for row in pictured),
+        vocabulary=str(vocabulary) if vocabulary else None,
     )
     if kind == "single":
         several = _ids(rows, lambda row: len(row.concepts) > 1)
@@ -88,11 +99,10 @@ def dataset_data(
     return data.without_contradictions()
 
 
-def _judged(connection: Connection, dataset: int, kind: Kind) -> dict[str, Any]:
-    """The labels that verdicts give, of concepts of the dataset, as `_ITEMS` asks for them."""
-    known = set(connection.execute(_CONCEPTS, {"dataset": dataset}).scalars())
+def _judged(connection: Connection, known: Mapping[str, str], kind: Kind) -> dict[str, Any]:
+    """The labels that verdicts give, of known concepts, as `_ITEMS` asks for them."""
     found = taught_labels(connection, several=kind == "multi").records
-    taught = [each for each in found if known.issuperset(each.concepts)]
+    taught = [each for each in found if set(each.concepts) <= known.keys()]
     pairs = [(each.record_id, uri) for each in taught for uri in each.concepts]
     return {
         "judged": [record_id for record_id, _ in pairs],
@@ -122,6 +132,17 @@ def _ids(rows: Sequence[Row[Any]], condition: Callable[[Row[Any]], bool]) -> lis
 def _picture_source(rows: list[Row[Any]]) -> TrainingPictures:
     sources: set[TrainingPictures] = {row.source for row in rows}
     return sources.pop() if len(sources) == 1 else "mixed"
+
+
+def labels_of(engine: Engine, vocabulary: str, languages: Sequence[str]) -> dict[str, str]:
+    """The labels of a version such as `museum@2` by category, in the first language that has one.
+
+    Raises:
+        UsageError: the store has no such version.
+    """
+    with engine.connect() as connection:
+        kept = read_kept(connection, find_vocabulary(connection, vocabulary).id)
+    return {each.category: main_label(each.labels, languages) for each in kept.concepts}
 
 
 def read_again(dataset: DatasetDescription) -> TrainingData:

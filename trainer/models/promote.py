@@ -27,7 +27,7 @@ from trainer.models.example_pictures import example_pictures
 from trainer.models.judged import JudgedPredictions, judged_by_new_pictures, judged_by_own_pictures
 from trainer.models.proposal import Proposal, Terms, measured_on, propose_judged
 from trainer.models.registry import put_in_service
-from trainer.models.store import Promoted
+from trainer.models.store import VOCABULARY, Promoted
 from trainer.scoring.predictions import Predictions
 from trainer.settings import TrainingSettings
 
@@ -201,6 +201,7 @@ def blank_description(
             "folds": folds,
             "data": dataset.source,
             "dataset_fingerprint": dataset.fingerprint,
+            **({VOCABULARY: dataset.vocabulary} if dataset.vocabulary else {}),
         },
     )
 

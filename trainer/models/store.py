@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, literal_column, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, Engine, func, insert, literal_column, select, update
 
 from common.errors import ModelError
 from common.process.user_name import user_name
@@ -15,13 +14,16 @@ from common.store.model_names import ModelName
 from common.store.session import allow_pauses
 from common.store.tables import (
     Audit,
-    Concept,
+    KeptVocabulary,
     ModelService,
     PromotedModel,
     RegisteredEncoder,
     TrainingRun,
 )
+from common.store.vocabularies import vocabulary_of_model
 from common.vision.bundle import Description
+
+VOCABULARY = "vocabulary"  # in the origin of a model: the one that its training named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +118,8 @@ class StoredModel:
     """A model of the store; `run` is the experiment, if that was recorded.
 
     `encoder` is the name of the encoder of its heads, and `licence` that of the encoder's weights;
-    both are None for a whole network. `standing` is serving, not serving or retired, the last since
+    both are None for a whole network. `vocabulary` is a version such as `museum@2`, None for a
+    model of before there were any. `standing` is serving, not serving or retired, the last since
     `retired_at`. `serves` are the data providers that it is in service for, beside all records
     where it `serves_all`.
     """
@@ -132,6 +135,7 @@ class StoredModel:
     run: str | None
     encoder: str | None
     licence: str | None
+    vocabulary: str | None
     created_at: datetime
     retired_at: datetime | None
     serves_all: bool
@@ -164,6 +168,7 @@ def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
         TrainingRun.name.label("run"),
         RegisteredEncoder.name.label("encoder"),
         RegisteredEncoder.licence,
+        KeptVocabulary.name.concat("@").concat(KeptVocabulary.version).label("vocabulary"),
         of_all.exists().label("serves_all"),
         func.array(providers.scalar_subquery()).label("serves"),
     )
@@ -171,6 +176,7 @@ def stored_models(engine: Engine, name: str | None = None) -> list[StoredModel]:
         select(*columns)
         .outerjoin(TrainingRun, TrainingRun.id == PromotedModel.run_id)
         .outerjoin(RegisteredEncoder, RegisteredEncoder.id == PromotedModel.encoder_id)
+        .outerjoin(KeptVocabulary, KeptVocabulary.id == PromotedModel.vocabulary_id)
     )
     if name is not None:
         query = query.where(PromotedModel.name == name)
@@ -218,12 +224,13 @@ def _insert(
     sha256: str,
     encoder_id: int | None,
 ) -> None:
-    concepts = zip(description.concept_uris, description.labels, strict=True)
-    connection.execute(
-        insert(Concept).on_conflict_do_nothing(),  # a label that the store has stays
-        [{"uri": uri, "label": label} for uri, label in concepts],
-    )
     origin, thresholds = description.created_from, description.thresholds.items()
+    vocabulary = vocabulary_of_model(
+        connection,
+        dict(zip(description.concept_uris, description.labels, strict=True)),
+        named=str(origin.get(VOCABULARY, "")),
+        model=promoted.name,
+    )
     run_id = connection.scalar(
         select(TrainingRun.id).where(
             TrainingRun.name == origin.get("experiment", ""),
@@ -241,6 +248,7 @@ def _insert(
             picture_source=description.picture_source,
             run_id=run_id,
             encoder_id=encoder_id,
+            vocabulary_id=vocabulary.id,
             promise=asdict(description.promise) if description.promise else None,
             promoted_by=user_name(),
         )

@@ -207,11 +207,11 @@ class ReportCard:
 
 
 class ReportCards:
-    """Makes cards; `test` are the test predictions of all folds, in the order of the folds."""
+    """`test` are the test predictions of all folds, in their order; `names` those of categories."""
 
-    def __init__(self, experiment: Experiment, test: Predictions) -> None:
+    def __init__(self, experiment: Experiment, test: Predictions, names: tuple[str, ...]) -> None:
         self._experiment = experiment
-        self._test = test
+        self._test, self._names = test, names
         self._dataset = experiment.dataset()
         self._pictures = experiment.pictures()
         self._titles = read_titles(experiment.splits)
@@ -270,16 +270,15 @@ class ReportCards:
         )
 
     def _suggestion(self, doubt: Doubt) -> str:
-        categories = self._dataset.categories
         if doubt.suggested is None:
-            return f"not {categories[doubt.given or 0]}"
+            return f"not {self._names[doubt.given or 0]}"
         also = "" if self._dataset.kind == "single" else "also "
-        return also + categories[doubt.suggested]
+        return also + self._names[doubt.suggested]
 
     def _card(self, position: int, category: int, *, image: str) -> ReportCard:
         return ReportCard(
             image=image,
-            predicted=self._dataset.categories[category],
+            predicted=self._names[category],
             probability=float(self._test.probabilities[position, category]),
             is_right=bool(self._test.targets[position, category]),
             **self._known(position),
@@ -292,7 +291,7 @@ class ReportCards:
             "key": key,
             "title": self._titles.get(key, "")[:LONGEST_TITLE],
             "page": "" if self._dataset.picture_source == "folder" else record_page(key),
-            "true": ", ".join(self._dataset.categories[i] for i in labels),
+            "true": ", ".join(self._names[i] for i in labels),
         }
 
     def _thumbnail(self, position: int) -> str:

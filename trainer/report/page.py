@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -80,31 +81,51 @@ def _category(name: str, results: list[FoldResult]) -> CategoryScores[Spread]:
     )
 
 
-def write_summary(experiment: Experiment) -> Summary:
-    """Summarise, and write `summary.json`, the plots, the doubtful labels and `report.html`."""
+def write_summary(experiment: Experiment, labels: Mapping[str, str] | None = None) -> Summary:
+    """Summarise, and write `summary.json`, the plots, the doubtful labels and `report.html`.
+
+    Args:
+        labels: what the plots and the report call the categories; itself, where one has none.
+    """
     summary, folder, dataset = summarise(experiment), experiment.folder, experiment.dataset()
     test = Predictions.joined([experiment.predictions(n) for n in range(summary.folds)])
     probabilities = at_temperature(test.probabilities, summary.temperature, dataset.kind)
     test = replace(test, probabilities=probabilities)
     doubts = doubtful_labels(test, dataset.kind)
-    confusion = plot_confusion(summary.confusion, dataset.categories)
+    names = names_of(dataset.categories, labels or {})
+    confusion = plot_confusion(summary.confusion, tuple(names.values()))
     save_png(folder / "confusion_matrix.png", confusion)
     reliability = plot_reliability(summary.uncalibrated, summary.calibrated)
     save_png(folder / "reliability.png", reliability)
     write_doubts(folder / "doubtful_labels.csv", doubts, test, dataset.categories)
-    write_report(experiment, summary, test, doubts)
+    write_report(experiment, summary, test, doubts, names)
     write_atomically(folder / "summary.json", summary.model_dump_json(indent=2))
     return summary
 
 
+def names_of(categories: Sequence[str], labels: Mapping[str, str]) -> dict[str, str]:
+    """What to call each category; two that have one label, in languages that differ, say which."""
+    times = Counter(labels.get(each, each) for each in categories)
+    return {
+        each: label if times[label] == 1 else f"{label} ({each})"
+        for each in categories
+        for label in [labels.get(each, each)]
+    }
+
+
 def write_report(
-    experiment: Experiment, summary: Summary, test: Predictions, doubts: list[Doubt]
+    experiment: Experiment,
+    summary: Summary,
+    test: Predictions,
+    doubts: list[Doubt],
+    names: Mapping[str, str],
 ) -> None:
     """Write `report.html`.
 
     Args:
         test: the test predictions of all folds, at the summary's temperature.
         doubts: the doubtful labels, the most doubtful first.
+        names: what to call each category, in their order.
     """
     engine = template_engine(Path(__file__).parent)
     engine.filters |= {
@@ -113,13 +134,20 @@ def write_report(
         "shade": _shade,
         "breakable": _breakable,
     }
-    view = _view(experiment, summary, ReportCards(experiment, test), doubts)
+    called = {names[category]: scores for category, scores in summary.categories.items()}
+    shown = summary.model_copy(update={"categories": called})
+    cards = ReportCards(experiment, test, tuple(names.values()))
+    view = _view(experiment, shown, cards, doubts, names)
     page = engine.get_template(TEMPLATE).render(view)
     write_atomically(experiment.folder / "report.html", page)
 
 
 def _view(
-    experiment: Experiment, summary: Summary, cards: ReportCards, doubts: list[Doubt]
+    experiment: Experiment,
+    summary: Summary,
+    cards: ReportCards,
+    doubts: list[Doubt],
+    names: Mapping[str, str],
 ) -> dict[str, Any]:
     return {
         "name": experiment.name,
@@ -127,7 +155,7 @@ def _view(
         "epochs": _epochs(experiment.results()),
         "settings": experiment.settings(),
         "licence_warning": warning_about(experiment.settings().encoder_licence),
-        "dataset": experiment.dataset(),
+        "dataset": experiment.dataset().model_copy(update={"categories": tuple(names.values())}),
         "summary": summary,
         "averages": [
             (title, spread, MEANINGS[title]) for title, spread in summary.averages().items()
@@ -137,7 +165,7 @@ def _view(
         "dropped": _dropped(experiment),
         "mistaken": {name: summary.most_mistaken(name) for name in summary.categories},
         "shows_matrix": len(summary.categories) <= MOST_IN_MATRIX,
-        "promotion": promotion_view(experiment),
+        "promotion": promotion_view(experiment, names),
         "history": _image(_learning(experiment)),
         "reliability": _image(plot_reliability(summary.uncalibrated, summary.calibrated)),
         "exhibits": cards.exhibits(),

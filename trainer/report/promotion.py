@@ -3,8 +3,8 @@
 Data providers that the folds left out have a table of their own.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from common.pages import data_uri
@@ -37,12 +37,24 @@ class PromotedConcept:
     curve: str
 
 
-def promotion_view(experiment: Experiment) -> dict[str, Any] | None:
-    """The values that the template shows of a promotion; None if the folds have no evidence."""
+def promotion_view(
+    experiment: Experiment, names: Mapping[str, str] | None = None
+) -> dict[str, Any] | None:
+    """The values that the template shows of a promotion; None if the folds have no evidence.
+
+    Args:
+        names: what the categories are called, if not by themselves.
+    """
     prospect = prospect_of(experiment)
     if prospect is None:
         return None
-    proposal, concepts = prospect.proposal, promoted_concepts(prospect)
+    named = names or {}
+    called = {named.get(each, each): effect for each, effect in prospect.proposal.effects.items()}
+    proposal = replace(prospect.proposal, effects=called)
+    concepts = [
+        replace(each, label=named.get(each.label, each.label))
+        for each in promoted_concepts(prospect)
+    ]
     most = max(concepts, key=lambda each: each.effect.written)
     providers = left_out_providers(experiment, prospect)
     return {

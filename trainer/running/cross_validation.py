@@ -1,6 +1,6 @@
 """The cross-validation: prepare the data, do every unfinished fold, summarise, record it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.text import Text
 from sqlalchemy import Engine, delete
@@ -60,8 +60,13 @@ def cross_validate(
     experiment: Experiment,
     console: SafeConsole,
     way: Way = run_in_sequence,
+    *,
+    labels: Mapping[str, str] | None = None,
 ) -> Summary:
-    """Train and test every fold that an earlier run has not finished.
+    """Train and test every fold that an earlier run has not finished, and write the report.
+
+    Args:
+        labels: what the report calls the categories; itself, where one has none.
 
     Raises:
         UsageError: the experiment was begun with other settings or data, or another process
@@ -76,7 +81,7 @@ def cross_validate(
             assignment = Assignment(data=data, settings=settings, experiment=experiment)
             _begin(assignment, console)
             _print_results(way(left, assignment), console)
-        return write_summary(experiment)
+        return write_summary(experiment, labels)
 
 
 def cross_validate_heads(
@@ -85,10 +90,13 @@ def cross_validate_heads(
     experiment: Experiment,
     console: SafeConsole,
     embed: Embed = embedded,
+    *,
+    labels: Mapping[str, str] | None = None,
 ) -> Summary:
     """Fit and test a head for every fold that an earlier run has not finished.
 
-    They take seconds each, so the folds are done in sequence by this process.
+    They take seconds each, so the folds are done in sequence by this process. `labels` are as for
+    `cross_validate`.
 
     Raises:
         UsageError, DatasetError: as `cross_validate`.
@@ -99,7 +107,7 @@ def cross_validate_heads(
         if left := _unfinished(data, settings, experiment, console):
             assignment = _begin_heads(data, settings, experiment, console, embed)
             _print_results(run_heads(left, assignment), console)
-        return write_summary(experiment)
+        return write_summary(experiment, labels)
 
 
 def _unfinished(

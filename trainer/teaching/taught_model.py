@@ -27,7 +27,7 @@ from common.vision.model import Model
 from common.vision.saved_model import load_bundle
 from trainer.models.catalogue import find_model
 from trainer.models.registry import put_in_service
-from trainer.models.store import Promoted, StoredModel, stored_models
+from trainer.models.store import VOCABULARY, Promoted, StoredModel, stored_models
 from trainer.scoring.evidence import draw_references
 from trainer.teaching.examples import TeachingExamples
 from trainer.teaching.refit import TaughtHead
@@ -126,13 +126,18 @@ def _load(model_dir: Path, path: str, sha256: str) -> Model:
 
 
 def _origin(base: TeachableModel, data_provider: str, examples: TeachingExamples) -> dict[str, Any]:
-    kept = ("data", "dataset_fingerprint")
-    origin = {name: base.description.created_from.get(name, "") for name in kept}
-    return origin | {
-        TAUGHT_FROM: f"{base.stored.name}@{base.stored.version}",
-        "data_provider": data_provider,
-        "verdicts": examples.judged,
-    }
+    origin = {"data": "", "dataset_fingerprint": ""}
+    known = base.description.created_from
+    kept = {name: known[name] for name in (*origin, VOCABULARY) if name in known}
+    return (
+        origin
+        | kept
+        | {
+            TAUGHT_FROM: f"{base.stored.name}@{base.stored.version}",
+            "data_provider": data_provider,
+            "verdicts": examples.judged,
+        }
+    )
 
 
 def _known(

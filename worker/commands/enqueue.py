@@ -49,7 +49,8 @@ Concept = Annotated[
     str | None,
     typer.Option(
         metavar="URI|LABEL",
-        help="Records that have this concept in any dataset.",
+        help="Records that have this concept in any dataset: its URI, or its name in any "
+        "vocabulary.",
         rich_help_panel=_RECORDS,
     ),
 ]

@@ -11,7 +11,9 @@ from common.files import STANDARD_OUTPUT, output_stream
 from common.process.settings import HeatmapSettings
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.label_languages import Languages
 from common.store.session import open_store
+from common.vocabulary.languages import checked_languages
 from worker.commands.options import Force, JobRef, check_output_file, console
 from worker.enrich.heatmap_files import Removed, remove_unknown
 from worker.exports.page import missing, write_page
@@ -45,6 +47,7 @@ def explain(
     limit: Annotated[
         int, typer.Option(min=1, max=MOST_SHOWN, help="Enrichments to show, as many of each label.")
     ] = SHOWN,
+    lang: Languages = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -56,13 +59,14 @@ def explain(
     """
     if file == STANDARD_OUTPUT and as_json:
         raise UsageError("--json needs a FILE: standard output would hold both.")
+    wanted = [] if lang is None else checked_languages(lang)
     check_output_file(file, force=force)
     folder = HeatmapSettings.read().heatmap_dir
     engine = open_store()
     job_id = find_job(engine, job)
     if is_unfinished(engine, job_id):
         console.print("The job is not finished: more enrichments may follow.")
-    sample = draw_sample(engine, job_id, limit=limit)
+    sample = draw_sample(engine, job_id, limit=limit, wanted=wanted)
     lost = _check_heatmaps(sample, folder)
     with output_stream(file) as stream:
         write_page(sample, stream, job=job_id, folder=folder)

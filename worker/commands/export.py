@@ -9,7 +9,9 @@ from common.errors import UsageError
 from common.files import STANDARD_OUTPUT, standard_output
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.label_languages import Languages
 from common.store.session import open_store
+from common.vocabulary.languages import checked_languages
 from worker.commands.options import Force, check_output_file, console
 from worker.exports import files
 from worker.exports.asking import Asked, Format, read_arguments
@@ -78,6 +80,7 @@ def export(
     file_format: FileFormat = None,
     target: TargetOption = None,
     with_wrong: WithWrong = False,
+    lang: Languages = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -90,6 +93,7 @@ def export(
     worker export --since 2026-11-23T22:00Z annotations.jsonl
     """
     asked = read_arguments(places or [], model=model, since=since, file_format=file_format)
+    wanted = [] if lang is None else checked_languages(lang)
     _check_output(asked, force=force, as_json=as_json)
     engine = open_store()
     selection = asked.selection(engine)
@@ -101,7 +105,9 @@ def export(
         )
     if selection.job and is_unfinished(engine, selection.job):
         console.print("The job is not finished: more enrichments may follow.")
-    exported = files.export(engine, selection, asked.file, write, with_wrong=with_wrong)
+    exported = files.export(
+        engine, selection, asked.file, write, with_wrong=with_wrong, wanted=wanted
+    )
     if as_json:
         print_json(exported, Exported)
     _print_counts(exported, asked.file_format)

@@ -10,11 +10,12 @@ from sqlalchemy import Engine
 
 from common.files import STANDARD_OUTPUT, replacing, standard_output
 from common.process.terminal.progress import ProgressReport, progress
+from worker.exports.labels import ExportLabels
 from worker.exports.selection import EnrichmentRow, Selection, selected
 
 ROWS_A_REPORT = 1_000
 
-Write = Callable[[Iterable[EnrichmentRow], BinaryIO], int]
+Write = Callable[[Iterable[EnrichmentRow], BinaryIO, ExportLabels], int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,23 +32,30 @@ class Exported:
 
 
 def export(
-    engine: Engine, selection: Selection, file: str, write: Write, *, with_wrong: bool = False
+    engine: Engine,
+    selection: Selection,
+    file: str,
+    write: Write,
+    *,
+    with_wrong: bool = False,
+    wanted: Iterable[str] = (),
 ) -> Exported:
     """Write a selection to a file, or to standard output if `file` is `-`.
 
     Args:
         with_wrong: also what more reviewers call wrong than right.
+        wanted: the languages of labels, the best first.
 
     Raises:
         UsageError: there is no such job or model.
         EnrichmentError: the file cannot be written; a former file stays as it was.
     """
     with (
-        selected(engine, selection, with_wrong=with_wrong) as rows,
+        selected(engine, selection, with_wrong=with_wrong, wanted=wanted) as rows,
         _output(file) as stream,
         progress("export") as report,
     ):
-        written = write(_reported(rows, report), stream)
+        written = write(_reported(rows, report), stream, rows.labels)
         return Exported(file=file, written=written, left_out=rows.left_out, wrong=rows.wrong)
 
 

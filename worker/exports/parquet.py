@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from common.errors import UsageError
+from worker.exports.labels import NO_LABELS, ExportLabels
 from worker.exports.selection import EnrichmentRow
 
 ROWS_A_GROUP = 50_000  # in memory at a time
@@ -16,11 +17,14 @@ METADATA_KEY = "enrichments"
 def write_parquet(
     rows: Iterable[EnrichmentRow],
     stream: BinaryIO,
+    labels: ExportLabels = NO_LABELS,
     *,
     asked: Mapping[str, Any],
     promises: Sequence[str],
 ) -> int:
-    """Write all rows with all columns of EnrichmentRow; returns the number of rows.
+    """Write all columns of EnrichmentRow, and one of labels for each language.
+
+    Returns the number of rows.
 
     Args:
         asked: job, model and time of the selection, for the metadata of the file, as JSON.
@@ -36,8 +40,8 @@ def write_parquet(
         raise UsageError(
             "Parquet needs pyarrow: install this project's extra `parquet`."
         ) from error
-    schema = _schema(pyarrow, asked, promises)
-    remaining = iter(rows)
+    schema = _schema(pyarrow, asked, promises, labels)
+    remaining = ((*row, *labels.texts(row.model, row.concept)) for row in rows)
     count = 0
     with parquet.ParquetWriter(stream, schema) as writer:
         while group := list(islice(remaining, ROWS_A_GROUP)):
@@ -52,7 +56,9 @@ def is_available() -> bool:
     return find_spec("pyarrow") is not None
 
 
-def _schema(pyarrow: Any, asked: Mapping[str, Any], promises: Sequence[str]) -> Any:
+def _schema(
+    pyarrow: Any, asked: Mapping[str, Any], promises: Sequence[str], labels: ExportLabels
+) -> Any:
     repeated = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     types = {
         "record_id": pyarrow.string(),
@@ -72,6 +78,7 @@ def _schema(pyarrow: Any, asked: Mapping[str, Any], promises: Sequence[str]) -> 
         pyarrow.field(name, types[name], nullable=name in ("heatmap", "seen", "verdict"))
         for name in EnrichmentRow._fields
     ]
+    fields += [pyarrow.field(name, repeated) for name in labels.columns]
     described = json.dumps(
         {name: str(value) for name, value in asked.items()} | {"promises": list(promises)}
     )

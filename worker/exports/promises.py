@@ -9,19 +9,12 @@ from sqlalchemy import Engine, text
 from common.errors import StoreError
 from common.process.wrong_values import first_wrong
 from common.store.model_names import ModelName
-from common.store.tables.jobs import JOB_MODELS
 from common.store.teaching.certificates import StandingCertificate, standing_certificates
 from common.vision.answers.promise import Promise
+from worker.exports.labels import SELECTED_MODELS
 from worker.exports.selection import Selection
 
 UNKNOWN = "Its promise is unknown: the model was made before promises said for whom."
-_CONDITIONS = {
-    "job": f"id IN (SELECT unnest({JOB_MODELS}) FROM job WHERE id = :job)",
-    "model": "name = :model",
-    "version": "version = :version",
-    "since": """EXISTS (SELECT 1 FROM enrichment
-                        WHERE model_id = model.id AND updated_at >= :since)""",
-}
 _PROMISE = TypeAdapter(Promise)
 
 
@@ -47,7 +40,7 @@ def promises_of(engine: Engine, selection: Selection) -> dict[str, ModelPromise]
         StoreError: a promise is damaged.
     """
     asked = selection.asked()
-    conditions = " AND ".join(_CONDITIONS[name] for name in asked)
+    conditions = " AND ".join(SELECTED_MODELS[name] for name in asked)
     statement = text(
         f"SELECT id, name, version, promise FROM model WHERE {conditions} ORDER BY name, version"
     )

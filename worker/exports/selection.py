@@ -26,6 +26,7 @@ from common.store.teaching.standing_verdicts import STANDING_VERDICTS, judged_co
 from common.vision.answers.blocked import Blocks
 from common.vision.answers.spellings import odd_spellings
 from worker.enrich.heatmap_files import relative_path
+from worker.exports.labels import ExportLabels, read_labels
 from worker.jobs.prune import check_not_pruned
 from worker.ledger.routes import ROUTED_MODEL
 
@@ -150,7 +151,8 @@ class SelectedRows:
     `left_out` counts those that decisions block, `wrong` those that reviewers call wrong.
     """
 
-    def __init__(self, rows: Iterable[Any], *, with_wrong: bool) -> None:
+    def __init__(self, rows: Iterable[Any], labels: ExportLabels, *, with_wrong: bool) -> None:
+        self.labels = labels
         self._rows = iter(rows)
         self._with_wrong = with_wrong
         self.left_out = 0
@@ -161,7 +163,7 @@ class SelectedRows:
 
     def __next__(self) -> EnrichmentRow:
         for *row, is_blocked in self._rows:
-            found = _fit_to_publish(row)
+            found = _fit_to_publish(row, self.labels)
             if is_blocked:
                 self.left_out += 1
             elif found.verdict == VerdictKind.WRONG and not self._with_wrong:
@@ -173,18 +175,20 @@ class SelectedRows:
 
 @contextmanager
 def selected(
-    engine: Engine, selection: Selection, *, with_wrong: bool = False
+    engine: Engine, selection: Selection, *, with_wrong: bool = False, wanted: Iterable[str] = ()
 ) -> Iterator[SelectedRows]:
     """The selected enrichments, all from one moment, for as long as the block lasts.
 
     Args:
         with_wrong: also those that more reviewers call wrong than right.
+        wanted: the languages of their labels, the best first.
 
     Raises:
         UsageError: there is no such job or model, or the list of the job's records was removed.
     """
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         check_selection(connection, selection)
+        labels = read_labels(connection, selection.asked(), wanted)
         blocked = Blocks.read(connection).in_sql(connection)
         asked = parameters(connection, selection) | blocked.parameters
         statement = text(
@@ -193,7 +197,7 @@ def selected(
         allow_pauses(connection)  # the reader of the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
         with streaming.execute(statement, asked) as rows:
-            yield SelectedRows(rows, with_wrong=with_wrong)
+            yield SelectedRows(rows, labels, with_wrong=with_wrong)
 
 
 def parameters(connection: Connection, selection: Selection) -> dict[str, Any]:
@@ -211,7 +215,7 @@ class Sample:
     left_out: int
 
 
-def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
+def draw_sample(engine: Engine, job: UUID, *, limit: int, wanted: Iterable[str] = ()) -> Sample:
     """Enrichments of a job that have a heatmap, as many of each concept; always the same ones.
 
     Raises:
@@ -232,7 +236,8 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int) -> Sample:
             raise UsageError(_nothing_to_show(job, counted.left_out))
         drawn = text(f"{_COLUMNS} {explained} AND {blocked.is_free} {_DRAWN}")
         found = connection.execute(drawn, asked | {"limit": limit})
-        rows = [_fit_to_publish(row) for row in found]
+        labels = read_labels(connection, {"job": job}, wanted)
+        rows = [_fit_to_publish(row, labels) for row in found]
         return Sample(rows=rows, total=counted.total, left_out=counted.left_out)
 
 
@@ -277,10 +282,11 @@ def check_selection(connection: Connection, selection: Selection) -> None:
             )
 
 
-def _fit_to_publish(row: Any) -> EnrichmentRow:
+def _fit_to_publish(row: Any, labels: ExportLabels) -> EnrichmentRow:
     found = EnrichmentRow._make(row)
     heatmap = relative_path(found.heatmap) if found.heatmap else None
-    return found._replace(image_url=published(found.image_url), heatmap=heatmap)
+    label = labels.main(found.model, found.concept) or found.label
+    return found._replace(label=label, image_url=published(found.image_url), heatmap=heatmap)
 
 
 def published(url: str) -> str:

@@ -7,7 +7,8 @@ the enrichment with the highest confidence is exported, because the Annotation A
 import codecs
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import BinaryIO, Literal
@@ -16,6 +17,7 @@ from common.europeana import linked_data
 from common.europeana.linked_data import annotation_page, concept_annotation
 from common.process.foreign_text import guard_row
 from common.store.tables import PictureSource
+from worker.exports.labels import NO_LABELS, ExportLabels
 from worker.exports.selection import EnrichmentRow
 
 AnnotationTarget = Literal["record", "image"]
@@ -28,23 +30,30 @@ _utf_8 = codecs.getwriter("utf-8")
 ANNOTATIONS_A_PAGE = 100  # if the API refuses one, it refuses the page, and does not say which
 
 
-def write_csv(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
-    """Write COLUMNS as CSV; returns the number of rows.
+def write_csv(
+    rows: Iterable[EnrichmentRow], stream: BinaryIO, labels: ExportLabels = NO_LABELS
+) -> int:
+    """Write COLUMNS as CSV, and a column of labels for each language; returns the number of rows.
 
-    A cell that a spreadsheet would read as a formula gets an apostrophe before it. No record ID,
-    URL or vocabulary label looks like a formula.
+    A cell that a spreadsheet would read as a formula gets an apostrophe before it. No record ID and
+    no URL looks like a formula.
     """
     count = 0
+    guarded = cache(lambda model, concept: guard_row(labels.texts(model, concept)))
     writer = csv.writer(_utf_8(stream), lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow((*COLUMNS, *labels.columns))
     for row in rows:
-        writer.writerow(guard_row(_cells(row)))
+        writer.writerow((*guard_row(_cells(row)), *guarded(row.model, row.concept)))
         count += 1
     return count
 
 
 def write_jsonld(
-    rows: Iterable[EnrichmentRow], stream: BinaryIO, *, target: AnnotationTarget = "record"
+    rows: Iterable[EnrichmentRow],
+    stream: BinaryIO,
+    labels: ExportLabels = NO_LABELS,
+    *,
+    target: AnnotationTarget = "record",
 ) -> int:
     """Write one AnnotationPage a line, the body of a request; returns the number of annotations.
 
@@ -55,21 +64,33 @@ def write_jsonld(
     file = _utf_8(stream)
     findings = once_a_concept(rows)
     while page := list(islice(findings, ANNOTATIONS_A_PAGE)):
-        annotations = [_annotation(row, target) for row in page]
+        annotations = [_annotation(row, target, labels) for row in page]
         file.write(json.dumps(annotation_page(annotations), ensure_ascii=False) + "\n")
         count += len(page)
     return count
 
 
-def write_edm(rows: Iterable[EnrichmentRow], stream: BinaryIO) -> int:
-    """Write an RDF/XML document, one edm:ProvidedCHO a record; returns the number of concepts."""
-    count = 0
+def write_edm(
+    rows: Iterable[EnrichmentRow], stream: BinaryIO, labels: ExportLabels = NO_LABELS
+) -> int:
+    """Write an RDF/XML document, one edm:ProvidedCHO a record; returns the number of concepts.
+
+    At the end stands each concept that has labels with a language, in the words of the model that
+    the document names first for it.
+    """
+    count, named = 0, dict[str, Mapping[str, str]]()
     file = _utf_8(stream)
     file.write(linked_data.OPENING)
     for record_id, found in groupby(once_a_concept(rows), key=attrgetter("record_id")):
-        concepts = [(row.concept, row.confidence) for row in found]
+        concepts = []
+        for row in found:
+            concepts.append((row.concept, row.confidence))
+            if labels.languages and not named.get(row.concept):
+                named[row.concept] = labels.by_language(row.model, row.concept)
         file.write(linked_data.provided_cho(record_id, concepts))
         count += len(concepts)
+    for concept, by_language in named.items():
+        file.write(linked_data.skos_concept(concept, by_language))
     file.write(linked_data.CLOSING)
     return count
 
@@ -91,7 +112,9 @@ def _cells(row: EnrichmentRow) -> tuple[str, ...]:
     return (*what, confidence, row.model, *of_picture, row.verdict or "")
 
 
-def _annotation(row: EnrichmentRow, target: AnnotationTarget) -> dict[str, object]:
+def _annotation(
+    row: EnrichmentRow, target: AnnotationTarget, labels: ExportLabels
+) -> dict[str, object]:
     of_image = target == "image" and row.picture == PictureSource.MEDIA
     return concept_annotation(
         record_id=row.record_id,
@@ -100,4 +123,5 @@ def _annotation(row: EnrichmentRow, target: AnnotationTarget) -> dict[str, objec
         model=row.model,
         image_url=row.image_url if of_image else None,
         created=row.updated,
+        labels=labels.by_language(row.model, row.concept),
     )

@@ -4,6 +4,7 @@ A list has one ID a line; lines without an ID are counted and reported. The IDs 
 leave Postgres: the server copies them into the table from which the chunks are made.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -25,8 +26,8 @@ LINES_SHOWN = 10  # bad lines that a message lists
 class RecordSelection:
     """Records that meet every given condition; without conditions, all records of the store.
 
-    `dataset` and `data_provider` are names. `concept` is the URI or label of a concept that records
-    have in any dataset.
+    `dataset` and `data_provider` are names. `concept` is a concept that records have in any
+    dataset: its URI, or what any vocabulary calls it.
 
     Raises:
         UsageError: one of them is empty, too long or no plain text.
@@ -74,6 +75,11 @@ def _resolved(connection: Connection, asked: dict[str, str]) -> dict[str, Any]:
 
 
 _CONCEPT = text("SELECT uri FROM concept WHERE uri = :uri OR label = :label")
+_NAMES = text("""
+    SELECT concept_uri, category, CAST(jsonb_path_query_array(labels, '$.*') AS text) AS labels,
+           CAST(jsonb_path_query_array(alternatives, '$.*[*]') AS text) AS alternatives
+    FROM vocabulary_concept
+""")
 _LABELS = text("SELECT DISTINCT label FROM concept ORDER BY label LIMIT :shown")
 _PROVIDER = text("SELECT 1 FROM record WHERE data_provider = :name LIMIT 1")
 _PROVIDERS = text("""
@@ -84,12 +90,24 @@ _PROVIDERS = text("""
 
 def _concept_uris(connection: Connection, concept: str) -> list[str]:
     asked = {"uri": current_concept_uri(concept), "label": concept}
-    uris = list(connection.execute(_CONCEPT, asked).scalars())
+    uris = {*connection.execute(_CONCEPT, asked).scalars(), *_called(connection, concept)}
     if not uris:
         labels = connection.execute(_LABELS, {"shown": SHOWN}).scalars().all()
         known = f"Some that there are: {', '.join(labels)}" if labels else "The store has none"
         raise UsageError(f"There is no concept {concept!r}. {known}.", field="concept")
-    return uris
+    return sorted(uris)
+
+
+def _called(connection: Connection, name: str) -> Iterator[str]:
+    """The concepts that a vocabulary calls so, in any language and in upper or lower case.
+
+    Python compares, since a database folds the case of its own locale's letters only.
+    """
+    wanted = name.casefold()
+    for row in connection.execute(_NAMES, execution_options={"yield_per": 1_000}):
+        names = (row.category, *json.loads(row.labels), *json.loads(row.alternatives))
+        if wanted in map(str.casefold, names):
+            yield row.concept_uri
 
 
 def _check_data_provider(connection: Connection, name: str) -> None:

@@ -42,14 +42,14 @@ ANNOTATION_CONTEXT = {
 
 def triples(document: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Subject, predicate and object of all that a JSON-LD document says; reads no network."""
-    dataset = jsonld.to_rdf(document, {"documentLoader": _offline})
+    dataset = jsonld.to_rdf(document, {"documentLoader": offline})
     return [
         (each["subject"]["value"], each["predicate"]["value"], each["object"]["value"])
         for each in dataset["@default"]
     ]
 
 
-def _offline(url: str, _options: object) -> dict[str, Any]:
+def offline(url: str, _options: object) -> dict[str, Any]:
     if url != CONTEXT:
         raise ValueError(f"{url} is no context of annotations")
     document = {"@context": ANNOTATION_CONTEXT}

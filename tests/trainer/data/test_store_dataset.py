@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.errors import DatasetError, UsageError
@@ -13,7 +13,7 @@ from common.store.session import open_store
 from common.store.tables import Concept, Dataset, DatasetItem, Image, Record, Verdict
 from tests.common.store.verdict_rows import add_people, uri
 from tests.trainer.pictures import VOCABULARY
-from tests.trainer.store_rows import add_dataset, add_label
+from tests.trainer.store_rows import add_dataset, add_label, name_vocabulary
 from trainer.data.store_dataset import dataset_data
 
 
@@ -41,6 +41,19 @@ def test_the_records_of_a_dataset_are_the_examples(store: Engine, tmp_path: Path
     assert data.picture_source == "thumbnail"
     assert data.examples[0].key == "/1/map_0"
     assert data.examples[0].path.exists()
+
+
+def test_the_categories_are_those_of_the_vocabulary_that_the_dataset_names(
+    store: Engine, tmp_path: Path
+) -> None:
+    before = dataset_data(store, "old_maps", tmp_path / "images")
+    name_vocabulary(store, "old_maps", "museum")
+    now = dataset_data(store, "old_maps", tmp_path / "images")
+    assert (before.vocabulary, now.vocabulary) == (None, "museum@1")
+    assert now.fingerprint == before.fingerprint  # so a begun training goes on
+    with store.begin() as connection:
+        connection.execute(text("UPDATE vocabulary_concept SET category = 'a_' || category"))
+    assert dataset_data(store, "old_maps", tmp_path / "images").categories == ("a_map", "a_toy")
 
 
 def test_records_with_several_concepts_or_no_picture_are_left_out(

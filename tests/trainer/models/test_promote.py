@@ -16,16 +16,18 @@ from sqlalchemy import Engine, Row, func, select, update
 from typer.testing import CliRunner, Result
 
 from common.store.tables import Checkpoint, Concept, Dataset, PromotedModel, TrainingRun
+from common.store.vocabularies import find_vocabulary, read_kept
 from common.vision.answers.answering import Answers
 from common.vision.answers.rule import Rule
 from common.vision.answers.tally import Tally
 from common.vision.model import Model as LoadedModel
 from common.vision.saved_model import load_bundle
 from tests.trainer.pictures import VOCABULARY, draw_folder
-from tests.trainer.store_rows import add_dataset, add_label
+from tests.trainer.store_rows import add_dataset, add_label, name_vocabulary
 from trainer.cli import app
 from trainer.data.dataset import folder_data
 from trainer.experiment import Experiment
+from trainer.models.store import stored_models
 from trainer.report.page import summarise
 from trainer.scoring.calibration import at_temperature
 from trainer.scoring.evaluate import classify_data
@@ -400,16 +402,39 @@ def _assert_nothing_promoted(engine: Engine, tmp_path: Path) -> None:
     assert not (tmp_path / "models").exists() or not list((tmp_path / "models").iterdir())
 
 
-def test_a_model_renames_no_concept_of_the_store_unless_it_is_asked_to(
+def test_a_promotion_renames_no_concept_and_keeps_the_labels_of_the_model(
     engine: Engine, promote: Promote
 ) -> None:
     with engine.begin() as connection:
         connection.execute(update(Concept).values(label=Concept.label + "_renamed"))
-    refused = promote()
-    assert refused.exit_code == 2
-    assert "_renamed' in the store" in refused.output
-    assert _models(engine) == []
-    assert promote("--rename-labels").exit_code == 0
+    done = promote()
+    assert done.exit_code == 0, done.output
+    (stored,) = stored_models(engine)
+    assert stored.vocabulary == "model-run@1"
     with engine.connect() as connection:
         renamed = Concept.label.endswith("_renamed")
-        assert not connection.scalar(select(func.count()).where(renamed))
+        assert connection.scalar(select(func.count()).where(~renamed)) == 0
+        kept = read_kept(connection, find_vocabulary(connection, "model-run").id)
+    assert set(kept.categories) == {"map", "toy"}
+
+
+def test_a_model_has_the_vocabulary_of_its_dataset(
+    engine: Engine, promote: Promote, trained: Path, tmp_path: Path
+) -> None:
+    name_vocabulary(engine, "plain", "museum")
+    shutil.rmtree(trained / "run")
+    assert CliRunner().invoke(app, _training(trained)).exit_code == 0
+    assert Experiment(trained, "run").dataset().vocabulary == "museum@1"
+    assert promote().exit_code == 0
+    (stored,) = stored_models(engine)
+    assert stored.vocabulary == "museum@1"
+    described = load_bundle(tmp_path / "models" / stored.path, stored.sha256).description
+    assert described.created_from["vocabulary"] == "museum@1"
+    assert "Map of museum" in (trained / "run" / "report.html").read_text()
+    assert CliRunner().invoke(app, [*_training(trained), "--lang", "bg,el"]).exit_code == 0
+    report = (trained / "run" / "report.html").read_text()
+    assert "Карта of museum" in report
+    assert "Παιχνίδι of museum" in report
+    assert "Map of museum" not in report
+    summary = json.loads((trained / "run" / "summary.json").read_text())
+    assert set(summary["categories"]) == {"map", "toy"}

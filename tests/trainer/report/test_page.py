@@ -53,6 +53,20 @@ def test_it_needs_no_other_file_and_no_network(report: Path) -> None:
     assert len(text) < 3_000_000
 
 
+def test_it_calls_categories_by_their_labels_and_tells_those_apart_that_are_the_same(
+    tmp_path: Path,
+) -> None:
+    experiment = finished_experiment(tmp_path, categories=("a_slug", "b_slug", "c_slug", "d"))
+    labels = {"a_slug": "Χάρτης <παλιός>", "b_slug": "Album", "c_slug": "Album"}
+    summary = write_summary(experiment, labels)
+    assert list(summary.categories) == ["a_slug", "b_slug", "c_slug", "d"]
+    text = (experiment.folder / "report.html").read_text()
+    assert "Χάρτης &lt;παλιός&gt;" in text
+    assert "a_slug" not in text
+    assert "Album (b_slug)" in text
+    assert "Album (c_slug)" in text
+
+
 def test_it_says_what_the_summary_says(finished: dict[Kind, Experiment], tmp_path: Path) -> None:
     experiment = copied(finished["single"], tmp_path)
     summary = summarise(experiment)

@@ -11,6 +11,7 @@ from common.vision.answers.likeness import MOST_REFERENCES
 from common.vision.saved_model import load_bundle
 from tests.trainer.bundles import promoted
 from tests.trainer.teaching.school import MUSEUM, URIS, School
+from trainer.models.store import stored_models
 from trainer.teaching import taught_model
 from trainer.teaching.examples import read_examples
 from trainer.teaching.refit import refit
@@ -41,6 +42,8 @@ def test_a_taught_model_promises_nothing_and_names_its_origin(school: School) ->
     assert says.thresholds == dict.fromkeys(URIS, 0.5)
     assert (says.promise, row.promise, row.run_id) == (None, None, None)
     assert (row.stage, row.name) == ("candidate", "heads")
+    (base, taught) = stored_models(school.engine)
+    assert taught.vocabulary == base.vocabulary == "model-heads@1"
     assert says.created_from == {
         "data": "dataset plain",
         "dataset_fingerprint": "",

@@ -4,6 +4,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
+from common.store.vocabularies import keep_vocabulary
+from common.vocabulary.concepts import Vocabulary, VocabularyConcept
 from worker import jobs
 from worker.jobs import RecordSelection
 
@@ -48,6 +50,19 @@ REFUSED = [
 def test_conditions_select_together(store: Engine) -> None:
     for selection, total in SELECTED:
         assert jobs.enqueue(store, selection).total == total, selection
+
+
+@pytest.mark.parametrize("name", ["Χάρτης", "χάρτησ", "mapa", "Carte", "atlas_sheet"])
+def test_a_concept_is_found_by_what_any_vocabulary_calls_it(store: Engine, name: str) -> None:
+    concept = VocabularyConcept(
+        uri=MAP,
+        category="atlas_sheet",
+        labels={"el": "Χάρτησ", "es": "Mapa"},
+        alternatives={"el": ("Χάρτης",), "fr": ("carte", "plan")},
+    )
+    with store.begin() as connection:
+        keep_vocabulary(connection, "museum", Vocabulary.of([concept]), source="a test")
+    assert jobs.enqueue(store, RecordSelection(concept=name)).total == 20
 
 
 def test_what_does_not_exist_is_refused_with_what_does(store: Engine) -> None:
