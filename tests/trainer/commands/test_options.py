@@ -19,7 +19,7 @@ OPTIONS = {
 }
 OTHERS = {
     *("--dataset", "--data-dir", "--experiment-name", "--saving-dir", "--recipe", "--devices"),
-    *("--queue", "--verdicts", "--vocab-json", "--json"),
+    *("--queue", "--verdicts", "--vocab-json", "--lang", "--json"),
 }
 
 
