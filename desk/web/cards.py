@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from common.errors import ModelError
 from common.store.teaching.verdicts import count_judged
+from desk.review.meanings import meanings_of
 from desk.review.shown_models import ShownModel
 from desk.review.suggestions import ProbableConcept, Suggestion, suggestions_asked
 from desk.review.thoughts import Thought, thoughts_of_records
@@ -71,14 +72,30 @@ def _with_thought(card: Suggestion, model: ShownModel, thought: Thought | None) 
 
 
 def of_cards(
-    connection: Connection, asked: DeskRequest, cards: Sequence[Card], *, address: str = ""
+    connection: Connection,
+    asked: DeskRequest,
+    cards: Sequence[Card],
+    *,
+    models: Sequence[ShownModel] = (),
+    address: str = "",
 ) -> dict[str, object]:
-    """What the template of cards needs; forms without a script lead back to this page."""
+    """What the template of cards needs; forms without a script lead back to this page.
+
+    Args:
+        models: those that suggest the cards; concepts mean what they do in the vocabulary of the
+            first one.
+    """
     record_ids = {each.record_id for _, each in cards}
+    labels = {each.concept: each.label or "" for _, each in cards if each.concept}
+    meanings = {}
+    if models:
+        but = list(record_ids)
+        meanings = meanings_of(connection, models[0].id, labels, but=but, languages=())
     asked_for = asked.request.query_params.multi_items()
     own = [(name, value) for name, value in asked_for if name not in ("told", "signed")]
     return {
         "cards": cards,
+        "meanings": meanings,
         "all_concepts": all_concepts(connection),
         "judged_so_far": count_judged(connection, record_ids, most=FIFTY),
         "address": address,

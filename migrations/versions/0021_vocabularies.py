@@ -95,6 +95,17 @@ def upgrade() -> None:
         ["vocabulary_id", "category"],
         unique=True,
     )
+    op.create_index(
+        "ix_vocabulary_concept_broader", "vocabulary_concept", ["broader"], postgresql_using="gin"
+    )
+    op.create_index(
+        "ix_verdict_shown",
+        "verdict",
+        [sa.text("coalesce(instead_uri, concept_uri)"), "judged_at"],
+        postgresql_where=sa.text(
+            "withdrawn_at IS NULL AND (said = 'right' OR instead_uri IS NOT NULL)"
+        ),
+    )
     op.add_column("concept", sa.Column("named_by", sa.Integer(), nullable=True))
     op.create_foreign_key(
         op.f("fk_concept_named_by"), "concept", "vocabulary", ["named_by"], ["id"]
@@ -110,6 +121,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION concept_label, category_of")
+    op.drop_index("ix_verdict_shown", "verdict")
     for table in USES:
         op.drop_column(table, "vocabulary_id")
     op.drop_column("concept", "named_by")
