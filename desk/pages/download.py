@@ -13,6 +13,7 @@ from common.errors import UsageError
 from common.process.foreign_text import guard_row
 from common.store.records import find_dataset
 from common.store.tables import Outcome
+from common.vocabulary.languages import READER
 from desk.pages.see import check_outcome, shown
 from desk.review.filters import JudgedState, ViewFilters
 from desk.review.shown_models import ShownModel, models_of
@@ -21,12 +22,13 @@ from desk.web.asking import DeskRequest, page
 from desk.web.desk import Desk
 from desk.web.streaming import download
 from harvester.tables.csv_export import write_dataset
+from worker.exports.labels import ExportLabels
 from worker.exports.parquet import is_available, write_parquet
 from worker.exports.promises import promises_of, told
 from worker.exports.selection import EnrichmentRow, Selection, check_selection, selected
 from worker.exports.texts import write_csv, write_jsonld
 
-Writer = Callable[[Iterator[EnrichmentRow], BinaryIO], int]
+Writer = Callable[[Iterator[EnrichmentRow], BinaryIO, ExportLabels], int]
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/jsonl; charset=utf-8",
@@ -84,8 +86,11 @@ def _enrichments(asked: DeskRequest, selection: Selection) -> Response:
     with_wrong = bool(asked.query("with_wrong"))
 
     def write(stream: BinaryIO) -> None:
-        with selected(asked.desk.engine, selection, with_wrong=with_wrong) as rows:
-            writers[ending](rows, stream)
+        languages = READER.get()
+        with selected(
+            asked.desk.engine, selection, with_wrong=with_wrong, wanted=languages
+        ) as rows:
+            writers[ending](rows, stream, rows.labels)
 
     return download(write, name=f"enrichments.{ending}", media_type=MEDIA_TYPES[ending])
 

@@ -57,7 +57,7 @@ def judging(asked: DeskRequest) -> Response:
                 address = address_of_cards(named, keys)
         cards = asked_cards(connection, asked.desk, keys, models)
         values = choices(connection, filters, models)
-        values |= of_cards(connection, asked, cards, address=address)
+        values |= of_cards(connection, asked, cards, models=models, address=address)
     values |= {"after": after, "walked": walked, "filters": filters, "models": models}
     return render(asked, "judge", values)
 

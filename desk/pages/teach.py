@@ -66,7 +66,7 @@ def judging(asked: DeskRequest) -> Response:
             if keys:
                 address = address_of_cards(next_ones, keys)
         cards = asked_cards(connection, asked.desk, keys, [model])
-        values = of_cards(connection, asked, cards, address=address)
+        values = of_cards(connection, asked, cards, models=[model], address=address)
     values |= {"provider": provider, "model": model, "next": next_ones}
     return render(asked, "teach_judging", values)
 

@@ -11,6 +11,9 @@ from sqlalchemy import Connection, text
 
 from common.errors import ModelError
 from common.store.teaching.verdicts import count_judged
+from common.vocabulary.concepts import main_label
+from common.vocabulary.languages import READER
+from desk.review.meanings import meanings_of
 from desk.review.shown_models import ShownModel
 from desk.review.suggestions import ProbableConcept, Suggestion, suggestions_asked
 from desk.review.thoughts import Thought, thoughts_of_records
@@ -20,7 +23,14 @@ from desk.web.desk import Desk
 AT_A_TIME = 10
 MOST_CARDS = 50  # that an address names
 FIFTY = 50  # judged pictures of a data provider, with which a refit is worth while
-_ALL_CONCEPTS = text("SELECT uri, label FROM concept ORDER BY label LIMIT 2000")
+_ALL_CONCEPTS = text("""
+    SELECT uri, label, named.labels
+    FROM concept LEFT JOIN LATERAL (
+        SELECT labels, vocabulary_id FROM vocabulary_concept
+        WHERE concept_uri = uri AND vocabulary_id IN (CAST(:vocabulary AS int), named_by)
+        ORDER BY vocabulary_id = :vocabulary DESC NULLS LAST LIMIT 1) AS named ON true
+    ORDER BY (named.vocabulary_id = :vocabulary) DESC NULLS LAST, label LIMIT 2000
+""")
 
 Card = tuple[UUID, Suggestion]
 """A suggestion to be judged, and the ID of the verdict that a form without a script gives."""
@@ -71,28 +81,45 @@ def _with_thought(card: Suggestion, model: ShownModel, thought: Thought | None) 
 
 
 def of_cards(
-    connection: Connection, asked: DeskRequest, cards: Sequence[Card], *, address: str = ""
+    connection: Connection,
+    asked: DeskRequest,
+    cards: Sequence[Card],
+    *,
+    models: Sequence[ShownModel] = (),
+    address: str = "",
 ) -> dict[str, object]:
-    """What the template of cards needs; forms without a script lead back to this page."""
+    """What the template of cards needs; forms without a script lead back to this page.
+
+    Args:
+        models: those that suggest the cards; concepts mean what they do in the vocabulary of the
+            first one.
+    """
     record_ids = {each.record_id for _, each in cards}
+    labels = {each.concept: each.label or "" for _, each in cards if each.concept}
+    meanings = {}
+    if models:
+        but = list(record_ids)
+        meanings = meanings_of(connection, models[0].id, labels, but=but, languages=READER.get())
     asked_for = asked.request.query_params.multi_items()
     own = [(name, value) for name, value in asked_for if name not in ("told", "signed")]
     return {
         "cards": cards,
-        "all_concepts": all_concepts(connection),
+        "meanings": meanings,
+        "all_concepts": all_concepts(connection, models[0].vocabulary_id if models else None),
         "judged_so_far": count_judged(connection, record_ids, most=FIFTY),
         "address": address,
         "back": address or f"{asked.request.url.path}?{urlencode(own)}",
     }
 
 
-def all_concepts(connection: Connection) -> dict[str, str]:
+def all_concepts(connection: Connection, vocabulary_id: int | None = None) -> dict[str, str]:
     """What another concept can be chosen from: words, each with its URI.
 
-    A label that several concepts have stands with the URI.
+    The concepts of the vocabulary come first. A label that several concepts have stands with the
+    URI.
     """
-    rows = connection.execute(_ALL_CONCEPTS).all()
-    count = Counter(row.label for row in rows)
-    return {
-        row.label if count[row.label] == 1 else f"{row.label} ({row.uri})": row.uri for row in rows
-    }
+    rows = connection.execute(_ALL_CONCEPTS, {"vocabulary": vocabulary_id})
+    languages = READER.get()
+    named = [(main_label(row.labels or {}, languages) or row.label, row.uri) for row in rows]
+    count = Counter(label for label, _ in named)
+    return {label if count[label] == 1 else f"{label} ({uri})": uri for label, uri in named}

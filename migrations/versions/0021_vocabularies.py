@@ -95,6 +95,17 @@ def upgrade() -> None:
         ["vocabulary_id", "category"],
         unique=True,
     )
+    op.create_index(
+        "ix_vocabulary_concept_broader", "vocabulary_concept", ["broader"], postgresql_using="gin"
+    )
+    op.create_index(
+        "ix_verdict_shown",
+        "verdict",
+        [sa.text("coalesce(instead_uri, concept_uri)"), "judged_at"],
+        postgresql_where=sa.text(
+            "withdrawn_at IS NULL AND (said = 'right' OR instead_uri IS NOT NULL)"
+        ),
+    )
     for table, column in REFERENCES.items():
         op.execute(  # in one statement, since programs of before write no such column
             f"ALTER TABLE {table} ADD COLUMN {column} integer "
@@ -106,6 +117,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION concept_label, category_of")
+    op.drop_index("ix_verdict_shown", "verdict")
     for table, column in REFERENCES.items():
         op.drop_column(table, column)
     op.drop_table("vocabulary_concept")

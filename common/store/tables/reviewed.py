@@ -43,6 +43,13 @@ class Verdict(Base):
             postgresql_nulls_not_distinct=True,
         ),
         Index("ix_verdict_judged_at", "judged_at"),
+        Index(
+            "ix_verdict_shown",
+            *(text("coalesce(instead_uri, concept_uri)"), "judged_at"),
+            postgresql_where=text(
+                "withdrawn_at IS NULL AND (said = 'right' OR instead_uri IS NOT NULL)"
+            ),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -23,6 +23,10 @@ class Judging {
       event.preventDefault();
       this.takeBack([card]);
     });
+    for (const card of this.cards) card.querySelector(".narrower")?.addEventListener("submit", event => {
+      event.preventDefault();
+      this.say([card], "too_general", event.submitter.value, event.submitter.dataset.label);
+    });
     document.addEventListener("keydown", event => this.press(event));
     this.other.querySelector("form").addEventListener("submit", event => this.takeOther(event));
     root.querySelector(".next")?.addEventListener("click", event => {
@@ -52,7 +56,7 @@ class Judging {
     else if (key === "t") this.askOther(card);
     else if (key === "l") this.askAlike(card);
     else if (key === "z") card.querySelector("[data-large]").click();
-    else this.choose(card, card.querySelector(`.probable [data-key="${key}"]`));
+    else this.choose(card, key);
   }
 
   get card() { return document.activeElement?.closest?.(".batch > .card") ?? null; }
@@ -76,7 +80,7 @@ class Judging {
 
   has(key) {
     if (key in SAID || key === "z") return true;
-    if (/^[1-5]$/.test(key)) return this.card?.querySelector(`[data-key="${key}"]`);
+    if (/^[1-9]$/.test(key)) return this.card?.querySelector(`[data-key="${key}"], [data-digit="${key}"]`);
     return /^[altu]$/.test(key) && this.root.querySelector(`[data-key="${key}"]`);
   }
 
@@ -203,9 +207,11 @@ class Judging {
     this.count();
   }
 
-  // One of the concepts that the model takes for the most probable ones.
-  choose(card, button) {
+  // One of the concepts that the model takes for the most probable ones, or a narrower one.
+  choose(card, digit) {
+    const button = card.querySelector(`.probable [data-key="${digit}"]`);
     if (button) this.name(card, button.dataset.uri, button.dataset.label);
+    else card.querySelector(`.narrower [data-digit="${digit}"]`)?.click();
   }
 
   name(card, uri, label) {
