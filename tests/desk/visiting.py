@@ -128,10 +128,14 @@ def browsing() -> Iterator[Browser]:
 
 
 @contextmanager
-def visiting(browser: Browser, *, width: int = 1280, dark: bool = False) -> Iterator[Visit]:
+def visiting(
+    browser: Browser, *, width: int = 1280, dark: bool = False, locale: str = "en-GB"
+) -> Iterator[Visit]:
     """A visit with an empty profile, of which nothing stays in the browser."""
     context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if dark else "light",
+        locale=locale,
     )
     context.set_default_timeout(PATIENCE)
     try:
