@@ -81,7 +81,7 @@ def test_greek_and_bulgarian_labels_go_from_a_file_to_the_desk_and_the_exports(
 
 
 def check_exports(folder: Path, job: str) -> None:
-    run("worker", "export", "--job", job, str(folder / "out.csv"), "--lang", "bg")
+    run("worker", "export", job, str(folder / "out.csv"), "--lang", "bg")
     with (folder / "out.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert rows
