@@ -41,10 +41,14 @@ def test_a_definition_and_five_confirmed_pictures_leave_the_first_picture_in_the
         visit.page.goto(desk.url + "/judge")
         meaning = visit.page.locator(".meanings details")
         expect(meaning).to_have_count(1)
+        if width == 400:
+            expect(meaning.locator("img:visible")).to_have_count(0)
+            meaning.locator("summary").click()
         expect(meaning.get_by_text(DEFINITION)).to_be_visible()
         expect(meaning.locator("img:visible")).to_have_count(5)
         visit.wait_for_pictures()
-        visit.page.evaluate("scrollTo(0, 0)")
+        expect(visit.page.locator(".batch > .card").first).to_be_focused()
+        assert visit.page.evaluate("scrollY") == 0
         frame = visit.page.locator(".batch .frame").first.bounding_box()
         assert frame is not None
         assert frame["y"] + frame["height"] <= 900
