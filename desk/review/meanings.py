@@ -46,6 +46,7 @@ _CONFIRMED = text(f"""
             SELECT FROM ({STANDING_VERDICTS}) AS standing
             WHERE standing.record_id = candidate.record_id
               AND standing.concept_uri = concept.uri AND standing.verdict = 'right'
+            OFFSET 0
         ) AS is_right
         ORDER BY candidate.judged_at DESC LIMIT {PICTURES}
     ) AS confirmed

@@ -11,7 +11,9 @@ from common.process.settings.desk import AccessSettings
 from common.store.embeddings import Seen, keep_vectors, save_seen
 from common.store.encoders import find_encoder, register_encoder
 from common.store.tables import PictureSource, Role, VerdictKind
+from common.store.vocabularies import keep_vocabulary
 from common.vision.answers.heads import halved
+from common.vocabulary.concepts import Vocabulary, VocabularyConcept
 from desk.access.accounts import BUILT_IN, add_account, local_operator
 from desk.review.verdicts import NewVerdict, judge
 
@@ -36,6 +38,10 @@ _ENRICHMENT = text("""
     INSERT INTO enrichment (model_id, record_id, concept_uri, confidence, source, image_url, job_id)
     VALUES (:model, :record_id, :concept, :confidence, 'thumbnail', :url, :job)
 """)
+
+
+def narrower_than(broader: str, uri: str, label: str) -> VocabularyConcept:
+    return VocabularyConcept(uri=uri, category=label, labels={"en": label}, broader=(broader,))
 
 
 @dataclass
@@ -88,6 +94,13 @@ class Museum:
             values |= {"labels": list(LABELS), "thresholds": "{}"}
             found: int = connection.execute(_MODEL, values).scalar_one()
             return found
+
+    def vocabulary(self, *concepts: VocabularyConcept) -> None:
+        """A vocabulary that all models use."""
+        with self.engine.begin() as connection:
+            found = Vocabulary.of(concepts)
+            kept, _ = keep_vocabulary(connection, "museum", found, source="museum.ttl")
+            connection.execute(text("UPDATE model SET vocabulary_id = :id"), {"id": kept.id})
 
     def job(
         self, model: int, *chunks: Sequence[str], failed: Mapping[str, str] | None = None

@@ -1,8 +1,8 @@
-// What all pages do: on a narrow screen the filters are folded, so that pictures come first.
+// What all pages do: on a narrow screen filters and meanings are folded, so that pictures come first.
 "use strict";
 
 if (matchMedia("(max-width: 52rem)").matches)
-  for (const filters of document.querySelectorAll(".filters details:not(:has([aria-invalid]))")) filters.open = false;
+  for (const folded of document.querySelectorAll(".filters details:not(:has([aria-invalid])), .meanings details")) folded.open = false;
 
 // Nobody should judge an empty place: a picture that cannot be loaded says so, and can be tried again.
 document.addEventListener("error", event => tellMissing(event.target), true);

@@ -28,6 +28,9 @@ class Judging {
       this.say([card], "too_general", event.submitter.value, event.submitter.dataset.label);
     });
     document.addEventListener("keydown", event => this.press(event));
+    document.querySelector(".meanings")?.addEventListener("mousedown", event => {
+      if (event.target.closest("summary, a")) event.preventDefault(); // the card keeps the focus
+    });
     this.other.querySelector("form").addEventListener("submit", event => this.takeOther(event));
     root.querySelector(".next")?.addEventListener("click", event => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab of its own
@@ -43,8 +46,14 @@ class Judging {
     addEventListener("pageshow", event => { if (event.persisted) this.lookAgain(); });
     root.classList.add("scripted");
     for (const entry of queue.read()) this.takeWaiting(entry);
-    if (root.dataset.next) (this.cards.find(each => !each.dataset.said) ?? this.cards[0])?.focus();
+    if (root.dataset.next) this.begin(this.cards.find(each => !each.dataset.said) ?? this.cards[0]);
     this.count();
+  }
+
+  // A page whose first picture is in the window keeps its head, which says what concepts mean.
+  begin(card) {
+    const end = Math.min(innerHeight, this.root.querySelector(".keys").getBoundingClientRect().top);
+    card?.focus({ preventScroll: card.querySelector(".frame").getBoundingClientRect().bottom <= end });
   }
 
   // What has a key has a button, too.

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.desk.museum import LABELS, Museum
+from common.vocabulary.concepts import VocabularyConcept
+from tests.desk.museum import LABELS, MAP, PAINTING, VASE, Museum, narrower_than
 from tests.desk.pages.maps import STANDING, saved
 from tests.desk.served import ServedDesk
 from tests.desk.visiting import Visit
@@ -59,4 +60,29 @@ def test_a_digit_says_right_or_what_it_is_instead(
     visit.press("u", "u")
     saved(visit)
     expect(visit.page.locator(".fifty")).to_contain_text(f"{MUSEUM}: 0 of about 50")
+    assert visit.problems == []
+
+
+def test_digits_of_narrower_concepts_follow_those_of_the_most_probable(
+    filled: Museum, desk: ServedDesk, visit: Visit
+) -> None:
+    """A narrower concept is in one of the two lists only, however probable it is."""
+    atlas = "http://example.org/atlas"
+    top = VocabularyConcept(uri=MAP, category="map", labels={"en": "map"})
+    below = [narrower_than(MAP, atlas, "atlas"), narrower_than(MAP, VASE, "vase")]
+    filled.vocabulary(top, *below)
+    model: int = filled.the_model  # type: ignore[attr-defined]
+    filled.enrich(filled.job(model, RECORDS), model, dict.fromkeys(RECORDS, (MAP, 0.7)))
+    visit.page.goto(f"{desk.url}/judge")
+    first = visit.page.locator(".batch > .card").first
+    uris = [each.get_attribute("data-uri") for each in first.locator(".probable button").all()]
+    assert sorted(map(str, uris)) == [MAP, PAINTING]
+    assert first.locator(".narrower button").all_inner_texts() == ["3 atlas", "4 vase"]
+    visit.press("4", str(uris.index(PAINTING) + 1), "3")
+    saved(visit)
+    assert filled.rows(STANDING) == [
+        (RECORDS[0], "too_general", VASE),
+        (RECORDS[1], "wrong", PAINTING),
+        (RECORDS[2], "too_general", atlas),
+    ]
     assert visit.problems == []
