@@ -96,7 +96,11 @@ def upgrade() -> None:
         unique=True,
     )
     op.create_index(
-        "ix_vocabulary_concept_broader", "vocabulary_concept", ["broader"], postgresql_using="gin"
+        "ix_vocabulary_concept_broader",
+        "vocabulary_concept",
+        ["broader"],
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": False},
     )
     op.create_index(
         "ix_verdict_shown",

@@ -41,7 +41,12 @@ class KeptConcept(Base):
     __tablename__ = "vocabulary_concept"
     __table_args__ = (
         Index("uq_vocabulary_concept_category", "vocabulary_id", "category", unique=True),
-        Index("ix_vocabulary_concept_broader", "broader", postgresql_using="gin"),
+        Index(
+            "ix_vocabulary_concept_broader",
+            "broader",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": False},  # else each question reads what is pending
+        ),
     )
 
     vocabulary_id: Mapped[int] = mapped_column(ForeignKey("vocabulary.id"), primary_key=True)

@@ -14,7 +14,8 @@ from tests.desk.visiting import Visit, visiting
 
 pytestmark = pytest.mark.timeout(600)
 
-DEFINITION = "A drawing of a part of the earth, or of the sky, seen from above."
+SENTENCE = "A drawing of a part of the earth, or of the sky, seen from above."
+DEFINITION = " ".join([SENTENCE] * 8)  # longer than its place
 ATLAS, CHART, GLOBE = (f"http://example.org/{name}" for name in ("atlas", "chart", "globe"))
 
 
