@@ -5,6 +5,7 @@ which is known. rdflib is loaded here alone, since it takes a third of a second.
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -42,6 +43,7 @@ ENTITY_CONTEXT: Mapping[str, Any] = {
     "notation": str(SKOS.notation),
 }
 
+_EXPECTED = re.compile(r"Bad syntax \((.*?)\) at ")  # rdflib goes on with the text around it
 _CONCEPT_TYPES = (SKOS.Concept, GVP.Concept)
 _BROADER = (SKOS.broader, GVP.broaderPreferred)
 _DEFINITIONS = (SKOS.definition, SKOS.scopeNote, SKOS.note)  # the first that a language has
@@ -81,9 +83,9 @@ def _parsed(path: Path, text: str, form: Form) -> Graph:
     try:
         return graph.parse(data=text, format=form, publicID="urn:vocabulary:")
     except BadSyntax as error:
-        raise VocabularyError(
-            f"{path}, line {error.lines + 1}: no Turtle ({error.message})."
-        ) from error
+        found = _EXPECTED.search(str(error))
+        why = found[1] if found else "bad syntax"
+        raise VocabularyError(f"{path}, line {error.lines + 1}: no Turtle ({why}).") from error
     except SAXParseException as error:
         line = error.getLineNumber()
         raise VocabularyError(f"{path}, line {line}: no RDF/XML ({error.getMessage()}).") from error

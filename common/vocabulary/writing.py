@@ -49,6 +49,8 @@ def _skos(vocabulary: Vocabulary, form: str) -> str:
         links += [("exactMatch", uri) for uri in each.exact_matches]
         for name, uri in links:
             graph.add((subject, SKOS[name], URIRef(uri)))
+    if form == "json-ld":
+        return graph.serialize(format=form, context={"skos": str(SKOS)})
     return graph.serialize(format=form)
 
 
