@@ -65,7 +65,11 @@ _SERVING = text(f"""
     {_MODELS} JOIN service ON service.model_id = model.id AND service.ended_at IS NULL
          AND service.data_provider = :data_provider
 """)
-_ALL = text(f"{_MODELS} ORDER BY name, version DESC")
+# To choose from: labels of all concepts of all models would take long.
+_ALL = text("""
+    SELECT id, name, version, path, sha256, encoder_id, vocabulary_id, NULL AS concepts
+    FROM model ORDER BY name, version DESC
+""")
 
 
 def models_of(connection: Connection, filters: ViewFilters) -> list[ShownModel]:
@@ -93,7 +97,7 @@ def model_for(connection: Connection, data_provider: str) -> ShownModel | None:
 
 
 def all_models(connection: Connection) -> list[ShownModel]:
-    """All models, the newest version of each name first."""
+    """All models without their concepts, the newest version of each name first."""
     return _shown(connection, _ALL, {})
 
 
