@@ -85,8 +85,8 @@ def keep_vocabulary(
     found = _REFERENCE.fullmatch(name)
     if found is None or found["version"]:
         raise UsageError(
-            f"{name!r} cannot be the name of a vocabulary; use letters, digits, dots, dashes and "
-            "underscores."
+            f"{name!r} cannot be the name of a vocabulary; use the letters a to z, digits, dots, "
+            "dashes and underscores."
         )
     connection.execute(text("LOCK TABLE vocabulary IN SHARE ROW EXCLUSIVE MODE"))
     newest = _newest(connection, name)

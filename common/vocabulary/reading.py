@@ -13,7 +13,7 @@ from common.vocabulary.plain import plain_pairs, plain_vocabulary
 MAX_BYTES = 64 << 20  # of a file; ten thousand concepts in three languages take six million
 _TURTLE = (".ttl", ".nt", ".n3")
 _LINKED = re.compile(r'"@(context|graph|id|type)"\s*:')  # only JSON-LD has keywords
-_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def read_vocabulary(
@@ -57,8 +57,18 @@ def load_vocabulary(path: Path) -> dict[str, str]:
 
 
 def name_of(path: Path) -> str:
-    """The name that a vocabulary in a file has where none is given."""
-    return _NAME.sub("_", path.stem).strip("_.-") or "vocabulary"
+    """The name that a vocabulary in a file has where none is given.
+
+    Raises:
+        VocabularyError: the file's name has letters that no such name may have.
+    """
+    name = path.stem.replace(" ", "_")
+    if not _NAME.fullmatch(name):
+        raise VocabularyError(
+            f"{path}: the name of a vocabulary has the letters a to z, digits, dots, dashes and "
+            "underscores. Give the file another one: harvester vocabulary import FILE --name NAME"
+        )
+    return name
 
 
 def _form(path: Path, text: str) -> Literal["plain", "turtle", "xml", "json-ld"]:

@@ -8,6 +8,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from typing import Literal as OneOf
@@ -72,6 +73,8 @@ def read_skos(
     concepts = [_concept(graph, uri) for uri in _subjects(graph, schemes)]
     given = Vocabulary(tuple(concepts))
     left_out = {current_concept_uri(uri) for uri in exclude}
+    if unknown := sorted(left_out - given.by_uri.keys()):
+        raise VocabularyError(f"There is no concept {unknown[0]} to exclude.")
     left_out |= {below for uri in left_out for below in given.narrower(uri)}
     return Vocabulary.of(with_categories(each for each in concepts if each.uri not in left_out))
 
@@ -150,18 +153,19 @@ def _concept(graph: Graph, uri: URIRef) -> VocabularyConcept:
     said: defaultdict[Node, list[Node]] = defaultdict(list)
     for predicate, value in graph.predicate_objects(uri):
         said[predicate].append(value)
-    labels = [*said[SKOS.prefLabel], *said[XL.prefLabel], *said[GVP.prefLabelGVP]]
-    alternatives = [*said[SKOS.altLabel], *said[XL.altLabel]]
+    labels = _by_language(graph, said[SKOS.prefLabel], said[XL.prefLabel])
+    alternatives = _by_language(graph, said[SKOS.altLabel], said[XL.altLabel])
+    for language, texts in labels.items():  # one is preferred; a second one is not lost
+        alternatives[language] = alternatives.get(language, []) + texts[1:]
     notations = sorted(str(each) for each in said[SKOS.notation])
     return VocabularyConcept(
         uri=current_concept_uri(str(uri)),
         category="",
-        labels={
-            language: texts[0] for language, texts in sorted(_by_language(graph, labels).items())
-        },
+        labels={language: texts[0] for language, texts in sorted(labels.items())},
         alternatives={
             language: tuple(sorted(set(texts)))
-            for language, texts in sorted(_by_language(graph, alternatives).items())
+            for language, texts in sorted(alternatives.items())
+            if texts
         },
         definitions=_definitions(graph, said),
         broader=tuple(sorted({*_linked(said, *_BROADER), *_above(graph, uri)})),
@@ -179,7 +183,7 @@ def _above(graph: Graph, uri: URIRef) -> Iterator[str]:
 def _linked(said: Mapping[Node, list[Node]], *predicates: URIRef) -> Iterator[str]:
     for predicate in predicates:
         for value in said.get(predicate, ()):
-            if isinstance(value, URIRef) and is_concept_uri(str(value)):
+            if is_concept_uri(str(value)):  # some write links as texts
                 yield current_concept_uri(str(value))
 
 
@@ -191,10 +195,10 @@ def _definitions(graph: Graph, said: Mapping[Node, list[Node]]) -> dict[str, str
     return dict(sorted(found.items()))
 
 
-def _by_language(graph: Graph, values: list[Node]) -> dict[str, list[str]]:
+def _by_language(graph: Graph, *values: list[Node]) -> dict[str, list[str]]:
     """Texts by language, in alphabetical order; of a label with a URI, what it says of itself."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for value in values:
+    for value in chain.from_iterable(values):
         for literal in _literals(graph, value):
             if text := " ".join(str(literal).split()):
                 found[(literal.language or "").lower()].add(text)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from common.errors import UsageError
 from common.store.session import open_store
 from harvester.datasets.vocabulary import ChosenVocabulary
 
@@ -45,6 +46,8 @@ VocabularyName = Annotated[
 def chosen_vocabulary(path: Path, name: str | None) -> ChosenVocabulary:
     if name is None:
         return ChosenVocabulary.of_file(path)
+    if path != Path("vocabulary.json"):
+        raise UsageError("Give either --vocab-json FILE or --vocabulary NAME.")
     engine = open_store()
     try:
         return ChosenVocabulary.of_store(engine, name)

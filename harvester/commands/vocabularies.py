@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from common.files import output_stream
+from common.errors import UsageError
+from common.files import check_folder_of, output_stream
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
@@ -153,17 +154,23 @@ def export(
             "- for Turtle on standard output."
         ),
     ],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
 ) -> None:
-    """Write a vocabulary as a file that `import` reads.
+    """Write a vocabulary as a file that `import` reads: concepts, labels, definitions and links.
 
-    Example: harvester vocabulary export museum museum.ttl
+    Example: harvester vocabulary export museum@1 museum_1.ttl
     """
     form = form_of(target)
+    check_folder_of(target)
+    if Path(target).exists() and not force:
+        raise UsageError(f"{target} exists. Choose another name, or overwrite it with --force.")
     with open_store().connect() as connection:
         found = read_kept(connection, find_vocabulary(connection, vocabulary).id)
     text = written(found, form)
     with output_stream(target) as stream:
         stream.write(text)
+    if target != "-":
+        SafeConsole().print(f"Wrote {target}: {len(found.concepts):,} concepts.")
 
 
 def _named_or_file(connection: Connection, other: str) -> Vocabulary:

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 
 from common.errors import UsageError
 from common.europeana.concept_uris import concept_uri_forms, current_concept_uri
-from common.vocabulary.concepts import Vocabulary, VocabularyConcept
+from common.vocabulary.concepts import Vocabulary, VocabularyConcept, category_of
 from common.vocabulary.standing import check_claimed_once, uris_of
 
 
@@ -85,4 +86,6 @@ def _chosen(vocabulary: Vocabulary, name: str) -> str:
 
 
 def _is_called(concept: VocabularyConcept, name: str) -> bool:
-    return name.casefold() in map(str.casefold, concept.labels.values())
+    """By a label or an alternative, whatever its case and its signs are."""
+    texts = (*concept.labels.values(), *chain.from_iterable(concept.alternatives.values()))
+    return category_of(name) in map(category_of, texts)

@@ -124,7 +124,9 @@ def act(ours: Ours, action: str, labels) -> None:
         run(harvester, "datasets", "remove", "theirs", "--yes", codes=(0, 2))
     elif action == "read":
         run(harvester, "vocabulary", "diff", "theirs", "ours")
-        run(harvester, "vocabulary", "export", "theirs", str(ours.folder / "copy.jsonld"))
+        run(
+            harvester, "vocabulary", "export", "theirs", str(ours.folder / "copy.jsonld"), "--force"
+        )
 
 
 @settings(

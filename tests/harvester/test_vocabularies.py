@@ -57,6 +57,15 @@ def test_a_difference_from_a_file_is_told_before_it_is_kept(vocabulary, tmp_path
     assert "They say the same." in vocabulary("diff", "museum", "museum.ttl").stdout
 
 
+def test_an_export_overwrites_no_file_unless_it_is_told_to(vocabulary, tmp_path):
+    vocabulary("import", "museum.ttl")
+    refused = vocabulary("export", "museum", "museum.ttl", exit_code=2)
+    assert "museum.ttl exists" in refused.stderr
+    assert (tmp_path / "museum.ttl").read_text() == MUSEUM
+    written = vocabulary("export", "museum", "museum.ttl", "--force").stdout
+    assert "Wrote museum.ttl: 2 concepts." in written
+
+
 @pytest.mark.parametrize("name", ["out.ttl", "out.rdf", "out.jsonld"])
 def test_what_is_exported_is_imported_as_the_same(vocabulary, name):
     vocabulary("import", "museum.ttl", "--name", "museum")

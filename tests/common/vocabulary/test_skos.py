@@ -1,11 +1,12 @@
 """SKOS as people write it, and what is wrong with it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from common.errors import VocabularyError
-from common.vocabulary.reading import read_vocabulary
+from common.vocabulary.reading import name_of, read_vocabulary
 
 PREFIXES = """@prefix skos: <http://www.w3.org/2004/02/skos/core#> .
 @prefix xl: <http://www.w3.org/2008/05/skos-xl#> .
@@ -120,6 +121,26 @@ def test_two_labels_of_one_category_are_told_apart_by_a_part_of_the_hash(read):
     )
     assert len(vocabulary.categories) == 2
     assert all(each.startswith("gift_") for each in vocabulary.categories)
+
+
+def test_a_second_label_and_a_link_that_is_written_as_a_text_are_not_lost(read):
+    (concept,) = read(
+        PREFIXES + 'ex:a a skos:Concept; skos:prefLabel "ring"@en, "rings"@en ; '
+        'skos:exactMatch "http://data.europeana.eu/concept/41" .'
+    ).concepts
+    assert (concept.labels, concept.alternatives) == ({"en": "ring"}, {"en": ("rings",)})
+    assert concept.exact_matches == ("http://data.europeana.eu/concept/41",)
+
+
+def test_a_concept_to_exclude_must_be_there(read):
+    with pytest.raises(VocabularyError, match="no concept http://example.org/rign to exclude"):
+        read(MUSEUM, exclude=["http://example.org/rign"])
+
+
+def test_a_file_whose_name_names_no_vocabulary_is_refused():
+    assert name_of(Path("a folder/our museum.ttl")) == "our_museum"
+    with pytest.raises(VocabularyError, match="import FILE --name NAME"):
+        name_of(Path("Μουσείο.ttl"))
 
 
 CONCEPT = "a skos:Concept; skos:prefLabel"
