@@ -6,15 +6,16 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from common.errors import UsageError
-from common.files import check_folder_of, output_stream
+from common.files import output_stream
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
+from common.process.terminal.shared_options import Force, Languages, check_output_file
 from common.store.session import open_store
 from common.store.vocabularies import (
     VocabularySummary,
+    VocabularyVersion,
     find_vocabulary,
     keep_vocabulary,
     list_vocabularies,
@@ -34,9 +35,6 @@ Reference = Annotated[
 ]
 Other = Annotated[
     str, typer.Argument(metavar="OTHER", help="Another version, or a file with a vocabulary.")
-]
-Languages = Annotated[
-    str, typer.Option("--lang", help="Languages of labels, best first: de,fr. Else English.")
 ]
 Scheme = Annotated[
     list[str] | None,
@@ -70,16 +68,16 @@ def import_(
     """
     new = read_vocabulary(file, schemes=include_scheme or (), exclude=exclude or ())
     with open_store().begin() as connection:
-        known = _newest(connection, name or name_of(file))
         version, is_new = keep_vocabulary(connection, name or name_of(file), new, source=file.name)
+        before = _before(connection, version) if is_new else None
     console = SafeConsole(highlight=False)
     if not is_new:
         console.print(f"{version} says the same already, so no version was made.")
         return
     said = ", ".join(language or "no language" for language in new.languages)
     console.print(f"Kept {version}: {len(new.concepts):,} concepts, labels in {said}.")
-    if known:
-        _print_differences(list(differences(known, new)), at_most=_SHOWN)
+    if before:
+        _print_differences(list(differences(before, new)), at_most=_SHOWN)
     next_step(f"harvester records --dataset NAME --vocabulary {version.name}")
 
 
@@ -103,7 +101,7 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @prints(list[VocabularyConcept])
-def show(vocabulary: Reference, lang: Languages = "en", as_json: AsJson = False) -> None:
+def show(vocabulary: Reference, lang: Languages = None, as_json: AsJson = False) -> None:
     """Show the concepts of a vocabulary.
 
     Example: harvester vocabulary show museum --lang el
@@ -113,7 +111,7 @@ def show(vocabulary: Reference, lang: Languages = "en", as_json: AsJson = False)
     if as_json:
         print_json(list(found.concepts), list[VocabularyConcept])
         return
-    languages = checked_languages(lang)
+    languages = checked_languages(lang) if lang else []
     texts = ("label", "broader", "definition")
     listing = Listing("category", "label", "concept", "broader", "definition", texts=texts)
     for each in found.concepts:
@@ -154,16 +152,14 @@ def export(
             "- for Turtle on standard output."
         ),
     ],
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
+    force: Force = False,
 ) -> None:
     """Write a vocabulary as a file that `import` reads: concepts, labels, definitions and links.
 
     Example: harvester vocabulary export museum@1 museum_1.ttl
     """
     form = form_of(target)
-    check_folder_of(target)
-    if Path(target).exists() and not force:
-        raise UsageError(f"{target} exists. Choose another name, or overwrite it with --force.")
+    check_output_file(target, force=force)
     with open_store().connect() as connection:
         found = read_kept(connection, find_vocabulary(connection, vocabulary).id)
     text = written(found, form)
@@ -180,11 +176,11 @@ def _named_or_file(connection: Connection, other: str) -> Vocabulary:
     return read_kept(connection, find_vocabulary(connection, other).id)
 
 
-def _newest(connection: Connection, name: str) -> Vocabulary | None:
-    named = [each for each in list_vocabularies(connection) if each.name == name]
-    if not named:
+def _before(connection: Connection, version: VocabularyVersion) -> Vocabulary | None:
+    if version.version == 1:
         return None
-    return read_kept(connection, find_vocabulary(connection, name).id)
+    former = find_vocabulary(connection, f"{version.name}@{version.version - 1}")
+    return read_kept(connection, former.id)
 
 
 def _print_differences(found: list[VocabularyDifference], *, at_most: int | None = None) -> None:

@@ -11,8 +11,8 @@ import typer
 from common.errors import UsageError
 from common.process.terminal.console import SafeConsole
 from common.process.terminal.json_output import AsJson, print_json, prints
-from common.process.terminal.label_languages import Languages
 from common.process.terminal.next_step import next_step
+from common.process.terminal.shared_options import Languages
 from common.vocabulary.languages import checked_languages
 from trainer.commands.options import (
     DataDir,

@@ -11,10 +11,10 @@ from common.files import STANDARD_OUTPUT, output_stream
 from common.process.settings import HeatmapSettings
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
-from common.process.terminal.label_languages import Languages
+from common.process.terminal.shared_options import Force, Languages, check_output_file
 from common.store.session import open_store
 from common.vocabulary.languages import checked_languages
-from worker.commands.options import Force, JobRef, check_output_file, console
+from worker.commands.options import JobRef, console
 from worker.enrich.heatmap_files import Removed, remove_unknown
 from worker.exports.page import missing, write_page
 from worker.exports.selection import Sample, draw_sample, is_unfinished

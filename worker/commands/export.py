@@ -9,10 +9,10 @@ from common.errors import UsageError
 from common.files import STANDARD_OUTPUT, standard_output
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
-from common.process.terminal.label_languages import Languages
+from common.process.terminal.shared_options import Force, Languages, check_output_file
 from common.store.session import open_store
 from common.vocabulary.languages import checked_languages
-from worker.commands.options import Force, check_output_file, console
+from worker.commands.options import console
 from worker.exports import files
 from worker.exports.asking import Asked, Format, read_arguments
 from worker.exports.differences import differences

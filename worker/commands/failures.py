@@ -12,9 +12,10 @@ from common.files import output_stream
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
+from common.process.terminal.shared_options import Force, check_output_file
 from common.reasons import may_pass
 from common.store.session import open_store
-from worker.commands.options import Force, JobRef, check_output_file, console
+from worker.commands.options import JobRef, console
 from worker.jobs.failures import FailedRecord, count_failures, write_csv
 from worker.jobs.failures import failures as failed_records
 from worker.jobs.names import find_job

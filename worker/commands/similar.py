@@ -10,8 +10,9 @@ from common.process.settings import ImageSettings
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
+from common.process.terminal.shared_options import Force, check_output_file
 from common.store.session import open_store
-from worker.commands.options import Force, check_output_file, console
+from worker.commands.options import console
 from worker.embeddings.alike import MOST_ALIKE, Alike, find_alike
 
 

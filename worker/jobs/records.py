@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from common.errors import UsageError
-from common.europeana.concept_uris import current_concept_uri
+from common.europeana.concept_uris import current_concept_uri, is_concept_uri
 from common.europeana.record_ids import NO_TEXT, STANDARD_INPUT, TABLE, open_list, read_list
 from common.process.terminal.counting import counted
 from common.store.records import find_dataset
@@ -90,7 +90,9 @@ _PROVIDERS = text("""
 
 def _concept_uris(connection: Connection, concept: str) -> list[str]:
     asked = {"uri": current_concept_uri(concept), "label": concept}
-    uris = {*connection.execute(_CONCEPT, asked).scalars(), *_called(connection, concept)}
+    uris = set(connection.execute(_CONCEPT, asked).scalars())
+    if not is_concept_uri(concept):  # else no need to read all vocabularies
+        uris.update(_called(connection, concept))
     if not uris:
         labels = connection.execute(_LABELS, {"shown": SHOWN}).scalars().all()
         known = f"Some that there are: {', '.join(labels)}" if labels else "The store has none"
