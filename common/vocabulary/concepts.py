@@ -13,9 +13,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from itertools import chain
 
 from common.errors import VocabularyError
+from common.process.foreign_text import UNFIT
 
+LONGEST = 1_000  # characters of a URI or a label; an index of Postgres takes 2,700 bytes
 LONGEST_CATEGORY = 60  # characters; four bytes each are within what file systems allow
 _NO_LETTER = re.compile(r"[\W_]+")
 
@@ -90,15 +93,16 @@ class Vocabulary:
         """The vocabulary of these concepts; links to concepts that are not among them go.
 
         Raises:
-            VocabularyError: there is no concept, one has no label, two have the same label, or
-                concepts are broader than one another in a circle.
+            VocabularyError: there is no concept, one has no label, or a text that is too long or
+                has control characters; two have the same label, or concepts are broader than one
+                another in a circle.
         """
         given = {each.uri: each for each in concepts}
         if not given:
             raise VocabularyError("It has no concept.")
         for each in given.values():
-            if not any(label.strip() for label in each.labels.values()):
-                raise VocabularyError(f"The concept {each.uri} has no label.")
+            if problem := _problem(each):
+                raise VocabularyError(f"The concept {each.uri[:LONGEST]} {problem}.")
         _check_labels_differ(given.values())
         kept = [_within(each, given) for each in given.values()]
         _check_no_circle(kept)
@@ -136,6 +140,20 @@ def main_label(labels: ByLanguage, languages: Iterable[str] = ()) -> str:
     for language in (*languages, "en", "", *sorted(labels)):
         if label := labels.get(language):
             return label
+    return ""
+
+
+def _problem(concept: VocabularyConcept) -> str:
+    """What the store or a page could not hold of a concept, or empty."""
+    if not any(label.strip() for label in concept.labels.values()):
+        return "has no label"
+    texts = [concept.uri, concept.notation or "", *concept.labels.values(), *concept.exact_matches]
+    texts += chain.from_iterable(concept.alternatives.values())
+    if any(len(text) > LONGEST for text in texts):
+        return f"has a URI, a label or a notation of more than {LONGEST:,} characters"
+    texts += concept.definitions.values()
+    if any(UNFIT.search(text) for text in texts):
+        return "has a control character in a text"
     return ""
 
 

@@ -155,6 +155,15 @@ CONCEPT = "a skos:Concept; skos:prefLabel"
         ("[" * 100_000 + '"@id":', "a.json", "nested too deeply|not JSON"),
         ("", "a.ttl", "It has no concept"),
         (PREFIXES + "ex:a a skos:Concept .", "a.ttl", "http://example.org/a has no label"),
+        (PREFIXES + f'ex:a {CONCEPT} "a\\u0000b"@en .', "a.ttl", "org/a has a control character"),
+        (PREFIXES + f'ex:a {CONCEPT} "\\u001b[31mred" .', "a.ttl", "org/a has a control character"),
+        (PREFIXES + f'ex:a {CONCEPT} "{"x" * 1001}" .', "a.ttl", "of more than 1,000 characters"),
+        (
+            PREFIXES + f'<http://x.org/{"a" * 1000}> {CONCEPT} "x" .',
+            "a.ttl",
+            "of more than 1,000 characters",
+        ),
+        ('{"a\\ud800": "http://example.org/a"}', "a.json", "org/a has a control character"),
         (PREFIXES + f'[] {CONCEPT} "x" .', "a.ttl", "needs a URI that begins with http"),
         (PREFIXES + f'<urn:a> {CONCEPT} "x" .', "a.ttl", "begins with http, not urn:a"),
         (
