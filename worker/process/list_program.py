@@ -40,6 +40,9 @@ def take_lists(worker: int) -> int:
     app, stopping = create_app("worker", BrokerSettings.read(), [SUBMIT_QUEUE]), Event()
     # Kombu takes many an odd message for a lost connection, and would connect again without end.
     app.conf.broker_connection_retry = False
+    # One more than is worked on. A list whose receipt a dying broker never got takes a place for
+    # good: without another one, Celery would listen no more, and never notice that it is alone.
+    app.conf.worker_prefetch_multiplier = 2
 
     @app.task(name=SUBMIT, bind=True, acks_late=True)  # a list is not in the store before
     def submit(self: Task[Any, Any], /, *args: object, **kwargs: object) -> None:

@@ -9,7 +9,7 @@ from subprocess import PIPE, Popen
 
 import pytest
 from celery import Celery
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from common.errors import BrokerError
 from common.process.settings import BrokerSettings
@@ -167,6 +167,25 @@ def test_a_list_that_comes_while_the_database_only_reads_is_accepted_afterwards(
         wait_for(lambda: valkey.hlen("unacked") == 1)
         time.sleep(1)
     wait_for(lambda: len(job_ids(engine)) == 1)
+
+
+@pytest.mark.slow
+def test_a_broker_that_dies_before_it_hears_of_an_accepted_list_stalls_no_other(
+    engine: Engine, services: Services, broker_url: str, taker: ListTaker
+) -> None:
+    wait_for(lambda: programs_of(os.getpid()))
+    (program,) = programs_of(os.getpid())
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE job IN ACCESS EXCLUSIVE MODE"))
+        send_list(broker_url, ["/1/a"])
+        waiting = text("SELECT FROM pg_locks WHERE NOT granted")
+        wait_for(lambda: connection.execute(waiting).first() is not None)
+        services.broker.kill()
+    wait_for(lambda: len(job_ids(engine)) == 1)
+    wait_for(lambda: not is_program(program))
+    services.broker.start()
+    send_list(broker_url, ["/1/b"])
+    wait_for(lambda: len(job_ids(engine)) == 2)
 
 
 @pytest.mark.slow
