@@ -40,6 +40,7 @@ def test_they_are_found_changed_and_taken_back(
     visit.page.get_by_role("link", name="My verdicts").click()
     visit.page.get_by_role("heading", name="My verdicts").wait_for()
     assert shown(visit) == [RECORDS[6], RECORDS[1], RECORDS[0]]
+    visit.wait_for_pictures()
     visit.page.locator(".batch > .card").nth(1).focus()
     visit.press("r")
     saved(visit)
