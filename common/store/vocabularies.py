@@ -14,7 +14,7 @@ from common.store.bulk import upsert
 from common.store.tables import Concept, KeptConcept, KeptVocabulary
 from common.vocabulary.concepts import Vocabulary, VocabularyConcept, with_categories
 
-_REFERENCE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)(?:@(?P<version>[0-9]{1,9}))?")
+_REFERENCE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]{0,99})(?:@(?P<version>[0-9]{1,9}))?")
 _FIELDS = tuple(each.name for each in fields(VocabularyConcept))
 _COLUMNS = ("vocabulary_id", "concept_uri", *_FIELDS[1:])
 _LIST = text("""
@@ -86,7 +86,7 @@ def keep_vocabulary(
     if found is None or found["version"]:
         raise UsageError(
             f"{name!r} cannot be the name of a vocabulary; use the letters a to z, digits, dots, "
-            "dashes and underscores."
+            "dashes and underscores, a hundred at most."
         )
     connection.execute(text("LOCK TABLE vocabulary IN SHARE ROW EXCLUSIVE MODE"))
     newest = _newest(connection, name)

@@ -8,8 +8,8 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -19,6 +19,8 @@ from common.errors import VocabularyError
 from common.process.foreign_text import UNFIT
 
 LONGEST = 1_000  # characters of a URI or a label; an index of Postgres takes 2,700 bytes
+LONGEST_DEFINITION = 10_000  # characters
+LANGUAGE = re.compile(r"[a-z]{1,8}(-[a-z0-9]{1,8}){0,6}")
 LONGEST_CATEGORY = 60  # characters; four bytes each are within what file systems allow
 _NO_LETTER = re.compile(r"[\W_]+")
 
@@ -121,18 +123,23 @@ def category_of(label: str) -> str:
 def with_categories(concepts: Iterable[VocabularyConcept]) -> list[VocabularyConcept]:
     """The concepts with a category each, made of their main label.
 
-    Where two labels give the same category, a part of the URI's hash tells them apart.
+    Where two labels give the same category, the URI's hash tells them apart: a part of it, or all
+    of it where that is another one's category.
     """
     named = [(each, category_of(main_label(each.labels))) for each in concepts]
-    times: defaultdict[str, int] = defaultdict(int)
-    for _, category in named:
-        times[category] += 1
+    times = Counter(category for _, category in named)
     return [
         replace(each, category=category)
         if category and times[category] == 1
-        else replace(each, category=f"{category}_{_digest(each.uri)}".strip("_"))
+        else replace(each, category=_with_hash(category, each.uri, times))
         for each, category in named
     ]
+
+
+def _with_hash(category: str, uri: str, taken: Container[str]) -> str:
+    digest = hashlib.sha256(uri.encode("utf-8", "surrogatepass")).hexdigest()
+    short = f"{category}_{digest[:8]}".strip("_")
+    return f"{category}_{digest}".strip("_") if short in taken else short
 
 
 def main_label(labels: ByLanguage, languages: Iterable[str] = ()) -> str:
@@ -145,20 +152,21 @@ def main_label(labels: ByLanguage, languages: Iterable[str] = ()) -> str:
 
 def _problem(concept: VocabularyConcept) -> str:
     """What the store or a page could not hold of a concept, or empty."""
-    if not any(label.strip() for label in concept.labels.values()):
-        return "has no label"
+    if not any(map(str.isalnum, chain.from_iterable(concept.labels.values()))):
+        return "has no label with a letter or a digit"
+    tags = {*concept.labels, *concept.alternatives, *concept.definitions}
+    if wrong := sorted(tag for tag in tags if tag and not LANGUAGE.fullmatch(tag)):
+        return f"has a text in {wrong[0][:40]!r}, which is no tag of a language"
     texts = [concept.uri, concept.notation or "", *concept.labels.values(), *concept.exact_matches]
     texts += chain.from_iterable(concept.alternatives.values())
     if any(len(text) > LONGEST for text in texts):
         return f"has a URI, a label or a notation of more than {LONGEST:,} characters"
     texts += concept.definitions.values()
+    if any(len(text) > LONGEST_DEFINITION for text in texts):
+        return f"has a definition of more than {LONGEST_DEFINITION:,} characters"
     if any(UNFIT.search(text) for text in texts):
         return "has a control character in a text"
     return ""
-
-
-def _digest(uri: str) -> str:
-    return hashlib.sha256(uri.encode()).hexdigest()[:8]
 
 
 def _within(concept: VocabularyConcept, all_of_them: Mapping[str, object]) -> VocabularyConcept:

@@ -4,8 +4,8 @@ import re
 from contextvars import ContextVar
 
 from common.errors import UsageError
+from common.vocabulary.concepts import LANGUAGE
 
-_TAG = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8})*")
 MOST = 20  # of a browser
 READER: ContextVar[tuple[str, ...]] = ContextVar("READER", default=())
 """The languages of the reader for whom this thread makes a page."""
@@ -20,7 +20,7 @@ def wanted_languages(accepted: str) -> list[str]:
     found: list[tuple[float, str]] = []
     for part in accepted.split(",")[:MOST]:
         tag, _, weight = part.strip().lower().partition(";q=")
-        if _TAG.fullmatch(tag) and (quality := _quality(weight)):
+        if LANGUAGE.fullmatch(tag) and (quality := _quality(weight)):
             found.append((-quality, tag))
     ordered = [tag for _, tag in sorted(found, key=lambda each: each[0])]
     return list(dict.fromkeys(each for tag in ordered for each in (tag, tag.partition("-")[0])))

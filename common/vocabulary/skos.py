@@ -45,6 +45,7 @@ ENTITY_CONTEXT: Mapping[str, Any] = {
 }
 
 _EXPECTED = re.compile(r"Bad syntax \((.*?)\) at ")  # rdflib goes on with the text around it
+_OF_NAMESPACE = re.compile(r"""<!ENTITY\s+[\w.-]+\s+(["'])https?://[^&%"']*\1\s*>""")
 _CONCEPT_TYPES = (SKOS.Concept, GVP.Concept)
 _BROADER = (SKOS.broader, GVP.broaderPreferred)
 _DEFINITIONS = (SKOS.definition, SKOS.scopeNote, SKOS.note)  # the first that a language has
@@ -81,6 +82,10 @@ def read_skos(
 
 def _parsed(path: Path, text: str, form: Form) -> Graph:
     graph = Graph(bind_namespaces="none")
+    if form == "xml" and text.count("<!ENTITY") > len(_OF_NAMESPACE.findall(text)):
+        raise VocabularyError(
+            f"{path} declares entities that are more than the URI of a namespace."
+        )
     if form == "json-ld":
         text = json.dumps(_with_known_contexts(path, text))
     try:

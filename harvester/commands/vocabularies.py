@@ -68,7 +68,8 @@ def import_(
     """
     new = read_vocabulary(file, schemes=include_scheme or (), exclude=exclude or ())
     with open_store().begin() as connection:
-        version, is_new = keep_vocabulary(connection, name or name_of(file), new, source=file.name)
+        known_as = name_of(file) if name is None else name
+        version, is_new = keep_vocabulary(connection, known_as, new, source=file.name)
         before = _before(connection, version) if is_new else None
     console = SafeConsole(highlight=False)
     if not is_new:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -33,21 +33,28 @@ class LabelReader:
 
     Args:
         labels: the categories.
-        also: the category of each other spelling, written as categories are.
+        also: the categories of each other spelling.
 
-    A word is compared with the labels as it stands, then in lower case with underscores instead of
-    hyphens and spaces, then by its singular. Else it is read as the label with the smallest edit
-    distance, if only one label has it: at most 1 in a label of 5 to 7 letters, at most 2 in a
-    longer label. Shorter labels are too close to other words (map, cap).
+    A word that is a category as it stands is that. Else it is compared with the spellings in lower
+    case with underscores instead of hyphens and spaces, then without signs, then by its singular.
+    Else it is read as the spelling with the smallest edit distance: at most 1 in one of 5 to 7
+    letters, at most 2 in a longer one. Shorter ones are too close to other words (map, cap). What
+    may be several categories is none of them.
     """
 
-    def __init__(self, labels: Iterable[str], *, also: Mapping[str, str] | None = None) -> None:
-        self._category_of = {**(also or {}), **{label: label for label in labels}}
-        self._labels = frozenset(self._category_of)
-        self._most_words = max((label.count("_") + 1 for label in self._labels), default=1)
-        self._by_singular: defaultdict[str, list[str]] = defaultdict(list)
-        for label in sorted(self._labels):
-            self._by_singular[_singular(label)].append(label)
+    def __init__(
+        self, labels: Iterable[str], *, also: Mapping[str, Collection[str]] | None = None
+    ) -> None:
+        self._categories = frozenset(labels)
+        self._meant: defaultdict[str, set[str]] = defaultdict(set)
+        for spelling, categories in (also or {}).items():
+            self._meant[_normalised(spelling)].update(categories)
+        for category in self._categories:
+            self._meant[_normalised(category)].add(category)
+        self._by_singular: defaultdict[str, set[str]] = defaultdict(set)
+        for spelling, categories in self._meant.items():
+            self._by_singular[_singular(spelling)] |= categories
+        self._most_words = max((each.count("_") + 1 for each in self._meant), default=1)
         self.read = lru_cache(maxsize=4096)(self._read)
 
     def _read(self, cell: str) -> LabelReading:
@@ -58,60 +65,59 @@ class LabelReader:
         guess = ""
         position = 0
         while position < len(words):
-            label, width = self._label_at(words[position : position + self._most_words])
-            if not label:
-                return LabelReading(problem=self._problem(words[position]))
+            found, width = self._label_at(words[position : position + self._most_words])
             word = "_".join(words[position : position + width])
-            if not self._is_named(word):
+            if len(found) != 1:
+                return LabelReading(problem=_problem(word, found))
+            (label,) = found
+            if not self._named(word):
                 guess = guess or f"{word[:40]!r} may mean {label}"
-            labels.append(self._category_of[label])
+            labels.append(label)
             position += width
         return LabelReading(tuple(dict.fromkeys(labels)), guess=guess)
 
-    def _label_at(self, words: Sequence[str]) -> tuple[str, int]:
-        """The label at the start of the words, and its number of words; empty if there is none."""
-        if words[0] in self._labels and len(words) == 1:
-            return words[0], 1
-        for width in range(len(words), 0, -1):
-            if label := self._spelled("_".join(words[:width])):
-                return label, width
-        return "", 0
+    def _label_at(self, words: Sequence[str]) -> tuple[Collection[str], int]:
+        """The categories that the first words may mean, and how many words that are."""
+        widths = range(len(words), 0, -1)
+        for width in widths:
+            if found := self._named("_".join(words[:width])):
+                return found, width
+        for width in widths:
+            found = self._nearest(_normalised("_".join(words[:width])))
+            if len(found) == 1 or (found and width == 1):
+                return found, width
+        return (), 1
 
-    def _spelled(self, written: str) -> str:
+    def _named(self, written: str) -> Collection[str]:
+        """The categories that a word means, but for case, hyphens, signs and number."""
+        if written in self._categories:
+            return (written,)
         word = _normalised(written)
-        if word in self._labels:
-            return word
-        same = self._by_singular.get(_singular(word)) or self._nearest(word)
-        return same[0] if len(same) == 1 else ""
+        as_spelt = self._meant.get(word, ()) or self._meant.get(category_of(written), ())
+        return as_spelt or self._by_singular.get(_singular(word), ())
 
-    def _is_named(self, written: str) -> bool:
-        """Whether a word is a label, but for case, hyphens and number."""
-        word = _normalised(written)
-        return word in self._labels or len(self._by_singular.get(_singular(word), ())) == 1
-
-    def _nearest(self, word: str) -> list[str]:
-        """The labels at the smallest distance, if that may be a slip of the pen."""
-        distances = {label: Levenshtein.distance(word, label) for label in sorted(self._labels)}
-        near = {label: far for label, far in distances.items() if far <= _tolerance(label)}
-        return [label for label, far in near.items() if far == min(near.values())]
-
-    def _problem(self, word: str) -> str:
-        nearest = self._nearest(_normalised(word))
-        doubt = f" and could be any of {', '.join(nearest)}" if nearest else ""
-        return f"{word[:40]!r} is no label of the vocabulary{doubt}"
+    def _nearest(self, word: str) -> set[str]:
+        """What the spellings at the smallest distance mean, if that may be a slip of the pen."""
+        distances = {each: Levenshtein.distance(word, each) for each in self._meant}
+        near = {each: far for each, far in distances.items() if far <= _tolerance(each)}
+        least = min(near.values(), default=0)
+        return {each for key, far in near.items() if far == least for each in self._meant[key]}
 
 
-def spellings(vocabulary: Vocabulary) -> dict[str, str]:
-    """The category that each label and each alternative of a vocabulary can only mean."""
+def spellings(vocabulary: Vocabulary) -> dict[str, set[str]]:
+    """The categories that each label and each alternative of a vocabulary may mean."""
     meant: defaultdict[str, set[str]] = defaultdict(set)
     for each in vocabulary.concepts:
         for label in (*each.labels.values(), *chain.from_iterable(each.alternatives.values())):
-            meant[category_of(label)].add(each.category)
-    return {
-        spelling: next(iter(categories))
-        for spelling, categories in meant.items()
-        if spelling and len(categories) == 1
-    }
+            for spelling in ("_".join(label.split()), category_of(label)):
+                meant[spelling].add(each.category)
+    meant.pop("", None)
+    return dict(meant)
+
+
+def _problem(word: str, nearest: Collection[str]) -> str:
+    doubt = f" and could be any of {', '.join(sorted(nearest))}" if nearest else ""
+    return f"{word[:40]!r} is no label of the vocabulary{doubt}"
 
 
 def _normalised(word: str) -> str:

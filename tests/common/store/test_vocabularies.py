@@ -71,7 +71,7 @@ def test_a_vocabulary_that_is_not_there_is_named_with_those_that_are(connection,
         find_vocabulary(connection, reference)
 
 
-@pytest.mark.parametrize("name", ["", "a museum", "museum@1", "-museum"])
+@pytest.mark.parametrize("name", ["", "a museum", "museum@1", "-museum", "m" * 101])
 def test_a_name_that_names_no_file_is_refused(connection, name):
     with pytest.raises(UsageError, match="cannot be the name of a vocabulary"):
         keep_vocabulary(connection, name, MUSEUM, source="museum.ttl")

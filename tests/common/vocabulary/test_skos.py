@@ -37,6 +37,10 @@ aat:300046012 a gvp:Concept, skos:Concept ;
     skos:prefLabel "rings (jewelry)"@en ; gvp:broaderPreferred aat:300209286 .
 """
 )
+TWO_GIFTS = (
+    PREFIXES + 'ex:a a skos:Concept; skos:prefLabel "Gift"@de . '
+    'ex:b a skos:Concept; skos:prefLabel "gift"@en .\n'
+)
 ENTITY = {
     "@context": "http://www.europeana.eu/schemas/context/entity.jsonld",
     "id": "http://data.europeana.eu/concept/base/41",
@@ -100,9 +104,10 @@ def test_an_entity_of_europeana_is_understood_without_the_network(read, entity):
 
 def test_rdf_xml_is_read_by_its_content(read):
     xml = """<?xml version="1.0"?>
+    <!DOCTYPE rdf:RDF [<!ENTITY ex "http://example.org/">]>
     <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
              xmlns:skos="http://www.w3.org/2004/02/skos/core#">
-      <skos:Concept rdf:about="http://example.org/map">
+      <skos:Concept rdf:about="&ex;map">
         <skos:prefLabel xml:lang="de">Karte</skos:prefLabel>
       </skos:Concept>
     </rdf:RDF>"""
@@ -115,10 +120,7 @@ def test_concepts_of_one_scheme_are_taken_and_excluded_ones_go_with_what_is_narr
 
 
 def test_two_labels_of_one_category_are_told_apart_by_a_part_of_the_hash(read):
-    vocabulary = read(
-        PREFIXES + 'ex:a a skos:Concept; skos:prefLabel "Gift"@de . '
-        'ex:b a skos:Concept; skos:prefLabel "gift"@en .'
-    )
+    vocabulary = read(TWO_GIFTS)
     assert len(vocabulary.categories) == 2
     assert all(each.startswith("gift_") for each in vocabulary.categories)
 
@@ -137,6 +139,13 @@ def test_a_concept_to_exclude_must_be_there(read):
         read(MUSEUM, exclude=["http://example.org/rign"])
 
 
+def test_a_category_with_a_hash_takes_no_label_of_another_concept(read):
+    made_up = next(each for each in read(TWO_GIFTS).categories if each.startswith("gift_"))
+    again = read(TWO_GIFTS + f'ex:c a skos:Concept; skos:prefLabel "{made_up}"@en .')
+    assert len(again.categories) == 3
+    assert again.categories[made_up] == "http://example.org/c"
+
+
 def test_a_file_whose_name_names_no_vocabulary_is_refused():
     assert name_of(Path("a folder/our museum.ttl")) == "our_museum"
     with pytest.raises(VocabularyError, match="import FILE --name NAME"):
@@ -144,6 +153,13 @@ def test_a_file_whose_name_names_no_vocabulary_is_refused():
 
 
 CONCEPT = "a skos:Concept; skos:prefLabel"
+LONG_LANGUAGE = {
+    "@id": "http://example.org/a",
+    "@type": "http://www.w3.org/2004/02/skos/core#Concept",
+    "http://www.w3.org/2004/02/skos/core#prefLabel": {"@value": "a", "@language": "a" * 9},
+}
+BOMB = """<!DOCTYPE rdf:RDF [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">&b;</rdf:RDF>"""
 
 
 @pytest.mark.parametrize(
@@ -164,6 +180,14 @@ CONCEPT = "a skos:Concept; skos:prefLabel"
             "of more than 1,000 characters",
         ),
         ('{"a\\ud800": "http://example.org/a"}', "a.json", "org/a has a control character"),
+        (PREFIXES + f'ex:a {CONCEPT} "?!" .', "a.ttl", "org/a has no label with a letter"),
+        ({"@context": {"x": "http://x.org/"}} | LONG_LANGUAGE, "a.json", "no tag of a language"),
+        (
+            PREFIXES + f'ex:a {CONCEPT} "a"; skos:definition "{"x" * 10_001}" .',
+            "a.ttl",
+            "org/a has a definition of more than 10,000 characters",
+        ),
+        (BOMB, "a.rdf", "a.rdf declares entities that are more than the URI of a namespace"),
         (PREFIXES + f'[] {CONCEPT} "x" .', "a.ttl", "needs a URI that begins with http"),
         (PREFIXES + f'<urn:a> {CONCEPT} "x" .', "a.ttl", "begins with http, not urn:a"),
         (
