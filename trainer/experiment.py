@@ -13,6 +13,7 @@ EXPERIMENT/
             validation_predictions.csv       every validation example that can be judged
             heatmaps/, *.png                 to look at
             metrics.json                     written last: a fold that has it is finished
+    left_out/split_K/predictions.csv         heads tested on providers that they did not learn from
     summary.json, *.png, doubtful_labels.csv all folds together
     report.html                              all of it, to read
 """
@@ -45,7 +46,8 @@ from trainer.scoring.metrics import Metrics
 from trainer.scoring.predictions import Predictions, read_predictions, write_predictions
 from trainer.settings import MAX_JSON, TrainingSettings, checked_name
 
-_TEST = "predictions.csv"
+TEST = "predictions.csv"
+LEFT_OUT = "left_out"
 _VALIDATION = "validation_predictions.csv"
 _HISTORY = TypeAdapter(list[Epoch])
 _TRIALS = TypeAdapter(list[Trial])
@@ -208,12 +210,24 @@ class Experiment:
     def write_predictions(
         self, number: int, *, test: Predictions, validation: Predictions, data: TrainingData
     ) -> None:
-        for name, part in ((_TEST, test), (_VALIDATION, validation)):
+        for name, part in ((TEST, test), (_VALIDATION, validation)):
             write_predictions(self.split(number) / name, part, data.categories, data.kind)
 
     def predictions(self, number: int) -> Predictions:
-        with parsing(self.split(number) / _TEST) as path:
+        with parsing(self.split(number) / TEST) as path:
             return read_predictions(path)
+
+    def left_out_split(self, number: int) -> Path:
+        """The folder of a fold that leaves data providers out, besides those by picture."""
+        return self.folder / LEFT_OUT / f"split_{number}"
+
+    def left_out_predictions(self) -> list[Predictions]:
+        """The test predictions of all folds that leave providers out besides; none if none do."""
+        found = []
+        for each in sorted((self.folder / LEFT_OUT).glob(f"split_*/{TEST}")):
+            with parsing(each) as path:
+                found.append(read_predictions(path))
+        return found
 
     def validation_predictions(self, number: int) -> Predictions:
         with parsing(self.split(number) / _VALIDATION) as path:

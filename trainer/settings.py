@@ -46,9 +46,9 @@ class TrainingSettings(BaseModel):
     )
     group_by: GroupBy = Field(
         default="picture",
-        description="What stays in one part of a fold: near-duplicates of a picture, or also all "
-        "records of a data provider. With three providers or more, provider is the default where "
-        "the data allows it.",
+        description="What stays in one part of a fold of networks: near-duplicates of a picture, "
+        "or also all records of a data provider. With three providers or more, provider is the "
+        "default where the data allows it. Heads have both kinds of folds.",
     )
     architecture: str = Field(
         default="resnet18",

@@ -24,6 +24,7 @@ from trainer.data.embedded import EmbeddedData, embed, group_embedded
 from trainer.data.prepare import assign
 from trainer.data.split import Indices
 from trainer.experiment import Experiment
+from trainer.learning.head import Points
 from trainer.models.encoders import add_encoder, of_library
 from trainer.models.promote import promote, propose
 from trainer.models.proposal import Terms
@@ -99,7 +100,11 @@ def train_heads(
     experiment.begin(chosen, ready.data)
     experiment.write_splits(ready.data, assigned.folds)
     assignment = HeadAssignment(
-        ready=ready, assigned=assigned, settings=chosen, experiment=experiment
+        ready=ready,
+        points=Points.of(ready.embeddings),
+        assigned=assigned,
+        settings=chosen,
+        experiment=experiment,
     )
     list(run_heads(range(chosen.folds), assignment))
     return experiment

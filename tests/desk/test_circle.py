@@ -71,7 +71,7 @@ def folder(tmp_path: Path, database_url: str, broker_url: str, monkeypatch) -> I
             engine, tmp_path / "models", name="lite", network="torchvision:resnet18", size=64
         )
         engine.dispose()
-        heads = ("--encoder", "lite", "--folds", "2", "--group-by", "picture")
+        heads = ("--encoder", "lite", "--folds", "2")
         run("trainer", "train", *dataset, *heads, "--experiment-name", "heads")
         careless = ("--precision", "0.2", "--floor", "0.2")  # the encoder has learned nothing
         run("trainer", "promote", "heads", *careless, "--activate")

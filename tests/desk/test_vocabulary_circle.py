@@ -61,7 +61,7 @@ def trained(folder: Path) -> None:
     engine = open_store()
     add_encoder(engine, folder / "model", name="lite", network="torchvision:resnet18", size=64)
     engine.dispose()
-    heads = ("--encoder", "lite", "--folds", "2", "--group-by", "picture")
+    heads = ("--encoder", "lite", "--folds", "2")
     run("trainer", "train", *dataset, *heads, "--experiment-name", "heads")
     run("trainer", "promote", "heads", "--precision", "0.2", "--floor", "0.2", "--activate")
 

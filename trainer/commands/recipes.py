@@ -37,7 +37,7 @@ RECIPES: dict[RecipeName, TrainingSettings] = {
     "head": TrainingSettings(),
 }
 _OF_HEADS_ALONE = frozenset({"encoder", "encoder_sha256", "encoder_licence", "drop_doubtful"})
-_OF_ALL = frozenset({"kind", "group_by", "folds", "class_weights", "seed"})
+_OF_ALL = frozenset({"kind", "folds", "class_weights", "seed"})
 
 
 def is_of(setting: str, recipe: RecipeName) -> bool:

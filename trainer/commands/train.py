@@ -30,6 +30,7 @@ from trainer.commands.printing import (
     provider_listing,
 )
 from trainer.commands.recipes import RecipeName, settings_for
+from trainer.scoring.by_provider import ProviderScores, about_new_providers
 from trainer.scoring.metrics import Summary
 from trainer.settings import TrainingSettings
 
@@ -84,12 +85,16 @@ MOST_PROVIDERS = 20  # on the terminal; the report has more
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedTraining:
-    """What `trainer train --json` prints: where the files are, and the scores of all folds."""
+    """What `trainer train --json` prints: where the files are, and the scores of all folds.
+
+    `left_out_providers` are the scores on data providers that a fold had not learned from.
+    """
 
     experiment: str
     folder: Path
     report: Path
     summary: Summary
+    left_out_providers: dict[str, ProviderScores]
 
 
 @prints(FinishedTraining)
@@ -233,12 +238,14 @@ def _with_grouping(
     experiment: "Experiment",
     given: Container[str],
 ) -> tuple[TrainingSettings, str]:
-    """The settings with their grouping, and what to say of it, if anything.
+    """The settings of networks with their grouping, and a message for the user, if any.
 
     A begun experiment keeps its own, whatever the default is by now: the same command goes on.
     """
     from trainer.data.providers import with_grouping
 
+    if settings.encoder:
+        return settings, ""
     if not (experiment.folder / "conf.json").exists():
         return with_grouping(settings, data, given=given)
     begun = experiment.settings()
@@ -247,33 +254,36 @@ def _with_grouping(
 
 
 def _print_end(summary: Summary, experiment: "Experiment", *, as_json: bool) -> None:
-    report = experiment.folder / "report.html"
+    from trainer.models.prospect import prospect_of
+    from trainer.report.promotion import left_out_providers
+
+    report, prospect = experiment.folder / "report.html", prospect_of(experiment)
+    left_out = left_out_providers(experiment, prospect) if prospect else {}
     if as_json:
         finished = FinishedTraining(
-            experiment=experiment.name, folder=experiment.folder, report=report, summary=summary
+            experiment=experiment.name,
+            folder=experiment.folder,
+            report=report,
+            summary=summary,
+            left_out_providers=left_out,
         )
         print_json(finished, FinishedTraining)
     else:
-        _print_scores(summary, experiment)
+        _print_scores(summary)
+        _print_providers(left_out)
         print_line(f"Report: {report}")
         print_line(f"Tables, plots and heatmaps: {experiment.folder}")
     next_step(f"trainer promote {experiment.name}")
 
 
-def _print_scores(summary: Summary, experiment: "Experiment") -> None:
+def _print_scores(summary: Summary) -> None:
     print_listing("Categories", category_listing(summary))
     title = f"{summary.folds} folds, {summary.examples:,} test predictions"
     print_listing(title, overall_listing(summary))
-    _print_providers(experiment)
 
 
-def _print_providers(experiment: "Experiment") -> None:
-    from trainer.models.prospect import prospect_of
-    from trainer.report.promotion import left_out_providers
-    from trainer.scoring.by_provider import about_new_providers
-
-    prospect = prospect_of(experiment)
-    if prospect and (scores := left_out_providers(experiment, prospect)):
+def _print_providers(scores: Mapping[str, ProviderScores]) -> None:
+    if scores:
         title = "Left-out providers, with 95% intervals"
         if len(scores) > MOST_PROVIDERS:
             title += f"; the {MOST_PROVIDERS} of {len(scores):,} with most pictures"

@@ -1,46 +1,99 @@
-"""Data providers: whether folds leave them out, if nobody says.
+"""Folds that leave data providers out, where the data allows them.
 
-A model is used on museums that it has not learned from, and does worse there. Folds that leave
-providers out show how much. So that is the default where the data allows it.
+A model is used on museums that it has not learned from, and does worse there. Such folds show how
+much. Heads are tested by them besides; networks are trained by them unless a user says otherwise.
 """
 
 from collections import Counter
 from collections.abc import Container
+from dataclasses import dataclass
 
 import numpy as np
 
 from common.process.terminal.counting import counted
 from trainer.data.dataset import TrainingData
 from trainer.data.prepare import gap_in, tested_together, usable
-from trainer.data.split import make_folds
+from trainer.data.split import Fold, Indices, make_folds
 from trainer.settings import TrainingSettings
 
 ENOUGH = 3  # providers; with two, each fold would learn from a single one
 MOST_NAMELESS = 0.05  # share of records without a provider, which such folds cannot use
 
 
-def with_grouping(
-    settings: TrainingSettings, data: TrainingData, *, given: Container[str]
-) -> tuple[TrainingSettings, str]:
-    """The settings with the grouping for this data, and what to say of it, if anything.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LeavingOut:
+    """Folds of the examples at `rows`, which have a provider, and the settings that make them.
+
+    If the data does not allow them, there are none. Then `problem` says why; it is empty if there
+    are fewer than ENOUGH providers.
+    """
+
+    settings: TrainingSettings
+    rows: Indices
+    folds: list[Fold]
+    problem: str = ""
+
+
+def leaving_providers_out(
+    settings: TrainingSettings,
+    data: TrainingData,
+    groups: Indices,
+    *,
+    given: Container[str] = (),
+) -> LeavingOut:
+    """Folds for this data that leave providers out.
 
     Args:
-        given: the names of settings that were chosen; these stay.
+        groups: the group of near-duplicates of each example, (n,).
+        given: the names of settings that a user chose; these stay.
     """
     providers = data.providers
-    if "group_by" in given or len(providers) < ENOUGH:
-        return settings, ""
+    nothing = np.empty(0, dtype=np.int64)
+    if len(providers) < ENOUGH:
+        return LeavingOut(settings=settings, rows=nothing, folds=[])
     folds = settings.folds if "folds" in given else min(settings.folds, len(providers))
     by_provider = settings.changed(group_by="provider", folds=folds)
     if problem := _problem(data, by_provider):
-        return settings, (
-            f"The folds do not leave data providers out: {problem}. So this training does not say "
-            "how the model does on providers that it has not learned from."
+        return LeavingOut(settings=settings, rows=nothing, folds=[], problem=problem)
+    rows = np.flatnonzero([bool(example.provider) for example in data.examples])
+    kept = usable(data, by_provider)
+    made = make_folds(
+        kept.targets,
+        groups[rows],
+        folds=folds,
+        seed=by_provider.seed,
+        tested_together=tested_together(kept, by_provider),
+    )
+    if problem := _problem_of(made, kept, by_provider, of_all=len(data.examples)):
+        return LeavingOut(settings=settings, rows=nothing, folds=[], problem=problem)
+    return LeavingOut(settings=by_provider, rows=rows, folds=made)
+
+
+def with_grouping(
+    settings: TrainingSettings, data: TrainingData, *, given: Container[str]
+) -> tuple[TrainingSettings, str]:
+    """The settings of networks with the grouping for this data, and a message for the user.
+
+    Near-duplicates are not known before the pictures are decoded, so each picture counts.
+    """
+    if "group_by" in given:
+        return settings, ""
+    every_one = np.arange(len(data.examples), dtype=np.int64)
+    found = leaving_providers_out(settings, data, every_one, given=given)
+    if found.folds:
+        return found.settings, (
+            f"There are {counted(len(data.providers), 'data provider')}. Each fold leaves some of "
+            "them out and is tested on these, so the scores are those of new providers. To test on "
+            "known ones: --group-by picture"
         )
-    return by_provider, (
-        f"There are {counted(len(providers), 'data provider')}. Each fold leaves some of them out "
-        "and is tested on these, so the scores are those of new providers. To test on known ones: "
-        "--group-by picture"
+    return settings, not_left_out(found.problem)
+
+
+def not_left_out(problem: str) -> str:
+    """What a training says if its folds leave no providers out; empty without a problem."""
+    return problem and (
+        f"The folds do not leave data providers out: {problem}. So this training does not say how "
+        "the model does on providers that it has not learned from."
     )
 
 
@@ -58,32 +111,17 @@ def _problem(data: TrainingData, by_provider: TrainingSettings) -> str:
     short = [name for label, name in enumerate(data.categories) if having[label] < 2]
     if short:
         return f"fewer than two providers have {', '.join(short)}"
-    return _problem_of_folds(data, by_provider)
-
-
-def _problem_of_folds(data: TrainingData, by_provider: TrainingSettings) -> str:
-    """As `_problem`, by trying the folds.
-
-    Near-duplicates are not known before the pictures are decoded, so each picture counts.
-    """
-    kept = usable(data, by_provider)
-    targets = kept.targets
+    targets = usable(data, by_provider).targets
     everywhere = [data.categories[label] for label in np.flatnonzero(targets.all(axis=0))]
-    if everywhere:
-        return f"every record that has one has {', '.join(everywhere)}"
-    folds = make_folds(
-        targets,
-        np.arange(len(kept.examples)),
-        folds=by_provider.folds,
-        seed=by_provider.seed,
-        tested_together=tested_together(kept, by_provider),
-    )
+    return f"every record that has one has {', '.join(everywhere)}" if everywhere else ""
+
+
+def _problem_of(
+    folds: list[Fold], kept: TrainingData, by_provider: TrainingSettings, *, of_all: int
+) -> str:
     if gap := gap_in(kept, folds, by_provider):
         return gap
     least = min(len(fold.training) + len(fold.validation) for fold in folds)
-    if 2 * least < len(data.examples):
-        return (
-            f"a fold would have {least:,} of {len(data.examples):,} records to learn from, fewer "
-            "than half"
-        )
+    if 2 * least < of_all:
+        return f"a fold would have {least:,} of {of_all:,} records to learn from, fewer than half"
     return ""

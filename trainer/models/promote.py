@@ -13,7 +13,7 @@ import torch
 from sqlalchemy import Engine
 from torch import nn
 
-from common.errors import UsageError
+from common.errors import ModelError, UsageError
 from common.vision.answers.familiar_pictures import FamiliarPictures
 from common.vision.answers.rule import Rule
 from common.vision.bundle import Description
@@ -28,7 +28,7 @@ from trainer.models.judged import JudgedPredictions, judged_by_new_pictures, jud
 from trainer.models.proposal import Proposal, Terms, measured_on, propose_judged
 from trainer.models.registry import put_in_service
 from trainer.models.store import VOCABULARY, Promoted
-from trainer.scoring.predictions import Predictions
+from trainer.scoring.predictions import Predictions, asserted
 from trainer.settings import TrainingSettings
 
 
@@ -54,6 +54,12 @@ def propose(
     """
     results = _results(experiment)
     settings = experiment.settings()
+    if settings.encoder and settings.group_by == "provider":
+        raise ModelError(
+            f"{experiment.name} is of an older version, which tested heads on left-out providers "
+            "alone. A promise is measured on known ones: train it again under another "
+            "--experiment-name. The embeddings are kept, so this takes seconds."
+        )
     chosen = results if ensemble else [_choose(results, fold)]
     _check_judged_on(judged_on, is_needed=ensemble and not settings.encoder)
     members = [read_state_dict(experiment.checkpoint(result)) for result in chosen]
@@ -202,8 +208,20 @@ def blank_description(
             "data": dataset.source,
             "dataset_fingerprint": dataset.fingerprint,
             **({VOCABULARY: dataset.vocabulary} if dataset.vocabulary else {}),
+            **_on_new_providers(experiment),
         },
     )
+
+
+def _on_new_providers(experiment: Experiment) -> dict[str, str]:
+    """How good heads were on providers that they had not learned from, if that was tested."""
+    parts = experiment.left_out_predictions()
+    if not parts:
+        return {}
+    tests = Predictions.joined(parts)
+    right = (asserted(tests.probabilities, experiment.dataset().kind) == tests.targets).all(axis=1)
+    told = f"accuracy {right.mean():.3f} on {len(right):,} pictures of left-out providers"
+    return {"new_providers": f"{told}; nothing is promised for these"}
 
 
 def _networks(blank: Description, members: Sequence[StateDict]) -> list[nn.Module]:

@@ -15,7 +15,9 @@ from trainer.models.example_pictures import no_pictures
 from trainer.models.judged import JudgedPredictions, judged_by_own_pictures
 from trainer.models.promote import Trunk, best_fold, blank_description
 from trainer.models.proposal import Proposal, Terms, measured_on, propose_judged
+from trainer.scoring.calibration import at_temperature
 from trainer.scoring.evidence import has_evidence
+from trainer.scoring.predictions import Probabilities, Targets
 from trainer.scoring.thresholds import Curve, statements_of
 
 
@@ -35,6 +37,15 @@ class Prospect:
         """Which concepts would be written, (n, concepts)."""
         reached = is_written(self.proposal.description, self.judged.probabilities)
         return reached & ~self.judged.unlike[:, np.newaxis]
+
+    def would_write(self, probabilities: Probabilities) -> Targets:
+        """Which concepts would be written of other pictures, (n, concepts), abstention aside.
+
+        Args:
+            probabilities: as a fold gives them, before any temperature.
+        """
+        has = self.proposal.description
+        return is_written(has, at_temperature(probabilities, has.temperature, has.kind))
 
     def curves(self) -> dict[str, Curve]:
         description, like = self.proposal.description, ~self.judged.unlike

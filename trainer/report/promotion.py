@@ -127,15 +127,16 @@ def promoted_concepts(prospect: Prospect) -> list[PromotedConcept]:
 
 
 def left_out_providers(experiment: Experiment, prospect: Prospect) -> dict[str, ProviderScores]:
-    """The scores of each data provider, if the folds left them out."""
+    """The scores of each data provider, if folds left them out."""
     settings = experiment.settings()
-    if settings.group_by != "provider":
+    parts = experiment.left_out_predictions()
+    if not parts and settings.group_by != "provider":
         return {}
     provider_of = experiment.provider_of()
-    tests = Predictions.joined([experiment.predictions(n) for n in range(settings.folds)])
+    tests = Predictions.joined(parts or [experiment.predictions(n) for n in range(settings.folds)])
     return scores_by_provider(
         [provider_of.get(key, "") for key in tests.keys],
         targets=tests.targets,
         predicted=asserted(tests.probabilities, settings.kind),
-        written=prospect.written,
+        written=prospect.would_write(tests.probabilities) if parts else prospect.written,
     )

@@ -22,10 +22,12 @@ from trainer.data.prepare import (
 )
 from trainer.experiment import Experiment, FoldResult
 from trainer.learning.fit import start_classifier
+from trainer.learning.head import Points
 from trainer.learning.training_state import Epoch
 from trainer.report.page import write_summary
 from trainer.running.fold import Assignment, cache_folder, run_fold
 from trainer.running.head_fold import HeadAssignment, run_heads
+from trainer.running.left_out import run_left_out
 from trainer.scoring.metrics import Summary, members_of
 from trainer.settings import TrainingSettings
 
@@ -95,7 +97,8 @@ def cross_validate_heads(
 ) -> Summary:
     """Fit and test a head for every fold that an earlier run has not finished.
 
-    They take seconds each, so the folds are done in sequence by this process. `labels` are as for
+    Where the data allows it, other heads are tested on providers that they did not learn from. All
+    take seconds each, so the folds are done in sequence by this process. `labels` are as for
     `cross_validate`.
 
     Raises:
@@ -106,6 +109,7 @@ def cross_validate_heads(
     with experiment.claimed():
         if left := _unfinished(data, settings, experiment, console):
             assignment = _begin_heads(data, settings, experiment, console, embed)
+            run_left_out(assignment, console)
             _print_results(run_heads(left, assignment), console)
         return write_summary(experiment, labels)
 
@@ -136,7 +140,13 @@ def _begin_heads(
     _print_pictures(ready.data, to=console)
     dimension = f": {ready.embeddings.shape[1]:,} numbers a picture"
     console.print(Text.assemble((settings.encoder, "bold"), dimension), soft_wrap=True)
-    return HeadAssignment(ready=ready, assigned=assigned, settings=settings, experiment=experiment)
+    return HeadAssignment(
+        ready=ready,
+        points=Points.of(ready.embeddings),
+        assigned=assigned,
+        settings=settings,
+        experiment=experiment,
+    )
 
 
 def _begin(assignment: Assignment, console: SafeConsole) -> None:

@@ -3,8 +3,7 @@
 A head learns from the training and the validation part together: its strength is found by a
 cross-validation inside them, so no part needs to be held back. Predictions for the validation part,
 on which the temperature is fitted, come from heads of that inner cross-validation that have not
-seen them. Where data providers stay together, they have seen no record of the provider either, so
-the temperature is the one for new providers.
+seen them.
 
 `--drop-doubtful` leaves pictures out that the inner heads contradict: each is judged by a head that
 has not seen it, nor anything of the test part. Test parts keep all their pictures. A test without
@@ -57,7 +56,10 @@ _INNER, _HELD_BACK, _ENSEMBLE = 1, 2, 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeadAssignment:
+    """What all folds of a begun training need; `points` are those of all its embeddings."""
+
     ready: EmbeddedData
+    points: Points
     assigned: Assigned
     settings: TrainingSettings
     experiment: Experiment
@@ -75,16 +77,14 @@ class FittedHead:
     search: Search
     validation: Predictions
     dropped: Indices
-    evidence: Evidence
 
 
 def run_heads(numbers: Sequence[int], assignment: HeadAssignment) -> Iterator[FoldResult]:
     """Fit and test heads of a begun experiment one after the other, and yield each result."""
-    points = Points.of(assignment.ready.embeddings)
     with progress("Folds", len(numbers)) as report:
         for number in numbers:
             fold = assignment.assigned.folds[number]
-            result = finish_head_fold(assignment, fold, fit_fold(assignment, fold, points))
+            result = finish_head_fold(assignment, fold, fit_fold(assignment, fold))
             report.advance(note=f"accuracy {result.test.accuracy:.3f}")
             yield result
 
@@ -110,13 +110,9 @@ def inner_divisions(
     return seen, divisions
 
 
-def fit_fold(assignment: HeadAssignment, fold: Fold, points: Points) -> FittedHead:
-    """Fit the head of a fold to all that it does not test.
-
-    Args:
-        points: those of all embeddings.
-    """
-    data, settings = assignment.ready.data, assignment.settings
+def fit_fold(assignment: HeadAssignment, fold: Fold) -> FittedHead:
+    """Fit the head of a fold to all that it does not test."""
+    data, settings, points = assignment.ready.data, assignment.settings, assignment.points
     seen, divisions = inner_divisions(assignment, fold)
     how = _learning(assignment, seen)
     targets = torch.from_numpy(data.targets[seen]).float()
@@ -136,11 +132,18 @@ def fit_fold(assignment: HeadAssignment, fold: Fold, points: Points) -> FittedHe
         search=search,
         validation=predictions_of(search.logits[held_back], seen[held_back], data),
         dropped=seen[doubtful],
-        evidence=Evidence(
-            likenesses=_likenesses(assignment, fold, seen),
-            inner_logits=_inner_logits(assignment, fold, points, search),
-        ),
     )
+
+
+def predict_test_part(assignment: HeadAssignment, fold: Fold, fitted: FittedHead) -> Predictions:
+    """The predictions for the test part, by the head as it will be served."""
+    head = _served(fitted)
+    logits = torch.from_numpy(head.logits(assignment.ready.embeddings[fold.test]))
+    return predictions_of(logits, fold.test, assignment.ready.data)
+
+
+def _served(fitted: FittedHead) -> Head:
+    return Head.rounded(fitted.state["weight"].numpy(), fitted.state["bias"].numpy())
 
 
 def _learning(assignment: HeadAssignment, seen: Indices) -> Learning:
@@ -152,9 +155,7 @@ def _learning(assignment: HeadAssignment, seen: Indices) -> Learning:
     )
 
 
-def _inner_logits(
-    assignment: HeadAssignment, fold: Fold, points: Points, search: Search
-) -> NDArray[np.float32]:
+def _inner_logits(assignment: HeadAssignment, fold: Fold, search: Search) -> NDArray[np.float32]:
     """The answers (tested, heads, classes) of an ensemble of heads that saw none of the test part.
 
     They are more than those of the search, so that each learns from more: what is measured should
@@ -163,12 +164,13 @@ def _inner_logits(
     seen, divisions = inner_divisions(assignment, fold, parts=MEMBERS, use=_ENSEMBLE)
     how = _learning(assignment, seen)
     targets = torch.from_numpy(assignment.ready.data.targets[seen]).float()
+    points = assignment.points
     weights = fit_members(search, points.rows(seen), targets, divisions, how)
     return np.asarray(points.rows(fold.test).logits(weights).numpy())
 
 
-def _likenesses(assignment: HeadAssignment, fold: Fold, seen: Indices) -> Likenesses | None:
-    """Held back are pictures, not providers: a model abstains from what no provider showed it."""
+def _likenesses(assignment: HeadAssignment, fold: Fold) -> Likenesses | None:
+    seen = np.sort(np.concatenate([fold.training, fold.validation]))
     embeddings = assignment.ready.embeddings[seen]
     divisions = make_divisions(
         assignment.ready.data.targets[seen],
@@ -192,12 +194,15 @@ def finish_head_fold(assignment: HeadAssignment, fold: Fold, fitted: FittedHead)
     write_trials(folder, fitted.search.trials)
     dropped = [[data.examples[position].key] for position in fitted.dropped]
     write_table(folder / "dropped.csv", [["example"], *dropped])
-    head = Head.rounded(fitted.state["weight"].numpy(), fitted.state["bias"].numpy())
-    logits = torch.from_numpy(head.logits(ready.embeddings[fold.test]))
-    test = predictions_of(logits, fold.test, data)
-    write_evidence(folder, fitted.evidence)
+    test = predict_test_part(assignment, fold, fitted)
+    evidence = Evidence(
+        likenesses=_likenesses(assignment, fold),
+        inner_logits=_inner_logits(assignment, fold, fitted.search),
+    )
+    write_evidence(folder, evidence)
     if ready.encoder is not None:
-        write_head_gallery(folder / "heatmaps", test, data, fold.test, ready.encoder, head)
+        heatmaps, head = folder / "heatmaps", _served(fitted)
+        write_head_gallery(heatmaps, test, data, fold.test, ready.encoder, head)
     experiment.write_predictions(fold.number, test=test, validation=fitted.validation, data=data)
     result = FoldResult(
         fold=fold.number,

@@ -38,7 +38,8 @@ def test_of_heads_it_is_all_folds_together(heads_by_provider: Experiment) -> Non
     description = prospect.proposal.description
     assert description.created_from["folds"] == [0, 1, 2]
     assert set(prospect.proposal.promise.providers) == set(PROVIDERS)
-    assert prospect.proposal.promise.measured_on == "left-out providers"
+    assert prospect.proposal.promise.measured_on == "own pictures"
+    assert "left-out providers" in description.created_from["new_providers"]
     found = effects(description, prospect.written, prospect.judged.targets)
     assert found == pytest.approx(prospect.proposal.effects, nan_ok=True)
     assert sum(each.written for each in found.values()) > 200

@@ -27,7 +27,13 @@ def _assignment(
     groups = np.arange(len(ready.data.examples))
     assigned = assign(ready.data, groups, settings, Console(quiet=True))
     experiment.begin(settings, ready.data)
-    return HeadAssignment(ready=ready, assigned=assigned, settings=settings, experiment=experiment)
+    return HeadAssignment(
+        ready=ready,
+        points=Points.of(ready.embeddings),
+        assigned=assigned,
+        settings=settings,
+        experiment=experiment,
+    )
 
 
 @pytest.mark.parametrize("kind", ["single", "multi"])
@@ -67,7 +73,7 @@ def test_validation_predictions_are_of_the_validation_part_by_heads_that_did_not
 ) -> None:
     assignment = _assignment(tmp_path)
     fold = assignment.assigned.folds[0]
-    fitted = fit_fold(assignment, fold, Points.of(assignment.ready.embeddings))
+    fitted = fit_fold(assignment, fold)
     keys = [assignment.ready.data.examples[position].key for position in fold.validation]
     assert list(fitted.validation.keys) == keys
     seen, divisions = inner_divisions(assignment, fold)
