@@ -5,16 +5,21 @@
 It needs ../shared, which is not part of the repository.
 
 Promises, of architectural elements and of the photographs of three museums: an eighth is set aside,
-near-duplicates together. Five folds of heads on the embeddings of a MobileNetV2 learn from the rest
-and are promoted as an ensemble at a precision of 0.9, with three seeds. A promise is broken if the
-exact test rules it out at 1 %.
+near-duplicates together. Five folds of heads by picture on the embeddings of a MobileNetV2 learn
+from the rest and are promoted as an ensemble, with three seeds: at a precision of 0.9, the museums
+at 0.8 as well. A promise is broken if the exact test rules it out at 1 %.
 
 Abstention, thresholds ignored: heads learn from two museums; how many photographs of the third are
-accepted, and how many of the elements are unlike? And the same with the elements.
+accepted, and how many of the elements and of pictures of other kinds are not? And the same with the
+elements.
+
+Before December 2026, on the same photographs: of the elements 0.817 were found, on average; at 0.8
+of the museums 0.007, by folds that left each of them out, and 0.323 by folds by picture.
 """
 
 import time
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -28,7 +33,8 @@ from trainer.data.split import Indices, divide
 from trainer.models.proposal import Terms
 from trainer.scoring.proof import upper_bound
 
-PRECISION, SEEDS, FOLDS = 0.9, (0, 1, 2), 5
+PRECISION, MILD_PRECISION, SEEDS, FOLDS = 0.9, 0.8, (0, 1, 2), 5
+FOUND_BEFORE, FOUND_OF_MUSEUMS_BEFORE = 0.817, 0.007
 ASIDE = 1 / 8
 BROKEN_AT = 0.01  # one-sided
 SHORT_OF_ACCURACY = 0.08  # by how much heads may find less than the most probable answer is right
@@ -43,11 +49,12 @@ class Scores:
     found: float
     accuracy: float
     found_of_sure: float
+    written: int
     most_written: int
     least_written: float
 
     @classmethod
-    def of(cls, answers: Answers, targets: NDArray[np.bool_]) -> "Scores":
+    def of(cls, answers: Answers, targets: NDArray[np.bool_], precision: float) -> "Scores":
         """The scores of answers to pictures with these targets (n, classes)."""
         written, right = answers.written, answers.written & targets
         said, shown = written.sum(axis=0), targets.sum(axis=0)
@@ -61,13 +68,14 @@ class Scores:
         ]
         return cls(
             broken=sum(
-                upper_bound(int(each), int(of), BROKEN_AT) < PRECISION
+                upper_bound(int(each), int(of), BROKEN_AT) < precision
                 for each, of in zip(right.sum(axis=0), said, strict=True)
                 if of
             ),
             found=float(found.mean()),
             accuracy=float(is_right.mean()),
             found_of_sure=float(min(sure, default=1.0)),
+            written=int(said.sum()),
             most_written=int(written.sum(axis=1).max()),
             least_written=float(answers.probabilities[written].min(initial=1.0)),
         )
@@ -80,28 +88,39 @@ def set_aside(whole: Photographs, seed: int) -> tuple[Indices, Indices]:
     return np.flatnonzero(part == 0), np.flatnonzero(part == 1)
 
 
-def promised(place: Studio, whole: Photographs, name: str) -> tuple[list[Scores], float]:
-    """Heads that learn from seven eighths of photographs, scored on the others, and the most
-    seconds that a promotion took."""
-    scores, seconds = [], 0.0
+def promised(
+    place: Studio, whole: Photographs, name: str, *precisions: float
+) -> tuple[list[list[Scores]], float]:
+    """Heads that learn from seven eighths of photographs, scored on the others at each precision,
+    and the most seconds that a promotion took."""
+    scores: list[list[Scores]] = [[] for _ in precisions]
+    seconds = 0.0
     for seed in SEEDS:
         learned, others = set_aside(whole, seed)
         experiment = place.train_heads(
             whole.some(learned), f"{name}_{seed}", folds=FOLDS, seed=seed
         )
-        began = time.perf_counter()
-        model = place.promoted(experiment, Terms(precision=PRECISION))
-        seconds = max(seconds, time.perf_counter() - began)
-        answers = model.answering.answers(whole.embeddings[others])
-        scores.append(Scores.of(answers, whole.ready.data.targets[others]))
+        for precision, found in zip(precisions, scores, strict=True):
+            began = time.perf_counter()
+            model = place.promoted(experiment, Terms(precision=precision))
+            seconds = max(seconds, time.perf_counter() - began)
+            answers = model.answering.answers(whole.embeddings[others])
+            found.append(Scores.of(answers, whole.ready.data.targets[others], precision))
     return scores, seconds
 
 
 def promises(place: Studio) -> dict[str, Any]:
     """What was promised of the elements, and of the museums' photographs."""
-    elements, seconds = promised(place, place.elements, "elements")
-    museum, _ = promised(place, place.museum, "museum")
+    (elements,), seconds = promised(place, place.elements, "elements", PRECISION)
+    (mild, museum), _ = promised(place, place.museum, "museum", MILD_PRECISION, PRECISION)
+    found = fmean(each.found for each in elements)
     return {
+        "found_more": round(found - FOUND_BEFORE, 4),
+        "museum_times_found_at_0.8": fmean(each.found for each in mild) / FOUND_OF_MUSEUMS_BEFORE,
+        "museum_found_at_0.8": [round(each.found, 4) for each in mild],
+        "museum_written_at_0.8": [each.written for each in mild],
+        "museum_broken_at_0.8": sum(each.broken for each in mild),
+        "museum_written": [each.written for each in museum],
         "concepts": len(SEEDS) * len(place.elements.ready.data.categories),
         "broken": sum(each.broken for each in elements),
         "found": [round(each.found, 4) for each in elements],
@@ -121,6 +140,7 @@ def abstention(place: Studio) -> dict[str, Any]:
     museum, buildings = place.museum, place.elements
     providers = np.array([each.provider for each in museum.ready.data.examples])
     accepted, unlike = {}, {}
+    foreign = place.foreign()
     for number, left_out in enumerate(sorted(set(providers))):
         learned = museum.some(np.flatnonzero(providers != left_out))
         experiment = place.train_heads(
@@ -129,6 +149,7 @@ def abstention(place: Studio) -> dict[str, Any]:
         likeness = place.promoted(experiment, Terms(precision=0.5)).answering.likeness
         assert likeness is not None
         unlike[left_out] = float(likeness.is_unlike(buildings.embeddings).mean())
+        unlike[f"{left_out}, foreign"] = float(likeness.is_unlike(foreign).mean())
         own = museum.embeddings[providers == left_out]
         accepted[left_out] = 1 - float(likeness.is_unlike(own).mean())
     learned_rows, others = set_aside(buildings, 0)
@@ -137,6 +158,7 @@ def abstention(place: Studio) -> dict[str, Any]:
     assert likeness is not None
     accepted["elements"] = 1 - float(likeness.is_unlike(buildings.embeddings[others]).mean())
     unlike["elements"] = float(likeness.is_unlike(museum.embeddings).mean())
+    unlike["elements, foreign"] = float(likeness.is_unlike(foreign).mean())
     return {
         "accepted": {name: round(each, 4) for name, each in accepted.items()},
         "unlike": {name: round(each, 4) for name, each in unlike.items()},
@@ -155,7 +177,9 @@ def main() -> None:
     finish(
         figures=figures,
         bars={
-            "broken": at_most(1),
+            "broken": at_most(2),
+            "found_more": at_least(0.02),
+            "museum_times_found_at_0.8": at_least(2),
             "short_of_accuracy": at_most(SHORT_OF_ACCURACY),
             "found_of_sure": at_least(FOUND_OF_SURE),
             "most_written": at_most(1),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine
 
+from benchmarks.parts.foreign_pictures import write_foreign
 from benchmarks.parts.services import REPOSITORY, store_and_broker
 from common.process.terminal.console import SafeConsole
 from common.store.encoders import StoredEncoder
@@ -78,6 +79,12 @@ class Studio:
         """Cross-validate heads on photographs, as `trainer train` does."""
         ready = learned.ready
         return train_heads(self.folder, self.encoder, ready, learned.groups, name, **settings)
+
+    def foreign(self) -> Embeddings:
+        """Those of pictures of other kinds than photographs of objects."""
+        write_foreign(self.folder / "foreign" / "none")
+        data = folder_data(self.folder / "foreign", {"none": CONCEPT.format(0)})
+        return embed(data, self.encoder, self.engine, self.folder).embeddings
 
     def promoted(self, experiment: Experiment, terms: Terms) -> Model:
         """The ensemble of its heads, as workers load it."""
