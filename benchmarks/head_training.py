@@ -9,9 +9,9 @@ best classifier there can be is known, the linear discriminant of the true means
 accuracy on the examples that were drawn is `best_accuracy`, about 0.79.
 
 Timed are all folds by picture as `trainer train` does them, from embeddings to files, with the
-search for the strength. Near-duplicates are left out: nothing drawn is like another. Then come folds
-that leave drawn data providers out, which `trainer train` does too; `times_as_long` is what both
-kinds take, against those by picture alone, in processor seconds.
+search for the strength. Near-duplicates are left out: nothing drawn is like another. Then come
+folds that leave drawn data providers out, which `trainer train` does too; `times_as_long` is what
+both kinds take, against those by picture alone, in processor seconds.
 
 The peer is scikit-learn's LogisticRegression, which gets the same examples and each strength that
 was tried; the best accuracy on the test part counts, which flatters it. It is slow: a search inside

@@ -19,9 +19,17 @@ PROVIDERS = ("Museum of Maps", "Museum of Toys", "Attic")
 
 
 def finished_heads(
-    folder: Path, *, each: int = 100, categories: int = 4, by_provider: bool = False
+    folder: Path,
+    *,
+    each: int = 100,
+    categories: int = 4,
+    by_provider: bool = False,
+    giant: bool = False,
 ) -> Experiment:
-    """Heads that tell most of the categories apart; other folds may leave out the PROVIDERS."""
+    """Heads that tell most of the categories apart; other folds may leave out the PROVIDERS.
+
+    With a giant, the first provider has most of the examples.
+    """
     labels = np.arange(each * categories) % categories
     names = tuple(f"category {number:02}" for number in range(categories))
     data = TrainingData(
@@ -44,8 +52,9 @@ def finished_heads(
     if by_provider:
         settings = HEADS.changed(folds=len(PROVIDERS))
         named = [
-            replace(example, provider=PROVIDERS[number // categories % 5 % len(PROVIDERS)])
+            replace(example, provider=PROVIDERS[place if place < len(PROVIDERS) else 0])
             for number, example in enumerate(data.examples)
+            for place in [number // categories % (10 if giant else 5) % (10 if giant else 3)]
         ]
         data = replace(data, examples=tuple(named))
     experiment = Experiment(folder / "experiments", "heads")

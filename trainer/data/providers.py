@@ -47,16 +47,14 @@ def leaving_providers_out(
         groups: the group of near-duplicates of each example, (n,).
         given: the names of settings that a user chose; these stay.
     """
-    providers = data.providers
-    nothing = np.empty(0, dtype=np.int64)
-    if len(providers) < ENOUGH:
-        return LeavingOut(settings=settings, rows=nothing, folds=[])
-    folds = settings.folds if "folds" in given else min(settings.folds, len(providers))
-    by_provider = settings.changed(group_by="provider", folds=folds)
-    if problem := _problem(data, by_provider):
-        return LeavingOut(settings=settings, rows=nothing, folds=[], problem=problem)
     rows = np.flatnonzero([bool(example.provider) for example in data.examples])
+    if len(data.providers) < ENOUGH:
+        return LeavingOut(settings=settings, rows=rows, folds=[])
+    folds = settings.folds if "folds" in given else min(settings.folds, len(data.providers))
+    by_provider = settings.changed(group_by="provider", folds=folds)
     kept = usable(data, by_provider)
+    if problem := _problem(kept, by_provider):
+        return LeavingOut(settings=settings, rows=rows, folds=[], problem=problem)
     made = make_folds(
         kept.targets,
         groups[rows],
@@ -64,8 +62,8 @@ def leaving_providers_out(
         seed=by_provider.seed,
         tested_together=tested_together(kept, by_provider),
     )
-    if problem := _problem_of(made, kept, by_provider, of_all=len(data.examples)):
-        return LeavingOut(settings=settings, rows=nothing, folds=[], problem=problem)
+    if problem := gap_in(kept, made, by_provider):
+        return LeavingOut(settings=settings, rows=rows, folds=[], problem=problem)
     return LeavingOut(settings=by_provider, rows=rows, folds=made)
 
 
@@ -76,52 +74,50 @@ def with_grouping(
 
     Near-duplicates are not known before the pictures are decoded, so each picture counts.
     """
-    if "group_by" in given:
+    if "group_by" in given or len(data.providers) < ENOUGH:
         return settings, ""
     every_one = np.arange(len(data.examples), dtype=np.int64)
     found = leaving_providers_out(settings, data, every_one, given=given)
-    if found.folds:
-        return found.settings, (
-            f"There are {counted(len(data.providers), 'data provider')}. Each fold leaves some of "
-            "them out and is tested on these, so the scores are those of new providers. To test on "
-            "known ones: --group-by picture"
-        )
-    return settings, not_left_out(found.problem)
+    if problem := _waste(data, found) or found.problem:
+        return settings, not_left_out(problem)
+    return found.settings, (
+        f"There are {counted(len(data.providers), 'data provider')}. Each fold leaves some of "
+        "them out and is tested on these, so the scores are those of new providers. To test on "
+        "known ones: --group-by picture"
+    )
 
 
 def not_left_out(problem: str) -> str:
-    """What a training says if its folds leave no providers out; empty without a problem."""
-    return problem and (
+    """What a training says if its folds leave no providers out."""
+    return (
         f"The folds do not leave data providers out: {problem}. So this training does not say how "
         "the model does on providers that it has not learned from."
     )
 
 
-def _problem(data: TrainingData, by_provider: TrainingSettings) -> str:
-    """Why folds cannot leave providers out, or would waste the data; empty if all is well."""
-    nameless = sum(not example.provider for example in data.examples)
-    if nameless > MOST_NAMELESS * len(data.examples):
-        return (
-            f"{nameless:,} of {counted(len(data.examples), 'record')} name none and would be lost"
-        )
-    if len(data.providers) < by_provider.folds:
-        return f"{len(data.providers)} are too few for {by_provider.folds} folds"
-    pairs = {(label, e.provider) for e in data.examples if e.provider for label in e.labels}
+def _problem(kept: TrainingData, by_provider: TrainingSettings) -> str:
+    """Why folds cannot leave providers out; empty if they may."""
+    if len(kept.providers) < by_provider.folds:
+        return f"{len(kept.providers)} are too few for {by_provider.folds} folds"
+    pairs = {(label, each.provider) for each in kept.examples for label in each.labels}
     having = Counter(label for label, _ in pairs)
-    short = [name for label, name in enumerate(data.categories) if having[label] < 2]
+    short = [name for label, name in enumerate(kept.categories) if having[label] < 2]
     if short:
         return f"fewer than two providers have {', '.join(short)}"
-    targets = usable(data, by_provider).targets
-    everywhere = [data.categories[label] for label in np.flatnonzero(targets.all(axis=0))]
+    everywhere = [kept.categories[label] for label in np.flatnonzero(kept.targets.all(axis=0))]
     return f"every record that has one has {', '.join(everywhere)}" if everywhere else ""
 
 
-def _problem_of(
-    folds: list[Fold], kept: TrainingData, by_provider: TrainingSettings, *, of_all: int
-) -> str:
-    if gap := gap_in(kept, folds, by_provider):
-        return gap
-    least = min(len(fold.training) + len(fold.validation) for fold in folds)
-    if 2 * least < of_all:
-        return f"a fold would have {least:,} of {of_all:,} records to learn from, fewer than half"
+def _waste(data: TrainingData, found: LeavingOut) -> str:
+    """Why a network should not be trained by such folds, which would waste data."""
+    records = len(data.examples)
+    nameless = records - len(found.rows)
+    if nameless > MOST_NAMELESS * records:
+        return f"{nameless:,} of {counted(records, 'record')} name none and would be lost"
+    learned = [len(fold.training) + len(fold.validation) for fold in found.folds]
+    if learned and 2 * min(learned) < records:
+        return (
+            f"a fold would have {min(learned):,} of {records:,} records to learn from, fewer than "
+            "half"
+        )
     return ""

@@ -51,3 +51,9 @@ def test_heads_of_an_older_version_that_left_providers_out_are_not_promoted(
         (older.split(number)).symlink_to(heads_by_provider.split(number))
     with pytest.raises(ModelError, match="older is of an older version.*train it again"):
         propose(older, Terms(), fold=None, ensemble=True, judged_on=None, model_dir=tmp_path)
+
+
+def test_a_provider_with_most_of_the_records_is_tested_too(tmp_path: Path) -> None:
+    """A network would have too little to learn from; such heads are not promoted."""
+    experiment = finished_heads(tmp_path, each=20, by_provider=True, giant=True)
+    assert {len(part.keys) for part in experiment.left_out_predictions()} == {8, 64}
