@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine, text
 
+from benchmarks.parts.desk_service import PASSWORD, REVIEWER
 from benchmarks.parts.photographs import (
     CONCEPT,
     MUSEUM,
@@ -28,8 +29,9 @@ from benchmarks.parts.services import store_and_broker
 from common.store.bulk import copy_rows
 from common.store.embeddings import Seen, kept_vectors, save_seen
 from common.store.encoders import StoredEncoder
-from common.store.tables import PictureSource
+from common.store.tables import PictureSource, Role
 from common.vision.answers.heads import Embeddings
+from desk.access.accounts import add_account
 from trainer.data.embedded import embed
 from trainer.data.split import Indices
 from trainer.data.store_dataset import dataset_data
@@ -75,6 +77,7 @@ def museum_store(folder: Path) -> Iterator[MuseumStore]:
         names = sorted({str(item["dataProvider"]) for item in items})
         model_dir = folder / "models"
         encoder, _ = add_encoder(engine, model_dir, "mobilenet", of_library(NETWORK, WEIGHTS, None))
+        add_account(engine, REVIEWER.format(1), role=Role.REVIEWER, password=PASSWORD, subject=None)
         _fill(engine, items, names)
         bases = [_trained(engine, encoder, folder, number) for number, _ in enumerate(names)]
         museums = [
@@ -118,8 +121,6 @@ def _fill(engine: Engine, items: Sequence[dict[str, Any]], names: Sequence[str])
     pictures = {item["id"]: picture_of(item) for item in items}
     with engine.begin() as connection:
         copy_rows(connection, "concept", ("label", "uri"), uri_of.items())
-        user = "INSERT INTO desk_user (id, name, role) VALUES (1, 'benchmark', 'reviewer')"
-        connection.execute(text(user))
         rows = ((i["id"], str(i["dataProvider"]), URL.format(i["id"])) for i in items)
         copy_rows(connection, "record", ("id", "data_provider", "media_url"), rows)
         described = ("record_id", "state", "sha256", "path", "width", "height", "source")

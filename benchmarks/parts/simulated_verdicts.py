@@ -1,24 +1,28 @@
 """Verdicts that are simulated from a museum's labels, through the desk's and the teacher's own
 functions, and how well heads do that were taught by them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from benchmarks.parts.museums import MuseumStore, UnseenMuseum
 from common.store.tables import VerdictKind
 from common.vision.answers.answering import Answering
 from common.vision.answers.heads import Head, HeadEnsemble
+from desk.review.next_to_judge import next_to_judge
 from desk.review.verdicts import NewVerdict, judge
+from desk.web.cards import AT_A_TIME
 from trainer.teaching.examples import read_examples
 from trainer.teaching.refit import refit
 
 COUNTS = (50, 100)  # verdicts after which heads are taught
+SHOWN = 0.9  # of a museum's records, so that the choices of draws differ
 REVIEWER = 1  # the number of the only account
+_HIDE = text("DELETE FROM picture_seen WHERE record_id = ANY(CAST(:hidden AS text[]))")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,17 @@ class TaughtAccuracy:
     @property
     def on_others(self) -> float:
         return float(self.right[~self.judged].mean())
+
+    def beyond(self, other: "TaughtAccuracy") -> float:
+        """The difference to another accuracy on the records that were judged for neither."""
+        both = ~(self.judged | other.judged)
+        return float(self.right[both].mean() - other.right[both].mean())
+
+
+TaughtAccuracies = dict[int, TaughtAccuracy]
+"""By the number of verdicts."""
+Choose = Callable[[Connection, int], list[str]]
+"""The IDs of the next records to judge, after so many."""
 
 
 def say(connection: Connection, museum: UnseenMuseum, record_ids: Sequence[str]) -> None:
@@ -66,20 +81,43 @@ def taught(connection: Connection, place: MuseumStore, museum: UnseenMuseum) -> 
     return replace(museum.base.model.answering, heads=heads)
 
 
-def draw(place: MuseumStore, museum: UnseenMuseum, seed: int) -> dict[int, TaughtAccuracy]:
-    """Judge and teach, and forget all of it; the accuracies by the number of verdicts."""
-    found = {}
+def draw(place: MuseumStore, museum: UnseenMuseum, seed: int) -> dict[str, TaughtAccuracies]:
+    """Judge and teach, and forget all of it: records that the desk chooses, and random ones.
+
+    Both choose among the same records, which the seed draws.
+    """
     order: list[str] = np.random.default_rng(seed).permutation(museum.records).tolist()
-    done = 0
+    shown = round(SHOWN * len(order))
+
+    def chosen(connection: Connection, _done: int) -> list[str]:
+        connection.execute(_HIDE, {"hidden": order[shown:]})
+        return next_to_judge(
+            connection, place.encoder.id, data_provider=museum.name, count=AT_A_TIME
+        )
+
+    def at_random(_connection: Connection, done: int) -> list[str]:
+        return order[done : done + AT_A_TIME]
+
+    return {
+        "chosen": _taught_by(place, museum, chosen),
+        "random": _taught_by(place, museum, at_random),
+    }
+
+
+def _taught_by(place: MuseumStore, museum: UnseenMuseum, choose: Choose) -> TaughtAccuracies:
+    found = {}
+    judged: list[str] = []
     with place.engine.connect() as connection:
         for count in COUNTS:
-            say(connection, museum, order[done:count])
-            done = count
+            while len(judged) < count:
+                chosen = choose(connection, len(judged))
+                say(connection, museum, chosen)
+                judged += chosen
             answering = taught(connection, place, museum)
             assert answering.heads is not None
             said = answering.heads.probabilities(museum.embeddings).argmax(axis=1)
             found[count] = TaughtAccuracy(
-                right=said == museum.labels, judged=np.isin(museum.records, order[:count])
+                right=said == museum.labels, judged=np.isin(museum.records, judged)
             )
         connection.rollback()
     return found
