@@ -1,4 +1,4 @@
-"""The desk: web pages on which curators see what models say, teach them, and prove them right.
+"""The desk: web pages on which curators see predictions, teach models and prove their accuracy.
 
-It reads the store and calls the same functions as the commands; it holds no truth of its own.
+It reads the store and calls the same functions as the commands. It stores no data of its own.
 """

@@ -1,4 +1,4 @@
-"""The ASGI application: its routes, its assets, and what it holds while it runs."""
+"""The ASGI application with its routes and assets."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,10 +40,10 @@ SUBJECTS = (login, see, judge, teach, prove, decide, picture, jobs, models, data
 
 
 class VersionedFiles(StaticFiles):
-    """Files that browsers keep, if they ask for the version that this process has.
+    """Files that browsers may cache if they ask for the version of this process.
 
-    Another version is not kept: while desks are replaced one by one, an old process must not give
-    its files to a browser that has a new page.
+    While an update replaces desks one by one, a browser with a new page may ask an old process.
+    It must not cache the old file as the new version.
     """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
@@ -54,7 +54,7 @@ class VersionedFiles(StaticFiles):
 
 
 def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
-    """The desk on a store.
+    """Make the application of a desk on this store.
 
     Raises:
         UsageError: a setting is malformed.
@@ -88,11 +88,11 @@ def favicon(_: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
-    """All routes; a test walks them for each role."""
+    """All routes. A test checks each of them for each role."""
     views = [route for subject in SUBJECTS for route in subject.ROUTES]
     return [
         *views,
         Mount("/assets", VersionedFiles(directory=ASSETS)),
-        Route("/favicon.ico", favicon),  # asked for by what reads no page: bookmarks, tab lists
+        Route("/favicon.ico", favicon),  # bookmarks and tab lists ask for it without reading a page
         page("/{path:path}", see.nothing),
     ]

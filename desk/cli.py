@@ -1,9 +1,9 @@
-"""The command `desk`: its list of commands; `commands` has their arguments."""
+"""The command `desk` and its list of commands. The package `commands` has their arguments."""
 
 from common.process.terminal.command import program
 
 app = program(
-    "Web pages on which curators see what models say, teach them, and prove it.",
+    "Serve web pages on which curators see predictions, teach models and prove their accuracy.",
     {
         "serve": "desk.commands.serve:serve",
         "users": "desk.commands.users:users",

@@ -1,4 +1,4 @@
-"""Runs the migrations on DATABASE_URL, one migrator at a time."""
+"""Runs the migrations on DATABASE_URL. A lock lets only one process migrate at a time."""
 
 from alembic import command, context
 from alembic.util import CommandError
@@ -12,12 +12,12 @@ from common.store.session import check_schema, store_errors, store_url
 from common.store.signals import AdvisoryLock
 from common.store.tables import Base
 
-LOCK_SECONDS = 5  # while a migration waits for a table, whoever comes after it waits too
-NOTHING_TO_DO = "A newer release migrated this database; it serves this one as well."
+LOCK_SECONDS = 5  # while a migration waits for a table, later queries on the table wait too
+NOTHING_TO_DO = "A newer release has migrated this database. It serves this one too."
 
 
 def migrate() -> None:
-    """Bring the database to the migration that was asked for."""
+    """Bring the database to the requested migration."""
     url = store_url(StoreSettings.read())
     engine = create_engine(url)
     with store_errors(url), engine.begin() as connection:
@@ -32,30 +32,30 @@ def migrate() -> None:
 
 
 def run_migrations() -> None:
-    """Carry out what was asked for.
+    """Run the requested migrations.
 
     Raises:
-        StoreError: somebody else holds a table for long, or the connection was lost.
+        StoreError: another process locks a table for too long, or the connection was lost.
     """
     try:
         context.run_migrations()
     except OperationalError as error:
         what = trouble(error) if is_there(error) else cause(error)
         raise StoreError(
-            f"The migration changed nothing: {what}. Where something long is under way, "
-            "such as an export, run it again afterwards."
+            f"The migration changed no table: {what}. If a long command is running, such as an "
+            "export, wait until it ends. Then run the migration again."
         ) from None
 
 
 def is_left_to_newer_release(connection: Connection) -> bool:
-    """Whether an upgrade is asked for that a newer release has done, and more.
+    """Whether a newer release has already done the requested upgrade, and more.
 
-    Where a new release is taken back, the one before migrates again before its services start.
+    This happens after a rollback: the older release migrates before its services start.
 
     Raises:
-        StoreError: the schema does not serve this release any more.
+        StoreError: the schema no longer serves this release.
     """
-    options = context.config.cmd_opts  # none where a test migrates
+    options = context.config.cmd_opts  # None if a test migrates
     if options is None or options.cmd[0] is not command.upgrade:
         return False
     current = context.get_context().get_current_revision() or ""

@@ -4,8 +4,8 @@ They are http.client's own: urllib3 on top of it nearly doubles the processor ti
 
 Timeouts of HTTP libraries count from one read to the next. A server that sends a byte every few
 seconds could hold a thread for ever, in its headers as well as in its body. Here each receive waits
-for short slices and checks all limits in between. Nothing above it - status lines, headers,
-chunks, trailers, TLS records - can take longer or send more than the limits say.
+for short slices and checks all limits in between. So status lines, headers, chunks, trailers and
+TLS records can neither take longer nor be larger than the limits allow.
 """
 
 import select

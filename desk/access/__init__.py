@@ -1,1 +1,1 @@
-"""Who uses the desk: accounts, logins, sessions, and what no stranger may do."""
+"""Accounts, logins, sessions, and protection against other sites."""

@@ -1,8 +1,8 @@
-"""Accounts of the desk, and the built-in one of a desk that has none.
+"""Accounts of the desk, and the built-in account of a desk that has none.
 
-Names are unique without regard to case, and begin with a letter or a digit; the built-in account's
-begins with neither, so that nobody can take it or log in with it. What is done to accounts is
-logged by their numbers.
+Names are unique without regard to case, and begin with a letter or a digit. The built-in account's
+name begins with neither, so that no person can take it or log in with it. The log of actions names
+accounts by number.
 """
 
 import re
@@ -25,7 +25,7 @@ from desk.access.passwords import hash_password
 from desk.access.sessions import LoggedIn, end_sessions
 
 LONGEST_NAME = 80  # characters
-LONGEST_SUBJECT = 255  # characters, as OpenID Connect has it
+LONGEST_SUBJECT = 255  # characters, the limit of OpenID Connect
 BUILT_IN = "(local)"
 
 _LOCK = text(AdvisoryLock.ACCOUNTS.take)
@@ -65,7 +65,7 @@ _FORGET = text("""
 class DeskAccount:
     """An account, which logs in by password, subject, or both.
 
-    `name` is none once it was forgotten; `password` is a hash.
+    `name` is None after the account was forgotten. `password` is a hash.
     """
 
     number: int
@@ -78,16 +78,16 @@ class DeskAccount:
 
 
 def checked_name(name: str) -> str:
-    """A name as it is kept: in the form NFKC, so that signs that look the same are the same.
+    """The name in the form NFKC, in which characters that look the same are the same.
 
     Raises:
-        UsageError: it is too long, has signs that cannot be seen, or begins with another sign.
+        UsageError: it is too long, has invisible characters, or begins with a wrong character.
     """
     kept = re.sub(" +", " ", unicodedata.normalize("NFKC", name[: 4 * LONGEST_NAME])).strip(" ")
     if not (0 < len(kept) <= LONGEST_NAME and kept.isprintable() and kept[0].isalnum()):
         raise UsageError(
             f"{name[:LONGEST_NAME]!r} cannot be a name. A name has 1 to {LONGEST_NAME} "
-            "signs that one can see, and begins with a letter or a digit."
+            "visible characters and begins with a letter or a digit."
         )
     return kept
 
@@ -98,32 +98,32 @@ def add_account(
     """Add an account that logs in by password, as a subject of the identity provider, or both.
 
     Raises:
-        UsageError: name, password or subject cannot be one, or is another account's.
+        UsageError: name, password or subject is invalid, or belongs to another account.
     """
     name = checked_name(name)
     if subject is not None:
         check_subject(subject)
     if password is None and subject is None:
-        raise UsageError(f"Nobody could log in as '{name}': give a password or a subject.")
+        raise UsageError(f"'{name}' needs a password or a subject to log in.")
     kept = hash_password(password) if password is not None else None
     with engine.begin() as connection:
         lock_names(connection)
         check_free(connection, name)
         if subject is not None and find_subject(connection, subject) is not None:
-            raise UsageError("Another account has this subject already. See: desk users list")
+            raise UsageError("Another account already has this subject. See: desk users list")
         account = insert_account(connection, name, role=role, password=kept, subject=subject)
         _log(connection, "account added", account.number, {"role": role})
     return account
 
 
 def list_accounts(engine: Engine) -> list[DeskAccount]:
-    """All accounts in the order of their numbers, ended and forgotten ones too."""
+    """All accounts in the order of their numbers, including ended and forgotten ones."""
     with engine.connect() as connection:
         return [_account(row) for row in connection.execute(_LIST, {"built_in": BUILT_IN})]
 
 
 def change_role(engine: Engine, name: str, role: Role) -> None:
-    """Give an account another role; who is logged in with it logs in again.
+    """Give an account another role, and end its sessions.
 
     Raises:
         UsageError: there is no such account.
@@ -135,7 +135,7 @@ def change_role(engine: Engine, name: str, role: Role) -> None:
 
 
 def set_password(engine: Engine, name: str, password: str) -> None:
-    """Give an account another password; who is logged in with it logs in again.
+    """Give an account another password, and end its sessions.
 
     Raises:
         UsageError: there is no such account, or the password is too short or too long.
@@ -150,7 +150,7 @@ def set_password(engine: Engine, name: str, password: str) -> None:
 
 
 def end_account(engine: Engine, name: str) -> None:
-    """Log an account out for good; its name, verdicts and actions stay.
+    """End an account, so that it can no longer log in. Its name, verdicts and actions stay.
 
     Raises:
         UsageError: there is no such account.
@@ -163,7 +163,7 @@ def end_account(engine: Engine, name: str) -> None:
 
 
 def forget_account(engine: Engine, name: str) -> int:
-    """End an account, and erase name, password and subject; returns its number, which stays.
+    """End an account and erase its name, password and subject. Returns its number, which stays.
 
     Raises:
         UsageError: there is no such account.
@@ -180,14 +180,14 @@ def forget_account(engine: Engine, name: str) -> int:
 def local_operator(
     engine: Engine, settings: AccessSettings, *, address: str, word: str
 ) -> LoggedIn | None:
-    """Who asks a desk that has no accounts: the built-in account, made when it is first needed.
+    """The built-in account, for a desk that has no accounts. It is created when first needed.
 
-    None as soon as there was an account, even if it ended: the desk does not open by itself. None
-    too where there is an identity provider, or where another machine may ask.
+    None if there was ever an account, even one that ended: the desk must not open by itself. Also
+    None if there is an identity provider, or if another machine may ask.
 
     Args:
-        address: of the network, of who asks.
-        word: what forms bring back (`csrf.word_for`), since there is no session.
+        address: the network address of the browser.
+        word: the word that forms send back (`csrf.word_for`), because there is no session.
     """
     is_here = is_loopback(address) and is_loopback(settings.host or "localhost")
     if settings.oidc_issuer is not None or not is_here:
@@ -201,7 +201,7 @@ def local_operator(
 
 
 def find_account(connection: Connection, name: str) -> DeskAccount | None:
-    """The account of a name that somebody typed, in capitals or not; none if there is none."""
+    """The account with this name, without regard to case; None if there is none."""
     try:
         kept = checked_name(name)
         kept.encode()
@@ -217,22 +217,22 @@ def find_subject(connection: Connection, subject: str) -> DeskAccount | None:
 
 
 def check_subject(subject: str) -> None:
-    """Refuse what no identity provider names a subject.
+    """Refuse a text that cannot be a subject.
 
     Raises:
-        UsageError: it is empty, too long, or has signs that cannot be seen.
+        UsageError: it is empty, too long, or has invisible characters.
     """
     if not (0 < len(subject) <= LONGEST_SUBJECT and subject.isprintable()):
-        raise UsageError(f"A subject has 1 to {LONGEST_SUBJECT} signs that one can see.")
+        raise UsageError(f"A subject has 1 to {LONGEST_SUBJECT} visible characters.")
 
 
 def lock_names(connection: Connection) -> None:
-    """Until the transaction ends, nobody else adds a name."""
+    """Let no other transaction add a name until this one ends."""
     connection.execute(_LOCK)
 
 
 def free_name(connection: Connection, wanted: str) -> str:
-    """A name like the one wanted that no account has; names are locked."""
+    """A free name like the wanted one. Names must be locked."""
     number, name = 1, wanted
     while _like(connection, name) is not None:
         number += 1
@@ -243,32 +243,32 @@ def free_name(connection: Connection, wanted: str) -> str:
 def insert_account(
     connection: Connection, name: str, *, role: Role, password: str | None, subject: str | None
 ) -> DeskAccount:
-    """Write an account down that was checked; `password` is a hash."""
+    """Insert an account whose fields are checked. `password` is a hash."""
     values = {"name": name, "role": role, "password": password, "subject": subject}
     return _account(connection.execute(_ADD, values).one())
 
 
 def set_role(connection: Connection, number: int, role: Role) -> None:
-    """Write another role down, and log the account out everywhere."""
+    """Change the role, and log the account out everywhere."""
     connection.execute(_CHANGE_ROLE, {"id": number, "role": role})
     end_sessions(connection, number)
 
 
 def _like(connection: Connection, name: str) -> str | None:
-    """A name that differs by nothing but case, as Unicode has it and the database may not."""
+    """An existing name that differs only in case by the rules of Unicode, not of the database."""
     folded = name.casefold()
     names = connection.scalars(_NAMES)
     return next((other for other in names if other.casefold() == folded), None)
 
 
 def check_free(connection: Connection, name: str) -> None:
-    """Refuse a name, as it is kept, that an account has already."""
+    """Refuse a name, as `checked_name` returns it, that an account already has."""
     if (taken := _like(connection, name)) is not None:
-        raise UsageError(f"There is an account '{taken}' already. Choose another name.")
+        raise UsageError(f"The account '{taken}' exists already. Choose another name.")
 
 
 def named(connection: Connection, name: str) -> DeskAccount:
-    """The account of a name that somebody typed, or a UsageError."""
+    """As `find_account`, but raises UsageError if there is none."""
     account = find_account(connection, name)
     if account is None:
         raise UsageError(f"There is no account {name[:LONGEST_NAME]!r}. See: desk users list")
@@ -278,7 +278,7 @@ def named(connection: Connection, name: str) -> DeskAccount:
 def _log(
     connection: Connection, what: str, number: int, about: Mapping[str, Any] | None = None
 ) -> None:
-    """Commands are typed by whoever has the machine: the built-in account."""
+    """Log an action of a command as one of the built-in account."""
     log_action(connection, _built_in(connection), what, {"account": number} | dict(about or {}))
 
 

@@ -1,6 +1,6 @@
-"""The log of what was done at the desk: who by number, what, and about what; never a name.
+"""The log of actions: the account's number, the action, and what it was about; never a name.
 
-The database refuses to change or remove a row. A name that is forgotten is in no row.
+The database refuses to change or remove a row. So no row may hold a name: it could not be erased.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,14 +14,14 @@ from sqlalchemy.orm import aliased
 from common.store.tables import Action, DeskUser
 
 PAGE = 50  # actions
-_NOT_DONE = "not done"  # a row about an earlier one, since no row changes
+_NOT_DONE = "not done"  # a new row about an earlier one, because rows cannot change
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedAction:
     """An action, with the name that its account has today, or the account's number.
 
-    Unless it `is_done`, it was refused or failed.
+    If `is_done` is false, it was refused or failed.
     """
 
     number: int
@@ -33,18 +33,18 @@ class LoggedAction:
 
 
 def log_action(connection: Connection, user: int, what: str, about: Mapping[str, Any]) -> int:
-    """Log an action in the transaction that does it: both stand, or neither; returns its number.
+    """Log an action in the transaction that does it, and return its number.
 
     Args:
         what: a few words, as in "role changed".
-        about: JSON; numbers of accounts, no names of people and no secrets: it stays for ever.
+        about: JSON. It stays for ever, so it names accounts by number and has no secrets.
     """
     added = insert(Action).values(user_id=user, what=what, about=dict(about)).returning(Action.id)
     return connection.execute(added).scalar_one()
 
 
 def log_not_done(connection: Connection, user: int, number: int) -> None:
-    """Log that an action, which was logged before it was done, was refused or failed."""
+    """Log that the action with this number was refused or failed."""
     log_action(connection, user, _NOT_DONE, {"action": number})
 
 
@@ -52,7 +52,7 @@ def list_actions(engine: Engine, *, before: int | None = None) -> list[LoggedAct
     """A page of the log, the latest action first.
 
     Args:
-        before: the number of the last action of the page before this one.
+        before: the number of the last action on the page before this one.
     """
     later = aliased(Action)
     refused = exists().where(
@@ -91,5 +91,5 @@ def shown_names(engine: Engine, numbers: Collection[int]) -> dict[int, str]:
 
 
 def shown_name(number: int, name: str | None) -> str:
-    """What pages call an account: its name, or its number where the name was forgotten."""
+    """The name of an account on pages, or its number if the name was forgotten."""
     return name if name is not None else f"account {number}"

@@ -1,11 +1,11 @@
-"""How many logins may fail: limits that all processes of a desk share, since the store keeps them.
+"""Limits on failed logins. They are in the store, so all processes of a desk share them.
 
-An attempt is written down before its password is checked, and struck out if it was right: so ten
-at once count as ten. What is refused is not written down. So a limit ends by itself, and the table
-holds at most four rows for each of the attempts that may fail in fifteen minutes.
+The desk writes an attempt to the store before it checks the password, and removes it if the
+password is right. So ten attempts at once count as ten. A refused attempt is not written, so a
+limit ends by itself and the table stays small.
 
-Whoever does not know a password can use up the limits of a name. A browser in which the account was
-logged in before has a limit of its own: nobody else can use that up (`login`).
+A stranger can use up the limits of a name. A browser in which the account was logged in before has
+a limit of its own, which no stranger can use up (`login`).
 """
 
 import math
@@ -26,7 +26,7 @@ FOR_ADDRESS = 20
 FOR_NAME = 50  # from all addresses
 FOR_KNOWN_BROWSER = 5
 IN_ALL = 10_000
-_NETWORK_OF_ONE = 56  # bits of an IPv6 address: what providers give a customer
+_NETWORK_OF_ONE = 56  # bits of an IPv6 address that name one customer of a provider
 
 _LOCK = text(AdvisoryLock.LOGIN_ATTEMPTS.take)
 _AGE = f"(clock_timestamp() - interval '{MINUTES} minutes')"
@@ -50,7 +50,7 @@ _FORGET_NAME = text("DELETE FROM login_attempt WHERE starts_with(subject, :name)
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A login that is being tried: its rows count as a failure until they are struck out."""
+    """A login attempt. Its rows count as a failure until they are struck out."""
 
     name: str | None
     ids: tuple[int, ...]
@@ -59,20 +59,20 @@ class Attempt:
 def begin_attempt(
     engine: Engine, *, name: str | None, address: str, browser: str | None
 ) -> Attempt:
-    """Write an attempt down, unless too many have failed.
+    """Write an attempt to the store, unless too many have failed.
 
     Args:
-        name: as it was typed, or none if the identity provider is asked; the store gets a hash of
-            it, since people type passwords there too.
-        address: of the network, of who asks.
-        browser: what the account knows the browser by, once that was checked; else none.
+        name: as the person typed it, or None for the identity provider. The store gets only a
+            hash, because people type passwords there too.
+        address: the network address of the browser.
+        browser: the value by which the account knows this browser, if it is valid; else None.
 
     Raises:
-        TooManyLoginsError: with the seconds until another one may be tried.
+        TooManyLoginsError: it has the seconds until the next attempt is allowed.
     """
     limits = _limits(name, address, browser)
     with engine.begin() as connection:
-        _check_limits(connection, limits)  # what is refused waits for nobody
+        _check_limits(connection, limits)  # refuse before taking the lock
         connection.execute(_LOCK)
         _check_limits(connection, limits)
         connection.execute(_FORGET_OLD)
@@ -88,8 +88,8 @@ def _check_limits(connection: Connection, limits: Mapping[str, int]) -> None:
 
 
 def strike_out(connection: Connection, attempt: Attempt) -> None:
-    """The attempt was right: it counts no more, and neither do those of its name."""
-    connection.execute(_LOCK)  # else two that remove the same rows could wait for each other
+    """Remove an attempt that was right, and the earlier ones of its name."""
+    connection.execute(_LOCK)  # else two transactions that remove the same rows may deadlock
     connection.execute(_STRIKE_OUT, {"ids": list(attempt.ids)})
     if attempt.name is not None:
         forget_attempts(connection, attempt.name)
@@ -101,7 +101,7 @@ def forget_attempts(connection: Connection, name: str) -> None:
 
 
 def network_of(address: str) -> str:
-    """Who shares the limit of an address: the address itself, or the customer's IPv6 network."""
+    """The network that shares a limit: an IPv4 address, or the IPv6 network of one customer."""
     try:
         found = embedded(ip_address(address.partition("%")[0]))
     except ValueError:
@@ -115,7 +115,7 @@ def _limits(name: str | None, address: str, browser: str | None) -> Mapping[str,
     if browser is not None:
         return {f"browser:{_hash(browser)}": FOR_KNOWN_BROWSER}
     network = network_of(address)
-    if name is None:  # apart: a wrong password must not lock out who comes from the provider
+    if name is None:  # a separate limit: failed passwords must not block logins with the provider
         return {f"provider@{network}": FOR_ADDRESS, "provider": IN_ALL}
     of_name = _of_name(name)
     of_all = {f"address:{network}": FOR_ADDRESS, "all": IN_ALL}
@@ -134,6 +134,6 @@ def _too_many(seconds: float) -> TooManyLoginsError:
     minutes = max(1, math.ceil(seconds / 60))
     unit = "minute" if minutes == 1 else "minutes"
     return TooManyLoginsError(
-        f"Too many logins failed. Wait {minutes} {unit}, then try again.",
+        f"Too many logins failed. Wait {minutes} {unit}. Then try again.",
         seconds=max(1.0, seconds),
     )

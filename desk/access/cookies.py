@@ -1,6 +1,6 @@
-"""The cookies of the desk: scripts cannot read them, and other sites' forms do not send them.
+"""The cookies of the desk. Scripts cannot read them, and forms of other sites do not send them.
 
-By https their names begin with `__Host-`: browsers then take them from this host alone.
+Over HTTPS their names begin with `__Host-`, so browsers accept them only from this host.
 """
 
 import re
@@ -15,14 +15,14 @@ _DAY = 24 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Cookie:
-    """A cookie by its name; it lasts `seconds`, or as long as the browser is open."""
+    """A cookie that lasts `seconds`, or as long as the browser is open."""
 
     name: str
     seconds: int | None
     is_https: bool
 
     def read(self, request: Request) -> str | None:
-        """The value that the browser sends; none if it has none, or one that we never gave."""
+        """The value that the browser sends; None if it is missing or was never given."""
         value = request.cookies.get(self.name)
         return value if value and _VALUE.fullmatch(value) else None
 
@@ -50,8 +50,9 @@ class Cookie:
 class Cookies:
     """All cookies of the desk.
 
-    `session` has a session's token, `form` makes the word of forms before there is one, `departure`
-    is for the way to the identity provider and back, `browser` says who logged in here before.
+    `session` has the token of a session. `form` gives the word of forms before there is a session.
+    `departure` is for the way to the identity provider and back. `browser` shows that an account
+    logged in here before.
     """
 
     session: Cookie

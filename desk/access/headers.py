@@ -1,8 +1,8 @@
-"""What every answer says to browsers, and which requests no page of ours sees.
+"""The security headers of every answer, and the check of the name in the request.
 
-A request under another name than the desk's is refused: a stranger's name server could give a name
-this machine's address, and scripts of the stranger's page would then read the desk (DNS rebinding).
-Without DESK_URL, what came through a proxy is refused too: then not only this machine asks.
+The desk refuses a request under another name than its own. Else a stranger's name server could
+give a name this machine's address, and scripts of the stranger's page could read the desk (DNS
+rebinding). Without DESK_URL the desk serves only this machine, so it also refuses proxies.
 """
 
 import re
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from common.process.settings.desk import AccessSettings
 from common.process.web_addresses import is_loopback
 
-HEALTH = "/healthz"  # for probes, under any name: the process answers, and nothing more is said
+HEALTH = "/healthz"  # for probes, under any name; it says only that the process answers
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -24,14 +24,14 @@ POLICY: Final = "; ".join(
         "img-src 'self'",
         "font-src 'self'",
         "connect-src 'self'",
-        "form-action 'self'",  # a login elsewhere begins with a link, which this does not concern
+        "form-action 'self'",  # a login with the provider begins with a link, not a form
         "frame-ancestors 'none'",
         "base-uri 'none'",
     )
 )
 _OF_ALL = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with no-referrer, forms would come from the origin "null"
+    "Referrer-Policy": "same-origin",  # with no-referrer, forms have the origin "null"
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -43,9 +43,9 @@ _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(?::(
 
 
 class Guard:
-    """An ASGI application around another one: it checks names, and adds headers.
+    """An ASGI application around another one. It checks names and adds headers.
 
-    An answer that says its own Content-Security-Policy or Cache-Control keeps it.
+    If an answer has its own Content-Security-Policy or Cache-Control, it keeps them.
     """
 
     def __init__(self, app: ASGIApp, *, settings: AccessSettings) -> None:

@@ -1,7 +1,7 @@
 """Logins with an OpenID Connect provider: the authorization code flow with PKCE, state and nonce.
 
-State, nonce and verifier are made of one random cookie. So the way back is bound to the browser
-that began it, nothing is kept meanwhile, and the desk needs no secret to sign with.
+State, nonce and verifier are derived from one random cookie. So only the browser that began a
+login can finish it, the desk stores no state, and it needs no secret key.
 """
 
 import hmac
@@ -27,19 +27,19 @@ from common.store.tables import Role
 from desk.access.accounts import check_subject
 from desk.access.provider import TIMEOUT, Discovery
 
-BACK = "/login/identity/back"  # where the provider sends people to
+BACK = "/login/identity/back"  # the provider sends people here after the login
 SCOPE = "openid profile"
 _LEEWAY = 60  # seconds that clocks may differ
 _NAMES = ("name", "preferred_username", "email")
 _CODE_OF_ERROR = re.compile(r"[a-z_]{1,40}")
 _LONGEST_CODE = 4096  # characters
-_LONGEST_ROLES = 1000  # of a list in a claim
+_LONGEST_ROLES = 1000  # roles in the list of a claim
 _BEGIN_AGAIN = "Begin the login again."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Departure:
-    """The way to the provider: the address, and the cookie that the way back needs."""
+    """The address at the provider to send the browser to, and the cookie for the way back."""
 
     address: str
     cookie: str
@@ -47,7 +47,7 @@ class Departure:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Who somebody is to the provider; `role` is what its claim says, if that is asked for."""
+    """A person as the provider describes them. `role` is None if the settings name no claim."""
 
     subject: str
     name: str
@@ -55,7 +55,7 @@ class Identity:
 
 
 class IdentityProvider:
-    """The provider of the settings; threads may share it."""
+    """The provider that the settings name. Threads may share it."""
 
     def __init__(self, settings: AccessSettings) -> None:
         if settings.oidc_issuer is None or settings.oidc_client_id is None:
@@ -67,13 +67,13 @@ class IdentityProvider:
         self._discovery = Discovery(self._issuer)
 
     def begin(self, *, origin: str) -> Departure:
-        """Where to send a browser that wants to log in.
+        """Begin a login.
 
         Args:
-            origin: of the desk's pages.
+            origin: the origin of the desk's pages.
 
         Raises:
-            LoginRefusedError: the provider cannot be reached, or does not say what it should.
+            LoginRefusedError: the provider cannot be reached, or its answer is not valid.
         """
         cookie = secrets.token_urlsafe(32)
         place = self._discovery.places().authorization
@@ -87,10 +87,10 @@ class IdentityProvider:
         return Departure(address=str(address), cookie=cookie)
 
     def check_return(self, *, cookie: str | None, answer: Mapping[str, str]) -> str:
-        """Refuse an answer to another browser, before the provider is asked about it.
+        """Check that this browser began the login, before asking the provider.
 
         Returns:
-            The departure's cookie.
+            The cookie of the departure.
 
         Raises:
             LoginRefusedError: the browser has no such cookie, or another provider answered.
@@ -99,22 +99,22 @@ class IdentityProvider:
             _derived("state", cookie).encode(),
             answer.get("state", "").encode("utf-8", "surrogatepass"),
         ):
-            raise LoginRefusedError(f"The login took too long, or began elsewhere. {_BEGIN_AGAIN}")
+            raise LoginRefusedError(f"The login was too slow or began elsewhere. {_BEGIN_AGAIN}")
         if answer.get("iss", self._issuer) != self._issuer:
             raise LoginRefusedError(f"Another identity provider answered. {_BEGIN_AGAIN}")
         return cookie
 
     def finish(self, *, origin: str, cookie: str | None, answer: Mapping[str, str]) -> Identity:
-        """Who came back.
+        """Finish a login and return the person.
 
         Args:
-            origin: of the desk's pages, as at the departure.
-            cookie: the departure's.
+            origin: the origin of the desk's pages, as at the departure.
+            cookie: the cookie of the departure.
             answer: the parameters of the address that the provider sent the browser to.
 
         Raises:
-            LoginRefusedError: another browser went there, or the provider says no, or what it
-                says is not true.
+            LoginRefusedError: another browser began the login, the provider refused it, or the
+                provider's answer is not valid.
         """
         cookie = self.check_return(cookie=cookie, answer=answer)
         code = answer.get("code", "")
@@ -150,11 +150,11 @@ class IdentityProvider:
                         allow_redirects=False,
                     )
                 )
-        except AuthlibBaseError as error:  # its text may quote what the provider says
+        except AuthlibBaseError as error:  # its text may quote the provider's answer
             why = f"refused the login{_said(error.error)}; check OIDC_CLIENT_ID and its secret"
             raise self._discovery.refusal(why) from None
         except (requests.RequestException, ValueError, RecursionError):  # may quote the code
-            why = "does not answer as it should; try again later"
+            why = "gave an answer that is not valid; try again later"
             raise self._discovery.refusal(why) from None
 
     def _claims(self, token: Mapping[str, Any], *, nonce: str) -> Mapping[str, Any]:
@@ -179,7 +179,7 @@ class IdentityProvider:
             claims.validate(leeway=_LEEWAY)
         except (JoseError, ValueError, TypeError, KeyError) as error:
             raise self._discovery.refusal(
-                "says who logged in, but not so that the desk can believe it"
+                "sent a person's identity without a valid signature"
             ) from error
         return dict(claims)
 
@@ -197,7 +197,7 @@ class IdentityProvider:
         try:
             check_subject(subject)
         except UsageError as error:
-            raise self._discovery.refusal("names nobody in a form that the desk knows") from error
+            raise self._discovery.refusal("names the person in an unknown form") from error
         names = (claims.get(name) for name in _NAMES)
         name = next((name for name in names if isinstance(name, str) and name), "")
         return Identity(subject=subject, name=name, role=self._role(claims))
@@ -212,11 +212,11 @@ class IdentityProvider:
 
 
 def _derived(what: str, cookie: str) -> str:
-    """43 signs that tell nothing of the cookie."""
+    """43 characters from which the cookie cannot be computed."""
     digest = sha256(f"{what}:{cookie}".encode()).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
 def _said(code: object) -> str:
-    """The code of an error, if it is one and no text of a stranger."""
+    """The code of an error for a message; empty if it may be a text of a stranger."""
     return f" ({code})" if isinstance(code, str) and _CODE_OF_ERROR.fullmatch(code) else ""

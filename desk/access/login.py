@@ -1,4 +1,4 @@
-"""Logging in: by a name and a password, or as somebody whom the identity provider knows."""
+"""Login by name and password, or with the identity provider."""
 
 import hmac
 import re
@@ -34,17 +34,17 @@ log = structlog.get_logger()
 _WRONG = "Name or password is wrong."
 _NOT_ADDED = (
     "The identity provider knows you, but the desk does not. "
-    "Ask who runs the desk to add you, and say your subject: {subject}"
+    "Ask the person who runs the desk to add you. Give them your subject: {subject}"
 )
-_NO_ROLE = "The identity provider names no role at the desk for you. Ask who runs it."
+_NO_ROLE = "The identity provider gives you no role at the desk. Ask the person who runs the desk."
 _PLAIN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2999}")  # browsers read \ as /
 _REHASH = text("UPDATE desk_user SET password = :new WHERE id = :id AND password = :old")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entrance:
-    """A login that went well: of which account, the session's token for the browser's cookie, and
-    what the browser is known by from now on."""
+    """A successful login. `token` is for the session's cookie. `browser` is the value by which the
+    account knows this browser from now on."""
 
     number: int
     token: str = field(repr=False)
@@ -56,15 +56,16 @@ def log_in(
 ) -> Entrance:
     """Check a name and a password, and begin a session.
 
-    An unknown name takes as long as a wrong password, and counts as much.
+    An unknown name takes as long as a wrong password and counts as much.
 
     Args:
-        address: of the network, of who asks.
+        address: the network address of the browser.
         browser: the value that an earlier login gave this browser.
 
     Raises:
-        TooManyLoginsError: too many logins failed; the password was not looked at.
-        LoginRefusedError: name or password is wrong, or the account ended; it says not which.
+        TooManyLoginsError: too many logins failed, so the password was not checked.
+        LoginRefusedError: the name or password is wrong, or the account has ended. The message
+            does not say which.
     """
     with engine.connect() as connection:
         account = find_account(connection, name)
@@ -73,7 +74,7 @@ def log_in(
     typed = (account.name if account is not None else None) or name
     attempt = begin_attempt(engine, name=typed, address=address, browser=known)
     if not is_password(password, kept) or account is None or kept is None:
-        number = account.number if account is not None else None  # names typed may be passwords
+        number = account.number if account is not None else None  # a typed name may be a password
         log.warning("login refused", account=number, network=network_of(address))
         raise LoginRefusedError(_WRONG)
     kept = _up_to_date(engine, account, kept, password)
@@ -84,11 +85,11 @@ def log_in(
 
 
 def log_in_as(engine: Engine, identity: Identity, settings: AccessSettings) -> Entrance:
-    """Begin a session of who the identity provider says it is; a new account, if one may be made.
+    """Begin a session of a person whom the identity provider names. Add an account if that is set.
 
     Raises:
-        LoginRefusedError: the account ended, or was not added, or the provider names no role. If
-            it named one before, the sessions of then have ended.
+        LoginRefusedError: the account has ended or does not exist, or the provider names no role.
+            If it named a role before, the sessions of that role have ended.
     """
     with engine.begin() as connection:
         lock_names(connection)
@@ -97,7 +98,7 @@ def log_in_as(engine: Engine, identity: Identity, settings: AccessSettings) -> E
         if role is not None:
             account = _with_role(connection, account, identity, role)
             if account.ended_at is not None:
-                raise LoginRefusedError("This account has ended. Ask who runs the desk.")
+                raise LoginRefusedError("This account has ended. Ask the person who runs the desk.")
             token = begin_session(connection, account.number, account.password)
             return Entrance(number=account.number, token=token, browser=None)
         if account is not None:
@@ -116,19 +117,19 @@ def come_back(
     answer: Mapping[str, str],
     address: str,
 ) -> Entrance:
-    """Begin a session of who comes back from the identity provider; failures have a limit too.
+    """Begin a session when the identity provider sends a browser back. Failures have a limit too.
 
     Args:
-        origin: of the desk's pages, as at the departure.
-        cookie: the departure's.
+        origin: the origin of the desk's pages, as at the departure.
+        cookie: the cookie of the departure.
         answer: the parameters of the address that the provider sent the browser to.
-        address: of the network, of who asks.
+        address: the network address of the browser.
 
     Raises:
-        TooManyLoginsError: too many logins failed; the provider was not asked.
-        LoginRefusedError: as `IdentityProvider.finish` and `log_in_as` say.
+        TooManyLoginsError: too many logins failed, so the provider was not asked.
+        LoginRefusedError: as for `IdentityProvider.finish` and `log_in_as`.
     """
-    provider.check_return(cookie=cookie, answer=answer)  # which another site's link cannot pass
+    provider.check_return(cookie=cookie, answer=answer)  # a link of another site fails here
     attempt = begin_attempt(engine, name=None, address=address, browser=None)
     identity = provider.finish(origin=origin, cookie=cookie, answer=answer)
     entrance = log_in_as(engine, identity, settings)
@@ -138,12 +139,12 @@ def come_back(
 
 
 def local_path(wanted: str | None) -> str:
-    """Where to go after a login: a path of the desk, or its first page for anything else."""
+    """The wanted path if it is a path of the desk, else the path of the first page."""
     return wanted if wanted and _PLAIN_PATH.fullmatch(wanted) else "/"
 
 
 def _role(account: DeskAccount | None, identity: Identity, settings: AccessSettings) -> Role | None:
-    """The role of who comes from the provider; none if neither it nor the desk names one."""
+    """The role of a person from the provider; None if neither the provider nor the desk has one."""
     named = identity.role if settings.oidc_role_claim else account and account.role
     default = settings.oidc_default_role
     return named or (Role(default) if default else None)
@@ -161,7 +162,7 @@ def _with_role(
 
 
 def _add(connection: Connection, identity: Identity, role: Role) -> DeskAccount:
-    """Whoever comes with the name of another account gets a number behind it."""
+    """Add an account. If another account has the name, a number is added to it."""
     try:
         wanted = checked_name(identity.name[:LONGEST_NAME])
     except UsageError:
@@ -177,7 +178,7 @@ def _log_role(connection: Connection, what: str, number: int, role: Role) -> Non
 
 
 def _up_to_date(engine: Engine, account: DeskAccount, kept: str, password: str) -> str:
-    """The hash of a right password, made anew if it is of older parameters."""
+    """The hash of a right password, computed again if its parameters are outdated."""
     if not is_outdated(kept):
         return kept
     new = hash_password(password)
@@ -188,7 +189,7 @@ def _up_to_date(engine: Engine, account: DeskAccount, kept: str, password: str) 
 
 
 def _known_by(number: int, kept: str) -> str:
-    """A value for the browser that only the store can check: the hash of the password signs it."""
+    """A value for the browser, signed with the hash of the password, which only the store knows."""
     said = f"{number}.{secrets.token_urlsafe(16)}"
     return f"{said}.{_signature(said, kept)}"
 

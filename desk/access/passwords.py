@@ -1,7 +1,7 @@
-"""Passwords are kept as Argon2id hashes, with the parameters that argon2-cffi recommends.
+"""Passwords are stored as Argon2id hashes, with the parameters that argon2-cffi recommends.
 
-A hash takes 64 MiB for a moment, so that few are computed at a time. Signs that look the same are
-the same: a password is brought to the form NFKC before it is hashed.
+A hash takes 64 MiB for a moment, so only a few are computed at a time. A password is brought to the
+form NFKC before it is hashed, in which characters that look the same are the same.
 """
 
 import threading
@@ -17,7 +17,7 @@ from common.errors import LoginRefusedError, UsageError
 
 SHORTEST, LONGEST = 12, 200  # characters
 AT_A_TIME = 2  # hashes: 128 MiB of memory
-LONGEST_WAIT = 10.0  # seconds for one's turn
+LONGEST_WAIT = 10.0  # seconds until a hash can be computed
 _HASHER = PasswordHasher()
 _turns = threading.BoundedSemaphore(AT_A_TIME)
 
@@ -26,18 +26,18 @@ def check_password(password: str) -> None:
     """Refuse a password that is too short or too long.
 
     Raises:
-        UsageError: says how long a password is.
+        UsageError: the message gives the limits.
     """
     if not SHORTEST <= len(password) <= LONGEST:
         raise UsageError(f"A password has {SHORTEST} to {LONGEST} characters. Choose another one.")
 
 
 def hash_password(password: str) -> str:
-    """What is kept of a password.
+    """The hash to store.
 
     Raises:
         UsageError: it is too short or too long.
-        LoginRefusedError: too many passwords are checked at the moment.
+        LoginRefusedError: too many passwords are being checked.
     """
     check_password(password)
     with _turn():
@@ -45,10 +45,10 @@ def hash_password(password: str) -> str:
 
 
 def is_password(password: str, kept: str | None) -> bool:
-    """Whether a password belongs to what was kept; without `kept` no, after as long a time.
+    """Whether a password fits a stored hash. If `kept` is None: false, after as long a time.
 
     Raises:
-        LoginRefusedError: too many passwords are checked at the moment.
+        LoginRefusedError: too many passwords are being checked.
     """
     with _turn():
         try:
@@ -65,7 +65,7 @@ def is_outdated(kept: str) -> bool:
 @contextmanager
 def _turn() -> Iterator[None]:
     if not _turns.acquire(timeout=LONGEST_WAIT):
-        raise LoginRefusedError("Many people log in at the moment. Try again in a minute.")
+        raise LoginRefusedError("Many people are logging in. Try again in a minute.")
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What an OpenID Connect provider publishes: its addresses and keys, fetched and kept for an hour.
+"""The addresses and keys that an OpenID Connect provider publishes. The desk caches them.
 
 https://openid.net/specs/openid-connect-discovery-1_0.html
 """
@@ -20,12 +20,12 @@ from joserfc.jwk import KeySet
 from common.errors import LoginRefusedError
 from common.process.web_addresses import is_safe_place
 
-TIMEOUT = (5.0, 10.0)  # seconds to connect, and without a byte
+TIMEOUT = (5.0, 10.0)  # seconds to connect, and to wait for the next byte
 SECONDS_KEPT = 3600.0
-SECONDS_AWAY = 15.0  # until a provider that failed is asked again
-LONGEST_WAIT = 2.0  # seconds, while somebody else asks
+SECONDS_AWAY = 15.0  # after a failure, the provider is not asked for so long
+LONGEST_WAIT = 2.0  # seconds that a thread waits while another one asks
 _MOST = 1 << 20  # bytes of an answer
-# Without those that a password signs: the desk's own would do to sign for anybody.
+# No algorithm with a shared secret: the desk's own secret would then be enough to forge a login.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 _USUAL_ALGORITHM = "RS256"
 
@@ -40,10 +40,10 @@ class ProviderPlaces:
 
 
 class Discovery:
-    """Addresses and keys of one provider; threads may share it.
+    """Addresses and keys of one provider. Threads may share it.
 
-    One thread asks at a time. Others wait little, so that a provider that is away keeps no more
-    than one thread of the desk busy.
+    One thread asks at a time, and others wait only briefly. So a provider that does not answer
+    keeps only one thread of the desk busy.
     """
 
     def __init__(self, issuer: str) -> None:
@@ -55,10 +55,10 @@ class Discovery:
         self._keys: tuple[float, KeySet] | None = None
 
     def places(self) -> ProviderPlaces:
-        """Where the provider is asked what.
+        """The addresses of the provider.
 
         Raises:
-            LoginRefusedError: it cannot be reached, or does not say what it should.
+            LoginRefusedError: the provider cannot be reached, or its answer is not valid.
         """
         with self._turn():
             if self._places is None or _is_old(self._places[0]):
@@ -67,13 +67,13 @@ class Discovery:
             return self._places[1]
 
     def keys(self, *, anew: bool = False) -> KeySet:
-        """The keys that the provider signs with.
+        """The keys with which the provider signs.
 
         Args:
-            anew: fetch them whatever is kept, since one was missing.
+            anew: fetch them even if they are cached, because a key was missing.
 
         Raises:
-            LoginRefusedError: it cannot be reached, or its keys cannot be read.
+            LoginRefusedError: the provider cannot be reached, or its keys cannot be read.
         """
         url = self.places().keys
         with self._turn():
@@ -86,7 +86,7 @@ class Discovery:
             return self._keys[1]
 
     def refusal(self, what: str) -> LoginRefusedError:
-        """What is wrong, in a sentence that has the provider as its subject."""
+        """An error whose sentence has the provider as its subject and `what` as its verb."""
         return LoginRefusedError(f"The identity provider at {self.host} {what}.")
 
     @contextmanager
@@ -100,7 +100,7 @@ class Discovery:
 
     def _read_places(self, said: dict[str, Any]) -> ProviderPlaces:
         if said.get("issuer") != self._issuer:
-            raise self.refusal("calls itself by another name; check OIDC_ISSUER to the last sign")
+            raise self.refusal("has another name; OIDC_ISSUER must match it exactly")
         names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
         urls = [said.get(name) for name in names]
         for name, url in zip(names, urls, strict=True):
@@ -109,7 +109,7 @@ class Discovery:
         offered = said.get("id_token_signing_alg_values_supported", [_USUAL_ALGORITHM])
         known = tuple(name for name in _ALGORITHMS if isinstance(offered, list) and name in offered)
         if not known:
-            raise self.refusal("signs in no way that the desk checks")
+            raise self.refusal("uses no signature that the desk can check")
         methods = said.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         return ProviderPlaces(
             authorization=str(urls[0]),

@@ -1,7 +1,7 @@
-"""Sessions: what a browser's cookie stands for. The store holds the SHA-256 of its token only.
+"""Sessions. The browser's cookie has the token; the store has only the token's SHA-256.
 
-A session ends after twelve hours, or after one without a request; at logout; and when the role or
-the password of its account changes, or the account ends.
+A session ends after twelve hours, after one hour without a request, and at logout. It also ends
+when the role or the password of its account changes, or when the account ends.
 """
 
 import secrets
@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import LoginRefusedError
 from common.store.tables import Role
 
-HOURS = 12  # of a session at most
+HOURS = 12  # the longest session
 IDLE_MINUTES = 60
-MOST = 20  # sessions of an account; the oldest ones end
+MOST = 20  # sessions of an account; after that the oldest ones end
 _ORDER = tuple(Role)
 
 _BEGIN = text(f"""
@@ -24,7 +24,7 @@ _BEGIN = text(f"""
     WHERE id = :account AND ended_at IS NULL AND password IS NOT DISTINCT FROM :password
     FOR SHARE
 """)
-# Rows that another process is about to remove are left to it: nobody waits for anybody.
+# SKIP LOCKED leaves rows to the process that is removing them, so no process waits.
 _TIDY = text(f"""
     DELETE FROM desk_session WHERE token_sha256 IN (
         SELECT token_sha256 FROM desk_session
@@ -36,7 +36,7 @@ _TIDY = text(f"""
         FOR UPDATE SKIP LOCKED
     )
 """)
-# A request within a minute of the last writes nothing.
+# A request within a minute of the last one writes no row.
 _WHO = text(f"""
     WITH found AS (
         SELECT token_sha256, id, name, role, csrf
@@ -56,7 +56,7 @@ _END_ALL = text("DELETE FROM desk_session WHERE user_id = :account")
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedIn:
-    """Who asks: the account's number, name and role, and the word that its forms bring back."""
+    """The account of a session, and the word that its forms send back."""
 
     number: int
     name: str
@@ -68,24 +68,24 @@ class LoggedIn:
 
 
 def begin_session(connection: Connection, account: int, password: str | None) -> str:
-    """The token of a new session, for the browser alone.
+    """Begin a session and return its token, which only the browser may have.
 
     Args:
-        password: the hash that was just verified; none after a login elsewhere.
+        password: the hash that was just verified; None after a login with the provider.
 
     Raises:
-        LoginRefusedError: the account ended, or its password changed, since it was looked at.
+        LoginRefusedError: the account has ended, or its password changed after the check.
     """
     token = secrets.token_urlsafe(32)
     values = {"account": account, "password": password, "csrf": secrets.token_urlsafe(32)}
     if connection.execute(_BEGIN, values | {"token": _digest(token)}).rowcount != 1:
-        raise LoginRefusedError("The account was changed meanwhile. Log in again.")
+        raise LoginRefusedError("Your account has just been changed. Log in again.")
     connection.execute(_TIDY, {"account": account})
     return token
 
 
 def who(engine: Engine, token: str | None) -> LoggedIn | None:
-    """Whose session a cookie stands for; none if it ended, or never began."""
+    """The account of a token; None if its session has ended or never began."""
     if not token:
         return None
     with engine.begin() as connection:
@@ -102,9 +102,9 @@ def end_session(engine: Engine, token: str | None) -> None:
 
 
 def end_sessions(connection: Connection, account: int) -> None:
-    """Log an account out everywhere, after its row was changed in the same transaction.
+    """Log an account out everywhere. The same transaction must have changed the account's row.
 
-    A login that goes on at the same time locks the row, so it ends here or is refused there.
+    A login at the same time locks that row: its session either ends here, or the login is refused.
     """
     connection.execute(_END_ALL, {"account": account})
 

@@ -1,1 +1,1 @@
-"""Audits: a random sample of frozen enrichments, judged by people, and what that proves."""
+"""Audits: people judge a random sample of frozen enrichments, which proves a minimum precision."""

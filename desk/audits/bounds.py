@@ -1,13 +1,14 @@
-"""What a sample proves of all rows that it was drawn from: the exact hypergeometric bound.
+"""What a sample proves about all rows that it was drawn from: the exact hypergeometric bound.
 
-Rows are drawn without replacement from a finite number of them. `right` of `drawn` being right
-rules out every number of right rows among all at which so many would be drawn with a probability of
-at most `error`: the inversion of the one-sided test (J. P. Buonaccorsi, A note on confidence
-intervals for proportions in finite populations, The American Statistician 41, 1987). So 37 right of
-37 prove all 37. The bound is computed in whole numbers: nothing is rounded.
+Rows are drawn without replacement from a finite number of rows, and `right` of the `drawn` rows are
+right. A number of right rows among all is ruled out if it gives so many right ones with a
+probability of at most `error`. This inverts the one-sided test (J. P. Buonaccorsi, A note on
+confidence intervals for proportions in finite populations, The American Statistician 41, 1987). So
+37 right of 37 prove all 37. The bound is computed in whole numbers, without rounding.
 
-Audits that may be about the same rows share 5 %: the k-th of them may err in 0.05 / 2^k of cases,
-whatever came out before. So all of them together err in less than 5 %.
+Audits that may be about the same rows share an error of 5 %. The k-th of them may be wrong in
+0.05 / 2^k of cases, whatever the earlier ones showed. So all of them together are wrong in less
+than 5 % of cases.
 """
 
 import math
@@ -18,13 +19,13 @@ from common.store.teaching.certificates import AUDIT_ERROR
 
 
 def error_of(attempt: int) -> float:
-    """What the k-th audit of the same rows may spend; `attempt` is k, from 1."""
+    """The error that the k-th audit of the same rows may use; `attempt` is k, from 1."""
     return math.ldexp(AUDIT_ERROR, -attempt)
 
 
 def lower_bound(right: int, drawn: int, rows: int, error: float) -> int:
-    """How many of all rows are right at least: any smaller number is ruled out at `error`."""
-    candidates = range(rows - drawn + right + 1)  # what was drawn and wrong cannot be right
+    """The smallest number of right rows among all that is not ruled out at `error`."""
+    candidates = range(rows - drawn + right + 1)  # without the drawn rows that are wrong
     return bisect_left(
         candidates,
         True,
@@ -35,8 +36,8 @@ def lower_bound(right: int, drawn: int, rows: int, error: float) -> int:
 
 
 def least_right(drawn: int, rows: int, precision: float, error: float) -> int | None:
-    """How many of the drawn rows must be right to prove a precision; None if all do not do."""
-    too_few = math.ceil(Decimal(str(precision)) * rows) - 1  # right ones among all, to be ruled out
+    """How many drawn rows must be right to prove a precision; None if all are not enough."""
+    too_few = math.ceil(Decimal(str(precision)) * rows) - 1  # right rows among all, to rule out
     least = bisect_right(
         range(drawn + 1),
         False,
@@ -46,8 +47,8 @@ def least_right(drawn: int, rows: int, precision: float, error: float) -> int | 
 
 
 def _is_ruled_out(good: int, right: int, drawn: int, rows: int, error: float) -> bool:
-    """Whether `right` or more right ones are drawn with a probability of at most `error`, where
-    `good` of all rows are right."""
+    """If `good` of all rows are right: whether `right` or more right ones are drawn with a
+    probability of at most `error`."""
     numerator, denominator = error.as_integer_ratio()
     first = max(right, drawn - (rows - good))
     if first > min(good, drawn):

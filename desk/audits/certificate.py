@@ -1,8 +1,7 @@
 """Certificates: what a closed audit proves, in a sentence and as JSON.
 
-`docs/reference/certificates.md` documents the JSON. A certificate is made from what was frozen,
-whenever it is asked for. It is kept for ever; of a model that was retired it says that it is
-withdrawn.
+`docs/reference/certificates.md` documents the JSON. Each request makes the certificate again from
+the frozen rows. A certificate stays for ever. If its model is retired, it is marked as withdrawn.
 """
 
 import hashlib
@@ -25,10 +24,10 @@ ROWS_AT_ONCE = 5_000  # from the server's cursor
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """What a closed audit proves of the enrichments that were frozen when it was drawn.
+    """What a closed audit proves about the enrichments that were frozen when it was drawn.
 
-    `label` is that of the concept. `rows_sha256` names exactly the enrichments that are certified.
-    `precision` is the bound, which `sentence` shows rounded down.
+    `label` is the concept's. `rows_sha256` is a hash of the list of certified enrichments.
+    `precision` is the lower bound; `sentence` shows it rounded down.
     """
 
     audit_id: int
@@ -63,7 +62,7 @@ class Certificate:
 
     @property
     def withdrawal(self) -> str:
-        """Since when it does not hold any more, and why; empty if it does."""
+        """Since when it is no longer valid, and why; empty if it is valid."""
         if self.withdrawn_at is None:
             return ""
         return f"Withdrawn on {self.withdrawn_at:%Y-%m-%d}: {self.withdrawn_because}"
@@ -97,7 +96,7 @@ class Certificate:
         }
 
 
-# What stood when the audit was closed, whatever was said of it later.
+# The verdicts at the time of closing. Later changes do not count.
 _COUNTED = """verdict.audit_id = audit.id AND judged_at <= audit.ended_at
               AND (verdict.withdrawn_at IS NULL OR verdict.withdrawn_at > audit.ended_at)"""
 _AUDIT = text(f"""
@@ -135,21 +134,21 @@ def certificate(engine: Engine, audit_id: int) -> Certificate:
     Raises:
         UsageError: there is no such audit, or it is not closed.
     """
-    asked = {"audit_id": audit_id, "languages": []}  # a document has one form for all readers
+    asked = {"audit_id": audit_id, "languages": []}  # the document is the same for all readers
     with engine.connect() as connection:
         row = connection.execute(_AUDIT, asked).mappings().one_or_none()
         if row is None:
             raise UsageError(f"There is no audit {audit_id}.")
         values = dict(row)
         if (state := values.pop("state")) != AuditState.CLOSED:
-            raise UsageError(f"Audit {audit_id} is {state}: only a closed one has a certificate.")
+            raise UsageError(f"Audit {audit_id} is {state}. Only a closed audit has a certificate.")
         digest = _digest(connection, audit_id)
     return Certificate(**{**values, "judged_by": tuple(row["judged_by"]), "rows_sha256": digest})
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedRow:
-    """A drawn row in the order of drawing, with what counted of it: who said what."""
+    """A drawn row with the verdicts that counted: pairs of account and verdict."""
 
     record_id: str
     title: str | None
@@ -162,7 +161,7 @@ class JudgedRow:
 
 
 def annex(engine: Engine, audit_id: int) -> list[JudgedRow]:
-    """The drawn rows of a closed audit, with the verdicts that stood when it was closed."""
+    """The drawn rows of a closed audit in the order of drawing, with the verdicts that counted."""
     asked = {"audit_id": audit_id, "languages": []}
     with engine.connect() as connection:
         rows = connection.execute(_JUDGED, asked).mappings().all()
@@ -170,7 +169,7 @@ def annex(engine: Engine, audit_id: int) -> list[JudgedRow]:
 
 
 def licensed_rows(connection: Connection, audit_id: int) -> Iterator[tuple[str, str]]:
-    """The enrichments that an audit is about: concept URIs with record IDs, in order by bytes."""
+    """The enrichments of an audit: concept URIs with record IDs, in the order of their bytes."""
     with connection.execute(_ROWS, {"audit_id": audit_id}) as rows:
         for row in rows:
             yield row.concept_uri, row.record_id

@@ -1,7 +1,7 @@
-"""The end of an audit: closed with a result, or abandoned with none.
+"""The end of an audit: closed with a result, or abandoned without one.
 
-A drawn row is right only if somebody judged it and everybody who judged it says so. What nobody
-judged, what is disputed, too general or cannot be told counts as wrong.
+A drawn row is right only if at least one reviewer judged it and all who judged it call it right.
+All others count as wrong: not judged, disputed, too general, cannot tell.
 """
 
 from math import inf
@@ -13,7 +13,7 @@ from common.store.tables import AuditState
 from desk.audits.bounds import lower_bound
 from desk.audits.judging import JUDGED
 
-# Against the lock of who writes a verdict: what was begun before counts, what comes after is late.
+# A transaction that writes a verdict locks this row too. If it began before, its verdict counts.
 _LOCK = text("SELECT state, rows, sample, error FROM audit WHERE id = :audit_id FOR UPDATE")
 _JUDGED = text(f"SELECT ({JUDGED}) FROM audit WHERE id = :audit_id")
 _RIGHT = text("""
@@ -34,11 +34,11 @@ _ABANDON = text("UPDATE audit SET state = 'abandoned', ended_at = now() WHERE id
 
 
 class MoreUnjudgedError(UsageError):
-    """More rows have no verdict than may count as wrong; the audit stays open."""
+    """Too many rows have no verdict; the audit stays open."""
 
 
 def close(engine: Engine, audit_id: int, *, most_unjudged: float = inf) -> None:
-    """Count the verdicts of an audit, and fix what it proves; a closed audit stays as it is.
+    """Count the verdicts of an audit and store what it proves. A closed audit stays as it is.
 
     Raises:
         MoreUnjudgedError: more rows than `most_unjudged` have no verdict.
@@ -47,12 +47,12 @@ def close(engine: Engine, audit_id: int, *, most_unjudged: float = inf) -> None:
     with engine.begin() as connection:
         audit = _locked(connection, audit_id)
         if audit.state == AuditState.ABANDONED:
-            raise UsageError(f"Audit {audit_id} was abandoned, and proves nothing.")
+            raise UsageError(f"Audit {audit_id} was abandoned, so it proves nothing.")
         if audit.state == AuditState.OPEN:
             asked = {"audit_id": audit_id}
             unjudged = audit.sample - connection.execute(_JUDGED, asked).scalar_one()
             if unjudged > most_unjudged:
-                raise MoreUnjudgedError(f"Not closed yet: {unjudged} pictures are not judged now.")
+                raise MoreUnjudgedError(f"Not closed yet: {unjudged} pictures are not judged.")
             right_ones = connection.execute(_RIGHT, asked).scalar_one()
             least = lower_bound(right_ones, audit.sample, audit.rows, audit.error)
             result = {"right_ones": right_ones, "precision": least / audit.rows}
@@ -60,7 +60,7 @@ def close(engine: Engine, audit_id: int, *, most_unjudged: float = inf) -> None:
 
 
 def abandon(engine: Engine, audit_id: int) -> None:
-    """Give an audit up; it has spent its error all the same. An abandoned one stays as it is.
+    """Abandon an audit. Its share of the error is used up. An abandoned audit stays as it is.
 
     Raises:
         UsageError: there is no such audit, or it is closed.
@@ -68,7 +68,7 @@ def abandon(engine: Engine, audit_id: int) -> None:
     with engine.begin() as connection:
         audit = _locked(connection, audit_id)
         if audit.state == AuditState.CLOSED:
-            raise UsageError(f"Audit {audit_id} is closed, and its certificate is kept.")
+            raise UsageError(f"Audit {audit_id} is closed. You cannot abandon it now.")
         if audit.state == AuditState.OPEN:
             connection.execute(_ABANDON, {"audit_id": audit_id})
 

@@ -1,11 +1,11 @@
-"""Drawing: an audit freezes its rows, and then draws from what was frozen.
+"""Drawing: an audit freezes its rows, then draws from the frozen rows.
 
-All that happens in one transaction that sees one moment. A lock on the table of audits comes before
-that moment, so that of two draws at once the second one sees the first, and is another attempt.
+One transaction with one snapshot does both. It locks the table of audits before it takes the
+snapshot. So if two draws run at once, the second one sees the first, and is another attempt.
 
-Rows are frozen in no order, since sorting a million would take as long as all the rest. The
-positions of the drawn rows come from the operating system's source of chance: each set of so many
-rows is as likely as any other, and so is each order.
+The frozen rows have no order, because sorting a million would take as long as all the rest. The
+operating system's random numbers give the positions of the drawn rows. So every set of that size is
+equally likely, and so is every order.
 """
 
 import json
@@ -24,9 +24,9 @@ from common.errors import StoreError, UsageError
 from desk.audits.plan import MOST_DRAWN
 from desk.audits.subject import AuditSubject, in_sql, next_attempt, thresholds_of
 
-BLOCK = 5_000  # rows of an audit that are kept together
-TRIES = 3  # if others change what is read
-_LOCK = text("LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE")  # before the moment that is seen
+BLOCK = 5_000  # frozen rows in a row of the table audit_block
+TRIES = 3  # if other transactions change the rows at the same time
+_LOCK = text("LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE")  # before the snapshot
 _FREEZE = """
     WITH placed AS (
         SELECT enrichment.concept_uri, enrichment.record_id,
@@ -76,19 +76,19 @@ def draw(
     user_id: int,
     attempt: int | None = None,
 ) -> int:
-    """Begin an audit: freeze its rows, and draw so many of them. Returns the audit's number.
+    """Begin an audit: freeze its rows and draw a sample. Returns the number of the audit.
 
     Args:
-        attempt: the one that was planned. If the same account has drawn it already, with as many
-            rows, its audit is returned: a form that is sent twice draws once.
+        attempt: the attempt that was planned. If the same account has already drawn it with the
+            same sample size, that audit is returned. So a form that is sent twice draws once.
 
     Raises:
-        UsageError: the sample is empty, too large or larger than the rows, the model does not
-            exist or is retired, there were too many audits, or one that was not planned for.
-        StoreError: others changed what is read, again and again; nothing was drawn.
+        UsageError: the sample is empty, too large or larger than the rows; the model does not
+            exist or is retired; or there were too many audits, or a new one since the plan.
+        StoreError: other transactions changed the rows each time, so no row was drawn.
     """
     if not 1 <= sample <= MOST_DRAWN:
-        raise UsageError(f"{sample:,} rows cannot be drawn; draw from 1 to {MOST_DRAWN:,}.")
+        raise UsageError(f"The sample has {sample:,} rows; it may have 1 to {MOST_DRAWN:,}.")
     for _ in range(TRIES):
         try:
             return _draw(engine, subject, sample=sample, user_id=user_id, planned=attempt)
@@ -97,7 +97,7 @@ def draw(
                 raise
             problem = error
     raise StoreError(
-        "Nothing was drawn, since others changed the same rows. Try again."
+        "The audit was not drawn, because others changed the same rows. Try again."
     ) from problem
 
 
@@ -120,7 +120,7 @@ def _draw(
             "positions": [position for _, position in places],
         }
         drawn = connection.execute(_DRAW, asked).rowcount
-        assert drawn == sample, "all that was frozen is there at this moment"
+        assert drawn == sample, "all frozen rows are in this snapshot"
         return blocks[0].audit_id
 
 
@@ -128,8 +128,8 @@ def _drawn_before(connection: Connection, asked: dict[str, Any]) -> int:
     found: int | None = connection.execute(_SAME, asked).scalar_one_or_none()
     if found is None:
         raise UsageError(
-            "Somebody drew an audit of the same enrichments meanwhile, so that this one could "
-            "prove less than was planned. Nothing was drawn. Look at the plan again."
+            "Another audit of the same enrichments was drawn after you planned this one. So this "
+            "audit would prove less, and it was not drawn. Look at the plan again."
         )
     return found
 
@@ -161,13 +161,13 @@ def _freeze(
     if not blocks:
         count = text(f"SELECT count(*) {chosen.clause}")
         found = connection.execute(count, chosen.parameters).scalar_one()
-        raise UsageError(f"There are {found:,} such enrichments; {sample:,} cannot be drawn.")
+        raise UsageError(f"{sample:,} cannot be drawn: there are {found:,} such enrichments.")
     return sorted(blocks, key=lambda block: block.number)
 
 
 def places_in(blocks: Sequence[FrozenBlock], rows: Sequence[int]) -> list[tuple[int, int]]:
-    """The numbers of the blocks of rows, which are counted from 0 through all blocks, and the
-    positions there, from 1."""
+    """For each row, the number of its block and its position there, from 1. Rows are counted from 0
+    through all blocks."""
     ends = list(accumulate(block.size for block in blocks))
     found = []
     for row in rows:

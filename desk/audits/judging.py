@@ -1,7 +1,7 @@
-"""Judging an audit: its drawn rows for a reviewer, and what may be said while it is open.
+"""Judging an audit: its drawn rows for a reviewer, and its progress.
 
-A reviewer sees neither the model's confidence nor what others said. Until an audit is closed nobody
-can read how it stands; only how many rows are judged.
+A reviewer sees neither the model's confidence nor the verdicts of others. While an audit is open,
+people see only how many rows are judged, not how many are right.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ JUDGED = """
         WHERE verdict.audit_id = drawn.audit_id AND verdict.record_id = drawn.record_id
           AND verdict.concept_uri = drawn.concept_uri AND verdict.withdrawn_at IS NULL)
 """
-"""How many drawn rows of an `audit` somebody has judged."""
+"""The SQL for the number of drawn rows of an `audit` that have a verdict."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnRow:
-    """A row to judge, at its place in the order of drawing from 1, without the confidence.
+    """A row to judge, without the confidence. `place` is its place in the order of drawing, from 1.
 
-    `image_url` is where the picture was that the model saw. `said` is what this reviewer says, in
-    the verdict `verdict_id`; `instead` is the label of another concept, `instead_uri` its URI.
+    `image_url` is the address of the picture that the model saw. `said` is this reviewer's verdict
+    and `verdict_id` its ID. `instead` is the label of another concept and `instead_uri` its URI.
     """
 
     place: int
@@ -89,14 +89,14 @@ _STAND = text(f"""
 
 @dataclass(frozen=True, kw_only=True)
 class AuditStand:
-    """How many drawn rows of an audit somebody has judged, and how many of them this reviewer."""
+    """How many drawn rows of an audit have a verdict, and how many have one of this reviewer."""
 
     judged: int
     mine: int
 
 
 def stand(connection: Connection, audit_id: int, *, user_id: int) -> AuditStand:
-    """How far an audit is judged, which says nothing of how it stands otherwise.
+    """The progress of an audit, without its result.
 
     Raises:
         UsageError: there is no such audit.
@@ -107,7 +107,7 @@ def stand(connection: Connection, audit_id: int, *, user_id: int) -> AuditStand:
     return AuditStand(judged=found.judged, mine=found.mine)
 
 
-# The lock is the one that a verdict's reference takes as well: closing waits for it.
+# The foreign key of a verdict takes the same lock. Closing an audit waits for it.
 _OPEN = text("SELECT state FROM audit WHERE id = :audit_id FOR KEY SHARE")
 _STRANGERS = text("""
     SELECT asked.record_id, asked.concept_uri
@@ -122,7 +122,7 @@ _STRANGERS = text("""
 
 
 def check_open(connection: Connection, audit_id: int, rows: Sequence[tuple[str, str]]) -> None:
-    """Hold an audit open until the transaction ends, to write verdicts on these rows of it.
+    """Keep an audit open until the transaction ends, to write verdicts on these rows.
 
     Args:
         rows: record IDs with concept URIs.
@@ -134,7 +134,7 @@ def check_open(connection: Connection, audit_id: int, rows: Sequence[tuple[str, 
     if state is None:
         raise UsageError(f"There is no audit {audit_id}.")
     if state != AuditState.OPEN:
-        raise UsageError(f"Audit {audit_id} is {state}: its verdicts stay as they are.")
+        raise UsageError(f"Audit {audit_id} is {state}. You cannot change its verdicts.")
     asked = {
         "audit_id": audit_id,
         "record_ids": [record_id for record_id, _ in rows],

@@ -1,4 +1,4 @@
-"""The audits of the store, for a page."""
+"""The list of audits for a page."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +17,10 @@ AUDITS_SHOWN = 50
 
 @dataclass(frozen=True, kw_only=True)
 class ListedAudit:
-    """An audit with who drew it, None once the account was forgotten.
+    """An audit for a list.
 
-    `right_ones` and `precision` are those of a closed audit. `judged` of the `sample` rows have a
-    verdict.
+    `drawn_by` is None if the account was forgotten. `right_ones` and `precision` are None until the
+    audit is closed. `judged` of the `sample` rows have a verdict.
     """
 
     id: int
@@ -47,7 +47,7 @@ class ListedAudit:
 
     @property
     def proves(self) -> str:
-        """In a sentence; empty if it proves nothing or nothing any more."""
+        """The sentence of the certificate; empty if there is none or it is withdrawn."""
         if self.precision is None or self.withdrawn_at is not None:
             return ""
         return sentence_of(self)
@@ -78,7 +78,7 @@ def list_audits(
     model_id: int | None = None,
     before: int | None = None,
 ) -> list[ListedAudit]:
-    """Audits of all models or of one, the newest first; `before` goes on from an audit's number."""
+    """Audits of all models or of one, the newest first. `before` is the last number shown."""
     asked = {
         "model_id": model_id,
         "before": before,

@@ -1,4 +1,4 @@
-"""What an audit could prove, before anything is drawn."""
+"""The plan of an audit: what samples of different sizes could prove."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from sqlalchemy import Engine, text
 from desk.audits.bounds import least_right, lower_bound
 from desk.audits.subject import AuditAttempt, AuditSubject, in_sql, next_attempt, thresholds_of
 
-USUAL = 0.9  # the precision that the sample which is ticked at first should prove
-SPARE = 2  # with so many wrong ones
+USUAL = 0.9  # the precision that the preselected sample should prove
+SPARE = 2  # even with so many wrong rows
 PRECISIONS = (0.8, 0.9, 0.95)
 SAMPLES = (20, 40, 60, 80, 120, 200, 300, 500)
-MOST_DRAWN = 2_000  # rows that people could judge
+MOST_DRAWN = 2_000  # people could not judge more rows
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedSample:
-    """What `drawn` rows can prove: `best` if all of them are right.
+    """What `drawn` rows can prove. `best` is the precision that they prove if all are right.
 
-    `least_right` has the fewest right ones that prove a precision, None where not even all do.
+    `least_right` has for each precision how many must be right, or None if all are not enough.
     """
 
     drawn: int
@@ -35,15 +35,15 @@ class AuditPlan:
 
     @property
     def samples(self) -> Iterator[PlannedSample]:
-        """What samples of usual sizes could prove, and all rows if they are few."""
+        """Samples of usual sizes, and one of all rows if they are few."""
         sizes = {min(size, self.rows) for size in SAMPLES} - {0}
         return (self.sample(size) for size in sorted(sizes))
 
     @property
     def usual(self) -> int:
-        """The first sample that proves the usual precision with some wrong ones, or the largest.
+        """The first sample that proves the usual precision with some wrong rows, or the largest.
 
-        Where there are others, all rows are no usual sample: then nothing is left to prove.
+        A sample of all rows is chosen only if there is no other: it leaves no rows to prove.
         """
         samples = list(self.samples)
         parts = [each for each in samples if each.drawn < self.rows] or samples
@@ -63,7 +63,7 @@ class AuditPlan:
 
 
 def plan(engine: Engine, subject: AuditSubject) -> AuditPlan:
-    """What an audit of this subject would be; nothing is written.
+    """The plan of an audit of this subject. It writes no row.
 
     Raises:
         UsageError: the model does not exist or is retired, or there were too many audits.

@@ -1,4 +1,4 @@
-"""What an audit is about: enrichments of a model, and what other audits may be about the same."""
+"""The subject of an audit: enrichments of a model. Counts the audits that may share its rows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +17,10 @@ MOST_ATTEMPTS = 100  # after so many an audit could prove next to nothing
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSubject:
-    """The enrichments of a model version, of a data provider's records and of a concept if these
-    are named.
+    """The enrichments of a model version; of one data provider or one concept only, if named.
 
     Raises:
-        UsageError: the concept's URI is no plain text.
+        UsageError: the concept's URI is not a plain text.
     """
 
     model_id: int
@@ -30,11 +29,11 @@ class AuditSubject:
 
     def __post_init__(self) -> None:
         if self.concept_uri is not None and not self.concept_uri.isprintable():
-            raise UsageError(f"{self.concept_uri[:60]!r} is no concept's URI.")
+            raise UsageError(f"{self.concept_uri[:60]!r} is not the URI of a concept.")
 
     @property
     def values(self) -> dict[str, Any]:
-        """For SQL; the provider by `provider_name`."""
+        """Parameters for SQL. The provider's name is in the form of `provider_name`."""
         name = None if self.data_provider is None else provider_name(self.data_provider)
         return {
             "model_id": self.model_id,
@@ -45,7 +44,7 @@ class AuditSubject:
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectInSql:
-    """A FROM clause with all rows of `enrichment` that a subject means, and what it needs."""
+    """A FROM clause for the rows of `enrichment` that a subject means, with its parameters."""
 
     clause: str
     parameters: dict[str, Any]
@@ -73,7 +72,7 @@ _MODEL = text("SELECT name, version, retired_at, thresholds FROM model WHERE id 
 
 
 def thresholds_of(connection: Connection, model_id: int) -> dict[str, Any]:
-    """The thresholds of a model that may be audited.
+    """The thresholds of a model that can be audited.
 
     Raises:
         UsageError: there is no such model, or it was retired.
@@ -83,14 +82,12 @@ def thresholds_of(connection: Connection, model_id: int) -> dict[str, Any]:
         raise UsageError(f"There is no model with number {model_id}.")
     if model.retired_at is not None:
         title = ModelName(model.name, model.version).title
-        raise UsageError(
-            f"{title} is retired, so nothing can be certified of it. Put it in service first."
-        )
+        raise UsageError(f"{title} is retired, so you cannot audit it. Put it in service first.")
     thresholds: dict[str, Any] = model.thresholds
     return thresholds
 
 
-# They may be about the same rows unless both name a provider, or both a concept, and not the same.
+# Two audits share no rows only if both name a provider, or both name a concept, and they differ.
 _ATTEMPTS = text("""
     SELECT count(*) FROM audit WHERE model_id = :model_id
       AND coalesce(data_provider = CAST(:data_provider AS text), true)
@@ -100,7 +97,7 @@ _ATTEMPTS = text("""
 
 @dataclass(frozen=True, kw_only=True)
 class AuditAttempt:
-    """That an audit is the k-th that may be about the same rows, and the error that it spends."""
+    """The number of an audit among those that may share its rows, and the error that it uses."""
 
     number: int
 
@@ -110,15 +107,15 @@ class AuditAttempt:
 
 
 def next_attempt(connection: Connection, subject: AuditSubject) -> AuditAttempt:
-    """Which attempt an audit of this subject would be now; abandoned audits count as others do.
+    """The attempt that a new audit of this subject would be. Abandoned audits count too.
 
     Raises:
-        UsageError: there were too many.
+        UsageError: there were too many audits.
     """
     before = connection.execute(_ATTEMPTS, subject.values).scalar_one()
     if before >= MOST_ATTEMPTS:
         raise UsageError(
-            f"These enrichments were audited {before} times: no audit could prove anything more. "
-            "Audit those of another model version."
+            f"These enrichments were audited {before} times, so another audit could prove almost "
+            "nothing. Audit the enrichments of another model version."
         )
     return AuditAttempt(number=before + 1)

@@ -1,1 +1,1 @@
-"""The commands of `desk`, one module each: arguments only."""
+"""The arguments of the commands of `desk`, one module each."""

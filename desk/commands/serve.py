@@ -8,13 +8,13 @@ LOOPBACK = "127.0.0.1"
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address of this machine to serve at.")] = LOOPBACK,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address of this machine to listen at.")] = LOOPBACK,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
 ) -> None:
     """Serve the desk until SIGTERM or Ctrl-C.
 
     Example: desk serve --port 8080
     """
-    from desk.commands.serving import serve_desk  # help needs no web server
+    from desk.commands.serving import serve_desk  # else --help loads the web server
 
     serve_desk(host, port)

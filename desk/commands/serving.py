@@ -1,4 +1,4 @@
-"""`desk serve`: a process of the web server."""
+"""`desk serve`: the web server process and its limits."""
 
 import asyncio
 import socket
@@ -24,18 +24,18 @@ from desk.web.frozen_store import FrozenStoreWatch
 from worker.store_gauges import StoreGauges
 
 LOOPBACK = "127.0.0.1"
-LIMITS = TimeLimits(connection=10.0)  # somebody sits there and waits
-GRACE = 10  # seconds that requests have to end
-HEADERS_WITHIN = 20.0  # seconds, from the opening of a connection or the first byte
-ANSWER_WITHIN = 300.0  # seconds, from the headers to the end of the answer
+LIMITS = TimeLimits(connection=10.0)  # short, because a person waits for the page
+GRACE = 10  # seconds: when the desk stops, requests may take so long to end
+HEADERS_WITHIN = 20.0  # seconds from the opening of a connection or the first byte
+ANSWER_WITHIN = 300.0  # seconds from the headers to the end of the answer
 LONGEST_HEADERS = 32_768  # bytes
-PIECES, PIECE = 100, 512  # of a body: more than 100 must have half a KiB on average
+PIECES, PIECE = 100, 512  # if a body has more than 100 pieces, their mean size is 512 bytes or more
 
 console = SafeConsole(stderr=True, highlight=False)
 
 
 class CountingConnection(h11.Connection):
-    """Refuses a body in many small pieces: each takes as much of the processor as a large one."""
+    """Refuses a body in many small pieces: a small piece costs as much time as a large one."""
 
     _spare = 0
 
@@ -46,14 +46,14 @@ class CountingConnection(h11.Connection):
         elif isinstance(event, h11.Data):
             self._spare += len(event.data) - PIECE
             if self._spare < 0:
-                raise h11.RemoteProtocolError("a body in too many small pieces")
+                raise h11.RemoteProtocolError("the body has too many small pieces")
         return event
 
 
 class TimedProtocol(H11Protocol):
-    """Connections that end if a request, or the reading of its answer, takes too long.
+    """Ends a connection if the browser sends a request, or reads its answer, too slowly.
 
-    uvicorn itself limits only the pauses between requests.
+    Uvicorn itself limits only the pauses between requests.
     """
 
     _end: asyncio.TimerHandle | None = None
@@ -76,24 +76,24 @@ class TimedProtocol(H11Protocol):
             self._end_in(ANSWER_WITHIN)
 
     def on_response_complete(self) -> None:
-        """The answer was sent, if perhaps not all of the request was read."""
+        """The answer is sent. Part of the request may still be unread."""
         self._stop_waiting()
         super().on_response_complete()
-        if not self.cycle.response_complete:  # the next request had come already
+        if not self.cycle.response_complete:  # the next request is here already
             self._knows_headers = True
             self._end_in(ANSWER_WITHIN)
 
     def send_400_response(self, msg: str) -> None:
-        """What is wrong in the middle of a body cannot be said once an answer has begun."""
+        """If an answer has begun, an error in the body cannot have an answer of its own."""
         if self.cycle is not None:
-            self.cycle.disconnected = True  # nothing else is sent
+            self.cycle.disconnected = True  # send no more
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             super().send_400_response(msg)
         else:
             self.transport.abort()
 
     def shutdown(self) -> None:
-        """A request that does not come to its end holds up the end of the desk only for a while."""
+        """End requests that are still incomplete after a while, so that the desk can stop."""
         super().shutdown()
         if self.cycle is not None and self.cycle.more_body:
             self._end_in(GRACE / 2)
@@ -140,7 +140,7 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,
-        log_level="warning",  # else its own start is told after ours
+        log_level="warning",  # else uvicorn repeats our message about the start
         access_log=False,
         server_header=False,
         http=TimedProtocol,
@@ -151,7 +151,7 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
 
 @contextmanager
 def _metrics_served(engine: Engine, settings: DeskSettings) -> Iterator[None]:
-    """Serve metrics, if they are asked for; those of the store are there without a worker then."""
+    """Serve metrics if the settings ask for them. Those of the store then need no worker."""
     if settings.desk_metrics_port is None:
         yield
         return
@@ -164,17 +164,17 @@ def _metrics_served(engine: Engine, settings: DeskSettings) -> Iterator[None]:
 
 
 def _check_address(engine: Engine, settings: DeskSettings, host: str) -> None:
-    """A desk without accounts serves nobody but this machine."""
+    """Refuse to serve other machines while the desk has no accounts."""
     alone = local_operator(engine, settings, address=LOOPBACK, word="") is not None
     if alone and not is_loopback(host):
         raise UsageError(
-            f"The desk has no account yet, so it serves this machine only, and not {host}. "
-            "Add one first: desk users add NAME --role operator"
+            f"The desk has no account yet, so it can serve only this machine, not {host}. "
+            "Add an account first: desk users add NAME --role operator"
         )
     if alone:
         console.print(
-            "There is no account: whoever uses this machine may do everything, and nobody else can "
-            "reach the desk. To serve others: desk users add NAME --role operator",
+            "The desk has no accounts. Every user of this machine may do everything, and other "
+            "machines cannot reach the desk. To serve others: desk users add NAME --role operator",
             soft_wrap=True,
         )
 

@@ -22,13 +22,11 @@ from desk.access.passwords import LONGEST, SHORTEST, check_password
 
 console = SafeConsole(stderr=True, highlight=False)
 users = command_group(
-    "Who uses the desk: accounts, each with the role viewer, reviewer or operator."
+    "Manage the accounts of the desk. An account has the role viewer, reviewer or operator."
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="As `desk users list` shows it.")]
-NewRole = Annotated[
-    Role, typer.Option("--role", help="What the account may do; each may do what is before it.")
-]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name that `desk users list` shows.")]
+NewRole = Annotated[Role, typer.Option("--role", help="Each role includes the ones before it.")]
 FromInput = Annotated[
     bool,
     typer.Option("--password-stdin", help="Read the password from one line of standard input."),
@@ -37,7 +35,7 @@ FromInput = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class ListedAccount:
-    """An account as lists show it: whether there is a password, and nothing of it."""
+    """An account without its password."""
 
     number: int
     name: str | None
@@ -50,15 +48,15 @@ class ListedAccount:
 
 @users.command()
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What pages call the person.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name that pages show.")],
     role: NewRole,
     subject: Annotated[
         str | None,
-        typer.Option(help="Who the person is to the identity provider: the claim `sub`."),
+        typer.Option(help="The person's claim `sub` at the identity provider."),
     ] = None,
     password_stdin: FromInput = False,
 ) -> None:
-    """Add an account. The password is asked for, unless --subject says who logs in elsewhere.
+    """Add an account. The command asks for a password, unless --subject is given.
 
     Example: desk users add "Collections desk" --role reviewer
     """
@@ -75,7 +73,7 @@ def add(
 @users.command("list")
 @prints(list[ListedAccount])
 def list_all(as_json: AsJson = False) -> None:
-    """List all accounts, ended and forgotten ones too; none of them shows a password."""
+    """List all accounts, including ended and forgotten ones, without passwords."""
     rows = list(map(_listed, accounts.list_accounts(open_store())))
     if as_json:
         print_json(rows, list[ListedAccount])
@@ -87,17 +85,17 @@ def list_all(as_json: AsJson = False) -> None:
 def role(
     name: Name, new: Annotated[Role, typer.Argument(metavar="ROLE", help="The new role.")]
 ) -> None:
-    """Give an account another role. Whoever is logged in with it must log in again.
+    """Give an account another role. Its open sessions end, so the person must log in again.
 
     Example: desk users role "Collections desk" operator
     """
     accounts.change_role(open_store(), name, new)
-    console.print(f"Changed. The role is {new} now.")
+    console.print(f"Changed. The role is now {new}.")
 
 
 @users.command()
 def password(name: Name, password_stdin: FromInput = False) -> None:
-    """Give an account another password. Whoever is logged in with it must log in again.
+    """Give an account another password. Its open sessions end, so the person must log in again.
 
     Example: desk users password "Collections desk"
     """
@@ -105,22 +103,22 @@ def password(name: Name, password_stdin: FromInput = False) -> None:
     with engine.connect() as connection:
         accounts.named(connection, name)
     accounts.set_password(engine, name, _password(from_input=password_stdin))
-    console.print("Changed. The old password does not work any more.")
+    console.print("Changed. The old password no longer works.")
 
 
 @users.command()
 def end(name: Name) -> None:
-    """End an account: nobody logs in with it any more. Its name, verdicts and actions stay.
+    """End an account, so that it can no longer log in. Its name, verdicts and actions stay.
 
     Example: desk users end "Collections desk"
     """
     accounts.end_account(open_store(), name)
-    console.print("Ended, and logged out everywhere.")
+    console.print("The account has ended and is logged out everywhere.")
 
 
 @users.command()
 def forget(name: Name, yes: Yes = False) -> None:
-    """Erase name, password and subject of an account, and end it. Its number stays.
+    """End an account and erase its name, password and subject. Its number stays.
 
     Example: desk users forget "Collections desk" --yes
     """
@@ -128,9 +126,9 @@ def forget(name: Name, yes: Yes = False) -> None:
     with engine.connect() as connection:
         accounts.named(connection, name)
     if not yes:
-        confirm(f"Erase the name {name!r} and end its account? This cannot be undone.")
+        confirm(f"Erase the name {name!r} and end its account? You cannot undo this.")
     number = accounts.forget_account(engine, name)
-    console.print(f"Forgotten: only account {number} is left.")
+    console.print(f"Forgotten. Only the number of the account is left: {number}.")
 
 
 def _password(*, from_input: bool) -> str:
@@ -140,7 +138,7 @@ def _password(*, from_input: bool) -> str:
         typed = typer.prompt(
             f"Password ({SHORTEST} characters or more)",
             hide_input=True,
-            confirmation_prompt="The same again",
+            confirmation_prompt="The same password again",
             err=True,
         )
     else:
@@ -152,7 +150,7 @@ def _password(*, from_input: bool) -> str:
 def _first_line(line: bytes) -> str:
     try:
         return line.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:  # which would quote the password
+    except UnicodeDecodeError:  # its text would quote the password
         raise UsageError("The password on standard input is not in UTF-8.") from None
 
 

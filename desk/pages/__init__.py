@@ -1,1 +1,1 @@
-"""The pages: each module has the views of one subject, and its list of routes."""
+"""The pages. Each module has the views of one subject and the list of their routes."""

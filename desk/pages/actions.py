@@ -1,4 +1,4 @@
-"""The log of what was done at the desk."""
+"""The page that shows the log of actions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,31 +11,31 @@ from desk.access.actions import PAGE, list_actions
 from desk.web.asking import DeskRequest, page
 from desk.web.rendering import render
 
-# The log keeps the route that was asked; people read these.
+# The log has the route of each action. The page shows these words instead.
 WORDS = {
     "/audits/{audit}/abandon": "abandon an audit",
     "/audits/{audit}/close": "close an audit",
-    "/decisions": "block a concept, or note a provider's word",
+    "/decisions": "block a concept, or record that a data provider refuses or consents",
     "/decisions/{decision}/undo": "undo a decision",
-    "/jobs/new": "make a job, or look at it first",
-    "/jobs/steer": "pause, resume, cancel or retry jobs",
+    "/jobs/new": "enqueue a job, or preview it",
+    "/jobs/steer": "change jobs",
     "/jobs/{job}/retry": "try failed records again",
-    "/models/back": "go back to the model before",
+    "/models/back": "go back to the previous model",
     "/models/{model}/activate": "put a model in service",
     "/prove": "draw an audit",
     "/records/{dataset}/{local}/explain": "ask for a heatmap",
-    "/teach/refit": "fit the model again",
+    "/teach/refit": "retrain a model",
 }
-# What the forms call what people would not guess; a box that was ticked has no value to show.
+# Names of form fields in words. A ticked box has no value to show.
 TICKED = {
     "all": "all of them",
     "explain": "with heatmaps",
-    "look": "only looked at",
-    "skip": "without lines that hold no record ID",
+    "look": "preview only",
+    "skip": "leave out lines without a record ID",
     "unseen": "only records that the model has not seen",
     "urgent": "urgent",
 }
-NAMES = {"serving": "number of the model that served", "unjudged": "not judged"}
+NAMES = {"serving": "number of the model that was in service", "unjudged": "not judged"}
 
 
 def about_in_words(about: Mapping[str, Any]) -> str:
@@ -52,7 +52,7 @@ def _in_a_line(value: object) -> str:
 def actions(asked: DeskRequest) -> Response:
     before = asked.query("before")
     if before and not (before.isdecimal() and len(before) < 18):
-        raise UsageError("The place to go on from is malformed. Begin with the first page.")
+        raise UsageError("This address is not valid. Begin with the first page.")
     found = list_actions(asked.desk.engine, before=int(before) if before else None)
     more = found[-1].number if len(found) == PAGE else None
     return render(

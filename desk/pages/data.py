@@ -1,4 +1,4 @@
-"""Data: datasets, and the trainings on them with their reports."""
+"""The page Data: datasets, trainings and reports of trainings."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from desk.web.asking import DeskRequest, NotThereError, page
 from desk.web.rendering import render
 from harvester.datasets.operations import check_dataset_name, list_datasets
 
-# A report is one file with its own styles and pictures. It runs nothing, and reaches nothing.
+# A report is one file with its own styles and pictures. It may run no script and load nothing.
 REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
 REPORT = "report.html"
 MOST_BYTES = 100_000_000
@@ -28,14 +28,14 @@ def data(asked: DeskRequest) -> Response:
 def report(asked: DeskRequest) -> Response:
     path = _report(asked.desk.settings.experiment_dir, asked.path("training"))
     if path is None:
-        raise NotThereError("The report of this training is not in EXPERIMENT_DIR of this desk.")
+        raise NotThereError("This desk has no report of this training in EXPERIMENT_DIR.")
     headers = {"Content-Security-Policy": REPORT_POLICY}
     return Response(path.read_bytes(), media_type="text/html; charset=utf-8", headers=headers)
 
 
 def _report(folder: Path, training: str) -> Path | None:
     try:
-        check_dataset_name(training)  # experiments are named alike, so no name leaves the folder
+        check_dataset_name(training)  # an experiment's name has the same form
     except UsageError:
         return None
     path = folder / training / REPORT

@@ -1,4 +1,4 @@
-"""Decide: concepts that are blocked, what data providers want, and undoing it in one step."""
+"""The page Decide: blocked concepts, refusals and consents of data providers, and their undo."""
 
 from starlette.responses import Response
 
@@ -38,7 +38,7 @@ def decide(asked: DeskRequest) -> Response:
 
 
 def make(asked: DeskRequest) -> Response:
-    """Block a concept, or note what a data provider wants."""
+    """Block a concept, or record that a data provider refuses or consents."""
     engine, who = asked.desk.engine, asked.user.number
     decided, provider = one_of(Decided, asked.field("decided"), "decided"), _provider(asked)
     concept = asked.field("concept") if decided is Decided.BLOCKED else None
@@ -50,7 +50,7 @@ def make(asked: DeskRequest) -> Response:
         block(engine, concept or "", data_provider=provider, reason=reason, user_id=who)
     else:
         if provider is None:
-            raise UsageError("Say which data provider it is.", field="provider")
+            raise UsageError("Name the data provider.", field="provider")
         _WORD_OF_PROVIDER[decided](engine, provider, reason=reason, user_id=who)
     return go_to("/decide", provider=provider or "", told=_told(decided, before))
 
@@ -61,14 +61,14 @@ def _ask_about_unknown(asked: DeskRequest, provider: str) -> None:
             check_provider(connection, provider)
         except UsageError as error:
             asked.confirm(
-                f"{error} Decide about this name all the same?",
+                f"{error} Do you want to use this name anyway?",
                 yes="Save it under this name",
                 back="/decide",
             )
 
 
 def _held(asked: DeskRequest, provider: str | None, concept: str | None) -> DecisionMade | None:
-    """What was decided about the same before, and holds."""
+    """The earlier decision about the same that still applies."""
     with asked.desk.engine.connect() as connection:
         made = list_decisions(connection)
     same = (each for each in made if (each.data_provider, each.concept_uri) == (provider, concept))
@@ -79,22 +79,20 @@ def _told(decided: Decided, before: DecisionMade | None) -> str:
     if before is None:
         return "Saved. It applies now, until someone undoes it."
     if before.decided is decided:
-        return f"Nothing was changed, since this applied already: {before}"
-    return (
-        f"Saved. It applies now, until someone undoes it. It replaces what applied before: {before}"
-    )
+        return f"No change was needed, because this decision applies already: {before}"
+    return f"Saved. It applies now, until someone undoes it. It replaces this decision: {before}"
 
 
 def _provider(asked: DeskRequest) -> str | None:
     """The data provider of a form; None if the field is empty.
 
     Raises:
-        UsageError: the field is too long, or nothing of it is a name. It must not mean all.
+        UsageError: the field is too long, or has no letter of a name: that must not mean all.
     """
     given = ViewFilters.of({"provider": asked.field("provider")}).provider  # of bounded length
     name = provider_name(given)
     if given and not name:
-        raise UsageError("The data provider is no name.", field="provider")
+        raise UsageError("This is not the name of a data provider.", field="provider")
     return name or None
 
 
@@ -103,7 +101,7 @@ def take_back(asked: DeskRequest) -> Response:
     if not (text.isdecimal() and len(text) < 10):
         raise NotThereError("There is no such decision.")
     was_standing = undo(asked.desk.engine, int(text), user_id=asked.user.number)
-    return go_to("/decide", told="Undone." if was_standing else "It was undone before.")
+    return go_to("/decide", told="Undone." if was_standing else "This decision was undone before.")
 
 
 ROUTES = [

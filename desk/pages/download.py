@@ -1,4 +1,4 @@
-"""Downloads: what the filters of See show, the failures of a job, and datasets."""
+"""Downloads: all that See shows with its filters, the failures of a job, and datasets."""
 
 import csv
 import io
@@ -38,11 +38,11 @@ COLUMNS = (
     *("record_id", "title", "data_provider", "outcome"),
     *("concept", "label", "confidence", "model", "detail"),
 )
-AT_ONCE = 500  # records of a walk
+AT_ONCE = 500  # records that one query reads
 
 
 def suggestions(asked: DeskRequest) -> Response:
-    """What See shows with these filters: all pages of it."""
+    """All pages that See has with these filters, as one file."""
     filters = replace(ViewFilters.of(asked.request.query_params), after="")
     with asked.desk.engine.connect() as connection:
         models = models_of(connection, filters)
@@ -52,7 +52,7 @@ def suggestions(asked: DeskRequest) -> Response:
             name = f"{filters.outcome}.csv"
             return download(write, name=name, media_type=MEDIA_TYPES["csv"])
         if not models:
-            raise UsageError("There is no model, so nothing was enriched.")
+            raise UsageError("No model is in the store yet, so there are no enrichments.")
         selection = selection_of(filters, models)
         check_selection(connection, selection)
     return _enrichments(asked, selection)
@@ -98,7 +98,7 @@ def _enrichments(asked: DeskRequest, selection: Selection) -> Response:
 def _write_outcomes(
     desk: Desk, filters: ViewFilters, models: list[ShownModel], stream: BinaryIO
 ) -> None:
-    """Records without an enrichment, as CSV: why, and the model's most probable concept."""
+    """Write records without an enrichment as CSV, with the reason and the most probable concept."""
     with io.TextIOWrapper(stream, encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -120,7 +120,7 @@ def _cells(each: Suggestion, outcome: Outcome) -> tuple[str, ...]:
 
 
 def dataset(asked: DeskRequest) -> Response:
-    """The records of a dataset with their labels, as `harvester import` reads them."""
+    """The records of a dataset with their labels, in the form that `harvester import` reads."""
     name, engine = asked.path("dataset"), asked.desk.engine
     with engine.connect() as connection:
         number = find_dataset(connection, name)

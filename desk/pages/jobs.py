@@ -1,4 +1,4 @@
-"""Jobs: how far they have come, and what operators do to them."""
+"""The pages of jobs: their progress, and the actions of operators."""
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,8 +35,8 @@ from worker.ledger.roster import live_workers
 
 MOST_OF_LIST = 64 << 20  # bytes
 MOST_LINES, MOST_REJECTED = 2_000_000, 10_000
-LOOK_EVERY = 1_000  # lines, whether the sender is still there
-LEAVE_OUT = "tick “leave out lines that hold no record ID”"
+LOOK_EVERY = 1_000  # lines, then check that the browser is still connected
+LEAVE_OUT = "tick “leave out lines without a record ID”"
 DONE_WORDS = {
     "pause": "paused",
     "resume": "resumed",
@@ -56,7 +56,7 @@ def job(asked: DeskRequest) -> Response:
 
 
 def live(asked: DeskRequest) -> Response:
-    """The part of a job's page that changes, for a script that asks again and again."""
+    """The part of a job's page that changes. The page's script fetches it every few seconds."""
     return render(asked, "job_progress", _of_job(asked))
 
 
@@ -84,21 +84,21 @@ def _of_job(asked: DeskRequest) -> dict[str, object]:
 def steer_jobs(asked: DeskRequest) -> Response:
     what, engine = asked.field("action"), asked.desk.engine
     if what not in DONE_WORDS:
-        raise UsageError(f"{what[:40]!r} is nothing that can be done to a job.")
+        raise UsageError(f"{what[:40]!r} is not an action for jobs.")
     if asked.field("all"):
         chosen = matching(engine, _states(asked.field("state")), what)
     else:
         chosen = [job_number(each) for each in asked.fields("job")]
     back = asked.field("back") or "/jobs"
     if not chosen:
-        raise AskedAgainError("Nothing was done: tick jobs first, or all.", page=back)
+        raise AskedAgainError("No job was changed. Tick the jobs first, or all.", page=back)
     if what == "cancel":
         first = ledger.status(engine, chosen[0])
-        one = f"{first.name or f'The job of {first.created_at:%Y-%m-%d %H:%M}'} is"
-        which = one if len(chosen) == 1 else f"These {len(chosen):,} jobs are"
+        one = first.name or f"The job of {first.created_at:%Y-%m-%d %H:%M}"
+        which = one if len(chosen) == 1 else f"These {len(chosen):,} jobs"
         asked.confirm(
-            f"{which} given up, and cannot be resumed. Records without an outcome get none. "
-            "Enrichments that are there stay.",
+            f"{which} will stop, and you cannot resume a cancelled job. Records without an outcome "
+            "will not be enriched. Enrichments that are written already stay.",
             yes=f"Cancel {counted(len(chosen), 'job')}",
             back=back,
         )
@@ -112,7 +112,7 @@ def steer_jobs(asked: DeskRequest) -> Response:
 def retry(asked: DeskRequest) -> Response:
     number = job_number(asked.path("job"))
     records = ledger.retry(asked.desk.engine, number, asked.fields("reason"))
-    return go_to(f"/jobs/{number}", told=f"To be tried again: {counted(records, 'record')}.")
+    return go_to(f"/jobs/{number}", told=f"Workers will try again: {counted(records, 'record')}.")
 
 
 def new_job(asked: DeskRequest) -> Response:
@@ -120,7 +120,7 @@ def new_job(asked: DeskRequest) -> Response:
 
 
 def enqueue(asked: DeskRequest) -> Response:
-    """Make a job of a file, of IDs that were typed, or of a selection; or say what it would be."""
+    """Enqueue a job from a file, from typed IDs or from a selection, or show a preview of it."""
     rejected = RejectedLines()
     records, options = _records(asked, rejected), _options(asked)
     if asked.field("look"):
@@ -129,7 +129,7 @@ def enqueue(asked: DeskRequest) -> Response:
     accepted = ledger.enqueue(asked.desk.engine, records, options)
     told = f"{counted(accepted.total, 'record')} enqueued."
     if accepted.already_known:
-        told = "This job was enqueued before; nothing was added."
+        told = "This job was enqueued before. No record was added."
     if rejected.count:
         told += f" Left out: {counted(rejected.count, 'line')} without a record ID."
     return go_to(f"/jobs/{accepted.job_id}", told=told)
@@ -138,7 +138,7 @@ def enqueue(asked: DeskRequest) -> Response:
 def _form(asked: DeskRequest, found: dict[str, object]) -> Response:
     with asked.desk.engine.connect() as connection:
         values = {"models": all_models(connection), "providers": provider_choices(connection)}
-    values |= {  # after the connection was given back: who holds one must not wait for another
+    values |= {  # after the connection is given back: a page with one must not wait for a second
         "datasets": list_datasets(asked.desk.engine),
         "pictures": list(PictureChoice),
         "key": asked.field("key") or str(uuid4()),
@@ -157,11 +157,11 @@ def _records(asked: DeskRequest, rejected: RejectedLines) -> Records:
     )
     typed, file = asked.field("ids").splitlines(), _file_lines(asked)
     if (file is not None) + bool(typed) + (selection != RecordSelection()) > 1:
-        raise UsageError("Choose one of them: a file, typed IDs, or a selection of records.")
+        raise UsageError("Choose only one: a file, typed IDs, or a selection of records.")
     if file is not None or typed:
         return _listed(asked, typed if file is None else file, rejected)
     if selection == RecordSelection() and not asked.field("unseen"):
-        raise UsageError("Say which records: a file, typed IDs, or a selection.", field="ids")
+        raise UsageError("Choose the records: a file, typed IDs, or a selection.", field="ids")
     return selection
 
 
@@ -175,14 +175,14 @@ def _listed(asked: DeskRequest, lines: Iterable[str], rejected: RejectedLines) -
 
 
 def _bounded(asked: DeskRequest, lines: Iterable[str], rejected: RejectedLines) -> Iterator[str]:
-    """The lines, as long as they may become a job and somebody waits for it."""
+    """The lines, until there are too many for a job or the browser has gone."""
     for number, line in enumerate(lines):
         if number == MOST_LINES:
             raise UsageError(f"The list has more than {MOST_LINES:,} lines. Send it in parts.")
         if rejected.count > MOST_REJECTED:
             raise UsageError(
-                f"More than {MOST_REJECTED:,} lines hold no record ID, so the list was not read to "
-                f"its end. Nothing was enqueued. Correct the list.\n  {rejected}"
+                f"More than {MOST_REJECTED:,} lines have no record ID, so the desk stopped reading "
+                f"and enqueued no record. Correct the list.\n  {rejected}"
             )
         if number % LOOK_EVERY == 0:
             asked.check_sender()
@@ -195,7 +195,7 @@ def _upload(asked: DeskRequest) -> UploadFile | None:
 
 
 def _file_lines(asked: DeskRequest) -> Iterable[str] | None:
-    """The lines of the file that was sent, if one was; who has read them has closed it."""
+    """The lines of the file in the form, or None. Reading them to the end closes the file."""
     if (upload := _upload(asked)) is None:
         return None
     return io.TextIOWrapper(upload.file, encoding="utf-8-sig", errors="replace")

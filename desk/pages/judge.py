@@ -1,8 +1,8 @@
-"""Judge: ten suggestions at a time, by keyboard, and what is kept of the verdicts.
+"""The page Judge: ten suggestions at a time, and the requests that save verdicts.
 
-The page works without a script, one form a picture. With it, verdicts go into a queue in the
-browser's own storage and from there to the server, each until it is acknowledged. The address of
-the page names the ten, so that Reload and Back bring the same ones with what was said of them.
+The page works without a script: each picture has a form. With the script, verdicts wait in a queue
+in the browser's storage until the server confirms them. The address of the page names the ten
+suggestions, so Reload and Back show the same ones with their verdicts.
 """
 
 from dataclasses import replace
@@ -33,13 +33,13 @@ from desk.web.cards import (
 )
 from desk.web.rendering import render
 
-SHOWN = 20  # of my verdicts
+SHOWN = 20  # verdicts on a page of My verdicts
 ALIKE = 12
 _FIELDS = ("id", "record", "concept", "said", "instead", "model")
 
 
 def judging(asked: DeskRequest) -> Response:
-    """Ten suggestions that nobody has judged, or those of the filters; or those of the address."""
+    """The ten suggestions that the address names, else the next ten that fit the filters."""
     filters = ViewFilters.of(asked.request.query_params)
     if not asked.query("judged"):
         filters = replace(filters, judged=JudgedState.NO)
@@ -63,7 +63,7 @@ def judging(asked: DeskRequest) -> Response:
 
 
 def my_verdicts(asked: DeskRequest) -> Response:
-    """What a reviewer said outside audits, the newest first: to be changed and taken back."""
+    """The verdicts of a reviewer without those of audits, the newest first."""
     named = ("said", "provider", "concept", "before")
     said, provider, concept, before = (asked.query(name) for name in named)
     with asked.desk.engine.connect() as connection:
@@ -85,7 +85,7 @@ def my_verdicts(asked: DeskRequest) -> Response:
 
 
 def keep(asked: DeskRequest) -> Response:
-    """Keep verdicts; the same again changes nothing."""
+    """Save verdicts. A verdict that comes a second time changes nothing."""
     verdicts = read_verdicts(asked)
     with asked.desk.engine.begin() as connection:
         new = judge(connection, asked.user.number, verdicts)
@@ -108,12 +108,12 @@ def take_back(asked: DeskRequest) -> Response:
 
 
 def alike(asked: DeskRequest) -> Response:
-    """Pictures that look like one and have the same suggestion, for a script."""
+    """Pictures that look like one and have the same suggestion, as JSON."""
     with asked.desk.engine.connect() as connection:
         models = models_of(connection, ViewFilters.of({"model": asked.query("model")}))
         model = models[0] if models else None
         if model is None or model.encoder_id is None:
-            raise UsageError("Only pictures that an encoder saw can be compared.")
+            raise UsageError("The desk can compare only pictures that an encoder has seen.")
         found = look_alikes(
             connection,
             asked.query("record"),
@@ -128,7 +128,7 @@ def alike(asked: DeskRequest) -> Response:
 
 
 def read_verdicts(asked: DeskRequest, *, audit_id: int | None = None) -> list[NewVerdict]:
-    """The verdicts of a form: fields of one name in one order.
+    """The verdicts of a form. Fields of the same name are in the order of the verdicts.
 
     Raises:
         UsageError: a field is missing or malformed.
@@ -136,13 +136,13 @@ def read_verdicts(asked: DeskRequest, *, audit_id: int | None = None) -> list[Ne
     columns = {name: asked.fields(name) for name in _FIELDS}
     count = len(columns["id"])
     if not count or any(len(values) != count for values in columns.values()):
-        raise UsageError("The verdict is incomplete. Load the page again, and repeat it.")
+        raise UsageError("The verdict is incomplete. Load the page again, then repeat the verdict.")
     rows = zip(*columns.values(), strict=True)
     return [_verdict(dict(zip(_FIELDS, row, strict=True)), audit_id) for row in rows]
 
 
 def read_verdict_ids(asked: DeskRequest) -> list[UUID]:
-    """The IDs of verdicts in a form.
+    """The IDs of the verdicts to withdraw.
 
     Raises:
         UsageError: one is malformed.

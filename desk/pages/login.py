@@ -1,4 +1,4 @@
-"""Logging in and out: by a password, or with the identity provider."""
+"""Login by password or with the identity provider, and logout."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ from desk.web.desk import Desk
 from desk.web.door import STORE_TROUBLE, address_of, read_form, store_trouble
 from desk.web.rendering import plain_page
 
-MOST_OF_FORM = 16 << 10  # bytes: whoever sends them is not known yet
+MOST_OF_FORM = 16 << 10  # bytes; few, because the sender is not known yet
 
 
 async def ask(request: Request) -> Response:
@@ -29,7 +29,7 @@ async def enter(request: Request) -> Response:
     try:
         form = await read_form(request, most=MOST_OF_FORM, most_fields=10)
     except ClientDisconnect:
-        return Response(status_code=400)  # for nobody
+        return Response(status_code=400)  # the browser has gone and reads no answer
     return await _answered(request, lambda: _entered(request, form))
 
 
@@ -92,7 +92,7 @@ def _entered(request: Request, form: FormData) -> Response:
 def _departed(request: Request) -> Response:
     door = _desk(request).door
     if door.provider is None:
-        return _form(request, "This desk asks no identity provider.", 404)
+        return _form(request, "This desk has no identity provider. Log in with a password.", 404)
     try:
         departure = door.provider.begin(origin=door.origin(request))
     except AccessError as error:
@@ -106,7 +106,7 @@ def _arrived(request: Request) -> Response:
     desk = _desk(request)
     door = desk.door
     if door.provider is None:
-        return _form(request, "This desk asks no identity provider.", 404)
+        return _form(request, "This desk has no identity provider. Log in with a password.", 404)
     try:
         entrance = come_back(
             desk.engine,
@@ -123,7 +123,7 @@ def _arrived(request: Request) -> Response:
 
 
 def _welcome(request: Request, entrance: Entrance, after: str) -> Response:
-    """The former session of the browser ends: nobody goes on with somebody else's."""
+    """Start the new session and end the browser's former one, which may be another person's."""
     desk = _desk(request)
     cookies = desk.door.cookies
     end_session(desk.engine, cookies.session.read(request))

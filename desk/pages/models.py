@@ -1,4 +1,4 @@
-"""Models: what each promises for whom, how far it has drifted, and whom it serves."""
+"""The pages of models: their promise, their drift, and the records that they serve."""
 
 from typing import Any
 
@@ -59,15 +59,15 @@ def model(asked: DeskRequest) -> Response:
 
 def promise_in_words(stored: dict[str, Any] | None) -> list[str]:
     if stored is None:
-        return ["Nothing is promised. The way to a proof is an audit."]
+        return ["This model has no promise. To get a guarantee, run an audit."]
     try:
         return _PROMISE.validate_python(stored).in_words()
     except ValidationError:
-        return ["The promise in the store is damaged. Promote the model again."]
+        return ["The desk cannot read the promise in the store. Promote the model again."]
 
 
 def activate(asked: DeskRequest) -> Response:
-    """Put a model in service for all records, or a provider's, after checking its files."""
+    """Check a model's files, then put it in service for all records or for one data provider."""
     name, provider = asked.path("model"), asked.field("provider") or None
     if provider is None:
         _ask_once(asked, name)
@@ -78,15 +78,15 @@ def activate(asked: DeskRequest) -> Response:
         data_provider=provider,
         began_by=asked.user.number,
     )
-    told = f"{found.model.title} is in service for {provider or 'all records'} now."
+    told = f"{found.model.title} is now in service for {provider or 'all records'}."
     if found.taken_out:
         others = ", ".join(found.taken_out)
-        told += f" {others} are served by it as well: their models are on another encoder."
+        told += f" It also serves {others}, because their own models use another encoder."
     return go_to(f"/models/{name}", told=told)
 
 
 def _ask_once(asked: DeskRequest, name: str) -> None:
-    """Ask whether this model is to serve all records in place of the one that does."""
+    """Ask before this model replaces the one that serves all records."""
     with asked.desk.engine.connect() as connection:
         found = models_of(connection, ViewFilters.of({"model": name}))
         present = serving(connection, None)
@@ -95,8 +95,8 @@ def _ask_once(asked: DeskRequest, name: str) -> None:
     title = found[0].title
     instead = f" instead of {present.title}" if present else ""
     asked.confirm(
-        f"New jobs that name no model then use {title}{instead}, for the records of all data "
-        "providers that have no model of their own. Running jobs keep their model.",
+        f"New jobs will use {title}{instead} unless they name a model. Data providers that have a "
+        "model of their own keep it. Running jobs keep their model.",
         yes=f"Put {title} in service for all records",
         back=f"/models/{name}",
     )
@@ -105,7 +105,7 @@ def _ask_once(asked: DeskRequest, name: str) -> None:
 def back(asked: DeskRequest) -> Response:
     provider, to_go = asked.field("provider") or None, asked.field("serving")
     if not (to_go.isdecimal() and len(to_go) < 10):
-        raise UsageError("Which model is to go is not said. Load the page again, and repeat it.")
+        raise UsageError("The form does not name the model to replace. Load the page again.")
     done = service.go_back(
         asked.desk.engine,
         asked.desk.settings.model_dir,
@@ -114,8 +114,8 @@ def back(asked: DeskRequest) -> Response:
         instead_of=int(to_go),
     )
     serves = done.now or "the model for all records"
-    whose = f"The records of {provider}" if provider else "All records"
-    return go_to("/models", told=f"{whose} are served by {serves} again.")
+    whose = f"the records of {provider}" if provider else "all records"
+    return go_to("/models", told=f"{serves[0].upper()}{serves[1:]} serves {whose} again.")
 
 
 ROUTES = [

@@ -1,4 +1,4 @@
-"""A picture by itself: large, with its heatmap, its verdicts and its judged neighbours."""
+"""The page of one record: picture, heatmap, verdicts, and similar pictures that were judged."""
 
 import re
 from pathlib import Path
@@ -23,8 +23,8 @@ from worker.jobs import JobOptions
 
 KEPT_BY_BROWSERS = {"Cache-Control": "private, max-age=86400"}
 NEIGHBOURS = 6
-PLACES = 24  # thumbnails that are waited for at a time; other pages have places of their own
-LARGE_PLACES = 4  # the same of large pictures; museums may be slow, and thumbnails go on
+PLACES = 24  # thumbnails at the same time; more would hold up other pages
+LARGE_PLACES = 4  # large pictures at the same time; museums may be slow
 LARGE_SIDE = 3_000  # pixels
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -41,7 +41,7 @@ def heatmap(asked: DeskRequest) -> Response:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise NotThereError("The heatmap is not in HEATMAP_DIR of this desk.") from error
+        raise NotThereError("This desk does not have the heatmap in HEATMAP_DIR.") from error
     return Response(content, media_type="image/jpeg", headers=KEPT_BY_BROWSERS)
 
 
@@ -75,7 +75,7 @@ def picture(asked: DeskRequest) -> Response:
 
 
 def file(asked: DeskRequest) -> Response:
-    """A record's picture as large as there is one: the provider's file, or the thumbnail."""
+    """The largest picture of a record: the provider's file, else the thumbnail."""
     found = asked.desk.thumbnails.of_record(
         _record(asked), picture=PictureChoice.AUTO, side=LARGE_SIDE, is_again=_is_again(asked)
     )
@@ -87,7 +87,7 @@ def _is_again(asked: DeskRequest) -> bool:
 
 
 def _sent(found: ShownPicture | None) -> Response:
-    """A browser is told at once where there is none."""
+    """The picture, or an empty answer with status 404."""
     if found is None:
         return Response(status_code=404, headers={"Cache-Control": "private, max-age=60"})
     return Response(found.content, media_type=found.media_type, headers=KEPT_BY_BROWSERS)

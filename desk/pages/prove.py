@@ -1,6 +1,6 @@
-"""Prove: what an audit could prove, its drawn pictures, its end and its certificate.
+"""The pages of audits: the plan, the drawn pictures, the end and the certificate.
 
-While an audit is open nobody can read how it stands: pages say only how many pictures are judged.
+While an audit is open, pages show only how many pictures are judged, not how many are right.
 """
 
 from dataclasses import asdict, replace
@@ -31,7 +31,7 @@ from desk.web.cards import AT_A_TIME, all_concepts
 from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
 
-WHAT = ("model", "provider", "concept")  # the filters that say what an audit is about
+WHAT = ("model", "provider", "concept")  # the filters of an audit
 
 
 def prove(asked: DeskRequest) -> Response:
@@ -57,7 +57,7 @@ def prove(asked: DeskRequest) -> Response:
 
 
 def _model(connection: Connection, filters: ViewFilters) -> ShownModel | None:
-    """The named model, or the one that serves the data provider; None if the store has none."""
+    """The named model, else the one that serves the data provider; None if the store has none."""
     if filters.model is None:
         return model_for(connection, filters.provider)
     found = models_of(connection, filters)
@@ -69,7 +69,7 @@ def _model(connection: Connection, filters: ViewFilters) -> ShownModel | None:
 def _planned(
     asked: DeskRequest, model: ShownModel | None, filters: ViewFilters
 ) -> dict[str, object]:
-    """The plan with its samples and the usual one; or the problem why there is none."""
+    """The plan with its samples and the usual one, or the problem if there is no plan."""
     nothing: dict[str, object] = {"plan": None, "problem": "", "samples": [], "usual": 0}
     if model is None:
         return nothing
@@ -100,12 +100,12 @@ def begin(asked: DeskRequest) -> Response:
     if attempt == planned.attempt.number and 1 <= sample <= min(planned.rows, MOST_DRAWN):
         asked.confirm(
             f"This freezes {counted(planned.rows, 'enrichment')} of "
-            f"{filters.provider or 'all data providers'} and draws {sample:,} at random. It "
-            "cannot be taken back: an audit counts, whether it is judged or abandoned.",
+            f"{filters.provider or 'all data providers'} and draws {sample:,} at random. You "
+            "cannot undo this: an audit counts even if you abandon it.",
             yes=f"Draw {counted(sample, 'picture')}",
             back="/prove",
         )
-    # Anything else is refused, or was drawn before by the same form.
+    # Any other attempt is refused, unless the same form has drawn it before.
     audit_id = draw(
         asked.desk.engine, subject, sample=sample, user_id=asked.user.number, attempt=attempt
     )
@@ -116,15 +116,15 @@ def _count(asked: DeskRequest, field: str, what: str) -> int:
     text = asked.field(field)
     if not (text.isdecimal() and len(text) < 10):
         raise UsageError(
-            f"{what} is {text[:40]!r}, which is no number. Look at the plan again.", field=field
+            f"{what} is {text[:40]!r}, which is not a number. Look at the plan again.", field=field
         )
     return int(text)
 
 
 def audit(asked: DeskRequest) -> Response:
-    """Ten drawn pictures that this reviewer has not judged, or those that were judged already.
+    """Ten drawn pictures that this reviewer has not judged yet, or has judged already.
 
-    What was passed over, since its picture was missing, comes again after all others.
+    If a reviewer skips a picture that is missing, it comes again after all others.
     """
     found = _audit(asked)
     if found.state is AuditState.CLOSED:
@@ -153,7 +153,7 @@ def audit(asked: DeskRequest) -> Response:
 
 
 def _card(asked: DeskRequest, row: DrawnRow) -> Suggestion:
-    """What a reviewer may see of a drawn row: no confidence, and no verdict but the own one."""
+    """A drawn row without its confidence and without the verdicts of other reviewers."""
     mine = row.said and GivenVerdict(
         id=row.verdict_id,
         user_id=asked.user.number,
@@ -192,13 +192,13 @@ def _audit(asked: DeskRequest) -> ListedAudit:
 
 
 def keep(asked: DeskRequest) -> Response:
-    """Keep verdicts of an audit; the same again changes nothing."""
+    """Save verdicts of an audit. A verdict that comes a second time changes nothing."""
     found = _audit(asked)
     given = read_verdicts(asked, audit_id=found.id)
     verdicts = [replace(each, model_id=found.model_id) for each in given]
     with asked.desk.engine.begin() as connection:
         new = judge(connection, asked.user.number, verdicts)
-        if new:  # what was kept before the audit was closed is acknowledged when it comes again
+        if new:  # a verdict that was saved before the audit was closed is confirmed again
             rows = [(each.record_id, each.concept) for each in verdicts]
             check_open(connection, found.id, rows)
         stands = stand(connection, found.id, user_id=asked.user.number)
@@ -229,7 +229,7 @@ def ending(asked: DeskRequest) -> Response:
 
 
 def close(asked: DeskRequest) -> Response:
-    """Close an audit, unless more pictures are not judged than the reviewer was told."""
+    """Close an audit, unless more pictures are unjudged than the reviewer's page showed."""
     found = _audit(asked)
     told = _count(asked, "unjudged", "The number of pictures that are not judged")
     try:
@@ -247,7 +247,7 @@ def abandon(asked: DeskRequest) -> Response:
         model=found.model,
         provider=found.data_provider,
         concept=found.concept_uri,
-        told=f"Audit {found.id} is abandoned. It proves nothing, and what it might err is spent.",
+        told=f"Audit {found.id} is abandoned. Its share of the allowed error is used up.",
     )
 
 

@@ -1,4 +1,4 @@
-"""See: enrichments as a grid of pictures, and what models did not write."""
+"""The page See: enrichments as a grid of pictures, and records without an enrichment."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,11 +20,11 @@ from desk.web.desk import Desk
 from desk.web.rendering import render
 from worker.exports.parquet import is_available
 
-SHOWN = 48  # pictures of a page
+SHOWN = 48  # pictures on a page
 OUTCOMES = {
     Outcome.ENRICHED: "a concept was written",
-    Outcome.BELOW_THRESHOLD: "no concept was sure enough",
-    Outcome.UNLIKE: "unlike all that was learned",
+    Outcome.BELOW_THRESHOLD: "the model was not sure enough",
+    Outcome.UNLIKE: "too different from the training pictures",
     Outcome.BLOCKED: "the concept is blocked",
     Outcome.FAILED: "failed",
 }
@@ -71,7 +71,7 @@ def see(asked: DeskRequest) -> Response:
 
 
 def correct_filters(asked: DeskRequest) -> Response:
-    """The form of the filters alone, where they cannot be read."""
+    """The form of the filters alone, for filters that the desk cannot read."""
     filters = ViewFilters()
     with asked.desk.engine.connect() as connection:
         models = models_of(connection, filters)
@@ -103,7 +103,7 @@ def shown(
     *,
     count: int,
 ) -> SuggestionPage:
-    """A page of suggestions. Of records without an enrichment the model is asked what it thinks."""
+    """A page of suggestions. A record without an enrichment has the most probable concept."""
     found = suggestion_page(connection, filters, [each.id for each in models], count=count)
     if filters.outcome in (Outcome.ENRICHED, Outcome.FAILED) or not models:
         return found
@@ -112,16 +112,15 @@ def shown(
 
 
 def check_outcome(filters: ViewFilters, models: list[ShownModel]) -> None:
-    """Refuse outcomes over all jobs that nothing is kept of.
+    """Refuse outcomes that the store does not know without a job.
 
     Raises:
-        UsageError: the model is on no encoder, so that only its jobs know.
+        UsageError: the model has no encoder, so only its jobs have outcomes.
     """
     is_thought = filters.outcome not in (Outcome.ENRICHED, Outcome.FAILED)
     if is_thought and filters.job is None and models and models[0].encoder_id is None:
         raise UsageError(
-            f"{models[0].title} is a whole network, so its outcomes are known by job only. "
-            "Choose a job.",
+            f"{models[0].title} is a whole network. To see this outcome, choose a job.",
             field="job",
         )
 
@@ -129,7 +128,7 @@ def check_outcome(filters: ViewFilters, models: list[ShownModel]) -> None:
 def _with_thoughts(
     connection: Connection, desk: Desk, model: ShownModel, records: list[Suggestion]
 ) -> list[Suggestion]:
-    """The same with the model's most probable concept; `reason` is the outcome, if it is known."""
+    """The suggestions with the model's most probable concept; `reason` is the outcome, if known."""
     record_ids = [each.record_id for each in records]
     thoughts = thoughts_of_records(connection, desk.heads, model, record_ids)
     together = []
@@ -153,7 +152,7 @@ def _with_thoughts(
 
 
 def _fits(suggestion: Suggestion, filters: ViewFilters) -> bool:
-    """Of a job every record had an outcome: one fits of which nothing is kept to tell it from."""
+    """Whether a suggestion has the outcome of the filters. In a job, an unknown outcome fits."""
     if suggestion.reason is None:
         return filters.job is not None
     return suggestion.reason == filters.outcome

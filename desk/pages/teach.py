@@ -1,4 +1,4 @@
-"""Teach: what to judge next, and fitting a model again to what was said."""
+"""The page Teach: what to judge next, and retraining a model with the verdicts."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,11 +23,11 @@ from desk.web.cards import AT_A_TIME, address_of_cards, asked_cards, named_cards
 from desk.web.rendering import render
 from worker import jobs
 
-BEGINS_WITHIN = timedelta(seconds=30)  # a renewal, after its refit
+BEGINS_WITHIN = timedelta(seconds=30)  # after the refit, its renewal
 
 
 def teach(asked: DeskRequest) -> Response:
-    """Choose a data provider; or how far teaching has come for one."""
+    """The choice of a data provider, or the progress of teaching for one."""
     provider = "" if asked.mistake else asked.query("provider")
     with asked.desk.engine.connect() as connection:
         values: dict[str, Any] = {
@@ -46,14 +46,14 @@ def teach(asked: DeskRequest) -> Response:
 
 
 def judging(asked: DeskRequest) -> Response:
-    """Ten records that nobody has judged; or those of the address."""
+    """The ten records that the address names, else ten that no reviewer has judged."""
     provider = asked.query("provider")
     keys, address = named_cards(asked), ""
     with asked.desk.engine.connect() as connection:
         model = _model(connection, asked, provider)
         if model.encoder_id is None:
             raise UsageError(
-                f"{model.title} is a whole network, which cannot learn from verdicts. Choose a "
+                f"{model.title} is a whole network, so it cannot learn from verdicts. Choose a "
                 "model of heads on an encoder."
             )
         next_ones = f"/teach/judge?{urlencode({'provider': provider, 'model': model.reference})}"
@@ -93,11 +93,11 @@ def live(asked: DeskRequest) -> Response:
 def _of_refit(asked: DeskRequest) -> dict[str, Any]:
     text = asked.path("refit")
     if not (text.isdecimal() and len(text) < 10):
-        raise NotThereError("There is no such refit.")
+        raise NotThereError("There is no such retraining.")
     with asked.desk.engine.connect() as connection:
         found = refit_status(connection, int(text))
         if found is None:
-            raise NotThereError("There is no such refit.")
+            raise NotThereError("There is no such retraining.")
         labels = labels_of(connection, concepts_of(found), model_id=found.model_id)
     renewal = jobs.status(asked.desk.engine, found.renewal_id) if found.renewal_id else None
     return {
@@ -110,7 +110,7 @@ def _of_refit(asked: DeskRequest) -> dict[str, Any]:
 
 
 def _is_over(refit: RefitStatus, renewal: jobs.Status | None) -> bool:
-    """Whether nothing more is to come: neither a result nor a renewal, which begins soon."""
+    """Whether the refit has ended and its renewal, if one is due, has begun and ended too."""
     if refit.ended_at is None:
         return False
     if renewal is not None:
@@ -130,7 +130,7 @@ def _model(
         raise NotThereError(f"There is no model {wanted}.")
     model = model_for(connection, provider)
     if model is None:
-        raise UsageError("No model is in the store yet, so there is none to teach.")
+        raise UsageError("No model is in the store yet, so you cannot teach one.")
     return model
 
 

@@ -1,1 +1,1 @@
-"""The pictures that pages show: fetched as workers fetch them, checked, made small and kept."""
+"""Pictures for pages: the desk fetches them as workers do, checks them, and caches small copies."""

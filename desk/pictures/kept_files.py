@@ -1,4 +1,4 @@
-"""Files that are kept as long as there is room; the ones unused for longest go first."""
+"""A cache of files. When it is full, it removes the files that were not used for longest."""
 
 import os
 from contextlib import suppress
@@ -8,32 +8,32 @@ from threading import Lock
 
 from common.files import write_atomically
 
-_ROOM = 0.8  # of the limit, to which files are removed
+_ROOM = 0.8  # a full cache is reduced to this share of the limit
 
 
 class KeptFiles:
-    """Files in a folder, by keys of any form; several processes may share the folder."""
+    """Files in a folder, by keys of any form. Several processes may share the folder."""
 
     def __init__(self, folder: Path, *, most_bytes: int) -> None:
         self._folder = folder
         self._most = most_bytes
-        self._written = most_bytes  # so that the first write looks what is there
+        self._written = most_bytes  # so that the first write checks the size of the folder
         self._lock = Lock()
 
     def get(self, key: str) -> bytes | None:
         path = self._path(key)
         try:
             content = path.read_bytes()
-            os.utime(path)  # used just now
+            os.utime(path)  # note the use
         except OSError:
             return None
         return content
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep a content.
+        """Save a content.
 
         Raises:
-            EnrichmentError: the disk is full or refuses.
+            EnrichmentError: the disk is full or cannot be written.
         """
         write_atomically(self._path(key), content)
         with self._lock:
@@ -45,7 +45,7 @@ class KeptFiles:
             self._make_room()
 
     def _path(self, key: str) -> Path:
-        """No part of a name comes from outside."""
+        """The path of a key. The name is a hash, so no part of it comes from outside."""
         digest = sha256(key.encode(errors="replace")).hexdigest()
         return self._folder / digest[:2] / digest
 

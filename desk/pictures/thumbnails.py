@@ -1,9 +1,8 @@
-"""Pictures of records that pages show, fetched and decoded as strangers' bytes are.
+"""Pictures of records for pages: Europeana's thumbnails, or the provider's file for a large view.
 
-They are Europeana's thumbnails, or the provider's file where somebody looks closely.
-
-A picture is decoded in a process that may die, and sent to browsers only if that went well. A
-failure is remembered for a while, so that a page of dead links asks no host again and again.
+Another process decodes each picture, because a harmful file may crash it. Browsers get a picture
+only if that process could decode it. The desk remembers a failure for a while, so that a page with
+dead links does not ask the same hosts again and again.
 """
 
 import threading
@@ -23,23 +22,23 @@ from common.store.tables import PictureChoice
 from desk.pictures.kept_files import KeptFiles
 
 SIDE = 400  # pixels, as wide as Europeana's thumbnails
-FORGOTTEN_AFTER = 300.0  # seconds, of a failure
-MOST_FAILURES = 10_000  # that are remembered
-AT_A_TIME = 8  # pictures that are fetched
+FORGOTTEN_AFTER = 300.0  # seconds that a failure is remembered
+MOST_FAILURES = 10_000  # failures that are remembered
+AT_A_TIME = 8  # pictures being fetched
 _TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 _RECORD = text("SELECT media_url, preview_url FROM record WHERE id = :record_id")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShownPicture:
-    """A picture that a browser can show; `media_type` is one of four."""
+    """A picture in one of the four media types that browsers can show."""
 
     content: bytes
     media_type: str
 
 
 class Thumbnails:
-    """The pictures of records; threads share one."""
+    """The pictures of records. Threads share one object."""
 
     def __init__(self, engine: Engine, settings: DeskSettings) -> None:
         self._engine = engine
@@ -63,10 +62,10 @@ class Thumbnails:
         side: int = SIDE,
         is_again: bool = False,
     ) -> ShownPicture | None:
-        """The thumbnail of a record, or another picture of it; None if there is none now.
+        """The thumbnail of a record, or another picture of it; None if it is not available now.
 
         Args:
-            is_again: somebody asks once more: a failure that is remembered counts nothing.
+            is_again: the person asks again, so ignore a remembered failure.
         """
         with self._engine.connect() as connection:
             record = connection.execute(_RECORD, {"record_id": record_id}).one_or_none()
@@ -94,7 +93,7 @@ class Thumbnails:
         except RecordError:
             self._remember_failure(url)
             return None
-        except EnrichmentError:  # the disk is full: the picture is shown all the same
+        except EnrichmentError:  # the disk is full, but the page can still show the picture
             return picture
         return picture
 
@@ -104,7 +103,7 @@ class Thumbnails:
         if made.content:
             return ShownPicture(content=made.content, media_type=_TYPES["JPEG"])
         media_type = _TYPES.get(made.format)
-        if media_type is None:  # stored as it came, in a form that browsers do not show
+        if media_type is None:  # the cached bytes are in a form that browsers do not show
             raise Reason.UNSUPPORTED_IMAGE.error(made.format)
         return ShownPicture(content=content, media_type=media_type)
 

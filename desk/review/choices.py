@@ -1,4 +1,4 @@
-"""What filters can be chosen from: jobs, data providers and concepts."""
+"""The choices of filters: jobs, data providers and concepts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ _JOBS = text("""
     FROM job JOIN model ON model.id = job.model_id WHERE job.pruned_at IS NULL
     ORDER BY job.created_at DESC LIMIT :most
 """)
-# From one provider to the next by the index: counting distinct ones would read all records.
+# This goes from one provider to the next in the index. DISTINCT would read all records.
 _PROVIDERS = text(f"""
     WITH RECURSIVE provider(name) AS (
         (SELECT {PROVIDER_KEY} FROM record WHERE {PROVIDER_KEY} > ''
@@ -61,28 +61,28 @@ _HAS_RECORDS = text(f"SELECT 1 FROM record WHERE {of_provider(':name')} LIMIT 1"
 
 
 def job_choices(connection: Connection) -> list[JobChoice]:
-    """The newest jobs that have lists of their records."""
+    """The newest jobs that still have lists of their records."""
     rows = connection.execute(_JOBS, {"most": MOST_JOBS}).mappings()
     return [JobChoice(**row) for row in rows]
 
 
 def provider_choices(connection: Connection) -> list[str]:
-    """Data providers of the store's records, in alphabetical order; the first MOST_PROVIDERS."""
+    """Data providers of the store's records in alphabetical order, at most MOST_PROVIDERS."""
     return list(connection.execute(_PROVIDERS, {"most": MOST_PROVIDERS}).scalars())
 
 
 def has_records(connection: Connection, data_provider: str) -> bool:
-    """Whether the store has records of a data provider, however it spells the name."""
+    """Whether the store has records of a data provider, in any spelling of its name."""
     if connection.execute(_HAS_RECORDS, {"name": data_provider}).first() is not None:
         return True
-    return len(spellings_of(connection, [data_provider])[data_provider]) > 1  # of its records
+    return len(spellings_of(connection, [data_provider])[data_provider]) > 1  # one is the name
 
 
 def check_provider(connection: Connection, name: str) -> None:
-    """Refuse the name of a data provider that the store has no record of.
+    """Refuse the name of a data provider that has no record in the store.
 
     Raises:
-        UsageError: names some that are spelt alike.
+        UsageError: the message suggests similar names.
     """
     if has_records(connection, name):
         return
@@ -91,12 +91,12 @@ def check_provider(connection: Connection, name: str) -> None:
     inside = [each for each in known if wanted in each.casefold()]
     near = inside or get_close_matches(name, known, n=5, cutoff=0.5)
     meant = f" Did you mean: {', '.join(near[:5])}?" if near else ""
-    words = f"The store has no record of a data provider called {name[:100]!r}.{meant}"
+    words = f"The store has no record of the data provider {name[:100]!r}.{meant}"
     raise UsageError(words, field="provider")
 
 
 def concept_choices(models: Iterable[ShownModel]) -> dict[str, str]:
-    """The concepts of models, URI to label, in the order of the labels."""
+    """The labels of the models' concepts by URI, in alphabetical order."""
     together: dict[str, str] = {}
     for each in models:
         together |= each.concepts

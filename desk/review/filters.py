@@ -1,4 +1,4 @@
-"""Filters: which suggestions a page shows. They live in its address, and nowhere else."""
+"""Filters: which suggestions a page shows. They are stored only in the page's address."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from common.store.tables import Outcome
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
-MOST_TEXT = 1_000  # characters of a filter
+MOST_TEXT = 1_000  # characters in a filter
 NAMES = ("job", "model", "provider", "concept", "outcome", "judged", "lowest", "highest", "after")
 
 
@@ -26,10 +26,10 @@ class JudgedState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ViewFilters:
-    """What to show; `lowest` and `highest` are confidences (in addresses, percent), `after` is the
-    place to go on from.
+    """The filters of a page. Empty texts and None do not filter.
 
-    `concept` is the concept's URI. Empty texts and None ask for nothing.
+    `concept` is the concept's URI. `lowest` and `highest` are confidences from 0 to 1, in addresses
+    in percent. `after` is the place where the next page begins.
     """
 
     job: UUID | None = None
@@ -44,15 +44,15 @@ class ViewFilters:
 
     @classmethod
     def of(cls, asked: Mapping[str, str]) -> Self:
-        """The filters in the parts of an address.
+        """Read filters from the parameters of an address.
 
         Raises:
-            UsageError: one is malformed; the message names it.
+            UsageError: a filter is malformed. The message names it.
         """
         given = {name: asked.get(name, "").strip() for name in NAMES}
         for name, value in given.items():
             if len(value) > MOST_TEXT or "\0" in value:
-                raise UsageError(f"The filter {name} is too long, or no text.", field=name)
+                raise UsageError(f"The filter {name} is too long or not a text.", field=name)
         with blaming("model"):
             model = ModelName.parse(given["model"]) if given["model"] else None
         return cls(
@@ -68,8 +68,8 @@ class ViewFilters:
         )
 
     def address(self, **changed: object) -> str:
-        """The same filters, some of them changed, as the part of an address after the question
-        mark; nobody goes on from a place of other filters."""
+        """The filters, with changes, as the query of an address. They begin with the first page,
+        because a place of other filters does not fit."""
         other = replace(self, **({"after": ""} | changed))  # type: ignore[arg-type]
         return urlencode(other.parts())
 
@@ -79,20 +79,20 @@ class ViewFilters:
 
 
 def job_number(text: str) -> UUID:
-    """A job's ID.
+    """Read the ID of a job.
 
     Raises:
-        UsageError: the text is none.
+        UsageError: the text is not an ID.
     """
     try:
         return UUID(text)
     except ValueError as error:
-        words = f"{text[:60]!r} is no job ID. The page Jobs lists the jobs."
+        words = f"{text[:60]!r} is not the ID of a job. The page Jobs lists the jobs."
         raise UsageError(words, field="job") from error
 
 
 def one_of(choices: type[Choice], text: str, name: str) -> Choice:
-    """Raises UsageError: the text of the field `name` is none of the choices."""
+    """Raises UsageError if the text of the field `name` is not one of the choices."""
     try:
         return choices(text)
     except ValueError as error:
@@ -114,17 +114,17 @@ def _written(name: str, value: object) -> str:
 
 
 def number(text: str, *, what: str, least: float = 0.0, most: float = 1e9) -> float | None:
-    """The number in a field, with a decimal point or a decimal comma; None where it is empty.
+    """Read a number with a decimal point or a decimal comma; None if the field is empty.
 
     Raises:
-        UsageError: it is no number, or out of range.
+        UsageError: the text is not a number, or the number is out of range.
     """
     if not text:
         return None
     try:
         found = float(text.replace(",", "."))
     except ValueError as error:
-        raise UsageError(f"{what} is {text[:40]!r}, which is no number.") from error
+        raise UsageError(f"{what} is {text[:40]!r}, which is not a number.") from error
     if not least <= found <= most:
         raise UsageError(f"{what} is {found:g}; it must be from {least:g} to {most:g}.")
     return found

@@ -1,4 +1,4 @@
-"""What concepts mean, for those who judge: a definition, confirmed pictures, narrower concepts."""
+"""The meanings of concepts for reviewers: definition, confirmed pictures, narrower concepts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from common.store.teaching.standing_verdicts import STANDING_VERDICTS
 from common.vocabulary.concepts import main_label
 
 PICTURES = 5
-MOST_NARROWER = 9  # as many digits choose among them
-_CANDIDATES = 25  # of which five are confirmed, unless reviewers often disagree
+MOST_NARROWER = 9  # one for each digit key
+_CANDIDATES = 25  # enough for five confirmed pictures, unless reviewers often disagree
 
 _VOCABULARY = text("SELECT vocabulary_id FROM model WHERE id = :model_id")
 _DEFINITIONS = text("""
@@ -26,7 +26,7 @@ _CHILDREN = text(f"""
         ORDER BY category COLLATE "C" LIMIT {MOST_NARROWER}
     ) AS child ORDER BY child.category COLLATE "C"
 """)
-# The index gives the candidates; what all reviewers say is asked of these alone.
+# The index gives the candidates. Only for these the query reads the verdicts of all reviewers.
 _CONFIRMED = text(f"""
     SELECT concept.uri, confirmed.record_id, record.title
     FROM unnest(CAST(:uris AS text[])) AS concept(uri)
@@ -57,7 +57,7 @@ _CONFIRMED = text(f"""
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmedPicture:
-    """A record of which reviewers say that it shows a concept."""
+    """A record that shows a concept, as reviewers confirmed."""
 
     record_id: str
     title: str | None
@@ -65,7 +65,7 @@ class ConfirmedPicture:
 
 @dataclass(kw_only=True)
 class ConceptMeaning:
-    """What a reviewer learns of a concept; `narrower` are labels by URI, direct children first."""
+    """The meaning of a concept. `narrower` has labels by URI, direct children first."""
 
     label: str
     definition: str = ""
@@ -85,11 +85,11 @@ def meanings_of(
     but: Sequence[str] = (),
     languages: Sequence[str],
 ) -> dict[str, ConceptMeaning]:
-    """The meanings of concepts in the vocabulary of a model, as far as it has one.
+    """The meanings of concepts in the vocabulary of a model, if it has one.
 
     Args:
-        labels: those of the concepts, by URI.
-        but: records that confirm nothing, since they are to be judged.
+        labels: the labels of the concepts, by URI.
+        but: records that the reviewer judges now, so they are not shown as confirmed.
     """
     found = {uri: ConceptMeaning(label=label) for uri, label in labels.items()}
     for row in connection.execute(_CONFIRMED, {"uris": list(found), "but": list(but)}):
@@ -110,7 +110,7 @@ def _add_narrower(
     found: dict[str, ConceptMeaning],
     languages: Sequence[str],
 ) -> None:
-    """Level by level, until each concept has enough, or there are no more."""
+    """Add narrower concepts level by level, until each concept has enough or there are no more."""
     lowest = {uri: [uri] for uri in found}
     while waiting := sorted({each for level in lowest.values() for each in level}):
         asked = {"vocabulary_id": vocabulary_id, "uris": waiting}

@@ -1,4 +1,4 @@
-"""Models and trainings as pages list them: whom each serves, and who promoted it."""
+"""Models and trainings for the lists of pages."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,14 +9,14 @@ from sqlalchemy import Connection, text
 from common.store.in_service import STANDING
 from common.store.model_names import ModelName
 
-MOST = 200  # rows of a list
+MOST = 200  # rows in a list
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListedVersion:
     """A model in the list: serving, not serving, or retired at a time.
 
-    `serves` names data providers, and the empty text stands for all.
+    `serves` names data providers; the empty text means all records.
     """
 
     id: int
@@ -51,7 +51,7 @@ class ServiceTime:
 
 @dataclass(frozen=True, kw_only=True)
 class ListedTraining:
-    """A training in the list, with its mean accuracy on test parts."""
+    """A training in the list, with its mean accuracy over the folds."""
 
     name: str
     created_at: datetime
@@ -86,19 +86,19 @@ _TRAININGS = text(f"""
 
 
 def list_versions(connection: Connection) -> list[ListedVersion]:
-    """The newest models first."""
+    """Models, the newest first."""
     rows = connection.execute(_MODELS).mappings()
     return [ListedVersion(**{**row, "serves": tuple(row["serves"])}) for row in rows]
 
 
 def service_history(connection: Connection, model_id: int) -> list[ServiceTime]:
-    """When a model served whom, the newest first."""
+    """The times when a model was in service, the newest first."""
     rows = connection.execute(_SERVED, {"model_id": model_id}).mappings()
     return [ServiceTime(**row) for row in rows]
 
 
 def list_trainings(connection: Connection) -> list[ListedTraining]:
-    """The newest trainings first."""
+    """Trainings, the newest first."""
     rows: Any = connection.execute(_TRAININGS).mappings()
     return [
         ListedTraining(

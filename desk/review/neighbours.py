@@ -1,4 +1,4 @@
-"""Pictures near one, by their embeddings: those that people judged, and those to judge with it."""
+"""Pictures that look like a given one, by their embeddings: judged ones, and ones to judge."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from common.vocabulary.languages import READER
 from desk.review.seen_pictures import seen_picture
 from desk.review.shown_models import ShownModel
 
-MOST_JUDGED = 20_000  # the newest verdicts, that are compared
+MOST_JUDGED = 20_000  # verdicts to compare with, the newest ones
 
 _NEAREST = text(f"""
     WITH judged AS (
@@ -39,7 +39,7 @@ _NEAREST = text(f"""
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedNeighbour:
-    """A judged record with the cosine of its embedding and the asked one's; concepts are labels."""
+    """A judged record, with the cosine of the two embeddings. Concepts are labels."""
 
     record_id: str
     title: str | None
@@ -52,7 +52,7 @@ class JudgedNeighbour:
 def judged_neighbours(
     connection: Connection, model: ShownModel, record_id: str, *, count: int
 ) -> list[JudgedNeighbour]:
-    """The records nearest to one, of those that were judged; none if it was not seen."""
+    """The judged records that are most similar to one; empty if no encoder has seen it."""
     asked = {
         "encoder_id": model.encoder_id,
         "vocabulary": model.vocabulary_id,
@@ -64,7 +64,7 @@ def judged_neighbours(
     return [JudgedNeighbour(**{**row, "said": VerdictKind(row["said"])}) for row in rows]
 
 
-MOST_COMPARED = 5_000  # records of the data provider
+MOST_COMPARED = 5_000  # records of the data provider to compare with
 LEAST = 0.8  # cosine of the embeddings
 
 _ALIKE = text(f"""
@@ -93,7 +93,7 @@ _ALIKE = text(f"""
 
 @dataclass(frozen=True, kw_only=True)
 class LookAlike:
-    """A record with the cosine of its embedding and the asked one's."""
+    """A record, with the cosine of the two embeddings."""
 
     record_id: str
     title: str | None
@@ -110,7 +110,7 @@ def look_alikes(
     user_id: int,
     count: int,
 ) -> list[LookAlike]:
-    """The nearest records for which the model wrote the same concept, without those that the
+    """The most similar records for which the model wrote the same concept, without those that the
     reviewer has judged."""
     asked = {
         "encoder_id": encoder_id,

@@ -42,8 +42,8 @@ _OTHERS = text(f"""
 def next_to_judge(
     connection: Connection, encoder_id: int, *, data_provider: str, count: int
 ) -> list[str]:
-    """IDs of records that nobody has judged, whose pictures the encoder has seen, and that no open
-    audit has drawn."""
+    """IDs of records without a verdict, whose pictures the encoder has seen, and that no open audit
+    has drawn."""
     asked = {"encoder_id": encoder_id, "data_provider": data_provider}
     pool = connection.execute(_POOL, asked).all()
     vectors = kept_vectors(connection, encoder_id, {bytes(row.sha256) for row in pool})

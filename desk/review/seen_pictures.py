@@ -1,13 +1,13 @@
-"""Which picture of a record is compared, and asked about."""
+"""SQL for the picture of a record that is compared with others."""
 
 from common.store.embeddings import IS_DATED
 
 
 def seen_picture(record: str) -> str:
-    """The SQL of a lateral query for the picture of a record that was seen last.
+    """The SQL of a lateral query for the latest picture of a record that was seen.
 
-    It gives its `sha256` and `vector`, as the encoder `:encoder_id` has them; no row where the
-    encoder has seen none.
+    Its columns are `sha256` and `vector`, the embedding of the encoder `:encoder_id`. It has no row
+    if the encoder has seen no picture of the record.
 
     Args:
         record: the SQL of the record's ID.

@@ -1,4 +1,4 @@
-"""The models that pages are about, as the store knows them, and what they answer to embeddings."""
+"""The models that pages show, and their heads, which predict from embeddings."""
 
 import threading
 from collections import OrderedDict
@@ -25,7 +25,7 @@ MOST_LOADED = 16
 class ShownModel:
     """A model with the labels of its concepts, by URI, in the reader's language.
 
-    `encoder_id` is the encoder of a model on one.
+    `encoder_id` is None for a whole network.
     """
 
     id: int
@@ -65,7 +65,7 @@ _SERVING = text(f"""
     {_MODELS} JOIN service ON service.model_id = model.id AND service.ended_at IS NULL
          AND service.data_provider = :data_provider
 """)
-# To choose from: labels of all concepts of all models would take long.
+# Without labels: those of all concepts of all models would take long.
 _ALL = text("""
     SELECT id, name, version, path, sha256, encoder_id, vocabulary_id, NULL AS concepts
     FROM model ORDER BY name, version DESC
@@ -73,11 +73,8 @@ _ALL = text("""
 
 
 def models_of(connection: Connection, filters: ViewFilters) -> list[ShownModel]:
-    """The models that filters are about: the named one, a job's, or the one that serves the data
-    provider or all.
-
-    None if there is no such model, or none at all.
-    """
+    """The models of the filters: the named one, a job's, or the one that serves the data provider
+    or all records. Empty if there is no such model."""
     if filters.model is not None:
         meant = version_meant(connection, filters.model)
         asked = {"name": meant.name, "version": meant.version}
@@ -91,7 +88,7 @@ def models_of(connection: Connection, filters: ViewFilters) -> list[ShownModel]:
 
 
 def model_for(connection: Connection, data_provider: str) -> ShownModel | None:
-    """The model that serves a data provider: its own, or the one for all."""
+    """The model that serves a data provider: its own, or the one for all records."""
     found = _shown(connection, _SERVING, {"data_provider": data_provider})
     return next(iter(found or models_of(connection, ViewFilters())), None)
 
@@ -109,7 +106,7 @@ def _shown(
 
 
 class LoadedHeads:
-    """Models without their networks, loaded when they are asked for; threads share one."""
+    """Loads models without their networks when a page needs them. Threads share it."""
 
     def __init__(self, model_dir: Path) -> None:
         self._model_dir = model_dir
@@ -120,7 +117,7 @@ class LoadedHeads:
         """The model's heads, rule and likeness.
 
         Raises:
-            ModelError: its bundle is missing or was changed.
+            ModelError: the bundle is missing or was changed.
         """
         with self._lock:
             if model.id not in self._loaded:

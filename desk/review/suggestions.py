@@ -1,9 +1,9 @@
-"""Suggestions for a page: what models wrote, or did not write, with what people said of it.
+"""Suggestions for a page: concepts that models wrote, or did not write, with people's verdicts.
 
-A page is one statement whose work is bounded: it walks over at most so many records, in the order
-of a job's chunks, of a data provider's records or of a model's enrichments, and says from where to
-go on. So a filter that hardly anything passes costs no more than one that all pass; it gives pages
-of few pictures.
+A page is one SQL statement with bounded work. It walks over a limited number of records, in the
+order of a job's chunks, of a data provider's records or of a model's enrichments. It returns the
+place where the next page begins. So a strict filter costs no more than none; its pages just have
+fewer pictures.
 """
 
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ from desk.review.filters import JudgedState, ViewFilters
 from desk.review.walks import parameters, place_to_begin, walk_statement
 from worker.jobs.prune import check_not_pruned
 
-LONGEST = 300  # characters of a title or a name; metadata may hold any number
-_INSTEAD = "Its enrichments stay: choose its model or a data provider."
-WALKED, WALKED_FILTERED = 600, 4_000  # records of a page, without and with filters
+LONGEST = 300  # characters of a title or a name that a page shows; metadata may have any number
+_INSTEAD = "Its enrichments stay. To see them, choose its model or a data provider."
+WALKED, WALKED_FILTERED = 600, 4_000  # records that a page walks over, without and with filters
 
 
 @dataclass(frozen=True, kw_only=True)
 class GivenVerdict:
-    """What a reviewer says of a suggestion; `instead` is the label of another concept.
+    """A reviewer's verdict on a suggestion. `instead` is the label of another concept.
 
-    `id` is None where the verdict is on another concept of the record, and names this one instead.
+    `id` is None if the verdict is on another concept of the record and names this one instead.
     """
 
     id: UUID | None
@@ -50,10 +50,10 @@ class ProbableConcept:
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestion:
-    """A concept that a model names for a record, with what people say of it.
+    """A concept that a model predicts for a record, with people's verdicts.
 
-    Without a concept, `reason` and `detail` say why there is none. `is_written` tells an
-    enrichment from what the model only thinks. `probable` is what a reviewer can choose from.
+    Without a concept, `reason` and `detail` say why there is none. `is_written` is true for an
+    enrichment and false for a prediction below it. `probable` has other concepts to choose from.
     """
 
     record_id: str
@@ -82,14 +82,14 @@ class Suggestion:
 
 @dataclass(frozen=True, kw_only=True)
 class SuggestionPage:
-    """Some suggestions; `after` is the place to go on from, None at the end."""
+    """The suggestions of a page. `after` is where the next page begins, None at the end."""
 
     found: list[Suggestion]
     walked: int
     after: str | None
 
 
-# Of a row that no model wrote: that of the first model that the page is about.
+# If no model wrote the row: the vocabulary of the page's first model.
 _VOCABULARY = """
     coalesce(model.vocabulary_id,
              (SELECT vocabulary_id FROM model WHERE id = (CAST(:models AS int[]))[1]))
@@ -126,15 +126,15 @@ _TOLD = f"""
 def suggestion_page(
     connection: Connection, filters: ViewFilters, model_ids: Sequence[int], *, count: int
 ) -> SuggestionPage:
-    """A page of about `count` suggestions; records are never divided between pages.
+    """A page of about `count` suggestions. All suggestions of a record are on the same page.
 
     Args:
-        model_ids: the models that a job, or the filters, name. Without a job only the first one's
-            enrichments are walked over.
+        model_ids: the models that the job or the filters name. Without a job, the page walks over
+            the enrichments of the first one only.
 
     Raises:
-        UsageError: the place to go on from is malformed, or the list of the job's records was
-            removed.
+        UsageError: the place where the page begins is malformed, or the list of the job's records
+            was removed.
     """
     if filters.job is not None:
         check_not_pruned(connection, filters.job, instead=_INSTEAD)
@@ -147,12 +147,12 @@ def suggestion_page(
 
 
 def _cut(row: Any, *, count: int, most: int, rows: int) -> SuggestionPage:
-    """The page in what was found: whole records, and not many more than `count` suggestions."""
+    """The page: whole records, with not many more than `count` suggestions."""
     told = row.found or []
     groups = [list(group) for _, group in groupby(told, key=lambda each: each["place"])]
     is_cut = len(told) == rows
     if is_cut and len(groups) > 1:
-        groups.pop()  # there may be more of it
+        groups.pop()  # the record may have more suggestions
     shown: list[dict[str, Any]] = []
     for place, group in enumerate(groups, start=1):
         shown += group
@@ -166,7 +166,7 @@ def _cut(row: Any, *, count: int, most: int, rows: int) -> SuggestionPage:
 
 
 def _after_walk(row: Any, most: int) -> str | None:
-    """Where the next walk begins; None if this one came to the end."""
+    """The place where the next walk begins; None if this one reached the end."""
     if row.walked == most:
         return str(row.last)
     return None if row.chunk_after is None else f"{row.chunk_after:010d}.000"
@@ -199,7 +199,7 @@ def _suggestion(row: dict[str, Any]) -> Suggestion:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordShown:
-    """A record with all that was said of it; `media_url` is the provider's file."""
+    """A record with all suggestions and verdicts. `media_url` is the provider's file."""
 
     record_id: str
     title: str | None
@@ -251,9 +251,9 @@ _ASKED = text(f"""
 def suggestions_asked(
     connection: Connection, keys: Sequence[tuple[str, str]], model_ids: Sequence[int]
 ) -> list[Suggestion]:
-    """Concepts of records, by record ID and concept URI, whether a model wrote them or not.
+    """Suggestions for pairs of record ID and concept URI, written by a model or not.
 
-    Those that the store does not know are left out.
+    Pairs that the store does not know are left out.
     """
     asked = {
         "record_ids": [record_id for record_id, _ in keys],
@@ -266,8 +266,8 @@ def suggestions_asked(
 
 
 def suggestions_of_record(connection: Connection, record_id: str) -> RecordShown | None:
-    """A record with the enrichments of all models, and with concepts that only people speak of;
-    None if it is not in the store."""
+    """A record with the enrichments of all models and the concepts that only people named; None if
+    it is not in the store."""
     asked: dict[str, Any] = {"record_id": record_id}
     record = connection.execute(_RECORD, asked).mappings().one_or_none()
     if record is None:

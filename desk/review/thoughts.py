@@ -1,4 +1,4 @@
-"""What a model thinks of records of which it wrote nothing, from the embeddings that are kept."""
+"""Predictions for records without an enrichment, computed from saved embeddings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from common.vision.answers.answering import Answering
     from desk.review.shown_models import LoadedHeads, ShownModel
 
-MOST_PROBABLE = 5  # as many digits choose among them
+MOST_PROBABLE = 5  # one for each digit key
 
 _PICTURES = text(f"""
     SELECT asked.record_id, picture.sha256
@@ -25,8 +25,11 @@ _PICTURES = text(f"""
 
 @dataclass(frozen=True, kw_only=True)
 class Thought:
-    """The most probable concepts of a record with their confidences, the first one first; whether
-    that one would be written, and whether the picture is unlike all that the model learned from."""
+    """The most probable concepts of a record with their probabilities, the highest first.
+
+    `is_written` is whether the model would write the first one, `is_unlike` whether the picture is
+    too different from the training pictures.
+    """
 
     probable: dict[str, float]
     is_written: bool
@@ -44,7 +47,7 @@ class Thought:
 def embeddings_of(
     connection: Connection, encoder_id: int, record_ids: Sequence[str]
 ) -> dict[str, Vector]:
-    """The embedding of the picture that was seen last of each record, as far as it is kept."""
+    """The embedding of the latest picture of each record, if it is saved."""
     asked = {"encoder_id": encoder_id, "record_ids": list(record_ids)}
     rows = connection.execute(_PICTURES, asked)
     pictures = {row.record_id: bytes(row.sha256) for row in rows}
@@ -75,7 +78,7 @@ def thoughts_of_records(
     model: "ShownModel",
     record_ids: Sequence[str],
 ) -> dict[str, Thought]:
-    """The same of records; of none for a model that is a whole network.
+    """As `thoughts_of`, but for record IDs. Empty for a model that is a whole network.
 
     Raises:
         ModelError: the model's bundle is missing or was changed.

@@ -1,8 +1,8 @@
-"""Verdicts: what reviewers say of suggestions, each kept once however often it is sent.
+"""Verdicts of reviewers on suggestions. A verdict that is sent twice is saved once.
 
-A browser that lost its connection, or whose server was killed, sends a verdict again, with the same
-ID. Who thinks again says something else, with a new ID, and that withdraws the former verdict. Two
-reviewers on one suggestion are both kept.
+If the connection or the server fails, the browser sends a verdict again with the same ID. If a
+reviewer changes a verdict, the new one has a new ID and withdraws the former one. Verdicts of
+different reviewers on a suggestion are all saved.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ MOST_AT_ONCE = 200
 
 @dataclass(frozen=True, kw_only=True)
 class NewVerdict:
-    """What a reviewer says of a concept of a record; `instead` is the URI of another concept.
+    """A reviewer's verdict on a concept of a record. `instead` is the URI of another concept.
 
-    `model_id` is who suggested the concept; None if nobody did. `id` is made by the browser.
+    `model_id` is the model that suggested the concept, or None. The browser makes the `id`.
     """
 
     id: UUID
@@ -38,22 +38,22 @@ class NewVerdict:
             VerdictKind.WRONG,
             VerdictKind.TOO_GENERAL,
         ):
-            raise UsageError("Another concept goes with `wrong` or `too general` only.")
+            raise UsageError("You can name another concept only with `wrong` or `too general`.")
         if self.instead == self.concept:
             raise UsageError("The other concept is the same as the suggested one.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnVerdict:
-    """A standing verdict of a reviewer, and on what; `concept` is a URI."""
+    """A verdict of a reviewer that is not withdrawn. `concept` is a URI."""
 
     id: UUID
     record_id: str
     concept: str
 
 
-# What is withdrawn is locked first, in the order of its key, so that two tabs of one reviewer do
-# not deadlock.
+# Locks the verdicts to withdraw in the order of their keys. So two tabs of a reviewer cannot
+# deadlock.
 _LOCK = text(AdvisoryLock.VERDICTS.take_for(":user_id"))
 _ASKED = """
     unnest(CAST(:ids AS uuid[]), CAST(:record_ids AS text[]), CAST(:concepts AS text[]),
@@ -105,16 +105,16 @@ _WITHDRAW = text("""
 
 
 def judge(connection: Connection, user_id: int, verdicts: Sequence[NewVerdict]) -> int:
-    """Keep what a reviewer says, in the caller's transaction. Returns how many verdicts are new.
+    """Save verdicts in the caller's transaction. Returns how many of them are new.
 
-    Of several on one concept of a record, the last counts.
+    If several are on the same concept of a record, the last one counts.
 
     Raises:
-        UsageError: too many at once; a record, concept or model is not in the store; or an ID
-            is that of another verdict.
+        UsageError: there are too many at once; a record, concept or model is not in the store; or
+            another verdict has the same ID.
     """
     if len(verdicts) > MOST_AT_ONCE:
-        raise UsageError(f"{len(verdicts):,} verdicts at once; {MOST_AT_ONCE} are allowed.")
+        raise UsageError(f"{len(verdicts):,} verdicts at once; at most {MOST_AT_ONCE} are allowed.")
     connection.execute(_LOCK, {"user_id": user_id})
     known = _known(connection, user_id, verdicts)
     last = {(each.record_id, each.concept, each.audit_id): each for each in verdicts}
@@ -124,13 +124,13 @@ def judge(connection: Connection, user_id: int, verdicts: Sequence[NewVerdict]) 
     asked = _asked(new) | {"user_id": user_id}
     missing = connection.execute(_MISSING, asked).scalar()
     if missing is not None:
-        raise UsageError(f"The {missing} is not in the store; the verdict cannot be kept.")
+        raise UsageError(f"The {missing} is not in the store, so the verdict was not saved.")
     connection.execute(_WITHDRAW_FORMER, asked)
     return connection.execute(_ADD, asked).rowcount
 
 
 def _known(connection: Connection, user_id: int, verdicts: Sequence[NewVerdict]) -> set[UUID]:
-    """The IDs of verdicts that were kept before, each with the same content."""
+    """The IDs of verdicts that are saved already with the same content."""
     sent: dict[UUID, NewVerdict] = {}
     is_other = any(sent.setdefault(each.id, each) != each for each in verdicts)
     rows = connection.execute(_KNOWN, {"ids": [str(each) for each in sent]}).mappings().all()
@@ -140,8 +140,8 @@ def _known(connection: Connection, user_id: int, verdicts: Sequence[NewVerdict])
         is_other = is_other or not same or row["user_id"] != user_id
     if is_other:
         raise UsageError(
-            "The ID of a verdict was used for another one before; the verdict cannot be kept. "
-            "Load the page again, and repeat it."
+            "The ID of this verdict belongs to another verdict, so it was not saved. "
+            "Load the page again, then repeat the verdict."
         )
     return {row["id"] for row in rows}
 
@@ -149,17 +149,16 @@ def _known(connection: Connection, user_id: int, verdicts: Sequence[NewVerdict])
 def withdraw(
     connection: Connection, user_id: int, ids: Sequence[UUID], *, audit_id: int | None = None
 ) -> int:
-    """Take back verdicts of a reviewer; returns how many stood. What stood before them stays
-    withdrawn.
+    """Withdraw verdicts of a reviewer, and return how many. Earlier verdicts stay withdrawn.
 
     Args:
-        audit_id: whose verdicts they are; None for those of no audit. Others stay.
+        audit_id: only verdicts of this audit are withdrawn; None for those of no audit.
 
     Raises:
-        UsageError: too many at once.
+        UsageError: there are too many at once.
     """
     if len(ids) > MOST_AT_ONCE:
-        raise UsageError(f"{len(ids):,} verdicts at once; {MOST_AT_ONCE} are allowed.")
+        raise UsageError(f"{len(ids):,} verdicts at once; at most {MOST_AT_ONCE} are allowed.")
     connection.execute(_LOCK, {"user_id": user_id})
     asked = {"ids": [str(each) for each in ids], "user_id": user_id, "audit_id": audit_id}
     return connection.execute(_WITHDRAW, asked).rowcount
@@ -175,11 +174,11 @@ def own_verdicts(
     before: UUID | None = None,
     most: int,
 ) -> list[OwnVerdict]:
-    """Standing verdicts of a reviewer, of no audit, the newest first.
+    """Verdicts of a reviewer outside audits that are not withdrawn, the newest first.
 
     Args:
-        concept: the URI of what was suggested or named instead.
-        before: the verdict to go on from.
+        concept: the URI of the suggested concept, or of the one that was named instead.
+        before: the last verdict on the page before this one.
     """
     asked = {"user_id": user_id, "said": said or "", "provider": provider, "concept": concept}
     rows = connection.execute(_OWN, asked | {"before": before, "most": most}).mappings()

@@ -1,8 +1,7 @@
-"""Walks over records, to find what a page shows: of a job, a data provider, a model or
-all.
+"""Walks over records to fill a page: those of a job, of a data provider, of a model, or all.
 
-Each is in an order of its own, and gives each record a place, from which the next page goes on.
-Postgres knows the order of each, so it ends a walk as soon as the page is full.
+Each walk has its own order and gives each record a place. The next page begins after the last
+place. An index has the order of each walk, so Postgres stops as soon as the page is full.
 """
 
 from collections.abc import Sequence
@@ -18,8 +17,8 @@ from common.store.teaching.standing_verdicts import judged_conditions
 from desk.review.filters import JudgedState, ViewFilters
 
 COUNTED = 500  # records, or enrichments of a model, that a count walks over
-CHUNKS = 40  # of a job, that a page walks over
-JOBS, KEY = 50, 15 + 36  # whose failures are walked over, and the characters of a job's place
+CHUNKS = 40  # chunks of a job that a page walks over
+JOBS, KEY = 50, 15 + 36  # jobs whose failures a page walks over; characters of a job's place
 
 _OF_JOB = f"""
     SELECT coalesce(alias.record_id, asked.id) AS record_id, asked.id AS asked_id,
@@ -49,7 +48,7 @@ _OF_ALL = """
     SELECT id AS record_id, id AS asked_id, id AS place FROM record
     WHERE id > :after ORDER BY id LIMIT :most
 """
-# Of the newest jobs; a place begins with the time of its job, the newest one first.
+# The failures of the newest jobs. A place begins with the time of its job, the newest first.
 _OF_FAILURES = f"""
     SELECT failure.record_id, failure.record_id AS asked_id, job.id AS job_id,
            job.key || failure.record_id AS place
@@ -68,7 +67,7 @@ _OF_MODEL = """
     WHERE model_id = :first AND record_id > :after
     GROUP BY record_id ORDER BY record_id LIMIT :most
 """
-# Few records were ever judged; of the others nothing more is read.
+# Few records have a verdict, so this leaves out most of the work.
 _OF_JUDGED = """
     WHERE EXISTS (SELECT FROM verdict
                   WHERE record_id = step.record_id AND withdrawn_at IS NULL OFFSET 0)
@@ -78,9 +77,8 @@ _CONDITIONS = {
     "lowest": "confidence >= :lowest",
     "highest": "confidence <= :highest",
 }
-# Written enrichments one record after the other, and so the verdicts on each: the fences (OFFSET 0)
-# keep Postgres from reading all of them, which it would for a new model, of which its statistics
-# know nothing.
+# Enrichments record by record, with the verdicts on each. Without the fences (OFFSET 0) Postgres
+# reads all enrichments of a new model, because it has no statistics about it.
 _WRITTEN = """
     SELECT walked.record_id, walked.place, written.model_id, written.concept_uri,
            written.confidence, written.image_url, CAST(NULL AS text) AS reason,
@@ -123,10 +121,10 @@ _NOTHING = """
 
 
 def walk_statement(filters: ViewFilters, *, told: str) -> str:
-    """The statement for a page.
+    """The SQL statement for a page.
 
     Args:
-        told: what is told of the rows `found`, a query with their columns.
+        told: a query that adds to the rows `found` the columns that the page shows.
     """
     return f"""
         WITH step AS ({_walk(filters)}), walked AS (SELECT step.* FROM step {_narrowed(filters)}),
@@ -148,7 +146,7 @@ def _walk(filters: ViewFilters) -> str:
 
 
 def _narrowed(filters: ViewFilters) -> str:
-    """Which of the records can be found at all, where that costs less than looking for them."""
+    """A condition on the records of a walk, if it costs less than searching each of them."""
     is_of_others = filters.job or filters.outcome is Outcome.FAILED
     of_provider = _AND_PROVIDER if is_of_others and filters.provider else ""
     is_judged = filters.judged in (JudgedState.YES, JudgedState.DISPUTED)
@@ -173,7 +171,7 @@ def _given_conditions(filters: ViewFilters) -> list[str]:
 
 
 def parameters(filters: ViewFilters, model_ids: Sequence[int]) -> dict[str, Any]:
-    """What statements ask for, whatever they walk over; without a job the first model's rows."""
+    """Parameters of all statements. Without a job, they ask for rows of the first model."""
     return {
         "job": filters.job,
         "provider": filters.provider,
@@ -186,16 +184,16 @@ def parameters(filters: ViewFilters, model_ids: Sequence[int]) -> dict[str, Any]
 
 
 def place_to_begin(filters: ViewFilters) -> dict[str, Any]:
-    """The parameters of the statement that say where the walk begins.
+    """The parameters for the place where the walk begins.
 
     Raises:
-        UsageError: the place to go on from is malformed.
+        UsageError: the place is malformed.
     """
     if not filters.job:
         return {"after": filters.after}
     chunk, _, place = (filters.after or "0.0").partition(".")
     if not (chunk.isdecimal() and place.isdecimal() and len(filters.after) <= 14):
-        raise UsageError("The place to go on from is malformed. Begin with the first page.")
+        raise UsageError("This address is not valid. Begin with the first page.")
     return {"from_chunk": int(chunk), "from_place": int(place)}
 
 
@@ -219,7 +217,7 @@ _COUNTED_OF_MODEL = "SELECT * FROM enrichment WHERE model_id = :first LIMIT :mos
 
 @dataclass(frozen=True, kw_only=True)
 class EnrichmentCount:
-    """So many enrichments fit; `is_whole` unless there was no time to look at all."""
+    """How many enrichments fit. `is_whole` is false if only a part was counted."""
 
     found: int
     is_whole: bool
@@ -228,7 +226,7 @@ class EnrichmentCount:
 def count_enrichments(
     connection: Connection, filters: ViewFilters, model_ids: Sequence[int]
 ) -> EnrichmentCount:
-    """How many enrichments See shows on all its pages.
+    """Count the enrichments that See shows on all its pages.
 
     Args:
         model_ids: as for `suggestion_page`.

@@ -1,1 +1,1 @@
-"""What operators see of jobs, and do to one of them or to all that match."""
+"""Jobs for operators: throughput, and actions on one job or on all that match."""

@@ -1,4 +1,4 @@
-"""One action for many jobs: those that were ticked, or all that match."""
+"""An action on many jobs: the ticked ones, or all that match."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from common.errors import UsageError
 from common.store.tables import JobState
 from worker import jobs
 
-MOST_JOBS = 1_000  # that one action steers
+MOST_JOBS = 1_000  # jobs for one action
 
 _MATCHING = text("""
     SELECT id FROM job WHERE state = ANY(CAST(:states AS text[])) AND pruned_at IS NULL
@@ -22,7 +22,7 @@ ACTIONS: dict[str, Callable[[Engine, UUID], object]] = {
     "cancel": jobs.cancel,
     "retry": jobs.retry,
 }
-# In which states an action means anything: where all that match are meant, others are left alone.
+# The states in which an action has an effect. "All that match" leaves out jobs in other states.
 _MEANT: dict[str, set[JobState]] = {
     "pause": {JobState.RUNNING},
     "resume": {JobState.PAUSED},
@@ -33,14 +33,14 @@ _MEANT: dict[str, set[JobState]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Steered:
-    """How many jobs an action was done to, and why not to the others, the first few of them."""
+    """How many jobs an action changed, and the first few reasons why it did not change others."""
 
     done: int
     refused: tuple[str, ...]
 
 
 def matching(engine: Engine, states: Sequence[JobState], action: str) -> list[UUID]:
-    """The jobs in these states for which an action means anything, the oldest first."""
+    """The jobs in these states on which an action has an effect, the oldest first."""
     meant = [each for each in states if each in _MEANT[action]]
     with engine.connect() as connection:
         asked = {"states": meant, "most": MOST_JOBS}
@@ -48,13 +48,13 @@ def matching(engine: Engine, states: Sequence[JobState], action: str) -> list[UU
 
 
 def steer(engine: Engine, chosen: Sequence[UUID], action: str) -> Steered:
-    """Do an action to jobs, one after the other; one that refuses does not stop the others.
+    """Apply an action to jobs, one by one. If it fails for one job, the others still follow.
 
     Raises:
-        UsageError: they are too many.
+        UsageError: there are too many jobs.
     """
     if len(chosen) > MOST_JOBS:
-        raise UsageError(f"{len(chosen):,} jobs at once; {MOST_JOBS:,} are allowed.")
+        raise UsageError(f"You chose {len(chosen):,} jobs; at most {MOST_JOBS:,} are allowed.")
     refused = []
     for job in chosen:
         try:

@@ -1,4 +1,4 @@
-"""How many records of a job were settled when, for a plot."""
+"""The number of records of a job that were settled over time, for a plot."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +27,7 @@ _SETTLED = text(f"""
 
 @dataclass(frozen=True, kw_only=True)
 class RateBar:
-    """A part of the time: place, width and height as parts of a hundred, and records a second."""
+    """A bar of the plot: place, width and height in percent, and the records a second."""
 
     place: float
     width: float
@@ -37,8 +37,8 @@ class RateBar:
 
 @dataclass(frozen=True, kw_only=True)
 class Throughput:
-    """Records a second from the first chunk that was settled to the last, in equal parts of a
-    second or more."""
+    """Records a second from the first settled chunk to the last. All bars have the same length of
+    time, a second or more."""
 
     first: datetime
     seconds: float

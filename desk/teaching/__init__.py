@@ -1,1 +1,1 @@
-"""Teach: what follows when a model has learned from verdicts."""
+"""Teach: the renewal of suggestions after a refit, and the progress of teaching."""

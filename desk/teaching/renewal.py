@@ -1,8 +1,8 @@
-"""Renewal: suggestions that are said again by the model that has learned from verdicts.
+"""Renewal: a job that predicts again with the model that has learned from verdicts.
 
-They are those of the data provider's records whose pictures the encoder has seen, or of a job's
-records of that provider, as long as the job has their list. The embeddings are kept, so that takes
-seconds.
+It takes the data provider's records whose pictures the encoder has seen. If the refit was for a
+job that still has its list of records, it takes that job's records of the provider. The embeddings
+are saved, so this takes seconds.
 """
 
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ from worker.jobs.accept import JobOptions, enqueue
 
 _READ_AT_A_TIME = 10_000  # IDs
 
-# A model that is not in service renews nothing. A refit without such records is due for an hour.
+# Only a model in service has a renewal. A refit without such records stays due for an hour.
 _DUE = text("""
     SELECT refit.id FROM refit JOIN service ON service.model_id = refit.taught_id
          AND service.data_provider = refit.data_provider AND service.ended_at IS NULL
     WHERE refit.result IS NOT NULL AND refit.renewal_id IS NULL
       AND refit.ended_at > now() - interval '1 hour' ORDER BY refit.id LIMIT 10
 """)
-# Of a job whose list of records was removed, all of the data provider's are renewed.
+# If the job's list of records was removed, the renewal takes all records of the data provider.
 _ENDED_WELL = text("""
     SELECT refit.renewal_id, job.id AS job_id, refit.data_provider, job.picture,
            model.name, model.version, model.encoder_id
@@ -57,7 +57,7 @@ _NOTE = text("UPDATE refit SET renewal_id = :renewal_id WHERE id = :refit_id")
 
 
 class Renewals(PeriodicThread):
-    """Begins the renewals that are due, whether or not anybody looks at the page."""
+    """Begins the renewals that are due, even if no person looks at the page."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__("renewals", interval=1.0)
@@ -71,12 +71,10 @@ class Renewals(PeriodicThread):
 
 
 def renew(engine: Engine, refit_id: int) -> UUID | None:
-    """The job that renews the suggestions for which a refit was asked, made if there is none yet.
-
-    It is one job, however often and by whomever it is asked for.
+    """The job that renews the suggestions of a refit. It is enqueued once, at the first call.
 
     Returns:
-        None if the refit has not ended well, or there are no such records.
+        None if the refit has not succeeded, or there are no such records.
     """
     with engine.connect() as connection:
         row = connection.execute(_ENDED_WELL, {"refit_id": refit_id}).one_or_none()
@@ -105,7 +103,7 @@ def renew(engine: Engine, refit_id: int) -> UUID | None:
 def _picture(
     connection: Connection, asked: dict[str, object], of_job: str | None
 ) -> PictureChoice | None:
-    """What to look at, so that as much as possible is read; None if there are no records."""
+    """The source of pictures with which most saved embeddings fit; None if there are no records."""
     if of_job is not None:
         is_there = connection.execute(_ANY, asked).first() is not None
         return PictureChoice(of_job) if is_there else None

@@ -1,15 +1,15 @@
-"""Where teaching stands: what refits brought a data provider."""
+"""The progress of teaching: the accuracy of refits for a data provider."""
 
 from dataclasses import dataclass
 
 from common.store.teaching.refits import RefitStatus
 
-ENOUGH = 10  # labels that verdicts give, for a refit
+ENOUGH = 10  # labels from verdicts that a refit needs
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurvePoint:
-    """An accuracy with its interval, and where it stands in a plot of 100 by 60."""
+    """An accuracy with its interval, and its place in a plot of 100 by 60."""
 
     verdicts: int
     accuracy: float
@@ -19,12 +19,12 @@ class CurvePoint:
 
     @property
     def y(self) -> float:
-        """Of the accuracy, from the top."""
+        """The place of the accuracy, measured from the top."""
         return 60 - 60 * self.accuracy
 
 
 def curve_of(refit: RefitStatus) -> list[CurvePoint]:
-    """The accuracy of a refit over the number of verdicts; none where it has no result."""
+    """The accuracy of a refit by the number of verdicts; empty if it has no result."""
     told = (refit.result or {}).get("curve", [])
     most = max((each["verdicts"] for each in told), default=0) or 1
     return [

@@ -1,1 +1,1 @@
-"""What all pages stand on: who asks and may, the templates, the assets."""
+"""What all pages share: requests, roles, answers, templates and assets."""

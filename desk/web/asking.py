@@ -1,8 +1,8 @@
-"""From a request to a view: who asks, whether the role allows it, and what the form says.
+"""From a request to a view: the account, its role and the form.
 
-Views are plain functions that run in threads. A page is asked for by GET and changes nothing. An
-action is asked for by POST with the session's word against forgery, and is told where to go next.
-Every route names the least role, which is checked here and nowhere else.
+Views are plain functions that run in threads. A GET shows a page and changes no data. A POST asks
+for an action: it carries the session's word against forgery, and the answer redirects the browser.
+Every route names the lowest role that may use it. Only this module checks the role.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,13 +36,13 @@ __all__ = ["Asks", "DeskRequest", "NotThereError", "action", "go_to", "page"]
 
 MOST_OF_FORM = 256 << 10  # bytes: fifty verdicts, or a thousand jobs, take a fifth of it
 MOST_FIELDS = 2_000  # of a form: a batch of verdicts, or a selection of records
-_SIGNS = ":/%#?=@[]!$&'()*+,;"  # that stand in addresses as they are
+_SIGNS = ":/%#?=@[]!$&'()*+,;"  # characters that an address may have unescaped
 
 log = structlog.get_logger()
 
 
 class NotThereError(UsageError):
-    """There is no such page or thing."""
+    """The page, or the thing that it is about, does not exist."""
 
 
 View = Callable[[DeskRequest], Response]
@@ -50,14 +50,17 @@ Result = TypeVar("Result", Response, Response | None)
 
 
 class Asks(Route):
-    """A route with the least role that may use it, and whether its use is an action.
+    """A route with the lowest role that may use it.
 
     Args:
-        is_logged: as an action; False if it changes nothing, or has a log of its own.
-        form: the page that has the form; what is refused is told there, and the form is as it was.
-        logged: fields of the form that the log has; parts of the path stand there anyway.
-        most: bytes that its form may have.
-        places: how many may wait in it at a time, if these must not hold up other pages.
+        is_logged: write each use to the log of actions. False if the route changes no data or has
+            a log of its own.
+        form: the page that has the form. If the action is refused, this page shows the reason
+            and the form as it was filled in.
+        logged: the fields of the form that the log gets. It gets the parts of the path anyway.
+        most: the largest size of the form in bytes.
+        places: how many requests may wait in this route at a time, so that it does not hold up
+            other pages.
     """
 
     def __init__(
@@ -91,11 +94,11 @@ action = partial(Asks, method="POST", is_logged=True)
 
 
 def go_to(path: str, *, told: str = "", **more: object) -> GoTo:
-    """After an action: a page of the desk, or its first page if the path leads elsewhere.
+    """Redirect to a page of the desk, or to its first page if the path leads elsewhere.
 
     Args:
-        told: to the person, on that page.
-        more: goes into its address.
+        told: the message that the page shows.
+        more: parameters of the page's address.
     """
     asked = urlencode({name: value for name, value in more.items() if value not in (None, "")})
     where = local_path(quote(path, safe=_SIGNS))
@@ -105,7 +108,7 @@ def go_to(path: str, *, told: str = "", **more: object) -> GoTo:
 
 
 async def _answer(request: Request, route: Asks) -> Response:
-    """Who may not do it is told so before the form is read: nobody else fills the disk."""
+    """Check the role before reading the form, so that a stranger cannot fill the disk."""
     desk: Desk = request.app.state.desk
     if request.method != "POST":
         asked = (request, desk, FormData(), route)
@@ -117,7 +120,7 @@ async def _answer(request: Request, route: Asks) -> Response:
     except HTTPException as error:
         return await run_in_threadpool(_not_read, request, desk, error)
     except ClientDisconnect:
-        return Response(status_code=400)  # for nobody
+        return Response(status_code=400)  # the browser has gone and reads no answer
     try:
         async with create_task_group() as tasks:
             tasks.start_soon(_notice_leaving, request)
@@ -129,7 +132,7 @@ async def _answer(request: Request, route: Asks) -> Response:
 
 
 async def _notice_leaving(request: Request) -> None:
-    """Once a form is read, nothing more comes but the news that its sender left."""
+    """Wait until the browser disconnects. After the form, that is the only message left."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
     request.state.has_left = True
@@ -144,7 +147,7 @@ def _refusal(request: Request, desk: Desk, route: Asks) -> Response | None:
 
 
 def _not_read(request: Request, desk: Desk, error: HTTPException) -> Response:
-    words = f"The form cannot be read, and nothing was done. {error.detail}"
+    words = f"The desk cannot read the form, so it did not act. {error.detail}"
     return _asked(
         request, desk, FormData(), lambda asked: problem(asked, words, status=error.status_code)
     )
@@ -153,7 +156,7 @@ def _not_read(request: Request, desk: Desk, error: HTTPException) -> Response:
 def _asked(
     request: Request, desk: Desk, form: FormData, act: Callable[[DeskRequest], Result]
 ) -> Result | Response:
-    """What comes of a request, once it is known whose it is."""
+    """Answer a request whose account is known."""
     try:
         visitor = desk.door.who(request)
     except STORE_TROUBLE as error:
@@ -174,7 +177,7 @@ def _role_refused(asked: DeskRequest, route: Asks) -> Response | None:
         return None
     words = (
         f"This needs the role {route.role}; your account has the role {asked.user.role}. "
-        "Who runs the desk changes it: desk users role NAME ROLE"
+        "The person who runs the desk can change it: desk users role NAME ROLE"
     )
     return problem(asked, words, status=403)
 
@@ -198,7 +201,7 @@ def _done(asked: DeskRequest, route: Asks) -> Response:
         answer = problem(asked, store_trouble(asked.request, error), status=503)
     except Exception:  # of one page; the desk goes on
         log.exception("a page failed", path=asked.request.url.path)
-        words = "This page failed, and the log of the desk says why. Nothing was changed by it."
+        words = "This page failed, and changed no data. The log of the desk has the reason."
         answer = problem(asked, words, status=500)
     if logged is not None:
         with suppress(*STORE_TROUBLE), asked.desk.engine.begin() as connection:
@@ -212,7 +215,7 @@ def _refused(asked: DeskRequest, route: Asks, error: EnrichmentError) -> Respons
 
 
 def _form_again(asked: DeskRequest, route: Asks, mistake: UsageError) -> Response | None:
-    """The page of the form, as it was filled in, with what is wrong; None if the route has none."""
+    """The page of the form, filled in and with the mistake; None if the route has no such page."""
     if route.form is None or asked.wants_json or _status(mistake) != 400:
         return None
     with suppress(EnrichmentError, *STORE_TROUBLE):

@@ -1,4 +1,4 @@
-"""Cards: suggestions to be judged. The address of a page names them, so that it can come again."""
+"""Cards: suggestions to judge. The address of a page names them, so a reload shows the same."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ from desk.web.desk import Desk
 
 AT_A_TIME = 10
 MOST_CARDS = 50  # that an address names
-FIFTY = 50  # judged pictures of a data provider, with which a refit is worth while
+FIFTY = 50  # judged pictures of a data provider: enough for a useful refit
 _ALL_CONCEPTS = text("""
     SELECT uri, label, named.labels
     FROM concept LEFT JOIN LATERAL (
@@ -33,7 +33,7 @@ _ALL_CONCEPTS = text("""
 """)
 
 Card = tuple[UUID, Suggestion]
-"""A suggestion to be judged, and the ID of the verdict that a form without a script gives."""
+"""The ID for the verdict of a form without a script, and the suggestion to judge."""
 
 
 def named_cards(asked: DeskRequest) -> list[tuple[str, str]]:
@@ -44,7 +44,7 @@ def named_cards(asked: DeskRequest) -> list[tuple[str, str]]:
 
 
 def address_of_cards(address: str, keys: Iterable[tuple[str, str]]) -> str:
-    """The address of a page that names its cards; a script gives it to a page that has another."""
+    """The address that names these cards. A script puts it into the browser's address bar."""
     cards = urlencode([("card", " ".join(key)) for key in keys])
     return f"{address}&{cards}"
 
@@ -55,11 +55,11 @@ def asked_cards(
     keys: Sequence[tuple[str, str]],
     models: Sequence[ShownModel],
 ) -> list[Card]:
-    """The cards of records and concepts, with what the first model takes for most probable."""
+    """The cards of records and concepts, with the most probable concepts of the first model."""
     found = suggestions_asked(connection, keys, [each.id for each in models])
     model, thoughts = next(iter(models), None), {}
     if model is not None:
-        with suppress(ModelError):  # without its bundle, too, one can judge what it wrote
+        with suppress(ModelError):  # without the bundle, people can still judge its enrichments
             record_ids = [each.record_id for each in found]
             thoughts = thoughts_of_records(connection, desk.heads, model, record_ids)
         found = [_with_thought(each, model, thoughts.get(each.record_id)) for each in found]
@@ -88,11 +88,11 @@ def of_cards(
     models: Sequence[ShownModel] = (),
     address: str = "",
 ) -> dict[str, object]:
-    """What the template of cards needs; forms without a script lead back to this page.
+    """The values for the template of cards. Forms without a script lead back to this page.
 
     Args:
-        models: those that suggest the cards; concepts mean what they do in the vocabulary of the
-            first one.
+        models: the models whose suggestions these are. The vocabulary of the first one gives the
+            meanings of concepts.
     """
     record_ids = {each.record_id for _, each in cards}
     labels = {each.concept: each.label or "" for _, each in cards if each.concept}
@@ -113,10 +113,10 @@ def of_cards(
 
 
 def all_concepts(connection: Connection, vocabulary_id: int | None = None) -> dict[str, str]:
-    """What another concept can be chosen from: words, each with its URI.
+    """The concepts to choose from, as words with their URIs.
 
-    The concepts of the vocabulary come first. A label that several concepts have stands with the
-    URI.
+    The concepts of the vocabulary come first. If several concepts share a label, the words
+    include the URI.
     """
     rows = connection.execute(_ALL_CONCEPTS, {"vocabulary": vocabulary_id})
     languages = READER.get()

@@ -1,4 +1,4 @@
-"""What all views of a desk process share."""
+"""The objects and errors that all views of a desk process share."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,8 +11,8 @@ from desk.pictures.thumbnails import Thumbnails
 from desk.review.shown_models import LoadedHeads
 from desk.web.door import Door
 
-CONFIRMED = "confirmed"  # the field of a form by which a question was answered
-NO = "no"  # and this answer
+CONFIRMED = "confirmed"  # the field of a form that answers a question
+NO = "no"  # the answer that stops the action
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Desk:
 
 
 class AskedAgainError(EnrichmentError):
-    """An action that is not done yet; a page tells the words, where it can be asked for again."""
+    """The action is not done. The page named by `page` shows the words, and has the form again."""
 
     def __init__(self, words: str, *, page: str) -> None:
         super().__init__(words)
@@ -35,7 +35,7 @@ class AskedAgainError(EnrichmentError):
 
 
 class UnconfirmedError(EnrichmentError):
-    """An action that is hard to undo, before somebody said yes, which `answer` does."""
+    """An action that is hard to undo and waits for a yes. The form field `answer` is that yes."""
 
     def __init__(self, question: str, *, yes: str) -> None:
         super().__init__(question)

@@ -1,4 +1,4 @@
-"""The door: who comes with a request, and whether an action came from a page of ours."""
+"""The account of a request, its form, and the check that an action came from our own pages."""
 
 import re
 import secrets
@@ -30,8 +30,8 @@ _URLENCODED = "application/x-www-form-urlencoded"
 _UTF_8 = re.compile(r"; *charset=utf-8 *(?=;|$)")
 
 _AWAY = (
-    "The desk cannot reach its database, Postgres. Try again in a minute; if that does not help, "
-    "tell whoever runs the desk. Verdicts that are not saved yet wait in your browser."
+    "The desk cannot reach its database, Postgres. Try again in a minute. If that does not help, "
+    "tell the person who runs the desk. Verdicts that are not saved yet wait in your browser."
 )
 
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Who asks, if that is known; `form` is what the browser's forms are recognised by."""
+    """The account that asks, if known. `form` is the cookie that binds forms to the browser."""
 
     user: LoggedIn | None
     form: str
@@ -47,12 +47,12 @@ class Visitor:
 
     @property
     def word(self) -> str:
-        """What forms bring back before there is a session."""
+        """The word that forms send back before there is a session."""
         return word_for(self.form)
 
 
 class Door:
-    """Sessions, or the one account of a desk that has none; threads share one."""
+    """Finds the account of a request: by session, or the built-in one. Threads share it."""
 
     def __init__(self, engine: Engine, settings: AccessSettings) -> None:
         self._engine = engine
@@ -71,15 +71,15 @@ class Door:
         return Visitor(user=user, form=form, is_new=given is None)
 
     def remember(self, visitor: Visitor, response: Response) -> None:
-        """Give a new browser what its forms are recognised by."""
+        """Give a new browser the cookie that binds forms to it."""
         if visitor.is_new:
             self.cookies.form.give(response, visitor.form)
 
     def check_action(self, request: Request, form: FormData, word: str) -> None:
-        """Refuse an action that no page of ours sent.
+        """Refuse an action that does not come from our own pages.
 
         Raises:
-            ForgedRequestError: its word is missing or wrong, or it comes from another site.
+            ForgedRequestError: the word is missing or wrong, or another site sent the form.
         """
         sent = form.get(FIELD)
         check_request(
@@ -96,18 +96,18 @@ class Door:
 async def read_form(
     request: Request, *, most: int, most_fields: int, most_files: int = 0
 ) -> FormData:
-    """The form that a request brings, in UTF-8 as our own pages send it.
+    """The form of a request, in UTF-8 as our own pages send it.
 
     Args:
-        most: bytes of all of it.
+        most: the largest size of the whole form in bytes.
 
     Raises:
-        HTTPException: it is malformed or too large.
-        ClientDisconnect: who sent it went away.
+        HTTPException: the form is malformed or too large.
+        ClientDisconnect: the browser disconnected.
     """
     kind = request.headers.get("content-type", "").lower()
     if "charset" in _UTF_8.sub("", kind):
-        raise HTTPException(400, "It is not in UTF-8.")  # other codecs raise errors of their own
+        raise HTTPException(400, "It is not in UTF-8.")  # some other codecs raise other errors
     is_short = kind.startswith(_URLENCODED)
     bounded = Bounded(request, min(most, LONGEST_FIELD) if is_short else most)
     bounded.check(int(request.headers.get("content-length", "0")))
@@ -119,7 +119,7 @@ async def read_form(
 
 
 def _fields(body: bytes, most_fields: int) -> FormData:
-    """As the parser of multipart forms does it, which takes seconds for a megabyte of `&`."""
+    """Parse the fields. Starlette's own parser takes seconds for a megabyte of `&`."""
     try:
         pairs = parse_qsl(
             body.decode("latin-1"), keep_blank_values=True, max_num_fields=most_fields
@@ -142,26 +142,26 @@ class Bounded(Request):
             yield piece
 
     def check(self, size: int) -> None:
-        """Refuse a body of more bytes than it may have.
+        """Refuse a body that is too large.
 
         Raises:
-            HTTPException: says how many it may have.
+            HTTPException: the message gives the limit.
         """
         if size > self._most:
-            raise HTTPException(413, f"The desk takes at most {self._most >> 10:,} KiB here.")
+            raise HTTPException(413, f"This form may have at most {self._most >> 10:,} KiB.")
 
 
 def store_trouble(request: Request, error: DBAPIError | NoConnectionError) -> str:
-    """Log that the store was in trouble; returns what to tell who asks."""
+    """Log that the store failed, and return the message for the person."""
     cause = last_words(error) if isinstance(error, DBAPIError) else "no connection was free"
-    log.warning("the store was in trouble", path=request.url.path, error=cause)
+    log.warning("the store failed", path=request.url.path, error=cause)
     if isinstance(error, NoConnectionError):
-        return "The desk is busy, and nothing was done. Try again in a minute."
+        return "The desk is busy, so it did not act. Try again in a minute."
     return _AWAY if is_away(error) else cause
 
 
 def address_of(request: Request) -> str:
-    """Of who asks, in the network; uvicorn takes it from a proxy that it trusts."""
+    """The network address of the browser. Uvicorn takes it from a trusted proxy."""
     return request.client.host if request.client else ""
 
 

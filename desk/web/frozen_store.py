@@ -1,8 +1,9 @@
-"""A database that is there and answers nothing: it was stopped, or a network loses its packets.
+"""Detects a database that is connected but does not answer.
 
-The driver would wait for hours. A limit for statements is of no use, since the server keeps it. So
-a thread asks the database a small question again and again. Where no answer comes, it ends the
-connections of this process, and every page that waits fails as if the database were away.
+The server may be stopped, or the network may lose packets. Then the driver waits for hours, and a
+statement timeout does not help because the server itself enforces it. So a thread sends a small
+query again and again. If no answer comes, the thread ends the connections of this process. Every
+page that waits then fails as if the database were away.
 """
 
 import os
@@ -16,29 +17,29 @@ from sqlalchemy import Engine, event, text
 
 from common.process.periodic import PeriodicThread
 
-LOOK_SECONDS = 2.0  # between two questions
-LONGEST_ANSWER = 10.0  # seconds; a database that is only busy answers sooner
+LOOK_SECONDS = 2.0  # between two queries
+LONGEST_ANSWER = 10.0  # seconds; a busy database answers sooner
 
 log = structlog.get_logger()
 
 
 class FrozenStoreWatch(PeriodicThread):
-    """Ends the connections of an engine when its database answers nothing any more.
+    """Ends the connections of an engine when its database no longer answers.
 
     Args:
-        engine: whose connections are ended; it has none in use yet.
-        asking: another engine on the same database, for this thread alone: whoever uses up the
-            connections of the first does not look like a database that is frozen.
+        engine: the engine to watch. None of its connections is in use yet.
+        asking: another engine on the same database, for this thread alone. So a full pool of the
+            first engine does not look like a frozen database.
     """
 
     def __init__(self, engine: Engine, asking: Engine) -> None:
         super().__init__("frozen-store", interval=LOOK_SECONDS)
         self._asking = asking
-        self._sockets: dict[Any, socket.socket] = {}  # by connections of the driver
+        self._sockets: dict[Any, socket.socket] = {}  # by the driver's connection
         for each in (engine, asking):
             event.listen(each, "connect", self._note)
             event.listen(each, "close", self._forget)
-            each.dispose()  # what is open already was not noted
+            each.dispose()  # close connections that are open already: they were not noted
 
     def run_once(self) -> None:
         timer = Timer(LONGEST_ANSWER, self._end_connections)
@@ -55,7 +56,7 @@ class FrozenStoreWatch(PeriodicThread):
         self._asking.dispose()
 
     def _note(self, connection: Any, _: object) -> None:
-        # A number of our own: the driver's may be another file's by the time that it is needed.
+        # Duplicate the descriptor: the driver may close its own, and the number may be reused.
         self._sockets[connection] = socket.socket(fileno=os.dup(connection.fileno()))
 
     def _forget(self, connection: Any, _: object) -> None:
@@ -65,9 +66,9 @@ class FrozenStoreWatch(PeriodicThread):
 
     def _end_connections(self) -> None:
         noted = list(self._sockets.values())
-        if not noted:  # a new one fails by itself
+        if not noted:  # a new connection fails by itself
             return
-        log.error("the database answers nothing: its connections are ended", connections=len(noted))
+        log.error("the database does not answer, its connections end", connections=len(noted))
         for each in noted:
-            with suppress(OSError):  # it was closed meanwhile
+            with suppress(OSError):  # it is closed already
                 each.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The desk's requests, counted and timed for Prometheus, by page and by how they ended."""
+"""Counts and times the desk's requests for Prometheus, by page and status."""
 
 import time
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OTHER = "(other)"  # what no page begins with: strangers ask for anything
+OTHER = "(other)"  # paths of no page: strangers may ask for any path
 
 REQUESTS = Counter(
     "desk_requests", "Requests by the first part of their path and by status", ["page", "status"]
@@ -23,7 +23,7 @@ class Metered:
     """An ASGI application around another one.
 
     Args:
-        paths: of the routes. Of each the first part is counted by its name.
+        paths: the paths of the routes. The metrics name a page by the first part of its path.
     """
 
     def __init__(self, app: ASGIApp, *, paths: Iterable[str]) -> None:
@@ -34,7 +34,7 @@ class Metered:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 500  # if the application fails before it says one
+        status = 500  # if the application fails before it sends a status
 
         async def noting(message: Message) -> None:
             nonlocal status

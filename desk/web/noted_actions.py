@@ -1,4 +1,4 @@
-"""Actions: from which page they come, and what the log says of them before they are done."""
+"""Checks where an action comes from, and logs it before it is done."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ LONGEST_LOGGED = 50_000  # characters of a field's values: those of a thousand j
 
 
 def check_and_log(asked: "DeskRequest", route: "Asks") -> int | None:
-    """Check the text and, for an action, where it comes from; then log it, and return its number.
+    """Check the text and, for an action, its sender. Then log the action and return its number.
 
-    It is logged before it is done: nothing is done that the log does not know.
+    The desk logs an action before it does it, so the log has every action.
     """
     _check_text(asked)
     if asked.request.method != "POST":
@@ -30,7 +30,7 @@ def check_and_log(asked: "DeskRequest", route: "Asks") -> int | None:
 
 
 def _check_text(asked: "DeskRequest") -> None:
-    """Refuse the one sign that Postgres takes in no text."""
+    """Refuse the null character: Postgres cannot store it in a text."""
     request = asked.request
     texts = (
         *map(str, request.path_params.values()),
@@ -38,11 +38,13 @@ def _check_text(asked: "DeskRequest") -> None:
         *(text for pair in asked.form.multi_items() for text in pair if isinstance(text, str)),
     )
     if any("\0" in text for text in texts):
-        raise UsageError("The address or the form has a sign that no text has. Nothing was done.")
+        raise UsageError(
+            "The address or the form contains an invalid character, so the desk did not act."
+        )
 
 
 def _about(asked: "DeskRequest", names: Sequence[str]) -> dict[str, str | list[str]]:
-    """The fields of its form that are logged, whole, and the parts of its path."""
+    """The logged fields of the form in full, and the parts of the path."""
     about: dict[str, str | list[str]] = {}
     for name in names:
         values = [each for each in asked.fields(name) if each]

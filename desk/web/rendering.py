@@ -1,4 +1,4 @@
-"""From a view's values to HTML: the templates, and what all pages have in common."""
+"""From a view's values to HTML: the templates, their filters and the values of all pages."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
-# What the head of each page leads to, and the beginning of its addresses.
+# The navigation of each page: the beginning of the addresses, and the name.
 PLACES = (
     ("/see", "See"),
     ("/judge", "Judge"),
@@ -57,7 +57,7 @@ def _templates() -> "Environment":
 
 @cache
 def asset_version() -> str:
-    """A word that changes with the assets, for their addresses: so browsers may keep them."""
+    """A word that changes with the assets. It is in their addresses, so browsers may cache them."""
     digest = sha256()
     for path in sorted(ASSETS.iterdir()):
         digest.update(path.read_bytes())
@@ -65,7 +65,7 @@ def asset_version() -> str:
 
 
 def plain_page(template: str, values: dict[str, Any]) -> str:
-    """A page for somebody who is not logged in."""
+    """A page for a person who is not logged in."""
     known = {"version": asset_version()}
     return _page(template, known | values)
 
@@ -93,12 +93,12 @@ def _page(template: str, values: dict[str, Any]) -> str:
 
 
 def unbroken(text: object) -> str:
-    """A text in which no line ends between a number and its %."""
+    """The text with no-break spaces before %, so that no line ends between a number and its %."""
     return str(text).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def length_of_time(seconds: float) -> str:
-    """A length of time, in its two largest units."""
+    """As `2 h 5 min`: the two largest units."""
     whole = round(seconds)
     for size, word, part, smaller in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min")):
         if whole >= size:

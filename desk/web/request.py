@@ -1,4 +1,4 @@
-"""What a view is asked: the request, who made it, and what the form says."""
+"""The request as a view gets it: with the account and the form."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ from desk.web.responses import told_in
 
 @dataclass(frozen=True, kw_only=True)
 class DeskRequest:
-    """A request, and who made it; `form` is empty for pages.
+    """A request and its account. `form` is empty for pages.
 
-    `mistake` is what is wrong with the form, where its page is shown again.
+    `mistake` is set when a page shows its form again because the form was refused.
     """
 
     request: Request
@@ -30,12 +30,12 @@ class DeskRequest:
         return told_in(self.request, self.user.csrf)
 
     def filled(self, name: str) -> str:
-        """What somebody wrote into a field of the form that was sent, sign by sign; else empty."""
+        """The exact text in a field of the form that was sent; empty if there is none."""
         value = (self.form or self.request.query_params).get(name, "")
         return "" if isinstance(value, UploadFile) else value
 
     def query(self, name: str) -> str:
-        """A part of the address after the question mark; empty if it is not there."""
+        """A parameter of the address; empty if it is missing."""
         return self.request.query_params.get(name, "").strip()
 
     def path(self, name: str) -> str:
@@ -49,31 +49,31 @@ class DeskRequest:
         return [each for each in self.form.getlist(name) if isinstance(each, str)]
 
     def check_sender(self) -> None:
-        """End what takes long, if nobody waits for it any more.
+        """Stop long work if the browser no longer waits for it.
 
         Raises:
-            EnrichmentError: who sent the form has left.
+            EnrichmentError: the browser disconnected.
         """
         if getattr(self.request.state, "has_left", False):
-            raise EnrichmentError("Whoever sent the form has left, and nothing was done.")
+            raise EnrichmentError("The browser disconnected, so the desk did not act.")
 
     def confirm(self, question: str, *, yes: str, back: str) -> None:
-        """Go on if somebody said yes to this question; else ask it before anything is done.
+        """Return if the person said yes to this question; else ask it first.
 
-        The page that asks sends the same form again. If what the question says has changed
-        meanwhile, it is asked anew.
+        The page that asks sends the same form again. If the text of the question has changed by
+        then, the desk asks again.
 
         Args:
             question: what is about to happen, in a sentence or two.
             yes: the words of the button.
-            back: the page that who says no goes back to, if the route has no form to show again.
+            back: the page to return to after a no, if the route has no form to show again.
 
         Raises:
-            UnconfirmedError: nobody has said yes.
-            AskedAgainError: somebody said no.
+            UnconfirmedError: the question has no answer yet.
+            AskedAgainError: the answer is no.
         """
         if self.field(CONFIRMED) == NO:
-            raise AskedAgainError("Nothing was done.", page=back)
+            raise AskedAgainError("Cancelled. The desk did not act.", page=back)
         error = UnconfirmedError(question, yes=yes)
         if self.field(CONFIRMED) != error.answer:
             raise error
@@ -83,5 +83,5 @@ class DeskRequest:
 
     @property
     def wants_json(self) -> bool:
-        """Whether a script asks, not a person."""
+        """Whether a script made the request."""
         return "application/json" in self.request.headers.get("accept", "")

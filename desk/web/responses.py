@@ -1,4 +1,4 @@
-"""Answers that are no page of a view: the way to another page, a question, and what went wrong."""
+"""Answers other than a view's page: a redirection, a question, a problem."""
 
 import hmac
 from hashlib import sha256
@@ -20,9 +20,9 @@ LONGEST_TOLD = 600  # characters
 
 
 class GoTo(RedirectResponse):
-    """The way to another page, and what is told there.
+    """A redirection to a page that shows a message.
 
-    What is told stands in the address with a signature: a stranger's link says nothing.
+    The message is in the address, with a signature. So a stranger's link cannot show a message.
     """
 
     def __init__(self, where: str, *, told: str) -> None:
@@ -30,7 +30,7 @@ class GoTo(RedirectResponse):
         self._told = shorten(told, LONGEST_TOLD, placeholder=" …")
 
     def sign(self, word: str) -> None:
-        """Add what is told, for whoever has the session of this word."""
+        """Add the message and its signature. It holds for the session that has this word."""
         if self._told:
             where = self.headers["location"]
             told = urlencode({"told": self._told, "signed": _signature(self._told, word)})
@@ -38,7 +38,7 @@ class GoTo(RedirectResponse):
 
 
 def told_in(request: Request, word: str) -> str:
-    """What the action before this page told; empty if this session did not sign it."""
+    """The message of the action before this page; empty if it is not signed for this session."""
     told = request.query_params.get("told", "")
     signed = request.query_params.get("signed", "").encode("utf-8", "surrogatepass")
     return told if hmac.compare_digest(_signature(told, word).encode(), signed) else ""
@@ -57,7 +57,7 @@ def to_login(request: Request) -> Response:
 
 
 def _address(request: Request) -> str:
-    """Path and query, as the browser wrote them."""
+    """Path and query exactly as the browser sent them."""
     path, query = request.scope["raw_path"].decode("ascii"), request.url.query
     return f"{path}?{query}" if query else path
 
@@ -75,7 +75,7 @@ def question(asked: "DeskRequest", error: UnconfirmedError) -> Response:
 
 
 def problem(asked: "DeskRequest", words: str, *, status: int) -> Response:
-    """What went wrong, as a page, or as JSON for a script."""
+    """A page that says what went wrong, or the same as JSON for a script."""
     if asked.wants_json:
         return JSONResponse({"error": words}, status_code=status)
     values = {"words": words, "status": status, "is_action": asked.request.method == "POST"}

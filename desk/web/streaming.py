@@ -1,4 +1,4 @@
-"""Files that a page makes while the browser takes them, of any length."""
+"""Downloads of any length: the desk writes the file while the browser receives it."""
 
 import io
 import os
@@ -12,25 +12,25 @@ from starlette.responses import Response, StreamingResponse
 
 from common.errors import UsageError
 
-AT_A_TIME = 4  # downloads: each holds a connection to the database as long as its reader is slow
+AT_A_TIME = 4  # downloads: each holds a database connection until a slow browser has all of it
 BLOCK = 1 << 16  # bytes
 
 _places = threading.BoundedSemaphore(AT_A_TIME)
 
 
 def download(write: Callable[[BinaryIO], object], *, name: str, media_type: str) -> Response:
-    """What `write` writes to its stream, as a file of that name.
+    """A file of this name with all that `write` writes to its stream.
 
-    Whoever goes away ends the writing. If the writing fails, the connection is cut, so that no
-    browser takes the part for the whole.
+    If the browser disconnects, the writing ends. If the writing fails, the connection is cut, so
+    that no browser takes a part for the whole file.
 
     Raises:
-        UsageError: too many downloads are under way.
+        UsageError: too many downloads are running.
     """
     if not _places.acquire(blocking=False):
         raise UsageError(
-            f"{AT_A_TIME} downloads are under way, and no more are possible at a time. "
-            "Try again when one of them is done."
+            f"{AT_A_TIME} downloads are running, and this desk allows no more at a time. "
+            "Try again when one of them has finished."
         )
     reading, writing = os.pipe()
     failed: list[BaseException] = []
@@ -39,16 +39,16 @@ def download(write: Callable[[BinaryIO], object], *, name: str, media_type: str)
         try:
             with os.fdopen(writing, "wb") as stream:
                 write(stream)
-        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is sent
+        except BaseException as error:  # noqa: BLE001 - raised again where the answer is sent
             failed.append(error)
         finally:
             _places.release()
 
-    # Begun here: of an answer that is never sent, the pipe is closed, and that ends the writing.
-    context = copy_context()  # it has the reader's languages
+    # Start here: if the answer is never sent, the pipe is closed, and that ends the writing.
+    context = copy_context()  # it holds the reader's languages
     thread = threading.Thread(target=context.run, args=(run,), name="download", daemon=True)
     blocks = _blocks(os.fdopen(reading, "rb", buffering=0), thread, failed)
-    next(blocks)  # a generator that has not begun closes nothing when it goes
+    next(blocks)  # a generator that has not started does not run its cleanup
     thread.start()
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
     return StreamingResponse(blocks, media_type=media_type, headers=headers)

@@ -1,4 +1,4 @@
-"""Checks of a vocabulary file for which nobody is asked: its form, and what stands there twice."""
+"""Offline checks of a vocabulary file: its form, and what is in it twice."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,7 @@
 """What Europeana says of a vocabulary's concepts: what became of them, and who finds more records.
 
 A search finds the URIs that records have, as their providers and Europeana wrote them. So a concept
-that nobody writes by this URI may have an equivalent that finds much.
+that no record has by this URI may have an equivalent that finds many.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,8 +1,8 @@
-"""references of enrichments are checked a statement at a time; when an enrichment last changed
+"""check the references of enrichments once a statement; add when an enrichment last changed
 
-Foreign keys took two thirds of the time of writing enrichments, and a rerun that changed one was
-not seen by an export since a time. The key begins with the model: an index on the model alone was
-taken for the quicker way to a few records of a model that is new.
+Foreign keys took two thirds of the time of writing enrichments. Without the time of the last
+change, an export of changes missed enrichments that a rerun had changed. The key begins with the
+model: with an index on the model alone, Postgres used it to find a few records of a new model.
 
 Revision ID: 0002
 Revises: 0001

@@ -1,4 +1,4 @@
-"""what the pictures of a model's training were
+"""the source of the pictures from which a model learned
 
 Revision ID: 0004
 Revises: 0003

@@ -1,4 +1,4 @@
-"""an index of the chunks that were put off, by when they are due
+"""an index of put-off chunks by due time
 
 Revision ID: 0005
 Revises: 0004

@@ -1,4 +1,4 @@
-"""the schema says which programs it serves, so that workers of two releases run side by side
+"""the schema says which programs it serves, so that workers of two releases can run together
 
 Revision ID: 0006
 Revises: 0005

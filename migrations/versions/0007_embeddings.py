@@ -1,4 +1,4 @@
-"""encoders, which pictures they saw, and the embeddings that are kept
+"""encoders, the pictures that they saw, and saved embeddings
 
 Revision ID: 0007
 Revises: 0006
@@ -18,18 +18,18 @@ branch_labels = None
 depends_on = None
 
 MISSING = (
-    "Postgres has no extension `vector` (pgvector, 0.7 or newer), which keeps embeddings. Install "
+    "Postgres has no extension `vector` (pgvector 0.7 or newer), which stores embeddings. Install "
     "it on the database's machine (Debian: postgresql-18-pgvector; containers: the image "
-    "pgvector/pgvector:pg18), and run the migration again. Nothing was changed."
+    "pgvector/pgvector:pg18). Then run the migration again. The database is unchanged."
 )
 OLD = (
-    "Postgres has the extension `vector` (pgvector) in a version before 0.7, which knows no halfvec. "
-    "Install a newer one, let an administrator run ALTER EXTENSION vector UPDATE; and run the "
-    "migration again. Nothing was changed."
+    "The extension `vector` (pgvector) in Postgres is older than 0.7 and has no halfvec. Install a "
+    "newer version and let an administrator run ALTER EXTENSION vector UPDATE; in this database. "
+    "Then run the migration again. The database is unchanged."
 )
 NOT_ALLOWED = (
-    "This user may not add the extension `vector` to the database. Let an administrator run there: "
-    "CREATE EXTENSION vector; and run the migration again. Nothing was changed."
+    "This user may not add the extension `vector` to the database. Let an administrator run CREATE "
+    "EXTENSION vector; in this database. Then run the migration again. The database is unchanged."
 )
 
 
@@ -102,7 +102,7 @@ def upgrade() -> None:
 
 def _add_pgvector() -> None:
     """Raises StoreError if Postgres does not have the extension, or this user may not add it."""
-    if op.get_context().as_sql:  # nobody to ask
+    if op.get_context().as_sql:  # no database to ask
         op.execute("CREATE EXTENSION IF NOT EXISTS vector")
         return
     connection = op.get_bind()

@@ -1,4 +1,4 @@
-"""messages of the broker that were refused are put aside
+"""a table for refused messages of the broker
 
 Revision ID: 0008
 Revises: 0007

@@ -1,4 +1,4 @@
-"""nothing is kept of the bodies of refused messages
+"""store no bodies of refused messages
 
 Revision ID: 0009
 Revises: 0008
@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Bodies and headers may hold passwords. Programs at 0008, which no release has, wrote them.
+    # Bodies and headers may hold passwords. Only unreleased programs at 0008 wrote them.
     op.execute("DELETE FROM refused_message")
     op.drop_column("refused_message", "body")
     op.execute("UPDATE schema_compatibility SET serves_from = '0006'")

@@ -1,4 +1,4 @@
-"""a fourth outcome, what models said of each chunk, and what is promised of them for whom
+"""a fourth outcome (too different), tallies of predictions for each chunk, promises of models
 
 Revision ID: 0010
 Revises: 0009
@@ -31,7 +31,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Older programs know three outcomes: a record that is unlike is below the threshold to them."""
+    """Older programs know three outcomes: for them, too different counts as below the threshold."""
     op.drop_constraint(op.f(CHECK), "job_chunk")
     op.execute("UPDATE job_chunk SET below_threshold = below_threshold + unlike WHERE unlike > 0")
     op.create_check_constraint(

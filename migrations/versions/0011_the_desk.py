@@ -369,7 +369,7 @@ def change_tables() -> None:
 
 
 def downgrade() -> None:
-    """Older programs know four outcomes: a record that is blocked is below the threshold to them."""
+    """Older programs know four outcomes: for them, blocked counts as below the threshold."""
     op.execute("DROP TRIGGER actions_are_kept ON desk_action")
     op.execute("DROP FUNCTION keep_actions")
     op.drop_constraint(op.f(OUTCOMES), "job_chunk")

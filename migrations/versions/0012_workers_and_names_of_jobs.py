@@ -1,4 +1,4 @@
-"""names of jobs, and the workers that run
+"""names of jobs, and a list of running workers
 
 Revision ID: 0012
 Revises: 0011

@@ -1,7 +1,7 @@
-"""one claim of chunks, counts of a job's outcomes, and a ledger that costs the same at any age
+"""one query to claim chunks, counts of a job's outcomes, and a ledger that does not slow down
 
-Lists of record IDs leave the rows, so that a row that changes its state is small. Renewals of
-leases change no index. `hinted_at` stays for workers of the release before.
+Lists of record IDs are stored outside the rows, so that a row that changes its state is small.
+Renewals of leases change no index. `hinted_at` stays for workers of the previous release.
 
 Revision ID: 0013
 Revises: 0012
@@ -112,7 +112,7 @@ def upgrade() -> None:
     op.execute(f"ALTER TABLE job_chunk SET ({settings})")
     for name in ("ready", "hinted", "leased", "put_off"):
         op.drop_index(f"ix_job_chunk_{name}", table_name="job_chunk")
-    op.add_column(  # which writes the table anew, with its lists of IDs beside it
+    op.add_column(  # this rewrites the table and moves its lists of IDs out of the rows
         "job_chunk",
         sa.Column(
             "put_off",

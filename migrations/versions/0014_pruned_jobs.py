@@ -1,4 +1,4 @@
-"""jobs whose lists of records were removed
+"""the time when a job's list of records was removed
 
 Revision ID: 0014
 Revises: 0013

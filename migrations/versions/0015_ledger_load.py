@@ -1,4 +1,4 @@
-"""a view of how much there is to do, for scaling workers
+"""a view of the waiting work, for scaling workers
 
 Revision ID: 0015
 Revises: 0014

@@ -1,9 +1,9 @@
-"""models that somebody retired, apart from those that were replaced
+"""retired models, separate from replaced models
 
 Revision ID: 0016
 Revises: 0015
 
-Releases before called retired whatever was replaced. Only a retirement withdrew audits.
+Earlier releases also called replaced models retired. Only a real retirement withdrew audits.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""the device of a worker, and the models whose float16 was refused there
+"""the device of a worker, and the models that it does not run in float16
 
 Revision ID: 0017
 Revises: 0016

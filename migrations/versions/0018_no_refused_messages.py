@@ -1,4 +1,4 @@
-"""refused messages of the broker are logged only
+"""drop the table of refused messages, which are only logged
 
 Revision ID: 0018
 Revises: 0017
@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.drop_table("refused_message")  # programs from 0008 on wrote it, which no release has
+    op.drop_table("refused_message")  # only unreleased programs wrote it
     op.execute("UPDATE schema_compatibility SET serves_from = '0006'")
 
 

@@ -1,6 +1,6 @@
 """a job has one model, or routes
 
-Programs before it read `job.also_models`, so it stays for them; the next release drops it.
+`job.also_models` stays for older programs, which read it. The next release drops it.
 
 Revision ID: 0019
 Revises: 0018
@@ -27,9 +27,9 @@ def upgrade() -> None:
         return
     if found := op.get_bind().scalars(_OF_SEVERAL).all():
         raise StoreError(
-            "The migration changed nothing: from 0019 on a job has one model, and unfinished jobs "
-            f"have several: {', '.join(found)}. Let the workers finish them, or cancel them "
-            "(worker cancel JOB) and enqueue their records for one model after the other."
+            "The migration changed no table. From 0019 on a job has one model, but these "
+            f"unfinished jobs have several: {', '.join(found)}. Let the workers finish them, or "
+            "cancel them (worker cancel JOB) and enqueue their records for each model."
         )
 
 

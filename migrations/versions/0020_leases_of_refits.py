@@ -1,4 +1,4 @@
-"""a teacher leases a wish for a refit, instead of locking it for as long as it works
+"""a teacher leases a requested refit instead of locking it while it works
 
 Revision ID: 0020
 Revises: 0019

@@ -1,7 +1,7 @@
-"""vocabularies are named things in the store, and datasets and models say which they use
+"""named vocabularies in the store; datasets and models say which one they use
 
-Datasets and models of before have none. They keep the labels that the store knows concepts by,
-which no command changes any more.
+Older datasets and models have no vocabulary. They keep the labels in the table `concept`, which
+no command changes.
 
 Revision ID: 0021
 Revises: 0020
@@ -111,7 +111,7 @@ def upgrade() -> None:
         ),
     )
     for table, column in REFERENCES.items():
-        op.execute(  # in one statement, since programs of before write no such column
+        op.execute(  # in one statement, because older programs do not write the column
             f"ALTER TABLE {table} ADD COLUMN {column} integer "
             f"CONSTRAINT fk_{table}_{column} REFERENCES vocabulary (id)"
         )

@@ -102,7 +102,7 @@ def test_without_a_script_there_is_no_button_that_needs_one(
         page = context.new_page()
         page.goto(desk.url + "/judge")
         expect(page.get_by_role("button", name="Right", exact=True).first).to_be_visible()
-        for name in ("Other…", "Alike…", "Undo", "The rest is right"):
+        for name in ("Other…", "Alike…", "Undo", "Mark the rest right"):
             expect(page.get_by_role("button", name=name).first).to_be_visible(visible=javascript)
 
 

@@ -22,10 +22,10 @@ from worker.jobs import prune
 FOLDERS = ("DESK_CACHE_DIR", "MODEL_DIR", "HEATMAP_DIR", "EXPERIMENT_DIR", "IMAGE_DIR")
 # A page, and words that it shows. {job} is that of the museum.
 PAGES = {
-    "/": "What the model says",
-    "/see": "What the model says",
+    "/": "What the model predicts",
+    "/see": "What the model predicts",
     f"/see?provider={quote(OURS)}": OURS,
-    "/see?job={job}": "A job's pictures",
+    "/see?job={job}": "Pictures of a job",
     "/see?job={job}&outcome=failed": "timeout",
     "/see?job={job}&outcome=below_threshold": "Filter",
     f"/see?concept={quote(MAP, safe='')}&judged=no": "Judge these",
@@ -44,7 +44,7 @@ PAGES = {
     f"/prove?provider={quote(OURS)}&concept={quote(MAP, safe='')}": "Prove",
     "/decide": "Decide",
     "/data": "Datasets",
-    "/actions": "What was done",
+    "/actions": "Actions",
 }
 
 

@@ -154,11 +154,11 @@ def test_the_circle_is_closed_by_keyboard_alone(
             judged += judge_batch(visit)
             if judged < VERDICTS:
                 enter(visit)
-        follow(visit, "Enough: on to fitting")
-        follow(visit, "Fit again")
+        follow(visit, "Done judging: retrain the model")
+        follow(visit, "Retrain")
         visit.page.locator(".live[data-over=yes]").wait_for()
         assert "heads v2" in visit.page.locator(".verdict-line").inner_text()
-        follow(visit, "Prove how right it is")
+        follow(visit, "Prove how accurate it is")
         prove(visit)
         assert visit.problems == []
     engine = open_store()

@@ -135,7 +135,7 @@ def test_an_operators_list_of_bad_lines_is_refused_early(people: Museum, desk: D
     refused = flood()
     assert time.monotonic() - began < PATIENCE / 4
     assert refused.status_code == 400
-    assert "More than 10,000 lines hold no record ID" in refused.text
+    assert "More than 10,000 lines have no record ID" in refused.text
     assert len(people.rows("SELECT 1 FROM job")) == 1
 
 

@@ -158,7 +158,7 @@ def test_no_action_is_done_without_the_word_of_the_session(
     for _, route in guarded("POST"):
         answer = operator.post(filled_in(route.path), {"action": "pause"}, word=brought)
         assert answer.status_code == 403, route.path
-        assert "nothing was done" in answer.text, route.path
+        assert "did not act" in answer.text, route.path
     assert museum_with_people.rows(EVERYTHING) == before
 
 

@@ -196,6 +196,6 @@ def refuse_rejected(
     yield from record_ids
     if rejected.count:
         raise UsageError(
-            f"{counted(rejected.count, 'line holds', 'lines hold')} no record ID. Nothing was "
-            f"enqueued. Correct the list, or {leave_out}.\n  {rejected}"
+            f"{counted(rejected.count, 'line holds', 'lines hold')} no record ID, so no job was "
+            f"made. Correct the list, or {leave_out}.\n  {rejected}"
         )

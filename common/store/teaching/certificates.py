@@ -58,8 +58,8 @@ def sentence_of(audit: Proved) -> str:
     seen = in_percent(right / audit.sample).replace(".0 ", " ")
     return (
         f"{which} of {audit.data_provider or audit.title}: {right:,} of {audit.sample:,} drawn "
-        f"were right ({seen}). With {100 * AUDIT_CONFIDENCE:.0f} % confidence at least "
-        f"{in_percent(audit.precision or 0)} of the {audit.rows:,} are."
+        f"at random were right ({seen}). With {100 * AUDIT_CONFIDENCE:.0f} % confidence, at least "
+        f"{in_percent(audit.precision or 0)} of all {audit.rows:,} are right."
     )
 
 

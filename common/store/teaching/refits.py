@@ -21,9 +21,9 @@ from common.store.tables import Refit
 
 @dataclass(frozen=True, kw_only=True)
 class RefitStatus:
-    """A wish, and what came of it: a result, or the problem why there is none.
+    """A requested refit, with its result, or with the problem if there is none.
 
-    `model` is the title of the model that was to be fitted again; `taught` that of the new one.
+    `model` is the title of the model to retrain, `taught` the title of the new one.
     `renewal_id` is the job that renews the suggestions of `job_id`.
     """
 
@@ -98,9 +98,9 @@ def ask_refit(
     job_id: UUID | None = None,
     asked_by: int | None = None,
 ) -> int:
-    """Wish that a model is fitted again for a data provider; the number of the wish.
+    """Request a refit of a model for a data provider, and return the number of the request.
 
-    The same wish that no teacher has begun yet is that wish.
+    If the same request is still waiting, its number is returned.
 
     Args:
         job_id: the job whose suggestions are then renewed.

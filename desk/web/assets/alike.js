@@ -1,10 +1,10 @@
-// Pictures that look like one, with the same concept: what is ticked is judged at once.
+// The dialog with pictures that look like one and have the same concept. One key judges all ticked ones.
 "use strict";
 
-const LONGEST_LOADING = 5_000; // milliseconds that the dialog waits for its pictures
+const LONGEST_LOADING = 5_000; // milliseconds: how long the dialog waits for its pictures
 
 class Alike {
-  // `say` is told of what the reviewer says, and of which records.
+  // The dialog calls `say` with the verdict and the IDs of the records.
   constructor(dialog, say) {
     this.dialog = dialog;
     this.say = say;
@@ -18,7 +18,7 @@ class Alike {
       button.addEventListener("click", event => { event.preventDefault(); this.end(button.dataset.word); });
   }
 
-  // Null once it is shown, or why it is not.
+  // Returns null when the dialog is open, else the reason why it is not.
   async ask(card, model) {
     const { record, concept, label } = card.dataset;
     const asked = new URLSearchParams({ record, concept, model });
@@ -28,8 +28,8 @@ class Alike {
       const told = await answer.json();
       if (!answer.ok) return told.error;
       found = told.alike;
-    } catch { return "The desk cannot be reached."; }
-    if (!found.length) return "No picture that is not judged yet looks like this one.";
+    } catch { return "Your browser cannot reach the desk."; }
+    if (!found.length) return "No unjudged picture looks like this one.";
     const items = found.map(each => alikeCard(each));
     const settled = items.map(each => each.querySelector("img").decode().catch(() => {}));
     await Promise.race([Promise.all(settled), new Promise(done => setTimeout(done, LONGEST_LOADING))]);
@@ -65,7 +65,7 @@ function alikeCard(each) {
   return item;
 }
 
-// Nobody judges what nobody sees.
+// A picture that is not loaded cannot be judged.
 function tick(item) {
   const box = item.querySelector("input");
   box.checked = isSeen(item);
@@ -77,7 +77,7 @@ function isSeen(card) {
   return picture.complete && picture.naturalWidth > 0;
 }
 
-// The picture that a dialog is about, and its title.
+// A copy of the card's picture, and its title, for a dialog.
 function pictured(card) {
   const picture = card.querySelector("img").cloneNode();
   picture.hidden = false;

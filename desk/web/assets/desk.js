@@ -1,10 +1,10 @@
-// What all pages do: on a narrow screen filters and meanings are folded, so that pictures come first.
+// The script of all pages. On a narrow screen, filters and meanings are folded, so that pictures come first.
 "use strict";
 
 if (matchMedia("(max-width: 52rem)").matches)
   for (const folded of document.querySelectorAll(".filters details:not(:has([aria-invalid])), .meanings details")) folded.open = false;
 
-// Nobody should judge an empty place: a picture that cannot be loaded says so, and can be tried again.
+// If a picture cannot be loaded, its place says so and has a button to try again.
 document.addEventListener("error", event => tellMissing(event.target), true);
 for (const picture of document.querySelectorAll("img.picture"))
   if (picture.complete && !picture.naturalWidth && picture.currentSrc) tellMissing(picture);
@@ -26,18 +26,18 @@ function tellMissing(picture) {
   (picture.closest("a") ?? told).after(again);
 }
 
-// What is wider than the window can be moved by keyboard.
+// Tab reaches what is wider than the window, so that arrow keys can move it.
 for (const wide of document.querySelectorAll(".scroll"))
   if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
 
-// A page that waits for something looks again by itself, for two minutes.
+// A page that waits for something loads again by itself, for two minutes.
 const waiting = document.querySelector("[data-reload]");
 const looks = Number(sessionStorage.getItem(location.href) ?? 0);
 if (waiting && looks < 40)
   setTimeout(() => { sessionStorage.setItem(location.href, looks + 1); location.reload(); }, 1000 * waiting.dataset.reload);
 else sessionStorage.removeItem(location.href);
 
-// Parts of a page that change are asked for again, as long as they are not over.
+// Parts of a page that change are fetched again until they are over.
 for (const place of document.querySelectorAll("[data-live]")) follow(place);
 
 async function follow(place) {
@@ -47,7 +47,7 @@ async function follow(place) {
       const answer = await fetch(place.dataset.live, { redirect: "manual" });
       if (answer.ok) place.innerHTML = await answer.text();
       else if (answer.status < 500) return;
-    } catch { /* the desk is away: asked again */ }
+    } catch { /* the desk is away: try again */ }
   }
   if (place.dataset.then) location.assign(place.dataset.then);
 }
@@ -57,7 +57,7 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => print());
 }
 
-// What was planned is not done any more once somebody has changed what to plan.
+// If the person changes the form after planning, the plan is out of date and its buttons are off.
 for (const form of document.querySelectorAll("[data-plans]")) {
   const asked = () => new URLSearchParams(new FormData(form)).toString();
   const planned = asked();

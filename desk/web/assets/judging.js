@@ -1,9 +1,9 @@
-// Judging by keyboard: what is said of cards, undone, and looked at again when somebody comes back.
+// Judging by keyboard: verdicts on cards, undo, and a new look at the server when the person comes back.
 "use strict";
 
 const SAID = { r: "right", w: "wrong", g: "too_general", c: "cannot_tell" };
 const WORDS = { right: "right", wrong: "wrong", too_general: "too general", cannot_tell: "cannot tell" };
-const LONGEST_GOING_ON = 10_000; // milliseconds that the next page waits for the server
+const LONGEST_GOING_ON = 10_000; // milliseconds: how long Continue waits until all verdicts are sent
 
 class Judging {
   constructor(root) {
@@ -50,13 +50,13 @@ class Judging {
     this.count();
   }
 
-  // A page whose first picture is in the window keeps its head, which says what concepts mean.
+  // If the first picture is in the window, the page does not scroll: its top says what concepts mean.
   begin(card) {
     const end = Math.min(innerHeight, this.root.querySelector(".keys").getBoundingClientRect().top);
     card?.focus({ preventScroll: card.querySelector(".frame").getBoundingClientRect().bottom <= end });
   }
 
-  // What has a key has a button, too.
+  // Each key has a button too.
   act(key, card) {
     if (key === "u") this.undo();
     else if (key === "a") this.sayOfRest();
@@ -76,7 +76,7 @@ class Judging {
     const key = event.key.toLowerCase();
     const move = { arrowright: 1, arrowleft: -1, arrowdown: this.across(), arrowup: -this.across() }[key];
     if (move) { event.preventDefault(); this.move(move); return; }
-    if (event.repeat) return; // a key that is held down is pressed once
+    if (event.repeat) return; // a key that is held down counts once
     if (key === "enter") {
       if (event.target.closest("a, button, summary")) return;
       event.preventDefault();
@@ -118,10 +118,10 @@ class Judging {
     else if (cards.length === 1) next.focus();
   }
 
-  // Nobody judges what nobody sees.
+  // A picture that is not loaded cannot be judged.
   seen(cards) {
     const seen = cards.filter(isSeen), missing = cards.length - seen.length;
-    note(this.root, missing ? `Not judged, since the picture is not loaded: ${missing}. Try again, or skip it with an arrow key.` : "");
+    note(this.root, missing ? `Not judged, because the picture is not loaded: ${missing}. Try again, or skip it with an arrow key.` : "");
     return seen;
   }
 
@@ -129,7 +129,7 @@ class Judging {
 
   takeBack(cards) { this.change(cards, {}); }
 
-  // Another verdict on cards, or none; undo knows what was there before.
+  // Give cards another verdict, or none, and note the former ones for undo.
   change(cards, after) {
     const steps = cards.map(card => ({ about: about(card), before: verdictOf(card.dataset), after: verdictOf(after) }));
     this.past = [...this.past, { steps, beside: [] }];
@@ -137,12 +137,12 @@ class Judging {
     this.count();
   }
 
-  // What was said on this page, for undo; a page that is loaded again knows it, too.
+  // The steps of this page, for undo. They are still there when the page is loaded again.
   get past() { try { return JSON.parse(sessionStorage.getItem(this.place) || "[]"); } catch { return []; } }
   set past(steps) { sessionStorage.setItem(this.place, JSON.stringify(steps)); }
   get place() { return `judged ${this.to} ${location.pathname}${location.search}`; }
 
-  // Show a verdict, or none; returns what the server is to be told.
+  // Show a verdict, or none, and return the entry for the queue.
   put(card, verdict, id = newId()) {
     const { said, instead, words } = verdictOf(verdict);
     const former = card.dataset.id;
@@ -168,10 +168,10 @@ class Judging {
     for (const { about, before, after } of last.steps) {
       const card = this.cardOf(about);
       const is = card ? verdictOf(card.dataset) : {};
-      if (!card && before.said && !after.said) { // taken back, and so not on this page any more
+      if (!card && before.said && !after.said) { // it was taken back, so this page no longer shows it
         entries.push(this.entry(about, before, newId()));
         note(this.root, "Undone. Load the page again to see it.");
-      } else if (is.said === after.said && is.instead === after.instead) // else it was changed elsewhere
+      } else if (is.said === after.said && is.instead === after.instead) // else another window changed it
         entries.push(this.put(card, before));
     }
     queue.add(entries);
@@ -190,14 +190,14 @@ class Judging {
     card.querySelector(".take-back").hidden = !card.dataset.said;
   }
 
-  // What this browser has not sent yet holds before what the server knows.
+  // A verdict that this browser has not sent yet is newer than the server's.
   takeWaiting({ to, words, fields }) {
     const isBack = to === `${this.to}/withdraw`;
     const card = isBack ? this.cards.find(each => each.dataset.id === fields.id) : this.cardOf(fields);
     if (card && (isBack || to === this.to)) this.put(card, isBack ? {} : { ...fields, words }, fields.id);
   }
 
-  // What a colleague, or another window, has said meanwhile.
+  // Show the verdicts that colleagues, or other windows, gave in the meantime.
   async lookAgain() {
     if (queue.read().length) return;
     const ids = this.cards.map(card => card.dataset.id + card.dataset.said);
@@ -216,7 +216,7 @@ class Judging {
     this.count();
   }
 
-  // One of the concepts that the model takes for the most probable ones, or a narrower one.
+  // The digit of a most probable concept, or of a narrower one.
   choose(card, digit) {
     const button = card.querySelector(`.probable [data-key="${digit}"]`);
     if (button) this.name(card, button.dataset.uri, button.dataset.label);
@@ -247,7 +247,7 @@ class Judging {
     const found = this.concepts.get(typed) ?? (typed && begun.length === 1 ? this.concepts.get(begun[0]) : null);
     if (!found) {
       event.preventDefault();
-      this.other.querySelector(".hint").textContent = typed ? "No such concept is known here; choose from the list." : "Type a concept.";
+      this.other.querySelector(".hint").textContent = typed ? "This concept is not in the list. Choose one from the list." : "Type a concept.";
       return;
     }
     this.other.close();
@@ -274,13 +274,13 @@ class Judging {
     queue.add(beside.map(({ id, record }) => ({
       key: id, to: this.to, fields: { id, record, concept, said, instead: "", model: model ?? "" },
     })));
-    note(this.root, `${records.length} more that look alike: ${WORDS[said]}.`);
+    note(this.root, `${records.length} similar pictures: ${WORDS[said]}.`);
   }
 
   async goOn() {
     const next = this.root.dataset.next;
     if (!next) return;
-    const until = Date.now() + LONGEST_GOING_ON; // what was said should not be asked again
+    const until = Date.now() + LONGEST_GOING_ON; // else the next page may show the same pictures again
     while (queue.read().length && Date.now() < until) await new Promise(done => setTimeout(done, 50));
     location.assign(next);
   }
@@ -290,7 +290,7 @@ class Judging {
   }
 }
 
-// A verdict, as cards, forms and undo have it.
+// A verdict in the form that cards, forms and undo share.
 function verdictOf({ said = "", instead = "", words = "" }) { return { said, instead, words }; }
 
 function about({ dataset: { record, concept, model } }) { return { record, concept, model }; }

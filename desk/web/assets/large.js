@@ -1,4 +1,4 @@
-// A picture by itself, as large as there is one: the wheel, + and - zoom, arrows move, Escape closes.
+// The dialog with the largest copy of a picture. Wheel, + and -: zoom. Arrows: move. Escape: close.
 "use strict";
 
 const STEP = 1.25, MOST_ZOOM = 16;
@@ -6,7 +6,7 @@ const STEP = 1.25, MOST_ZOOM = 16;
 class Large {
   constructor() {
     this.dialog = Object.assign(document.createElement("dialog"), { className: "large" });
-    this.dialog.setAttribute("aria-label", "The picture, large");
+    this.dialog.setAttribute("aria-label", "Large picture");
     this.view = Object.assign(document.createElement("div"), { className: "view", tabIndex: 0 });
     const keys = Object.assign(document.createElement("p"), {
       className: "small", textContent: "Wheel, + and −: zoom. 0: fit. Arrows: move. Escape: close. ",
@@ -35,12 +35,12 @@ class Large {
 
   press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    event.stopPropagation(); // no key judges what is behind
+    event.stopPropagation(); // else the key judges the card behind the dialog
     const by = { "+": STEP, "=": STEP, "-": 1 / STEP, 0: 1 / this.scale }[event.key];
     if (by) { event.preventDefault(); this.zoom(by); }
   }
 
-  // The place at these shares of the picture stays where it is.
+  // The point at these shares of width and height stays in place.
   zoom(by, x = 0.5, y = 0.5) {
     const scale = Math.max(1, Math.min(MOST_ZOOM, this.scale * by));
     const { clientWidth, clientHeight } = this.picture;

@@ -1,5 +1,5 @@
-// Sending verdicts. Each goes into a queue in this browser's storage, and from there to the server,
-// until the server has acknowledged it: so a lost connection, or a closed tab, loses none.
+// Sending verdicts. Each verdict waits in a queue in the browser's storage until the server confirms it,
+// so a lost connection or a closed tab loses none.
 "use strict";
 
 const AT_ONCE = 50;
@@ -24,7 +24,7 @@ const sender = {
   timer: 0,
   refused: "",
   wake() { clearTimeout(this.timer); this.send(); },
-  // The first entries of the queue that go to one address, in their order.
+  // Send the first entries of the queue that go to the same address, in their order.
   async send() {
     const waiting = queue.read();
     show(waiting.length);
@@ -40,7 +40,7 @@ const sender = {
     this.timer = setTimeout(() => this.send(), this.wait);
     this.wait = Math.min(2 * this.wait, LONGEST_WAIT);
   },
-  // Null if the server has taken the batch, or will never take it.
+  // Returns null if the server took the batch or will never take it, else the problem in words.
   async post(to, batch) {
     const form = new URLSearchParams({ csrf: document.body.dataset.csrf });
     for (const entry of batch)
@@ -55,16 +55,16 @@ const sender = {
         return null;
       }
       if (answer.type === "opaqueredirect" || answer.status === 401)
-        return "Log in again in another tab: this browser keeps them.";
-      if (answer.status === 400 && batch.length > 1) // one of them is at fault: one at a time
+        return "Log in again in another tab. This browser saves them until then.";
+      if (answer.status === 400 && batch.length > 1) // one verdict is wrong: send them one by one to find it
         return (await this.oneByOne(to, batch)) ?? null;
       if (answer.status === 400) {
         this.refused = (await answer.json()).error;
         queue.drop(batch);
         return null;
       }
-      return answer.status === 403 ? (await answer.json()).error : "The desk is in trouble.";
-    } catch { return "The desk cannot be reached."; }
+      return answer.status === 403 ? (await answer.json()).error : "The desk has a problem. Your browser tries again.";
+    } catch { return "Your browser cannot reach the desk."; }
   },
   async oneByOne(to, batch) {
     for (const entry of batch) {
@@ -83,7 +83,7 @@ function show(count, problem = "") {
   }
 }
 
-// How far an audit, or teaching, has come, as the server counts it.
+// Show the progress of an audit, or of teaching, as the server counts it.
 function showStand(stand) {
   for (const [name, count] of Object.entries(stand))
     for (const place of document.querySelectorAll(`[data-stand="${CSS.escape(name)}"]`)) {
@@ -92,7 +92,7 @@ function showStand(stand) {
     }
 }
 
-// Also where the page came over plain HTTP, where browsers offer no crypto.randomUUID.
+// Browsers offer crypto.randomUUID only over HTTPS, and the desk may run without.
 function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;

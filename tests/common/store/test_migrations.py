@@ -81,7 +81,7 @@ def test_a_release_has_nothing_to_migrate_where_a_newer_one_has(connection):
     move_schema(connection, serves_from="0006")
     done = alembic("upgrade", "head")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "A newer release migrated this database; it serves this one as well.\n"
+    assert done.stdout == "A newer release has migrated this database. It serves this one too.\n"
 
 
 def test_a_release_that_the_schema_has_left_behind_migrates_nothing(connection):
@@ -101,7 +101,7 @@ def test_a_migration_that_waits_for_a_table_gives_up_and_changes_nothing(connect
     connection.execute(text("SELECT FROM schema_compatibility"))  # as a long export would
     given_up = alembic("downgrade", "base")
     assert given_up.returncode != 0
-    assert "changed nothing: another process holds a lock in the database for too long." in (
+    assert "changed no table: another process holds a lock in the database for too long." in (
         given_up.stdout + given_up.stderr
     )
     connection.rollback()

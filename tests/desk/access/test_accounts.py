@@ -52,7 +52,7 @@ def test_names_are_unique_without_regard_to_case_and_width(
     engine: Engine, name: str, other: str
 ) -> None:
     add(engine, name)
-    with pytest.raises(UsageError, match=f"There is an account '{name}' already"):
+    with pytest.raises(UsageError, match=f"The account '{name}' exists already"):
         add(engine, other)
 
 
@@ -91,7 +91,7 @@ def test_two_processes_that_add_one_name_add_one_account(engine: Engine) -> None
 )
 def test_odd_names_are_refused_in_words_and_found_nowhere(engine: Engine, bad: str) -> None:
     local_operator(engine, LOCAL, address="127.0.0.1", word="w")
-    with pytest.raises(UsageError, match="1 to 80 signs") as refused:
+    with pytest.raises(UsageError, match="1 to 80 visible characters") as refused:
         checked_name(bad)
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 800
@@ -111,7 +111,7 @@ def test_a_name_is_found_in_small_letters_and_the_exact_one_first(engine: Engine
 
 
 def test_an_account_without_a_way_in_is_refused(engine: Engine) -> None:
-    with pytest.raises(UsageError, match="Nobody could log in as 'Anna'"):
+    with pytest.raises(UsageError, match="'Anna' needs a password or a subject"):
         add_account(engine, "Anna", role=Role.VIEWER, password=None, subject=None)
     with pytest.raises(UsageError, match="A password has 12"):
         add_account(engine, "Anna", role=Role.VIEWER, password="short", subject=None)
@@ -119,7 +119,7 @@ def test_an_account_without_a_way_in_is_refused(engine: Engine) -> None:
         with pytest.raises(UsageError, match="A subject has 1 to 255"):
             add_account(engine, "Anna", role=Role.VIEWER, password=None, subject=subject)
     add_account(engine, "Anna", role=Role.VIEWER, password=None, subject="s-1")
-    with pytest.raises(UsageError, match="Another account has this subject"):
+    with pytest.raises(UsageError, match="Another account already has this subject"):
         add_account(engine, "Boris", role=Role.VIEWER, password=None, subject="s-1")
 
 

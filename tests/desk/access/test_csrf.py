@@ -29,7 +29,7 @@ def test_our_own_forms_are_taken(headers: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("sent", [None, "", "wore", "word ", "é", "\ud800", "w" * 100_000])
 def test_a_missing_or_wrong_word_is_refused(sent: str | None) -> None:
-    with pytest.raises(ForgedRequestError, match="Load it again"):
+    with pytest.raises(ForgedRequestError, match="Load the page again"):
         check(BROWSER, sent=sent)
 
 

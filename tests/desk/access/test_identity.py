@@ -125,20 +125,20 @@ LIES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("lie", LIES)
 def test_a_token_that_lies_is_not_believed(provider: OwnProvider, lie: str) -> None:
     provider.claims = LIES[lie]
-    with pytest.raises(LoginRefusedError, match="not so that the desk can believe it"):
+    with pytest.raises(LoginRefusedError, match="without a valid signature"):
         finish(provider)
 
 
 @pytest.mark.parametrize("subject", ["", "a\nb", "x" * 256, "a\u202eb"])
 def test_a_subject_in_an_odd_form_is_nobody(provider: OwnProvider, subject: str) -> None:
     provider.claims = {"sub": subject}
-    with pytest.raises(LoginRefusedError, match="believe it|names nobody"):
+    with pytest.raises(LoginRefusedError, match="valid signature|names the person"):
         finish(provider)
 
 
 def test_a_token_that_somebody_else_signed_is_not_believed(provider: OwnProvider) -> None:
     provider.signs_with = RSAKey.generate_key(2048, {"kid": "one"})
-    with pytest.raises(LoginRefusedError, match="believe it"):
+    with pytest.raises(LoginRefusedError, match="valid signature"):
         finish(provider)
 
 
@@ -152,7 +152,7 @@ def test_a_token_that_anybody_could_sign_is_not_believed(
         provider.signs_with = key
         for offered in (["RS256"], ["RS256", algorithm]):
             provider.configuration = {"id_token_signing_alg_values_supported": offered}
-            with pytest.raises(LoginRefusedError, match="believe it"):
+            with pytest.raises(LoginRefusedError, match="valid signature"):
                 finish(provider)
 
 
@@ -166,7 +166,7 @@ def test_a_new_key_is_fetched_when_it_is_first_seen(provider: OwnProvider) -> No
         assert desk.finish(origin=ORIGIN, cookie=departure.cookie, answer=answer)
     provider.header = {"alg": "RS256", "kid": "three"}
     answer = provider.login(departure.address)
-    with pytest.raises(LoginRefusedError, match="believe it"):
+    with pytest.raises(LoginRefusedError, match="valid signature"):
         desk.finish(origin=ORIGIN, cookie=departure.cookie, answer=answer)
 
 

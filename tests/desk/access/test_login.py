@@ -222,7 +222,7 @@ def test_who_was_added_comes_in_with_the_provider_and_nobody_else(engine: Engine
     asks = who(engine, entrance.token)
     assert asks is not None
     assert (asks.number, asks.name, asks.role) == (account.number, "Anna", Role.REVIEWER)
-    with pytest.raises(LoginRefusedError, match="say your subject: s-2"):
+    with pytest.raises(LoginRefusedError, match="your subject: s-2"):
         log_in_as(engine, somebody("s-2"), ADDED_ONLY)
     end_account(engine, "Anna")
     with pytest.raises(LoginRefusedError, match="has ended"):
@@ -273,7 +273,7 @@ def test_a_claim_decides_about_the_role_at_each_login(engine: Engine) -> None:
     assert asks.role == Role.VIEWER
     assert list_actions(engine)[0].what == "role changed at login"
     for subject in ("s-1", "s-2"):
-        with pytest.raises(LoginRefusedError, match="names no role"):
+        with pytest.raises(LoginRefusedError, match="gives you no role"):
             log_in_as(engine, somebody(subject, role=None), BY_CLAIM)
     assert who(engine, lower.token) is None
     assert len(list_accounts(engine)) == 1

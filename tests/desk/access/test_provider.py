@@ -11,11 +11,11 @@ from desk.access.provider import Discovery
 from tests.desk.access.providers import OwnProvider
 
 WRONG = {
-    "issuer": ("https://evil.example", "calls itself by another name"),
+    "issuer": ("https://evil.example", "has another name"),
     "authorization_endpoint": ("javascript:alert(1)", "no https address as its authorization"),
     "token_endpoint": ("http://evil.example/token", "no https address as its token_endpoint"),
     "jwks_uri": (None, "no https address as its jwks_uri"),
-    "id_token_signing_alg_values_supported": (["none", "HS256"], "signs in no way"),
+    "id_token_signing_alg_values_supported": (["none", "HS256"], "uses no signature"),
 }
 
 

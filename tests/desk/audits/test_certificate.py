@@ -28,13 +28,13 @@ def closed(gallery: Gallery, right: int, sample: int, **subject: str | None) -> 
 def test_it_is_a_sentence(gallery: Gallery) -> None:
     of_museum = certificate(gallery.engine, closed(gallery, 77, 80))
     assert of_museum.sentence == (
-        "Map enrichments of A museum: 77 of 80 drawn were right (96.2 %). "
-        "With 95 % confidence at least 92.5 % of the 120 are."
+        "Map enrichments of A museum: 77 of 80 drawn at random were right (96.2 %). "
+        "With 95 % confidence, at least 92.5 % of all 120 are right."
     )
     of_all = certificate(gallery.engine, closed(gallery, 80, 80, provider=None, concept=None))
     assert of_all.sentence == (
-        "Enrichments of vases v3: 80 of 80 drawn were right (100 %). "
-        "With 95 % confidence at least 95.5 % of the 360 are."
+        "Enrichments of vases v3: 80 of 80 drawn at random were right (100 %). "
+        "With 95 % confidence, at least 95.5 % of all 360 are right."
     )
 
 
@@ -129,10 +129,10 @@ def test_it_is_withdrawn_with_its_model_and_says_why(gallery: Gallery) -> None:
 
 def test_only_a_closed_audit_has_one(gallery: Gallery) -> None:
     audit_id = gallery.draw()
-    with pytest.raises(UsageError, match="is open: only a closed one"):
+    with pytest.raises(UsageError, match="is open. Only a closed audit"):
         certificate(gallery.engine, audit_id)
     abandon(gallery.engine, audit_id)
-    with pytest.raises(UsageError, match="is abandoned: only a closed one"):
+    with pytest.raises(UsageError, match="is abandoned. Only a closed audit"):
         certificate(gallery.engine, audit_id)
     with pytest.raises(UsageError, match="no audit 99"):
         certificate(gallery.engine, 99)

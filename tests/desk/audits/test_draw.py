@@ -104,10 +104,10 @@ def test_two_draws_at_once_are_two_attempts(gallery: Gallery) -> None:
 @pytest.mark.parametrize(
     ("sample", "provider", "message"),
     [
-        (0, MUSEUM, "draw from 1 to 2,000"),
-        (MOST_DRAWN + 1, MUSEUM, "draw from 1 to 2,000"),
-        (RECORDS + 1, MUSEUM, "There are 120 such enrichments; 121 cannot be drawn"),
-        (1, "Nobody", "There are 0 such enrichments"),
+        (0, MUSEUM, "1 to 2,000"),
+        (MOST_DRAWN + 1, MUSEUM, "1 to 2,000"),
+        (RECORDS + 1, MUSEUM, "121 cannot be drawn: there are 120"),
+        (1, "Nobody", "there are 0 such enrichments"),
     ],
 )
 def test_a_sample_is_of_the_rows(

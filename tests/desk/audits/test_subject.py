@@ -107,5 +107,5 @@ def test_a_model_that_is_not_there_or_retired_is_not_audited(gallery: Gallery) -
 
 @pytest.mark.parametrize("concept", ["a\0b", "\ud800", "a\nb"])
 def test_a_concept_is_plain_text(concept: str) -> None:
-    with pytest.raises(UsageError, match="no concept's URI"):
+    with pytest.raises(UsageError, match="not the URI of a concept"):
         AuditSubject(model_id=1, concept_uri=concept)

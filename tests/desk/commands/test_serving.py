@@ -36,7 +36,7 @@ def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_ends_cleanly_when_it_is_told_to(museum, tmp_path: Path):
     with desk_process(tmp_path) as desk:
-        assert "There is no account" in desk.log()
+        assert "The desk has no accounts" in desk.log()
         assert desk.get("/healthz") == "ok\n"
         desk.signal(signal.SIGTERM)
         assert desk.wait() in (0, -signal.SIGTERM)
@@ -75,7 +75,7 @@ def test_without_accounts_it_serves_no_other_machine(museum):
     for host in ("0.0.0.0", "", "museum.example"):
         done = ran("desk.cli", "serve", "--host", host, "--port", "0")
         assert done.returncode == 2
-        assert "no account yet, so it serves this machine only" in done.stderr
+        assert "no account yet, so it can serve only this machine" in done.stderr
         assert "desk users add NAME --role operator" in done.stderr
         assert "Traceback" not in done.stderr
 

@@ -76,7 +76,7 @@ def test_an_account_from_its_first_day_to_its_last(engine: Engine, users: Typed)
     assert row["ended_at"]
     assert "argon2" not in users.out
     assert users("forget", "anna", "--yes") == 0
-    assert f"only account {row['number']} is left" in users.err
+    assert f"number of the account is left: {row['number']}" in users.err
     users("list", "--json")
     assert json.loads(users.out)[0]["name"] is None
 
@@ -140,7 +140,7 @@ def test_what_is_asked_comes_after_what_is_wrong_with_the_name(
 ) -> None:
     assert users.add("Anna") == 0
     assert users("add", "ANNA", "--role", "viewer") == 2
-    assert "There is an account 'Anna' already" in users.err
+    assert "The account 'Anna' exists already" in users.err
     assert users("forget", "Anna") == 2
     assert "confirm with --yes" in users.err
 
@@ -172,7 +172,7 @@ def test_a_terminal_asks_twice_and_shows_nothing(engine: Engine) -> None:
         try:
             os.close(theirs)
             shown = b""
-            for prompt in (b"Password", b"The same again"):
+            for prompt in (b"Password", b"The same password again"):
                 shown = read_until(ours, prompt, shown)
                 wait_for_silence(ours)
                 os.write(ours, PASSWORD.encode() + b"\n")

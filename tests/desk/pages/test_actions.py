@@ -30,10 +30,10 @@ def test_operators_see_who_did_what_and_a_forgotten_name_is_a_number(
     did = Caller(desk, "Bernadette")
     did.post("/jobs/steer", {"action": "pause", "state": "<b>running</b>", "password": PASSWORD})
     visit.log_in(desk.url, "operator")
-    visit.page.get_by_role("link", name="what was done").click()
+    visit.page.get_by_role("link", name="actions").click()
     row = visit.page.locator("tbody tr").first
     assert row.locator("td").nth(1).inner_text() == "Bernadette"
-    assert row.locator("td").nth(2).inner_text() == "pause, resume, cancel or retry jobs not done"
+    assert row.locator("td").nth(2).inner_text() == "change jobs not done"
     about = row.locator("td").nth(3).inner_text()
     assert sorted(about.split(", ")) == ["action: pause", "state: <b>running</b>"]
     number = forget_account(people.engine, "Bernadette")
@@ -47,8 +47,8 @@ def test_operators_see_who_did_what_and_a_forgotten_name_is_a_number(
 def test_what_forms_call_their_fields_is_told_in_words() -> None:
     about = {"name": "maps", "look": "1", "skip": "1", "serving": "2"}
     assert about_in_words(about) == (
-        "name: maps, only looked at, without lines that hold no record ID, "
-        "number of the model that served: 2"
+        "name: maps, preview only, leave out lines without a record ID, "
+        "number of the model that was in service: 2"
     )
 
 
@@ -58,14 +58,14 @@ def test_what_was_refused_is_marked(people: Museum, desk: ServedDesk, visit: Vis
     visit.log_in(desk.url, "operator")
     visit.page.goto(desk.url + "/actions")
     row = visit.page.locator("tbody tr").first
-    assert row.locator("td").nth(2).inner_text() == "go back to the model before not done"
+    assert row.locator("td").nth(2).inner_text() == "go back to the previous model not done"
     assert visit.page.get_by_text("not done").count() == 2  # with the sentence above the table
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.REVIEWER])
 def test_nobody_else_sees_it(people: Museum, desk: ServedDesk, visit: Visit, role: Role) -> None:
     visit.log_in(desk.url, role.value)
-    assert visit.page.get_by_role("link", name="what was done").count() == 0
+    assert visit.page.get_by_role("link", name="actions").count() == 0
     answer = visit.page.goto(desk.url + "/actions")
     assert answer is not None
     assert answer.status == 403

@@ -23,7 +23,7 @@ def trained(filled, tmp_path):
 def test_datasets_and_trainings_are_listed_with_their_reports(trained, desk, visit):
     visit.page.goto(desk.url + "/data")
     text = visit.page.locator("main").inner_text()
-    for words in ("maps", "first", "second", "87.5\N{NO-BREAK SPACE}%", "not here"):
+    for words in ("maps", "first", "second", "87.5\N{NO-BREAK SPACE}%", "not on this desk"):
         assert words in text
     visit.page.get_by_role("link", name="report").click()
     visit.page.get_by_role("heading", name="The report").wait_for()

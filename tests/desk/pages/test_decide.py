@@ -53,11 +53,11 @@ def test_a_block_and_its_undoing_are_seen_in_an_export(filled, desk, visit, tmp_
     visit.page.get_by_role("link", name=f"Block this concept for {OURS}").click()
     decide(visit, "Block", "Block a concept", "Too general for us.")
     assert exported(filled, tmp_path) == {(RECORDS[6], MAP)}  # the only one of their museum
-    standing = visit.page.get_by_role("region", name="What holds now")
+    standing = visit.page.get_by_role("region", name="Decisions that apply")
     for words in (f"map is blocked for {OURS}", "Too general for us.", OP):
         expect(standing).to_contain_text(words)
     visit.page.get_by_role("button", name="Undo").click()
-    undone = visit.page.get_by_role("region", name="What was undone")
+    undone = visit.page.get_by_role("region", name="Undone decisions")
     expect(undone).to_contain_text(f"map was blocked for {OURS}")
     expect(undone).to_contain_text(f"undone by {OP}")
     assert exported(filled, tmp_path) == before
@@ -68,11 +68,11 @@ def test_a_provider_refuses_and_then_consents(filled, desk, visit, tmp_path):
     visit.log_in(desk.url, OP)
     visit.page.goto(f"{desk.url}/see?provider={THEIRS}")
     visit.page.get_by_role("link", name="Decide about this provider").click()
-    decide(visit, "It refuses", "What a data provider wants", "A letter.")
+    decide(visit, "It refuses", "Refusal or consent", "A letter.")
     assert filled.rows(STANDING) == [("refused", THEIRS, None)]
     assert RECORDS[6] not in {record for record, _ in exported(filled, tmp_path)}
     visit.page.goto(f"{desk.url}/decide?provider={THEIRS}")
-    decide(visit, "It consents", "What a data provider wants", "Another letter.")
+    decide(visit, "It consents", "Refusal or consent", "Another letter.")
     assert filled.rows(STANDING) == [("consented", THEIRS, None)]
     assert RECORDS[6] in {record for record, _ in exported(filled, tmp_path)}
 
@@ -80,14 +80,14 @@ def test_a_provider_refuses_and_then_consents(filled, desk, visit, tmp_path):
 def test_a_name_without_records_is_asked_about_once(filled, desk, visit):
     visit.log_in(desk.url, OP)
     visit.page.goto(f"{desk.url}/decide?provider=Our++musuem")
-    place = visit.page.get_by_role("region", name="What a data provider wants")
+    place = visit.page.get_by_role("region", name="Refusal or consent")
     place.get_by_label("Reason").fill("A letter.\nAnd another.")
     place.get_by_role("button", name="It refuses").click()
-    visit.page.get_by_text("no record of a data provider called 'Our musuem'").wait_for()
+    visit.page.get_by_text("no record of the data provider 'Our musuem'").wait_for()
     visit.page.get_by_text("Did you mean: Our museum").wait_for()
     assert filled.rows(STANDING) == []
     visit.page.get_by_role("button", name="Go back").click()
-    visit.page.get_by_text("Nothing was done.").wait_for()
+    visit.page.get_by_text("The desk did not act.").wait_for()
     assert place.get_by_label("Reason").input_value() == "A letter.\nAnd another."
     place.get_by_role("button", name="It refuses").click()
     visit.page.get_by_role("button", name="Save it under this name").click()
@@ -98,13 +98,13 @@ def test_a_name_without_records_is_asked_about_once(filled, desk, visit):
 def test_a_second_decision_says_what_held_before(filled, desk, visit):
     visit.log_in(desk.url, OP)
     visit.page.goto(f"{desk.url}/decide?provider={THEIRS}")
-    decide(visit, "It refuses", "What a data provider wants", "A letter.")
-    decide(visit, "It refuses", "What a data provider wants", "Another.")
+    decide(visit, "It refuses", "Refusal or consent", "A letter.")
+    decide(visit, "It refuses", "Refusal or consent", "Another.")
     told = visit.page.get_by_role("status").first
-    expect(told).to_contain_text("Nothing was changed, since this applied already")
+    expect(told).to_contain_text("No change was needed")
     expect(told).to_contain_text("A letter.")
-    decide(visit, "It consents", "What a data provider wants", "They changed their mind.")
-    expect(told).to_contain_text(f"It replaces what applied before: {THEIRS} has refused")
+    decide(visit, "It consents", "Refusal or consent", "They changed their mind.")
+    expect(told).to_contain_text(f"It replaces this decision: {THEIRS} has refused")
     expect(told).to_contain_text("A letter.")
 
 
@@ -149,8 +149,8 @@ def test_a_wrong_form_decides_nothing_and_says_why(filled, desk, visit):
         ({"reason": " "}, "The reason is empty"),
         ({"reason": "x" * 2_001}, "2,000 are allowed"),
         ({"concept": "http://x.org/none"}, "There is no concept"),
-        ({"provider": "\x01"}, "no name"),
-        ({"decided": "refused", "provider": ""}, "Say which data provider"),
+        ({"provider": "\x01"}, "not the name of a data provider"),
+        ({"decided": "refused", "provider": ""}, "Name the data provider"),
     ):
         answer = visit.send("/decisions", **(right | changed))
         assert answer.status == 400
@@ -162,7 +162,7 @@ def test_to_undo_twice_is_to_undo_once(filled, desk, visit):
     number = block(filled.engine, MAP, data_provider=None, reason="x", user_id=filled.users[OP])
     visit.log_in(desk.url, OP)
     assert "Undone." in visit.send(f"/decisions/{number}/undo").text
-    assert "It was undone before." in visit.send(f"/decisions/{number}/undo").text
+    assert "This decision was undone before." in visit.send(f"/decisions/{number}/undo").text
     assert visit.send("/decisions/x/undo").status == 404
     assert visit.send("/decisions/99/undo").status == 400
     assert filled.rows(STANDING) == []

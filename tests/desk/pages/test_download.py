@@ -119,7 +119,7 @@ def test_readers_that_stop_keep_nobody_out_for_longer_than_they_stay(filled, des
         job=filled.the_job,
     )
     slow = [requests.get(f"{desk.url}/download", stream=True, timeout=60) for _ in range(AT_A_TIME)]
-    assert "downloads are under way" in Caller(desk).get("/download").text
+    assert "downloads are running" in Caller(desk).get("/download").text
     began = time.monotonic()
     assert Caller(desk).get("/see").status_code == requests.codes.ok
     assert time.monotonic() - began < 20
@@ -147,6 +147,6 @@ def test_see_counts_what_fits_and_offers_it(filled, desk):
 def test_outcomes_are_found_over_all_jobs(filled, desk):
     caller = Caller(desk)
     assert f"Title of {RECORDS[11]}" in caller.get("/see?outcome=failed").text
-    assert "Nothing here fits" in caller.get(f"/see?outcome=failed&provider={OURS}").text
+    assert "No record fits" in caller.get(f"/see?outcome=failed&provider={OURS}").text
     refused = caller.get("/see?outcome=below_threshold")
-    assert "test v1 is a whole network, so its outcomes are known by job only" in refused.text
+    assert "test v1 is a whole network. To see this outcome, choose a job" in refused.text

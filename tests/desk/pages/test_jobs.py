@@ -26,7 +26,7 @@ def test_a_job_tells_outcomes_reasons_and_throughput(filled, desk, visit):
     visit.page.locator("tbody a").first.click()
     visit.page.get_by_role("heading", name="Outcomes").wait_for()
     text = visit.page.locator("main").inner_text()
-    assert "12 of 12 records have their outcome" in text
+    assert "12 of 12 records have an outcome" in text
     assert "timeout silence, or not finished before the deadline" in text
     assert visit.page.locator("svg.plot rect").count() == 1
     assert visit.problems == []
@@ -77,7 +77,7 @@ def test_all_that_match_are_steered_at_once(filled, desk, visit):
 def test_an_action_without_a_job_is_told(filled, desk, visit):
     visit.page.goto(desk.url + "/jobs")
     visit.page.get_by_role("button", name="Pause").click()
-    visit.page.get_by_text("Nothing was done: tick jobs first").wait_for()
+    visit.page.get_by_text("No job was changed. Tick the jobs first").wait_for()
     assert visit.page.get_by_role("heading", name="Jobs").count() == 1
 
 
@@ -85,7 +85,7 @@ def test_failures_of_a_reason_are_tried_again(filled, desk, visit):
     visit.page.goto(f"{desk.url}/jobs/{filled.the_job}")
     visit.page.get_by_label("Choose timeout").check()
     visit.page.get_by_role("button", name="Try again").click()
-    visit.page.get_by_text("To be tried again: 1 record.").wait_for()
+    visit.page.get_by_text("Workers will try again: 1 record.").wait_for()
     assert filled.rows("SELECT record_id FROM job_failure") == [(RECORDS[11],)]
 
 
@@ -107,7 +107,7 @@ def test_one_looks_at_a_file_before_one_enqueues_it(filled, desk, visit):
     visit.page.goto(desk.url + "/jobs/new")
     upload = {"name": "ids.txt", "mimeType": "text/plain", "buffer": RECORDS[0].encode()}
     visit.page.locator("input[type=file]").set_input_files(upload)
-    visit.page.get_by_role("button", name="Look first").click()
+    visit.page.get_by_role("button", name="Preview").click()
     visit.page.get_by_text("1 record in 1 chunk would be enqueued").wait_for()
     visit.page.get_by_text("Choose the file again").wait_for()
     assert len(filled.rows("SELECT 1 FROM job")) == 1
@@ -117,7 +117,7 @@ def test_one_looks_before_one_enqueues_a_selection(filled, desk, visit):
     visit.page.goto(desk.url + "/jobs/new")
     visit.page.get_by_label("or a data provider").fill(OURS)
     visit.page.get_by_label("Name").fill("first look")
-    visit.page.get_by_role("button", name="Look first").click()
+    visit.page.get_by_role("button", name="Preview").click()
     visit.page.get_by_text("6 records in 1 chunk would be enqueued").wait_for()
     assert len(filled.rows("SELECT 1 FROM job")) == 1
     visit.page.get_by_role("button", name="Enqueue").click()
@@ -133,7 +133,7 @@ def test_a_list_that_was_previewed_is_the_list_that_is_enqueued(filled, desk, vi
     visit.page.locator("[name=ids]").fill(typed)
     visit.page.get_by_label("Name").fill(" a 'name' ")
     visit.page.get_by_label("leave out lines").check()
-    visit.page.get_by_role("button", name="Look first").click()
+    visit.page.get_by_role("button", name="Preview").click()
     visit.page.get_by_text("3 records in 1 chunk would be enqueued").wait_for()
     assert visit.page.locator("[name=ids]").input_value() == typed
     assert visit.page.get_by_label("Name").input_value() == " a 'name' "
@@ -165,7 +165,7 @@ def test_what_is_wrong_stands_beside_its_field_and_the_form_stays(filled, desk, 
     [
         ("ids", "no record", "line holds no record ID"),
         ("provider", "Nobody", "The store has no record of the data provider"),
-        ("ids", "", "Say which records"),
+        ("ids", "", "Choose the records"),
     ],
 )
 def test_a_wrong_list_is_refused_in_words(filled, desk, visit, field, value, words):

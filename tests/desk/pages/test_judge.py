@@ -113,7 +113,7 @@ def test_a_verdict_survives_a_killed_desk_and_a_closed_page(
     process.kill()
     visit.press("w", "r")
     expect(visit.page.locator(".unsaved")).to_contain_text("2 not saved yet")
-    expect(visit.page.locator(".unsaved")).to_contain_text("cannot be reached")
+    expect(visit.page.locator(".unsaved")).to_contain_text("cannot reach the desk")
     visit.page.close()
     process.start()
     visit.page = visit.context.new_page()

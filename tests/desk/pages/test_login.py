@@ -149,7 +149,7 @@ def test_too_many_wrong_passwords_are_refused_in_words(
     for password in ("another password", PASSWORD):
         type_password(visit, password)
         words = visit.page.get_by_role("alert").inner_text()
-        assert re.fullmatch(r"Too many logins failed\. Wait 1\d minutes, then try again\.", words)
+        assert re.fullmatch(r"Too many logins failed\. Wait 1\d minutes\. Then try again\.", words)
     told = Caller(desk).log_in(NAME)
     assert told.status_code == 429
     assert museum.rows("SELECT 1 FROM desk_session") == []
@@ -237,7 +237,7 @@ def test_a_desk_without_a_provider_says_so(desk: ServedDesk, visit: Visit) -> No
     answer = visit.page.goto(desk.url + "/login/identity")
     assert answer is not None
     assert answer.status == 404
-    assert "asks no identity provider" in visit.page.get_by_role("alert").inner_text()
+    assert "has no identity provider" in visit.page.get_by_role("alert").inner_text()
     assert visit.page.get_by_role("link", name="Log in with your institution").count() == 0
 
 

@@ -25,8 +25,10 @@ PROMISE = {
 
 def test_a_promise_is_told_in_sentences():
     assert "at least 90%" in promise_in_words(PROMISE)[0]
-    assert promise_in_words(None) == ["Nothing is promised. The way to a proof is an audit."]
-    assert "damaged" in promise_in_words({"precision": 2})[0]
+    assert promise_in_words(None) == [
+        "This model has no promise. To get a guarantee, run an audit."
+    ]
+    assert "cannot read" in promise_in_words({"precision": 2})[0]
 
 
 def test_a_model_tells_promise_concepts_and_whom_it_served(filled, desk, visit):
@@ -63,12 +65,12 @@ def test_what_was_replaced_is_not_serving_and_what_somebody_retired_is_retired(f
     assert "not serving" in serves["other"]
     assert "retired since" in serves["old"]
     visit.page.goto(desk.url + "/models/old@1")
-    expect(visit.page.get_by_text("its certificates are withdrawn")).to_be_visible()
+    expect(visit.page.get_by_text("Its certificates are withdrawn")).to_be_visible()
     expect(visit.page.get_by_role("button", name="Put it in service for all")).to_be_visible()
     visit.page.goto(desk.url + "/prove?model=other@1")
     expect(visit.page.get_by_text("has written no such enrichments")).to_be_visible()
     visit.page.goto(desk.url + "/prove?model=old@1")
-    expect(visit.page.get_by_text("nothing can be certified of it")).to_be_visible()
+    expect(visit.page.get_by_text("you cannot audit it")).to_be_visible()
 
 
 def test_a_model_that_is_not_there_is_told(filled, desk, visit):
@@ -79,7 +81,7 @@ def test_a_model_without_its_files_is_not_put_in_service(filled, desk, visit):
     filled.model("other")
     visit.page.goto(desk.url + "/models/other@1")
     visit.page.get_by_role("button", name="Put it in service").click()
-    expect(visit.page.get_by_text("New jobs that name no model then use other v1")).to_be_visible()
+    expect(visit.page.get_by_text("New jobs will use other v1")).to_be_visible()
     visit.page.get_by_role("button", name="Put other v1 in service for all records").click()
     expect(visit.page.get_by_text("other v1 cannot serve").first).to_be_visible()
     assert filled.rows("SELECT name FROM model WHERE stage = 'active'") == [("test",)]
@@ -92,7 +94,7 @@ def test_a_model_without_its_files_is_not_gone_back_to(filled, desk, visit):
     filled.execute("UPDATE service SET ended_at = now()")
     filled.execute("INSERT INTO service (model_id) VALUES (:model)", model=other)
     visit.page.goto(desk.url + "/models")
-    visit.page.get_by_text("Go back to the one before").first.click()
+    visit.page.get_by_text("Go back to the previous model").first.click()
     visit.page.get_by_role("button", name="Go back").first.click()
     visit.page.get_by_text("cannot serve").wait_for()
     standing = "SELECT model_id FROM service WHERE ended_at IS NULL"
@@ -114,9 +116,9 @@ def test_nobody_goes_back_from_another_model_than_the_page_showed(filled, desk, 
     assert other.post("/models/back", {"provider": OURS}).status_code == 400
     assert filled.rows(standing) == [(None,), (OURS,)]
     visit.page.goto(desk.url + "/models")
-    visit.page.get_by_text("Go back to the one before").last.click()
+    visit.page.get_by_text("Go back to the previous model").last.click()
     visit.page.get_by_role("button", name="Go back").last.click()
-    visit.page.get_by_text("are served by the model for all records again").wait_for()
+    visit.page.get_by_text("The model for all records serves the records of").wait_for()
     assert filled.rows(standing) == [(None,)]
 
 

@@ -83,8 +83,8 @@ def _refused(desk, path):
 
 def test_a_heatmap_is_asked_for_by_a_job(filled, desk, visit):
     visit.page.goto(desk.url + f"/records{RECORDS[2]}")
-    visit.page.get_by_role("button", name="Make one").click()
-    visit.page.get_by_text("A worker makes the heatmap").wait_for()
+    visit.page.get_by_role("button", name="Make a heatmap").click()
+    visit.page.get_by_text("A worker is making the heatmap").wait_for()
     jobs = filled.rows("SELECT explain, priority, total FROM job WHERE state = 'running'")
     assert jobs == [(True, "urgent", 1)]
 

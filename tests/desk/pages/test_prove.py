@@ -93,7 +93,7 @@ def plan_by_keys(visit: Visit) -> None:
 def draw_by_keys(visit: Visit) -> None:
     page = visit.page
     expect(page.get_by_text("60 enrichments")).to_be_visible()
-    expect(page.get_by_text("it may spend 2.5 of the 5")).to_be_visible()
+    expect(page.get_by_text("It may use 2.5 of the 5")).to_be_visible()
     visit.tab_to(page.get_by_role("radio", name="40", exact=True))
     visit.tab_to(page.get_by_role("button", name="Draw"))
     visit.press("Enter")
@@ -117,8 +117,8 @@ def test_an_audit_is_planned_drawn_judged_and_printed_by_keyboard_alone(filled, 
     expect(visit.page.get_by_role("region", name="Close it", exact=True)).to_be_focused()
     visit.press("Tab", "Enter")
     sentence = (
-        "Map enrichments of Our museum: 38 of 40 drawn were right (95 %). "
-        "With 95 % confidence at least 88.3 % of the 60 are."
+        "Map enrichments of Our museum: 38 of 40 drawn at random were right (95 %). "
+        "With 95 % confidence, at least 88.3 % of all 60 are right."
     )
     expect(visit.page.get_by_role("heading", name=sentence)).to_be_visible()
     visit.page.locator(".annex").evaluate("each => each.remove()")  # it begins a page of its own
@@ -136,7 +136,7 @@ def test_the_plan_says_what_could_be_proved_before_anything_is_drawn(filled, des
         row = visit.page.get_by_role("row").filter(has=visit.page.get_by_text("20", exact=True))
         # there are twenty: whoever sees all of them knows all of them
         assert row.first.inner_text().split() == ["20", "100.0", "%", "4", "2", "1"]
-        expect(visit.page.get_by_text("cannot be loaded counts as wrong")).to_be_visible()
+        expect(visit.page.get_by_text("cannot be loaded when you close")).to_be_visible()
         expect(visit.page.get_by_role("button", name="Draw")).to_have_count(0)
         visit.page.goto(f"{desk.url}/prove?provider=Nobody")
         expect(visit.page.get_by_text("has written no such enrichments")).to_be_visible()
@@ -148,7 +148,7 @@ def test_a_double_click_draws_once(filled, desk, visit):
     visit.page.goto(f"{desk.url}/prove?provider={OURS}")
     visit.page.get_by_role("button", name="Draw").click()
     visit.page.get_by_role("button", name="Go back").click()
-    expect(visit.page.get_by_text("Nothing was done.")).to_be_visible()
+    expect(visit.page.get_by_text("The desk did not act.")).to_be_visible()
     assert filled.rows("SELECT 1 FROM audit") == []
     visit.page.get_by_role("button", name="Draw").click()
     visit.page.get_by_role("button", name="pictures").dblclick()
@@ -207,11 +207,11 @@ def test_what_two_reviewers_differ_on_counts_as_wrong(filled, desk, browser):
         text = visit.page.locator("main").inner_text()
         told = visit.context.request.get(f"{desk.url}/audits/{audit}/certificate.json").json()
     # at 28 of 60, 8 of 10 or more are drawn right in 2.3 % of cases, at 29 of 60 in 3.0 %
-    assert "at least 48.3\N{NO-BREAK SPACE}% of the 60 are" in text
+    assert "at least 48.3\N{NO-BREAK SPACE}% of all 60 are right" in text
     assert text.count("counts as right") == 8
     assert text.count("cannot tell Bo Berg") == 1
     both = sorted(filled.users[name] for name in (ANN, BO))
-    assert f"{ANN}, {BO}, on pages that do not show" in " ".join(text.split())
+    assert f"{ANN}, {BO}, on pages that hide" in " ".join(text.split())
     assert (told["right"], told["at_least"], told["judged_by"]) == (8, 0.483, both)
 
 
@@ -221,7 +221,7 @@ def test_undo_and_a_second_look_change_what_was_said(filled, desk, visit):
     visit.page.goto(f"{desk.url}/audits/{audit}")
     visit.press("w", "u", "r", *["r"] * 9, "Enter")
     expect(visit.page.get_by_text("10 of 12 are judged")).to_be_visible()
-    visit.page.get_by_role("link", name="Look again").click()
+    visit.page.get_by_role("link", name="Check your verdicts").click()
     expect(visit.page.locator("[data-said=right]")).to_have_count(10)
     ready(visit)
     visit.press("ArrowRight", "t")
@@ -258,8 +258,8 @@ def test_closing_asks_once_more_while_pictures_are_not_judged(filled, desk, visi
     assert filled.rows("SELECT what FROM desk_action ORDER BY id DESC LIMIT 1")[0] == ("not done",)
     visit.page.get_by_role("link", name="Close or abandon").click()
     expect(visit.page.get_by_text("7 of 10 pictures are not judged")).to_be_visible()
-    visit.page.get_by_role("button", name="Close it, 7 counted as wrong").dblclick()
-    expect(visit.page.get_by_text("3 of 10 drawn were right (30")).to_be_visible()
+    visit.page.get_by_role("button", name="Close it and count 7 as wrong").dblclick()
+    expect(visit.page.get_by_text("3 of 10 drawn at random were right (30")).to_be_visible()
     before = filled.rows("SELECT * FROM audit")
     assert visit.send(f"/audits/{audit}/close", unjudged="7").status == 200
     assert visit.send(f"/audits/{audit}/abandon").status == 400
@@ -315,9 +315,9 @@ def test_an_abandoned_audit_counts(filled, desk, visit):
     visit.page.goto(f"{desk.url}/audits/{audit}/end")
     visit.page.get_by_role("button", name="Abandon it").click()
     expect(visit.page.get_by_role("status").first).to_contain_text("is abandoned")
-    expect(visit.page.get_by_text("1 was drawn before")).to_be_visible()
-    expect(visit.page.get_by_text("may spend 1.25 of the 5")).to_be_visible()
-    expect(visit.page.get_by_text("It was abandoned, and proves nothing")).to_be_visible()
+    expect(visit.page.get_by_text("1 audit was drawn before")).to_be_visible()
+    expect(visit.page.get_by_text("may use 1.25 of the 5")).to_be_visible()
+    expect(visit.page.get_by_text("It was abandoned and proves nothing")).to_be_visible()
     answer = visit.page.goto(f"{desk.url}/audits/{audit}/certificate")
     assert answer.status == 400
     visit.page.goto(f"{desk.url}/audits/{audit}")
@@ -337,8 +337,8 @@ def test_a_certificate_of_a_retired_model_says_in_large_letters_that_it_is_withd
     told = visit.context.request.get(f"{desk.url}/audits/{audit}/certificate.json").json()
     assert told["withdrawn"]["because"] == "the model was retired"
     visit.page.goto(f"{desk.url}/prove?model=test@1")
-    expect(visit.page.get_by_text("nothing can be certified of it")).to_be_visible()
-    expect(visit.page.get_by_text("It does not hold any more")).to_be_visible()
+    expect(visit.page.get_by_text("you cannot audit it")).to_be_visible()
+    expect(visit.page.get_by_text("It is no longer valid")).to_be_visible()
 
 
 def test_a_viewer_sees_plans_and_certificates_and_does_nothing(filled, desk, visit):
@@ -393,7 +393,7 @@ def test_a_wrong_form_draws_nothing(filled, desk, visit):
     visit.page.goto(f"{desk.url}/prove?provider={OURS}&concept={MAP}")
     visit.page.locator("[name=sample]").evaluate_all("all => all.forEach(one => one.value = 'x')")
     visit.page.get_by_role("button", name="Draw").click()
-    expect(visit.page.get_by_role("alert")).to_contain_text("'x', which is no number")
+    expect(visit.page.get_by_role("alert")).to_contain_text("'x', which is not a number")
     expect(visit.page.get_by_label("Data provider")).to_have_value(OURS)
     assert filled.rows("SELECT 1 FROM audit") == []
 
@@ -453,11 +453,11 @@ def test_a_certificate_names_the_institution_and_its_own_address(filled, visit, 
         visit.page.goto(f"{desk.url}/audits/{audit}/certificate?told=x")
         expect(visit.page.get_by_text("Museum of <Things>")).to_be_visible()
         expect(visit.page.get_by_text(f"{desk.url}/audits/{audit}/certificate")).to_be_visible()
-        expect(visit.page.get_by_text("cannot be loaded counts as wrong")).to_be_visible()
+        expect(visit.page.get_by_text("a picture that cannot be loaded")).to_be_visible()
         expect(visit.page.locator(".annex .card")).to_have_count(5)
         visit.page.goto(f"{desk.url}/models")
         visit.page.get_by_role("link", name=f"certificate {audit}").click()
         visit.page.wait_for_url(f"**/audits/{audit}/certificate")
         visit.page.goto(f"{desk.url}/models/test@1")
-        expect(visit.page.get_by_text("5 of 5 drawn were right (100")).to_be_visible()
-        expect(visit.page.get_by_text("Nothing is promised")).to_have_count(0)
+        expect(visit.page.get_by_text("5 of 5 drawn at random were right (100")).to_be_visible()
+        expect(visit.page.get_by_text("This model has no promise")).to_have_count(0)

@@ -44,6 +44,6 @@ def test_what_cannot_be_loaded_comes_last_and_counts_as_wrong(
     visit.page.wait_for_load_state()
     expect(cards).to_have_count(1)
     visit.page.get_by_role("link", name="Close or abandon").click()
-    visit.page.get_by_role("button", name="Close it, 1 counted as wrong").click()
-    expect(visit.page.get_by_text("14 of 15 drawn were right").first).to_be_visible()
+    visit.page.get_by_role("button", name="Close it and count 1 as wrong").click()
+    expect(visit.page.get_by_text("14 of 15 drawn at random were right").first).to_be_visible()
     assert visit.problems == []

@@ -99,7 +99,7 @@ def test_filters_that_are_wrong_stay_and_say_so_beside_their_field(filled, desk,
     for page in ("/see", "/judge"):
         visit.page.goto(f"{desk.url}{page}?provider=Nobody&outcome=failed&highest=much")
         confidence = visit.page.locator("fieldset.range")
-        confidence.get_by_role("alert").get_by_text("no number").wait_for()
+        confidence.get_by_role("alert").get_by_text("not a number").wait_for()
         assert visit.page.get_by_label("Data provider").input_value() == "Nobody"
         assert visit.page.get_by_label("Outcome").input_value() == "failed"
         assert visit.page.get_by_label("to", exact=True).input_value() == "much"

@@ -115,7 +115,7 @@ def test_a_curator_teaches_and_sees_what_that_brought(taught, desk, teacher, vis
     for record in RECORDS[:30]:
         taught.say("(local)", record, concept_of(record), VerdictKind.RIGHT)
     visit.page.goto(f"{desk.url}/teach?provider={MUSEUM}")
-    visit.page.get_by_role("button", name="Fit again").click()
+    visit.page.get_by_role("button", name="Retrain").click()
     visit.page.locator(".verdict-line, .warning").wait_for()
     assert "heads v2" in visit.page.locator(".live").inner_text()
     expect(visit.page.locator("svg circle")).not_to_have_count(0)
@@ -124,7 +124,7 @@ def test_a_curator_teaches_and_sees_what_that_brought(taught, desk, teacher, vis
     assert all(each.split("\t")[3].startswith("100.0") for each in rows)
     (result,) = taught.rows("SELECT result FROM refit")[0]
     assert result["changed"]
-    expect(visit.page.get_by_text("of these pictures changed")).to_be_visible()
+    expect(visit.page.get_by_text("of these pictures got another concept")).to_be_visible()
     expect(visit.page.locator(".live .card")).to_have_count(len(result["changed"]))
     (service,) = taught.rows("SELECT model_id FROM service WHERE data_provider = :p", p=MUSEUM)
     assert taught.rows("SELECT version FROM model WHERE id = :id", id=service[0]) == [(2,)]
@@ -134,7 +134,7 @@ def test_a_curator_teaches_and_sees_what_that_brought(taught, desk, teacher, vis
         (len(RECORDS), "urgent")
     ]
     visit.page.goto(f"{desk.url}/teach?provider={MUSEUM}")
-    assert "30 were judged so far" in visit.page.locator("main").inner_text()
+    assert "30 pictures are judged so far" in visit.page.locator("main").inner_text()
     assert visit.problems == []
 
 
@@ -142,7 +142,7 @@ def test_what_is_no_better_is_not_advised_for_all_records(taught, desk, teacher,
     for record in RECORDS[:30]:
         taught.say("(local)", record, concept_of(record), VerdictKind.RIGHT)
     visit.page.goto(f"{desk.url}/teach?provider={MUSEUM}")
-    visit.page.get_by_role("button", name="Fit again").click()
+    visit.page.get_by_role("button", name="Retrain").click()
     visit.page.locator(".verdict-line").wait_for()
     result = {"others_before": 0.9, "others_after": 0.9, "may_serve_all": True}
     for in_service, advised in ((True, 1), (False, 0)):
@@ -151,14 +151,14 @@ def test_what_is_no_better_is_not_advised_for_all_records(taught, desk, teacher,
         taught.execute(change, result=json.dumps(result))
         visit.page.reload()
         visit.page.get_by_text("macro F1 0.900 before, 0.900 after").wait_for()
-        assert visit.page.get_by_text("it may serve all records").count() == advised
+        assert visit.page.get_by_text("the model may serve all records").count() == advised
 
 
 def test_too_few_verdicts_cannot_be_learned_from(taught, desk, visit):
     taught.say("(local)", RECORDS[0], MAP, VerdictKind.RIGHT)
     visit.page.goto(f"{desk.url}/teach?provider={MUSEUM}")
-    expect(visit.page.get_by_role("button", name="Fit again")).to_be_disabled()
-    assert "9 more are needed" in visit.page.locator("main").inner_text()
+    expect(visit.page.get_by_role("button", name="Retrain")).to_be_disabled()
+    assert "9 more to go" in visit.page.locator("main").inner_text()
 
 
 def test_one_begins_with_a_museum_and_without_a_promise(taught, desk, visit):

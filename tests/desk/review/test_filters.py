@@ -44,15 +44,15 @@ def test_a_place_to_go_on_from_belongs_to_its_filters():
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"job": "abc"}, "no job ID"),
+        ({"job": "abc"}, "not the ID of a job"),
         ({"model": "../x"}, "not the name of a model"),
         ({"outcome": "lost"}, "must be one of"),
         ({"judged": "maybe"}, "must be one of"),
-        ({"lowest": "much"}, "no number"),
+        ({"lowest": "much"}, "not a number"),
         ({"lowest": "nan"}, "from 0 to 100"),
         ({"highest": "101"}, "from 0 to 100"),
         ({"provider": "x" * 1_001}, "too long"),
-        ({"provider": "x\0"}, "no text"),
+        ({"provider": "x\0"}, "not a text"),
     ],
 )
 def test_a_malformed_filter_is_named(asked, words):

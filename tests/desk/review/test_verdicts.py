@@ -85,7 +85,7 @@ def test_an_id_is_of_one_verdict_of_one_reviewer(museum, reviewer):
         (reviewer, [new := verdict("/1/b"), replace(new, said=VerdictKind.WRONG)]),
     ]
     for who, verdicts in others:
-        with pytest.raises(UsageError, match="used for another one before"):
+        with pytest.raises(UsageError, match="belongs to another verdict"):
             kept(museum, who, *verdicts)
     assert museum.rows(STANDING) == [("/1/a", "right", reviewer)]
 

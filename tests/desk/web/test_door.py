@@ -83,7 +83,11 @@ def test_hostile_forms_are_refused_in_words(filled: Museum, desk: ServedDesk) ->
     for name, (kind, content) in HOSTILE.items():
         answer = caller.post("/jobs/new", content, headers={"content-type": kind})
         assert answer.status_code in (400, 413), name
-        words = ('role="alert"', "<h1>That does not work</h1>", "at most 1,024 KiB")
+        words = (
+            'role="alert"',
+            "<h1>Something in your request is not right</h1>",
+            "at most 1,024 KiB",
+        )
         assert any(each in answer.text for each in words), name
     assert len(filled.rows("SELECT 1 FROM job")) == 1
     assert "Traceback" not in desk.log()

@@ -21,12 +21,12 @@ class Closed:
 
 def test_the_sentence_says_what_was_seen_and_what_it_proves() -> None:
     assert sentence_of(Closed(data_provider="A museum", label="map")) == (
-        "Map enrichments of A museum: 16 of 20 drawn were right (80 %). "
-        "With 95 % confidence at least 58.5 % of the 147 are."
+        "Map enrichments of A museum: 16 of 20 drawn at random were right (80 %). "
+        "With 95 % confidence, at least 58.5 % of all 147 are right."
     )
     assert sentence_of(Closed(rows=2_000, sample=2_000, right_ones=1_999, precision=0.9995)) == (
-        "Enrichments of vases v3: 1,999 of 2,000 drawn were right (99.9 %). "
-        "With 95 % confidence at least 99.9 % of the 2,000 are."
+        "Enrichments of vases v3: 1,999 of 2,000 drawn at random were right (99.9 %). "
+        "With 95 % confidence, at least 99.9 % of all 2,000 are right."
     )
 
 
