@@ -10,7 +10,8 @@ and are promoted as an ensemble at a precision of 0.9, with three seeds. A promi
 exact test rules it out at 1 %.
 
 Abstention, thresholds ignored: heads learn from two museums; how many photographs of the third are
-accepted, and how many of the elements are unlike? And the same with the elements.
+accepted, and how many of the elements and of foreign pictures are unlike? And the same with the
+elements.
 """
 
 import time
@@ -21,10 +22,14 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from benchmarks.parts.foreign_pictures import foreign_pictures
 from benchmarks.parts.photographs import Photographs, Studio, missing, studio
 from benchmarks.parts.report import at_least, at_most, finish
 from common.vision.answers.answering import Answers
+from common.vision.answers.heads import Embeddings
+from trainer.data.embedded import embed
 from trainer.data.split import Indices, divide
+from trainer.experiment import Experiment
 from trainer.models.proposal import Terms
 from trainer.scoring.proof import upper_bound
 
@@ -119,24 +124,28 @@ def promises(place: Studio) -> dict[str, Any]:
 def abstention(place: Studio) -> dict[str, Any]:
     """What a model of one kind of photographs says of another, thresholds ignored."""
     museum, buildings = place.museum, place.elements
+    drawn = foreign_pictures(place.folder / "foreign")
+    foreign = embed(drawn, place.encoder, place.engine, place.folder).embeddings
     providers = np.array([each.provider for each in museum.ready.data.examples])
     accepted, unlike = {}, {}
+
+    def ask(name: str, experiment: Experiment, own: Embeddings, other: Embeddings) -> None:
+        likeness = place.promoted(experiment, Terms(precision=0.5)).answering.likeness
+        assert likeness is not None
+        accepted[name] = 1 - float(likeness.is_unlike(own).mean())
+        unlike[name] = float(likeness.is_unlike(other).mean())
+        unlike[f"{name}: foreign"] = float(likeness.is_unlike(foreign).mean())
+
     for number, left_out in enumerate(sorted(set(providers))):
         learned = museum.some(np.flatnonzero(providers != left_out))
         experiment = place.train_heads(
             learned, f"museum_without_{number}", folds=FOLDS, class_weights="sqrt"
         )
-        likeness = place.promoted(experiment, Terms(precision=0.5)).answering.likeness
-        assert likeness is not None
-        unlike[left_out] = float(likeness.is_unlike(buildings.embeddings).mean())
         own = museum.embeddings[providers == left_out]
-        accepted[left_out] = 1 - float(likeness.is_unlike(own).mean())
+        ask(left_out, experiment, own, buildings.embeddings)
     learned_rows, others = set_aside(buildings, 0)
     experiment = place.train_heads(buildings.some(learned_rows), "elements_like", folds=FOLDS)
-    likeness = place.promoted(experiment, Terms(precision=0.5)).answering.likeness
-    assert likeness is not None
-    accepted["elements"] = 1 - float(likeness.is_unlike(buildings.embeddings[others]).mean())
-    unlike["elements"] = float(likeness.is_unlike(museum.embeddings).mean())
+    ask("elements", experiment, buildings.embeddings[others], museum.embeddings)
     return {
         "accepted": {name: round(each, 4) for name, each in accepted.items()},
         "unlike": {name: round(each, 4) for name, each in unlike.items()},
