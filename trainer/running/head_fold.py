@@ -180,6 +180,7 @@ def _likenesses(assignment: HeadAssignment, fold: Fold, seen: Indices) -> Likene
         embeddings,
         assignment.ready.embeddings[fold.test],
         [(embeddings[each.test], embeddings[each.rest]) for each in divisions],
+        whole=len(assignment.ready.embeddings),
         seed=fold.number,
     )
 
