@@ -36,7 +36,9 @@ from trainer.scoring.evaluate import classify_data
 from trainer.scoring.evidence import Likenesses, draw_references, read_evidence
 from trainer.scoring.predictions import Predictions, Probabilities, Targets
 
-PASSING = 0.97  # of pictures that were held back pass; chosen with NEIGHBOURS in `likeness`
+# The share of held-back pictures that are like those that were learned from. At 96 % heads of two
+# museums stop 93 % of foreign photographs, at 95 % 96 % (EfficientNet-Lite2, December 2026).
+PASSING = 0.95
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

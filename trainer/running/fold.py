@@ -159,7 +159,11 @@ def _likenesses(
     learned = features(np.sort(few))
     learned = learned[learned.any(axis=1)]  # zeros are like nothing
     return measure_likenesses(
-        learned, features(fold.test), [(features(fold.validation), learned)], seed=fold.number
+        learned,
+        features(fold.test),
+        [(features(fold.validation), learned)],
+        whole=len(learned),
+        seed=fold.number,
     )
 
 

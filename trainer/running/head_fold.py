@@ -182,6 +182,7 @@ def _likenesses(assignment: HeadAssignment, fold: Fold) -> Likenesses | None:
         embeddings,
         assignment.ready.embeddings[fold.test],
         [(embeddings[each.test], embeddings[each.rest]) for each in divisions],
+        whole=len(assignment.ready.embeddings),
         seed=fold.number,
     )
 

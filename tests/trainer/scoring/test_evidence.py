@@ -29,7 +29,11 @@ def drawn(count: int, seed: int, dimension: int = 8) -> Embeddings:
 def evidence() -> Evidence:
     learned = drawn(40, 0)
     likenesses = measure_likenesses(
-        learned, drawn(5, 1), [(drawn(10, 2), learned[:20]), (drawn(10, 3), learned[20:])], seed=0
+        learned,
+        drawn(5, 1),
+        [(drawn(10, 2), learned[:20]), (drawn(10, 3), learned[20:])],
+        whole=40,
+        seed=0,
     )
     logits = np.random.default_rng(0).normal(size=(5, 3, 2)).astype(np.float32)
     return Evidence(likenesses=likenesses, inner_logits=logits)
@@ -63,9 +67,9 @@ def test_likeness_is_that_to_pictures_that_were_learned_from() -> None:
 
 def test_too_few_pictures_tell_nothing() -> None:
     few, tested, enough = drawn(2, 0), drawn(5, 1), drawn(9, 2)
-    assert measure_likenesses(few, tested, [(tested, enough)], seed=0) is None
-    assert measure_likenesses(enough, tested, [(tested, few)], seed=0) is None
-    assert measure_likenesses(enough, tested, [], seed=0) is None
+    assert measure_likenesses(few, tested, [(tested, enough)], whole=9, seed=0) is None
+    assert measure_likenesses(enough, tested, [(tested, few)], whole=9, seed=0) is None
+    assert measure_likenesses(enough, tested, [], whole=9, seed=0) is None
 
 
 def test_of_many_pictures_as_many_are_kept_as_a_model_may_have() -> None:
@@ -74,6 +78,17 @@ def test_of_many_pictures_as_many_are_kept_as_a_model_may_have() -> None:
     assert len(few) == most_references(8)
     assert len({row.tobytes() for row in few} - {row.tobytes() for row in many}) == 0
     np.testing.assert_array_equal(few, draw_references(many, seed=0))
+
+
+def test_in_a_large_training_parts_are_compared_with_their_share_of_references() -> None:
+    learned, rest = drawn(4000, 1), drawn(3200, 2)
+    found = measure_likenesses(learned, drawn(5, 3), [(drawn(5, 4), rest)], whole=5000, seed=0)
+    assert found is not None
+    most = most_references(8)
+    assert len(found.references) == most * 0.8
+    few = draw_references(rest, whole=5000, seed=0)
+    assert len(few) == most * 0.64
+    np.testing.assert_array_equal(found.held_back, likeness(drawn(5, 4), few))
 
 
 @pytest.mark.parametrize("damage", ["missing", "bytes", "names", "pipe"])
