@@ -110,14 +110,14 @@ def _print(scores: ModelScores, promise: "Promise | None") -> None:
     print_listing("Most probable category, before any threshold", _categories(scores))
     if promise is None or scores.promise is None:
         print_listing("What is written at the thresholds", effect_listing(scores.thresholds))
-        lines = ["The model is of an older version, and has no promise to compare with."]
+        lines = ["An older version made this model. It has no promise to compare with."]
     else:
         title = "What was promised, and what was found, with 95% intervals"
         print_listing(title, promise_listing(scores.promise))
         lines = [
             *promise.in_words(),
-            f"No concept, since unlike all that the model learned from: {scores.unlike:,} of "
-            f"{counted(scores.examples, 'picture')}.",
+            f"No concept, because they are too different from the training pictures: "
+            f"{scores.unlike:,} of {counted(scores.examples, 'picture')}.",
             *filter(None, [about_other_providers(scores.promise)]),
             promise_in_a_line(scores.promise),
         ]

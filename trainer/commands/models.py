@@ -135,10 +135,10 @@ def _concepts(description: "Description") -> Listing:
 
 def _promised(description: "Description") -> list[str]:
     promise, least = description.promise, description.least_likeness
-    abstains = "never, also not for pictures that are unlike all that it learned from"
+    abstains = "never, even if a picture is too different from the training pictures"
     if least is not None:
         abstains = (
-            f"from pictures that are unlike all that it learned from (likeness < {least:.3f})"
+            f"from pictures too different from the training pictures (likeness < {least:.3f})"
         )
     if least is not None and promise is not None:
         abstains += f"; at promotion {promise.said.unlike:,} of {promise.said.pictures:,}"

@@ -39,10 +39,10 @@ class PredictedCategory:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedPicture:
-    """What a model says of a picture, the most probable category first.
+    """What a model predicts for a picture, the most probable category first.
 
-    A picture that is `unlike` all that the model learned from gets no concept. One that cannot be
-    read has an `error` and nothing else.
+    If `unlike` is true, the picture is too different from the training pictures and gets no
+    concept. A picture that cannot be read has only an `error`.
     """
 
     image: str
@@ -138,7 +138,9 @@ def _print(picture: PredictedPicture) -> None:
         return
     out.print(picture.image, style="bold")
     if picture.unlike:
-        out.print("  unlike all that the model learned from: nothing is written", style="yellow")
+        out.print(
+            "  too different from the training pictures: no concept is written", style="yellow"
+        )
     for rank, each in enumerate(picture.categories):
         if rank < SHOWN or each.passes:
             threshold = each.threshold

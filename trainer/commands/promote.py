@@ -70,7 +70,7 @@ NoAbstention = Annotated[
     bool,
     typer.Option(
         "--no-abstention",
-        help="Answer also to pictures that are unlike all that the model learned from.",
+        help="Also write concepts for pictures that are too different from the training pictures.",
         rich_help_panel=MEASURE,
     ),
 ]

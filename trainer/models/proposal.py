@@ -81,10 +81,11 @@ class Proposal:
     def abstention_in_words(self) -> str:
         if self.likeness is None:
             return (
-                "The model never abstains: it also answers to pictures unlike all it learned from."
+                "The model never abstains. It also writes concepts for pictures that are too "
+                "different from the training pictures."
             )
         return (
-            "A picture that is unlike all that the model learned from gets no concept. Here that "
+            "A picture that is too different from the training pictures gets no concept. Here this "
             f"is so for {self.promise.said.unlike:,} of {self.promise.said.pictures:,} pictures."
         )
 

@@ -1,9 +1,8 @@
-"""The gallery: test pictures with heatmaps, saved for each fold and shown in the report.
+"""Test pictures with heatmaps, saved for each fold and shown in the report.
 
-A heatmap shows where the classifier looked: for each category, in its most confident right
-assertion and its most confident wrong one. The report also shows the most confident mistakes and
-doubtful labels, all as cards with their true and predicted categories. Pictures are small JPEGs as
-data URIs, so that the report is one file.
+A heatmap shows where the classifier looked. Each category has two: for its most probable correct
+prediction and for its most probable wrong one. The report also shows the most probable mistakes and
+the doubtful labels. The pictures are small JPEGs in data URIs, so the report is one file.
 """
 
 import io
@@ -48,10 +47,7 @@ MOST_DOUBTS = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Exhibit:
-    """A test picture with the heatmap of an asserted category.
-
-    `position` is the place of the picture in the predictions.
-    """
+    """The heatmap of a predicted category; `position` is that of the picture in the predictions."""
 
     position: int
     category: int
@@ -62,9 +58,9 @@ class Exhibit:
 def choose_exhibits(
     predictions: Predictions, categories: tuple[str, ...], kind: Kind
 ) -> list[Exhibit]:
-    """The most confident right and wrong assertion of each category.
+    """The most probable correct and the most probable wrong prediction of each category.
 
-    Where a picture may have several categories, all asserted ones of a chosen picture are shown.
+    If a picture may have several categories, all predicted ones of a chosen picture are included.
     """
     predicted = asserted(predictions.probabilities, kind)
     chosen: dict[tuple[int, bool], int] = {}
@@ -87,7 +83,7 @@ def write_gallery(
     pictures: torch.Tensor,
     preprocessing: Preprocessing,
 ) -> None:
-    """Save each exhibit: the picture, and beside it the picture under its heatmap.
+    """Save each exhibit: the picture, and beside it the picture with its heatmap.
 
     Args:
         pictures: uint8 (n, 3, size, size), in the order of the predictions.
@@ -105,10 +101,10 @@ def write_head_gallery(
     encoder: Encoder,
     head: Head,
 ) -> None:
-    """As `write_gallery`, for a head on an encoder; only the exhibits are decoded.
+    """Like `write_gallery`, for a head on an encoder; only the exhibits are decoded.
 
     Args:
-        positions: those of the predicted examples in the data.
+        positions: where the predicted examples are in the data.
     """
     how = encoder.description.preprocessing
     exhibits = choose_exhibits(predictions, data.categories, data.kind)
@@ -155,15 +151,15 @@ def save_model_heatmap(path: Path, model: Model, picture: torch.Tensor, *, label
     """Save a uint8 picture (3, size, size) and its heatmap for a label side by side, as a PNG.
 
     Raises:
-        ModelError: the pictures of the model are too small for a heatmap.
-        EnrichmentError: the disk is full or refuses.
+        ModelError: the model's pictures are too small for a heatmap.
+        EnrichmentError: the disk is full or not writable.
     """
     maker = HeatmapMaker(model.classifiers(), model.description.preprocessing)
     _save(path, maker, picture, label)
 
 
 def thumbnail(path: Path) -> str:
-    """A picture of the training data as a data URI; empty if it is missing or unreadable."""
+    """A data URI; empty if the picture is missing or unreadable."""
     try:
         decoded = decode(read_regular(path, at_most=FILE_BYTES), shorter_side=min(THUMBNAIL))
     except (OSError, RecordError):
@@ -172,7 +168,7 @@ def thumbnail(path: Path) -> str:
 
 
 def heatmap_pair(path: Path) -> str:
-    """A saved heatmap as a data URI; empty if it is missing."""
+    """A data URI; empty if the file is missing."""
     try:
         with Image.open(io.BytesIO(read_regular(path, at_most=FILE_BYTES))) as image:
             return _jpeg(image.convert("RGB"), HEATMAP)
@@ -189,10 +185,9 @@ def _jpeg(image: Image.Image, bounds: tuple[int, int]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportCard:
-    """A picture to show.
+    """`image` is a data URI, empty if the picture is missing; `page` is the record's web page.
 
-    `image` is a data URI, empty if the picture is missing. `page` is the web page of the record,
-    `title` its title; a file has neither. `true` are the labels, `predicted` is the asserted or
+    A file has no `page` and no `title`. `true` has the labels, `predicted` the predicted or
     suggested category.
     """
 
@@ -207,7 +202,7 @@ class ReportCard:
 
 
 class ReportCards:
-    """`test` are the test predictions of all folds, in their order; `names` those of categories."""
+    """`test` has the test predictions of all folds in order; `names` are the categories' names."""
 
     def __init__(self, experiment: Experiment, test: Predictions, names: tuple[str, ...]) -> None:
         self._experiment = experiment
@@ -217,7 +212,7 @@ class ReportCards:
         self._titles = read_titles(experiment.splits)
 
     def exhibits(self) -> list[ReportCard]:
-        """Heatmaps: for each category the most confident right and wrong assertion of all folds."""
+        """For each category the most probable correct and wrong prediction of all folds."""
         surest: dict[tuple[int, bool], tuple[float, int, Path]] = {}
         for position, exhibit, file in self._exhibits():
             place = (exhibit.category, not exhibit.is_right)
@@ -236,20 +231,20 @@ class ReportCards:
         ]
 
     def doubts(self, doubts: list[Doubt]) -> list[ReportCard]:
-        """The most doubtful labels, without pictures that are among the mistakes."""
+        """The most doubtful labels, without the pictures shown as mistakes."""
         shown = {position for position, _ in self._surest_mistakes()}
         others = [doubt for doubt in doubts if doubt.position not in shown]
         return [self._doubt(doubt) for doubt in others[:MOST_DOUBTS]]
 
     def _surest_mistakes(self) -> list[tuple[int, int]]:
-        """Position and category of each."""
+        """Position and category of each mistake."""
         predicted = asserted(self._test.probabilities, self._dataset.kind)
         wrong = np.argwhere(predicted & ~self._test.targets)
         surest = np.argsort(-self._test.probabilities[wrong[:, 0], wrong[:, 1]], kind="stable")
         return [(position, category) for position, category in wrong[surest[:MOST_MISTAKES]]]
 
     def _exhibits(self) -> list[tuple[int, Exhibit, Path]]:
-        """The exhibits of all folds with heatmaps: position in `test`, exhibit and file."""
+        """Position in `test`, exhibit and file of each, for the folds that have heatmaps."""
         found, offset = [], 0
         for number in range(self._experiment.settings().folds):
             test = self._experiment.predictions(number)

@@ -1,4 +1,4 @@
-"""The results of a cross-validation: `summary.json`, tables, and `report.html` for a curator."""
+"""The results of a cross-validation: `summary.json`, tables and a report for a curator."""
 
 import math
 import re
@@ -34,20 +34,18 @@ from trainer.scoring.metrics import AVERAGED, MEANINGS, SCORED, CategoryScores, 
 from trainer.scoring.predictions import Predictions, Targets
 
 TEMPLATE = "page.html.jinja"
-MOST_IN_MATRIX = 40  # categories; a larger matrix is a file of its own
+MOST_IN_MATRIX = 40  # categories; a larger matrix is only a file
 PICTURES = {
     "thumbnail": "Europeana's thumbnails",
-    "media": "the files of the providers",
-    "mixed": "the files of the providers, or Europeana's thumbnails in their place",
+    "media": "the providers' files",
+    "mixed": "the providers' files or, if missing, Europeana's thumbnails",
     "folder": "",
 }
 
 
 def summarise(experiment: Experiment) -> Summary:
-    """Summarise the results of all folds.
-
-    Raises:
-        ModelError: a fold is not finished, or its files are damaged.
+    """Raises:
+    ModelError: a fold is not finished, or its files are damaged.
     """
     kind, results = experiment.dataset().kind, experiment.results()
     numbers = [result.fold for result in results]
@@ -82,10 +80,10 @@ def _category(name: str, results: list[FoldResult]) -> CategoryScores[Spread]:
 
 
 def write_summary(experiment: Experiment, labels: Mapping[str, str] | None = None) -> Summary:
-    """Summarise, and write `summary.json`, the plots, the doubtful labels and `report.html`.
+    """Write `summary.json`, the plots, the doubtful labels and `report.html`.
 
     Args:
-        labels: what the plots and the report call the categories; itself, where one has none.
+        labels: the label of each category in plots and report; without one, the category is shown.
     """
     summary, folder, dataset = summarise(experiment), experiment.folder, experiment.dataset()
     test = Predictions.joined([experiment.predictions(n) for n in range(summary.folds)])
@@ -104,7 +102,7 @@ def write_summary(experiment: Experiment, labels: Mapping[str, str] | None = Non
 
 
 def names_of(categories: Sequence[str], labels: Mapping[str, str]) -> dict[str, str]:
-    """What to call each category; two that have one label, in languages that differ, say which."""
+    """The name to show for each category; if two have the same label, the category follows it."""
     times = Counter(labels.get(each, each) for each in categories)
     return {
         each: label if times[label] == 1 else f"{label} ({each})"
@@ -125,7 +123,7 @@ def write_report(
     Args:
         test: the test predictions of all folds, at the summary's temperature.
         doubts: the doubtful labels, the most doubtful first.
-        names: what to call each category, in their order.
+        names: the name to show for each category, in their order.
     """
     engine = template_engine(Path(__file__).parent)
     engine.filters |= {
@@ -193,7 +191,7 @@ def _finished(experiment: Experiment) -> str:
 
 def _epochs(results: Sequence[FoldResult]) -> str:
     ran, kept = [each.epochs for each in results], [each.best_epoch for each in results]
-    return f"{_range(ran)} of them ran in each fold; epoch {_range(kept)} was kept"
+    return f"{_range(ran)} in each fold; the weights are from epoch {_range(kept)}"
 
 
 def _range(numbers: Sequence[int]) -> str:
@@ -202,7 +200,7 @@ def _range(numbers: Sequence[int]) -> str:
 
 
 def _dropped(experiment: Experiment) -> list[str]:
-    """The examples that some head did not learn from, since their labels are doubtful."""
+    """The examples with a doubtful label, which at least one head did not learn from."""
     settings = experiment.settings()
     if not settings.encoder:
         return []

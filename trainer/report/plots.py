@@ -1,7 +1,7 @@
-"""Plots, and the history of a fold: PNG, SVG for the report, CSV, and events for TensorBoard.
+"""Plots and the history of a fold: PNG, SVG for the report, CSV, and events for TensorBoard.
 
-tensorboardX writes the event files and needs little more than protobuf. TensorBoard itself, a
-server with many dependencies, is only needed to look at them.
+tensorboardX writes the event files and has few dependencies. You need TensorBoard itself, which has
+many, only to view them.
 """
 
 import io
@@ -31,7 +31,7 @@ from trainer.scoring.thresholds import Curve, Effect
 DOTS_PER_INCH = 120
 LONGEST_LABEL = 28  # letters
 POINTS = 200  # of a small curve, at most
-FIRST_FEW = 10  # statements
+FIRST_FEW = 10  # predictions
 INK, MUTED, GRID = "#1c1b19", "#6b6762", "#dedad3"
 BLUE, ORANGE = "#1f5a8a", "#b4541a"
 _STYLE: Any = {
@@ -52,10 +52,10 @@ _STYLE: Any = {
 
 
 def plot_history(folds: Sequence[Sequence[Epoch]], *, stacked: bool = False) -> Figure:
-    """Losses and validation accuracy of folds by epoch; a dot marks the kept epoch.
+    """Losses and validation accuracy of folds by epoch; a dot marks the epoch that is used.
 
     Args:
-        stacked: one plot below the other, as telephones need it.
+        stacked: one plot below the other, for narrow screens.
     """
     with _pair(stacked=stacked) as (figure, (losses, accuracies)):
         for history in folds:
@@ -71,7 +71,7 @@ def plot_history(folds: Sequence[Sequence[Epoch]], *, stacked: bool = False) -> 
             accuracies.plot(best.number, best.validation_accuracy, "o", color=BLUE, markersize=4)
         losses.set_title("Loss")
         losses.legend(losses.lines[:2], ["training", "validation"])
-        accuracies.set_title("Accuracy in validation")
+        accuracies.set_title("Validation accuracy")
         accuracies.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         for axes in (losses, accuracies):
             axes.set_xlabel("epoch")
@@ -81,7 +81,7 @@ def plot_history(folds: Sequence[Sequence[Epoch]], *, stacked: bool = False) -> 
 
 
 def plot_trials(folds: Sequence[Sequence[Trial]], *, stacked: bool = False) -> Figure:
-    """Loss and accuracy of the heads of folds by strength; a dot marks the kept strength."""
+    """Loss and accuracy of the folds' heads by strength; a dot marks the chosen strength."""
     with _pair(stacked=stacked) as (figure, (losses, accuracies)):
         for trials in folds:
             strengths = [trial.strength for trial in trials]
@@ -90,8 +90,8 @@ def plot_trials(folds: Sequence[Sequence[Trial]], *, stacked: bool = False) -> F
             losses.plot(best.strength, best.loss, "o", color=BLUE, markersize=4)
             accuracy = [trial.accuracy for trial in trials]
             accuracies.plot(strengths, accuracy, color=BLUE, linewidth=1.2)
-        losses.set_title("Loss on pictures not seen")
-        accuracies.set_title("Accuracy on pictures not seen")
+        losses.set_title("Loss on held-out pictures")
+        accuracies.set_title("Accuracy on held-out pictures")
         accuracies.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         for axes in (losses, accuracies):
             axes.set_xscale("log")
@@ -124,8 +124,8 @@ def plot_reliability(before: Calibration, after: Calibration) -> Figure:
     with _figure(width=4.2, height=4) as (figure, (axes,)):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
         for calibration, colour, marker, label in (
-            (before, ORANGE, "s", "as trained"),
-            (after, BLUE, "o", "at the fitted temperature"),
+            (before, ORANGE, "s", "before calibration"),
+            (after, BLUE, "o", "after calibration"),
         ):
             stated = [each.probability for each in calibration.bins]
             right = [each.right for each in calibration.bins]
@@ -134,8 +134,8 @@ def plot_reliability(before: Calibration, after: Calibration) -> Figure:
             )
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.set_xlabel("probability stated")
-        axes.set_ylabel("share right")
+        axes.set_xlabel("predicted probability")
+        axes.set_ylabel("share correct")
         axes.set_aspect("equal")
         axes.legend(loc="upper left")
         axes.grid(color=GRID, linewidth=0.6)
@@ -143,20 +143,20 @@ def plot_reliability(before: Calibration, after: Calibration) -> Figure:
 
 
 def lowest_of(curves: Iterable[Curve]) -> float:
-    """From which precision curves are drawn, so that all can be compared.
+    """The lower end of the precision axis, the same for all curves.
 
-    The first few statements of a curve say little, and do not count.
+    The first few predictions of a curve are mostly chance, so they do not count.
     """
     precisions = [curve.precision[FIRST_FEW:].min(initial=1.0) for curve in curves]
     return 0.5 if min(precisions, default=1.0) >= 0.5 else 0.0
 
 
 def plot_curve(curve: Curve, effect: Effect, *, precision: float, lowest: float) -> Figure:
-    """Precision over the share found, small; a dot marks the threshold, a line the promise."""
+    """A small plot of precision by the share found, with the threshold (dot) and promise (line)."""
     few = np.unique(np.linspace(0, len(curve.found) - 1, POINTS).astype(np.int64).clip(min=0))
     with rc_context(_STYLE | {"font.size": 7}):
         figure = Figure(figsize=(2.1, 1.5))
-        axes = figure.add_axes((0.2, 0.2, 0.7, 0.76))  # a layout of its own takes long
+        axes = figure.add_axes((0.2, 0.2, 0.7, 0.76))  # a computed layout is slow
         axes.axhline(precision, color=ORANGE, linewidth=0.9, linestyle="--")
         if len(curve.found):
             axes.plot(curve.found[few], curve.precision[few], color=BLUE, linewidth=1.2)
@@ -171,14 +171,14 @@ def plot_curve(curve: Curve, effect: Effect, *, precision: float, lowest: float)
 
 
 def save_png(path: Path, figure: Figure) -> None:
-    """Write a plot to a file, whole or not at all."""
+    """A failure leaves the old file as it was."""
     FigureCanvasAgg(figure)  # no windows, no global state
     with replacing(path) as temporary, _any_script():
         figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
 
 
 def svg(figure: Figure) -> str:
-    """A plot as an SVG document; the same plot gives the same text."""
+    """The same plot gives the same SVG text."""
     buffer = io.StringIO()
     with rc_context({"svg.hashsalt": "plot"}), _any_script():
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
@@ -191,7 +191,7 @@ def _shorten(label: str) -> str:
 
 @contextmanager
 def _any_script() -> Iterator[None]:
-    """Draw boxes for letters that the font lacks, without a warning for each."""
+    """Draw boxes for letters that the font lacks, without warnings."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
         yield
@@ -227,7 +227,7 @@ def write_trials(folder: Path, trials: Sequence[Trial]) -> None:
 
 def _write_events(folder: Path, lines: list[dict[str, float]]) -> None:
     """One scalar per column; `tensorboard --logdir EXPERIMENT` shows the folds side by side."""
-    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed
     with SummaryWriter(str(folder)) as events:
         for line in lines:
             for name, value in line.items():

@@ -1,6 +1,6 @@
-"""The part of the report on a promotion: what would be written, and what would be promised.
+"""The part of the report about a promotion: what the model would write and promise.
 
-Data providers that the folds left out have a table of their own.
+Data providers that the folds left out have a separate table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,8 @@ MOST_PROVIDERS = 100
 
 @dataclass(frozen=True, kw_only=True)
 class PromotedConcept:
-    """A concept as it would be promoted.
-
-    `at_least` is the lowest precision that its test does not rule out. `outlook` is that of a
-    concept that is off. `curve` is a data URI, empty if there are too many concepts.
+    """`at_least` is the lowest precision that fits the test. Only a concept that is off has an
+    `outlook`. `curve` is a data URI, empty if there are too many concepts.
     """
 
     label: str
@@ -40,10 +38,10 @@ class PromotedConcept:
 def promotion_view(
     experiment: Experiment, names: Mapping[str, str] | None = None
 ) -> dict[str, Any] | None:
-    """The values that the template shows of a promotion; None if the folds have no evidence.
+    """The values for the template; None if the folds have no evidence.
 
     Args:
-        names: what the categories are called, if not by themselves.
+        names: the label of each category; without one, the category is shown.
     """
     prospect = prospect_of(experiment)
     if prospect is None:
@@ -82,17 +80,17 @@ def verdict(proposal: Proposal) -> str:
     promised = f"{proposal.promise.precision:.0%}"
     if not on:
         return (
-            f"It is not good enough to write anything: a precision of {promised} is proved for "
-            "none of its concepts. More labelled pictures may change that."
+            "This model is not good enough to write any concept. The data prove a precision of "
+            f"{promised} for none of its concepts. More labelled pictures may help."
         )
     tally, sure = proposal.promise.said, f"{proposal.promise.confidence:.0%}"
     words = (
-        f"It is good enough to write {_listed(on)}. At least {promised} of what it writes is "
-        f"right, for each concept by itself, at {sure} confidence. It would write something for "
-        f"{tally.written:,} of {tally.pictures:,} pictures such as these."
+        f"This model is good enough to write {_listed(on)}. At least {promised} of what it writes "
+        f"is correct, for each concept separately, at {sure} confidence. It would write a concept "
+        f"for {tally.written:,} of {tally.pictures:,} pictures like these."
     )
     if off:
-        words += f" It would not write {_listed(off)}, where that is not proved."
+        words += f" It would not write {_listed(off)}: the precision is not proved there."
     return words
 
 
@@ -104,7 +102,7 @@ def _listed(labels: Sequence[str]) -> str:
 
 
 def promoted_concepts(prospect: Prospect) -> list[PromotedConcept]:
-    """The concepts; the MOST_CURVES with most pictures have curves."""
+    """All concepts; the MOST_CURVES concepts with the most pictures have curves."""
     effects, precision = prospect.proposal.effects, prospect.proposal.promise.precision
     by_pictures = sorted(effects, key=lambda label: -effects[label].examples)
     curves = prospect.curves()
@@ -127,7 +125,7 @@ def promoted_concepts(prospect: Prospect) -> list[PromotedConcept]:
 
 
 def left_out_providers(experiment: Experiment, prospect: Prospect) -> dict[str, ProviderScores]:
-    """The scores of each data provider, if folds left them out."""
+    """The scores of each data provider; empty if no fold left a provider out."""
     settings = experiment.settings()
     parts = experiment.left_out_predictions()
     if not parts and settings.group_by != "provider":

@@ -1,6 +1,6 @@
-"""By provider: how good a model is on each data provider that its folds left out.
+"""How good a model is for each data provider that its folds left out.
 
-The intervals are those of Clopper and Pearson, as if the pictures of a provider were independent.
+The intervals are by Clopper and Pearson. They assume that a provider's pictures are independent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from trainer.scoring.predictions import Targets
 from trainer.scoring.proof import ERROR, Interval, interval
 
-ENOUGH = round(1 / ERROR) - 1  # left-out providers, of which the worst says something of a new one
+ENOUGH = round(1 / ERROR) - 1  # left-out providers, so that the worst of them predicts a new one
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderScores:
-    """Of a provider's pictures: those given exactly the true categories, and those with a written
-    concept. `statements` are the written concepts; `right` counts those that are right.
+    """`accurate` counts pictures with exactly the true categories, `written` those with a concept.
 
-    `f1` is the macro average over the categories that the provider has pictures of.
+    `statements` counts the written concepts, `right` the correct ones. `f1` is the macro average
+    over the categories that the provider has pictures of.
     """
 
     pictures: int
@@ -50,13 +50,13 @@ class ProviderScores:
 def scores_by_provider(
     providers: Sequence[str], *, targets: Targets, predicted: Targets, written: NDArray[np.bool_]
 ) -> dict[str, ProviderScores]:
-    """The scores of each provider, those with most pictures first.
+    """The scores by provider; the provider with the most pictures comes first.
 
     Args:
-        providers: that of each picture (n,); pictures without one do not count.
+        providers: the provider of each picture (n,); pictures without one do not count.
         targets: the true categories (n, classes).
-        predicted: those that are asserted.
-        written: those that would be written.
+        predicted: the predicted categories, without thresholds.
+        written: the categories that the model would write.
     """
     names = np.array(providers)
     found = {}
@@ -85,13 +85,13 @@ def about_new_providers(scores: Mapping[str, ProviderScores]) -> str:
     count = len(scores)
     worst = min(scores, key=lambda provider: scores[provider].accuracy)
     enough = (
-        f"With fewer than {ENOUGH} left-out providers that is too likely to promise anything."
+        f"With fewer than {ENOUGH} left-out providers, this risk is too high for a promise."
         if count < ENOUGH
-        else "That is about its accuracy, not of the precision of a concept."
+        else "This is about the accuracy, not about the precision of a concept."
     )
     return (
-        "Nothing is promised for providers that a model did not learn from. A new one such as "
-        f"these {count:,} does worse than the worst of them ({worst}, accuracy "
-        f"{scores[worst].accuracy:.2f}) with a probability of 1 in {count + 1:,}. {enough} The way "
-        "to a promise is an audit of the new provider."
+        "The promise does not hold for providers that the model did not learn from. The worst of "
+        f"these {count:,} is {worst}, with an accuracy of {scores[worst].accuracy:.2f}. If a new "
+        f"provider is like them, the probability that it is even worse is 1 in {count + 1:,}. "
+        f"{enough} To get a promise for a new provider, run an audit."
     )

@@ -17,8 +17,8 @@ class ModelScores:
     scored; null where nobody noted them. `left_out` has the keys of pictures by the reason.
     `metrics` ignore the thresholds of the model, `thresholds` tell what these do.
     `written_precision` is the share of written concepts that are right, `pictures_written` counts
-    pictures with a written concept, `unlike` those unlike all that the model learned from. A model
-    of an older version has no promise to check.
+    pictures with a written concept, `unlike` those too different from the training pictures. A
+    model of an older version has no promise to check.
     """
 
     model: str

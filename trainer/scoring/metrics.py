@@ -1,11 +1,11 @@
 """Metrics: how good predictions are, for one fold and for all folds together.
 
-Undefined values are NaN here and null in JSON. Macro averages are means over the categories that
-the test part has examples of, each with the same weight. A category that is never asserted has no
-precision. In the macro average it counts as 0, so that giving up on a category is no gain.
+Undefined values are NaN here and null in JSON. A macro average is the mean over the categories with
+examples in the test part; each has the same weight. A category that is never predicted has no
+precision. It counts as 0 in the macro average, so a model cannot gain by ignoring a category.
 A cross-validation has the mean and the standard deviation over its folds.
 
-sklearn is loaded when something is measured: what only shows them does without.
+sklearn is loaded only to measure: commands that only show metrics do not need it.
 """
 
 import json
@@ -37,30 +37,27 @@ TITLES = {
 }
 MEANINGS = {
     "accuracy": "share of pictures whose predicted categories are exactly the true ones",
-    "macro precision": "when it names a category, how often that is right",
-    "macro recall": "share of a category's pictures that it finds",
-    "macro specificity": "share of the other pictures that it does not put into the category",
-    "macro F1": "precision and recall in one; every category counts the same",
-    "micro F1": "precision and recall in one; common categories count more",
-    "top-3 accuracy": "a right category is among the three most probable",
+    "macro precision": "share of the predictions of a category that are correct",
+    "macro recall": "share of a category's pictures that are found",
+    "macro specificity": "share of the other pictures that do not get the category",
+    "macro F1": "precision and recall in one number; every category counts the same",
+    "micro F1": "precision and recall in one number; common categories count more",
+    "top-3 accuracy": "a correct category is among the three most probable",
     "mean average precision": "precision averaged over all levels of recall",
-    "ranking loss": "how often a wrong category comes before a right one; 0 is best",
-    "coverage": "how far down its list one must read to find all true categories",
+    "ranking loss": "how often a wrong category comes before a correct one; 0 is best",
+    "coverage": "how many of the most probable categories include all true ones",
 }
 _MULTI_ONLY = {"micro_f1", "average_precision", "ranking_loss", "coverage"}
 
 
 def members_of(value: object) -> dict[str, Any]:
-    """The members of a value as JSON has them; NaN becomes None."""
+    """The members as in JSON; NaN becomes None."""
     members: dict[str, Any] = json.loads(to_json(value, inf_nan_mode="null"))
     return members
 
 
 class Averages(BaseModel, Generic[Value]):
-    """Over all categories: a number each for one fold, a spread each for a cross-validation.
-
-    MEANINGS say what each is.
-    """
+    """A number each for one fold, a spread each for a cross-validation; MEANINGS explains them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -102,8 +99,8 @@ class CategoryMetrics(CategoryScores[Share]):
 class Metrics(Averages[Share]):
     """The metrics of one test part.
 
-    `confusion` has a row for each true category and a column for each asserted one; outside the
-    diagonal it counts wrong assertions only.
+    `confusion` has a row for each true category and a column for each predicted one. Outside the
+    diagonal it counts only wrong predictions.
     """
 
     examples: int
@@ -114,7 +111,7 @@ class Metrics(Averages[Share]):
 def measure(
     targets: Targets, probabilities: Probabilities, categories: tuple[str, ...], kind: Kind
 ) -> Metrics:
-    """Compare what is true with what is asserted; both are (n, classes)."""
+    """Compare true categories with predicted ones; both are (n, classes)."""
     predicted = asserted(probabilities, kind)
     scores = _by_category(targets, predicted, probabilities)
     return Metrics(

@@ -1,4 +1,4 @@
-"""The promise: how often what a model writes is right, and for whose records."""
+"""The promise: which share of a model's written concepts is correct, and for whose records."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -16,18 +16,15 @@ _Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 @dataclass(frozen=True, kw_only=True)
 class Promise:
-    """What is promised of a model, for whom, and what it said when that was measured.
+    """Of the pictures with a written concept, at least `precision` show it, at `confidence`.
 
-    Of the pictures for which a concept is written, at least the share `precision` shows it, at
-    `confidence`, for each concept by itself. This is promised for records of `providers`, with
-    their pictures; none if they are unknown. `said` is the tally of the pictures that it was
-    measured on:
+    This holds for each concept separately, and for records of `providers` (with their numbers of
+    pictures; empty if unknown). `said` is the tally of the predictions for the test pictures:
 
-    - "own pictures": of providers that the model learned from, each judged by a model of the same
-      kind that had not seen it;
-    - "left-out providers": the same, but that model had learned nothing from its provider;
-    - "other pictures": labelled for this, whatever the model learned from. The promise is then for
-      their providers.
+    - "own pictures": of providers that the model learned from. Each was tested with a model of the
+      same kind that had not learned from the picture.
+    - "left-out providers": the same, but that model had not learned from the provider either.
+    - "other pictures": labelled for this test. The promise is then for their providers.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -39,15 +36,15 @@ class Promise:
     said: Tally
 
     def in_words(self) -> list[str]:
-        """The promise for a person, in two lines: how often, and for whom."""
+        """Two sentences or more in two lines: which share is correct, and for whom."""
         promised = (
-            f"Of the pictures for which a concept is written, at least {percent(self.precision)} "
-            f"show it, at {percent(self.confidence)} confidence, for each concept by itself."
+            f"At least {percent(self.precision)} of the pictures that get a concept really show "
+            f"it, at {percent(self.confidence)} confidence, for each concept separately."
         )
         is_by_others = self.measured_on == "other pictures"
-        measured = "it was measured on" if is_by_others else "the model learned from"
+        measured = "in the test" if is_by_others else "in the training data"
         if not self.providers:
-            return [promised, f"This holds for pictures like those that {measured}."]
+            return [promised, f"This holds for pictures like those {measured}."]
         largest = sorted(self.providers.items(), key=lambda each: (-each[1], each[0]))
         named = [f"{provider} ({pictures:,})" for provider, pictures in largest[:SHOWN]]
         if len(largest) > len(named):
@@ -57,11 +54,11 @@ class Promise:
             cautious = " Each was left out once during testing, so this is a cautious estimate."
         return [
             promised,
-            f"This holds for the providers that {measured}: {', '.join(named)}.{cautious} "
-            "For other providers nothing is promised. To get a guarantee for them, run an audit.",
+            f"This holds for the providers {measured}: {', '.join(named)}.{cautious} It does not "
+            "hold for other providers. To get a guarantee for them, run an audit.",
         ]
 
 
 def percent(share: float) -> str:
-    """A share as it was promised: rounding up would promise more."""
+    """Not rounded: rounding up would promise more."""
     return f"{100 * share:.10g}%"

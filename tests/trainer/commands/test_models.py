@@ -180,8 +180,8 @@ def test_a_model_is_shown_with_its_promise_and_what_it_has_said_since(
     )
     promoted(engine, tmp_path, name="new", seed=4, description=replace(describe(), promise=promise))
     before = models("show", "new").stdout
-    assert "at least 90% show it, at 95% confidence" in before
-    assert "This holds for the providers that the model learned from: Louvre (1,200)." in before
+    assert "At least 90% of the pictures that get a concept really show it, at 95%" in before
+    assert "This holds for the providers in the training data: Louvre (1,200)." in before
     assert "Abstains: never" in before
     assert "It has said nothing in jobs yet." in before
     now = Tally.of_counts((200, 20, 180, *(0,) * (BINS - 1), 20))
@@ -214,7 +214,7 @@ def test_a_model_says_by_which_rule_it_writes_and_when_it_abstains(
     shown = models("show", "careful").stdout
     assert "Rule: at most the most probable concept is written" in shown
     assert (
-        "Abstains: from pictures that are unlike all that it learned from (likeness < 0.250)."
+        "Abstains: from pictures too different from the training pictures (likeness < 0.250)."
         in shown
     )
     assert (

@@ -105,12 +105,12 @@ def test_it_says_when_it_was_made_and_how_many_epochs_ran(
         os.utime(experiment.split(number) / "metrics.json", (0, 1_700_000_000 + number))
     text = _report(experiment).read_text()
     assert "14 November 2023" in text or "15 November 2023" in text  # wherever the test runs
-    assert "4 of them ran in each fold; epoch 3 was kept (at most 4; patience 10)" in text
+    assert "4 in each fold; the weights are from epoch 3 (at most 4; patience 10)" in text
 
 
 def test_it_has_a_scale_for_heatmaps_and_colours_for_the_dark(report: Path) -> None:
     text = report.read_text()
-    assert "spoke most for it" in text
+    assert "most influence" in text
     assert "prefers-color-scheme: dark" in text
 
 
@@ -130,7 +130,7 @@ def test_pictures_that_are_gone_are_said_to_be(
     splits = experiment.folder / "splits.csv"
     splits.write_text(splits.read_text().replace(".png", ".gone"))
     shutil.rmtree(experiment.split(0) / "heatmaps")
-    assert "picture not at hand" in _report(experiment).read_text()
+    assert "picture not available" in _report(experiment).read_text()
 
 
 def test_labels_are_text_and_nothing_else(hostile: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_browser_shows_all_of_it(report: Path, tmp_path: Path, width: int) -> 
     assert seen.pictures > 10
     assert (seen.missing, seen.unnamed, seen.scripts) == (0, 0, 0)
     assert seen.overflow == 0
-    assert "The surest mistakes" in seen.headings
+    assert "The most confident mistakes" in seen.headings
 
 
 def test_a_browser_is_not_harmed_by_labels(hostile: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_it_tells_of_strengths_and_the_encoder(tmp_path: Path) -> None:
     text = _report(tmp_path)
     assert "It is a head on the encoder tiny." in text
     assert "<dt>Encoder</dt><dd>tiny</dd>" in text
-    assert "learned like all others" in text
+    assert "used for training like all others" in text
     for of_networks in ("Epochs", "Architecture", "the epoch whose weights", "Grad-CAM"):
         assert of_networks not in text
 
@@ -31,11 +31,10 @@ def test_it_tells_of_strengths_and_the_encoder(tmp_path: Path) -> None:
 def test_a_fold_without_heatmaps_has_no_section_of_them(tmp_path: Path) -> None:
     text = _report(tmp_path)
     assert "heatmaps" not in text
-    assert "The surest mistakes" in text
+    assert "The most confident mistakes" in text
 
 
 def test_labels_that_were_not_learned_are_listed(tmp_path: Path) -> None:
     text = _report(tmp_path, drop_doubtful=True)
-    assert "Not learned from, but tested: " in text
-    assert "doubtful label in at least one fold" in text
-    assert "left out of the training parts" in text
+    assert "Tested, but left out of the training in at least one fold: " in text
+    assert "left out of the training</dd>" in text

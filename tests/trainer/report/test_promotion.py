@@ -49,8 +49,8 @@ def prospect(heads_by_provider: Experiment) -> Prospect:
 
 def test_it_begins_with_what_the_model_is_good_for(page: Path, prospect: Prospect) -> None:
     good = verdict(prospect.proposal)
-    assert good.startswith("It is good enough to write category 00, category 01, category 02 and ")
-    assert "At least 90% of what it writes is right" in good
+    assert good.startswith("This model is good enough to write category 00, category 01, ")
+    assert "At least 90% of what it writes is correct" in good
     assert "at 95% confidence" in good
     text = _flat(page.read_text())
     assert text.index(good) < text.index("The numbers")
@@ -60,18 +60,18 @@ def test_the_verdict_names_what_is_off(prospect: Prospect) -> None:
     effects = dict(prospect.proposal.effects)
     effects["category 03"] = replace(effects["category 03"], threshold=None)
     some = verdict(replace(prospect.proposal, effects=effects))
-    assert some.endswith("It would not write category 03, where that is not proved.")
+    assert some.endswith("It would not write category 03: the precision is not proved there.")
     effects = {label: replace(each, threshold=None) for label, each in effects.items()}
     none = verdict(replace(prospect.proposal, effects=effects))
-    assert none.startswith("It is not good enough to write anything")
+    assert none.startswith("This model is not good enough to write any concept")
 
 
 def test_it_says_how_many_are_written_and_right(page: Path, prospect: Prospect) -> None:
     text, said = _flat(page.read_text()), prospect.proposal.promise.said
-    assert f"Of 320 records such as these, {said.written} would get a concept." in text
+    assert f"Of 320 records like these, {said.written} would get a concept." in text
     label, most = max(prospect.proposal.effects.items(), key=lambda each: each[1].written)
-    assert f"Of {most.written} that are called {label} , at least {int(0.9 * most.written)}" in text
-    assert f"gets no concept. Here that is so for {said.unlike} of 320 pictures." in text
+    assert f"Of the {most.written} that get {label} , at least {int(0.9 * most.written)}" in text
+    assert f"for {said.unlike} of 320 pictures" in text
     assert "trainer promote heads --ensemble" in text
     for line in (*prospect.proposal.promise.in_words(), str(prospect.proposal.description.rule)):
         assert line in text
@@ -90,10 +90,10 @@ def test_every_concept_has_its_line_and_its_curve(page: Path, prospect: Prospect
 
 def test_what_is_off_says_what_would_do(finished: dict[Kind, Experiment], tmp_path: Path) -> None:
     text = _flat(_text(copied(finished["single"], tmp_path)))
-    assert "Nothing would be written: a precision of 90% is proved for no concept." in text
+    assert "The model would write no concept: the data prove a precision of 90% for none" in text
     assert "trainer promote run ." in text
-    assert "off: no precision is proved" in text or "is proved; about" in text
-    assert "Providers that it had not learned from" not in text
+    assert "off: no precision is proved" in text or "the proved precision is only" in text
+    assert "Providers that it did not learn from" not in text
 
 
 def test_of_many_concepts_those_with_most_pictures_have_curves(
@@ -106,7 +106,7 @@ def test_of_many_concepts_those_with_most_pictures_have_curves(
     concepts = promoted_concepts(prospect)
     assert [bool(each.curve) for each in concepts].count(True) == 3
     assert len(concepts) == 5
-    assert "Shown are the 3 concepts with most pictures" in _text(experiment)
+    assert "You see the 3 concepts with the most pictures" in _text(experiment)
 
 
 def test_an_older_experiment_is_said_to_be_one(
@@ -115,7 +115,7 @@ def test_an_older_experiment_is_said_to_be_one(
     experiment = copied(finished["single"], tmp_path)
     (experiment.split(2) / "evidence.safetensors").unlink()
     assert promotion_view(experiment) is None
-    assert "whose folds kept too little to say it" in _text(experiment)
+    assert "Its folds did not save the data for this section." in _text(experiment)
 
 
 def test_each_left_out_provider_has_its_line(
@@ -130,7 +130,7 @@ def test_each_left_out_provider_has_its_line(
     text = _flat(page.read_text())
     for provider, each in scores.items():
         assert f"{provider} {each.pictures} {each.accuracy:.1%} {each.accuracy_interval}" in text
-    assert "with a probability of 1 in 4" in text
+    assert "the probability that it is even worse is 1 in 4" in text
 
 
 def test_folds_that_leave_no_provider_out_have_no_such_table(
@@ -146,5 +146,5 @@ def test_folds_that_leave_no_provider_out_have_no_such_table(
 def test_a_browser_shows_it(page: Path, tmp_path: Path, width: int) -> None:
     seen = see(page, tmp_path, width=width)
     assert (seen.missing, seen.unnamed, seen.overflow) == (0, 0, 0)
-    assert "What it would write, and what would be promised" in seen.headings
-    assert "Providers that it had not learned from" in seen.headings
+    assert "What this model would write and promise" in seen.headings
+    assert "Providers that it did not learn from" in seen.headings

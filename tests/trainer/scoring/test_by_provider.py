@@ -59,7 +59,7 @@ def test_what_writes_nothing_has_no_precision() -> None:
 
 def test_a_new_provider_is_compared_with_the_worst() -> None:
     text = about_new_providers({"Museum": _scores(), "Attic": _scores(accurate=20)})
-    assert "does worse than the worst of them (Attic, accuracy 0.40)" in text
+    assert "is Attic, with an accuracy of 0.40" in text
     assert "1 in 3" in text
     assert f"With fewer than {ENOUGH} left-out providers" in text
     assert "an audit" in text
@@ -69,7 +69,7 @@ def test_nineteen_providers_are_enough_for_one_in_twenty() -> None:
     text = about_new_providers({f"provider {i}": _scores() for i in range(19)})
     assert "1 in 20" in text
     assert "fewer than" not in text
-    assert "not of the precision of a concept" in text
+    assert "not about the precision of a concept" in text
 
 
 @pytest.mark.parametrize("width", [80, 140])

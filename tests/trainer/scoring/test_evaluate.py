@@ -157,7 +157,7 @@ def test_the_command_says_whether_the_promise_is_kept(tmp_path: Path) -> None:
     flat = " ".join(result.stdout.split())
     for line in (*_promising(0.9).promise.in_words(), "What was promised, and what was found"):
         assert line in flat
-    assert "No concept, since unlike all that the model learned from: 0 of 6 pictures" in flat
+    assert "because they are too different from the training pictures: 0 of 6 pictures" in flat
     assert flat.endswith("Every concept is off, so nothing is promised.")
     told = run(model, "--data-dir", str(folder), "--json")
     assert json.loads(told.stdout)["promise"]["precision"] == 0.9

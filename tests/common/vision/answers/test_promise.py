@@ -21,8 +21,8 @@ def promise(
 
 def test_it_says_how_often_and_for_whom() -> None:
     often, whom = promise({"Museum A": 12, "Museum B": 1_500}).in_words()
-    assert "at least 90% show it, at 95% confidence" in often
-    assert "Museum B (1,500), Museum A (12). For other providers nothing is promised" in whom
+    assert "At least 90% of the pictures that get a concept really show it, at 95%" in often
+    assert "Museum B (1,500), Museum A (12). It does not hold for other providers." in whom
     assert "audit" in whom
 
 
@@ -43,10 +43,10 @@ def test_it_says_that_it_is_careful_where_providers_were_left_out() -> None:
 
 def test_a_promise_on_other_pictures_is_for_their_providers() -> None:
     _, whom = promise({"Museum A": 12}, measured_on="other pictures").in_words()
-    assert "providers that it was measured on: Museum A (12)" in whom
-    assert "learned" not in whom
+    assert "providers in the test: Museum A (12)" in whom
+    assert "training" not in whom
 
 
 def test_a_precision_is_not_rounded_up() -> None:
-    assert "at least 97.5% show it" in promise({}, precision=0.975).in_words()[0]
-    assert "at least 99.9% show it" in promise({}, precision=0.999).in_words()[0]
+    assert "At least 97.5% of" in promise({}, precision=0.975).in_words()[0]
+    assert "At least 99.9% of" in promise({}, precision=0.999).in_words()[0]
