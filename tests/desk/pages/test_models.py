@@ -24,7 +24,7 @@ PROMISE = {
 
 
 def test_a_promise_is_told_in_sentences():
-    assert "at least 90%" in promise_in_words(PROMISE)[0]
+    assert "At least 90%" in promise_in_words(PROMISE)[0]
     assert promise_in_words(None) == [
         "This model has no promise. To get a guarantee, run an audit."
     ]
@@ -46,7 +46,7 @@ def test_a_model_tells_promise_concepts_and_whom_it_served(filled, desk, visit):
     visit.page.get_by_role("link", name="test v1").click()
     visit.page.get_by_role("heading", name="test v1").wait_for()
     text = visit.page.locator("main").inner_text()
-    for words in ("at least 90%", "an operator", "60.0\N{NO-BREAK SPACE}%", "off", "A museum"):
+    for words in ("At least 90%", "an operator", "60.0\N{NO-BREAK SPACE}%", "off", "A museum"):
         assert words in text
     assert visit.problems == []
 

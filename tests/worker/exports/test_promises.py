@@ -49,7 +49,7 @@ def test_a_promise_that_nobody_knows_is_told_so(shelf: Shelf, engine: Engine) ->
     assert line == f"vases v1: {UNKNOWN}"
     promise(shelf, "vases", 1)
     (line,) = told(promises_of(engine, Selection(job=shelf.jobs["vases 1"])))
-    assert "at least 90% show it" in line
+    assert "At least 90% of the pictures" in line
     assert "Museum A (300), Museum B (20)" in line
 
 
