@@ -17,6 +17,8 @@ enrichment, heatmap      what came out, and where the model looked for it
 desk_user, desk_session, login_attempt, desk_action    who uses the desk, and what they did
 verdict, decision        what people say of suggestions, and what they decide
 audit, audit_block, audit_draw     what was to be proven, what was drawn of it, and what came out
+publication_plan, publication, withdrawal   what is published at Europeana, and what was withdrawn
+publisher_slot, publisher_sync     how many requests run, and up to when deletions were read
 service, refit           which models serve whom, and heads that learn from verdicts
 schema_compatibility     which programs this schema serves (docs/how-to/migrate.md)
 """
@@ -60,6 +62,14 @@ from common.store.tables.learned import (
     TrainingRun,
 )
 from common.store.tables.outcomes import Outcome
+from common.store.tables.published import (
+    Publication,
+    PublicationPlan,
+    PublicationState,
+    PublisherSlot,
+    PublisherSync,
+    Withdrawal,
+)
 from common.store.tables.reviewed import Decided, Decision, Verdict, VerdictKind
 from common.store.tables.seen import Embedding, PictureSeen, RegisteredEncoder
 from common.store.tables.vocabularies import KeptConcept, KeptVocabulary
@@ -107,6 +117,11 @@ __all__ = [
     "PictureSource",
     "Priority",
     "PromotedModel",
+    "Publication",
+    "PublicationPlan",
+    "PublicationState",
+    "PublisherSlot",
+    "PublisherSync",
     "Record",
     "RecordAlias",
     "Refit",
@@ -116,5 +131,6 @@ __all__ = [
     "TrainingRun",
     "Verdict",
     "VerdictKind",
+    "Withdrawal",
     "WorkerProcess",
 ]
