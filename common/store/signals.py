@@ -29,6 +29,7 @@ class AdvisoryLock(IntEnum):
     ACCOUNTS = 7_310_429  # one account is added at a time
     LOGIN_ATTEMPTS = 7_310_430  # one login is counted at a time
     REFITS = 7_310_431  # one asks for a refit at a time
+    PLANS = 7_310_432  # one plans what to publish at a time
     VERDICTS = 7_300_011  # one tab of a reviewer writes at a time; a second number is the reviewer
 
     @property

@@ -1,7 +1,7 @@
 """What is published at Europeana: plans, publications, withdrawals, and the rate of requests.
 
 A publication is a concept of a record, with its annotation at Europeana. `publisher/ledger` has its
-states and `common/store/publishing` the rules.
+states and `common/publishing` the rules.
 """
 
 from datetime import datetime

@@ -8,15 +8,16 @@ STANDING_VERDICTS = """
                 WHEN rights > 0 AND wrong + too_general > 0 THEN 'disputed'
                 WHEN rights > 0 THEN 'right'
                 WHEN too_general > 0 THEN 'too_general'
-                ELSE 'cannot_tell' END AS verdict
+                ELSE 'cannot_tell' END AS verdict, confirmed_at
     FROM (
         SELECT record_id, concept_uri,
                count(*) FILTER (WHERE said = 'right') AS rights,
                count(*) FILTER (WHERE said = 'wrong') AS wrong,
-               count(*) FILTER (WHERE said = 'too_general') AS too_general
+               count(*) FILTER (WHERE said = 'too_general') AS too_general,
+               max(judged_at) FILTER (WHERE said = 'right') AS confirmed_at
         FROM (
             SELECT DISTINCT ON (record_id, about.uri, user_id)
-                   record_id, about.uri AS concept_uri, about.said
+                   record_id, about.uri AS concept_uri, about.said, verdict.judged_at
             FROM verdict LEFT JOIN audit ON audit.id = verdict.audit_id
             CROSS JOIN LATERAL (VALUES (verdict.concept_uri, verdict.said),
                                        (verdict.instead_uri, 'right')) AS about(uri, said)
@@ -31,7 +32,7 @@ STANDING_VERDICTS = """
 
 A concept that somebody names instead of another one is called right by that. `wrong` if more
 reviewers say wrong than right; `disputed` if some call it right and others wrong or
-too general; else what they say.
+too general; else what they say. `confirmed_at` is when it was last called right.
 """
 
 

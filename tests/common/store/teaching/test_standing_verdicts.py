@@ -7,6 +7,8 @@ from common.store.session import open_store
 from common.store.teaching.standing_verdicts import STANDING_VERDICTS
 from tests.common.store.verdict_rows import add_audit, add_people, say, uri
 
+_VERDICTS = text(f"SELECT record_id, concept_uri, verdict FROM ({STANDING_VERDICTS}) AS standing")
+
 
 @pytest.fixture
 def engine(database_url: str) -> Engine:
@@ -35,14 +37,14 @@ def test_reviewers_have_one_verdict_together(
         add_people(connection, reviewers=3)
         for number, said in enumerate(words, start=1):
             say(connection, "/1/a", "map", said, by=number)
-        assert connection.execute(text(STANDING_VERDICTS)).all() == [("/1/a", uri("map"), expected)]
+        assert connection.execute(_VERDICTS).all() == [("/1/a", uri("map"), expected)]
 
 
 def test_the_concept_that_is_named_instead_is_called_right(engine: Engine) -> None:
     with engine.connect() as connection:
         add_people(connection)
         say(connection, "/1/a", "map", "wrong", instead="toy")
-        found = {tuple(row) for row in connection.execute(text(STANDING_VERDICTS))}
+        found = {tuple(row) for row in connection.execute(_VERDICTS)}
     assert found == {("/1/a", uri("map"), "wrong"), ("/1/a", uri("toy"), "right")}
 
 
@@ -55,5 +57,5 @@ def test_verdicts_of_an_audit_count_once_it_is_closed(
     with engine.connect() as connection:
         add_people(connection)
         say(connection, "/1/a", "map", "wrong", audit_id=add_audit(connection, state))
-        found = connection.execute(text(STANDING_VERDICTS))
+        found = connection.execute(_VERDICTS)
         assert [row.verdict for row in found] == expected
