@@ -79,8 +79,8 @@ _COUNTS = text("""
     SELECT obstacle, count(*) AS statements FROM candidate
     WHERE obstacle IS NOT NULL GROUP BY obstacle
 """)
-_ENRICHMENTS = f"""
-    SELECT count(*) FROM enrichment {{joined}}
+_ENRICHMENTS = """
+    SELECT count(*) FROM enrichment {joined}
     WHERE CAST(:concept_uri AS text) IS NULL OR enrichment.concept_uri = :concept_uri
 """
 _OF_PROVIDER = f"JOIN record ON record.id = enrichment.record_id AND {PROVIDER} = :data_provider"
@@ -100,7 +100,7 @@ _TAKE = text("""
         state = 'planned', plan_id = excluded.plan_id, name = gen_random_uuid(),
         audits = excluded.audits, model_id = excluded.model_id, job_id = excluded.job_id,
         confidence = excluded.confidence, due_at = now(), token = publication.token + 1,
-        annotation = NULL, posted_at = NULL, reason = NULL, changed_at = now()
+        annotation = NULL, sent_at = NULL, posted_at = NULL, reason = NULL, changed_at = now()
     WHERE publication.state IN ('already_said', 'refused', 'withdrawn')
        OR publication.state = 'planned' AND publication.plan_id IN (
             SELECT id FROM publication_plan WHERE asked_at IS NULL)

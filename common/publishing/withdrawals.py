@@ -110,11 +110,11 @@ def withdraw(
     """
     with engine.begin() as connection:
         asked = scope.values | {"odd_spellings": json.dumps(odd_spellings(connection))}
-        named = connection.execute(_IN_SCOPE, asked).scalar_one()
         given = {"confirmed_too": confirmed_too, "reason": reason, "user_id": user_id}
         connection.execute(_ADD, asked | given)
         queued = queue_withdrawals(connection)
-    return Withdrawn(queued=queued, stay=max(0, named - queued))
+        stay = connection.execute(_IN_SCOPE, asked).scalar_one()
+    return Withdrawn(queued=queued, stay=stay)
 
 
 def published_of(connection: Connection, scope: WithdrawalScope) -> int:

@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("due_at", TIME, server_default=sa.func.now(), nullable=False),
         sa.Column("token", sa.Integer(), server_default="0", nullable=False),
         sa.Column("annotation", sa.Text(), nullable=True),
+        sa.Column("sent_at", TIME, nullable=True),
         sa.Column("posted_at", TIME, nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("changed_at", TIME, server_default=sa.func.now(), nullable=False),

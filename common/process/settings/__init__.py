@@ -13,6 +13,7 @@ from common.process.settings.services import (
     HeatmapSettings,
     ImageSettings,
     ModelSettings,
+    PublisherSettings,
     StoreSettings,
     TrainerSettings,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "HeatmapSettings",
     "ImageSettings",
     "ModelSettings",
+    "PublisherSettings",
     "StoreSettings",
     "TrainerSettings",
     "read_together",

@@ -11,6 +11,7 @@ from common.process.settings.services import (
     BrokerSettings,
     ImageSettings,
     ModelSettings,
+    PublisherSettings,
     StoreSettings,
     TrainerSettings,
 )
@@ -25,6 +26,7 @@ EVERY: tuple[type[DeploymentSettings], ...] = (
     WorkerSettings,
     TrainerSettings,
     DeskSettings,
+    PublisherSettings,
 )
 
 

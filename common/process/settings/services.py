@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from common.process.settings.base import DeploymentSettings
-from common.process.web_addresses import split_address
+from common.process.web_addresses import is_safe_place, split_address
 
 SLOWEST, FASTEST = 0.01, 10_000  # requests a second
 
@@ -63,6 +63,41 @@ class ApiSettings(ApiAddressSettings):
         description="sent as X-Api-Key, never stored or logged; get one at "
         "https://apis.europeana.eu",
     )
+
+
+class PublisherSettings(ApiSettings):
+    europeana_auth_url: str = Field(
+        description="issuer of tokens that may write annotations, which Europeana tells you with "
+        "the write access: https://auth.europeana.eu/auth/realms/europeana",
+        examples=["https://auth.europeana.eu/auth/realms/europeana"],
+    )
+    europeana_client_id: str = Field(
+        description="the client that Europeana gave you with the write access",
+        examples=["my-museum"],
+    )
+    europeana_client_secret: SecretStr = Field(
+        description="the password of that client, never stored or logged"
+    )
+    publish_per_second: int = Field(
+        default=5,
+        ge=1,
+        le=1_000,
+        description="requests that change annotations, of all publishers together, in any second",
+    )
+    publish_patience: float = Field(
+        default=60.0,
+        ge=1.0,
+        le=3_600.0,
+        description="seconds until an annotation whose answer was lost is looked for; Europeana's "
+        "index needs time",
+    )
+
+    @field_validator("europeana_auth_url")
+    @classmethod
+    def _is_safe(cls, url: str) -> str:
+        if not is_safe_place(url):
+            raise ValueError("expected https, since the secret goes there; http is for localhost")
+        return url.rstrip("/")
 
 
 class ImageSettings(ApiAddressSettings):

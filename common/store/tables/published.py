@@ -71,8 +71,9 @@ class Publication(Base):
     `name` is in the annotation (`canonical`), so that ours is known from those of others.
     `audits` are those whose certificates cover it, `model_id` and `job_id` those of the
     enrichment; both are null where reviewers alone named the concept. `due_at` is when a process
-    may next take the row, and `token` rises each time that one does. `reason` says why it is
-    refused, already said, or withdrawn.
+    may next take the row, and `token` rises each time that one does. `sent_at` is when the last
+    request began that may have written the annotation. `reason` says why it is refused, already
+    said, or withdrawn.
     """
 
     __tablename__ = "publication"
@@ -107,6 +108,7 @@ class Publication(Base):
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
     token: Mapped[int] = mapped_column(server_default="0")
     annotation: Mapped[str | None]
+    sent_at: Mapped[datetime | None]
     posted_at: Mapped[datetime | None]
     reason: Mapped[str | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())

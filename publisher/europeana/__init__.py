@@ -1,0 +1,1 @@
+"""Europeana's Annotation API and Auth Service, as a publisher needs them."""

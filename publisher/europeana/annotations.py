@@ -1,0 +1,298 @@
+"""Europeana's Annotation API: to post, find, read and delete annotations.
+
+What is certain after a request decides how a publication goes on. So each answer is one of: done,
+rejected, certainly not written (`NotWrittenError`), or perhaps written (`UnknownOutcomeError`).
+https://europeana.atlassian.net/wiki/spaces/EF/pages/2385870851, and the server's code
+(github.com/europeana/annotation).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import requests
+from urllib3.exceptions import NewConnectionError
+
+from common.errors import ApiError, EnrichmentError, KeyRefusedError
+from common.europeana.linked_data import CONTEXT, iri
+from common.europeana.record_ids import item_uri
+from common.process.settings import PublisherSettings
+from publisher.europeana.tokens import AccessTokens
+
+BASE = "http://data.europeana.eu/annotation/"
+PAGE = 100  # annotations of a search
+LONGEST_WORDS = 300  # characters of an API's explanation
+_IDS = re.compile(r"\b\d{1,18}\b")
+_GONE = (404, 410)
+
+
+class NotWrittenError(EnrichmentError):
+    """Europeana did not take the request, and may take it after `seconds`, if it names some."""
+
+    def __init__(self, message: str, *, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class UnknownOutcomeError(EnrichmentError):
+    """No answer came, so the request may have been carried out or not."""
+
+
+class RejectedError(EnrichmentError):
+    """Europeana does not take this annotation; `duplicates` are the URIs of those that say it."""
+
+    def __init__(self, message: str, *, duplicates: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.duplicates = duplicates
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """What an annotation says: a concept of a record, under a name of ours."""
+
+    record_id: str
+    concept_uri: str
+    name: UUID
+    page: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The body of a request; `page` says where the statement comes from."""
+        made = {
+            "@context": CONTEXT,
+            "type": "Annotation",
+            "motivation": "tagging",
+            "canonical": f"urn:uuid:{self.name}",
+            "body": iri(self.concept_uri),
+            "target": item_uri(self.record_id),
+        }
+        return made if self.page is None else made | {"via": self.page}
+
+    def is_said_by(self, annotation: dict[str, Any]) -> bool:
+        """Whether an annotation is the one that was posted for this statement."""
+        body = annotation.get("body")
+        said = body.get("id") or body.get("source") if isinstance(body, dict) else body
+        return (annotation.get("canonical"), said, annotation.get("target")) == (
+            f"urn:uuid:{self.name}",
+            iri(self.concept_uri),
+            item_uri(self.record_id),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandingAnnotation:
+    """An annotation as it is at Europeana now; `etag` goes with a request that changes it."""
+
+    content: dict[str, Any]
+    etag: str
+
+
+class AnnotationApi:
+    """The Annotation API; threads may share it.
+
+    Every call raises KeyRefusedError if the API refuses the token or the key, and ApiError for an
+    answer of an unknown form: it may be another server.
+
+    Args:
+        timeout: seconds without a byte of an answer.
+        connections: how many are kept open.
+    """
+
+    def __init__(
+        self, settings: PublisherSettings, *, timeout: float, connections: int = 10
+    ) -> None:
+        self._url = f"{settings.europeana_api_url.rstrip('/')}/annotation"
+        self._host = urlsplit(self._url).netloc
+        self._client = settings.europeana_client_id
+        self._tokens = AccessTokens(settings)
+        self._timeout = (min(5.0, timeout), timeout)
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = "europeana-image-enrichment"
+        self._key = {"X-Api-Key": settings.europeana_api_key.get_secret_value().strip()}
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
+        self._session.mount(self._url, adapter)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def post(self, statement: Statement) -> str:
+        """Post an annotation, indexed at once; returns its URI.
+
+        Raises:
+            RejectedError: Europeana does not take it.
+            NotWrittenError, UnknownOutcomeError: as the module says.
+        """
+        answer = self._write(
+            "POST", "/", params={"indexOnCreate": "true"}, json=statement.as_json()
+        )
+        if answer.status_code == 400:
+            words = self._words(answer)
+            raise RejectedError(words, duplicates=_duplicates(words))
+        content = self._json(answer, 200, 201)
+        if not (uri := str(content.get("id") or "")).startswith(BASE):
+            raise ApiError(f"{self._host} answers {answer.status_code} without an ID.")
+        return uri
+
+    def delete(self, uri: str, etag: str) -> bool:
+        """Delete an annotation; False if it has changed since the ETag was read.
+
+        Raises:
+            RejectedError: it is not ours to delete.
+            NotWrittenError, UnknownOutcomeError: as the module says.
+        """
+        answer = self._write("DELETE", f"/{number_of(uri)}", headers={"If-Match": etag})
+        if answer.status_code == 412:
+            return False
+        if answer.status_code not in (200, 204, *_GONE):
+            raise RejectedError(self._words(answer))
+        return True
+
+    def read(self, uri: str) -> StandingAnnotation | None:
+        """An annotation as it stands; None if it was deleted, or was never there.
+
+        Raises:
+            NotWrittenError: the API does not answer now.
+        """
+        answer = self._ask(f"/{number_of(uri)}", {})
+        if answer.status_code in _GONE:
+            return None
+        content = self._json(answer, 200)
+        return StandingAnnotation(content=content, etag=answer.headers.get("ETag", ""))
+
+    def find(self, record_id: str, concept_uri: str) -> list[str]:
+        """The URIs of the tags that Europeana's index has of a concept of a record.
+
+        Raises:
+            NotWrittenError: the API does not answer now.
+        """
+        about = [f'target_record_id:"{record_id}"', f'body_uri:"{iri(concept_uri)}"']
+        return self.search(*about, "motivation:tagging")
+
+    def search(self, query: str, *refinements: str) -> list[str]:
+        """The URIs of annotations that a search finds; at most `PAGE` of them.
+
+        Raises:
+            NotWrittenError: the API does not answer now.
+        """
+        asked = {"query": query, "qf": refinements, "pageSize": PAGE, "profile": "minimal"}
+        content = self._json(self._ask("/search", asked), 200)
+        return [_uri(each) for each in content.get("items") or ()]
+
+    def deleted(self, since: str, until: str) -> list[str]:
+        """The URIs of tags that were deleted in a time, both ends in ISO 8601.
+
+        Raises:
+            NotWrittenError: the API does not answer now.
+        """
+        asked = {"from": since, "to": until, "motivation": "tagging"}
+        answer = self._ask("s/deleted", asked)
+        try:
+            listed = answer.json()
+        except ValueError:
+            listed = None
+        found = listed.get("items") if isinstance(listed, dict) else listed
+        if answer.status_code != 200 or not isinstance(found, list):
+            self._json(answer, 200)
+            raise ApiError(f"{self._host} answers without a list of deleted annotations.")
+        return [_uri(each) for each in found]
+
+    def _write(self, method: str, path: str, **request: Any) -> requests.Response:
+        """A request with a token; one that the API refuses is renewed once."""
+        headers = request.pop("headers", {})
+        for attempt in (1, 2):
+            token = self._tokens.get()
+            bearer = {"Authorization": f"Bearer {token}"}
+            answer = self._request(method, path, headers=bearer | headers, **request)
+            if answer.status_code != 401 or attempt == 2:
+                break
+            self._tokens.forget(token)
+        if (answer.status_code in (401, 403) and method == "POST") or answer.status_code == 401:
+            raise KeyRefusedError(
+                f"{self._host} does not let the client {self._client} write annotations "
+                f"({answer.status_code}: {self._words(answer)}). Ask Europeana for this role."
+            )
+        return answer
+
+    def _ask(self, path: str, asked: dict[str, Any]) -> requests.Response:
+        """A read, by API key."""
+        try:
+            answer = self._request("GET", path, headers=self._key, params=asked)
+        except UnknownOutcomeError as error:
+            raise NotWrittenError(str(error)) from error
+        if answer.status_code in (401, 403):
+            raise KeyRefusedError(
+                f"{self._host} refuses the API key ({self._words(answer)}). "
+                "Check EUROPEANA_API_KEY."
+            )
+        return answer
+
+    def _request(self, method: str, path: str, **request: Any) -> requests.Response:
+        try:
+            answer = self._session.request(
+                method, self._url + path, timeout=self._timeout, allow_redirects=False, **request
+            )
+        except requests.ConnectionError as error:
+            words = f"{self._host} does not answer"
+            reason = getattr(error.args[0] if error.args else None, "reason", None)
+            if isinstance(reason, NewConnectionError) or isinstance(error, requests.ConnectTimeout):
+                raise NotWrittenError(f"{words}: no connection.") from error
+            raise UnknownOutcomeError(f"{words}: the connection broke.") from error
+        except requests.RequestException as error:
+            raise UnknownOutcomeError(f"{self._host} does not answer in time.") from error
+        if answer.status_code in (423, 429):
+            busy = "is locked" if answer.status_code == 423 else "asks for fewer requests"
+            raise NotWrittenError(f"{self._host} {busy}.", seconds=_retry_after(answer))
+        if answer.status_code >= 500:
+            raise UnknownOutcomeError(f"{self._host} answers {answer.status_code}.")
+        return answer
+
+    def _json(self, answer: requests.Response, *expected: int) -> dict[str, Any]:
+        try:
+            content = answer.json()
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise ApiError(
+                f"{self._host} answers {answer.status_code} without a JSON object. "
+                "Is EUROPEANA_API_URL the address of the Europeana APIs?"
+            )
+        if answer.status_code not in expected:
+            raise ApiError(f"{self._host} answers {answer.status_code}: {self._words(answer)}.")
+        return content
+
+    def _words(self, answer: requests.Response) -> str:
+        """The API's own words in a line, without the key."""
+        try:
+            said = answer.json()
+        except ValueError:
+            said = None
+        given = [said.get(each) for each in ("error", "message")] if isinstance(said, dict) else []
+        parts = [" ".join(str(each).split()).rstrip(".") for each in given if each]
+        words = "; ".join(dict.fromkeys(parts)) or f"status {answer.status_code}"
+        return words.replace(self._key["X-Api-Key"], "***")[:LONGEST_WORDS]
+
+
+def number_of(uri: str) -> str:
+    return uri.rsplit("/", maxsplit=1)[-1]
+
+
+def _uri(given: object) -> str:
+    """The URI of an annotation in an answer, which names it by URI, number, or as a whole."""
+    named = given.get("id") if isinstance(given, dict) else given
+    return f"{BASE}{number_of(str(named))}"
+
+
+def _duplicates(words: str) -> tuple[str, ...]:
+    """The annotations that a refusal calls duplicates."""
+    if "duplicate" not in words.lower():
+        return ()
+    return tuple(f"{BASE}{number}" for number in _IDS.findall(words))
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    given = answer.headers.get("Retry-After", "")
+    return float(given) if given.isdecimal() and len(given) < 6 else None

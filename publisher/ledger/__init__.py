@@ -1,0 +1,1 @@
+"""The publications in the store: their states, and the rate that all publishers share."""
