@@ -275,3 +275,21 @@ def sample_of(connection: Connection, plan_id: int, most: int) -> list[PlannedSt
     """Some statements of a plan, drawn at random, always the same ones."""
     asked: dict[str, Any] = {"plan_id": plan_id, "most": most, "languages": list(READER.get())}
     return [PlannedStatement(**row) for row in connection.execute(_SAMPLE, asked).mappings()]
+
+
+_TO_CHECK = text("SELECT id FROM publication_plan WHERE checked_at IS NULL ORDER BY id")
+_TO_SEND = text("""
+    SELECT id FROM publication_plan AS plan
+    WHERE asked_at IS NOT NULL AND checked_at IS NOT NULL
+      AND EXISTS (SELECT FROM publication
+                  WHERE plan_id = plan.id AND state IN ('planned', 'sending'))
+    ORDER BY asked_at
+""")
+
+
+def plans_to_check(connection: Connection) -> list[int]:
+    return list(connection.execute(_TO_CHECK).scalars())
+
+
+def plans_to_send(connection: Connection) -> list[int]:
+    return list(connection.execute(_TO_SEND).scalars())

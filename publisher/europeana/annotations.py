@@ -7,7 +7,10 @@ https://europeana.atlassian.net/wiki/spaces/EF/pages/2385870851, and the server'
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
 from typing import Any, Self
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -169,36 +172,55 @@ class AnnotationApi:
         Raises:
             NotWrittenError: the API does not answer now.
         """
-        about = [f'target_record_id:"{record_id}"', f'body_uri:"{iri(concept_uri)}"']
-        return self.search(*about, "motivation:tagging")
-
-    def search(self, query: str, *refinements: str) -> list[str]:
-        """The URIs of annotations that a search finds; at most `PAGE` of them.
-
-        Raises:
-            NotWrittenError: the API does not answer now.
-        """
-        asked = {"query": query, "qf": refinements, "pageSize": PAGE, "profile": "minimal"}
-        content = self._json(self._ask("/search", asked), 200)
-        return [_uri(each) for each in content.get("items") or ()]
-
-    def deleted(self, since: str, until: str) -> list[str]:
-        """The URIs of tags that were deleted in a time, both ends in ISO 8601.
-
-        Raises:
-            NotWrittenError: the API does not answer now.
-        """
-        asked = {"from": since, "to": until, "motivation": "tagging"}
-        answer = self._ask("s/deleted", asked)
-        try:
-            listed = answer.json()
-        except ValueError:
-            listed = None
-        found = listed.get("items") if isinstance(listed, dict) else listed
-        if answer.status_code != 200 or not isinstance(found, list):
-            self._json(answer, 200)
-            raise ApiError(f"{self._host} answers without a list of deleted annotations.")
+        found = self.tags([record_id], concept_uri)
         return [_uri(each) for each in found]
+
+    def tags(self, record_ids: Sequence[str], concept_uri: str) -> list[dict[str, Any]]:
+        """The tags that Europeana's index has of a concept of any of these records.
+
+        Raises:
+            NotWrittenError: the API does not answer now.
+        """
+        quoted = [f'"{each}"' for each in record_ids]
+        records = quoted[0] if len(quoted) == 1 else f"({' OR '.join(quoted)})"
+        about = (f'body_uri:"{iri(concept_uri)}"', "motivation:tagging")
+        return list(self._search(f"target_record_id:{records}", *about))
+
+    def reported(self) -> list[str]:
+        """The URIs of annotations of this client that users reported.
+
+        Raises:
+            NotWrittenError: the API does not answer now.
+        """
+        ours = f'generator_uri:"https://api.europeana.eu/apikey/{self._client}"'
+        return [_uri(each) for each in self._search("moderation_score:[* TO -1]", ours)]
+
+    def _search(self, query: str, *refinements: str) -> Iterator[dict[str, Any]]:
+        for page in count():
+            asked = {"query": query, "qf": refinements, "page": page, "pageSize": PAGE}
+            items = self._json(self._ask("/search", asked), 200).get("items") or ()
+            yield from items
+            if len(items) < PAGE:
+                return
+
+    def deleted(self, since: datetime, until: datetime) -> Iterator[str]:
+        """The URIs of tags that anyone deleted in a time.
+
+        Raises:
+            NotWrittenError: the API does not answer now.
+        """
+        times = {"from": since.isoformat(), "to": until.isoformat(), "motivation": "tagging"}
+        for page in count():
+            answer = self._ask("s/deleted", times | {"page": page, "limit": PAGE})
+            try:
+                found = answer.json()
+            except ValueError:
+                found = None
+            if answer.status_code != 200 or not isinstance(found, list):
+                raise ApiError(f"{self._host} gives no list of deleted annotations.")
+            yield from map(_uri, found)
+            if len(found) < PAGE:
+                return
 
     def _write(self, method: str, path: str, **request: Any) -> requests.Response:
         """A request with a token; one that the API refuses is renewed once."""

@@ -9,13 +9,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Connection, Engine
 
-from common.errors import EnrichmentError
+from common.errors import EnrichmentError, KeyRefusedError
 from common.process.database_trouble import AWAY, trouble
 from common.process.terminal.progress import ProgressReport
 from publisher.europeana.annotations import NotWrittenError, UnknownOutcomeError
@@ -98,7 +98,7 @@ class PacedWork:
         self._room = threading.Semaphore(self._threads)
         self._changed = threading.Event()
         self._pause = Pause()
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._lock = threading.Lock()
         self.ended = Counter[Outcome]()
 
@@ -129,7 +129,7 @@ class PacedWork:
             log.warning(f"{trouble(error)}; tried again until that is over")
             taken = DATABASE_PAUSE
         if isinstance(taken, tuple):
-            pool.submit(self._work, *taken)
+            pool.submit(self._work, *taken).add_done_callback(self._finish)
             return 0.0
         self._room.release()
         return taken
@@ -150,25 +150,27 @@ class PacedWork:
             return max(LOOK_AGAIN, min(left.seconds, 5.0)) if left.number else None
 
     def _work(self, slot: Slot, claim: Claim, began: float) -> None:
-        try:
-            ending = self._ending(claim, began)
-            self._note(slot, claim, ending)
-        except Exception as error:
+        self._note(slot, claim, self._ending(claim, began))
+
+    def _finish(self, future: Future[None]) -> None:
+        if error := future.exception():
             self._failure = error
-        finally:
-            self._room.release()
-            self._changed.set()
+        self._room.release()
+        self._changed.set()
 
     def _ending(self, claim: Claim, began: float) -> Ending | None:
         if time.monotonic() - began > self._pace.patience / 4:
             return None  # the process was stopped: another one may have the publication
+        # What was sent before may stand at Europeana, whatever became of this request.
+        undone = self._undone if claim.lost_at is None else self._unknown
         try:
             ending = self._carry_out(claim)
         except NotWrittenError as error:
             self._pause.begin(error, error.seconds)
-            # What was sent before may stand at Europeana, whatever became of this request.
-            outcome = self._undone if claim.lost_at is None else self._unknown
-            return Ending(outcome=outcome, wait=self._pause.seconds)
+            return Ending(outcome=undone, wait=self._pause.seconds)
+        except KeyRefusedError as error:
+            self._failure = error
+            return Ending(outcome=undone)
         except UnknownOutcomeError as error:
             self._pause.begin(error)
             return Ending(outcome=self._unknown, wait=self._pace.patience)

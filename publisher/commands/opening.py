@@ -1,0 +1,58 @@
+"""What commands that talk to Europeana open: the store, the Annotation API and the pace."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from common.europeana.api import EuropeanaApi
+from common.process.settings import PublisherSettings, StoreSettings, read_together
+from common.process.settings.desk import AccessSettings
+from common.process.terminal.console import SafeConsole
+from common.store.session import open_store
+from publisher.europeana.annotations import AnnotationApi
+from publisher.work.pacing import MOST_THREADS, Pace
+from publisher.work.sending import Sender
+from publisher.work.withdrawing import Withdrawer
+
+console = SafeConsole(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publishing:
+    """A store, and Europeana's APIs."""
+
+    engine: Engine
+    search: EuropeanaApi
+    annotations: AnnotationApi
+    sender: Sender
+    withdrawer: Withdrawer
+
+
+@contextmanager
+def publishing() -> Iterator[Publishing]:
+    """All that publishing needs, by the settings.
+
+    Raises:
+        UsageError: a setting is missing or malformed.
+        StoreError: the store cannot be reached, or does not serve this program.
+    """
+    store, settings, desk = read_together(StoreSettings, PublisherSettings, AccessSettings)
+    assert isinstance(store, StoreSettings) and isinstance(settings, PublisherSettings)
+    assert isinstance(desk, AccessSettings)
+    engine = open_store(store, connections=MOST_THREADS + 4)
+    pace = Pace(rate=settings.publish_per_second, patience=settings.publish_patience)
+    # A request has ended long before the lease of its publication does.
+    timeout = min(30.0, settings.publish_patience / 4)
+    with (
+        EuropeanaApi(settings) as search,
+        AnnotationApi(settings, timeout=timeout, connections=MOST_THREADS) as annotations,
+    ):
+        yield Publishing(
+            engine=engine,
+            search=search,
+            annotations=annotations,
+            sender=Sender(engine, annotations, pace, pages=desk.desk_url),
+            withdrawer=Withdrawer(engine, annotations, pace),
+        )

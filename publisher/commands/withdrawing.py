@@ -1,0 +1,117 @@
+"""`publisher withdraw`: arguments and output."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from sqlalchemy import Engine, select
+
+from common.errors import UsageError
+from common.process.terminal.confirming import Yes, confirm
+from common.process.terminal.counting import counted
+from common.process.terminal.json_output import AsJson, print_json, prints
+from common.process.terminal.progress import progress
+from common.publishing.withdrawals import WithdrawalScope, published_of
+from common.publishing.withdrawals import withdraw as withdraw_scope
+from common.store.model_names import ModelName, version_meant
+from common.store.tables import Audit, PromotedModel
+from common.vision.answers.provider_names import provider_name
+from publisher.commands.opening import Publishing, console, publishing
+from publisher.commands.planning import Concept, check_concept
+from publisher.ledger.publications import left_to_withdraw
+from worker.jobs import find_job
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithdrawnStatements:
+    """What was deleted at Europeana, and what stays because it has another ground."""
+
+    withdrawn: int
+    stay: int
+
+
+@prints(WithdrawnStatements)
+def withdraw(
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[@VERSION]", help="What certificates of this model allowed."),
+    ] = None,
+    concept: Concept = None,
+    provider: Annotated[
+        str | None, typer.Option(metavar="NAME", help="All statements of this data provider.")
+    ] = None,
+    job: Annotated[
+        str | None, typer.Option(metavar="JOB", help="What certificates allowed of this job.")
+    ] = None,
+    audit: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="What this audit's certificate allowed.")
+    ] = None,
+    confirmed_too: Annotated[
+        bool,
+        typer.Option(
+            "--confirmed-too",
+            help="Also what reviewers confirmed, of a model, a job or an audit.",
+        ),
+    ] = False,
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why, for those who ask later.")
+    ] = "no reason given",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete statements at Europeana: those of a model, a concept, a provider, a job or an audit.
+
+    A statement stays if it has another ground, such as the confirmation of a reviewer. Only what
+    this ledger published is deleted. A later confirmation is a new ground.
+
+    Example: publisher withdraw --model vases@2 --reason "trained on the wrong pictures"
+    """
+    with publishing() as opened:
+        check_concept(opened.engine, concept)
+        scope = WithdrawalScope(
+            model_id=None if model is None else _model(opened.engine, model),
+            job_id=None if job is None else find_job(opened.engine, job),
+            audit_id=None if audit is None else _audit(opened.engine, audit),
+            concept_uri=concept,
+            data_provider=None if provider is None else provider_name(provider),
+        )
+        if not yes:
+            with opened.engine.connect() as connection:
+                published = published_of(connection, scope)
+            confirm(f"{counted(published, 'published statement')} may be withdrawn. Do it?")
+        done = withdraw_scope(opened.engine, scope, reason=reason, confirmed_too=confirmed_too)
+        withdrawn = withdraw_queued(opened)
+    if as_json:
+        print_json(WithdrawnStatements(withdrawn=withdrawn, stay=done.stay), WithdrawnStatements)
+        return
+    console.print(f"{counted(withdrawn, 'statement')} withdrawn.")
+    if done.stay:
+        stay = counted(done.stay, "statement stays", "statements stay")
+        console.print(f"{stay}, because another ground is left.", soft_wrap=True)
+
+
+def withdraw_queued(opened: Publishing) -> int:
+    """Delete what is queued, with progress; returns how many statements were withdrawn."""
+    with opened.engine.connect() as connection:
+        queued = left_to_withdraw(connection).number
+    if not queued:
+        return 0
+    with progress("withdrawn", queued) as report:
+        return opened.withdrawer.withdraw(report)
+
+
+def _model(engine: Engine, given: str) -> int:
+    with engine.connect() as connection:
+        wanted = version_meant(connection, ModelName.parse(given))
+        found = connection.execute(select(PromotedModel.id).where(wanted.condition)).scalar()
+    if found is None:
+        raise UsageError(f"There is no model {given}. List models: trainer models list")
+    return found
+
+
+def _audit(engine: Engine, number: int) -> int:
+    with engine.connect() as connection:
+        found = connection.execute(select(Audit.id).where(Audit.id == number)).scalar()
+    if found is None:
+        raise UsageError(f"There is no audit {number}. The desk's page Prove lists them.")
+    return found
