@@ -28,7 +28,7 @@ REASONS = ("reason", "stage", "meaning", "tried again", "about the host", "what 
 SETTINGS = ("variable", "secret", "default", "what it is")
 TRAINING = ("option", "range", *(f"`{recipe}`" for recipe in RECIPES), "what it is")
 JSON = ("command", "schema")
-PROGRAMS = ("harvester", "trainer", "worker", "desk", "enrichment")
+PROGRAMS = ("harvester", "trainer", "worker", "desk", "publisher", "enrichment")
 
 
 def _page(name: str, columns: Sequence[str], lines: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from common.process.terminal.command import first_line
 from common.process.terminal.walking import NamedCommand, all_commands
 
 ROOT = Path(__file__).resolve().parents[1]
-PROGRAMS = ("harvester", "trainer", "worker", "desk", "enrichment")
+PROGRAMS = ("harvester", "trainer", "worker", "desk", "publisher", "enrichment")
 APPS = {program: import_module(f"{program}.cli").app for program in PROGRAMS}
 COMMANDS = [each for program in PROGRAMS for each in all_commands(program, APPS[program])]
 MANY = 10  # options, from which on help shows them in groups

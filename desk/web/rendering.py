@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import HTMLResponse, Response
 
 from common.europeana.rights import rights_words
-from common.pages import record_page, template_engine
+from common.process.pages import record_page, template_engine
 from common.process.terminal.counting import counted
 from common.store.tables import Role
 from common.store.teaching.certificates import in_percent

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from common.europeana.api import EuropeanaApi
-from common.process.settings import PublisherSettings, StoreSettings, read_together
+from common.process.settings import PublisherSettings, StoreSettings
 from common.process.settings.desk import AccessSettings
 from common.process.terminal.console import SafeConsole
 from common.store.session import open_store
@@ -30,6 +30,10 @@ class Publishing:
     withdrawer: Withdrawer
 
 
+class _Settings(StoreSettings, PublisherSettings, AccessSettings):
+    pass
+
+
 @contextmanager
 def publishing() -> Iterator[Publishing]:
     """All that publishing needs, by the settings.
@@ -38,10 +42,8 @@ def publishing() -> Iterator[Publishing]:
         UsageError: a setting is missing or malformed.
         StoreError: the store cannot be reached, or does not serve this program.
     """
-    store, settings, desk = read_together(StoreSettings, PublisherSettings, AccessSettings)
-    assert isinstance(store, StoreSettings) and isinstance(settings, PublisherSettings)
-    assert isinstance(desk, AccessSettings)
-    engine = open_store(store, connections=MOST_THREADS + 4)
+    settings = _Settings.read()
+    engine = open_store(settings, connections=MOST_THREADS + 4)
     pace = Pace(rate=settings.publish_per_second, patience=settings.publish_patience)
     # A request has ended long before the lease of its publication does.
     timeout = min(30.0, settings.publish_patience / 4)
@@ -53,6 +55,6 @@ def publishing() -> Iterator[Publishing]:
             engine=engine,
             search=search,
             annotations=annotations,
-            sender=Sender(engine, annotations, pace, pages=desk.desk_url),
+            sender=Sender(engine, annotations, pace, pages=settings.desk_url),
             withdrawer=Withdrawer(engine, annotations, pace),
         )

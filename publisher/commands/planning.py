@@ -6,7 +6,7 @@ import typer
 from sqlalchemy import Engine, text
 
 from common.errors import UsageError
-from common.pages import record_page
+from common.process.pages import record_page
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.progress import progress
@@ -18,34 +18,37 @@ from publisher.work.already_said import check_plan
 
 SHOWN = 5  # statements of the sample
 
-Provider = Annotated[
+OnlyProvider = Annotated[
     str | None, typer.Option(metavar="NAME", help="Only records of this data provider.")
 ]
-Concept = Annotated[str | None, typer.Option(metavar="URI", help="Only this concept.")]
+OnlyConcept = Annotated[str | None, typer.Option(metavar="URI", help="Only this concept.")]
+
+
+Precision = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE",
+        help="What a certificate must prove at least. Statements that reviewers confirmed need no "
+        "certificate.",
+    ),
+]
+Again = Annotated[
+    bool,
+    typer.Option(
+        "--again", help="Plan also what Europeana refused, or said already, when it was last asked."
+    ),
+]
 
 
 @prints(PlanState)
 def plan(
-    provider: Provider = None,
-    concept: Concept = None,
-    precision: Annotated[
-        float,
-        typer.Option(
-            metavar="SHARE",
-            help="What a certificate must prove at least. Statements that reviewers confirmed need "
-            "no certificate.",
-        ),
-    ] = PRECISION,
+    provider: OnlyProvider = None,
+    concept: OnlyConcept = None,
+    precision: Precision = PRECISION,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Plan at most this many statements.")
     ] = None,
-    again: Annotated[
-        bool,
-        typer.Option(
-            "--again",
-            help="Plan also what Europeana refused, or said already, when it was last asked.",
-        ),
-    ] = False,
+    again: Again = False,
     as_json: AsJson = False,
 ) -> None:
     """Choose what to publish, and ask Europeana what it says already. Sends nothing.

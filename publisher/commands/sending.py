@@ -10,7 +10,7 @@ from common.process.terminal.progress import progress
 from common.publishing.plans import ask_for, read_plan
 from common.publishing.withdrawals import queue_withdrawals
 from publisher.commands.opening import Publishing, console, publishing
-from publisher.ledger.publications import Outcome
+from publisher.ledger.publications import SendOutcome
 from publisher.work.already_said import check_plan
 
 
@@ -80,8 +80,8 @@ def send_plan(opened: Publishing, number: int) -> Sent:
         queued = queue_withdrawals(connection)
     return Sent(
         plan=number,
-        posted=ended.get(Outcome.POSTED, 0),
-        already_said=ended.get(Outcome.ALREADY_SAID, 0),
+        posted=ended.get(SendOutcome.POSTED, 0),
+        already_said=ended.get(SendOutcome.ALREADY_SAID, 0),
         refused=after.states.get("refused", 0),
         to_withdraw=queued,
     )

@@ -17,7 +17,7 @@ from common.store.model_names import ModelName, version_meant
 from common.store.tables import Audit, PromotedModel
 from common.vision.answers.provider_names import provider_name
 from publisher.commands.opening import Publishing, console, publishing
-from publisher.commands.planning import Concept, check_concept
+from publisher.commands.planning import OnlyConcept, check_concept
 from publisher.ledger.publications import left_to_withdraw
 from worker.jobs import find_job
 
@@ -30,13 +30,24 @@ class WithdrawnStatements:
     stay: int
 
 
+ConfirmedToo = Annotated[
+    bool,
+    typer.Option(
+        "--confirmed-too", help="Also what reviewers confirmed, of a model, a job or an audit."
+    ),
+]
+WithdrawalReason = Annotated[
+    str, typer.Option(metavar="TEXT", help="Why, for those who ask later.")
+]
+
+
 @prints(WithdrawnStatements)
 def withdraw(
     model: Annotated[
         str | None,
         typer.Option(metavar="NAME[@VERSION]", help="What certificates of this model allowed."),
     ] = None,
-    concept: Concept = None,
+    concept: OnlyConcept = None,
     provider: Annotated[
         str | None, typer.Option(metavar="NAME", help="All statements of this data provider.")
     ] = None,
@@ -46,16 +57,8 @@ def withdraw(
     audit: Annotated[
         int | None, typer.Option(metavar="NUMBER", help="What this audit's certificate allowed.")
     ] = None,
-    confirmed_too: Annotated[
-        bool,
-        typer.Option(
-            "--confirmed-too",
-            help="Also what reviewers confirmed, of a model, a job or an audit.",
-        ),
-    ] = False,
-    reason: Annotated[
-        str, typer.Option(metavar="TEXT", help="Why, for those who ask later.")
-    ] = "no reason given",
+    confirmed_too: ConfirmedToo = False,
+    reason: WithdrawalReason = "no reason given",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:

@@ -13,15 +13,15 @@ from datetime import datetime
 from itertools import count
 from typing import Any, Self
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from common.errors import ApiError, EnrichmentError, KeyRefusedError
-from common.europeana.linked_data import CONTEXT, iri
-from common.europeana.record_ids import item_uri
+from common.errors import ApiError, KeyRefusedError
+from common.europeana.linked_data import iri
 from common.process.settings import PublisherSettings
+from publisher.europeana.outcomes import NotWrittenError, RejectedError, UnknownOutcomeError
+from publisher.europeana.statement import Statement
 from publisher.europeana.tokens import AccessTokens
 
 BASE = "http://data.europeana.eu/annotation/"
@@ -29,58 +29,6 @@ PAGE = 100  # annotations of a search
 LONGEST_WORDS = 300  # characters of an API's explanation
 _IDS = re.compile(r"\b\d{1,18}\b")
 _GONE = (404, 410)
-
-
-class NotWrittenError(EnrichmentError):
-    """Europeana did not take the request, and may take it after `seconds`, if it names some."""
-
-    def __init__(self, message: str, *, seconds: float | None = None) -> None:
-        super().__init__(message)
-        self.seconds = seconds
-
-
-class UnknownOutcomeError(EnrichmentError):
-    """No answer came, so the request may have been carried out or not."""
-
-
-class RejectedError(EnrichmentError):
-    """Europeana does not take this annotation; `duplicates` are the URIs of those that say it."""
-
-    def __init__(self, message: str, *, duplicates: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.duplicates = duplicates
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statement:
-    """What an annotation says: a concept of a record, under a name of ours."""
-
-    record_id: str
-    concept_uri: str
-    name: UUID
-    page: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The body of a request; `page` says where the statement comes from."""
-        made = {
-            "@context": CONTEXT,
-            "type": "Annotation",
-            "motivation": "tagging",
-            "canonical": f"urn:uuid:{self.name}",
-            "body": iri(self.concept_uri),
-            "target": item_uri(self.record_id),
-        }
-        return made if self.page is None else made | {"via": self.page}
-
-    def is_said_by(self, annotation: dict[str, Any]) -> bool:
-        """Whether an annotation is the one that was posted for this statement."""
-        body = annotation.get("body")
-        said = body.get("id") or body.get("source") if isinstance(body, dict) else body
-        return (annotation.get("canonical"), said, annotation.get("target")) == (
-            f"urn:uuid:{self.name}",
-            iri(self.concept_uri),
-            item_uri(self.record_id),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@
 
 Every transition is one short transaction by the clock of the database. `token` rises with each
 claim, and the end of a request needs the token of its claim. A publication in `sending` may stand
-at Europeana: whoever claims it again must look for it before it is sent a second time.
+at Europeana: it is looked for before it is sent a second time.
 """
 
 import json
@@ -145,7 +145,7 @@ def claim_to_withdraw(connection: Connection, *, seconds: float) -> Claim | None
     return Claim(**row, token=token)
 
 
-class Outcome(StrEnum):
+class SendOutcome(StrEnum):
     """How a claimed publication goes on, each with the SQL of what changes.
 
     POSTED stands at Europeana. ALREADY_SAID and REFUSED have a reason. PUT_BACK was certainly not
@@ -169,7 +169,7 @@ class Ending:
     the seconds until the publication may be claimed again.
     """
 
-    outcome: Outcome
+    outcome: SendOutcome
     annotation: str | None = None
     reason: str | None = None
     wait: float = 0.0

@@ -18,8 +18,8 @@ from sqlalchemy import Connection, Engine
 from common.errors import EnrichmentError, KeyRefusedError
 from common.process.database_trouble import AWAY, trouble
 from common.process.terminal.progress import ProgressReport
-from publisher.europeana.annotations import NotWrittenError, UnknownOutcomeError
-from publisher.ledger.publications import Claim, Ending, Left, Outcome, end
+from publisher.europeana.outcomes import NotWrittenError, UnknownOutcomeError
+from publisher.ledger.publications import Claim, Ending, Left, SendOutcome, end
 from publisher.ledger.slots import Slot, add_slots, free_slot, seconds_to_free_slot, take_slot
 
 MOST_THREADS = 32
@@ -86,8 +86,8 @@ class PacedWork:
         claim: Callable[[Connection], Claim | None],
         left: Callable[[Connection], Left],
         carry_out: Callable[[Claim], Ending | None],
-        undone: Outcome,
-        unknown: Outcome,
+        undone: SendOutcome,
+        unknown: SendOutcome,
     ) -> None:
         self._engine = engine
         self._pace = pace
@@ -100,7 +100,7 @@ class PacedWork:
         self._pause = Pause()
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
-        self.ended = Counter[Outcome]()
+        self.ended = Counter[SendOutcome]()
 
     def run(self) -> None:
         """Work until nothing is left.

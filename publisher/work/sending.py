@@ -8,12 +8,14 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from common.process.terminal.progress import ProgressReport
-from publisher.europeana.annotations import AnnotationApi, RejectedError, Statement
+from publisher.europeana.annotations import AnnotationApi
+from publisher.europeana.outcomes import RejectedError
+from publisher.europeana.statement import Statement
 from publisher.ledger.publications import (
     Claim,
     Ending,
     Left,
-    Outcome,
+    SendOutcome,
     claim_to_send,
     left_to_send,
     may_send_again,
@@ -39,7 +41,7 @@ class Sender:
         self._pace = pace
         self._pages = pages
 
-    def send(self, plan_id: int, report: ProgressReport) -> dict[Outcome, int]:
+    def send(self, plan_id: int, report: ProgressReport) -> dict[SendOutcome, int]:
         """Send what is left of a plan; returns how the publications ended.
 
         Raises:
@@ -60,8 +62,8 @@ class Sender:
             claim=claim,
             left=left,
             carry_out=self._carry_out,
-            undone=Outcome.PUT_BACK,
-            unknown=Outcome.LOOK_LATER,
+            undone=SendOutcome.PUT_BACK,
+            unknown=SendOutcome.LOOK_LATER,
         )
         work.run()
         return dict(work.ended)
@@ -69,16 +71,16 @@ class Sender:
     def _carry_out(self, claim: Claim) -> Ending | None:
         if claim.lost_at is not None:
             if ours := self._ours(claim, self._api.find(claim.record_id, claim.concept_uri)):
-                return Ending(outcome=Outcome.POSTED, annotation=ours)
+                return Ending(outcome=SendOutcome.POSTED, annotation=ours)
             if not self._index_has_caught_up():
-                return Ending(outcome=Outcome.LOOK_LATER, wait=self._pace.patience / 4)
+                return Ending(outcome=SendOutcome.LOOK_LATER, wait=self._pace.patience / 4)
             if not may_send_again(self._engine, claim, seconds=self._pace.patience):
                 return None
         try:
             uri = self._api.post(self._statement(claim))
         except RejectedError as error:
             return self._rejected(claim, error)
-        return Ending(outcome=Outcome.POSTED, annotation=uri)
+        return Ending(outcome=SendOutcome.POSTED, annotation=uri)
 
     def _statement(self, claim: Claim) -> Statement:
         page = f"{self._pages}/statements/{claim.name}" if self._pages else None
@@ -88,16 +90,16 @@ class Sender:
 
     def _rejected(self, claim: Claim, error: RejectedError) -> Ending:
         if ours := self._ours(claim, error.duplicates):
-            return Ending(outcome=Outcome.POSTED, annotation=ours)
+            return Ending(outcome=SendOutcome.POSTED, annotation=ours)
         if error.duplicates:
-            return Ending(outcome=Outcome.ALREADY_SAID, reason=error.duplicates[0])
+            return Ending(outcome=SendOutcome.ALREADY_SAID, reason=error.duplicates[0])
         log.warning(
             "Europeana refuses a statement.",
             record=claim.record_id,
             concept=claim.concept_uri,
             reason=str(error),
         )
-        return Ending(outcome=Outcome.REFUSED, reason=str(error))
+        return Ending(outcome=SendOutcome.REFUSED, reason=str(error))
 
     def _ours(self, claim: Claim, found: "list[str] | tuple[str, ...]") -> str | None:
         """The annotation among these that was posted for this publication."""

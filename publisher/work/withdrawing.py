@@ -4,11 +4,13 @@ from sqlalchemy import Connection, Engine
 
 from common.errors import ApiError
 from common.process.terminal.progress import ProgressReport
-from publisher.europeana.annotations import AnnotationApi, RejectedError, Statement
+from publisher.europeana.annotations import AnnotationApi
+from publisher.europeana.outcomes import RejectedError
+from publisher.europeana.statement import Statement
 from publisher.ledger.publications import (
     Claim,
     Ending,
-    Outcome,
+    SendOutcome,
     claim_to_withdraw,
     left_to_withdraw,
 )
@@ -41,11 +43,11 @@ class Withdrawer:
             claim=claim,
             left=left_to_withdraw,
             carry_out=self._carry_out,
-            undone=Outcome.KEPT,
-            unknown=Outcome.KEPT,
+            undone=SendOutcome.KEPT,
+            unknown=SendOutcome.KEPT,
         )
         work.run()
-        return work.ended[Outcome.WITHDRAWN]
+        return work.ended[SendOutcome.WITHDRAWN]
 
     def _carry_out(self, claim: Claim) -> Ending:
         uri = claim.annotation or ""
@@ -55,9 +57,9 @@ class Withdrawer:
         )
         # An annotation with other content is no longer the one that was posted.
         if standing is None or not statement.is_said_by(standing.content):
-            return Ending(outcome=Outcome.WITHDRAWN)
+            return Ending(outcome=SendOutcome.WITHDRAWN)
         try:
             was_deleted = self._api.delete(uri, standing.etag)
         except RejectedError as error:
             raise ApiError(f"Europeana does not delete {uri}: {error}.") from error
-        return Ending(outcome=Outcome.WITHDRAWN if was_deleted else Outcome.KEPT)
+        return Ending(outcome=SendOutcome.WITHDRAWN if was_deleted else SendOutcome.KEPT)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, insert, literal_column, select, update
 
 from common.errors import ModelError
-from common.process.user_name import user_name
+from common.process.terminal.user_name import user_name
 from common.store.in_service import STANDING, begin_service, lock_models, retire, serving
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses

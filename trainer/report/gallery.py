@@ -17,9 +17,9 @@ from torch import nn
 
 from common.errors import RecordError
 from common.files import read_regular, replacing
-from common.pages import data_uri, record_page
 from common.pictures.decode import decode
 from common.pictures.decoders import FILE_BYTES
+from common.process.pages import data_uri, record_page
 from common.vision.answers.heads import Head
 from common.vision.encoders.encoder import Encoder
 from common.vision.heatmap import HeatmapMaker, side_by_side

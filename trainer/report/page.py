@@ -14,7 +14,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from common.files import write_atomically
-from common.pages import data_uri, template_engine
+from common.process.pages import data_uri, template_engine
 from common.vision.encoders.licences import warning_about
 from trainer.experiment import Experiment, FoldResult
 from trainer.models.judged import shared_temperature

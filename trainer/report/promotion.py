@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from common.pages import data_uri
+from common.process.pages import data_uri
 from trainer.experiment import Experiment
 from trainer.models.proposal import Proposal
 from trainer.models.prospect import Prospect, prospect_of

@@ -12,7 +12,7 @@ from common.pictures.sources import PictureKinds
 from common.process.terminal.ages import parse_age
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
-from common.process.user_name import user_name
+from common.process.terminal.user_name import user_name
 from common.store.session import open_store
 from common.store.tables import JobState, PictureChoice, Priority
 from worker import jobs

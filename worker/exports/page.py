@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 from uuid import UUID
 
-from common.pages import data_uri, record_page, template_engine
+from common.process.pages import data_uri, record_page, template_engine
 from common.process.terminal.progress import ProgressReport, progress
 from common.store.tables import PictureSource
 from worker.embeddings.alike import Alike, SimilarRecord

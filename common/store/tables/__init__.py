@@ -24,7 +24,6 @@ schema_compatibility     which programs this schema serves (docs/how-to/migrate.
 """
 
 from common.store.tables.accounts import Action, DeskSession, DeskUser, LoginAttempt, Role
-from common.store.tables.audited import Audit, AuditBlock, AuditDraw, AuditState
 from common.store.tables.base import RECORD_ID_PATTERN, Base, SchemaCompatibility
 from common.store.tables.enriched import Enrichment, Heatmap
 from common.store.tables.harvested import (
@@ -70,7 +69,16 @@ from common.store.tables.published import (
     PublisherSync,
     Withdrawal,
 )
-from common.store.tables.reviewed import Decided, Decision, Verdict, VerdictKind
+from common.store.tables.reviewed import (
+    Audit,
+    AuditBlock,
+    AuditDraw,
+    AuditState,
+    Decided,
+    Decision,
+    Verdict,
+    VerdictKind,
+)
 from common.store.tables.seen import Embedding, PictureSeen, RegisteredEncoder
 from common.store.tables.vocabularies import KeptConcept, KeptVocabulary
 

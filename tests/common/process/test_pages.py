@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UsageError
-from common.pages import Typed, data_uri, record_page, template_engine
+from common.process.pages import Typed, data_uri, record_page, template_engine
 
 OVERRIDE = "\u202e"
 

@@ -1,4 +1,4 @@
-from common.process.user_name import LONGEST, user_name
+from common.process.terminal.user_name import LONGEST, user_name
 
 
 def test_the_name_is_that_of_the_account(monkeypatch):
