@@ -2,17 +2,19 @@
 
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from common.errors import UsageError
+from deploy.sandbox.annotations.tokens import ApiClient, read_client
 from deploy.sandbox.api.keys import Quota
 from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import Faults, read_faults, with_latency
-from deploy.sandbox.server import Sandbox
+from deploy.sandbox.server import PUBLISHER, Sandbox
 
 STOPPING = {signal.SIGINT, signal.SIGTERM}
 
@@ -26,6 +28,10 @@ def serve(
     items: Annotated[int, typer.Option(min=1, help="Size of the drawn catalogue.")] = 900,
     key: Annotated[list[str] | None, typer.Option(help="A valid key; may be repeated.")] = None,
     quota: Annotated[int, typer.Option(min=1, help="Requests a key has in an hour.")] = 10_000,
+    client: Annotated[
+        list[str] | None,
+        typer.Option(help="ID:SECRET[:ROLE] of who may write annotations; may be repeated."),
+    ] = None,
     hosts: Annotated[int, typer.Option(min=1, max=250, help="Number of image hosts.")] = 8,
     faults: Annotated[
         Path | None,
@@ -33,10 +39,11 @@ def serve(
     ] = None,
     latency: Annotated[float, typer.Option(min=0, help="Seconds on every answer.")] = 0,
 ) -> None:
-    """Serve a stand-in for the Europeana Search, Record and Thumbnail APIs and for image hosts.
+    """Serve a stand-in for Europeana's APIs and for image hosts.
 
-    The APIs are on 127.0.0.1, the image hosts on 127.0.1.1 and following. No request leaves this
-    machine. Requests are counted at /sandbox/requests. Ctrl-C ends it.
+    The APIs and their Auth Service are on 127.0.0.1, the image hosts on 127.0.1.1 and following.
+    No request leaves this machine. Requests are counted at /sandbox/requests, annotations are
+    listed at /sandbox/annotations. Ctrl-C ends it.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # before threads start
     chosen = read_faults(faults) if faults else Faults()
@@ -48,6 +55,7 @@ def serve(
         faults=chosen,
         keys=key or ["sandbox"],
         quota=Quota(quota),
+        clients=_read_clients(client or []) or [PUBLISHER],
         image_hosts=hosts,
         port=port,
     )
@@ -56,12 +64,21 @@ def serve(
         signal.sigwait(STOPPING)
 
 
+def _read_clients(texts: Iterable[str]) -> list[ApiClient]:
+    try:
+        return [read_client(text) for text in texts]
+    except ValueError as error:
+        raise UsageError(f"--client {error}.") from error
+
+
 def _greeting(sandbox: Sandbox) -> str:
     catalogue = sandbox.catalogue
     lines = [
         f"{len(catalogue.items)} records at {sandbox.url}; to use it:",
         f"  export EUROPEANA_API_URL={sandbox.url} EUROPEANA_API_KEY={sandbox.key}"
         " FETCH_ALLOW_ADDRESSES=127.0.0.0/8",
+        f"  export EUROPEANA_AUTH_URL={sandbox.auth_url} EUROPEANA_CLIENT_ID={sandbox.client.id}"
+        f" EUROPEANA_CLIENT_SECRET={sandbox.client.secret}",
     ]
     lines += [
         f"{address}:{sandbox.addresses.port} stands for {host}"

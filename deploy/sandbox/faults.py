@@ -5,7 +5,9 @@
                "127.0.1.2": [{"kind": "status", "status": 429, "retry_after": 2, "first": 3}]},
      "items": {"/91001/map_000003": [{"kind": "truncated"}]},
      "api": [{"kind": "status", "status": 500, "first": 2}],
-     "thumbnails": [{"kind": "drip", "bytes_per_second": 500}]}
+     "thumbnails": [{"kind": "drip", "bytes_per_second": 500}],
+     "annotations": {"writes": [{"kind": "lost", "probability": 0.1}], "writes_a_second": 10,
+                     "index_seconds": 2, "token_seconds": 60}}
 
 Hosts are named as in the catalogue, by address, or `*` for all. Several faults can apply to one
 request: all latencies add up, a drip slows down whatever is sent, and of the others the first that
@@ -24,12 +26,16 @@ redirect_loop                         redirects to itself for ever
 gzip_bomb                             sends 256 MiB of zeros, packed by Content-Encoding: gzip
 pixel_bomb                            sends a PNG of 30,000 x 30,000 pixels in 110 kB
 reset                                 resets the connection after half the body
+lost            status                does what was asked, and resets the connection before an
+                                      answer, or answers with an error
 
 With `probability`, a fault strikes this share of the URLs, always the same ones. With `first`, it
-strikes the first so many requests for a path and is over then.
+strikes the first so many requests for a path and is over then. Faults of the Annotation API and of
+its Auth Service count differently: `probability` is a share of the requests, `first` a number of
+requests of one method (POST, PUT, DELETE).
 """
 
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,7 +47,7 @@ from common.process.wrong_values import first_wrong
 
 FaultKind = Literal[
     "latency", "drip", "status", "truncated", "html", "wrong_type", "endless", "redirect",
-    "redirect_loop", "gzip_bomb", "pixel_bomb", "reset",
+    "redirect_loop", "gzip_bomb", "pixel_bomb", "reset", "lost",
 ]  # fmt: skip
 NEEDED = {
     "latency": {"seconds"},
@@ -49,7 +55,7 @@ NEEDED = {
     "status": {"status"},
     "redirect": {"location"},
 }
-POSSIBLE = NEEDED | {"status": {"status", "retry_after"}}
+POSSIBLE = NEEDED | {"status": {"status", "retry_after"}, "lost": {"status"}}
 Seconds = Annotated[float, Field(ge=0)]
 
 
@@ -76,6 +82,21 @@ class Fault:
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class AnnotationFaults:
+    """What goes wrong with the Annotation API: its writing requests, its Auth Service, its pace.
+
+    A new annotation is found by searches and by the check for duplicates after `index_seconds`.
+    More than `writes_a_second` writing requests in any second are refused with 429.
+    """
+
+    writes: list[Fault] = field(default_factory=list)
+    tokens: list[Fault] = field(default_factory=list)
+    index_seconds: Seconds = 0
+    token_seconds: Annotated[float, Field(gt=0)] = 300
+    writes_a_second: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Faults:
     """All faults of a sandbox: of image hosts, of single items' files, of the APIs."""
 
@@ -83,6 +104,7 @@ class Faults:
     items: dict[str, list[Fault]] = field(default_factory=dict)
     api: list[Fault] = field(default_factory=list)
     thumbnails: list[Fault] = field(default_factory=list)
+    annotations: AnnotationFaults = field(default_factory=AnnotationFaults)
 
 
 def read_faults(path: Path) -> Faults:
@@ -107,4 +129,9 @@ def with_latency(faults: Faults, seconds: float) -> Faults:
         items=faults.items,
         api=[latency, *faults.api],
         thumbnails=[latency, *faults.thumbnails],
+        annotations=replace(
+            faults.annotations,
+            writes=[latency, *faults.annotations.writes],
+            tokens=[latency, *faults.annotations.tokens],
+        ),
     )

@@ -11,6 +11,8 @@ from aiohttp import web
 
 from common.errors import UsageError
 from deploy.sandbox.addresses import API_ADDRESS, Addresses, image_addresses
+from deploy.sandbox.annotations.room import SandboxAnnotations
+from deploy.sandbox.annotations.tokens import REALM, ApiClient
 from deploy.sandbox.api.entities import SandboxEntityApi
 from deploy.sandbox.api.keys import Handler, KeyedHandler, Keys, Quota
 from deploy.sandbox.api.record import RecordApi
@@ -27,6 +29,7 @@ from deploy.sandbox.request_log import RequestLog
 SHUTDOWN_SECONDS = 0.5  # for answers that are under way
 PORT_ATTEMPTS = 20
 RECORD_ID = "{dataset}/{local}"
+PUBLISHER = ApiClient("sandbox", "sandbox-secret")
 
 
 class Sandbox:
@@ -46,16 +49,19 @@ class Sandbox:
         faults: Faults | None = None,
         keys: Sequence[str] = ("sandbox",),
         quota: Quota | None = None,
+        clients: Sequence[ApiClient] = (PUBLISHER,),
         image_hosts: int = 8,
         port: int = 0,
         seed: int = 1,
     ) -> None:
         self.catalogue = catalogue or draw_collection(seed=seed)
         self.key = keys[0]
+        self.client = clients[0]
         self._faults = faults or Faults()
         self._keys = Keys(keys, quota or Quota())
         self._misbehaviour = Misbehaviour(seed)
         self._pictures = Pictures(self.catalogue)
+        self.annotations = SandboxAnnotations(clients, self._faults.annotations, self._misbehaviour)
         addresses = image_addresses(image_hosts)
         check_faults(self._faults, self.catalogue, addresses)
         self._sockets = _listen([API_ADDRESS, *addresses], port)
@@ -70,6 +76,11 @@ class Sandbox:
     def url(self) -> str:
         """The base of the APIs, for EUROPEANA_API_URL."""
         return self.addresses.api_url
+
+    @property
+    def auth_url(self) -> str:
+        """The issuer of tokens, for EUROPEANA_AUTH_URL."""
+        return f"{self.url}{REALM}"
 
     def __enter__(self) -> Self:
         self.start()
@@ -124,6 +135,7 @@ class Sandbox:
         ):
             app.router.add_get(path, self._guarded(handler))
         app.router.add_get("/thumbnail/v3/400/{name}", thumbnails.answer)
+        self.annotations.add_routes(app.router, self._guarded)
         app.router.add_get("/sandbox/requests", self.log.answer)
         return app
 

@@ -149,11 +149,22 @@ async def _reset(request: web.Request, response: web.Response, _: Fault) -> web.
     stream.content_length = len(body)
     await stream.prepare(request)
     await stream.write(body[: len(body) // 2])
+    _break_off(request)
+    return stream
+
+
+async def _lose(request: web.Request, response: web.Response, fault: Fault) -> web.StreamResponse:
+    if fault.status is not None:
+        return _error(request, fault)
+    _break_off(request)
+    return response
+
+
+def _break_off(request: web.Request) -> None:
     if request.transport is not None:
         connection: socket.socket = request.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         request.transport.abort()
-    return stream
 
 
 async def _send_slowly(
@@ -186,4 +197,5 @@ SPOILERS: dict[str, Spoil] = {
     "pixel_bomb": _send_pixel_bomb,
     "endless": _never_end,
     "reset": _reset,
+    "lost": _lose,
 }
