@@ -116,7 +116,8 @@ def statements_of(condition: str, *, verdicts: str = "true") -> str:
         JOIN publication_plan ON publication_plan.id = publication.plan_id
         JOIN record ON record.id = publication.record_id
         LEFT JOIN (SELECT * FROM ({STANDING_VERDICTS}) AS each_one WHERE {verdicts}) AS standing
-               USING (record_id, concept_uri)
+               ON standing.record_id = publication.record_id
+              AND standing.concept_uri = publication.concept_uri
         LEFT JOIN LATERAL (
             SELECT max(live.ended_at) AS certified_at
             FROM ({LIVE_AUDITS}) AS live

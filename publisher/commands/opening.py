@@ -8,7 +8,6 @@ from sqlalchemy import Engine
 
 from common.europeana.api import EuropeanaApi
 from common.process.settings import PublisherSettings, StoreSettings
-from common.process.settings.desk import AccessSettings
 from common.process.terminal.console import SafeConsole
 from common.store.session import open_store
 from publisher.europeana.annotations import AnnotationApi
@@ -30,7 +29,7 @@ class Publishing:
     withdrawer: Withdrawer
 
 
-class _Settings(StoreSettings, PublisherSettings, AccessSettings):
+class _Settings(StoreSettings, PublisherSettings):
     pass
 
 
@@ -55,6 +54,6 @@ def publishing() -> Iterator[Publishing]:
             engine=engine,
             search=search,
             annotations=annotations,
-            sender=Sender(engine, annotations, pace, pages=settings.desk_url),
+            sender=Sender(engine, annotations, pace, pages=settings.public_url),
             withdrawer=Withdrawer(engine, annotations, pace),
         )

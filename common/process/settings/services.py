@@ -92,6 +92,19 @@ class PublisherSettings(ApiSettings):
         "index needs time",
     )
 
+    public_url: str | None = Field(
+        default=None,
+        description="address of `desk serve --public`, where anyone reads where a statement comes "
+        "from; annotations then link to it",
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_public(cls, url: str | None) -> str | None:
+        if url is not None and split_address(url) is None:
+            raise ValueError("expected an address such as https://statements.museum.example")
+        return url and url.rstrip("/")
+
     @field_validator("europeana_auth_url")
     @classmethod
     def _is_safe(cls, url: str) -> str:

@@ -1,6 +1,7 @@
 """Searches in annotations: the part of the query language that a client needs.
 
     *:*   target_record_id:"/a/b" AND body_uri:"URI"   moderation_score:[* TO -1]
+    target_record_id:("/a/b" OR "/c/d")
 
 Other fields and forms are refused rather than guessed at. There is no field for `canonical`.
 """
@@ -8,6 +9,7 @@ Other fields and forms are refused rather than guessed at. There is no field for
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -19,21 +21,26 @@ FIELDS = {"target_record_id", "body_uri", "creator_uri", "generator_uri", "motiv
 SEARCH_PARAMETERS = {"wskey", "query", "qf", "page", "pageSize", "profile"}
 LARGEST_PAGES = {"standard": 100, "minimal": 10_000}  # larger ones are cut without a word
 DEFAULT_PAGE_SIZE = 10
-_TERM = r'(\w+):("(?:[^"\\]|\\.)*"|\[\S+ TO \S+\]|[\w*-]+)'
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_TERM = rf"(\w+):({_QUOTED}|\({_QUOTED}(?: OR {_QUOTED})*\)|\[\S+ TO \S+\]|[\w*-]+)"
 _QUERY = re.compile(rf"{_TERM}(?: AND {_TERM})*")
 _RANGE = re.compile(r"\[(\*|-?\d+) TO (\*|-?\d+)\]|(-?\d+)")
 
 
 @dataclass(frozen=True)
 class AnnotationQuery:
-    """The terms that must all be there, and the ranges in which the moderation score lies."""
+    """The terms of which one each must be there, and the ranges of the moderation score."""
 
-    terms: Sequence[Term]
+    terms: Sequence[Sequence[Term]]
     scores: Sequence[tuple[float, float]]
 
     def find(self, store: AnnotationStore) -> list[StoredAnnotation]:
-        found = store.find(self.terms)
-        return [one for one in found if all(low <= one.score <= high for low, high in self.scores)]
+        found = {one.number: one for terms in product(*self.terms) for one in store.find(terms)}
+        return [
+            found[number]
+            for number in sorted(found)
+            if all(low <= found[number].score <= high for low, high in self.scores)
+        ]
 
 
 def parse_annotation_query(texts: Sequence[str]) -> AnnotationQuery:
@@ -42,7 +49,7 @@ def parse_annotation_query(texts: Sequence[str]) -> AnnotationQuery:
     Raises:
         RequestRefusedError: 400, a text is not understood or names an unknown field.
     """
-    terms: list[Term] = []
+    terms: list[list[Term]] = []
     scores: list[tuple[float, float]] = []
     for text in texts:
         if text in ("*:*", "*"):
@@ -53,10 +60,16 @@ def parse_annotation_query(texts: Sequence[str]) -> AnnotationQuery:
             if field == "moderation_score":
                 scores.append(_range(value))
             elif field in FIELDS:
-                terms.append((field, re.sub(r"\\(.)", r"\1", value.strip('"'))))
+                terms.append([(field, each) for each in _values(value)])
             else:
                 raise invalid(f"Undefined field {field}")
     return AnnotationQuery(terms, scores)
+
+
+def _values(value: str) -> list[str]:
+    """The value of a term, or the several of which one must be there."""
+    quoted = re.findall(_QUOTED, value) or [value]
+    return [re.sub(r"\\(.)", r"\1", each.strip('"')) for each in quoted]
 
 
 def _range(value: str) -> tuple[float, float]:

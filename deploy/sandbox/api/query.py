@@ -1,6 +1,7 @@
 """The query language, as far as the product speaks it: `parse_query` makes a test of items.
 
     *   TYPE:IMAGE   skos_concept:"URI"   skos_concept:("URI" OR "URI")   europeana_id:"/a/b"
+    skos_concept:"URI" OR proxy_dc_type:"URI"
 
 Everything else is refused rather than guessed at.
 Syntax: https://europeana.atlassian.net/wiki/spaces/EF/pages/2385739812 (Search API).
@@ -16,6 +17,8 @@ FIELDS: dict[str, Callable[[Item], Sequence[str]]] = {
     "europeana_id": lambda item: (item.id,),
     "TYPE": lambda item: (item.type,),
     "skos_concept": lambda item: item.concepts,
+    "proxy_dc_type": lambda item: item.concepts,
+    "proxy_dc_subject": lambda item: (),
 }
 _VALUE = r'"[^"\\]*"|\w+'
 _FIELD = re.compile(rf"({'|'.join(FIELDS)}):(?:({_VALUE})|\(((?:{_VALUE})(?: OR (?:{_VALUE}))*)\))")
@@ -41,6 +44,9 @@ def parse_query(text: str) -> Query:
     """
     if text.strip() == "*":
         return Query(lambda item: True)
+    if len(parts := re.split(r" OR (?=\w+:)", text)) > 1:
+        anything = [parse_query(part) for part in parts]
+        return Query(lambda item: any(part.test(item) for part in anything))
     match = _FIELD.fullmatch(text.strip())
     if match is None:
         raise QueryError(f"{text!r} is not understood.")
