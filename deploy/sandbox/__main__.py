@@ -30,7 +30,9 @@ def serve(
     quota: Annotated[int, typer.Option(min=1, help="Requests a key has in an hour.")] = 10_000,
     client: Annotated[
         list[str] | None,
-        typer.Option(help="ID:SECRET[:ROLE] of who may write annotations; may be repeated."),
+        typer.Option(
+            help="A client that writes annotations, as ID:SECRET[:ROLE]; may be repeated."
+        ),
     ] = None,
     hosts: Annotated[int, typer.Option(min=1, max=250, help="Number of image hosts.")] = 8,
     faults: Annotated[
