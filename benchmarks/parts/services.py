@@ -61,12 +61,16 @@ def running(command: list[str], environment: Mapping[str, str]) -> Iterator[psut
 
 @contextmanager
 def sandbox_process(
-    folder: Path, *options: str, faults: Mapping[str, Any], module: str = "deploy.sandbox"
+    folder: Path,
+    *options: str,
+    faults: Mapping[str, Any],
+    module: str = "deploy.sandbox",
+    latency: float = LATENCY,
 ) -> Iterator[tuple[psutil.Process, dict[str, str]]]:
     """The sandbox, and the environment for its users; `folder` takes the file of its faults."""
     path = folder / "faults.json"
     path.write_text(json.dumps(faults), encoding="utf-8")
-    given = [*options, "--faults", str(path), "--latency", str(LATENCY)]
+    given = [*options, "--faults", str(path), "--latency", str(latency)]
     command = [sys.executable, "-m", module, "--port", "0", "--quota", "1000000", *given]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
         try:
