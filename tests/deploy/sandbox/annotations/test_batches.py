@@ -48,3 +48,9 @@ def test_items_with_an_id_replace_annotations_that_must_exist(writer: Writer) ->
 
 def test_a_batch_is_a_page(writer: Writer) -> None:
     assert writer.post(tag(), "/annotations/").status_code == 400
+
+
+def test_a_change_brings_an_item_of_a_batch_into_the_index(writer: Writer) -> None:
+    writer.post(page(tag(48)), "/annotations/")
+    writer.send("PUT", "/annotation/1", tag(48))
+    assert writer.search("*:*").json()["partOf"]["total"] == 1

@@ -63,6 +63,13 @@ def test_pages_lead_through_all(filled: Writer) -> None:
     assert filled.get(last["prev"].removeprefix(filled.url)).json() == first
 
 
+def test_a_large_page_is_cut_unless_it_shows_numbers_alone(writer: Writer) -> None:
+    for concept in range(101):
+        writer.post(tag(concept))
+    assert writer.search("*:*", pageSize=1000).json()["total"] == 100
+    assert len(numbers(writer, "*:*", pageSize=1000)) == 101
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
