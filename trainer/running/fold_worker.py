@@ -97,7 +97,7 @@ class FoldWorker:
             log.info("another process trains the fold")
         except EnrichmentError as error:
             if self._stopping.wait(NOTICED_WITHIN):
-                log.info("fold returned to the queue")
+                log.info("fold released: another worker may continue it")
                 return
             log.error("fold failed", error=str(error))
             write_status(experiment, number, FoldStatus(machine=machine, error=str(error)))
