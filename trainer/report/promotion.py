@@ -18,7 +18,7 @@ from trainer.scoring.proof import lower_bound
 from trainer.scoring.thresholds import Effect, Outlook
 
 MOST_CURVES = 40
-MOST_NAMED = 8  # concepts in the verdict
+MOST_NAMED = 8  # concepts that the verdict names
 MOST_PROVIDERS = 100
 
 
