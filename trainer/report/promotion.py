@@ -63,7 +63,7 @@ def promotion_view(
         "confidence": proposal.promise.confidence,
         "most": most,
         "right": int(proposal.promise.precision * most.effect.written),
-        "promise": proposal.promise.in_words(),
+        "promise": [] if proposal.is_silent else proposal.promise.in_words(),
         "rule": proposal.description.rule,
         "abstention": proposal.abstention_in_words(),
         "concepts": concepts,

@@ -77,9 +77,7 @@ class CheckedPromise:
         concepts = {
             label: CheckedConcept.of(effect, promise.precision) for label, effect in effects.items()
         }
-        known = set(
-            map(provider_name, promise.providers)
-        )  # in older promises the names are not normalised
+        known = set(map(provider_name, promise.providers))  # older promises have raw names
         return cls(
             precision=promise.precision,
             confidence=promise.confidence,

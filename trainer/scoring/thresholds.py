@@ -99,9 +99,7 @@ class Statements:
         """Precision and the share found; `examples` is the number of pictures that show the
         concept.
         """
-        last = np.flatnonzero(
-            np.diff(self.probabilities, append=-1)
-        )  # last of equally probable ones
+        last = np.flatnonzero(np.diff(self.probabilities, append=-1))  # of equally probable ones
         right, written = np.cumsum(self.correct)[last], last + 1
         return Curve(found=right / max(examples, 1), precision=right / written)
 
