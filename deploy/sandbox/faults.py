@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, and where: the text of a faults file and its Python form.
+"""Faults on purpose, and their places: the text of a faults file and its Python form.
 
     {"hosts": {"*": [{"kind": "latency", "seconds": [0.05, 0.2]}],
                "media.lakeside.example": [{"kind": "status", "status": 503, "probability": 0.2}],
@@ -8,8 +8,8 @@
      "thumbnails": [{"kind": "drip", "bytes_per_second": 500}]}
 
 Hosts are named as in the catalogue, by address, or `*` for all. Several faults can apply to one
-request: all latencies add up, a drip slows down whatever is sent, and of the others the first that
-is due decides what is sent.
+request: all latencies add up, a drip slows down the answer, and of the others the first that is due
+decides the answer.
 
 kind            parameters            what happens
 latency         seconds               waits before it answers: a number, or from and to
@@ -25,8 +25,8 @@ gzip_bomb                             sends 256 MiB of zeros, packed by Content-
 pixel_bomb                            sends a PNG of 30,000 x 30,000 pixels in 110 kB
 reset                                 resets the connection after half the body
 
-With `probability`, a fault strikes this share of the URLs, always the same ones. With `first`, it
-strikes the first so many requests for a path and is over then.
+With `probability`, a fault affects this share of the URLs, always the same ones. With `first`, it
+affects only this number of requests for a path, the first ones.
 """
 
 from dataclasses import field
@@ -55,7 +55,7 @@ Seconds = Annotated[float, Field(ge=0)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Fault:
-    """One thing that goes wrong; the module's text has the kinds and their parameters."""
+    """One fault; the module's text has the kinds and their parameters."""
 
     kind: FaultKind
     probability: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -89,7 +89,7 @@ def read_faults(path: Path) -> Faults:
     """The faults in a JSON file.
 
     Raises:
-        UsageError: the file cannot be read, or is not what the module's text describes.
+        UsageError: the file cannot be read, or does not follow the module's text.
     """
     try:
         return TypeAdapter(Faults).validate_json(path.read_bytes())
@@ -100,7 +100,7 @@ def read_faults(path: Path) -> Faults:
 
 
 def with_latency(faults: Faults, seconds: float) -> Faults:
-    """The same faults, and a latency on everything."""
+    """The same faults, and a latency for all answers."""
     latency = Fault("latency", seconds=seconds)
     return Faults(
         hosts=faults.hosts | {"*": [latency, *faults.hosts.get("*", [])]},
