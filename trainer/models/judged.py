@@ -1,12 +1,12 @@
 """The predictions that a promise is measured on: for pictures that the model has not seen.
 
 - For a single fold: the test predictions of all folds, each by the fold that did not see the
-picture.
+  picture.
 - For an ensemble of heads: the predictions for each picture by the inner heads of the fold that
-tests it. They are an ensemble of the same kind, with less data, and none of them has seen the
-picture.
+  tests it. They are an ensemble of the same kind, with less data, and none of them has seen the
+  picture.
 - For an ensemble of networks: predictions for other labelled pictures. Most members saw each
-picture of the training, and inner networks would need folds x folds trainings.
+  picture of the training, and inner networks would need folds x folds trainings.
 """
 
 from collections.abc import Sequence

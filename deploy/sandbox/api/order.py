@@ -3,8 +3,8 @@
 Like Europeana's servers:
 - `europeana_id` and `random_SEED,europeana_id` sort descending; a seed's order is stable.
 - A cursor has the sort values of the last item seen; the server has no state. It is Base64 with
-`+`, `/` and `=`, so a cursor without percent-encoding arrives broken. A cursor of another query or
-sort is refused here, so that it does not skip items silently.
+  `+`, `/` and `=`, so a cursor without percent-encoding arrives broken. A cursor of another query
+  or sort is refused here, so that it does not skip items silently.
 """
 
 import base64
