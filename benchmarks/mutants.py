@@ -87,7 +87,7 @@ def main(
     count: Annotated[int, typer.Option(min=1)] = 20,
     parent: Annotated[str, typer.Option(help="The seed.")] = "HEAD~1",
 ) -> None:
-    """Draw mutants, run the tests on them, and fail if one is left that nobody has checked."""
+    """Draw mutants, run the tests on them, and fail if one is left that no person has checked."""
     seed = subprocess.check_output(["git", "rev-parse", parent], cwd=REPOSITORY, text=True).strip()
     drawn = random.Random(seed).sample([each for file in SUBJECTS for each in mutants(file)], count)
     left = []

@@ -39,7 +39,7 @@ def pilot(assignment: LocalAssignment) -> Measured:
 
 
 def data_loader(assignment: LocalAssignment) -> Measured:
-    """PyTorch's DataLoader with a process per core; it decodes JPEGs at a fraction of their size."""
+    """PyTorch's DataLoader with a process per core, and JPEGs decoded at a part of their size."""
     classifier = _resnet18()
     transform = transforms.Compose([_resized(assignment), transforms.ToTensor(), _normalised()])
     files = _DraftedFiles(assignment.pictures, transform, side=2 * assignment.size)

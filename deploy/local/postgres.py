@@ -24,8 +24,8 @@ STATUS_LINE = 7  # of postmaster.pid, from 0
 class Postgres(Server):
     """A Postgres with one superuser, `postgres`, open to every process that can reach its socket.
 
-    Root may not run Postgres. So root runs it as the owner of the data, or as `nobody` if there are
-    no data yet. If that account cannot reach the programs, it runs a copy of them.
+    Root may not run Postgres. So root runs it as the owner of the data, or as an account without
+    rights if there are no data yet. If that account cannot reach the programs, it runs a copy.
     """
 
     name = "Postgres"
