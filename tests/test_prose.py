@@ -3,6 +3,8 @@
 import ast
 import io
 import re
+import subprocess
+import sys
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,3 +110,11 @@ def test_texts_are_found_in_code_and_in_what_a_page_shows() -> None:
     assert len([each for text in python_texts(code) for each in found_in(text)]) == 3
     template = '<p class="deed">{{ deed }}</p>{% if nobody %}<b>Fit again</b>{% endif %}'
     assert found_in(template_text(template)) == ["'Fit again': say retrain"]
+
+
+def test_words_are_spelled_right() -> None:
+    pytest.importorskip("codespell_lib", reason="codespell is not installed")
+    texts = ["docs", *CLEAN, *(page.name for page in ROOT.glob("*.md"))]
+    command = [sys.executable, "-m", "codespell_lib", *texts]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("", "")

@@ -53,7 +53,7 @@ class PlaceAsked:
 class PicturesRead:
     """What was asked for and is kept: `places` are indexes of the question, in no order.
 
-    `vectors` are halfs (n, dimension), and `seen_at` says when each picture was looked at.
+    `vectors` are float16 (n, dimension), and `seen_at` says when each picture was looked at.
     """
 
     places: list[int]
