@@ -67,7 +67,7 @@ def test_data_of_another_kind_is_refused(folder: Path) -> None:
 
 
 def test_a_folder_has_no_providers_to_group_by(folder: Path) -> None:
-    with pytest.raises(UsageError, match="has no data providers; take --group-by picture"):
+    with pytest.raises(UsageError, match="has no data providers: choose --group-by picture"):
         check_trainable(folder_data(folder, VOCABULARY), BY_PROVIDER)
 
 

@@ -127,7 +127,7 @@ MISFITS: list[tuple[object, list[str], int, str]] = [
     ({"0": "toy", "1": "ship"}, [], 2, "no concept for ship"),
     (MAP_AND_TOY, ["--architecture", "resnet34"], 1, "another architecture"),
     (MAP_AND_TOY, ["--class-index", "/nowhere.json"], 2, "/nowhere.json"),
-    (MAP_AND_TOY, ["--name", "../x"], 2, "no name of a model"),
+    (MAP_AND_TOY, ["--name", "../x"], 2, "cannot be the name of a model"),
 ]
 
 
