@@ -217,10 +217,12 @@ def retire(model: StoredReference) -> None:
 
     Example: trainer models retire pilot@1
     """
+    from common.publishing.withdrawals import groundless_words
     from common.store.session import open_store
     from trainer.models import catalogue
 
-    done = catalogue.retire(open_store(), model)
+    engine = open_store()
+    done = catalogue.retire(engine, model)
     title = done.before.title
     if done.before.standing == "retired":
         print_line(f"{title} was retired already: nothing changed.")
@@ -230,6 +232,9 @@ def retire(model: StoredReference) -> None:
         hint(f"To bring it back: trainer models activate {done.before.name}@{done.before.version}")
     if done.withdrawn:
         warn(f"Audits of {title} that count no longer, for good: {done.withdrawn:,}.")
+    with engine.connect() as connection:
+        if lost := groundless_words(connection):
+            warn(lost)
     if not done.is_another_active:
         warn("No model serves all records now, so worker enqueue needs --model.")
         next_step("trainer models activate MODEL")
