@@ -8,7 +8,6 @@ from common.process.terminal.counting import counted
 from common.publishing.lives import (
     STATE_WORDS,
     LifeFilters,
-    StatementLife,
     list_lives,
     statements_by_state,
 )

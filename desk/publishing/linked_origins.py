@@ -66,7 +66,7 @@ def statement_as_linked(origin: StatementOrigin, *, pages: str) -> dict[str, Any
             ),
             "confidenceLevel": _decimal(origin.confidence),
             "generatedAtTime": _moment(origin.posted_at),
-            "invalidatedAtTime": None if origin.stands else _moment(origin.changed_at),
+            "invalidatedAtTime": _moment(origin.withdrawn_at),
             "description": f"{origin.state_words}: {origin.reason_words}".removesuffix(": "),
             "prov:wasGeneratedBy": _prediction(origin, pages),
             "prov:wasInfluencedBy": [*map(_certificate, origin.certificates), *_judgements(origin)],
@@ -160,7 +160,7 @@ def _judgements(origin: StatementOrigin) -> list[dict[str, Any]]:
 
 
 def _moment(time: datetime | None) -> str | None:
-    return time and time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _decimal(share: float | None) -> str | None:

@@ -107,8 +107,8 @@ class StatementOrigin:
         return self.stands or self.state in (PublicationState.SENDING, PublicationState.WITHDRAWN)
 
     @property
-    def is_withdrawn(self) -> bool:
-        return self.state in (PublicationState.WITHDRAWING, PublicationState.WITHDRAWN)
+    def withdrawn_at(self) -> datetime | None:
+        return self.changed_at if self.state is PublicationState.WITHDRAWN else None
 
     @property
     def state_words(self) -> str:
@@ -173,12 +173,12 @@ def _proof(connection: Connection, audit_id: int) -> str:
     return f"Certificate of audit {audit_id}. {audit.proves}"
 
 
-_MODEL = f"""
+_MODEL = """
     SELECT model.id, model.name, model.version, model.path, model.sha256, model.created_at,
            model.retired_at, model.promise, vocabulary.name || '@' || vocabulary.version
            AS vocabulary, encoder.name AS encoder, encoder.network, encoder.licence
     FROM model LEFT JOIN encoder ON encoder.id = model.encoder_id
-    LEFT JOIN vocabulary ON vocabulary.id = model.vocabulary_id WHERE {{condition}}
+    LEFT JOIN vocabulary ON vocabulary.id = model.vocabulary_id WHERE {condition}
 """
 
 

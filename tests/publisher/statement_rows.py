@@ -19,7 +19,7 @@ def add_model(connection: Connection, number: int = 1) -> int:
     """A model, a job of it, an operator and the concepts map and toy."""
     connection.execute(
         text("""
-            INSERT INTO desk_user (id, name, role) 
+            INSERT INTO desk_user (id, name, role)
             VALUES (1, 'r1', 'operator'), (2, 'r2', 'reviewer')
             ON CONFLICT DO NOTHING
         """)
