@@ -28,6 +28,7 @@ from desk.pages import (
     teach,
 )
 from desk.pictures.thumbnails import Thumbnails
+from desk.publishing import life_pages, plan_pages, public
 from desk.review.shown_models import LoadedHeads
 from desk.teaching.renewal import Renewals
 from desk.web.asking import page
@@ -36,7 +37,11 @@ from desk.web.door import Door
 from desk.web.metered import Metered
 from desk.web.rendering import ASSETS, asset_version
 
-SUBJECTS = (login, see, judge, teach, prove, decide, picture, jobs, models, data, download, actions)
+# The first route that fits answers: that of a plan also fits the other addresses below /publish.
+SUBJECTS = (
+    *(login, see, judge, teach, prove, life_pages, plan_pages, public, decide, picture, jobs),
+    *(models, data, download, actions),
+)
 
 
 class VersionedFiles(StaticFiles):
@@ -81,6 +86,19 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
     guarded = Guard(app, settings=settings)
     paths = [each.path for each in all_routes if isinstance(each, Route | Mount)]
     return Metered(guarded, paths=paths)
+
+
+def create_public_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
+    """Make the application that shows everyone where statements come from, and no other page."""
+    routes: list[Route | Mount] = [
+        *public.PUBLIC_ROUTES,
+        Mount("/assets", VersionedFiles(directory=ASSETS)),
+        Route("/favicon.ico", favicon),
+    ]
+    app = Starlette(routes=routes)
+    app.state.sources = public.Sources(engine=engine, settings=settings)
+    guarded = Guard(app, settings=settings, is_public=True)
+    return Metered(guarded, paths=[each.path for each in routes])
 
 
 def favicon(_: Request) -> Response:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,10 @@ def sandbox_process(
     command = [sys.executable, "-m", module, "--port", "0", "--quota", "1000000", *given]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
         try:
-            lines = process.stdout or ()
-            export = next(line for line in lines if line.strip().startswith("export"))
-            variables = dict(part.split("=", 1) for part in export.split()[1:])
+            lines = iter(process.stdout or ())
+            next(lines)  # the greeting
+            exports = takewhile(lambda line: line.strip().startswith("export"), lines)
+            variables = dict(part.split("=", 1) for line in exports for part in line.split()[1:])
             yield psutil.Process(process.pid), variables
         finally:
             process.terminate()

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from common.errors import UsageError
+from common.process.terminal.counting import counted
 from common.publishing.grounds import LIVE_AUDITS, OBSTACLE, PROVIDER, statements_of
 from common.vision.answers.spellings import odd_spellings
 
@@ -129,6 +130,18 @@ def groundless(connection: Connection) -> int:
     asked = {"odd_spellings": json.dumps(odd_spellings(connection))}
     found: int = connection.execute(_COUNT, asked).scalar_one()
     return found
+
+
+def groundless_words(connection: Connection) -> str:
+    """What an action that ended grounds adds to its message; empty if it ended none."""
+    number = groundless(connection)
+    if not number:
+        return ""
+    lost = counted(number, "published statement has", "published statements have")
+    return (
+        f"{lost} no grounds any more. The process publisher run withdraws them. "
+        "If it does not run: publisher sync"
+    )
 
 
 def queue_withdrawals(connection: Connection) -> int:

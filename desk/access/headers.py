@@ -46,11 +46,15 @@ class Guard:
     """An ASGI application around another one. It checks names and adds headers.
 
     If an answer has its own Content-Security-Policy or Cache-Control, it keeps them.
+
+    Args:
+        is_public: the application shows only what everyone may read, so any name is right.
     """
 
-    def __init__(self, app: ASGIApp, *, settings: AccessSettings) -> None:
+    def __init__(self, app: ASGIApp, *, settings: AccessSettings, is_public: bool = False) -> None:
         self._app = app
         self._settings = settings
+        self._is_public = is_public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -63,7 +67,7 @@ class Guard:
             await PlainTextResponse("ok\n")(scope, receive, send)
             return
         send = self._adding_headers(send)
-        if not self._is_our_name(Headers(scope=scope)):
+        if not self._is_public and not self._is_our_name(Headers(scope=scope)):
             await self._refuse_name(scope, receive, send)
         else:
             await self._app(scope, receive, send)

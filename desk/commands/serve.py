@@ -10,6 +10,14 @@ LOOPBACK = "127.0.0.1"
 def serve(
     host: Annotated[str, typer.Option(help="Address of this machine to listen at.")] = LOOPBACK,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    public: Annotated[
+        bool,
+        typer.Option(
+            "--public",
+            help="Serve everyone the pages that say where statements and models come from, and no "
+            "other page.",
+        ),
+    ] = False,
 ) -> None:
     """Serve the desk until SIGTERM or Ctrl-C.
 
@@ -17,4 +25,4 @@ def serve(
     """
     from desk.commands.serving import serve_desk  # else --help loads the web server
 
-    serve_desk(host, port)
+    serve_desk(host, port, is_public=public)

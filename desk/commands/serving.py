@@ -19,7 +19,7 @@ from common.process.terminal.console import SafeConsole
 from common.process.web_addresses import is_loopback
 from common.store.session import TimeLimits, open_store
 from desk.access.accounts import local_operator
-from desk.app import create_app
+from desk.app import create_app, create_public_app
 from desk.web.frozen_store import FrozenStoreWatch
 from worker.store_gauges import StoreGauges
 
@@ -114,8 +114,11 @@ class TimedProtocol(H11Protocol):
         self._knows_headers = False
 
 
-def serve_desk(host: str, port: int) -> None:
+def serve_desk(host: str, port: int, *, is_public: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C.
+
+    Args:
+        is_public: only the pages that everyone may read.
 
     Raises:
         UsageError: a setting is missing or malformed, or the port is taken.
@@ -124,11 +127,14 @@ def serve_desk(host: str, port: int) -> None:
     settings = DeskSettings.read()
     engine = open_store(limits=LIMITS, connections=settings.desk_connections)
     watch = FrozenStoreWatch(engine, open_store(connections=1))
-    _check_address(engine, settings, host)
+    if not is_public:
+        _check_address(engine, settings, host)
     listening = _listen(host, port)
-    server = uvicorn.Server(server_config(create_app(engine, settings)))
+    create = create_public_app if is_public else create_app
+    server = uvicorn.Server(server_config(create(engine, settings)))
     address, number = listening.getsockname()[:2]
-    console.print(f"The desk is at http://{address}:{number}", soft_wrap=True)
+    name = "The public pages are" if is_public else "The desk is"
+    console.print(f"{name} at http://{address}:{number}", soft_wrap=True)
     watch.start()
     with _metrics_served(engine, settings):
         server.run(sockets=[listening])

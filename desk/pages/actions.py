@@ -23,12 +23,17 @@ WORDS = {
     "/models/back": "go back to the previous model",
     "/models/{model}/activate": "put a model in service",
     "/prove": "draw an audit",
+    "/publish": "make a plan of what to publish",
+    "/publish/withdraw": "withdraw published statements",
+    "/publish/{plan}/send": "send a plan to Europeana",
     "/records/{dataset}/{local}/explain": "ask for a heatmap",
     "/teach/refit": "retrain a model",
 }
 # Names of form fields in words. A ticked box has no value to show.
 TICKED = {
+    "again": "also what was refused or already said",
     "all": "all of them",
+    "confirmed_too": "also what reviewers confirmed",
     "explain": "with heatmaps",
     "look": "preview only",
     "skip": "leave out lines without a record ID",

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from common.errors import UsageError
+from common.publishing.withdrawals import groundless_words
 from common.store.decisions import (
     LONGEST_REASON,
     DecisionMade,
@@ -52,7 +53,13 @@ def make(asked: DeskRequest) -> Response:
         if provider is None:
             raise UsageError("Name the data provider.", field="provider")
         _WORD_OF_PROVIDER[decided](engine, provider, reason=reason, user_id=who)
-    return go_to("/decide", provider=provider or "", told=_told(decided, before))
+    told = f"{_told(decided, before)} {_groundless(asked)}"
+    return go_to("/decide", provider=provider or "", told=told.strip())
+
+
+def _groundless(asked: DeskRequest) -> str:
+    with asked.desk.engine.connect() as connection:
+        return groundless_words(connection)
 
 
 def _ask_about_unknown(asked: DeskRequest, provider: str) -> None:
@@ -101,7 +108,8 @@ def take_back(asked: DeskRequest) -> Response:
     if not (text.isdecimal() and len(text) < 10):
         raise NotThereError("There is no such decision.")
     was_standing = undo(asked.desk.engine, int(text), user_id=asked.user.number)
-    return go_to("/decide", told="Undone." if was_standing else "This decision was undone before.")
+    told = "Undone." if was_standing else "This decision was undone before."
+    return go_to("/decide", told=f"{told} {_groundless(asked)}".strip())
 
 
 ROUTES = [

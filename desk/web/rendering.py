@@ -29,6 +29,7 @@ PLACES = (
     ("/judge", "Judge"),
     ("/teach", "Teach"),
     ("/prove", "Prove"),
+    ("/publish", "Publish"),
     ("/decide", "Decide"),
     ("/jobs", "Jobs"),
     ("/models", "Models"),

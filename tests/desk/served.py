@@ -13,7 +13,7 @@ import uvicorn
 
 from common.process.settings.desk import DeskSettings
 from common.store.session import open_store
-from desk.app import create_app
+from desk.app import create_app, create_public_app
 from desk.commands.serving import LIMITS, LOOPBACK, server_config
 from tests.desk.desk_process import PATIENCE, AtAddress, folders
 
@@ -32,14 +32,15 @@ class ServedDesk(AtAddress):
 
 
 @contextmanager
-def served_desk(folder: Path, **variables: str) -> Iterator[ServedDesk]:
+def served_desk(folder: Path, *, is_public: bool = False, **variables: str) -> Iterator[ServedDesk]:
     """A desk with these settings, until the block ends."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (folders(folder) | variables).items():
             patch.setenv(name, value)
         settings = DeskSettings.read()
         engine = open_store(limits=LIMITS, connections=settings.desk_connections)
-    server = uvicorn.Server(server_config(create_app(engine, settings)))
+    create = create_public_app if is_public else create_app
+    server = uvicorn.Server(server_config(create(engine, settings)))
     listening = socket.create_server((LOOPBACK, 0))
     desk = ServedDesk(f"http://{LOOPBACK}:{listening.getsockname()[1]}")
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

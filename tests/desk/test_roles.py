@@ -38,6 +38,7 @@ PLAUSIBLE = {
     "digest": "a" * 64,
     "training": "first",
     "path": "nothing/here",
+    "name": UNKNOWN,
 }
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 EVERYTHING = """

@@ -218,10 +218,12 @@ def retire(model: StoredReference) -> None:
 
     Example: trainer models retire pilot@1
     """
+    from common.publishing.withdrawals import groundless_words
     from common.store.session import open_store
     from trainer.models import catalogue
 
-    done = catalogue.retire(open_store(), model)
+    engine = open_store()
+    done = catalogue.retire(engine, model)
     title = done.before.title
     if done.before.standing == "retired":
         print_line(f"{title} is already retired: no change.")
@@ -231,6 +233,9 @@ def retire(model: StoredReference) -> None:
         hint(f"To bring it back: trainer models activate {done.before.name}@{done.before.version}")
     if done.withdrawn:
         warn(f"Audits of {title} that are now withdrawn, for good: {done.withdrawn:,}.")
+    with engine.connect() as connection:
+        if lost := groundless_words(connection):
+            warn(lost)
     if not done.is_another_active:
         warn("No model serves all records now, so `worker enqueue` needs --model.")
         next_step("trainer models activate MODEL")

@@ -23,6 +23,7 @@ from common.store.tables import (
 from common.store.vocabularies import vocabulary_of_model
 from common.vision.bundle import Description
 
+TAUGHT_FROM = "taught_from"  # in the origin of a taught model: the model it is made from
 VOCABULARY = "vocabulary"  # in the origin of a model: the vocabulary that its training named
 
 

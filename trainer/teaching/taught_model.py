@@ -27,12 +27,11 @@ from common.vision.model import Model
 from common.vision.saved_model import load_bundle
 from trainer.models.catalogue import find_model
 from trainer.models.registry import put_in_service
-from trainer.models.store import VOCABULARY, Promoted, StoredModel, stored_models
+from trainer.models.store import TAUGHT_FROM, VOCABULARY, Promoted, StoredModel, stored_models
 from trainer.scoring.evidence import draw_references
 from trainer.teaching.examples import TeachingExamples
 from trainer.teaching.refit import TaughtHead
 
-TAUGHT_FROM = "taught_from"  # in the origin of a taught model: the model it is made from
 TESTED = (
     8  # pictures of the self-test; each costs two passes through the encoder, which has not changed
 )

@@ -13,6 +13,7 @@ from common.process.settings.services import (
     HeatmapSettings,
     ImageSettings,
     ModelSettings,
+    PublicPagesSettings,
 )
 from common.process.web_addresses import is_safe_place, origin, split_address
 
@@ -87,7 +88,12 @@ class AccessSettings(DeploymentSettings):
 
 
 class DeskSettings(
-    AccessSettings, ImageSettings, ModelSettings, HeatmapSettings, ExperimentSettings
+    AccessSettings,
+    PublicPagesSettings,
+    ImageSettings,
+    ModelSettings,
+    HeatmapSettings,
+    ExperimentSettings,
 ):
     desk_institution: str | None = Field(
         default=None, max_length=200, description="name of your institution, for certificates"

@@ -65,7 +65,22 @@ class ApiSettings(ApiAddressSettings):
     )
 
 
-class PublisherSettings(ApiSettings):
+class PublicPagesSettings(DeploymentSettings):
+    public_url: str | None = Field(
+        default=None,
+        description="address of `desk serve --public`, where anyone reads where a statement comes "
+        "from; annotations then link to it",
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_public(cls, url: str | None) -> str | None:
+        if url is not None and split_address(url) is None:
+            raise ValueError("expected an address such as https://statements.museum.example")
+        return url and url.rstrip("/")
+
+
+class PublisherSettings(ApiSettings, PublicPagesSettings):
     europeana_auth_url: str = Field(
         description="issuer of tokens that may write annotations, which Europeana tells you with "
         "the write access: https://auth.europeana.eu/auth/realms/europeana",
@@ -91,19 +106,6 @@ class PublisherSettings(ApiSettings):
         description="seconds until an annotation whose answer was lost is looked for; Europeana's "
         "index needs time",
     )
-
-    public_url: str | None = Field(
-        default=None,
-        description="address of `desk serve --public`, where anyone reads where a statement comes "
-        "from; annotations then link to it",
-    )
-
-    @field_validator("public_url")
-    @classmethod
-    def _is_public(cls, url: str | None) -> str | None:
-        if url is not None and split_address(url) is None:
-            raise ValueError("expected an address such as https://statements.museum.example")
-        return url and url.rstrip("/")
 
     @field_validator("europeana_auth_url")
     @classmethod
