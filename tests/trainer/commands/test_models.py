@@ -101,7 +101,7 @@ def test_one_goes_back_to_the_model_that_served_before(engine: Engine) -> None:
     assert back.stderr == "To undo it: trainer models back\n"
     assert _active(engine) == ["small v2"]
     assert "In service for: all" in models("show", "small@2").stdout
-    assert "In service for: nobody" in models("show", "small@1").stdout
+    assert "In service for: no records" in models("show", "small@1").stdout
 
 
 def test_nobody_goes_back_to_a_model_without_its_files(engine: Engine, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_model_is_shown_with_its_promise_and_what_it_has_said_since(
     told = json.loads(models("show", "new", "--json").stdout)
     assert told["drift"]["providers"][0]["has_drifted"]
     assert told["description"]["promise"]["providers"] == {"Louvre": 1200}
-    assert "before promises said for whom" in models("show", "small@1").stdout
+    assert "an older version made this model" in models("show", "small@1").stdout
 
 
 def test_a_model_says_by_which_rule_it_writes_and_when_it_abstains(

@@ -197,7 +197,7 @@ def test_other_data_under_the_same_name_is_refused(trained: Trainer, tmp_path: P
     (fewer / "map" / "000.png").unlink()
     result = trained.train("--data-dir", str(fewer))
     assert result.exit_code == 2
-    assert "other data" in result.stderr
+    assert "the data differ from" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_where_providers_stay_together_the_message_names_the_other_grouping(fold
     for settings in (TWO, TWO.changed(group_by="provider")):
         with pytest.raises(DatasetError, match="no picture of toy for training") as refused:
             check_folds(data, [folds[0], without_toys], settings)
-        is_named = "Take fewer folds or --group-by picture, or add" in str(refused.value)
+        is_named = "Choose fewer folds or --group-by picture, or add" in str(refused.value)
         assert is_named == (settings.group_by == "provider")
 
 

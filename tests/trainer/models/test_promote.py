@@ -388,7 +388,7 @@ def test_a_damaged_or_unfinished_experiment_is_refused(
         (["--fold", "2"], "run", "no fold 2"),
         (["--fold", "0", "--ensemble"], "run", "either --fold or --ensemble"),
         (["--precision", "1"], "run", "more than 0, and less than 1"),
-        (["--name", "../run"], "run", "no name"),
+        (["--name", "../run"], "run", "cannot be the name"),
     ],
 )
 def test_wrong_arguments_are_a_message(
