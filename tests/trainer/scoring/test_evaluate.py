@@ -175,7 +175,9 @@ def test_categories_that_the_model_does_not_know_are_named(tmp_path: Path) -> No
     folder = draw_folder(tmp_path / "data", 2)
     (folder / "toy").rename(folder / "ship")
     ship = {"map": VOCABULARY["map"], "ship": "http://example.org/ship"}
-    with pytest.raises(DatasetError, match=r"ship \(http://example.org/ship\).*The model has map, toy"):
+    with pytest.raises(
+        DatasetError, match=r"ship \(http://example.org/ship\).*The model has map, toy"
+    ):
         evaluate(
             describe(),
             folder_data(folder, ship),
