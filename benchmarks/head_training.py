@@ -38,7 +38,6 @@ from trainer.data.embedded import EmbeddedData
 from trainer.data.prepare import Assigned
 from trainer.data.split import make_folds
 from trainer.experiment import Experiment, FoldResult
-from trainer.learning.head import Points
 from trainer.running.head_fold import HeadAssignment, inner_divisions, run_heads
 from trainer.running.left_out import run_left_out
 from trainer.settings import TrainingSettings
@@ -97,13 +96,9 @@ def begin(drawn: Drawn, folder: Path, folds: int, providers: int) -> HeadAssignm
     )
     groups = np.arange(len(drawn.labels))
     made = make_folds(data.targets, groups, folds=folds, seed=settings.seed)
-    return HeadAssignment(
-        ready=EmbeddedData(data=data, embeddings=drawn.embeddings),
-        points=Points.of(drawn.embeddings),
-        assigned=Assigned(folds=made, near_duplicates=(), groups=groups),
-        settings=settings,
-        experiment=Experiment(folder, "heads"),
-    )
+    ready = EmbeddedData(data=data, embeddings=drawn.embeddings)
+    assigned = Assigned(folds=made, near_duplicates=(), groups=groups)
+    return HeadAssignment.of(ready, assigned, settings, Experiment(folder, "heads"))
 
 
 def peer_accuracy(assignment: HeadAssignment, drawn: Drawn, number: int) -> float:

@@ -25,7 +25,6 @@ from trainer.data.embedded import EmbeddedData, embed, group_embedded
 from trainer.data.prepare import assign
 from trainer.data.split import Indices
 from trainer.experiment import Experiment
-from trainer.learning.head import Points
 from trainer.models.encoders import add_encoder, of_library
 from trainer.models.promote import promote, propose
 from trainer.models.proposal import Terms
@@ -106,13 +105,7 @@ def train_heads(
     assigned = assign(ready.data, groups, chosen, SafeConsole(stderr=True, quiet=True))
     experiment.begin(chosen, ready.data)
     experiment.write_splits(ready.data, assigned.folds)
-    assignment = HeadAssignment(
-        ready=ready,
-        points=Points.of(ready.embeddings),
-        assigned=assigned,
-        settings=chosen,
-        experiment=experiment,
-    )
+    assignment = HeadAssignment.of(ready, assigned, chosen, experiment)
     list(run_heads(range(chosen.folds), assignment))
     return experiment
 

@@ -11,7 +11,6 @@ from trainer.data.dataset import Example, TrainingData
 from trainer.data.embedded import EmbeddedData
 from trainer.data.prepare import assign
 from trainer.experiment import Experiment
-from trainer.learning.head import Points
 from trainer.running.head_fold import HeadAssignment, run_heads
 from trainer.running.left_out import run_left_out
 
@@ -62,13 +61,7 @@ def finished_heads(
     experiment.begin(settings, data)
     experiment.write_splits(data, assigned.folds)
     ready = EmbeddedData(data=data, embeddings=around_means(labels))
-    assignment = HeadAssignment(
-        ready=ready,
-        points=Points.of(ready.embeddings),
-        assigned=assigned,
-        settings=settings,
-        experiment=experiment,
-    )
+    assignment = HeadAssignment.of(ready, assigned, settings, experiment)
     run_left_out(assignment, SafeConsole(quiet=True))
     list(run_heads(range(settings.folds), assignment))
     return experiment

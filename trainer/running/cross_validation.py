@@ -22,7 +22,6 @@ from trainer.data.prepare import (
 )
 from trainer.experiment import Experiment, FoldResult
 from trainer.learning.fit import start_classifier
-from trainer.learning.head import Points
 from trainer.learning.training_state import Epoch
 from trainer.report.page import write_summary
 from trainer.running.fold import Assignment, cache_folder, run_fold
@@ -138,13 +137,7 @@ def _begin_heads(
     _print_pictures(ready.data, to=console)
     dimension = f": {ready.embeddings.shape[1]:,} numbers a picture"
     console.print(Text.assemble((settings.encoder, "bold"), dimension), soft_wrap=True)
-    return HeadAssignment(
-        ready=ready,
-        points=Points.of(ready.embeddings),
-        assigned=assigned,
-        settings=settings,
-        experiment=experiment,
-    )
+    return HeadAssignment.of(ready, assigned, settings, experiment)
 
 
 def _begin(assignment: Assignment, console: SafeConsole) -> None:

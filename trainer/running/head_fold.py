@@ -63,6 +63,22 @@ class HeadAssignment:
     settings: TrainingSettings
     experiment: Experiment
 
+    @classmethod
+    def of(
+        cls,
+        ready: EmbeddedData,
+        assigned: Assigned,
+        settings: TrainingSettings,
+        experiment: Experiment,
+    ) -> "HeadAssignment":
+        return cls(
+            ready=ready,
+            points=Points.of(ready.embeddings),
+            assigned=assigned,
+            settings=settings,
+            experiment=experiment,
+        )
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FittedHead:

@@ -71,7 +71,10 @@ class Lease:
 
     @property
     def times_given_back(self) -> int:
-        """How often workers gave the chunk back unfinished and did not blame it."""
+        """How often workers gave the chunk back unfinished, unexpected errors included.
+
+        Leases that ran out because the worker died or hung do not count.
+        """
         return self.token - self.attempt
 
     @property

@@ -6,8 +6,8 @@ job with the fewest chunks in work in this process comes first, then the one tha
 its turn. So a small job overtakes a backfill of millions within the time of one chunk, and many
 urgent jobs do not stop the backfill.
 
-Each process keeps its own account. If each is fair, all together are, and no claim has to count
-what the others do.
+Each process keeps its own account. If each process is fair by its own, all processes together are,
+and no claim has to count what the others do.
 """
 
 from uuid import UUID

@@ -1,7 +1,9 @@
 """Keeps the program running that takes lists of record IDs from the broker.
 
-A message may end that program, and come back: then it is started again, later each time, and at
-last rarely, until someone removes the message.
+A message may end that program, and come back to the queue. After the first end the program is
+started again in 2 seconds, after the second in 4, after the third in ten minutes; then the count
+starts again at the first. The count also starts again when a list is accepted, and an end counts
+for ten minutes.
 """
 
 import os
@@ -21,7 +23,7 @@ from common.process.settings import BrokerSettings
 
 COMMAND = (sys.executable, "-P", "-m", "worker.process.list_program")
 MOST_ENDS = 3  # without an accepted list in between
-FIRST_DELAY = 2.0  # seconds, until it is started again; twice as many after each further end
+FIRST_DELAY = 2.0  # seconds, until it is started again; twice as many after the second end
 TEN_MINUTES = 600.0  # seconds, in which they are counted, and that are then waited
 END_SECONDS = 5.0
 RUNBOOK = "docs/runbooks/broken.md#lists-are-not-taken"

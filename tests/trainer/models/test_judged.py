@@ -11,7 +11,6 @@ from common.errors import ModelError
 from tests.trainer.embeddings import HEADS, embedded_pictures
 from trainer.data.prepare import assign
 from trainer.experiment import Experiment
-from trainer.learning.head import Points
 from trainer.models.judged import PASSING, judged_by_folds, judged_by_inner_heads, limit
 from trainer.running.head_fold import HeadAssignment, run_heads
 from trainer.scoring.calibration import at_temperature
@@ -28,13 +27,7 @@ def assignment(tmp_path: Path) -> HeadAssignment:
     assigned = assign(ready.data, groups, HEADS, Console(quiet=True))
     experiment.begin(HEADS, ready.data)
     experiment.write_splits(ready.data, assigned.folds)
-    made = HeadAssignment(
-        ready=ready,
-        points=Points.of(ready.embeddings),
-        assigned=assigned,
-        settings=HEADS,
-        experiment=experiment,
-    )
+    made = HeadAssignment.of(ready, assigned, HEADS, experiment)
     list(run_heads(range(HEADS.folds), made))
     return made
 

@@ -14,7 +14,6 @@ from tests.trainer.embeddings import HEADS, embedded_pictures
 from trainer.data.dataset import Example
 from trainer.data.prepare import assign
 from trainer.experiment import Experiment
-from trainer.learning.head import Points
 from trainer.running.head_fold import HeadAssignment, fit_fold, inner_divisions, run_heads
 from trainer.settings import TrainingSettings
 
@@ -27,13 +26,7 @@ def _assignment(
     groups = np.arange(len(ready.data.examples))
     assigned = assign(ready.data, groups, settings, Console(quiet=True))
     experiment.begin(settings, ready.data)
-    return HeadAssignment(
-        ready=ready,
-        points=Points.of(ready.embeddings),
-        assigned=assigned,
-        settings=settings,
-        experiment=experiment,
-    )
+    return HeadAssignment.of(ready, assigned, settings, experiment)
 
 
 @pytest.mark.parametrize("kind", ["single", "multi"])
