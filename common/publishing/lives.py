@@ -110,7 +110,8 @@ _LIVES = f"""
     LEFT JOIN model ON model.id = publication.model_id
     LEFT JOIN LATERAL (
         SELECT withdrawal.reason FROM withdrawal
-        WHERE publication.reason = 'withdrawn' AND withdrawal.made_at >= plan.made_at
+        WHERE publication.reason IN ('withdrawn', 'no_grounds')
+          AND withdrawal.made_at >= plan.made_at
           AND (withdrawal.concept_uri = publication.concept_uri
                OR withdrawal.data_provider = {PROVIDER}
                OR withdrawal.model_id = publication.model_id

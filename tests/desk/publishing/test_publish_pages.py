@@ -47,7 +47,7 @@ def test_an_operator_makes_a_plan_looks_at_it_and_sends_it(
     for part in (
         "6 statements would be published",
         "Europeana was not asked yet",
-        "1 certificate : audit 1",
+        "1 certificate: audit 1",
         "may be wrong in 5 of 100 cases",
         "reviewers call it wrong or too general, or disagree 1",
         f"made by {OPERATOR}",
@@ -61,8 +61,7 @@ def test_an_operator_makes_a_plan_looks_at_it_and_sends_it(
     publish_all(museum)
     assert "This plan is sent. " in words(operator.get("/publish/1/live"))
     logged = [what for (what,) in museum.rows("SELECT what FROM desk_action ORDER BY id")]
-    assert logged[0] == "/publish"
-    assert "/publish/{plan}/send" in logged
+    assert {"/publish", "/publish/{plan}/send"} <= set(logged)
 
 
 def test_a_plan_without_statements_says_why_beside_the_form(
